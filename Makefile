@@ -1,0 +1,32 @@
+# make setup | demo | test | check | bench.  Needs Python 3.11+ and make; everything else goes into .venv.
+PYTHON ?= python3
+VENV   := .venv
+UV     := $(VENV)/bin/uv
+RUN    := $(VENV)/bin
+
+.PHONY: setup demo test check format bench clean
+
+setup: $(VENV)/.ready
+
+# The lock file decides every version; uv itself is pinned here because it has to exist before the lock is read.
+$(VENV)/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Ringfence needs Python 3.11 or newer: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(RUN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9; }
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --quiet --python $(RUN)/python
+	@touch $@
+
+test: setup check
+	$(RUN)/pytest -n 2 -q
+
+check: setup
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+format: setup
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+clean:
+	rm -rf $(VENV) ringfence-data .mypy_cache .ruff_cache .pytest_cache

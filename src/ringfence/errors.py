@@ -1,0 +1,57 @@
+"""What can go wrong, as a tree. A message says what happened, where, and what to do about it.
+
+    RingfenceError
+    ├── InputError            a source, mapping or command-line value is unusable as a whole
+    ├── SpecError             a feature specification does not make sense
+    ├── RuleError             a rule or rule book does not compile; carries the place in its text
+    ├── StoreError            durable state cannot be read or written
+    │   ├── StoreFullError    the disk is full: nothing that was acknowledged is lost
+    │   └── CorruptError      a stored row or snapshot fails its checksum
+    └── ConflictError         the same id came again with other content
+
+A bad *record* is no exception: it is a `BadRecord` value, quarantined with its reason.
+"""
+
+from __future__ import annotations
+
+
+class RingfenceError(Exception):
+    """Base of all errors that Ringfence raises on purpose; the command line prints only its message."""
+
+    exit_code = 1
+
+
+class InputError(RingfenceError):
+    """A source, a mapping or an option is unusable as a whole."""
+
+    exit_code = 2
+
+
+class SpecError(RingfenceError):
+    """A feature specification does not make sense."""
+
+    exit_code = 2
+
+
+class RuleError(RingfenceError):
+    """A rule or rule book does not compile."""
+
+    exit_code = 2
+
+
+class StoreError(RingfenceError):
+    """Durable state cannot be read or written."""
+
+    exit_code = 3
+
+
+class StoreFullError(StoreError):
+    """The disk is full. What was acknowledged before is safe; free space and run the command again."""
+
+
+class CorruptError(StoreError):
+    """A stored row or snapshot fails its checksum."""
+
+
+class ConflictError(RingfenceError):
+    """The same id came again with other content."""

@@ -1,0 +1,135 @@
+"""A batch of events in log order, as columns: the unit that is decoded, logged, measured and decided."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.events.hashing import hash_column
+from ringfence.events.model import AMOUNT_SCALE, ATTRIBUTE_PREFIX, CURRENCY_EXPONENT, EVENT_SCHEMA, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+NULL_INT = np.iinfo(np.int64).min
+"""Stands for null in integer columns that the engine reads."""
+
+
+class EventBatch:
+    """Events in log order over an Arrow record batch (`EVENT_SCHEMA` columns plus `attributes.*`).
+
+    Immutable. Columns that no row uses are absent; every accessor then answers with nulls.
+    """
+
+    __slots__ = ("__dict__", "table")
+
+    def __init__(self, table: pa.RecordBatch) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __repr__(self) -> str:
+        return f"EventBatch({len(self)} events, {self.table.num_columns} columns)"
+
+    @cached_property
+    def kind(self) -> NDArray[np.uint8]:
+        return _numpy(self.table.column("kind"))
+
+    @cached_property
+    def event_time_ms(self) -> NDArray[np.int64]:
+        return _numpy(self.table.column("event_time_ms"))
+
+    @cached_property
+    def is_transaction(self) -> NDArray[np.bool_]:
+        return self.kind == Kind.TRANSACTION
+
+    def column(self, name: str) -> Any:
+        """Arrow array of a canonical or `attributes.*` column; nulls where the batch does not carry it."""
+        index = self.table.schema.get_field_index(name)
+        if index >= 0:
+            return self.table.column(index)
+        known = EVENT_SCHEMA.get_field_index(name)
+        kind = EVENT_SCHEMA.field(known).type if known >= 0 else pa.null()
+        return pa.nulls(len(self), kind)
+
+    def hashes(self, name: str, seed: int) -> NDArray[np.int64]:
+        """64-bit keyed hash of a text column per row, 0 for null: the engine's form of an id or a category."""
+        cache: dict[tuple[str, int], NDArray[np.int64]] = self.__dict__.setdefault("_hashes", {})
+        if (name, seed) not in cache:
+            cache[name, seed] = hash_column(self.column(name), seed)
+        return cache[name, seed]
+
+    @cached_property
+    def amount_fixed(self) -> NDArray[np.int64]:
+        """Amount in integer thousandths of a major unit (`AMOUNT_SCALE`), `NULL_INT` for null."""
+        minor = self.column("amount_minor")
+        values = _numpy(pc.fill_null(minor, 0)) * self._minor_factor
+        if minor.null_count:
+            values[_numpy(pc.is_null(minor))] = NULL_INT
+        return values
+
+    @cached_property
+    def amount(self) -> NDArray[np.float64]:
+        """Amount in major units of its own currency, NaN for null."""
+        fixed = self.amount_fixed
+        out = fixed / AMOUNT_SCALE
+        out[fixed == NULL_INT] = np.nan
+        return out
+
+    @cached_property
+    def _minor_factor(self) -> NDArray[np.int64] | int:
+        currency = self.column("currency")
+        if currency.null_count == len(currency):
+            return AMOUNT_SCALE // 100
+        encoded = currency if pa.types.is_dictionary(currency.type) else currency.dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        factors = np.array([AMOUNT_SCALE // 10 ** CURRENCY_EXPONENT.get(c or "", 2) for c in names], np.int64)
+        if len(factors) == 1:
+            return int(factors[0])
+        return factors[_numpy(pc.fill_null(encoded.indices, 0))]
+
+    def number(self, name: str) -> NDArray[np.float64]:
+        """A numeric or boolean column as float64, NaN for null or where the values are text."""
+        if name == "amount":
+            return self.amount
+        values = self.column(name)
+        if pa.types.is_boolean(values.type):
+            values = values.cast(pa.uint8())
+        if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+            return np.full(len(self), np.nan)
+        return _numpy(values.cast(pa.float64()))
+
+    @property
+    def attribute_names(self) -> list[str]:
+        """Names of the `attributes.*` columns that this batch carries, with the prefix."""
+        return [name for name in self.table.schema.names if name.startswith(ATTRIBUTE_PREFIX)]
+
+    def slice(self, start: int, stop: int) -> EventBatch:
+        """Rows `start` to `stop`, sharing memory."""
+        return EventBatch(self.table.slice(start, stop - start))
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> EventBatch:
+        """The rows at these positions, or where this mask is true."""
+        indices = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return EventBatch(self.table.take(pa.array(indices)))
+
+    @staticmethod
+    def concat(batches: Sequence[EventBatch]) -> EventBatch:
+        """All rows in order, over the union of the columns."""
+        if len(batches) == 1:
+            return batches[0]
+        tables = [pa.Table.from_batches([batch.table]) for batch in batches]
+        merged = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+        found = merged.to_batches()
+        return EventBatch(found[0] if found else pa.RecordBatch.from_pylist([], schema=merged.schema))
+
+
+def _numpy(values: Any) -> Any:
+    return values.to_numpy(zero_copy_only=False)

@@ -1,0 +1,103 @@
+"""What an event is: five kinds, one set of fields, in columns.
+
+Every input is an event in one ordered log. Position in the log says what was known when; `event_time_ms` says when it
+happened. Times are UTC, integer milliseconds; money is integer minor units of its currency.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+import pyarrow as pa
+
+
+class Kind(IntEnum):
+    """What an event says. The numbers are stored: never renumber."""
+
+    TRANSACTION = 0
+    LABEL = 1  # transaction_id was (label = true) or was not fraud
+    PROFILE = 2  # what is known of entity_type / entity_id from now on: its attributes
+    LIST_ENTRY = 3  # entity_id joins (or, removed = true, leaves) the list list_name
+    FLAG = 4  # entity_type / entity_id is flagged from effective_at_ms on
+
+
+ID_FIELDS: Final = (
+    "customer_id",
+    "account_id",
+    "card_id",
+    "merchant_id",
+    "device_id",
+    "terminal_id",
+    "counterparty_id",
+    "ip",
+    "email",
+    "phone",
+)
+CATEGORY_FIELDS: Final = ("currency", "channel", "entry_mode", "merchant_category", "country", "city")
+
+_TRANSACTION_FIELDS: Final = [
+    pa.field("transaction_id", pa.string()),  # also a label's target
+    *(pa.field(name, pa.string()) for name in ID_FIELDS),
+    pa.field("card_last4", pa.string()),  # all that is kept of a card number beside its token, card_id
+    pa.field("amount_minor", pa.int64()),
+    *(pa.field(name, pa.string()) for name in CATEGORY_FIELDS),
+    pa.field("lat", pa.float64()),  # degrees, where the payment was made
+    pa.field("lon", pa.float64()),
+]
+
+EVENT_SCHEMA: Final = pa.schema(
+    [
+        pa.field("kind", pa.uint8(), nullable=False),
+        pa.field("event_id", pa.string()),  # null for a transaction, whose id is transaction_id
+        pa.field("event_time_ms", pa.int64(), nullable=False),
+        pa.field("ingest_time_ms", pa.int64()),  # when Ringfence received it
+        *_TRANSACTION_FIELDS,
+        pa.field("label", pa.bool_()),
+        pa.field("label_source", pa.string()),
+        pa.field("entity_type", pa.string()),  # profile, flag: "customer", "account", "card", ...
+        pa.field("entity_id", pa.string()),  # profile, flag, list entry
+        pa.field("list_name", pa.string()),
+        pa.field("list_kind", pa.string()),  # allow | block | watch
+        pa.field("removed", pa.bool_()),  # list entry, flag: true takes it away again
+        pa.field("effective_at_ms", pa.int64()),  # flag: since when
+        pa.field("expires_at_ms", pa.int64()),  # list entry, flag: until when, null for ever
+        pa.field("note", pa.string()),
+    ]
+)
+"""All canonical columns. A batch leaves out a column that none of its rows uses."""
+
+ATTRIBUTE_PREFIX: Final = "attributes."
+"""Free fields are extra columns named `attributes.<name>`, each double, string or bool."""
+
+AMOUNT_LIMIT_MAJOR: Final = 10**13
+"""Largest absolute amount in major units; more is quarantined as absurd. Sums and squares stay exact below it."""
+
+AMOUNT_SCALE: Final = 1000
+"""Features hold money as integer thousandths of a major unit: exact for every ISO 4217 currency in circulation."""
+
+CURRENCY_EXPONENT: Final = {
+    **dict.fromkeys(("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF").split(), 0),
+    **dict.fromkeys(("BHD IQD JOD KWD LYD OMR TND").split(), 3),
+}
+"""ISO 4217 minor-unit exponents other than 2."""
+
+CURRENCIES: Final = frozenset(
+    (
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP "
+        "CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG "
+        "HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL "
+        "MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR "
+        "RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD "
+        "TZS UAH UGX USD UYI UYU UZS VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
+    ).split()
+)
+
+
+def currency_exponent(currency: str) -> int:
+    """Number of minor-unit digits of an ISO 4217 currency.
+
+    >>> currency_exponent("JPY"), currency_exponent("EUR"), currency_exponent("KWD")
+    (0, 2, 3)
+    """
+    return CURRENCY_EXPONENT.get(currency, 2)

@@ -1,0 +1,399 @@
+"""A feature specification: frozen data that says what to measure, made in Python, serialised, hashed and compared.
+
+    card = entity("card")
+    spec = FeatureSpec.of(card.count("1h"), card.sum("amount", "1d"), card.is_new("device"))
+
+For the event at log position `p` with event time `t`, a window `W` (with a `delay` D) covers every event of the same key at
+a position <= p whose event time is in (t - D - W, t - D]. With `exclude_current`, positions < p. Features without a window
+of their own (`seconds_since_last`, `is_new`, `speed_kmh`, ...) look back over the specification's `horizon`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ringfence.errors import SpecError
+from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, ID_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = 86_400_000
+_UNITS_MS: Final = {"ms": 1, "s": 1000, "m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": DAY_MS}
+_LONGEST_MS: Final = 366 * DAY_MS
+
+ENTITY_KEYS: Final = {
+    "card": "card_id",
+    "customer": "customer_id",
+    "account": "account_id",
+    "merchant": "merchant_id",
+    "device": "device_id",
+    "terminal": "terminal_id",
+    "counterparty": "counterparty_id",
+    "ip": "ip",
+    "email": "email",
+    "phone": "phone",
+}
+"""Entity name to its id field. Combinations (`card × merchant`) are declared from these."""
+
+
+class FeatureKind(StrEnum):
+    """What is computed over the window. `x` is the field's value; null values are skipped."""
+
+    COUNT = "count"  # events
+    SUM = "sum"  # 0 for an empty window
+    MEAN = "mean"  # null for an empty window, as all that follow
+    STD = "std"  # sample standard deviation (n - 1), null for n < 2
+    MIN = "min"
+    MAX = "max"
+    DISTINCT = "distinct"  # number of different non-null values
+    RATIO = "ratio"  # current x / mean, null when the mean is 0
+    ZSCORE = "zscore"  # (current x - mean) / std, null when std is 0 or null
+    SHARE = "share"  # events that satisfy `where` / events
+    LABEL_COUNT = "label_count"  # events labelled fraud by labels already in the log
+    LABEL_RATE = "label_rate"  # label_count / count
+    HOUR_SHARE = "hour_share"  # events within an hour of the current hour of day (23, 0 and 1 for 0) / events
+    SINCE_LAST = "seconds_since_last"  # to the latest earlier event (position < p, time <= t)
+    SINCE_FIRST = "seconds_since_first"  # to the first event, the current one included: 0 for a new key
+    IS_NEW = "is_new"  # 1 when no earlier event carries this value, null when the value is null
+    DISTANCE = "distance_km"  # great circle from the latest earlier event that has a position
+    SPEED = "speed_kmh"  # that distance / elapsed time, which counts as at least one second
+
+
+WINDOWED: Final = frozenset(list(FeatureKind)[:13])
+_NEEDS_FIELD: Final = frozenset({"sum", "mean", "std", "min", "max", "distinct", "ratio", "zscore", "is_new"})
+_CATEGORICAL: Final = frozenset({"distinct", "is_new"})
+
+
+def parse_duration_ms(text: str) -> int:
+    """Milliseconds of "90s", "10m", "1h", "7d".
+
+    >>> parse_duration_ms("10m"), parse_duration_ms("7d")
+    (600000, 604800000)
+    """
+    match = re.fullmatch(r"(\d{1,15})(ms|s|m|h|d)", text.strip())
+    if not match:
+        raise SpecError(f"{text!r} is no duration: write a whole number and a unit, such as 90s, 10m, 1h or 7d")
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def format_duration(ms: int) -> str:
+    """Shortest exact text of a duration.
+
+    >>> format_duration(86_400_000), format_duration(5_400_000)
+    ('1d', '90m')
+    """
+    unit = next(u for u in ("d", "h", "m", "s", "ms") if ms % _UNITS_MS[u] == 0)
+    return f"{ms // _UNITS_MS[unit]}{unit}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Where:
+    """A condition on one field of the event itself, with a name that enters the feature's.
+
+    `field` is `amount` (major units), `hour` (0-23 in the specification's zone), `weekday` (0 = Monday), an id or category
+    field, or `attributes.<name>`. `op` is one of = != < <= > >= in; `value` a number, a text, or a tuple of them for `in`.
+    A null field never satisfies a condition.
+    """
+
+    name: str
+    field: str
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "in"]
+    value: float | str | tuple[float | str, ...]
+
+    def __post_init__(self) -> None:
+        _check_word(self.name, "condition name")
+        if isinstance(self.value, list):  # as it comes from JSON
+            object.__setattr__(self, "value", tuple(self.value))
+        if (self.op == "in") != isinstance(self.value, tuple):
+            raise SpecError(f"condition {self.name!r}: 'in' takes a tuple of values, the other operators one value")
+        if self.op not in ("=", "!=", "<", "<=", ">", ">=", "in"):
+            raise SpecError(f"condition {self.name!r}: unknown operator {self.op!r}")
+
+
+NIGHT: Final = Where("night", "hour", "<=", 6)
+"""Hours 0 to 6."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Feature:
+    """One number per transaction. Made by the methods of `Entity`."""
+
+    entity: str
+    kind: FeatureKind
+    field: str | None = None
+    window_ms: int = 0
+    delay_ms: int = 0
+    exclude_current: bool = False
+    where: Where | None = None
+    default: float | None = None  # stands in for null
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", FeatureKind(self.kind))
+        if isinstance(self.where, dict):
+            object.__setattr__(self, "where", Where(**self.where))
+        problem = self._problem()
+        if problem:
+            raise SpecError(f"{self.entity}.{self.kind}: {problem}")
+
+    def _problem(self) -> str | None:
+        if (self.field is not None) != (self.kind in _NEEDS_FIELD):
+            return "needs a field" if self.kind in _NEEDS_FIELD else "takes no field"
+        if (self.window_ms > 0) != (self.kind in WINDOWED):
+            return "needs a window such as '1h'" if self.kind in WINDOWED else "takes no window: it looks back over the horizon"
+        if self.window_ms > _LONGEST_MS or self.delay_ms > _LONGEST_MS:
+            return "windows and delays end at 366 days"
+        if self.delay_ms and self.kind not in (FeatureKind.LABEL_RATE, FeatureKind.LABEL_COUNT, FeatureKind.COUNT):
+            return "only count, label_count and label_rate take a delay"
+        if self.kind is FeatureKind.SHARE and self.where is None:
+            return "needs a condition"
+        if self.where and self.kind not in (FeatureKind.COUNT, FeatureKind.SUM, FeatureKind.MEAN, FeatureKind.STD, FeatureKind.SHARE):
+            return "takes no condition"
+        if self.where and self.delay_ms:
+            return "takes a condition or a delay, not both"
+        if self.field:
+            return _field_problem(self.field, categorical=self.kind in _CATEGORICAL)
+        return None
+
+    @property
+    def name(self) -> str:
+        """`<entity>.<kind>[_<field>][_<condition>][_<window>][_delay_<delay>][_before]`."""
+        parts: list[str] = [self.kind]
+        if self.kind in (FeatureKind.SHARE, FeatureKind.COUNT) and self.where:
+            parts.append(self.where.name)
+        if self.field:
+            parts.append(short_field(self.field))
+            if self.where:
+                parts.append(self.where.name)
+        if self.window_ms:
+            parts.append(format_duration(self.window_ms))
+        if self.delay_ms:
+            parts += ["delay", format_duration(self.delay_ms)]
+        if self.exclude_current:
+            parts.append("before")
+        return f"{self.entity}.{'_'.join(parts)}"
+
+
+def short_field(name: str) -> str:
+    """The field's part in a feature name: `merchant_id` is `merchant`, `attributes.score` is `score`."""
+    return name.removeprefix(ATTRIBUTE_PREFIX).removesuffix("_id").replace(".", "_")
+
+
+def _field_problem(name: str, *, categorical: bool) -> str | None:
+    if name.startswith(ATTRIBUTE_PREFIX):
+        return None
+    if categorical:
+        allowed: tuple[str, ...] = (*ID_FIELDS, *CATEGORY_FIELDS)
+        return None if name in allowed else f"{name!r} is no categorical field: one of {', '.join(allowed)} or attributes.<name>"
+    return None if name == "amount" else f"{name!r} is no numeric field: amount or attributes.<name>"
+
+
+def _check_word(text: str, what: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text):
+        raise SpecError(f"{text!r} is no {what}: use lower-case letters, digits and _, at most 40, a letter first")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entity:
+    """Whose events a window covers: all with the same value in every field of `keys`. An event without one of them has null features."""
+
+    name: str
+    keys: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_word(self.name, "entity name")
+        object.__setattr__(self, "keys", tuple(self.keys))
+        if not self.keys:
+            raise SpecError(f"entity {self.name!r} has no key fields")
+        for key in self.keys:
+            problem = _field_problem(key, categorical=True)
+            if problem:
+                raise SpecError(f"entity {self.name!r}: {problem}")
+
+    def __mul__(self, other: Entity) -> Entity:
+        """The combination: `card * merchant` is one key per pair, named `card_merchant`."""
+        return Entity(f"{self.name}_{other.name}", self.keys + other.keys)
+
+    def count(self, window: str, *, where: Where | None = None, delay: str = "0s", exclude_current: bool = False) -> BoundFeature:
+        return self._make("count", None, window, where=where, delay=delay, exclude_current=exclude_current)
+
+    def sum(self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False) -> BoundFeature:
+        return self._make("sum", field, window, where=where, exclude_current=exclude_current)
+
+    def mean(self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
+        return self._make("mean", field, window, where=where, exclude_current=exclude_current, default=default)
+
+    def std(self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
+        return self._make("std", field, window, where=where, exclude_current=exclude_current, default=default)
+
+    def min(self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
+        return self._make("min", field, window, exclude_current=exclude_current, default=default)
+
+    def max(self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
+        return self._make("max", field, window, exclude_current=exclude_current, default=default)
+
+    def distinct(self, field: str, window: str, *, exclude_current: bool = False) -> BoundFeature:
+        return self._make("distinct", categorical_field(field), window, exclude_current=exclude_current)
+
+    def ratio(self, field: str, window: str, *, exclude_current: bool = True, default: float | None = None) -> BoundFeature:
+        return self._make("ratio", field, window, exclude_current=exclude_current, default=default)
+
+    def zscore(self, field: str, window: str, *, exclude_current: bool = True, default: float | None = None) -> BoundFeature:
+        return self._make("zscore", field, window, exclude_current=exclude_current, default=default)
+
+    def share(self, where: Where, window: str, *, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
+        return self._make("share", None, window, where=where, exclude_current=exclude_current, default=default)
+
+    def label_count(self, window: str, *, delay: str = "0s") -> BoundFeature:
+        return self._make("label_count", None, window, delay=delay)
+
+    def label_rate(self, window: str, *, delay: str = "0s", default: float | None = None) -> BoundFeature:
+        return self._make("label_rate", None, window, delay=delay, default=default)
+
+    def hour_share(self, window: str, *, exclude_current: bool = True, default: float | None = None) -> BoundFeature:
+        return self._make("hour_share", None, window, exclude_current=exclude_current, default=default)
+
+    def seconds_since_last(self, *, default: float | None = None) -> BoundFeature:
+        return self._make("seconds_since_last", default=default)
+
+    def seconds_since_first(self) -> BoundFeature:
+        return self._make("seconds_since_first")
+
+    def is_new(self, field: str) -> BoundFeature:
+        return self._make("is_new", categorical_field(field))
+
+    def distance_km(self, *, default: float | None = None) -> BoundFeature:
+        return self._make("distance_km", default=default)
+
+    def speed_kmh(self, *, default: float | None = None) -> BoundFeature:
+        return self._make("speed_kmh", default=default)
+
+    def _make(self, kind: str, field: str | None = None, window: str | None = None, *, delay: str = "0s", **more: Any) -> BoundFeature:
+        window_ms = 0 if window is None else parse_duration_ms(window)
+        made = Feature(self.name, FeatureKind(kind), field, window_ms, parse_duration_ms(delay), **more)
+        return BoundFeature(self, made)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundFeature:
+    """A feature with the entity that it is measured for, as `FeatureSpec.of` takes it."""
+
+    entity: Entity
+    feature: Feature
+
+
+def entity(name: str, keys: Iterable[str] | None = None) -> Entity:
+    """A well-known entity by name, or one of your own over the given fields.
+
+    >>> entity("card").keys, (entity("card") * entity("merchant")).name
+    (('card_id',), 'card_merchant')
+    """
+    if keys is not None:
+        return Entity(name, tuple(keys))
+    if name not in ENTITY_KEYS:
+        raise SpecError(f"no entity {name!r}: one of {', '.join(ENTITY_KEYS)}, or give its key fields: entity({name!r}, ['...'])")
+    return Entity(name, (ENTITY_KEYS[name],))
+
+
+def categorical_field(name: str) -> str:
+    """`merchant` stands for `merchant_id`, and so on for the id fields; other names stay as they are."""
+    return ENTITY_KEYS.get(name, name)
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Entities and features in a fixed order, with what they share. Hashable; `digest` names it everywhere."""
+
+    entities: tuple[Entity, ...]
+    features: tuple[Feature, ...]
+    allowed_lateness_ms: int = DAY_MS
+    horizon_ms: int = 30 * DAY_MS
+    zone: str = "UTC"  # IANA time zone of `hour` and `weekday`
+    decimals: Mapping[str, int] = field(default_factory=dict, hash=False)  # digits kept of numeric attributes, 6 unless said
+
+    def __post_init__(self) -> None:
+        names = [feature.name for feature in self.features]
+        for name in names:
+            if names.count(name) > 1:
+                raise SpecError(f"feature {name} is declared twice")
+        known = {item.name for item in self.entities}
+        if len(known) < len(self.entities):
+            raise SpecError("two entities have one name")
+        for feature in self.features:
+            if feature.entity not in known:
+                raise SpecError(f"{feature.name}: entity {feature.entity!r} is not declared")
+
+    @classmethod
+    def of(
+        cls,
+        *bound: BoundFeature,
+        allowed_lateness: str = "1d",
+        horizon: str = "30d",
+        zone: str = "UTC",
+        decimals: Mapping[str, int] | None = None,
+    ) -> FeatureSpec:
+        """Specification of these features, entities in order of first use.
+
+        >>> FeatureSpec.of(entity("card").count("1h")).names
+        ('card.count_1h',)
+        """
+        entities: dict[str, Entity] = {}
+        for item in bound:
+            if entities.setdefault(item.entity.name, item.entity) != item.entity:
+                raise SpecError(f"two entities are named {item.entity.name!r}")
+        return cls(
+            tuple(entities.values()),
+            tuple(item.feature for item in bound),
+            parse_duration_ms(allowed_lateness),
+            parse_duration_ms(horizon),
+            zone,
+            dict(decimals or {}),
+        )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Feature names, in the order of the engine's output."""
+        return tuple(feature.name for feature in self.features)
+
+    def features_of(self, entity_name: str) -> tuple[Feature, ...]:
+        """The features measured for one entity, in order."""
+        return tuple(feature for feature in self.features if feature.entity == entity_name)
+
+    def retention_ms(self, entity_name: str) -> int:
+        """How long an entity's events stay: its longest reach plus the allowed lateness."""
+        reach = [f.window_ms + f.delay_ms if f.kind in WINDOWED else self.horizon_ms for f in self.features_of(entity_name)]
+        return max(reach, default=0) + self.allowed_lateness_ms
+
+    def to_json(self) -> str:
+        """Canonical text: equal specifications give equal texts."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> FeatureSpec:
+        """The specification that `to_json` wrote."""
+        data = json.loads(text)
+        return cls(
+            tuple(Entity(**item) for item in data.pop("entities")),
+            tuple(Feature(**item) for item in data.pop("features")),
+            **data,
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Content hash, 16 hex digits: the version that decisions carry."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def with_features(self, *bound: BoundFeature) -> FeatureSpec:
+        """This specification and these features after its own."""
+        more = FeatureSpec.of(*bound)
+        merged = {item.name: item for item in (*self.entities, *more.entities)}
+        return replace(self, entities=tuple(merged.values()), features=self.features + more.features)
+
+
