@@ -94,6 +94,11 @@ def format_duration(ms: int) -> str:
     return f"{ms // _UNITS_MS[unit]}{unit}"
 
 
+def _check_word(text: str, what: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text):
+        raise SpecError(f"{text!r} is no {what}: use lower-case letters, digits and _, at most 40, a letter first")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Where:
     """A condition on one field of the event itself, with a name that enters the feature's.
@@ -193,11 +198,6 @@ def _field_problem(name: str, *, categorical: bool) -> str | None:
         allowed: tuple[str, ...] = (*ID_FIELDS, *CATEGORY_FIELDS)
         return None if name in allowed else f"{name!r} is no categorical field: one of {', '.join(allowed)} or attributes.<name>"
     return None if name == "amount" else f"{name!r} is no numeric field: amount or attributes.<name>"
-
-
-def _check_word(text: str, what: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text):
-        raise SpecError(f"{text!r} is no {what}: use lower-case letters, digits and _, at most 40, a letter first")
 
 
 @dataclass(frozen=True, slots=True, order=True)
