@@ -1,0 +1,103 @@
+"""When a label enters the log: labels wait until the stream's time reaches the moment they became known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from ringfence.events.batch import EventBatch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BEGINNING = np.iinfo(np.int64).min
+
+
+class Schedule:
+    """Holds labels and puts each right before the first transaction that finds it due.
+
+    Stream time is the greatest event time of the transactions released so far. A label of time `t` enters before
+    the first transaction at which stream time is >= t, ties by (time, event id). The outcome does not depend on how
+    the stream is cut into batches, provided that a label is added before the batch in which it falls due.
+    """
+
+    def __init__(self, now_ms: int = _BEGINNING) -> None:
+        self._now_ms = now_ms
+        self._added: list[EventBatch] = []
+        self._waiting: EventBatch | None = None  # sorted by (time, id)
+        self._due_ms: NDArray[np.int64] = np.empty(0, np.int64)
+        self._earliest_ms: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._due_ms) + sum(len(batch) for batch in self._added)
+
+    @property
+    def now_ms(self) -> int:
+        """Stream time so far."""
+        return self._now_ms
+
+    def add(self, labels: EventBatch) -> None:
+        """Hold these labels; their event time says when each becomes known."""
+        if not len(labels):
+            return
+        self._added.append(labels)
+        first = int(labels.event_time_ms.min())
+        self._earliest_ms = first if self._earliest_ms is None else min(first, self._earliest_ms)
+
+    def release(self, batch: EventBatch) -> EventBatch:
+        """The batch with the labels that fall due inside it put at their places."""
+        if not len(batch):
+            return batch
+        stream_ms = self._stream_time(batch)
+        self._now_ms = int(stream_ms[-1])
+        if self._earliest_ms is None or self._earliest_ms > self._now_ms:
+            return batch
+        self._sort()
+        due = int(np.searchsorted(self._due_ms, self._now_ms, side="right"))
+        before = np.searchsorted(stream_ms, self._due_ms[:due], side="left")
+        return _interleave(self._pop(due), batch, before)
+
+    def drain(self) -> EventBatch | None:
+        """All labels still held, in order; nothing is left."""
+        self._sort()
+        return self._pop(len(self._due_ms)) if len(self._due_ms) else None
+
+    def _stream_time(self, batch: EventBatch) -> NDArray[np.int64]:
+        times = np.where(batch.is_transaction, batch.event_time_ms, _BEGINNING)
+        return np.maximum(np.maximum.accumulate(times), self._now_ms)
+
+    def _sort(self) -> None:
+        if not self._added:
+            return
+        held = [self._waiting] if self._waiting is not None else []
+        merged = EventBatch.concat([*held, *self._added])
+        order = pa.compute.sort_indices(
+            pa.Table.from_batches([merged.table]),
+            sort_keys=[("event_time_ms", "ascending"), ("event_id", "ascending")],
+        )
+        self._waiting = EventBatch(merged.table.take(order))
+        self._due_ms = self._waiting.event_time_ms
+        self._added = []
+
+    def _pop(self, count: int) -> EventBatch:
+        assert self._waiting is not None
+        popped = self._waiting.slice(0, count)
+        rest = len(self._waiting) - count
+        self._waiting = self._waiting.slice(count, count + rest) if rest else None
+        self._due_ms = self._due_ms[count:]
+        self._earliest_ms = int(self._due_ms[0]) if rest else None
+        return popped
+
+
+def _interleave(labels: EventBatch, batch: EventBatch, before: NDArray[np.int64]) -> EventBatch:
+    """Label i stands right before row `before[i]` (ascending) of the batch."""
+    merged = EventBatch.concat([labels, batch])
+    place_of_label = before + np.arange(len(labels))
+    source = np.empty(len(merged), np.int64)
+    is_label = np.zeros(len(merged), bool)
+    is_label[place_of_label] = True
+    source[is_label] = np.arange(len(labels))
+    source[~is_label] = np.arange(len(labels), len(merged))
+    return merged.take(source)
