@@ -1,7 +1,7 @@
 """The few places where Ringfence meets the world, written for whoever implements one.
 
-Each port has one exam in `ringfence.testing` that every adapter sits. An adapter may block; the caller decides on which
-thread. What must hold after a crash is said per method.
+Each port has one exam in `ringfence.testing` that every adapter sits. An adapter may block; the caller
+decides on which thread. What must hold after a crash is said per method.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import xxhash
+
+from ringfence.errors import ConflictError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 EVENTS = "events"
 """Topic of all input events, in the order in which they take effect."""
@@ -23,7 +27,7 @@ DECISIONS = "decisions"
 class LogBatch:
     """A run of consecutive records of one topic: what is appended and what is read back.
 
-    `payload` is opaque to the log. Records of the batch have offsets `base_offset` to `base_offset + count - 1`.
+    `payload` is opaque to the log. Its records have offsets `base_offset` up to `next_offset`, not included.
     """
 
     topic: str
@@ -38,6 +42,32 @@ class LogBatch:
         """Offset after the last record."""
         return self.base_offset + self.count
 
+    def checksum(self) -> int:
+        """Signed 64-bit xxh3 over every field: stored beside the batch, compared when it is read."""
+        numbers = (self.base_offset, self.count, self.first_time_ms, self.last_time_ms)
+        digest = xxhash.xxh3_64(f"{len(self.topic)} {self.topic} {numbers}".encode())
+        digest.update(self.payload)
+        value = digest.intdigest()
+        return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def end_offsets_after(batches: Sequence[LogBatch], end_offset: Callable[[str], int]) -> dict[str, int]:
+    """End offset of each topic once these batches are appended; `ConflictError` where one does not follow on.
+
+    >>> end_offsets_after([LogBatch("events", 7, 3, 0, 0, b"")], {"events": 7}.__getitem__)
+    {'events': 10}
+    """
+    ends: dict[str, int] = {}
+    for batch in batches:
+        expected = ends[batch.topic] if batch.topic in ends else end_offset(batch.topic)
+        if batch.base_offset != expected or batch.count < 1:
+            raise ConflictError(
+                f"topic {batch.topic!r} ends at offset {expected}: a batch of {batch.count} records at "
+                f"offset {batch.base_offset} does not follow on; read the end again and append there"
+            )
+        ends[batch.topic] = batch.next_offset
+    return ends
+
 
 class EventLog(Protocol):
     """Ordered, durable batches of records by topic. One writer, any number of readers."""
@@ -45,9 +75,10 @@ class EventLog(Protocol):
     def append(self, batches: Sequence[LogBatch]) -> None:
         """Commit all batches, of whatever topics, in one transaction.
 
-        Called by one thread at a time; returns after the data is on stable storage: a crash at any later instant keeps all
-        of it, a crash before keeps all or nothing. Each `base_offset` must equal `end_offset(topic)` (or that plus earlier
-        batches of this call): otherwise `ConflictError` and nothing is written. `StoreFullError` when there is no room.
+        Called by one thread at a time; returns after the data is on stable storage: a crash at any later
+        instant keeps all of it, a crash before keeps all or nothing. Each `base_offset` must equal
+        `end_offset(topic)` (or that plus earlier batches of this call): otherwise `ConflictError` and
+        nothing is written. `StoreFullError` when there is no room.
         """
         ...
 
@@ -60,8 +91,10 @@ class EventLog(Protocol):
         ...
 
     def read(self, topic: str, offset: int = 0, end: int | None = None) -> Iterator[LogBatch]:
-        """Whole batches in order, from the one that holds `offset` up to `end` (not included) or to the end as it is when
-        reading gets there. May run on other threads while `append` works. `CorruptError` names a batch whose checksum fails.
+        """Whole batches in order, from the one that holds `offset`.
+
+        Up to `end` (not included), or to the end as it is when reading gets there. May run on other threads
+        while `append` works. `CorruptError` names a batch whose checksum fails.
         """
         ...
 
@@ -82,7 +115,7 @@ class EventLog(Protocol):
         ...
 
     def trim(self, topic: str, before_offset: int) -> int:
-        """Forget whole batches that end at or before this offset; returns how many records went. Offsets never change."""
+        """Forget whole batches that end at or before this offset; returns how many records went."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,107 @@
+-- name: topic_end
+-- Where the next record of a topic goes.
+SELECT end_offset FROM topic WHERE name = :topic;
+
+-- name: topic_start
+-- The oldest record of a topic that is kept.
+SELECT start_offset FROM topic WHERE name = :topic;
+
+-- name: topics
+-- All topics, sorted.
+SELECT name FROM topic ORDER BY name;
+
+-- name: set_topic_end
+-- Moves the end of a topic; a topic begins with its first record.
+INSERT INTO topic (name, start_offset, end_offset) VALUES (:topic, 0, :end)
+ON CONFLICT (name) DO UPDATE SET end_offset = excluded.end_offset;
+
+-- name: append_batch
+-- The topic's row is there by now: its end is set first.
+INSERT INTO batch (topic_id, base_offset, next_offset, first_time_ms, last_time_ms, checksum, payload)
+VALUES ((SELECT id FROM topic WHERE name = :topic), :base, :next, :first_time_ms, :last_time_ms, :checksum, :payload);
+
+-- name: next_batch
+-- The batch that holds an offset, or the next one after a gap left by trimming.
+SELECT base_offset, next_offset, first_time_ms, last_time_ms, checksum, payload FROM batch
+WHERE topic_id = (SELECT id FROM topic WHERE name = :topic) AND next_offset > :offset
+ORDER BY next_offset LIMIT 1;
+
+-- name: trimmed
+-- How many records, and up to which offset, a trim takes away.
+SELECT sum(next_offset - base_offset), max(next_offset) FROM batch
+WHERE topic_id = (SELECT id FROM topic WHERE name = :topic) AND next_offset <= :before;
+
+-- name: trim
+-- Whole batches only.
+DELETE FROM batch WHERE topic_id = (SELECT id FROM topic WHERE name = :topic) AND next_offset <= :before;
+
+-- name: set_topic_start
+-- After a trim.
+UPDATE topic SET start_offset = :start WHERE name = :topic;
+
+-- name: commit_reader
+-- Remembers how far a reader has come.
+INSERT INTO reader (name, topic, "offset") VALUES (:reader, :topic, :offset)
+ON CONFLICT (name, topic) DO UPDATE SET "offset" = excluded."offset";
+
+-- name: reader_offset
+-- How far one reader has come.
+SELECT "offset" FROM reader WHERE name = :reader AND topic = :topic;
+
+-- name: readers
+-- How far every reader has come.
+SELECT name, topic, "offset" FROM reader ORDER BY name, topic;
+
+-- name: set_meta
+-- The first writer of a name wins.
+INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING;
+
+-- name: meta
+-- Identity and secrets.
+SELECT name, value FROM meta;
+
+-- name: add_bad_record
+-- A record that is quarantined already stays as it is.
+INSERT INTO quarantine (id, source, position, reason, message, original, received_ms)
+VALUES (:id, :source, :position, :reason, :message, :original, :received_ms) ON CONFLICT (id) DO NOTHING;
+
+-- name: bad_records
+-- Newest first; a null argument filters nothing.
+SELECT id, source, position, reason, message, original, received_ms, replayed_ms, outcome FROM quarantine
+WHERE (:reason IS NULL OR reason = :reason) AND (:source IS NULL OR source = :source)
+  AND (NOT :waiting OR replayed_ms IS NULL)
+ORDER BY rowid DESC LIMIT :limit;
+
+-- name: bad_record
+-- By id, or by a beginning of it.
+SELECT id, source, position, reason, message, original, received_ms, replayed_ms, outcome FROM quarantine
+WHERE substr(id, 1, length(:id)) = :id ORDER BY rowid LIMIT 2;
+
+-- name: bad_counts
+-- How many there are of each reason, and how many of them wait.
+SELECT reason, count(*), count(*) - count(replayed_ms) FROM quarantine GROUP BY reason ORDER BY reason;
+
+-- name: mark_replayed
+-- What became of a record that was tried again.
+UPDATE quarantine SET replayed_ms = :replayed_ms, outcome = :outcome WHERE id = :id;
+
+-- name: set_schedule
+-- Replaces what is pending.
+INSERT INTO schedule (id, payload) VALUES (1, :payload) ON CONFLICT (id) DO UPDATE SET payload = excluded.payload;
+
+-- name: schedule
+-- What is pending.
+SELECT payload FROM schedule WHERE id = 1;
+
+-- name: add_version
+-- A version never changes.
+INSERT INTO version (kind, digest, body, created_ms) VALUES (:kind, :digest, :body, :created_ms)
+ON CONFLICT (kind, digest) DO NOTHING;
+
+-- name: version
+-- What a digest names.
+SELECT kind, digest, body, created_ms FROM version WHERE kind = :kind AND digest = :digest;
+
+-- name: versions
+-- In the order in which they were first used; a null kind gives all.
+SELECT kind, digest, body, created_ms FROM version WHERE :kind IS NULL OR kind = :kind ORDER BY created_ms, rowid;
