@@ -37,15 +37,17 @@ CREATE TABLE meta (
 
 -- Bad records, each kept once with its reason until somebody replays it.
 CREATE TABLE quarantine (
-  id          TEXT    NOT NULL UNIQUE,
-  source      TEXT    NOT NULL,
-  position    INTEGER NOT NULL,
-  reason      TEXT    NOT NULL,
-  message     TEXT    NOT NULL,
-  original    BLOB    NOT NULL,
-  received_ms INTEGER NOT NULL,
-  replayed_ms INTEGER,
-  outcome     TEXT
+  id              TEXT    NOT NULL UNIQUE,
+  source          TEXT    NOT NULL,
+  position        INTEGER NOT NULL,
+  reason          TEXT    NOT NULL,
+  message         TEXT    NOT NULL,
+  original        BLOB    NOT NULL,
+  original_format TEXT    NOT NULL,
+  mapping         TEXT    NOT NULL,
+  received_ms     INTEGER NOT NULL,
+  replayed_ms     INTEGER,
+  outcome         TEXT
 ) STRICT;
 CREATE INDEX quarantine_by_reason ON quarantine (reason);
 

@@ -62,19 +62,22 @@ SELECT name, value FROM meta;
 
 -- name: add_bad_record
 -- A record that is quarantined already stays as it is.
-INSERT INTO quarantine (id, source, position, reason, message, original, received_ms)
-VALUES (:id, :source, :position, :reason, :message, :original, :received_ms) ON CONFLICT (id) DO NOTHING;
+INSERT INTO quarantine (id, source, position, reason, message, original, original_format, mapping, received_ms)
+VALUES (:id, :source, :position, :reason, :message, :original, :original_format, :mapping, :received_ms)
+ON CONFLICT (id) DO NOTHING;
 
 -- name: bad_records
 -- Newest first; a null argument filters nothing.
-SELECT id, source, position, reason, message, original, received_ms, replayed_ms, outcome FROM quarantine
+SELECT id, source, position, reason, message, original, original_format, mapping, received_ms, replayed_ms, outcome
+FROM quarantine
 WHERE (:reason IS NULL OR reason = :reason) AND (:source IS NULL OR source = :source)
   AND (NOT :waiting OR replayed_ms IS NULL)
 ORDER BY rowid DESC LIMIT :limit;
 
 -- name: bad_record
 -- By id, or by a beginning of it.
-SELECT id, source, position, reason, message, original, received_ms, replayed_ms, outcome FROM quarantine
+SELECT id, source, position, reason, message, original, original_format, mapping, received_ms, replayed_ms, outcome
+FROM quarantine
 WHERE substr(id, 1, length(:id)) = :id ORDER BY rowid LIMIT 2;
 
 -- name: bad_counts

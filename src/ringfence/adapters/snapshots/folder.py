@@ -1,0 +1,180 @@
+"""The folder of snapshots: the newest few, written beside the pipeline by a forked child."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ringfence.adapters.snapshots import layout
+from ringfence.errors import CorruptError, StoreError, StoreFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ringfence.adapters.snapshots.layout import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a snapshot in the background ended; `problem` is None where it was saved."""
+
+    offset: int
+    problem: StoreError | None
+
+
+class Snapshots:
+    """The snapshots of one store, by log offset; the newest `keep` stay.
+
+    Take them after the events before `offset` have been committed: a snapshot is never ahead of its log.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3) -> None:
+        self._folder = folder
+        self._keep = keep
+        self._child: tuple[int, int] | None = None  # process id, offset
+
+    def save(self, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int) -> None:
+        """Write a snapshot to stable storage, then return; `StoreFullError` when there is no room."""
+        self.wait()
+        partial = self._prepare(offset)
+        try:
+            self._write(partial, arrays, header, offset)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise _explain(error.errno or 0, self._folder) from error
+        self._prune()
+
+    def save_in_background(
+        self, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int
+    ) -> bool:
+        """Start writing the arrays as they are now; False where an earlier snapshot is still being written.
+
+        The caller goes on changing the arrays at once: a forked child writes its own view of them. Where the
+        system cannot fork, this is `save`.
+        """
+        if self._child is not None:
+            return False
+        if not hasattr(os, "fork"):
+            self.save(arrays, header, offset)
+            return True
+        partial = self._prepare(offset)
+        with warnings.catch_warnings():
+            # Since 3.12 Python warns of a fork beside threads. The child takes no lock that one of them
+            # could hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            self._write_and_exit(partial, arrays, header, offset)
+        self._child = (child, offset)
+        return True
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a snapshot is under way that `poll` or `wait` has not reported."""
+        return self._child is not None
+
+    def poll(self) -> Finished | None:
+        """How the snapshot in the background ended, once; None while it runs or where there is none."""
+        return self._reap(os.WNOHANG)
+
+    def wait(self) -> Finished | None:
+        """As `poll`, once it has ended."""
+        return self._reap(0)
+
+    def load_latest(self) -> tuple[Snapshot | None, list[str]]:
+        """The newest sound snapshot, and what is wrong with each newer one that is damaged."""
+        damaged: list[str] = []
+        for path in self._paths():
+            try:
+                return layout.read(path), damaged
+            except CorruptError as error:
+                damaged.append(str(error))
+            except OSError as error:
+                damaged.append(f"{path}: {error.strerror}")
+        return None, damaged
+
+    def offsets(self) -> list[int]:
+        """Offsets of the snapshots that are there, newest first."""
+        return [int(path.stem.split("-")[1]) for path in self._paths()]
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob("snapshot-*.bin"), reverse=True)
+
+    def _prepare(self, offset: int) -> Path:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for left_over in self._folder.glob("*.partial"):
+                left_over.unlink(missing_ok=True)
+        except OSError as error:
+            raise _explain(error.errno or 0, self._folder) from error
+        return self._folder / f"snapshot-{offset:020d}.{os.getpid()}.partial"
+
+    def _write(
+        self, partial: Path, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int
+    ) -> None:
+        file = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            layout.write(file, arrays, header, offset)
+        finally:
+            os.close(file)
+        partial.rename(self._folder / f"snapshot-{offset:020d}.bin")
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _write_and_exit(
+        self, partial: Path, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int
+    ) -> None:
+        """The child's whole life: it must return to nobody and run nobody's clean-up."""
+        code = 255
+        try:
+            gc.disable()
+            self._write(partial, arrays, header, offset)
+            code = 0
+        except OSError as error:
+            code = min(error.errno or 255, 255)
+        finally:
+            os._exit(code)
+
+    def _reap(self, options: int) -> Finished | None:
+        if self._child is None:
+            return None
+        child, offset = self._child
+        ended, status = os.waitpid(child, options)
+        if not ended:
+            return None
+        self._child = None
+        code = os.waitstatus_to_exitcode(status)
+        if code:
+            return Finished(offset, _explain(code, self._folder))
+        self._prune()
+        return Finished(offset, None)
+
+    def _prune(self) -> None:
+        for old in self._paths()[self._keep :]:
+            old.unlink(missing_ok=True)
+
+
+def _explain(code: int, folder: Path) -> StoreError:
+    """What an errno, 255, or minus the number of a signal says about a snapshot."""
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFullError(f"no room for a snapshot in {folder}: the log is safe; free space")
+    how = (
+        f"signal {-code} ended the writer"
+        if code < 0
+        else os.strerror(code)
+        if code < 255
+        else "internal error"
+    )
+    return StoreError(
+        f"no snapshot was written to {folder}: {how}. The log is safe; a restart replays more of it"
+    )

@@ -1,0 +1,50 @@
+"""Every version that a decision may name: a digest resolves to its text for as long as the store lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ringfence.adapters.sqlite.statements import SQL
+from ringfence.errors import ConflictError
+
+if TYPE_CHECKING:
+    from ringfence.adapters.sqlite.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A registered text: `kind` is `features`, `rules` or `mapping`, the digest is of `body`."""
+
+    kind: str
+    digest: str
+    body: str
+    created_ms: int
+
+
+class Registry:
+    """Versions by kind and digest. A version never changes and is never taken away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, kind: str, digest: str, body: str, now_ms: int) -> None:
+        """Keep a version, once. `ConflictError` if the digest names another text."""
+        found = self.find(kind, digest)
+        if found is None:
+            version = {"kind": kind, "digest": digest, "body": body, "created_ms": now_ms}
+            with self._database.transaction() as connection:
+                connection.execute(SQL["add_version"], version)
+        elif found.body != body:
+            raise ConflictError(
+                f"{kind} {digest} names another text in this store: the digest must be of the text"
+            )
+
+    def find(self, kind: str, digest: str) -> Version | None:
+        """The version that a digest names."""
+        rows = self._database.fetch("version", {"kind": kind, "digest": digest})
+        return Version(*rows[0]) if rows else None
+
+    def versions(self, kind: str | None = None) -> list[Version]:
+        """All versions, or those of a kind, in the order in which they came."""
+        return [Version(*row) for row in self._database.fetch("versions", {"kind": kind})]

@@ -1,0 +1,100 @@
+"""A data folder: the log and everything that commits with it, in one file with one writer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from ringfence.adapters.sqlite.log import SqliteLog, write_batches
+from ringfence.adapters.sqlite.meta import Meta, load_meta
+from ringfence.adapters.sqlite.quarantine import Quarantine, Replayed, quarantine_records
+from ringfence.adapters.sqlite.registry import Registry
+from ringfence.adapters.sqlite.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ringfence.events.bad import BadRecord
+    from ringfence.ports import LogBatch
+
+FILE_NAME = "ringfence.db"
+
+
+class Store:
+    """All durable state of one `--data` folder.
+
+    Attributes:
+        log: the event log.
+        quarantine: bad records, to list and look up.
+        registry: versions of specifications, rule sets and mappings by digest.
+        meta: identity and secrets of this store.
+    """
+
+    def __init__(self, folder: Path, log: SqliteLog, meta: Meta) -> None:
+        self.folder = folder
+        self.log = log
+        self.meta = meta
+        self.quarantine = Quarantine(log.database)
+        self.registry = Registry(log.database)
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False) -> Self:
+        """The store in this folder, made if it is not there; `StoreError` if another process writes to it.
+
+        With `read_only`, a store that some other process may be writing to, and that has to exist.
+        """
+        log = SqliteLog(folder / FILE_NAME, read_only=read_only)
+        try:
+            return cls(folder, log, load_meta(log.database))
+        except BaseException:
+            log.close()
+            raise
+
+    @property
+    def snapshots(self) -> Path:
+        """Where snapshots of the state go."""
+        return self.folder / "snapshots"
+
+    @property
+    def tables(self) -> Path:
+        """Where the analysis tables go."""
+        return self.folder / "tables"
+
+    def commit(
+        self,
+        batches: Sequence[LogBatch] = (),
+        *,
+        bad_records: Sequence[BadRecord] = (),
+        replayed: Sequence[Replayed] = (),
+        schedule: bytes | None = None,
+        now_ms: int = 0,
+    ) -> None:
+        """One durable step of the pipeline: all of it or nothing, on stable storage on return.
+
+        Args:
+            batches: as in `EventLog.append`, with its errors.
+            bad_records: into quarantine, received at `now_ms`; one that is there already is left as it is.
+            replayed: quarantined records that were tried again at `now_ms`, and what became of them.
+            schedule: what is pending from now on, None to leave it.
+            now_ms: wall-clock time.
+        """
+        with self.log.transaction() as connection:
+            write_batches(connection, batches)
+            quarantine_records(connection, bad_records, replayed, now_ms)
+            if schedule is not None:
+                connection.execute(SQL["set_schedule"], {"payload": schedule})
+
+    def schedule(self) -> bytes | None:
+        """What the last commit that said so left pending."""
+        payload: bytes | None = self.log.database.fetch_value("schedule", {}, None)
+        return payload
+
+    def close(self) -> None:
+        """Let the next writer in. Closing twice is allowed."""
+        self.log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

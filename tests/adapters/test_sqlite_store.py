@@ -1,0 +1,131 @@
+"""One data folder: what commits together, and what is kept for ever."""
+
+import sqlite3
+
+import pytest
+
+from ringfence.adapters.sqlite import Replayed, Store
+from ringfence.errors import ConflictError, InputError, StoreError
+from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.testing.log_exam import batch, spans
+
+
+def bad(name, reason=Reason.UNPARSABLE_TIME, source="a.csv"):
+    fault = Fault(reason, "time", "no time")
+    return BadRecord(source, 7, (fault,), b"\xff\x00" + name.encode(), "csv", "sparkov")
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "data") as opened:
+        yield opened
+
+
+def test_a_commit_holds_batches_bad_records_and_the_schedule(tmp_path):
+    with Store.open(tmp_path / "data") as store:
+        assert store.schedule() is None
+        store.commit([batch(0, 2)], bad_records=[bad("x")], schedule=b"pending", now_ms=5)
+    with Store.open(tmp_path / "data") as store:
+        assert spans(store.log.read("events")) == [(0, 2)]
+        assert store.schedule() == b"pending"
+        (found,) = store.quarantine.records()
+        assert (found.id, found.original, found.message) == (bad("x").id, bad("x").original, "time: no time")
+        assert (found.original_format, found.mapping, found.position) == ("csv", "sparkov", 7)
+        assert (found.received_ms, found.replayed_ms, found.outcome) == (5, None, None)
+
+
+def test_a_commit_that_fails_leaves_none_of_its_parts(store):
+    with pytest.raises(ConflictError):
+        store.commit([batch(9)], bad_records=[bad("x1")], schedule=b"pending")
+    assert (store.quarantine.records(), store.schedule(), store.log.topics()) == ([], None, [])
+
+
+def test_parts_of_a_commit_can_be_left_out(store):
+    store.commit(schedule=b"one")
+    store.commit([batch(0)])
+    assert store.schedule() == b"one"
+    store.commit(schedule=b"")
+    assert store.schedule() == b""
+
+
+def test_a_bad_record_is_quarantined_once(store):
+    store.commit(bad_records=[bad("x1"), bad("x1")], now_ms=1)
+    store.commit(bad_records=[bad("x1")], now_ms=2)
+    assert [record.received_ms for record in store.quarantine.records()] == [1]
+
+
+def test_quarantine_lists_the_newest_first_and_filters(store):
+    one, two, three = bad("1"), bad("2", Reason.NEGATIVE_AMOUNT), bad("3", source="b.csv")
+    store.commit(bad_records=[one, two, three])
+
+    def ids(**which):
+        return [record.id for record in store.quarantine.records(**which)]
+
+    assert ids() == [three.id, two.id, one.id]
+    assert ids(reason="negative_amount") == [two.id]
+    assert ids(source="b.csv") == [three.id]
+    assert ids(limit=1) == [three.id]
+
+
+def test_a_replay_is_marked_with_its_outcome_in_the_commit_that_holds_its_events(store):
+    one, two = bad("1"), bad("2")
+    store.commit(bad_records=[one, two], now_ms=1)
+    store.commit([batch(0)], replayed=[Replayed(one.id, "accepted")], now_ms=9)
+    assert [record.id for record in store.quarantine.records(waiting=True)] == [two.id]
+    assert (store.quarantine.get(one.id).replayed_ms, store.quarantine.get(one.id).outcome) == (9, "accepted")
+    assert store.quarantine.counts() == {"unparsable_time": (2, 1)}
+
+
+def test_a_record_is_found_by_the_beginning_of_its_id(store):
+    one, two = bad("1"), bad("2")
+    store.commit(bad_records=[one, two])
+    assert store.quarantine.get(two.id[:6]).id == two.id
+    for wrong in ("", "zz", "%"):
+        with pytest.raises(InputError, match="quarantine list"):
+            store.quarantine.get(wrong)
+
+
+def test_a_store_keeps_its_identity_and_shows_no_secret(tmp_path):
+    with Store.open(tmp_path / "one") as store:
+        first = store.meta
+    with Store.open(tmp_path / "one") as store:
+        assert store.meta == first
+    with Store.open(tmp_path / "two") as store:
+        assert store.meta.store_id != first.store_id
+        assert store.meta.hash_seed != first.hash_seed
+    assert 0 <= first.hash_seed < 2**63
+    assert len(first.token_key) == 32
+    assert str(first.hash_seed) not in repr(first)
+    assert "token_key" not in repr(first)
+
+
+def test_a_store_without_its_secrets_says_so(tmp_path):
+    Store.open(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "ringfence.db")
+    connection.execute("DELETE FROM meta WHERE name = 'token_key'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="lacks its token_key"):
+        Store.open(tmp_path)
+
+
+def test_a_version_is_kept_for_ever_and_never_changes(store):
+    store.registry.register("rules", "d1", "[]", 1)
+    store.registry.register("rules", "d1", "[]", 2)
+    store.registry.register("features", "d1", "{}", 3)
+    found = store.registry.find("rules", "d1")
+    assert (found.body, found.created_ms) == ("[]", 1)
+    assert store.registry.find("rules", "d2") is None
+    assert [(v.kind, v.body) for v in store.registry.versions()] == [("rules", "[]"), ("features", "{}")]
+    assert [v.kind for v in store.registry.versions("features")] == ["features"]
+    with pytest.raises(ConflictError, match="names another text"):
+        store.registry.register("rules", "d1", "[1]", 4)
+
+
+def test_another_process_may_read_the_store_while_it_is_written(tmp_path, store):
+    store.commit([batch(0)], bad_records=[bad("a1")])
+    with Store.open(tmp_path / "data", read_only=True) as reading:
+        assert reading.meta == store.meta
+        assert reading.quarantine.get(bad("a1").id).position == 7
+        with pytest.raises(StoreError, match="open for reading"):
+            reading.commit([batch(1)])
