@@ -80,7 +80,9 @@ def parse_duration_ms(text: str) -> int:
     """
     match = re.fullmatch(r"(\d{1,15})(ms|s|m|h|d)", text.strip())
     if not match:
-        raise SpecError(f"{text!r} is no duration: write a whole number and a unit, such as 90s, 10m, 1h or 7d")
+        raise SpecError(
+            f"{text!r} is no duration: write a whole number and a unit, such as 90s, 10m, 1h or 7d"
+        )
     return int(match[1]) * _UNITS_MS[match[2]]
 
 
@@ -96,7 +98,9 @@ def format_duration(ms: int) -> str:
 
 def _check_word(text: str, what: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text):
-        raise SpecError(f"{text!r} is no {what}: use lower-case letters, digits and _, at most 40, a letter first")
+        raise SpecError(
+            f"{text!r} is no {what}: use lower-case letters, digits and _, at most 40, a letter first"
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -118,7 +122,9 @@ class Where:
         if isinstance(self.value, list):  # as it comes from JSON
             object.__setattr__(self, "value", tuple(self.value))
         if (self.op == "in") != isinstance(self.value, tuple):
-            raise SpecError(f"condition {self.name!r}: 'in' takes a tuple of values, the other operators one value")
+            raise SpecError(
+                f"condition {self.name!r}: 'in' takes a tuple of values, the other operators one value"
+            )
         if self.op not in ("=", "!=", "<", "<=", ">", ">=", "in"):
             raise SpecError(f"condition {self.name!r}: unknown operator {self.op!r}")
 
@@ -152,14 +158,28 @@ class Feature:
         if (self.field is not None) != (self.kind in _NEEDS_FIELD):
             return "needs a field" if self.kind in _NEEDS_FIELD else "takes no field"
         if (self.window_ms > 0) != (self.kind in WINDOWED):
-            return "needs a window such as '1h'" if self.kind in WINDOWED else "takes no window: it looks back over the horizon"
+            return (
+                "needs a window such as '1h'"
+                if self.kind in WINDOWED
+                else "takes no window: it looks back over the horizon"
+            )
         if self.window_ms > _LONGEST_MS or self.delay_ms > _LONGEST_MS:
             return "windows and delays end at 366 days"
-        if self.delay_ms and self.kind not in (FeatureKind.LABEL_RATE, FeatureKind.LABEL_COUNT, FeatureKind.COUNT):
+        if self.delay_ms and self.kind not in (
+            FeatureKind.LABEL_RATE,
+            FeatureKind.LABEL_COUNT,
+            FeatureKind.COUNT,
+        ):
             return "only count, label_count and label_rate take a delay"
         if self.kind is FeatureKind.SHARE and self.where is None:
             return "needs a condition"
-        if self.where and self.kind not in (FeatureKind.COUNT, FeatureKind.SUM, FeatureKind.MEAN, FeatureKind.STD, FeatureKind.SHARE):
+        if self.where and self.kind not in (
+            FeatureKind.COUNT,
+            FeatureKind.SUM,
+            FeatureKind.MEAN,
+            FeatureKind.STD,
+            FeatureKind.SHARE,
+        ):
             return "takes no condition"
         if self.where and self.delay_ms:
             return "takes a condition or a delay, not both"
@@ -196,7 +216,11 @@ def _field_problem(name: str, *, categorical: bool) -> str | None:
         return None
     if categorical:
         allowed: tuple[str, ...] = (*ID_FIELDS, *CATEGORY_FIELDS)
-        return None if name in allowed else f"{name!r} is no categorical field: one of {', '.join(allowed)} or attributes.<name>"
+        return (
+            None
+            if name in allowed
+            else f"{name!r} is no categorical field: one of {', '.join(allowed)} or attributes.<name>"
+        )
     return None if name == "amount" else f"{name!r} is no numeric field: amount or attributes.<name>"
 
 
@@ -221,35 +245,69 @@ class Entity:
         """The combination: `card * merchant` is one key per pair, named `card_merchant`."""
         return Entity(f"{self.name}_{other.name}", self.keys + other.keys)
 
-    def count(self, window: str, *, where: Where | None = None, delay: str = "0s", exclude_current: bool = False) -> BoundFeature:
+    def count(
+        self, window: str, *, where: Where | None = None, delay: str = "0s", exclude_current: bool = False
+    ) -> BoundFeature:
         return self._make("count", None, window, where=where, delay=delay, exclude_current=exclude_current)
 
-    def sum(self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False) -> BoundFeature:
+    def sum(
+        self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False
+    ) -> BoundFeature:
         return self._make("sum", field, window, where=where, exclude_current=exclude_current)
 
-    def mean(self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
-        return self._make("mean", field, window, where=where, exclude_current=exclude_current, default=default)
+    def mean(
+        self,
+        field: str,
+        window: str,
+        *,
+        where: Where | None = None,
+        exclude_current: bool = False,
+        default: float | None = None,
+    ) -> BoundFeature:
+        return self._make(
+            "mean", field, window, where=where, exclude_current=exclude_current, default=default
+        )
 
-    def std(self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
+    def std(
+        self,
+        field: str,
+        window: str,
+        *,
+        where: Where | None = None,
+        exclude_current: bool = False,
+        default: float | None = None,
+    ) -> BoundFeature:
         return self._make("std", field, window, where=where, exclude_current=exclude_current, default=default)
 
-    def min(self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
+    def min(
+        self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None
+    ) -> BoundFeature:
         return self._make("min", field, window, exclude_current=exclude_current, default=default)
 
-    def max(self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
+    def max(
+        self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None
+    ) -> BoundFeature:
         return self._make("max", field, window, exclude_current=exclude_current, default=default)
 
     def distinct(self, field: str, window: str, *, exclude_current: bool = False) -> BoundFeature:
         return self._make("distinct", categorical_field(field), window, exclude_current=exclude_current)
 
-    def ratio(self, field: str, window: str, *, exclude_current: bool = True, default: float | None = None) -> BoundFeature:
+    def ratio(
+        self, field: str, window: str, *, exclude_current: bool = True, default: float | None = None
+    ) -> BoundFeature:
         return self._make("ratio", field, window, exclude_current=exclude_current, default=default)
 
-    def zscore(self, field: str, window: str, *, exclude_current: bool = True, default: float | None = None) -> BoundFeature:
+    def zscore(
+        self, field: str, window: str, *, exclude_current: bool = True, default: float | None = None
+    ) -> BoundFeature:
         return self._make("zscore", field, window, exclude_current=exclude_current, default=default)
 
-    def share(self, where: Where, window: str, *, exclude_current: bool = False, default: float | None = None) -> BoundFeature:
-        return self._make("share", None, window, where=where, exclude_current=exclude_current, default=default)
+    def share(
+        self, where: Where, window: str, *, exclude_current: bool = False, default: float | None = None
+    ) -> BoundFeature:
+        return self._make(
+            "share", None, window, where=where, exclude_current=exclude_current, default=default
+        )
 
     def label_count(self, window: str, *, delay: str = "0s") -> BoundFeature:
         return self._make("label_count", None, window, delay=delay)
@@ -257,7 +315,9 @@ class Entity:
     def label_rate(self, window: str, *, delay: str = "0s", default: float | None = None) -> BoundFeature:
         return self._make("label_rate", None, window, delay=delay, default=default)
 
-    def hour_share(self, window: str, *, exclude_current: bool = True, default: float | None = None) -> BoundFeature:
+    def hour_share(
+        self, window: str, *, exclude_current: bool = True, default: float | None = None
+    ) -> BoundFeature:
         return self._make("hour_share", None, window, exclude_current=exclude_current, default=default)
 
     def seconds_since_last(self, *, default: float | None = None) -> BoundFeature:
@@ -275,7 +335,15 @@ class Entity:
     def speed_kmh(self, *, default: float | None = None) -> BoundFeature:
         return self._make("speed_kmh", default=default)
 
-    def _make(self, kind: str, field: str | None = None, window: str | None = None, *, delay: str = "0s", **more: Any) -> BoundFeature:
+    def _make(
+        self,
+        kind: str,
+        field: str | None = None,
+        window: str | None = None,
+        *,
+        delay: str = "0s",
+        **more: Any,
+    ) -> BoundFeature:
         window_ms = 0 if window is None else parse_duration_ms(window)
         made = Feature(self.name, FeatureKind(kind), field, window_ms, parse_duration_ms(delay), **more)
         return BoundFeature(self, made)
@@ -298,7 +366,9 @@ def entity(name: str, keys: Iterable[str] | None = None) -> Entity:
     if keys is not None:
         return Entity(name, tuple(keys))
     if name not in ENTITY_KEYS:
-        raise SpecError(f"no entity {name!r}: one of {', '.join(ENTITY_KEYS)}, or give its key fields: entity({name!r}, ['...'])")
+        raise SpecError(
+            f"no entity {name!r}: one of {', '.join(ENTITY_KEYS)}, or give its key fields: entity({name!r}, ['...'])"
+        )
     return Entity(name, (ENTITY_KEYS[name],))
 
 
@@ -316,7 +386,9 @@ class FeatureSpec:
     allowed_lateness_ms: int = DAY_MS
     horizon_ms: int = 30 * DAY_MS
     zone: str = "UTC"  # IANA time zone of `hour` and `weekday`
-    decimals: Mapping[str, int] = field(default_factory=dict, hash=False)  # digits kept of numeric attributes, 6 unless said
+    decimals: Mapping[str, int] = field(
+        default_factory=dict, hash=False
+    )  # digits kept of numeric attributes, 6 unless said
 
     def __post_init__(self) -> None:
         names = [feature.name for feature in self.features]
@@ -368,7 +440,10 @@ class FeatureSpec:
 
     def retention_ms(self, entity_name: str) -> int:
         """How long an entity's events stay: its longest reach plus the allowed lateness."""
-        reach = [f.window_ms + f.delay_ms if f.kind in WINDOWED else self.horizon_ms for f in self.features_of(entity_name)]
+        reach = [
+            f.window_ms + f.delay_ms if f.kind in WINDOWED else self.horizon_ms
+            for f in self.features_of(entity_name)
+        ]
         return max(reach, default=0) + self.allowed_lateness_ms
 
     def to_json(self) -> str:
@@ -395,5 +470,3 @@ class FeatureSpec:
         more = FeatureSpec.of(*bound)
         merged = {item.name: item for item in (*self.entities, *more.entities)}
         return replace(self, entities=tuple(merged.values()), features=self.features + more.features)
-
-

@@ -1,0 +1,266 @@
+"""The feature engine: events in log order in, exact features out.
+
+    engine = Engine(spec)
+    values = engine.measure(batch)  # float64, (features, transactions of the batch), NaN for null
+
+A batch may hold any events; transactions are measured, labels are applied at their place, the rest is passed over. What comes out
+depends only on the events and their order, never on how they were batched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.events.batch import NULL_INT, EventBatch
+from ringfence.events.model import Kind
+from ringfence.features import state as states
+from ringfence.features.kernel import layout as at
+from ringfence.features.kernel.measure import forget_expired, known_ids, measure
+from ringfence.features.program import Compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ringfence.features.spec import FeatureSpec, Where
+
+_CHUNK = 8192
+_EARLY_LIMIT = 1 << 20
+_LARGEST_FIXED = float(1 << 53)
+
+
+class Engine:
+    """Exact streaming features of one specification. Not thread-safe; a call releases the interpreter lock."""
+
+    def __init__(self, spec: FeatureSpec, seed: int = 0, *, ring: int = 1 << 10) -> None:
+        """`seed` keys the hashes of ids; `ring` is the room for events to begin with, a power of two."""
+        self.spec = spec
+        self.seed = seed
+        self._compiled = Compiled(spec)
+        self._state = states.fresh(self._compiled, ring)
+        self._oldest = 0
+        self._early: dict[int, int] = {}  # labels that came before their transaction: id hash -> 0 or 1
+
+    def measure(self, batch: EventBatch) -> NDArray[np.float64]:
+        """Features of the batch's transactions in order, shape (features, transactions)."""
+        rows, places = self._input(batch)
+        out = np.empty((len(self.spec.features), int(np.count_nonzero(rows[:, at.IN_KIND] == at.IS_EVENT))))
+        if len(self.spec.entities):
+            self.run(rows, places, out)
+        return out
+
+    def run(self, rows: NDArray[np.int64], places: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+        """The same on input rows as the kernel takes them (`kernel.layout`): what `measure` and the benchmarks call."""
+        program = self._compiled.program
+        column = 0
+        for begin in range(0, len(rows), _CHUNK):
+            chunk = rows[begin : begin + _CHUNK]
+            spots = places[begin : begin + _CHUNK] if self._compiled.needs_places else places
+            self._oldest = int(forget_expired(self._state, program))
+            self._state = states.grow_ring(self._state, self._oldest, len(chunk))
+            start = 0
+            while start < len(chunk):
+                start, column, need = measure(self._state, program, chunk, spots, start, out, column)
+                if need != at.DONE:
+                    self._state = states.grow(self._state, need)
+
+    def _input(self, batch: EventBatch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The batch's transactions and labels as the kernel takes them."""
+        compiled = self._compiled
+        kinds = batch.kind
+        wanted = kinds == Kind.TRANSACTION
+        if compiled.needs_labels:
+            wanted |= kinds == Kind.LABEL
+        if not wanted.all():
+            batch = batch.take(wanted)
+            kinds = batch.kind
+        rows = np.empty((len(batch), compiled.input_columns), np.int64)
+        rows[:, at.IN_KIND] = kinds == Kind.LABEL
+        rows[:, at.IN_ROW] = batch.event_time_ms
+        for number, (name, where) in enumerate(compiled.values):
+            rows[:, at.IN_ROW + 1 + number] = self._fixed(batch, name, where)
+        for number, item in enumerate(self.spec.entities):
+            rows[:, compiled.key_column + number] = self._keys(batch, item.keys)
+        for number, name in enumerate(compiled.categories):
+            rows[:, compiled.category_column + number] = batch.hashes(name, self.seed)
+        if compiled.marks_word >= 0:
+            rows[:, at.IN_ROW + compiled.marks_word] = self._marks(batch)
+        if compiled.id_word >= 0:
+            rows[:, at.IN_ROW + compiled.id_word] = batch.hashes("transaction_id", self.seed)
+            self._place_labels(batch, rows)
+        places = np.empty((len(batch) if compiled.needs_places else 1, 2))
+        if compiled.needs_places:
+            places[:, 0] = batch.number("lat")
+            places[:, 1] = batch.number("lon")
+        return rows, places
+
+    def _keys(self, batch: EventBatch, fields: tuple[str, ...]) -> NDArray[np.int64]:
+        """One hash per row over the key's fields, 0 where any is null."""
+        first = batch.hashes(fields[0], self.seed)
+        for name in fields[1:]:
+            other = batch.hashes(name, self.seed)
+            mixed = (first * np.int64(-7046029254386353131)) ^ (other + (first >> np.int64(29)))
+            mixed[mixed == 0] = 1
+            mixed[(first == 0) | (other == 0)] = 0
+            first = mixed
+        return first
+
+    def _fixed(self, batch: EventBatch, name: str, where: Where | None) -> NDArray[np.int64]:
+        """A numeric field as integers, NULL_INT where it is null or the condition does not hold."""
+        if name == "amount":
+            values = batch.amount_fixed
+        else:
+            scaled = np.rint(batch.number(name) * self._compiled.scale_of(name))
+            usable = np.abs(scaled) <= _LARGEST_FIXED  # false for NaN
+            values = np.where(usable, scaled, 0.0).astype(np.int64)
+            values[~usable] = NULL_INT
+        if where is not None:
+            values = np.where(self._holds(batch, where), values, NULL_INT)
+        return values
+
+    def _marks(self, batch: EventBatch) -> NDArray[np.int64]:
+        """Conditions and hour of each row, in bits."""
+        marks = np.zeros(len(batch), np.int64)
+        for bit, where in enumerate(self._compiled.conditions):
+            marks |= self._holds(batch, where).astype(np.int64) << bit
+        if self._compiled.needs_hour:
+            marks |= local_hour(batch, self.spec.zone) << at.HOUR_SHIFT
+        return marks
+
+    def _holds(self, batch: EventBatch, where: Where) -> NDArray[np.bool_]:
+        """Where the condition is true; never for null."""
+        wanted = where.value if isinstance(where.value, tuple) else (where.value,)
+        if where.field in ("hour", "weekday"):
+            hour = where.field == "hour"
+            actual: Any = local_hour(batch, self.spec.zone) if hour else local_weekday(batch, self.spec.zone)
+        elif all(isinstance(item, str) for item in wanted):
+            return _text_holds(batch.column(where.field), where)
+        else:
+            actual = batch.number(where.field)
+        with np.errstate(invalid="ignore"):
+            return _COMPARE[where.op](actual, where.value) & ~np.isnan(actual)
+
+    def _place_labels(self, batch: EventBatch, rows: NDArray[np.int64]) -> None:
+        """Put labels into their rows, and labels that came before their transaction into the transaction's own row."""
+        ids, marks = (
+            rows[:, at.IN_ROW + self._compiled.id_word],
+            rows[:, at.IN_ROW + self._compiled.marks_word],
+        )
+        is_label = rows[:, at.IN_KIND] == at.IS_LABEL
+        if not is_label.any() and not self._early:
+            return
+        labelled = np.flatnonzero(is_label)
+        fraud = (
+            pc.fill_null(batch.column("label"), False)
+            .to_numpy(zero_copy_only=False)[labelled]
+            .astype(np.int64)
+        )
+        marks[labelled] = fraud
+        known = np.zeros(len(labelled), np.bool_)
+        known_ids(self._state, self._compiled.program, ids[labelled], known)
+        events = np.flatnonzero(~is_label)
+        first_at = (
+            dict(zip(ids[events][::-1].tolist(), events[::-1].tolist(), strict=True))
+            if not known.all() or self._early
+            else {}
+        )
+        early = []
+        for row, label in zip(labelled[~known].tolist(), fraud[~known].tolist(), strict=True):
+            if first_at.get(int(ids[row]), len(rows)) > row:
+                early.append((int(ids[row]), label))
+        for key, label in early:
+            self._early.pop(key, None)
+            self._early[key] = label
+            if len(self._early) > _EARLY_LIMIT:
+                self._early.pop(next(iter(self._early)))
+        for key in self._early.keys() & first_at.keys():
+            if self._early.pop(key):
+                marks[first_at[key]] |= np.int64(1 << at.LABEL_BIT)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Views of the whole state, valid until the next call; with the same specification and seed it goes on from them."""
+        found = states.to_arrays(self._state, self._oldest)
+        found["early_ids"] = np.fromiter(self._early.keys(), np.int64, len(self._early))
+        found["early_labels"] = np.fromiter(self._early.values(), np.int64, len(self._early))
+        return found
+
+    @classmethod
+    def from_arrays(cls, spec: FeatureSpec, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Engine:
+        """The engine whose `arrays` these were."""
+        engine = cls(spec, seed)
+        engine._state, engine._oldest = states.from_arrays(engine._compiled, arrays)
+        engine._early = dict(zip(arrays["early_ids"].tolist(), arrays["early_labels"].tolist(), strict=True))
+        return engine
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """Greatest event time seen, None before the first transaction."""
+        value = int(self._state.counters[at.WATERMARK])
+        return None if value == at.NULL // 2 else value
+
+    @property
+    def size(self) -> dict[str, int]:
+        """Events and keys held, and bytes of memory reserved for them."""
+        counters = self._state.counters
+        return {
+            "events": int(counters[at.SEQ_END]) - self._oldest,
+            "keys": int(counters[at.KEYS]),
+            "bytes": states.nbytes(self._state),
+            "bytes_used": sum(array.nbytes for array in self.arrays().values()),
+        }
+
+
+_COMPARE: dict[str, Any] = {
+    "=": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "in": lambda actual, wanted: np.isin(actual, np.array(wanted)),
+}
+_COMPARE_TEXT: dict[str, Any] = {
+    "=": pc.equal,
+    "!=": pc.not_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    ">=": pc.greater_equal,
+}
+
+
+def _text_holds(values: Any, where: Where) -> NDArray[np.bool_]:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    text = values.cast(pa.string())
+    if where.op == "in":
+        held = pc.and_(pc.is_in(text, pa.array(where.value, pa.string())), pc.is_valid(text))
+    else:
+        held = pc.fill_null(_COMPARE_TEXT[where.op](text, where.value), False)
+    result: NDArray[np.bool_] = held.to_numpy(zero_copy_only=False)
+    return result
+
+
+def local_hour(batch: EventBatch, zone: str) -> NDArray[np.int64]:
+    """Hour of day, 0 to 23, of each event in an IANA zone."""
+    if zone == "UTC":
+        return batch.event_time_ms // 3_600_000 % 24
+    hours: NDArray[np.int64] = pc.hour(_local(batch, zone)).to_numpy(zero_copy_only=False)
+    return hours
+
+
+def local_weekday(batch: EventBatch, zone: str) -> NDArray[np.int64]:
+    """Day of the week of each event in an IANA zone, 0 for Monday."""
+    if zone == "UTC":
+        return (batch.event_time_ms // 86_400_000 + 3) % 7
+    days: NDArray[np.int64] = pc.day_of_week(_local(batch, zone)).to_numpy(zero_copy_only=False)
+    return days
+
+
+def _local(batch: EventBatch, zone: str) -> Any:
+    return pa.array(batch.event_time_ms, pa.timestamp("ms", tz=zone))

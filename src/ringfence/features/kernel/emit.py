@@ -1,0 +1,223 @@
+"""From a key's windows to feature values.
+
+`cells` and `base` say where the windows are read: the key's own cell, or the scratch cell when a late event is measured as of its
+own time; `at` is always where the key's own cell begins. `late` says which: ON_TIME, or LATE_BEFORE and LATE_AFTER the event itself
+is counted.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ringfence.features.kernel.exact import standard_deviation, total
+from ringfence.features.kernel.extrema import extremum, extremum_as_of
+from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.layout import (
+    BIT_SHARE,
+    BITS,
+    COUNT,
+    DISTANCE,
+    END,
+    EVENTS,
+    FIRST,
+    HEAD,
+    HOUR_SHARE,
+    HOUR_SHIFT,
+    IS_NEW,
+    LATE_AFTER,
+    LOCATED,
+    MAX,
+    MEAN,
+    N_DISTINCT,
+    NULL,
+    O_ACCUMULATOR,
+    O_CODE,
+    O_DELAYED,
+    O_EXTREMUM,
+    O_FEATURE,
+    O_REACH,
+    O_SOURCE,
+    O_WINDOW,
+    ON_TIME,
+    RATIO,
+    S_MARKS,
+    SINCE_FIRST,
+    SINCE_LAST,
+    SPEED,
+    STD,
+    SUM,
+    TAIL,
+    TAIL_TIME,
+    ZSCORE,
+)
+from ringfence.features.kernel.strips import ref_at
+
+_EARTH_RADIUS_KM = 6371.0088
+_MS_PER_HOUR = 3_600_000.0
+
+
+@kernel
+def emit(s, p, first_op, last_op, cells, base, at, row, column, out, late, limit):
+    """Write the features of operations [first_op, last_op) of one event into `out[:, column]`."""
+    for k in range(first_op, last_op):
+        code = p.ops[k, O_CODE]
+        feature = p.ops[k, O_FEATURE]
+        value = np.nan
+        if code <= N_DISTINCT:
+            w = base + p.ops[k, O_WINDOW]
+            a = base + p.ops[k, O_ACCUMULATOR]
+            end = cells[w + HEAD] if p.ops[k, O_DELAYED] else cells[base + EVENTS + END]
+            if code == COUNT:
+                value = float(end - cells[w + TAIL])
+            elif code == SUM:
+                value = total(cells[a + 1], cells[a + 2]) / p.scales[feature]
+            elif code == MEAN:
+                if cells[a] > 0:
+                    value = total(cells[a + 1], cells[a + 2]) / (cells[a] * p.scales[feature])
+            elif code == STD:
+                if cells[a] > 1:
+                    value = _deviation(cells, a) / p.scales[feature]
+            elif code == BITS:
+                value = float(cells[a])
+            elif code == BIT_SHARE:
+                if end > cells[w + TAIL]:
+                    value = cells[a] / (end - cells[w + TAIL])
+            elif code == N_DISTINCT:
+                value = float(cells[a])
+            elif code == RATIO or code == ZSCORE:
+                value = _against(cells, a, s.rows[row, p.ops[k, O_SOURCE]], code == ZSCORE)
+            else:
+                value = _extremum(s, p, k, cells, base, at, row, late, limit) / p.scales[feature]
+        elif code == HOUR_SHARE:
+            value = _hour_share(s, p, k, cells, base, row)
+        elif code == SINCE_FIRST:
+            value = 0.0
+            w = base + p.ops[k, O_WINDOW]
+            if cells[base + EVENTS + END] > cells[w + TAIL]:
+                value = (s.rows[row, 0] - cells[w + TAIL_TIME]) / 1000.0
+        else:
+            value = _history(s, p, k, code, cells, base, at, row, late, limit)
+        if value != value:
+            value = p.defaults[feature]
+        out[feature, column] = value
+
+
+@kernel
+def _deviation(cells, a):
+    return standard_deviation(cells[a], cells[a + 1], cells[a + 2], cells[a + 3], cells[a + 4])
+
+
+@kernel
+def _against(cells, a, x, standardised):
+    """The current value against the window: x / mean, or (x - mean) / std."""
+    n = cells[a]
+    if x == NULL or n == 0:
+        return np.nan
+    mean = total(cells[a + 1], cells[a + 2]) / n
+    if not standardised:
+        return x / mean if mean != 0.0 else np.nan
+    if n < 2:
+        return np.nan
+    deviation = _deviation(cells, a)
+    return (x - mean) / deviation if deviation > 0.0 else np.nan
+
+
+@kernel
+def _extremum(s, p, k, cells, base, at, row, late, limit):
+    strip, source = at + p.ops[k, O_EXTREMUM], p.ops[k, O_SOURCE]
+    sign = 1 if p.ops[k, O_CODE] == MAX else -1
+    time = s.rows[row, 0]
+    edge = time - p.ops[k, O_REACH]
+    if late != ON_TIME:
+        low, high = cells[base + p.ops[k, O_WINDOW] + TAIL], cells[base + EVENTS + END]
+        own = NULL
+        if late == LATE_AFTER:  # the recalled window already holds the event, the key's strip does not
+            own, high = s.rows[row, source], high - 1
+        x = extremum_as_of(s, strip, at + EVENTS, source, sign, max(edge, limit), low, high)
+        if own != NULL and (x == NULL or sign * own > sign * x):
+            x = own
+    else:
+        x = extremum(s, strip, source, edge)
+    return np.nan if x == NULL else float(x)
+
+
+@kernel
+def _hour_share(s, p, k, cells, base, row):
+    count = cells[base + EVENTS + END] - cells[base + p.ops[k, O_WINDOW] + TAIL]
+    if count == 0:
+        return np.nan
+    a = base + p.ops[k, O_ACCUMULATOR]
+    hour = (s.rows[row, p.shape[S_MARKS]] >> HOUR_SHIFT) & 31
+    near = cells[a + hour] + cells[a + (hour + 1) % 24] + cells[a + (hour + 23) % 24]
+    return near / count
+
+
+@kernel
+def _history(s, p, k, code, cells, base, at, row, late, limit):
+    """What depends on one earlier event: the last one, the last with this value, the last with a position."""
+    rows = s.rows.shape[0] - 1
+    time = s.rows[row, 0]
+    edge = max(time - p.ops[k, O_REACH], limit)
+    events = at + EVENTS
+    end = cells[base + EVENTS + END]
+    if code == SINCE_LAST:
+        if end > s.arena[events + FIRST]:
+            last = s.rows[ref_at(s, events, end - 1) & rows, 0]
+            if last > edge:
+                return (time - last) / 1000.0
+        return np.nan
+    if code == IS_NEW:
+        return _is_new(s, p.ops[k, O_SOURCE], events, end, row, time, edge)
+    if np.isnan(s.places[row, 0]) or np.isnan(s.places[row, 1]):
+        return np.nan
+    ref = s.arena[at + LOCATED]
+    if late != ON_TIME:
+        ref = -1
+        position = end - 1
+        while position >= s.arena[events + FIRST] and ref < 0:
+            candidate = ref_at(s, events, position)
+            if not (np.isnan(s.places[candidate & rows, 0]) or np.isnan(s.places[candidate & rows, 1])):
+                ref = candidate
+            position -= 1
+    if ref < 0 or s.rows[ref & rows, 0] <= edge:
+        return np.nan
+    kilometres = great_circle_km(
+        s.places[ref & rows, 0], s.places[ref & rows, 1], s.places[row, 0], s.places[row, 1]
+    )
+    if code == DISTANCE:
+        return kilometres
+    return kilometres / (max(time - s.rows[ref & rows, 0], 1000) / _MS_PER_HOUR)
+
+
+@kernel
+def _is_new(s, tracker, events, end, row, time, edge):
+    rows = s.rows.shape[0] - 1
+    pair = s.pairs[row, tracker]
+    if pair == -1:
+        return np.nan
+    if pair < 0 or s.pair_last[pair] < 0:
+        return 1.0
+    last = s.rows[s.pair_last[pair] & rows, 0]
+    if last <= time:
+        return 0.0 if last > edge else 1.0
+    position = end - 1
+    while position >= s.arena[events + FIRST]:
+        ref = ref_at(s, events, position)
+        if s.rows[ref & rows, 0] <= edge:
+            break
+        if s.pairs[ref & rows, tracker] == pair:
+            return 0.0
+        position -= 1
+    return 1.0
+
+
+@kernel
+def great_circle_km(lat_a, lon_a, lat_b, lon_b):
+    """Haversine distance between two points in degrees, on a sphere of mean Earth radius."""
+    phi_a, phi_b = math.radians(lat_a), math.radians(lat_b)
+    across = math.sin((phi_b - phi_a) / 2.0)
+    along = math.sin(math.radians(lon_b - lon_a) / 2.0)
+    h = across * across + math.cos(phi_a) * math.cos(phi_b) * along * along
+    return 2.0 * _EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(h)))

@@ -1,0 +1,119 @@
+"""Exact sums and sums of squares in pairs of int64 words, and the statistics made of them.
+
+A sum is high * 2^32 + low, both words simply added to: what went in comes out again exactly, in any order. A sum of squares is
+high * 2^62 + low with 0 <= low < 2^62. Values are at most 2^54 in size (10^13 major units in thousandths), so that a sum holds
+2^31 values and a sum of squares 2^17 of the very largest, or 2^31 of up to 2^47.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ringfence.features.kernel.jit import kernel
+
+_LOW27 = (1 << 27) - 1
+_LOW32 = (1 << 32) - 1
+_LOW35 = (1 << 35) - 1
+_LOW62 = (1 << 62) - 1
+
+
+@kernel
+def square(x):
+    """(high, low) of x * x in base 2^62, for |x| <= 2^54."""
+    size = abs(x)
+    if size < 1 << 31:
+        return 0, size * size
+    high, low = size >> 27, size & _LOW27
+    middle = 2 * high * low
+    top = high * high
+    words = low * low + ((middle & _LOW35) << 27)
+    carry = (middle >> 35) + (top >> 8) + (words >> 62)
+    words = (words & _LOW62) + ((top & 255) << 54)
+    return carry + (words >> 62), words & _LOW62
+
+
+@kernel
+def add_value(cells, at, x, squared):
+    """Count x into n, sum and, if asked, squares at `at`."""
+    cells[at] += 1
+    cells[at + 1] += x >> 32
+    cells[at + 2] += x & _LOW32
+    if squared:
+        high, low = square(x)
+        words = cells[at + 4] + low
+        cells[at + 3] += high + (words >> 62)
+        cells[at + 4] = words & _LOW62
+
+
+@kernel
+def subtract_value(cells, at, x, squared):
+    """Undo `add_value`."""
+    cells[at] -= 1
+    cells[at + 1] -= x >> 32
+    cells[at + 2] -= x & _LOW32
+    if squared:
+        high, low = square(x)
+        words = cells[at + 4] - low
+        cells[at + 3] += (words >> 62) - high
+        cells[at + 4] = words & _LOW62
+
+
+@kernel
+def total(high, low):
+    """A sum as the nearest float."""
+    if -(1 << 29) < high < 1 << 29:
+        return float((high << 32) + low)
+    return float(high) * 4294967296.0 + float(low)
+
+
+@kernel
+def standard_deviation(n, high, low, squares_high, squares_low):
+    """Sample standard deviation of n >= 2 values from their sums.
+
+    With S = q n + r, the sum of squared deviations is  Q - q (S + r) - r^2 / n,  in which all but the last step is exact.
+    """
+    if squares_high == 0:
+        whole = (high << 32) + low
+        q = whole // n
+        r = whole - q * n
+        rest = squares_low - q * (whole + r)
+        if rest < 1 << 31:
+            deviations = float(rest * n - r * r) / n
+        else:
+            deviations = float(rest) - float(r * r) / n
+    else:
+        deviations = _large_deviations(n, high, low, squares_high, squares_low)
+    return math.sqrt(max(deviations, 0.0) / (n - 1))
+
+
+@kernel
+def _large_deviations(n, high, low, squares_high, squares_low):
+    q_high = high // n
+    rest = ((high - q_high * n) << 32) + low
+    q_low = rest // n
+    r = rest - q_low * n
+    q = (q_high << 32) + q_low
+    m_low = low + r
+    m_high = high + (m_low >> 32)
+    m_low &= _LOW32
+    if not -(1 << 35) < m_high < 1 << 35:  # over 10^17 major units in one window
+        mean = total(high, low) / n
+        return float(squares_high) * float(1 << 62) + float(squares_low) - mean * mean * n
+    p_high, p_low = _add_shifted(0, 0, (q & _LOW27) * m_low, 0)
+    p_high, p_low = _add_shifted(p_high, p_low, (q >> 27) * m_low, 27)
+    p_high, p_low = _add_shifted(p_high, p_low, (q & _LOW27) * m_high, 32)
+    p_high, p_low = _add_shifted(p_high, p_low, (q >> 27) * m_high, 59)
+    words = squares_low - p_low
+    d_high = squares_high - p_high + (words >> 62)
+    d_low = words & _LOW62
+    if d_high == 0 and d_low < 1 << 31:
+        return float(d_low * n - r * r) / n
+    return float(d_high) * float(1 << 62) + float(d_low) - float(r * r) / n
+
+
+@kernel
+def _add_shifted(high, low, term, shift):
+    """(high, low) in base 2^62 plus term * 2^shift."""
+    kept = 62 - shift
+    words = low + ((term & ((1 << kept) - 1)) << shift)
+    return high + (term >> kept) + (words >> 62), words & _LOW62

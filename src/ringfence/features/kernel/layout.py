@@ -1,0 +1,129 @@
+"""How the engine's state and program lie in arrays.
+
+A *row* is one event in the ring. A *ref* is an event's sequence number modulo 2^31; its row is `ref & (capacity - 1)`. A *cell* is
+one key's state: int64 words in the arena, in units of `UNIT` words; cell 0 is empty for ever and stands for "no such key".
+A *strip* is a growable circular run of refs in the pool, described by four words of a cell: start, capacity, first, end. Positions
+in a strip count up for ever; position `i` lies at `start + (i & (capacity - 1))`.
+
+    cell:  KEY | strip of the key's events in time order | LOCATED | strips of extrema ... | windows ...
+    window:  TAIL TAIL_TIME [HEAD HEAD_TIME]  accumulators ...
+
+A window holds the events at positions [TAIL, END) of the strip, a delayed one [TAIL, HEAD). TAIL_TIME is the time of the event
+at TAIL, so that a key whose tails need not move costs no look at the ring.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NULL: Final = int(np.iinfo(np.int64).min)
+NEVER: Final = int(np.iinfo(np.int64).max)
+REF_MASK: Final = (1 << 31) - 1
+UNIT: Final = 4
+
+# Words of a cell.
+KEY: Final = 0
+EVENTS: Final = 1  # the key's strip of events
+START, CAPACITY, FIRST, END = 0, 1, 2, 3  # words of any strip
+LOCATED: Final = 5  # ref of the latest event that has a position, or -1
+CELL_HEADER: Final = 6
+
+# Words of a window.
+TAIL, TAIL_TIME, HEAD, HEAD_TIME = 0, 1, 2, 3
+
+# Accumulators and their words. COUNTED: n. SUMMED: n, sum high, sum low. SQUARED: these and squares high, low.
+SUMMED, SQUARED, BIT, DISTINCT, HOURS = 0, 1, 2, 3, 4
+ACCUMULATOR_WORDS: Final = (3, 5, 1, 1, 24)
+
+# Bits of an event's marks: one per condition, the hour of day, the fraud label.
+MAX_CONDITIONS: Final = 56
+HOUR_SHIFT: Final = 56
+LABEL_BIT: Final = 61
+
+# Words of `State.counters`.
+SEQ_END, SEQ_IDS, WATERMARK, ARENA_TOP, POOL_TOP, KEYS, PAIR_TOP, PAIR_FREE, PAIRS, IDS, STAMP = range(11)
+POOL_FREE: Final = 11  # heads of the free lists of strips, by capacity exponent
+PER_ENTITY: Final = (
+    POOL_FREE + 32
+)  # then, per entity: oldest kept sequence number, head of the free list of cells
+
+# Why `measure` stopped before the end of its input.
+DONE, NEED_ARENA, NEED_POOL, NEED_KEYS, NEED_PAIRS, NEED_IDS = range(6)
+
+# Words of an input row: what it is, then the words of the ring's row, the keys' hashes, the trackers' values.
+IN_KIND: Final = 0
+IN_ROW: Final = 1
+IS_EVENT, IS_LABEL = 0, 1  # a label carries the id in the id word and 0 or 1 in the marks word
+
+
+class State(NamedTuple):
+    """Everything the engine remembers."""
+
+    rows: NDArray[np.int64]  # (ring, row words): time, values, marks, id hash
+    places: NDArray[np.float64]  # (ring or 1, 2): latitude, longitude, NaN for null
+    slots: NDArray[np.int32]  # (ring, entities): the cell of each entity's key, 0 where there is none
+    pairs: NDArray[np.int32]  # (ring, trackers): which (key, value) pair, -1 for a null value
+    table: NDArray[np.int32]  # hash table: cells
+    arena: NDArray[np.int64]  # cells
+    pool: NDArray[np.int32]  # strips
+    pair_table: NDArray[np.int32]  # hash table: pairs + 1
+    pair_key: NDArray[np.int64]  # hash of (cell, tracker, value); of a free pair: the next free one
+    pair_last: NDArray[np.int32]  # ref of the latest event of the pair, -1 for none
+    pair_stamp: NDArray[np.int64]  # last scan that saw the pair
+    id_table: NDArray[np.int32]  # hash table: refs + 1 of the events that a label may name
+    counters: NDArray[np.int64]
+    scratch: NDArray[np.int64]  # a cell as it stands at the time of a late event
+
+
+class Program(NamedTuple):
+    """A feature specification as tables. Offsets are in words from the start of a cell."""
+
+    entities: NDArray[np.int64]  # (entities, E_WORDS)
+    windows: NDArray[np.int64]  # (windows, W_WORDS)
+    accumulators: NDArray[np.int64]  # (accumulators, 3): kind, offset, source column, bit or tracker
+    extrema: NDArray[np.int64]  # (extrema, 3): offset of the strip, source column, 1 for max or -1 for min
+    trackers: NDArray[np.int64]  # (trackers, 2): entity, input column of the value
+    ops: NDArray[np.int64]  # (operations, O_WORDS)
+    scales: NDArray[np.float64]  # (features,): what the stored integers are divided by
+    defaults: NDArray[np.float64]  # (features,): in place of null
+    shape: NDArray[np.int64]  # S_WORDS: counts and columns
+
+
+# Words of a row of `Program.entities`. Ranges are first, end.
+E_UNITS, E_SALT, E_RETENTION, E_KEY_COLUMN, E_WINDOWS, E_EXTREMA, E_TRACKERS, E_BEFORE, E_AFTER = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    6,
+    8,
+    10,
+    12,
+)
+E_LOCATES: Final = 14
+E_WORDS: Final = 15
+
+# Words of a row of `Program.windows`.
+W_OFFSET, W_REACH, W_DELAY, W_DELAYED, W_ACCUMULATORS = 0, 1, 2, 3, 4
+W_WORDS: Final = 6
+
+# Words of a row of `Program.ops`.
+O_CODE, O_FEATURE, O_WINDOW, O_DELAYED, O_ACCUMULATOR, O_SOURCE, O_REACH, O_EXTREMUM = range(8)
+O_WORDS: Final = 8
+
+# Operations, one per feature kind that is computed differently.
+COUNT, BITS, BIT_SHARE, SUM, MEAN, STD, RATIO, ZSCORE, MIN, MAX, N_DISTINCT = range(11)
+HOUR_SHARE, SINCE_LAST, SINCE_FIRST, IS_NEW, DISTANCE, SPEED = range(11, 17)
+
+# Words of `Program.shape`.
+S_LATENESS, S_ROW_WORDS, S_MARKS, S_ID, S_PLACES = range(5)  # S_MARKS, S_ID: words of a row, -1 for none
+S_WORDS: Final = 5
+
+# How a row is measured.
+ON_TIME, LATE_BEFORE, LATE_AFTER = range(3)

@@ -1,0 +1,318 @@
+"""The engine's one pass: events in, state advanced, features out.
+
+For each event, in log order: it is written into the ring, and for each entity its key's windows are moved to the event's time, the
+features that exclude it are read, it enters the windows, and the other features are read. An event older than its key's newest is
+measured as of its own time in a scratch cell, then put in its place.
+
+`measure` stops early, between two events, when an array is full; the caller makes room and calls again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ringfence.features.kernel.cells import expire, open_cell, open_pair
+from ringfence.features.kernel.emit import emit
+from ringfence.features.kernel.extrema import push, push_late
+from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.layout import (
+    ARENA_TOP,
+    BIT,
+    CAPACITY,
+    DONE,
+    E_AFTER,
+    E_BEFORE,
+    E_EXTREMA,
+    E_KEY_COLUMN,
+    E_LOCATES,
+    E_RETENTION,
+    E_SALT,
+    E_TRACKERS,
+    E_UNITS,
+    E_WINDOWS,
+    END,
+    EVENTS,
+    FIRST,
+    HEAD,
+    IDS,
+    IN_KIND,
+    IN_ROW,
+    IS_EVENT,
+    KEYS,
+    LABEL_BIT,
+    LATE_AFTER,
+    LATE_BEFORE,
+    LOCATED,
+    NEED_ARENA,
+    NEED_IDS,
+    NEED_KEYS,
+    NEED_PAIRS,
+    NEED_POOL,
+    NULL,
+    ON_TIME,
+    PAIRS,
+    POOL_TOP,
+    REF_MASK,
+    S_ID,
+    S_LATENESS,
+    S_MARKS,
+    S_PLACES,
+    S_ROW_WORDS,
+    SEQ_END,
+    TAIL,
+    UNIT,
+    W_ACCUMULATORS,
+    W_DELAYED,
+    W_OFFSET,
+    WATERMARK,
+    Program,
+    State,
+)
+from ringfence.features.kernel.strips import append, first_after, full, insert, ref_at
+from ringfence.features.kernel.tables import find_cell, find_id, find_pair, pair_hash
+from ringfence.features.kernel.windows import advance, enter_late, enter_newest, include_current, recall
+
+_BLOCK = 64  # rows whose keys are looked up together, so that their cells arrive from memory side by side
+
+
+@kernel
+def measure(state, program, rows, places, start, out, column):
+    """Measure input rows from `start` on; features of the n-th event go to `out[:, column + n]`.
+
+    Returns (next row, next column, DONE or what must grow first).
+    """
+    s = State(*state)
+    p = Program(*program)
+    end = rows.shape[0]
+    at = start
+    while at < end:
+        stop = min(at + _BLOCK, end)
+        stop, need = _look_up(s, p, rows, places, at, stop)
+        while at < stop:
+            if rows[at, IN_KIND] == IS_EVENT:
+                lacking = _lacking(s, p, s.counters[SEQ_END] & (s.rows.shape[0] - 1))
+                if lacking != DONE:
+                    return at, column, lacking
+                _event(s, p, rows, at, out, column)
+                column += 1
+            else:
+                apply_label(s, p, rows[at, IN_ROW + p.shape[S_ID]], rows[at, IN_ROW + p.shape[S_MARKS]])
+            at += 1
+        if need != DONE:
+            return at, column, need
+    return at, column, DONE
+
+
+@kernel
+def forget_expired(state, program):
+    """Forget what no window can reach any more; returns the oldest sequence number still needed."""
+    return expire(State(*state), Program(*program))
+
+
+@kernel
+def _look_up(s, p, rows, places, start, stop):
+    """Write rows [start, stop) into the ring and find or open their keys' cells; stops early where room lacks."""
+    mask = s.rows.shape[0] - 1
+    seq = s.counters[SEQ_END]
+    watermark = s.counters[WATERMARK]
+    entities = p.entities.shape[0]
+    for at in range(start, stop):
+        if rows[at, IN_KIND] != IS_EVENT:
+            continue
+        if (s.counters[KEYS] + entities) * 3 > s.table.size * 2:
+            return at, NEED_KEYS
+        row = seq & mask
+        for word in range(p.shape[S_ROW_WORDS]):
+            s.rows[row, word] = rows[at, IN_ROW + word]
+        if p.shape[S_PLACES]:
+            s.places[row, 0] = places[at, 0]
+            s.places[row, 1] = places[at, 1]
+        time = s.rows[row, 0]
+        watermark = max(watermark, time)
+        for entity in range(entities):
+            s.slots[row, entity] = 0
+            key = rows[at, p.entities[entity, E_KEY_COLUMN]]
+            if key != 0 and time > watermark - p.entities[entity, E_RETENTION]:
+                hashed = key ^ p.entities[entity, E_SALT]
+                place = find_cell(s, hashed)
+                if s.table[place] == 0:
+                    if (s.counters[ARENA_TOP] + p.entities[entity, E_UNITS]) * UNIT > s.arena.size:
+                        return at, NEED_ARENA
+                    open_cell(s, p, entity, hashed, place)
+                s.slots[row, entity] = s.table[place]
+        seq += 1
+    return stop, DONE
+
+
+@kernel
+def _lacking(s, p, row):
+    """What must grow before this event can be taken in."""
+    room = s.pool.size - s.counters[POOL_TOP]
+    for entity in range(p.entities.shape[0]):
+        cell = s.slots[row, entity]
+        if cell != 0:
+            events = cell * UNIT + EVENTS
+            if full(s, events):
+                room -= max(2 * s.arena[events + CAPACITY], 4)
+            for k in range(p.entities[entity, E_EXTREMA], p.entities[entity, E_EXTREMA + 1]):
+                strip = cell * UNIT + p.extrema[k, 0]
+                if full(s, strip):
+                    room -= max(2 * s.arena[strip + CAPACITY], 4)
+    if room < 0:
+        return NEED_POOL
+    if s.counters[PAIRS] + p.trackers.shape[0] > s.pair_key.size:
+        return NEED_PAIRS
+    if p.shape[S_ID] >= 0 and (s.counters[IDS] + 1) * 3 > s.id_table.size * 2:
+        return NEED_IDS
+    return DONE
+
+
+@kernel
+def _event(s, p, rows, at, out, column):
+    seq = s.counters[SEQ_END]
+    row = seq & (s.rows.shape[0] - 1)
+    ref = seq & REF_MASK
+    time = s.rows[row, 0]
+    s.counters[WATERMARK] = max(s.counters[WATERMARK], time)
+    if p.shape[S_ID] >= 0:
+        place = find_id(s, s.rows[row, p.shape[S_ID]], p.shape[S_ID])
+        if s.id_table[place] == 0:
+            s.counters[IDS] += 1
+        s.id_table[place] = ref + 1
+    for entity in range(p.entities.shape[0]):
+        key = rows[at, p.entities[entity, E_KEY_COLUMN]]
+        if key == 0:
+            for k in range(p.entities[entity, E_BEFORE], p.entities[entity, E_AFTER + 1]):
+                out[p.ops[k, 1], column] = p.defaults[p.ops[k, 1]]
+            for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
+                s.pairs[row, tracker] = -1
+        else:
+            _entity(s, p, entity, rows, at, row, ref, time, key, out, column)
+    s.counters[SEQ_END] = seq + 1
+
+
+@kernel
+def _entity(s, p, entity, rows, at, row, ref, time, key, out, column):
+    """One event for one of its keys."""
+    cell = s.slots[row, entity]
+    recorded = cell != 0
+    if not recorded:
+        cell = s.table[find_cell(s, key ^ p.entities[entity, E_SALT])]
+    base = cell * UNIT
+    events = base + EVENTS
+    _set_pairs(s, p, entity, rows, at, row, cell, recorded)
+    count = s.arena[events + END] - s.arena[events + FIRST]
+    newest = NULL
+    if count > 0:
+        newest = s.rows[ref_at(s, events, s.arena[events + END] - 1) & (s.rows.shape[0] - 1), 0]
+    before, between, after = (
+        p.entities[entity, E_BEFORE],
+        p.entities[entity, E_AFTER],
+        p.entities[entity, E_AFTER + 1],
+    )
+    in_order = recorded and time >= newest
+    on_time = in_order and time >= s.counters[WATERMARK] - p.shape[S_LATENESS]
+    if not on_time:
+        limit = s.counters[WATERMARK] - p.entities[entity, E_RETENTION]
+        recall(s, p, entity, base, time, limit)
+        emit(s, p, before, between, s.scratch, 0, base, row, column, out, LATE_BEFORE, limit)
+        include_current(s, p, entity, base, row)
+        emit(s, p, between, after, s.scratch, 0, base, row, column, out, LATE_AFTER, limit)
+    if in_order:
+        advance(s, p, entity, base, time)
+        if on_time:
+            emit(s, p, before, between, s.arena, base, base, row, column, out, ON_TIME, NULL)
+        enter_newest(s, p, entity, base, row, time)
+        append(s, events, ref)
+    elif recorded:
+        position = first_after(s, events, time)
+        enter_late(s, p, entity, base, row, position, time, newest)
+        insert(s, events, position, ref)
+    if recorded:
+        _note(s, p, entity, base, row, ref, time, in_order)
+    if on_time:
+        emit(s, p, between, after, s.arena, base, base, row, column, out, ON_TIME, NULL)
+
+
+@kernel
+def _set_pairs(s, p, entity, rows, at, row, cell, recorded):
+    """Which (key, value) pairs the event carries: -1 for a null value, -2 for a pair that is not kept."""
+    for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
+        value = rows[at, p.trackers[tracker, 1]]
+        if value == 0:
+            s.pairs[row, tracker] = -1
+        elif recorded:
+            s.pairs[row, tracker] = open_pair(s, pair_hash(cell, tracker, value))
+        else:
+            found = s.pair_table[find_pair(s, pair_hash(cell, tracker, value))] - 1
+            s.pairs[row, tracker] = found if found >= 0 else -2
+
+
+@kernel
+def _note(s, p, entity, base, row, ref, time, in_order):
+    """Bring the key's extrema, pairs and last position up to date."""
+    ring = s.rows.shape[0] - 1
+    for k in range(p.entities[entity, E_EXTREMA], p.entities[entity, E_EXTREMA + 1]):
+        strip, source, sign = base + p.extrema[k, 0], p.extrema[k, 1], p.extrema[k, 2]
+        if in_order:
+            push(s, strip, source, sign, ref, s.rows[row, source])
+        else:
+            push_late(s, strip, source, sign, ref, s.rows[row, source], time)
+    for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
+        pair = s.pairs[row, tracker]
+        if pair >= 0 and (s.pair_last[pair] < 0 or s.rows[s.pair_last[pair] & ring, 0] <= time):
+            s.pair_last[pair] = ref
+    if p.entities[entity, E_LOCATES] and not (np.isnan(s.places[row, 0]) or np.isnan(s.places[row, 1])):
+        located = s.arena[base + LOCATED]
+        if located < 0 or s.rows[located & ring, 0] <= time:
+            s.arena[base + LOCATED] = ref
+
+
+@kernel
+def apply_label(s, p, hashed, label):
+    """Mark an event of the ring as fraud (1) or not (0), in every window that holds it."""
+    entry = s.id_table[find_id(s, hashed, p.shape[S_ID])]
+    if entry == 0:
+        return
+    ref = entry - 1
+    ring = s.rows.shape[0] - 1
+    row = ref & ring
+    marks = s.rows[row, p.shape[S_MARKS]]
+    change = label - ((marks >> LABEL_BIT) & 1)
+    if change == 0:
+        return
+    s.rows[row, p.shape[S_MARKS]] = marks ^ (1 << LABEL_BIT)
+    for entity in range(p.entities.shape[0]):
+        if s.slots[row, entity] != 0:
+            _relabel(s, p, entity, s.slots[row, entity] * UNIT, ref, s.rows[row, 0], change)
+
+
+@kernel
+def _relabel(s, p, entity, base, ref, time, change):
+    events = base + EVENTS
+    position = first_after(s, events, time) - 1
+    while position >= s.arena[events + FIRST] and ref_at(s, events, position) != ref:
+        position -= 1
+        if (
+            position < s.arena[events + FIRST]
+            or s.rows[ref_at(s, events, position) & (s.rows.shape[0] - 1), 0] != time
+        ):
+            return
+    if position < s.arena[events + FIRST]:
+        return
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
+        w = base + p.windows[window, W_OFFSET]
+        end = s.arena[w + HEAD] if p.windows[window, W_DELAYED] else s.arena[events + END]
+        if s.arena[w + TAIL] <= position < end:
+            for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
+                if p.accumulators[k, 0] == BIT and p.accumulators[k, 2] == LABEL_BIT:
+                    s.arena[base + p.accumulators[k, 1]] += change
+
+
+@kernel
+def known_ids(state, program, hashes, known):
+    """Set `known` where the ring holds the id."""
+    s = State(*state)
+    p = Program(*program)
+    for k in range(hashes.size):
+        known[k] = s.id_table[find_id(s, hashes[k], p.shape[S_ID])] != 0

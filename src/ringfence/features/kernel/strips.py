@@ -1,0 +1,101 @@
+"""Strips: growable circular runs of event refs, allocated from one pool in powers of two."""
+
+from __future__ import annotations
+
+from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.layout import CAPACITY, END, FIRST, POOL_FREE, POOL_TOP, START
+
+SMALLEST = 2  # exponent of the first capacity: 4
+
+
+@kernel
+def ref_at(s, strip, position):
+    """The ref at a position of the strip whose words begin at `strip`."""
+    return s.pool[s.arena[strip + START] + (position & (s.arena[strip + CAPACITY] - 1))]
+
+
+@kernel
+def full(s, strip):
+    """Whether one more ref needs a larger run."""
+    return s.arena[strip + END] - s.arena[strip + FIRST] == s.arena[strip + CAPACITY]
+
+
+@kernel
+def exponent(capacity):
+    k = SMALLEST
+    while (1 << k) < capacity:
+        k += 1
+    return k
+
+
+@kernel
+def can_grow(s, strip):
+    """Whether the pool has room for the next larger run (or for the first)."""
+    k = exponent(max(2 * s.arena[strip + CAPACITY], 1))
+    return s.counters[POOL_FREE + k] != 0 or s.counters[POOL_TOP] + (1 << k) <= s.pool.size
+
+
+@kernel
+def release(s, strip):
+    """Give the run back."""
+    capacity = s.arena[strip + CAPACITY]
+    if capacity != 0:
+        k = exponent(capacity)
+        start = s.arena[strip + START]
+        s.pool[start] = s.counters[POOL_FREE + k]
+        s.counters[POOL_FREE + k] = start
+        s.arena[strip + CAPACITY] = 0
+
+
+@kernel
+def grow(s, strip):
+    """Move to a run of twice the capacity."""
+    k = exponent(max(2 * s.arena[strip + CAPACITY], 1))
+    start = s.counters[POOL_FREE + k]
+    if start != 0:
+        s.counters[POOL_FREE + k] = s.pool[start]
+    else:
+        start = s.counters[POOL_TOP]
+        s.counters[POOL_TOP] += 1 << k
+    mask = (1 << k) - 1
+    for position in range(s.arena[strip + FIRST], s.arena[strip + END]):
+        s.pool[start + (position & mask)] = ref_at(s, strip, position)
+    release(s, strip)
+    s.arena[strip + START] = start
+    s.arena[strip + CAPACITY] = 1 << k
+
+
+@kernel
+def append(s, strip, ref):
+    """Add a ref at the end. The caller has made sure that there is room."""
+    if full(s, strip):
+        grow(s, strip)
+    end = s.arena[strip + END]
+    s.pool[s.arena[strip + START] + (end & (s.arena[strip + CAPACITY] - 1))] = ref
+    s.arena[strip + END] = end + 1
+
+
+@kernel
+def insert(s, strip, position, ref):
+    """Put a ref before the one at `position`; those from there on move up by one."""
+    append(s, strip, ref)
+    start, mask = s.arena[strip + START], s.arena[strip + CAPACITY] - 1
+    at = s.arena[strip + END] - 1
+    while at > position:
+        s.pool[start + (at & mask)] = s.pool[start + ((at - 1) & mask)]
+        at -= 1
+    s.pool[start + (position & mask)] = ref
+
+
+@kernel
+def first_after(s, strip, time):
+    """First position whose event is later than `time`; END if none is."""
+    rows = s.rows.shape[0] - 1
+    low, high = s.arena[strip + FIRST], s.arena[strip + END]
+    while low < high:
+        middle = (low + high) >> 1
+        if s.rows[ref_at(s, strip, middle) & rows, 0] <= time:
+            low = middle + 1
+        else:
+            high = middle
+    return low

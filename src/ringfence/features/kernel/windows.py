@@ -1,0 +1,274 @@
+"""Windows over a key's events: what enters, what leaves, and how a window stood at an earlier time."""
+
+from __future__ import annotations
+
+from ringfence.features.kernel.exact import add_value, subtract_value
+from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.layout import (
+    ACCUMULATOR_WORDS,
+    BIT,
+    DISTINCT,
+    E_WINDOWS,
+    END,
+    EVENTS,
+    FIRST,
+    HEAD,
+    HEAD_TIME,
+    HOUR_SHIFT,
+    HOURS,
+    NEVER,
+    NULL,
+    S_MARKS,
+    SQUARED,
+    STAMP,
+    SUMMED,
+    TAIL,
+    TAIL_TIME,
+    W_ACCUMULATORS,
+    W_DELAY,
+    W_DELAYED,
+    W_OFFSET,
+    W_REACH,
+)
+from ringfence.features.kernel.strips import first_after, ref_at
+
+
+@kernel
+def add_event(s, p, window, cells, base, row):
+    """Count an event into a window's accumulators, all but distinct counts."""
+    for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
+        kind, at, source = p.accumulators[k, 0], base + p.accumulators[k, 1], p.accumulators[k, 2]
+        if kind == SUMMED or kind == SQUARED:
+            x = s.rows[row, source]
+            if x != NULL:
+                add_value(cells, at, x, kind == SQUARED)
+        elif kind == BIT:
+            cells[at] += (s.rows[row, p.shape[S_MARKS]] >> source) & 1
+        elif kind == HOURS:
+            cells[at + ((s.rows[row, p.shape[S_MARKS]] >> HOUR_SHIFT) & 31)] += 1
+
+
+@kernel
+def subtract_event(s, p, window, cells, base, row):
+    """Undo `add_event`."""
+    for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
+        kind, at, source = p.accumulators[k, 0], base + p.accumulators[k, 1], p.accumulators[k, 2]
+        if kind == SUMMED or kind == SQUARED:
+            x = s.rows[row, source]
+            if x != NULL:
+                subtract_value(cells, at, x, kind == SQUARED)
+        elif kind == BIT:
+            cells[at] -= (s.rows[row, p.shape[S_MARKS]] >> source) & 1
+        elif kind == HOURS:
+            cells[at + ((s.rows[row, p.shape[S_MARKS]] >> HOUR_SHIFT) & 31)] -= 1
+
+
+@kernel
+def enter_distinct(s, p, window, base, row, edge):
+    """Count a new event's values that have no other occurrence after `edge`. Before `pair_last` moves to this event."""
+    for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
+        if p.accumulators[k, 0] == DISTINCT:
+            pair = s.pairs[row, p.accumulators[k, 2]]
+            if pair >= 0:
+                last = s.pair_last[pair]
+                if last < 0 or s.rows[last & (s.rows.shape[0] - 1), 0] <= edge:
+                    s.arena[base + p.accumulators[k, 1]] += 1
+
+
+@kernel
+def leave_distinct(s, p, window, base, row, ref):
+    """Uncount a leaving event's values that do not occur again after it."""
+    for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
+        if p.accumulators[k, 0] == DISTINCT:
+            pair = s.pairs[row, p.accumulators[k, 2]]
+            if pair >= 0 and s.pair_last[pair] == ref:
+                s.arena[base + p.accumulators[k, 1]] -= 1
+
+
+@kernel
+def time_at(s, strip, position):
+    """Time of the event at a position, NEVER at the end."""
+    if position == s.arena[strip + END]:
+        return NEVER
+    return s.rows[ref_at(s, strip, position) & (s.rows.shape[0] - 1), 0]
+
+
+@kernel
+def leave_tail(s, p, window, base):
+    """The oldest event leaves the window."""
+    w = base + p.windows[window, W_OFFSET]
+    ref = ref_at(s, base + EVENTS, s.arena[w + TAIL])
+    row = ref & (s.rows.shape[0] - 1)
+    subtract_event(s, p, window, s.arena, base, row)
+    leave_distinct(s, p, window, base, row, ref)
+    s.arena[w + TAIL] += 1
+    s.arena[w + TAIL_TIME] = time_at(s, base + EVENTS, s.arena[w + TAIL])
+
+
+@kernel
+def advance(s, p, entity, base, time):
+    """Move every window of a key to the right edge `time`."""
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
+        w = base + p.windows[window, W_OFFSET]
+        if p.windows[window, W_DELAYED]:
+            edge = time - p.windows[window, W_DELAY]
+            while s.arena[w + HEAD_TIME] <= edge:
+                row = ref_at(s, base + EVENTS, s.arena[w + HEAD]) & (s.rows.shape[0] - 1)
+                add_event(s, p, window, s.arena, base, row)
+                s.arena[w + HEAD] += 1
+                s.arena[w + HEAD_TIME] = time_at(s, base + EVENTS, s.arena[w + HEAD])
+        edge = time - p.windows[window, W_REACH]
+        while s.arena[w + TAIL_TIME] <= edge:
+            leave_tail(s, p, window, base)
+
+
+@kernel
+def enter_newest(s, p, entity, base, row, time):
+    """The event about to be appended to the key's strip enters its windows."""
+    position = s.arena[base + EVENTS + END]
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
+        w = base + p.windows[window, W_OFFSET]
+        if s.arena[w + TAIL] == position:
+            s.arena[w + TAIL_TIME] = time
+        if p.windows[window, W_DELAYED]:
+            if s.arena[w + HEAD] == position:
+                s.arena[w + HEAD_TIME] = time
+        else:
+            add_event(s, p, window, s.arena, base, row)
+            enter_distinct(s, p, window, base, row, time - p.windows[window, W_REACH])
+
+
+@kernel
+def enter_late(s, p, entity, base, row, position, time, newest):
+    """A late event about to be inserted at `position` enters the windows it belongs to, which end at the time `newest`."""
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
+        w = base + p.windows[window, W_OFFSET]
+        edge = newest - p.windows[window, W_REACH]
+        if time <= edge:
+            s.arena[w + TAIL] += 1
+        elif s.arena[w + TAIL] == position:
+            s.arena[w + TAIL_TIME] = time
+        if p.windows[window, W_DELAYED]:
+            if time <= newest - p.windows[window, W_DELAY]:
+                s.arena[w + HEAD] += 1
+                if time > edge:
+                    add_event(s, p, window, s.arena, base, row)
+            elif s.arena[w + HEAD] == position:
+                s.arena[w + HEAD_TIME] = time
+        elif time > edge:
+            add_event(s, p, window, s.arena, base, row)
+            enter_distinct(s, p, window, base, row, edge)
+
+
+@kernel
+def forget_first(s, p, entity, base):
+    """The key's oldest event leaves every window that it is still in, and the key's strip."""
+    first = s.arena[base + EVENTS + FIRST]
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
+        w = base + p.windows[window, W_OFFSET]
+        if p.windows[window, W_DELAYED] and s.arena[w + HEAD] == first:
+            s.arena[w + HEAD] += 1
+            s.arena[w + HEAD_TIME] = time_at(s, base + EVENTS, first + 1)
+            s.arena[w + TAIL] += 1
+            s.arena[w + TAIL_TIME] = s.arena[w + HEAD_TIME]
+        elif s.arena[w + TAIL] == first:
+            leave_tail(s, p, window, base)
+    s.arena[base + EVENTS + FIRST] += 1
+
+
+@kernel
+def recall(s, p, entity, base, time, limit):
+    """Fill the scratch cell with the key's windows as they stood at `time`, over events later than `limit`.
+
+    From the windows as they are, by whichever is shorter: moving both edges, or adding the range up.
+    """
+    events = base + EVENTS
+    s.scratch[EVENTS + END] = first_after(s, events, time)
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
+        offset = p.windows[window, W_OFFSET]
+        delayed = p.windows[window, W_DELAYED]
+        old_low = s.arena[base + offset + TAIL]
+        old_high = s.arena[base + offset + HEAD] if delayed else s.arena[events + END]
+        high = (
+            first_after(s, events, time - p.windows[window, W_DELAY]) if delayed else s.scratch[EVENTS + END]
+        )
+        low = min(first_after(s, events, max(time - p.windows[window, W_REACH], limit)), high)
+        s.scratch[offset + TAIL] = low
+        s.scratch[offset + TAIL_TIME] = time_at(s, events, low) if low < high else NEVER
+        if delayed:
+            s.scratch[offset + HEAD] = high
+        begin = p.windows[window, W_ACCUMULATORS]
+        for k in range(begin, p.windows[window, W_ACCUMULATORS + 1]):
+            at = p.accumulators[k, 1]
+            for word in range(ACCUMULATOR_WORDS[p.accumulators[k, 0]]):
+                s.scratch[at + word] = s.arena[base + at + word]
+        if abs(low - old_low) + abs(high - old_high) > high - low:
+            for k in range(begin, p.windows[window, W_ACCUMULATORS + 1]):
+                at = p.accumulators[k, 1]
+                for word in range(ACCUMULATOR_WORDS[p.accumulators[k, 0]]):
+                    s.scratch[at + word] = 0
+            _move(s, p, window, events, low, high, 1)
+        else:
+            _move(s, p, window, events, low, old_low, 1)
+            _move(s, p, window, events, old_low, low, -1)
+            _move(s, p, window, events, old_high, high, 1)
+            _move(s, p, window, events, high, old_high, -1)
+        _recall_distinct(s, p, window, events, low, high)
+
+
+@kernel
+def _move(s, p, window, events, begin, end, sign):
+    """Add or subtract the events at positions [begin, end) in the scratch cell; nothing if the range is empty."""
+    rows = s.rows.shape[0] - 1
+    for position in range(begin, end):
+        row = ref_at(s, events, position) & rows
+        if sign > 0:
+            add_event(s, p, window, s.scratch, 0, row)
+        else:
+            subtract_event(s, p, window, s.scratch, 0, row)
+
+
+@kernel
+def _recall_distinct(s, p, window, events, low, high):
+    rows = s.rows.shape[0] - 1
+    for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
+        if p.accumulators[k, 0] == DISTINCT:
+            s.counters[STAMP] += 1
+            stamp = s.counters[STAMP]
+            found = 0
+            for position in range(low, high):
+                pair = s.pairs[ref_at(s, events, position) & rows, p.accumulators[k, 2]]
+                if pair >= 0 and s.pair_stamp[pair] != stamp:
+                    s.pair_stamp[pair] = stamp
+                    found += 1
+            s.scratch[p.accumulators[k, 1]] = found
+
+
+@kernel
+def occurs(s, events, low, high, tracker, pair):
+    """Whether the pair occurs at positions [low, high)."""
+    rows = s.rows.shape[0] - 1
+    position = high - 1
+    while position >= low:
+        if s.pairs[ref_at(s, events, position) & rows, tracker] == pair:
+            return True
+        position -= 1
+    return False
+
+
+@kernel
+def include_current(s, p, entity, base, row):
+    """The late event itself enters the recalled windows."""
+    end = s.scratch[EVENTS + END]
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
+        if p.windows[window, W_DELAYED]:
+            continue
+        add_event(s, p, window, s.scratch, 0, row)
+        low = s.scratch[p.windows[window, W_OFFSET] + TAIL]
+        for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
+            if p.accumulators[k, 0] == DISTINCT:
+                tracker = p.accumulators[k, 2]
+                pair = s.pairs[row, tracker]
+                if pair != -1 and not (pair >= 0 and occurs(s, base + EVENTS, low, end, tracker, pair)):
+                    s.scratch[p.accumulators[k, 1]] += 1
+    s.scratch[EVENTS + END] = end + 1

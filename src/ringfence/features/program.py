@@ -1,0 +1,266 @@
+"""From a feature specification to the tables that the kernel runs on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from ringfence.errors import SpecError
+from ringfence.events.model import AMOUNT_SCALE
+from ringfence.features.kernel import layout as at
+from ringfence.features.spec import Feature, FeatureKind, FeatureSpec, Where, categorical_field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+T = TypeVar("T")
+K = FeatureKind
+_BY_VALUE = {K.SUM: at.SUM, K.MEAN: at.MEAN, K.STD: at.STD, K.RATIO: at.RATIO, K.ZSCORE: at.ZSCORE}
+_OPERATION = {
+    **_BY_VALUE,
+    K.COUNT: at.COUNT,
+    K.MIN: at.MIN,
+    K.MAX: at.MAX,
+    K.DISTINCT: at.N_DISTINCT,
+    K.SHARE: at.BIT_SHARE,
+    K.LABEL_COUNT: at.BITS,
+    K.LABEL_RATE: at.BIT_SHARE,
+    K.HOUR_SHARE: at.HOUR_SHARE,
+    K.SINCE_LAST: at.SINCE_LAST,
+    K.SINCE_FIRST: at.SINCE_FIRST,
+    K.IS_NEW: at.IS_NEW,
+    K.DISTANCE: at.DISTANCE,
+    K.SPEED: at.SPEED,
+}
+_OF_THE_PAST = frozenset({K.SINCE_LAST, K.SINCE_FIRST, K.IS_NEW, K.DISTANCE, K.SPEED})
+_LABELLED = frozenset({K.LABEL_COUNT, K.LABEL_RATE})
+
+
+@dataclass
+class _Window:
+    """One window of one entity while its cell is laid out."""
+
+    reach_ms: int
+    delay_ms: int
+    wanted: dict[tuple[int, int], int] = field(
+        default_factory=dict
+    )  # (kind, source) -> offset, set by the layout
+    offset: int = 0
+
+    def want(self, kind: int, source: int) -> None:
+        if kind == at.SUMMED and (at.SQUARED, source) in self.wanted:
+            return
+        if kind == at.SQUARED:
+            self.wanted.pop((at.SUMMED, source), None)
+        self.wanted[kind, source] = 0
+
+    def find(self, kinds: Iterable[int], source: int) -> int:
+        return next(self.wanted[kind, source] for kind in kinds if (kind, source) in self.wanted)
+
+
+class Compiled:
+    """A specification's tables, and which columns the engine must bring.
+
+    `values` are the numeric columns of a row, as (field, condition under which a value counts); `categories` the fields whose hashes
+    follow the keys; `conditions` the bits of the marks.
+    """
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self.spec = spec
+        self.conditions = _unique(f.where for f in spec.features if f.where and f.kind in (K.COUNT, K.SHARE))
+        if len(self.conditions) > at.MAX_CONDITIONS:
+            raise SpecError(
+                f"{len(self.conditions)} different conditions on counts and shares: at most {at.MAX_CONDITIONS}"
+            )
+        self.needs_hour = any(f.kind is K.HOUR_SHARE for f in spec.features)
+        self.needs_labels = any(f.kind in _LABELLED for f in spec.features)
+        self.needs_places = any(f.kind in (K.DISTANCE, K.SPEED) for f in spec.features)
+        self.values: list[tuple[str, Where | None]] = _unique(
+            (f.field, f.where) for f in spec.features if f.field and f.kind not in (K.DISTINCT, K.IS_NEW)
+        )
+        self.marks_word = (
+            1 + len(self.values) if self.conditions or self.needs_hour or self.needs_labels else -1
+        )
+        self.id_word = self.marks_word + 1 if self.needs_labels else -1
+        self.row_words = 1 + len(self.values) + (self.marks_word >= 0) + (self.id_word >= 0)
+        self.key_column = at.IN_ROW + self.row_words
+        self.categories = _unique(
+            categorical_field(f.field) for f in spec.features if f.field and f.kind in (K.DISTINCT, K.IS_NEW)
+        )
+        self.category_column = self.key_column + len(spec.entities)
+        self.input_columns = self.category_column + len(self.categories)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        spec = self.spec
+        entities = np.zeros((len(spec.entities), at.E_WORDS), np.int64)
+        windows: list[list[int]] = []
+        accumulators: list[list[int]] = []
+        extrema: list[list[int]] = []
+        trackers: list[list[int]] = []
+        operations: list[list[int]] = []
+        self.cell_words = at.CELL_HEADER
+        for number, item in enumerate(spec.entities):
+            row = entities[number]
+            features = [(index, f) for index, f in enumerate(spec.features) if f.entity == item.name]
+            row[at.E_SALT] = _salt(item.name)
+            row[at.E_RETENTION] = spec.retention_ms(item.name)
+            row[at.E_KEY_COLUMN] = self.key_column + number
+            row[at.E_LOCATES] = any(f.kind in (K.DISTANCE, K.SPEED) for _, f in features)
+            words = at.CELL_HEADER
+
+            strips: dict[tuple[int, int], int] = {}
+            row[at.E_EXTREMA] = len(extrema)
+            for _, f in features:
+                if f.kind in (K.MIN, K.MAX):
+                    key = (self._value(f), 1 if f.kind is K.MAX else -1)
+                    if key not in strips:
+                        strips[key] = words
+                        extrema.append([words, *key])
+                        words += 4
+            row[at.E_EXTREMA + 1] = len(extrema)
+
+            tracked: dict[str, int] = {}
+            row[at.E_TRACKERS] = len(trackers)
+            for _, f in features:
+                if f.field and f.kind in (K.DISTINCT, K.IS_NEW):
+                    name = categorical_field(f.field)
+                    if name not in tracked:
+                        tracked[name] = len(trackers)
+                        trackers.append([number, self.category_column + self.categories.index(name)])
+            row[at.E_TRACKERS + 1] = len(trackers)
+
+            found: dict[tuple[int, int], _Window] = {}
+            for _, f in features:
+                self._want(found, f, tracked)
+            row[at.E_WINDOWS] = len(windows)
+            for window in found.values():
+                window.offset = words
+                words += 4 if window.delay_ms else 2
+                begin = len(accumulators)
+                for kind, source in window.wanted:
+                    window.wanted[kind, source] = words
+                    accumulators.append([kind, words, source])
+                    words += at.ACCUMULATOR_WORDS[kind]
+                windows.append(
+                    [
+                        window.offset,
+                        window.reach_ms,
+                        window.delay_ms,
+                        int(window.delay_ms > 0),
+                        begin,
+                        len(accumulators),
+                    ]
+                )
+            row[at.E_WINDOWS + 1] = len(windows)
+
+            past = [(i, f) for i, f in features if f.exclude_current or f.kind in _OF_THE_PAST]
+            present = [(i, f) for i, f in features if not (f.exclude_current or f.kind in _OF_THE_PAST)]
+            row[at.E_BEFORE] = len(operations)
+            operations += [self._operation(i, f, found, tracked, strips) for i, f in past]
+            row[at.E_BEFORE + 1] = row[at.E_AFTER] = len(operations)
+            operations += [self._operation(i, f, found, tracked, strips) for i, f in present]
+            row[at.E_AFTER + 1] = len(operations)
+            row[at.E_UNITS] = -(-words // at.UNIT)
+            self.cell_words = max(self.cell_words, words)
+        self.program = at.Program(
+            entities=entities,
+            windows=_table(windows, at.W_WORDS),
+            accumulators=_table(accumulators, 3),
+            extrema=_table(extrema, 3),
+            trackers=_table(trackers, 2),
+            ops=_table(operations, at.O_WORDS),
+            scales=np.array([self._scale(f) for f in spec.features], np.float64),
+            defaults=np.array(
+                [np.nan if f.default is None else f.default for f in spec.features], np.float64
+            ),
+            shape=np.array(
+                [
+                    spec.allowed_lateness_ms,
+                    self.row_words,
+                    self.marks_word,
+                    self.id_word,
+                    int(self.needs_places),
+                ],
+                np.int64,
+            ),
+        )
+
+    def _value(self, f: Feature) -> int:
+        return 1 + self.values.index((str(f.field), f.where))
+
+    def scale_of(self, name: str) -> int:
+        """What a field's values are multiplied by to become integers."""
+        return AMOUNT_SCALE if name == "amount" else int(10 ** self.spec.decimals.get(name, 6))
+
+    def _scale(self, f: Feature) -> float:
+        scaled = f.field and f.kind in (K.SUM, K.MEAN, K.STD, K.MIN, K.MAX)
+        return float(self.scale_of(str(f.field))) if scaled else 1.0
+
+    def _want(self, found: dict[tuple[int, int], _Window], f: Feature, tracked: dict[str, int]) -> None:
+        if f.kind in _OF_THE_PAST and f.kind is not K.SINCE_FIRST:
+            return
+        length = f.window_ms or self.spec.horizon_ms
+        window = found.setdefault((length + f.delay_ms, f.delay_ms), _Window(length + f.delay_ms, f.delay_ms))
+        if f.kind in (K.STD, K.ZSCORE):
+            window.want(at.SQUARED, self._value(f))
+        elif f.kind in _BY_VALUE:
+            window.want(at.SUMMED, self._value(f))
+        elif f.kind is K.DISTINCT:
+            window.want(at.DISTINCT, tracked[categorical_field(str(f.field))])
+        elif f.kind in _LABELLED:
+            window.want(at.BIT, at.LABEL_BIT)
+        elif f.kind is K.HOUR_SHARE:
+            window.want(at.HOURS, 0)
+        elif f.where and f.kind in (K.COUNT, K.SHARE):
+            window.want(at.BIT, self.conditions.index(f.where))
+
+    def _operation(
+        self,
+        index: int,
+        f: Feature,
+        found: dict[tuple[int, int], _Window],
+        tracked: dict[str, int],
+        strips: dict[tuple[int, int], int],
+    ) -> list[int]:
+        op = [0] * at.O_WORDS
+        op[at.O_CODE] = at.BITS if f.kind is K.COUNT and f.where else _OPERATION[f.kind]
+        op[at.O_FEATURE] = index
+        op[at.O_REACH] = (f.window_ms or self.spec.horizon_ms) + f.delay_ms
+        op[at.O_DELAYED] = int(f.delay_ms > 0)
+        window = found.get((op[at.O_REACH], f.delay_ms))
+        if window:
+            op[at.O_WINDOW] = window.offset
+        if f.kind in _BY_VALUE and window:
+            op[at.O_SOURCE] = self._value(f)
+            op[at.O_ACCUMULATOR] = window.find((at.SQUARED, at.SUMMED), self._value(f))
+        elif f.kind in (K.MIN, K.MAX):
+            op[at.O_SOURCE] = self._value(f)
+            op[at.O_EXTREMUM] = strips[self._value(f), 1 if f.kind is K.MAX else -1]
+        elif f.kind is K.DISTINCT and window:
+            op[at.O_ACCUMULATOR] = window.wanted[at.DISTINCT, tracked[categorical_field(str(f.field))]]
+        elif f.kind is K.IS_NEW:
+            op[at.O_SOURCE] = tracked[categorical_field(str(f.field))]
+        elif f.kind in _LABELLED and window:
+            op[at.O_ACCUMULATOR] = window.wanted[at.BIT, at.LABEL_BIT]
+        elif f.kind is K.HOUR_SHARE and window:
+            op[at.O_ACCUMULATOR] = window.wanted[at.HOURS, 0]
+        elif f.where and window:
+            op[at.O_ACCUMULATOR] = window.wanted[at.BIT, self.conditions.index(f.where)]
+        return op
+
+
+def _unique(items: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(items))
+
+
+def _table(rows: list[list[int]], width: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    return np.array(rows, np.int64).reshape(-1, width)
+
+
+def _salt(name: str) -> int:
+    """Keeps equal ids of different entities apart."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little", signed=True)

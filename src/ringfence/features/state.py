@@ -1,0 +1,165 @@
+"""What the engine remembers, as a handful of arrays: made, grown, written down and read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ringfence.features.kernel import layout as at
+from ringfence.features.kernel.tables import reinsert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ringfence.features.program import Compiled
+
+_RING_ARRAYS = ("rows", "places", "slots", "pairs")
+_SMALLEST_RING = 1 << 10
+
+
+def fresh(compiled: Compiled, ring: int = _SMALLEST_RING) -> at.State:
+    """An empty state; `ring` events fit before it grows."""
+    entities, trackers = len(compiled.spec.entities), len(compiled.program.trackers)
+    counters = np.zeros(at.PER_ENTITY + 2 * entities, np.int64)
+    counters[at.WATERMARK] = at.NULL // 2
+    counters[at.ARENA_TOP] = -(
+        -compiled.cell_words // at.UNIT
+    )  # cell 0 stays empty and must be readable as any entity's
+    counters[at.POOL_TOP] = 4  # 0 means "no run"
+    arena = np.zeros(max(1 << 12, 2 * compiled.cell_words), np.int64)
+    arena[at.LOCATED] = -1
+    return at.State(
+        rows=np.zeros((ring, compiled.row_words), np.int64),
+        places=np.zeros((ring if compiled.needs_places else 1, 2), np.float64),
+        slots=np.zeros((ring, entities), np.int32),
+        pairs=np.zeros((ring if trackers else 1, max(trackers, 1)), np.int32),
+        table=np.zeros(1 << 10, np.int32),
+        arena=arena,
+        pool=np.zeros(1 << 10, np.int32),
+        pair_table=np.zeros(1 << 10 if trackers else 4, np.int32),
+        pair_key=np.zeros(1 << 9 if trackers else 1, np.int64),
+        pair_last=np.zeros(1 << 9 if trackers else 1, np.int32),
+        pair_stamp=np.zeros(1 << 9 if trackers else 1, np.int64),
+        id_table=np.zeros(1 << 10 if compiled.needs_labels else 4, np.int32),
+        counters=counters,
+        scratch=np.zeros(compiled.cell_words, np.int64),
+    )
+
+
+def grow_ring(state: at.State, oldest: int, room: int) -> at.State:
+    """The state with a ring for `room` more events, keeping those from sequence number `oldest` on."""
+    end = int(state.counters[at.SEQ_END])
+    size = len(state.rows)
+    while end - oldest + room > size:
+        size *= 2
+    if size == len(state.rows):
+        return state
+    kept = np.arange(oldest, end)
+    old, new = kept & (len(state.rows) - 1), kept & (size - 1)
+    grown = {}
+    for name in _RING_ARRAYS:
+        array = getattr(state, name)
+        if len(array) == len(state.rows):
+            grown[name] = np.zeros((size, array.shape[1]), array.dtype)
+            grown[name][new] = array[old]
+    return state._replace(**grown)
+
+
+def grow(state: at.State, need: int) -> at.State:
+    """The state with twice the room of what was lacking."""
+    if need == at.NEED_ARENA:
+        return state._replace(arena=_doubled(state.arena))
+    if need == at.NEED_POOL:
+        return state._replace(pool=_doubled(state.pool))
+    if need == at.NEED_KEYS:
+        return state._replace(
+            table=_rehashed(
+                state.table, state.arena[np.maximum(state.table, 0).astype(np.int64) * at.UNIT + at.KEY]
+            )
+        )
+    if need == at.NEED_PAIRS:
+        keys = state.pair_key[np.maximum(state.pair_table - 1, 0)]
+        return state._replace(
+            pair_table=_rehashed(state.pair_table, keys),
+            pair_key=_doubled(state.pair_key),
+            pair_last=_doubled(state.pair_last),
+            pair_stamp=_doubled(state.pair_stamp),
+        )
+    rows = (state.id_table.astype(np.int64) - 1) & (len(state.rows) - 1)
+    return state._replace(id_table=_rehashed(state.id_table, state.rows[rows, -1]))
+
+
+def _doubled(array: NDArray[Any]) -> NDArray[Any]:
+    larger = np.zeros(2 * len(array), array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+def _rehashed(table: NDArray[np.int32], hashes: NDArray[np.int64]) -> NDArray[np.int32]:
+    """A table of twice the size with the same entries; `hashes` are those of the entries, in place."""
+    larger = np.zeros(2 * len(table), np.int32)
+    reinsert(table, hashes, larger)
+    return larger
+
+
+def to_arrays(state: at.State, oldest: int) -> dict[str, NDArray[Any]]:
+    """Contiguous views of all that must be kept; ring arrays only from sequence number `oldest` on, in one or two parts."""
+    counters = state.counters
+    end, size = int(counters[at.SEQ_END]), len(state.rows)
+    low, high = oldest & (size - 1), end & (size - 1)
+    parts = [(low, low + end - oldest)] if low + end - oldest <= size else [(low, size), (0, high)]
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in _RING_ARRAYS:
+        array = getattr(state, name)
+        if len(array) == size:
+            for number, (begin, stop) in enumerate(parts):
+                arrays[f"{name}.{number}"] = array[begin:stop]
+    used = {"arena": counters[at.ARENA_TOP] * at.UNIT, "pool": counters[at.POOL_TOP]}
+    used |= dict.fromkeys(("pair_key", "pair_last", "pair_stamp"), counters[at.PAIR_TOP])
+    for name in (
+        "table",
+        "arena",
+        "pool",
+        "pair_table",
+        "pair_key",
+        "pair_last",
+        "pair_stamp",
+        "id_table",
+        "counters",
+    ):
+        array = getattr(state, name)
+        arrays[name] = array[: int(used[name])] if name in used else array
+    arrays["oldest"] = np.array([oldest, size], np.int64)
+    return arrays
+
+
+def from_arrays(compiled: Compiled, arrays: Mapping[str, NDArray[Any]]) -> tuple[at.State, int]:
+    """The state that `to_arrays` wrote, and its oldest sequence number."""
+    oldest, size = (int(word) for word in arrays["oldest"])
+    state = fresh(compiled, size)
+    loaded: dict[str, NDArray[Any]] = {}
+    for name in _RING_ARRAYS:
+        array, at_seq = getattr(state, name), oldest
+        for part in (arrays[key] for key in (f"{name}.0", f"{name}.1") if key in arrays):
+            begin = at_seq & (size - 1)
+            array[begin : begin + len(part)] = part
+            at_seq += len(part)
+    for name in ("table", "pair_table", "id_table", "counters"):
+        loaded[name] = np.array(arrays[name])
+    for name in ("arena", "pool", "pair_key", "pair_last", "pair_stamp"):
+        part = arrays[name]
+        array = np.zeros(
+            max(len(getattr(state, name)), 1 << (int(len(part)) - 1).bit_length() if len(part) else 1),
+            part.dtype,
+        )
+        array[: len(part)] = part
+        loaded[name] = array
+    return state._replace(**loaded), oldest
+
+
+def nbytes(state: at.State) -> int:
+    """Memory of all arrays, used or not."""
+    return sum(array.nbytes for array in state)
