@@ -1,0 +1,133 @@
+"""The log as two DuckDB tables: `tx`, one row per transaction, and `label`, one row per label event."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ringfence.events.model import AMOUNT_SCALE, Kind
+from ringfence.features.spec import FeatureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.spec import FeatureSpec
+
+_LARGEST_EXACT = 2.0**53
+_CATEGORICAL = (FeatureKind.DISTINCT, FeatureKind.IS_NEW)
+
+
+class Tables:
+    """An open DuckDB connection that holds the log, and the scale of each fixed-point column."""
+
+    def __init__(self, batch: EventBatch, spec: FeatureSpec) -> None:
+        self._spec = spec
+        # One thread: these joins are small, and many tests run side by side.
+        self._connection = duckdb.connect(config={"threads": 1})
+        self._load("tx", _transactions(batch, spec))
+        self._load("label", _labels(batch))
+
+    def _load(self, name: str, rows: pa.Table) -> None:
+        self._connection.register("incoming", rows)
+        self._connection.table("incoming").create(name)
+        self._connection.unregister("incoming")
+
+    def execute(self, sql: str, values: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+        """Run one query."""
+        return self._connection.execute(sql, values)
+
+    def scale(self, field: str) -> int:
+        """Integer units of a fixed-point column in one unit of the field."""
+        return _scale(field, self._spec)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def connect(batch: EventBatch, spec: FeatureSpec) -> Iterator[Tables]:
+    """The log in DuckDB, for as long as the block runs."""
+    tables = Tables(batch, spec)
+    try:
+        yield tables
+    finally:
+        tables.close()
+
+
+def _scale(field: str, spec: FeatureSpec) -> int:
+    if field == "amount":
+        return AMOUNT_SCALE
+    return int(10 ** spec.decimals.get(field, 6))
+
+
+def _transactions(batch: EventBatch, spec: FeatureSpec) -> pa.Table:
+    rows = np.flatnonzero(batch.is_transaction)
+    ids = [i for i in batch.column("transaction_id").take(pa.array(rows)).to_pylist() if i is not None]
+    if len(set(ids)) < len(ids):
+        raise ValueError("a transaction id occurs twice: deduplicate the log first")
+    time_ms = batch.event_time_ms[rows]
+    local = [datetime.fromtimestamp(int(ms) // 1000, ZoneInfo(spec.zone)) for ms in time_ms]
+    columns: dict[str, Any] = {
+        "position": rows,
+        "time_ms": time_ms,
+        "transaction_id": batch.column("transaction_id").take(pa.array(rows)),
+        "watermark_ms": np.maximum.accumulate(time_ms) if len(rows) else time_ms,
+        "number:hour": np.array([moment.hour for moment in local], np.float64),
+        "number:weekday": np.array([moment.weekday() for moment in local], np.float64),
+        "lat": _null_for_nan(batch.number("lat")[rows]),
+        "lon": _null_for_nan(batch.number("lon")[rows]),
+    }
+    for field in sorted(_text_fields(spec)):
+        columns[f"text:{field}"] = batch.column(field).cast(pa.string()).take(pa.array(rows))
+    for field in sorted(_number_fields(spec) - {"hour", "weekday"}):
+        columns[f"number:{field}"] = _null_for_nan(batch.number(field)[rows])
+        columns[f"fixed:{field}"] = _fixed(batch, field, spec).take(pa.array(rows))
+    return pa.table(columns)
+
+
+def _labels(batch: EventBatch) -> pa.Table:
+    rows = np.flatnonzero(batch.kind == Kind.LABEL)
+    chosen = batch.take(rows)
+    return pa.table(
+        {"position": rows, "transaction_id": chosen.column("transaction_id"), "fraud": chosen.column("label")}
+    )
+
+
+def _text_fields(spec: FeatureSpec) -> set[str]:
+    keys = {key for entity in spec.entities for key in entity.keys}
+    values = {f.field for f in spec.features if f.field and f.kind in _CATEGORICAL}
+    conditions = {f.where.field for f in spec.features if f.where and _is_text(f.where.value)}
+    return keys | values | conditions
+
+
+def _number_fields(spec: FeatureSpec) -> set[str]:
+    values = {f.field for f in spec.features if f.field and f.kind not in _CATEGORICAL}
+    conditions = {f.where.field for f in spec.features if f.where and not _is_text(f.where.value)}
+    return values | conditions
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, tuple) and isinstance(value[0], str))
+
+
+def _fixed(batch: EventBatch, field: str, spec: FeatureSpec) -> pa.Array:
+    """The field as integers: amounts in thousandths, attributes rounded half to even, null if too large."""
+    if field == "amount":
+        return pa.array(batch.amount_fixed, mask=np.isnan(batch.amount))
+    with np.errstate(invalid="ignore", over="ignore"):
+        scaled = np.rint(batch.number(field) * float(_scale(field, spec)))
+    unfit = ~(np.abs(scaled) <= _LARGEST_EXACT)
+    return pa.array(np.where(unfit, 0, scaled).astype(np.int64), mask=unfit)
+
+
+def _null_for_nan(values: NDArray[np.float64]) -> pa.Array:
+    return pa.array(values, mask=np.isnan(values))
