@@ -1,0 +1,186 @@
+"""Decisions of a batch in columns: built, encoded and decoded without a Python object per transaction."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ringfence.errors import CorruptError
+from ringfence.scoring.rules import OUTCOMES, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ringfence.scoring.rules import Rule, RuleSet
+
+_TEXTS: Final = pa.list_(pa.string())
+DECISION_FIELDS: Final = [
+    pa.field("offset", pa.int64(), nullable=False),
+    pa.field("transaction_id", pa.string(), nullable=False),
+    pa.field("event_time_ms", pa.int64(), nullable=False),
+    pa.field("decided_at_ms", pa.int64(), nullable=False),
+    pa.field("outcome", pa.dictionary(pa.int8(), pa.string()), nullable=False),
+    pa.field("score", pa.float64(), nullable=False),  # 0-100
+    pa.field("probability", pa.float64()),  # null without a model
+    pa.field("reasons", _TEXTS, nullable=False),  # reason codes, strictest first
+    pa.field("rules", _TEXTS, nullable=False),  # ids of the active rules that fired, strictest first
+    pa.field("shadow_rules", _TEXTS, nullable=False),
+    pa.field("degraded", _TEXTS, nullable=False),  # what this decision was made without
+    pa.field("latency_us", pa.int64(), nullable=False),
+]
+"""Leading columns of every decision batch. One float64 column per feature follows, null where it is unknown; the schema's
+metadata holds the digests of `features` and `rules`, `feature_names` and all `versions` as JSON."""
+
+_PLAIN: Final = pa.ipc.IpcWriteOptions()
+_PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
+_WORTH_PACKING: Final = 64
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why, in words: one fired rule with its texts, feature values filled in."""
+
+    code: str
+    rule: str
+    analyst: str
+    customer: str
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision with everything that it knew."""
+
+    offset: int
+    transaction_id: str
+    event_time_ms: int
+    decided_at_ms: int
+    outcome: Outcome
+    score: float
+    probability: float | None
+    reasons: list[str]
+    rules: list[str]
+    shadow_rules: list[str]
+    degraded: list[str]
+    latency_us: int
+    features: dict[str, float | None]
+    versions: dict[str, str]
+
+    def explain(self, ruleset: RuleSet) -> list[Reason]:
+        """The fired rules' reasons in words, strictest first. `ruleset` must be the version that decided."""
+        by_id = {rule.id: rule for rule in ruleset.rules}
+        return [self._reason(by_id[rule]) for rule in self.rules if rule in by_id]
+
+    def _reason(self, rule: Rule) -> Reason:
+        return Reason(rule.reason, rule.id, self._fill(rule.analyst), self._fill(rule.customer))
+
+    def _fill(self, text: str) -> str:
+        return re.sub(r"\{([^{}]+)\}", self._value, text)
+
+    def _value(self, match: re.Match[str]) -> str:
+        if match[1] not in self.features:
+            return match[0]
+        value = self.features[match[1]]
+        return "unknown" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+class DecisionBatch:
+    """Decisions in log order over an Arrow record batch (`DECISION_FIELDS`, then one column per feature). Immutable."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: pa.RecordBatch) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __repr__(self) -> str:
+        return f"DecisionBatch({len(self)} decisions)"
+
+    def __iter__(self) -> Iterator[Decision]:
+        return (self.row(row) for row in range(len(self)))
+
+    @property
+    def feature_names(self) -> list[str]:
+        names: list[str] = json.loads(self.table.schema.metadata[b"feature_names"])
+        return names
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What decided, each by content hash: `features`, `rules`, ..."""
+        found: dict[str, str] = json.loads(self.table.schema.metadata[b"versions"])
+        return found
+
+    @property
+    def outcomes(self) -> Any:
+        """Strictness of each outcome, int8: 0 approve to 3 decline."""
+        return self.table.column("outcome").indices.to_numpy()
+
+    def row(self, index: int) -> Decision:
+        """One decision as a value."""
+        fields = {
+            field.name: self.table.column(number)[index].as_py()
+            for number, field in enumerate(DECISION_FIELDS)
+        }
+        fields["outcome"] = Outcome(fields["outcome"])
+        features = {name: self.table.column(name)[index].as_py() for name in self.feature_names}
+        return Decision(**fields, features=features, versions=self.versions)
+
+    def encode(self) -> bytes:
+        """As bytes: an Arrow IPC stream of one batch, compressed when that is worth it."""
+        sink = pa.BufferOutputStream()
+        options = _PACKED if len(self) >= _WORTH_PACKING else _PLAIN
+        with pa.ipc.new_stream(sink, self.table.schema, options=options) as writer:
+            writer.write_batch(self.table)
+        payload: bytes = sink.getvalue().to_pybytes()
+        return payload
+
+    @classmethod
+    def decode(cls, payload: bytes) -> DecisionBatch:
+        """The batch that `encode` wrote."""
+        try:
+            with pa.ipc.open_stream(payload) as reader:
+                return cls(reader.read_next_batch())
+        except (pa.ArrowInvalid, OSError, StopIteration) as error:
+            raise CorruptError(
+                "a stored batch of decisions cannot be read: restore the store, or replay the events"
+            ) from error
+
+
+def outcome_column(strictness: Any) -> Any:
+    """Arrow column of outcomes from their strictness (int8)."""
+    return pa.DictionaryArray.from_arrays(pa.array(strictness, pa.int8()), _OUTCOME_NAMES)
+
+
+_OUTCOME_NAMES: Final = pa.array([str(outcome) for outcome in OUTCOMES])
+
+
+def list_column(fired: Any, labels: Any) -> Any:
+    """Arrow list column from a boolean matrix (n_labels, n): row i lists the labels whose cell is true, in order."""
+    count = fired.shape[1]
+    offsets = np.zeros(count + 1, np.int32)
+    if not fired.any():
+        return pa.ListArray.from_arrays(pa.array(offsets), labels[:0])
+    cells = np.flatnonzero(np.ascontiguousarray(fired.T))
+    rows, which = np.divmod(cells, fired.shape[0])
+    np.cumsum(np.bincount(rows, minlength=count), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), labels.take(pa.array(which)))
+
+
+def number_columns(matrix: Any) -> list[Any]:
+    """Arrow float64 columns of the rows of a matrix, NaN as null."""
+    matrix = np.ascontiguousarray(matrix)
+    count = matrix.shape[1]
+    known = matrix == matrix  # noqa: PLR0124 (false for NaN only)
+    nulls = count - known.sum(axis=1)
+    bits = np.packbits(known, axis=1, bitorder="little")
+    data, validity = pa.py_buffer(matrix), pa.py_buffer(bits)
+    columns = []
+    for row, missing in enumerate(nulls.tolist()):
+        mask = validity.slice(row * bits.shape[1], bits.shape[1]) if missing else None
+        values = data.slice(row * count * 8, count * 8)
+        columns.append(pa.Array.from_buffers(pa.float64(), count, [mask, values], missing))
+    return columns

@@ -1,0 +1,84 @@
+"""From verdicts to one outcome and one score per transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ringfence.scoring.rules import OUTCOMES, OnFailure, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ringfence.scoring.rules import CompiledRules, Verdicts
+
+
+class Cause(NamedTuple):
+    """Why decisions are degraded, in which rows (None: all), and whether a part was skipped, so that `on_failure` applies."""
+
+    name: str
+    rows: NDArray[np.bool_] | None = None
+    skipped: bool = False
+
+
+class Judgement(NamedTuple):
+    """Per transaction: strictness of the outcome (0 approve to 3 decline) and risk score 0-100."""
+
+    outcome: NDArray[np.int8]
+    score: NDArray[np.float64]
+
+
+class Weights:
+    """What applying the policy needs of compiled rules, worked out once."""
+
+    def __init__(self, rules: CompiledRules) -> None:
+        self.policy = rules.ruleset.policy
+        self.points = np.array([rule.points for rule in rules.active])
+        self.with_points = np.flatnonzero(self.points)
+        self.rows_of = {
+            outcome: np.array(
+                [row for row, rule in enumerate(rules.active) if rule.outcome is outcome], np.int64
+            )
+            for outcome in OUTCOMES
+        }
+
+    def apply(self, verdicts: Verdicts, causes: Sequence[Cause] = ()) -> Judgement:
+        """The strictest outcome of the fired rules and of the score's thresholds; then allow rules; then failures."""
+        fired = verdicts.active
+        score = self._score(fired)
+        outcome = np.zeros(fired.shape[1], np.int8)
+        for level in (Outcome.CHALLENGE, Outcome.REVIEW, Outcome.DECLINE):
+            if self.rows_of[level].size:
+                outcome[fired[self.rows_of[level]].any(axis=0)] = level.strictness
+            self._raise_by_score(outcome, score, level)
+        self._allow(outcome, fired)
+        if self.policy.on_failure is OnFailure.CLOSED:
+            for cause in causes:
+                if cause.skipped:
+                    rows = slice(None) if cause.rows is None else cause.rows
+                    outcome[rows] = np.maximum(outcome[rows], Outcome.REVIEW.strictness)
+        return Judgement(outcome, score)
+
+    def _score(self, fired: NDArray[np.bool_]) -> NDArray[np.float64]:
+        total = self.points[self.with_points] @ fired[self.with_points]
+        score: NDArray[np.float64] = np.clip(total, 0.0, 100.0)
+        return score
+
+    def _raise_by_score(self, outcome: NDArray[np.int8], score: NDArray[np.float64], level: Outcome) -> None:
+        policy = self.policy
+        thresholds = {
+            Outcome.CHALLENGE: policy.challenge_at,
+            Outcome.REVIEW: policy.review_at,
+            Outcome.DECLINE: policy.decline_at,
+        }
+        threshold = thresholds[level]
+        if threshold is not None:
+            outcome[score >= threshold] = level.strictness
+
+    def _allow(self, outcome: NDArray[np.int8], fired: NDArray[np.bool_]) -> None:
+        limit, rows = self.policy.allow_overrules, self.rows_of[Outcome.APPROVE]
+        if limit is not None and rows.size:
+            outcome[fired[rows].any(axis=0) & (outcome <= limit.strictness)] = Outcome.APPROVE.strictness

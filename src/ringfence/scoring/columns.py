@@ -1,0 +1,151 @@
+"""The values that rules speak of, for one batch of transactions: each name resolved when first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.scoring.reference.flags import NEVER
+from ringfence.scoring.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.reference import Reference
+
+_DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
+_ENTITY_OF = {field: entity for entity, field in ENTITY_KEYS.items()}
+_KIND_OF = {"blocked": "block", "watched": "watch", "allowed": "allow"}
+
+
+class Columns:
+    """Columns of a batch that holds transactions only.
+
+    `features` is float64 (n_features of `spec`, n), NaN for null, as the engine measures; `extra` are further numeric
+    columns, such as a model's score.
+    """
+
+    def __init__(
+        self,
+        transactions: EventBatch,
+        spec: FeatureSpec,
+        features: NDArray[np.float64],
+        reference: Reference,
+        zone: str = "UTC",
+        extra: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> None:
+        self.transactions = transactions
+        self.features = features
+        self.reference = reference
+        self.zone = zone
+        self._numbers: dict[str, Any] = dict(extra or {})
+        self._texts: dict[str, Text] = {}
+        self._index = _feature_index(spec)
+
+    def __len__(self) -> int:
+        return len(self.transactions)
+
+    def number(self, name: str) -> NDArray[np.float64]:
+        """A numeric (or boolean, as 0 and 1) column as float64, NaN for null."""
+        row = self._index.get(name)
+        if row is not None:
+            values: NDArray[np.float64] = self.features[row]
+            return values
+        if name not in self._numbers:
+            self._numbers[name] = self._number(name)
+        known: NDArray[np.float64] = self._numbers[name]
+        return known
+
+    def text(self, name: str) -> Text:
+        """A text column."""
+        if name not in self._texts:
+            entity, _, attribute = name.partition(".profile.")
+            if attribute and entity in ENTITY_KEYS:
+                self._texts[name] = self.reference.profiles.text(entity, attribute, self._ids(entity))
+            else:
+                self._texts[name] = Text.of(self.transactions.column(name))
+        return self._texts[name]
+
+    def truth(self, name: str) -> tuple[Any, Any]:
+        """Rows where a boolean column is TRUE, and where it is FALSE."""
+        entity, _, what = name.partition(".")
+        if what == "flagged":
+            flagged = self._flagged_since(entity) != NEVER
+            return flagged, ~flagged
+        if what in _KIND_OF and entity in ENTITY_KEYS:
+            times = self.transactions.event_time_ms
+            listed = self.reference.lists.holds_kind(_KIND_OF[what], entity, self._ids(entity), times)
+            return listed, ~listed
+        values = self.number(name)
+        return values == 1, values == 0
+
+    def member(self, field: str, list_name: str) -> NDArray[np.bool_]:
+        """Rows whose field is in the named list at the event's time."""
+        ids = self.transactions.hashes(field, self.reference.seed)
+        return self.reference.lists.holds(
+            list_name, _ENTITY_OF.get(field), ids, self.transactions.event_time_ms
+        )
+
+    def is_null(self, name: str) -> Any:
+        """Rows where an attribute or profile field has no value of any type."""
+        return np.isnan(self.number(name)) & self.text(name).is_null
+
+    def _ids(self, entity: str) -> NDArray[np.int64]:
+        return self.transactions.hashes(ENTITY_KEYS[entity], self.reference.seed)
+
+    def _flagged_since(self, entity: str) -> NDArray[np.int64]:
+        return self.reference.flags.since(entity, self._ids(entity), self.transactions.event_time_ms)
+
+    def _number(self, name: str) -> Any:
+        if name == "hour":
+            return self._local_hours() % 24
+        if name == "weekday":
+            return (self._local_hours() // 24 + 3) % 7  # 1970-01-01 was a Thursday
+        if name == "event_time":
+            return self.transactions.event_time_ms.astype(np.float64)
+        entity, _, what = name.partition(".")
+        if what == "flag_age_days":
+            since = self._flagged_since(entity)
+            return np.where(since == NEVER, np.nan, (self.transactions.event_time_ms - since) / _DAY_MS)
+        if what.startswith("profile."):
+            return self.reference.profiles.number(entity, what.removeprefix("profile."), self._ids(entity))
+        return self.transactions.number(name)
+
+    def _local_hours(self) -> Any:
+        if "local_hours" not in self._numbers:
+            self._numbers["local_hours"] = np.floor(
+                local_ms(self.transactions.event_time_ms, self.zone) / _HOUR_MS
+            )
+        return self._numbers["local_hours"]
+
+
+def local_ms(times_ms: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
+    """Wall-clock time in a zone as ms since 1970-01-01 00:00 of that clock.
+
+    >>> local_ms(np.array([0]), "Asia/Tokyo").tolist()
+    [32400000]
+    """
+    if zone == "UTC":
+        return times_ms
+    local = pc.local_timestamp(
+        pa.array(times_ms).cast(pa.timestamp("ms", "UTC")).cast(pa.timestamp("ms", zone))
+    )
+    shifted: NDArray[np.int64] = local.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return shifted
+
+
+def _feature_index(spec: FeatureSpec) -> dict[str, int]:
+    found: dict[str, int] | None = spec.__dict__.get("_rows_by_name")
+    if found is None:  # kept on the specification, which is frozen and shared by all batches
+        found = {name: row for row, name in enumerate(spec.names)}
+        spec.__dict__["_rows_by_name"] = found
+    return found

@@ -1,0 +1,119 @@
+"""Type check and compilation of one expression: its syntax tree becomes steps of a program.
+
+A name has one type, except attributes and profile fields, which take the type that the other side asks for: text beside
+a text, boolean where a condition stands, number otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+from ringfence.scoring.names import Names, Type
+from ringfence.scoring.syntax import Parsed, parse
+from ringfence.scoring.truth import Truth
+
+if TYPE_CHECKING:
+    from ringfence.errors import RuleError
+    from ringfence.scoring.program import Builder
+
+COMPARISONS: Final = {exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_TYPES: Final[dict[type[exp.Expression], Type]] = {
+    **dict.fromkeys(
+        (exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Is, exp.Boolean), Type.BOOLEAN
+    ),
+    **dict.fromkeys(COMPARISONS, Type.BOOLEAN),
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg), Type.NUMBER),
+    **dict.fromkeys((exp.Abs, exp.Round, exp.Floor, exp.Ceil, exp.Length), Type.NUMBER),
+    **dict.fromkeys((exp.Lower, exp.Upper), Type.TEXT),
+}
+_CHOICES: Final = (exp.Case, exp.Coalesce, exp.Nullif, exp.Least, exp.Greatest)
+
+
+def compile_expression(text: str, names: Names, build: Builder) -> Truth:
+    """Compile a boolean expression into the program. RuleError points at what is wrong."""
+    from ringfence.scoring.lower_boolean import boolean  # noqa: PLC0415 (booleans and values are mutually recursive)
+
+    parsed = parse(text)
+    return boolean(Scope(parsed, names, build), parsed.tree)
+
+
+class Scope:
+    """What the compilation of one expression shares: its text, the known names, the program, types found so far."""
+
+    def __init__(self, parsed: Parsed, names: Names, build: Builder) -> None:
+        self.parsed = parsed
+        self.names = names
+        self.build = build
+        self._types: dict[int, Type | None] = {}
+
+    def error(self, message: str, node: exp.Expression, remedy: str = "") -> RuleError:
+        return self.parsed.error(message, node, remedy)
+
+    def type_of(self, node: exp.Expression) -> Type | None:
+        """Type of a part; None when it would take any (an attribute, or NULL)."""
+        if id(node) not in self._types:
+            self._types[id(node)] = self._infer(node)
+        return self._types[id(node)]
+
+    def _infer(self, node: exp.Expression) -> Type | None:
+        if isinstance(node, exp.Paren):
+            return self.type_of(node.this)
+        if isinstance(node, exp.Column):
+            return self.names.type_of(self.name(node))
+        if isinstance(node, exp.Literal):
+            return Type.TEXT if node.is_string else Type.NUMBER
+        if isinstance(node, exp.Null):
+            return None
+        if isinstance(node, _CHOICES):
+            return self.common_type(values_of(node))
+        if type(node) in _TYPES:
+            return _TYPES[type(node)]
+        raise self.error(f"{node.key.upper()} is not part of the rule language", node)
+
+    def common_type(self, nodes: list[exp.Expression]) -> Type | None:
+        """The one type of several parts; None when all would take any."""
+        found: Type | None = None
+        for node in nodes:
+            kind = self.type_of(node)
+            if found is not None and kind is not None and kind is not found:
+                raise self.error(f"{found} and {kind} do not go together: this is {_a(kind)}", node)
+            found = found or kind
+        return found
+
+    def expect(self, node: exp.Expression, wanted: Type) -> None:
+        """Refuse a part of another type."""
+        kind = self.type_of(node)
+        if kind is not None and kind is not wanted:
+            raise self.error(f"{_a(wanted)} is needed here, this is {_a(kind)}", node)
+
+    def name(self, node: exp.Column) -> str:
+        """Full dotted name of a column, known for sure; RuleError with the nearest name otherwise."""
+        parts = [part.name for part in node.parts]
+        written = ".".join(parts)
+        for name in (written, written.lower()):
+            if name in self.names.fixed or self.names.is_dynamic(name):
+                return name
+        raise self.error(f"unknown name {written[:80]!r}", node, self.names.nearest(written))
+
+
+def values_of(node: exp.Expression) -> list[exp.Expression]:
+    """The parts of CASE, COALESCE, NULLIF, LEAST, GREATEST that give the result its type."""
+    if isinstance(node, exp.Case):
+        branches = [branch.args["true"] for branch in node.args["ifs"]]
+        return [*branches, node.args["default"]] if node.args.get("default") is not None else branches
+    if isinstance(node, exp.Nullif):
+        return [node.this, node.expression]
+    return [node.this, *node.expressions]
+
+
+def strip(node: exp.Expression) -> exp.Expression:
+    """The node inside any parentheses."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return node
+
+
+def _a(kind: Type) -> str:
+    return {Type.NUMBER: "a number", Type.TEXT: "a text", Type.BOOLEAN: "a condition"}[kind]

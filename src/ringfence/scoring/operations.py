@@ -1,0 +1,140 @@
+"""The vectorised operations of the rule language. Null is NaN in numbers; a truth set holds the rows where something is TRUE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ringfence.scoring.text import Text, like, ranks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
+    Rows = NDArray[np.bool_]
+
+
+def not_equal(left: Numbers, right: Numbers) -> Rows:
+    """TRUE where both are known and differ."""
+    return (left < right) | (left > right)
+
+
+def divide(left: Numbers, right: Numbers) -> Numbers:
+    """Quotient; null where the divisor is 0."""
+    return left / np.where(right == 0, np.nan, right)
+
+
+def round_half_away(x: Numbers, digits: int = 0) -> Numbers:
+    """Rounded as SQL does: halves away from zero.
+
+    >>> round_half_away(np.array([2.5, -2.5, 0.49999999999999994])).tolist()
+    [3.0, -3.0, 0.0]
+    """
+    scale = 10.0 ** abs(digits)
+    scaled = x if digits == 0 else x * scale if digits > 0 else x / scale
+    whole = np.trunc(scaled)
+    rounded = whole + np.copysign(1.0, scaled) * (np.abs(scaled - whole) >= 0.5)
+    return rounded if digits == 0 else rounded / scale if digits > 0 else rounded * scale
+
+
+def is_one_of(x: Numbers, values: tuple[float, ...]) -> Rows:
+    """TRUE where x equals one of the sorted values."""
+    if len(values) <= 4:
+        return np.logical_or.reduce([x == value for value in values])
+    known = np.array(values)
+    return known[np.minimum(np.searchsorted(known, x), len(values) - 1)] == x
+
+
+def known_number(x: Numbers) -> Rows:
+    return x == x  # noqa: PLR0124 (false for NaN only, and cheaper than ~isnan)
+
+
+def minus(rows: Rows, less: Rows) -> Rows:
+    """Rows of the first set that are not in the second."""
+    return rows & ~less
+
+
+def choose(condition: Rows, value: Numbers, otherwise: Numbers) -> Numbers:
+    return np.where(condition, value, otherwise)
+
+
+def first_known(x: Numbers, otherwise: Numbers) -> Numbers:
+    return np.where(np.isnan(x), otherwise, x)
+
+
+def null_where(x: Numbers, mask: Rows) -> Numbers:
+    return np.where(mask, np.nan, x)
+
+
+def text_is(text: Text, test: tuple[str, Any]) -> Rows:
+    """TRUE where the text passes a test: one of < <= = != > >= with a word, `in` some words, `like` a pattern."""
+    name, wanted = test
+    if name == "in":
+        return text.where(frozenset(wanted).__contains__)
+    if name == "like":
+        return text.where(like(wanted))
+    return text.where(_WORD_TESTS[name](wanted))
+
+
+def text_is_not(text: Text, test: tuple[str, Any]) -> Rows:
+    """TRUE where the text is known and fails the test."""
+    return ~(text_is(text, test) | text.is_null)
+
+
+# `wanted.__lt__(word)` says wanted < word: the mirrored method makes a predicate on the word without a lambda per call.
+_WORD_TESTS = {
+    "=": lambda wanted: wanted.__eq__,
+    "<": lambda wanted: wanted.__gt__,
+    "<=": lambda wanted: wanted.__ge__,
+    ">": lambda wanted: wanted.__lt__,
+    ">=": lambda wanted: wanted.__le__,
+    "!=": lambda wanted: wanted.__ne__,
+}
+
+
+def text_ranks(left: Text, right: Text) -> tuple[Numbers, Numbers]:
+    return ranks(left, right)
+
+
+def first_of(pair: tuple[Any, Any]) -> Any:
+    return pair[0]
+
+
+def second_of(pair: tuple[Any, Any]) -> Any:
+    return pair[1]
+
+
+def text_null(text: Text) -> Rows:
+    return text.is_null
+
+
+def text_known(text: Text) -> Rows:
+    return text.codes >= 0
+
+
+def text_lower(text: Text) -> Text:
+    return text.map(str.lower)
+
+
+def text_upper(text: Text) -> Text:
+    return text.map(str.upper)
+
+
+def text_length(text: Text) -> Numbers:
+    return text.lengths()
+
+
+def text_choose(condition: Rows, value: Text, otherwise: Text) -> Text:
+    return value.otherwise(condition, otherwise)
+
+
+def text_first_known(text: Text, otherwise: Text) -> Text:
+    return text.otherwise(text.codes >= 0, otherwise)
+
+
+def text_null_where(text: Text, mask: Rows) -> Text:
+    return text.null_where(mask)
+
+
+NO_TEXT = Text(np.full(1, -1, np.int32), ())

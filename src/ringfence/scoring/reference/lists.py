@@ -1,0 +1,103 @@
+"""Allow, block and watch lists: which ids are in which list until when."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ringfence.events.hashing import hash_text
+from ringfence.scoring.reference.table import IdTable, grown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOREVER = np.iinfo(np.int64).max
+_ABSENT = np.iinfo(np.int64).min
+
+
+class _List:
+    """Ids of one list. An entry is of one entity type, or (type "") of whatever carries the id."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.table = IdTable()
+        self.until: Any = np.empty(0, np.int64)  # by row: the entry's end, _ABSENT once removed
+
+    def put(self, key: int, until_ms: int) -> None:
+        row = int(self.table.insert(np.array([key]))[0])
+        self.until = grown(self.until, len(self.table), _ABSENT)
+        self.until[row] = until_ms
+
+    def holds(self, keys: NDArray[np.int64], times_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        rows = self.table.find(keys)
+        inside: NDArray[np.bool_] = (rows >= 0) & (times_ms < self.until[rows])
+        return inside
+
+
+class Lists:
+    """All lists by name."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._lists: dict[str, _List] = {}
+
+    def put(self, name: str, kind: str, entity_type: str | None, id_hash: int, until_ms: int | None) -> None:
+        """An id joins a list until a time (not included), or for ever. The latest kind that a list is given counts."""
+        found = self._lists.setdefault(name, _List(kind))
+        found.kind = kind
+        found.put(self._key(entity_type, id_hash), FOREVER if until_ms is None else until_ms)
+
+    def remove(self, name: str, entity_type: str | None, id_hash: int) -> None:
+        """An id leaves a list; nothing happens when it was not there."""
+        if name in self._lists:
+            self._lists[name].put(self._key(entity_type, id_hash), _ABSENT)
+
+    def holds(
+        self, name: str, entity_type: str | None, ids: NDArray[np.int64], times_ms: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Whether each id is in the list at its time. Entries without an entity type match any."""
+        found = self._lists.get(name)
+        if found is None:
+            return np.zeros(ids.size, np.bool_)
+        inside = found.holds(ids, times_ms)
+        if entity_type is not None:
+            typed = np.where(ids == 0, 0, ids ^ self._salt(entity_type))
+            inside |= found.holds(typed, times_ms)
+        return inside
+
+    def holds_kind(
+        self, kind: str, entity_type: str, ids: NDArray[np.int64], times_ms: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Whether each id is, at its time, in any list of this kind."""
+        inside = np.zeros(ids.size, np.bool_)
+        for name, found in self._lists.items():
+            if found.kind == kind:
+                inside |= self.holds(name, entity_type, ids, times_ms)
+        return inside
+
+    def _key(self, entity_type: str | None, id_hash: int) -> int:
+        return id_hash ^ self._salt(entity_type) if entity_type and id_hash else id_hash
+
+    def _salt(self, entity_type: str) -> int:
+        return hash_text(f"entity type {entity_type}", self._seed)
+
+    def to_arrays(self) -> dict[str, Any]:
+        """State as arrays; `from_arrays` gives it back."""
+        kinds = {name: found.kind for name, found in self._lists.items()}
+        out: dict[str, Any] = {"lists.json": np.frombuffer(json.dumps(kinds).encode(), np.uint8)}
+        for number, found in enumerate(self._lists.values()):
+            out[f"lists.{number}.ids"] = found.table.ids()
+            out[f"lists.{number}.until"] = found.until[: len(found.table)]
+        return out
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Any], seed: int) -> Lists:
+        """The state that `to_arrays` wrote."""
+        lists = cls(seed)
+        for number, (name, kind) in enumerate(json.loads(arrays["lists.json"].tobytes()).items()):
+            found = lists._lists.setdefault(name, _List(kind))
+            found.table = IdTable(arrays[f"lists.{number}.ids"])
+            found.until = arrays[f"lists.{number}.until"].copy()
+        return lists

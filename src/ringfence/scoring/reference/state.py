@@ -1,0 +1,125 @@
+"""All reference state in one value: applied in log order, asked as of an event's time, saved as arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ringfence.events.model import Kind
+from ringfence.scoring.reference.flags import FOREVER, Flags
+from ringfence.scoring.reference.lists import Lists
+from ringfence.scoring.reference.profiles import Profiles
+from ringfence.scoring.reference.recent import NewFlag, Recent
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ringfence.events.batch import EventBatch
+
+
+class Segment(NamedTuple):
+    """Rows `start` to `stop` of a batch: all control events (profiles, list entries, flags), or none."""
+
+    start: int
+    stop: int
+    is_control: bool
+
+
+def segments(batch: EventBatch) -> list[Segment]:
+    """The runs of control and of other events of a batch, in order."""
+    if len(batch) == 0:
+        return []
+    control = batch.kind >= Kind.PROFILE
+    edges = np.flatnonzero(control[1:] != control[:-1]) + 1
+    starts = [0, *edges.tolist()]
+    return [Segment(a, b, bool(control[a])) for a, b in zip(starts, [*starts[1:], len(batch)], strict=True)]
+
+
+class Reference:
+    """What the control events so far have established. `seed` is the store's hash seed, the same as the engine's."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.profiles = Profiles()
+        self.lists = Lists(seed)
+        self.flags = Flags()
+        self.recent = Recent()
+
+    def apply(self, control: EventBatch, base_offset: int) -> pa.RecordBatch:
+        """Apply control events in order; row i has log offset `base_offset + i`.
+
+        Returns the earlier transactions that newly arrived flags cover (`FLAG_MATCH_SCHEMA`, often empty).
+        """
+        kinds = control.kind
+        if (kinds == Kind.PROFILE).any():
+            self._apply_profiles(control.take(kinds == Kind.PROFILE))
+        if (kinds == Kind.LIST_ENTRY).any():
+            self._apply_lists(control.take(kinds == Kind.LIST_ENTRY))
+        rows = np.flatnonzero(kinds == Kind.FLAG)
+        return self.recent.match(
+            self._apply_flags(control.take(rows), base_offset + rows) if rows.size else []
+        )
+
+    def remember(self, batch: EventBatch, base_offset: int) -> None:
+        """Keep transactions that have been decided, for flags that arrive later. Row i has offset `base_offset + i`."""
+        self.recent.remember(batch, base_offset, self.flags, self.seed)
+
+    def _apply_profiles(self, batch: EventBatch) -> None:
+        types = batch.column("entity_type").to_pylist()
+        ids = batch.hashes("entity_id", self.seed)
+        for entity_type in dict.fromkeys(types):
+            if entity_type is None:
+                continue
+            if types.count(entity_type) == len(types):
+                self.profiles.apply(entity_type, ids, batch)
+                continue
+            rows = np.array([other == entity_type for other in types])
+            self.profiles.apply(entity_type, ids[rows], batch.take(rows))
+
+    def _apply_lists(self, batch: EventBatch) -> None:
+        ids = batch.hashes("entity_id", self.seed).tolist()
+        fields = (
+            batch.column(n).to_pylist()
+            for n in ("list_name", "list_kind", "entity_type", "removed", "expires_at_ms")
+        )
+        for id_hash, name, kind, entity_type, removed, until in zip(ids, *fields, strict=True):
+            if removed:
+                self.lists.remove(name or kind, entity_type, id_hash)
+            elif id_hash and (name or kind):
+                self.lists.put(name or kind, kind or "watch", entity_type, id_hash, until)
+
+    def _apply_flags(self, batch: EventBatch, offsets: Any) -> list[NewFlag]:
+        hashes = batch.hashes("entity_id", self.seed).tolist()
+        columns = ("entity_type", "entity_id", "removed", "effective_at_ms", "expires_at_ms", "event_time_ms")
+        fields = (batch.column(name).to_pylist() for name in columns)
+        new = []
+        for offset, id_hash, entity_type, entity_id, removed, effective, until, said in zip(
+            offsets.tolist(), hashes, *fields, strict=True
+        ):
+            if not id_hash or not entity_type:
+                continue
+            if removed:
+                self.flags.remove(entity_type, id_hash, effective)
+                continue
+            since = said if effective is None else effective
+            self.flags.put(entity_type, id_hash, since, until)
+            new.append(
+                NewFlag(offset, entity_type, entity_id, id_hash, since, FOREVER if until is None else until)
+            )
+        return new
+
+    def to_arrays(self) -> dict[str, Any]:
+        """State as named arrays, for a snapshot. They share memory with the state: write or copy them before it changes."""
+        parts = (self.profiles, self.lists, self.flags, self.recent)
+        return {name: array for part in parts for name, array in part.to_arrays().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Any], seed: int) -> Reference:
+        """The state that `to_arrays` wrote; nothing of `arrays` is shared."""
+        reference = cls(seed)
+        reference.profiles = Profiles.from_arrays(arrays)
+        reference.lists = Lists.from_arrays(arrays, seed)
+        reference.flags = Flags.from_arrays(arrays)
+        reference.recent = Recent.from_arrays(arrays)
+        return reference
