@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class Decider:
-    """Makes decisions by one compiled rule set. `versions` are further content hashes to be kept with each decision."""
+    """Makes decisions by one compiled rule set.
+
+    `versions` are further content hashes to be kept with each decision.
+    """
 
     def __init__(self, rules: CompiledRules, versions: Mapping[str, str] | None = None) -> None:
         self.rules = rules

@@ -33,8 +33,11 @@ DECISION_FIELDS: Final = [
     pa.field("degraded", _TEXTS, nullable=False),  # what this decision was made without
     pa.field("latency_us", pa.int64(), nullable=False),
 ]
-"""Leading columns of every decision batch. One float64 column per feature follows, null where it is unknown; the schema's
-metadata holds the digests of `features` and `rules`, `feature_names` and all `versions` as JSON."""
+"""Leading columns of every decision batch.
+
+One float64 column per feature follows, null where it is unknown; the schema's metadata holds the digests of
+`features` and `rules`, `feature_names` and all `versions` as JSON.
+"""
 
 _PLAIN: Final = pa.ipc.IpcWriteOptions()
 _PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -87,7 +90,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecisionBatch:
-    """Decisions in log order over an Arrow record batch (`DECISION_FIELDS`, then one column per feature). Immutable."""
+    """Decisions in log order over an Arrow record batch (`DECISION_FIELDS`, then one column per feature).
+
+    Immutable.
+    """
 
     __slots__ = ("table",)
 
@@ -159,7 +165,10 @@ _OUTCOME_NAMES: Final = pa.array([str(outcome) for outcome in OUTCOMES])
 
 
 def list_column(fired: Any, labels: Any) -> Any:
-    """Arrow list column from a boolean matrix (n_labels, n): row i lists the labels whose cell is true, in order."""
+    """Arrow list column from a boolean matrix (n_labels, n).
+
+    Row i lists the labels whose cell is true, in order.
+    """
     count = fired.shape[1]
     offsets = np.zeros(count + 1, np.int32)
     if not fired.any():

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Cause(NamedTuple):
-    """Why decisions are degraded, in which rows (None: all), and whether a part was skipped, so that `on_failure` applies."""
+    """Why decisions are degraded, in which rows (None.
+
+    All), and whether a part was skipped, so that `on_failure` applies.
+    """
 
     name: str
     rows: NDArray[np.bool_] | None = None
@@ -46,7 +49,10 @@ class Weights:
         }
 
     def apply(self, verdicts: Verdicts, causes: Sequence[Cause] = ()) -> Judgement:
-        """The strictest outcome of the fired rules and of the score's thresholds; then allow rules; then failures."""
+        """The strictest outcome of the fired rules and of the score's thresholds.
+
+        Then allow rules; then failures.
+        """
         fired = verdicts.active
         score = self._score(fired)
         outcome = np.zeros(fired.shape[1], np.int8)

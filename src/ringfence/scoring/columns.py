@@ -30,8 +30,8 @@ _KIND_OF = {"blocked": "block", "watched": "watch", "allowed": "allow"}
 class Columns:
     """Columns of a batch that holds transactions only.
 
-    `features` is float64 (n_features of `spec`, n), NaN for null, as the engine measures; `extra` are further numeric
-    columns, such as a model's score.
+    `features` is float64 (n_features of `spec`, n), NaN for null, as the engine measures; `extra` are further
+    numeric columns, such as a model's score.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Type check and compilation of one expression: its syntax tree becomes steps of a program.
 
-A name has one type, except attributes and profile fields, which take the type that the other side asks for: text beside
-a text, boolean where a condition stands, number otherwise.
+A name has one type, except attributes and profile fields, which take the type that the other side asks for:
+text beside a text, boolean where a condition stands, number otherwise.
 """
 
 from __future__ import annotations
@@ -12,13 +12,20 @@ from sqlglot import exp
 
 from ringfence.scoring.names import Names, Type
 from ringfence.scoring.syntax import Parsed, parse
-from ringfence.scoring.truth import Truth
 
 if TYPE_CHECKING:
     from ringfence.errors import RuleError
     from ringfence.scoring.program import Builder
+    from ringfence.scoring.truth import Truth
 
-COMPARISONS: Final = {exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+COMPARISONS: Final[dict[type[exp.Expression], str]] = {
+    exp.EQ: "=",
+    exp.NEQ: "!=",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
 _TYPES: Final[dict[type[exp.Expression], Type]] = {
     **dict.fromkeys(
         (exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Is, exp.Boolean), Type.BOOLEAN
@@ -40,7 +47,10 @@ def compile_expression(text: str, names: Names, build: Builder) -> Truth:
 
 
 class Scope:
-    """What the compilation of one expression shares: its text, the known names, the program, types found so far."""
+    """What the compilation of one expression shares.
+
+    Its text, the known names, the program, types found so far.
+    """
 
     def __init__(self, parsed: Parsed, names: Names, build: Builder) -> None:
         self.parsed = parsed

@@ -111,8 +111,6 @@ def _not(scope: Scope, node: exp.Not) -> Truth:
 
 def _between(scope: Scope, node: exp.Between) -> Truth:
     low, high = node.args["low"], node.args["high"]
-    if node.args.get("symmetric"):
-        raise scope.error("BETWEEN SYMMETRIC is not part of the rule language", node)
     kind = scope.common_type([node.this, low, high]) or Type.NUMBER
     above = compare(scope, ">=", node.this, low, kind)
     return truth.both(scope.build, [above, compare(scope, "<=", node.this, high, kind)])
@@ -122,14 +120,15 @@ def _like(scope: Scope, node: exp.Like) -> Truth:
     pattern = strip(node.expression)
     if not (isinstance(pattern, exp.Literal) and pattern.is_string):
         raise scope.error("LIKE takes a literal pattern such as 'gas%'", node.expression)
-    return _test_text(scope, node.this, ("like", pattern.name))
+    found = _test_text(scope, node.this, ("like", pattern.name))
+    return found.negated() if node.args.get("negate") else found
 
 
 def _in(scope: Scope, node: exp.In) -> Truth:
     if node.args.get("field") is not None:
         return _in_list(scope, node)
     values = node.expressions
-    if not values or node.args.get("query") is not None:
+    if not values:
         raise scope.error("IN takes values in parentheses, or LIST 'name'", node)
     kind = scope.common_type([node.this, *values])
     literals = [strip(value) for value in values]

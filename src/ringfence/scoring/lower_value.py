@@ -56,7 +56,6 @@ def _arithmetic(scope: Scope, node: exp.Expression) -> int:
     if kind in _BINARY:
         return scope.build.add(_BINARY[kind], number(scope, node.this), number(scope, node.expression))
     if kind in _UNARY:
-        _only(scope, node, "this")
         return scope.build.add(_UNARY[kind], number(scope, node.this))
     if kind in _EXTREMES:
         registers = [number(scope, part) for part in (node.this, *node.expressions)]
@@ -65,25 +64,13 @@ def _arithmetic(scope: Scope, node: exp.Expression) -> int:
             result = scope.build.add(_EXTREMES[kind], result, register)
         return result
     if kind is exp.Length:
-        _only(scope, node, "this")
         return scope.build.add(ops.text_length, text(scope, node.this))
     if kind is exp.Round:
         return _round(scope, node)
     raise scope.error(f"{node.key.upper()} is not part of the rule language", node)
 
 
-def _only(scope: Scope, node: exp.Expression, *allowed: str) -> None:
-    more = [
-        part for name, part in node.args.items() if name not in allowed and isinstance(part, exp.Expression)
-    ]
-    if more:
-        raise scope.error(
-            f"{node.key.upper()} takes {len(allowed)} argument{'s' * (len(allowed) > 1)}", more[0]
-        )
-
-
 def _round(scope: Scope, node: exp.Expression) -> int:
-    _only(scope, node, "this", "decimals")
     places = node.args.get("decimals")
     if places is None:
         return scope.build.add(ops.round_half_away, number(scope, node.this))
@@ -151,10 +138,8 @@ def _choice(scope: Scope, node: exp.Expression, lower: Callable[[Scope, exp.Expr
             result = build.add(ops.text_first_known if is_text else ops.first_known, value, result)
         return result
     conditions = case_conditions(scope, node)
-    if len(values) > len(conditions):
-        result = values.pop()
-    else:
-        result = build.add(_no_text if is_text else _nan)
+    has_default = len(values) > len(conditions)
+    result = values.pop() if has_default else build.add(_no_text if is_text else _nan)
     for condition, value in zip(reversed(conditions), reversed(values), strict=True):
         result = build.add(ops.text_choose if is_text else ops.choose, condition.true, value, result)
     return result

@@ -1,4 +1,7 @@
-"""What a rule can speak of: event fields, features, profiles, flags, lists, free attributes, and what each name's type is."""
+"""What a rule can speak of.
+
+Event fields, features, profiles, flags, lists, free attributes, and what each name's type is.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,11 @@ EVENT_NAMES: Final = {
     **dict.fromkeys(("amount", "amount_minor", "lat", "lon", "hour", "weekday", "event_time"), Type.NUMBER),
     **dict.fromkeys(("transaction_id", *ID_FIELDS, *CATEGORY_FIELDS, "card_last4"), Type.TEXT),
 }
-"""Fields of the transaction itself. `amount` is in major units, `event_time` in ms since 1970, `hour` and `weekday`
-(0 = Monday) in the rule set's zone."""
+"""Fields of the transaction itself.
+
+`amount` is in major units, `event_time` in ms since 1970, `hour` and `weekday` (0 = Monday) in the rule
+set's zone.
+"""
 
 ENTITY_NAMES: Final = {
     "flagged": Type.BOOLEAN,  # a flag is in force at the event's time
@@ -54,7 +60,9 @@ class Names:
         }
 
     def type_of(self, name: str) -> Type | None:
-        """Type of a name; None for attributes and profile fields, which take the type that their use asks for.
+        """Type of a name.
+
+        None for attributes and profile fields, which take the type that their use asks for.
 
         KeyError for a name that does not exist.
         """
@@ -78,4 +86,4 @@ class Names:
         found = difflib.get_close_matches(name[:200], self._all, n=3, cutoff=0.7)
         if found:
             return f"did you mean {' or '.join(found)}?"
-        return "known are event fields, the features of the specification, attributes.*, <entity>.profile.* and <entity>.flagged"
+        return "known are event fields, features, attributes.*, <entity>.profile.* and <entity>.flagged"

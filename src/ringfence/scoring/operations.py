@@ -1,4 +1,7 @@
-"""The vectorised operations of the rule language. Null is NaN in numbers; a truth set holds the rows where something is TRUE."""
+"""The vectorised operations of the rule language.
+
+Null is NaN in numbers; a truth set holds the rows where something is TRUE.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def not_equal(left: Numbers, right: Numbers) -> Rows:
 
 def divide(left: Numbers, right: Numbers) -> Numbers:
     """Quotient; null where the divisor is 0."""
-    return left / np.where(right == 0, np.nan, right)
+    return np.divide(left, np.where(right == 0, np.nan, right))
 
 
 def round_half_away(x: Numbers, digits: int = 0) -> Numbers:
@@ -35,15 +38,18 @@ def round_half_away(x: Numbers, digits: int = 0) -> Numbers:
     scaled = x if digits == 0 else x * scale if digits > 0 else x / scale
     whole = np.trunc(scaled)
     rounded = whole + np.copysign(1.0, scaled) * (np.abs(scaled - whole) >= 0.5)
-    return rounded if digits == 0 else rounded / scale if digits > 0 else rounded * scale
+    result: Numbers = rounded if digits == 0 else rounded / scale if digits > 0 else rounded * scale
+    return result
 
 
 def is_one_of(x: Numbers, values: tuple[float, ...]) -> Rows:
     """TRUE where x equals one of the sorted values."""
     if len(values) <= 4:
-        return np.logical_or.reduce([x == value for value in values])
-    known = np.array(values)
-    return known[np.minimum(np.searchsorted(known, x), len(values) - 1)] == x
+        any_of: Rows = np.logical_or.reduce([x == value for value in values])
+        return any_of
+    known = np.array(values, np.float64)
+    found: Rows = known[np.minimum(np.searchsorted(known, x), len(values) - 1)] == x
+    return found
 
 
 def known_number(x: Numbers) -> Rows:
@@ -68,7 +74,10 @@ def null_where(x: Numbers, mask: Rows) -> Numbers:
 
 
 def text_is(text: Text, test: tuple[str, Any]) -> Rows:
-    """TRUE where the text passes a test: one of < <= = != > >= with a word, `in` some words, `like` a pattern."""
+    """TRUE where the text passes a test.
+
+    One of < <= = != > >= with a word, `in` some words, `like` a pattern.
+    """
     name, wanted = test
     if name == "in":
         return text.where(frozenset(wanted).__contains__)
@@ -82,7 +91,8 @@ def text_is_not(text: Text, test: tuple[str, Any]) -> Rows:
     return ~(text_is(text, test) | text.is_null)
 
 
-# `wanted.__lt__(word)` says wanted < word: the mirrored method makes a predicate on the word without a lambda per call.
+# `wanted.__lt__(word)` says wanted < word: the mirrored method makes a predicate on the word
+# without a lambda per call.
 _WORD_TESTS = {
     "=": lambda wanted: wanted.__eq__,
     "<": lambda wanted: wanted.__gt__,

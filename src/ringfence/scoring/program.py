@@ -43,7 +43,10 @@ class Builder:
 
 
 def run(steps: list[tuple[Step, tuple[int, ...], Any]], columns: Columns) -> list[Any]:
-    """Values of all registers. Numbers are float64 with NaN for null, truth sets bool, texts `Text`; constants broadcast."""
+    """Values of all registers.
+
+    Numbers are float64 with NaN for null, truth sets bool, texts `Text`; constants broadcast.
+    """
     registers: list[Any] = []
     done = registers.append
     with np.errstate(all="ignore"):

@@ -43,7 +43,10 @@ OUTCOMES: Final = tuple(Outcome)
 
 
 class Mode(StrEnum):
-    """Life of a rule. Shadow rules are judged and recorded but decide nothing; draft, paused and archived ones rest."""
+    """Life of a rule.
+
+    Shadow rules are judged and recorded but decide nothing; draft, paused and archived ones rest.
+    """
 
     DRAFT = "draft"
     SHADOW = "shadow"
@@ -53,7 +56,10 @@ class Mode(StrEnum):
 
 
 class OnFailure(StrEnum):
-    """What a decision made without one of its parts is: as if the part had found nothing, or held for review at least."""
+    """What a decision made without one of its parts is.
+
+    As if the part had found nothing, or held for review at least.
+    """
 
     OPEN = "open"
     CLOSED = "closed"
@@ -100,7 +106,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class RuleSet(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True, dict=True
 ):
-    """Rules in order, the zone of `hour` and `weekday`, and the policy. `digest` names its content everywhere."""
+    """Rules in order, the zone of `hour` and `weekday`, and the policy.
+
+    `digest` names its content everywhere.
+    """
 
     rules: tuple[Rule, ...]
     name: str = "rules"
@@ -225,7 +234,10 @@ class LeftOut(msgspec.Struct, frozen=True):
 def fit(
     ruleset: RuleSet, spec: FeatureSpec, extra: Mapping[str, Type] | None = None
 ) -> tuple[CompiledRules, list[LeftOut]]:
-    """Compile those rules whose names the specification has; the others are returned with the reason, for telling the user."""
+    """Compile those rules whose names the specification has.
+
+    The others are returned with the reason, for telling the user.
+    """
     names, kept, left_out = Names(spec, dict(extra or {})), [], []
     for rule in ruleset.rules:
         try:

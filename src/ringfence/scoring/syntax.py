@@ -1,6 +1,6 @@
 """Text of a rule to a syntax tree, within bounds, with every refusal pointing at its character.
 
-Only tokens of the rule language get as far as the parser, so nothing else of SQL can be written, nested or smuggled in.
+Only tokens of the rule language get as far as the parser, so nothing else of SQL can be smuggled in.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from ringfence.errors import RuleError
 
@@ -49,6 +49,27 @@ _PREFIXES: Final = {TokenType.NOT, TokenType.DASH, TokenType.PLUS}
 _OPENING: Final = {TokenType.L_PAREN, TokenType.CASE}
 _CLOSING: Final = {TokenType.R_PAREN, TokenType.END}
 _CHAINS: Final = (exp.And, exp.Or)
+_ONE: Final = frozenset({"this"})
+_TWO: Final = frozenset({"this", "expression"})
+_MANY: Final = frozenset({"this", "expressions"})
+_NODES: Final[dict[type[exp.Expression], frozenset[str]]] = {
+    **dict.fromkeys((exp.And, exp.Or, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is), _TWO),
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Nullif), _TWO),
+    **dict.fromkeys((exp.Not, exp.Neg, exp.Paren, exp.Boolean, exp.Null), _ONE),
+    **dict.fromkeys((exp.Abs, exp.Floor, exp.Ceil, exp.Length, exp.Lower, exp.Upper), _ONE),
+    exp.Coalesce: _MANY,
+    **dict.fromkeys((exp.Least, exp.Greatest), _MANY | {"ignore_nulls"}),  # always so in this dialect
+    exp.Like: _TWO | {"negate"},
+    exp.In: _MANY | {"field"},
+    exp.Between: frozenset({"this", "low", "high"}),
+    exp.Case: frozenset({"this", "ifs", "default"}),
+    exp.If: frozenset({"this", "true"}),
+    exp.Round: frozenset({"this", "decimals"}),
+    exp.Column: frozenset({"this", "table", "db", "catalog"}),
+    exp.Identifier: frozenset({"this", "quoted"}),
+    exp.Literal: frozenset({"this", "is_string"}),
+}
+"""Every part of a tree that is understood, with its arguments: anything else is refused, never ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +142,7 @@ def parse(text: str) -> Parsed:
         raise source.error("an expression is missing", len(text))
     _place_keywords(trees[0], tokens)
     parsed = Parsed(source, trees[0], lists)
-    _check_depth(parsed)
+    _check_tree(parsed)
     return parsed
 
 
@@ -169,7 +190,7 @@ def _list_names(source: Source, tokens: list[Token]) -> frozenset[int]:
     return frozenset(names)
 
 
-def _parse(source: Source, tokens: list[Token]) -> list[exp.Expression | None]:
+def _parse(source: Source, tokens: list[Token]) -> list[Any]:
     try:
         with _room_to_recurse():
             return _DIALECT.parser().parse(tokens, source.text)
@@ -205,7 +226,8 @@ def _place_keywords(tree: exp.Expression, tokens: list[Token]) -> None:
 
 @contextmanager
 def _room_to_recurse() -> Iterator[None]:
-    # The parser recurses a bounded number of levels (checked before), each many frames: more than Python's default.
+    # The parser recurses a bounded number of levels (checked before), each many frames: more than
+    # Python's default.
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, 2000 + MAX_DEPTH * _FRAMES_PER_LEVEL))
     try:
@@ -221,10 +243,11 @@ def _offset(text: str, line: object, col: object) -> int:
     return starts[min(line, len(starts)) - 1] + max(col - 1, 0)
 
 
-def _check_depth(parsed: Parsed) -> None:
+def _check_tree(parsed: Parsed) -> None:
     pending = [(parsed.tree, 1)]
     while pending:
         node, depth = pending.pop()
+        _check_node(parsed, node)
         if depth > MAX_DEPTH:
             raise parsed.error(
                 f"nested deeper than {MAX_DEPTH} levels: use parentheses less, or several rules", node
@@ -232,6 +255,16 @@ def _check_depth(parsed: Parsed) -> None:
         for child in node.iter_expressions():
             same_chain = isinstance(child, _CHAINS) and type(child) is type(node)
             pending.append((child, depth if same_chain or isinstance(child, exp.Paren) else depth + 1))
+
+
+def _check_node(parsed: Parsed, node: exp.Expression) -> None:
+    known = _NODES.get(type(node))
+    if known is None:
+        name = "this name for another" if isinstance(node, exp.Alias) else node.key.upper()
+        raise parsed.error(f"{name} is not part of the rule language", node)
+    unread = [name for name, value in node.args.items() if value and name not in known]
+    if unread:
+        raise parsed.error(f"{node.key.upper()} with {unread[0]} is not part of the rule language", node)
 
 
 def chain(node: exp.Expression) -> list[exp.Expression]:

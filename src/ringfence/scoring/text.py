@@ -93,7 +93,9 @@ def ranks(left: Text, right: Text) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 @lru_cache(maxsize=1024)
 def like(pattern: str) -> Callable[[str], bool]:
-    """Predicate of an SQL LIKE pattern: `%` any run, `_` any one character. Time is linear in the text per `%`.
+    """Predicate of an SQL LIKE pattern.
+
+    `%` any run, `_` any one character. Time is linear in the text per `%`.
 
     >>> like("gro%_pos")("grocery_pos"), like("%a_c")("abcd")
     (True, False)

@@ -1,4 +1,6 @@
-"""Three-valued logic as two sets of rows: where an expression is TRUE and where it is FALSE; the rest is NULL.
+"""Three-valued logic as two sets of rows.
+
+Where an expression is TRUE and where it is FALSE; the rest is NULL.
 
 NOT swaps the sets, so no null masks are carried. A set is compiled only when something asks for it.
 """
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Truth:
-    """A boolean expression in a program: registers of its TRUE and its FALSE set, made on demand, each once."""
+    """A boolean expression in a program.
+
+    Registers of its TRUE and its FALSE set, made on demand, each once.
+    """
 
     def __init__(self, true: Callable[[], int], false: Callable[[], int]) -> None:
         self._true = true

@@ -61,7 +61,10 @@ class Flags:
         self._types: dict[str, _Flags] = {}
 
     def put(self, entity_type: str, id_hash: int, since_ms: int, until_ms: int | None) -> None:
-        """A flag from `since_ms` to `until_ms` (not included), or for ever. The same flag again changes its end only."""
+        """A flag from `since_ms` to `until_ms` (not included), or for ever.
+
+        The same flag again changes its end only.
+        """
         if id_hash:
             flags = self._types.setdefault(entity_type, _Flags())
             flags.put(id_hash, since_ms, FOREVER if until_ms is None else until_ms)

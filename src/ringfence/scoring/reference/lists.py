@@ -44,7 +44,10 @@ class Lists:
         self._lists: dict[str, _List] = {}
 
     def put(self, name: str, kind: str, entity_type: str | None, id_hash: int, until_ms: int | None) -> None:
-        """An id joins a list until a time (not included), or for ever. The latest kind that a list is given counts."""
+        """An id joins a list until a time (not included), or for ever.
+
+        The latest kind that a list is given counts.
+        """
         found = self._lists.setdefault(name, _List(kind))
         found.kind = kind
         found.put(self._key(entity_type, id_hash), FOREVER if until_ms is None else until_ms)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class _Attribute:
-    """One attribute by entity row: a number (booleans are 0 and 1) or a text; setting one unsets the other."""
+    """One attribute by entity row.
+
+    A number (booleans are 0 and 1) or a text; setting one unsets the other.
+    """
 
     def __init__(self, numbers: Any = None, codes: Any = None, words: list[str] | None = None) -> None:
         self.numbers: Any = np.empty(0) if numbers is None else numbers

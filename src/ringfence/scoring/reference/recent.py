@@ -36,7 +36,7 @@ FLAG_MATCH_SCHEMA: Final = pa.schema(
         pa.field("flag_since_ms", pa.int64(), nullable=False),
     ]
 )
-"""Rows of topic "flag_matches": transactions decided before the message of a flag that covers them arrived."""
+"""Rows of topic "flag_matches": transactions decided before the flag that covers them arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class NewFlag:
 
 
 class Recent:
-    """The last transactions, at most `KEEP_COUNT` and not older than `KEEP_MS` before the newest, in a ring."""
+    """The last transactions, a ring of at most `keep_count`, none older than `keep_ms` before the newest."""
 
     def __init__(self, keep_ms: int = KEEP_MS, keep_count: int = KEEP_COUNT) -> None:
         self.keep_ms, self.keep_count = keep_ms, keep_count
@@ -93,14 +93,14 @@ class Recent:
         return slots
 
     def match(self, new: Sequence[NewFlag]) -> pa.RecordBatch:
-        """Remembered transactions that these flags cover, each at most once per entity type, in order of flag and log."""
+        """Remembered transactions that these flags cover, once per entity type, by flag and log order."""
         rows = []
         for number, entity_type in enumerate(REMEMBERED):
             flags = [flag for flag in new if flag.entity_type == entity_type]
             if flags and self.seen:
                 rows += self._match_type(number, flags)
         rows.sort()
-        columns = list(
+        columns: list[Any] = list(
             zip(
                 *((o, t, f.entity_type, f.entity_id, f.offset, f.since_ms) for _, o, t, f in rows),
                 strict=True,

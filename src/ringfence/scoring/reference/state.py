@@ -37,7 +37,10 @@ def segments(batch: EventBatch) -> list[Segment]:
 
 
 class Reference:
-    """What the control events so far have established. `seed` is the store's hash seed, the same as the engine's."""
+    """What the control events so far have established.
+
+    `seed` is the store's hash seed, the same as the engine's.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -62,7 +65,10 @@ class Reference:
         )
 
     def remember(self, batch: EventBatch, base_offset: int) -> None:
-        """Keep transactions that have been decided, for flags that arrive later. Row i has offset `base_offset + i`."""
+        """Keep transactions that have been decided, for flags that arrive later.
+
+        Row i has offset `base_offset + i`.
+        """
         self.recent.remember(batch, base_offset, self.flags, self.seed)
 
     def _apply_profiles(self, batch: EventBatch) -> None:
@@ -110,7 +116,10 @@ class Reference:
         return new
 
     def to_arrays(self) -> dict[str, Any]:
-        """State as named arrays, for a snapshot. They share memory with the state: write or copy them before it changes."""
+        """State as named arrays, for a snapshot.
+
+        They share memory with the state: write or copy them before it changes.
+        """
         parts = (self.profiles, self.lists, self.flags, self.recent)
         return {name: array for part in parts for name, array in part.to_arrays().items()}
 

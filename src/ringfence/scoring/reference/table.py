@@ -1,4 +1,7 @@
-"""From 64-bit ids to dense row numbers: open addressing over two arrays, found and inserted a column at a time."""
+"""From 64-bit ids to dense row numbers.
+
+Open addressing over two arrays, found and inserted a column at a time.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 _EMPTY = 0  # the hash of null: never stored, never found
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@numba.njit(cache=True, nogil=True)
 def _find(
     slots: NDArray[np.int64], rows: NDArray[np.int64], ids: NDArray[np.int64], out: NDArray[np.int64]
 ) -> None:
@@ -26,7 +29,7 @@ def _find(
         out[i] = rows[at] if wanted != 0 and slots[at] == wanted else -1
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@numba.njit(cache=True, nogil=True)
 def _insert(
     slots: NDArray[np.int64],
     rows: NDArray[np.int64],

@@ -1,0 +1,186 @@
+"""DuckDB is the judge: random expressions over random rows with nulls have the same answers."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import sqlglot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from ringfence.events.batch import EventBatch
+from ringfence.features.spec import FeatureSpec, entity
+from ringfence.scoring.columns import Columns
+from ringfence.scoring.expression import compile_expression
+from ringfence.scoring.names import Names
+from ringfence.scoring.program import Builder, run
+from ringfence.scoring.reference import Reference
+
+SPEC = FeatureSpec.of(entity("card").count("1h"), entity("card").sum("amount", "1d"))
+NUMBERS = ["lat", "lon", "card.count_1h", "card.sum_amount_1d", "attributes.n"]
+TEXTS = ["country", "city", "currency"]
+BOOLEANS = ["attributes.b"]
+WORDS = ["", "a", "b", "ab", "Ab", "B", "a_b", "a%b", "it's"]
+VALUES = [0.0, 1.0, -1.0, 2.5, -2.5, 3.0, 10.0, 0.5, 1e6]
+
+literal_numbers = st.sampled_from(VALUES).map(lambda x: f"{x:g}" if x >= 0 else f"(-{-x:g})")
+literal_texts = st.sampled_from(WORDS).map(lambda w: "'" + w.replace("'", "''") + "'")
+
+
+def numbers(depth: int):
+    leaf = st.one_of(st.sampled_from(NUMBERS), literal_numbers)
+    if depth == 0:
+        return leaf
+    sub, cond, words = numbers(depth - 1), conditions(depth - 1), texts(depth - 1)
+    return st.one_of(
+        leaf,
+        st.builds("({} {} {})".format, sub, st.sampled_from(["+", "-", "*", "/", "%"]), sub),
+        st.builds("-({})".format, sub),
+        st.builds("{}({})".format, st.sampled_from(["ABS", "ROUND", "FLOOR", "CEIL"]), sub),
+        st.builds("ROUND({}, {})".format, sub, st.integers(0, 2)),
+        st.builds(
+            "{}({}, {})".format, st.sampled_from(["LEAST", "GREATEST", "COALESCE", "NULLIF"]), sub, sub
+        ),
+        st.builds("CASE WHEN {} THEN {} ELSE {} END".format, cond, sub, sub),
+        st.builds("CASE WHEN {} THEN {} WHEN {} THEN {} END".format, cond, sub, cond, sub),
+        st.builds("LENGTH({})".format, words),
+    )
+
+
+def texts(depth: int):
+    leaf = st.one_of(st.sampled_from(TEXTS), literal_texts)
+    if depth == 0:
+        return leaf
+    sub, cond = texts(depth - 1), conditions(depth - 1)
+    return st.one_of(
+        leaf,
+        st.builds("{}({})".format, st.sampled_from(["LOWER", "UPPER"]), sub),
+        st.builds("{}({}, {})".format, st.sampled_from(["COALESCE", "NULLIF"]), sub, sub),
+        st.builds("CASE WHEN {} THEN {} ELSE {} END".format, cond, sub, sub),
+        st.builds("CASE {} WHEN {} THEN {} END".format, sub, sub, sub),
+    )
+
+
+def conditions(depth: int):
+    n, t = numbers(max(depth - 1, 0)), texts(max(depth - 1, 0))
+    sign = st.sampled_from(["=", "<>", "<", "<=", ">", ">="])
+    pattern = st.sampled_from(["'a%'", "'%b'", "'a_b'", "'%'", "''", "'_'", "'%a%b%'"])
+    leaf = st.one_of(
+        st.builds("{} {} {}".format, n, sign, n),
+        st.builds("{} {} {}".format, t, sign, t),
+        st.builds("{} {}LIKE {}".format, t, st.sampled_from(["", "NOT "]), pattern),
+        st.builds("{} {}BETWEEN {} AND {}".format, n, st.sampled_from(["", "NOT "]), n, n),
+        st.builds(
+            "{} {}IN ({}, {}, {})".format,
+            n,
+            st.sampled_from(["", "NOT "]),
+            literal_numbers,
+            n,
+            literal_numbers,
+        ),
+        st.builds("{} {}IN (1, 2.5, 3, 10, 0, 0.5)".format, n, st.sampled_from(["", "NOT "])),
+        st.builds("{} {}IN ({}, {})".format, t, st.sampled_from(["", "NOT "]), literal_texts, literal_texts),
+        st.builds("({}) IS {}NULL".format, st.one_of(n, t), st.sampled_from(["", "NOT "])),
+        st.sampled_from([*BOOLEANS, "TRUE", "FALSE"]),
+    )
+    if depth == 0:
+        return leaf
+    sub = conditions(depth - 1)
+    return st.one_of(
+        leaf,
+        st.builds("({} {} {})".format, sub, st.sampled_from(["AND", "OR"]), sub),
+        st.builds(
+            "({} {} {} {} {})".format,
+            sub,
+            st.sampled_from(["AND", "OR"]),
+            sub,
+            st.sampled_from(["AND", "OR"]),
+            sub,
+        ),
+        st.builds("NOT ({})".format, sub),
+        st.builds("({}) {} ({})".format, sub, st.sampled_from(["=", "<>"]), sub),
+        st.builds(
+            "({}) IS {}{}".format,
+            sub,
+            st.sampled_from(["", "NOT "]),
+            st.sampled_from(["TRUE", "FALSE", "NULL"]),
+        ),
+        st.builds("COALESCE({}, {})".format, sub, sub),
+        st.builds("NULLIF(({}), ({}))".format, sub, sub),
+        st.builds("CASE WHEN {} THEN {} ELSE {} END".format, sub, sub, sub),
+        st.builds("CASE WHEN {} THEN {} END".format, sub, sub),
+    )
+
+
+def maybe(values):
+    return st.one_of(st.none(), st.sampled_from(values))
+
+
+row = st.fixed_dictionaries(
+    {
+        **{name: maybe(VALUES) for name in NUMBERS},
+        **{name: maybe(WORDS) for name in TEXTS},
+        **{name: maybe([True, False]) for name in BOOLEANS},
+    }
+)
+
+
+def ours(text, rows):
+    """(true, false) sets of the expression by the compiler."""
+    features = np.array([[np.nan if r[n] is None else r[n] for r in rows] for n in SPEC.names])
+    arrays = {
+        "kind": pa.array([0] * len(rows), pa.uint8()),
+        "event_time_ms": pa.array([0] * len(rows), pa.int64()),
+        **{n: pa.array([r[n] for r in rows], pa.float64()) for n in ("lat", "lon", "attributes.n")},
+        **{n: pa.array([r[n] for r in rows], pa.string()) for n in TEXTS},
+        **{n: pa.array([r[n] for r in rows], pa.bool_()) for n in BOOLEANS},
+    }
+    build = Builder()
+    truth = compile_expression(text, Names(SPEC), build)
+    wanted = (truth.true, truth.false)
+    registers = run(build.steps, Columns(EventBatch(pa.record_batch(arrays)), SPEC, features, Reference(0)))
+    return [np.broadcast_to(registers[which], len(rows)).tolist() for which in wanted]
+
+
+def duck(text, rows):
+    """The same sets by DuckDB, with float literals and quoted names."""
+    tree = sqlglot.parse_one(text, read="duckdb")
+
+    def adapt(node):
+        if isinstance(node, exp.Column):
+            name = ".".join(part.name for part in node.parts)
+            return exp.column(exp.to_identifier(name, quoted=True))
+        if isinstance(node, exp.Literal) and not node.is_string and not isinstance(node.parent, exp.Round):
+            return exp.cast(node.copy(), "double")
+        return node
+
+    sql = tree.transform(adapt).sql("duckdb")
+    with duckdb.connect() as connection:
+        connection.execute(
+            "SET ieee_floating_point_ops = false; SET error_on_division_by_zero = false; SET threads = 1"
+        )
+        kinds = {
+            **dict.fromkeys(NUMBERS, "DOUBLE"),
+            **dict.fromkeys(TEXTS, "VARCHAR"),
+            **dict.fromkeys(BOOLEANS, "BOOLEAN"),
+        }
+        table = pa.table(
+            {
+                n: pa.array(
+                    [r[n] for r in rows],
+                    {"DOUBLE": pa.float64(), "VARCHAR": pa.string(), "BOOLEAN": pa.bool_()}[k],
+                )
+                for n, k in kinds.items()
+            }
+        )
+        connection.register("t", table)
+        found = [value for (value,) in connection.execute(f"SELECT ({sql}) FROM t").fetchall()]
+    return [[value is True for value in found], [value is False for value in found]]
+
+
+@settings(max_examples=250, deadline=None)
+@given(conditions(3), st.lists(row, min_size=2, max_size=12))
+def test_an_expression_has_duckdbs_answers_true_false_and_null(text, rows):
+    assert ours(text, rows) == duck(text, rows)
