@@ -91,9 +91,10 @@ class EventBatch:
         encoded = currency if pa.types.is_dictionary(currency.type) else currency.dictionary_encode()
         names = encoded.dictionary.to_pylist()
         factors = np.array([AMOUNT_SCALE // 10 ** CURRENCY_EXPONENT.get(c or "", 2) for c in names], np.int64)
-        if len(factors) == 1:
-            return int(factors[0])
-        return factors[_numpy(pc.fill_null(encoded.indices, 0))]
+        if currency.null_count == 0:
+            return int(factors[0]) if len(factors) == 1 else factors[_numpy(encoded.indices)]
+        factors = np.append(factors, AMOUNT_SCALE // 100)  # without a currency, minor units are hundredths
+        return factors[_numpy(pc.fill_null(encoded.indices, len(names)))]
 
     def number(self, name: str) -> NDArray[np.float64]:
         """A numeric or boolean column as float64, NaN for null or where the values are text."""
