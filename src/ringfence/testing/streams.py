@@ -65,7 +65,11 @@ def _transactions(
 ) -> pa.RecordBatch:
     n = len(time_ms)
     amounts = np.rint(rng.lognormal(8, 1.5, n)).astype(np.int64)
-    amounts[rng.random(n) < 0.0005] = 999_000_000_000_000
+    currency = rng.choice(3, n, p=[0.8, 0.1, 0.1])
+    absurd = rng.random(n) < 0.0005
+    amounts[absurd] = np.array([999_000_000_000_000, 9_990_000_000_000, 9_990_000_000_000_000])[
+        currency[absurd]
+    ]
     columns = {
         "kind": pa.array(np.zeros(n, np.uint8)),
         "event_time_ms": pa.array(time_ms),
@@ -74,7 +78,7 @@ def _transactions(
         "merchant_id": _words("m", _heavy(rng, n, merchants), rng.random(n) < 0.02),
         "device_id": _words("d", rng.integers(0, 40, n), rng.random(n) < 0.3),
         "amount_minor": pa.array(amounts, mask=rng.random(n) < 0.01),
-        "currency": pa.array(np.array(["EUR", "JPY", "KWD"])[rng.choice(3, n, p=[0.8, 0.1, 0.1])]),
+        "currency": pa.array(np.array(["EUR", "JPY", "KWD"])[currency]),
         "country": _words("land", rng.integers(0, 9, n)),
         "lat": pa.array(rng.uniform(-90, 90, n), mask=rng.random(n) < 0.2),
         "lon": pa.array(rng.uniform(-180, 180, n)),

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ringfence.events.model import AMOUNT_SCALE, Kind
+from ringfence.events.model import AMOUNT_SCALE, Kind, currency_exponent
 from ringfence.features.spec import FeatureKind
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _transactions(batch: EventBatch, spec: FeatureSpec) -> pa.Table:
     for field in sorted(_text_fields(spec)):
         columns[f"text:{field}"] = batch.column(field).cast(pa.string()).take(pa.array(rows))
     for field in sorted(_number_fields(spec) - {"hour", "weekday"}):
-        columns[f"number:{field}"] = _null_for_nan(batch.number(field)[rows])
+        columns[f"number:{field}"] = _number(batch, field).take(pa.array(rows))
         columns[f"fixed:{field}"] = _fixed(batch, field, spec).take(pa.array(rows))
     return pa.table(columns)
 
@@ -122,11 +122,26 @@ def _is_text(value: object) -> bool:
 def _fixed(batch: EventBatch, field: str, spec: FeatureSpec) -> pa.Array:
     """The field as integers: amounts in thousandths, attributes rounded half to even, null if too large."""
     if field == "amount":
-        return pa.array(batch.amount_fixed, mask=np.isnan(batch.amount))
+        return pa.array(_thousandths(batch), pa.int64())
     with np.errstate(invalid="ignore", over="ignore"):
         scaled = np.rint(batch.number(field) * float(_scale(field, spec)))
     unfit = ~(np.abs(scaled) <= _LARGEST_EXACT)
     return pa.array(np.where(unfit, 0, scaled).astype(np.int64), mask=unfit)
+
+
+def _number(batch: EventBatch, field: str) -> pa.Array:
+    if field == "amount":
+        return pa.array([None if x is None else x / AMOUNT_SCALE for x in _thousandths(batch)], pa.float64())
+    return _null_for_nan(batch.number(field))
+
+
+def _thousandths(batch: EventBatch) -> list[int | None]:
+    """Amounts one by one, not as the batch's own accessor has them."""
+    paid = zip(batch.column("amount_minor").to_pylist(), batch.column("currency").to_pylist(), strict=True)
+    return [
+        None if minor is None else minor * AMOUNT_SCALE // 10 ** currency_exponent(currency or "")
+        for minor, currency in paid
+    ]
 
 
 def _null_for_nan(values: NDArray[np.float64]) -> pa.Array:

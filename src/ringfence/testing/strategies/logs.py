@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from ringfence.events.model import Kind
+from ringfence.events.model import AMOUNT_LIMIT_MAJOR, Kind, currency_exponent
 from ringfence.testing.strategies.specs import specs
 from ringfence.testing.streams import log_of
 
@@ -24,9 +24,9 @@ Drawn = tuple[dict[str, Any], int, bool]
 
 _STARTS_MS = (1_700_000_000_000, 160_000_000_000, 4_000_000_000_000)
 _COMMON_STEPS_MS = (0, 0, 1, 999, 1_000, 60_000, 1_800_000, 3_600_000)
-_LARGEST = 999_000_000_000_000
+_LARGEST = 10**16  # minor units of a currency with three digits; cut to the limit for the others
 
-# A payment that is not dull. Amounts are minor units: 9.99e12 euros, refunds, zero, nothing.
+# A payment that is not dull. Amounts are minor units: 1e13 euros, refunds, zero, nothing.
 _AMOUNTS = (0, 1, 30, 99, 2_200, -500, 1_000_000, _LARGEST, -_LARGEST, None)
 _SCORES = (0.1, 0.5, -0.0, 2.5e-6, 0.125, -7.25, 123_456.789, 8e9, 9e15, 1e300, math.inf, math.nan, None)
 _PLACES = (
@@ -95,6 +95,12 @@ def scenarios(draw: st.DrawFn, *, most_features: int = 12, longest: int = 120) -
     return Scenario(spec, draw(logs(spec, longest=longest)))
 
 
+def _lawful(minor: int | None, currency: str | None) -> int | None:
+    """The amount, no larger than what is let into a log."""
+    limit = AMOUNT_LIMIT_MAJOR * 10 ** currency_exponent(currency or "")
+    return None if minor is None else max(-limit, min(limit, minor))
+
+
 def _steps_ms(spec: FeatureSpec) -> list[int]:
     edges = {spec.horizon_ms, spec.allowed_lateness_ms}
     for feature in spec.features:
@@ -115,6 +121,7 @@ def _rows(drawn: list[Drawn], start_ms: int) -> list[dict[str, Any]]:
             time_ms = watermark_ms
         else:
             row["lat"], row["lon"] = row.pop("place")
+            row["amount_minor"] = _lawful(row["amount_minor"], row["currency"])
             row["transaction_id"] = f"t{payments}"
             payments += 1
             time_ms = watermark_ms + step_ms if punctual else watermark_ms - step_ms
