@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from ringfence.decisions.decision import (
     DECISION_FIELDS,
+    Cells,
     DecisionBatch,
-    list_column,
     number_columns,
     outcome_column,
 )
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.policy import Cause
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.rules import CompiledRules, Rule, Verdicts
+    from ringfence.scoring.rules import CompiledRules, Verdicts
 
 
 class Decider:
@@ -39,8 +39,9 @@ class Decider:
         self._schema = _schema(rules, versions or {})
         self._ids = _labels([rule.id for rule in rules.active])
         self._shadow_ids = _labels([rule.id for rule in rules.shadow])
-        self._codes = _labels([rule.reason for rule in rules.active])
-        self._earlier_same_reason = _earlier_same_reason(rules.active)
+        codes = list(dict.fromkeys(rule.reason for rule in rules.active))
+        self._codes = _labels(codes)
+        self._code_of = np.array([codes.index(rule.reason) for rule in rules.active], np.int64)
 
     def decide(
         self,
@@ -54,6 +55,7 @@ class Decider:
     ) -> DecisionBatch:
         """Decisions on the transactions of `columns`; `offsets` are theirs in the log."""
         count = len(columns)
+        fired = Cells.of(verdicts.active)
         judgement = self._weights.apply(verdicts, causes)
         arrays = [
             pa.array(offsets, pa.int64()),
@@ -63,23 +65,14 @@ class Decider:
             outcome_column(judgement.outcome),
             pa.array(judgement.score),
             pa.nulls(count, pa.float64()),
-            list_column(self._reasons(verdicts.active), self._codes),
-            list_column(verdicts.active, self._ids),
-            list_column(verdicts.shadow, self._shadow_ids),
+            fired.renamed(self._code_of, len(self._codes)).lists(self._codes),
+            fired.lists(self._ids),
+            Cells.of(verdicts.shadow).lists(self._shadow_ids),
             _degraded(causes, count),
             pa.array(np.full(count, latency_us, np.int64)),
             *number_columns(columns.features),
         ]
         return DecisionBatch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-
-    def _reasons(self, fired: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Fired rules without those whose reason a stricter fired rule has given already."""
-        if not self._earlier_same_reason:
-            return fired
-        first = fired.copy()
-        for row, earlier in self._earlier_same_reason:
-            first[row] &= ~fired[earlier].any(axis=0)
-        return first
 
 
 def _schema(rules: CompiledRules, versions: Mapping[str, str]) -> pa.Schema:
@@ -98,14 +91,8 @@ def _labels(words: list[str]) -> Any:
     return pa.array(words, pa.string())
 
 
-def _earlier_same_reason(rules: Sequence[Rule]) -> list[tuple[int, list[int]]]:
-    codes = [rule.reason for rule in rules]
-    found = ((row, [other for other in range(row) if codes[other] == code]) for row, code in enumerate(codes))
-    return [(row, earlier) for row, earlier in found if earlier]
-
-
 def _degraded(causes: Sequence[Cause], count: int) -> Any:
     cells = np.zeros((len(causes), count), np.bool_)
     for row, cause in enumerate(causes):
         cells[row] = True if cause.rows is None else cause.rows
-    return list_column(cells, _labels([cause.name for cause in causes]))
+    return Cells.of(cells).lists(_labels([cause.name for cause in causes]))

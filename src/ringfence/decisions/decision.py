@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -164,19 +164,40 @@ def outcome_column(strictness: Any) -> Any:
 _OUTCOME_NAMES: Final = pa.array([str(outcome) for outcome in OUTCOMES])
 
 
-def list_column(fired: Any, labels: Any) -> Any:
-    """Arrow list column from a boolean matrix (n_labels, n).
+class Cells(NamedTuple):
+    """The true cells of a boolean matrix (n_labels, n), by column (a transaction), then label."""
 
-    Row i lists the labels whose cell is true, in order.
-    """
-    count = fired.shape[1]
-    offsets = np.zeros(count + 1, np.int32)
-    if not fired.any():
-        return pa.ListArray.from_arrays(pa.array(offsets), labels[:0])
-    cells = np.flatnonzero(np.ascontiguousarray(fired.T))
-    rows, which = np.divmod(cells, fired.shape[0])
-    np.cumsum(np.bincount(rows, minlength=count), out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), labels.take(pa.array(which)))
+    column: Any
+    label: Any
+    width: int  # columns of the matrix
+
+    @classmethod
+    def of(cls, matrix: Any) -> Cells:
+        """Cells of a matrix."""
+        if not matrix.any():
+            return cls(_NO_CELLS, _NO_CELLS, matrix.shape[1])
+        column, label = np.divmod(np.flatnonzero(np.ascontiguousarray(matrix.T)), matrix.shape[0])
+        return cls(column, label, matrix.shape[1])
+
+    def renamed(self, names: Any, size: int) -> Cells:
+        """Each label replaced by `names[label]` (below `size`); of equal ones in a column the first stays."""
+        label = names[self.label]
+        if label.size < 2:
+            return Cells(self.column, label, self.width)
+        _, first = np.unique(self.column * size + label, return_index=True)
+        first.sort()
+        return Cells(self.column[first], label[first], self.width)
+
+    def lists(self, labels: Any) -> Any:
+        """Arrow list column: row i holds the labels of column i, in order."""
+        offsets = np.zeros(self.width + 1, np.int32)
+        if self.column.size == 0:
+            return pa.ListArray.from_arrays(pa.array(offsets), labels[:0])
+        np.cumsum(np.bincount(self.column, minlength=self.width), out=offsets[1:])
+        return pa.ListArray.from_arrays(pa.array(offsets), labels.take(pa.array(self.label)))
+
+
+_NO_CELLS: Final = np.empty(0, np.int64)
 
 
 def number_columns(matrix: Any) -> list[Any]:

@@ -5,7 +5,7 @@ Null is NaN in numbers; a truth set holds the rows where something is TRUE.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -45,10 +45,11 @@ def round_half_away(x: Numbers, digits: int = 0) -> Numbers:
 def is_one_of(x: Numbers, values: tuple[float, ...]) -> Rows:
     """TRUE where x equals one of the sorted values."""
     if len(values) <= 4:
-        any_of: Rows = np.logical_or.reduce([x == value for value in values])
-        return any_of
+        any_of: Any = np.logical_or.reduce([x == value for value in values])
+        return cast("Rows", any_of)
     known = np.array(values, np.float64)
-    found: Rows = known[np.minimum(np.searchsorted(known, x), len(values) - 1)] == x
+    nearest = known[np.minimum(np.searchsorted(known, x), len(values) - 1)]
+    found: Rows = np.equal(nearest, x)
     return found
 
 

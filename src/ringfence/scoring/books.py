@@ -1,0 +1,107 @@
+"""Rule books as YAML: read with errors that name the line, written back, and the shipped one."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from ringfence.errors import RuleError
+from ringfence.scoring.rules import RuleSet
+
+MAX_BYTES: Final = 4 << 20
+
+
+def load_book(text: str, origin: str = "rules") -> RuleSet:
+    """Rule set of a YAML (or JSON) text; RuleError names `origin` and the line of what is wrong.
+
+    >>> book = load_book("rules: [{id: big, title: Big, when: amount > 9, points: 5, reason: BIG, analyst: Big.}]")
+    >>> book.rules[0].when
+    'amount > 9'
+    """
+    if len(text.encode(errors="replace")) > MAX_BYTES:
+        raise RuleError(f"{origin}: larger than {MAX_BYTES >> 20} MiB")
+    root = _compose(text, origin)
+    try:
+        data = yaml.SafeLoader("").construct_document(root)
+        return msgspec.convert(data, RuleSet)
+    except msgspec.ValidationError as error:
+        raise RuleError(_located(str(error), root, origin)) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise RuleError(f"{origin}: {error}") from error
+
+
+def dump_book(ruleset: RuleSet) -> str:
+    """The YAML text that gives this rule set again."""
+    return yaml.safe_dump(msgspec.to_builtins(ruleset), sort_keys=False, allow_unicode=True, width=110)
+
+
+@cache
+def default_book() -> RuleSet:
+    """The shipped rule book."""
+    return load_book(default_book_text(), "default.yaml")
+
+
+def default_book_text() -> str:
+    """The shipped rule book as text, with its comments: what a new project starts from."""
+    return (resources.files("ringfence.scoring") / "rulebook" / "default.yaml").read_text("utf-8")
+
+
+def _compose(text: str, origin: str) -> Any:
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise RuleError(f"{origin}: YAML aliases (*name) are not taken: write the value out")
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise RuleError(f"{origin}{line}: {error.problem or 'this is no YAML'}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RuleError(f"{origin}: this is no YAML, or nested too deeply") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise RuleError(f"{origin}: a rule book is a mapping with the key 'rules'")
+    _refuse_repeated_keys(root, origin)
+    return root
+
+
+def _refuse_repeated_keys(root: yaml.Node, origin: str) -> None:
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, yaml.SequenceNode):
+            pending += node.value
+        elif isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.value in seen:
+                    raise RuleError(
+                        f"{origin}, line {key.start_mark.line + 1}: this key is no name, or stands here twice"
+                    )
+                seen.add(key.value)
+                pending.append(value)
+
+
+def _located(message: str, root: yaml.Node, origin: str) -> str:
+    """The message of a failed conversion with the line that its path (`$.rules[3].outcome`) leads to."""
+    problem, _, path = message.partition(" - at `$")
+    node, rule = root, ""
+    for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        found = _child(node, key, index)
+        if found is None:
+            break
+        node = found
+        if index and not rule:
+            named = _child(node, "id", "")
+            rule = f"rule {named.value!r}: " if isinstance(named, yaml.ScalarNode) else ""
+    return f"{origin}, line {node.start_mark.line + 1}: {rule}{problem}"
+
+
+def _child(node: yaml.Node, key: str, index: str) -> yaml.Node | None:
+    if index and isinstance(node, yaml.SequenceNode):
+        return node.value[int(index)] if int(index) < len(node.value) else None
+    if key and isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == key), None)
+    return None
