@@ -1,6 +1,6 @@
-"""Seeded reference work: payments as plain NumPy columns, and the same rows as `EventBatch`es for the engine.
+"""Seeded reference work: payments as NumPy columns, and the same rows as `EventBatch`es for the engine.
 
-R1  2 M events, 50,000 cards (log-normal weights), 5,000 merchants (Zipf 0.8: the first has 4 % of all), 60 days;
+R1  2 M events, 50,000 cards (log-normal weights), 5,000 merchants (Zipf 0.8: the first has 4 %), 60 days;
     count, sum, mean, std over 1 h, 1 d, 7 d, 30 d for card and merchant: 32 features.
 R2  five entities, windows 10 m, 1 h, 6 h, 1 d, 7 d, 30 d, every kind that needs no labels: 255 features.
 R3  10 M events over 1 M cards inside 30 days, so that every event is retained: what state costs.
@@ -31,7 +31,9 @@ DAY_MS = 86_400_000
 START_MS = 1_767_225_600_000  # 2026-01-01
 SEED = 20260101
 
+R1_EVENTS = 2_000_000
 R1_WINDOWS = ("1h", "1d", "7d", "30d")
+R3_DAYS = 29.0
 R2_WINDOWS = ("10m", "1h", "6h", "1d", "7d", "30d")
 R2_DISTINCT = {"card": "merchant", "customer": "merchant", "merchant": "card", "device": "card", "ip": "card"}
 """Whose different values are counted, per entity."""
@@ -66,7 +68,7 @@ class Workload:
     def hashes(self, name: str, seed: int = 0) -> NDArray[np.int64]:
         """What the engine makes of one entity's ids."""
         distinct, inverse = np.unique(self.ids[name], return_inverse=True)
-        return hash_column(pa.array(_texts(name, distinct)), seed)[inverse]
+        return hash_column(_texts(distinct), seed)[inverse]
 
     def batches(self, rows: int = 8192) -> Iterator[EventBatch]:
         """The same rows as the decoder would deliver them."""
@@ -77,9 +79,9 @@ class Workload:
         rows = len(self.time_ms[cut])
         columns = {
             "kind": pa.array(np.zeros(rows, np.uint8)),
-            "transaction_id": pa.array(_texts("t", np.arange(cut.start, cut.start + rows))),
+            "transaction_id": _texts(np.arange(cut.start, cut.start + rows)),
             "event_time_ms": pa.array(self.time_ms[cut]),
-            **{_field(name): pa.array(_texts(name, ids[cut])) for name, ids in self.ids.items()},
+            **{entity(name).keys[0]: _texts(ids[cut]) for name, ids in self.ids.items()},
             "amount_minor": pa.array(self.amount_minor[cut]),
             "currency": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["EUR"]),
         }
@@ -88,25 +90,21 @@ class Workload:
         return EventBatch(pa.RecordBatch.from_pydict(columns))
 
 
-def _field(name: str) -> str:
-    return entity(name).keys[0]
+def _texts(ids: NDArray[np.int64]) -> pa.Array:
+    return pa.array(ids).cast(pa.string())
 
 
-def _texts(name: str, ids: NDArray[np.int64]) -> NDArray[np.object_]:
-    return np.char.add(f"{name}-", ids.astype("U8")).astype(object)
-
-
-def _chooser(weights: NDArray[np.float64], rng: np.random.Generator, events: int) -> NDArray[np.int64]:
+def _choose(weights: NDArray[np.float64], rng: np.random.Generator, events: int) -> NDArray[np.int64]:
     edges = np.cumsum(weights)
     return np.searchsorted(edges, rng.random(events) * edges[-1], side="right").clip(0, len(weights) - 1)
 
 
 def _log_normal(keys: int, rng: np.random.Generator, events: int) -> NDArray[np.int64]:
-    return _chooser(rng.lognormal(0.0, 1.0, keys), rng, events)
+    return _choose(rng.lognormal(0.0, 1.0, keys), rng, events)
 
 
 def _zipf(keys: int, rng: np.random.Generator, events: int) -> NDArray[np.int64]:
-    return _chooser(np.arange(1, keys + 1) ** -0.8, rng, events)
+    return _choose(np.arange(1, keys + 1) ** -0.8, rng, events)
 
 
 def _distinct_times(days: float, rng: np.random.Generator, events: int) -> NDArray[np.int64]:
@@ -118,15 +116,15 @@ def _amounts(rng: np.random.Generator, events: int) -> NDArray[np.int64]:
     return np.maximum(1, np.rint(np.exp(rng.normal(8.0, 1.2, events)))).astype(np.int64)
 
 
-def r1(events: int = 2_000_000, days: float = 60.0) -> Workload:
+def r1(events: int = R1_EVENTS, days: float = 60.0) -> Workload:
     """First reference. Fewer events cover fewer days, at the same pace."""
     rng = np.random.default_rng(SEED)
     ids = {"card": _log_normal(50_000, rng, events), "merchant": _zipf(5_000, rng, events)}
-    return Workload(_distinct_times(days * events / 2_000_000, rng, events), _amounts(rng, events), ids)
+    return Workload(_distinct_times(days * events / R1_EVENTS, rng, events), _amounts(rng, events), ids)
 
 
 def r2(events: int = 500_000, days: float = 60.0) -> Workload:
-    """Second reference: a customer has one to three cards, pays from two devices and from shared addresses."""
+    """Second reference: a customer has two cards and two devices, and pays from shared addresses too."""
     rng = np.random.default_rng(SEED + 1)
     card = _log_normal(20_000, rng, events)
     customer = card // 2
@@ -141,12 +139,14 @@ def r2(events: int = 500_000, days: float = 60.0) -> Workload:
     return Workload(_distinct_times(days, rng, events), _amounts(rng, events), ids, lat, lon)
 
 
-def r3(events: int = 10_000_000, keys: int = 1_000_000) -> Workload:
-    """Third reference: everything retained. One entity."""
+def r3(events: int = 10_000_000, keys: int = 1_000_000, chunks: int = 20) -> Iterator[Workload]:
+    """Third reference, one entity, in consecutive chunks so that the input itself takes little memory."""
     rng = np.random.default_rng(SEED + 2)
-    return Workload(
-        _distinct_times(29.0, rng, events), _amounts(rng, events), {"card": _log_normal(keys, rng, events)}
-    )
+    weights = rng.lognormal(0.0, 1.0, keys)
+    days, rows = R3_DAYS / chunks, events // chunks
+    for chunk in range(chunks):
+        times = _distinct_times(days, rng, rows) + int(chunk * days * DAY_MS)
+        yield Workload(times, _amounts(rng, rows), {"card": _choose(weights, rng, rows)})
 
 
 def _four_by_window(name: str, windows: tuple[str, ...]) -> list[BoundFeature]:
