@@ -19,8 +19,8 @@ MAX_BYTES: Final = 4 << 20
 def load_book(text: str, origin: str = "rules") -> RuleSet:
     """Rule set of a YAML (or JSON) text; RuleError names `origin` and the line of what is wrong.
 
-    >>> book = load_book("rules: [{id: big, title: Big, when: amount > 9, points: 5, reason: BIG, analyst: Big.}]")
-    >>> book.rules[0].when
+    >>> rule = "{id: big, title: Big, when: amount > 9, points: 5, reason: BIG, analyst: Big.}"
+    >>> load_book(f"rules: [{rule}]").rules[0].when
     'amount > 9'
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _ENTITY_OF = {field: entity for entity, field in ENTITY_KEYS.items()}
+_NOWHERE = (np.False_, np.True_)  # true in no row, false in every
 _KIND_OF = {"blocked": "block", "watched": "watch", "allowed": "allow"}
 
 
@@ -79,9 +80,13 @@ class Columns:
         """Rows where a boolean column is TRUE, and where it is FALSE."""
         entity, _, what = name.partition(".")
         if what == "flagged":
+            if not self.reference.flags.any_of(entity):
+                return _NOWHERE
             flagged = self._flagged_since(entity) != NEVER
             return flagged, ~flagged
         if what in _KIND_OF and entity in ENTITY_KEYS:
+            if not self.reference.lists.any_of(_KIND_OF[what]):
+                return _NOWHERE
             times = self.transactions.event_time_ms
             listed = self.reference.lists.holds_kind(_KIND_OF[what], entity, self._ids(entity), times)
             return listed, ~listed

@@ -49,12 +49,11 @@ def is_one_of(x: Numbers, values: tuple[float, ...]) -> Rows:
         return cast("Rows", any_of)
     known = np.array(values, np.float64)
     nearest = known[np.minimum(np.searchsorted(known, x), len(values) - 1)]
-    found: Rows = np.equal(nearest, x)
-    return found
+    return cast("Rows", nearest == x)
 
 
 def known_number(x: Numbers) -> Rows:
-    return x == x  # noqa: PLR0124 (false for NaN only, and cheaper than ~isnan)
+    return np.equal(x, x)
 
 
 def minus(rows: Rows, less: Rows) -> Rows:

@@ -78,6 +78,10 @@ class Flags:
             if since_ms is None or flags.since[flag] == since_ms:
                 flags.until[flag] = NEVER
 
+    def any_of(self, entity_type: str) -> bool:
+        """Whether an entity of this type has ever been flagged."""
+        return entity_type in self._types
+
     def since(
         self, entity_type: str, ids: NDArray[np.int64], times_ms: NDArray[np.int64]
     ) -> NDArray[np.int64]:

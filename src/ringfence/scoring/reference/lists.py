@@ -70,6 +70,10 @@ class Lists:
             inside |= found.holds(typed, times_ms)
         return inside
 
+    def any_of(self, kind: str) -> bool:
+        """Whether there is a list of this kind."""
+        return any(found.kind == kind for found in self._lists.values())
+
     def holds_kind(
         self, kind: str, entity_type: str, ids: NDArray[np.int64], times_ms: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
