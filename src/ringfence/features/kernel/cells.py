@@ -34,9 +34,12 @@ from ringfence.features.kernel.layout import (
     W_OFFSET,
     WATERMARK,
 )
+from ringfence.features.kernel.prefetch import fetch
 from ringfence.features.kernel.strips import ref_at, release
 from ringfence.features.kernel.tables import find_cell, find_pair, remove_cell, remove_id, remove_pair
 from ringfence.features.kernel.windows import forget_first
+
+_AHEAD = 12  # events between asking for a cell and needing it
 
 
 @kernel
@@ -142,6 +145,7 @@ def expire(s, p):
         limit = s.counters[WATERMARK] - p.entities[entity, E_RETENTION]
         cursor = s.counters[PER_ENTITY + 2 * entity]
         while cursor < end and s.rows[cursor & rows, 0] <= limit:
+            fetch(s.arena, s.slots[(cursor + _AHEAD) & rows, entity] * UNIT)
             cell = s.slots[cursor & rows, entity]
             if cell != 0 and s.arena[cell * UNIT + KEY] != 0:
                 prune(s, p, entity, cell, limit)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ringfence.features.kernel.exact import standard_deviation, total
 from ringfence.features.kernel.extrema import extremum, extremum_as_of
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined
 from ringfence.features.kernel.layout import (
     BIT_SHARE,
     BITS,
@@ -58,7 +58,7 @@ _EARTH_RADIUS_KM = 6371.0088
 _MS_PER_HOUR = 3_600_000.0
 
 
-@kernel
+@inlined
 def emit(s, p, first_op, last_op, cells, base, at, row, column, out, late, limit):
     """Write the features of operations [first_op, last_op) of one event into `out[:, column]`."""
     for k in range(first_op, last_op):
@@ -104,12 +104,12 @@ def emit(s, p, first_op, last_op, cells, base, at, row, column, out, late, limit
         out[feature, column] = value
 
 
-@kernel
+@inlined
 def _deviation(cells, a):
     return standard_deviation(cells[a], cells[a + 1], cells[a + 2], cells[a + 3], cells[a + 4])
 
 
-@kernel
+@inlined
 def _against(cells, a, x, standardised):
     """The current value against the window: x / mean, or (x - mean) / std."""
     n = cells[a]
@@ -124,7 +124,7 @@ def _against(cells, a, x, standardised):
     return (x - mean) / deviation if deviation > 0.0 else np.nan
 
 
-@kernel
+@inlined
 def _extremum(s, p, k, cells, base, at, row, late, limit):
     strip, source = at + p.ops[k, O_EXTREMUM], p.ops[k, O_SOURCE]
     sign = 1 if p.ops[k, O_CODE] == MAX else -1
@@ -143,7 +143,7 @@ def _extremum(s, p, k, cells, base, at, row, late, limit):
     return np.nan if x == NULL else float(x)
 
 
-@kernel
+@inlined
 def _hour_share(s, p, k, cells, base, row):
     count = cells[base + EVENTS + END] - cells[base + p.ops[k, O_WINDOW] + TAIL]
     if count == 0:
@@ -154,7 +154,7 @@ def _hour_share(s, p, k, cells, base, row):
     return near / count
 
 
-@kernel
+@inlined
 def _history(s, p, k, code, cells, base, at, row, late, limit):
     """What depends on one earlier event: the last one, the last with this value, the last with a position."""
     rows = s.rows.shape[0] - 1
@@ -191,7 +191,7 @@ def _history(s, p, k, code, cells, base, at, row, late, limit):
     return kilometres / (max(time - s.rows[ref & rows, 0], 1000) / _MS_PER_HOUR)
 
 
-@kernel
+@inlined
 def _is_new(s, tracker, events, end, row, time, edge):
     rows = s.rows.shape[0] - 1
     pair = s.pairs[row, tracker]
@@ -213,7 +213,7 @@ def _is_new(s, tracker, events, end, row, time, edge):
     return 1.0
 
 
-@kernel
+@inlined
 def great_circle_km(lat_a, lon_a, lat_b, lon_b):
     """Haversine distance between two points in degrees, on a sphere of mean Earth radius."""
     phi_a, phi_b = math.radians(lat_a), math.radians(lat_b)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined, kernel
 
 _LOW27 = (1 << 27) - 1
 _LOW32 = (1 << 32) - 1
@@ -17,7 +17,7 @@ _LOW35 = (1 << 35) - 1
 _LOW62 = (1 << 62) - 1
 
 
-@kernel
+@inlined
 def square(x):
     """(high, low) of x * x in base 2^62, for |x| <= 2^54."""
     size = abs(x)
@@ -32,7 +32,7 @@ def square(x):
     return carry + (words >> 62), words & _LOW62
 
 
-@kernel
+@inlined
 def add_value(cells, at, x, squared):
     """Count x into n, sum and, if asked, squares at `at`."""
     cells[at] += 1
@@ -45,7 +45,7 @@ def add_value(cells, at, x, squared):
         cells[at + 4] = words & _LOW62
 
 
-@kernel
+@inlined
 def subtract_value(cells, at, x, squared):
     """Undo `add_value`."""
     cells[at] -= 1
@@ -58,7 +58,7 @@ def subtract_value(cells, at, x, squared):
         cells[at + 4] = words & _LOW62
 
 
-@kernel
+@inlined
 def total(high, low):
     """A sum as the nearest float."""
     if -(1 << 29) < high < 1 << 29:
@@ -66,14 +66,17 @@ def total(high, low):
     return float(high) * 4294967296.0 + float(low)
 
 
-@kernel
+@inlined
 def standard_deviation(n, high, low, squares_high, squares_low):
     """Sample standard deviation of n >= 2 values from their sums.
 
-    With S = q n + r, the sum of squared deviations is  Q - q (S + r) - r^2 / n,  in which all but the last step is exact.
+    Small sums give n Q - S^2 in one word. Otherwise, with S = q n + r, the sum of squared deviations is
+    Q - q (S + r) - r^2 / n,  in which all but the last step is exact.
     """
     if squares_high == 0:
         whole = (high << 32) + low
+        if squares_low < 1 << 42 and n < 1 << 20:
+            return math.sqrt(float(n * squares_low - whole * whole) / (float(n) * float(n - 1)))
         q = whole // n
         r = whole - q * n
         rest = squares_low - q * (whole + r)

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import END, FIRST, NULL, START, CAPACITY
 from ringfence.features.kernel.strips import append, first_after, insert, ref_at
 
 
-@kernel
+@inlined
 def value_at(s, strip, position, column):
     return s.rows[ref_at(s, strip, position) & (s.rows.shape[0] - 1), column]
 
 
-@kernel
+@inlined
 def push(s, strip, column, sign, ref, x):
     """Note the newest event's value."""
     if x == NULL:
@@ -57,7 +57,7 @@ def forget(s, strip, ref):
         s.arena[strip + FIRST] += 1
 
 
-@kernel
+@inlined
 def extremum(s, strip, column, edge):
     """Greatest (or least) value of the events later than `edge`; NULL if there is none."""
     position = first_after(s, strip, edge)

@@ -13,6 +13,17 @@ F = TypeVar("F", bound="Callable[..., object]")
 
 
 def kernel(function: F) -> F:
-    """Compile for machine speed: cached on disk, without the interpreter lock, division by zero as in IEEE 754."""
+    """Compile for machine speed: cached on disk, without the interpreter lock, division by zero as in IEEE 754.
+
+    Kernels neither allocate nor keep arrays, so that reference counts, which cost more than the work, are left out.
+    """
     compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    return compiled
+
+
+def inlined(function: F) -> F:
+    """A kernel that becomes part of its caller: passing a state of many arrays would cost more than what it does."""
+    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(
+        function
+    )
     return compiled

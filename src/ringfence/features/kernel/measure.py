@@ -14,7 +14,7 @@ import numpy as np
 from ringfence.features.kernel.cells import expire, open_cell, open_pair
 from ringfence.features.kernel.emit import emit
 from ringfence.features.kernel.extrema import push, push_late
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import (
     ARENA_TOP,
     BIT,
@@ -68,6 +68,7 @@ from ringfence.features.kernel.layout import (
     Program,
     State,
 )
+from ringfence.features.kernel.prefetch import fetch_block
 from ringfence.features.kernel.strips import append, first_after, full, insert, ref_at
 from ringfence.features.kernel.tables import find_cell, find_id, find_pair, pair_hash
 from ringfence.features.kernel.windows import advance, enter_late, enter_newest, include_current, recall
@@ -87,7 +88,9 @@ def measure(state, program, rows, places, start, out, column):
     at = start
     while at < end:
         stop = min(at + _BLOCK, end)
-        stop, need = _look_up(s, p, rows, places, at, stop)
+        stop, need, events = _look_up(s, p, rows, places, at, stop)
+        if events > 2:
+            fetch_block(s, p, events)
         while at < stop:
             if rows[at, IN_KIND] == IS_EVENT:
                 lacking = _lacking(s, p, s.counters[SEQ_END] & (s.rows.shape[0] - 1))
@@ -109,7 +112,7 @@ def forget_expired(state, program):
     return expire(State(*state), Program(*program))
 
 
-@kernel
+@inlined
 def _look_up(s, p, rows, places, start, stop):
     """Write rows [start, stop) into the ring and find or open their keys' cells; stops early where room lacks."""
     mask = s.rows.shape[0] - 1
@@ -120,7 +123,7 @@ def _look_up(s, p, rows, places, start, stop):
         if rows[at, IN_KIND] != IS_EVENT:
             continue
         if (s.counters[KEYS] + entities) * 3 > s.table.size * 2:
-            return at, NEED_KEYS
+            return at, NEED_KEYS, seq - s.counters[SEQ_END]
         row = seq & mask
         for word in range(p.shape[S_ROW_WORDS]):
             s.rows[row, word] = rows[at, IN_ROW + word]
@@ -137,14 +140,14 @@ def _look_up(s, p, rows, places, start, stop):
                 place = find_cell(s, hashed)
                 if s.table[place] == 0:
                     if (s.counters[ARENA_TOP] + p.entities[entity, E_UNITS]) * UNIT > s.arena.size:
-                        return at, NEED_ARENA
+                        return at, NEED_ARENA, seq - s.counters[SEQ_END]
                     open_cell(s, p, entity, hashed, place)
                 s.slots[row, entity] = s.table[place]
         seq += 1
-    return stop, DONE
+    return stop, DONE, seq - s.counters[SEQ_END]
 
 
-@kernel
+@inlined
 def _lacking(s, p, row):
     """What must grow before this event can be taken in."""
     room = s.pool.size - s.counters[POOL_TOP]
@@ -167,7 +170,7 @@ def _lacking(s, p, row):
     return DONE
 
 
-@kernel
+@inlined
 def _event(s, p, rows, at, out, column):
     seq = s.counters[SEQ_END]
     row = seq & (s.rows.shape[0] - 1)
@@ -191,7 +194,7 @@ def _event(s, p, rows, at, out, column):
     s.counters[SEQ_END] = seq + 1
 
 
-@kernel
+@inlined
 def _entity(s, p, entity, rows, at, row, ref, time, key, out, column):
     """One event for one of its keys."""
     cell = s.slots[row, entity]
@@ -234,7 +237,7 @@ def _entity(s, p, entity, rows, at, row, ref, time, key, out, column):
         emit(s, p, between, after, s.arena, base, base, row, column, out, ON_TIME, NULL)
 
 
-@kernel
+@inlined
 def _set_pairs(s, p, entity, rows, at, row, cell, recorded):
     """Which (key, value) pairs the event carries: -1 for a null value, -2 for a pair that is not kept."""
     for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
@@ -248,7 +251,7 @@ def _set_pairs(s, p, entity, rows, at, row, cell, recorded):
             s.pairs[row, tracker] = found if found >= 0 else -2
 
 
-@kernel
+@inlined
 def _note(s, p, entity, base, row, ref, time, in_order):
     """Bring the key's extrema, pairs and last position up to date."""
     ring = s.rows.shape[0] - 1

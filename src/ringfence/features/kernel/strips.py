@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import CAPACITY, END, FIRST, POOL_FREE, POOL_TOP, START
 
 SMALLEST = 2  # exponent of the first capacity: 4
 
 
-@kernel
+@inlined
 def ref_at(s, strip, position):
     """The ref at a position of the strip whose words begin at `strip`."""
     return s.pool[s.arena[strip + START] + (position & (s.arena[strip + CAPACITY] - 1))]
 
 
-@kernel
+@inlined
 def full(s, strip):
     """Whether one more ref needs a larger run."""
     return s.arena[strip + END] - s.arena[strip + FIRST] == s.arena[strip + CAPACITY]
@@ -65,7 +65,7 @@ def grow(s, strip):
     s.arena[strip + CAPACITY] = 1 << k
 
 
-@kernel
+@inlined
 def append(s, strip, ref):
     """Add a ref at the end. The caller has made sure that there is room."""
     if full(s, strip):

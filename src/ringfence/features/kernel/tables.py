@@ -6,17 +6,17 @@ entries back, so that no tombstones gather. Capacities are powers of two, at mos
 
 from __future__ import annotations
 
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import KEY, UNIT
 
 
-@kernel
+@inlined
 def home(hashed, mask):
     """Where a hash belongs in a table."""
     return (hashed ^ (hashed >> 32)) & mask
 
 
-@kernel
+@inlined
 def find_cell(s, hashed):
     """Place in the table of the cell with this key, or of the empty entry where it would go."""
     mask = s.table.size - 1
@@ -43,13 +43,13 @@ def remove_cell(s, hashed):
     s.table[hole] = 0
 
 
-@kernel
+@inlined
 def pair_hash(cell, tracker, value):
     """Hash of a (key, value) pair: the value's own hash, moved by the cell and the tracker."""
     return value ^ (cell << 31) ^ (cell << 11) ^ (tracker << 57)
 
 
-@kernel
+@inlined
 def find_pair(s, hashed):
     """Place in the pair table of this pair, or of the empty entry where it would go."""
     mask = s.pair_table.size - 1
@@ -76,7 +76,7 @@ def remove_pair(s, hashed):
     s.pair_table[hole] = 0
 
 
-@kernel
+@inlined
 def find_id(s, hashed, column):
     """Place in the id table of the event with this id, or of the empty entry where it would go."""
     mask = s.id_table.size - 1

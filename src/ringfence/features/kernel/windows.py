@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ringfence.features.kernel.exact import add_value, subtract_value
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import (
     ACCUMULATOR_WORDS,
     BIT,
@@ -33,7 +33,7 @@ from ringfence.features.kernel.layout import (
 from ringfence.features.kernel.strips import first_after, ref_at
 
 
-@kernel
+@inlined
 def add_event(s, p, window, cells, base, row):
     """Count an event into a window's accumulators, all but distinct counts."""
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
@@ -48,7 +48,7 @@ def add_event(s, p, window, cells, base, row):
             cells[at + ((s.rows[row, p.shape[S_MARKS]] >> HOUR_SHIFT) & 31)] += 1
 
 
-@kernel
+@inlined
 def subtract_event(s, p, window, cells, base, row):
     """Undo `add_event`."""
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
@@ -63,7 +63,7 @@ def subtract_event(s, p, window, cells, base, row):
             cells[at + ((s.rows[row, p.shape[S_MARKS]] >> HOUR_SHIFT) & 31)] -= 1
 
 
-@kernel
+@inlined
 def enter_distinct(s, p, window, base, row, edge):
     """Count a new event's values that have no other occurrence after `edge`. Before `pair_last` moves to this event."""
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
@@ -75,7 +75,7 @@ def enter_distinct(s, p, window, base, row, edge):
                     s.arena[base + p.accumulators[k, 1]] += 1
 
 
-@kernel
+@inlined
 def leave_distinct(s, p, window, base, row, ref):
     """Uncount a leaving event's values that do not occur again after it."""
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
@@ -85,7 +85,7 @@ def leave_distinct(s, p, window, base, row, ref):
                 s.arena[base + p.accumulators[k, 1]] -= 1
 
 
-@kernel
+@inlined
 def time_at(s, strip, position):
     """Time of the event at a position, NEVER at the end."""
     if position == s.arena[strip + END]:
@@ -93,7 +93,7 @@ def time_at(s, strip, position):
     return s.rows[ref_at(s, strip, position) & (s.rows.shape[0] - 1), 0]
 
 
-@kernel
+@inlined
 def leave_tail(s, p, window, base):
     """The oldest event leaves the window."""
     w = base + p.windows[window, W_OFFSET]
@@ -105,7 +105,7 @@ def leave_tail(s, p, window, base):
     s.arena[w + TAIL_TIME] = time_at(s, base + EVENTS, s.arena[w + TAIL])
 
 
-@kernel
+@inlined
 def advance(s, p, entity, base, time):
     """Move every window of a key to the right edge `time`."""
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
@@ -122,7 +122,7 @@ def advance(s, p, entity, base, time):
             leave_tail(s, p, window, base)
 
 
-@kernel
+@inlined
 def enter_newest(s, p, entity, base, row, time):
     """The event about to be appended to the key's strip enters its windows."""
     position = s.arena[base + EVENTS + END]
