@@ -1,0 +1,6 @@
+"""Files as batches of events: CSV, NDJSON and Parquet, plain, gzip or zstd; globs, folders, stdin."""
+
+from ringfence.adapters.files.reading import SourceBatch, read, read_original
+from ringfence.adapters.files.sniffing import Sniffed, sniff
+
+__all__ = ["Sniffed", "SourceBatch", "read", "read_original", "sniff"]

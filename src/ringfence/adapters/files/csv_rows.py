@@ -1,0 +1,177 @@
+"""Blocks of CSV as Arrow rows, with the faults of records that are none, and the bytes of any record."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from ringfence.adapters.files.blocks import record_ends
+from ringfence.errors import InputError
+from ringfence.events.bad import Fault, Reason
+from ringfence.events.tokens import mask_digits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ringfence.events.tokens import Tokenizer
+
+_DELIMITERS: Final = ",;\t|"
+_NOT_UTF8: Final = Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first record of a CSV source."""
+
+    names: list[str]
+    delimiter: str
+
+    @classmethod
+    def parse(cls, line: bytes, where: str) -> Header:
+        """Column names and the delimiter, told from what separates the names."""
+        try:
+            text = line.decode().strip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{where}: the header is not UTF-8 text: convert the file, with iconv for example"
+            ) from error
+        if "\0" in text or not text.strip():
+            raise InputError(
+                f"{where}: the first line is no CSV header: check the file, or name its format with --format"
+            )
+        delimiter = max(_DELIMITERS, key=text.count)
+        names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
+        named = [name or f"column_{at}" for at, name in enumerate(names, 1)]
+        twice = {name for name in named if named.count(name) > 1}
+        if twice:
+            raise InputError(f"{where}: two columns are named {min(twice)!r}: rename one in the header")
+        return cls(named, delimiter)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRows:
+    """The records of a block: `table` has one row per record, all null for one with a fault."""
+
+    table: pa.RecordBatch
+    faults: dict[int, tuple[Fault, ...]]
+
+
+def parse_block(data: bytes, header: Header, columns: Sequence[str]) -> CsvRows:
+    """Records of a block of whole records, as text columns with empty cells as null. Blank lines are no records."""
+    if data.isascii() or _is_utf8(data):
+        try:
+            return _parse_fast(data, header, columns)
+        except pa.ArrowInvalid:
+            pass
+    return _parse_slowly(records_of(data, header.delimiter), header, columns)
+
+
+def records_of(data: bytes, delimiter: str) -> list[bytes]:
+    """The records of a block without blank lines and line ends."""
+    ends = record_ends(data, delimiter).tolist()
+    records = [data[start:end].rstrip(b"\r\n") for start, end in zip([0, *ends], ends, strict=False)]
+    return [record for record in records if record]
+
+
+def clean_record(record: bytes, header: Header, card_columns: frozenset[str], tokenizer: Tokenizer) -> bytes:
+    """A header and the record, with tokens for card numbers; of what is no record, digits are masked instead."""
+    text = record.decode("latin-1")  # one character per byte: comes back as it was
+    cells = _cells(text, header.delimiter)
+    if cells is None or len(cells) != len(header.names):
+        return _line(header.names, header.delimiter) + b"\n" + mask_digits(record)
+    cards = [name in card_columns for name in header.names]
+    clean = [
+        tokenizer.card_or_text(cell) if card else tokenizer.guard_text(cell)
+        for cell, card in zip(cells, cards, strict=True)
+    ]
+    kept = record if clean == cells else _line(clean, header.delimiter, "latin-1")
+    return _line(header.names, header.delimiter) + b"\n" + kept
+
+
+def _parse_fast(data: bytes, header: Header, columns: Sequence[str]) -> CsvRows:
+    table = arrow_csv.read_csv(
+        pa.BufferReader(data),
+        read_options=arrow_csv.ReadOptions(
+            column_names=header.names, use_threads=False, block_size=max(len(data) + 1, 1024)
+        ),
+        parse_options=arrow_csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(header.names, pa.string()),
+            include_columns=list(columns),
+            check_utf8=False,
+            strings_can_be_null=True,
+            null_values=[""],
+        ),
+    )
+    return CsvRows(_one_batch(table), {})
+
+
+def _parse_slowly(records: list[bytes], header: Header, columns: Sequence[str]) -> CsvRows:
+    faults: dict[int, tuple[Fault, ...]] = {}
+    rows: list[Sequence[str | None]] = []
+    nothing: Sequence[None] = [None] * len(header.names)
+    for row, record in enumerate(records):
+        parsed = _parse_record(record, header)
+        if isinstance(parsed, Fault):
+            faults[row] = (parsed,)
+            rows.append(nothing)
+        else:
+            rows.append([cell or None for cell in parsed])
+    places = [header.names.index(name) for name in columns]
+    arrays = [pa.array([row[place] for row in rows], pa.string()) for place in places]
+    return CsvRows(pa.RecordBatch.from_arrays(arrays, names=list(columns)), faults)
+
+
+def _parse_record(record: bytes, header: Header) -> list[str] | Fault:
+    try:
+        text = record.decode()
+    except UnicodeDecodeError:
+        return _NOT_UTF8
+    cells = _cells(text, header.delimiter)
+    if cells is None:
+        return Fault(Reason.MALFORMED, "", "no CSV record: check its quotes")
+    if len(cells) != len(header.names):
+        return Fault(Reason.MALFORMED, "", f"{len(cells)} cells, but the header has {len(header.names)}")
+    return cells
+
+
+def _cells(text: str, delimiter: str) -> list[str] | None:
+    # The reader has a process-wide limit on a cell; what is beyond it is too large for us as well.
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None
+
+
+def _line(cells: Sequence[str], delimiter: str, encoding: str = "utf-8") -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, lineterminator="").writerow(cells)
+    return out.getvalue().encode(encoding)
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    if batches:
+        return batches[0]
+    empty = [pa.array([], field.type) for field in table.schema]
+    return pa.RecordBatch.from_arrays(empty, schema=table.schema)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def take_rows(parsed: CsvRows, start: int, stop: int) -> CsvRows:
+    """Some rows of a block, faults counted from the first of them."""
+    inside = {row - start: found for row, found in parsed.faults.items() if start <= row < stop}
+    return CsvRows(parsed.table.slice(start, stop - start), inside)

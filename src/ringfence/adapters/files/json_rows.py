@@ -1,0 +1,70 @@
+"""Lines of JSON objects with a source's own names as Arrow rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+
+from ringfence.events.bad import Fault, Reason
+from ringfence.events.decode import RECORD_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def parse_lines(lines: Sequence[bytes]) -> tuple[list[dict[str, Any] | None], dict[int, tuple[Fault, ...]]]:
+    """An object, or None, per line, and the faults of lines that are none. Blank lines are neither."""
+    objects: list[dict[str, Any] | None] = []
+    faults: dict[int, tuple[Fault, ...]] = {}
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    for row, line in enumerate(lines):
+        found: dict[str, Any] | None = None
+        if len(line) > RECORD_LIMIT:
+            faults[row] = (
+                Fault(Reason.TOO_LARGE, "", f"{len(line)} bytes, at most {RECORD_LIMIT} are allowed"),
+            )
+        elif line and not line.isspace():
+            try:
+                found = decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                faults[row] = (_fault(line, error),)
+        objects.append(found)
+    return objects, faults
+
+
+def to_table(objects: Sequence[dict[str, Any]], columns: Iterable[str]) -> pa.RecordBatch:
+    """One column per name: numbers, truth values or texts as they came, texts where a column mixes them."""
+    names = list(columns)
+    arrays = [_column([item.get(name) for item in objects]) for name in names]
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _fault(line: bytes, error: Exception) -> Fault:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source")
+    return Fault(Reason.MALFORMED, "", f"no JSON object: {error}")
+
+
+def _column(values: list[Any]) -> Any:
+    try:
+        column = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        column = None
+    if column is None or pa.types.is_floating(column.type):
+        # Whole numbers beside decimal ones would pass through floats, where long ones lose digits.
+        kinds = set(map(type, values)) - {type(None)}
+        if column is None or (int in kinds and kinds != {int}):
+            return pa.array([_text(value) for value in values], pa.string())
+    return column
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else msgspec.json.encode(value).decode()

@@ -1,0 +1,194 @@
+"""Which files a user means, and the bytes inside them."""
+
+from __future__ import annotations
+
+import glob
+import sys
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol
+
+import zstandard
+
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+STDIN: Final = "-"
+Format = Literal["csv", "ndjson", "parquet"]
+FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")
+_CHUNK: Final = 1024 * 1024
+_SUFFIXES: Final[dict[str, Format]] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_PACKED: Final = (".gz", ".zst", ".zstd")
+_GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class CutShortError(Exception):
+    """A compressed source ends early or is damaged. All bytes before that place have been given out."""
+
+
+def resolve(paths: Sequence[str]) -> list[str]:
+    """Files in the order given; a folder or a glob stands for its files, sorted by name.
+
+    `InputError` when something is missing or holds no data file.
+    """
+    found: list[str] = []
+    for path in paths:
+        found += [path] if path == STDIN else _files(path)
+    if not found:
+        raise InputError("no source given: name a file, a folder, a glob, or - for standard input")
+    return found
+
+
+def size_of(path: str) -> int | None:
+    """Bytes of a file, None for standard input."""
+    return None if path == STDIN else Path(path).stat().st_size
+
+
+@dataclass(slots=True)
+class Opened:
+    """An open source: its format, how it is packed, and its bytes."""
+
+    path: str
+    format: Format
+    packing: Literal["gzip", "zstd"] | None
+    raw: BinaryIO
+    reasons: list[str]
+    read_bytes: int = 0  # of the packed source
+
+    def chunks(self) -> Iterator[bytes]:
+        """The unpacked bytes without a byte order mark; `CutShortError` after the last good byte of a damaged source."""
+        first = True
+        for chunk in self._unpacked():
+            yield chunk.removeprefix(_BOM) if first else chunk
+            first = False
+
+    def _packed(self) -> Iterator[bytes]:
+        while chunk := self.raw.read(_CHUNK):
+            self.read_bytes += len(chunk)
+            yield chunk
+
+    def _unpacked(self) -> Iterator[bytes]:
+        if self.packing is None:
+            yield from self._packed()
+        else:
+            yield from _unpack(self._packed(), self.packing)
+
+
+@contextmanager
+def opened(path: str, fmt: Format | None = None) -> Iterator[Opened]:
+    """The source, its format told from `fmt`, its name or its first bytes."""
+    if path == STDIN:
+        yield _look(path, sys.stdin.buffer, fmt)
+        return
+    try:
+        raw = Path(path).open("rb")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): check the path and its permissions"
+        ) from error
+    with raw:
+        yield _look(path, raw, fmt)
+
+
+def _files(path: str) -> list[str]:
+    if Path(path).is_file():
+        return [path]
+    if Path(path).is_dir():
+        inside = sorted(
+            str(file) for file in Path(path).iterdir() if file.is_file() and _format_by_name(file.name)
+        )
+        if not inside:
+            raise InputError(f"folder {path} holds no .csv, .ndjson, .jsonl, .json or .parquet file")
+        return inside
+    if glob.has_magic(path):
+        matching = sorted(name for name in glob.glob(path, recursive=True) if Path(name).is_file())
+        if not matching:
+            raise InputError(
+                f"no file matches {path}: check the pattern, and quote it if the shell expands it"
+            )
+        return matching
+    if not Path(path).exists():
+        raise InputError(f"{path} does not exist: check the path")
+    return [path]  # a pipe or a device
+
+
+def _format_by_name(name: str) -> Format | None:
+    path = Path(name.lower())
+    while path.suffix in _PACKED:
+        path = path.with_suffix("")
+    return _SUFFIXES.get(path.suffix)
+
+
+def _look(path: str, raw: BinaryIO, fmt: Format | None) -> Opened:
+    if not hasattr(raw, "peek"):
+        raise InputError(f"{path} cannot be read ahead: save it to a file first")
+    head = raw.peek(4)[:4]
+    packing: Literal["gzip", "zstd"] | None = (
+        "gzip" if head[:2] == _GZIP else "zstd" if head == _ZSTD else None
+    )
+    reasons = [f"its first bytes are {packing}'s"] if packing else []
+    named = None if path == STDIN else _format_by_name(path)
+    if head == _PARQUET:
+        named = "parquet"
+        reasons.append("its first bytes are Parquet's")
+    elif named:
+        reasons.append(f"its name ends like a {named} file's")
+    if fmt is None and named is None:
+        named = _format_by_content(raw.peek(_CHUNK), packing)
+        reasons.append(f"its first record looks like {named}")
+    return Opened(path, fmt or named or "csv", packing, raw, reasons)
+
+
+def _format_by_content(ahead: bytes, packing: Literal["gzip", "zstd"] | None) -> Format:
+    try:
+        text = next(_unpack(iter([ahead]), packing), b"") if packing else ahead
+    except CutShortError:
+        text = b""
+    return "ndjson" if text.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") else "csv"
+
+
+class _Unpacker(Protocol):
+    unused_data: bytes
+    eof: bool
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _unpacker(packing: Literal["gzip", "zstd"]) -> _Unpacker:
+    if packing == "gzip":
+        return zlib.decompressobj(wbits=31)
+    return zstandard.ZstdDecompressor().decompressobj()  # type: ignore[return-value]  # its stubs lack `eof`
+
+
+def _unpack(packed: Iterator[bytes], packing: Literal["gzip", "zstd"]) -> Iterator[bytes]:
+    """Unpacked bytes of one or several members, one after the other."""
+    unpacker, fed = _unpacker(packing), False
+    for chunk in packed:
+        data = chunk
+        while data:
+            if unpacker.eof:
+                unpacker, fed = _unpacker(packing), False
+            try:
+                out = unpacker.decompress(data)
+            except (zlib.error, zstandard.ZstdError) as error:
+                raise CutShortError(f"its {packing} data is damaged ({error})") from error
+            fed = True
+            if out:
+                yield out
+            data = unpacker.unused_data if unpacker.eof else b""
+    if fed and not unpacker.eof:
+        raise CutShortError(f"its {packing} data ends too early")

@@ -1,0 +1,95 @@
+"""From files to batches of events: the source is read once, in order; bad records leave as values.
+
+for batch in read(["payments.csv"], load_mapping("sparkov"), tokenizer, ingest_time_ms=now):
+    ...
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from ringfence.adapters.files.csv_reader import CsvReader
+from ringfence.adapters.files.json_reader import JsonReader
+from ringfence.adapters.files.paths import Format, Opened, opened, resolve, size_of
+from ringfence.adapters.files.readers import Reader
+from ringfence.adapters.files.tables import ParquetReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ringfence.adapters.files.readers import Piece
+    from ringfence.events.bad import BadRecord
+    from ringfence.events.batch import EventBatch
+    from ringfence.events.mapping import Mapping
+    from ringfence.events.tokens import Tokenizer
+
+_READERS: Final[dict[Format, type[Reader]]] = {
+    "csv": CsvReader,
+    "ndjson": JsonReader,
+    "parquet": ParquetReader,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBatch:
+    """Some rows of a source: events in order without labels, labels timed when they become known, bad records.
+
+    `position` of `total` bytes of all sources have been read; `total` is None when one is standard input.
+    """
+
+    source: str
+    events: EventBatch
+    labels: EventBatch | None
+    bad: list[BadRecord]
+    position: int
+    total: int | None
+
+
+def read(
+    paths: Sequence[str],
+    mapping: Mapping,
+    tokenizer: Tokenizer,
+    ingest_time_ms: int,
+    *,
+    batch_rows: int = 8192,
+    label_delay: str | None = None,
+    fmt: Format | None = None,
+) -> Iterator[SourceBatch]:
+    """Batches of at most `batch_rows` rows from files, folders, globs or "-", in that order.
+
+    `InputError` when a source cannot be used at all: missing, empty of columns the mapping needs, not of its format.
+    """
+    files = resolve(paths)
+    sizes = [size_of(file) for file in files]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    done, rows = 0, 0
+    for file, size in zip(files, sizes, strict=True):
+        with opened(file, fmt) as source:
+            reader = _READERS[source.format](
+                mapping, tokenizer, ingest_time_ms, batch_rows, label_delay, rows
+            )
+            for piece in reader.pieces(source):
+                yield _source_batch(file, piece, done + source.read_bytes, total)
+            rows = reader.rows
+            done += size if size is not None else source.read_bytes
+
+
+def read_original(
+    original: bytes,
+    original_format: Literal["json", "csv"],
+    mapping: Mapping,
+    tokenizer: Tokenizer,
+    ingest_time_ms: int,
+) -> SourceBatch:
+    """A quarantined record read again, as when it first came."""
+    fmt: Format = "ndjson" if original_format == "json" else "csv"
+    source = Opened("quarantine", fmt, None, io.BytesIO(original), [])
+    reader = _READERS[fmt](mapping, tokenizer, ingest_time_ms, 1, None, 0)
+    piece = next(iter(reader.pieces(source)))
+    return _source_batch("quarantine", piece, len(original), len(original))
+
+
+def _source_batch(source: str, piece: Piece, position: int, total: int | None) -> SourceBatch:
+    return SourceBatch(source, piece.events, piece.labels, piece.bad, position, total)

@@ -1,0 +1,73 @@
+"""What a source seems to be, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ringfence.adapters.files.csv_reader import split_header
+from ringfence.adapters.files.csv_rows import Header
+from ringfence.adapters.files.paths import CutShortError, Format, Opened, opened, resolve
+from ringfence.adapters.files.tables import open_parquet
+from ringfence.errors import InputError
+from ringfence.events.binding import missing_columns
+from ringfence.events.mapping import SHIPPED, load_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LOOKED_AT: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """A guess: `mapping` is None when no shipped mapping fits the columns."""
+
+    path: str
+    format: Format
+    packing: str | None
+    columns: list[str]
+    mapping: str | None
+    reasons: list[str]
+
+
+def sniff(path: str, fmt: Format | None = None) -> Sniffed:
+    """Format, columns and mapping of a source, told from its beginning. For a folder or a glob, of its first file."""
+    with opened(resolve([path])[0], fmt) as source:
+        columns = _columns(source)
+        mapping, why = _mapping_for(columns)
+        return Sniffed(source.path, source.format, source.packing, columns, mapping, [*source.reasons, why])
+
+
+def _mapping_for(columns: Sequence[str]) -> tuple[str | None, str]:
+    for name in (*SHIPPED[1:], SHIPPED[0]):
+        if not missing_columns(load_mapping(name), columns):
+            return name, f"it has the columns of mapping {name}"
+    lacking = {name: missing_columns(load_mapping(name), columns) for name in SHIPPED}
+    near = min(lacking, key=lambda name: len(lacking[name]))
+    return None, f"no shipped mapping fits; {near} is the nearest and lacks {', '.join(lacking[near])}"
+
+
+def _columns(source: Opened) -> list[str]:
+    if source.format == "parquet":
+        return list(open_parquet(source).schema_arrow.names)
+    if source.format == "csv":
+        return Header.parse(split_header(source)[0], source.path).names
+    head = b""
+    try:
+        head = next(source.chunks(), b"")
+    except CutShortError as error:
+        raise InputError(f"{source.path}: {error}: get a whole copy") from error
+    names: dict[str, None] = {}
+    for line in head.split(b"\n")[:_LOOKED_AT]:
+        try:
+            names |= dict.fromkeys(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    if not names:
+        raise InputError(
+            f"{source.path}: none of the first lines is a JSON object: check the file or its format"
+        )
+    return list(names)

@@ -1,0 +1,191 @@
+"""Amounts of every written form as integer minor units, rounded half to even on the decimal digits as written."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.events.buffers import is_text, null_mask, spans
+from ringfence.events.model import AMOUNT_LIMIT_MAJOR
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Status(IntEnum):
+    """What became of one amount."""
+
+    OK = 0
+    EMPTY = 1
+    NO_NUMBER = 2
+    ABSURD = 3
+    UNUSUAL = 4  # written with an exponent: left to the exact decimal path
+
+
+_OK, _EMPTY, _NO_NUMBER, _ABSURD, _UNUSUAL = (int(status) for status in Status)
+_EXACT_FLOAT: Final = 2.0**52
+
+
+def to_minor(
+    values: Any, digits: NDArray[np.int64], limit: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Minor units (0 where there are none) and a `Status` per value.
+
+    `digits` is the number of decimal digits to keep per row: the currency's exponent for amounts in major units, 0 for minor
+    units. `limit` is the largest absolute result per row.
+
+    >>> import pyarrow as pa
+    >>> to_minor(pa.array([1.005, 1.015, 57.16]), np.full(3, 2), np.full(3, 10**15))[0]
+    array([ 100,  102, 5716])
+    """
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_integer(values.type):
+        minor, status = _from_integers(values, digits, limit)
+    elif pa.types.is_floating(values.type):
+        minor, status = _from_floats(values.cast(pa.float64()), digits, limit)
+    elif is_text(values) or pa.types.is_decimal(values.type):
+        minor, status = _from_text(values if is_text(values) else values.cast(pa.string()), digits, limit)
+    else:
+        minor, status = np.zeros(len(values), np.int64), np.full(len(values), _NO_NUMBER, np.uint8)
+    empty = null_mask(values)
+    if empty is not None:
+        status[empty] = _EMPTY
+    if status.any():
+        minor[status != _OK] = 0
+    return minor, status
+
+
+def limit_of(digits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Largest allowed amount in minor units for currencies of so many digits."""
+    return AMOUNT_LIMIT_MAJOR * 10**digits
+
+
+def _from_integers(
+    values: Any, digits: NDArray[np.int64], limit: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    # Bring what does not fit 64 bits to the edge first: it is absurd either way.
+    whole = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
+    edge = 10**16
+    bounded = np.clip(whole, -edge if whole.dtype.kind == "i" and whole.dtype.itemsize == 8 else None, None)
+    if bounded.dtype.itemsize == 8:
+        bounded = np.minimum(bounded, edge)
+    small = bounded.astype(np.int64)
+    factor = 10**digits
+    absurd = np.abs(small) > limit // factor
+    return np.where(absurd, 0, small) * factor, np.where(absurd, _ABSURD, _OK).astype(np.uint8)
+
+
+def _from_floats(
+    values: Any, digits: NDArray[np.int64], limit: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    floats = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
+    finite = np.isfinite(floats)
+    scaled = np.where(finite, floats, 0.0) * (10.0**digits)
+    status = np.where(finite, _OK, _NO_NUMBER).astype(np.uint8)
+    status[np.abs(scaled) > limit] = _ABSURD
+    rounded = np.rint(scaled)
+    # The product's error is far below 1e-3 as long as it is below 2^52 / 1000: only near a half can rounding go wrong.
+    near_half = np.abs(np.abs(scaled - np.floor(scaled)) - 0.5) < 1e-3
+    doubtful = np.flatnonzero((near_half | (np.abs(scaled) > _EXACT_FLOAT / 1000)) & (status == _OK))
+    minor = np.where(status == _OK, rounded, 0.0).astype(np.int64)
+    for row in doubtful:
+        minor[row] = exact_minor(repr(float(floats[row])), int(digits[row])) or 0
+    return minor, status
+
+
+def _from_text(
+    values: Any, digits: NDArray[np.int64], limit: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    minor, status = _parse(*spans(values), digits, limit)
+    for row in np.flatnonzero(status == _UNUSUAL):
+        text = values[int(row)].as_py()
+        exact = None if text is None else exact_minor(text, int(digits[row]))
+        status[row] = _NO_NUMBER if exact is None else _ABSURD if abs(exact) > limit[row] else _OK
+        minor[row] = exact if status[row] == _OK and exact is not None else 0
+    return minor, status
+
+
+def exact_minor(text: str, digits: int) -> int | None:
+    """Minor units of a decimal text, None when it is no finite number of a sane size.
+
+    >>> exact_minor("1.015", 2), exact_minor("1e2", 2), exact_minor("NaN", 2)
+    (102, 10000, None)
+    """
+    try:
+        number = Decimal(text.strip())
+        if not number.is_finite():
+            return None
+        if number.adjusted() > 40:
+            return 10**40 if number > 0 else -(10**40)
+        with localcontext() as context:
+            context.prec = 80
+            return int(number.scaleb(digits).to_integral_value(ROUND_HALF_EVEN))
+    except (InvalidOperation, ValueError):
+        return None
+
+
+@numba.njit(cache=True, nogil=True)
+def _parse(
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int32] | NDArray[np.int64],
+    digits: NDArray[np.int64],
+    limit: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Plain decimal texts: an optional sign, digits, an optional point and more digits."""
+    rows = len(offsets) - 1
+    out, status = np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
+    for row in range(rows):
+        at, stop = offsets[row], offsets[row + 1]
+        while at < stop and data[at] == 32:
+            at += 1
+        while at < stop and data[stop - 1] == 32:
+            stop -= 1
+        if at == stop:
+            status[row] = _EMPTY
+            continue
+        negative = data[at] == 45
+        if negative or data[at] == 43:
+            at += 1
+        value, seen, after_point, kept = np.int64(0), 0, False, 0
+        dropped_first, dropped_rest = np.int64(-1), False
+        while at < stop:
+            digit = np.int64(data[at]) - 48
+            if 0 <= digit <= 9:
+                seen += 1
+                if after_point and kept == digits[row]:
+                    if dropped_first < 0:
+                        dropped_first = digit
+                    elif digit > 0:
+                        dropped_rest = True
+                else:
+                    kept += 1 if after_point else 0
+                    if value > limit[row]:
+                        status[row] = _ABSURD
+                    else:
+                        value = value * 10 + digit
+            elif data[at] == 46 and not after_point:
+                after_point = True
+            else:
+                unusual = seen > 0 and (data[at] == 101 or data[at] == 69)
+                status[row] = _UNUSUAL if unusual else _NO_NUMBER
+                break
+            at += 1
+        if seen == 0:
+            status[row] = _NO_NUMBER
+        if status[row] != _OK:
+            continue
+        for _ in range(digits[row] - kept):
+            value *= 10
+        if dropped_first > 5 or (dropped_first == 5 and (dropped_rest or value % 2 == 1)):
+            value += 1
+        if value > limit[row]:
+            status[row] = _ABSURD
+        out[row] = -value if negative else value
+    return out, status

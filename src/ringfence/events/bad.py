@@ -1,0 +1,75 @@
+"""A record that cannot become an event is a value: where it stood, why it was refused, and its original bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+ORIGINAL_LIMIT: Final = 64 * 1024
+"""Bytes of the original that a bad record keeps; its message says so when there were more."""
+
+
+class Reason(StrEnum):
+    """Why a record was refused. The codes are stored: never rename."""
+
+    MALFORMED = "malformed"  # no JSON object, or a row with too few or too many cells
+    INVALID_UTF8 = "invalid_utf8"
+    TRUNCATED = "truncated"  # the source ends inside a record or inside its compression
+    MISSING_FIELD = "missing_field"
+    UNKNOWN_FIELD = "unknown_field"  # free fields belong under "attributes"
+    WRONG_TYPE = "wrong_type"  # text where a number belongs, and the like
+    UNPARSABLE_TIME = "unparsable_time"
+    TIME_OUT_OF_RANGE = "time_out_of_range"  # before 2000, or more than a day after it was received
+    UNPARSABLE_AMOUNT = "unparsable_amount"
+    NEGATIVE_AMOUNT = "negative_amount"
+    ABSURD_AMOUNT = "absurd_amount"  # more than 10^13 major units
+    UNKNOWN_CURRENCY = "unknown_currency"
+    OUT_OF_RANGE = "out_of_range"  # latitude, longitude, an infinite number
+    TOO_LARGE = "too_large"  # a text of more than 4 KiB, more than 64 attributes, a record of more than 1 MiB
+    CARD_NUMBER = "card_number"  # what should be a card number is none, or one stands in a numeric field
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with one field of a record."""
+
+    reason: Reason
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}" if self.field else self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A refused record, ready for quarantine. Holds no card number: `original` has tokens in their place.
+
+    `position` counts from 1: the line of NDJSON, the data row of a table. `original` is the line as it came (`json`), a
+    header and a row (`csv`), or the cells of a Parquet row as JSON, so that it can be read again by the same `mapping`.
+    """
+
+    source: str
+    position: int
+    faults: tuple[Fault, ...]
+    original: bytes
+    original_format: Literal["json", "csv"] = "json"
+    mapping: str = "canonical"
+
+    @property
+    def reason(self) -> Reason:
+        """Code of the first fault."""
+        return self.faults[0].reason
+
+    @property
+    def message(self) -> str:
+        """All faults in one line."""
+        return "; ".join(str(fault) for fault in self.faults)
+
+    @property
+    def id(self) -> str:
+        """Content hash, 16 hex digits: the same bad record read again is the same."""
+        what = self.original or f"{self.source}:{self.position}".encode()
+        return hashlib.sha256(b"\0".join([self.reason.encode(), what])).hexdigest()[:16]

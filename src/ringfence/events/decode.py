@@ -1,0 +1,284 @@
+"""JSON events to columns: all lines at once when they are good, one by one where they are not.
+
+What is said of one bad line never depends on its neighbours, and no line is lost: it becomes an event or a bad record.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
+from ringfence.events.batch import EventBatch
+from ringfence.events.binding import ATTRIBUTES_LIMIT, NEEDED, in_row_order
+from ringfence.events.draft import Draft
+from ringfence.events.mapping import KINDS, nearest
+from ringfence.events.record import RECORDS, Event, Transaction
+from ringfence.events.times import format_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ringfence.events.tokens import Tokenizer
+
+RECORD_LIMIT: Final = 1024 * 1024
+"""Bytes of one record."""
+
+CARD_FIELDS: Final = frozenset({"card_number"})
+_DECODERS: Final = {kind: msgspec.json.Decoder(struct) for kind, struct in RECORDS.items()}
+_TRANSACTIONS: Final = _DECODERS["transaction"]
+_TYPES: Final = {
+    kind: {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for kind, struct in RECORDS.items()
+}
+NO_EVENTS: Final = EventBatch(
+    pa.RecordBatch.from_pydict({"kind": pa.array([], pa.uint8()), "event_time_ms": pa.array([], pa.int64())})
+)
+_TIMES: Final = {
+    "event_time": "event_time_ms",
+    "effective_at": "effective_at_ms",
+    "expires_at": "expires_at_ms",
+}
+_LAST: Final = (
+    "amount",
+    "amount_minor",
+    "card_number",
+    "currency",
+    "attributes",
+)  # what `_fill` sees to by itself
+_PLAIN: Final = {kind: [name for name in fields if name not in _LAST] for kind, fields in _TYPES.items()}
+
+
+class JsonDecoder:
+    """Decodes events written as JSON objects. Holds no state between calls."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def decode_one(
+        self, record: bytes, ingest_time_ms: int, source: str = "request"
+    ) -> EventBatch | BadRecord:
+        """The event, or what is wrong with it, field by field."""
+        events, bad = self.decode_lines([record], ingest_time_ms, source)
+        return bad[0] if bad else events
+
+    def decode_lines(
+        self, lines: Sequence[bytes], ingest_time_ms: int, source: str, first_position: int = 1
+    ) -> tuple[EventBatch, list[BadRecord]]:
+        """Events of the good lines in order, and the bad ones; line i stands at `first_position + i`. Empty lines do not count."""
+        records, faults = _decode(lines)
+        parts: list[tuple[EventBatch, Any]] = []
+        for rows, part in _groups(records):
+            draft = self._draft(part, ingest_time_ms)
+            events, good = draft.finish()
+            faults |= {rows[row]: tuple(found) for row, found in draft.faults.items()}
+            parts.append((events, np.asarray(rows)[good]))
+        bad = [self._bad(lines[row], source, first_position + row, faults[row]) for row in sorted(faults)]
+        return (in_row_order(parts)[0] if parts else NO_EVENTS), bad
+
+    def _bad(self, line: bytes, source: str, position: int, faults: tuple[Fault, ...]) -> BadRecord:
+        clean = self._tokenizer.sanitize_json(line, CARD_FIELDS)
+        if len(clean) > ORIGINAL_LIMIT:
+            said = f"the first {ORIGINAL_LIMIT} of {len(clean)} bytes are kept"
+            faults = (*faults, Fault(Reason.TOO_LARGE, "", said))
+        return BadRecord(source, position, faults, clean[:ORIGINAL_LIMIT])
+
+    def _draft(self, records: Sequence[Event], ingest_time_ms: int) -> Draft:
+        kind = records[0].__struct_config__.tag
+        assert isinstance(kind, str)
+        draft = Draft(KINDS[kind], len(records), self._tokenizer, ingest_time_ms)
+        for name in _PLAIN[kind]:
+            values = list(map(attrgetter(name), records))
+            if values.count(None) < len(values):
+                _fill(draft, name, values)
+        if isinstance(records[0], Transaction):
+            _fill_payment(draft, records)
+        if "attributes" in _TYPES[kind]:
+            _fill_attributes(draft, [record.attributes for record in records])  # type: ignore[union-attr]  # these have them
+        draft.require(*NEEDED[KINDS[kind]])
+        return draft
+
+
+def _decode(lines: Sequence[bytes]) -> tuple[list[Event | None], dict[int, tuple[Fault, ...]]]:
+    """A record, or None, per line, and the faults of lines that are no record."""
+    try:
+        records: list[Event | None] = _TRANSACTIONS.decode_lines(b"\n".join(lines))
+        if len(records) == len(lines) and max(map(len, lines), default=0) <= RECORD_LIMIT:
+            return records, {}
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    records, faults = [], {}
+    for row, line in enumerate(lines):
+        record = _decode_one(line)
+        if isinstance(record, tuple):
+            faults[row] = record
+            record = None
+        records.append(record)
+    return records, faults
+
+
+def _decode_one(line: bytes) -> Event | None | tuple[Fault, ...]:
+    if not line or line.isspace():
+        return None
+    if len(line) > RECORD_LIMIT:
+        return (
+            Fault(
+                Reason.TOO_LARGE, "", f"{len(line)} bytes, at most {RECORD_LIMIT} are allowed in one record"
+            ),
+        )
+    try:
+        return _TRANSACTIONS.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_other(line)
+
+
+def _decode_other(line: bytes) -> Event | tuple[Fault, ...]:
+    """An event of another kind, or field by field what is wrong."""
+    try:
+        raw = msgspec.json.decode(line)
+    except UnicodeDecodeError:
+        return (Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source"),)
+    except msgspec.DecodeError as error:
+        if _is_utf8(line):
+            return (Fault(Reason.MALFORMED, "", f"no JSON object: {error}"),)
+        return (Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source"),)
+    if not isinstance(raw, dict):
+        return (Fault(Reason.MALFORMED, "", "a JSON value that is no object"),)
+    kind = raw.get("kind", "transaction")
+    if not isinstance(kind, str) or kind not in RECORDS:
+        hint = nearest(kind, RECORDS) if isinstance(kind, str) else ""
+        return (Fault(Reason.WRONG_TYPE, "kind", f"is none of {', '.join(RECORDS)}{hint}"),)
+    try:
+        return _DECODERS[kind].decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _field_faults(raw, kind) or (Fault(Reason.MALFORMED, "", str(error)),)
+
+
+def _field_faults(raw: dict[str, Any], kind: str) -> tuple[Fault, ...]:
+    types, faults = _TYPES[kind], []
+    for name, value in raw.items():
+        if name == "kind":
+            continue
+        if name not in types:
+            shown = name[:40] if name.isidentifier() else "a name"
+            said = f"no such field{nearest(name[:40], types)}: free fields belong under attributes"
+            faults.append(Fault(Reason.UNKNOWN_FIELD, shown, said))
+            continue
+        try:
+            msgspec.convert(value, types[name], strict=True)
+        except msgspec.ValidationError as error:
+            faults.append(Fault(Reason.WRONG_TYPE, name, str(error).replace(" | null", "")))
+    return tuple(faults)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _groups(records: Sequence[Event | None]) -> Iterable[tuple[Sequence[int], Sequence[Event]]]:
+    """Records that can share columns, with their rows: one kind, and one way to write amounts."""
+    groups: dict[tuple[type, bool], tuple[list[int], list[Event]]] = {}
+    kinds = set(map(type, records))
+    if kinds == {Transaction} and len({record.amount_minor is None for record in records}) == 1:  # type: ignore[union-attr]
+        return [(range(len(records)), records)]  # type: ignore[list-item]  # all are transactions
+    for row, record in enumerate(records):
+        if record is not None:
+            key = (type(record), getattr(record, "amount_minor", None) is None)
+            rows, found = groups.setdefault(key, ([], []))
+            rows.append(row)
+            found.append(record)
+    return groups.values()
+
+
+def _fill(draft: Draft, name: str, values: list[Any]) -> None:
+    if name in _TIMES:
+        draft.time(_TIMES[name], _times(values), "iso", None)
+    elif name in ("lat", "lon"):
+        limit = 90.0 if name == "lat" else 180.0
+        draft.number(name, pa.array(values, pa.float64()), -limit, limit)
+    elif name in ("label", "removed"):
+        draft.boolean(name, pa.array(values, pa.bool_()))
+    else:
+        draft.text(name, _texts(values))
+
+
+def _fill_payment(draft: Draft, records: Sequence[Any]) -> None:
+    currencies = [record.currency for record in records]
+    if currencies.count(None) < len(currencies):
+        draft.currency(pa.array(currencies, pa.string()))
+    cards = [record.card_number for record in records]
+    if cards.count(None) < len(cards):
+        draft.card(_texts(cards))
+    minor = [record.amount_minor for record in records]
+    amounts = [record.amount for record in records]
+    if minor[0] is None:  # so are all of the group
+        draft.amount(_amounts(amounts), minor_units=False)
+        return
+    both = np.array([amount is not None for amount in amounts])
+    draft.fault(both, Reason.WRONG_TYPE, "amount", "give amount or amount_minor, not both")
+    draft.amount(pa.array(minor, pa.int64()), minor_units=True)
+
+
+def _fill_attributes(draft: Draft, attributes: list[dict[str, Any] | None]) -> None:
+    if not any(attributes):
+        return
+    sizes = np.array([len(some) if some else 0 for some in attributes])
+    draft.fault(
+        sizes > ATTRIBUTES_LIMIT, Reason.TOO_LARGE, "attributes", f"more than {ATTRIBUTES_LIMIT} attributes"
+    )
+    names = dict.fromkeys(
+        name for some in attributes if some and len(some) <= ATTRIBUTES_LIMIT for name in some
+    )
+    for name in names:
+        values = [some.get(name) if some else None for some in attributes]
+        draft.attribute(draft.safe_name(name), _values(values))
+
+
+def _values(values: list[Any]) -> Any:
+    """Numbers, truth values or texts; texts where a batch mixes them."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([_text(value) for value in values], pa.string())
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _texts(values: list[Any]) -> Any:
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([_text(value) for value in values], pa.string())
+
+
+def _times(values: list[Any]) -> Any:
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds == {str}:
+        return pa.array(values, pa.string())
+    try:
+        if kinds == {int}:
+            return pa.array(values, pa.int64())
+    except (OverflowError, pa.ArrowInvalid):
+        pass
+    return pa.array([format_ms(value) if isinstance(value, int) else value for value in values], pa.string())
+
+
+def _amounts(values: list[Any]) -> Any:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([repr(value) if isinstance(value, float) else value for value in values], pa.string())

@@ -1,0 +1,283 @@
+"""Events in the making: columns come in as a source has them, leave checked; rows that fail leave with their faults.
+
+Everything that turns outside data into events goes through here, so one set of limits holds for all sources.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.events import amounts, times
+from ringfence.events.bad import Fault, Reason
+from ringfence.events.batch import EventBatch
+from ringfence.events.buffers import is_text, spans
+from ringfence.events.identity import content_ids
+from ringfence.events.model import ATTRIBUTE_PREFIX, CURRENCIES, CURRENCY_EXPONENT, EVENT_SCHEMA, Kind
+from ringfence.events.numbers import to_bools, to_floats
+from ringfence.events.tokens import numeric_cards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from ringfence.events.tokens import Tokenizer
+
+EARLIEST_MS: Final = 946_684_800_000
+"""2000-01-01: an earlier event time is a mistake."""
+
+AHEAD_MS: Final = 86_400_000
+"""An event may be dated at most a day after it was received: clocks differ, but not by more."""
+
+TEXT_LIMIT: Final = 4096
+"""Bytes of one text field."""
+
+_SHOWN: Final = 40
+_FAR_MS: Final = 10**14
+
+
+class Draft:
+    """Rows of one kind. Fill the columns, then `finish`."""
+
+    def __init__(self, kind: Kind, rows: int, tokenizer: Tokenizer, ingest_time_ms: int) -> None:
+        self.kind = kind
+        self.rows = rows
+        self.faults: dict[int, list[Fault]] = {}
+        self._columns: dict[str, Any] = {}
+        self._tokenizer = tokenizer
+        self._ingest_time_ms = ingest_time_ms
+
+    def fault(
+        self, mask: NDArray[np.bool_], reason: Reason, field: str, problem: str | Callable[[int], str]
+    ) -> None:
+        """Refuse the rows where the mask is true."""
+        if not mask.any():
+            return
+        field = field.removesuffix("_ms")
+        for row in np.flatnonzero(mask).tolist():
+            said = problem if isinstance(problem, str) else problem(row)
+            self.faults.setdefault(row, []).append(Fault(reason, field, said))
+
+    def text(self, name: str, values: Any, prefix: str = "") -> None:
+        """An id, a category or another text; numbers become their shortest text, empty text null."""
+        texts = self._tokenizer.guard(self._limited(name, self._as_text(name, values)))
+        self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
+
+    def card(self, values: Any) -> None:
+        """A column of card numbers: becomes `card_id` and `card_last4`."""
+        tokens, last4, refused = self._tokenizer.cards(values)
+        self.fault(
+            refused, Reason.CARD_NUMBER, "card_id", "no card number of 12 to 19 digits: give it as text"
+        )
+        self._columns["card_id"], self._columns["card_last4"] = tokens, last4
+
+    def id_of_card(self, name: str, values: Any, prefix: str) -> None:
+        """An id for data that has none: one per card number, told from the card's token."""
+        tokens, _, refused = self._tokenizer.cards(values)
+        self.fault(refused, Reason.CARD_NUMBER, name, "no card number of 12 to 19 digits: give it as text")
+        self._columns[name] = pc.binary_join_element_wise(prefix, pc.utf8_slice_codeunits(tokens, 4), "")
+
+    def copy(self, source: str, target: str) -> None:
+        """The target column is the source column, already checked."""
+        if source in self._columns:
+            self._columns[target] = self._columns[source]
+
+    def time(
+        self, name: str, values: Any, form: str = "iso", zone: str | None = None, offset_ms: int = 0
+    ) -> None:
+        """A time in milliseconds; an event time must lie between 2000 and a day after it was received."""
+        ms, bad = times.to_ms(values, form, zone)
+        wanted = "an ISO 8601 time with a zone" if zone is None else f"a time of the form {form!r}"
+        self.fault(
+            bad, Reason.UNPARSABLE_TIME, name, lambda row: f"{self._show(values, row)} is not {wanted}"
+        )
+        known = (ms != times.NO_TIME) & ~bad
+        ms = np.where(known, np.clip(ms, -_FAR_MS, _FAR_MS) + offset_ms, 0)
+        latest = self._ingest_time_ms + AHEAD_MS if name == "event_time_ms" else _FAR_MS
+        outside = known & ((ms < EARLIEST_MS) | (ms > latest))
+        allowed = f"allowed are {times.format_ms(EARLIEST_MS)} to {times.format_ms(latest)}"
+        self.fault(
+            outside,
+            Reason.TIME_OUT_OF_RANGE,
+            name,
+            lambda row: f"{times.format_ms(int(ms[row]))} is out of range: {allowed}",
+        )
+        self._columns[name] = pa.array(ms, mask=~known) if not known.all() else pa.array(ms)
+
+    def currency(self, values: Any) -> None:
+        """ISO 4217 codes, in capitals or not."""
+        encoded = pc.utf8_upper(self._as_text("currency", values)).dictionary_encode()
+        words = encoded.dictionary.to_pylist()
+        unknown = np.array(
+            [word not in CURRENCIES for word in words] + [False]
+        )  # the last entry is the null's
+        rows = pc.fill_null(encoded.indices, len(words)).to_numpy(zero_copy_only=False)
+        self.fault(
+            unknown[rows],
+            Reason.UNKNOWN_CURRENCY,
+            "currency",
+            lambda row: f"{self._show(values, row)} is no ISO 4217 currency code",
+        )
+        self._columns["currency"] = encoded.dictionary_decode()
+
+    def amount(self, values: Any, *, minor_units: bool, shift: int = 0) -> None:
+        """Amounts in major or minor units times 10^shift; call after `currency`, which tells the exponents."""
+        exponents = self._exponents()
+        digits = np.maximum((0 if minor_units else exponents) + shift, 0)
+        minor, status = amounts.to_minor(values, digits, amounts.limit_of(exponents))
+        self._amount_faults(values, status)
+        self.fault(minor < 0, Reason.NEGATIVE_AMOUNT, "amount", "a payment's amount is not negative")
+        self._columns["amount_minor"] = (
+            pa.array(minor, mask=status != amounts.Status.OK) if status.any() else pa.array(minor)
+        )
+
+    def number(self, name: str, values: Any, low: float = -np.inf, high: float = np.inf) -> None:
+        """A number within limits; NaN is null."""
+        floats, bad = to_floats(values)
+        self.fault(bad, Reason.WRONG_TYPE, name, lambda row: f"{self._show(values, row)} is no number")
+        outside = (floats < low) | (floats > high) | np.isinf(floats)
+        self.fault(
+            outside, Reason.OUT_OF_RANGE, name, lambda row: f"{floats[row]} is outside {low:g} to {high:g}"
+        )
+        if name.startswith(ATTRIBUTE_PREFIX):
+            said = "a card number in a numeric field: give it as card_number, or as text"
+            self.fault(numeric_cards(floats), Reason.CARD_NUMBER, name, said)
+        empty = np.isnan(floats)
+        self._columns[name] = pa.array(floats, mask=empty) if empty.any() else pa.array(floats)
+
+    def boolean(self, name: str, values: Any) -> None:
+        """A truth value."""
+        bools, bad = to_bools(values)
+        self.fault(
+            bad, Reason.WRONG_TYPE, name, lambda row: f"{self._show(values, row)} is neither true nor false"
+        )
+        self._columns[name] = bools
+
+    def attribute(self, name: str, values: Any) -> None:
+        """A free field of the type it comes in: number, truth value or text."""
+        name = name if name.startswith(ATTRIBUTE_PREFIX) else ATTRIBUTE_PREFIX + name
+        kind = values.type
+        if pa.types.is_boolean(kind):
+            self._columns[name] = values
+        elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+            self.number(name, values)
+        elif not pa.types.is_null(kind):
+            self.text(name, values)
+
+    def safe_name(self, name: str) -> str:
+        """An attribute's name as it may be stored: without card numbers, and not endless."""
+        return self._tokenizer.guard_text(name[:80])
+
+    def require(self, *names: str) -> None:
+        """Refuse rows where one of these columns is null."""
+        for name in names:
+            column = self._columns.get(name)
+            empty = np.ones(self.rows, bool) if column is None else np.asarray(pc.is_null(column))
+            field = {"event_time_ms": "event_time", "amount_minor": "amount"}.get(name, name)
+            # A field that is there but wrong has been named already.
+            named = [
+                row
+                for row, found in self.faults.items()
+                if any(fault.field in (name, field) for fault in found)
+            ]
+            empty[named] = False
+            self.fault(empty, Reason.MISSING_FIELD, field, "is missing")
+
+    def finish(self) -> tuple[EventBatch, NDArray[np.int64]]:
+        """The events of all rows without a fault, and which rows these are."""
+        columns: dict[str, Any] = {"kind": pa.array(np.full(self.rows, int(self.kind), np.uint8))}
+        if self.kind is not Kind.TRANSACTION:
+            self._columns["event_id"] = self._event_ids()
+        self._columns["ingest_time_ms"] = pa.array(np.full(self.rows, self._ingest_time_ms))
+        for field in EVENT_SCHEMA:
+            column = self._columns.get(field.name)
+            if column is not None and (column.null_count < self.rows or not field.nullable):
+                columns[field.name] = column
+        for name, column in self._columns.items():
+            if name.startswith(ATTRIBUTE_PREFIX) and column.null_count < self.rows:
+                columns[name] = column
+        table = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        good = np.arange(self.rows)
+        if self.faults:
+            good = np.delete(good, list(self.faults))
+            table = table.take(pa.array(good))
+        return EventBatch(table), good
+
+    def _event_ids(self) -> Any:
+        given = self._columns.pop("event_id", None)
+        made = content_ids(self.kind.name.lower(), self.rows, self._columns)
+        return made if given is None else pc.coalesce(given, made)
+
+    def _exponents(self) -> NDArray[np.int64]:
+        currency = self._columns.get("currency")
+        if currency is None:
+            return np.full(self.rows, 2)
+        encoded = currency.dictionary_encode()
+        table = [CURRENCY_EXPONENT.get(word, 2) for word in encoded.dictionary.to_pylist()] + [2]
+        rows = pc.fill_null(encoded.indices, len(table) - 1).to_numpy(zero_copy_only=False)
+        return np.array(table, np.int64)[rows]
+
+    def _amount_faults(self, values: Any, status: NDArray[np.uint8]) -> None:
+        if not status.any():
+            return
+        self.fault(
+            status == amounts.Status.NO_NUMBER,
+            Reason.UNPARSABLE_AMOUNT,
+            "amount",
+            lambda row: f"{self._show(values, row)} is no amount",
+        )
+        said = "more than 10,000,000,000,000 major units"
+        self.fault(status == amounts.Status.ABSURD, Reason.ABSURD_AMOUNT, "amount", said)
+
+    def _as_text(self, name: str, values: Any) -> Any:
+        kind = values.type
+        if pa.types.is_dictionary(kind):
+            values = values.cast(kind.value_type)
+            kind = values.type
+        if pa.types.is_string(kind):
+            return values
+        if pa.types.is_nested(kind):
+            self.fault(
+                np.asarray(pc.is_valid(values)), Reason.WRONG_TYPE, name, "a list or an object is no text"
+            )
+            return pa.nulls(len(values), pa.string())
+        return _whole(values).cast(pa.string())
+
+    def _limited(self, name: str, texts: Any) -> Any:
+        """Texts with empty ones as null; those that are too long are refused."""
+        _, offsets = spans(texts)
+        sizes = np.diff(offsets)
+        if not len(sizes):
+            return texts
+        if sizes.max() > TEXT_LIMIT:
+            self.fault(
+                sizes > TEXT_LIMIT,
+                Reason.TOO_LARGE,
+                name,
+                lambda row: f"{sizes[row]} bytes, at most {TEXT_LIMIT} are allowed",
+            )
+        if sizes.min() == 0:
+            return pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)
+        return texts
+
+    def _show(self, values: Any, row: int) -> str:
+        """A value as an error message may show it: short, without a card number."""
+        shown = values[row].as_py()
+        text = self._tokenizer.guard_text(str(shown)[: 10 * _SHOWN])
+        text = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+        return repr(text) if isinstance(shown, str) else text
+
+
+def _whole(values: Any) -> Any:
+    """Floats that are all whole as integers: ids that became floats because some were missing."""
+    if not pa.types.is_floating(values.type) or is_text(values):
+        return values
+    values = pc.if_else(pc.is_nan(values), None, values)
+    whole = pc.all(
+        pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53)), min_count=0
+    ).as_py()
+    return values.cast(pa.int64()) if whole else values

@@ -1,0 +1,244 @@
+"""Times of every written form as UTC integer milliseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.events.buffers import is_text, null_mask, spans
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NO_TIME: Final = np.iinfo(np.int64).min
+"""Stands for a null time."""
+
+_FAR_MS: Final = 10**15  # beyond every allowed time, and safe to add to
+_OK, _NAIVE, _BAD = 0, 1, 2
+_MONTH_DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+
+
+def to_ms(values: Any, form: str, zone: str | None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Milliseconds since 1970 UTC (`NO_TIME` for null), and which values are no time.
+
+    `form` is `iso` (of integers: milliseconds), `epoch_s`, `epoch_ms` or a strptime pattern. A time without a zone is in `zone`; with `zone` None it is
+    no time. A local time that the clock change repeats is the earlier one, one that it skips moves to the change.
+
+    >>> to_ms(pa.array(["2024-03-01T00:00:00+01:00", "soon"]), "iso", "UTC")[0][0]
+    np.int64(1709247600000)
+    """
+    if pa.types.is_dictionary(values.type):
+        ms, bad = to_ms(values.dictionary, form, zone)
+        rows = pc.fill_null(values.indices, len(ms)).to_numpy(zero_copy_only=False)
+        return np.append(ms, NO_TIME)[rows], np.append(bad, values=False)[rows]
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        ms, naive = _from_arrow(values)
+        bad = np.zeros(len(ms), bool)
+    elif form in ("epoch_s", "epoch_ms") or (form == "iso" and pa.types.is_integer(values.type)):
+        ms, bad = _from_epoch(values, 1000 if form == "epoch_s" else 1)
+        naive = np.zeros(len(ms), bool)
+    elif not is_text(values):
+        ms, bad = np.full(len(values), NO_TIME), ~np.asarray(values.is_null())
+        naive = np.zeros(len(ms), bool)
+    else:
+        ms, status = parse_iso(*spans(values)) if form == "iso" else _from_pattern(values, form)
+        bad, naive = status == _BAD, status == _NAIVE
+    empty = null_mask(values)
+    if empty is not None:
+        ms[empty], bad[empty], naive[empty] = NO_TIME, False, False
+    return _localised(ms, bad, naive, zone)
+
+
+def format_ms(ms: int) -> str:
+    """ISO 8601 text of a time, for messages.
+
+    >>> format_ms(0)
+    '1970-01-01T00:00:00.000Z'
+    """
+    try:
+        moment = datetime.fromtimestamp(ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{ms} ms after 1970"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _localised(
+    ms: NDArray[np.int64], bad: NDArray[np.bool_], naive: NDArray[np.bool_], zone: str | None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    if zone == "UTC" or not naive.any():
+        return ms, bad
+    if zone is None:
+        return ms, bad | naive
+    inside = naive & (np.abs(ms) < _FAR_MS)
+    local = pa.array(ms[inside], pa.timestamp("ms"))
+    moments = pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest")
+    ms[inside] = moments.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return ms, bad
+
+
+def _from_arrow(values: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    naive = np.full(len(values), pa.types.is_date(values.type) or values.type.tz is None)
+    stamps = values.cast(pa.timestamp("ms", getattr(values.type, "tz", None)), safe=False)
+    return pc.fill_null(stamps.cast(pa.int64()), NO_TIME).to_numpy(zero_copy_only=False).copy(), naive
+
+
+def _from_epoch(values: Any, factor: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    if is_text(values):
+        numbers = [_number(text) for text in values.to_pylist()]
+        floats = np.array([np.nan if number is None else number for number in numbers], np.float64)
+    elif pa.types.is_integer(values.type):
+        whole = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+        return np.clip(whole, -_FAR_MS, _FAR_MS) * factor, np.zeros(len(values), bool)
+    elif pa.types.is_floating(values.type):
+        floats = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
+    else:
+        floats = np.full(len(values), np.nan)
+    bad = ~np.isfinite(floats)
+    limited = np.clip(np.where(bad, 0.0, floats), -_FAR_MS, _FAR_MS)
+    return np.rint(limited * factor).astype(np.int64), bad
+
+
+def _number(text: str | bytes | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _from_pattern(values: Any, pattern: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    encoded = values.dictionary_encode()
+    parsed = [_strptime(text, pattern) for text in encoded.dictionary.to_pylist()] + [(NO_TIME, _BAD)]
+    rows = pc.fill_null(encoded.indices, len(parsed) - 1).to_numpy(zero_copy_only=False)
+    return np.array([one[0] for one in parsed], np.int64)[rows], np.array(
+        [one[1] for one in parsed], np.uint8
+    )[rows]
+
+
+def _strptime(text: str, pattern: str) -> tuple[int, int]:
+    try:
+        moment = datetime.strptime(text.strip(), pattern)  # noqa: DTZ007  # the zone is told apart right below
+    except ValueError:
+        return NO_TIME, _BAD
+    since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return ms, _OK if moment.tzinfo else _NAIVE
+
+
+@numba.njit(cache=True, nogil=True)
+def _digits(data: NDArray[np.uint8], at: int, count: int, stop: int) -> int:
+    """Value of exactly `count` digits at `at`, -1 when they are not there."""
+    if at + count > stop:
+        return -1
+    value = 0
+    for i in range(at, at + count):
+        digit = np.int64(data[i]) - 48
+        if digit < 0 or digit > 9:
+            return -1
+        value = value * 10 + digit
+    return value
+
+
+@numba.njit(cache=True, nogil=True)
+def _day_number(year: int, month: int, day: int) -> int:
+    """Days since 1970-01-01 in the proleptic Gregorian calendar."""
+    shifted = year - (1 if month <= 2 else 0)
+    era = shifted // 400
+    of_era = shifted - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+
+
+@numba.njit(cache=True, nogil=True)
+def _date(data: NDArray[np.uint8], at: int, stop: int) -> int:
+    """Day number of YYYY-MM-DD at `at`, -1_000_000 when there is none."""
+    year, month, day = (
+        _digits(data, at, 4, stop),
+        _digits(data, at + 5, 2, stop),
+        _digits(data, at + 8, 2, stop),
+    )
+    if year < 0 or month < 1 or month > 12 or day < 1 or data[at + 4] != 45 or data[at + 7] != 45:
+        return -1_000_000
+    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if day > _MONTH_DAYS[month - 1] + (1 if leap else 0):
+        return -1_000_000
+    return _day_number(year, month, day)
+
+
+@numba.njit(cache=True, nogil=True)
+def _clock(data: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
+    """Milliseconds of HH:MM[:SS[.fraction]] at `at` and the place after it; -1 when there is none."""
+    hour, minute = _digits(data, at, 2, stop), _digits(data, at + 3, 2, stop)
+    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or data[at + 2] != 58:
+        return -1, at
+    ms, end = (hour * 60 + minute) * 60_000, at + 5
+    if end < stop and data[end] == 58:
+        second = _digits(data, end + 1, 2, stop)
+        if second < 0 or second > 59:
+            return -1, at
+        ms, end = ms + second * 1000, end + 3
+        if end + 1 < stop and (data[end] == 46 or data[end] == 44):
+            end, weight = end + 1, 100
+            first = end
+            while end < stop and 48 <= data[end] <= 57:
+                ms += (np.int64(data[end]) - 48) * weight
+                weight //= 10
+                end += 1
+            if end == first:
+                return -1, at
+    return ms, end
+
+
+@numba.njit(cache=True, nogil=True)
+def _offset(data: NDArray[np.uint8], at: int, stop: int) -> int:
+    """Minutes of Z, +HH, +HHMM or +HH:MM that ends the text, 10_000 when it does not."""
+    if stop - at == 1 and (data[at] == 90 or data[at] == 122):
+        return 0
+    sign = 1 if data[at] == 43 else -1 if data[at] == 45 else 0
+    hours, left = _digits(data, at + 1, 2, stop), stop - at - 3
+    minutes = 0
+    if left == 2:
+        minutes = _digits(data, at + 3, 2, stop)
+    elif left == 3 and data[at + 3] == 58:
+        minutes = _digits(data, at + 4, 2, stop)
+    elif left != 0:
+        return 10_000
+    if sign == 0 or hours < 0 or hours > 23 or minutes < 0 or minutes > 59:
+        return 10_000
+    return sign * (hours * 60 + minutes)
+
+
+@numba.njit(cache=True, nogil=True)
+def parse_iso(
+    data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Milliseconds per ISO 8601 text, and 0 when it has a zone, 1 when it has none, 2 when it is no time."""
+    rows = len(offsets) - 1
+    out, status = np.empty(rows, np.int64), np.full(rows, _BAD, np.uint8)
+    for row in range(rows):
+        out[row] = NO_TIME
+        at, stop = offsets[row], offsets[row + 1]
+        while at < stop and data[at] == 32:
+            at += 1
+        while at < stop and data[stop - 1] == 32:
+            stop -= 1
+        day = _date(data, at, stop) if stop - at >= 10 else -1_000_000
+        if day == -1_000_000:
+            continue
+        ms, end = 0, at + 10
+        if end < stop:
+            if data[end] != 84 and data[end] != 32 and data[end] != 116:
+                continue
+            ms, end = _clock(data, end + 1, stop)
+            if ms < 0:
+                continue
+        zone = _offset(data, end, stop) if end < stop else 0
+        if zone == 10_000:
+            continue
+        out[row] = day * 86_400_000 + ms - zone * 60_000
+        status[row] = _OK if end < stop else _NAIVE
+    return out, status
