@@ -1,4 +1,4 @@
-"""Amounts of every written form as integer minor units, rounded half to even on the decimal digits as written."""
+"""Amounts of every written form as integer minor units, rounded half to even on the digits as written."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Status(IntEnum):
 
 _OK, _EMPTY, _NO_NUMBER, _ABSURD, _UNUSUAL = (int(status) for status in Status)
 _EXACT_FLOAT: Final = 2.0**52
+_SPACE, _PLUS, _MINUS, _POINT, _ZERO, _LARGE_E, _SMALL_E = (ord(letter) for letter in " +-.0Ee")
 
 
 def to_minor(
@@ -37,8 +38,8 @@ def to_minor(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Minor units (0 where there are none) and a `Status` per value.
 
-    `digits` is the number of decimal digits to keep per row: the currency's exponent for amounts in major units, 0 for minor
-    units. `limit` is the largest absolute result per row.
+    `digits` is the number of decimal digits to keep per row: the currency's exponent for amounts in major
+    units, 0 for minor units. `limit` is the largest absolute result per row.
 
     >>> import pyarrow as pa
     >>> to_minor(pa.array([1.005, 1.015, 57.16]), np.full(3, 2), np.full(3, 10**15))[0]
@@ -91,7 +92,7 @@ def _from_floats(
     status = np.where(finite, _OK, _NO_NUMBER).astype(np.uint8)
     status[np.abs(scaled) > limit] = _ABSURD
     rounded = np.rint(scaled)
-    # The product's error is far below 1e-3 as long as it is below 2^52 / 1000: only near a half can rounding go wrong.
+    # Below 2^52 / 1000 the product's error is far below 1e-3: only near a half may rounding go wrong.
     near_half = np.abs(np.abs(scaled - np.floor(scaled)) - 0.5) < 1e-3
     doubtful = np.flatnonzero((near_half | (np.abs(scaled) > _EXACT_FLOAT / 1000)) & (status == _OK))
     minor = np.where(status == _OK, rounded, 0.0).astype(np.int64)
@@ -143,49 +144,45 @@ def _parse(
     out, status = np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
     for row in range(rows):
         at, stop = offsets[row], offsets[row + 1]
-        while at < stop and data[at] == 32:
+        while at < stop and data[at] == _SPACE:
             at += 1
-        while at < stop and data[stop - 1] == 32:
+        while at < stop and data[stop - 1] == _SPACE:
             stop -= 1
         if at == stop:
             status[row] = _EMPTY
             continue
-        negative = data[at] == 45
-        if negative or data[at] == 43:
+        negative = data[at] == _MINUS
+        if negative or data[at] == _PLUS:
             at += 1
-        value, seen, after_point, kept = np.int64(0), 0, False, 0
-        dropped_first, dropped_rest = np.int64(-1), False
-        while at < stop:
-            digit = np.int64(data[at]) - 48
-            if 0 <= digit <= 9:
-                seen += 1
-                if after_point and kept == digits[row]:
-                    if dropped_first < 0:
-                        dropped_first = digit
-                    elif digit > 0:
-                        dropped_rest = True
-                else:
-                    kept += 1 if after_point else 0
-                    if value > limit[row]:
-                        status[row] = _ABSURD
-                    else:
-                        value = value * 10 + digit
-            elif data[at] == 46 and not after_point:
-                after_point = True
-            else:
-                unusual = seen > 0 and (data[at] == 101 or data[at] == 69)
-                status[row] = _UNUSUAL if unusual else _NO_NUMBER
-                break
-            at += 1
-        if seen == 0:
-            status[row] = _NO_NUMBER
-        if status[row] != _OK:
-            continue
-        for _ in range(digits[row] - kept):
-            value *= 10
-        if dropped_first > 5 or (dropped_first == 5 and (dropped_rest or value % 2 == 1)):
-            value += 1
-        if value > limit[row]:
-            status[row] = _ABSURD
+        value, status[row] = _unsigned(data, at, stop, digits[row], limit[row])
         out[row] = -value if negative else value
     return out, status
+
+
+@numba.njit(cache=True, nogil=True)
+def _unsigned(data: NDArray[np.uint8], at: int, stop: int, digits: int, limit: int) -> tuple[int, int]:
+    """Value of digits and a point, in units of 10^-`digits`, and its status."""
+    value, seen, kept, point = 0, 0, 0, False
+    dropped, beyond = -1, False  # the first digit that is not kept, and whether any after it is not 0
+    for i in range(at, stop):
+        digit = int(data[i]) - _ZERO
+        if digit == _POINT - _ZERO and not point:
+            point = True
+        elif digit < 0 or digit > 9:
+            exponent = seen > 0 and (data[i] == _SMALL_E or data[i] == _LARGE_E)
+            return 0, _UNUSUAL if exponent else _NO_NUMBER
+        else:
+            seen += 1
+            if point and kept == digits:
+                beyond = beyond or (dropped >= 0 and digit > 0)
+                dropped = digit if dropped < 0 else dropped
+            else:
+                kept += 1 if point else 0
+                value = min(value, limit + 1) * 10 + digit
+    if value > limit:
+        return 0, _ABSURD
+    value *= 10 ** (digits - kept)
+    value += 1 if dropped > 5 or (dropped == 5 and (beyond or value % 2 == 1)) else 0
+    if seen == 0:
+        return 0, _NO_NUMBER
+    return (value, _OK) if value <= limit else (0, _ABSURD)

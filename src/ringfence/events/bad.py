@@ -1,4 +1,4 @@
-"""A record that cannot become an event is a value: where it stood, why it was refused, and its original bytes."""
+"""A record that cannot become an event is a value: where it stood, why it was refused, its original bytes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Reason(StrEnum):
     UNKNOWN_CURRENCY = "unknown_currency"
     OUT_OF_RANGE = "out_of_range"  # latitude, longitude, an infinite number
     TOO_LARGE = "too_large"  # a text of more than 4 KiB, more than 64 attributes, a record of more than 1 MiB
+    CONFLICT = "conflict"  # the id has come before with other content
     CARD_NUMBER = "card_number"  # what should be a card number is none, or one stands in a numeric field
 
 
@@ -47,8 +48,9 @@ class Fault:
 class BadRecord:
     """A refused record, ready for quarantine. Holds no card number: `original` has tokens in their place.
 
-    `position` counts from 1: the line of NDJSON, the data row of a table. `original` is the line as it came (`json`), a
-    header and a row (`csv`), or the cells of a Parquet row as JSON, so that it can be read again by the same `mapping`.
+    `position` counts from 1: the line of NDJSON, the data row of a table. `original` is the line as it came
+    (`json`), a header and a row (`csv`), or the cells of a Parquet row as JSON, so that it can be read again
+    by the same `mapping`.
     """
 
     source: str

@@ -45,7 +45,7 @@ NEEDED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What became of some rows: events in row order and the row of each, labels, and the faults of refused rows."""
+    """What became of some rows: events in row order, the row of each, labels, the faults of refused rows."""
 
     events: EventBatch
     rows: NDArray[np.int64]
@@ -77,7 +77,7 @@ class Binding:
         row_numbers: NDArray[np.int64],
         faults: dict[int, tuple[Fault, ...]] | None = None,
     ) -> Mapped:
-        """Events of the rows of a batch that holds at least `columns`; rows that already have faults are left out.
+        """Events of the rows of a batch that has at least `columns`; rows with faults already are left out.
 
         `row_numbers` count the rows of all sources from 0: they serve as ids where a mapping says so.
         """
@@ -141,7 +141,7 @@ def bind(
     ingest_time_ms: int,
     label_delay: str | None = None,
 ) -> Binding:
-    """The mapping fitted to a source's columns; `InputError` names a column that is not there, and the nearest one."""
+    """The mapping fitted to a source's columns; `InputError` names a missing column and the nearest one."""
     names = list(schema.names)
     fitting = [record for record in mapping.records if record.fits(names)]
     if not fitting:
@@ -205,7 +205,7 @@ def _bind_record(
     }
     if len(attributes) > ATTRIBUTES_LIMIT:
         raise InputError(
-            f"{where}: {len(attributes)} attributes, at most {ATTRIBUTES_LIMIT}: list those that matter in a mapping"
+            f"{where}: {len(attributes)} attributes, at most {ATTRIBUTES_LIMIT}: list those that matter"
         )
     if record.label and label_delay is not None and record.label.column not in names:
         raise InputError(f"{where} has no column {record.label.column!r}: a label delay needs it")
@@ -286,7 +286,7 @@ def _label_events(frauds: EventBatch, delay_ms: int, source: str) -> EventBatch:
         "event_time_ms": pa.array(frauds.event_time_ms + delay_ms),
         "ingest_time_ms": frauds.column("ingest_time_ms"),
         "transaction_id": targets,
-        "label": pa.repeat(pa.scalar(True), rows),  # noqa: FBT003  # a value, not an option
+        "label": pa.repeat(pa.scalar(True), rows),
         "label_source": pa.repeat(source, rows),
     }
     return EventBatch(pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns)))

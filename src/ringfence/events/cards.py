@@ -1,7 +1,7 @@
 """Where card numbers stand in a text: runs of 13 to 19 digits that pass the Luhn check.
 
-Only numbers that begin with 2 to 6 count (every card network's), and a run that touches a letter does not: otherwise one
-in ten times in epoch milliseconds, and many a hexadecimal id, would be taken for a card.
+Only numbers that begin with 2 to 6 count (every card network's), and a run that touches a letter does not:
+otherwise one in ten times in epoch milliseconds, and many a hexadecimal id, would be taken for a card.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _card_end(parts: list[str], start: int) -> int:
 
 
 def may_hold_card(values: Any) -> NDArray[np.bool_]:
-    """Per text of an Arrow array, whether `replace_cards` is worth a call: never false for a text that holds a card."""
+    """Per text, whether `replace_cards` is worth a call: never false for a text that holds a card."""
     return _scan(*spans(values))
 
 
@@ -90,7 +90,7 @@ def _scan(data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64
             while at < stop:
                 byte = data[at]
                 if _ZERO <= byte <= _NINE:
-                    digit = np.int64(byte) - _ZERO
+                    digit = int(byte) - _ZERO
                     doubled = 2 * digit - 9 if digit > 4 else 2 * digit
                     # Which digits are doubled counts from the right: keep both sums.
                     sum_even, sum_odd = sum_odd + digit, sum_even + doubled

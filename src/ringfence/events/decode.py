@@ -1,12 +1,13 @@
 """JSON events to columns: all lines at once when they are good, one by one where they are not.
 
-What is said of one bad line never depends on its neighbours, and no line is lost: it becomes an event or a bad record.
+What is said of one bad line does not depend on its neighbours, and none is lost: it becomes an event or a bad
+record.
 """
 
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import numpy as np
@@ -69,7 +70,10 @@ class JsonDecoder:
     def decode_lines(
         self, lines: Sequence[bytes], ingest_time_ms: int, source: str, first_position: int = 1
     ) -> tuple[EventBatch, list[BadRecord]]:
-        """Events of the good lines in order, and the bad ones; line i stands at `first_position + i`. Empty lines do not count."""
+        """Events of the good lines in order, and the bad ones; line i stands at `first_position + i`.
+
+        Blank lines are skipped.
+        """
         records, faults = _decode(lines)
         parts: list[tuple[EventBatch, Any]] = []
         for rows, part in _groups(records):
@@ -98,7 +102,7 @@ class JsonDecoder:
         if isinstance(records[0], Transaction):
             _fill_payment(draft, records)
         if "attributes" in _TYPES[kind]:
-            _fill_attributes(draft, [record.attributes for record in records])  # type: ignore[union-attr]  # these have them
+            _fill_attributes(draft, list(map(attrgetter("attributes"), records)))
         draft.require(*NEEDED[KINDS[kind]])
         return draft
 
@@ -106,12 +110,13 @@ class JsonDecoder:
 def _decode(lines: Sequence[bytes]) -> tuple[list[Event | None], dict[int, tuple[Fault, ...]]]:
     """A record, or None, per line, and the faults of lines that are no record."""
     try:
-        records: list[Event | None] = _TRANSACTIONS.decode_lines(b"\n".join(lines))
-        if len(records) == len(lines) and max(map(len, lines), default=0) <= RECORD_LIMIT:
-            return records, {}
+        transactions = _TRANSACTIONS.decode_lines(b"\n".join(lines))
+        if len(transactions) == len(lines) and max(map(len, lines), default=0) <= RECORD_LIMIT:
+            return list(transactions), {}
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
-    records, faults = [], {}
+    records: list[Event | None] = []
+    faults: dict[int, tuple[Fault, ...]] = {}
     for row, line in enumerate(lines):
         record = _decode_one(line)
         if isinstance(record, tuple):
@@ -121,7 +126,7 @@ def _decode(lines: Sequence[bytes]) -> tuple[list[Event | None], dict[int, tuple
     return records, faults
 
 
-def _decode_one(line: bytes) -> Event | None | tuple[Fault, ...]:
+def _decode_one(line: bytes) -> Event | tuple[Fault, ...] | None:
     if not line or line.isspace():
         return None
     if len(line) > RECORD_LIMIT:
@@ -138,23 +143,19 @@ def _decode_one(line: bytes) -> Event | None | tuple[Fault, ...]:
 
 def _decode_other(line: bytes) -> Event | tuple[Fault, ...]:
     """An event of another kind, or field by field what is wrong."""
+    if not _is_utf8(line):
+        return (Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source"),)
     try:
-        raw = msgspec.json.decode(line)
-    except UnicodeDecodeError:
-        return (Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source"),)
+        raw = msgspec.json.decode(line, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        if _is_utf8(line):
-            return (Fault(Reason.MALFORMED, "", f"no JSON object: {error}"),)
-        return (Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source"),)
-    if not isinstance(raw, dict):
-        return (Fault(Reason.MALFORMED, "", "a JSON value that is no object"),)
+        return (Fault(Reason.MALFORMED, "", f"no JSON object: {error}"),)
     kind = raw.get("kind", "transaction")
     if not isinstance(kind, str) or kind not in RECORDS:
         hint = nearest(kind, RECORDS) if isinstance(kind, str) else ""
         return (Fault(Reason.WRONG_TYPE, "kind", f"is none of {', '.join(RECORDS)}{hint}"),)
     try:
         return _DECODERS[kind].decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         return _field_faults(raw, kind) or (Fault(Reason.MALFORMED, "", str(error)),)
 
 
@@ -187,8 +188,10 @@ def _groups(records: Sequence[Event | None]) -> Iterable[tuple[Sequence[int], Se
     """Records that can share columns, with their rows: one kind, and one way to write amounts."""
     groups: dict[tuple[type, bool], tuple[list[int], list[Event]]] = {}
     kinds = set(map(type, records))
-    if kinds == {Transaction} and len({record.amount_minor is None for record in records}) == 1:  # type: ignore[union-attr]
-        return [(range(len(records)), records)]  # type: ignore[list-item]  # all are transactions
+    if kinds == {Transaction}:
+        every = cast("Sequence[Transaction]", records)
+        if len({record.amount_minor is None for record in every}) == 1:
+            return [(range(len(every)), every)]
     for row, record in enumerate(records):
         if record is not None:
             key = (type(record), getattr(record, "amount_minor", None) is None)

@@ -1,4 +1,4 @@
-"""Events in the making: columns come in as a source has them, leave checked; rows that fail leave with their faults.
+"""Events in the making: columns come in as a source has them, and leave checked; bad rows leave with faults.
 
 Everything that turns outside data into events goes through here, so one set of limits holds for all sources.
 """
@@ -125,7 +125,7 @@ class Draft:
         self._columns["currency"] = encoded.dictionary_decode()
 
     def amount(self, values: Any, *, minor_units: bool, shift: int = 0) -> None:
-        """Amounts in major or minor units times 10^shift; call after `currency`, which tells the exponents."""
+        """Amounts in major or minor units, times 10^shift; `currency` comes first: it tells the exponents."""
         exponents = self._exponents()
         digits = np.maximum((0 if minor_units else exponents) + shift, 0)
         minor, status = amounts.to_minor(values, digits, amounts.limit_of(exponents))
@@ -197,9 +197,11 @@ class Draft:
             column = self._columns.get(field.name)
             if column is not None and (column.null_count < self.rows or not field.nullable):
                 columns[field.name] = column
-        for name, column in self._columns.items():
-            if name.startswith(ATTRIBUTE_PREFIX) and column.null_count < self.rows:
-                columns[name] = column
+        columns |= {
+            name: column
+            for name, column in self._columns.items()
+            if name.startswith(ATTRIBUTE_PREFIX) and column.null_count < self.rows
+        }
         table = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         good = np.arange(self.rows)
         if self.faults:
@@ -219,7 +221,8 @@ class Draft:
         encoded = currency.dictionary_encode()
         table = [CURRENCY_EXPONENT.get(word, 2) for word in encoded.dictionary.to_pylist()] + [2]
         rows = pc.fill_null(encoded.indices, len(table) - 1).to_numpy(zero_copy_only=False)
-        return np.array(table, np.int64)[rows]
+        exponents: NDArray[np.int64] = np.array(table, np.int64)[rows]
+        return exponents
 
     def _amount_faults(self, values: Any, status: NDArray[np.uint8]) -> None:
         if not status.any():

@@ -1,4 +1,4 @@
-"""A mapping says how a source's columns become the fields of events. It is data: a TOML file, shipped or the user's own.
+"""A mapping says how a source's columns become the fields of events: a TOML file, shipped or the user's own.
 
 name = "till"
 [[records]]
@@ -68,7 +68,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A column that says which transactions were fraud, and how long after the payment that became known.
 
-    Only the reports of fraud become events, as in life: a payment of which nothing was heard after the delay was good.
+    Only the reports of fraud become events, as in life: a payment of which nothing was heard after the delay
+    was good.
     """
 
     column: str

@@ -3,8 +3,9 @@
     {"transaction_id": "t1", "event_time": "2024-03-01T10:15:00Z", "amount": "12.34", "currency": "EUR",
      "card_number": "4111111111111111", "merchant_id": "m7", "attributes": {"basket": 3}}
 
-A member "kind" tells other events apart: label, profile, list_entry, flag. Which fields an event must have is checked with
-everything else, in `draft`; here every field may be absent, and a field that nobody knows is refused.
+A member "kind" tells other events apart: label, profile, list_entry, flag. Which fields an event must have is
+checked with everything else, in `draft`; here every field may be absent, and a field that nobody knows is
+refused.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Transaction(msgspec.Struct, tag_field="kind", tag="transaction", forbid_unknown_fields=True, gc=False):
-    """A payment. Amounts are decimal text or numbers in major units (`amount`), or integers in minor units."""
+    """A payment. `amount` is decimal text or a number in major units, `amount_minor` an integer."""
 
     transaction_id: Text | None = None
     event_time: Time | None = None

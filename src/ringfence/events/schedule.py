@@ -18,9 +18,10 @@ _BEGINNING = np.iinfo(np.int64).min
 class Schedule:
     """Holds labels and puts each right before the first transaction that finds it due.
 
-    Stream time is the greatest event time of the transactions released so far. A label of time `t` enters before
-    the first transaction at which stream time is >= t, ties by (time, event id). The outcome does not depend on how
-    the stream is cut into batches, provided that a label is added before the batch in which it falls due.
+    Stream time is the greatest event time of the transactions released so far. A label of time `t` enters
+    before the first transaction at which stream time is >= t, ties by (time, event id). The outcome does not
+    depend on how the stream is cut into batches, provided that a label is added before the batch in which it
+    falls due.
     """
 
     def __init__(self, now_ms: int = _BEGINNING) -> None:

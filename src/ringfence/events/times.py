@@ -26,8 +26,9 @@ _MONTH_DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 def to_ms(values: Any, form: str, zone: str | None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Milliseconds since 1970 UTC (`NO_TIME` for null), and which values are no time.
 
-    `form` is `iso` (of integers: milliseconds), `epoch_s`, `epoch_ms` or a strptime pattern. A time without a zone is in `zone`; with `zone` None it is
-    no time. A local time that the clock change repeats is the earlier one, one that it skips moves to the change.
+    `form` is `iso` (of integers: milliseconds), `epoch_s`, `epoch_ms` or a strptime pattern. A time without a
+    zone is in `zone`; with `zone` None it is no time. A local time that the clock change repeats is the
+    earlier one, one that it skips moves to the change.
 
     >>> to_ms(pa.array(["2024-03-01T00:00:00+01:00", "soon"]), "iso", "UTC")[0][0]
     np.int64(1709247600000)
@@ -136,7 +137,7 @@ def _digits(data: NDArray[np.uint8], at: int, count: int, stop: int) -> int:
         return -1
     value = 0
     for i in range(at, at + count):
-        digit = np.int64(data[i]) - 48
+        digit = int(data[i]) - 48
         if digit < 0 or digit > 9:
             return -1
         value = value * 10 + digit
@@ -185,7 +186,7 @@ def _clock(data: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
             end, weight = end + 1, 100
             first = end
             while end < stop and 48 <= data[end] <= 57:
-                ms += (np.int64(data[end]) - 48) * weight
+                ms += (int(data[end]) - 48) * weight
                 weight //= 10
                 end += 1
             if end == first:

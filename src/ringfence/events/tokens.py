@@ -1,6 +1,7 @@
-"""Card numbers become tokens at the door: a keyed hash that stands for the number everywhere, and its last four digits.
+"""Card numbers become tokens at the door: a keyed hash that stands for the number, and its last four digits.
 
-The same number and key give the same token, so features and joins work; without the key nobody can try all numbers.
+The same number and key give the same token, so features and joins work; without the key nobody can try all
+numbers.
 """
 
 from __future__ import annotations
@@ -51,15 +52,15 @@ class Tokenizer:
         return "tok_" + hmac.digest(self._key, _bare(number).encode(), "sha256").hex()[:32]
 
     def cards(self, values: Any) -> tuple[Any, Any, NDArray[np.bool_]]:
-        """Tokens, last four digits, and which rows hold no card number, for a column of 12 to 19 digits as text or integers.
+        """Tokens, last four digits, and which rows hold no card number, of a column of 12 to 19 digits.
 
-        A token passes as it is, so that a quarantined record can be read again. A number that came as a float is refused
-        above 2^53, where it has lost digits. Nulls stay null.
+        A token passes as it is, so that a quarantined record can be read again. A number that came as a float
+        is refused above 2^53, where it has lost digits. Nulls stay null.
         """
         encoded = _card_text(values).dictionary_encode()
         pairs = [self._card(word) for word in encoded.dictionary.to_pylist()]
         tokens, last4 = (pa.array([pair[i] for pair in pairs], pa.string()) for i in (0, 1))
-        refused = np.append(np.array([pair[0] is None for pair in pairs], bool), False)  # noqa: FBT003  # the null's entry
+        refused = np.append(np.array([pair[0] is None for pair in pairs], bool), False)
         rows = pc.fill_null(encoded.indices, len(pairs)).to_numpy(zero_copy_only=False)
         lost = ~np.asarray(pc.is_null(values)) & (rows == len(pairs))
         return tokens.take(encoded.indices), last4.take(encoded.indices), refused[rows] | lost
@@ -96,8 +97,8 @@ class Tokenizer:
     def sanitize_json(self, original: bytes, card_fields: Collection[str] = ()) -> bytes:
         """The bytes of a JSON object without card numbers; the very same bytes when it holds none.
 
-        The values of `card_fields` become `token/last4` whatever they look like. Of bytes that are no JSON every run of
-        12 to 19 digits keeps its last four only.
+        The values of `card_fields` become `token/last4` whatever they look like. Of bytes that are no JSON
+        every run of 12 to 19 digits keeps its last four only.
         """
         try:
             record = msgspec.json.decode(original)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numba
 import numpy as np
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_NEWLINE, _QUOTE, _RETURN = 10, 34, 13
+_GIVE_UP_BYTES: Final = 16 * RECORD_LIMIT  # a record without an end for so long: its first line is set aside
+_NEWLINE, _QUOTE = 10, 34
 _FIELD_START, _PLAIN, _QUOTED, _QUOTE_SEEN = 0, 1, 2, 3
 
 
@@ -64,7 +65,7 @@ def _blocks(
             if end:
                 yield from _pieces(rest[:end], block_bytes, end_of_records)
                 rest = rest[end:]
-            while len(rest) > RECORD_LIMIT and not end_of_records(rest):
+            while len(rest) > _GIVE_UP_BYTES and not end_of_records(rest):
                 head, newline, rest = rest.partition(b"\n")
                 yield Block(head[: 2 * ORIGINAL_LIMIT], _endless(head))
                 skipping = not newline
@@ -76,8 +77,21 @@ def _blocks(
             rest[end:], Fault(Reason.TRUNCATED, "", f"the source is cut short: {error}; get a whole copy")
         )
         return
-    if rest:
-        yield Block(rest)
+    yield from _last_blocks(rest, end_of_records)
+
+
+def _last_blocks(rest: bytes, end_of_records: Callable[[bytes], int]) -> Iterator[Block]:
+    """What is left at the end of a source: the last record may lack its newline, or a quote its end."""
+    while rest:
+        end = end_of_records(rest)
+        if not end and end_of_records(rest + b"\n"):
+            end = len(rest)
+        if end:
+            yield Block(rest[:end])
+            rest = rest[end:]
+        else:
+            head, _, rest = rest.partition(b"\n")
+            yield Block(head[: 2 * ORIGINAL_LIMIT], _endless(head))
 
 
 def _pieces(

@@ -62,7 +62,7 @@ class CsvRows:
 
 
 def parse_block(data: bytes, header: Header, columns: Sequence[str]) -> CsvRows:
-    """Records of a block of whole records, as text columns with empty cells as null. Blank lines are no records."""
+    """Records of a block as text columns with empty cells as null. Blank lines are no records."""
     if data.isascii() or _is_utf8(data):
         try:
             return _parse_fast(data, header, columns)
@@ -79,7 +79,7 @@ def records_of(data: bytes, delimiter: str) -> list[bytes]:
 
 
 def clean_record(record: bytes, header: Header, card_columns: frozenset[str], tokenizer: Tokenizer) -> bytes:
-    """A header and the record, with tokens for card numbers; of what is no record, digits are masked instead."""
+    """A header and the record with tokens for card numbers; where there is no telling, digits are masked."""
     text = record.decode("latin-1")  # one character per byte: comes back as it was
     cells = _cells(text, header.delimiter)
     if cells is None or len(cells) != len(header.names):

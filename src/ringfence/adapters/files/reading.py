@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal
 from ringfence.adapters.files.csv_reader import CsvReader
 from ringfence.adapters.files.json_reader import JsonReader
 from ringfence.adapters.files.paths import Format, Opened, opened, resolve, size_of
-from ringfence.adapters.files.readers import Reader
 from ringfence.adapters.files.tables import ParquetReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ringfence.adapters.files.readers import Piece
+    from ringfence.adapters.files.readers import Piece, Reader
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
     from ringfence.events.mapping import Mapping
@@ -34,7 +33,7 @@ _READERS: Final[dict[Format, type[Reader]]] = {
 
 @dataclass(frozen=True, slots=True)
 class SourceBatch:
-    """Some rows of a source: events in order without labels, labels timed when they become known, bad records.
+    """Some rows of a source: events in order, labels of its label column when they are known, bad records.
 
     `position` of `total` bytes of all sources have been read; `total` is None when one is standard input.
     """
@@ -59,7 +58,8 @@ def read(
 ) -> Iterator[SourceBatch]:
     """Batches of at most `batch_rows` rows from files, folders, globs or "-", in that order.
 
-    `InputError` when a source cannot be used at all: missing, empty of columns the mapping needs, not of its format.
+    `InputError` when a source cannot be used at all: missing, without the mapping's columns, not of its
+    format.
     """
     files = resolve(paths)
     sizes = [size_of(file) for file in files]

@@ -34,7 +34,7 @@ class Sniffed:
 
 
 def sniff(path: str, fmt: Format | None = None) -> Sniffed:
-    """Format, columns and mapping of a source, told from its beginning. For a folder or a glob, of its first file."""
+    """Format, columns and mapping of a source, told from its beginning; of a folder, its first file."""
     with opened(resolve([path])[0], fmt) as source:
         columns = _columns(source)
         mapping, why = _mapping_for(columns)

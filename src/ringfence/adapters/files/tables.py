@@ -70,7 +70,7 @@ def open_parquet(source: Opened) -> Any:
             return pq.ParquetFile(io.BytesIO(b"".join(source.chunks())))
         return pq.ParquetFile(source.path)
     except (pa.ArrowInvalid, OSError, CutShortError) as error:
-        said = "it is truncated, damaged or no Parquet at all: get a whole copy, or name its format with --format"
+        said = "it is truncated, damaged or no Parquet: get a whole copy, or name its format with --format"
         raise InputError(f"{source.path} cannot be read as Parquet: {said}") from error
 
 
