@@ -24,6 +24,7 @@ TEXTS = ["country", "city", "currency"]
 BOOLEANS = ["attributes.b"]
 WORDS = ["", "a", "b", "ab", "Ab", "B", "a_b", "a%b", "it's"]
 VALUES = [0.0, 1.0, -1.0, 2.5, -2.5, 3.0, 10.0, 0.5, 1e6]
+_DUCKDB = duckdb.connect()
 
 literal_numbers = st.sampled_from(VALUES).map(lambda x: f"{x:g}" if x >= 0 else f"(-{-x:g})")
 literal_texts = st.sampled_from(WORDS).map(lambda w: "'" + w.replace("'", "''") + "'")
@@ -157,7 +158,7 @@ def duck(text, rows):
         return node
 
     sql = tree.transform(adapt).sql("duckdb")
-    with duckdb.connect() as connection:
+    with _DUCKDB.cursor() as connection:
         connection.execute(
             "SET ieee_floating_point_ops = false; SET error_on_division_by_zero = false; SET threads = 1"
         )

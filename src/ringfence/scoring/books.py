@@ -14,6 +14,7 @@ from ringfence.errors import RuleError
 from ringfence.scoring.rules import RuleSet
 
 MAX_BYTES: Final = 4 << 20
+MAX_DEPTH: Final = 16
 
 
 def load_book(text: str, origin: str = "rules") -> RuleSet:
@@ -53,18 +54,29 @@ def default_book_text() -> str:
 
 def _compose(text: str, origin: str) -> Any:
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise RuleError(f"{origin}: YAML aliases (*name) are not taken: write the value out")
+        _check_events(text, origin)
         root = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise RuleError(f"{origin}{line}: {error.problem or 'this is no YAML'}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise RuleError(f"{origin}: this is no YAML, or nested too deeply") from error
+    except yaml.YAMLError as error:
+        raise RuleError(f"{origin}: this is no YAML") from error
     if not isinstance(root, yaml.MappingNode):
         raise RuleError(f"{origin}: a rule book is a mapping with the key 'rules'")
     _refuse_repeated_keys(root, origin)
     return root
+
+
+def _check_events(text: str, origin: str) -> None:
+    """Refuse what would make reading a book recurse or grow without bound."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        line = f", line {event.start_mark.line + 1}" if event.start_mark else ""
+        if depth > MAX_DEPTH:
+            raise RuleError(f"{origin}{line}: nested deeper than {MAX_DEPTH} levels")
+        if isinstance(event, yaml.AliasEvent):
+            raise RuleError(f"{origin}{line}: YAML aliases (*name) are not taken: write the value out")
 
 
 def _refuse_repeated_keys(root: yaml.Node, origin: str) -> None:

@@ -82,25 +82,32 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     owner: str = ""
 
     def __post_init__(self) -> None:
-        try:  # made in Python, a rule may be given plain texts
-            msgspec.structs.force_setattr(
-                self, "outcome", None if self.outcome is None else Outcome(self.outcome)
-            )
-            msgspec.structs.force_setattr(self, "mode", Mode(self.mode))
-        except ValueError as error:
-            raise RuleError(f"rule {self.id!r}: {error}") from error
+        _set_enums(self, f"rule {self.id!r}", outcome=Outcome, mode=Mode)
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """How verdicts become one outcome: the strictest wins, with these additions."""
 
-    allow_overrules: Outcome | None = (
-        None  # strictest outcome that a fired rule with outcome approve sets aside
-    )
-    challenge_at: float | None = None  # score from which the outcome is at least this
+    # The strictest outcome that a fired rule with outcome approve sets aside.
+    allow_overrules: Outcome | None = None
+    # Scores from which the outcome is at least this.
+    challenge_at: float | None = None
     review_at: float | None = None
     decline_at: float | None = None
     on_failure: OnFailure = OnFailure.OPEN
+
+    def __post_init__(self) -> None:
+        _set_enums(self, "policy", allow_overrules=Outcome, on_failure=OnFailure)
+
+
+def _set_enums(value: msgspec.Struct, what: str, **kinds: type[StrEnum]) -> None:
+    """Made in Python, a struct may be given plain texts: turn them into members, or refuse them."""
+    for name, kind in kinds.items():
+        given = getattr(value, name)
+        if given is not None and not isinstance(given, kind):
+            if given not in list(kind):
+                raise RuleError(f"{what}: {name} is one of {', '.join(kind)}, not {given!r}")
+            msgspec.structs.force_setattr(value, name, kind(given))
 
 
 class RuleSet(

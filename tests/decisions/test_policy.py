@@ -1,0 +1,72 @@
+"""One outcome and one score from many verdicts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ringfence.decisions.policy import Cause, Weights
+from ringfence.features.spec import FeatureSpec
+from ringfence.scoring.rules import Policy, Rule, RuleSet, Verdicts, compile_rules
+
+
+def rule(rule_id, outcome=None, points=0.0, mode="active"):
+    return Rule(
+        id=rule_id, title="", when="true", outcome=outcome, points=points, reason="R", analyst="", mode=mode
+    )
+
+
+@pytest.fixture
+def apply():
+    """apply(rules, fired ids, policy fields, causes): (outcome, score) of one transaction."""
+
+    def run(rules, fired, causes=(), **policy):
+        compiled = compile_rules(RuleSet(rules=tuple(rules), policy=Policy(**policy)), FeatureSpec((), ()))
+        active = np.array([[r.id in fired] for r in compiled.active])
+        judgement = Weights(compiled).apply(Verdicts(active, np.zeros((0, 1), bool)), causes)
+        return ["approve", "challenge", "review", "decline"][judgement.outcome[0]], judgement.score[0]
+
+    return run
+
+
+RULES = [
+    rule("a", "challenge", 10),
+    rule("b", "review"),
+    rule("c", "decline", 70),
+    rule("p", None, 40),
+    rule("ok", "approve"),
+]
+
+
+def test_the_strictest_outcome_of_the_fired_rules_wins(apply):
+    assert apply(RULES, {"a", "b"})[0] == "review"
+    assert apply(RULES, {"a", "c", "b"})[0] == "decline"
+    assert apply(RULES, set()) == ("approve", 0)
+
+
+def test_points_add_up_between_0_and_100(apply):
+    assert apply(RULES, {"a", "p"})[1] == 50
+    assert apply(RULES, {"a", "p", "c"})[1] == 100
+    assert apply([rule("m", None, -30)], {"m"})[1] == 0
+
+
+def test_a_score_from_its_threshold_on_asks_for_an_outcome(apply):
+    assert apply(RULES, {"p"}, review_at=40)[0] == "review"
+    assert apply(RULES, {"p"}, review_at=41)[0] == "approve"
+    assert apply(RULES, {"c"}, review_at=40)[0] == "decline"  # a threshold never softens
+
+
+def test_an_allow_rule_overrules_up_to_what_the_policy_declares(apply):
+    assert apply(RULES, {"b", "ok"})[0] == "review"
+    assert apply(RULES, {"b", "ok"}, allow_overrules="review")[0] == "approve"
+    assert apply(RULES, {"c", "ok"}, allow_overrules="review")[0] == "decline"
+    assert apply(RULES, {"c", "ok"}, allow_overrules="decline")[0] == "approve"
+
+
+def test_a_skipped_part_holds_the_payment_only_when_the_rule_set_fails_closed(apply):
+    skipped = [Cause("skipped: model", None, skipped=True)]
+    assert apply(RULES, set(), skipped)[0] == "approve"
+    assert apply(RULES, set(), skipped, on_failure="closed")[0] == "review"
+    assert apply(RULES, {"c"}, skipped, on_failure="closed")[0] == "decline"
+    assert apply(RULES, {"ok"}, skipped, on_failure="closed", allow_overrules="decline")[0] == "review"
+    assert apply(RULES, set(), [Cause("late_event")], on_failure="closed")[0] == "approve"
