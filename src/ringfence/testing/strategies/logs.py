@@ -23,6 +23,8 @@ Drawn = tuple[dict[str, Any], int, bool]
 """Fields of an event, milliseconds to step, and whether forward from the latest time (or back from it)."""
 
 _STARTS_MS = (1_700_000_000_000, 160_000_000_000, 4_000_000_000_000)
+_LATEST_MS = 4_100_000_000_000
+_LATEST_LOCAL_MS = 2_145_000_000_000  # Arrow knows no daylight saving time from 2038 on
 _COMMON_STEPS_MS = (0, 0, 1, 999, 1_000, 60_000, 1_800_000, 3_600_000)
 _LARGEST = 10**16  # minor units of a currency with three digits; cut to the limit for the others
 
@@ -85,7 +87,8 @@ def logs(draw: st.DrawFn, spec: FeatureSpec, *, longest: int = 120) -> EventBatc
     event = st.sampled_from(_FREQUENT).flatmap(lambda pay: payment if pay else label)
     shortest = min(longest, draw(st.sampled_from((0, 10, 30, 80))))
     drawn = draw(st.lists(event, min_size=shortest, max_size=longest))
-    return log_of(_rows(drawn, draw(st.sampled_from(_STARTS_MS))))
+    latest_ms = _LATEST_MS if spec.zone == "UTC" else _LATEST_LOCAL_MS
+    return log_of(_rows(drawn, draw(st.sampled_from(_STARTS_MS)), latest_ms))
 
 
 @st.composite
@@ -110,10 +113,10 @@ def _steps_ms(spec: FeatureSpec) -> list[int]:
     return [*_COMMON_STEPS_MS * 3, *sorted(step for step in around if step > 0)]
 
 
-def _rows(drawn: list[Drawn], start_ms: int) -> list[dict[str, Any]]:
+def _rows(drawn: list[Drawn], start_ms: int, latest_ms: int) -> list[dict[str, Any]]:
     """Rows in log order: a punctual event is a step after the latest time so far, a late one before it."""
     rows = []
-    watermark_ms, payments = start_ms, 0
+    watermark_ms, payments = min(start_ms, latest_ms), 0
     for fields, step_ms, punctual in drawn:
         row = dict(fields)
         if "kind" in row:
@@ -125,6 +128,7 @@ def _rows(drawn: list[Drawn], start_ms: int) -> list[dict[str, Any]]:
             row["transaction_id"] = f"t{payments}"
             payments += 1
             time_ms = watermark_ms + step_ms if punctual else watermark_ms - step_ms
+            time_ms = min(time_ms, latest_ms)
             watermark_ms = max(watermark_ms, time_ms)
         rows.append({**row, "event_time_ms": time_ms})
     return rows
