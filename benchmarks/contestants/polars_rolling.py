@@ -1,6 +1,6 @@
-"""Polars: one grouped rolling aggregation per entity and window, put back into time order, on one thread.
+"""Polars: rolling_*_by expressions over each key, on one thread.
 
-Twice as fast here as `rolling_*_by(...).over(key)` expressions.
+At 2 M events twice as fast as a grouped `rolling(...).agg(...)` per window; at 200,000 half as fast.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ from benchmarks.contestants import ENTITIES, NAMES, WINDOWS_MS
 LIBRARY = "polars"
 
 
-def _rolled(frame, entity: str, window: str):
-    amount = pl.col("amount")
-    measured = frame.rolling("time", period=window, group_by=entity).agg(
-        pl.len().alias(f"{entity}_count_{window}"),
-        amount.sum().alias(f"{entity}_sum_{window}"),
-        amount.mean().alias(f"{entity}_mean_{window}"),
-        amount.std().alias(f"{entity}_std_{window}"),
-    )
-    return measured.sort("time").drop("time", entity)
+def _expressions():
+    for entity in ENTITIES:
+        for window in WINDOWS_MS:
+            amount, ones = pl.col("amount"), pl.col("one")
+            yield ones.rolling_sum_by("time", window).over(entity).alias(f"{entity}_count_{window}")
+            yield amount.rolling_sum_by("time", window).over(entity).alias(f"{entity}_sum_{window}")
+            yield amount.rolling_mean_by("time", window).over(entity).alias(f"{entity}_mean_{window}")
+            yield amount.rolling_std_by("time", window).over(entity).alias(f"{entity}_std_{window}")
 
 
 def run(columns):
     """One frame in, one frame out."""
-    times = pl.col("time_ms").cast(pl.Datetime("ms"))
-    frame = pl.DataFrame(columns).select("card", "merchant", "amount", time=times)
+    frame = pl.DataFrame(columns).with_columns(time=pl.col("time_ms").cast(pl.Datetime("ms")), one=pl.lit(1))
     start = time.perf_counter()
-    measured = pl.concat([_rolled(frame, e, w) for e in ENTITIES for w in WINDOWS_MS], how="horizontal")
+    measured = frame.select(*_expressions())
     seconds = time.perf_counter() - start
     return seconds, measured.select(NAMES).cast(pl.Float64).to_numpy().T
