@@ -1,0 +1,5 @@
+"""The analysis side: DuckDB over Parquet files projected from the log, and over the log's tail."""
+
+from ringfence.adapters.lake.lake import DecisionQuery, Lake
+
+__all__ = ["DecisionQuery", "Lake"]

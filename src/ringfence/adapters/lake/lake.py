@@ -1,0 +1,154 @@
+"""Questions about events, decisions and features, answered in SQL without touching the pipeline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from ringfence.adapters.lake import guard, views
+from ringfence.adapters.lake.tables import TopicTable
+from ringfence.decisions.decision import DECISION_FIELDS, Decision
+from ringfence.errors import InputError
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.ports import DECISIONS, EVENTS
+from ringfence.scoring.rules import Outcome
+
+if TYPE_CHECKING:
+    from ringfence.adapters.sqlite import Store
+
+FILE_ROWS = 200_000
+
+_QUARANTINE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("position", pa.int64()),
+        ("reason", pa.string()),
+        ("message", pa.string()),
+        ("original", pa.binary()),
+        ("original_format", pa.string()),
+        ("mapping", pa.string()),
+        ("received_ms", pa.int64()),
+        ("replayed_ms", pa.int64()),
+        ("outcome", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionQuery:
+    """Which decisions to list; None filters nothing. Times are event times, `until_ms` not included."""
+
+    entity: str | None = None  # "card", "customer", ..., with entity_id
+    entity_id: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    outcome: str | None = None
+    rule: str | None = None  # id of an active rule that fired
+    limit: int = 50
+
+
+class Lake:
+    """Views `events`, `transactions`, `labels`, `decisions`, `features`, `quarantine` of a store, read-only.
+
+    Every question first takes in what the log has gained: full files of rows go to the store's `tables`
+    folder, which may be deleted at any time, the rest stays in memory. Any thread may ask, one at a time.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._topics = {
+            topic: TopicTable(store.tables / topic, store.log, topic, FILE_ROWS)
+            for topic in (EVENTS, DECISIONS)
+        }
+        self._quarantine_state: object = None
+        self._lock = Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def sql(self, text: str) -> pa.Table:
+        """The answer to one reading statement.
+
+        `InputError` with DuckDB's words where it cannot be answered.
+        """
+        with self._lock:
+            connection = self._refresh()
+            guard.check_only_reads(connection, text)
+            try:
+                return connection.sql(text).to_arrow_table()
+            except duckdb.Error as error:
+                raise InputError(str(error)) from None
+
+    def find_transaction(self, transaction_id: str) -> dict[str, Any] | None:
+        """The transaction with this id, by field."""
+        found = self._ask(
+            "SELECT * FROM transactions WHERE transaction_id = $id LIMIT 1", {"id": transaction_id}
+        )
+        rows: list[dict[str, Any]] = found.to_pylist()
+        return rows[0] if rows else None
+
+    def find_decision(self, transaction_id: str) -> Decision | None:
+        """The decision on this transaction with all that it knew."""
+        found = self._ask(
+            "SELECT * FROM raw_decisions WHERE transaction_id = $id LIMIT 1", {"id": transaction_id}
+        )
+        return _decision(found.to_pylist()[0]) if len(found) else None
+
+    def decisions(self, query: DecisionQuery) -> pa.Table:
+        """Decisions with amount, currency and main ids of their transactions, newest first."""
+        if query.entity is not None and query.entity not in ENTITY_KEYS:
+            raise InputError(f"no entity {query.entity!r}: one of {', '.join(ENTITY_KEYS)}")
+        filters = {name: value for name, value in asdict(query).items() if value is not None}
+        column = ENTITY_KEYS[filters.pop("entity", "card")]
+        return self._ask(views.decision_query(filters, column), filters)
+
+    def project(self) -> None:
+        """Take in what the log has gained, without a question."""
+        with self._lock:
+            self._refresh()
+
+    def close(self) -> None:
+        """Release the memory; the store stays open."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _ask(self, text: str, arguments: dict[str, Any]) -> pa.Table:
+        with self._lock:
+            return self._refresh().sql(text, params=arguments).to_arrow_table()
+
+    def _refresh(self) -> duckdb.DuckDBPyConnection:
+        connection = self._connection
+        first = connection is None
+        if connection is None:
+            connection = self._connection = guard.connect(self._store.tables)
+        make = {EVENTS: views.event_views, DECISIONS: views.decision_views}
+        for topic, table in self._topics.items():
+            if table.refresh() or first:
+                connection.register(f"tail_{topic}", table.tail)
+                connection.sql(views.raw_view(topic, table.files))
+                columns = [row[0] for row in connection.sql(f"DESCRIBE raw_{topic}").fetchall()]
+                for statement in make[topic](columns):
+                    connection.sql(statement)
+        self._refresh_quarantine(connection)
+        return connection
+
+    def _refresh_quarantine(self, connection: duckdb.DuckDBPyConnection) -> None:
+        state = self._store.quarantine.counts()
+        if state == self._quarantine_state:
+            return
+        rows = [asdict(record) for record in self._store.quarantine.records(limit=-1)]
+        connection.register("quarantine", pa.Table.from_pylist(rows, _QUARANTINE))
+        self._quarantine_state = state
+
+
+def _decision(row: dict[str, Any]) -> Decision:
+    fields = {field.name: row[field.name] for field in DECISION_FIELDS}
+    fields["outcome"] = Outcome(fields["outcome"])
+    features = {name: row[name] for name in json.loads(row["feature_names"])}
+    return Decision(**fields, features=features, versions=json.loads(row["versions"]))

@@ -1,0 +1,92 @@
+"""What a batch of the log looks like as rows of a table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
+from ringfence.events import codec
+from ringfence.events.model import EVENT_SCHEMA
+from ringfence.ports import DECISIONS, EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ringfence.ports import LogBatch
+
+_EXTRA: Final = [("features_digest", "features"), ("rules_digest", "rules")]
+
+EMPTY: Final[dict[str, pa.Table]] = {
+    EVENTS: pa.schema(
+        [pa.field("offset", pa.int64()), *EVENT_SCHEMA, pa.field("amount", pa.float64())]
+    ).empty_table(),
+    DECISIONS: pa.schema(
+        [
+            *(
+                (field.name, pa.string() if field.name == "outcome" else field.type)
+                for field in DECISION_FIELDS
+            ),
+            *((name, pa.string()) for name, _ in _EXTRA),
+            ("versions", pa.string()),
+            ("feature_names", pa.string()),
+        ]
+    ).empty_table(),
+}
+"""No rows, and every column that is always there."""
+
+
+def event_rows(batch: LogBatch) -> pa.Table:
+    """Events with their offset, their amount in major units, and `attributes.*` as columns."""
+    events = codec.decode(batch.payload)
+    rows = pa.Table.from_batches([events.table])
+    rows = rows.add_column(0, "offset", pa.array(np.arange(batch.base_offset, batch.next_offset)))
+    return _plain(rows.append_column("amount", pa.array(events.amount, from_pandas=True)))
+
+
+def decision_rows(batch: LogBatch) -> pa.Table:
+    """Decisions with their features and versions as columns."""
+    decisions = DecisionBatch.decode(batch.payload)
+    versions = decisions.versions
+    constants = {name: versions.get(key) for name, key in _EXTRA}
+    constants["versions"] = json.dumps(versions)
+    constants["feature_names"] = json.dumps(decisions.feature_names)
+    rows = pa.Table.from_batches([decisions.table]).replace_schema_metadata(None)
+    for name, value in constants.items():
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.string()), len(rows)))
+    return _plain(rows)
+
+
+ROWS: Final[dict[str, Callable[[LogBatch], pa.Table]]] = {EVENTS: event_rows, DECISIONS: decision_rows}
+
+
+def concat(topic: str, tables: Sequence[pa.Table]) -> pa.Table:
+    """All rows under all columns.
+
+    A free field that is text in one batch and a number in another becomes text.
+    """
+    merged: dict[str, Any] = {}
+    for table in tables:
+        for field in table.schema:
+            known = merged.setdefault(field.name, field.type)
+            if known != field.type:
+                merged[field.name] = pa.string()
+    aligned = [_cast(table, merged) for table in tables]
+    return pa.concat_tables([EMPTY[topic], *aligned], promote_options="permissive")
+
+
+def _cast(table: pa.Table, types: dict[str, Any]) -> pa.Table:
+    return table.cast(pa.schema([(name, types[name]) for name in table.schema.names]))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Without dictionaries and columns of nothing: files and tail then agree on types."""
+    fields = [
+        (field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
+        for field in table.schema
+        if not pa.types.is_null(field.type)
+    ]
+    return table.select([name for name, _ in fields]).cast(pa.schema(fields))

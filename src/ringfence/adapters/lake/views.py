@@ -1,0 +1,97 @@
+"""The SQL that makes readable views of files and tails."""
+
+# ruff: noqa: S608 - identifiers go through `quoted`, texts through `text`, values are parameters
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.events.model import ATTRIBUTE_PREFIX, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_KINDS: Final = " ".join(f"WHEN {kind.value} THEN '{kind.name.lower()}'" for kind in Kind)
+_NOT_OF_TRANSACTIONS: Final = (
+    "kind, event_id, label, label_source, entity_type, entity_id, list_name, list_kind, removed, "
+    "effective_at_ms, expires_at_ms, note"
+)
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """An SQL text literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def raw_view(topic: str, files: Sequence[Path]) -> str:
+    """`raw_<topic>`: every row of the files and of the registered tail."""
+    parts = [f"SELECT * FROM tail_{topic}"]
+    if files:
+        paths = ", ".join(text(str(path)) for path in files)
+        parts.insert(0, f"SELECT * FROM read_parquet([{paths}], union_by_name = true)")
+    return _view(f"raw_{topic}", " UNION ALL BY NAME ".join(parts))
+
+
+def event_views(columns: Iterable[str]) -> list[str]:
+    """`events`, `transactions` and `labels`. Free fields are `attributes.<name>`, as in rules."""
+    free = [name for name in columns if name.startswith(ATTRIBUTE_PREFIX)]
+    attributes = _struct(free, ATTRIBUTE_PREFIX) if free else "CAST(NULL AS JSON)"
+    left_out = ", ".join(["kind", '"offset"', *map(quoted, free)])
+    events = (
+        f'SELECT "offset", CASE kind {_KINDS} END AS kind, make_timestamp_ms(event_time_ms) AS event_time, '
+        f"* EXCLUDE ({left_out}), {attributes} AS attributes FROM raw_events"
+    )
+    transactions = f"SELECT * EXCLUDE ({_NOT_OF_TRANSACTIONS}) FROM events WHERE kind = 'transaction'"
+    labels = (
+        'SELECT "offset", event_time, event_time_ms, transaction_id, label, label_source '
+        "FROM events WHERE kind = 'label'"
+    )
+    return [_view("events", events), _view("transactions", transactions), _view("labels", labels)]
+
+
+def decision_views(columns: Iterable[str]) -> list[str]:
+    """`decisions`, and `features`, where `card.count_1h` is written as in rules."""
+    features = [name for name in columns if "." in name]
+    structs = []
+    for entity in dict.fromkeys(name.partition(".")[0] for name in features):
+        own = [name for name in features if name.startswith(f"{entity}.")]
+        structs.append(f"{_struct(own, f'{entity}.')} AS {quoted(entity)}")
+    left_out = ", ".join(["feature_names", *map(quoted, features)])
+    decisions = (
+        f"SELECT * EXCLUDE ({left_out}), make_timestamp_ms(event_time_ms) AS event_time, "
+        "make_timestamp_ms(decided_at_ms) AS decided_at FROM raw_decisions"
+    )
+    which = '"offset", transaction_id, event_time_ms, make_timestamp_ms(event_time_ms) AS event_time'
+    measured = f"SELECT {', '.join([which, *structs])} FROM raw_decisions"
+    return [_view("decisions", decisions), _view("features", measured)]
+
+
+def _view(name: str, query: str) -> str:
+    return f"CREATE OR REPLACE VIEW {name} AS {query}"
+
+
+def _struct(names: Sequence[str], prefix: str) -> str:
+    return "{" + ", ".join(f"{text(name.removeprefix(prefix))}: {quoted(name)}" for name in names) + "}"
+
+
+def decision_query(filters: dict[str, Any], entity_column: str | None) -> str:
+    """Decisions with who and how much, newest first, where the given filters hold."""
+    conditions = {
+        "since_ms": "d.event_time_ms >= $since_ms",
+        "until_ms": "d.event_time_ms < $until_ms",
+        "outcome": "d.outcome = $outcome",
+        "rule": "list_contains(d.rules, $rule)",
+        "entity_id": f"t.{quoted(entity_column or '')} = $entity_id",
+    }
+    where = [condition for name, condition in conditions.items() if filters.get(name) is not None]
+    return (
+        "SELECT d.*, t.amount, t.currency, t.customer_id, t.card_id, t.merchant_id FROM decisions d "
+        f'JOIN transactions t ON t."offset" = d."offset" WHERE {" AND ".join(where) or "true"} '
+        'ORDER BY d.event_time_ms DESC, d."offset" DESC LIMIT $limit'
+    )
