@@ -22,6 +22,9 @@ EVENTS = "events"
 DECISIONS = "decisions"
 """Topic of decisions; a decision has the offset of its event."""
 
+FLAG_MATCHES = "flag_matches"
+"""Topic of transactions that a flag turned out to cover after they had been decided."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:
@@ -128,4 +131,70 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Milliseconds since 1970, UTC."""
+        ...
+
+
+class Journal(Protocol):
+    """Where one writer's events, decisions and all that must commit with them are kept together."""
+
+    @property
+    def log(self) -> EventLog:
+        """The log, for reading."""
+        ...
+
+    def commit(
+        self,
+        batches: Sequence[LogBatch] = (),
+        *,
+        bad_records: Sequence[BadRecord] = (),
+        schedule: bytes | None = None,
+        now_ms: int = 0,
+    ) -> None:
+        """All of it or nothing, on stable storage on return; batches as in `EventLog.append`, with its errors.
+
+        `schedule`, if given, replaces what is pending.
+        """
+        ...
+
+    def schedule(self) -> bytes | None:
+        """What the last commit that said so left pending."""
+        ...
+
+
+class Saved(Protocol):
+    """The state after all events before `offset`: arrays by name, and a header of JSON values."""
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def header(self) -> dict[str, Any]: ...
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+
+
+class SnapshotStore(Protocol):
+    """Saved states of the pipeline, by log offset."""
+
+    def save(self, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int) -> None:
+        """Write on this thread; on stable storage on return."""
+        ...
+
+    def save_in_background(
+        self, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int
+    ) -> bool:
+        """Write the arrays as they are now while the caller goes on changing them; False if one is being written."""
+        ...
+
+    def wait(self) -> object:
+        """Until the one in the background has ended."""
+        ...
+
+    def load_latest(self) -> tuple[Saved | None, list[str]]:
+        """The newest sound snapshot, and what is wrong with each newer one that is damaged."""
+        ...
+
+    def discard_beyond(self, offset: int) -> None:
+        """Remove snapshots of a state that the log, after a crash, no longer leads to."""
         ...

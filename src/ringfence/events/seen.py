@@ -27,8 +27,10 @@ class SeenIds:
     looks at the other `offsets_of` the hash and adds its own with `insert`.
 
     >>> seen = SeenIds()
-    >>> seen.find_or_insert(np.array([11, 22, 11]), np.array([0, 1, 2])).tolist()
-    [-1, -1, 0]
+    >>> seen.admit(np.array([11, 22, 11, 33]), base=100).tolist()
+    [-1, -1, 100, -1]
+    >>> seen.offsets_of(33)
+    [102]
     """
 
     def __init__(self) -> None:
@@ -43,15 +45,16 @@ class SeenIds:
         """Memory of the table in bytes."""
         return self._table.nbytes
 
-    def find_or_insert(self, hashes: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Per row the offset of the first entry with this hash, or -1 where the row has become that entry.
+    def admit(self, hashes: NDArray[np.int64], base: int) -> NDArray[np.int64]:
+        """Per row the offset of the first entry with this hash, or -1 where the row is new.
 
-        A row sees the rows before it. Offsets are >= 0.
+        New rows take the offsets from `base` on, one after the other; a row sees the rows before it. A hash of 0 stands for
+        an event without an id: always new, never entered.
         """
         found = np.empty(len(hashes), np.int64)
-        done = 0
+        done, offset = 0, base
         while True:
-            done, self._count = _find_or_insert(self._table, self._count, hashes, offsets, found, done)
+            done, self._count, offset = _admit(self._table, self._count, hashes, offset, found, done)
             if done == len(hashes):
                 return found
             self._grow()
@@ -110,15 +113,15 @@ def _home(id_hash: np.int64, slots: int) -> np.int64:
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_or_insert(
+def _admit(
     table: NDArray[np.int64],
     count: int,
     hashes: NDArray[np.int64],
-    offsets: NDArray[np.int64],
+    offset: int,
     found: NDArray[np.int64],
     start: int,
-) -> tuple[int, int]:
-    """Rows from `start` on, until the table has to grow. Returns (rows done, count)."""
+) -> tuple[int, int, int]:
+    """Rows from `start` on, until the table has to grow. Returns (rows done, count, next offset)."""
     slots = len(table)
     limit = int((slots - _SLACK) * _FILL)
     for block in range(start, len(hashes), _BLOCK):
@@ -127,8 +130,12 @@ def _find_or_insert(
         for row in range(block, end):  # loads that do not wait for each other
             fetched |= table[_home(hashes[row], slots), 1]
         if fetched < 0:  # never: keeps the loads
-            return block, count
+            return block, count, offset
         for row in range(block, end):
+            if hashes[row] == 0:
+                found[row] = -1
+                offset += 1
+                continue
             slot = _home(hashes[row], slots)
             while table[slot, 1] != 0 and table[slot, 0] != hashes[row]:
                 slot += 1
@@ -136,12 +143,13 @@ def _find_or_insert(
                 found[row] = table[slot, 1] - 1
                 continue
             if count >= limit or slot >= slots - 1:
-                return row, count
+                return row, count, offset
             table[slot, 0] = hashes[row]
-            table[slot, 1] = offsets[row] + 1
+            table[slot, 1] = offset + 1
             found[row] = -1
             count += 1
-    return len(hashes), count
+            offset += 1
+    return len(hashes), count, offset
 
 
 @numba.njit(cache=True, nogil=True)

@@ -32,7 +32,7 @@ class Finished:
 class Snapshots:
     """The snapshots of one store, by log offset; the newest `keep` stay.
 
-    Take them after the events before `offset` have been committed: a snapshot is never ahead of its log.
+    One may be ahead of what the log has committed; `discard_beyond` sees to that after a crash.
     """
 
     def __init__(self, folder: Path, keep: int = 3) -> None:
@@ -99,6 +99,15 @@ class Snapshots:
             except OSError as error:
                 damaged.append(f"{path}: {error.strerror}")
         return None, damaged
+
+    def discard_beyond(self, offset: int) -> None:
+        """Remove snapshots ahead of the log's end, as a crash between a snapshot and its log's commit leaves them.
+
+        The log will reach that offset again with other events.
+        """
+        for path in self._paths():
+            if int(path.stem.split("-")[1]) > offset:
+                path.unlink(missing_ok=True)
 
     def offsets(self) -> list[int]:
         """Offsets of the snapshots that are there, newest first."""

@@ -1,0 +1,190 @@
+"""What enters the log: labels at their time, every id once, the same id with other content refused."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.events import codec
+from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.events.batch import EventBatch
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
+from ringfence.events.schedule import Schedule
+from ringfence.events.seen import SeenIds
+from ringfence.ports import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ringfence.ports import EventLog
+
+_KIND_SALT = np.array([0, 0x51ED270B, 0x2545F491, 0x6C078965, 0x5D588B65], np.int64) << 21
+_NOT_CONTENT = frozenset({"ingest_time_ms"})
+_IN_FLIGHT = 32  # batches admitted but perhaps not yet committed, to be compared with from memory
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What of a batch is new.
+
+    Attributes:
+        events: the new events, in order, to be logged from the current end of the log on.
+        offsets: per row of the batch as it was ordered (`rows`), its offset in the log; -1 for a conflict.
+        rows: the batch with due labels in their places.
+        duplicates: rows that the log has already, with equal content.
+        conflicts: rows whose id the log has with other content, as bad records.
+    """
+
+    events: EventBatch
+    rows: EventBatch
+    offsets: NDArray[np.int64]
+    duplicates: int
+    conflicts: list[BadRecord]
+
+
+class Intake:
+    """The door to one log. `seen` and the schedule are part of the state that snapshots keep."""
+
+    def __init__(self, log: EventLog, seed: int) -> None:
+        self._log = log
+        self._seed = seed
+        self.seen = SeenIds()
+        self.schedule = Schedule()
+        self._stored = lru_cache(maxsize=8)(self._read)
+        self._latest: deque[tuple[int, EventBatch]] = deque(maxlen=_IN_FLIGHT)
+
+    def admit(self, events: EventBatch, labels: EventBatch | None, base: int) -> Admitted:
+        """Order, then keep what is new; the first new event will have offset `base`."""
+        if labels is not None:
+            self.schedule.add(labels)
+        return self.admit_now(self.schedule.release(events), base)
+
+    def admit_now(self, rows: EventBatch, base: int) -> Admitted:
+        """The same for events that take effect as they stand."""
+        hashes = self._ids(rows)
+        found = self.seen.admit(hashes, base)
+        known = np.flatnonzero(found >= 0)
+        if not len(known):
+            self._latest.append((base, rows))
+            return Admitted(rows, rows, base + np.arange(len(rows)), 0, [])
+        fresh = rows.take(found < 0)
+        if len(fresh):
+            self._latest.append((base, fresh))
+        offsets = found.copy()
+        offsets[found < 0] = base + np.arange(len(fresh))
+        differs = self._differing(rows, known, found[known])
+        conflicts = [_conflict(rows, int(row), int(found[row])) for row in known[differs]]
+        offsets[known[differs]] = -1
+        return Admitted(fresh, rows, offsets, len(known) - len(conflicts), conflicts)
+
+    def absorb(self, events: EventBatch, base: int) -> None:
+        """Remember the ids of events that the log holds from offset `base` on."""
+        self.seen.admit(self._ids(events), base)
+
+    def _ids(self, events: EventBatch) -> NDArray[np.int64]:
+        """Hash of each event's identity, 0 for one without."""
+        ids = events.hashes("transaction_id", self._seed)
+        others = ~events.is_transaction
+        if not others.any():
+            return ids
+        own = events.hashes("event_id", self._seed)
+        salted = np.where(own == 0, 0, own ^ _KIND_SALT[events.kind])
+        return np.where(others, salted, ids)
+
+    def _differing(
+        self, rows: EventBatch, known: NDArray[np.int64], found: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which of the known rows differ from the events at the offsets found."""
+        differs = np.zeros(len(known), np.bool_)
+        todo = np.arange(len(known))
+        while len(todo):
+            start, stop, stored = self._stored(int(found[todo[0]]))
+            here = (found[todo] >= start) & (found[todo] < stop)
+            members = todo[here]
+            if stored is not None:
+                differs[members] = _unequal(rows.take(known[members]), stored.take(found[members] - start))
+            todo = todo[~here]
+        return differs
+
+    def _read(self, offset: int) -> tuple[int, int, EventBatch | None]:
+        """The stored batch that holds an offset, with its bounds; None where retention has taken it."""
+        for base, events in self._latest:
+            if base <= offset < base + len(events):
+                return base, base + len(events), events
+        if offset < self._log.start_offset(EVENTS):
+            return offset, offset + 1, None
+        batch = next(iter(self._log.read(EVENTS, offset)))
+        return batch.base_offset, batch.next_offset, codec.decode(batch.payload)
+
+    def pending(self) -> EventBatch | None:
+        """Labels that are not due yet."""
+        held = self.schedule.drain()
+        if held is not None:
+            self.schedule.add(held)
+        return held
+
+    def resume(self, pending: EventBatch | None, now_ms: int | None) -> None:
+        """Hold what was pending; the stream has got to `now_ms`."""
+        self.schedule = Schedule() if now_ms is None else Schedule(now_ms)
+        if pending is not None:
+            self.schedule.add(pending)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """State for a snapshot; the schedule is stored beside the log."""
+        return self.seen.arrays()
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `arrays` gave."""
+        self.seen = SeenIds.from_arrays(arrays)
+
+
+def _unequal(one: EventBatch, other: EventBatch) -> NDArray[np.bool_]:
+    """Row by row, whether any field but the time of receipt differs."""
+    names = (set(one.table.schema.names) | set(other.table.schema.names)) - _NOT_CONTENT
+    result = np.zeros(len(one), np.bool_)
+    for name in sorted(names):
+        left, right = _comparable(one.column(name)), _comparable(other.column(name))
+        if left.type != right.type:
+            left, right = left.cast(pa.string()), right.cast(pa.string())
+        equal = pc.fill_null(pc.equal(left, right), False)
+        both_null = pc.and_(pc.is_null(left), pc.is_null(right))
+        result |= ~pc.or_(equal, both_null).to_numpy(zero_copy_only=False)
+    return result
+
+
+def _comparable(values: Any) -> Any:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def _conflict(rows: EventBatch, row: int, offset: int) -> BadRecord:
+    record = _as_json(rows, row)
+    identity = record.get("transaction_id") or record.get("event_id")
+    problem = f"{identity!r} came before with other content (log offset {offset}): a correction needs an id of its own"
+    field = "transaction_id" if "transaction_id" in record else "event_id"
+    original = json.dumps(record, ensure_ascii=False, default=str).encode()
+    return BadRecord("log", offset, (Fault(Reason.CONFLICT, field, problem),), original)
+
+
+def _as_json(rows: EventBatch, row: int) -> dict[str, Any]:
+    """One event as the canonical JSON that it could have come as."""
+    values = {name: rows.table.column(name)[row].as_py() for name in rows.table.schema.names}
+    record = {
+        name: value for name, value in values.items() if value is not None and name in EVENT_SCHEMA.names
+    }
+    record.pop("ingest_time_ms", None)
+    record["kind"] = Kind(values["kind"]).name.lower()
+    attributes = {
+        name.removeprefix(ATTRIBUTE_PREFIX): value
+        for name, value in values.items()
+        if value is not None and name.startswith(ATTRIBUTE_PREFIX)
+    }
+    return record | ({"attributes": attributes} if attributes else {})

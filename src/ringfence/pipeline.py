@@ -1,0 +1,170 @@
+"""The main path. Read this first.
+
+    events ──► enrich ──► measure ──► judge ──► decide ──► decisions
+
+A payment is decided by a deterministic function of an ordered log: `Pipeline` is that function and the state that it carries along the
+log. It commits nothing, waits for nothing and knows no clock; `runner.py` is the shell that does. The same log, from the
+beginning or from a snapshot, gives the same decisions bit for bit.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from ringfence.decisions.decide import Decider
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.policy import Cause
+from ringfence.features.engine import Engine
+from ringfence.scoring.columns import Columns
+from ringfence.scoring.reference import Reference, segments
+from ringfence.scoring.rules import compile_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.rules import CompiledRules, RuleSet
+
+LATE = "late_event"
+"""Cause of degradation: the event came later than the specification allows, so its features are over what state remains."""
+
+
+@dataclass(slots=True)
+class Step:
+    """What one batch of events led to.
+
+    `flag_matches` are transactions decided earlier that a flag of this batch turned out to cover (`FLAG_MATCH_SCHEMA`).
+    """
+
+    decisions: DecisionBatch | None
+    flag_matches: list[pa.RecordBatch] = field(default_factory=list)
+
+
+class Pipeline:
+    """Features, reference state and rules along one log."""
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        rules: RuleSet | CompiledRules,
+        seed: int = 0,
+        stopwatch: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`seed` keys the hashes of ids; one log keeps one seed. `stopwatch` gives seconds, for `seconds` and latencies."""
+        self.spec = spec
+        self.seed = seed
+        self.engine = Engine(spec, seed)
+        self.reference = Reference(seed)
+        self.offset = 0
+        self.stopwatch = stopwatch
+        self.seconds = dict.fromkeys(("measure", "enrich", "judge", "decide"), 0.0)
+        self.use(rules)
+
+    def use(self, rules: RuleSet | CompiledRules) -> None:
+        """Judge by these rules from the next event on."""
+        self.rules = rules if hasattr(rules, "judge") else compile_rules(rules, self.spec)
+        self._decider = Decider(self.rules)
+
+    def step(self, events: EventBatch, decided_at_ms: int = 0, received: float | None = None) -> Step:
+        """Take the next events of the log; one decision per transaction, in order. `received` is the stopwatch's reading then."""
+        base = self.offset
+        late = self._late(events)
+        features = self._timed("measure", self.engine.measure, events)
+        parts, matches, begin = [], [], 0
+        for start, stop, is_control in segments(events):
+            segment = events if stop - start == len(events) else events.slice(start, stop)
+            if is_control:
+                found = self._timed("enrich", self.reference.apply, segment, base + start)
+                if found.num_rows:
+                    matches.append(found)
+                continue
+            rows = np.flatnonzero(segment.is_transaction)
+            payments = segment if len(rows) == len(segment) else segment.take(rows)
+            end = begin + len(rows)
+            if len(rows):
+                causes = [Cause(LATE, late[begin:end])] if late[begin:end].any() else []
+                parts.append(
+                    self._decide(
+                        payments, features[:, begin:end], base + start + rows, causes, decided_at_ms, received
+                    )
+                )
+            self._timed("enrich", self.reference.remember, segment, base + start)
+            begin = end
+        self.offset = base + len(events)
+        return Step(_joined(parts), matches)
+
+    def absorb(self, events: EventBatch) -> None:
+        """Take events whose decisions are known already: the state moves on, nothing is judged."""
+        self.engine.measure(events)
+        for start, stop, is_control in segments(events):
+            act = self.reference.apply if is_control else self.reference.remember
+            act(events.slice(start, stop), self.offset + start)
+        self.offset += len(events)
+
+    def _decide(
+        self,
+        payments: EventBatch,
+        features: NDArray[np.float64],
+        offsets: NDArray[np.int64],
+        causes: list[Cause],
+        decided_at_ms: int,
+        received: float | None,
+    ) -> DecisionBatch:
+        columns = Columns(payments, self.spec, features, self.reference, self.rules.ruleset.zone)
+        verdicts = self._timed("judge", self.rules.judge, columns)
+        latency_us = 0 if received is None else round(1e6 * (self.stopwatch() - received))
+        return self._timed(
+            "decide",
+            self._decider.decide,
+            columns,
+            verdicts,
+            offsets,
+            decided_at_ms,
+            causes=causes,
+            latency_us=latency_us,
+        )
+
+    def _late(self, events: EventBatch) -> NDArray[np.bool_]:
+        """Which transactions are later than the specification allows."""
+        times = events.event_time_ms[events.is_transaction]
+        if not len(times):
+            return np.zeros(0, np.bool_)
+        seen = self.engine.watermark_ms
+        watermark = np.maximum.accumulate(times if seen is None else np.maximum(times, seen))
+        late: NDArray[np.bool_] = times < watermark - self.spec.allowed_lateness_ms
+        return late
+
+    def _timed(self, stage: str, act: Any, *args: Any, **more: Any) -> Any:
+        begin = self.stopwatch()
+        result = act(*args, **more)
+        self.seconds[stage] += self.stopwatch() - begin
+        return result
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Views of the state behind `offset`, for a snapshot; they change with the next step."""
+        engine = {f"engine.{name}": array for name, array in self.engine.arrays().items()}
+        return engine | {f"reference.{name}": array for name, array in self.reference.to_arrays().items()}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], offset: int) -> None:
+        """Go on from the `arrays` of a pipeline with the same specification and seed, taken at `offset`."""
+        self.engine = Engine.from_arrays(self.spec, self.seed, _part(arrays, "engine."))
+        self.reference = Reference.from_arrays(_part(arrays, "reference."), self.seed)
+        self.offset = offset
+
+
+def _part(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _joined(parts: list[DecisionBatch]) -> DecisionBatch | None:
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return DecisionBatch(pa.concat_batches([part.table for part in parts]))
