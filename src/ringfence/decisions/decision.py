@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -190,27 +191,26 @@ class Cells(NamedTuple):
 
     def lists(self, labels: Any) -> Any:
         """Arrow list column: row i holds the labels of column i, in order."""
-        offsets = np.zeros(self.width + 1, np.int32)
         if self.column.size == 0:
-            return pa.ListArray.from_arrays(pa.array(offsets), labels[:0])
+            return _empty_lists(self.width)
+        offsets = np.zeros(self.width + 1, np.int32)
         np.cumsum(np.bincount(self.column, minlength=self.width), out=offsets[1:])
         return pa.ListArray.from_arrays(pa.array(offsets), labels.take(pa.array(self.label)))
+
+
+@lru_cache(maxsize=16)
+def _empty_lists(width: int) -> Any:
+    return pa.ListArray.from_arrays(pa.array(np.zeros(width + 1, np.int32)), pa.array([], pa.string()))
 
 
 _NO_CELLS: Final = np.empty(0, np.int64)
 
 
 def number_columns(matrix: Any) -> list[Any]:
-    """Arrow float64 columns of the rows of a matrix, NaN as null."""
+    """Arrow float64 columns of the rows of a matrix, null where it is not finite. They share the matrix's memory."""
     matrix = np.ascontiguousarray(matrix)
-    count = matrix.shape[1]
-    known = matrix == matrix  # noqa: PLR0124 (false for NaN only)
-    nulls = count - known.sum(axis=1)
-    bits = np.packbits(known, axis=1, bitorder="little")
-    data, validity = pa.py_buffer(matrix), pa.py_buffer(bits)
-    columns = []
-    for row, missing in enumerate(nulls.tolist()):
-        mask = validity.slice(row * bits.shape[1], bits.shape[1]) if missing else None
-        values = data.slice(row * count * 8, count * 8)
-        columns.append(pa.Array.from_buffers(pa.float64(), count, [mask, values], missing))
-    return columns
+    rows, width = matrix.shape
+    known = np.isfinite(matrix.ravel())
+    bits = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+    flat = pa.Array.from_buffers(pa.float64(), rows * width, [bits, pa.py_buffer(matrix)])
+    return [flat.slice(row * width, width) for row in range(rows)]
