@@ -196,6 +196,8 @@ def test_decisions_are_listed_newest_first_and_filtered(lake, store):
     assert offsets(entity="card", entity_id="c0", outcome="decline", until_ms=40_000) == [36, 24, 12, 0]
     with pytest.raises(InputError, match="no entity 'planet': one of card"):
         offsets(entity="planet", entity_id="x")
+    with pytest.raises(InputError, match="give both"):
+        offsets(entity_id="c1")
 
 
 def test_quarantine_can_be_asked(lake, store):

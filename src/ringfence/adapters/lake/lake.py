@@ -102,6 +102,8 @@ class Lake:
         """Decisions with amount, currency and main ids of their transactions, newest first."""
         if query.entity is not None and query.entity not in ENTITY_KEYS:
             raise InputError(f"no entity {query.entity!r}: one of {', '.join(ENTITY_KEYS)}")
+        if (query.entity is None) != (query.entity_id is None):
+            raise InputError("an entity goes with its id: give both, such as card and its token")
         filters = {name: value for name, value in asdict(query).items() if value is not None}
         column = ENTITY_KEYS[filters.pop("entity", "card")]
         return self._ask(views.decision_query(filters, column), filters)

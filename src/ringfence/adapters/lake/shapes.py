@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ringfence.ports import LogBatch
 
-_EXTRA: Final = [("features_digest", "features"), ("rules_digest", "rules")]
+_CONSTANT: Final = pa.dictionary(pa.int32(), pa.string())  # one value a batch, so its text is kept once
 
 EMPTY: Final[dict[str, pa.Table]] = {
     EVENTS: pa.schema(
@@ -26,13 +26,11 @@ EMPTY: Final[dict[str, pa.Table]] = {
     ).empty_table(),
     DECISIONS: pa.schema(
         [
-            *(
-                (field.name, pa.string() if field.name == "outcome" else field.type)
-                for field in DECISION_FIELDS
-            ),
-            *((name, pa.string()) for name, _ in _EXTRA),
-            ("versions", pa.string()),
-            ("feature_names", pa.string()),
+            *DECISION_FIELDS,
+            ("features_digest", _CONSTANT),
+            ("rules_digest", _CONSTANT),
+            ("versions", _CONSTANT),
+            ("feature_names", _CONSTANT),
         ]
     ).empty_table(),
 }
@@ -50,14 +48,17 @@ def event_rows(batch: LogBatch) -> pa.Table:
 def decision_rows(batch: LogBatch) -> pa.Table:
     """Decisions with their features and versions as columns."""
     decisions = DecisionBatch.decode(batch.payload)
-    versions = decisions.versions
-    constants = {name: versions.get(key) for name, key in _EXTRA}
-    constants["versions"] = json.dumps(versions)
-    constants["feature_names"] = json.dumps(decisions.feature_names)
+    constants = {
+        "features_digest": decisions.versions.get("features"),
+        "rules_digest": decisions.versions.get("rules"),
+        "versions": json.dumps(decisions.versions),
+        "feature_names": json.dumps(decisions.feature_names),
+    }
     rows = pa.Table.from_batches([decisions.table]).replace_schema_metadata(None)
+    first = pa.array(np.zeros(len(rows), np.int32))
     for name, value in constants.items():
-        rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.string()), len(rows)))
-    return _plain(rows)
+        rows = rows.append_column(name, pa.DictionaryArray.from_arrays(first, pa.array([value], pa.string())))
+    return rows
 
 
 ROWS: Final[dict[str, Callable[[LogBatch], pa.Table]]] = {EVENTS: event_rows, DECISIONS: decision_rows}
@@ -83,7 +84,7 @@ def _cast(table: pa.Table, types: dict[str, Any]) -> pa.Table:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Without dictionaries and columns of nothing: files and tail then agree on types."""
+    """Without dictionaries and columns of nothing, which differ from batch to batch."""
     fields = [
         (field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
         for field in table.schema

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ringfence.events.model import ATTRIBUTE_PREFIX, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
 _KINDS: Final = " ".join(f"WHEN {kind.value} THEN '{kind.name.lower()}'" for kind in Kind)
@@ -80,18 +80,25 @@ def _struct(names: Sequence[str], prefix: str) -> str:
     return "{" + ", ".join(f"{text(name.removeprefix(prefix))}: {quoted(name)}" for name in names) + "}"
 
 
-def decision_query(filters: dict[str, Any], entity_column: str | None) -> str:
-    """Decisions with who and how much, newest first, where the given filters hold."""
+def decision_query(filters: Collection[str], entity_column: str) -> str:
+    """Decisions with who and how much, newest first, where the named filters hold.
+
+    Chosen by the few columns that the filters need; only then are whole rows read.
+    """
     conditions = {
         "since_ms": "d.event_time_ms >= $since_ms",
         "until_ms": "d.event_time_ms < $until_ms",
         "outcome": "d.outcome = $outcome",
         "rule": "list_contains(d.rules, $rule)",
-        "entity_id": f"t.{quoted(entity_column or '')} = $entity_id",
+        "entity_id": f"t.{quoted(entity_column)} = $entity_id",
     }
-    where = [condition for name, condition in conditions.items() if filters.get(name) is not None]
+    where = " AND ".join(conditions[name] for name in filters if name in conditions) or "true"
+    with_entity = 'JOIN raw_events t ON t."offset" = d."offset"' if "entity_id" in filters else ""
+    order = 'd.event_time_ms DESC, d."offset" DESC'
     return (
-        "SELECT d.*, t.amount, t.currency, t.customer_id, t.card_id, t.merchant_id FROM decisions d "
-        f'JOIN transactions t ON t."offset" = d."offset" WHERE {" AND ".join(where) or "true"} '
-        'ORDER BY d.event_time_ms DESC, d."offset" DESC LIMIT $limit'
+        f'WITH chosen AS MATERIALIZED (SELECT d."offset" FROM raw_decisions d {with_entity} WHERE {where} '
+        f"ORDER BY {order} LIMIT $limit) "
+        "SELECT d.*, t.amount, t.currency, t.customer_id, t.card_id, t.merchant_id FROM chosen "
+        'JOIN decisions d ON d."offset" = chosen."offset" JOIN transactions t ON t."offset" = d."offset" '
+        f"ORDER BY {order}"
     )
