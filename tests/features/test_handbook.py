@@ -31,12 +31,6 @@ def expected(payments):
     return np.array([found[name] for name in EXAMPLE["HANDBOOK_NAMES"]])
 
 
-def assert_counts_equal_and_quotients_to_the_last_digits(got, want):
-    counts = [i for i, name in enumerate(EXAMPLE["HANDBOOK_NAMES"]) if "_NB_" in name]
-    np.testing.assert_array_equal(got[counts], want[counts])
-    np.testing.assert_allclose(got, want, rtol=1e-14, atol=0)
-
-
 @pytest.mark.parametrize("label_delay_days", [0, 3, 7])
 def test_the_specification_gives_the_handbooks_values(label_delay_days):
     """Labels that come within the week of the delay give the same risk, whenever exactly they come."""
@@ -44,7 +38,7 @@ def test_the_specification_gives_the_handbooks_values(label_delay_days):
     log = log_of_payments(payments, label_delay_days * DAY_MS)
     want = expected(payments)
     assert want[-1].max() > 0.05
-    assert_counts_equal_and_quotients_to_the_last_digits(Engine(EXAMPLE["spec"]).measure(log), want)
+    np.testing.assert_array_equal(Engine(EXAMPLE["spec"]).measure(log), want)
 
 
 def test_the_definitions_in_sorted_arrays_agree_with_the_oracle():
@@ -72,4 +66,4 @@ def test_weekend_and_night_are_facts_of_the_payment():
 def test_the_first_fifty_days_of_the_real_set_are_equal_too():
     payments = read_payments(f"{DATA}/handbook_raw.parquet", days=50)
     got = Engine(EXAMPLE["spec"]).measure(log_of_payments(payments))
-    assert_counts_equal_and_quotients_to_the_last_digits(got, expected(payments))
+    np.testing.assert_array_equal(got, expected(payments))

@@ -1,0 +1,22 @@
+"""The page that defines the features names every kind, and its example runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ringfence.features.spec import FeatureKind
+
+PAGE = (Path(__file__).parents[2] / "docs" / "concepts" / "features.md").read_text()
+
+
+@pytest.mark.parametrize("kind", list(FeatureKind))
+def test_the_page_defines_this_kind(kind):
+    assert re.search(rf"^\| .*`{kind}[(`]", PAGE, re.MULTILINE)
+
+
+def test_the_example_of_the_page_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(example, "features.md", "exec"), {})
