@@ -1,0 +1,110 @@
+"""Card numbers become tokens wherever they stand; other digits stay."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringfence.errors import InputError
+from ringfence.events.cards import may_hold_card, replace_cards
+from ringfence.events.tokens import Tokenizer
+
+PAN = "4111111111111111"
+TOKENIZER = Tokenizer(b"0123456789abcdef")
+PIECES = st.sampled_from(
+    [PAN, "5500-0000-0000-0004", "4111 1111 1111 1111", "x", "12", "-", " ", "1234", "9"]
+)
+
+
+def test_a_number_has_one_token_however_it_is_written():
+    tokens, last4, refused = TOKENIZER.cards(
+        pa.array([PAN, "4111 1111 1111 1111", "4111-1111-1111-1111", None])
+    )
+    assert set(tokens.to_pylist()) == {TOKENIZER.token(PAN), None}
+    assert last4.to_pylist() == ["1111", "1111", "1111", None]
+    assert not refused.any()
+
+
+def test_numbers_and_texts_give_the_same_token():
+    as_number, _, _ = TOKENIZER.cards(pa.array([int(PAN), None]))
+    as_float, _, _ = TOKENIZER.cards(pa.array([float(PAN), None]))
+    assert as_number.to_pylist() == as_float.to_pylist() == [TOKENIZER.token(PAN), None]
+
+
+def test_a_float_that_has_lost_digits_is_refused():
+    _, _, refused = TOKENIZER.cards(pa.array([9.1e15, 6.0e18, 4.5]))
+    assert refused.all()
+
+
+def test_what_is_no_card_number_is_refused():
+    _, _, refused = TOKENIZER.cards(pa.array(["12345", "card", "4" * 20, "4" * 12]))
+    assert refused.tolist() == [True, True, True, False]
+
+
+def test_another_key_gives_other_tokens():
+    assert Tokenizer(b"another key, random").token(PAN) != TOKENIZER.token(PAN)
+
+
+def test_a_token_passes_as_it_is_so_that_a_quarantined_record_can_be_read_again():
+    tokens, last4, refused = TOKENIZER.cards(pa.array([f"{TOKENIZER.token(PAN)}/1111", TOKENIZER.token(PAN)]))
+    assert tokens.to_pylist() == [TOKENIZER.token(PAN)] * 2
+    assert last4.to_pylist() == ["1111", None]
+    assert not refused.any()
+
+
+def test_a_short_key_is_refused():
+    with pytest.raises(InputError, match="16"):
+        Tokenizer(b"short")
+
+
+@given(st.lists(PIECES, max_size=6).map("".join))
+def test_the_quick_scan_misses_no_card(text):
+    if replace_cards(text, lambda _: "#") != text:
+        assert may_hold_card(pa.array([text]))[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1546301041123",
+        "a4111111111111111",
+        "41111111111111112222",
+        "4111111111111112",
+        "00000000-4111-4111-8111-111111111111",
+    ],
+)
+def test_times_hexadecimal_ids_and_other_numbers_are_no_cards(text):
+    assert TOKENIZER.guard_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", [PAN, f"pay {PAN}", f"c:{PAN}", "4111 1111 1111 1111 12 27", f"{PAN},5500000000000004"]
+)
+def test_a_card_number_anywhere_in_a_text_becomes_its_token(text):
+    guarded = TOKENIZER.guard(pa.array([None, text, "ok"])).to_pylist()
+    assert guarded[0] is None
+    assert guarded[2] == "ok"
+    assert TOKENIZER.token(PAN) in guarded[1]
+    assert PAN not in guarded[1].replace(" ", "")
+
+
+def test_json_without_cards_keeps_its_very_bytes():
+    assert TOKENIZER.sanitize_json(b'{ "a" : 1 }') == b'{ "a" : 1 }'
+
+
+def test_json_loses_the_cards_in_texts_numbers_names_and_lists():
+    record = f'{{"{PAN}": 1, "a": {PAN}, "b": ["x {PAN}"], "cc_num": 503857220415}}'.encode()
+    clean = TOKENIZER.sanitize_json(record, {"cc_num"})
+    assert PAN.encode() not in clean
+    assert b"503857220415" not in clean
+    assert b"/0415" in clean
+
+
+def test_of_bytes_that_are_no_json_every_long_run_of_digits_is_masked():
+    assert TOKENIZER.sanitize_json(f'{{"card": {PAN}'.encode()) == b'{"card": ************1111'
+
+
+def test_a_tokenizer_does_not_show_its_key():
+    assert "0123456789abcdef" not in repr(TOKENIZER)
