@@ -31,7 +31,7 @@ def make_rule(when, rule_id="r", **more):
     return Rule(id=rule_id, when=when, **fields)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def events():
     return make_events
 

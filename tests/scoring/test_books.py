@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+from pathlib import Path
+
 import pytest
 
 from ringfence.errors import RuleError
@@ -119,3 +122,11 @@ def test_compiling_names_the_rule_that_is_wrong_even_when_it_rests(rule):
     for mode in ("active", "shadow", "draft", "paused"):
         with pytest.raises(RuleError, match=r"rule 'oops'.*unknown name"):
             compile_rules(RuleSet(rules=(rule("nothing > 1", "oops", mode=mode),)), spec)
+
+
+def test_the_example_of_the_guide_is_a_book_that_compiles():
+    guide = (Path(__file__).parents[2] / "docs/howto/rules.md").read_text("utf-8")
+    book = load_book(guide.split("```yaml\n")[1].split("```")[0])
+    compile_rules(book, CATALOG)
+    python = doctest.DocTestParser().get_doctest(guide, {}, "rules.md", None, None)
+    assert doctest.DocTestRunner().run(python).failed == 0
