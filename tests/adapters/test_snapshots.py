@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,6 +166,41 @@ def test_a_killed_background_writer_is_reported_and_harms_nothing(snapshots):
     assert snapshots.offsets() == [10]
     assert snapshots.save_in_background(arrays(), {}, 30)
     assert snapshots.wait() == saved(30)
+
+
+ORPHAN = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from ringfence.adapters.snapshots import Snapshots
+snapshots = Snapshots(Path(sys.argv[1]))
+snapshots.save_in_background({"values": np.zeros(20_000_000)}, {}, 99)
+print(snapshots._child[0], flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_writer_that_outlives_its_parent_leaves_no_snapshot(snapshots, tmp_path):
+    """Its state may be ahead of what its parent got into the log."""
+    dying = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, str(tmp_path / "snapshots")], stdout=subprocess.PIPE, text=True
+    )
+    orphan = int(dying.stdout.readline())
+    assert dying.wait() == -signal.SIGKILL
+    dying.stdout.close()
+    until = time.monotonic() + 20
+    while Path(f"/proc/{orphan}").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert snapshots.offsets() == []
+    snapshots.discard_beyond(10)
+    assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+def test_snapshots_ahead_of_the_log_are_removed(snapshots):
+    for offset in (5, 10, 15):
+        snapshots.save(arrays(), {}, offset)
+    snapshots.discard_beyond(10)
+    assert snapshots.offsets() == [10, 5]
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ class Snapshots:
         partial = self._prepare(offset)
         try:
             self._write(partial, arrays, header, offset)
+            self._complete(partial, offset)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise _explain(error.errno or 0, self._folder) from error
@@ -65,13 +66,14 @@ class Snapshots:
             self.save(arrays, header, offset)
             return True
         partial = self._prepare(offset)
+        parent = os.getpid()
         with warnings.catch_warnings():
             # Since 3.12 Python warns of a fork beside threads. The child takes no lock that one of them
             # could hold.
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            self._write_and_exit(partial, arrays, header, offset)
+            self._write_and_exit(partial, arrays, header, offset, parent)
         self._child = (child, offset)
         return True
 
@@ -101,10 +103,13 @@ class Snapshots:
         return None, damaged
 
     def discard_beyond(self, offset: int) -> None:
-        """Remove snapshots ahead of the log's end, as a crash between a snapshot and its log's commit leaves them.
+        """Remove snapshots ahead of the log's end, as a crash between a snapshot and its commit leaves them.
 
-        The log will reach that offset again with other events.
+        The log will reach that offset again with other events. Half-written files go too: their writer, if it
+        has outlived its parent, then cannot complete one.
         """
+        for left_over in self._folder.glob("*.partial"):
+            left_over.unlink(missing_ok=True)
         for path in self._paths():
             if int(path.stem.split("-")[1]) > offset:
                 path.unlink(missing_ok=True)
@@ -133,6 +138,8 @@ class Snapshots:
             layout.write(file, arrays, header, offset)
         finally:
             os.close(file)
+
+    def _complete(self, partial: Path, offset: int) -> None:
         partial.rename(self._folder / f"snapshot-{offset:020d}.bin")
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -141,14 +148,21 @@ class Snapshots:
             os.close(folder)
 
     def _write_and_exit(
-        self, partial: Path, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int
+        self,
+        partial: Path,
+        arrays: Mapping[str, NDArray[Any]],
+        header: dict[str, Any],
+        offset: int,
+        parent: int,
     ) -> None:
         """The child's whole life: it must return to nobody and run nobody's clean-up."""
         code = 255
         try:
             gc.disable()
             self._write(partial, arrays, header, offset)
-            code = 0
+            if os.getppid() == parent:  # of a parent that died nobody knows what its log had reached
+                self._complete(partial, offset)
+                code = 0
         except OSError as error:
             code = min(error.errno or 255, 255)
         finally:
