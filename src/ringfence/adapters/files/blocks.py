@@ -83,9 +83,7 @@ def _blocks(
 def _last_blocks(rest: bytes, end_of_records: Callable[[bytes], int]) -> Iterator[Block]:
     """What is left at the end of a source: the last record may lack its newline, or a quote its end."""
     while rest:
-        end = end_of_records(rest)
-        if not end and end_of_records(rest + b"\n"):
-            end = len(rest)
+        end = min(end_of_records(rest + b"\n"), len(rest))
         if end:
             yield Block(rest[:end])
             rest = rest[end:]

@@ -20,6 +20,7 @@ STDIN: Final = "-"
 Format = Literal["csv", "ndjson", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")
 _CHUNK: Final = 1024 * 1024
+_SLICE: Final = 2048  # packed bytes: all that is lost before a damaged place
 _SUFFIXES: Final[dict[str, Format]] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -178,20 +179,35 @@ def _unpacker(packing: Literal["gzip", "zstd"]) -> _Unpacker:
 
 
 def _unpack(packed: Iterator[bytes], packing: Literal["gzip", "zstd"]) -> Iterator[bytes]:
-    """Unpacked bytes of one or several members, one after the other."""
+    """Unpacked bytes of one or several members in chunks; all before damaged data comes before the error."""
+    out: list[bytes] = []
+    waiting = 0
+    try:
+        for piece in _unpack_finely(packed, packing):
+            out.append(piece)
+            waiting += len(piece)
+            if waiting >= _CHUNK:
+                yield b"".join(out)
+                out, waiting = [], 0
+    except CutShortError:
+        yield b"".join(out)
+        raise
+    yield b"".join(out)
+
+
+def _unpack_finely(packed: Iterator[bytes], packing: Literal["gzip", "zstd"]) -> Iterator[bytes]:
     unpacker, fed = _unpacker(packing), False
     for chunk in packed:
-        data = chunk
-        while data:
-            if unpacker.eof:
-                unpacker, fed = _unpacker(packing), False
-            try:
-                out = unpacker.decompress(data)
-            except (zlib.error, zstandard.ZstdError) as error:
-                raise CutShortError(f"its {packing} data is damaged ({error})") from error
-            fed = True
-            if out:
-                yield out
-            data = unpacker.unused_data if unpacker.eof else b""
+        for at in range(0, len(chunk), _SLICE):
+            data = chunk[at : at + _SLICE]
+            while data:
+                if unpacker.eof:
+                    unpacker, fed = _unpacker(packing), False
+                try:
+                    yield unpacker.decompress(data)
+                except (zlib.error, zstandard.ZstdError) as error:
+                    raise CutShortError(f"its {packing} data is damaged ({error})") from error
+                fed = True
+                data = unpacker.unused_data if unpacker.eof else b""
     if fed and not unpacker.eof:
         raise CutShortError(f"its {packing} data ends too early")
