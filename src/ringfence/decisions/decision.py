@@ -207,7 +207,7 @@ _NO_CELLS: Final = np.empty(0, np.int64)
 
 
 def number_columns(matrix: Any) -> list[Any]:
-    """Arrow float64 columns of the rows of a matrix, null where it is not finite. They share the matrix's memory."""
+    """Arrow float64 columns of the rows of a matrix, null where not finite; they share its memory."""
     matrix = np.ascontiguousarray(matrix)
     rows, width = matrix.shape
     known = np.isfinite(matrix.ravel())
