@@ -16,6 +16,7 @@ from ringfence.events import codec
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.ports import LogBatch
+from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 
 OUTCOMES = pa.array(["approve", "challenge", "review", "decline"])
 
@@ -102,7 +103,7 @@ def one(lake, text):
 
 
 def test_an_empty_store_answers_with_no_rows(lake):
-    for view in ("events", "transactions", "labels", "decisions", "features", "quarantine"):
+    for view in ("events", "transactions", "labels", "decisions", "features", "quarantine", "flag_matches"):
         assert lake.sql(f"SELECT * FROM {view}").num_rows == 0
     assert lake.find_decision("t1") is None
     assert lake.find_transaction("t1") is None
@@ -209,6 +210,27 @@ def test_quarantine_can_be_asked(lake, store):
         bad_records=[BadRecord("a.csv", 4, (Fault(Reason.MALFORMED, "", "no JSON"),), b"[")], now_ms=9
     )
     assert one(lake, "SELECT count(*) n FROM quarantine") == {"n": 2}
+
+
+def test_matches_of_late_flags_can_be_asked(lake, store):
+    for base in range(0, 40, 10):
+        row = {
+            "transaction_offset": base,
+            "transaction_time_ms": 5000,
+            "flag_offset": 90,
+            "flag_since_ms": 1000,
+        }
+        found = pa.RecordBatch.from_pylist(
+            [row | {"entity_type": "card", "entity_id": "c1"}] * 10, schema=FLAG_MATCH_SCHEMA
+        )
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, found.schema) as stream:
+            stream.write_batch(found)
+        store.commit([LogBatch("flag_matches", base, 10, 5000, 5000, sink.getvalue().to_pybytes())])
+    row = one(
+        lake, "SELECT count(*) n, max(transaction_offset) m, min(epoch_ms(flag_since)) s FROM flag_matches"
+    )
+    assert row == {"n": 40, "m": 30, "s": 1000}
 
 
 def test_the_files_can_be_deleted_and_come_back_the_same(lake, store):

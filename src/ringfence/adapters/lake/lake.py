@@ -15,7 +15,7 @@ from ringfence.adapters.lake.tables import TopicTable
 from ringfence.decisions.decision import DECISION_FIELDS, Decision
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.ports import DECISIONS, EVENTS
+from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 from ringfence.scoring.rules import Outcome
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class DecisionQuery:
 
 
 class Lake:
-    """Views `events`, `transactions`, `labels`, `decisions`, `features`, `quarantine` of a store, read-only.
+    """Views of a store, read-only: `events`, `transactions`, `labels`, `decisions`, `features` and more.
 
     Every question first takes in what the log has gained: full files of rows go to the store's `tables`
     folder, which may be deleted at any time, the rest stays in memory. Any thread may ask, one at a time.
@@ -64,7 +64,7 @@ class Lake:
         self._store = store
         self._topics = {
             topic: TopicTable(store.tables / topic, store.log, topic, FILE_ROWS)
-            for topic in (EVENTS, DECISIONS)
+            for topic in (EVENTS, DECISIONS, FLAG_MATCHES)
         }
         self._quarantine_state: object = None
         self._lock = Lock()
@@ -129,7 +129,11 @@ class Lake:
         first = connection is None
         if connection is None:
             connection = self._connection = guard.connect(self._store.tables)
-        make = {EVENTS: views.event_views, DECISIONS: views.decision_views}
+        make = {
+            EVENTS: views.event_views,
+            DECISIONS: views.decision_views,
+            FLAG_MATCHES: views.flag_match_views,
+        }
         for topic, table in self._topics.items():
             if table.refresh() or first:
                 connection.register(f"tail_{topic}", table.tail)

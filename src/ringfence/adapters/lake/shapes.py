@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
+from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.model import EVENT_SCHEMA
-from ringfence.ports import DECISIONS, EVENTS
+from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
+from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +35,7 @@ EMPTY: Final[dict[str, pa.Table]] = {
             ("feature_names", _CONSTANT),
         ]
     ).empty_table(),
+    FLAG_MATCHES: FLAG_MATCH_SCHEMA.empty_table(),
 }
 """No rows, and every column that is always there."""
 
@@ -61,7 +64,20 @@ def decision_rows(batch: LogBatch) -> pa.Table:
     return rows
 
 
-ROWS: Final[dict[str, Callable[[LogBatch], pa.Table]]] = {EVENTS: event_rows, DECISIONS: decision_rows}
+def flag_match_rows(batch: LogBatch) -> pa.Table:
+    """Matches of late flags as they were stored."""
+    try:
+        with pa.ipc.open_stream(batch.payload) as reader:
+            return reader.read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CorruptError(f"stored flag matches cannot be read ({error}): restore the store") from error
+
+
+ROWS: Final[dict[str, Callable[[LogBatch], pa.Table]]] = {
+    EVENTS: event_rows,
+    DECISIONS: decision_rows,
+    FLAG_MATCHES: flag_match_rows,
+}
 
 
 def concat(topic: str, tables: Sequence[pa.Table]) -> pa.Table:

@@ -84,13 +84,14 @@ class TopicTable:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             rows = concat(self._topic, [rows for _, rows in self._group])
+            ids = {"transaction_id"}.intersection(rows.column_names)
             pq.write_table(
                 rows,
                 partial,
                 compression="zstd",
                 compression_level=1,
                 row_group_size=_GROUP_ROWS,
-                bloom_filter_options={"transaction_id": {"ndv": _GROUP_ROWS, "fpp": 0.01}},
+                bloom_filter_options={name: {"ndv": _GROUP_ROWS, "fpp": 0.01} for name in ids},
             )
             partial.rename(path)
         except OSError as error:

@@ -72,6 +72,15 @@ def decision_views(columns: Iterable[str]) -> list[str]:
     return [_view("decisions", decisions), _view("features", measured)]
 
 
+def flag_match_views(_: Iterable[str]) -> list[str]:
+    """`flag_matches`: transactions that a flag covers which arrived after they had been decided."""
+    times = (
+        "make_timestamp_ms(transaction_time_ms) AS transaction_time, "
+        "make_timestamp_ms(flag_since_ms) AS flag_since"
+    )
+    return [_view("flag_matches", f"SELECT *, {times} FROM raw_flag_matches")]
+
+
 def _view(name: str, query: str) -> str:
     return f"CREATE OR REPLACE VIEW {name} AS {query}"
 
