@@ -129,3 +129,11 @@ def test_another_process_may_read_the_store_while_it_is_written(tmp_path, store)
         assert reading.quarantine.get(bad("a1").id).position == 7
         with pytest.raises(StoreError, match="open for reading"):
             reading.commit([batch(1)])
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StoreError, match="Choose a folder that can be written"):
+        Store.open(tmp_path / "taken" / "data")
+    with pytest.raises(StoreError, match="Choose a folder that can be written"):
+        Store.open(tmp_path / "taken")

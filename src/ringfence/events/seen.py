@@ -48,8 +48,8 @@ class SeenIds:
     def admit(self, hashes: NDArray[np.int64], base: int) -> NDArray[np.int64]:
         """Per row the offset of the first entry with this hash, or -1 where the row is new.
 
-        New rows take the offsets from `base` on, one after the other; a row sees the rows before it. A hash of 0 stands for
-        an event without an id: always new, never entered.
+        New rows take the offsets from `base` on, one after the other; a row sees the rows before it. A hash
+        of 0 stands for an event without an id: always new, never entered.
         """
         found = np.empty(len(hashes), np.int64)
         done, offset = 0, base
