@@ -255,7 +255,7 @@ def _one(feature, p, keys, rows, oldest):
     return total
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(scenarios(most_features=1, longest=25))
 def test_counts_agree_with_a_definition_in_loops(scenario):
     """Another reading of the same sentence, in another language."""

@@ -17,10 +17,12 @@ from ringfence.testing.oracle import differences, measure
 from ringfence.testing.strategies import scenarios
 from ringfence.testing.streams import seeded_stream, split
 
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "120"))
+# The same examples in every run of the suite; ORACLE_EXAMPLES=2000 goes hunting for new ones.
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "100"))
 thorough = settings(
     max_examples=EXAMPLES,
     deadline=None,
+    derandomize=EXAMPLES <= 100,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 SMALLEST_RING = 8  # so that a log of a hundred events makes everything grow
@@ -112,11 +114,10 @@ EVERYTHING = (
 )
 
 
-@pytest.mark.parametrize(("seed", "lateness"), [(1, "1d"), (2, "1h")])
-def test_a_long_disorderly_stream_is_measured_exactly(seed, lateness):
-    """20,000 payments, keys with thousands of events, 5 % late; of an hour allowed, most are too late."""
-    size = 20_000 if EXAMPLES > 50 else 300
-    log = seeded_stream(seed, size)
+@pytest.mark.parametrize(("seed", "size", "lateness"), [(1, 20_000, "1d"), (2, 8_000, "1h")])
+def test_a_long_disorderly_stream_is_measured_exactly(seed, size, lateness):
+    """Keys with thousands of events, 5 % late; with an hour allowed, most of those are too late."""
+    log = seeded_stream(seed, min(size, 200 * EXAMPLES))
     spec = FeatureSpec.of(*EVERYTHING, allowed_lateness=lateness, horizon="5d", zone="Europe/Berlin")
     cuts = np.random.default_rng(seed).integers(0, len(log), 30).tolist()
     assert not differences(spec, engine_values(log, spec, cuts, {3, 17}, seed=99), measure(log, spec))
