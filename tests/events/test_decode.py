@@ -218,3 +218,9 @@ def test_any_bytes_are_an_event_or_a_bad_record(body):
 
 def test_the_same_bad_record_has_the_same_id():
     assert refused(b"nonsense").id == refused(b"nonsense").id != refused(b"other").id
+
+
+def test_an_attribute_that_is_text_here_and_a_number_there_becomes_text():
+    records = [{**GOOD, "attributes": {"x": 1}}, {**GOOD, "amount": None, "amount_minor": 5, "attributes": {"x": "a"}}]
+    events, bad = DECODER.decode_lines([json.dumps(record).encode() for record in records], NOW, "x")
+    assert (events.column("attributes.x").to_pylist(), bad) == (["1", "a"], [])

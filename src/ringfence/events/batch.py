@@ -60,7 +60,7 @@ class EventBatch:
         return pa.nulls(len(self), kind)
 
     def hashes(self, name: str, seed: int) -> NDArray[np.int64]:
-        """64-bit keyed hash of a text column per row, 0 for null: the engine's form of an id or a category."""
+        """64-bit keyed hash of a text column per row, 0 for null: how the engine sees an id or a category."""
         cache: dict[tuple[str, int], NDArray[np.int64]] = self.__dict__.setdefault("_hashes", {})
         if (name, seed) not in cache:
             cache[name, seed] = hash_column(self.column(name), seed)
@@ -126,10 +126,27 @@ class EventBatch:
         """All rows in order, over the union of the columns."""
         if len(batches) == 1:
             return batches[0]
-        tables = [pa.Table.from_batches([batch.table]) for batch in batches]
+        tables = _alike([pa.Table.from_batches([batch.table]) for batch in batches])
         merged = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
         found = merged.to_batches()
         return EventBatch(found[0] if found else pa.RecordBatch.from_pylist([], schema=merged.schema))
+
+
+def _alike(tables: list[pa.Table]) -> list[pa.Table]:
+    """The tables with text in place of attributes that some have as text and others as numbers."""
+    types: dict[str, set[Any]] = {}
+    for table in tables:
+        for field in table.schema:
+            if field.name.startswith(ATTRIBUTE_PREFIX):
+                types.setdefault(field.name, set()).add(field.type)
+    mixed = {name for name, found in types.items() if len(found) > 1}
+    if not mixed:
+        return tables
+    return [table.cast(_as_text(table.schema, mixed)) for table in tables]
+
+
+def _as_text(schema: pa.Schema, names: set[str]) -> pa.Schema:
+    return pa.schema([pa.field(one.name, pa.string()) if one.name in names else one for one in schema])
 
 
 def _numpy(values: Any) -> Any:

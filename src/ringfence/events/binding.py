@@ -103,13 +103,14 @@ class Binding:
     def _draft(self, bound: _Bound, table: pa.RecordBatch, row_numbers: NDArray[np.int64]) -> Draft:
         kind = KINDS[bound.record.kind]
         draft = Draft(kind, table.num_rows, self.tokenizer, self.ingest_time_ms)
+        columns = dict(zip(table.schema.names, table.columns, strict=True))
         for name, source in bound.fields.items():
             if source.field is not None:
                 draft.copy(source.field, name)
             else:
-                _fill(draft, name, source, _values(source, table, row_numbers))
+                _fill(draft, name, source, _values(source, columns, row_numbers))
         for name, source in bound.attributes.items():
-            _fill_attribute(draft, name, source, _values(source, table, row_numbers))
+            _fill_attribute(draft, name, source, _values(source, columns, row_numbers))
         draft.require(*NEEDED[kind])
         return draft
 
@@ -226,11 +227,10 @@ def _chosen(record: Record, table: pa.RecordBatch) -> NDArray[np.int64]:
     return np.flatnonzero(rows)
 
 
-def _values(source: Source, table: pa.RecordBatch, row_numbers: NDArray[np.int64]) -> Any:
+def _values(source: Source, columns: dict[str, Any], row_numbers: NDArray[np.int64]) -> Any:
     if source.constant is not None:
-        return pa.repeat(source.constant, table.num_rows)
-    index = -1 if source.column is None else table.schema.get_field_index(source.column)
-    return pa.array(row_numbers) if index < 0 else table.column(index)
+        return pa.repeat(source.constant, len(row_numbers))
+    return columns[source.column] if source.column in columns else pa.array(row_numbers)
 
 
 def _fill(draft: Draft, name: str, source: Source, values: Any) -> None:

@@ -36,6 +36,7 @@ _TYPES: Final = {
     kind: {field.name: field.type for field in msgspec.structs.fields(struct)}
     for kind, struct in RECORDS.items()
 }
+_ARROW: Final = {str: pa.string(), bool: pa.bool_(), float: pa.float64()}
 NO_EVENTS: Final = EventBatch(
     pa.RecordBatch.from_pydict({"kind": pa.array([], pa.uint8()), "event_time_ms": pa.array([], pa.int64())})
 )
@@ -247,10 +248,10 @@ def _fill_attributes(draft: Draft, attributes: list[dict[str, Any] | None]) -> N
 
 def _values(values: list[Any]) -> Any:
     """Numbers, truth values or texts; texts where a batch mixes them."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([_text(value) for value in values], pa.string())
+    kinds = set(map(type, values)) - {type(None)}
+    if len(kinds) == 1:
+        return pa.array(values, _ARROW[kinds.pop()])
+    return pa.array([_text(value) for value in values], pa.string())
 
 
 def _text(value: Any) -> str | None:
@@ -281,7 +282,7 @@ def _times(values: list[Any]) -> Any:
 
 
 def _amounts(values: list[Any]) -> Any:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([repr(value) if isinstance(value, float) else value for value in values], pa.string())
+    kinds = set(map(type, values)) - {type(None)}
+    if len(kinds) == 1:
+        return pa.array(values, _ARROW[kinds.pop()])
+    return pa.array([repr(value) if isinstance(value, float) else value for value in values], pa.string())

@@ -48,6 +48,7 @@ class Draft:
         self.rows = rows
         self.faults: dict[int, list[Fault]] = {}
         self._columns: dict[str, Any] = {}
+        self._cards: tuple[Any, Any, Any, NDArray[np.bool_]] | None = None
         self._tokenizer = tokenizer
         self._ingest_time_ms = ingest_time_ms
 
@@ -69,16 +70,11 @@ class Draft:
 
     def card(self, values: Any) -> None:
         """A column of card numbers: becomes `card_id` and `card_last4`."""
-        tokens, last4, refused = self._tokenizer.cards(values)
-        self.fault(
-            refused, Reason.CARD_NUMBER, "card_id", "no card number of 12 to 19 digits: give it as text"
-        )
-        self._columns["card_id"], self._columns["card_last4"] = tokens, last4
+        self._columns["card_id"], self._columns["card_last4"] = self._tokens("card_id", values)
 
     def id_of_card(self, name: str, values: Any, prefix: str) -> None:
         """An id for data that has none: one per card number, told from the card's token."""
-        tokens, _, refused = self._tokenizer.cards(values)
-        self.fault(refused, Reason.CARD_NUMBER, name, "no card number of 12 to 19 digits: give it as text")
+        tokens, _ = self._tokens(name, values)
         self._columns[name] = pc.binary_join_element_wise(prefix, pc.utf8_slice_codeunits(tokens, 4), "")
 
     def copy(self, source: str, target: str) -> None:
@@ -208,6 +204,14 @@ class Draft:
             good = np.delete(good, list(self.faults))
             table = table.take(pa.array(good))
         return EventBatch(table), good
+
+    def _tokens(self, name: str, values: Any) -> tuple[Any, Any]:
+        """Tokens and last digits of a column of card numbers, worked out once however many fields use it."""
+        if self._cards is None or self._cards[0] is not values:
+            self._cards = (values, *self._tokenizer.cards(values))
+        _, tokens, last4, refused = self._cards
+        self.fault(refused, Reason.CARD_NUMBER, name, "no card number of 12 to 19 digits: give it as text")
+        return tokens, last4
 
     def _event_ids(self) -> Any:
         given = self._columns.pop("event_id", None)

@@ -49,7 +49,7 @@ class Tokenizer:
 
     def token(self, number: str) -> str:
         """Token of a card number; spaces and dashes do not count."""
-        return "tok_" + hmac.digest(self._key, _bare(number).encode(), "sha256").hex()[:32]
+        return self._token(_bare(number))
 
     def cards(self, values: Any) -> tuple[Any, Any, NDArray[np.bool_]]:
         """Tokens, last four digits, and which rows hold no card number, of a column of 12 to 19 digits.
@@ -66,11 +66,14 @@ class Tokenizer:
         return tokens.take(encoded.indices), last4.take(encoded.indices), refused[rows] | lost
 
     def _card(self, word: str) -> tuple[str | None, str | None]:
+        digits = word if word.isdigit() else _bare(word)
+        if _DIGITS.fullmatch(digits):
+            return self._token(digits), digits[-4:]
         known = _TOKEN.fullmatch(word)
-        if known:
-            return known[1], known[2]
-        digits = _bare(word)
-        return (self.token(digits), digits[-4:]) if _DIGITS.fullmatch(digits) else (None, None)
+        return (known[1], known[2]) if known else (None, None)
+
+    def _token(self, digits: str) -> str:
+        return "tok_" + hmac.digest(self._key, digits.encode(), "sha256").hex()[:32]
 
     def guard_text(self, text: str) -> str:
         """The text with a token in place of each card number that stands in it."""
