@@ -63,7 +63,8 @@ def versions(*names: str) -> str:
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """One table on standard output."""
-    table = Table(title=title, title_justify="left")
+    print(f"\n{title}")
+    table = Table()
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
