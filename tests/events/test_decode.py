@@ -221,6 +221,9 @@ def test_the_same_bad_record_has_the_same_id():
 
 
 def test_an_attribute_that_is_text_here_and_a_number_there_becomes_text():
-    records = [{**GOOD, "attributes": {"x": 1}}, {**GOOD, "amount": None, "amount_minor": 5, "attributes": {"x": "a"}}]
+    records = [
+        {**GOOD, "attributes": {"x": 1}},
+        {**GOOD, "amount": None, "amount_minor": 5, "attributes": {"x": "a"}},
+    ]
     events, bad = DECODER.decode_lines([json.dumps(record).encode() for record in records], NOW, "x")
     assert (events.column("attributes.x").to_pylist(), bad) == (["1", "a"], [])
