@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord, Fault, Reason
-from ringfence.events.batch import EventBatch
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 from ringfence.events.schedule import Schedule
 from ringfence.events.seen import SeenIds
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
 
 _KIND_SALT = np.array([0, 0x51ED270B, 0x2545F491, 0x6C078965, 0x5D588B65], np.int64) << 21
@@ -166,15 +166,15 @@ def _comparable(values: Any) -> Any:
 
 
 def _conflict(rows: EventBatch, row: int, offset: int) -> BadRecord:
-    record = _as_json(rows, row)
+    record = event_json(rows, row)
     identity = record.get("transaction_id") or record.get("event_id")
-    problem = f"{identity!r} came before with other content (log offset {offset}): a correction needs an id of its own"
+    problem = f"{identity!r} came before with other content (offset {offset}): give a correction its own id"
     field = "transaction_id" if "transaction_id" in record else "event_id"
     original = json.dumps(record, ensure_ascii=False, default=str).encode()
     return BadRecord("log", offset, (Fault(Reason.CONFLICT, field, problem),), original)
 
 
-def _as_json(rows: EventBatch, row: int) -> dict[str, Any]:
+def event_json(rows: EventBatch, row: int) -> dict[str, Any]:
     """One event as the canonical JSON that it could have come as."""
     values = {name: rows.table.column(name)[row].as_py() for name in rows.table.schema.names}
     record = {

@@ -2,9 +2,9 @@
 
     events ──► enrich ──► measure ──► judge ──► decide ──► decisions
 
-A payment is decided by a deterministic function of an ordered log: `Pipeline` is that function and the state that it carries along the
-log. It commits nothing, waits for nothing and knows no clock; `runner.py` is the shell that does. The same log, from the
-beginning or from a snapshot, gives the same decisions bit for bit.
+A payment is decided by a deterministic function of an ordered log: `Pipeline` is that function and the state
+that it carries along the log. It commits nothing, waits for nothing and knows no clock; `runner.py` is the
+shell that does. The same log, from the beginning or from a snapshot, gives the same decisions bit for bit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ringfence.decisions.policy import Cause
 from ringfence.features.engine import Engine
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.reference import Reference, segments
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.rules import RuleSet, compile_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,17 +31,18 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rules import CompiledRules
 
 LATE = "late_event"
-"""Cause of degradation: the event came later than the specification allows, so its features are over what state remains."""
+"""Cause of degradation: the event came later than allowed; its features are over what state remains."""
 
 
 @dataclass(slots=True)
 class Step:
     """What one batch of events led to.
 
-    `flag_matches` are transactions decided earlier that a flag of this batch turned out to cover (`FLAG_MATCH_SCHEMA`).
+    `flag_matches` are transactions decided earlier that a flag of this batch turned out to cover
+    (`FLAG_MATCH_SCHEMA`).
     """
 
     decisions: DecisionBatch | None
@@ -58,7 +59,10 @@ class Pipeline:
         seed: int = 0,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`seed` keys the hashes of ids; one log keeps one seed. `stopwatch` gives seconds, for `seconds` and latencies."""
+        """`seed` keys the hashes of ids; one log keeps one seed.
+
+        `stopwatch` gives seconds, for `seconds` and latencies.
+        """
         self.spec = spec
         self.seed = seed
         self.engine = Engine(spec, seed)
@@ -70,11 +74,14 @@ class Pipeline:
 
     def use(self, rules: RuleSet | CompiledRules) -> None:
         """Judge by these rules from the next event on."""
-        self.rules = rules if hasattr(rules, "judge") else compile_rules(rules, self.spec)
+        self.rules = compile_rules(rules, self.spec) if isinstance(rules, RuleSet) else rules
         self._decider = Decider(self.rules)
 
     def step(self, events: EventBatch, decided_at_ms: int = 0, received: float | None = None) -> Step:
-        """Take the next events of the log; one decision per transaction, in order. `received` is the stopwatch's reading then."""
+        """Take the next events of the log; one decision per transaction, in order.
+
+        `received` is the stopwatch's reading then.
+        """
         base = self.offset
         late = self._late(events)
         features = self._timed("measure", self.engine.measure, events)

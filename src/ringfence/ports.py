@@ -7,14 +7,19 @@ decides on which thread. What must hold after a crash is said per method.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import xxhash
 
 from ringfence.errors import ConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ringfence.errors import StoreError
+    from ringfence.events.bad import BadRecord
 
 EVENTS = "events"
 """Topic of all input events, in the order in which they take effect."""
@@ -150,7 +155,7 @@ class Journal(Protocol):
         schedule: bytes | None = None,
         now_ms: int = 0,
     ) -> None:
-        """All of it or nothing, on stable storage on return; batches as in `EventLog.append`, with its errors.
+        """All of it or nothing, on stable storage on return; `batches` as in `EventLog.append`.
 
         `schedule`, if given, replaces what is pending.
         """
@@ -174,6 +179,13 @@ class Saved(Protocol):
     def arrays(self) -> dict[str, NDArray[Any]]: ...
 
 
+class Ended(Protocol):
+    """How a snapshot in the background ended."""
+
+    @property
+    def problem(self) -> StoreError | None: ...
+
+
 class SnapshotStore(Protocol):
     """Saved states of the pipeline, by log offset."""
 
@@ -184,11 +196,15 @@ class SnapshotStore(Protocol):
     def save_in_background(
         self, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int
     ) -> bool:
-        """Write the arrays as they are now while the caller goes on changing them; False if one is being written."""
+        """Write the arrays as they are now while the caller changes them; False if one is being written."""
         ...
 
-    def wait(self) -> object:
-        """Until the one in the background has ended."""
+    def poll(self) -> Ended | None:
+        """How the one in the background ended, once; None while it runs or where there is none."""
+        ...
+
+    def wait(self) -> Ended | None:
+        """As `poll`, once it has ended."""
         ...
 
     def load_latest(self) -> tuple[Saved | None, list[str]]:

@@ -1,29 +1,31 @@
 """The shell around the pipeline: log → pipeline → commit, and back to where it was after a crash.
 
-`Runner.ingest` does one batch and returns when its decisions are durable. `Runner.run` does a whole source with reading, deciding and
-committing on three threads. Both go through the same door and the same pipeline.
+`Runner.ingest` does one batch and returns when its decisions are durable. `Runner.run` does a whole source
+with reading, deciding and committing on three threads. Both go through the same door and the same pipeline.
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
-import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ringfence.events import codec
+from ringfence.events.batch import EventBatch
 from ringfence.intake import Admitted, Intake
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
+from ringfence.threads import Behind, ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ringfence.decisions.decision import DecisionBatch
+    from ringfence.errors import StoreError
     from ringfence.events.bad import BadRecord
-    from ringfence.events.batch import EventBatch
     from ringfence.pipeline import Pipeline, Step
     from ringfence.ports import Clock, Journal, SnapshotStore
 
@@ -55,6 +57,8 @@ class Totals:
     conflicts: int = 0
     flag_matches: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)  # how often each active rule fired
+    rules: dict[str, int] = field(default_factory=dict)  # active ones that fired
     degraded: int = 0
 
 
@@ -67,7 +71,9 @@ class Snapshotting:
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
+    """One batch that has been decided and waits for its commit."""
+
     admitted: Admitted
     step: Step
     base: int
@@ -83,7 +89,7 @@ class Runner:
         pipeline: Pipeline,
         clock: Clock,
         snapshots: SnapshotStore | None = None,
-        snapshotting: Snapshotting = Snapshotting(),  # noqa: B008 (immutable)
+        snapshotting: Snapshotting = Snapshotting(),
     ) -> None:
         self.journal = journal
         self.pipeline = pipeline
@@ -93,13 +99,15 @@ class Runner:
         self._clock = clock
         self._snapshots = snapshots
         self._snapshotting = snapshotting
+        self.snapshot_problem: StoreError | None = None  # of the last one that ended in the background
         self._saved_offset = 0
         self._saved_ms = clock.now_ms()
 
-    def recover(self, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
+    def recover(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> list[str]:
         """Bring the state to the end of the log, from the newest usable snapshot on. Call once, first.
 
-        `progress` hears of events replayed and to replay. Returns what was wrong with snapshots that could not be used.
+        `progress` hears of events replayed and to replay. Returns what was wrong with snapshots that could
+        not be used.
         """
         log = self.journal.log
         begin, end = log.start_offset(EVENTS), log.end_offset(EVENTS)
@@ -138,16 +146,21 @@ class Runner:
     def run(
         self,
         source: Iterable[Arrival],
-        progress: Callable[[Arrival, Totals], None] = lambda arrival, totals: None,
+        progress: Callable[[Arrival, Totals], None] = lambda _arrival, _totals: None,
     ) -> Totals:
-        """Take a whole source; labels that are not due at its end stay scheduled. Returns when all is durable.
+        """Take a whole source; labels that are not due at its end stay scheduled.
 
-        Stops cleanly at any exception, also a keyboard interrupt: what was decided is committed before it goes on.
+        Returns when all is durable.
+
+        Stops cleanly at any exception, also a keyboard interrupt: what was decided is committed before it
+        goes on.
         """
         totals = Totals()
         with (
-            _Worker(self._commit) as writer,
-            contextlib.closing(_ahead(source, self.seconds, self.pipeline.stopwatch)) as arrivals,
+            Behind(self._commit, _AHEAD, _GROUP) as writer,
+            contextlib.closing(
+                ahead(source, _AHEAD, self._spent_reading, self.pipeline.stopwatch)
+            ) as arrivals,
         ):
             for arrival in arrivals:
                 work = self._decide(arrival.events, arrival.labels, arrival.bad)
@@ -165,15 +178,33 @@ class Runner:
             self._snapshots.save(self._arrays(), self._header(), self.pipeline.offset)
             self._saved_offset = self.pipeline.offset
 
-    def _decide(self, events: EventBatch, labels: EventBatch | None, bad: Sequence[BadRecord]) -> _Work:
+    def take(self, events: EventBatch, bad: Sequence[BadRecord] = ()) -> Work:
+        """Decide live events, which is durable only once `commit` has returned: works are committed in order.
+
+        Labels that fall due now go before them: the rows of `events` are the last of `admitted.rows`.
+        """
         received = self.pipeline.stopwatch()
+        due = self.intake.schedule.take_due(events)
+        rows = events if due is None else EventBatch.concat([due, events])
+        work = self._step(self.intake.admit_now(rows, self.pipeline.offset), received, bad)
+        self._maybe_save()
+        return work
+
+    def commit(self, works: Sequence[Work]) -> None:
+        """Put what was taken on stable storage. May run on another thread than `take`."""
+        self._commit(works)
+
+    def _decide(self, events: EventBatch, labels: EventBatch | None, bad: Sequence[BadRecord]) -> Work:
+        received = self.pipeline.stopwatch()
+        return self._step(self.intake.admit(events, labels, self.pipeline.offset), received, bad)
+
+    def _step(self, admitted: Admitted, received: float, bad: Sequence[BadRecord]) -> Work:
         base = self.pipeline.offset
-        admitted = self.intake.admit(events, labels, base)
         self.seconds["admit"] += self.pipeline.stopwatch() - received
         step = self.pipeline.step(admitted.events, self._clock.now_ms(), received)
-        return _Work(admitted, step, base, bad)
+        return Work(admitted, step, base, bad)
 
-    def _commit(self, works: list[_Work]) -> None:
+    def _commit(self, works: Sequence[Work]) -> None:
         begin = self.pipeline.stopwatch()
         ends = {topic: self.journal.log.end_offset(topic) for topic in (DECISIONS, FLAG_MATCHES)}
         batches: list[LogBatch] = []
@@ -193,6 +224,9 @@ class Runner:
         self.seconds["encode"] += encoded - begin
         self.seconds["commit"] += self.pipeline.stopwatch() - encoded
 
+    def _spent_reading(self, seconds: float) -> None:
+        self.seconds["read"] += seconds
+
     def _keep_schedule(self) -> None:
         pending = self.intake.pending()
         payload = codec.encode(pending) if pending is not None else b""
@@ -202,6 +236,9 @@ class Runner:
     def _maybe_save(self) -> None:
         if self._snapshots is None:
             return
+        ended = self._snapshots.poll()
+        if ended is not None:
+            self.snapshot_problem = ended.problem
         fresh = self.pipeline.offset - self._saved_offset
         now_ms = self._clock.now_ms()
         due = fresh >= self._snapshotting.every_events or (
@@ -240,7 +277,7 @@ def _matches(ends: dict[str, int], found: pa.RecordBatch) -> LogBatch:
     return LogBatch(FLAG_MATCHES, base, found.num_rows, int(times.min()), int(times.max()), payload)
 
 
-def _count(totals: Totals, work: _Work) -> None:
+def _count(totals: Totals, work: Work) -> None:
     totals.events += len(work.admitted.events)
     totals.duplicates += work.admitted.duplicates
     totals.conflicts += len(work.admitted.conflicts)
@@ -249,100 +286,11 @@ def _count(totals: Totals, work: _Work) -> None:
     if work.step.decisions is not None:
         table = work.step.decisions.table
         totals.transactions += table.num_rows
-        totals.degraded += int(
-            pa.compute.sum(
-                pa.compute.greater(pa.compute.list_value_length(table.column("degraded")), 0)
-            ).as_py()
-        )
-        for item in pa.compute.value_counts(table.column("outcome")).to_pylist():
-            totals.outcomes[item["values"]] = totals.outcomes.get(item["values"], 0) + item["counts"]
+        totals.degraded += int(np.count_nonzero(pc.list_value_length(table.column("degraded"))))
+        _add_counts(totals.outcomes, table.column("outcome"))
+        _add_counts(totals.rules, pc.list_flatten(table.column("rules")))
 
 
-class _Worker:
-    """A thread that is handed work in order and does as much of it at once as has gathered."""
-
-    def __init__(self, act: Callable[[list[_Work]], None]) -> None:
-        self._act = act
-        self._queue: queue.Queue[_Work | None] = queue.Queue(_AHEAD)
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._loop, name="ringfence-commit", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def put(self, work: _Work) -> None:
-        """Hand over; waits while too much is under way. Raises what the thread has run into."""
-        while self._failure is None:
-            with contextlib.suppress(queue.Full):
-                self._queue.put(work, timeout=0.1)
-                return
-        raise self._failure
-
-    def __exit__(self, *_: object) -> None:
-        while self._thread.is_alive():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(None, timeout=0.1)
-                break
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def _loop(self) -> None:
-        done = False
-        try:
-            while not done:
-                works = [self._queue.get()]
-                while len(works) < _GROUP and works[-1] is not None:
-                    try:
-                        works.append(self._queue.get_nowait())
-                    except queue.Empty:
-                        break
-                done = works[-1] is None
-                ready = [work for work in works if work is not None]
-                if ready:
-                    self._act(ready)
-        except BaseException as error:  # noqa: BLE001 (handed to the thread that waits for it)
-            self._failure = error
-
-
-def _ahead(
-    source: Iterable[Arrival], seconds: dict[str, float], stopwatch: Callable[[], float]
-) -> Iterable[Arrival]:
-    """The same items, read a little ahead on a thread of their own."""
-    items: queue.Queue[tuple[Arrival | None, BaseException | None]] = queue.Queue(_AHEAD)
-    stopped = threading.Event()
-
-    def offer(item: Arrival | None, error: BaseException | None) -> None:
-        while not stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                items.put((item, error), timeout=0.1)
-                return
-
-    def read() -> None:
-        try:
-            begin = stopwatch()
-            for item in source:
-                seconds["read"] += stopwatch() - begin
-                offer(item, None)
-                if stopped.is_set():
-                    return
-                begin = stopwatch()
-        except BaseException as error:  # noqa: BLE001 (handed to the thread that reads)
-            offer(None, error)
-        else:
-            offer(None, None)
-
-    thread = threading.Thread(target=read, name="ringfence-read", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = items.get()
-            if error is not None:
-                raise error
-            if item is None:
-                return
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+def _add_counts(counts: dict[str, int], values: Any) -> None:
+    for item in pc.value_counts(values).to_pylist():
+        counts[item["values"]] = counts.get(item["values"], 0) + item["counts"]

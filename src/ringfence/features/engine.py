@@ -3,8 +3,8 @@
     engine = Engine(spec)
     values = engine.measure(batch)  # float64, (features, transactions of the batch), NaN for null
 
-A batch may hold any events; transactions are measured, labels are applied at their place, the rest is passed over. What comes out
-depends only on the events and their order, never on how they were batched.
+A batch may hold any events; transactions are measured, labels are applied at their place, the rest is passed
+over. What comes out depends only on the events and their order, never on how they were batched.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LARGEST_FIXED = float(1 << 53)
 
 
 class Engine:
-    """Exact streaming features of one specification. Not thread-safe; a call releases the interpreter lock."""
+    """Exact streaming features of one specification. Not thread-safe; a call lets other threads run."""
 
     def __init__(self, spec: FeatureSpec, seed: int = 0, *, ring: int = 1 << 10) -> None:
         """`seed` keys the hashes of ids; `ring` is the room for events to begin with, a power of two."""
@@ -55,7 +55,7 @@ class Engine:
         return out
 
     def run(self, rows: NDArray[np.int64], places: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-        """The same on input rows as the kernel takes them (`kernel.layout`): what `measure` and the benchmarks call."""
+        """`measure` on input rows as the kernel takes them (see `kernel.layout`)."""
         program = self._compiled.program
         column = 0
         for begin in range(0, len(rows), _CHUNK):
@@ -146,7 +146,7 @@ class Engine:
             return _COMPARE[where.op](actual, where.value) & ~np.isnan(actual)
 
     def _place_labels(self, batch: EventBatch, rows: NDArray[np.int64]) -> None:
-        """Put labels into their rows, and labels that came before their transaction into the transaction's own row."""
+        """Put labels into their rows, those that came before their transaction into the transaction's row."""
         ids, marks = (
             rows[:, at.IN_ROW + self._compiled.id_word],
             rows[:, at.IN_ROW + self._compiled.marks_word],
@@ -183,7 +183,7 @@ class Engine:
                 marks[first_at[key]] |= np.int64(1 << at.LABEL_BIT)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Views of the whole state, valid until the next call; with the same specification and seed it goes on from them."""
+        """Views of the whole state, valid until the next call, for `from_arrays`."""
         found = states.to_arrays(self._state, self._oldest)
         found["early_ids"] = np.fromiter(self._early.keys(), np.int64, len(self._early))
         found["early_labels"] = np.fromiter(self._early.values(), np.int64, len(self._early))

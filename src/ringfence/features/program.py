@@ -14,7 +14,13 @@ from ringfence.features.kernel import layout as at
 from ringfence.features.spec import Feature, FeatureKind, FeatureSpec, Where, categorical_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    Row: TypeAlias = NDArray[np.int64]
+    Features: TypeAlias = Sequence[tuple[int, Feature]]
 
 T = TypeVar("T")
 K = FeatureKind
@@ -61,11 +67,37 @@ class _Window:
         return next(self.wanted[kind, source] for kind in kinds if (kind, source) in self.wanted)
 
 
+@dataclass
+class _Cell:
+    """One entity's cell while it is laid out."""
+
+    words: int
+    strips: dict[tuple[int, int], int] = field(default_factory=dict)  # (value, sign) -> offset
+    tracked: dict[str, int] = field(default_factory=dict)  # category -> tracker
+    windows: dict[tuple[int, int], _Window] = field(default_factory=dict)  # (reach, delay)
+
+    def take(self, words: int) -> int:
+        """Offset of so many more words."""
+        self.words += words
+        return self.words - words
+
+
+@dataclass
+class _Tables:
+    """Rows of the program's tables as they gather."""
+
+    windows: list[list[int]] = field(default_factory=list)
+    accumulators: list[list[int]] = field(default_factory=list)
+    extrema: list[list[int]] = field(default_factory=list)
+    trackers: list[list[int]] = field(default_factory=list)
+    operations: list[list[int]] = field(default_factory=list)
+
+
 class Compiled:
     """A specification's tables, and which columns the engine must bring.
 
-    `values` are the numeric columns of a row, as (field, condition under which a value counts); `categories` the fields whose hashes
-    follow the keys; `conditions` the bits of the marks.
+    `values` are the numeric columns of a row, as (field, condition under which a value counts); `categories`
+    the fields whose hashes follow the keys; `conditions` the bits of the marks.
     """
 
     def __init__(self, spec: FeatureSpec) -> None:
@@ -73,7 +105,7 @@ class Compiled:
         self.conditions = _unique(f.where for f in spec.features if f.where and f.kind in (K.COUNT, K.SHARE))
         if len(self.conditions) > at.MAX_CONDITIONS:
             raise SpecError(
-                f"{len(self.conditions)} different conditions on counts and shares: at most {at.MAX_CONDITIONS}"
+                f"{len(self.conditions)} conditions on counts and shares: at most {at.MAX_CONDITIONS}"
             )
         self.needs_hour = any(f.kind is K.HOUR_SHARE for f in spec.features)
         self.needs_labels = any(f.kind in _LABELLED for f in spec.features)
@@ -95,13 +127,10 @@ class Compiled:
         self._lay_out()
 
     def _lay_out(self) -> None:
+        """Give every strip, window and accumulator its place in a cell, and every feature its operation."""
         spec = self.spec
+        tables = _Tables()
         entities = np.zeros((len(spec.entities), at.E_WORDS), np.int64)
-        windows: list[list[int]] = []
-        accumulators: list[list[int]] = []
-        extrema: list[list[int]] = []
-        trackers: list[list[int]] = []
-        operations: list[list[int]] = []
         self.cell_words = at.CELL_HEADER
         for number, item in enumerate(spec.entities):
             row = entities[number]
@@ -110,84 +139,68 @@ class Compiled:
             row[at.E_RETENTION] = spec.retention_ms(item.name)
             row[at.E_KEY_COLUMN] = self.key_column + number
             row[at.E_LOCATES] = any(f.kind in (K.DISTANCE, K.SPEED) for _, f in features)
-            words = at.CELL_HEADER
-
-            strips: dict[tuple[int, int], int] = {}
-            row[at.E_EXTREMA] = len(extrema)
-            for _, f in features:
-                if f.kind in (K.MIN, K.MAX):
-                    key = (self._value(f), 1 if f.kind is K.MAX else -1)
-                    if key not in strips:
-                        strips[key] = words
-                        extrema.append([words, *key])
-                        words += 4
-            row[at.E_EXTREMA + 1] = len(extrema)
-
-            tracked: dict[str, int] = {}
-            row[at.E_TRACKERS] = len(trackers)
-            for _, f in features:
-                if f.field and f.kind in (K.DISTINCT, K.IS_NEW):
-                    name = categorical_field(f.field)
-                    if name not in tracked:
-                        tracked[name] = len(trackers)
-                        trackers.append([number, self.category_column + self.categories.index(name)])
-            row[at.E_TRACKERS + 1] = len(trackers)
-
-            found: dict[tuple[int, int], _Window] = {}
-            for _, f in features:
-                self._want(found, f, tracked)
-            row[at.E_WINDOWS] = len(windows)
-            for window in found.values():
-                window.offset = words
-                words += 4 if window.delay_ms else 2
-                begin = len(accumulators)
-                for kind, source in window.wanted:
-                    window.wanted[kind, source] = words
-                    accumulators.append([kind, words, source])
-                    words += at.ACCUMULATOR_WORDS[kind]
-                windows.append(
-                    [
-                        window.offset,
-                        window.reach_ms,
-                        window.delay_ms,
-                        int(window.delay_ms > 0),
-                        begin,
-                        len(accumulators),
-                    ]
-                )
-            row[at.E_WINDOWS + 1] = len(windows)
-
+            cell = _Cell(at.CELL_HEADER)
+            self._lay_strips(cell, row, features, tables)
+            self._lay_trackers(cell, row, features, tables, number)
+            self._lay_windows(cell, row, features, tables)
             past = [(i, f) for i, f in features if f.exclude_current or f.kind in _OF_THE_PAST]
             present = [(i, f) for i, f in features if not (f.exclude_current or f.kind in _OF_THE_PAST)]
-            row[at.E_BEFORE] = len(operations)
-            operations += [self._operation(i, f, found, tracked, strips) for i, f in past]
-            row[at.E_BEFORE + 1] = row[at.E_AFTER] = len(operations)
-            operations += [self._operation(i, f, found, tracked, strips) for i, f in present]
-            row[at.E_AFTER + 1] = len(operations)
-            row[at.E_UNITS] = -(-words // at.UNIT)
-            self.cell_words = max(self.cell_words, words)
+            row[at.E_BEFORE] = len(tables.operations)
+            tables.operations += [self._operation(i, f, cell) for i, f in past]
+            row[at.E_BEFORE + 1] = row[at.E_AFTER] = len(tables.operations)
+            tables.operations += [self._operation(i, f, cell) for i, f in present]
+            row[at.E_AFTER + 1] = len(tables.operations)
+            row[at.E_UNITS] = -(-cell.words // at.UNIT)
+            self.cell_words = max(self.cell_words, cell.words)
+        words = self.row_words, self.marks_word, self.id_word
         self.program = at.Program(
             entities=entities,
-            windows=_table(windows, at.W_WORDS),
-            accumulators=_table(accumulators, 3),
-            extrema=_table(extrema, 3),
-            trackers=_table(trackers, 2),
-            ops=_table(operations, at.O_WORDS),
+            windows=_table(tables.windows, at.W_WORDS),
+            accumulators=_table(tables.accumulators, 3),
+            extrema=_table(tables.extrema, 3),
+            trackers=_table(tables.trackers, 2),
+            ops=_table(tables.operations, at.O_WORDS),
             scales=np.array([self._scale(f) for f in spec.features], np.float64),
-            defaults=np.array(
-                [np.nan if f.default is None else f.default for f in spec.features], np.float64
-            ),
-            shape=np.array(
-                [
-                    spec.allowed_lateness_ms,
-                    self.row_words,
-                    self.marks_word,
-                    self.id_word,
-                    int(self.needs_places),
-                ],
-                np.int64,
-            ),
+            defaults=np.array([f.default for f in spec.features], np.float64),  # None becomes NaN
+            shape=np.array([spec.allowed_lateness_ms, *words, int(self.needs_places)], np.int64),
         )
+
+    def _lay_strips(self, cell: _Cell, row: Row, features: Features, tables: _Tables) -> None:
+        row[at.E_EXTREMA] = len(tables.extrema)
+        for _, f in features:
+            if f.kind in (K.MIN, K.MAX):
+                key = self._extremum(f)
+                if key not in cell.strips:
+                    cell.strips[key] = cell.take(4)
+                    tables.extrema.append([cell.strips[key], *key])
+        row[at.E_EXTREMA + 1] = len(tables.extrema)
+
+    def _lay_trackers(self, cell: _Cell, row: Row, features: Features, tables: _Tables, number: int) -> None:
+        row[at.E_TRACKERS] = len(tables.trackers)
+        tracked = (f.field for _, f in features if f.field and f.kind in (K.DISTINCT, K.IS_NEW))
+        for name in _unique(map(categorical_field, tracked)):
+            cell.tracked[name] = len(tables.trackers)
+            tables.trackers.append([number, self.category_column + self.categories.index(name)])
+        row[at.E_TRACKERS + 1] = len(tables.trackers)
+
+    def _lay_windows(self, cell: _Cell, row: Row, features: Features, tables: _Tables) -> None:
+        row[at.E_WINDOWS] = len(tables.windows)
+        for _, f in features:
+            self._want(cell, f)
+        for window in cell.windows.values():
+            window.offset = cell.take(4 if window.delay_ms else 2)
+            begin = len(tables.accumulators)
+            for kind, source in window.wanted:
+                window.wanted[kind, source] = cell.take(at.ACCUMULATOR_WORDS[kind])
+                tables.accumulators.append([kind, window.wanted[kind, source], source])
+            delayed = int(window.delay_ms > 0)
+            tables.windows.append(
+                [window.offset, window.reach_ms, window.delay_ms, delayed, begin, len(tables.accumulators)]
+            )
+        row[at.E_WINDOWS + 1] = len(tables.windows)
+
+    def _extremum(self, f: Feature) -> tuple[int, int]:
+        return self._value(f), 1 if f.kind is K.MAX else -1
 
     def _value(self, f: Feature) -> int:
         return 1 + self.values.index((str(f.field), f.where))
@@ -200,17 +213,17 @@ class Compiled:
         scaled = f.field and f.kind in (K.SUM, K.MEAN, K.STD, K.MIN, K.MAX)
         return float(self.scale_of(str(f.field))) if scaled else 1.0
 
-    def _want(self, found: dict[tuple[int, int], _Window], f: Feature, tracked: dict[str, int]) -> None:
+    def _want(self, cell: _Cell, f: Feature) -> None:
         if f.kind in _OF_THE_PAST and f.kind is not K.SINCE_FIRST:
             return
-        length = f.window_ms or self.spec.horizon_ms
-        window = found.setdefault((length + f.delay_ms, f.delay_ms), _Window(length + f.delay_ms, f.delay_ms))
+        reach_ms = (f.window_ms or self.spec.horizon_ms) + f.delay_ms
+        window = cell.windows.setdefault((reach_ms, f.delay_ms), _Window(reach_ms, f.delay_ms))
         if f.kind in (K.STD, K.ZSCORE):
             window.want(at.SQUARED, self._value(f))
         elif f.kind in _BY_VALUE:
             window.want(at.SUMMED, self._value(f))
         elif f.kind is K.DISTINCT:
-            window.want(at.DISTINCT, tracked[categorical_field(str(f.field))])
+            window.want(at.DISTINCT, cell.tracked[categorical_field(str(f.field))])
         elif f.kind in _LABELLED:
             window.want(at.BIT, at.LABEL_BIT)
         elif f.kind is K.HOUR_SHARE:
@@ -218,20 +231,13 @@ class Compiled:
         elif f.where and f.kind in (K.COUNT, K.SHARE):
             window.want(at.BIT, self.conditions.index(f.where))
 
-    def _operation(
-        self,
-        index: int,
-        f: Feature,
-        found: dict[tuple[int, int], _Window],
-        tracked: dict[str, int],
-        strips: dict[tuple[int, int], int],
-    ) -> list[int]:
+    def _operation(self, index: int, f: Feature, cell: _Cell) -> list[int]:
         op = [0] * at.O_WORDS
         op[at.O_CODE] = at.BITS if f.kind is K.COUNT and f.where else _OPERATION[f.kind]
         op[at.O_FEATURE] = index
         op[at.O_REACH] = (f.window_ms or self.spec.horizon_ms) + f.delay_ms
         op[at.O_DELAYED] = int(f.delay_ms > 0)
-        window = found.get((op[at.O_REACH], f.delay_ms))
+        window = cell.windows.get((op[at.O_REACH], f.delay_ms))
         if window:
             op[at.O_WINDOW] = window.offset
         if f.kind in _BY_VALUE and window:
@@ -239,11 +245,11 @@ class Compiled:
             op[at.O_ACCUMULATOR] = window.find((at.SQUARED, at.SUMMED), self._value(f))
         elif f.kind in (K.MIN, K.MAX):
             op[at.O_SOURCE] = self._value(f)
-            op[at.O_EXTREMUM] = strips[self._value(f), 1 if f.kind is K.MAX else -1]
+            op[at.O_EXTREMUM] = cell.strips[self._extremum(f)]
         elif f.kind is K.DISTINCT and window:
-            op[at.O_ACCUMULATOR] = window.wanted[at.DISTINCT, tracked[categorical_field(str(f.field))]]
+            op[at.O_ACCUMULATOR] = window.wanted[at.DISTINCT, cell.tracked[categorical_field(str(f.field))]]
         elif f.kind is K.IS_NEW:
-            op[at.O_SOURCE] = tracked[categorical_field(str(f.field))]
+            op[at.O_SOURCE] = cell.tracked[categorical_field(str(f.field))]
         elif f.kind in _LABELLED and window:
             op[at.O_ACCUMULATOR] = window.wanted[at.BIT, at.LABEL_BIT]
         elif f.kind is K.HOUR_SHARE and window:

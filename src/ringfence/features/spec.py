@@ -1,11 +1,12 @@
-"""A feature specification: frozen data that says what to measure, made in Python, serialised, hashed and compared.
+"""A feature specification: frozen data that says what to measure, serialised, hashed and compared.
 
     card = entity("card")
     spec = FeatureSpec.of(card.count("1h"), card.sum("amount", "1d"), card.is_new("device"))
 
-For the event at log position `p` with event time `t`, a window `W` (with a `delay` D) covers every event of the same key at
-a position <= p whose event time is in (t - D - W, t - D]. With `exclude_current`, positions < p. Features without a window
-of their own (`seconds_since_last`, `is_new`, `speed_kmh`, ...) look back over the specification's `horizon`.
+For the event at log position `p` with event time `t`, a window `W` (with a `delay` D) covers every event of
+the same key at a position <= p whose event time is in (t - D - W, t - D]. With `exclude_current`, positions <
+p. Features without a window of their own (`seconds_since_last`, `is_new`, `speed_kmh`, ...) look back over
+the specification's `horizon`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ ENTITY_KEYS: Final = {
     "email": "email",
     "phone": "phone",
 }
-"""Entity name to its id field. Combinations (`card × merchant`) are declared from these."""
+"""Entity name to its id field. Combinations (card by merchant) are declared from these."""
 
 
 class FeatureKind(StrEnum):
@@ -107,9 +108,9 @@ def _check_word(text: str, what: str) -> None:
 class Where:
     """A condition on one field of the event itself, with a name that enters the feature's.
 
-    `field` is `amount` (major units), `hour` (0-23 in the specification's zone), `weekday` (0 = Monday), an id or category
-    field, or `attributes.<name>`. `op` is one of = != < <= > >= in; `value` a number, a text, or a tuple of them for `in`.
-    A null field never satisfies a condition.
+    `field` is `amount` (major units), `hour` (0-23 in the specification's zone), `weekday` (0 = Monday), an
+    id or category field, or `attributes.<name>`. `op` is one of = != < <= > >= in; `value` a number, a text,
+    or a tuple of them for `in`. A null field never satisfies a condition.
     """
 
     name: str
@@ -119,8 +120,6 @@ class Where:
 
     def __post_init__(self) -> None:
         _check_word(self.name, "condition name")
-        if isinstance(self.value, list):  # as it comes from JSON
-            object.__setattr__(self, "value", tuple(self.value))
         if (self.op == "in") != isinstance(self.value, tuple):
             raise SpecError(
                 f"condition {self.name!r}: 'in' takes a tuple of values, the other operators one value"
@@ -148,13 +147,11 @@ class Feature:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", FeatureKind(self.kind))
-        if isinstance(self.where, dict):
-            object.__setattr__(self, "where", Where(**self.where))
         problem = self._problem()
         if problem:
             raise SpecError(f"{self.entity}.{self.kind}: {problem}")
 
-    def _problem(self) -> str | None:
+    def _problem(self) -> str | None:  # noqa: PLR0911 (one line a rule)
         if (self.field is not None) != (self.kind in _NEEDS_FIELD):
             return "needs a field" if self.kind in _NEEDS_FIELD else "takes no field"
         if (self.window_ms > 0) != (self.kind in WINDOWED):
@@ -226,7 +223,10 @@ def _field_problem(name: str, *, categorical: bool) -> str | None:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entity:
-    """Whose events a window covers: all with the same value in every field of `keys`. An event without one of them has null features."""
+    """Whose events a window covers: all with the same value in every field of `keys`.
+
+    An event without one of them has null features.
+    """
 
     name: str
     keys: tuple[str, ...]
@@ -367,7 +367,7 @@ def entity(name: str, keys: Iterable[str] | None = None) -> Entity:
         return Entity(name, tuple(keys))
     if name not in ENTITY_KEYS:
         raise SpecError(
-            f"no entity {name!r}: one of {', '.join(ENTITY_KEYS)}, or give its key fields: entity({name!r}, ['...'])"
+            f"no entity {name!r}: one of {', '.join(ENTITY_KEYS)}, or entity({name!r}, [its fields])"
         )
     return Entity(name, (ENTITY_KEYS[name],))
 
@@ -379,7 +379,7 @@ def categorical_field(name: str) -> str:
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Entities and features in a fixed order, with what they share. Hashable; `digest` names it everywhere."""
+    """Entities and features in a fixed order, with what they share; `digest` names it everywhere."""
 
     entities: tuple[Entity, ...]
     features: tuple[Feature, ...]
@@ -456,7 +456,7 @@ class FeatureSpec:
         data = json.loads(text)
         return cls(
             tuple(Entity(**item) for item in data.pop("entities")),
-            tuple(Feature(**item) for item in data.pop("features")),
+            tuple(_feature(**item) for item in data.pop("features")),
             **data,
         )
 
@@ -470,3 +470,11 @@ class FeatureSpec:
         more = FeatureSpec.of(*bound)
         merged = {item.name: item for item in (*self.entities, *more.entities)}
         return replace(self, entities=tuple(merged.values()), features=self.features + more.features)
+
+
+def _feature(where: dict[str, Any] | None, **fields: Any) -> Feature:
+    """A feature from its JSON fields."""
+    if where is None:
+        return Feature(**fields)
+    value = where.pop("value")
+    return Feature(where=Where(value=tuple(value) if isinstance(value, list) else value, **where), **fields)

@@ -106,7 +106,7 @@ def _rehashed(table: NDArray[np.int32], hashes: NDArray[np.int64]) -> NDArray[np
 
 
 def to_arrays(state: at.State, oldest: int) -> dict[str, NDArray[Any]]:
-    """Contiguous views of all that must be kept; ring arrays only from sequence number `oldest` on, in one or two parts."""
+    """Contiguous views of all that must be kept; of the ring what is not older than `oldest`, in pieces."""
     counters = state.counters
     end, size = int(counters[at.SEQ_END]), len(state.rows)
     low, high = oldest & (size - 1), end & (size - 1)
@@ -152,7 +152,7 @@ def from_arrays(compiled: Compiled, arrays: Mapping[str, NDArray[Any]]) -> tuple
     for name in ("arena", "pool", "pair_key", "pair_last", "pair_stamp"):
         part = arrays[name]
         array = np.zeros(
-            max(len(getattr(state, name)), 1 << (int(len(part)) - 1).bit_length() if len(part) else 1),
+            max(len(getattr(state, name)), 1 << (len(part) - 1).bit_length() if len(part) else 1),
             part.dtype,
         )
         array[: len(part)] = part

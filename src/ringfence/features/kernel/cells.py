@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ringfence.features.kernel.extrema import forget
 from ringfence.features.kernel.jit import kernel
 from ringfence.features.kernel.layout import (
@@ -24,10 +26,10 @@ from ringfence.features.kernel.layout import (
     PAIR_TOP,
     PAIRS,
     PER_ENTITY,
+    REF_MASK,
     S_ID,
     SEQ_END,
     SEQ_IDS,
-    REF_MASK,
     TAIL_TIME,
     UNIT,
     W_DELAYED,
@@ -36,14 +38,17 @@ from ringfence.features.kernel.layout import (
 )
 from ringfence.features.kernel.prefetch import fetch
 from ringfence.features.kernel.strips import ref_at, release
-from ringfence.features.kernel.tables import find_cell, find_pair, remove_cell, remove_id, remove_pair
+from ringfence.features.kernel.tables import find_pair, remove_cell, remove_id, remove_pair
 from ringfence.features.kernel.windows import forget_first
+
+if TYPE_CHECKING:
+    from ringfence.features.kernel.layout import Program, State
 
 _AHEAD = 12  # events between asking for a cell and needing it
 
 
 @kernel
-def open_cell(s, p, entity, hashed, place):
+def open_cell(s: State, p: Program, entity: int, hashed: int, place: int) -> int:
     """A cell for a new key, entered at `place` of the table. The caller has made sure that there is room."""
     units = p.entities[entity, E_UNITS]
     free = PER_ENTITY + 2 * entity + 1
@@ -69,7 +74,7 @@ def open_cell(s, p, entity, hashed, place):
 
 
 @kernel
-def close_cell(s, p, entity, cell):
+def close_cell(s: State, p: Program, entity: int, cell: int) -> None:
     """Forget a key without events."""
     base = cell * UNIT
     remove_cell(s, s.arena[base + KEY])
@@ -84,7 +89,7 @@ def close_cell(s, p, entity, cell):
 
 
 @kernel
-def open_pair(s, hashed):
+def open_pair(s: State, hashed: int) -> int:
     """The pair with this hash, made if need be. The caller has made sure that there is room."""
     place = find_pair(s, hashed)
     if s.pair_table[place] != 0:
@@ -104,7 +109,7 @@ def open_pair(s, hashed):
 
 
 @kernel
-def close_pair(s, pair):
+def close_pair(s: State, pair: int) -> None:
     """Forget a pair whose last event has gone."""
     remove_pair(s, s.pair_key[pair])
     s.pair_key[pair] = s.counters[PAIR_FREE]
@@ -113,7 +118,7 @@ def close_pair(s, pair):
 
 
 @kernel
-def prune(s, p, entity, cell, limit):
+def prune(s: State, p: Program, entity: int, cell: int, limit: int) -> None:
     """Forget the key's events up to the time `limit`, and the key itself when none is left."""
     rows = s.rows.shape[0] - 1
     base = cell * UNIT
@@ -136,7 +141,7 @@ def prune(s, p, entity, cell, limit):
 
 
 @kernel
-def expire(s, p):
+def expire(s: State, p: Program) -> int:
     """Forget, entity by entity, what no window can reach any more: amortised constant work per event."""
     rows = s.rows.shape[0] - 1
     end = s.counters[SEQ_END]

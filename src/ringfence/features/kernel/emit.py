@@ -1,13 +1,14 @@
 """From a key's windows to feature values.
 
-`cells` and `base` say where the windows are read: the key's own cell, or the scratch cell when a late event is measured as of its
-own time; `at` is always where the key's own cell begins. `late` says which: ON_TIME, or LATE_BEFORE and LATE_AFTER the event itself
-is counted.
+`cells` and `base` say where the windows are read: the key's own cell, or the scratch cell when a late event
+is measured as of its own time; `at` is always where the key's own cell begins. `late` says which: ON_TIME, or
+LATE_BEFORE and LATE_AFTER the event itself is counted.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -45,7 +46,6 @@ from ringfence.features.kernel.layout import (
     S_MARKS,
     SINCE_FIRST,
     SINCE_LAST,
-    SPEED,
     STD,
     SUM,
     TAIL,
@@ -54,12 +54,30 @@ from ringfence.features.kernel.layout import (
 )
 from ringfence.features.kernel.strips import ref_at
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ringfence.features.kernel.layout import Program, State, Words
+
 _EARTH_RADIUS_KM = 6371.0088
 _MS_PER_HOUR = 3_600_000.0
 
 
 @inlined
-def emit(s, p, first_op, last_op, cells, base, at, row, column, out, late, limit):
+def emit(
+    s: State,
+    p: Program,
+    first_op: int,
+    last_op: int,
+    cells: Words,
+    base: int,
+    at: int,
+    row: int,
+    column: int,
+    out: NDArray[np.float64],
+    late: int,
+    limit: int,
+) -> None:
     """Write the features of operations [first_op, last_op) of one event into `out[:, column]`."""
     for k in range(first_op, last_op):
         code = p.ops[k, O_CODE]
@@ -105,12 +123,12 @@ def emit(s, p, first_op, last_op, cells, base, at, row, column, out, late, limit
 
 
 @inlined
-def _deviation(cells, a):
+def _deviation(cells: Words, a: int) -> float:
     return standard_deviation(cells[a], cells[a + 1], cells[a + 2], cells[a + 3], cells[a + 4])
 
 
 @inlined
-def _against(cells, a, x, standardised):
+def _against(cells: Words, a: int, x: int, standardised: bool) -> float:
     """The current value against the window: x / mean, or (x - mean) / std."""
     n = cells[a]
     if x == NULL or n == 0:
@@ -125,7 +143,9 @@ def _against(cells, a, x, standardised):
 
 
 @inlined
-def _extremum(s, p, k, cells, base, at, row, late, limit):
+def _extremum(
+    s: State, p: Program, k: int, cells: Words, base: int, at: int, row: int, late: int, limit: int
+) -> float:
     strip, source = at + p.ops[k, O_EXTREMUM], p.ops[k, O_SOURCE]
     sign = 1 if p.ops[k, O_CODE] == MAX else -1
     time = s.rows[row, 0]
@@ -144,7 +164,7 @@ def _extremum(s, p, k, cells, base, at, row, late, limit):
 
 
 @inlined
-def _hour_share(s, p, k, cells, base, row):
+def _hour_share(s: State, p: Program, k: int, cells: Words, base: int, row: int) -> float:
     count = cells[base + EVENTS + END] - cells[base + p.ops[k, O_WINDOW] + TAIL]
     if count == 0:
         return np.nan
@@ -155,7 +175,9 @@ def _hour_share(s, p, k, cells, base, row):
 
 
 @inlined
-def _history(s, p, k, code, cells, base, at, row, late, limit):
+def _history(
+    s: State, p: Program, k: int, code: int, cells: Words, base: int, at: int, row: int, late: int, limit: int
+) -> float:
     """What depends on one earlier event: the last one, the last with this value, the last with a position."""
     rows = s.rows.shape[0] - 1
     time = s.rows[row, 0]
@@ -192,7 +214,7 @@ def _history(s, p, k, code, cells, base, at, row, late, limit):
 
 
 @inlined
-def _is_new(s, tracker, events, end, row, time, edge):
+def _is_new(s: State, tracker: int, events: int, end: int, row: int, time: int, edge: int) -> float:
     rows = s.rows.shape[0] - 1
     pair = s.pairs[row, tracker]
     if pair == -1:
@@ -214,7 +236,7 @@ def _is_new(s, tracker, events, end, row, time, edge):
 
 
 @inlined
-def great_circle_km(lat_a, lon_a, lat_b, lon_b):
+def great_circle_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     """Haversine distance between two points in degrees, on a sphere of mean Earth radius."""
     phi_a, phi_b = math.radians(lat_a), math.radians(lat_b)
     across = math.sin((phi_b - phi_a) / 2.0)

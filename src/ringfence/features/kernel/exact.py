@@ -1,15 +1,20 @@
 """Exact sums and sums of squares in pairs of int64 words, and the statistics made of them.
 
-A sum is high * 2^32 + low, both words simply added to: what went in comes out again exactly, in any order. A sum of squares is
-high * 2^62 + low with 0 <= low < 2^62. Values are at most 2^54 in size (10^13 major units in thousandths), so that a sum holds
-2^31 values and a sum of squares 2^17 of the very largest, or 2^31 of up to 2^47.
+A sum is high * 2^32 + low, both words simply added to: what went in comes out again exactly, in any order. A
+sum of squares is high * 2^62 + low with 0 <= low < 2^62. Values are at most 2^54 in size (10^13 major units
+in thousandths), so that a sum holds 2^31 values and a sum of squares 2^17 of the very largest, or 2^31 of up
+to 2^47.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from ringfence.features.kernel.jit import inlined, kernel
+
+if TYPE_CHECKING:
+    from ringfence.features.kernel.layout import Words
 
 _LOW27 = (1 << 27) - 1
 _LOW32 = (1 << 32) - 1
@@ -18,7 +23,7 @@ _LOW62 = (1 << 62) - 1
 
 
 @inlined
-def square(x):
+def square(x: int) -> tuple[int, int]:
     """(high, low) of x * x in base 2^62, for |x| <= 2^54."""
     size = abs(x)
     if size < 1 << 31:
@@ -33,7 +38,7 @@ def square(x):
 
 
 @inlined
-def add_value(cells, at, x, squared):
+def add_value(cells: Words, at: int, x: int, squared: bool) -> None:
     """Count x into n, sum and, if asked, squares at `at`."""
     cells[at] += 1
     cells[at + 1] += x >> 32
@@ -46,7 +51,7 @@ def add_value(cells, at, x, squared):
 
 
 @inlined
-def subtract_value(cells, at, x, squared):
+def subtract_value(cells: Words, at: int, x: int, squared: bool) -> None:
     """Undo `add_value`."""
     cells[at] -= 1
     cells[at + 1] -= x >> 32
@@ -59,7 +64,7 @@ def subtract_value(cells, at, x, squared):
 
 
 @inlined
-def total(high, low):
+def total(high: int, low: int) -> float:
     """A sum as the nearest float."""
     if -(1 << 29) < high < 1 << 29:
         return float((high << 32) + low)
@@ -67,7 +72,7 @@ def total(high, low):
 
 
 @inlined
-def standard_deviation(n, high, low, squares_high, squares_low):
+def standard_deviation(n: int, high: int, low: int, squares_high: int, squares_low: int) -> float:
     """Sample standard deviation of n >= 2 values from their sums.
 
     Small sums give n Q - S^2 in one word. Otherwise, with S = q n + r, the sum of squared deviations is
@@ -90,7 +95,7 @@ def standard_deviation(n, high, low, squares_high, squares_low):
 
 
 @kernel
-def _large_deviations(n, high, low, squares_high, squares_low):
+def _large_deviations(n: int, high: int, low: int, squares_high: int, squares_low: int) -> float:
     q_high = high // n
     rest = ((high - q_high * n) << 32) + low
     q_low = rest // n
@@ -115,7 +120,7 @@ def _large_deviations(n, high, low, squares_high, squares_low):
 
 
 @kernel
-def _add_shifted(high, low, term, shift):
+def _add_shifted(high: int, low: int, term: int, shift: int) -> tuple[int, int]:
     """(high, low) in base 2^62 plus term * 2^shift."""
     kept = 62 - shift
     words = low + ((term & ((1 << kept) - 1)) << shift)

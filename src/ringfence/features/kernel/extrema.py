@@ -1,22 +1,27 @@
-"""Window minima and maxima: per key and field a strip of the events that no later event exceeds, searched per window.
+"""Window minima and maxima: per key and field a strip of the events that no later one exceeds.
 
 `sign` is 1 for a maximum and -1 for a minimum. Along the strip times rise and values fall.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ringfence.features.kernel.jit import inlined, kernel
-from ringfence.features.kernel.layout import END, FIRST, NULL, START, CAPACITY
+from ringfence.features.kernel.layout import CAPACITY, END, FIRST, NULL, START
 from ringfence.features.kernel.strips import append, first_after, insert, ref_at
+
+if TYPE_CHECKING:
+    from ringfence.features.kernel.layout import State
 
 
 @inlined
-def value_at(s, strip, position, column):
+def value_at(s: State, strip: int, position: int, column: int) -> int:
     return s.rows[ref_at(s, strip, position) & (s.rows.shape[0] - 1), column]
 
 
 @inlined
-def push(s, strip, column, sign, ref, x):
+def push(s: State, strip: int, column: int, sign: int, ref: int, x: int) -> None:
     """Note the newest event's value."""
     if x == NULL:
         return
@@ -28,7 +33,7 @@ def push(s, strip, column, sign, ref, x):
 
 
 @kernel
-def push_late(s, strip, column, sign, ref, x, time):
+def push_late(s: State, strip: int, column: int, sign: int, ref: int, x: int, time: int) -> None:
     """Note a late event's value at its place, unless a later event exceeds it."""
     if x == NULL:
         return
@@ -51,14 +56,14 @@ def push_late(s, strip, column, sign, ref, x, time):
 
 
 @kernel
-def forget(s, strip, ref):
+def forget(s: State, strip: int, ref: int) -> None:
     """Drop an event that leaves the key's history."""
     if s.arena[strip + FIRST] < s.arena[strip + END] and ref_at(s, strip, s.arena[strip + FIRST]) == ref:
         s.arena[strip + FIRST] += 1
 
 
 @inlined
-def extremum(s, strip, column, edge):
+def extremum(s: State, strip: int, column: int, edge: int) -> int:
     """Greatest (or least) value of the events later than `edge`; NULL if there is none."""
     position = first_after(s, strip, edge)
     if position == s.arena[strip + END]:
@@ -67,7 +72,9 @@ def extremum(s, strip, column, edge):
 
 
 @kernel
-def extremum_as_of(s, strip, events, column, sign, edge, low, high):
+def extremum_as_of(
+    s: State, strip: int, events: int, column: int, sign: int, edge: int, low: int, high: int
+) -> int:
     """The same among positions [low, high) of the key's events only, when later ones exist.
 
     If the overall answer lies inside, it is the answer; otherwise the range is scanned.

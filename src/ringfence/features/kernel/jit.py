@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 
@@ -11,19 +11,20 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., object]")
 
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+
 
 def kernel(function: F) -> F:
-    """Compile for machine speed: cached on disk, without the interpreter lock, division by zero as in IEEE 754.
+    """Compile for machine speed: cached on disk, without the interpreter lock, division as in IEEE 754.
 
-    Kernels neither allocate nor keep arrays, so that reference counts, which cost more than the work, are left out.
+    Kernels neither allocate nor keep arrays, so that reference counts, which cost more than the work, are
+    left out.
     """
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    compiled: F = numba.njit(**_OPTIONS)(function)
     return compiled
 
 
 def inlined(function: F) -> F:
-    """A kernel that becomes part of its caller: passing a state of many arrays would cost more than what it does."""
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(
-        function
-    )
+    """A kernel that becomes part of its caller: passing on a state of many arrays would cost more."""
+    compiled: F = numba.njit(**_OPTIONS, forceinline=True)(function)
     return compiled

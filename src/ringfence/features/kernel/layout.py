@@ -1,25 +1,28 @@
 """How the engine's state and program lie in arrays.
 
-A *row* is one event in the ring. A *ref* is an event's sequence number modulo 2^31; its row is `ref & (capacity - 1)`. A *cell* is
-one key's state: int64 words in the arena, in units of `UNIT` words; cell 0 is empty for ever and stands for "no such key".
-A *strip* is a growable circular run of refs in the pool, described by four words of a cell: start, capacity, first, end. Positions
-in a strip count up for ever; position `i` lies at `start + (i & (capacity - 1))`.
+A *row* is one event in the ring. A *ref* is an event's sequence number modulo 2^31; its row is `ref &
+(capacity - 1)`. A *cell* is one key's state: int64 words in the arena, in units of `UNIT` words; cell 0 is
+empty for ever and stands for "no such key". A *strip* is a growable circular run of refs in the pool,
+described by four words of a cell: start, capacity, first, end. Positions in a strip count up for ever;
+position `i` lies at `start + (i & (capacity - 1))`.
 
     cell:  KEY | strip of the key's events in time order | LOCATED | strips of extrema ... | windows ...
     window:  TAIL TAIL_TIME [HEAD HEAD_TIME]  accumulators ...
 
-A window holds the events at positions [TAIL, END) of the strip, a delayed one [TAIL, HEAD). TAIL_TIME is the time of the event
-at TAIL, so that a key whose tails need not move costs no look at the ring.
+A window holds the events at positions [TAIL, END) of the strip, a delayed one [TAIL, HEAD). TAIL_TIME is the
+time of the event at TAIL, so that a key whose tails need not move costs no look at the ring.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Words: TypeAlias = "NDArray[np.int64]"
 
 NULL: Final = int(np.iinfo(np.int64).min)
 NEVER: Final = int(np.iinfo(np.int64).max)
@@ -36,7 +39,7 @@ CELL_HEADER: Final = 6
 # Words of a window.
 TAIL, TAIL_TIME, HEAD, HEAD_TIME = 0, 1, 2, 3
 
-# Accumulators and their words. COUNTED: n. SUMMED: n, sum high, sum low. SQUARED: these and squares high, low.
+# Accumulators. SUMMED: n, sum high, sum low. SQUARED: these and squares high, low.
 SUMMED, SQUARED, BIT, DISTINCT, HOURS = 0, 1, 2, 3, 4
 ACCUMULATOR_WORDS: Final = (3, 5, 1, 1, 24)
 
@@ -64,34 +67,34 @@ IS_EVENT, IS_LABEL = 0, 1  # a label carries the id in the id word and 0 or 1 in
 class State(NamedTuple):
     """Everything the engine remembers."""
 
-    rows: NDArray[np.int64]  # (ring, row words): time, values, marks, id hash
+    rows: Words  # (ring, row words): time, values, marks, id hash
     places: NDArray[np.float64]  # (ring or 1, 2): latitude, longitude, NaN for null
     slots: NDArray[np.int32]  # (ring, entities): the cell of each entity's key, 0 where there is none
     pairs: NDArray[np.int32]  # (ring, trackers): which (key, value) pair, -1 for a null value
     table: NDArray[np.int32]  # hash table: cells
-    arena: NDArray[np.int64]  # cells
+    arena: Words  # cells
     pool: NDArray[np.int32]  # strips
     pair_table: NDArray[np.int32]  # hash table: pairs + 1
-    pair_key: NDArray[np.int64]  # hash of (cell, tracker, value); of a free pair: the next free one
+    pair_key: Words  # hash of (cell, tracker, value); of a free pair: the next free one
     pair_last: NDArray[np.int32]  # ref of the latest event of the pair, -1 for none
-    pair_stamp: NDArray[np.int64]  # last scan that saw the pair
+    pair_stamp: Words  # last scan that saw the pair
     id_table: NDArray[np.int32]  # hash table: refs + 1 of the events that a label may name
     counters: NDArray[np.int64]
-    scratch: NDArray[np.int64]  # a cell as it stands at the time of a late event
+    scratch: Words  # a cell as it stands at the time of a late event
 
 
 class Program(NamedTuple):
     """A feature specification as tables. Offsets are in words from the start of a cell."""
 
-    entities: NDArray[np.int64]  # (entities, E_WORDS)
-    windows: NDArray[np.int64]  # (windows, W_WORDS)
-    accumulators: NDArray[np.int64]  # (accumulators, 3): kind, offset, source column, bit or tracker
-    extrema: NDArray[np.int64]  # (extrema, 3): offset of the strip, source column, 1 for max or -1 for min
-    trackers: NDArray[np.int64]  # (trackers, 2): entity, input column of the value
-    ops: NDArray[np.int64]  # (operations, O_WORDS)
+    entities: Words  # (entities, E_WORDS)
+    windows: Words  # (windows, W_WORDS)
+    accumulators: Words  # (accumulators, 3): kind, offset, source column, bit or tracker
+    extrema: Words  # (extrema, 3): offset of the strip, source column, 1 for max or -1 for min
+    trackers: Words  # (trackers, 2): entity, input column of the value
+    ops: Words  # (operations, O_WORDS)
     scales: NDArray[np.float64]  # (features,): what the stored integers are divided by
     defaults: NDArray[np.float64]  # (features,): in place of null
-    shape: NDArray[np.int64]  # S_WORDS: counts and columns
+    shape: Words  # S_WORDS: counts and columns
 
 
 # Words of a row of `Program.entities`. Ranges are first, end.

@@ -1,13 +1,16 @@
 """The engine's one pass: events in, state advanced, features out.
 
-For each event, in log order: it is written into the ring, and for each entity its key's windows are moved to the event's time, the
-features that exclude it are read, it enters the windows, and the other features are read. An event older than its key's newest is
-measured as of its own time in a scratch cell, then put in its place.
+For each event, in log order: it is written into the ring, and for each entity its key's windows are moved to
+the event's time, the features that exclude it are read, it enters the windows, and the other features are
+read. An event older than its key's newest is measured as of its own time in a scratch cell, then put in its
+place.
 
 `measure` stops early, between two events, when an array is full; the caller makes room and calls again.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -73,11 +76,24 @@ from ringfence.features.kernel.strips import append, first_after, full, insert, 
 from ringfence.features.kernel.tables import find_cell, find_id, find_pair, pair_hash
 from ringfence.features.kernel.windows import advance, enter_late, enter_newest, include_current, recall
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ringfence.features.kernel.layout import Words
+
 _BLOCK = 64  # rows whose keys are looked up together, so that their cells arrive from memory side by side
 
 
 @kernel
-def measure(state, program, rows, places, start, out, column):
+def measure(
+    state: State,
+    program: Program,
+    rows: Words,
+    places: NDArray[np.float64],
+    start: int,
+    out: NDArray[np.float64],
+    column: int,
+) -> tuple[int, int, int]:
     """Measure input rows from `start` on; features of the n-th event go to `out[:, column + n]`.
 
     Returns (next row, next column, DONE or what must grow first).
@@ -107,14 +123,16 @@ def measure(state, program, rows, places, start, out, column):
 
 
 @kernel
-def forget_expired(state, program):
+def forget_expired(state: State, program: Program) -> int:
     """Forget what no window can reach any more; returns the oldest sequence number still needed."""
     return expire(State(*state), Program(*program))
 
 
 @inlined
-def _look_up(s, p, rows, places, start, stop):
-    """Write rows [start, stop) into the ring and find or open their keys' cells; stops early where room lacks."""
+def _look_up(
+    s: State, p: Program, rows: Words, places: NDArray[np.float64], start: int, stop: int
+) -> tuple[int, int, int]:
+    """Write rows [start, stop) into the ring and find or open their keys' cells; stops early without room."""
     mask = s.rows.shape[0] - 1
     seq = s.counters[SEQ_END]
     watermark = s.counters[WATERMARK]
@@ -148,7 +166,7 @@ def _look_up(s, p, rows, places, start, stop):
 
 
 @inlined
-def _lacking(s, p, row):
+def _lacking(s: State, p: Program, row: int) -> int:
     """What must grow before this event can be taken in."""
     room = s.pool.size - s.counters[POOL_TOP]
     for entity in range(p.entities.shape[0]):
@@ -171,7 +189,7 @@ def _lacking(s, p, row):
 
 
 @inlined
-def _event(s, p, rows, at, out, column):
+def _event(s: State, p: Program, rows: Words, at: int, out: NDArray[np.float64], column: int) -> None:
     seq = s.counters[SEQ_END]
     row = seq & (s.rows.shape[0] - 1)
     ref = seq & REF_MASK
@@ -195,7 +213,19 @@ def _event(s, p, rows, at, out, column):
 
 
 @inlined
-def _entity(s, p, entity, rows, at, row, ref, time, key, out, column):
+def _entity(
+    s: State,
+    p: Program,
+    entity: int,
+    rows: Words,
+    at: int,
+    row: int,
+    ref: int,
+    time: int,
+    key: int,
+    out: NDArray[np.float64],
+    column: int,
+) -> None:
     """One event for one of its keys."""
     cell = s.slots[row, entity]
     recorded = cell != 0
@@ -238,7 +268,9 @@ def _entity(s, p, entity, rows, at, row, ref, time, key, out, column):
 
 
 @inlined
-def _set_pairs(s, p, entity, rows, at, row, cell, recorded):
+def _set_pairs(
+    s: State, p: Program, entity: int, rows: Words, at: int, row: int, cell: int, recorded: bool
+) -> None:
     """Which (key, value) pairs the event carries: -1 for a null value, -2 for a pair that is not kept."""
     for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
         value = rows[at, p.trackers[tracker, 1]]
@@ -252,7 +284,9 @@ def _set_pairs(s, p, entity, rows, at, row, cell, recorded):
 
 
 @inlined
-def _note(s, p, entity, base, row, ref, time, in_order):
+def _note(
+    s: State, p: Program, entity: int, base: int, row: int, ref: int, time: int, in_order: bool
+) -> None:
     """Bring the key's extrema, pairs and last position up to date."""
     ring = s.rows.shape[0] - 1
     for k in range(p.entities[entity, E_EXTREMA], p.entities[entity, E_EXTREMA + 1]):
@@ -272,7 +306,7 @@ def _note(s, p, entity, base, row, ref, time, in_order):
 
 
 @kernel
-def apply_label(s, p, hashed, label):
+def apply_label(s: State, p: Program, hashed: int, label: int) -> None:
     """Mark an event of the ring as fraud (1) or not (0), in every window that holds it."""
     entry = s.id_table[find_id(s, hashed, p.shape[S_ID])]
     if entry == 0:
@@ -291,7 +325,7 @@ def apply_label(s, p, hashed, label):
 
 
 @kernel
-def _relabel(s, p, entity, base, ref, time, change):
+def _relabel(s: State, p: Program, entity: int, base: int, ref: int, time: int, change: int) -> None:
     events = base + EVENTS
     position = first_after(s, events, time) - 1
     while position >= s.arena[events + FIRST] and ref_at(s, events, position) != ref:
@@ -313,7 +347,7 @@ def _relabel(s, p, entity, base, ref, time, change):
 
 
 @kernel
-def known_ids(state, program, hashes, known):
+def known_ids(state: State, program: Program, hashes: Words, known: NDArray[np.bool_]) -> None:
     """Set `known` where the ring holds the id."""
     s = State(*state)
     p = Program(*program)

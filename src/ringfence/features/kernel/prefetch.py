@@ -1,17 +1,17 @@
 """Asking the processor for memory that will be needed soon.
 
-An event touches a cell, its strip and the ring at places that no cache holds; looked up one event after another, each is a wait.
-Asked for together, for a block of events, the waits overlap: the engine runs about twice as fast. Results never depend on it.
+An event touches a cell, its strip and the ring at places that no cache holds; looked up one event after
+another, each is a wait. Asked for together, for a block of events, the waits overlap: the engine runs about
+twice as fast. Results never depend on it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numba
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, is_jitted
 
 from ringfence.features.kernel.jit import inlined
 from ringfence.features.kernel.layout import (
@@ -28,6 +28,10 @@ from ringfence.features.kernel.layout import (
 )
 from ringfence.features.kernel.strips import ref_at
 
+if TYPE_CHECKING:
+    from ringfence.features.kernel.layout import Program, State
+
+_generate: Any = cgutils  # untyped
 _LINE_WORDS = 8  # int64 words in a cache line
 
 
@@ -36,16 +40,16 @@ def _fetch_python(array: Any, index: int) -> None:
 
 
 @intrinsic
-def _fetch_compiled(context: Any, array: Any, index: Any) -> Any:
+def _fetch_compiled(_context: Any, array: Any, _index: Any) -> Any:
     """LLVM's prefetch of the first word of `array[index]`, for reading, to stay in all caches."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         values = context.make_array(signature.args[0])(context, builder, arguments[0])
-        stride = cgutils.unpack_tuple(builder, values.strides)[0]
+        stride = _generate.unpack_tuple(builder, values.strides)[0]
         place = builder.add(builder.ptrtoint(values.data, ir.IntType(64)), builder.mul(arguments[1], stride))
         pointer = ir.PointerType()
         word = ir.IntType(32)
-        prefetch = cgutils.get_or_insert_function(
+        prefetch = _generate.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [pointer, word, word, word]), "llvm.prefetch.p0"
         )
         builder.call(prefetch, [builder.inttoptr(place, pointer), word(0), word(3), word(1)])
@@ -54,11 +58,11 @@ def _fetch_compiled(context: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.int64), generate
 
 
-fetch: Any = _fetch_python if numba.config.DISABLE_JIT else _fetch_compiled
+fetch: Any = _fetch_compiled if is_jitted(ref_at) else _fetch_python
 
 
 @inlined
-def fetch_block(s, p, events):
+def fetch_block(s: State, p: Program, events: int) -> None:
     """Ask for what the next `events` events, whose cells are known, will touch."""
     mask = s.rows.shape[0] - 1
     begin = s.counters[SEQ_END]

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import CAPACITY, END, FIRST, POOL_FREE, POOL_TOP, START
+
+if TYPE_CHECKING:
+    from ringfence.features.kernel.layout import State
 
 SMALLEST = 2  # exponent of the first capacity: 4
 
 
 @inlined
-def ref_at(s, strip, position):
+def ref_at(s: State, strip: int, position: int) -> int:
     """The ref at a position of the strip whose words begin at `strip`."""
     return s.pool[s.arena[strip + START] + (position & (s.arena[strip + CAPACITY] - 1))]
 
 
 @inlined
-def full(s, strip):
+def full(s: State, strip: int) -> bool:
     """Whether one more ref needs a larger run."""
     return s.arena[strip + END] - s.arena[strip + FIRST] == s.arena[strip + CAPACITY]
 
 
 @kernel
-def exponent(capacity):
+def exponent(capacity: int) -> int:
     k = SMALLEST
     while (1 << k) < capacity:
         k += 1
@@ -29,14 +34,7 @@ def exponent(capacity):
 
 
 @kernel
-def can_grow(s, strip):
-    """Whether the pool has room for the next larger run (or for the first)."""
-    k = exponent(max(2 * s.arena[strip + CAPACITY], 1))
-    return s.counters[POOL_FREE + k] != 0 or s.counters[POOL_TOP] + (1 << k) <= s.pool.size
-
-
-@kernel
-def release(s, strip):
+def release(s: State, strip: int) -> None:
     """Give the run back."""
     capacity = s.arena[strip + CAPACITY]
     if capacity != 0:
@@ -48,7 +46,7 @@ def release(s, strip):
 
 
 @kernel
-def grow(s, strip):
+def grow(s: State, strip: int) -> None:
     """Move to a run of twice the capacity."""
     k = exponent(max(2 * s.arena[strip + CAPACITY], 1))
     start = s.counters[POOL_FREE + k]
@@ -66,7 +64,7 @@ def grow(s, strip):
 
 
 @inlined
-def append(s, strip, ref):
+def append(s: State, strip: int, ref: int) -> None:
     """Add a ref at the end. The caller has made sure that there is room."""
     if full(s, strip):
         grow(s, strip)
@@ -76,7 +74,7 @@ def append(s, strip, ref):
 
 
 @kernel
-def insert(s, strip, position, ref):
+def insert(s: State, strip: int, position: int, ref: int) -> None:
     """Put a ref before the one at `position`; those from there on move up by one."""
     append(s, strip, ref)
     start, mask = s.arena[strip + START], s.arena[strip + CAPACITY] - 1
@@ -88,7 +86,7 @@ def insert(s, strip, position, ref):
 
 
 @kernel
-def first_after(s, strip, time):
+def first_after(s: State, strip: int, time: int) -> int:
     """First position whose event is later than `time`; END if none is."""
     rows = s.rows.shape[0] - 1
     low, high = s.arena[strip + FIRST], s.arena[strip + END]

@@ -1,23 +1,32 @@
 """Hash tables of int32 with linear probing: cells by key, pairs by (cell, tracker, value), events by id.
 
-An entry is 0 (empty) or something whose 64-bit hash is found elsewhere: a table holds no keys of its own. Removal shifts later
-entries back, so that no tombstones gather. Capacities are powers of two, at most two thirds full.
+An entry is 0 (empty) or something whose 64-bit hash is found elsewhere: a table holds no keys of its own.
+Removal shifts later entries back, so that no tombstones gather. Capacities are powers of two, at most two
+thirds full.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import KEY, UNIT
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ringfence.features.kernel.layout import State, Words
+
 
 @inlined
-def home(hashed, mask):
+def home(hashed: int, mask: int) -> int:
     """Where a hash belongs in a table."""
     return (hashed ^ (hashed >> 32)) & mask
 
 
 @inlined
-def find_cell(s, hashed):
+def find_cell(s: State, hashed: int) -> int:
     """Place in the table of the cell with this key, or of the empty entry where it would go."""
     mask = s.table.size - 1
     at = home(hashed, mask)
@@ -27,7 +36,7 @@ def find_cell(s, hashed):
 
 
 @kernel
-def remove_cell(s, hashed):
+def remove_cell(s: State, hashed: int) -> None:
     """Take a cell out of the table."""
     mask = s.table.size - 1
     hole = find_cell(s, hashed)
@@ -44,13 +53,13 @@ def remove_cell(s, hashed):
 
 
 @inlined
-def pair_hash(cell, tracker, value):
+def pair_hash(cell: int, tracker: int, value: int) -> int:
     """Hash of a (key, value) pair: the value's own hash, moved by the cell and the tracker."""
     return value ^ (cell << 31) ^ (cell << 11) ^ (tracker << 57)
 
 
 @inlined
-def find_pair(s, hashed):
+def find_pair(s: State, hashed: int) -> int:
     """Place in the pair table of this pair, or of the empty entry where it would go."""
     mask = s.pair_table.size - 1
     at = home(hashed, mask)
@@ -60,7 +69,7 @@ def find_pair(s, hashed):
 
 
 @kernel
-def remove_pair(s, hashed):
+def remove_pair(s: State, hashed: int) -> None:
     """Take a pair out of its table."""
     mask = s.pair_table.size - 1
     hole = find_pair(s, hashed)
@@ -77,7 +86,7 @@ def remove_pair(s, hashed):
 
 
 @inlined
-def find_id(s, hashed, column):
+def find_id(s: State, hashed: int, column: int) -> int:
     """Place in the id table of the event with this id, or of the empty entry where it would go."""
     mask = s.id_table.size - 1
     rows = s.rows.shape[0] - 1
@@ -88,7 +97,7 @@ def find_id(s, hashed, column):
 
 
 @kernel
-def remove_id(s, ref, column):
+def remove_id(s: State, ref: int, column: int) -> bool:
     """Forget an event's id, unless a later event has taken it over."""
     mask = s.id_table.size - 1
     rows = s.rows.shape[0] - 1
@@ -109,7 +118,7 @@ def remove_id(s, ref, column):
 
 
 @kernel
-def reinsert(table, hashes, larger):
+def reinsert(table: NDArray[np.int32], hashes: Words, larger: NDArray[np.int32]) -> None:
     """Enter every entry of one table, whose hashes lie beside it, into a larger one."""
     mask = larger.size - 1
     for entry in range(table.size):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ringfence.features.kernel.exact import add_value, subtract_value
 from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import (
@@ -32,9 +34,12 @@ from ringfence.features.kernel.layout import (
 )
 from ringfence.features.kernel.strips import first_after, ref_at
 
+if TYPE_CHECKING:
+    from ringfence.features.kernel.layout import Program, State, Words
+
 
 @inlined
-def add_event(s, p, window, cells, base, row):
+def add_event(s: State, p: Program, window: int, cells: Words, base: int, row: int) -> None:
     """Count an event into a window's accumulators, all but distinct counts."""
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
         kind, at, source = p.accumulators[k, 0], base + p.accumulators[k, 1], p.accumulators[k, 2]
@@ -49,7 +54,7 @@ def add_event(s, p, window, cells, base, row):
 
 
 @inlined
-def subtract_event(s, p, window, cells, base, row):
+def subtract_event(s: State, p: Program, window: int, cells: Words, base: int, row: int) -> None:
     """Undo `add_event`."""
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
         kind, at, source = p.accumulators[k, 0], base + p.accumulators[k, 1], p.accumulators[k, 2]
@@ -64,8 +69,11 @@ def subtract_event(s, p, window, cells, base, row):
 
 
 @inlined
-def enter_distinct(s, p, window, base, row, edge):
-    """Count a new event's values that have no other occurrence after `edge`. Before `pair_last` moves to this event."""
+def enter_distinct(s: State, p: Program, window: int, base: int, row: int, edge: int) -> None:
+    """Count a new event's values that have no other occurrence after `edge`.
+
+    Before `pair_last` moves to this event.
+    """
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
         if p.accumulators[k, 0] == DISTINCT:
             pair = s.pairs[row, p.accumulators[k, 2]]
@@ -76,7 +84,7 @@ def enter_distinct(s, p, window, base, row, edge):
 
 
 @inlined
-def leave_distinct(s, p, window, base, row, ref):
+def leave_distinct(s: State, p: Program, window: int, base: int, row: int, ref: int) -> None:
     """Uncount a leaving event's values that do not occur again after it."""
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
         if p.accumulators[k, 0] == DISTINCT:
@@ -86,7 +94,7 @@ def leave_distinct(s, p, window, base, row, ref):
 
 
 @inlined
-def time_at(s, strip, position):
+def time_at(s: State, strip: int, position: int) -> int:
     """Time of the event at a position, NEVER at the end."""
     if position == s.arena[strip + END]:
         return NEVER
@@ -94,7 +102,7 @@ def time_at(s, strip, position):
 
 
 @inlined
-def leave_tail(s, p, window, base):
+def leave_tail(s: State, p: Program, window: int, base: int) -> None:
     """The oldest event leaves the window."""
     w = base + p.windows[window, W_OFFSET]
     ref = ref_at(s, base + EVENTS, s.arena[w + TAIL])
@@ -106,7 +114,7 @@ def leave_tail(s, p, window, base):
 
 
 @inlined
-def advance(s, p, entity, base, time):
+def advance(s: State, p: Program, entity: int, base: int, time: int) -> None:
     """Move every window of a key to the right edge `time`."""
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         w = base + p.windows[window, W_OFFSET]
@@ -123,7 +131,7 @@ def advance(s, p, entity, base, time):
 
 
 @inlined
-def enter_newest(s, p, entity, base, row, time):
+def enter_newest(s: State, p: Program, entity: int, base: int, row: int, time: int) -> None:
     """The event about to be appended to the key's strip enters its windows."""
     position = s.arena[base + EVENTS + END]
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
@@ -139,8 +147,10 @@ def enter_newest(s, p, entity, base, row, time):
 
 
 @kernel
-def enter_late(s, p, entity, base, row, position, time, newest):
-    """A late event about to be inserted at `position` enters the windows it belongs to, which end at the time `newest`."""
+def enter_late(
+    s: State, p: Program, entity: int, base: int, row: int, position: int, time: int, newest: int
+) -> None:
+    """A late event about to be inserted at `position` enters its windows, whose right edge is `newest`."""
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         w = base + p.windows[window, W_OFFSET]
         edge = newest - p.windows[window, W_REACH]
@@ -161,7 +171,7 @@ def enter_late(s, p, entity, base, row, position, time, newest):
 
 
 @kernel
-def forget_first(s, p, entity, base):
+def forget_first(s: State, p: Program, entity: int, base: int) -> None:
     """The key's oldest event leaves every window that it is still in, and the key's strip."""
     first = s.arena[base + EVENTS + FIRST]
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
@@ -177,7 +187,7 @@ def forget_first(s, p, entity, base):
 
 
 @kernel
-def recall(s, p, entity, base, time, limit):
+def recall(s: State, p: Program, entity: int, base: int, time: int, limit: int) -> None:
     """Fill the scratch cell with the key's windows as they stood at `time`, over events later than `limit`.
 
     From the windows as they are, by whichever is shorter: moving both edges, or adding the range up.
@@ -217,8 +227,8 @@ def recall(s, p, entity, base, time, limit):
 
 
 @kernel
-def _move(s, p, window, events, begin, end, sign):
-    """Add or subtract the events at positions [begin, end) in the scratch cell; nothing if the range is empty."""
+def _move(s: State, p: Program, window: int, events: int, begin: int, end: int, sign: int) -> None:
+    """Add or subtract the events at positions [begin, end) in the scratch cell; nothing if begin >= end."""
     rows = s.rows.shape[0] - 1
     for position in range(begin, end):
         row = ref_at(s, events, position) & rows
@@ -229,7 +239,7 @@ def _move(s, p, window, events, begin, end, sign):
 
 
 @kernel
-def _recall_distinct(s, p, window, events, low, high):
+def _recall_distinct(s: State, p: Program, window: int, events: int, low: int, high: int) -> None:
     rows = s.rows.shape[0] - 1
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
         if p.accumulators[k, 0] == DISTINCT:
@@ -245,7 +255,7 @@ def _recall_distinct(s, p, window, events, low, high):
 
 
 @kernel
-def occurs(s, events, low, high, tracker, pair):
+def occurs(s: State, events: int, low: int, high: int, tracker: int, pair: int) -> bool:
     """Whether the pair occurs at positions [low, high)."""
     rows = s.rows.shape[0] - 1
     position = high - 1
@@ -257,7 +267,7 @@ def occurs(s, events, low, high, tracker, pair):
 
 
 @kernel
-def include_current(s, p, entity, base, row):
+def include_current(s: State, p: Program, entity: int, base: int, row: int) -> None:
     """The late event itself enters the recalled windows."""
     end = s.scratch[EVENTS + END]
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
