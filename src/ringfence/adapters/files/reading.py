@@ -7,6 +7,7 @@ for batch in read(["payments.csv"], load_mapping("sparkov"), tokenizer, ingest_t
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -14,9 +15,10 @@ from ringfence.adapters.files.csv_reader import CsvReader
 from ringfence.adapters.files.json_reader import JsonReader
 from ringfence.adapters.files.paths import Format, Opened, opened, resolve, size_of
 from ringfence.adapters.files.tables import ParquetReader
+from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ringfence.adapters.files.readers import Piece, Reader
     from ringfence.events.bad import BadRecord
@@ -55,25 +57,47 @@ def read(
     batch_rows: int = 8192,
     label_delay: str | None = None,
     fmt: Format | None = None,
+    unusable: Callable[[InputError], None] | None = None,
 ) -> Iterator[SourceBatch]:
     """Batches of at most `batch_rows` rows from files, folders, globs or "-", in that order.
 
     `InputError` when a source cannot be used at all: missing, without the mapping's columns, not of its
-    format.
+    format. `unusable` is told instead, where it is given, and the other sources are read.
     """
-    files = resolve(paths)
+    files = _resolved(paths, unusable)
     sizes = [size_of(file) for file in files]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     done, rows = 0, 0
     for file, size in zip(files, sizes, strict=True):
-        with opened(file, fmt) as source:
+        with _noted(unusable), opened(file, fmt) as source:
             reader = _READERS[source.format](
                 mapping, tokenizer, ingest_time_ms, batch_rows, label_delay, rows
             )
-            for piece in reader.pieces(source):
-                yield _source_batch(file, piece, done + source.read_bytes, total)
-            rows = reader.rows
-            done += size if size is not None else source.read_bytes
+            try:
+                for piece in reader.pieces(source):
+                    yield _source_batch(file, piece, done + source.read_bytes, total)
+            finally:
+                rows = reader.rows
+                done += size if size is not None else source.read_bytes
+
+
+def _resolved(paths: Sequence[str], unusable: Callable[[InputError], None] | None) -> list[str]:
+    files: list[str] = [] if paths else resolve(paths)
+    for path in paths:
+        with _noted(unusable):
+            files += resolve([path])
+    return files
+
+
+@contextmanager
+def _noted(unusable: Callable[[InputError], None] | None) -> Iterator[None]:
+    """An unusable source ends here where somebody wants to hear of it."""
+    try:
+        yield
+    except InputError as error:
+        if unusable is None:
+            raise
+        unusable(error)
 
 
 def read_original(

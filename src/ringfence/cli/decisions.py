@@ -1,0 +1,217 @@
+"""`ringfence decisions`, `decision` and `sql`: questions to what has been decided."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+
+from ringfence.adapters.lake import DecisionQuery, Lake
+from ringfence.adapters.sqlite import Store
+from ringfence.cli import options, screen
+from ringfence.compose import registered_rules
+from ringfence.errors import InputError
+from ringfence.events.cards import is_card_number
+from ringfence.events.tokens import Tokenizer
+from ringfence.features.spec import ENTITY_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ringfence.decisions.decision import Decision
+
+_LISTED = ("event_time", "transaction_id", "outcome", "score", "amount", "currency", "reasons", "rules")
+_QUIET = ("offset", "event_time_ms", "decided_at_ms", "versions")
+
+
+@contextmanager
+def open_lake(data: Path | None) -> Iterator[tuple[Store, Lake]]:
+    """The store of a folder for reading, also while another process writes to it, and its analysis tables."""
+    with Store.open(options.folder(data), read_only=True) as store:
+        lake = Lake(store)
+        try:
+            yield store, lake
+        finally:
+            lake.close()
+
+
+def decisions(
+    data: options.Data = None,
+    entity: Annotated[
+        str | None,
+        typer.Option(
+            help="Of one card, customer, merchant, device, ...; a card's token or its number.",
+            metavar="KIND=ID",
+        ),
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Event time from here on, UTC.", metavar="TIME")] = None,
+    until: Annotated[str | None, typer.Option(help="Event time before this, UTC.", metavar="TIME")] = None,
+    outcome: Annotated[
+        Literal["approve", "challenge", "review", "decline"] | None, typer.Option(help="With this outcome.")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="Where this rule fired.", metavar="ID")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    json: options.Json = False,
+) -> None:
+    """List decisions, newest first.
+
+    Example: ringfence decisions --outcome decline --since 2024-05-01 --limit 10
+    """
+    with open_lake(data) as (store, lake):
+        kind, entity_id = _entity(entity, Tokenizer(store.meta.token_key))
+        found = lake.decisions(
+            DecisionQuery(
+                kind,
+                entity_id,
+                options.parse_time_ms(since, "--since"),
+                options.parse_time_ms(until, "--until"),
+                outcome,
+                rule,
+                limit,
+            )
+        )
+        rows = found.to_pylist()
+    if json:
+        for row in rows:
+            screen.show_json(row)
+        return
+    if not rows:
+        screen.say("No decision matches.")
+        return
+    screen.show_table(
+        _LISTED, ([_shown(name, row[name]) for name in _LISTED] for row in rows), ["score", "amount"]
+    )
+
+
+def _entity(text: str | None, tokenizer: Tokenizer) -> tuple[str | None, str | None]:
+    """Kind and id of `kind=id`; a card number becomes its token."""
+    if text is None:
+        return None, None
+    kind, sign, name = text.partition("=")
+    if not sign or kind not in ENTITY_KEYS or not name:
+        raise InputError(f"--entity takes KIND=ID, KIND one of {', '.join(ENTITY_KEYS)}")
+    bare = name.replace(" ", "").replace("-", "")
+    return kind, tokenizer.token(bare) if kind == "card" and is_card_number(bare) else name
+
+
+def _shown(name: str, value: Any) -> object:
+    if name == "event_time":
+        return str(value)[:23].removesuffix(".000")
+    if name in ("score", "amount"):
+        return "" if value is None else f"{value:,.2f}" if name == "amount" else f"{value:.0f}"
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+def decision(
+    transaction_id: Annotated[str, typer.Argument(help="The transaction's id.", metavar="ID")],
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Show one decision with all that it knew: reasons, rules, features, versions, and the payment.
+
+    Example: ringfence decision 755e4e8350ec4a3e9309727574c97726
+    """
+    with open_lake(data) as (store, lake):
+        found = lake.find_decision(transaction_id)
+        if found is None:
+            raise InputError(
+                f"no decision on transaction {transaction_id!r}: `ringfence decisions` lists them"
+            )
+        event = lake.find_transaction(transaction_id) or {}
+        ruleset = registered_rules(store, found.versions["rules"])
+    reasons = found.explain(ruleset) if ruleset else []
+    event = {name: value for name, value in event.items() if value is not None}
+    if json:
+        told = [msgspec.to_builtins(reason) for reason in reasons]
+        screen.show_json(msgspec.to_builtins(found) | {"explained": told, "event": event})
+        return
+    _show(found, event)
+    screen.show()
+    screen.show("Why", "bold")
+    for reason in reasons:
+        screen.show(f"  {reason.code} (rule {reason.rule})")
+        screen.show(f"    {reason.analyst}")
+        if reason.customer:
+            screen.show(f"    to the customer: {reason.customer}")
+    if not reasons:
+        screen.show("  no rule fired")
+    _show_features(found)
+
+
+def _show(found: Decision, event: dict[str, Any]) -> None:
+    screen.show(
+        f"{found.outcome.upper()}  score {found.score:.0f}  transaction {found.transaction_id}",
+        f"bold {screen.OUTCOME_STYLES[found.outcome]}",
+    )
+    paid, decided = screen.format_time(found.event_time_ms), screen.format_time(found.decided_at_ms)
+    took = f"{found.latency_us / 1000:,.1f} ms"
+    screen.show(f"payment of {paid} UTC, decided {decided} UTC in {took}, log offset {found.offset}")
+    if found.degraded:
+        screen.show(f"degraded: {', '.join(found.degraded)}")
+    if found.shadow_rules:
+        screen.show(f"shadow rules that fired: {', '.join(found.shadow_rules)}")
+    screen.show("versions: " + ", ".join(f"{name} {digest}" for name, digest in found.versions.items()))
+    screen.show()
+    screen.show("Payment", "bold")
+    for name, value in event.items():
+        if name not in {*_QUIET, "kind", "ingest_time_ms", "amount_minor", "transaction_id"}:
+            screen.show(f"  {name}: {value}")
+
+
+def _show_features(found: Decision) -> None:
+    screen.show()
+    screen.show("Features", "bold")
+    known = [(name, value) for name, value in found.features.items() if value is not None]
+    screen.show_table(
+        ["feature", "value"], [(f"  {n}", screen.format_number(v)) for n, v in known], ["value"]
+    )
+    unknown = len(found.features) - len(known)
+    if unknown:
+        screen.show(
+            f"  {unknown} more are unknown: the payment lacks their fields, or there is no history yet"
+        )
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One reading statement.", metavar="STATEMENT")],
+    data: options.Data = None,
+    fmt: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to answer.")
+    ] = "table",
+) -> None:
+    """Ask in SQL, DuckDB's, of what the log holds. Only statements that read are taken.
+
+    Tables: events, transactions, labels, decisions, features, flag_matches, quarantine. A feature is written
+    as in rules: SELECT card.count_1h FROM features.
+
+    Example: ringfence sql "SELECT outcome, count(*) FROM decisions GROUP BY outcome"
+    """
+    with open_lake(data) as (_, lake):
+        table = lake.sql(statement)
+    names = table.schema.names
+    if fmt == "table":
+        numbers = [name for name, kind in zip(names, table.schema.types, strict=True) if _is_number(kind)]
+        screen.show_table(names, ([_text(row[n]) for n in names] for row in table.to_pylist()), numbers)
+        return
+    writer = csv.writer(sys.stdout)
+    if fmt == "csv":
+        writer.writerow(names)
+    for batch in table.to_batches():
+        for row in batch.to_pylist():
+            if fmt == "csv":
+                writer.writerow([row[name] for name in names])
+            else:
+                screen.show_json(row)
+
+
+def _is_number(kind: object) -> bool:
+    return str(kind).startswith(("int", "uint", "float", "double", "decimal"))
+
+
+def _text(value: object) -> object:
+    return value if value is None or not isinstance(value, bool | int) else str(value)

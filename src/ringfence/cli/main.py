@@ -1,0 +1,63 @@
+"""The command line as a whole: which commands there are, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ringfence.cli import decisions, run, screen
+from ringfence.errors import RingfenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="ringfence",
+    help="Decides in milliseconds whether a payment is fraud, and shows why.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run.run)
+app.command()(decisions.decisions)
+app.command()(decisions.decision)
+app.command()(decisions.sql)
+
+
+@app.command()
+def version(
+    json: Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")] = False,
+) -> None:
+    """Say which version this is.
+
+    Example: ringfence version
+    """
+    if json:
+        screen.show_json({"ringfence": installed("ringfence")})
+    else:
+        screen.show(f"ringfence {installed('ringfence')}")
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. An error of ours is one message, never a traceback."""
+    try:
+        app(args=list(arguments), prog_name="ringfence")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    except RingfenceError as error:
+        screen.say(f"Error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        screen.say("Interrupted.")
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def main() -> None:
+    """The `ringfence` command."""
+    sys.exit(execute(sys.argv[1:]))

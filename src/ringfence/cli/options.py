@@ -1,0 +1,99 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ringfence.cli.screen import after, say
+from ringfence.compose import Definitions, load_definitions, warm_up
+from ringfence.errors import InputError
+from ringfence.settings import load_settings
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Folder with all state. [default: ringfence-data]",
+        envvar="RINGFENCE_DATA_DIR",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
+Mapping = Annotated[
+    str | None,
+    typer.Option(
+        "--mapping",
+        "-m",
+        help="How columns become fields: a shipped mapping (`ringfence sources`) or a .toml file. Without "
+        "it, told from the first source.",
+        metavar="NAME|FILE",
+    ),
+]
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        "--features",
+        "-f",
+        help="Python file that assigns `spec`. [default: features.py if there, else the shipped catalog]",
+        metavar="FILE.py",
+        show_default=False,
+    ),
+]
+Rules = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules",
+        "-r",
+        help="Rule book. [default: rules.yaml if there, else the shipped one]",
+        metavar="FILE.yaml",
+        show_default=False,
+    ),
+]
+
+
+def folder(data: Path | None) -> Path:
+    """Where all state lives."""
+    return data or load_settings().data_dir
+
+
+def definitions(features: Path | None, rules: Path | None) -> Definitions:
+    """Those that options, settings or the current folder name, else the shipped ones; ready to decide.
+
+    Rules that are left out are told.
+    """
+    settings = load_settings()
+    found = load_definitions(
+        features or settings.features or _present("features.py"),
+        rules or settings.rules or _present("rules.yaml"),
+    )
+    for left in found.left_out:
+        say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
+    with after(1.0, "Compiling the engine once for this machine, about 15 s ..."):
+        warm_up(found)
+    return found
+
+
+def _present(name: str) -> Path | None:
+    return Path(name) if Path(name).is_file() else None
+
+
+def parse_time_ms(text: str | None, option: str) -> int | None:
+    """Milliseconds of an ISO date or time; UTC unless it names a zone.
+
+    >>> parse_time_ms("2024-05-01", "--since")
+    1714521600000
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{option} {text!r} is no time: write 2024-05-01, or 2024-05-01T10:00:00+02:00"
+        ) from None
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,0 +1,234 @@
+"""`ringfence run`: from sources to durable decisions."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ringfence.adapters.files import Sniffed, SourceBatch, read, sniff
+from ringfence.cli import options, screen
+from ringfence.compose import Session, open_session
+from ringfence.errors import InputError
+from ringfence.events.mapping import load_mapping
+from ringfence.runner import Snapshotting, Totals
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ringfence.events.mapping import Mapping
+
+EXIT_QUARANTINED = 4
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(slots=True)
+class Account:
+    """What the user is told of a run."""
+
+    totals: Totals = field(default_factory=Totals)
+    reasons: Counter[str] = field(default_factory=Counter)
+    unusable: list[str] = field(default_factory=list)  # sources that could not be used, each with its remedy
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0, or what the user has to know."""
+        if self.interrupted:
+            return EXIT_INTERRUPTED
+        if self.unusable:
+            return InputError.exit_code
+        return EXIT_QUARANTINED if self.reasons else 0
+
+
+def run(
+    sources: Annotated[
+        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="SOURCE...")
+    ],
+    data: options.Data = None,
+    mapping: options.Mapping = None,
+    features: options.Features = None,
+    rules: options.Rules = None,
+    label_delay: Annotated[
+        str | None,
+        typer.Option(
+            help="How long after the payment a label becomes known, such as 7d.", metavar="DURATION"
+        ),
+    ] = None,
+    fmt: Annotated[
+        Literal["csv", "ndjson", "parquet"] | None,
+        typer.Option("--format", help="Format of the sources. Without it, told from name and content."),
+    ] = None,
+    batch_rows: Annotated[
+        int | None, typer.Option(help="Rows decided at a time.", min=1, max=1_000_000)
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Time per stage, too.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Read payments, decide each one, and keep the decisions.
+
+    Reads CSV, NDJSON and Parquet, plain, gzip or zstd. Every decision is on stable storage before the command
+    ends, and running the same command again changes nothing: what was decided is not decided twice.
+
+    Exit codes: 0 all went well; 2 a source, mapping, specification or rule book is unusable (the other
+    sources were processed); 3 the data folder cannot be used; 4 done, and some records are in quarantine;
+    130 interrupted: all that was decided is safe, and the same command goes on.
+
+    Example: ringfence run payments.csv --mapping sparkov
+    """
+    settings = load_settings()
+    chosen = choose_mapping(mapping or settings.mapping, sources, fmt)
+    found = options.definitions(features, rules)
+    snapshotting = Snapshotting(settings.snapshot_every_events, settings.snapshot_every_ms)
+    with (
+        screen.progress("catching up with the log") as tell,
+        open_session(
+            options.folder(data), found, snapshotting, lambda done, total: tell(done, total, "")
+        ) as session,
+    ):
+        for warning in session.warnings:
+            screen.say(f"A snapshot could not be used, an older one was: {warning}")
+        session.register_mapping(chosen)
+        account = Account()
+        batches = read(
+            sources,
+            chosen,
+            session.tokenizer,
+            session.clock.now_ms(),
+            batch_rows=batch_rows or settings.batch_rows,
+            label_delay=label_delay or settings.label_delay,
+            fmt=fmt,
+            unusable=lambda error: account.unusable.append(str(error)),
+        )
+        _process(session, batches, account, tell)
+    _report(session, account, verbose=verbose, json=json)
+    if account.exit_code:
+        raise typer.Exit(account.exit_code)
+
+
+def choose_mapping(name: str | None, sources: list[str], fmt: Any = None) -> Mapping:
+    """The mapping of this name, or the one that the first source seems to need; the guess is said."""
+    if name is not None:
+        return load_mapping(name)
+    if set(sources) == {"-"}:
+        screen.say("Reading standard input by mapping canonical: --mapping names another")
+        return load_mapping("canonical")
+    sniffed = _sniff_first([source for source in sources if source != "-"], fmt)
+    if sniffed.mapping is None:
+        raise InputError(
+            f"{sniffed.path}: {sniffed.reasons[-1]}. Name a mapping with --mapping: `ringfence sources` "
+            "explains the shipped ones, and how to write your own"
+        )
+    screen.say(f"Reading {sniffed.path} by mapping {sniffed.mapping}: {sniffed.reasons[-1]}")
+    return load_mapping(sniffed.mapping)
+
+
+def _sniff_first(sources: list[str], fmt: Any) -> Sniffed:
+    """What the first source that can be read seems to be; the others are reported when their turn comes."""
+    for source in sources[:-1]:
+        with contextlib.suppress(InputError):
+            return sniff(source, fmt)
+    return sniff(sources[-1], fmt)
+
+
+def _process(session: Session, batches: Iterator[SourceBatch], account: Account, tell: Any) -> None:
+    begin = time.perf_counter()
+
+    def heard(arrival: Any, totals: Totals) -> None:
+        account.totals = totals
+        account.reasons.update(record.reason.value for record in arrival.bad)
+        rate = totals.transactions / max(time.perf_counter() - begin, 1e-9)
+        tell(arrival.position, arrival.total, f"{totals.transactions:,} payments, {rate:,.0f}/s")
+
+    try:
+        session.runner.run(batches, heard)
+    except KeyboardInterrupt:
+        account.interrupted = True
+    account.seconds = time.perf_counter() - begin
+    if account.totals.conflicts:
+        account.reasons["conflict"] = account.totals.conflicts
+
+
+def _report(session: Session, account: Account, *, verbose: bool, json: bool) -> None:
+    stages = {name: round(seconds, 3) for name, seconds in session.runner.seconds.items()}
+    if json:
+        screen.show_json(_as_json(account) | ({"stage_seconds": stages} if verbose else {}))
+    else:
+        _show(session, account)
+        if verbose:
+            total = max(account.totals.transactions, 1)
+            rows = [
+                (name, f"{seconds:.3f}", f"{seconds / total * 1e9:,.0f}") for name, seconds in stages.items()
+            ]
+            screen.show()
+            screen.show_table(["stage", "seconds", "ns per payment"], rows, ["seconds", "ns per payment"])
+    for problem in account.unusable:
+        screen.say(f"Error: {problem}")
+    if account.interrupted:
+        screen.say("Interrupted. All decisions above are safe; run the same command again to go on.")
+
+
+def _as_json(account: Account) -> dict[str, Any]:
+    totals = account.totals
+    return {
+        "transactions": totals.transactions,
+        "events": totals.events,
+        "outcomes": totals.outcomes,
+        "rules": totals.rules,
+        "degraded": totals.degraded,
+        "duplicates": totals.duplicates,
+        "flag_matches": totals.flag_matches,
+        "quarantined": dict(account.reasons),
+        "unusable": account.unusable,
+        "seconds": round(account.seconds, 3),
+        "interrupted": account.interrupted,
+    }
+
+
+def _show(session: Session, account: Account) -> None:
+    totals, rate = account.totals, account.totals.transactions / max(account.seconds, 1e-9)
+    screen.show(
+        f"{totals.transactions:,} payments decided in {account.seconds:.1f} s ({rate:,.0f}/s), "
+        f"kept in {session.store.folder}",
+        "bold",
+    )
+    share = 100 / max(totals.transactions, 1)
+    outcomes = [(name, count, f"{count * share:.2f} %") for name, count in _ordered(totals.outcomes)]
+    if outcomes:
+        screen.show()
+        screen.show_table(["outcome", "payments", "share"], outcomes, ["payments", "share"])
+    if totals.rules:
+        titles = {rule.id: rule.title for rule in session.definitions.rules.active}
+        top = sorted(totals.rules.items(), key=lambda item: (-item[1], item[0]))[:8]
+        screen.show()
+        rows = [(name, count, titles.get(name, "")) for name, count in top]
+        screen.show_table(["rule", "fired", "what it finds"], rows, ["fired"])
+    _show_rest(account)
+
+
+def _ordered(outcomes: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(outcomes.items(), key=lambda item: list(screen.OUTCOME_STYLES).index(item[0]))
+
+
+def _show_rest(account: Account) -> None:
+    totals = account.totals
+    others = totals.events - totals.transactions
+    lines = [
+        (others, f"{others:,} other events: labels, profiles, list entries, flags"),
+        (totals.flag_matches, f"{totals.flag_matches:,} earlier payments that a late flag covers"),
+        (totals.degraded, f"{totals.degraded:,} decisions degraded: late events"),
+        (totals.duplicates, f"{totals.duplicates:,} duplicates of events that the log has already"),
+    ]
+    for count, line in lines:
+        if count:
+            screen.show(line)
+    if account.reasons:
+        screen.show()
+        screen.show(f"{account.reasons.total():,} records in quarantine: `ringfence quarantine list`", "bold")
+        screen.show_table(["reason", "records"], account.reasons.most_common(), ["records"])

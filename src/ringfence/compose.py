@@ -1,0 +1,187 @@
+"""The only file that knows everything: puts store, specification, rules, pipeline and runner together."""
+
+from __future__ import annotations
+
+import hashlib
+import runpy
+import time
+import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+
+from ringfence.adapters.snapshots import Snapshots
+from ringfence.adapters.sqlite import Store
+from ringfence.errors import InputError, RuleError, SpecError
+from ringfence.events.batch import EventBatch
+from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
+from ringfence.events.tokens import Tokenizer
+from ringfence.features.catalog import CATALOG
+from ringfence.features.spec import FeatureSpec
+from ringfence.pipeline import Pipeline
+from ringfence.runner import Runner, Snapshotting
+from ringfence.scoring.books import default_book, load_book
+from ringfence.scoring.rules import CompiledRules, LeftOut, RuleSet, compile_rules, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SHIPPED_CATALOG = "the shipped catalog"
+SHIPPED_BOOK = "the shipped rule book"
+
+
+class SystemClock:
+    """`ringfence.ports.Clock` of this machine."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970, UTC."""
+        return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """What a project measures and how it judges, and where both come from.
+
+    `left_out` are rules of the shipped book that the specification cannot serve.
+    """
+
+    spec: FeatureSpec
+    rules: CompiledRules
+    spec_origin: str
+    rules_origin: str
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def load_definitions(features: Path | None, rules: Path | None) -> Definitions:
+    """Specification and compiled rules of these files; None stands for the shipped ones.
+
+    A rule of the user's own book that does not fit is a `RuleError`; one of the shipped book is left out.
+    """
+    spec = CATALOG if features is None else load_spec(features)
+    origin = SHIPPED_CATALOG if features is None else str(features)
+    if rules is not None:
+        compiled = compile_rules(load_rules(rules), spec)
+        return Definitions(spec, compiled, origin, str(rules))
+    compiled, left_out = fit(default_book(), spec)
+    return Definitions(spec, compiled, origin, SHIPPED_BOOK, left_out)
+
+
+def warm_up(definitions: Definitions) -> None:
+    """Have every kernel compiled, or read from the compile cache, before anything waits for it."""
+    columns = {
+        "kind": pa.array([0, 1], pa.uint8()),
+        "event_id": [None, "label"],
+        "event_time_ms": [0, 0],
+        "transaction_id": ["payment", "payment"],
+        "amount_minor": [100, None],
+        "label": [None, True],
+    }
+    Pipeline(definitions.spec, definitions.rules).step(EventBatch(pa.RecordBatch.from_pydict(columns)))
+
+
+def load_spec(path: Path) -> FeatureSpec:
+    """The specification that a Python file assigns to `spec`; `SpecError` says what the file lacks."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: --features takes a Python file that assigns `spec`")
+    try:
+        names = runpy.run_path(str(path))
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
+    except Exception as error:  # whatever a user's file raises is told with its line
+        line = _line_of(error, path)
+        raise SpecError(f"{path}{line}: {type(error).__name__}: {error}") from error
+    spec = names.get("spec")
+    if not isinstance(spec, FeatureSpec):
+        raise SpecError(f"{path} does not assign `spec`: write spec = FeatureSpec.of(...)")
+    return spec
+
+
+def _line_of(error: BaseException, path: Path) -> str:
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f", line {frames[-1].lineno}" if frames else ""
+
+
+def load_rules(path: Path) -> RuleSet:
+    """The rule book in a YAML file."""
+    try:
+        return load_book(path.read_text("utf-8"), str(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): --rules takes a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise RuleError(f"{path} is not UTF-8 text") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open store with a runner that has caught up with its log."""
+
+    store: Store
+    runner: Runner
+    definitions: Definitions
+    tokenizer: Tokenizer
+    clock: SystemClock
+    warnings: list[str]  # snapshots that could not be used
+
+    def register_mapping(self, mapping: Mapping) -> None:
+        """Keep the text of a mapping, so that a quarantined record can be read again by it."""
+        if mapping.name not in SHIPPED:
+            body = msgspec.json.encode(mapping, order="sorted").decode()
+            digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+            self.store.registry.register("mapping", digest, body, self.clock.now_ms())
+
+
+@contextmanager
+def open_session(
+    folder: Path,
+    definitions: Definitions,
+    snapshotting: Snapshotting,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Iterator[Session]:
+    """The store in a folder, made if need be, ready to decide; a snapshot is kept when all went well.
+
+    `progress` hears of events replayed and to replay. `StoreError` if another process writes there.
+    """
+    clock = SystemClock()
+    with Store.open(folder) as store:
+        register(store, definitions, clock.now_ms())
+        pipeline = Pipeline(definitions.spec, definitions.rules, store.meta.hash_seed)
+        runner = Runner(store, pipeline, clock, Snapshots(store.snapshots), snapshotting)
+        warnings = runner.recover(progress)
+        yield Session(store, runner, definitions, Tokenizer(store.meta.token_key), clock, warnings)
+        runner.close()
+
+
+def register(store: Store, definitions: Definitions, now_ms: int) -> None:
+    """Keep the versions that decisions will name."""
+    spec, ruleset = definitions.spec, definitions.rules.ruleset
+    store.registry.register("features", spec.digest, spec.to_json(), now_ms)
+    store.registry.register("rules", ruleset.digest, ruleset.to_json(), now_ms)
+
+
+def registered_rules(store: Store, digest: str) -> RuleSet | None:
+    """The rule set that a decision names."""
+    found = store.registry.find("rules", digest)
+    return RuleSet.from_json(found.body) if found else None
+
+
+def registered_spec(store: Store, digest: str) -> FeatureSpec | None:
+    """The specification that a decision names."""
+    found = store.registry.find("features", digest)
+    return FeatureSpec.from_json(found.body) if found else None
+
+
+def registered_mapping(store: Store, name: str) -> Mapping:
+    """The mapping by which a quarantined record was read; of several with one name, the latest."""
+    if name in SHIPPED:
+        return load_mapping(name)
+    for version in reversed(store.registry.versions("mapping")):
+        mapping = msgspec.json.decode(version.body, type=Mapping)
+        if mapping.name == name:
+            return mapping
+    raise InputError(f"mapping {name!r} is not known here: name its file with --mapping")

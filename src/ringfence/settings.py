@@ -1,0 +1,60 @@
+"""What can be set from outside: options of the command line, then the environment, then `ringfence.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from ringfence.errors import InputError
+
+FILE_NAME = "ringfence.toml"
+
+
+class Settings(BaseSettings):
+    """Settings of one project folder; each may come from the environment as `RINGFENCE_<NAME>`."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="RINGFENCE_", toml_file=FILE_NAME, extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Path("ringfence-data")
+    features: Path | None = None  # `features.py`, where there is one
+    rules: Path | None = None  # `rules.yaml`, where there is one
+    mapping: str | None = None
+    label_delay: str | None = None
+    batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
+    snapshot_every_events: Annotated[int, Field(ge=1)] = 1_000_000
+    snapshot_every_ms: Annotated[int, Field(ge=1000)] = 300_000
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class gives the names)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings() -> Settings:
+    """Settings of the current folder; `InputError` names what is wrong, and where it was set."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"setting {name!r}: {first['msg']} (set as RINGFENCE_{name.upper()} or in {FILE_NAME})"
+        ) from None
+    except ValueError as error:  # the file is no TOML
+        raise InputError(f"{FILE_NAME} cannot be read: {error}") from None
