@@ -58,7 +58,6 @@ class Totals:
     flag_matches: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     rules: dict[str, int] = field(default_factory=dict)  # how often each active rule fired
-    rules: dict[str, int] = field(default_factory=dict)  # active ones that fired
     degraded: int = 0
 
 

@@ -58,7 +58,23 @@ class Schedule:
         self._sort()
         due = int(np.searchsorted(self._due_ms, self._now_ms, side="right"))
         before = np.searchsorted(stream_ms, self._due_ms[:due], side="left")
-        return _interleave(self._pop(due), batch, before)
+        labels = self._pop(due)
+        after_own = _own_rows(labels, batch) + 1
+        if (after_own > before).any():
+            before = np.maximum(before, after_own)
+            order = np.argsort(before, kind="stable")
+            labels, before = labels.take(order), before[order]
+        return _interleave(labels, batch, before)
+
+    def take_due(self, batch: EventBatch) -> EventBatch | None:
+        """The labels that fall due inside this batch, to enter before it."""
+        if not len(batch):
+            return None
+        self._now_ms = int(self._stream_time(batch)[-1])
+        if self._earliest_ms is None or self._earliest_ms > self._now_ms:
+            return None
+        self._sort()
+        return self._pop(int(np.searchsorted(self._due_ms, self._now_ms, side="right")))
 
     def drain(self) -> EventBatch | None:
         """All labels still held, in order; nothing is left."""
@@ -78,7 +94,7 @@ class Schedule:
             pa.Table.from_batches([merged.table]),
             sort_keys=[("event_time_ms", "ascending"), ("event_id", "ascending")],
         )
-        self._waiting = EventBatch(merged.table.take(order))
+        self._waiting = _once(EventBatch(merged.table.take(order)))
         self._due_ms = self._waiting.event_time_ms
         self._added = []
 
@@ -90,6 +106,25 @@ class Schedule:
         self._due_ms = self._due_ms[count:]
         self._earliest_ms = int(self._due_ms[0]) if rest else None
         return popped
+
+
+def _own_rows(labels: EventBatch, batch: EventBatch) -> NDArray[np.int64]:
+    """Row of each label's transaction in the batch, -1 where it is not there."""
+    wanted, ids = labels.hashes("transaction_id", 0), batch.hashes("transaction_id", 0)
+    rows = np.flatnonzero(np.isin(ids, wanted) & batch.is_transaction)
+    row_of = dict(zip(ids[rows].tolist(), rows.tolist(), strict=True))
+    return np.array([row_of.get(key, -1) for key in wanted.tolist()], np.int64)
+
+
+def _once(labels: EventBatch) -> EventBatch:
+    """The first of each event id; labels without an id all stay."""
+    ids = labels.hashes("event_id", 0)
+    _, first = np.unique(ids, return_index=True)
+    if len(first) + np.count_nonzero(ids == 0) == len(ids) + (0 in ids):
+        return labels
+    keep = ids == 0
+    keep[first] = True
+    return labels.take(keep)
 
 
 def _interleave(labels: EventBatch, batch: EventBatch, before: NDArray[np.int64]) -> EventBatch:
