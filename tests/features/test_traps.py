@@ -63,10 +63,13 @@ def test_equal_amounts_have_a_deviation_of_zero_never_of_a_little_or_of_nan():
     assert values(card.std("amount", "10m"), *rows)[1:] == [0.0] * 49
 
 
+@pytest.mark.xfail(reason="the engine still subtracts the mean in floating point", strict=True)
 def test_a_zscore_among_large_close_amounts_keeps_its_digits():
     """Around 1e13 a cent is a double's last digit: the difference from the mean must be taken in integers."""
-    rows = [paid(i, amount_minor=999_000_000_000_000 + i) for i in range(4)]
-    assert values(card.zscore("amount", "1h"), *rows)[3] == pytest.approx(2.0, rel=1e-12)
+    cents = [0, 1, 3, 7]
+    rows = [paid(i, amount_minor=999_000_000_000_000 + more) for i, more in enumerate(cents)]
+    want = (7 - statistics.mean(cents[:3])) / statistics.stdev(cents[:3])
+    assert values(card.zscore("amount", "1h"), *rows)[3] == pytest.approx(want, rel=1e-12)
 
 
 def test_a_late_event_is_not_added_to_a_window_it_no_longer_belongs_to():
@@ -90,6 +93,15 @@ def test_a_late_event_is_counted_in_the_windows_it_still_belongs_to():
     rows = [paid(0), paid(20), paid(15, amount_minor=9900), paid(24), paid(26)]
     assert values(card.count("10m"), *rows) == [1, 1, 1, 3, 3]
     assert values(card.max("amount", "10m"), *rows) == [10, 10, 99, 99, 10]
+
+
+def test_a_late_event_exactly_one_window_old_is_in_no_later_window():
+    """Log order 20, 10, 20 again: (10, 20] excludes 10, which came in between."""
+    rows = [paid(20), paid(10, amount_minor=9900), paid(20, "again")]
+    assert values(card.count("10m"), *rows) == [1, 1, 2]
+    assert values(card.sum("amount", "10m"), *rows) == [10, 99, 20]
+    assert values(card.max("amount", "10m"), *rows) == [10, 99, 10]
+    assert values(card.count("10m", delay="10m"), *rows) == [0, 0, 1]
 
 
 def test_a_late_event_does_not_see_the_future_that_came_before_it():
@@ -121,6 +133,13 @@ def test_a_delayed_window_has_the_same_edges():
     assert values(card.count("10m", delay="10m"), paid(0), paid(10), paid(20))[2] == 1
     assert values(card.count("10m", delay="10m"), paid(0), paid(10), paid(20 - ms))[2] == 1
     assert values(card.count("10m", delay="10m"), paid(0), paid(9), paid(20 - ms))[2] == 2
+
+
+def test_a_late_event_on_the_edges_of_a_delayed_window_is_in_at_the_right_and_out_at_the_left():
+    """At 30, window and delay of 10: (10, 20]. 20 and 10 come late, after 30."""
+    delayed = card.count("10m", delay="10m")
+    assert values(delayed, paid(30), paid(20), paid(30, "again")) == [0, 0, 1]
+    assert values(delayed, paid(30), paid(10), paid(30, "again")) == [0, 0, 0]
 
 
 def test_a_label_that_arrives_before_its_transaction_counts_from_the_transaction_on():
@@ -166,6 +185,24 @@ def test_a_previous_place_is_the_latest_in_time_not_in_the_log():
     assert km[1] == pytest.approx(877.46, abs=0.01)
     assert km[2] == pytest.approx(1182.6, abs=0.5)
     assert km[3] == 0
+
+
+def test_of_tied_places_the_later_in_the_log_is_the_previous_one():
+    rows = [paid(0, "a", lat=0.0, lon=0.0), paid(0, "b", lat=0.0, lon=90.0), paid(1, lat=0.0, lon=90.0)]
+    assert values(card.distance_km(), *rows)[2] == 0
+
+
+def test_looking_back_ends_at_the_horizon_to_the_millisecond():
+    ms = 1 / MINUTE
+    first = paid(0, device_id="d", lat=0.0, lon=0.0)
+    for feature, inside, outside in (
+        (card.is_new("device"), 0, 1),
+        (card.distance_km(default=-1), 0, -1),
+        (card.seconds_since_last(default=-1), 3599.999, -1),
+        (card.seconds_since_first(), 3599.999, 0),
+    ):
+        assert values(feature, first, {**first, **paid(60 - ms)}, horizon="1h")[1] == inside
+        assert values(feature, first, {**first, **paid(60)}, horizon="1h")[1] == outside
 
 
 def test_a_hot_key_gives_what_the_definition_gives():
