@@ -140,6 +140,9 @@ def test_a_late_event_on_the_edges_of_a_delayed_window_is_in_at_the_right_and_ou
     delayed = card.count("10m", delay="10m")
     assert values(delayed, paid(30), paid(20), paid(30, "again")) == [0, 0, 1]
     assert values(delayed, paid(30), paid(10), paid(30, "again")) == [0, 0, 0]
+    frauds, fraud = card.label_count("10m", delay="10m"), labelled("late", True)
+    assert values(frauds, fraud, paid(30), paid(20, "late"), paid(30, "again")) == [0, 0, 1]
+    assert values(frauds, fraud, paid(30), paid(10, "late"), paid(30, "again")) == [0, 0, 0]
 
 
 def test_a_label_that_arrives_before_its_transaction_counts_from_the_transaction_on():
