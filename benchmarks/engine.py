@@ -10,6 +10,7 @@ import multiprocessing
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,30 +50,39 @@ class Prepared:
         inputs = [engine._input(batch) for batch in batches]  # noqa: SLF001  numbers in, as the C kernel has them
         return cls(name, work, spec, columns, batches, inputs)
 
-    def run_c(self) -> list[NDArray[np.float64]]:
+    def run_c(self, *, keep: bool = False, prefetch: bool = False) -> list[NDArray[np.float64]]:
         """A new C state over all events."""
-        with kernel.Kernel(self.name, len(self.spec.features)) as state:
-            return [state.push(columns) for columns in self.columns]
+        outs = self._outs(keep)
+        with kernel.Kernel(self.name, len(self.spec.features), prefetch=prefetch) as state:
+            return [state.push(columns, out) for columns, out in zip(self.columns, outs, strict=True)]
 
-    def run_engine(self) -> list[NDArray[np.float64]]:
+    def run_engine(self, *, keep: bool = False) -> list[NDArray[np.float64]]:
         """A new engine over all events, integers in."""
+        outs = self._outs(keep)
         engine = Engine(self.spec)
-        results = []
-        for rows, places in self.inputs:
-            out = np.empty((len(self.spec.features), len(rows)))
+        for (rows, places), out in zip(self.inputs, outs, strict=True):
             engine.run(rows, places, out)
-            results.append(out)
-        return results
+        return outs
 
-    def run_measure(self) -> list[NDArray[np.float64]]:
-        """A new engine over all events, text ids in: hashing included."""
+    def run_measure(self) -> None:
+        """A new engine over all events, text ids in: hashing and the arrays that it returns included."""
         engine = Engine(self.spec)
-        return [engine.measure(EventBatch(batch.table)) for batch in self.batches]
+        for batch in self.batches:
+            engine.measure(EventBatch(batch.table))
+
+    def _outs(self, keep: bool) -> list[NDArray[np.float64]]:
+        """An array per batch, or one that all batches share, so that no time goes into fresh memory."""
+        features = len(self.spec.features)
+        shared = np.empty(features * BATCH)
+        shapes = [(features, len(batch)) for batch in self.batches]
+        return [np.empty(s) if keep else shared[: s[0] * s[1]].reshape(s) for s in shapes]
 
 
 def compare(prepared: Prepared) -> str:
     """All values of both; exits when they differ by more than rounding."""
-    ours, theirs = (np.concatenate(parts, axis=1) for parts in (prepared.run_engine(), prepared.run_c()))
+    ours, theirs = (
+        np.concatenate(parts, axis=1) for parts in (prepared.run_engine(keep=True), prepared.run_c(keep=True))
+    )
     both_null = np.isnan(ours) & np.isnan(theirs)
     equal = np.isclose(ours, theirs, rtol=1e-12, atol=1e-9) | both_null
     if not equal.all():
@@ -88,8 +98,15 @@ def beside_c(prepared: Prepared, rounds: int) -> None:
     """Prints rates and ratio for one workload."""
     agreement = compare(prepared)
     contestants = {"C": prepared.run_c, "engine": prepared.run_engine, "text": prepared.run_measure}
+    if prepared.name in kernel.PREFETCHING:
+        contestants["prefetch"] = partial(prepared.run_c, prefetch=True)
     taken = interleaved(rounds, contestants, len(prepared.work))
-    labels = {"C": "C kernel", "engine": "engine, integers in", "text": "engine, text ids in"}
+    labels = {
+        "C": "C kernel",
+        "prefetch": "C kernel, prefetching",
+        "engine": "engine, integers in",
+        "text": "engine, text ids in",
+    }
     rows = [[labels[name], *_figures(sample, taken["C"])] for name, sample in taken.items()]
     counts = f"{len(prepared.work):,} events, {len(prepared.spec.features)} features, {rounds} rounds"
     show(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Columns = tuple["NDArray[np.generic]", ...]
 
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-Wall", "-Werror", "-shared", "-fPIC")
+PREFETCHING = frozenset({"r1"})
+"""Kernels that can be built to prefetch."""
 R2_DISTINCT_FIELDS = ("card", "merchant")
 """Fields whose hashes r2.c takes, in its order."""
 
@@ -37,12 +39,14 @@ def compiler() -> str:
 
 
 @cache
-def build(name: str) -> ctypes.CDLL:
-    """`name`.c compiled into a temporary folder and loaded."""
+def build(name: str, *, prefetch: bool = False) -> ctypes.CDLL:
+    """`name`.c compiled into a temporary folder and loaded; `prefetch` asks for memory some events ahead."""
     source = Path(__file__).with_name(f"{name}.c")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"{name}.so"
-        subprocess.run(["gcc", *FLAGS, str(source), "-o", str(target), "-lm"], check=True)
+        subprocess.run(
+            ["gcc", *FLAGS, f"-DPREFETCH={prefetch:d}", str(source), "-o", str(target), "-lm"], check=True
+        )
         library = ctypes.CDLL(str(target))
     getattr(
         library, f"{name}_new"
@@ -51,10 +55,10 @@ def build(name: str) -> ctypes.CDLL:
 
 
 class Kernel:
-    """One filled state of a C kernel. `push` takes the next columns and returns (rows, n) float64."""
+    """One filled state of a C kernel."""
 
-    def __init__(self, name: str, rows: int) -> None:
-        library = build(name)
+    def __init__(self, name: str, rows: int, *, prefetch: bool = False) -> None:
+        library = build(name, prefetch=prefetch)
         self._push, self._free, self._rows = (
             getattr(library, f"{name}_push"),
             getattr(library, f"{name}_free"),
@@ -62,10 +66,10 @@ class Kernel:
         )
         self._state = ctypes.c_void_p(getattr(library, f"{name}_new")())
 
-    def push(self, columns: Columns) -> NDArray[np.float64]:
-        """`columns`: as the kernel's push function takes them; the second is the times."""
+    def push(self, columns: Columns, out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Take the next columns as the C function has them, times second; fill `out`, (rows, n)."""
         rows = len(columns[1])
-        out = np.empty((self._rows, rows))
+        out = np.empty((self._rows, rows)) if out is None else out
         pointers = [ctypes.c_void_p(column.ctypes.data) for column in (*columns, out)]
         self._push(self._state, ctypes.c_int64(rows), *pointers)
         return out

@@ -74,6 +74,23 @@ static inline void measure(State *s, Entity *entity, int64_t key, uint32_t ref, 
     }
 }
 
+/* Ask for what event i will touch, in the order of its dependent loads: slot, cell, event numbers, events. */
+static inline void prefetch(const State *s, const Entity *entity, const int64_t *keys, int64_t i, int64_t n) {
+    const uint32_t *refs = (uint32_t *)entity->pool.bytes;
+    if (i + 12 < n) __builtin_prefetch(&entity->table.slots[mixed((uint64_t)keys[i + 12]) & entity->table.mask]);
+    for (int step = 2; step <= 8; step *= 2) {
+        const Slot *slot = i + step < n ? table_find(&entity->table, (uint64_t)keys[i + step]) : NULL;
+        if (!slot || !slot->word) continue;
+        const Cell *cell = &entity->cells[slot->value];
+        for (int w = 0; w < WINDOWS; w++) {
+            const uint32_t *ref = &refs[strip_at(&cell->strip, cell->window[w].tail)];
+            if (step == 8) __builtin_prefetch((const char *)cell + 64 * w);
+            else if (step == 4) __builtin_prefetch(ref);
+            else if (cell->window[w].tail != cell->strip.end) __builtin_prefetch(&s->events[*ref]);
+        }
+    }
+}
+
 /* keys: ENTITIES x n, entity by entity; out: ENTITIES x WINDOWS x STATISTICS x n. */
 void r1_push(State *s, int64_t n, const int64_t *keys, const int64_t *times, const int64_t *values, double *out) {
     for (int64_t i = 0; i < n; i++) {
@@ -81,6 +98,7 @@ void r1_push(State *s, int64_t n, const int64_t *keys, const int64_t *times, con
             s->capacity = s->capacity ? 2 * s->capacity : 1 << 16;
             s->events = realloc(s->events, s->capacity * sizeof(Event));
         }
+        for (int e = 0; PREFETCH && e < ENTITIES; e++) prefetch(s, &s->entity[e], keys + e * n, i, n);
         s->events[s->count] = (Event){times[i], values[i]};
         for (int e = 0; e < ENTITIES; e++)
             measure(s, &s->entity[e], keys[e * n + i], (uint32_t)s->count, out + e * WINDOWS * STATISTICS * n + i, n);

@@ -37,18 +37,24 @@ def crowded(work, keys):
     return workload.Workload(work.time_ms, work.amount_minor, ids, work.lat, work.lon)
 
 
+def sparse_r1():
+    """A few hundred payments spread over all sixty days."""
+    return workload.r1(600, days=60 * workload.R1_EVENTS / 600)
+
+
 @needs_gcc
 @pytest.mark.parametrize(
-    ("name", "make", "spec", "columns"),
+    ("name", "prefetch", "make", "spec", "columns"),
     [
-        ("r1", lambda: workload.r1(600, days=60 * 2_000_000 / 600), workload.r1_spec(), kernel.r1_columns),
-        ("r2", lambda: workload.r2(300), workload.r2_spec(), kernel.r2_columns),
+        ("r1", False, sparse_r1, workload.r1_spec(), kernel.r1_columns),
+        ("r1", True, sparse_r1, workload.r1_spec(), kernel.r1_columns),
+        ("r2", False, lambda: workload.r2(300), workload.r2_spec(), kernel.r2_columns),
     ],
 )
-def test_a_c_kernel_computes_what_the_definitions_say(name, make, spec, columns):
+def test_a_c_kernel_computes_what_the_definitions_say(name, prefetch, make, spec, columns):
     """A yardstick that cheats is none: the kernels stand the test of the brute-force oracle too."""
     work = crowded(make(), keys=7)
-    with kernel.Kernel(name, len(spec.features)) as state:
+    with kernel.Kernel(name, len(spec.features), prefetch=prefetch) as state:
         found = np.concatenate([state.push(batch) for batch in columns(work, 100)], axis=1)
     expected = measure(EventBatch.concat(list(work.batches())), spec)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9, equal_nan=True)
