@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.cli import decisions, run, screen
+from ringfence.cli import decisions, features, quarantine, replay, rules, run, screen, sources, topics
 from ringfence.errors import RingfenceError
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ app.command()(run.run)
 app.command()(decisions.decisions)
 app.command()(decisions.decision)
 app.command()(decisions.sql)
+app.command()(features.features)
+app.command()(replay.replay)
+app.command()(sources.sources)
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(rules.app, name="rules")
+app.command()(topics.topics)
 
 
 @app.command()

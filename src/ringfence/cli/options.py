@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from ringfence.cli.screen import after, say
 from ringfence.compose import Definitions, load_definitions, warm_up
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 Data = Annotated[
     Path | None,
@@ -55,6 +58,15 @@ Rules = Annotated[
     ),
 ]
 
+LabelDelay = Annotated[
+    str | None,
+    typer.Option(help="How long after the payment its label becomes known, such as 7d.", metavar="DURATION"),
+]
+SourceFormat = Annotated[
+    Literal["csv", "ndjson", "parquet"] | None,
+    typer.Option("--format", help="Format of the sources. Without it, told from name and content."),
+]
+
 
 def folder(data: Path | None) -> Path:
     """Where all state lives."""
@@ -66,16 +78,27 @@ def definitions(features: Path | None, rules: Path | None) -> Definitions:
 
     Rules that are left out are told.
     """
-    settings = load_settings()
-    found = load_definitions(
-        features or settings.features or _present("features.py"),
-        rules or settings.rules or _present("rules.yaml"),
-    )
+    found = load_definitions(features_file(features), rules_file(rules))
     for left in found.left_out:
         say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
-    with after(1.0, "Compiling the engine once for this machine, about 15 s ..."):
+    with compiling():
         warm_up(found)
     return found
+
+
+def features_file(option: Path | None) -> Path | None:
+    """The file that declares the features, None for the shipped catalog."""
+    return option or load_settings().features or _present("features.py")
+
+
+def rules_file(option: Path | None) -> Path | None:
+    """The file with the rule book, None for the shipped one."""
+    return option or load_settings().rules or _present("rules.yaml")
+
+
+def compiling() -> AbstractContextManager[None]:
+    """Tells why the first command on a machine takes its time."""
+    return after(1.5, "Compiling the engine once for this machine, about 15 s ...")
 
 
 def _present(name: str) -> Path | None:

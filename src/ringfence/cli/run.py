@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,16 +55,8 @@ def run(
     mapping: options.Mapping = None,
     features: options.Features = None,
     rules: options.Rules = None,
-    label_delay: Annotated[
-        str | None,
-        typer.Option(
-            help="How long after the payment a label becomes known, such as 7d.", metavar="DURATION"
-        ),
-    ] = None,
-    fmt: Annotated[
-        Literal["csv", "ndjson", "parquet"] | None,
-        typer.Option("--format", help="Format of the sources. Without it, told from name and content."),
-    ] = None,
+    label_delay: options.LabelDelay = None,
+    fmt: options.SourceFormat = None,
     batch_rows: Annotated[
         int | None, typer.Option(help="Rows decided at a time.", min=1, max=1_000_000)
     ] = None,
@@ -137,7 +129,7 @@ def _sniff_first(sources: list[str], fmt: Any) -> Sniffed:
     return sniff(sources[-1], fmt)
 
 
-def _process(session: Session, batches: Iterator[SourceBatch], account: Account, tell: Any) -> None:
+def _process(session: Session, batches: Iterator[SourceBatch], account: Account, tell: screen.Tell) -> None:
     begin = time.perf_counter()
 
     def heard(arrival: Any, totals: Totals) -> None:

@@ -7,7 +7,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from rich.console import Console
@@ -16,11 +16,18 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _PIPED_WIDTH = 200
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 OUTCOME_STYLES = {"approve": "green", "challenge": "yellow", "review": "dark_orange", "decline": "red"}
+
+
+class Tell(Protocol):
+    """How a command says how far it is."""
+
+    def __call__(self, done: int, total: int | None, remark: str) -> None:
+        """`total` is None where nobody knows it."""
 
 
 def answers() -> Console:
@@ -106,7 +113,7 @@ def after(seconds: float, message: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int | None, str], None]]:
+def progress(what: str) -> Iterator[Tell]:
     """A bar on the terminal, nothing elsewhere: call with done, total (None: unknown) and a remark."""
     bar = Progress(
         SpinnerColumn(),

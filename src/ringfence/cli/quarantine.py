@@ -1,0 +1,167 @@
+"""`ringfence quarantine`: bad records, looked at and tried again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from ringfence.adapters.files import read_original
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.quarantine import Replayed
+from ringfence.cli import options, screen
+from ringfence.cli.run import EXIT_QUARANTINED
+from ringfence.compose import Session, open_session, registered_mapping
+from ringfence.errors import InputError
+from ringfence.events.mapping import Mapping, load_mapping
+from ringfence.runner import Snapshotting
+
+if TYPE_CHECKING:
+    from ringfence.adapters.sqlite.quarantine import QuarantinedRecord
+
+_SETTLED = frozenset({"accepted", "duplicate"})
+
+app = typer.Typer(
+    no_args_is_help=True, help="Records that could not become events: look at them, try them again."
+)
+
+
+@app.command("list")
+def list_records(
+    data: options.Data = None,
+    reason: Annotated[str | None, typer.Option(help="With this reason.", metavar="REASON")] = None,
+    source: Annotated[str | None, typer.Option(help="Of this source.", metavar="SOURCE")] = None,
+    waiting: Annotated[bool, typer.Option(help="Only those that nobody has tried again.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    json: options.Json = False,
+) -> None:
+    """List bad records, newest first, with where they stood and why they were refused.
+
+    Example: ringfence quarantine list --reason unparsable_time
+    """
+    with Store.open(options.folder(data), read_only=True) as store:
+        records = store.quarantine.records(reason=reason, source=source, waiting=waiting, limit=limit)
+        counts = store.quarantine.counts()
+    if json:
+        for record in records:
+            screen.show_json(_plain(record))
+        return
+    total = sum(count for count, _ in counts.values())
+    screen.show(
+        f"{total:,} records, {sum(waiting for _, waiting in counts.values()):,} wait for a replay", "bold"
+    )
+    rows = [
+        (
+            record.id,
+            f"{record.source}:{record.position}",
+            record.reason,
+            record.message,
+            record.outcome or "waits",
+        )
+        for record in records
+    ]
+    if rows:
+        screen.show_table(["id", "where", "reason", "message", "state"], rows)
+
+
+@app.command()
+def show(
+    record_id: Annotated[str, typer.Argument(help="Its id, or how it begins.", metavar="ID")],
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Show one bad record with its original bytes; card numbers are tokens in them.
+
+    Example: ringfence quarantine show 3f1b
+    """
+    with Store.open(options.folder(data), read_only=True) as store:
+        record = store.quarantine.get(record_id)
+    if json:
+        screen.show_json(_plain(record))
+        return
+    screen.show(f"{record.id}  {record.reason}", "bold")
+    screen.show(f"{record.source}, position {record.position}, mapping {record.mapping}")
+    screen.show(f"received {screen.format_time(record.received_ms)} UTC")
+    screen.show(record.message)
+    if record.outcome:
+        screen.show(f"tried again {screen.format_time(record.replayed_ms)} UTC: {record.outcome}")
+    screen.show()
+    for line in record.original.decode("utf-8", "backslashreplace").splitlines():
+        screen.show(line)
+
+
+@app.command()
+def replay(
+    record_ids: Annotated[
+        list[str] | None, typer.Argument(help="Their ids.", metavar="[ID...]", show_default=False)
+    ] = None,
+    data: options.Data = None,
+    every: Annotated[bool, typer.Option("--all", help="All that have not become events yet.")] = False,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            help="Read them by this mapping. [default: the one they came by]",
+            metavar="NAME|FILE",
+            show_default=False,
+        ),
+    ] = None,
+    features: options.Features = None,
+    rules: options.Rules = None,
+    json: options.Json = False,
+) -> None:
+    """Try bad records again, oldest first, after what was wrong with them has been put right.
+
+    What can be read now is decided like any other event. Exit code 4 says that some are still bad.
+
+    Example: ringfence quarantine replay --all --mapping till.toml
+    """
+    if bool(record_ids) == every:
+        raise InputError("name the records to replay, or --all for those that wait")
+    given = load_mapping(mapping) if mapping else None
+    outcomes: Counter[str] = Counter()
+    found = options.definitions(features, rules)
+    with open_session(options.folder(data), found, Snapshotting()) as session:
+        records = _chosen(session, record_ids)
+        for record in records:
+            outcomes[_try_again(session, record, given)] += 1
+    if json:
+        screen.show_json(dict(outcomes))
+    else:
+        screen.show(f"{outcomes.total():,} records tried again", "bold")
+        screen.show_table(["what became of them", "records"], outcomes.most_common(), ["records"])
+    if set(outcomes) - _SETTLED:
+        raise typer.Exit(EXIT_QUARANTINED)
+
+
+def _chosen(session: Session, record_ids: list[str] | None) -> list[QuarantinedRecord]:
+    """These records, or all that have not become events yet, the oldest first."""
+    quarantine = session.store.quarantine
+    if record_ids:
+        return [quarantine.get(record_id) for record_id in record_ids]
+    return [record for record in quarantine.records(limit=-1)[::-1] if record.outcome not in _SETTLED]
+
+
+def _try_again(session: Session, record: QuarantinedRecord, given: Mapping | None) -> str:
+    """What became of it: accepted, duplicate, or the reason why it is still bad."""
+    now_ms = session.clock.now_ms()
+    mapping = given or registered_mapping(session.store, record.mapping)
+    form: Any = record.original_format
+    piece = read_original(record.original, form, mapping, session.tokenizer, now_ms)
+    outcome = piece.bad[0].reason.value if piece.bad else "accepted"
+    if not piece.bad:
+        admitted, _ = session.runner.ingest(piece.events, piece.labels)
+        if admitted.conflicts:
+            outcome = "conflict"
+        elif not len(admitted.events):
+            outcome = "duplicate"
+    session.store.commit(replayed=[Replayed(record.id, outcome)], now_ms=now_ms)
+    return outcome
+
+
+def _plain(record: QuarantinedRecord) -> dict[str, Any]:
+    plain = msgspec.to_builtins(record, builtin_types=(bytes,))
+    plain["original"] = record.original.decode("utf-8", "backslashreplace")
+    found: dict[str, Any] = plain
+    return found

@@ -1,0 +1,68 @@
+"""`ringfence sources`: how columns become fields."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from ringfence.adapters.files import sniff
+from ringfence.cli import options, screen
+from ringfence.errors import InputError
+from ringfence.events.mapping import SHIPPED, Description, describe_mappings, nearest
+
+
+def sources(
+    name: Annotated[
+        str | None, typer.Argument(help="A shipped mapping.", metavar="[NAME]", show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--sniff", help="Say what this file seems to be.", metavar="FILE")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """List the shipped mappings, explain one, or tell what a file seems to be.
+
+    A mapping of your own is a TOML file; see docs/howto/mappings.md.
+
+    Example: ringfence sources --sniff payments.csv
+    """
+    if file is not None:
+        _show_sniffed(str(file), json=json)
+        return
+    found = describe_mappings()
+    if name is not None:
+        found = [item for item in found if item.name == name]
+        if not found:
+            raise InputError(f"no mapping {name!r}{nearest(name, SHIPPED)}: one of {', '.join(SHIPPED)}")
+    if json:
+        screen.show_json(found)
+    elif name is None:
+        rows = [(item.name, ", ".join(item.kinds), item.title) for item in found]
+        screen.show_table(["mapping", "events", "what it reads"], rows)
+    else:
+        _explain(found[0])
+
+
+def _explain(item: Description) -> None:
+    screen.show(f"{item.name}: {item.title}", "bold")
+    screen.show(textwrap.fill(" ".join(item.about.split()), 100))
+    screen.show()
+    screen.show(f"events: {', '.join(item.kinds)}")
+    screen.show(textwrap.fill(f"columns: {', '.join(item.columns)}", 100, subsequent_indent="  "))
+
+
+def _show_sniffed(path: str, *, json: bool) -> None:
+    found = sniff(path)
+    if json:
+        screen.show_json(msgspec.to_builtins(found))
+        return
+    packing = f", packed with {found.packing}" if found.packing else ""
+    screen.show(f"{found.path}: {found.format}{packing}", "bold")
+    screen.show(f"mapping: {found.mapping or 'none of the shipped ones'}")
+    for reason in found.reasons:
+        screen.show(f"  because {reason}")
+    screen.show(textwrap.fill(f"columns: {', '.join(found.columns)}", 100, subsequent_indent="  "))

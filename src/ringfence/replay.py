@@ -1,0 +1,247 @@
+"""The log again: are the stored decisions what it leads to, and what would other rules have decided?
+
+There is no second implementation of anything here: a replay is the pipeline over the same events.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import StoreError
+from ringfence.events import codec
+from ringfence.events.model import Kind
+from ringfence.pipeline import LATE, Pipeline
+from ringfence.ports import DECISIONS, EVENTS
+from ringfence.scoring.rules import OUTCOMES, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.ports import EventLog, LogBatch
+    from ringfence.scoring.rules import CompiledRules, RuleSet
+
+_OF_THE_MOMENT = frozenset({"decided_at_ms", "latency_us"})
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class Verification:
+    """How stored decisions compare with those that the log leads to, bit for bit.
+
+    `columns` counts differing values by column. Decisions `incomplete` were made without one of their parts,
+    which a replay has; `unknown` ones name a version that is not registered: neither can be compared.
+    """
+
+    compared: int = 0
+    differing: int = 0
+    incomplete: int = 0
+    unknown: int = 0
+    columns: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)  # transaction ids
+
+
+def verify(
+    log: EventLog,
+    specs: Iterable[FeatureSpec],
+    rules: Mapping[str, RuleSet],
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> Verification:
+    """Replay the log, each stored decision by the versions that it names.
+
+    `specs` and `rules` (by digest) are those that the store has used: one pass is made per specification.
+    """
+    result = Verification()
+    known = tuple(specs)
+    for spec in known:
+        _verify_one(log, spec, rules, seed, result, progress)
+    digests = {spec.digest for spec in known}
+    for stored in map(_decode, log.read(DECISIONS)):
+        if stored.versions["features"] not in digests or stored.versions["rules"] not in rules:
+            result.unknown += len(stored)
+    return result
+
+
+def _verify_one(
+    log: EventLog,
+    spec: FeatureSpec,
+    rules: Mapping[str, RuleSet],
+    seed: int,
+    result: Verification,
+    progress: Callable[[int, int], None],
+) -> None:
+    compiled: dict[str, CompiledRules] = {digest: fit(book, spec)[0] for digest, book in rules.items()}
+    if not compiled:
+        return
+    pipeline = Pipeline(spec, next(iter(compiled.values())), seed)
+    for events, stored in paired(log, progress):
+        if stored is None or stored.versions["features"] != spec.digest:
+            pipeline.absorb(events)
+            continue
+        if (digest := stored.versions["rules"]) not in compiled:
+            pipeline.absorb(events)
+            continue
+        if pipeline.rules is not compiled[digest]:
+            pipeline.use(compiled[digest])
+        made = pipeline.step(events).decisions
+        assert made is not None
+        _compare(stored, made, result)
+
+
+def _compare(stored: DecisionBatch, made: DecisionBatch, result: Verification) -> None:
+    complete = _complete(stored)
+    result.incomplete += int(np.count_nonzero(~complete))
+    result.compared += int(np.count_nonzero(complete))
+    differs = np.zeros(len(stored), np.bool_)
+    for name in stored.table.schema.names:
+        if name not in _OF_THE_MOMENT:
+            found = _unequal(stored.table.column(name), made.table.column(name)) & complete
+            if found.any():
+                result.columns[name] += int(np.count_nonzero(found))
+                differs |= found
+    result.differing += int(np.count_nonzero(differs))
+    room = _EXAMPLES - len(result.examples)
+    for row in np.flatnonzero(differs)[:room]:
+        result.examples.append(stored.table.column("transaction_id")[int(row)].as_py())
+
+
+def _complete(stored: DecisionBatch) -> NDArray[np.bool_]:
+    """Decisions made with all their parts; a late event lacks none."""
+    causes = stored.table.column("degraded")
+    complete = np.ones(len(stored), np.bool_)
+    others = np.flatnonzero(pc.not_equal(causes.flatten(), LATE).to_numpy(zero_copy_only=False))
+    complete[pc.list_parent_indices(causes).to_numpy()[others]] = False
+    return complete
+
+
+def _unequal(one: Any, other: Any) -> NDArray[np.bool_]:
+    """Where two columns differ: floats in any bit, lists and texts in any element."""
+    if pa.types.is_floating(one.type):
+        zero = 0.0
+        bits = [
+            pc.fill_null(side, zero).to_numpy(zero_copy_only=False).view(np.int64) for side in (one, other)
+        ]
+        nulls = [np.asarray(pc.is_null(side)) for side in (one, other)]
+        return (bits[0] != bits[1]) | (nulls[0] != nulls[1])
+    if pa.types.is_list(one.type):
+        one, other = (pc.binary_join(side, "\x1f") for side in (one, other))
+    return ~np.asarray(pc.fill_null(pc.equal(_plain(one), _plain(other)), fill_value=False))
+
+
+def _bits(values: Any) -> NDArray[np.int64]:
+    """Of each float, 0 for null."""
+    return pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False).view(np.int64)
+
+
+def _plain(values: Any) -> Any:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+@dataclass(slots=True)
+class Backtest:
+    """What a replay decided beside what was decided.
+
+    `matrix[i, j]` counts payments with stored outcome i and replayed outcome j (0 approve to 3 decline),
+    `fraud[i, j]` those of them that a label calls fraud; `rules` counts the rules that fired.
+    """
+
+    matrix: NDArray[np.int64]
+    fraud: NDArray[np.int64]
+    rules: Counter[str]
+    labelled: int
+
+
+def backtest(
+    log: EventLog,
+    pipeline: Pipeline,
+    progress: Callable[[int, int], None],
+    take: Callable[[DecisionBatch], None] = lambda _made: None,
+) -> Backtest:
+    """Replay the log through a fresh pipeline; `take` gets the decisions that it makes."""
+    rules: Counter[str] = Counter()
+    ids: list[NDArray[np.int64]] = []
+    cells: list[NDArray[np.int8]] = []
+    labels: dict[int, bool] = {}
+    for events, stored in paired(log, progress):
+        made = pipeline.step(events).decisions
+        labels |= _labels(events, pipeline.seed)
+        if made is None:
+            continue
+        take(made)
+        rules.update(_counts(made.table.column("rules").flatten()))
+        before = made.outcomes if stored is None else stored.outcomes
+        ids.append(events.hashes("transaction_id", pipeline.seed)[events.is_transaction])
+        cells.append((before * len(OUTCOMES) + made.outcomes).astype(np.int8))
+    frauds = np.array([item for item, fraud in labels.items() if fraud], np.int64)
+    return _summed(ids, cells, frauds, rules)
+
+
+def _summed(
+    ids: list[NDArray[np.int64]],
+    cells: list[NDArray[np.int8]],
+    frauds: NDArray[np.int64],
+    rules: Counter[str],
+) -> Backtest:
+    side = len(OUTCOMES)
+    cell = np.concatenate([np.empty(0, np.int8), *cells])
+    is_fraud = np.isin(np.concatenate([np.empty(0, np.int64), *ids]), frauds)
+    both = (
+        np.bincount(cell[rows], minlength=side * side).reshape(side, side) for rows in (slice(None), is_fraud)
+    )
+    matrix, fraud = both
+    return Backtest(matrix, fraud, rules, int(np.count_nonzero(is_fraud)))
+
+
+def _labels(events: EventBatch, seed: int) -> dict[int, bool]:
+    rows = events.kind == Kind.LABEL
+    if not rows.any():
+        return {}
+    labels = events.take(rows)
+    told = labels.column("label").to_pylist()
+    return dict(zip(labels.hashes("transaction_id", seed).tolist(), told, strict=True))
+
+
+def _counts(values: Any) -> dict[str, int]:
+    return {item["values"]: item["counts"] for item in pc.value_counts(values).to_pylist()}
+
+
+def paired(
+    log: EventLog, progress: Callable[[int, int], None]
+) -> Iterator[tuple[EventBatch, DecisionBatch | None]]:
+    """Batches of events from the beginning, each with the decisions that were stored with it.
+
+    `progress` hears of events done and in all. `StoreError` where retention has taken the beginning.
+    """
+    start, end = log.start_offset(EVENTS), log.end_offset(EVENTS)
+    if start > 0:
+        raise StoreError(
+            f"the log begins at offset {start}: what was trimmed cannot be replayed. Restore a backup of the "
+            "data folder, or read the sources into a new one"
+        )
+    decisions = map(_decode, log.read(DECISIONS))
+    waiting = next(decisions, None)
+    for batch in log.read(EVENTS):
+        stored = None
+        if waiting is not None and _first_offset(waiting) < batch.next_offset:
+            stored, waiting = waiting, next(decisions, None)
+        yield codec.decode(batch.payload), stored
+        progress(batch.next_offset, end)
+
+
+def _decode(batch: LogBatch) -> DecisionBatch:
+    return DecisionBatch.decode(batch.payload)
+
+
+def _first_offset(decisions: DecisionBatch) -> int:
+    return int(decisions.table.column("offset")[0].as_py())
