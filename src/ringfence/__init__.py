@@ -1,0 +1,84 @@
+"""Ringfence decides in milliseconds whether a payment is fraud, and shows why.
+
+import ringfence as rf
+
+card = rf.entity("card")
+spec = rf.FeatureSpec.of(card.count("1h"), card.sum("amount", "1d"))
+pipeline = rf.Pipeline(spec, rf.default_rules(spec))
+decisions = pipeline.step(rf.to_events(rows)).decisions
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ringfence.decisions.decision import Decision, DecisionBatch
+    from ringfence.errors import RingfenceError
+    from ringfence.events.bad import BadRecord
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.catalog import CATALOG
+    from ringfence.features.spec import NIGHT, Entity, FeatureSpec, Where, entity
+    from ringfence.library import default_rules, load_rules, to_events
+    from ringfence.pipeline import Pipeline, Step
+    from ringfence.scoring.rules import Outcome, Policy, Rule, RuleSet
+
+__all__ = [
+    "CATALOG",
+    "NIGHT",
+    "BadRecord",
+    "Decision",
+    "DecisionBatch",
+    "Entity",
+    "EventBatch",
+    "FeatureSpec",
+    "Outcome",
+    "Pipeline",
+    "Policy",
+    "RingfenceError",
+    "Rule",
+    "RuleSet",
+    "Step",
+    "Where",
+    "default_rules",
+    "entity",
+    "load_rules",
+    "to_events",
+]
+
+# `ringfence version` and a client of a server need none of these: each is imported when it is asked for.
+_HOME = {
+    "CATALOG": "features.catalog",
+    "NIGHT": "features.spec",
+    "BadRecord": "events.bad",
+    "Decision": "decisions.decision",
+    "DecisionBatch": "decisions.decision",
+    "Entity": "features.spec",
+    "EventBatch": "events.batch",
+    "FeatureSpec": "features.spec",
+    "Outcome": "scoring.rules",
+    "Pipeline": "pipeline",
+    "Policy": "scoring.rules",
+    "RingfenceError": "errors",
+    "Rule": "scoring.rules",
+    "RuleSet": "scoring.rules",
+    "Step": "pipeline",
+    "Where": "features.spec",
+    "default_rules": "library",
+    "entity": "features.spec",
+    "load_rules": "library",
+    "to_events": "library",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ringfence' has no attribute {name!r}")
+    value = getattr(import_module(f"ringfence.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

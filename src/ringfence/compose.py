@@ -15,15 +15,16 @@ import pyarrow as pa
 
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
-from ringfence.errors import InputError, RuleError, SpecError
+from ringfence.errors import InputError, SpecError
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec
+from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
 from ringfence.runner import Runner, Snapshotting
-from ringfence.scoring.books import default_book, load_book
+from ringfence.scoring.books import default_book
 from ringfence.scoring.rules import CompiledRules, LeftOut, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
@@ -105,16 +106,6 @@ def _line_of(error: BaseException, path: Path) -> str:
         return f", line {error.lineno}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f", line {frames[-1].lineno}" if frames else ""
-
-
-def load_rules(path: Path) -> RuleSet:
-    """The rule book in a YAML file."""
-    try:
-        return load_book(path.read_text("utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): --rules takes a YAML file") from error
-    except UnicodeDecodeError as error:
-        raise RuleError(f"{path} is not UTF-8 text") from error
 
 
 @dataclass(frozen=True, slots=True)
