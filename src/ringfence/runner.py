@@ -99,8 +99,8 @@ class Runner:
         self._snapshots = snapshots
         self._snapshotting = snapshotting
         self.snapshot_problem: StoreError | None = None  # of the last one that ended in the background
-        self._saved_offset = 0
-        self._saved_ms = clock.now_ms()
+        self.saved_offset = 0
+        self.saved_ms = clock.now_ms()
 
     def recover(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> list[str]:
         """Bring the state to the end of the log, from the newest usable snapshot on. Call once, first.
@@ -123,7 +123,7 @@ class Runner:
                 self.intake.restore(_part(saved.arrays, "intake."))
                 begin = saved.offset
         self.pipeline.offset = begin
-        self._saved_offset = begin
+        self.saved_offset = begin
         for batch in log.read(EVENTS, begin) if begin < end else ():
             events = codec.decode(batch.payload)
             self.intake.absorb(events, batch.base_offset)
@@ -172,10 +172,10 @@ class Runner:
 
     def close(self) -> None:
         """Save a snapshot if there is anything new; the journal stays the caller's."""
-        if self._snapshots is not None and self.pipeline.offset > self._saved_offset:
+        if self._snapshots is not None and self.pipeline.offset > self.saved_offset:
             self._snapshots.wait()
             self._snapshots.save(self._arrays(), self._header(), self.pipeline.offset)
-            self._saved_offset = self.pipeline.offset
+            self.saved_offset = self.pipeline.offset
 
     def take(self, events: EventBatch, bad: Sequence[BadRecord] = ()) -> Work:
         """Decide live events, which is durable only once `commit` has returned: works are committed in order.
@@ -238,13 +238,13 @@ class Runner:
         ended = self._snapshots.poll()
         if ended is not None:
             self.snapshot_problem = ended.problem
-        fresh = self.pipeline.offset - self._saved_offset
+        fresh = self.pipeline.offset - self.saved_offset
         now_ms = self._clock.now_ms()
         due = fresh >= self._snapshotting.every_events or (
-            fresh and now_ms - self._saved_ms >= self._snapshotting.every_ms
+            fresh and now_ms - self.saved_ms >= self._snapshotting.every_ms
         )
         if due and self._snapshots.save_in_background(self._arrays(), self._header(), self.pipeline.offset):
-            self._saved_offset, self._saved_ms = self.pipeline.offset, now_ms
+            self.saved_offset, self.saved_ms = self.pipeline.offset, now_ms
 
     def _arrays(self) -> dict[str, Any]:
         pipeline = {f"pipeline.{name}": array for name, array in self.pipeline.arrays().items()}

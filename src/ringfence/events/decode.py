@@ -6,6 +6,7 @@ record.
 
 from __future__ import annotations
 
+import contextlib
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -31,6 +32,7 @@ RECORD_LIMIT: Final = 1024 * 1024
 
 CARD_FIELDS: Final = frozenset({"card_number"})
 _DECODERS: Final = {kind: msgspec.json.Decoder(struct) for kind, struct in RECORDS.items()}
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TRANSACTIONS: Final = _DECODERS["transaction"]
 _TYPES: Final = {
     kind: {field.name: field.type for field in msgspec.structs.fields(struct)}
@@ -81,7 +83,8 @@ class JsonDecoder:
             draft = self._draft(part, ingest_time_ms)
             events, good = draft.finish()
             faults |= {rows[row]: tuple(found) for row, found in draft.faults.items()}
-            parts.append((events, np.asarray(rows)[good]))
+            if len(events):
+                parts.append((events, np.asarray(rows)[good]))
         bad = [self._bad(lines[row], source, first_position + row, faults[row]) for row in sorted(faults)]
         return (in_row_order(parts)[0] if parts else NO_EVENTS), bad
 
@@ -110,12 +113,9 @@ class JsonDecoder:
 
 def _decode(lines: Sequence[bytes]) -> tuple[list[Event | None], dict[int, tuple[Fault, ...]]]:
     """A record, or None, per line, and the faults of lines that are no record."""
-    try:
-        transactions = _TRANSACTIONS.decode_lines(b"\n".join(lines))
-        if len(transactions) == len(lines) and max(map(len, lines), default=0) <= RECORD_LIMIT:
-            return list(transactions), {}
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    if max(map(len, lines), default=0) <= RECORD_LIMIT:
+        with contextlib.suppress(*_UNREADABLE):
+            return list(map(_TRANSACTIONS.decode, lines)), {}
     records: list[Event | None] = []
     faults: dict[int, tuple[Fault, ...]] = {}
     for row, line in enumerate(lines):
@@ -138,7 +138,7 @@ def _decode_one(line: bytes) -> Event | tuple[Fault, ...] | None:
         )
     try:
         return _TRANSACTIONS.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return _decode_other(line)
 
 
@@ -148,6 +148,8 @@ def _decode_other(line: bytes) -> Event | tuple[Fault, ...]:
         return (Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source"),)
     try:
         raw = msgspec.json.decode(line, type=dict[str, Any])
+    except RecursionError:
+        return (Fault(Reason.MALFORMED, "", "is nested too deeply"),)
     except msgspec.DecodeError as error:
         return (Fault(Reason.MALFORMED, "", f"no JSON object: {error}"),)
     kind = raw.get("kind", "transaction")
