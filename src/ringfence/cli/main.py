@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.cli import decisions, features, quarantine, replay, rules, run, screen, sources, topics
+from ringfence.cli import (
+    decisions,
+    features,
+    keys,
+    quarantine,
+    replay,
+    rules,
+    run,
+    screen,
+    serve,
+    sources,
+    topics,
+)
 from ringfence.errors import RingfenceError
 
 if TYPE_CHECKING:
@@ -33,6 +45,8 @@ app.command()(sources.sources)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.command()(topics.topics)
+app.command()(serve.serve)
+app.add_typer(keys.app, name="keys")
 
 
 @app.command()

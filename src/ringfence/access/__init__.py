@@ -1,0 +1,1 @@
+"""Who may ask: keys, tokens, roles, and how often."""

@@ -1,0 +1,153 @@
+"""API keys: shown once, kept as keyed hashes, made and revoked while the server runs."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from ringfence.access.principal import Principal, Role
+from ringfence.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_NAME: Final = "access.db"
+PREFIX: Final = "rf"
+_BUSY_SECONDS: Final = 10.0
+_NO_HASH: Final = bytes(32)
+
+# One row of meta holds the key of the hashes; a stolen copy of the table alone proves nothing.
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS pepper (id INTEGER PRIMARY KEY CHECK (id = 1), value BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS api_key (
+  id         TEXT PRIMARY KEY,
+  name       TEXT NOT NULL,
+  hash       BLOB NOT NULL,
+  roles      TEXT NOT NULL,
+  rate       REAL NOT NULL,
+  burst      REAL NOT NULL,
+  created_ms INTEGER NOT NULL,
+  revoked_ms INTEGER
+) STRICT;
+"""
+_COLUMNS: Final = "id, name, roles, rate, burst, created_ms, revoked_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What may be shown of a key. `id` is the part of it that names it."""
+
+    id: str
+    name: str
+    roles: frozenset[Role]
+    rate: float
+    burst: float
+    created_ms: int
+    revoked_ms: int | None
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(f"key:{self.id}", self.roles, self.rate, self.burst)
+
+
+class ApiKeys:
+    """The keys of one data folder, in a file of their own that several processes may change."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._lock = Lock()
+        with self._errors():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+            self._reader = self._connect()
+            with self._reader as connection:
+                connection.executescript(_SCHEMA)
+                connection.execute(
+                    "INSERT INTO pepper VALUES (1, ?) ON CONFLICT DO NOTHING", (secrets.token_bytes(32),)
+                )
+            (self._pepper,) = self._reader.execute("SELECT value FROM pepper").fetchone()
+
+    def create(
+        self, name: str, roles: frozenset[Role], now_ms: int, *, rate: float = 0.0, burst: float = 0.0
+    ) -> str:
+        """A new key, whole: this is the only time that it can be seen."""
+        key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        row = (key_id, name, self._hash(secret), " ".join(sorted(roles)), rate, burst or rate, now_ms, None)
+        with self._writing() as connection:
+            connection.execute("INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return f"{PREFIX}_{key_id}_{secret}"
+
+    def revoke(self, key_id: str, now_ms: int) -> None:
+        """From now on nobody gets in with this key; `InputError` where there is none."""
+        with self._writing() as connection:
+            changed = connection.execute(
+                "UPDATE api_key SET revoked_ms = coalesce(revoked_ms, ?) WHERE id = ?", (now_ms, key_id)
+            ).rowcount
+        if not changed:
+            raise InputError(f"there is no key {key_id!r}: `ringfence keys list` shows them")
+
+    def all(self) -> list[ApiKey]:
+        """Every key there has been, oldest first."""
+        with self._lock, self._errors():
+            rows = self._reader.execute(f"SELECT {_COLUMNS} FROM api_key ORDER BY created_ms, id")  # noqa: S608 (constants)
+            return [_key(row) for row in rows]
+
+    def recognise(self, token: str) -> Principal | None:
+        """Who holds this key; None for a key that is unknown, revoked or no key at all."""
+        prefix, _, rest = token.partition("_")
+        key_id, _, secret = rest.partition("_")
+        with self._lock, self._errors():
+            found = self._reader.execute(
+                f"SELECT hash, {_COLUMNS} FROM api_key WHERE id = ? AND revoked_ms IS NULL",  # noqa: S608 (constants)
+                (key_id,),
+            ).fetchone()
+        same = hmac.compare_digest(found[0] if found else _NO_HASH, self._hash(secret))
+        return _key(found[1:]).principal if found and same and prefix == PREFIX else None
+
+    def version(self) -> int:
+        """A number that changes whenever any process has changed a key; a few microseconds."""
+        with self._lock:
+            (number,) = self._reader.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
+    def close(self) -> None:
+        """Closing twice is allowed."""
+        self._reader.close()
+
+    def _hash(self, secret: str) -> bytes:
+        return blake2b(secret.encode(), key=self._pepper, digest_size=32).digest()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own: `version` of the reading one then notices."""
+        with self._errors():
+            connection = self._connect()
+            try:
+                with connection:
+                    yield connection
+            finally:
+                connection.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{self._path}: {error}. Check the folder's permissions and its disk") from error
+
+
+def _key(row: tuple[str, str, str, float, float, int, int | None]) -> ApiKey:
+    key_id, name, roles, rate, burst, created_ms, revoked_ms = row
+    return ApiKey(key_id, name, frozenset(map(Role, roles.split())), rate, burst, created_ms, revoked_ms)

@@ -1,0 +1,1 @@
+"""Decisions over HTTP: durable before they are answered, and the same when asked again."""

@@ -1,0 +1,106 @@
+"""The application: routes, errors in one shape, and the document that describes both."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from ringfence.api import describe, routes_events, routes_health, routes_read
+from ringfence.api.access_log import AccessLog
+from ringfence.api.front import Front
+from ringfence.api.problems import TYPE, FieldError, Refusal, unavailable
+from ringfence.errors import InputError, RingfenceError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from typing import BinaryIO
+
+    from starlette.requests import Request
+
+    from ringfence.api.server import Server
+
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+_DETAILS = {
+    404: "there is nothing here: /openapi.json lists every route",
+    405: "this route does not take this method: /openapi.json lists every route",
+}
+
+
+def build(server: Server, log: BinaryIO | None = None) -> Any:
+    """The ASGI application of a server; its access log goes to `log`."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        server.start()
+        try:
+            yield
+        finally:
+            await server.stop()
+            access.flush()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.server = server
+    for module in (routes_events, routes_read, routes_health):
+        app.include_router(module.router)
+    document = describe.document(app)
+    app.add_route("/openapi.json", lambda _request: Response(document, media_type="application/json"))
+    app.add_exception_handler(Refusal, _refusal)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RingfenceError, _ours)
+    app.add_exception_handler(Exception, _unexpected)
+    access = AccessLog(log)
+    front: Any = Front(server, app, access)
+    if server.settings.cors_origins:
+        front = CORSMiddleware(
+            front,
+            allow_origins=server.settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "content-type", "x-api-key"),
+            expose_headers=("idempotency-replayed", "retry-after"),
+        )
+    return front
+
+
+def _answer(refusal: Refusal) -> Response:
+    headers = {name.decode(): value.decode() for name, value in refusal.headers}
+    return Response(refusal.body, refusal.status, headers, TYPE.decode())
+
+
+async def _refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _answer(error)
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    detail = _DETAILS.get(status, "the request cannot be understood")
+    headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
+    return _answer(Refusal(status, _CODES.get(status, "bad_request"), detail, headers=headers))
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        FieldError(".".join(map(str, found["loc"][1:])), found["type"], found["msg"])
+        for found in error.errors()
+    ]
+    detail = "; ".join(f"{found.field}: {found.problem}" for found in errors)
+    return _answer(Refusal(422, "invalid_parameter", detail, errors=errors))
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    if isinstance(error, InputError):
+        return _answer(Refusal(422, "invalid_parameter", str(error)))
+    return _answer(unavailable("the store cannot answer at the moment; the server's log says why"))
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    return _answer(Refusal(500, "internal", "this is our fault; the server's log says what happened"))

@@ -1,0 +1,83 @@
+"""POST /v1/decisions with as little as possible between the socket and the decider."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.api.answers import DecisionAnswer
+from ringfence.api.bodies import JSON, ClientGoneError, content_type, read_body
+from ringfence.api.outcomes import Result, Ticket
+from ringfence.api.problems import Refusal, refused_record, unavailable
+from ringfence.events.bad import BadRecord
+from ringfence.scoring.rules import OnFailure, Outcome
+
+if TYPE_CHECKING:
+    from ringfence.api.server import Server
+
+DEADLINE: Final = "deadline"
+"""Cause of degradation: the answer was due before the decision was."""
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+async def decide(server: Server, scope: Any, receive: Any) -> Result:
+    """The decision on the payment in the body, at the deadline at the latest; else `Refusal`."""
+    headers = scope["headers"]
+    kind = content_type(headers)
+    if kind != JSON:
+        raise Refusal(415, "unsupported_media_type", "send the payment as application/json")
+    body = await read_body(headers, receive, server.settings.body_bytes)
+    if not body or body.isspace():
+        raise Refusal(400, "empty_body", "the body is empty: send one payment as a JSON object")
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[list[Result]] = loop.create_future()
+    server.decider.submit(Ticket((body,), "http", wants_decisions=True, result=future))
+    timer = loop.call_later(server.settings.deadline_ms / 1000, _expire, server, future, body)
+    try:
+        return (await future)[0]
+    finally:
+        timer.cancel()
+
+
+def _expire(server: Server, future: asyncio.Future[list[Result]], body: bytes) -> None:
+    if future.done():
+        return
+    try:
+        result = at_deadline(server, body)
+    except Refusal as refusal:
+        future.set_exception(refusal)
+    else:
+        server.metrics.expired.inc()
+        future.set_result([result])
+
+
+def at_deadline(server: Server, body: bytes) -> Result:
+    """What the policy says of a payment that nobody has had the time to look at; it is counted later."""
+    now_ms = server.clock.now_ms()
+    event = server.decoder.decode_one(body, now_ms)
+    if isinstance(event, BadRecord):
+        raise refused_record(event)
+    if not len(event) or not event.is_transaction[0]:
+        raise unavailable("the server is too busy to look at this: try again")
+    closed = server.runner.pipeline.rules.ruleset.policy.on_failure is OnFailure.CLOSED
+    answer = DecisionAnswer(
+        transaction_id=event.column("transaction_id")[0].as_py(),
+        outcome=Outcome.REVIEW if closed else Outcome.APPROVE,
+        score=0.0,
+        probability=None,
+        reasons=[],
+        shadow_rules=[],
+        degraded=[DEADLINE],
+        offset=None,
+        event_time_ms=int(event.event_time_ms[0]),
+        decided_at_ms=now_ms,
+        latency_us=server.settings.deadline_ms * 1000,
+        versions=server.versions,
+    )
+    return Result(200, _ENCODER.encode(answer))
+
+
+__all__ = ["DEADLINE", "ClientGoneError", "at_deadline", "decide"]

@@ -1,0 +1,68 @@
+"""What a monitoring system scrapes, in Prometheus' text form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.decisions.decision import DecisionBatch
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+
+class Metrics:
+    """Counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        of = self.registry
+        self.requests = Counter(
+            "ringfence_http_requests", "Requests by route and status.", ("route", "status"), registry=of
+        )
+        self.seconds = Histogram(
+            "ringfence_http_request_seconds",
+            "From the request's head to its answer's end.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=of,
+        )
+        self.decisions = Counter("ringfence_decisions", "Decisions by outcome.", ("outcome",), registry=of)
+        self.degraded = Counter(
+            "ringfence_degraded_decisions", "Degraded decisions by cause.", ("cause",), registry=of
+        )
+        self.replayed = Counter("ringfence_replayed_decisions", "Stored decisions given again.", registry=of)
+        self.expired = Counter("ringfence_expired_decisions", "Answers given at the deadline.", registry=of)
+        self.shed = Counter(
+            "ringfence_shed_requests", "Requests refused because too much was waiting.", registry=of
+        )
+        self.step_rows = Histogram(
+            "ringfence_step_records", "Records of one step.", buckets=_ROWS, registry=of
+        )
+        self.stage_seconds = Histogram(
+            "ringfence_step_seconds",
+            "Seconds of one step by stage.",
+            ("stage",),
+            buckets=_SECONDS,
+            registry=of,
+        )
+
+    def watch(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        """A gauge that is asked when it is scraped."""
+        Gauge(name, help_text, registry=self.registry).set_function(value)
+
+    def count(self, decisions: DecisionBatch) -> None:
+        """Take in the decisions of one step."""
+        for outcome in decisions.table.column("outcome").to_pylist():
+            self.decisions.labels(outcome).inc()
+        for causes in decisions.table.column("degraded").flatten().to_pylist():
+            self.degraded.labels(causes).inc()
+
+    def render(self) -> bytes:
+        """The text form."""
+        return generate_latest(self.registry)

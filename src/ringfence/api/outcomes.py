@@ -1,0 +1,209 @@
+"""From what one step did to the result of each record of each request."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from ringfence.api.problems import Refusal, refused_record
+from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.intake import event_json
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Callable, Sequence
+
+    from ringfence.api.answers import Answers
+    from ringfence.api.stored import Stored
+    from ringfence.decisions.decision import DecisionBatch
+    from ringfence.events.batch import EventBatch
+    from ringfence.runner import Work
+
+_REMEMBERED: Final = 20_000  # answers kept in memory for retries that come soon
+_NOT_A_PAYMENT: Final = "only transactions are decided: send other events to /v1/events"
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Result(NamedTuple):
+    """What became of one record. `body` is a JSON object: a decision, an acceptance, or a problem."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """An event is in the log at this offset. A duplicate was there before."""
+
+    offset: int
+    duplicate: bool
+    status: str = "accepted"
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One request's records, one JSON object each, and the promise of a result for each."""
+
+    lines: Sequence[bytes]
+    source: str  # what a bad record is said to come from
+    wants_decisions: bool  # else other kinds of events are taken too, and only accepted
+    result: Future[list[Result]]
+    first_position: int = 1
+    bounded: bool = True  # counts among those that may wait; not where the caller waits for results first
+
+
+@dataclass(slots=True)
+class Taken:
+    """Tickets that go through one step together."""
+
+    tickets: list[Ticket]
+    events: EventBatch  # good records in order
+    slots: list[Result | int]  # per line: its result, where known already, or its row in `events`
+    bad: list[BadRecord] = field(default_factory=list)
+
+
+def sort_out(tickets: list[Ticket], events: EventBatch, bad: list[BadRecord]) -> Taken:
+    """Which line became which row; lines are numbered through all tickets, from 0."""
+    refused = {record.position: record for record in bad}
+    payment = events.is_transaction.tolist()
+    kept: list[int] = []
+    taken = Taken(tickets, events, [])
+    line = row = 0
+    for ticket in tickets:
+        for position in range(len(ticket.lines)):
+            found = refused.get(line)
+            line += 1
+            if found is not None:
+                own = replace(found, source=ticket.source, position=ticket.first_position + position)
+                taken.bad.append(own)
+                taken.slots.append(_refusal(refused_record(own)))
+                continue
+            if payment[row] or not ticket.wants_decisions:
+                taken.slots.append(len(kept))
+                kept.append(row)
+            else:
+                taken.slots.append(_not_a_payment())
+            row += 1
+    if len(kept) < len(events):
+        taken.events = events.take(np.array(kept, np.int64))
+    return taken
+
+
+class Resolver:
+    """Gives each record its result once its step is durable. On the committing thread only.
+
+    `published` hears of every step's decisions and events.
+    """
+
+    def __init__(
+        self,
+        answers: Answers,
+        stored: Stored,
+        published: Callable[[DecisionBatch, EventBatch, list[bytes]], None],
+    ) -> None:
+        self._answers = answers
+        self._stored = stored
+        self._published = published
+        self._recent: OrderedDict[int, bytes] = OrderedDict()
+
+    def resolve(self, taken: Taken, work: Work) -> list[list[Result]]:
+        """Results of each ticket, in the order of its lines."""
+        self._remember(work)
+        rows = self._rows(taken, work)
+        slots = iter(taken.slots)
+        return [
+            [
+                self._result(rows[slot], ticket) if isinstance(slot, int) else slot
+                for _, slot in zip(ticket.lines, slots, strict=False)
+            ]
+            for ticket in taken.tickets
+        ]
+
+    def _remember(self, work: Work) -> None:
+        decisions = work.step.decisions
+        if decisions is None:
+            return
+        bodies = self._answers.encode(decisions)
+        self._recent.update(zip(decisions.table.column("offset").to_pylist(), bodies, strict=True))
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+        self._published(decisions, work.admitted.events, bodies)
+
+    def _rows(self, taken: Taken, work: Work) -> list[Row]:
+        admitted, count = work.admitted, len(taken.events)
+        offsets = admitted.offsets[len(admitted.offsets) - count :].tolist()
+        payments = taken.events.is_transaction.tolist()
+        conflicts = iter(admitted.conflicts)
+        seen: set[int] = set()
+        rows = []
+        for row, offset in enumerate(offsets):
+            if offset < 0:
+                problem = self._conflict(taken.events, row, next(conflicts).position)
+                rows.append(Row(-1, repeated=False, is_payment=False, problem=problem))
+                continue
+            rows.append(Row(offset, offset < work.base or offset in seen, payments[row]))
+            seen.add(offset)
+        return rows
+
+    def _result(self, row: Row, ticket: Ticket) -> Result:
+        if row.problem is not None:
+            return row.problem
+        if not ticket.wants_decisions:
+            return Result(202, _ENCODER.encode(Accepted(row.offset, row.repeated)))
+        body = self._recent.get(row.offset)
+        if body is None:
+            body = self._look_up(row.offset)
+        if body is None:
+            return _refusal(_gone())
+        return Result(200, body, row.repeated)
+
+    def _look_up(self, offset: int) -> bytes | None:
+        found = self._stored.decision_at(offset)
+        return None if found is None else self._answers.encode_one(found.batch, found.row)
+
+    def _conflict(self, events: EventBatch, row: int, offset: int) -> Result:
+        stored = self._stored.event_at(offset)
+        fields = [] if stored is None else _differing(event_json(events, row), event_json(*stored))
+        identity = "transaction_id" if events.is_transaction[row] else "event_id"
+        detail = (
+            f"this {identity} came before with other content (different: {', '.join(fields) or 'unknown'}): "
+            "give a correction an id of its own"
+        )
+        return _refusal(Refusal(409, "conflict", detail, fields=fields))
+
+
+class Row(NamedTuple):
+    """Where an event stands in the log."""
+
+    offset: int
+    repeated: bool
+    is_payment: bool
+    problem: Result | None = None
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Names of the fields in which two events differ; a value may hold what must not be told."""
+    one, other = _flat(one), _flat(other)
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def _flat(event: dict[str, Any]) -> dict[str, Any]:
+    attributes = {f"attributes.{name}": value for name, value in event.pop("attributes", {}).items()}
+    return event | attributes
+
+
+def _refusal(refusal: Refusal) -> Result:
+    return Result(refusal.status, refusal.body)
+
+
+def _not_a_payment() -> Result:
+    fault = Fault(Reason.WRONG_TYPE, "kind", _NOT_A_PAYMENT)
+    return _refusal(refused_record(BadRecord("request", 1, (fault,), b"")))
+
+
+def _gone() -> Refusal:
+    return Refusal(410, "gone", "the decision on this payment is no longer kept in the log")

@@ -1,0 +1,70 @@
+"""What comes in: payments to be decided, and everything else that the log takes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from ringfence.api import batches
+from ringfence.api.bodies import JSON, content_type, read_body
+from ringfence.api.outcomes import Ticket
+from ringfence.api.problems import TYPE, Refusal
+from ringfence.api.routes_health import server_of
+
+if TYPE_CHECKING:
+    from ringfence.api.outcomes import Result
+
+router = APIRouter()
+
+
+@router.post("/v1/decisions", tags=["decisions"])
+async def decide(request: Request) -> Response:
+    """Decide one payment: it is logged, measured, judged and decided, and durable when you read this.
+
+    Sent again with the same content it gives the stored decision (`Idempotency-Replayed: true`); with other
+    content under the same id, 409. At the deadline the answer is the policy's, marked `degraded: deadline`.
+    """
+    raise NotImplementedError(request)
+
+
+@router.post("/v1/decisions/batch", tags=["decisions"])
+async def decide_batch(request: Request) -> Response:
+    """Decide many payments: one result line for each, in order; one bad record harms no other."""
+    return await _batch(request, wants_decisions=True)
+
+
+@router.post("/v1/events", tags=["events"])
+async def take_event(request: Request) -> Response:
+    """Log one event: a label, profile, list entry or flag, or a transaction that needs no answer."""
+    server = server_of(request)
+    headers = request.scope["headers"]
+    if content_type(headers) != JSON:
+        raise Refusal(415, "unsupported_media_type", "send the event as application/json")
+    body = await read_body(headers, request.receive, server.settings.body_bytes)
+    if not body or body.isspace():
+        raise Refusal(400, "empty_body", "the body is empty: send one event as a JSON object")
+    future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+    server.decider.submit(Ticket((body,), "http", wants_decisions=False, result=future))
+    result = (await future)[0]
+    kind = "application/json" if result.status < 400 else TYPE.decode()
+    return Response(result.body, result.status, media_type=kind)
+
+
+@router.post("/v1/events/batch", tags=["events"])
+async def take_events(request: Request) -> Response:
+    """Log many events: one result line for each, in order; one bad record harms no other."""
+    return await _batch(request, wants_decisions=False)
+
+
+async def _batch(request: Request, *, wants_decisions: bool) -> Response:
+    results = await batches.take(
+        server_of(request),
+        request.scope["ringfence.caller"],
+        request.scope,
+        request.receive,
+        wants_decisions=wants_decisions,
+    )
+    return StreamingResponse(batches.encode(results), media_type="application/x-ndjson")

@@ -1,0 +1,65 @@
+"""Whether the server lives, whether it is of use, and its figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ringfence.api.metrics import CONTENT_TYPE
+from ringfence.api.problems import unavailable
+
+if TYPE_CHECKING:
+    from ringfence.api.server import Server
+
+router = APIRouter(tags=["operation"])
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Payments are decided: by what, and how far the log has come."""
+
+    status: str
+    offset: int
+    waiting: int
+    versions: dict[str, str]
+
+
+def server_of(request: Request) -> Server:
+    """The server that a request is for."""
+    server: Server = request.app.state.server
+    return server
+
+
+def as_json(value: object, status: int = 200) -> Response:
+    """A struct as an answer."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    """The process is alive."""
+    return as_json(Health())
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """Payments are being decided: send traffic here."""
+    server = server_of(request)
+    failure = server.decider.failure
+    if not server.ready or failure is not None:
+        raise unavailable("it has failed and will stop" if failure else "it is starting or stopping")
+    return as_json(Readiness("ready", server.runner.pipeline.offset, server.decider.waiting, server.versions))
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Figures in Prometheus' text form."""
+    return Response(server_of(request).metrics.render(), headers={"content-type": CONTENT_TYPE})

@@ -1,0 +1,132 @@
+"""What the routes share: the decider and everything that answers questions, put together once."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ringfence.access.limits import Limits
+from ringfence.adapters.lake import Lake
+from ringfence.api.answers import Answers
+from ringfence.api.decider import Decider
+from ringfence.api.metrics import Metrics
+from ringfence.api.outcomes import Resolver
+from ringfence.api.problems import Refusal
+from ringfence.api.stored import Stored
+from ringfence.api.stream import Hub
+from ringfence.compose import registered_rules
+from ringfence.events.decode import JsonDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.access.authoriser import Authoriser
+    from ringfence.access.principal import Principal
+    from ringfence.api.settings import ServeSettings
+    from ringfence.compose import Session
+    from ringfence.decisions.decision import DecisionBatch
+    from ringfence.events.batch import EventBatch
+    from ringfence.scoring.rules import RuleSet
+
+_RULE_SETS = 16  # kept, for the words of old decisions
+
+
+class Server:
+    """One store being served. `start` and `stop` frame its life on an event loop."""
+
+    def __init__(
+        self,
+        session: Session,
+        settings: ServeSettings,
+        authoriser: Authoriser,
+        give_up: Callable[[BaseException], None] = lambda _error: None,
+    ) -> None:
+        """`give_up` hears of the error after which nothing can be decided any more."""
+        self._give_up = give_up
+        self.settings = settings
+        self.authoriser = authoriser
+        self.session = session
+        self.runner = session.runner
+        self.clock = session.clock
+        self.limits = Limits()
+        self.metrics = Metrics()
+        self.decoder = JsonDecoder(session.tokenizer)
+        self.lake = Lake(session.store)
+        self.hub = Hub(settings.most_streams)
+        self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules))
+        pipeline = session.runner.pipeline
+        self.stored = Stored(session.store.log, session.runner.intake, pipeline.seed)
+        self.decider = Decider(
+            session.runner,
+            self.decoder,
+            Resolver(self.answers, self.stored, self._published),
+            session.clock,
+            settings.most_waiting,
+            self._failed,
+        )
+        self.versions = {"features": pipeline.spec.digest, "rules": pipeline.rules.ruleset.digest}
+        self.batches = asyncio.Semaphore(settings.most_batches)
+        self.ready = False
+        self._watch()
+
+    def start(self) -> None:
+        """Begin to decide; on the event loop."""
+        loop = asyncio.get_running_loop()
+        self.hub.start(loop)
+        self.decider.start(loop)
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Decide and commit what was accepted; nothing is taken any more."""
+        self.ready = False
+        self.hub.stop()
+        await asyncio.to_thread(self.decider.stop)
+        await asyncio.to_thread(self.lake.close)
+
+    def charge(self, caller: Principal, count: int) -> None:
+        """`Refusal` (429) where the caller's limit is spent."""
+        seconds = self.limits.take(caller, count, asyncio.get_running_loop().time())
+        if seconds:
+            wait = max(1, round(seconds + 0.5))
+            raise Refusal(
+                429,
+                "rate_limited",
+                "this key's limit is spent: try again after the time in Retry-After",
+                headers=[(b"retry-after", str(wait).encode())],
+            )
+
+    def _rules(self, digest: str) -> RuleSet | None:
+        own = self.runner.pipeline.rules.ruleset
+        return own if own.digest == digest else registered_rules(self.session.store, digest)
+
+    def _published(self, decisions: DecisionBatch, events: EventBatch, bodies: list[bytes]) -> None:
+        self.metrics.count(decisions)
+        self.metrics.step_rows.observe(len(events))
+        self.hub.publish(decisions, events, bodies)
+
+    def _failed(self, error: BaseException) -> None:
+        """The state is ahead of the log: nothing can be decided until the process begins anew."""
+        self.ready = False
+        self._give_up(error)
+
+    def _watch(self) -> None:
+        watch = self.metrics.watch
+        watch("ringfence_queue_records", "Payments that wait or are under way.", lambda: self.decider.waiting)
+        watch("ringfence_log_offset", "Events decided so far.", lambda: self.runner.pipeline.offset)
+        watch("ringfence_streams", "Open streams of decisions.", lambda: len(self.hub))
+        watch(
+            "ringfence_snapshot_lag_events",
+            "Events since the newest snapshot: what a restart would replay.",
+            lambda: self.runner.pipeline.offset - self.runner.saved_offset,
+        )
+        watch(
+            "ringfence_snapshot_age_seconds",
+            "Since the newest snapshot was begun, or since the start.",
+            lambda: (self.clock.now_ms() - self.runner.saved_ms) / 1000,
+        )
+        for stage in self.runner.seconds:
+            watch(f"ringfence_{stage}_seconds_total", f"Seconds spent on {stage}.", self._spent(stage))
+
+    def _spent(self, stage: str) -> Any:
+        return lambda: self.runner.seconds[stage]

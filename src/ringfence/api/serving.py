@@ -1,0 +1,116 @@
+"""A server's life: bind, serve, and on SIGTERM or Ctrl-C finish what was accepted, commit, snapshot."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from ringfence.access.authoriser import Authoriser
+from ringfence.access.keys import ApiKeys
+from ringfence.access.tokens import Tokens, TokenSettings
+from ringfence.api.app import build
+from ringfence.api.server import Server
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ringfence.api.settings import ServeSettings
+    from ringfence.compose import Session
+
+SWITCH_SECONDS = 0.0005  # how long one thread may keep the others waiting
+
+
+def serve(
+    session: Session,
+    settings: ServeSettings,
+    authoriser: Authoriser,
+    started: Callable[[str], None] = lambda _url: None,
+) -> None:
+    """Serve until told to stop. Raises what made the store unusable, if that is why it stopped."""
+    failures: list[BaseException] = []
+
+    def give_up(error: BaseException) -> None:
+        failures.append(error)
+        listener.should_exit = True
+
+    server = Server(session, settings, authoriser, give_up)
+    log = sys.stderr.buffer if settings.access_log else None
+    config = uvicorn.Config(
+        build(server, log),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=settings.stop_seconds,
+        h11_max_incomplete_event_size=16 * 1024,
+        backlog=1024,
+    )
+    listener = _Listener(config, started)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    listener.run()
+    if failures:
+        raise failures[0]
+
+
+class _Listener(uvicorn.Server):
+    """Tells where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, told: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._told = told
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._told(f"http://{host}:{port}")
+
+
+def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:
+    """Keys of the data folder and tokens as set; `InputError` where others could get in without either."""
+    keys = ApiKeys(folder)
+    has_keys = any(key.revoked_ms is None for key in keys.all())
+    tokens = None
+    if settings.token_secret or settings.token_jwks:
+        tokens = Tokens(
+            TokenSettings(
+                settings.token_secret,
+                settings.token_jwks,
+                settings.token_issuer,
+                settings.token_audience,
+                settings.rate,
+                settings.rate,
+            )
+        )
+    needed = settings.require_keys or not is_loopback(settings.host)
+    if needed and not has_keys and tokens is None:
+        raise InputError(
+            f"{settings.host} can be reached by others, and nothing says who may ask: make a key with "
+            "`ringfence keys create`, or set RINGFENCE_SERVE_TOKEN_JWKS"
+        )
+    if has_keys or needed or tokens is not None:
+        return Authoriser(keys, tokens)
+    keys.close()
+    return Authoriser()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a host.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,79 @@
+"""`ringfence keys`: who may ask a server."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from ringfence.access.keys import ApiKeys
+from ringfence.access.principal import parse_roles
+from ringfence.cli.options import Data, Json, folder
+from ringfence.cli.screen import say, show, show_json
+
+app = typer.Typer(help="Make, list and revoke the keys of a server.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is, for your own eyes.")],
+    data: Data = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="ingest, decide, analyst or admin; may be given several times.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Records a second at most; 0 without limit.")] = 0.0,
+    burst: Annotated[float, typer.Option(min=0, help="Records at once at most. [default: the rate]")] = 0.0,
+    json: Json = False,
+) -> None:
+    """Make a key and show it, once: only a hash of it is kept.
+
+    Example: ringfence keys create till-7 --role decide
+    """
+    roles = parse_roles(role or ["decide"])
+    key = ApiKeys(folder(data)).create(name, roles, time.time_ns() // 1_000_000, rate=rate, burst=burst)
+    if json:
+        show_json({"key": key, "name": name, "roles": sorted(roles)})
+    else:
+        say("Keep this key: it cannot be shown again.")
+        show(key)
+
+
+@app.command("list")
+def list_keys(data: Data = None, json: Json = False) -> None:
+    """Show every key that there has been, without its secret.
+
+    Example: ringfence keys list
+    """
+    keys = ApiKeys(folder(data)).all()
+    if json:
+        show_json(
+            [
+                {
+                    "id": key.id,
+                    "name": key.name,
+                    "roles": sorted(key.roles),
+                    "rate": key.rate,
+                    "created_ms": key.created_ms,
+                    "revoked_ms": key.revoked_ms,
+                }
+                for key in keys
+            ]
+        )
+        return
+    for key in keys:
+        made = datetime.fromtimestamp(key.created_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        state = "in force" if key.revoked_ms is None else "revoked"
+        show(f"rf_{key.id}_...  {state:8}  {made}  {','.join(sorted(key.roles)):24}  {key.name}")
+
+
+@app.command()
+def revoke(key: Annotated[str, typer.Argument(help="Its id: rf_<id>_...")], data: Data = None) -> None:
+    """Let nobody in with this key any more; a running server knows at once.
+
+    Example: ringfence keys revoke 1f0c9d2e
+    """
+    key_id = key.removeprefix("rf_").partition("_")[0]
+    ApiKeys(folder(data)).revoke(key_id, time.time_ns() // 1_000_000)
+    say(f"Key {key_id} is revoked.")

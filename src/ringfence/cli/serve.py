@@ -1,0 +1,56 @@
+"""`ringfence serve`: the decision API on a store."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from ringfence.api import serving
+from ringfence.api.settings import ServeSettings
+from ringfence.cli.options import Data, Features, Rules, definitions, folder
+from ringfence.cli.screen import say
+from ringfence.compose import open_session
+from ringfence.errors import InputError
+from ringfence.runner import Snapshotting
+from ringfence.settings import load_settings
+
+
+def serve(
+    data: Data = None,
+    features: Features = None,
+    rules: Rules = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [default: 8000]")] = None,
+    deadline_ms: Annotated[
+        int | None, typer.Option(help="When an answer is due at the latest. [default: 250]")
+    ] = None,
+) -> None:
+    """Answer over HTTP whether a payment may pass; every answer is durable before it is sent.
+
+    Anything else is set in the environment as RINGFENCE_SERVE_<NAME>. On any address but loopback it asks
+    for keys (`ringfence keys create`) or tokens.
+
+    Example: ringfence serve --port 8000
+    """
+    settings = _settings({"host": host, "port": port, "deadline_ms": deadline_ms})
+    where = folder(data)
+    authoriser = serving.authoriser_of(where, settings)
+    found = definitions(features, rules)
+    project = load_settings()
+    snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
+    with open_session(where, found, snapshotting) as session:
+        for warning in session.warnings:
+            say(f"Warning: {warning}")
+        serving.serve(session, settings, authoriser, lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."))
+    say("Stopped; everything that was answered is kept.")
+
+
+def _settings(options: dict[str, Any]) -> ServeSettings:
+    try:
+        return ServeSettings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise InputError(f"{name}: {first['msg']} (an option, or RINGFENCE_SERVE_{name.upper()})") from None
