@@ -15,6 +15,9 @@ $(VENV)/.ready: pyproject.toml uv.lock
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --quiet --python $(RUN)/python
 	@touch $@
 
+demo: setup
+	@$(RUN)/python scripts/demo.py
+
 test: setup check
 	$(RUN)/pytest -n 2 -q
 
@@ -29,4 +32,4 @@ format: setup
 	$(RUN)/ruff format .
 
 clean:
-	rm -rf $(VENV) ringfence-data .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) ringfence-data ringfence-demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,5 @@
+"""A small seeded world: people who pay, and fraud of each kind that the shipped rules look for."""
+
+from ringfence.simulate.world import World
+
+__all__ = ["World"]
