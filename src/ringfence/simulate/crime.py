@@ -20,7 +20,7 @@ _MINUTE_MS: Final = 60_000
 
 def card_testing(rng: np.random.Generator, victim: int, begin_ms: int) -> list[Row]:
     """Half a dozen tiny payments online to see whether a stolen number works, then a large one."""
-    steps = rng.integers(6, 10)
+    steps = int(rng.integers(6, 10))
     rows = [
         _online(rng, victim, begin_ms + step * 50_000, round(rng.uniform(0.5, 4.5), 2))
         for step in range(steps)
