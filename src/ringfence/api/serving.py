@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -17,7 +19,7 @@ from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ringfence.api.settings import ServeSettings
@@ -55,9 +57,21 @@ def serve(
     )
     listener = _Listener(config, started)
     sys.setswitchinterval(SWITCH_SECONDS)
-    listener.run()
+    with _surviving_signals():
+        listener.run()
     if failures:
         raise failures[0]
+
+
+@contextmanager
+def _surviving_signals() -> Iterator[None]:
+    """Uvicorn sends itself once more the signal that ended it, but the store has still to be closed."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Listener(uvicorn.Server):

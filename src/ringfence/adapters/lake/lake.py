@@ -51,6 +51,7 @@ class DecisionQuery:
     outcome: str | None = None
     rule: str | None = None  # id of an active rule that fired
     limit: int = 50
+    before: tuple[int, int] | None = None  # event time and offset of the last decision of the page before
 
 
 class Lake:
@@ -105,6 +106,9 @@ class Lake:
         if (query.entity is None) != (query.entity_id is None):
             raise InputError("an entity goes with its id: give both, such as card and its token")
         filters = {name: value for name, value in asdict(query).items() if value is not None}
+        if query.before is not None:
+            del filters["before"]
+            filters["before_ms"], filters["before_offset"] = query.before
         column = ENTITY_KEYS[filters.pop("entity", "card")]
         return self._ask(views.decision_query(filters, column), filters)
 

@@ -98,6 +98,7 @@ def decision_query(filters: Collection[str], entity_column: str) -> str:
         "since_ms": "d.event_time_ms >= $since_ms",
         "until_ms": "d.event_time_ms < $until_ms",
         "outcome": "d.outcome = $outcome",
+        "before_ms": '(d.event_time_ms, d."offset") < ($before_ms, $before_offset)',
         "rule": "list_contains(d.rules, $rule)",
         "entity_id": f"t.{quoted(entity_column)} = $entity_id",
     }

@@ -84,6 +84,15 @@ class Lists:
                 inside |= self.holds(name, entity_type, ids, times_ms)
         return inside
 
+    def of(self, entity_type: str, id_hash: int, time_ms: int) -> list[tuple[str, str]]:
+        """Name and kind of every list that an id is in at a time."""
+        ids, times = np.array([id_hash]), np.array([time_ms])
+        return [
+            (name, found.kind)
+            for name, found in sorted(self._lists.items())
+            if self.holds(name, entity_type, ids, times)[0]
+        ]
+
     def _key(self, entity_type: str | None, id_hash: int) -> int:
         return id_hash ^ self._salt(entity_type) if entity_type and id_hash else id_hash
 

@@ -1,0 +1,155 @@
+"""Answers to questions about what has been decided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from ringfence.adapters.lake import DecisionQuery
+from ringfence.api.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.events.cards import is_card_number
+from ringfence.events.hashing import hash_text
+from ringfence.intake import event_json
+from ringfence.scoring.reference.flags import NEVER
+
+if TYPE_CHECKING:
+    from ringfence.api.server import Server
+
+CURSOR: Final = r"^[0-9]{1,15}-[0-9]{1,18}$"
+_ENCODER: Final = msgspec.json.Encoder()
+_RECENT: Final = 10
+
+
+class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who paid whom how much, as far as a list shows it. `amount` is in major units."""
+
+    amount: float | None = None
+    currency: str | None = None
+    customer_id: str | None = None
+    card_id: str | None = None
+    merchant_id: str | None = None
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One line of a list of decisions."""
+
+    decision: DecisionAnswer
+    transaction: Payment
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Decisions, newest first. `next_cursor` is null on the last page."""
+
+    decisions: list[Listed]
+    next_cursor: str | None
+
+
+class Details(msgspec.Struct, frozen=True):
+    """A decision with all that it knew."""
+
+    decision: DecisionAnswer
+    features: dict[str, float | None]
+    transaction: dict[str, Any]
+
+
+class ListMembership(msgspec.Struct, frozen=True):
+    """A list that the entity is in."""
+
+    name: str
+    kind: str
+
+
+class EntityState(msgspec.Struct, frozen=True):
+    """What is known of an entity. `features` are as of its last payment (`as_of_ms`), null without one."""
+
+    entity_type: str
+    entity_id: str
+    lists: list[ListMembership]
+    flagged_since_ms: int | None
+    as_of_ms: int | None
+    features: dict[str, float | None] | None
+    recent: list[Listed]
+
+
+def parse_cursor(text: str) -> tuple[int, int]:
+    """Event time and offset of the last decision of the page before.
+
+    >>> parse_cursor("1700000000000-42")
+    (1700000000000, 42)
+    """
+    time_ms, _, offset = text.partition("-")
+    return int(time_ms), int(offset)
+
+
+def is_card(text: str) -> bool:
+    """Whether somebody asks for a card by its number."""
+    digits = text.replace(" ", "").replace("-", "")
+    return digits.isascii() and digits.isdigit() and is_card_number(digits)
+
+
+def page(server: Server, query: DecisionQuery) -> bytes:
+    """One page of decisions, as JSON."""
+    rows = server.lake.decisions(query).to_pylist()
+    last = rows[-1] if len(rows) == query.limit else None
+    cursor = f"{last['event_time_ms']}-{last['offset']}" if last else None
+    shown = b",".join(_listed(server, row) for row in rows)
+    return b'{"decisions":[%b],"next_cursor":%b}' % (shown, _ENCODER.encode(cursor))
+
+
+def details(server: Server, transaction_id: str) -> bytes | None:
+    """One decision with features and payment, as JSON; None where there is none."""
+    found = server.stored.decision_of(transaction_id)
+    if found is None:
+        return None
+    known = found.batch.row(found.row)
+    event = server.stored.event_at(known.offset)
+    payment = event_json(*event) if event is not None else {}
+    return b'{"decision":%b,"features":%b,"transaction":%b}' % (
+        server.answers.encode_one(found.batch, found.row),
+        _ENCODER.encode(known.features),
+        _ENCODER.encode(payment),
+    )
+
+
+def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, Any]:
+    """What is known of one entity."""
+    pipeline, now_ms = server.runner.pipeline, server.clock.now_ms()
+    rows = server.lake.decisions(
+        DecisionQuery(entity=entity_type, entity_id=entity_id, limit=_RECENT)
+    ).to_pylist()
+    last = max(rows, key=lambda row: row["offset"], default=None)
+    id_hash = hash_text(entity_id, pipeline.seed)
+    lists = pipeline.reference.lists.of(entity_type, id_hash, now_ms)
+    return {
+        "entity_type": entity_type,
+        "entity_id": entity_id,
+        "lists": [ListMembership(name, kind) for name, kind in lists],
+        "flagged_since_ms": _flagged_since(server, entity_type, id_hash, now_ms),
+        "as_of_ms": last["event_time_ms"] if last else None,
+        "features": _features(server, entity_type, last["offset"]) if last else None,
+        "recent": [msgspec.Raw(_listed(server, row)) for row in rows],
+    }
+
+
+def _listed(server: Server, row: dict[str, Any]) -> bytes:
+    found = server.stored.decision_at(row["offset"])
+    assert found is not None
+    payment = Payment(*(row[name] for name in Payment.__struct_fields__))
+    answer = server.answers.encode_one(found.batch, found.row)
+    return b'{"decision":%b,"transaction":%b}' % (answer, _ENCODER.encode(payment))
+
+
+def _features(server: Server, entity_type: str, offset: int) -> dict[str, float | None] | None:
+    found = server.stored.decision_at(offset)
+    if found is None:
+        return None
+    features = found.batch.row(found.row).features
+    return {name: value for name, value in features.items() if name.startswith(f"{entity_type}.")}
+
+
+def _flagged_since(server: Server, entity_type: str, id_hash: int, now_ms: int) -> int | None:
+    flags = server.runner.pipeline.reference.flags
+    since = int(flags.since(entity_type, np.array([id_hash]), np.array([now_ms]))[0])
+    return None if since == NEVER else since
