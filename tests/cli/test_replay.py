@@ -1,3 +1,4 @@
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_stored_decision_that_was_tampered_with_is_found(ringfence, project):
     with Store.open(project / "ringfence-data") as store:
         batch = next(iter(store.log.read(DECISIONS)))
         table = DecisionBatch.decode(batch.payload).table
-        changed = table.set_column(5, table.schema.field(5), [[99.0] * len(table)])
+        changed = table.set_column(5, table.schema.field(5), pa.array([99.0] * len(table)))
         forged = LogBatch(DECISIONS, 0, batch.count, 0, 0, DecisionBatch(changed).encode())
         with store.log.transaction() as connection:
             connection.execute(

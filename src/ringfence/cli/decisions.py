@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import Decision
 
 _LISTED = ("event_time", "transaction_id", "outcome", "score", "amount", "currency", "reasons", "rules")
+_MOST_COLUMNS = 12
 _QUIET = ("offset", "event_time_ms", "decided_at_ms", "versions")
 
 
@@ -194,6 +195,9 @@ def sql(
     with open_lake(data) as (_, lake):
         table = lake.sql(statement)
     names = table.schema.names
+    if fmt == "table" and len(names) > _MOST_COLUMNS:
+        _show_records(table.to_pylist())
+        return
     if fmt == "table":
         numbers = [name for name, kind in zip(names, table.schema.types, strict=True) if _is_number(kind)]
         screen.show_table(names, ([_text(row[n]) for n in names] for row in table.to_pylist()), numbers)
@@ -207,6 +211,15 @@ def sql(
                 writer.writerow([row[name] for name in names])
             else:
                 screen.show_json(row)
+
+
+def _show_records(rows: list[dict[str, Any]]) -> None:
+    """Rows too wide for a table, one below the other; nulls are left out."""
+    for row in rows:
+        for name, value in row.items():
+            if value is not None:
+                screen.show(f"{name:>20}  {value}")
+        screen.show()
 
 
 def _is_number(kind: object) -> bool:

@@ -18,7 +18,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_PIPED_WIDTH = 200
+_PIPED_WIDTH = 4000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 OUTCOME_STYLES = {"approve": "green", "challenge": "yellow", "review": "dark_orange", "decline": "red"}
 
