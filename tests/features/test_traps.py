@@ -63,7 +63,6 @@ def test_equal_amounts_have_a_deviation_of_zero_never_of_a_little_or_of_nan():
     assert values(card.std("amount", "10m"), *rows)[1:] == [0.0] * 49
 
 
-@pytest.mark.xfail(reason="the engine still subtracts the mean in floating point", strict=True)
 def test_a_zscore_among_large_close_amounts_keeps_its_digits():
     """Around 1e13 a cent is a double's last digit: the difference from the mean must be taken in integers."""
     cents = [0, 1, 3, 7]

@@ -40,8 +40,7 @@ def fresh(compiled: Compiled, ring: int = _SMALLEST_RING) -> at.State:
         arena=arena,
         pool=np.zeros(1 << 10, np.int32),
         pair_table=np.zeros(1 << 10 if trackers else 4, np.int32),
-        pair_key=np.zeros(1 << 9 if trackers else 1, np.int64),
-        pair_last=np.zeros(1 << 9 if trackers else 1, np.int32),
+        pairs_known=np.zeros((1 << 9 if trackers else 1, 2), np.int64),
         pair_stamp=np.zeros(1 << 9 if trackers else 1, np.int64),
         id_table=np.zeros(1 << 10 if compiled.needs_labels else 4, np.int32),
         counters=counters,
@@ -81,11 +80,10 @@ def grow(state: at.State, need: int) -> at.State:
             )
         )
     if need == at.NEED_PAIRS:
-        keys = state.pair_key[np.maximum(state.pair_table - 1, 0)]
+        keys = state.pairs_known[np.maximum(state.pair_table - 1, 0), at.PAIR_HASH]
         return state._replace(
             pair_table=_rehashed(state.pair_table, keys),
-            pair_key=_doubled(state.pair_key),
-            pair_last=_doubled(state.pair_last),
+            pairs_known=_doubled(state.pairs_known),
             pair_stamp=_doubled(state.pair_stamp),
         )
     rows = (state.id_table.astype(np.int64) - 1) & (len(state.rows) - 1)
@@ -93,7 +91,7 @@ def grow(state: at.State, need: int) -> at.State:
 
 
 def _doubled(array: NDArray[Any]) -> NDArray[Any]:
-    larger = np.zeros(2 * len(array), array.dtype)
+    larger = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
 
@@ -118,14 +116,13 @@ def to_arrays(state: at.State, oldest: int) -> dict[str, NDArray[Any]]:
             for number, (begin, stop) in enumerate(parts):
                 arrays[f"{name}.{number}"] = array[begin:stop]
     used = {"arena": counters[at.ARENA_TOP] * at.UNIT, "pool": counters[at.POOL_TOP]}
-    used |= dict.fromkeys(("pair_key", "pair_last", "pair_stamp"), counters[at.PAIR_TOP])
+    used |= dict.fromkeys(("pairs_known", "pair_stamp"), counters[at.PAIR_TOP])
     for name in (
         "table",
         "arena",
         "pool",
         "pair_table",
-        "pair_key",
-        "pair_last",
+        "pairs_known",
         "pair_stamp",
         "id_table",
         "counters",
@@ -149,12 +146,10 @@ def from_arrays(compiled: Compiled, arrays: Mapping[str, NDArray[Any]]) -> tuple
             at_seq += len(part)
     for name in ("table", "pair_table", "id_table", "counters"):
         loaded[name] = np.array(arrays[name])
-    for name in ("arena", "pool", "pair_key", "pair_last", "pair_stamp"):
+    for name in ("arena", "pool", "pairs_known", "pair_stamp"):
         part = arrays[name]
-        array = np.zeros(
-            max(len(getattr(state, name)), 1 << (len(part) - 1).bit_length() if len(part) else 1),
-            part.dtype,
-        )
+        room = max(len(getattr(state, name)), 1 << max(len(part) - 1, 0).bit_length())
+        array = np.zeros((room, *part.shape[1:]), part.dtype)
         array[: len(part)] = part
         loaded[name] = array
     return state._replace(**loaded), oldest

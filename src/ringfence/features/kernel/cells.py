@@ -23,6 +23,8 @@ from ringfence.features.kernel.layout import (
     LOCATED,
     NEVER,
     PAIR_FREE,
+    PAIR_HASH,
+    PAIR_LAST,
     PAIR_TOP,
     PAIRS,
     PER_ENTITY,
@@ -36,15 +38,13 @@ from ringfence.features.kernel.layout import (
     W_OFFSET,
     WATERMARK,
 )
-from ringfence.features.kernel.prefetch import fetch
+from ringfence.features.kernel.prefetch import fetch_expiring
 from ringfence.features.kernel.strips import ref_at, release
 from ringfence.features.kernel.tables import find_pair, remove_cell, remove_id, remove_pair
 from ringfence.features.kernel.windows import forget_first
 
 if TYPE_CHECKING:
     from ringfence.features.kernel.layout import Program, State
-
-_AHEAD = 12  # events between asking for a cell and needing it
 
 
 @kernel
@@ -96,12 +96,12 @@ def open_pair(s: State, hashed: int) -> int:
         return s.pair_table[place] - 1
     pair = s.counters[PAIR_FREE] - 1
     if pair >= 0:
-        s.counters[PAIR_FREE] = s.pair_key[pair]
+        s.counters[PAIR_FREE] = s.pairs_known[pair, PAIR_HASH]
     else:
         pair = s.counters[PAIR_TOP]
         s.counters[PAIR_TOP] += 1
-    s.pair_key[pair] = hashed
-    s.pair_last[pair] = -1
+    s.pairs_known[pair, PAIR_HASH] = hashed
+    s.pairs_known[pair, PAIR_LAST] = -1
     s.pair_stamp[pair] = 0
     s.pair_table[place] = pair + 1
     s.counters[PAIRS] += 1
@@ -111,8 +111,8 @@ def open_pair(s: State, hashed: int) -> int:
 @kernel
 def close_pair(s: State, pair: int) -> None:
     """Forget a pair whose last event has gone."""
-    remove_pair(s, s.pair_key[pair])
-    s.pair_key[pair] = s.counters[PAIR_FREE]
+    remove_pair(s, s.pairs_known[pair, PAIR_HASH])
+    s.pairs_known[pair, PAIR_HASH] = s.counters[PAIR_FREE]
     s.counters[PAIR_FREE] = pair + 1
     s.counters[PAIRS] -= 1
 
@@ -135,7 +135,7 @@ def prune(s: State, p: Program, entity: int, cell: int, limit: int) -> None:
             s.arena[base + LOCATED] = -1
         for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
             pair = s.pairs[row, tracker]
-            if pair >= 0 and s.pair_last[pair] == ref:
+            if pair >= 0 and s.pairs_known[pair, PAIR_LAST] == ref:
                 close_pair(s, pair)
     close_cell(s, p, entity, cell)
 
@@ -150,7 +150,7 @@ def expire(s: State, p: Program) -> int:
         limit = s.counters[WATERMARK] - p.entities[entity, E_RETENTION]
         cursor = s.counters[PER_ENTITY + 2 * entity]
         while cursor < end and s.rows[cursor & rows, 0] <= limit:
-            fetch(s.arena, s.slots[(cursor + _AHEAD) & rows, entity] * UNIT)
+            fetch_expiring(s, p, entity, cursor)
             cell = s.slots[cursor & rows, entity]
             if cell != 0 and s.arena[cell * UNIT + KEY] != 0:
                 prune(s, p, entity, cell, limit)

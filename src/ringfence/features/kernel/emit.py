@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ringfence.features.kernel.exact import standard_deviation, total
+from ringfence.features.kernel.exact import above_mean, standard_deviation, total
 from ringfence.features.kernel.extrema import extremum, extremum_as_of
 from ringfence.features.kernel.jit import inlined
 from ringfence.features.kernel.layout import (
@@ -42,6 +42,7 @@ from ringfence.features.kernel.layout import (
     O_SOURCE,
     O_WINDOW,
     ON_TIME,
+    PAIR_LAST,
     RATIO,
     S_MARKS,
     SINCE_FIRST,
@@ -133,13 +134,14 @@ def _against(cells: Words, a: int, x: int, standardised: bool) -> float:
     n = cells[a]
     if x == NULL or n == 0:
         return np.nan
-    mean = total(cells[a + 1], cells[a + 2]) / n
     if not standardised:
+        mean = total(cells[a + 1], cells[a + 2]) / n
         return x / mean if mean != 0.0 else np.nan
     if n < 2:
         return np.nan
     deviation = _deviation(cells, a)
-    return (x - mean) / deviation if deviation > 0.0 else np.nan
+    distance = above_mean(x, n, cells[a + 1], cells[a + 2])
+    return distance / deviation if deviation > 0.0 else np.nan
 
 
 @inlined
@@ -219,9 +221,9 @@ def _is_new(s: State, tracker: int, events: int, end: int, row: int, time: int, 
     pair = s.pairs[row, tracker]
     if pair == -1:
         return np.nan
-    if pair < 0 or s.pair_last[pair] < 0:
+    if pair < 0 or s.pairs_known[pair, PAIR_LAST] < 0:
         return 1.0
-    last = s.rows[s.pair_last[pair] & rows, 0]
+    last = s.rows[s.pairs_known[pair, PAIR_LAST] & rows, 0]
     if last <= time:
         return 0.0 if last > edge else 1.0
     position = end - 1

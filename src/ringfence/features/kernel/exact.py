@@ -72,6 +72,12 @@ def total(high: int, low: int) -> float:
 
 
 @inlined
+def above_mean(x: int, n: int, high: int, low: int) -> float:
+    """The value minus the mean, subtracted exactly: nothing cancels among large close values."""
+    return total(n * (x >> 32) - high, n * (x & _LOW32) - low) / n
+
+
+@inlined
 def standard_deviation(n: int, high: int, low: int, squares_high: int, squares_low: int) -> float:
     """Sample standard deviation of n >= 2 values from their sums.
 

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
+from numba.core import config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_INNER: dict[str, Any] = _OPTIONS | {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}  # Python calls none
+
+
+def entry(function: F) -> F:
+    """A kernel that Python calls: its machine code, with that of all that it calls, is kept on disk."""
+    settings: Any = config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = before or str(cache_folder())
+    try:
+        compiled: F = numba.njit(**_OPTIONS, cache=True)(function)
+    finally:
+        settings.CACHE_DIR = before
+    return compiled
 
 
 def kernel(function: F) -> F:
-    """Compile for machine speed: cached on disk, without the interpreter lock, division as in IEEE 754.
+    """Compile for machine speed, without the interpreter lock, division as in IEEE 754.
 
     Kernels neither allocate nor keep arrays, so that reference counts, which cost more than the work, are
     left out.
     """
-    compiled: F = numba.njit(**_OPTIONS)(function)
+    compiled: F = numba.njit(**_INNER)(function)
     return compiled
 
 
 def inlined(function: F) -> F:
     """A kernel that becomes part of its caller: passing on a state of many arrays would cost more."""
-    compiled: F = numba.njit(**_OPTIONS, forceinline=True)(function)
+    compiled: F = numba.njit(**_INNER, forceinline=True)(function)
     return compiled
+
+
+@cache
+def cache_folder() -> Path:
+    """Where machine code is kept, by the content of all kernels.
+
+    Numba looks only at the file that a function stands in; a kernel holds the code of other files as well.
+    """
+    text = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "ringfence" / f"kernels-{hashlib.sha256(text).hexdigest()[:16]}"

@@ -15,7 +15,7 @@ time of the event at TAIL, so that a key whose tails need not move costs no look
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -42,6 +42,9 @@ TAIL, TAIL_TIME, HEAD, HEAD_TIME = 0, 1, 2, 3
 # Accumulators. SUMMED: n, sum high, sum low. SQUARED: these and squares high, low.
 SUMMED, SQUARED, BIT, DISTINCT, HOURS = 0, 1, 2, 3, 4
 ACCUMULATOR_WORDS: Final = (3, 5, 1, 1, 24)
+
+# Words of a pair: hash of (cell, tracker, value), in a free pair the next free one; ref of its latest event.
+PAIR_HASH, PAIR_LAST = 0, 1
 
 # Bits of an event's marks: one per condition, the hour of day, the fraud label.
 MAX_CONDITIONS: Final = 56
@@ -75,8 +78,7 @@ class State(NamedTuple):
     arena: Words  # cells
     pool: NDArray[np.int32]  # strips
     pair_table: NDArray[np.int32]  # hash table: pairs + 1
-    pair_key: Words  # hash of (cell, tracker, value); of a free pair: the next free one
-    pair_last: NDArray[np.int32]  # ref of the latest event of the pair, -1 for none
+    pairs_known: Words  # (pairs, 2): PAIR_HASH, PAIR_LAST
     pair_stamp: Words  # last scan that saw the pair
     id_table: NDArray[np.int32]  # hash table: refs + 1 of the events that a label may name
     counters: NDArray[np.int64]
@@ -127,6 +129,9 @@ HOUR_SHARE, SINCE_LAST, SINCE_FIRST, IS_NEW, DISTANCE, SPEED = range(11, 17)
 # Words of `Program.shape`.
 S_LATENESS, S_ROW_WORDS, S_MARKS, S_ID, S_PLACES = range(5)  # S_MARKS, S_ID: words of a row, -1 for none
 S_WORDS: Final = 5
+
+# Where the scratch cell begins. Typed, or Numba would compile what reads it once more for the literal 0.
+SCRATCH: Final[Any] = np.int64(0)
 
 # How a row is measured.
 ON_TIME, LATE_BEFORE, LATE_AFTER = range(3)

@@ -17,7 +17,7 @@ import numpy as np
 from ringfence.features.kernel.cells import expire, open_cell, open_pair
 from ringfence.features.kernel.emit import emit
 from ringfence.features.kernel.extrema import push, push_late
-from ringfence.features.kernel.jit import inlined, kernel
+from ringfence.features.kernel.jit import entry, inlined, kernel
 from ringfence.features.kernel.layout import (
     ARENA_TOP,
     BIT,
@@ -53,6 +53,7 @@ from ringfence.features.kernel.layout import (
     NEED_POOL,
     NULL,
     ON_TIME,
+    PAIR_LAST,
     PAIRS,
     POOL_TOP,
     REF_MASK,
@@ -61,6 +62,7 @@ from ringfence.features.kernel.layout import (
     S_MARKS,
     S_PLACES,
     S_ROW_WORDS,
+    SCRATCH,
     SEQ_END,
     TAIL,
     UNIT,
@@ -84,7 +86,7 @@ if TYPE_CHECKING:
 _BLOCK = 64  # rows whose keys are looked up together, so that their cells arrive from memory side by side
 
 
-@kernel
+@entry
 def measure(
     state: State,
     program: Program,
@@ -106,7 +108,7 @@ def measure(
         stop = min(at + _BLOCK, end)
         stop, need, events = _look_up(s, p, rows, places, at, stop)
         if events > 2:
-            fetch_block(s, p, events)
+            fetch_block(s, p, rows, at, stop, events)
         while at < stop:
             if rows[at, IN_KIND] == IS_EVENT:
                 lacking = _lacking(s, p, s.counters[SEQ_END] & (s.rows.shape[0] - 1))
@@ -122,7 +124,7 @@ def measure(
     return at, column, DONE
 
 
-@kernel
+@entry
 def forget_expired(state: State, program: Program) -> int:
     """Forget what no window can reach any more; returns the oldest sequence number still needed."""
     return expire(State(*state), Program(*program))
@@ -181,7 +183,7 @@ def _lacking(s: State, p: Program, row: int) -> int:
                     room -= max(2 * s.arena[strip + CAPACITY], 4)
     if room < 0:
         return NEED_POOL
-    if s.counters[PAIRS] + p.trackers.shape[0] > s.pair_key.size:
+    if s.counters[PAIRS] + p.trackers.shape[0] > s.pairs_known.shape[0]:
         return NEED_PAIRS
     if p.shape[S_ID] >= 0 and (s.counters[IDS] + 1) * 3 > s.id_table.size * 2:
         return NEED_IDS
@@ -238,33 +240,57 @@ def _entity(
     newest = NULL
     if count > 0:
         newest = s.rows[ref_at(s, events, s.arena[events + END] - 1) & (s.rows.shape[0] - 1), 0]
-    before, between, after = (
-        p.entities[entity, E_BEFORE],
-        p.entities[entity, E_AFTER],
-        p.entities[entity, E_AFTER + 1],
-    )
     in_order = recorded and time >= newest
-    on_time = in_order and time >= s.counters[WATERMARK] - p.shape[S_LATENESS]
-    if not on_time:
-        limit = s.counters[WATERMARK] - p.entities[entity, E_RETENTION]
-        recall(s, p, entity, base, time, limit)
-        emit(s, p, before, between, s.scratch, 0, base, row, column, out, LATE_BEFORE, limit)
-        include_current(s, p, entity, base, row)
-        emit(s, p, between, after, s.scratch, 0, base, row, column, out, LATE_AFTER, limit)
+    if not (in_order and time >= s.counters[WATERMARK] - p.shape[S_LATENESS]):
+        _late_event(s, p, entity, base, row, ref, time, newest, recorded, out, column)
+        return
+    advance(s, p, entity, base, time)
+    for side in (E_BEFORE, E_AFTER):
+        if side == E_AFTER:
+            enter_newest(s, p, entity, base, row, time)
+            append(s, events, ref)
+            _note(s, p, entity, base, row, ref, time, in_order)
+        first, last = p.entities[entity, side], p.entities[entity, side + 1]
+        emit(s, p, first, last, s.arena, base, base, row, column, out, ON_TIME, NULL)
+
+
+@kernel
+def _late_event(
+    s: State,
+    p: Program,
+    entity: int,
+    base: int,
+    row: int,
+    ref: int,
+    time: int,
+    newest: int,
+    recorded: bool,
+    out: NDArray[np.float64],
+    column: int,
+) -> None:
+    """An event older than its key's newest, or too late: measured as of its own time, then put in place."""
+    events = base + EVENTS
+    limit = s.counters[WATERMARK] - p.entities[entity, E_RETENTION]
+    recall(s, p, entity, base, time, limit)
+    for late in (LATE_BEFORE, LATE_AFTER):
+        side = E_BEFORE
+        if late == LATE_AFTER:
+            side = E_AFTER
+            include_current(s, p, entity, base, row)
+        first, last = p.entities[entity, side], p.entities[entity, side + 1]
+        emit(s, p, first, last, s.scratch, SCRATCH, base, row, column, out, late, limit)
+    if not recorded:
+        return
+    in_order = time >= newest
     if in_order:
         advance(s, p, entity, base, time)
-        if on_time:
-            emit(s, p, before, between, s.arena, base, base, row, column, out, ON_TIME, NULL)
         enter_newest(s, p, entity, base, row, time)
         append(s, events, ref)
-    elif recorded:
+    else:
         position = first_after(s, events, time)
         enter_late(s, p, entity, base, row, position, time, newest)
         insert(s, events, position, ref)
-    if recorded:
-        _note(s, p, entity, base, row, ref, time, in_order)
-    if on_time:
-        emit(s, p, between, after, s.arena, base, base, row, column, out, ON_TIME, NULL)
+    _note(s, p, entity, base, row, ref, time, in_order)
 
 
 @inlined
@@ -297,8 +323,10 @@ def _note(
             push_late(s, strip, source, sign, ref, s.rows[row, source], time)
     for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
         pair = s.pairs[row, tracker]
-        if pair >= 0 and (s.pair_last[pair] < 0 or s.rows[s.pair_last[pair] & ring, 0] <= time):
-            s.pair_last[pair] = ref
+        if pair >= 0 and (
+            s.pairs_known[pair, PAIR_LAST] < 0 or s.rows[s.pairs_known[pair, PAIR_LAST] & ring, 0] <= time
+        ):
+            s.pairs_known[pair, PAIR_LAST] = ref
     if p.entities[entity, E_LOCATES] and not (np.isnan(s.places[row, 0]) or np.isnan(s.places[row, 1])):
         located = s.arena[base + LOCATED]
         if located < 0 or s.rows[located & ring, 0] <= time:
@@ -346,7 +374,7 @@ def _relabel(s: State, p: Program, entity: int, base: int, ref: int, time: int, 
                     s.arena[base + p.accumulators[k, 1]] += change
 
 
-@kernel
+@entry
 def known_ids(state: State, program: Program, hashes: Words, known: NDArray[np.bool_]) -> None:
     """Set `known` where the ring holds the id."""
     s = State(*state)

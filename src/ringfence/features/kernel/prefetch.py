@@ -16,10 +16,14 @@ from numba.extending import intrinsic, is_jitted
 from ringfence.features.kernel.jit import inlined
 from ringfence.features.kernel.layout import (
     CAPACITY,
+    E_TRACKERS,
     E_UNITS,
     E_WINDOWS,
     END,
     EVENTS,
+    FIRST,
+    IN_KIND,
+    IS_EVENT,
     SEQ_END,
     START,
     TAIL,
@@ -27,11 +31,17 @@ from ringfence.features.kernel.layout import (
     W_OFFSET,
 )
 from ringfence.features.kernel.strips import ref_at
+from ringfence.features.kernel.tables import home, pair_hash
 
 if TYPE_CHECKING:
-    from ringfence.features.kernel.layout import Program, State
+    from ringfence.features.kernel.layout import Program, State, Words
 
 _generate: Any = cgutils  # untyped
+_FAR, _NEAR, _NEXT = (
+    24,
+    12,
+    6,
+)  # events ahead: for a cell, for its strip, for the ring
 _LINE_WORDS = 8  # int64 words in a cache line
 
 
@@ -62,8 +72,10 @@ fetch: Any = _fetch_compiled if is_jitted(ref_at) else _fetch_python
 
 
 @inlined
-def fetch_block(s: State, p: Program, events: int) -> None:
-    """Ask for what the next `events` events, whose cells are known, will touch."""
+def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events: int) -> None:
+    """Ask for what input rows [start, stop), whose `events` events have their cells, will touch."""
+    if p.trackers.shape[0] != 0:
+        _fetch_pairs(s, p, rows, start, stop)
     mask = s.rows.shape[0] - 1
     begin = s.counters[SEQ_END]
     for seq in range(begin, begin + events):
@@ -87,3 +99,41 @@ def fetch_block(s: State, p: Program, events: int) -> None:
                     fetch(s.rows, ref_at(s, base + EVENTS, tail) & mask)
                     fetch(s.rows, ref_at(s, base + EVENTS, tail + 1) & mask)
                 fetch(s.rows, ref_at(s, base + EVENTS, s.arena[base + EVENTS + END] - 1) & mask)
+
+
+@inlined
+def _fetch_pairs(s: State, p: Program, rows: Words, start: int, stop: int) -> None:
+    """Ask for the entries of the pair table, then for what they point to."""
+    mask = s.rows.shape[0] - 1
+    places = s.pair_table.size - 1
+    for stage in range(2):
+        seq = s.counters[SEQ_END]
+        for at in range(start, stop):
+            if rows[at, IN_KIND] != IS_EVENT:
+                continue
+            for tracker in range(p.trackers.shape[0]):
+                cell = s.slots[seq & mask, p.trackers[tracker, 0]]
+                place = home(pair_hash(cell, tracker, rows[at, p.trackers[tracker, 1]]), places)
+                if stage == 0:
+                    fetch(s.pair_table, place)
+                elif s.pair_table[place] != 0:
+                    fetch(s.pairs_known, s.pair_table[place] - 1)
+            seq += 1
+
+
+@inlined
+def fetch_expiring(s: State, p: Program, entity: int, cursor: int) -> None:
+    """Ask for what forgetting the events after `cursor` will touch, level by level."""
+    mask = s.rows.shape[0] - 1
+    far = (cursor + _FAR) & mask
+    base = s.slots[far, entity] * UNIT
+    for word in range(base, base + p.entities[entity, E_UNITS] * UNIT, _LINE_WORDS):
+        fetch(s.arena, word)
+    for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
+        fetch(s.pairs_known, max(s.pairs[far, tracker], 0))
+    events = s.slots[(cursor + _NEAR) & mask, entity] * UNIT + EVENTS
+    size = s.arena[events + CAPACITY] - 1
+    fetch(s.pool, s.arena[events + START] + (s.arena[events + FIRST] & size))
+    events = s.slots[(cursor + _NEXT) & mask, entity] * UNIT + EVENTS
+    if s.arena[events + CAPACITY] != 0:
+        fetch(s.rows, ref_at(s, events, s.arena[events + FIRST] + 1) & mask)

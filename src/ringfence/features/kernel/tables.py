@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.features.kernel.jit import inlined, kernel
-from ringfence.features.kernel.layout import KEY, UNIT
+from ringfence.features.kernel.jit import entry, inlined, kernel
+from ringfence.features.kernel.layout import KEY, PAIR_HASH, UNIT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ def find_pair(s: State, hashed: int) -> int:
     """Place in the pair table of this pair, or of the empty entry where it would go."""
     mask = s.pair_table.size - 1
     at = home(hashed, mask)
-    while s.pair_table[at] != 0 and s.pair_key[s.pair_table[at] - 1] != hashed:
+    while s.pair_table[at] != 0 and s.pairs_known[s.pair_table[at] - 1, PAIR_HASH] != hashed:
         at = (at + 1) & mask
     return at
 
@@ -78,7 +78,7 @@ def remove_pair(s: State, hashed: int) -> None:
         at = (at + 1) & mask
         if s.pair_table[at] == 0:
             break
-        wanted = home(s.pair_key[s.pair_table[at] - 1], mask)
+        wanted = home(s.pairs_known[s.pair_table[at] - 1, PAIR_HASH], mask)
         if ((at - wanted) & mask) >= ((at - hole) & mask):
             s.pair_table[hole] = s.pair_table[at]
             hole = at
@@ -117,13 +117,13 @@ def remove_id(s: State, ref: int, column: int) -> bool:
     return True
 
 
-@kernel
+@entry
 def reinsert(table: NDArray[np.int32], hashes: Words, larger: NDArray[np.int32]) -> None:
     """Enter every entry of one table, whose hashes lie beside it, into a larger one."""
     mask = larger.size - 1
-    for entry in range(table.size):
-        if table[entry] != 0:
-            at = home(hashes[entry], mask)
+    for place in range(table.size):
+        if table[place] != 0:
+            at = home(hashes[place], mask)
             while larger[at] != 0:
                 at = (at + 1) & mask
-            larger[at] = table[entry]
+            larger[at] = table[place]

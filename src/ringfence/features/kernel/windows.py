@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ringfence.features.kernel.exact import add_value, subtract_value
 from ringfence.features.kernel.jit import inlined, kernel
@@ -20,7 +22,9 @@ from ringfence.features.kernel.layout import (
     HOURS,
     NEVER,
     NULL,
+    PAIR_LAST,
     S_MARKS,
+    SCRATCH,
     SQUARED,
     STAMP,
     SUMMED,
@@ -36,6 +40,10 @@ from ringfence.features.kernel.strips import first_after, ref_at
 
 if TYPE_CHECKING:
     from ringfence.features.kernel.layout import Program, State, Words
+
+
+_ADD: Any = np.int64(1)  # typed, as SCRATCH is
+_SUBTRACT: Any = np.int64(-1)
 
 
 @inlined
@@ -78,7 +86,7 @@ def enter_distinct(s: State, p: Program, window: int, base: int, row: int, edge:
         if p.accumulators[k, 0] == DISTINCT:
             pair = s.pairs[row, p.accumulators[k, 2]]
             if pair >= 0:
-                last = s.pair_last[pair]
+                last = s.pairs_known[pair, PAIR_LAST]
                 if last < 0 or s.rows[last & (s.rows.shape[0] - 1), 0] <= edge:
                     s.arena[base + p.accumulators[k, 1]] += 1
 
@@ -89,7 +97,7 @@ def leave_distinct(s: State, p: Program, window: int, base: int, row: int, ref: 
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
         if p.accumulators[k, 0] == DISTINCT:
             pair = s.pairs[row, p.accumulators[k, 2]]
-            if pair >= 0 and s.pair_last[pair] == ref:
+            if pair >= 0 and s.pairs_known[pair, PAIR_LAST] == ref:
                 s.arena[base + p.accumulators[k, 1]] -= 1
 
 
@@ -217,12 +225,12 @@ def recall(s: State, p: Program, entity: int, base: int, time: int, limit: int) 
                 at = p.accumulators[k, 1]
                 for word in range(ACCUMULATOR_WORDS[p.accumulators[k, 0]]):
                     s.scratch[at + word] = 0
-            _move(s, p, window, events, low, high, 1)
+            _move(s, p, window, events, low, high, _ADD)
         else:
-            _move(s, p, window, events, low, old_low, 1)
-            _move(s, p, window, events, old_low, low, -1)
-            _move(s, p, window, events, old_high, high, 1)
-            _move(s, p, window, events, high, old_high, -1)
+            _move(s, p, window, events, low, old_low, _ADD)
+            _move(s, p, window, events, old_low, low, _SUBTRACT)
+            _move(s, p, window, events, old_high, high, _ADD)
+            _move(s, p, window, events, high, old_high, _SUBTRACT)
         _recall_distinct(s, p, window, events, low, high)
 
 
@@ -233,9 +241,9 @@ def _move(s: State, p: Program, window: int, events: int, begin: int, end: int, 
     for position in range(begin, end):
         row = ref_at(s, events, position) & rows
         if sign > 0:
-            add_event(s, p, window, s.scratch, 0, row)
+            add_event(s, p, window, s.scratch, SCRATCH, row)
         else:
-            subtract_event(s, p, window, s.scratch, 0, row)
+            subtract_event(s, p, window, s.scratch, SCRATCH, row)
 
 
 @kernel
@@ -273,7 +281,7 @@ def include_current(s: State, p: Program, entity: int, base: int, row: int) -> N
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         if p.windows[window, W_DELAYED]:
             continue
-        add_event(s, p, window, s.scratch, 0, row)
+        add_event(s, p, window, s.scratch, SCRATCH, row)
         low = s.scratch[p.windows[window, W_OFFSET] + TAIL]
         for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
             if p.accumulators[k, 0] == DISTINCT:
