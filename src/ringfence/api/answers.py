@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.decision import Decision, DecisionBatch
 from ringfence.scoring.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.decisions.decision import Decision
     from ringfence.scoring.rules import RuleSet
 
 _ENCODER: Final = msgspec.json.Encoder()
+_NAMED: Final = re.compile(r"\{([^{}]+)\}")  # as `Decision.explain` fills them in
 _COLUMNS: Final = (
     "transaction_id",
     "outcome",
     "score",
     "probability",
+    "reasons",
     "rules",
     "shadow_rules",
     "degraded",
@@ -62,6 +64,7 @@ class Answers:
 
     def __init__(self, rules: Callable[[str], RuleSet | None]) -> None:
         self._rules = rules
+        self._placeholders: dict[str, dict[str, list[str]]] = {}
 
     def encode(self, decisions: DecisionBatch) -> list[bytes]:
         """One JSON object per decision."""
@@ -70,46 +73,39 @@ class Answers:
         versions = decisions.versions
         ruleset = self._rules(versions["rules"])
         columns = [decisions.table.column(name).to_pylist() for name in _COLUMNS]
-        return [
-            _ENCODER.encode(self._answer(decisions, row, values, ruleset, versions))
-            for row, values in enumerate(zip(*columns, strict=True))
-        ]
+        rows = [dict(zip(_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
+        values = self._spoken(decisions, rows, ruleset)
+        answers = []
+        for row, fields in enumerate(rows):
+            known = {name: column[row] for name, column in values.items()}
+            reasons = _explain(fields, known, ruleset) if fields["rules"] else []
+            del fields["rules"]
+            fields["reasons"] = reasons
+            answers.append(_ENCODER.encode(DecisionAnswer(**fields, versions=versions)))
+        return answers
 
     def encode_one(self, decisions: DecisionBatch, row: int) -> bytes:
         """The JSON object of one decision of a batch."""
         return self.encode(DecisionBatch(decisions.table.slice(row, 1)))[0]
 
-    def reasons(self, decision: Decision) -> list[Why]:
-        """Why, in words."""
-        ruleset = self._rules(decision.versions["rules"])
-        return _explain(decision, ruleset)
-
-    def _answer(
-        self,
-        decisions: DecisionBatch,
-        row: int,
-        values: tuple[Any, ...],
-        ruleset: RuleSet | None,
-        versions: dict[str, str],
-    ) -> DecisionAnswer:
-        identity, outcome, score, probability, rules, shadow, degraded, offset, at, decided, took = values
-        return DecisionAnswer(
-            transaction_id=identity,
-            outcome=outcome,
-            score=score,
-            probability=probability,
-            reasons=_explain(decisions.row(row), ruleset) if rules else [],
-            shadow_rules=shadow,
-            degraded=degraded,
-            offset=offset,
-            event_time_ms=at,
-            decided_at_ms=decided,
-            latency_us=took,
-            versions=versions,
-        )
+    def _spoken(
+        self, decisions: DecisionBatch, rows: list[dict[str, Any]], ruleset: RuleSet | None
+    ) -> dict[str, list[float | None]]:
+        """Values of the features that the texts of the fired rules name: few of all there are."""
+        fired = {rule for fields in rows for rule in fields["rules"]}
+        if ruleset is None or not fired:
+            return {}
+        names = self._placeholders.get(ruleset.digest)
+        if names is None:
+            names = {rule.id: _NAMED.findall(rule.analyst + rule.customer) for rule in ruleset.rules}
+            self._placeholders[ruleset.digest] = names
+        wanted = {name for rule in fired for name in names.get(rule, ())}
+        there = wanted.intersection(decisions.table.schema.names)
+        return {name: decisions.table.column(name).to_pylist() for name in sorted(there)}
 
 
-def _explain(decision: Decision, ruleset: RuleSet | None) -> list[Why]:
+def _explain(fields: dict[str, Any], features: dict[str, float | None], ruleset: RuleSet | None) -> list[Why]:
     if ruleset is None:
-        return [Why(code, "", "", "") for code in decision.reasons]
+        return [Why(code, "", "", "") for code in fields["reasons"]]
+    decision = Decision(**fields, features=features, versions={})
     return [Why(why.code, why.rule, why.analyst, why.customer) for why in decision.explain(ruleset)]
