@@ -17,6 +17,7 @@ from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 from ringfence.events.schedule import Schedule
 from ringfence.events.seen import SeenIds
+from ringfence.events.times import format_ms
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
 
 _KIND_SALT = np.array([0, 0x51ED270B, 0x2545F491, 0x6C078965, 0x5D588B65], np.int64) << 21
+_TIMES = frozenset({"event_time_ms", "effective_at_ms", "expires_at_ms"})
+_NOT_GIVEN = frozenset({"ingest_time_ms", "card_last4"})  # no event comes with these
 _NOT_CONTENT = frozenset({"ingest_time_ms"})
 _IN_FLIGHT = 32  # batches admitted but perhaps not yet committed, to be compared with from memory
 
@@ -176,15 +179,17 @@ def _conflict(rows: EventBatch, row: int, offset: int) -> BadRecord:
 
 def event_json(rows: EventBatch, row: int) -> dict[str, Any]:
     """One event as the canonical JSON that it could have come as."""
-    values = {name: rows.table.column(name)[row].as_py() for name in rows.table.schema.names}
-    record = {
-        name: value for name, value in values.items() if value is not None and name in EVENT_SCHEMA.names
+    given = {name: rows.table.column(name)[row].as_py() for name in rows.table.schema.names}
+    given = {name: value for name, value in given.items() if value is not None and name not in _NOT_GIVEN}
+    record: dict[str, Any] = {"kind": Kind(given.pop("kind")).name.lower()}
+    record |= {
+        name.removesuffix("_ms"): format_ms(value) if name in _TIMES else value
+        for name, value in given.items()
+        if name in EVENT_SCHEMA.names
     }
-    record.pop("ingest_time_ms", None)
-    record["kind"] = Kind(values["kind"]).name.lower()
     attributes = {
         name.removeprefix(ATTRIBUTE_PREFIX): value
-        for name, value in values.items()
-        if value is not None and name.startswith(ATTRIBUTE_PREFIX)
+        for name, value in given.items()
+        if name.startswith(ATTRIBUTE_PREFIX)
     }
     return record | ({"attributes": attributes} if attributes else {})
