@@ -1,16 +1,163 @@
-"""The OpenAPI document."""
+"""The OpenAPI document: parameters as FastAPI reads them, bodies and answers as their structs have them."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from fastapi.openapi.utils import get_openapi
+
+from ringfence.api import examples
+from ringfence.api.answers import DecisionAnswer
+from ringfence.api.outcomes import Accepted
+from ringfence.api.problems import Problem
+from ringfence.api.reading import Details, EntityState, Page
+from ringfence.api.routes_health import Health, Readiness
+from ringfence.events.model import CURRENCIES
+from ringfence.events.record import RECORDS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_REF: Final = "#/components/schemas/{name}"
+_STRUCTS: Final = (DecisionAnswer, Accepted, Problem, Details, EntityState, Page, Health, Readiness)
+_PROBLEMS: Final = {
+    400: "The body cannot be read.",
+    401: "No key or token in force was sent.",
+    403: "The caller lacks the role.",
+    404: "There is no such thing.",
+    409: "The id came before with other content; `fields` names what differs.",
+    413: "The body is too large.",
+    415: "The body's type or encoding is not taken.",
+    422: "A field or parameter is wrong; `errors` says which.",
+    429: "The caller's limit is spent; Retry-After says for how long.",
+    503: "Too much is waiting, or the server starts or stops; Retry-After says when to try again.",
+}
+_RETRY: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+_ASKED: Final = (401, 403, 429, 503)
+_BODY: Final = (400, 413, 415, 422)
+_REPLAYED: Final = {
+    "Idempotency-Replayed": {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "Present when this is the stored decision on a payment that came before.",
+    }
+}
+_TEXT_LIMITS: Final = {"minLength": 1, "maxLength": 256}
+_NEEDED: Final = {
+    "Transaction": ["transaction_id", "event_time", "amount"],
+    "Label": ["kind", "event_id", "transaction_id", "event_time", "label"],
+    "Profile": ["kind", "event_id", "event_time", "entity_type", "entity_id"],
+    "ListEntry": ["kind", "event_id", "event_time", "list_name", "list_kind", "entity_id"],
+    "Flag": ["kind", "event_id", "event_time", "entity_type", "entity_id"],
+}
+
 
 def document(app: FastAPI) -> bytes:
     """The document as JSON."""
-    return json.dumps(get_openapi(title="Ringfence", version="1", routes=app.routes)).encode()
+    found = get_openapi(
+        title="Ringfence",
+        version="1",
+        description="Whether a payment may pass: durable before it is answered, the same when asked again.",
+        routes=app.routes,
+    )
+    found["components"] = {"schemas": _schemas(), "securitySchemes": _SECURITY}
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            _describe(path, method, operation)
+    return msgspec.json.encode(found)
+
+
+_SECURITY: Final = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key (rf_...) or a JSON Web Token."}
+}
+
+
+def _schemas() -> dict[str, Any]:
+    _, schemas = msgspec.json.schema_components((*_STRUCTS, *RECORDS.values()), ref_template=_REF)
+    for name, needed in _NEEDED.items():
+        _tighten(schemas[name], needed)
+    schemas["Transaction"]["properties"]["currency"] = {"enum": sorted(CURRENCIES)}
+    schemas["Transaction"]["properties"]["amount"] = {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 1_000_000},
+            {"type": "string", "pattern": r"^[0-9]{1,7}$"},
+        ]
+    }
+    kinds = [{"$ref": _REF.format(name=name)} for name in _NEEDED]
+    schemas["Event"] = {"anyOf": kinds}
+    return schemas
+
+
+def _tighten(schema: dict[str, Any], needed: list[str]) -> None:
+    """What the decoder checks beyond types: which fields there have to be, and how long texts are."""
+    schema["required"] = needed
+    for name, field in schema["properties"].items():
+        if name == "kind":
+            continue
+        options = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]
+        options = [option | _TEXT_LIMITS if option.get("type") == "string" else option for option in options]
+        if len(options) == 1:
+            schema["properties"][name] = (
+                options[0] if name in needed else {"anyOf": [*options, {"type": "null"}]}
+            )
+        elif name in needed:
+            schema["properties"][name] = {"anyOf": options}
+
+
+def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
+    success, problems = _CONTRACT[method, path]
+    operation["responses"] = dict(success) | {str(status): _problem(status) for status in problems}
+    if path.startswith("/v1/") or path == "/metrics":
+        operation["security"] = [{"key": []}, {}]
+    body = examples.BODIES.get(path) if method == "post" else None
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": body}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
+    response: dict[str, Any] = {"description": _PROBLEMS[status], "content": content}
+    return response | ({"headers": _RETRY} if status in (429, 503) else {})
+
+
+def _json(name: str, description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=name)}}
+    if name in examples.ANSWERS:
+        content["example"] = examples.ANSWERS[name]
+    response: dict[str, Any] = {"description": description, "content": {"application/json": content}}
+    return response | ({"headers": headers} if headers else {})
+
+
+def _text(kind: str, description: str) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": {"type": "string"}}}}
+
+
+_LINES: Final = _text(
+    "application/x-ndjson",
+    "One line for each record: index, status, replayed, and decision, event or problem.",
+)
+_CONTRACT: Final[dict[tuple[str, str], tuple[dict[str, Any], tuple[int, ...]]]] = {
+    ("post", "/v1/decisions"): (
+        {"200": _json("DecisionAnswer", "The decision.", _REPLAYED)},
+        (*_BODY, 409, *_ASKED),
+    ),
+    ("post", "/v1/decisions/batch"): ({"200": _LINES}, (*_BODY, *_ASKED)),
+    ("post", "/v1/events"): ({"202": _json("Accepted", "The event is in the log.")}, (*_BODY, 409, *_ASKED)),
+    ("post", "/v1/events/batch"): ({"200": _LINES}, (*_BODY, *_ASKED)),
+    ("get", "/v1/decisions"): ({"200": _json("Page", "Some decisions.")}, (422, *_ASKED)),
+    ("get", "/v1/decisions/{transaction_id}"): (
+        {"200": _json("Details", "The decision and all that it knew.")},
+        (404, 422, *_ASKED),
+    ),
+    ("get", "/v1/entities/{entity_type}/{entity_id}"): (
+        {"200": _json("EntityState", "What is known.")},
+        (404, 422, *_ASKED),
+    ),
+    ("get", "/v1/stream"): (
+        {"200": _text("text/event-stream", "Decisions as they are made, until you hang up.")},
+        (422, *_ASKED),
+    ),
+    ("get", "/healthz"): ({"200": _json("Health", "It is alive.")}, ()),
+    ("get", "/readyz"): ({"200": _json("Readiness", "It decides.")}, (503,)),
+    ("get", "/metrics"): ({"200": _text("text/plain", "Figures.")}, (401, 403, 429)),
+}

@@ -27,7 +27,7 @@ class Front:
     def __init__(self, server: Server, app: Any, log: AccessLog) -> None:
         self._server = server
         self._app = app
-        self._log = log
+        self.log = log
         self._hot_seconds = server.metrics.seconds.labels(HOT_PATH)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -46,7 +46,7 @@ class Front:
             seconds = self._hot_seconds if route is HOT_PATH else self._server.metrics.seconds.labels(route)
             seconds.observe(took)
         caller = scope.get("ringfence.caller")
-        self._log.write(scope["method"], route, status, took, caller.name if caller else None)
+        self.log.write(scope["method"], route, status, took, caller.name if caller else None)
 
     async def _decide(self, scope: Any, receive: Any, send: Any) -> int:
         try:

@@ -1,0 +1,117 @@
+"""Whatever arrives, the server answers, says what is wrong, and goes on."""
+
+import asyncio
+import gzip
+import json
+import random
+
+import pytest
+import zstandard
+from tests.api.conftest import NDJSON, lines, payment
+
+JSON = {"content-type": "application/json"}
+ROUTES = ("/v1/decisions", "/v1/events", "/v1/decisions/batch", "/v1/events/batch")
+
+
+def hostile_bodies():
+    chance = random.Random(11)
+    good = json.dumps(payment("good")).encode()
+    yield from (
+        b"",
+        b" ",
+        b"null",
+        b"[]",
+        b"{}",
+        b"1",
+        b'"x"',
+        b"\xff\xfe{}",
+        b"\xef\xbb\xbf{}",
+        b"{" * 50_000,
+    )
+    yield b"[" * 100_000
+    yield b'{"a":' * 100_000
+    yield b'{"attributes":' + b"[" * 600 + b"]" * 600 + b"}"
+    yield b'{"amount":' + b"9" * 100_000 + b"}"
+    yield b'{"amount":1e999999}'
+    yield json.dumps(payment(event_time=10**30)).encode()
+    yield json.dumps(payment("\ud83d\ude00" * 3000)).encode()
+    yield json.dumps(payment("a\x00b", city="\x00")).encode()
+    yield json.dumps(payment("utf16")).encode("utf-16")
+    yield b'{"transaction_id":"\\ud800","event_time":1,"amount":1}'
+    yield json.dumps(payment("lat", lat=1e308, lon=-1e308)).encode()
+    yield json.dumps(payment("attributes", attributes={f"a{n}": n for n in range(1000)})).encode()
+    yield good.replace(b"4111111111111111", b'"4111111111111111" , "x"')
+    for _ in range(60):
+        yield chance.randbytes(chance.randrange(1, 300))
+        cut = bytearray(good)
+        for _ in range(chance.randrange(1, 6)):
+            cut[chance.randrange(len(cut))] = chance.randrange(256)
+        yield bytes(cut)
+        yield good[: chance.randrange(len(good))]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_no_body_gives_a_500_or_stops_the_server(api, route):
+    async def talk(client):
+        statuses = []
+        for body in hostile_bodies():
+            answer = await client.post(route, content=body, headers=JSON)
+            statuses.append(answer.status_code)
+            assert "4111111111111111" not in answer.text
+        after = await client.post("/v1/decisions", json=payment("after"))
+        return statuses, after.status_code
+
+    statuses, after = api(talk)
+    assert set(statuses) <= {200, 202, 400, 409, 413, 422}
+    assert after == 200
+
+
+def test_a_good_request_is_answered_well_amid_bad_ones(api):
+    async def talk(client):
+        bad = [
+            client.post("/v1/decisions", content=body, headers=JSON) for body in list(hostile_bodies())[:60]
+        ]
+        good = [client.post("/v1/decisions", json=payment(f"g{number}")) for number in range(20)]
+        return (await asyncio.gather(*bad, *good))[-20:]
+
+    answers = api(talk)
+    assert [answer.json()["transaction_id"] for answer in answers] == [f"g{number}" for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("gzip", gzip.compress), ("zstd", zstandard.ZstdCompressor().compress)]
+)
+def test_a_compressed_body_is_read_and_a_bomb_is_stopped_at_the_limit(api, encoding, pack):
+    headers = JSON | {"content-encoding": encoding}
+
+    async def talk(client):
+        good = await client.post(
+            "/v1/decisions", content=pack(json.dumps(payment()).encode()), headers=headers
+        )
+        bomb = await client.post("/v1/decisions", content=pack(b" " * 300_000_000), headers=headers)
+        batch = await client.post(
+            "/v1/decisions/batch", content=pack(lines([payment()])), headers=headers | NDJSON
+        )
+        broken = await client.post("/v1/decisions", content=pack(b"{}" * 900)[:-4], headers=headers)
+        return [answer.status_code for answer in (good, bomb, batch, broken)]
+
+    assert api(talk) == [200, 413, 200, 400]
+
+
+def test_sizes_types_and_encodings_that_are_not_taken_are_told(api):
+    async def talk(client):
+        large = json.dumps(payment(note="x" * 2000)).encode()
+        return [
+            await client.post("/v1/decisions", content=large, headers=JSON),
+            await client.post("/v1/events/batch", content=large * 3, headers=NDJSON),
+            await client.post("/v1/decisions", content=b"{}", headers={"content-type": "text/xml"}),
+            await client.post("/v1/decisions", content=b"{}"),
+            await client.post("/v1/decisions", content=b"{}", headers=JSON | {"content-encoding": "br"}),
+            await client.get("/v1/events"),
+            await client.get("/nowhere"),
+        ]
+
+    answers = api(talk, body_bytes=1024, batch_bytes=4096)
+    assert [answer.status_code for answer in answers] == [413, 413, 415, 415, 415, 405, 404]
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert answers[5].headers["allow"] == "POST"
