@@ -29,7 +29,7 @@ _DIGITS: Final = re.compile(r"[0-9]{12,19}")
 _DIGIT_RUN: Final = re.compile(rb"[0-9](?:[ -]?[0-9]){11,18}")
 _SHORTEST_KEY: Final = 16
 _EXACT_FLOAT: Final = 2**53
-_REMEMBERED: Final = 1 << 16  # numbers whose tokens stay in memory, and nowhere else
+_REMEMBERED: Final = 1 << 16  # numbers that stay, with their tokens, in memory and nowhere else
 
 
 class Tokenizer:
@@ -45,7 +45,7 @@ class Tokenizer:
                 f"the token key has {len(key)} bytes: use at least {_SHORTEST_KEY}, random and secret"
             )
         self._key = key
-        self._token = lru_cache(_REMEMBERED)(self._make)  # cards come again, batch after batch
+        self._card = lru_cache(_REMEMBERED)(self._read_card)  # cards come again, batch after batch
 
     def __repr__(self) -> str:
         return "Tokenizer(...)"
@@ -68,14 +68,14 @@ class Tokenizer:
         lost = ~np.asarray(pc.is_null(values)) & (rows == len(pairs))
         return tokens.take(encoded.indices), last4.take(encoded.indices), refused[rows] | lost
 
-    def _card(self, word: str) -> tuple[str | None, str | None]:
+    def _read_card(self, word: str) -> tuple[str | None, str | None]:
         digits = word if word.isdigit() else _bare(word)
         if _DIGITS.fullmatch(digits):
             return self._token(digits), digits[-4:]
         known = _TOKEN.fullmatch(word)
         return (known[1], known[2]) if known else (None, None)
 
-    def _make(self, digits: str) -> str:
+    def _token(self, digits: str) -> str:
         return "tok_" + hmac.digest(self._key, digits.encode(), "sha256").hex()[:32]
 
     def guard_text(self, text: str) -> str:
