@@ -66,7 +66,7 @@ def test_a_stored_decision_that_was_tampered_with_is_found(ringfence, project):
         with store.log.transaction() as connection:
             connection.execute(
                 "UPDATE batch SET payload = ?, checksum = ?, first_time_ms = 0, last_time_ms = 0 "
-                "WHERE base_offset = 0 AND topic = 'decisions'",
+                "WHERE base_offset = 0 AND topic_id = (SELECT id FROM topic WHERE name = 'decisions')",
                 (forged.payload, forged.checksum()),
             )
     ended = ringfence("replay", "--verify", "--json")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def features(
     sources: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="SOURCE...")
+        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="SOURCE")
     ],
     out: Annotated[Path, typer.Option(help="File to write.", metavar="FILE.parquet")],
     spec: Annotated[

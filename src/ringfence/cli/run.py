@@ -49,7 +49,7 @@ class Account:
 
 def run(
     sources: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="SOURCE...")
+        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="SOURCE")
     ],
     data: options.Data = None,
     mapping: options.Mapping = None,

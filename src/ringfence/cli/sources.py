@@ -26,7 +26,7 @@ def sources(
 ) -> None:
     """List the shipped mappings, explain one, or tell what a file seems to be.
 
-    A mapping of your own is a TOML file; see docs/howto/mappings.md.
+    A mapping of your own is a TOML file; see docs/howto/sources.md.
 
     Example: ringfence sources --sniff payments.csv
     """

@@ -1,0 +1,186 @@
+"""Writes the pages of docs/reference that are told from the code. A test checks that they are current."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import typer
+
+import ringfence
+from ringfence.cli import app, execute
+from ringfence.events.bad import Reason
+from ringfence.events.mapping import describe_mappings
+from ringfence.features.catalog import CATALOG
+from ringfence.features.spec import FeatureKind
+
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+MADE = "<!-- Made by scripts/reference.py: change the code, then run it. -->"
+
+
+def pages() -> dict[str, str]:
+    """Each page by its name."""
+    return {
+        "cli.md": _cli(),
+        "api.md": _api(),
+        "catalog.md": _catalog(),
+        "mappings.md": _mappings(),
+        "quarantine-reasons.md": _reasons(),
+    }
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command, as the words that call it."""
+    found: list[tuple[str, ...]] = []
+    for name, command in typer.main.get_command(app).commands.items():
+        inner = getattr(command, "commands", None)
+        found += [(name, each) for each in inner] if inner else [(name,)]
+    return found
+
+
+def _cli() -> str:
+    parts = ["# Commands", MADE, "`ringfence COMMAND --help` says the same."]
+    for words in commands():
+        parts += [f"## ringfence {' '.join(words)}", f"```text\n{_help(words)}\n```"]
+    return _joined(parts)
+
+
+def _help(words: tuple[str, ...]) -> str:
+    os.environ["COLUMNS"] = os.environ["TERMINAL_WIDTH"] = "100"
+    said = StringIO()
+    with redirect_stdout(said):
+        execute([*words, "--help"])
+    return "\n".join(line.rstrip() for line in said.getvalue().strip().splitlines())
+
+
+def _api() -> str:
+    parts = [
+        "# Library",
+        MADE,
+        "`import ringfence as rf`: these names, and no others, are the library's surface.",
+    ]
+    for name in ringfence.__all__:
+        value = getattr(ringfence, name)
+        parts.append(f"## rf.{name}")
+        if not callable(value):
+            parts.append({"CATALOG": "The shipped features.", "NIGHT": "Hours 0 to 6."}[name])
+            continue
+        parts.append(f"```python\n{name}{_signature(value)}\n```" if inspect.isfunction(value) else "")
+        parts.append(_doc(value))
+        if inspect.isclass(value):
+            parts += [line for member in _members(value) for line in member]
+    return _joined(part for part in parts if part)
+
+
+def _members(kind: type) -> list[tuple[str, str]]:
+    own = [(name, item) for name, item in vars(kind).items() if not name.startswith("_")]
+    told = []
+    for name, item in own:
+        function = item.__func__ if isinstance(item, classmethod | staticmethod) else item
+        if inspect.isfunction(function) and function.__doc__:
+            told.append((f"**`{name}{_signature(function)}`**", _doc(function)))
+    return told
+
+
+def _signature(function: object) -> str:
+    return str(inspect.signature(function)).replace("'", "")  # type: ignore[arg-type]
+
+
+def _doc(value: object) -> str:
+    text = inspect.getdoc(value) or ""
+    lines, fenced = [], False
+    for line in text.splitlines():
+        if line.startswith(">>>") and not fenced:
+            lines.append("```python")
+            fenced = True
+        elif fenced and not line:
+            lines.append("```")
+            fenced = False
+        lines.append(line)
+    return "\n".join([*lines, *(["```"] if fenced else [])])
+
+
+def _catalog() -> str:
+    parts = [
+        "# The shipped features",
+        MADE,
+        f"{len(CATALOG.features)} features of {len(CATALOG.entities)} entities, version `{CATALOG.digest}`.",
+        "[What each kind means](../concepts/features.md).",
+    ]
+    for item in CATALOG.entities:
+        names = ", ".join(f"`{feature.name}`" for feature in CATALOG.features_of(item.name))
+        parts += [f"## {item.name}", f"Key: {', '.join(f'`{key}`' for key in item.keys)}.", names]
+    kinds = ", ".join(f"`{kind}`" for kind in FeatureKind)
+    return _joined([*parts, "## All kinds", kinds])
+
+
+def _mappings() -> str:
+    parts = [
+        "# Shipped mappings",
+        MADE,
+        "`ringfence sources NAME` says the same. [How to write your own](../howto/sources.md).",
+    ]
+    for item in describe_mappings():
+        columns = ", ".join(f"`{name}`" for name in item.columns)
+        about = " ".join(item.about.split())
+        parts += [
+            f"## {item.name}",
+            f"{item.title}.",
+            about,
+            f"Events: {', '.join(item.kinds)}. Columns: {columns}.",
+        ]
+    return _joined(parts)
+
+
+def _reasons() -> str:
+    rows = "\n".join(f"| `{reason}` | {MEANINGS[reason]} |" for reason in Reason)
+    return _joined(
+        [
+            "# Why a record is quarantined",
+            MADE,
+            "The reason of its first fault; the message names every fault and its field.",
+            f"| reason | the record |\n|---|---|\n{rows}",
+        ]
+    )
+
+
+MEANINGS = {
+    Reason.MALFORMED: "is no JSON object, or a row with too few or too many cells",
+    Reason.INVALID_UTF8: "is not UTF-8 text",
+    Reason.TRUNCATED: "ends where the source ends, in the middle",
+    Reason.MISSING_FIELD: "lacks a field that its kind of event needs",
+    Reason.UNKNOWN_FIELD: "has a field that is none of Ringfence's: free fields belong under `attributes`",
+    Reason.WRONG_TYPE: "has a text where a number belongs, or the like",
+    Reason.UNPARSABLE_TIME: "has a time that cannot be read in the mapping's format",
+    Reason.TIME_OUT_OF_RANGE: "is dated before 2000, or more than a day after it was received",
+    Reason.UNPARSABLE_AMOUNT: "has an amount that is no number, or has more digits than its currency",
+    Reason.NEGATIVE_AMOUNT: "has an amount below zero",
+    Reason.ABSURD_AMOUNT: "has an amount above 10^13 major units",
+    Reason.UNKNOWN_CURRENCY: "has a currency that is no ISO 4217 code",
+    Reason.OUT_OF_RANGE: "has a position off the globe, or an infinite number",
+    Reason.TOO_LARGE: "has a text of more than 4 KiB, more than 64 attributes, or more than 1 MiB",
+    Reason.CONFLICT: "has the id of another event and differs from it",
+    Reason.CARD_NUMBER: "has something else where a card number belongs, or a card number where none belongs",
+}
+
+
+def _joined(parts: object) -> str:
+    return "\n\n".join(parts) + "\n"  # type: ignore[arg-type]
+
+
+def main() -> int:
+    """Writes the pages that have changed."""
+    for name, text in pages().items():
+        path = FOLDER / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            print(f"{path.relative_to(FOLDER.parent.parent)} written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""House rules that a machine can check."""
+
+import ast
+import re
+import runpy
+
+import pytest
+
+import ringfence
+from ringfence.cli import execute
+
+from .pages import PAGES, ROOT, name_of
+
+REFERENCE = runpy.run_path(str(ROOT / "scripts" / "reference.py"))
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+OURS = [
+    path
+    for folder in ("src", "tests", "docs", "scripts", "benchmarks", "examples")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in {".py", ".md", ".toml", ".yaml", ".sql", ".c", ".h"}
+    and "reference" not in path.parts[-2:-1]
+]
+LONG = {
+    "src/ringfence/features/spec.py": "each method of Entity declares one kind of feature: they are read side by side",
+}
+"""Files of more than 400 lines, each with its reason."""
+
+
+@pytest.mark.parametrize("name", list(REFERENCE["pages"]()))
+def test_a_page_made_from_code_is_current(name):
+    """Otherwise: .venv/bin/python scripts/reference.py"""
+    assert (ROOT / "docs" / "reference" / name).read_text("utf-8") == REFERENCE["pages"]()[name]
+
+
+@pytest.mark.parametrize("words", REFERENCE["commands"](), ids=" ".join)
+def test_every_command_teaches_with_an_example(words, capsys):
+    assert execute([*words, "--help"]) == 0
+    assert f"Example: ringfence {' '.join(words)}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if not target.startswith(("http:", "https:", "#")):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def test_no_file_is_longer_than_400_lines_without_a_reason():
+    long = {name_of(path): n for path in OURS if (n := len(path.read_text("utf-8").splitlines())) > 400}
+    assert set(long) == set(LONG), long
+
+
+def test_nothing_is_left_to_be_done_later():
+    marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
+    assert [name_of(path) for path in OURS if marks.search(path.read_text("utf-8"))] == []
+
+
+def test_every_module_says_what_it_is():
+    silent = [
+        path for path in SOURCES if path.read_text() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert [name_of(path) for path in silent] == []
+
+
+def test_every_public_class_and_function_says_what_it_is():
+    silent = []
+    for path in SOURCES:
+        if "kernel" in path.parts:
+            continue  # inner loops, which nobody calls from outside
+        for node in ast.parse(path.read_text()).body:
+            named = isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+            if named and not ast.get_docstring(node):
+                silent.append(f"{name_of(path)}: {node.name}")
+    assert silent == []
+
+
+def test_the_documented_names_are_the_public_ones():
+    text = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
+    assert re.findall(r"^## rf\.(\w+)$", text, re.MULTILINE) == ringfence.__all__
