@@ -59,6 +59,7 @@ def compare(
 
 
 def equality(scope: Scope, left: exp.Expression, right: exp.Expression, wanted: Type = Type.NUMBER) -> Truth:
+    """`left = right`, as IN and CASE ask it."""
     return compare(scope, "=", left, right, wanted)
 
 
