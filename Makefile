@@ -1,10 +1,10 @@
-# make setup | demo | test | check | bench.  Needs Python 3.11+ and make; everything else goes into .venv.
+# make setup | demo | test | check | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
 PYTHON ?= python3
 VENV   := .venv
 UV     := $(VENV)/bin/uv
 RUN    := $(VENV)/bin
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo test check format bench bench-setup clean
 
 setup: $(VENV)/.ready
 
@@ -27,9 +27,35 @@ check: setup
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
+# Minutes of a quiet machine; each figure of docs/performance.md is printed by one of these.
+bench: setup
+	$(RUN)/python -m benchmarks.engine
+	$(RUN)/python -m benchmarks.spine
+	$(RUN)/python -m benchmarks.snapshots
+	$(RUN)/python -m benchmarks.startup
+	$(RUN)/python -m benchmarks.contestants
+
+# The other engines, for comparison; no part of the project.
+bench-setup:
+	$(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/pip install --quiet -r benchmarks/contestants/requirements.txt
+
 format: setup
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
 clean:
 	rm -rf $(VENV) ringfence-data ringfence-demo .mypy_cache .ruff_cache .pytest_cache
+
+# The other engines that benchmarks compare with need another environment: some are large, and Flink needs Java.
+.bench-venv/.ready: benchmarks/contestants/requirements.txt
+	@test -x .bench-venv/bin/python || $(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench: setup .bench-venv/.ready
+	$(RUN)/python -m benchmarks.engine
+	$(RUN)/python -m benchmarks.contestants
+	$(RUN)/python -m benchmarks.spine
+	$(RUN)/python -m benchmarks.snapshots
+	$(RUN)/python -m benchmarks.startup
