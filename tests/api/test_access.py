@@ -19,7 +19,7 @@ from ringfence.api.serving import authoriser_of
 from ringfence.api.settings import ServeSettings
 from ringfence.errors import InputError
 
-SECRET = "a shared secret of more than thirty-two bytes"
+SECRET = "a shared secret of more than sixty-four bytes, as HS512 would like to have"
 
 
 def signed_with_public(public):

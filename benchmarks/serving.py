@@ -1,0 +1,31 @@
+"""A server in a process of its own, as it is run in production."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+RINGFENCE = str(Path(sys.executable).with_name("ringfence"))
+
+
+class Process:
+    """`ringfence serve` on a folder."""
+
+    def __init__(self, folder, *options):
+        command = [RINGFENCE, "serve", "--data", str(folder), "--port", "0", *options]
+        environment = os.environ | {"RINGFENCE_SERVE_ACCESS_LOG": "false"}
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        self.url = next(
+            found[0] for line in self._process.stderr if (found := re.search(r"http://[0-9.:]+[0-9]", line))
+        )
+
+    def end(self, number=signal.SIGTERM):
+        """Send a signal and wait; the exit code."""
+        self._process.send_signal(number)
+        code = self._process.wait(30)
+        self._process.stderr.close()
+        return code

@@ -1,0 +1,29 @@
+"""kill -9 under load: what was answered is there, once, and as a clean run would have it."""
+
+import time
+
+from benchmarks.serving import Process
+from tests.api.conftest import payment
+
+from benchmarks import crash
+from ringfence.client import Client
+
+
+def test_every_acknowledged_decision_survives_a_kill_and_features_equal_a_clean_run(tmp_path):
+    told = [crash.attempt(tmp_path / "crashed", seed=1, name=f"r{number}", count=160) for number in range(2)]
+    assert sum(told) > 0
+    assert crash.assert_equal_to_a_clean_run(tmp_path / "crashed", tmp_path / "clean") == 320
+
+
+def test_a_stopped_server_finishes_what_it_accepted_and_keeps_a_snapshot(tmp_path):
+    process = Process(tmp_path)
+    caller = crash.Caller(process.url, [payment(f"t{n}") for n in range(200)])
+    caller.start()
+    time.sleep(0.3)
+    assert process.end() == 0
+    caller.join()
+    assert list((tmp_path / "snapshots").glob("snapshot-*.bin"))
+    process = Process(tmp_path)
+    with Client(process.url) as client:
+        assert {name: client.decision(name)["decision"] for name in caller.told} == caller.told
+    process.end()
