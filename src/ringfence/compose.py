@@ -8,16 +8,17 @@ import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-import pyarrow as pa
 
+from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError, SpecError
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
+from ringfence.events.seen import SeenIds
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec
@@ -71,17 +72,22 @@ def load_definitions(features: Path | None, rules: Path | None) -> Definitions:
     return Definitions(spec, compiled, origin, SHIPPED_BOOK, left_out)
 
 
+_HEADER: Final = b"kind,transaction_id,event_time,amount,card_number,entity_type,entity_id,label\n"
+_EXAMPLES: Final = (
+    b"transaction,a,2024-01-01T00:00:00Z,1.50,4111111111111111,,,\n",
+    b"label,a,2024-01-01T00:00:01Z,,,,,true\n",
+    b"flag,,2024-01-01T00:00:01Z,,,card,b,\n",
+    b"transaction,b,2024-01-01T00:00:02Z,2.50,4111111111111111,,,\n",
+)
+
+
 def warm_up(definitions: Definitions) -> None:
     """Have every kernel compiled, or read from the compile cache, before anything waits for it."""
-    columns = {
-        "kind": pa.array([0, 1], pa.uint8()),
-        "event_id": [None, "label"],
-        "event_time_ms": [0, 0],
-        "transaction_id": ["payment", "payment"],
-        "amount_minor": [100, None],
-        "label": [None, True],
-    }
-    Pipeline(definitions.spec, definitions.rules).step(EventBatch(pa.RecordBatch.from_pydict(columns)))
+    mapping, tokenizer, now_ms = load_mapping("canonical"), Tokenizer(bytes(32)), SystemClock().now_ms()
+    pieces = [read_original(_HEADER + line, "csv", mapping, tokenizer, now_ms) for line in _EXAMPLES]
+    events = EventBatch.concat([piece.events for piece in pieces])
+    SeenIds().admit(events.hashes("transaction_id", 0), 0)
+    Pipeline(definitions.spec, definitions.rules).step(events)
 
 
 def load_spec(path: Path) -> FeatureSpec:
