@@ -1,4 +1,5 @@
 import json
+from importlib import resources
 
 import pytest
 
@@ -70,10 +71,45 @@ def test_a_record_is_decided_once_its_mapping_is_put_right(ringfence, project):
     assert ringfence("replay", "--verify").code == 0
 
 
+def test_a_record_whose_row_number_is_its_id_gets_the_same_id_again(ringfence, project):
+    """The third payment's amount is negative; the second mapping knows better."""
+    rows = [
+        {
+            "object_type": "transaction",
+            "account": "a",
+            "merchant": "m",
+            "transaction_amount": amount,
+            "time": "Aug 19, 2024, 02:50:00.123",
+        }
+        for amount in ("100", "200", "-300", "400")
+    ]
+    write_ndjson(project / "rows.ndjson", rows)
+    ringfence("run", "rows.ndjson", "--mapping", "micro-macro")
+    text = resources.files("ringfence.events").joinpath("mappings", "micro-macro.toml").read_text()
+    assert 'amount = "transaction_amount"' in text
+    fixed = text.replace('amount = "transaction_amount"', "amount = { constant = 300 }")
+    (project / "fixed.toml").write_text(fixed)
+    ended = ringfence("quarantine", "replay", "--all", "--mapping", "fixed.toml", "--json")
+    assert ended.json == {"accepted": 1}
+    listed = ringfence("decisions", "--json").json_lines
+    assert sorted(row["transaction_id"] for row in listed) == ["0", "1", "2", "3"]
+
+
 def test_a_conflicting_payment_stays_a_conflict(ringfence, project):
     ringfence("run", write_ndjson(project / "rows.ndjson", [payment(0), payment(0, amount=7.0)]))
     ended = ringfence("quarantine", "replay", "--all", "--json")
     assert (ended.code, ended.json) == (4, {"conflict": 1})
+
+
+def test_one_that_a_mapping_does_not_fit_is_told_and_the_others_are_tried(ringfence, project):
+    (project / "days.csv").write_text(
+        "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT\n1,2018-04-41 10:00:00,c,t,10.0\n"
+    )
+    ringfence("run", "days.csv")
+    ringfence("run", write_ndjson(project / "rows.ndjson", [payment(0), payment(1, amount=-5)]))
+    ended = ringfence("quarantine", "replay", "--all", "--mapping", "canonical", "--json")
+    assert (ended.code, ended.json) == (4, {"unparsable_time": 1, "negative_amount": 1})
+    assert "does not fit" in ended.err
 
 
 @pytest.mark.usefixtures("refused")

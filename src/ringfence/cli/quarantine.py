@@ -19,6 +19,7 @@ from ringfence.events.mapping import Mapping, load_mapping
 from ringfence.runner import Snapshotting
 
 if TYPE_CHECKING:
+    from ringfence.adapters.files import SourceBatch
     from ringfence.adapters.sqlite.quarantine import QuarantinedRecord
 
 _SETTLED = frozenset({"accepted", "duplicate"})
@@ -146,18 +147,25 @@ def _chosen(session: Session, record_ids: list[str] | None) -> list[QuarantinedR
 def _try_again(session: Session, record: QuarantinedRecord, given: Mapping | None) -> str:
     """What became of it: accepted, duplicate, or the reason why it is still bad."""
     now_ms = session.clock.now_ms()
-    mapping = given or registered_mapping(session.store, record.mapping)
-    form: Any = record.original_format
-    piece = read_original(record.original, form, mapping, session.tokenizer, now_ms)
-    outcome = piece.bad[0].reason.value if piece.bad else "accepted"
-    if not piece.bad:
-        admitted, _ = session.runner.ingest(piece.events, piece.labels)
-        if admitted.conflicts:
-            outcome = "conflict"
-        elif not len(admitted.events):
-            outcome = "duplicate"
+    try:
+        mapping = given or registered_mapping(session.store, record.mapping)
+        form: Any = record.original_format
+        row = max(record.position - 1, 0)
+        piece = read_original(record.original, form, mapping, session.tokenizer, now_ms, row)
+    except InputError as error:  # the mapping does not fit it, or nothing of it was left to keep
+        screen.say(f"{record.id}: {error}")
+        outcome = record.reason
+    else:
+        outcome = piece.bad[0].reason.value if piece.bad else _decide(session, piece)
     session.store.commit(replayed=[Replayed(record.id, outcome)], now_ms=now_ms)
     return outcome
+
+
+def _decide(session: Session, piece: SourceBatch) -> str:
+    admitted, _ = session.runner.ingest(piece.events, piece.labels)
+    if admitted.conflicts:
+        return "conflict"
+    return "accepted" if len(admitted.events) else "duplicate"
 
 
 def _plain(record: QuarantinedRecord) -> dict[str, Any]:

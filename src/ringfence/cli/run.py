@@ -160,6 +160,8 @@ def _report(session: Session, account: Account, *, verbose: bool, json: bool) ->
             ]
             screen.show()
             screen.show_table(["stage", "seconds", "ns per payment"], rows, ["seconds", "ns per payment"])
+    if session.runner.snapshot_problem is not None:
+        screen.say(f"Warning: {session.runner.snapshot_problem}")
     for problem in account.unusable:
         screen.say(f"Error: {problem}")
     if account.interrupted:

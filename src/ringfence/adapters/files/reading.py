@@ -106,11 +106,12 @@ def read_original(
     mapping: Mapping,
     tokenizer: Tokenizer,
     ingest_time_ms: int,
+    row: int = 0,
 ) -> SourceBatch:
-    """A quarantined record read again, as when it first came."""
+    """A quarantined record read again, as when it first came as this row of its source, counted from 0."""
     fmt: Format = "ndjson" if original_format == "json" else "csv"
     source = Opened("quarantine", fmt, None, io.BytesIO(original), [])
-    reader = _READERS[fmt](mapping, tokenizer, ingest_time_ms, 1, None, 0)
+    reader = _READERS[fmt](mapping, tokenizer, ingest_time_ms, 1, None, row)
     piece = next(iter(reader.pieces(source)))
     return _source_batch("quarantine", piece, len(original), len(original))
 
