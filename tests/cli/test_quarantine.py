@@ -109,7 +109,7 @@ def test_one_that_a_mapping_does_not_fit_is_told_and_the_others_are_tried(ringfe
     ringfence("run", write_ndjson(project / "rows.ndjson", [payment(0), payment(1, amount=-5)]))
     ended = ringfence("quarantine", "replay", "--all", "--mapping", "canonical", "--json")
     assert (ended.code, ended.json) == (4, {"unparsable_time": 1, "negative_amount": 1})
-    assert "does not fit" in ended.err
+    assert "has no column 'transaction_id'" in ended.err
 
 
 @pytest.mark.usefixtures("refused")
