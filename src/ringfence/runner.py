@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.intake import Admitted, Intake
@@ -122,7 +123,11 @@ class Runner:
                 self.pipeline.restore(_part(saved.arrays, "pipeline."), saved.offset)
                 self.intake.restore(_part(saved.arrays, "intake."))
                 begin = saved.offset
-        self.pipeline.offset = begin
+        if begin > self.pipeline.offset:
+            raise CorruptError(
+                f"the log begins at offset {begin:,}, and no usable snapshot has what these features saw "
+                "before it: use the features of before, or restore a backup of the data folder"
+            )
         self.saved_offset = begin
         for batch in log.read(EVENTS, begin) if begin < end else ():
             events = codec.decode(batch.payload)

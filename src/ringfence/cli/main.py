@@ -20,6 +20,7 @@ from ringfence.cli import (
     serve,
     sources,
     topics,
+    trim,
 )
 from ringfence.errors import RingfenceError
 
@@ -45,6 +46,7 @@ app.command()(sources.sources)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.command()(topics.topics)
+app.command()(trim.trim)
 app.command()(serve.serve)
 app.add_typer(keys.app, name="keys")
 

@@ -1,0 +1,52 @@
+"""`ringfence trim`: retention."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ringfence.adapters.snapshots import Snapshots
+from ringfence.adapters.sqlite import Store
+from ringfence.cli import options, screen
+from ringfence.errors import InputError
+from ringfence.features.spec import parse_duration_ms
+from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, EventLog
+
+
+def trim(
+    keep: Annotated[str, typer.Option(help="How much to keep, back from the newest event: 400d, 48h.")],
+    data: options.Data = None,
+) -> None:
+    """Forget old events and decisions for good.
+
+    Only what every kept snapshot has taken in goes, in whole batches. What is forgotten can no longer be
+    replayed or measured by new features; identifiers stay known, so that nothing is decided twice.
+
+    Example: ringfence trim --keep 400d
+    """
+    keep_ms = parse_duration_ms(keep)
+    with Store.open(options.folder(data)) as store:
+        snapshots = Snapshots(store.snapshots).offsets()
+        if not snapshots:
+            raise InputError("there is no snapshot to go on from yet: run some payments first, then trim")
+        newest_ms = max((batch.last_time_ms for batch in store.log.read(EVENTS)), default=0)
+        limits = {EVENTS: min(snapshots), DECISIONS: None, FLAG_MATCHES: None}
+        rows = []
+        for topic, limit in limits.items():
+            before = _older(store.log, topic, newest_ms - keep_ms, limit)
+            gone = store.log.trim(topic, before)
+            rows.append((topic, gone, store.log.end_offset(topic) - store.log.start_offset(topic)))
+    screen.show_table(["topic", "forgotten", "kept"], rows, ["forgotten", "kept"])
+
+
+def _older(log: EventLog, topic: str, time_ms: int, limit: int | None) -> int:
+    """Offset up to which all is older than the time and dealt with by every reader; at most `limit`."""
+    readers = [offset for _, name, offset in log.readers() if name == topic]
+    stop = min([log.end_offset(topic), *readers, *([] if limit is None else [limit])])
+    reached = log.start_offset(topic)
+    for batch in log.read(topic, reached, stop):
+        if batch.last_time_ms >= time_ms or batch.next_offset > stop:
+            break
+        reached = batch.next_offset
+    return reached
