@@ -14,6 +14,7 @@ import asyncio
 import random
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -271,4 +272,4 @@ def _lines(events: Iterable[Event]) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    return httpx.URL("/").copy_with(path=f"/{text}").raw_path[1:].decode().replace("/", "%2F")
+    return quote(text, safe="")

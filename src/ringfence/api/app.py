@@ -78,11 +78,13 @@ async def _refusal(_request: Request, error: Exception) -> Response:
     return _answer(error)
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
     detail = _DETAILS.get(status, "the request cannot be understood")
-    headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
+    headers = (
+        [(b"allow", ", ".join(describe.allowed_methods(request.url.path)).encode())] if status == 405 else []
+    )
     return _answer(Refusal(status, _CODES.get(status, "bad_request"), detail, headers=headers))
 
 

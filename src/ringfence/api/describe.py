@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from ringfence.api.reading import Details, EntityState, Page
 from ringfence.api.routes_health import Health, Readiness
 from ringfence.events.model import CURRENCIES
 from ringfence.events.record import RECORDS
+from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -42,13 +44,60 @@ _REPLAYED: Final = {
         "description": "Present when this is the stored decision on a payment that came before.",
     }
 }
-_TEXT_LIMITS: Final = {"minLength": 1, "maxLength": 256}
+_LONGEST: Final = 4096
 _NEEDED: Final = {
-    "Transaction": ["transaction_id", "event_time", "amount"],
-    "Label": ["kind", "event_id", "transaction_id", "event_time", "label"],
-    "Profile": ["kind", "event_id", "event_time", "entity_type", "entity_id"],
-    "ListEntry": ["kind", "event_id", "event_time", "list_name", "list_kind", "entity_id"],
-    "Flag": ["kind", "event_id", "event_time", "entity_type", "entity_id"],
+    "Transaction": ["transaction_id", "event_time"],
+    "Label": ["kind", "transaction_id", "event_time", "label"],
+    "Profile": ["kind", "event_time", "entity_type", "entity_id"],
+    "ListEntry": ["kind", "event_time", "list_name", "list_kind", "entity_id"],
+    "Flag": ["kind", "event_time", "entity_type", "entity_id"],
+}
+_DATE_TIME: Final = (
+    "^20(0[0-9]|1[0-9]|2[0-5])-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]0[0-9]:00)$"
+)
+_TIME: Final = {
+    "description": "ISO 8601 with a zone, or milliseconds since 1970; since 2000, and not in the future.",
+    "anyOf": [
+        {"type": "string", "pattern": _DATE_TIME},
+        {"type": "integer", "minimum": 946_684_800_000},
+    ],
+}
+_FIELDS: Final[dict[str, Any]] = {
+    "event_time": _TIME,
+    "effective_at": _TIME,
+    "expires_at": _TIME,
+    "amount": {
+        "description": "In major units of the currency; as text it is exact whatever its size.",
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 1_000_000},
+            {"type": "string", "pattern": "^[0-9]{1,7}$"},
+        ],
+    },
+    "amount_minor": {"type": "integer", "minimum": 0, "maximum": 1_000_000_000_000},
+    "currency": {"enum": sorted(CURRENCIES)},
+    "card_number": {
+        "description": "Becomes a token, card_id, before anything is kept.",
+        "type": "string",
+        "pattern": "^[2-6][0-9]{12,18}$",
+    },
+    "lat": {"type": "number", "minimum": -90, "maximum": 90},
+    "lon": {"type": "number", "minimum": -180, "maximum": 180},
+    "list_kind": {"enum": ["allow", "block", "watch"]},
+    "entity_type": {"enum": sorted(ENTITY_KEYS)},
+    "label": {"type": "boolean"},
+    "attributes": {
+        "type": "object",
+        "maxProperties": 64,
+        "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,39}$"},
+        "additionalProperties": {
+            "anyOf": [
+                {"type": "string", "maxLength": 256},
+                {"type": "boolean"},
+                {"type": "number", "minimum": -1e12, "maximum": 1e12},
+            ]
+        },
+    },
 }
 
 
@@ -67,6 +116,19 @@ def document(app: FastAPI) -> bytes:
     return msgspec.json.encode(found)
 
 
+def allowed_methods(path: str) -> list[str]:
+    """Methods that the routes of a path take, as the document has them.
+
+    >>> allowed_methods("/v1/decisions"), allowed_methods("/v1/decisions/pay-1")
+    (['GET', 'POST'], ['GET'])
+    """
+    exact = [method for method, template in _CONTRACT if template == path]
+    found = exact or [
+        method for method, template in _CONTRACT if re.fullmatch(re.sub(r"\{[a-z_]+\}", ".+", template), path)
+    ]
+    return sorted(map(str.upper, found))
+
+
 _SECURITY: Final = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key (rf_...) or a JSON Web Token."}
 }
@@ -74,34 +136,29 @@ _SECURITY: Final = {
 
 def _schemas() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components((*_STRUCTS, *RECORDS.values()), ref_template=_REF)
+    schemas = {**schemas, "Event": {"anyOf": [{"$ref": _REF.format(name=name)} for name in _NEEDED]}}
     for name, needed in _NEEDED.items():
         _tighten(schemas[name], needed)
-    schemas["Transaction"]["properties"]["currency"] = {"enum": sorted(CURRENCIES)}
-    schemas["Transaction"]["properties"]["amount"] = {
-        "anyOf": [
-            {"type": "number", "minimum": 0, "maximum": 1_000_000},
-            {"type": "string", "pattern": r"^[0-9]{1,7}$"},
-        ]
-    }
-    kinds = [{"$ref": _REF.format(name=name)} for name in _NEEDED]
-    schemas["Event"] = {"anyOf": kinds}
+    schemas["Transaction"]["oneOf"] = [{"required": ["amount"]}, {"required": ["amount_minor"]}]
     return schemas
 
 
 def _tighten(schema: dict[str, Any], needed: list[str]) -> None:
-    """What the decoder checks beyond types: which fields there have to be, and how long texts are."""
+    """What is checked beyond types: which fields there have to be, and what may stand in them."""
     schema["required"] = needed
-    for name, field in schema["properties"].items():
-        if name == "kind":
-            continue
-        options = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]
-        options = [option | _TEXT_LIMITS if option.get("type") == "string" else option for option in options]
-        if len(options) == 1:
-            schema["properties"][name] = (
-                options[0] if name in needed else {"anyOf": [*options, {"type": "null"}]}
-            )
-        elif name in needed:
-            schema["properties"][name] = {"anyOf": options}
+    fields = schema["properties"]
+    for name in fields:
+        if name in _FIELDS:
+            fields[name] = _FIELDS[name]
+        elif name in needed and name != "kind":
+            fields[name] = {"anyOf": [option for option in fields[name]["anyOf"] if option["type"] != "null"]}
+        if "anyOf" in fields[name]:
+            limits = {"maxLength": _LONGEST} | ({"minLength": 1} if name in needed else {})
+            fields[name] = {"anyOf": [_bounded(option, limits) for option in fields[name]["anyOf"]]}
+
+
+def _bounded(option: dict[str, Any], limits: dict[str, int]) -> dict[str, Any]:
+    return option | limits if option.get("type") == "string" and "pattern" not in option else option
 
 
 def _describe(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -36,10 +36,19 @@ _ONE_PAYMENT: Final = {"$ref": "#/components/schemas/Transaction"}
 _ONE_EVENT: Final = {"$ref": "#/components/schemas/Event"}
 _LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
+_ARRAY_OF_PAYMENTS: Final = {
+    "type": "array",
+    "items": {"description": "As POST /v1/decisions takes it; one that is not has a problem as its result."},
+}
+_ARRAY_OF_EVENTS: Final = {
+    "type": "array",
+    "items": {"description": "As POST /v1/events takes it; one that is not has a problem as its result."},
+}
+
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/decisions": {"application/json": {"schema": _ONE_PAYMENT, "example": PAYMENT}},
     "/v1/decisions/batch": {
-        "application/json": {"schema": {"type": "array", "items": _ONE_PAYMENT}, "example": [PAYMENT]},
+        "application/json": {"schema": _ARRAY_OF_PAYMENTS, "example": [PAYMENT]},
         **_LINES,
     },
     "/v1/events": {
@@ -49,7 +58,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         }
     },
     "/v1/events/batch": {
-        "application/json": {"schema": {"type": "array", "items": _ONE_EVENT}, "example": [_LABEL]},
+        "application/json": {"schema": _ARRAY_OF_EVENTS, "example": [_LABEL]},
         **_LINES,
     },
 }

@@ -18,7 +18,7 @@ from ringfence.scoring.rules import Outcome
 
 router = APIRouter()
 
-_ID: Final = {"min_length": 1, "max_length": 256}
+_ID: Final = {"min_length": 1, "max_length": 4096}
 _ENTITY: Final = f"^({'|'.join(ENTITY_KEYS)})$"
 _TIME: Final = {"ge": 0, "le": 4_102_444_800_000}
 EntityType = Annotated[str | None, Query(pattern=_ENTITY, description="Goes with entity_id.")]
@@ -46,7 +46,7 @@ async def decisions(
     return Response(page, media_type="application/json")
 
 
-@router.get("/v1/decisions/{transaction_id}", tags=["decisions"])
+@router.get("/v1/decisions/{transaction_id:path}", tags=["decisions"])
 async def decision(request: Request, transaction_id: Annotated[str, Path(**_ID)]) -> Response:
     """One decision with all that it knew: features, reasons, versions, and the payment itself."""
     found = await asyncio.to_thread(reading.details, server_of(request), transaction_id)
@@ -55,7 +55,7 @@ async def decision(request: Request, transaction_id: Annotated[str, Path(**_ID)]
     return Response(found, media_type="application/json")
 
 
-@router.get("/v1/entities/{entity_type}/{entity_id}", tags=["entities"])
+@router.get("/v1/entities/{entity_type}/{entity_id:path}", tags=["entities"])
 async def entity(
     request: Request,
     entity_type: Annotated[str, Path(pattern=_ENTITY)],

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from ringfence.api import serving
 from ringfence.api.settings import ServeSettings
 from ringfence.cli.options import Data, Features, Rules, definitions, folder
 from ringfence.cli.screen import say
@@ -34,6 +33,8 @@ def serve(
 
     Example: ringfence serve --port 8000
     """
+    from ringfence.api import serving  # noqa: PLC0415 (most of a second that other commands need not wait)
+
     settings = _settings({"host": host, "port": port, "deadline_ms": deadline_ms})
     where = folder(data)
     authoriser = serving.authoriser_of(where, settings)
