@@ -139,7 +139,7 @@ def _schemas() -> dict[str, Any]:
     schemas = {**schemas, "Event": {"anyOf": [{"$ref": _REF.format(name=name)} for name in _NEEDED]}}
     for name, needed in _NEEDED.items():
         _tighten(schemas[name], needed)
-    schemas["Transaction"]["oneOf"] = [{"required": ["amount"]}, {"required": ["amount_minor"]}]
+    schemas["Transaction"]["anyOf"] = [{"required": ["amount"]}, {"required": ["amount_minor"]}]
     return schemas
 
 
@@ -149,8 +149,10 @@ def _tighten(schema: dict[str, Any], needed: list[str]) -> None:
     fields = schema["properties"]
     for name in fields:
         if name in _FIELDS:
-            fields[name] = _FIELDS[name]
-        elif name in needed and name != "kind":
+            field = _FIELDS[name]
+            fields[name] = field if name in needed else {"anyOf": [field, {"type": "null"}]}
+            continue
+        if name in needed and name != "kind":
             fields[name] = {"anyOf": [option for option in fields[name]["anyOf"] if option["type"] != "null"]}
         if "anyOf" in fields[name]:
             limits = {"maxLength": _LONGEST} | ({"minLength": 1} if name in needed else {})
