@@ -34,7 +34,7 @@ def test_cases_drawn_from_the_document_get_what_it_promises(tmp_path):
     """The stream is left out: it ends only when its listener does."""
     process = Process(tmp_path)
     tool = str(Path(sys.executable).with_name("schemathesis"))
-    options = ["--max-examples", "25", "--exclude-checks", LEFT_OUT, "--exclude-path", "/v1/stream"]
+    options = ["--max-examples", "10", "--exclude-checks", LEFT_OUT, "--exclude-path", "/v1/stream"]
     options += ["--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color"]
     ran = subprocess.run(
         [tool, "run", f"{process.url}/openapi.json", *options],

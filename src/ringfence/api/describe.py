@@ -16,7 +16,6 @@ from ringfence.api.reading import Details, EntityState, Page
 from ringfence.api.routes_health import Health, Readiness
 from ringfence.events.model import CURRENCIES
 from ringfence.events.record import RECORDS
-from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -84,18 +83,12 @@ _FIELDS: Final[dict[str, Any]] = {
     "lat": {"type": "number", "minimum": -90, "maximum": 90},
     "lon": {"type": "number", "minimum": -180, "maximum": 180},
     "list_kind": {"enum": ["allow", "block", "watch"]},
-    "entity_type": {"enum": sorted(ENTITY_KEYS)},
     "label": {"type": "boolean"},
     "attributes": {
         "type": "object",
         "maxProperties": 64,
-        "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,39}$"},
         "additionalProperties": {
-            "anyOf": [
-                {"type": "string", "maxLength": 256},
-                {"type": "boolean"},
-                {"type": "number", "minimum": -1e12, "maximum": 1e12},
-            ]
+            "anyOf": [{"type": "string", "maxLength": 4096}, {"type": ["boolean", "number", "null"]}]
         },
     },
 }
@@ -153,7 +146,8 @@ def _tighten(schema: dict[str, Any], needed: list[str]) -> None:
             fields[name] = field if name in needed else {"anyOf": [field, {"type": "null"}]}
             continue
         if name in needed and name != "kind":
-            fields[name] = {"anyOf": [option for option in fields[name]["anyOf"] if option["type"] != "null"]}
+            options = fields[name].get("anyOf", [fields[name]])
+            fields[name] = {"anyOf": [option for option in options if option["type"] != "null"]}
         if "anyOf" in fields[name]:
             limits = {"maxLength": _LONGEST} | ({"minLength": 1} if name in needed else {})
             fields[name] = {"anyOf": [_bounded(option, limits) for option in fields[name]["anyOf"]]}
