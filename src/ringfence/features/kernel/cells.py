@@ -124,7 +124,7 @@ def prune(s: State, p: Program, entity: int, cell: int, limit: int) -> None:
     base = cell * UNIT
     events = base + EVENTS
     while s.arena[events + FIRST] < s.arena[events + END]:
-        ref = ref_at(s, events, s.arena[events + FIRST])
+        ref = ref_at(s.arena, s.pool, events, s.arena[events + FIRST])
         row = ref & rows
         if s.rows[row, 0] > limit:
             return

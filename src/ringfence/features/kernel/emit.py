@@ -188,7 +188,7 @@ def _history(
     end = cells[base + EVENTS + END]
     if code == SINCE_LAST:
         if end > s.arena[events + FIRST]:
-            last = s.rows[ref_at(s, events, end - 1) & rows, 0]
+            last = s.rows[ref_at(s.arena, s.pool, events, end - 1) & rows, 0]
             if last > edge:
                 return (time - last) / 1000.0
         return np.nan
@@ -201,7 +201,7 @@ def _history(
         ref = -1
         position = end - 1
         while position >= s.arena[events + FIRST] and ref < 0:
-            candidate = ref_at(s, events, position)
+            candidate = ref_at(s.arena, s.pool, events, position)
             if not (np.isnan(s.places[candidate & rows, 0]) or np.isnan(s.places[candidate & rows, 1])):
                 ref = candidate
             position -= 1
@@ -228,7 +228,7 @@ def _is_new(s: State, tracker: int, events: int, end: int, row: int, time: int, 
         return 0.0 if last > edge else 1.0
     position = end - 1
     while position >= s.arena[events + FIRST]:
-        ref = ref_at(s, events, position)
+        ref = ref_at(s.arena, s.pool, events, position)
         if s.rows[ref & rows, 0] <= edge:
             break
         if s.pairs[ref & rows, tracker] == pair:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Words: TypeAlias = "NDArray[np.int64]"
+Refs: TypeAlias = "NDArray[np.int32]"
 
 NULL: Final = int(np.iinfo(np.int64).min)
 NEVER: Final = int(np.iinfo(np.int64).max)

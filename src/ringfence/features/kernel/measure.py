@@ -175,11 +175,11 @@ def _lacking(s: State, p: Program, row: int) -> int:
         cell = s.slots[row, entity]
         if cell != 0:
             events = cell * UNIT + EVENTS
-            if full(s, events):
+            if full(s.arena, events):
                 room -= max(2 * s.arena[events + CAPACITY], 4)
             for k in range(p.entities[entity, E_EXTREMA], p.entities[entity, E_EXTREMA + 1]):
                 strip = cell * UNIT + p.extrema[k, 0]
-                if full(s, strip):
+                if full(s.arena, strip):
                     room -= max(2 * s.arena[strip + CAPACITY], 4)
     if room < 0:
         return NEED_POOL
@@ -239,7 +239,7 @@ def _entity(
     count = s.arena[events + END] - s.arena[events + FIRST]
     newest = NULL
     if count > 0:
-        newest = s.rows[ref_at(s, events, s.arena[events + END] - 1) & (s.rows.shape[0] - 1), 0]
+        newest = s.rows[ref_at(s.arena, s.pool, events, s.arena[events + END] - 1) & (s.rows.shape[0] - 1), 0]
     in_order = recorded and time >= newest
     if not (in_order and time >= s.counters[WATERMARK] - p.shape[S_LATENESS]):
         _late_event(s, p, entity, base, row, ref, time, newest, recorded, out, column)
@@ -287,7 +287,7 @@ def _late_event(
         enter_newest(s, p, entity, base, row, time)
         append(s, events, ref)
     else:
-        position = first_after(s, events, time)
+        position = first_after(s.arena, s.pool, s.rows, events, time)
         enter_late(s, p, entity, base, row, position, time, newest)
         insert(s, events, position, ref)
     _note(s, p, entity, base, row, ref, time, in_order)
@@ -355,12 +355,12 @@ def apply_label(s: State, p: Program, hashed: int, label: int) -> None:
 @kernel
 def _relabel(s: State, p: Program, entity: int, base: int, ref: int, time: int, change: int) -> None:
     events = base + EVENTS
-    position = first_after(s, events, time) - 1
-    while position >= s.arena[events + FIRST] and ref_at(s, events, position) != ref:
+    position = first_after(s.arena, s.pool, s.rows, events, time) - 1
+    while position >= s.arena[events + FIRST] and ref_at(s.arena, s.pool, events, position) != ref:
         position -= 1
         if (
             position < s.arena[events + FIRST]
-            or s.rows[ref_at(s, events, position) & (s.rows.shape[0] - 1), 0] != time
+            or s.rows[ref_at(s.arena, s.pool, events, position) & (s.rows.shape[0] - 1), 0] != time
         ):
             return
     if position < s.arena[events + FIRST]:

@@ -96,9 +96,9 @@ def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events
             if s.arena[base + EVENTS + CAPACITY] != 0:
                 for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
                     tail = s.arena[base + p.windows[window, W_OFFSET] + TAIL]
-                    fetch(s.rows, ref_at(s, base + EVENTS, tail) & mask)
-                    fetch(s.rows, ref_at(s, base + EVENTS, tail + 1) & mask)
-                fetch(s.rows, ref_at(s, base + EVENTS, s.arena[base + EVENTS + END] - 1) & mask)
+                    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, tail) & mask)
+                    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, tail + 1) & mask)
+                fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[base + EVENTS + END] - 1) & mask)
 
 
 @inlined
@@ -136,4 +136,4 @@ def fetch_expiring(s: State, p: Program, entity: int, cursor: int) -> None:
     fetch(s.pool, s.arena[events + START] + (s.arena[events + FIRST] & size))
     events = s.slots[(cursor + _NEXT) & mask, entity] * UNIT + EVENTS
     if s.arena[events + CAPACITY] != 0:
-        fetch(s.rows, ref_at(s, events, s.arena[events + FIRST] + 1) & mask)
+        fetch(s.rows, ref_at(s.arena, s.pool, events, s.arena[events + FIRST] + 1) & mask)

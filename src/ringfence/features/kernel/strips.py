@@ -8,21 +8,21 @@ from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import CAPACITY, END, FIRST, POOL_FREE, POOL_TOP, START
 
 if TYPE_CHECKING:
-    from ringfence.features.kernel.layout import State
+    from ringfence.features.kernel.layout import Refs, State, Words
 
 SMALLEST = 2  # exponent of the first capacity: 4
 
 
 @inlined
-def ref_at(s: State, strip: int, position: int) -> int:
+def ref_at(arena: Words, pool: Refs, strip: int, position: int) -> int:
     """The ref at a position of the strip whose words begin at `strip`."""
-    return s.pool[s.arena[strip + START] + (position & (s.arena[strip + CAPACITY] - 1))]
+    return pool[arena[strip + START] + (position & (arena[strip + CAPACITY] - 1))]
 
 
 @inlined
-def full(s: State, strip: int) -> bool:
+def full(arena: Words, strip: int) -> bool:
     """Whether one more ref needs a larger run."""
-    return s.arena[strip + END] - s.arena[strip + FIRST] == s.arena[strip + CAPACITY]
+    return arena[strip + END] - arena[strip + FIRST] == arena[strip + CAPACITY]
 
 
 @kernel
@@ -57,7 +57,7 @@ def grow(s: State, strip: int) -> None:
         s.counters[POOL_TOP] += 1 << k
     mask = (1 << k) - 1
     for position in range(s.arena[strip + FIRST], s.arena[strip + END]):
-        s.pool[start + (position & mask)] = ref_at(s, strip, position)
+        s.pool[start + (position & mask)] = ref_at(s.arena, s.pool, strip, position)
     release(s, strip)
     s.arena[strip + START] = start
     s.arena[strip + CAPACITY] = 1 << k
@@ -66,7 +66,7 @@ def grow(s: State, strip: int) -> None:
 @inlined
 def append(s: State, strip: int, ref: int) -> None:
     """Add a ref at the end. The caller has made sure that there is room."""
-    if full(s, strip):
+    if full(s.arena, strip):
         grow(s, strip)
     end = s.arena[strip + END]
     s.pool[s.arena[strip + START] + (end & (s.arena[strip + CAPACITY] - 1))] = ref
@@ -86,13 +86,13 @@ def insert(s: State, strip: int, position: int, ref: int) -> None:
 
 
 @kernel
-def first_after(s: State, strip: int, time: int) -> int:
+def first_after(arena: Words, pool: Refs, rows: Words, strip: int, time: int) -> int:
     """First position whose event is later than `time`; END if none is."""
-    rows = s.rows.shape[0] - 1
-    low, high = s.arena[strip + FIRST], s.arena[strip + END]
+    mask = rows.shape[0] - 1
+    low, high = arena[strip + FIRST], arena[strip + END]
     while low < high:
         middle = (low + high) >> 1
-        if s.rows[ref_at(s, strip, middle) & rows, 0] <= time:
+        if rows[ref_at(arena, pool, strip, middle) & mask, 0] <= time:
             low = middle + 1
         else:
             high = middle

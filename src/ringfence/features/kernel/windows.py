@@ -39,7 +39,7 @@ from ringfence.features.kernel.layout import (
 from ringfence.features.kernel.strips import first_after, ref_at
 
 if TYPE_CHECKING:
-    from ringfence.features.kernel.layout import Program, State, Words
+    from ringfence.features.kernel.layout import Program, Refs, State, Words
 
 
 _ADD: Any = np.int64(1)  # typed, as SCRATCH is
@@ -47,33 +47,51 @@ _SUBTRACT: Any = np.int64(-1)
 
 
 @inlined
-def add_event(s: State, p: Program, window: int, cells: Words, base: int, row: int) -> None:
+def add_event(
+    rows: Words,
+    accumulators: Words,
+    windows: Words,
+    shape: Words,
+    window: int,
+    cells: Words,
+    base: int,
+    row: int,
+) -> None:
     """Count an event into a window's accumulators, all but distinct counts."""
-    for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
-        kind, at, source = p.accumulators[k, 0], base + p.accumulators[k, 1], p.accumulators[k, 2]
+    for k in range(windows[window, W_ACCUMULATORS], windows[window, W_ACCUMULATORS + 1]):
+        kind, at, source = accumulators[k, 0], base + accumulators[k, 1], accumulators[k, 2]
         if kind == SUMMED or kind == SQUARED:
-            x = s.rows[row, source]
+            x = rows[row, source]
             if x != NULL:
                 add_value(cells, at, x, kind == SQUARED)
         elif kind == BIT:
-            cells[at] += (s.rows[row, p.shape[S_MARKS]] >> source) & 1
+            cells[at] += (rows[row, shape[S_MARKS]] >> source) & 1
         elif kind == HOURS:
-            cells[at + ((s.rows[row, p.shape[S_MARKS]] >> HOUR_SHIFT) & 31)] += 1
+            cells[at + ((rows[row, shape[S_MARKS]] >> HOUR_SHIFT) & 31)] += 1
 
 
 @inlined
-def subtract_event(s: State, p: Program, window: int, cells: Words, base: int, row: int) -> None:
+def subtract_event(
+    rows: Words,
+    accumulators: Words,
+    windows: Words,
+    shape: Words,
+    window: int,
+    cells: Words,
+    base: int,
+    row: int,
+) -> None:
     """Undo `add_event`."""
-    for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
-        kind, at, source = p.accumulators[k, 0], base + p.accumulators[k, 1], p.accumulators[k, 2]
+    for k in range(windows[window, W_ACCUMULATORS], windows[window, W_ACCUMULATORS + 1]):
+        kind, at, source = accumulators[k, 0], base + accumulators[k, 1], accumulators[k, 2]
         if kind == SUMMED or kind == SQUARED:
-            x = s.rows[row, source]
+            x = rows[row, source]
             if x != NULL:
                 subtract_value(cells, at, x, kind == SQUARED)
         elif kind == BIT:
-            cells[at] -= (s.rows[row, p.shape[S_MARKS]] >> source) & 1
+            cells[at] -= (rows[row, shape[S_MARKS]] >> source) & 1
         elif kind == HOURS:
-            cells[at + ((s.rows[row, p.shape[S_MARKS]] >> HOUR_SHIFT) & 31)] -= 1
+            cells[at + ((rows[row, shape[S_MARKS]] >> HOUR_SHIFT) & 31)] -= 1
 
 
 @inlined
@@ -102,23 +120,23 @@ def leave_distinct(s: State, p: Program, window: int, base: int, row: int, ref: 
 
 
 @inlined
-def time_at(s: State, strip: int, position: int) -> int:
+def time_at(arena: Words, pool: Refs, rows: Words, strip: int, position: int) -> int:
     """Time of the event at a position, NEVER at the end."""
-    if position == s.arena[strip + END]:
+    if position == arena[strip + END]:
         return NEVER
-    return s.rows[ref_at(s, strip, position) & (s.rows.shape[0] - 1), 0]
+    return rows[ref_at(arena, pool, strip, position) & (rows.shape[0] - 1), 0]
 
 
 @inlined
 def leave_tail(s: State, p: Program, window: int, base: int) -> None:
     """The oldest event leaves the window."""
     w = base + p.windows[window, W_OFFSET]
-    ref = ref_at(s, base + EVENTS, s.arena[w + TAIL])
+    ref = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL])
     row = ref & (s.rows.shape[0] - 1)
-    subtract_event(s, p, window, s.arena, base, row)
+    subtract_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
     leave_distinct(s, p, window, base, row, ref)
     s.arena[w + TAIL] += 1
-    s.arena[w + TAIL_TIME] = time_at(s, base + EVENTS, s.arena[w + TAIL])
+    s.arena[w + TAIL_TIME] = time_at(s.arena, s.pool, s.rows, base + EVENTS, s.arena[w + TAIL])
 
 
 @inlined
@@ -129,10 +147,10 @@ def advance(s: State, p: Program, entity: int, base: int, time: int) -> None:
         if p.windows[window, W_DELAYED]:
             edge = time - p.windows[window, W_DELAY]
             while s.arena[w + HEAD_TIME] <= edge:
-                row = ref_at(s, base + EVENTS, s.arena[w + HEAD]) & (s.rows.shape[0] - 1)
-                add_event(s, p, window, s.arena, base, row)
+                row = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD]) & (s.rows.shape[0] - 1)
+                add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
                 s.arena[w + HEAD] += 1
-                s.arena[w + HEAD_TIME] = time_at(s, base + EVENTS, s.arena[w + HEAD])
+                s.arena[w + HEAD_TIME] = time_at(s.arena, s.pool, s.rows, base + EVENTS, s.arena[w + HEAD])
         edge = time - p.windows[window, W_REACH]
         while s.arena[w + TAIL_TIME] <= edge:
             leave_tail(s, p, window, base)
@@ -150,7 +168,7 @@ def enter_newest(s: State, p: Program, entity: int, base: int, row: int, time: i
             if s.arena[w + HEAD] == position:
                 s.arena[w + HEAD_TIME] = time
         else:
-            add_event(s, p, window, s.arena, base, row)
+            add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
             enter_distinct(s, p, window, base, row, time - p.windows[window, W_REACH])
 
 
@@ -170,11 +188,11 @@ def enter_late(
             if time <= newest - p.windows[window, W_DELAY]:
                 s.arena[w + HEAD] += 1
                 if time > edge:
-                    add_event(s, p, window, s.arena, base, row)
+                    add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
             elif s.arena[w + HEAD] == position:
                 s.arena[w + HEAD_TIME] = time
         elif time > edge:
-            add_event(s, p, window, s.arena, base, row)
+            add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
             enter_distinct(s, p, window, base, row, edge)
 
 
@@ -186,7 +204,7 @@ def forget_first(s: State, p: Program, entity: int, base: int) -> None:
         w = base + p.windows[window, W_OFFSET]
         if p.windows[window, W_DELAYED] and s.arena[w + HEAD] == first:
             s.arena[w + HEAD] += 1
-            s.arena[w + HEAD_TIME] = time_at(s, base + EVENTS, first + 1)
+            s.arena[w + HEAD_TIME] = time_at(s.arena, s.pool, s.rows, base + EVENTS, first + 1)
             s.arena[w + TAIL] += 1
             s.arena[w + TAIL_TIME] = s.arena[w + HEAD_TIME]
         elif s.arena[w + TAIL] == first:
@@ -201,18 +219,22 @@ def recall(s: State, p: Program, entity: int, base: int, time: int, limit: int) 
     From the windows as they are, by whichever is shorter: moving both edges, or adding the range up.
     """
     events = base + EVENTS
-    s.scratch[EVENTS + END] = first_after(s, events, time)
+    s.scratch[EVENTS + END] = first_after(s.arena, s.pool, s.rows, events, time)
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         offset = p.windows[window, W_OFFSET]
         delayed = p.windows[window, W_DELAYED]
         old_low = s.arena[base + offset + TAIL]
         old_high = s.arena[base + offset + HEAD] if delayed else s.arena[events + END]
         high = (
-            first_after(s, events, time - p.windows[window, W_DELAY]) if delayed else s.scratch[EVENTS + END]
+            first_after(s.arena, s.pool, s.rows, events, time - p.windows[window, W_DELAY])
+            if delayed
+            else s.scratch[EVENTS + END]
         )
-        low = min(first_after(s, events, max(time - p.windows[window, W_REACH], limit)), high)
+        low = min(
+            first_after(s.arena, s.pool, s.rows, events, max(time - p.windows[window, W_REACH], limit)), high
+        )
         s.scratch[offset + TAIL] = low
-        s.scratch[offset + TAIL_TIME] = time_at(s, events, low) if low < high else NEVER
+        s.scratch[offset + TAIL_TIME] = time_at(s.arena, s.pool, s.rows, events, low) if low < high else NEVER
         if delayed:
             s.scratch[offset + HEAD] = high
         begin = p.windows[window, W_ACCUMULATORS]
@@ -239,11 +261,11 @@ def _move(s: State, p: Program, window: int, events: int, begin: int, end: int, 
     """Add or subtract the events at positions [begin, end) in the scratch cell; nothing if begin >= end."""
     rows = s.rows.shape[0] - 1
     for position in range(begin, end):
-        row = ref_at(s, events, position) & rows
+        row = ref_at(s.arena, s.pool, events, position) & rows
         if sign > 0:
-            add_event(s, p, window, s.scratch, SCRATCH, row)
+            add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row)
         else:
-            subtract_event(s, p, window, s.scratch, SCRATCH, row)
+            subtract_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row)
 
 
 @kernel
@@ -255,7 +277,7 @@ def _recall_distinct(s: State, p: Program, window: int, events: int, low: int, h
             stamp = s.counters[STAMP]
             found = 0
             for position in range(low, high):
-                pair = s.pairs[ref_at(s, events, position) & rows, p.accumulators[k, 2]]
+                pair = s.pairs[ref_at(s.arena, s.pool, events, position) & rows, p.accumulators[k, 2]]
                 if pair >= 0 and s.pair_stamp[pair] != stamp:
                     s.pair_stamp[pair] = stamp
                     found += 1
@@ -268,7 +290,7 @@ def occurs(s: State, events: int, low: int, high: int, tracker: int, pair: int) 
     rows = s.rows.shape[0] - 1
     position = high - 1
     while position >= low:
-        if s.pairs[ref_at(s, events, position) & rows, tracker] == pair:
+        if s.pairs[ref_at(s.arena, s.pool, events, position) & rows, tracker] == pair:
             return True
         position -= 1
     return False
@@ -281,7 +303,7 @@ def include_current(s: State, p: Program, entity: int, base: int, row: int) -> N
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         if p.windows[window, W_DELAYED]:
             continue
-        add_event(s, p, window, s.scratch, SCRATCH, row)
+        add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row)
         low = s.scratch[p.windows[window, W_OFFSET] + TAIL]
         for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
             if p.accumulators[k, 0] == DISTINCT:
