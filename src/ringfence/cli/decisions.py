@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 
-from ringfence.adapters.lake import DecisionQuery, Lake
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose import registered_rules
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ringfence.adapters.lake import Lake
     from ringfence.decisions.decision import Decision
 
 _LISTED = ("event_time", "transaction_id", "outcome", "score", "amount", "currency", "reasons", "rules")
@@ -34,6 +34,8 @@ _QUIET = ("offset", "event_time_ms", "decided_at_ms", "versions")
 def open_lake(data: Path | None) -> Iterator[tuple[Store, Lake]]:
     """The store of a folder for reading, also while another process writes to it, and its analysis tables."""
     with Store.open(options.folder(data), read_only=True) as store:
+        from ringfence.adapters.lake import Lake  # noqa: PLC0415  DuckDB, which `run` does not wait for
+
         lake = Lake(store)
         try:
             yield store, lake
@@ -63,6 +65,8 @@ def decisions(
 
     Example: ringfence decisions --outcome decline --since 2024-05-01 --limit 10
     """
+    from ringfence.adapters.lake import DecisionQuery  # noqa: PLC0415  as in open_lake
+
     with open_lake(data) as (store, lake):
         kind, entity_id = _entity(entity, Tokenizer(store.meta.token_key))
         found = lake.decisions(
