@@ -141,7 +141,8 @@ def payments(count: int, name: str, seed: int = 1) -> list[bytes]:
     now_ms = time.time_ns() // 1_000_000
     return [
         (
-            f'{{"transaction_id":"{name}-{i}","event_time":{now_ms + i // 4},"amount":"{chance.uniform(1, 300):.2f}",'
+            f'{{"transaction_id":"{name}-{i}","event_time":{now_ms + i // 4},'
+            f'"amount":"{chance.uniform(1, 300):.2f}",'
             f'"currency":"EUR","card_number":"{chance.randrange(5000) * 10 + 4 * 10**15}",'
             f'"customer_id":"c{chance.randrange(5000)}","merchant_id":"m{chance.randrange(500)}",'
             f'"device_id":"d{chance.randrange(5000)}","ip":"10.0.{chance.randrange(255)}.{chance.randrange(255)}",'
@@ -223,9 +224,10 @@ def main() -> None:
         ]
         with server(*command, port=port):
             drive(port, "/v1/decisions", "warm", 500, 2)
-            for number, rate in enumerate(options.rate or (1000, 2000, 3000, 6000)):
-                found = drive(port, "/v1/decisions", f"run{number}", rate, options.seconds)
-                rows.append(row("decide", rate, found))
+            rows += [
+                row("decide", rate, drive(port, "/v1/decisions", f"run{number}", rate, options.seconds))
+                for number, rate in enumerate(options.rate or (1000, 2000, 3000, 6000))
+            ]
             if options.rate is None:
                 print(f"batch route: {batch_rate(port):,.0f} payments/s")
         if options.rate is None:
