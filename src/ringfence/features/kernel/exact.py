@@ -38,28 +38,15 @@ def square(x: int) -> tuple[int, int]:
 
 
 @inlined
-def add_value(cells: Words, at: int, x: int, squared: bool) -> None:
-    """Count x into n, sum and, if asked, squares at `at`."""
-    cells[at] += 1
-    cells[at + 1] += x >> 32
-    cells[at + 2] += x & _LOW32
+def count_value(cells: Words, at: int, x: int, squared: bool, sign: int) -> None:
+    """Count x into n, sum and, if asked, squares at `at`; with sign -1 take it out again."""
+    cells[at] += sign
+    cells[at + 1] += sign * (x >> 32)
+    cells[at + 2] += sign * (x & _LOW32)
     if squared:
         high, low = square(x)
-        words = cells[at + 4] + low
-        cells[at + 3] += high + (words >> 62)
-        cells[at + 4] = words & _LOW62
-
-
-@inlined
-def subtract_value(cells: Words, at: int, x: int, squared: bool) -> None:
-    """Undo `add_value`."""
-    cells[at] -= 1
-    cells[at + 1] -= x >> 32
-    cells[at + 2] -= x & _LOW32
-    if squared:
-        high, low = square(x)
-        words = cells[at + 4] - low
-        cells[at + 3] += (words >> 62) - high
+        words = cells[at + 4] + sign * low
+        cells[at + 3] += sign * high + (words >> 62)
         cells[at + 4] = words & _LOW62
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ringfence.features.kernel.exact import add_value, subtract_value
+from ringfence.features.kernel.exact import count_value
 from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import (
     ACCUMULATOR_WORDS,
@@ -47,7 +47,7 @@ _SUBTRACT: Any = np.int64(-1)
 
 
 @inlined
-def add_event(
+def count_event(
     rows: Words,
     accumulators: Words,
     windows: Words,
@@ -56,42 +56,19 @@ def add_event(
     cells: Words,
     base: int,
     row: int,
+    sign: int,
 ) -> None:
-    """Count an event into a window's accumulators, all but distinct counts."""
+    """Count an event into a window's accumulators but distinct counts; with sign -1 take it out again."""
     for k in range(windows[window, W_ACCUMULATORS], windows[window, W_ACCUMULATORS + 1]):
         kind, at, source = accumulators[k, 0], base + accumulators[k, 1], accumulators[k, 2]
         if kind == SUMMED or kind == SQUARED:
             x = rows[row, source]
             if x != NULL:
-                add_value(cells, at, x, kind == SQUARED)
+                count_value(cells, at, x, kind == SQUARED, sign)
         elif kind == BIT:
-            cells[at] += (rows[row, shape[S_MARKS]] >> source) & 1
+            cells[at] += sign * ((rows[row, shape[S_MARKS]] >> source) & 1)
         elif kind == HOURS:
-            cells[at + ((rows[row, shape[S_MARKS]] >> HOUR_SHIFT) & 31)] += 1
-
-
-@inlined
-def subtract_event(
-    rows: Words,
-    accumulators: Words,
-    windows: Words,
-    shape: Words,
-    window: int,
-    cells: Words,
-    base: int,
-    row: int,
-) -> None:
-    """Undo `add_event`."""
-    for k in range(windows[window, W_ACCUMULATORS], windows[window, W_ACCUMULATORS + 1]):
-        kind, at, source = accumulators[k, 0], base + accumulators[k, 1], accumulators[k, 2]
-        if kind == SUMMED or kind == SQUARED:
-            x = rows[row, source]
-            if x != NULL:
-                subtract_value(cells, at, x, kind == SQUARED)
-        elif kind == BIT:
-            cells[at] -= (rows[row, shape[S_MARKS]] >> source) & 1
-        elif kind == HOURS:
-            cells[at + ((rows[row, shape[S_MARKS]] >> HOUR_SHIFT) & 31)] -= 1
+            cells[at + ((rows[row, shape[S_MARKS]] >> HOUR_SHIFT) & 31)] += sign
 
 
 @inlined
@@ -133,7 +110,7 @@ def leave_tail(s: State, p: Program, window: int, base: int) -> None:
     w = base + p.windows[window, W_OFFSET]
     ref = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL])
     row = ref & (s.rows.shape[0] - 1)
-    subtract_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
+    count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _SUBTRACT)
     leave_distinct(s, p, window, base, row, ref)
     s.arena[w + TAIL] += 1
     s.arena[w + TAIL_TIME] = time_at(s.arena, s.pool, s.rows, base + EVENTS, s.arena[w + TAIL])
@@ -148,7 +125,7 @@ def advance(s: State, p: Program, entity: int, base: int, time: int) -> None:
             edge = time - p.windows[window, W_DELAY]
             while s.arena[w + HEAD_TIME] <= edge:
                 row = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD]) & (s.rows.shape[0] - 1)
-                add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
+                count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _ADD)
                 s.arena[w + HEAD] += 1
                 s.arena[w + HEAD_TIME] = time_at(s.arena, s.pool, s.rows, base + EVENTS, s.arena[w + HEAD])
         edge = time - p.windows[window, W_REACH]
@@ -168,7 +145,7 @@ def enter_newest(s: State, p: Program, entity: int, base: int, row: int, time: i
             if s.arena[w + HEAD] == position:
                 s.arena[w + HEAD_TIME] = time
         else:
-            add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
+            count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _ADD)
             enter_distinct(s, p, window, base, row, time - p.windows[window, W_REACH])
 
 
@@ -188,11 +165,11 @@ def enter_late(
             if time <= newest - p.windows[window, W_DELAY]:
                 s.arena[w + HEAD] += 1
                 if time > edge:
-                    add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
+                    count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _ADD)
             elif s.arena[w + HEAD] == position:
                 s.arena[w + HEAD_TIME] = time
         elif time > edge:
-            add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row)
+            count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _ADD)
             enter_distinct(s, p, window, base, row, edge)
 
 
@@ -262,10 +239,7 @@ def _move(s: State, p: Program, window: int, events: int, begin: int, end: int, 
     rows = s.rows.shape[0] - 1
     for position in range(begin, end):
         row = ref_at(s.arena, s.pool, events, position) & rows
-        if sign > 0:
-            add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row)
-        else:
-            subtract_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row)
+        count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row, sign)
 
 
 @kernel
@@ -303,7 +277,7 @@ def include_current(s: State, p: Program, entity: int, base: int, row: int) -> N
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         if p.windows[window, W_DELAYED]:
             continue
-        add_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row)
+        count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row, _ADD)
         low = s.scratch[p.windows[window, W_OFFSET] + TAIL]
         for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
             if p.accumulators[k, 0] == DISTINCT:
