@@ -44,13 +44,6 @@ class Metrics:
         self.step_rows = Histogram(
             "ringfence_step_records", "Records of one step.", buckets=_ROWS, registry=of
         )
-        self.stage_seconds = Histogram(
-            "ringfence_step_seconds",
-            "Seconds of one step by stage.",
-            ("stage",),
-            buckets=_SECONDS,
-            registry=of,
-        )
 
     def watch(self, name: str, help_text: str, value: Callable[[], float]) -> None:
         """A gauge that is asked when it is scraped."""
