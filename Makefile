@@ -46,16 +46,3 @@ format: setup
 
 clean:
 	rm -rf $(VENV) ringfence-data ringfence-demo .mypy_cache .ruff_cache .pytest_cache
-
-# The other engines that benchmarks compare with need another environment: some are large, and Flink needs Java.
-.bench-venv/.ready: benchmarks/contestants/requirements.txt
-	@test -x .bench-venv/bin/python || $(PYTHON) -m venv .bench-venv
-	.bench-venv/bin/pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
-
-bench: setup .bench-venv/.ready
-	$(RUN)/python -m benchmarks.engine
-	$(RUN)/python -m benchmarks.contestants
-	$(RUN)/python -m benchmarks.spine
-	$(RUN)/python -m benchmarks.snapshots
-	$(RUN)/python -m benchmarks.startup
