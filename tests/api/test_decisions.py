@@ -3,13 +3,18 @@
 import asyncio
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import msgspec
 import pytest
 from tests.api.conftest import DEFINITIONS, NDJSON, Api, lines, payment
 
+from ringfence.adapters.lake import DecisionQuery, Lake
+from ringfence.adapters.lake.tables import TopicTable
+from ringfence.adapters.sqlite import Store
 from ringfence.errors import StoreFullError
+from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.books import default_book
 from ringfence.scoring.rules import Policy, fit
 
@@ -228,3 +233,27 @@ def test_when_the_store_fails_nobody_is_told_that_a_payment_passed(api):
     assert [first.status_code, second.status_code, ready.status_code] == [503, 503, 503]
     assert alive.status_code == 200
     assert api(lambda client: client.get("/v1/decisions/t0")).status_code == 404
+
+
+def test_lists_leave_out_what_retention_has_taken(api, tmp_path):
+    """The first payment is projected for analysis, then trimmed from the log: pages go on without it."""
+
+    async def ask(client):
+        listed = await client.get("/v1/decisions")
+        card = await client.get("/v1/entities/merchant/m1")
+        return [(answer.status_code, answer.json()) for answer in (listed, card)]
+
+    fields = {"merchant_id": "m1"}
+    api(lambda client: client.post("/v1/decisions", json=payment("t1", **fields)))
+    api(lambda client: client.post("/v1/decisions", json=payment("t2", **fields)))
+    folder = next(tmp_path.rglob("ringfence.db")).parent
+    with Store.open(folder) as store:
+        for topic in (EVENTS, DECISIONS):
+            TopicTable(store.tables / topic, store.log, topic, file_rows=1).refresh()  # as a long log would
+        assert store.log.trim(DECISIONS, 1) == 1
+        with closing(Lake(store)) as lake:
+            assert lake.decisions(DecisionQuery(limit=10)).num_rows == 2  # its tables still have the first
+    (listed, decisions), (known, merchant) = api(ask)
+    assert (listed, known) == (200, 200)
+    assert [item["decision"]["transaction_id"] for item in decisions["decisions"]] == ["t2"]
+    assert len(merchant["recent"]) == 1

@@ -15,6 +15,8 @@ from ringfence.intake import event_json
 from ringfence.scoring.reference.flags import NEVER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ringfence.api.server import Server
 
 CURSOR: Final = r"^[0-9]{1,15}-[0-9]{1,18}$"
@@ -94,7 +96,7 @@ def page(server: Server, query: DecisionQuery) -> bytes:
     rows = server.lake.decisions(query).to_pylist()
     last = rows[-1] if len(rows) == query.limit else None
     cursor = f"{last['event_time_ms']}-{last['offset']}" if last else None
-    shown = b",".join(_listed(server, row) for row in rows)
+    shown = b",".join(_kept(server, rows))
     return b'{"decisions":[%b],"next_cursor":%b}' % (shown, _ENCODER.encode(cursor))
 
 
@@ -129,16 +131,18 @@ def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, Any]:
         "flagged_since_ms": _flagged_since(server, entity_type, id_hash, now_ms),
         "as_of_ms": last["event_time_ms"] if last else None,
         "features": _features(server, entity_type, last["offset"]) if last else None,
-        "recent": [msgspec.Raw(_listed(server, row)) for row in rows],
+        "recent": [msgspec.Raw(shown) for shown in _kept(server, rows)],
     }
 
 
-def _listed(server: Server, row: dict[str, Any]) -> bytes:
-    found = server.stored.decision_at(row["offset"])
-    assert found is not None
-    payment = Payment(*(row[name] for name in Payment.__struct_fields__))
-    answer = server.answers.encode_one(found.batch, found.row)
-    return b'{"decision":%b,"transaction":%b}' % (answer, _ENCODER.encode(payment))
+def _kept(server: Server, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """Each decision with its payment, as JSON; those that retention has taken from the log are left out."""
+    for row in rows:
+        found = server.stored.decision_at(row["offset"])
+        if found is not None:
+            payment = Payment(*(row[name] for name in Payment.__struct_fields__))
+            answer = server.answers.encode_one(found.batch, found.row)
+            yield b'{"decision":%b,"transaction":%b}' % (answer, _ENCODER.encode(payment))
 
 
 def _features(server: Server, entity_type: str, offset: int) -> dict[str, float | None] | None:

@@ -27,7 +27,9 @@ async def decide(request: Request) -> Response:
     Sent again with the same content it gives the stored decision (`Idempotency-Replayed: true`); with other
     content under the same id, 409. At the deadline the answer is the policy's, marked `degraded: deadline`.
     """
-    raise NotImplementedError(request)
+    raise RuntimeError(
+        f"{request.url.path} is answered in front of the router, by api/hot.py; here it is described"
+    )
 
 
 @router.post("/v1/decisions/batch", tags=["decisions"])
