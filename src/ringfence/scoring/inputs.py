@@ -1,0 +1,58 @@
+"""A model's inputs by name, for one batch of transactions.
+
+A name is a feature of the specification, a number of the payment as rules speak of it (`amount`, `hour`,
+`weekday`, `lat`, `attributes.score`, `card.profile.city_pop`, `card.flagged` as 0 or 1), or an indicator
+`field=value` (`merchant_category=grocery`): 1 where the text is that value, 0 where it is another, NaN where
+there is none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ringfence.errors import InputError
+from ringfence.scoring.names import ENTITY_NAMES, Names, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ringfence.scoring.columns import Columns
+    from ringfence.scoring.text import Text
+
+
+def input_matrix(columns: Columns, names: Sequence[str]) -> NDArray[np.float64]:
+    """The inputs of a batch, float64 (n, len(names)), NaN where unknown; not contiguous by row."""
+    matrix = np.empty((len(names), len(columns)))
+    for row, name in enumerate(names):
+        matrix[row] = _column(columns, name)
+    return matrix.T
+
+
+def _column(columns: Columns, name: str) -> NDArray[np.float64]:
+    field, is_indicator, value = name.partition("=")
+    if is_indicator:
+        return indicator(columns.text(field), value)
+    if ENTITY_NAMES.get(name.partition(".")[2]) is Type.BOOLEAN:
+        return np.asarray(columns.truth(name)[0], np.float64)
+    return columns.number(name)
+
+
+def indicator(text: Text, value: str) -> NDArray[np.float64]:
+    """1.0 where the text is `value`, 0.0 where it is another, NaN where it is null."""
+    found = np.append([float(word == value) for word in text.words], np.nan)  # code -1 is null
+    return found[text.codes]
+
+
+def check_inputs(names: Sequence[str], known: Names) -> None:
+    """`InputError` for a name that no payment can have."""
+    for name in names:
+        field, is_indicator, _ = name.partition("=")
+        wanted = Type.TEXT if is_indicator else Type.NUMBER
+        if known.is_dynamic(field):
+            continue
+        if known.fixed.get(field) not in {wanted, Type.BOOLEAN if wanted is Type.NUMBER else wanted}:
+            raise InputError(f"no input {name!r}: {known.nearest(field)}")
