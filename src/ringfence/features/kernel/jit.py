@@ -27,7 +27,7 @@ def entry(function: F) -> F:
     """A kernel that Python calls: its machine code, with that of all that it calls, is kept on disk."""
     settings: Any = config
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = before or str(cache_folder())
+    settings.CACHE_DIR = before or str(cache_folder(Path(function.__code__.co_filename).parent))
     try:
         compiled: F = numba.njit(**_OPTIONS, cache=True)(function)
     finally:
@@ -52,11 +52,12 @@ def inlined(function: F) -> F:
 
 
 @cache
-def cache_folder() -> Path:
-    """Where machine code is kept, by the content of all kernels.
+def cache_folder(home: Path) -> Path:
+    """Where the machine code of kernels in the folder `home` is kept, by the content of all of them and ours.
 
     Numba looks only at the file that a function stands in; a kernel holds the code of other files as well.
     """
-    text = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    files = {path for folder in (Path(__file__).parent, home) for path in folder.glob("*.py")}
+    text = b"".join(path.read_bytes() for path in sorted(files))
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "ringfence" / f"kernels-{hashlib.sha256(text).hexdigest()[:16]}"
