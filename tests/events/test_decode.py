@@ -227,3 +227,12 @@ def test_an_attribute_that_is_text_here_and_a_number_there_becomes_text():
     ]
     events, bad = DECODER.decode_lines([json.dumps(record).encode() for record in records], NOW, "x")
     assert (events.column("attributes.x").to_pylist(), bad) == (["1", "a"], [])
+
+
+def test_a_card_by_its_token_keeps_it_beside_one_by_its_number():
+    """Requests of different callers share a batch: one must not take another's card away."""
+    good = {name: value for name, value in GOOD.items() if name != "card_number"}
+    records = [good | {"card_id": "c1"}, good | {"transaction_id": "t2", "card_number": PAN}]
+    events, bad = DECODER.decode_lines([json.dumps(one).encode() for one in records], NOW, "test")
+    assert not bad
+    assert events.column("card_id").to_pylist() == ["c1", TOKENIZER.token(PAN)]

@@ -13,7 +13,7 @@ from ringfence.events.hashing import hash_column
 from ringfence.events.model import AMOUNT_SCALE, ATTRIBUTE_PREFIX, CURRENCY_EXPONENT, EVENT_SCHEMA, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,6 +65,11 @@ class EventBatch:
         if (name, seed) not in cache:
             cache[name, seed] = hash_column(self.column(name), seed)
         return cache[name, seed]
+
+    def know_hashes(self, seed: int, hashes: Mapping[str, NDArray[np.int64]]) -> None:
+        """Take hashes that are known already, by column: what `hashes` would work out."""
+        cache: dict[tuple[str, int], NDArray[np.int64]] = self.__dict__.setdefault("_hashes", {})
+        cache.update({(name, seed): column for name, column in hashes.items()})
 
     @cached_property
     def amount_fixed(self) -> NDArray[np.int64]:

@@ -69,8 +69,10 @@ class Draft:
         self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 
     def card(self, values: Any) -> None:
-        """A column of card numbers: becomes `card_id` and `card_last4`."""
-        self._columns["card_id"], self._columns["card_last4"] = self._tokens("card_id", values)
+        """A column of card numbers: becomes `card_id` and `card_last4`; a row without keeps its `card_id`."""
+        tokens, self._columns["card_last4"] = self._tokens("card_id", values)
+        given = self._columns.get("card_id")
+        self._columns["card_id"] = tokens if given is None else pc.coalesce(tokens, given)
 
     def id_of_card(self, name: str, values: Any, prefix: str) -> None:
         """An id for data that has none: one per card number, told from the card's token."""

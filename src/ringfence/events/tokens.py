@@ -54,6 +54,10 @@ class Tokenizer:
         """Token of a card number; spaces and dashes do not count."""
         return self._token(_bare(number))
 
+    def card(self, word: str) -> tuple[str | None, str | None]:
+        """Token and last four digits of a card number, or of what `sanitize_json` made of one; else None."""
+        return self._card(word)
+
     def cards(self, values: Any) -> tuple[Any, Any, NDArray[np.bool_]]:
         """Tokens, last four digits, and which rows hold no card number, of a column of 12 to 19 digits.
 

@@ -1,0 +1,242 @@
+"""Payments written as JSON to columns, for a few at a time: what every request of the API waits for.
+
+The exact path (`decode`) draws up each column by itself, which costs the same for one row as for a thousand.
+Here all texts of a batch lie in one array, are hashed in one pass, and become columns by slicing it. What is
+not plain is left to the exact path: the answer is then None, never another one.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ringfence.events import amounts, times
+from ringfence.events.batch import EventBatch
+from ringfence.events.binding import ATTRIBUTES_LIMIT
+from ringfence.events.decode import RECORD_LIMIT
+from ringfence.events.draft import AHEAD_MS, EARLIEST_MS, TEXT_LIMIT
+from ringfence.events.hashing import hash_column
+from ringfence.events.model import (
+    AMOUNT_LIMIT_MAJOR,
+    ATTRIBUTE_PREFIX,
+    CURRENCIES,
+    CURRENCY_EXPONENT,
+    EVENT_SCHEMA,
+)
+from ringfence.events.record import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ringfence.events.tokens import Tokenizer
+
+    Values = Sequence[Any]
+
+_DECODER: Final = msgspec.json.Decoder(Transaction)
+_FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(Transaction))
+_NOT_TEXT: Final = frozenset(
+    {"event_time", "amount", "amount_minor", "currency", "card_number", "lat", "lon", "attributes"}
+)
+_TEXTS: Final = tuple(name for name in _FIELDS if name not in _NOT_TEXT)
+_HASHED: Final = frozenset({*_TEXTS, "currency"})
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_MANY_DIGITS: Final = re.compile("(?:[0-9][ -]*){13}")  # no card number without
+_LEAST_DIGITS: Final = 13
+_LARGEST_PLAIN: Final = 2e12  # a larger number may be a card's
+_LONGEST_NAME: Final = 80
+_ORDER: Final = {name: place for place, name in enumerate(EVENT_SCHEMA.names)}
+_PLAIN_COLUMN: Final = 1 << 10  # characters of a text that is within the limit whatever they are
+assert _PLAIN_COLUMN * 4 <= TEXT_LIMIT
+
+
+class _NotPlainError(Exception):
+    """This batch is for the exact path."""
+
+
+class _Money(NamedTuple):
+    minor: NDArray[np.int64]
+    currencies: list[str | None] | None
+
+
+class SmallDecoder:
+    """Decodes what is plain; hashes ids with the `seed` of the log that the events are for."""
+
+    def __init__(self, tokenizer: Tokenizer, seed: int) -> None:
+        self._tokenizer = tokenizer
+        self._seed = seed
+
+    def decode(self, lines: Sequence[bytes], ingest_time_ms: int) -> EventBatch | None:
+        """The payments in these lines, one a line, as `JsonDecoder` gives them, or None."""
+        if not lines or max(map(len, lines)) > RECORD_LIMIT:
+            return None
+        try:
+            records = list(map(_DECODER.decode, lines))
+            return self._batch(records, ingest_time_ms)
+        except (*_UNREADABLE, _NotPlainError, UnicodeEncodeError, OverflowError):
+            return None
+
+    def _batch(self, records: list[Transaction], ingest_time_ms: int) -> EventBatch:
+        count = len(records)
+        given = dict(zip(_FIELDS, zip(*map(msgspec.structs.astuple, records), strict=True), strict=True))
+        event_time_ms = _event_times(given["event_time"], ingest_time_ms)
+        money = _money(given)
+        texts = {name: self._plain(values) for name in _TEXTS if (values := given[name]).count(None) < count}
+        if None in texts.get("transaction_id", (None,)):
+            raise _NotPlainError
+        if given["card_number"].count(None) < count:
+            self._cards(given["card_number"], texts)
+        if money.currencies is not None:
+            texts["currency"] = money.currencies
+        others = self._attributes(given["attributes"], texts) if any(given["attributes"]) else {}
+        columns = {
+            "kind": pa.array(np.zeros(count, np.uint8)),
+            "event_time_ms": pa.array(event_time_ms),
+            "ingest_time_ms": pa.array(np.full(count, ingest_time_ms)),
+            "amount_minor": pa.array(money.minor),
+            **{name: _place(given[name], limit) for name, limit in _LIMITS if _any_given(given[name])},
+            **others,
+        }
+        return self._assemble(columns, texts, count)
+
+    def _assemble(
+        self, columns: dict[str, Any], texts: dict[str, list[str | None]], count: int
+    ) -> EventBatch:
+        """One array of all texts, of which each column is a slice, and so are its hashes."""
+        together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
+        hashes = hash_column(together, self._seed)
+        known = dict.fromkeys(_HASHED, np.zeros(count, np.int64))
+        for number, (name, values) in enumerate(texts.items()):
+            if values.count(None) < count:
+                columns[name] = together.slice(number * count, count)
+                known[name] = hashes[number * count : (number + 1) * count]
+        names = sorted(columns, key=lambda name: _ORDER.get(name, len(_ORDER)))
+        batch = EventBatch(pa.RecordBatch.from_arrays([columns[name] for name in names], names=names))
+        batch.know_hashes(self._seed, known)
+        return batch
+
+    def _plain(self, values: Values) -> list[str | None]:
+        return [
+            value if value.__class__ is str and 0 < len(value) < _LEAST_DIGITS else self._text(value)
+            for value in values
+        ]
+
+    def _text(self, value: str | int | None) -> str | None:
+        if not value and value != 0:
+            return None
+        text = str(value)
+        if len(text) > _PLAIN_COLUMN:
+            raise _NotPlainError
+        if len(text) >= _LEAST_DIGITS and _MANY_DIGITS.search(text):
+            return self._tokenizer.guard_text(text)
+        return text
+
+    def _cards(self, numbers: Values, texts: dict[str, list[str | None]]) -> None:
+        if "card_id" in texts:
+            raise _NotPlainError
+        pairs = [(None, None) if number is None else self._tokenizer.card(str(number)) for number in numbers]
+        tokens, last4 = map(list, zip(*pairs, strict=True))
+        if tokens.count(None) > numbers.count(None):
+            raise _NotPlainError
+        texts["card_id"], texts["card_last4"] = tokens, last4
+
+    def _attributes(
+        self, attributes: Sequence[dict[str, Any] | None], texts: dict[str, list[str | None]]
+    ) -> dict[str, Any]:
+        """Numbers and truth values as columns; texts join the others."""
+        columns: dict[str, Any] = {}
+        if max(len(some) for some in attributes if some) > ATTRIBUTES_LIMIT:
+            raise _NotPlainError
+        for name in dict.fromkeys(chain.from_iterable(some for some in attributes if some)):
+            values = [some.get(name) if some else None for some in attributes]
+            kinds = set(map(type, values)) - {type(None)}
+            if not kinds:
+                continue
+            if len(kinds) > 1 or not _is_plain_name(name):
+                raise _NotPlainError
+            kind = kinds.pop()
+            if kind is str:
+                texts[ATTRIBUTE_PREFIX + name] = self._plain(values)
+            else:
+                columns[ATTRIBUTE_PREFIX + name] = (
+                    _numbers(values) if kind is float else pa.array(values, pa.bool_())
+                )
+        return columns
+
+
+_LIMITS: Final = (("lat", 90.0), ("lon", 180.0))
+
+
+def _any_given(values: Values) -> bool:
+    """Whether any is not None."""
+    return values.count(None) < len(values)
+
+
+def _event_times(values: Values, ingest_time_ms: int) -> NDArray[np.int64]:
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        ms, bad = times.to_ms(pa.array(values, pa.string()), "iso", None)
+        if bad.any():
+            raise _NotPlainError
+    elif kinds == {int}:
+        ms = np.array(values, np.int64)
+    else:
+        raise _NotPlainError
+    if ms.min() < EARLIEST_MS or ms.max() > ingest_time_ms + AHEAD_MS:
+        raise _NotPlainError
+    return ms
+
+
+def _money(given: Mapping[str, Values]) -> _Money:
+    """Amounts in minor units; one way of writing them for all."""
+    currencies = None
+    if _any_given(given["currency"]):
+        currencies = list(map(_currency, given["currency"]))
+    count, written, minor = len(given["amount"]), given["amount"], given["amount_minor"]
+    if not _any_given(minor):
+        kinds = set(map(type, written))
+        if kinds not in ({str}, {float}):
+            raise _NotPlainError
+        values = pa.array(written)
+    elif None not in minor and not _any_given(written):
+        values = pa.array(minor, pa.int64())
+    else:
+        raise _NotPlainError
+    exponents = np.array([CURRENCY_EXPONENT.get(code or "", 2) for code in currencies or [None] * count])
+    kept = exponents if not _any_given(minor) else np.zeros(count, np.int64)
+    found, status = amounts.to_minor(values, kept, AMOUNT_LIMIT_MAJOR * 10**exponents)
+    if status.any() or found.min() < 0:
+        raise _NotPlainError
+    return _Money(found, currencies)
+
+
+def _currency(code: str | None) -> str | None:
+    if code is None or code in CURRENCIES:
+        return code
+    if not code.isascii() or code.upper() not in CURRENCIES:
+        raise _NotPlainError
+    return code.upper()
+
+
+def _place(values: Values, limit: float) -> Any:
+    if any(value is not None and not -limit <= value <= limit for value in values):
+        raise _NotPlainError
+    return pa.array(values, pa.float64())
+
+
+def _numbers(values: Values) -> Any:
+    if any(value is not None and not -np.inf < value < _LARGEST_PLAIN for value in values):
+        raise _NotPlainError
+    return pa.array(values, pa.float64())
+
+
+def _is_plain_name(name: str) -> bool:
+    return (
+        len(name) <= _LONGEST_NAME and not name.startswith(ATTRIBUTE_PREFIX) and not _MANY_DIGITS.search(name)
+    )
