@@ -56,6 +56,13 @@ SELECT name, topic, "offset" FROM reader ORDER BY name, topic;
 -- The first writer of a name wins.
 INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING;
 
+-- name: remember
+-- A name's latest value.
+INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: remembered
+SELECT value FROM meta WHERE name = :name;
+
 -- name: meta
 -- Identity and secrets.
 SELECT name, value FROM meta;
@@ -108,3 +115,23 @@ SELECT kind, digest, body, created_ms FROM version WHERE kind = :kind AND digest
 -- name: versions
 -- In the order in which they were first used; a null kind gives all.
 SELECT kind, digest, body, created_ms FROM version WHERE :kind IS NULL OR kind = :kind ORDER BY created_ms, rowid;
+
+-- name: rule_changes
+-- The whole history of the rule book, oldest first.
+SELECT number, digest, based_on, author, created_ms, note, origin, approved, reviewer, reviewed_ms, review_note
+FROM rule_change ORDER BY number;
+
+-- name: rule_head
+-- What the next change must be based on: the newest that nobody rejected.
+SELECT digest FROM rule_change WHERE approved IS NOT 0 ORDER BY number DESC LIMIT 1;
+
+-- name: add_rule_change
+-- Numbers count from 1 and are never given twice: rows are never deleted.
+INSERT INTO rule_change (digest, based_on, author, created_ms, note, origin)
+VALUES (:digest, :based_on, :author, :created_ms, :note, :origin);
+
+-- name: review_rule_change
+-- A change is reviewed once.
+UPDATE rule_change
+SET approved = :approved, reviewer = :reviewer, reviewed_ms = :reviewed_ms, review_note = :note
+WHERE number = :number AND approved IS NULL;

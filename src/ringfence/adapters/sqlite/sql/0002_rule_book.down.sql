@@ -1,0 +1,2 @@
+-- Takes 0002_rule_book.up.sql back.
+DROP TABLE rule_change;

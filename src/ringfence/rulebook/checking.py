@@ -1,0 +1,124 @@
+"""Looking at a rule book before it is saved: all that is wrong with it, and how often its rules fire."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import yaml
+
+from ringfence.errors import RuleError
+from ringfence.scoring.books import load_book
+from ringfence.scoring.rules import Mode, RuleSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ALWAYS: Final = 0.5
+"""A rule that fires on a greater share of payments is warned of: it says nothing, or stops everybody."""
+
+_PLACE: Final = re.compile(r"\(line (\d+), column (\d+)\)")
+_IN_BOOK: Final = re.compile(r"line (\d+)[:,]")
+
+
+class RuleFault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong. `line` is of the book's text, `column` of the rule's condition."""
+
+    problem: str
+    rule: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """How often a rule's condition is true, over the newest stored payments."""
+
+    rule: str
+    mode: Mode
+    judged: int
+    fired: int
+
+    @property
+    def share(self) -> float:
+        """Of the payments judged, 0 where there are none."""
+        return self.fired / self.judged if self.judged else 0.0
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be said of a rule book. `digest` is the version it would be, null where it has faults."""
+
+    digest: str | None
+    faults: list[RuleFault]
+    warnings: list[str] = []
+    rates: list[Rate] = []
+    modes: dict[str, int] = {}
+
+
+def check(
+    text: str,
+    fit: Callable[[RuleSet], None],
+    measure: Callable[[RuleSet], Iterable[Rate]] = lambda _ruleset: (),
+    origin: str = "the book",
+) -> Checked:
+    """Every fault of a book's text; where it has none, its warnings and measured rates.
+
+    `fit` raises a RuleError for rules that do not compile.
+    """
+    try:
+        ruleset = load_book(text, origin)
+    except RuleError as error:
+        found = _IN_BOOK.search(str(error))
+        return Checked(digest=None, faults=[RuleFault(str(error), line=int(found[1]) if found else None)])
+    faults = _faults(ruleset, fit, text)
+    if faults:
+        return Checked(digest=None, faults=faults)
+    rates = list(measure(ruleset))
+    return Checked(
+        digest=ruleset.digest, faults=[], warnings=warnings_of(rates), rates=rates, modes=_modes(ruleset)
+    )
+
+
+def warnings_of(rates: Iterable[Rate]) -> list[str]:
+    """What somebody should read before these rules take effect.
+
+    >>> warnings_of([Rate("all", Mode.ACTIVE, 1000, 1000), Rate("few", Mode.ACTIVE, 1000, 3)])
+    ["rule 'all' fires on every one of the last 1,000 payments: is its condition what you mean?"]
+    """
+    return [
+        f"rule {rate.rule!r} fires on {_much(rate)} of the last {rate.judged:,} payments: is its condition "
+        "what you mean?"
+        for rate in rates
+        if rate.mode in (Mode.ACTIVE, Mode.SHADOW) and rate.share > ALWAYS
+    ]
+
+
+def _much(rate: Rate) -> str:
+    return "every one" if rate.fired == rate.judged else f"{100 * rate.share:.1f} %"
+
+
+def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], None], text: str) -> list[RuleFault]:
+    """Rule by rule, so that one mistake does not hide the next."""
+    faults, lines = [], _lines(text)
+    for number, rule in enumerate(ruleset.rules):
+        try:
+            fit(msgspec.structs.replace(ruleset, rules=(rule,)))
+        except RuleError as error:
+            place = _PLACE.search(str(error))
+            line = lines[number] if number < len(lines) else None
+            faults.append(RuleFault(str(error), rule.id, line, int(place[2]) if place else None))
+    return faults
+
+
+def _lines(text: str) -> list[int]:
+    """Line of each rule in a book's text."""
+    root: Any = yaml.compose(text, yaml.SafeLoader)
+    rules = next(value for key, value in root.value if key.value == "rules")
+    return [node.start_mark.line + 1 for node in rules.value]
+
+
+def _modes(ruleset: RuleSet) -> dict[str, int]:
+    counts = dict.fromkeys(map(str, Mode), 0)
+    for rule in ruleset.rules:
+        counts[str(rule.mode)] += 1
+    return counts

@@ -1,0 +1,90 @@
+"""What differs between two rule sets: rule by rule, field by field, and as text."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal
+
+import msgspec
+
+from ringfence.scoring.books import dump_book
+from ringfence.scoring.rules import RuleSet  # noqa: TC001 (msgspec and doctests read it at run time)
+
+
+class FieldChange(msgspec.Struct, frozen=True):
+    """A field with its value on both sides; null where it is not set."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class RuleChange(msgspec.Struct, frozen=True):
+    """What became of one rule. `fields` says what changed in one that is on both sides."""
+
+    rule: str
+    what: Literal["added", "removed", "changed"]
+    fields: list[FieldChange] = []
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """From one version to another. `settings` are fields beside the rules; `text` is a unified diff."""
+
+    before: str
+    after: str
+    rules: list[RuleChange]
+    settings: list[FieldChange]
+    reordered: bool
+    text: str
+
+    @property
+    def names(self) -> list[str]:
+        """Ids of the rules that differ, and names of the settings."""
+        return [change.rule for change in self.rules] + [change.field for change in self.settings]
+
+
+def difference(before: RuleSet, after: RuleSet) -> Difference:
+    """What has to be done to `before` to make it `after`.
+
+    >>> from ringfence.scoring.books import load_book
+    >>> text = "rules: [{id: big, title: Big, when: amount > %d, points: 5, reason: BIG, analyst: Big.}]"
+    >>> difference(load_book(text % 9), load_book(text % 10)).rules[0].fields
+    [FieldChange(field='when', before='amount > 9', after='amount > 10')]
+    """
+    old = {rule.id: rule for rule in before.rules}
+    new = {rule.id: rule for rule in after.rules}
+    found = [RuleChange(name, "removed") for name in old if name not in new]
+    for name, rule in new.items():
+        if name not in old:
+            found.append(RuleChange(name, "added"))
+        elif rule != old[name]:
+            found.append(RuleChange(name, "changed", _fields(old[name], rule)))
+    return Difference(
+        before=before.digest,
+        after=after.digest,
+        rules=found,
+        settings=_settings(before, after),
+        reordered=[name for name in old if name in new] != [name for name in new if name in old],
+        text=_text(before, after),
+    )
+
+
+def _fields(before: msgspec.Struct, after: msgspec.Struct, prefix: str = "") -> list[FieldChange]:
+    names = before.__struct_fields__
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
+    return [
+        FieldChange(prefix + name, msgspec.to_builtins(one), msgspec.to_builtins(other))
+        for name, one, other in pairs
+        if one != other
+    ]
+
+
+def _settings(before: RuleSet, after: RuleSet) -> list[FieldChange]:
+    own = [change for change in _fields(before, after) if change.field not in ("rules", "policy")]
+    return own + _fields(before.policy, after.policy, "policy.")
+
+
+def _text(before: RuleSet, after: RuleSet) -> str:
+    old, new = (dump_book(side).splitlines(keepends=True) for side in (before, after))
+    lines = difflib.unified_diff(old, new, fromfile=before.digest, tofile=after.digest, n=2)
+    return "".join(lines)
