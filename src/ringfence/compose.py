@@ -15,7 +15,8 @@ import msgspec
 from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
-from ringfence.errors import InputError, SpecError
+from ringfence.errors import InputError, ScorerError, SpecError, StoreError
+from ringfence.events.activation import Part, activation
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
 from ringfence.events.seen import SeenIds
@@ -24,6 +25,7 @@ from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec
 from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
+from ringfence.ports import EVENTS
 from ringfence.runner import Runner, Snapshotting
 from ringfence.scoring.books import default_book
 from ringfence.scoring.rules import CompiledRules, LeftOut, RuleSet, compile_rules, fit
@@ -31,6 +33,8 @@ from ringfence.scoring.rules import CompiledRules, LeftOut, RuleSet, compile_rul
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from ringfence.scoring.models import Models
 
 SHIPPED_CATALOG = "the shipped catalog"
 SHIPPED_BOOK = "the shipped rule book"
@@ -114,6 +118,33 @@ def _line_of(error: BaseException, path: Path) -> str:
     return f", line {frames[-1].lineno}" if frames else ""
 
 
+class StoredLibrary:
+    """`ringfence.ports.Library` over what a store has registered."""
+
+    def __init__(self, store: Store, definitions: Definitions) -> None:
+        self._store = store
+        self._spec = definitions.spec
+        self._rules = {definitions.rules.ruleset.digest: definitions.rules}
+
+    def rules(self, digest: str) -> CompiledRules:
+        """See `Library.rules`."""
+        if digest not in self._rules:
+            book = registered_rules(self._store, digest)
+            if book is None:
+                raise StoreError(f"rules {digest} are named in the log and not kept: restore the data folder")
+            shipped = book.name == default_book().name
+            self._rules[digest] = fit(book, self._spec)[0] if shipped else compile_rules(book, self._spec)
+        return self._rules[digest]
+
+    def models(self, digest: str) -> Models:
+        """See `Library.models`."""
+        raise ScorerError(f"deployment {digest} is not kept here")
+
+
+FIRST_RULES: Final = "first_rules"  # in force before the log activates others
+FILE_RULES: Final = "file_rules"  # of the definitions that were put in force last, as opposed to live edits
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """An open store with a runner that has caught up with its log."""
@@ -147,11 +178,29 @@ def open_session(
     clock = SystemClock()
     with Store.open(folder) as store:
         register(store, definitions, clock.now_ms())
-        pipeline = Pipeline(definitions.spec, definitions.rules, store.meta.hash_seed)
+        digest = definitions.rules.ruleset.digest
+        if store.log.end_offset(EVENTS) == 0:
+            store.remember(FIRST_RULES, digest)
+            store.remember(FILE_RULES, digest)
+        library = StoredLibrary(store, definitions)
+        first = library.rules(store.remembered(FIRST_RULES) or digest)
+        pipeline = Pipeline(definitions.spec, first, store.meta.hash_seed, library=library)
         runner = Runner(store, pipeline, clock, Snapshots(store.snapshots), snapshotting)
         warnings = runner.recover(progress)
+        _deploy(store, runner, definitions, clock.now_ms())
         yield Session(store, runner, definitions, Tokenizer(store.meta.token_key), clock, warnings)
         runner.close()
+
+
+def _deploy(store: Store, runner: Runner, definitions: Definitions, now_ms: int) -> None:
+    """Put the definitions' rules in force if they are not those of last time: live edits outlive a start."""
+    digest = definitions.rules.ruleset.digest
+    if store.remembered(FILE_RULES) == digest:
+        return
+    if runner.pipeline.versions[Part.RULES] != digest:
+        change = activation(Part.RULES, digest, now_ms, author="file", note=definitions.rules_origin)
+        runner.commit([runner.activate(change)])
+    store.remember(FILE_RULES, digest)
 
 
 def register(store: Store, definitions: Definitions, now_ms: int) -> None:

@@ -7,6 +7,7 @@
     ├── StoreError            durable state cannot be read or written
     │   ├── StoreFullError    the disk is full: nothing that was acknowledged is lost
     │   └── CorruptError      a stored row or snapshot fails its checksum
+    ├── ScorerError           a model cannot give scores, or not in time
     └── ConflictError         the same id came again with other content
 
 A bad *record* is no exception: it is a `BadRecord` value, quarantined with its reason.
@@ -51,6 +52,12 @@ class StoreFullError(StoreError):
 
 class CorruptError(StoreError):
     """A stored row or snapshot fails its checksum."""
+
+
+class ScorerError(RingfenceError):
+    """A model cannot be loaded, or cannot give scores now."""
+
+    exit_code = 2
 
 
 class ConflictError(RingfenceError):

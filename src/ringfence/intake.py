@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
 
-_KIND_SALT = np.array([0, 0x51ED270B, 0x2545F491, 0x6C078965, 0x5D588B65], np.int64) << 21
+_KIND_SALT = np.array([0, 0x51ED270B, 0x2545F491, 0x6C078965, 0x5D588B65, 0x1B873593], np.int64) << 21
 _TIMES = frozenset({"event_time_ms", "effective_at_ms", "expires_at_ms"})
 _NOT_GIVEN = frozenset({"ingest_time_ms", "card_last4"})  # no event comes with these
 _NOT_CONTENT = frozenset({"ingest_time_ms"})

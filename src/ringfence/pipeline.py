@@ -1,6 +1,6 @@
 """The main path. Read this first.
 
-    events ──► enrich ──► measure ──► judge ──► decide ──► decisions
+    events ──► enrich ──► measure ──► score ──► judge ──► decide ──► decisions
 
 A payment is decided by a deterministic function of an ordered log: `Pipeline` is that function and the state
 that it carries along the log. It commits nothing, waits for nothing and knows no clock; `runner.py` is the
@@ -19,8 +19,11 @@ import pyarrow as pa
 from ringfence.decisions.decide import Decider
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.policy import Cause
+from ringfence.errors import StoreError
+from ringfence.events.activation import Part, is_activation, versions
 from ringfence.features.engine import Engine
 from ringfence.scoring.columns import Columns
+from ringfence.scoring.models import NO_MODELS, Models
 from ringfence.scoring.reference import Reference, segments
 from ringfence.scoring.rules import RuleSet, compile_rules
 
@@ -31,10 +34,14 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
+    from ringfence.ports import Library
     from ringfence.scoring.rules import CompiledRules
 
 LATE = "late_event"
 """Cause of degradation: the event came later than allowed; its features are over what state remains."""
+
+MODEL = "model"
+"""Cause of degradation: the model that should have spoken gave no score."""
 
 
 @dataclass(slots=True)
@@ -50,18 +57,22 @@ class Step:
 
 
 class Pipeline:
-    """Features, reference state and rules along one log."""
+    """Features, reference state, models and rules along one log."""
 
     def __init__(
         self,
         spec: FeatureSpec,
         rules: RuleSet | CompiledRules,
         seed: int = 0,
+        *,
+        models: Models = NO_MODELS,
+        library: Library | None = None,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         """`seed` keys the hashes of ids; one log keeps one seed.
 
-        `stopwatch` gives seconds, for `seconds` and latencies.
+        `library` has the versions that the log activates. `stopwatch` gives seconds, for `seconds` and
+        latencies.
         """
         self.spec = spec
         self.seed = seed
@@ -69,19 +80,41 @@ class Pipeline:
         self.reference = Reference(seed)
         self.offset = 0
         self.stopwatch = stopwatch
-        self.seconds = dict.fromkeys(("measure", "enrich", "judge", "decide"), 0.0)
-        self.use(rules)
+        self.seconds = dict.fromkeys(("measure", "enrich", "score", "judge", "decide"), 0.0)
+        self._library = library
+        self.use(rules, models)
 
-    def use(self, rules: RuleSet | CompiledRules) -> None:
-        """Judge by these rules from the next event on."""
-        self.rules = compile_rules(rules, self.spec) if isinstance(rules, RuleSet) else rules
-        self._decider = Decider(self.rules)
+    def use(self, rules: RuleSet | CompiledRules | None = None, models: Models | None = None) -> None:
+        """Judge by these rules, and ask these models, from the next event on; None leaves what is."""
+        if rules is not None:
+            self.rules = compile_rules(rules, self.spec) if isinstance(rules, RuleSet) else rules
+        if models is not None:
+            self.models = models
+        self._decider = Decider(self.rules, self.models)
+
+    @property
+    def versions(self) -> dict[Part, str]:
+        """Digest of what is in force, part by part."""
+        return {Part.RULES: self.rules.ruleset.digest, Part.MODELS: self.models.deployment.digest}
+
+    def activate(self, part: Part, digest: str) -> None:
+        """Use a version of the library from the next event on."""
+        if self.versions[part] == digest:
+            return
+        if self._library is None:
+            raise StoreError(f"the log activates {part} {digest}, and this pipeline was given no library")
+        if part is Part.RULES:
+            self.use(self._library.rules(digest))
+        else:
+            self.use(models=self._library.models(digest) if digest else NO_MODELS)
 
     def step(self, events: EventBatch, decided_at_ms: int = 0, received: float | None = None) -> Step:
         """Take the next events of the log; one decision per transaction, in order.
 
         `received` is the stopwatch's reading then.
         """
+        if is_activation(events):
+            return self._change(events)
         base = self.offset
         late = self._late(events)
         features = self._timed("measure", self.engine.measure, events)
@@ -110,11 +143,20 @@ class Pipeline:
 
     def absorb(self, events: EventBatch) -> None:
         """Take events whose decisions are known already: the state moves on, nothing is judged."""
+        if is_activation(events):
+            self._change(events)
+            return
         self.engine.measure(events)
         for start, stop, is_control in segments(events):
             act = self.reference.apply if is_control else self.reference.remember
             act(events.slice(start, stop), self.offset + start)
         self.offset += len(events)
+
+    def _change(self, events: EventBatch) -> Step:
+        for part, digest in versions(events):
+            self.activate(part, digest)
+        self.offset += len(events)
+        return Step(None)
 
     def _decide(
         self,
@@ -126,6 +168,13 @@ class Pipeline:
         received: float | None,
     ) -> DecisionBatch:
         columns = Columns(payments, self.spec, features, self.reference, self.rules.ruleset.zone)
+        scored = None
+        if self.models is not NO_MODELS:
+            scored = self._timed("score", self.models.score, columns)
+            columns.add("model.probability", scored.probability)
+            columns.add("model.score", 100 * scored.probability)
+            if scored.failed is not None:
+                causes = [*causes, Cause(MODEL, scored.failed, skipped=True)]
         verdicts = self._timed("judge", self.rules.judge, columns)
         latency_us = 0 if received is None else round(1e6 * (self.stopwatch() - received))
         return self._timed(
@@ -135,6 +184,7 @@ class Pipeline:
             verdicts,
             offsets,
             decided_at_ms,
+            scored=scored,
             causes=causes,
             latency_us=latency_us,
         )

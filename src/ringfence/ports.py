@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ringfence.errors import StoreError
     from ringfence.events.bad import BadRecord
+    from ringfence.scoring.models import Models
+    from ringfence.scoring.rules import CompiledRules
 
 EVENTS = "events"
 """Topic of all input events, in the order in which they take effect."""
@@ -128,6 +130,21 @@ class EventLog(Protocol):
 
     def close(self) -> None:
         """Release everything. Closing twice is allowed."""
+        ...
+
+
+class Library(Protocol):
+    """The versions that an activation in the log may name, ready for use over one specification.
+
+    Asked by the thread that decides: what has been asked for once is given again at once.
+    """
+
+    def rules(self, digest: str) -> CompiledRules:
+        """The rule set of this digest; `StoreError` where it is not kept, `RuleError` if it does not fit."""
+        ...
+
+    def models(self, digest: str) -> Models:
+        """The deployment of this digest with its models; `StoreError` or `ScorerError` likewise."""
         ...
 
 

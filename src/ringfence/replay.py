@@ -135,8 +135,18 @@ def _unequal(one: Any, other: Any) -> NDArray[np.bool_]:
         nulls = [np.asarray(pc.is_null(side)) for side in (one, other)]
         return (bits[0] != bits[1]) | (nulls[0] != nulls[1])
     if pa.types.is_list(one.type):
-        one, other = (pc.binary_join(side, "\x1f") for side in (one, other))
+        one, other = (pc.binary_join(_texts(side), "\x1f") for side in (one, other))
     return ~np.asarray(pc.fill_null(pc.equal(_plain(one), _plain(other)), fill_value=False))
+
+
+def _texts(lists: Any) -> Any:
+    """Lists of floats as lists of texts, one to one."""
+    if not pa.types.is_floating(lists.type.value_type):
+        return lists
+    exact = pa.array(_bits(lists.flatten())).cast(pa.string())
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), exact)
 
 
 def _bits(values: Any) -> NDArray[np.int64]:

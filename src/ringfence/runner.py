@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from ringfence.errors import CorruptError
 from ringfence.events import codec
+from ringfence.events.activation import Part
 from ringfence.events.batch import EventBatch
 from ringfence.intake import Admitted, Intake
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
@@ -121,6 +122,8 @@ class Runner:
                 and saved.offset >= begin
             ):
                 self.pipeline.restore(_part(saved.arrays, "pipeline."), saved.offset)
+                for part, digest in saved.header["versions"].items():
+                    self.pipeline.activate(Part(part), digest)
                 self.intake.restore(_part(saved.arrays, "intake."))
                 begin = saved.offset
         if begin > self.pipeline.offset:
@@ -194,6 +197,12 @@ class Runner:
         self._maybe_save()
         return work
 
+    def activate(self, change: EventBatch) -> Work:
+        """Put a version in force (`events.activation`) from the end of the log on; `commit` it in order."""
+        return self._step(
+            self.intake.admit_now(change, self.pipeline.offset), self.pipeline.stopwatch(), bad=()
+        )
+
     def commit(self, works: Sequence[Work]) -> None:
         """Put what was taken on stable storage. May run on another thread than `take`."""
         self._commit(works)
@@ -256,7 +265,7 @@ class Runner:
         return pipeline | {f"intake.{name}": array for name, array in self.intake.arrays().items()}
 
     def _header(self) -> dict[str, Any]:
-        return {"spec": self.pipeline.spec.digest}
+        return {"spec": self.pipeline.spec.digest, "versions": self.pipeline.versions}
 
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -58,6 +58,11 @@ def decisions(base, count, features=("card.count_1h",), digest="f1"):
         pa.DictionaryArray.from_arrays(pa.array(np.where(offsets % 4 == 0, 3, 0).astype(np.int8)), OUTCOMES),
         np.full(n, 10.0),
         pa.nulls(n, pa.float64()),
+        pa.nulls(n, DECISION_FIELDS[7].type),
+        [[] for _ in offsets],
+        [[] for _ in offsets],
+        [[] for _ in offsets],
+        [False for _ in offsets],
         [["velocity"] if i % 4 == 0 else [] for i in offsets],
         [["fast"] if i % 4 == 0 else [] for i in offsets],
         [[] for _ in offsets],
@@ -68,7 +73,13 @@ def decisions(base, count, features=("card.count_1h",), digest="f1"):
     fields = [*DECISION_FIELDS, *(pa.field(name, pa.float64()) for name in features)]
     versions = {"features": digest, "rules": "r1"}
     schema = pa.schema(
-        fields, {**versions, "feature_names": json.dumps(features), "versions": json.dumps(versions)}
+        fields,
+        {
+            **versions,
+            "feature_names": json.dumps(features),
+            "versions": json.dumps(versions),
+            "challengers": "[]",
+        },
     )
     arrays = [
         value if isinstance(value, pa.Array) else pa.array(value, field.type)

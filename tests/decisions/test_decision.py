@@ -61,7 +61,7 @@ def decided():
         columns = Columns(EventBatch(pa.record_batch(table)), SPEC, features, Reference(0))
         rules = compile_rules(RULES, SPEC)
         offsets = np.arange(100, 100 + n)
-        decider = Decider(rules, {"graph": "abc"})
+        decider = Decider(rules, versions={"graph": "abc"})
         return decider.decide(columns, rules.judge(columns), offsets, 7, causes=causes, latency_us=3)
 
     return decide
@@ -77,6 +77,11 @@ def test_the_stored_layout_is_exactly_this(decided):
         ("outcome", "dictionary<values=string, indices=int8, ordered=0>"),
         ("score", "double"),
         ("probability", "double"),
+        ("model", "dictionary<values=string, indices=int8, ordered=0>"),
+        ("challengers", "list<item: double>"),
+        ("factors", "list<item: string>"),
+        ("factor_weights", "list<item: double>"),
+        ("control", "bool"),
         *((name, "list<item: string>") for name in ("reasons", "rules", "shadow_rules", "degraded")),
         ("latency_us", "int64"),
         ("card.count_1h", "double"),

@@ -104,8 +104,11 @@ class Answers:
         return {name: decisions.table.column(name).to_pylist() for name in sorted(there)}
 
 
+_UNSPOKEN: Final[dict[str, Any]] = {"model": None, "challengers": {}, "factors": [], "control": False}
+
+
 def _explain(fields: dict[str, Any], features: dict[str, float | None], ruleset: RuleSet | None) -> list[Why]:
     if ruleset is None:
         return [Why(code, "", "", "") for code in fields["reasons"]]
-    decision = Decision(**fields, features=features, versions={})
+    decision = Decision(**fields, **_UNSPOKEN, features=features, versions={})
     return [Why(why.code, why.rule, why.analyst, why.customer) for why in decision.explain(ruleset)]

@@ -70,11 +70,16 @@ class Server:
             settings.most_waiting,
             self._failed,
         )
-        self.versions = {"features": pipeline.spec.digest, "rules": pipeline.rules.ruleset.digest}
         self.batches = asyncio.Semaphore(settings.most_batches)
         self.ready = False
         self._watch()
         _warm_up(self.decoder, session)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Digests of what decides now."""
+        pipeline = self.runner.pipeline
+        return {"features": pipeline.spec.digest, **{part: d for part, d in pipeline.versions.items() if d}}
 
     def start(self) -> None:
         """Begin to decide; on the event loop."""

@@ -198,7 +198,7 @@ def _show(session: Session, account: Account) -> None:
         screen.show()
         screen.show_table(["outcome", "payments", "share"], outcomes, ["payments", "share"])
     if totals.rules:
-        titles = {rule.id: rule.title for rule in session.definitions.rules.active}
+        titles = {rule.id: rule.title for rule in session.runner.pipeline.rules.active}
         top = sorted(totals.rules.items(), key=lambda item: (-item[1], item[0]))[:8]
         screen.show()
         rows = [(name, count, titles.get(name, "")) for name, count in top]

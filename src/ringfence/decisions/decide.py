@@ -13,9 +13,13 @@ from ringfence.decisions.decision import (
     Cells,
     DecisionBatch,
     number_columns,
+    number_lists,
     outcome_column,
+    sparse_lists,
 )
 from ringfence.decisions.policy import Weights
+from ringfence.scoring.models import NO_MODELS
+from ringfence.scoring.rules import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,19 +28,23 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.policy import Cause
     from ringfence.scoring.columns import Columns
+    from ringfence.scoring.models import Models, Scored
     from ringfence.scoring.rules import CompiledRules, Verdicts
 
 
 class Decider:
-    """Makes decisions by one compiled rule set.
+    """Makes decisions by one compiled rule set and one deployment of models.
 
     `versions` are further content hashes to be kept with each decision.
     """
 
-    def __init__(self, rules: CompiledRules, versions: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, rules: CompiledRules, models: Models = NO_MODELS, versions: Mapping[str, str] | None = None
+    ) -> None:
         self.rules = rules
         self._weights = Weights(rules)
-        self._schema = _schema(rules, versions or {})
+        self._schema = _schema(rules, models, versions or {})
+        self._models = _labels(list(models.digests))
         self._ids = _labels([rule.id for rule in rules.active])
         self._shadow_ids = _labels([rule.id for rule in rules.shadow])
         codes = list(dict.fromkeys(rule.reason for rule in rules.active))
@@ -50,13 +58,14 @@ class Decider:
         offsets: NDArray[np.int64],
         decided_at_ms: int,
         *,
+        scored: Scored | None = None,
         causes: Sequence[Cause] = (),
         latency_us: int = 0,
     ) -> DecisionBatch:
         """Decisions on the transactions of `columns`; `offsets` are theirs in the log."""
         count = len(columns)
         fired = Cells.of(verdicts.active)
-        judgement = self._weights.apply(verdicts, causes)
+        judgement = self._weights.apply(verdicts, causes, scored)
         arrays = [
             pa.array(offsets, pa.int64()),
             columns.transactions.column("transaction_id"),
@@ -64,7 +73,8 @@ class Decider:
             pa.array(np.full(count, decided_at_ms, np.int64)),
             outcome_column(judgement.outcome),
             pa.array(judgement.score),
-            pa.nulls(count, pa.float64()),
+            *self._said(scored, judgement.outcome),
+            pa.array(judgement.control),
             fired.renamed(self._code_of, len(self._codes)).lists(self._codes),
             fired.lists(self._ids),
             Cells.of(verdicts.shadow).lists(self._shadow_ids),
@@ -74,14 +84,40 @@ class Decider:
         ]
         return DecisionBatch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
 
+    def _said(self, scored: Scored | None, outcome: NDArray[np.int8]) -> list[Any]:
+        """Probability, model, challengers, and the factors of what somebody will look at."""
+        count = len(outcome)
+        if scored is None:
+            nothing = np.empty(0, np.int64)
+            return [
+                pa.nulls(count, pa.float64()),
+                pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int8()), self._models),
+                number_lists(np.empty((0, count))),
+                sparse_lists(nothing, [], count, pa.string()),
+                sparse_lists(nothing, [], count, pa.float64()),
+            ]
+        rows = np.flatnonzero((outcome >= Outcome.REVIEW.strictness) & (scored.speaker >= 0))
+        factors = scored.factors(rows)
+        speaker = pa.array(scored.speaker, mask=scored.speaker < 0)
+        return [
+            *number_columns(scored.probability.reshape(1, -1)),
+            pa.DictionaryArray.from_arrays(speaker, self._models),
+            number_lists(scored.challengers),
+            sparse_lists(rows, factors.names, count, pa.string()),
+            sparse_lists(rows, factors.weights, count, pa.float64()),
+        ]
 
-def _schema(rules: CompiledRules, versions: Mapping[str, str]) -> pa.Schema:
+
+def _schema(rules: CompiledRules, models: Models, versions: Mapping[str, str]) -> pa.Schema:
     every = {"features": rules.spec.digest, "rules": rules.ruleset.digest, **versions}
+    if models.deployment.digest:
+        every["models"] = models.deployment.digest
     metadata = {
         "features": every["features"],
         "rules": every["rules"],
         "feature_names": json.dumps(rules.spec.names),
         "versions": json.dumps(every),
+        "challengers": json.dumps(models.deployment.challengers),
     }
     features = [pa.field(name, pa.float64()) for name in rules.spec.names]
     return pa.schema([*DECISION_FIELDS, *features], metadata)

@@ -27,7 +27,12 @@ DECISION_FIELDS: Final = [
     pa.field("decided_at_ms", pa.int64(), nullable=False),
     pa.field("outcome", pa.dictionary(pa.int8(), pa.string()), nullable=False),
     pa.field("score", pa.float64(), nullable=False),  # 0-100
-    pa.field("probability", pa.float64()),  # null without a model
+    pa.field("probability", pa.float64()),  # of fraud, by the model that spoke; null without one
+    pa.field("model", pa.dictionary(pa.int8(), pa.string())),  # its digest
+    pa.field("challengers", pa.list_(pa.float64()), nullable=False),  # what those would have said
+    pa.field("factors", _TEXTS, nullable=False),  # inputs that moved the probability most, strongest first
+    pa.field("factor_weights", pa.list_(pa.float64()), nullable=False),  # by so much, in log-odds
+    pa.field("control", pa.bool_(), nullable=False),  # let through although it would have been declined
     pa.field("reasons", _TEXTS, nullable=False),  # reason codes, strictest first
     pa.field("rules", _TEXTS, nullable=False),  # ids of the active rules that fired, strictest first
     pa.field("shadow_rules", _TEXTS, nullable=False),
@@ -37,7 +42,7 @@ DECISION_FIELDS: Final = [
 """Leading columns of every decision batch.
 
 One float64 column per feature follows, null where it is unknown; the schema's metadata holds the digests of
-`features` and `rules`, `feature_names` and all `versions` as JSON.
+`features` and `rules`, `feature_names` and all `versions` as JSON, and the digests of `challengers` likewise.
 """
 
 _PLAIN: Final = pa.ipc.IpcWriteOptions()
@@ -54,8 +59,15 @@ class Reason(msgspec.Struct, frozen=True):
     customer: str
 
 
+class Factor(msgspec.Struct, frozen=True):
+    """An input of the model, and what it added to the log-odds of fraud."""
+
+    input: str
+    weight: float
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision with everything that it knew."""
+    """One decision with everything that it knew. `challengers` maps digests to probabilities."""
 
     offset: int
     transaction_id: str
@@ -64,6 +76,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     score: float
     probability: float | None
+    model: str | None
+    challengers: dict[str, float | None]
+    factors: list[Factor]
+    control: bool
     reasons: list[str]
     rules: list[str]
     shadow_rules: list[str]
@@ -122,6 +138,12 @@ class DecisionBatch:
         return found
 
     @property
+    def challenger_names(self) -> list[str]:
+        """Digests of the challengers, in the order of their probabilities."""
+        names: list[str] = json.loads(self.table.schema.metadata[b"challengers"])
+        return names
+
+    @property
     def outcomes(self) -> Any:
         """Strictness of each outcome, int8: 0 approve to 3 decline."""
         return self.table.column("outcome").indices.to_numpy()
@@ -132,9 +154,8 @@ class DecisionBatch:
             field.name: self.table.column(number)[index].as_py()
             for number, field in enumerate(DECISION_FIELDS)
         }
-        fields["outcome"] = Outcome(fields["outcome"])
         features = {name: self.table.column(name)[index].as_py() for name in self.feature_names}
-        return Decision(**fields, features=features, versions=self.versions)
+        return decision_of(fields, features, self.versions, self.challenger_names)
 
     def encode(self) -> bytes:
         """As bytes: an Arrow IPC stream of one batch, compressed when that is worth it."""
@@ -155,6 +176,20 @@ class DecisionBatch:
             raise CorruptError(
                 "a stored batch of decisions cannot be read: restore the store, or replay the events"
             ) from error
+
+
+def decision_of(
+    fields: dict[str, Any],
+    features: dict[str, float | None],
+    versions: dict[str, str],
+    challengers: list[str],
+) -> Decision:
+    """One decision from the values of its row, the leading columns by name."""
+    weights = fields.pop("factor_weights")
+    factors = [Factor(*pair) for pair in zip(fields["factors"], weights, strict=True)]
+    said = dict(zip(challengers, fields["challengers"], strict=True))
+    more = {"outcome": Outcome(fields["outcome"]), "factors": factors, "challengers": said}
+    return Decision(**fields | more, features=features, versions=versions)
 
 
 def outcome_column(strictness: Any) -> Any:
@@ -192,15 +227,34 @@ class Cells(NamedTuple):
     def lists(self, labels: Any) -> Any:
         """Arrow list column: row i holds the labels of column i, in order."""
         if self.column.size == 0:
-            return _empty_lists(self.width)
+            return _empty_lists(self.width, pa.string())
         offsets = np.zeros(self.width + 1, np.int32)
         np.cumsum(np.bincount(self.column, minlength=self.width), out=offsets[1:])
         return pa.ListArray.from_arrays(pa.array(offsets), labels.take(pa.array(self.label)))
 
 
-@lru_cache(maxsize=16)
-def _empty_lists(width: int) -> Any:
-    return pa.ListArray.from_arrays(pa.array(np.zeros(width + 1, np.int32)), pa.array([], pa.string()))
+@lru_cache(maxsize=64)
+def _empty_lists(width: int, of: Any) -> Any:
+    return pa.ListArray.from_arrays(pa.array(np.zeros(width + 1, np.int32)), pa.array([], of))
+
+
+def number_lists(matrix: Any) -> Any:
+    """Arrow list column whose row i holds column i of a matrix (n_values, n), null where not finite."""
+    values, width = matrix.shape
+    if values == 0:
+        return _empty_lists(width, pa.float64())
+    [flat] = number_columns(np.ascontiguousarray(matrix.T).reshape(1, -1))
+    return pa.ListArray.from_arrays(pa.array(np.arange(width + 1, dtype=np.int32) * values), flat)
+
+
+def sparse_lists(rows: Any, values: list[Any], width: int, of: Any) -> Any:
+    """Arrow list column with `values[i]` in row `rows[i]` (ascending) and empty lists elsewhere."""
+    if not len(rows):
+        return _empty_lists(width, of)
+    offsets = np.zeros(width + 1, np.int32)
+    offsets[rows + 1] = [len(one) for one in values]
+    flat = pa.array([item for one in values for item in one], of)
+    return pa.ListArray.from_arrays(pa.array(np.cumsum(offsets, dtype=np.int32)), flat)
 
 
 _NO_CELLS: Final = np.empty(0, np.int64)

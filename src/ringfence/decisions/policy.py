@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.scoring.models import Scored
     from ringfence.scoring.rules import CompiledRules, Verdicts
 
 
@@ -28,10 +29,15 @@ class Cause(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """Per transaction: strictness of the outcome (0 approve to 3 decline) and risk score 0-100."""
+    """Per transaction.
+
+    Strictness of the outcome (0 approve to 3 decline), risk score 0-100, and whether it is let through as
+    one of the control group.
+    """
 
     outcome: NDArray[np.int8]
     score: NDArray[np.float64]
+    control: NDArray[np.bool_]
 
 
 class Weights:
@@ -48,17 +54,20 @@ class Weights:
             for outcome in OUTCOMES
         }
 
-    def apply(self, verdicts: Verdicts, causes: Sequence[Cause] = ()) -> Judgement:
-        """The strictest outcome of the fired rules and of the score's thresholds.
+    def apply(
+        self, verdicts: Verdicts, causes: Sequence[Cause] = (), scored: Scored | None = None
+    ) -> Judgement:
+        """The strictest outcome of the fired rules, of their points' thresholds and of the models' bands.
 
-        Then allow rules; then failures.
+        Then allow rules; then failures. The score is the greater of the points and the model's percentage.
         """
         fired = verdicts.active
         score = self._score(fired)
-        outcome = np.zeros(fired.shape[1], np.int8)
+        outcome = np.zeros(fired.shape[1], np.int8) if scored is None else scored.asked.copy()
         for level in (Outcome.CHALLENGE, Outcome.REVIEW, Outcome.DECLINE):
             if self.rows_of[level].size:
-                outcome[fired[self.rows_of[level]].any(axis=0)] = level.strictness
+                raised = fired[self.rows_of[level]].any(axis=0) & (outcome < level.strictness)
+                outcome[raised] = level.strictness
             self._raise_by_score(outcome, score, level)
         self._allow(outcome, fired)
         if self.policy.on_failure is OnFailure.CLOSED:
@@ -66,7 +75,9 @@ class Weights:
                 if cause.skipped:
                     rows = slice(None) if cause.rows is None else cause.rows
                     outcome[rows] = np.maximum(outcome[rows], Outcome.REVIEW.strictness)
-        return Judgement(outcome, score)
+        if scored is not None:
+            score = np.fmax(score, 100 * scored.probability)
+        return Judgement(outcome, score, np.zeros(len(score), np.bool_))
 
     def _score(self, fired: NDArray[np.bool_]) -> NDArray[np.float64]:
         total = self.points[self.with_points] @ fired[self.with_points]
@@ -82,7 +93,7 @@ class Weights:
         }
         threshold = thresholds[level]
         if threshold is not None:
-            outcome[score >= threshold] = level.strictness
+            outcome[(score >= threshold) & (outcome < level.strictness)] = level.strictness
 
     def _allow(self, outcome: NDArray[np.int8], fired: NDArray[np.bool_]) -> None:
         limit, rows = self.policy.allow_overrules, self.rows_of[Outcome.APPROVE]

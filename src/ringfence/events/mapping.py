@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 SHIPPED: Final = ("canonical", "handbook", "sparkov", "flagged-accounts", "micro-macro")
-KINDS: Final = {kind.name.lower(): kind for kind in Kind}
+KINDS: Final = {kind.name.lower(): kind for kind in Kind if kind is not Kind.ACTIVATION}
 _MADE: Final = frozenset({"kind", "ingest_time_ms", "amount_minor", "card_last4"})
 _TIMES: Final = {
     "event_time": "event_time_ms",

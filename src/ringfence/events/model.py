@@ -20,6 +20,7 @@ class Kind(IntEnum):
     PROFILE = 2  # what is known of entity_type / entity_id from now on: its attributes
     LIST_ENTRY = 3  # entity_id joins (or, removed = true, leaves) the list list_name
     FLAG = 4  # entity_type / entity_id is flagged from effective_at_ms on
+    ACTIVATION = 5  # from here on version entity_id of entity_type ("rules", "models") decides; ours alone
 
 
 ID_FIELDS: Final = (
@@ -55,7 +56,7 @@ EVENT_SCHEMA: Final = pa.schema(
         *_TRANSACTION_FIELDS,
         pa.field("label", pa.bool_()),
         pa.field("label_source", pa.string()),
-        pa.field("entity_type", pa.string()),  # profile, flag: "customer", "account", "card", ...
+        pa.field("entity_type", pa.string()),  # profile, flag: "customer", "card", ...; activation: what
         pa.field("entity_id", pa.string()),  # profile, flag, list entry
         pa.field("list_name", pa.string()),
         pa.field("list_kind", pa.string()),  # allow | block | watch

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.events.hashing import hash_text
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.reference.flags import NEVER
 from ringfence.scoring.text import Text
@@ -54,6 +55,10 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.transactions)
+
+    def add(self, name: str, values: NDArray[np.float64]) -> None:
+        """A numeric column that is known only now, NaN for null."""
+        self._numbers[name] = values
 
     def number(self, name: str) -> NDArray[np.float64]:
         """A numeric (or boolean, as 0 and 1) column as float64, NaN for null."""
@@ -125,12 +130,56 @@ class Columns:
             return self.reference.profiles.number(entity, what.removeprefix("profile."), self._ids(entity))
         return self.transactions.number(name)
 
+    def time_part(self, part: str, zone: str) -> NDArray[np.float64]:
+        """A part of the event's time in a zone (empty: the rule set's), as SQL's EXTRACT gives it."""
+        key = f"extract {part} {zone}"
+        if key not in self._numbers:
+            moment = pa.array(local_ms(self.transactions.event_time_ms, zone or self.zone), pa.timestamp("ms"))
+            self._numbers[key] = _PARTS[part](moment).to_numpy(zero_copy_only=False).astype(np.float64)
+        found: NDArray[np.float64] = self._numbers[key]
+        return found
+
+    def in_share(self, entity: str, salt: str, share: float) -> NDArray[np.bool_]:
+        """Rows whose entity belongs to a share of all, always the same ones; never without one."""
+        return in_share(self._ids(entity), hash_text(salt, self.reference.seed), share)
+
+    def within(self, begin_ms: int, end_ms: int) -> NDArray[np.bool_]:
+        """Rows with an event time from `begin_ms` up to `end_ms`, not included."""
+        times = self.transactions.event_time_ms
+        return (times >= begin_ms) & (times < end_ms)
+
     def _local_hours(self) -> Any:
         if "local_hours" not in self._numbers:
             self._numbers["local_hours"] = np.floor(
                 local_ms(self.transactions.event_time_ms, self.zone) / _HOUR_MS
             )
         return self._numbers["local_hours"]
+
+
+_PARTS: Final = {
+    "year": pc.year,
+    "month": pc.month,
+    "day": pc.day,
+    "isodow": lambda moment: pc.day_of_week(moment, count_from_zero=False),
+    "dow": lambda moment: pc.day_of_week(moment, week_start=7),
+    "hour": pc.hour,
+    "minute": pc.minute,
+    "second": pc.second,
+}
+
+
+def in_share(ids: NDArray[np.int64], salt: int, share: float) -> NDArray[np.bool_]:
+    """Which hashes fall into a share of all, by `salt`; the null hash 0 never does.
+
+    >>> ids = np.arange(1, 10_001)
+    >>> int(in_share(ids, 7, 0.25).sum() / 100)
+    25
+    """
+    mixed = (ids ^ np.int64(salt)).view(np.uint64)
+    for factor in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB):
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(factor)
+    inside: NDArray[np.bool_] = ((mixed >> np.uint64(11)) < share * 2.0**53) & (ids != 0)
+    return inside
 
 
 def local_ms(times_ms: NDArray[np.int64], zone: str) -> NDArray[np.int64]:

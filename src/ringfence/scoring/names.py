@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import difflib
 import re
+from contextlib import suppress
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, ID_FIELDS
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.errors import RuleError
     from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.program import Builder
 
 
 class Type(StrEnum):
@@ -36,6 +42,18 @@ EVENT_NAMES: Final = {
 set's zone.
 """
 
+MODEL_NAMES: Final = {"model.probability": Type.NUMBER, "model.score": Type.NUMBER}
+"""What the model says, 0 to 1 and 0 to 100: null where none speaks, or it failed."""
+
+TIME_PARTS: Final = ("year", "month", "day", "isodow", "dow", "hour", "minute", "second")
+"""What EXTRACT takes of `event_time`; isodow is 1 for Monday to 7, dow 0 for Sunday to 6."""
+
+PARAMETER_PREFIX: Final = "param."
+"""`param.x` is the parameter x of the rule or typology itself."""
+
+TYPOLOGY_PREFIX: Final = "typology."
+"""`typology.x` is the score, 0 to 100, of the rule set's typology x."""
+
 ENTITY_NAMES: Final = {
     "flagged": Type.BOOLEAN,  # a flag is in force at the event's time
     "flag_age_days": Type.NUMBER,  # since the latest such flag took effect, null without one
@@ -54,10 +72,18 @@ class Names:
     def __init__(self, spec: FeatureSpec, extra: dict[str, Type] | None = None) -> None:
         self.fixed: dict[str, Type] = {
             **EVENT_NAMES,
+            **MODEL_NAMES,
             **{f"{entity}.{name}": kind for entity in ENTITY_KEYS for name, kind in ENTITY_NAMES.items()},
             **dict.fromkeys(spec.names, Type.NUMBER),
             **(extra or {}),
         }
+        self.derived: dict[str, Callable[[Builder], int]] = {}
+        """Numbers that are worked out of others, such as typologies: what gives their register."""
+
+    def derive(self, name: str, register: Callable[[Builder], int]) -> None:
+        """A further number, worked out of others in whatever program asks for it."""
+        self.fixed[name] = Type.NUMBER
+        self.derived[name] = register
 
     def type_of(self, name: str) -> Type | None:
         """Type of a name.
@@ -87,3 +113,11 @@ class Names:
         if found:
             return f"did you mean {' or '.join(found)}?"
         return "known are event fields, features, attributes.*, <entity>.profile.* and <entity>.flagged"
+
+
+def check_zone(zone: str, error: Callable[[str], RuleError]) -> None:
+    """Raise what `error` makes of a message where this is no IANA time zone."""
+    with suppress(KeyError, ValueError, OSError):
+        ZoneInfo(zone)
+        return
+    raise error(f"{zone[:80]!r} is no time zone: write an IANA name such as Europe/Berlin")

@@ -12,11 +12,10 @@ import pyarrow as pa
 
 from ringfence.adapters.lake import guard, views
 from ringfence.adapters.lake.tables import TopicTable
-from ringfence.decisions.decision import DECISION_FIELDS, Decision
+from ringfence.decisions.decision import DECISION_FIELDS, Decision, decision_of
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
-from ringfence.scoring.rules import Outcome
 
 if TYPE_CHECKING:
     from ringfence.adapters.sqlite import Store
@@ -159,6 +158,5 @@ class Lake:
 
 def _decision(row: dict[str, Any]) -> Decision:
     fields = {field.name: row[field.name] for field in DECISION_FIELDS}
-    fields["outcome"] = Outcome(fields["outcome"])
     features = {name: row[name] for name in json.loads(row["feature_names"])}
-    return Decision(**fields, features=features, versions=json.loads(row["versions"]))
+    return decision_of(fields, features, json.loads(row["versions"]), json.loads(row["challenger_names"]))

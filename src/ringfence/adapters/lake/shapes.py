@@ -33,6 +33,7 @@ EMPTY: Final[dict[str, pa.Table]] = {
             ("rules_digest", _CONSTANT),
             ("versions", _CONSTANT),
             ("feature_names", _CONSTANT),
+            ("challenger_names", _CONSTANT),
         ]
     ).empty_table(),
     FLAG_MATCHES: FLAG_MATCH_SCHEMA.empty_table(),
@@ -56,6 +57,7 @@ def decision_rows(batch: LogBatch) -> pa.Table:
         "rules_digest": decisions.versions.get("rules"),
         "versions": json.dumps(decisions.versions),
         "feature_names": json.dumps(decisions.feature_names),
+        "challenger_names": json.dumps(decisions.challenger_names),
     }
     rows = pa.Table.from_batches([decisions.table]).replace_schema_metadata(None)
     first = pa.array(np.zeros(len(rows), np.int32))

@@ -62,7 +62,7 @@ def decision_views(columns: Iterable[str]) -> list[str]:
     for entity in dict.fromkeys(name.partition(".")[0] for name in features):
         own = [name for name in features if name.startswith(f"{entity}.")]
         structs.append(f"{_struct(own, f'{entity}.')} AS {quoted(entity)}")
-    left_out = ", ".join(["feature_names", *map(quoted, features)])
+    left_out = ", ".join(["feature_names", "challenger_names", *map(quoted, features)])
     decisions = (
         f"SELECT * EXCLUDE ({left_out}), make_timestamp_ms(event_time_ms) AS event_time, "
         "make_timestamp_ms(decided_at_ms) AS decided_at FROM raw_decisions"

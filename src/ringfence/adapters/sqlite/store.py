@@ -89,6 +89,16 @@ class Store:
         payload: bytes | None = self.log.database.fetch_value("schedule", {}, None)
         return payload
 
+    def remember(self, name: str, value: str) -> None:
+        """Keep a word about the store itself under a name, in place of the one before."""
+        with self.log.transaction() as connection:
+            connection.execute(SQL["remember"], {"name": name, "value": value.encode()})
+
+    def remembered(self, name: str) -> str | None:
+        """What `remember` kept."""
+        value: bytes | None = self.log.database.fetch_value("remembered", {"name": name}, None)
+        return None if value is None else value.decode()
+
     def close(self) -> None:
         """Let the next writer in. Closing twice is allowed."""
         self.log.close()
