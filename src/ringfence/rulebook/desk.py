@@ -1,0 +1,229 @@
+"""What people do with the rule book: look, check, change, approve, put in force, roll back.
+
+Core only: where changes are kept, how a version enters the log and what time it is are given by the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from ringfence.errors import InputError, RuleError
+from ringfence.events.activation import Part, activation
+from ringfence.rulebook.changes import (
+    Activation,
+    ApprovalError,
+    Change,
+    Origin,
+    Proposed,
+    Review,
+    StaleError,
+    head,
+    is_approved,
+    latest_of,
+)
+from ringfence.rulebook.difference import Difference, difference
+from ringfence.scoring.rules import Mode, RuleSet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.rulebook.changes import Book
+
+
+class Force(Protocol):
+    """What is in force, and how that changes: the log, seen from here."""
+
+    def active(self) -> str:
+        """Digest of the rules that judge the next event."""
+        ...
+
+    def activations(self) -> Sequence[Activation]:
+        """Every version that has been in force, from the one in force at the beginning on."""
+        ...
+
+    def fit(self, ruleset: RuleSet) -> None:
+        """`RuleError` where these rules do not compile over the features in use."""
+        ...
+
+    def put(self, change: EventBatch) -> int:
+        """Append an activation to the log, durable on return; its offset."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who does something, when, and why. `may_approve` where more than editing is allowed."""
+
+    name: str
+    now_ms: int
+    note: str = ""
+    may_approve: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One project's rule book. With `require_approval` nothing takes effect that only its author has seen."""
+
+    book: Book
+    force: Force
+    require_approval: bool = False
+
+    def head(self) -> str | None:
+        """The version that the next edit has to name."""
+        newest = head(self.book.changes())
+        return newest.digest if newest else None
+
+    def ruleset(self, digest: str) -> RuleSet:
+        """The rules of a version; `InputError` where it is not kept."""
+        body = self.book.body(digest)
+        if body is None:
+            raise InputError(f"no version {digest[:40]!r} is kept: `ringfence rules versions` shows them all")
+        return RuleSet.from_json(body)
+
+    def resolve(self, digest: str) -> str:
+        """The whole digest of one that may be shortened, or of `active` or `head`."""
+        if digest == "active":
+            return self.force.active()
+        if digest == "head":
+            return self.head() or self.force.active()
+        if self.book.body(digest) is not None:
+            return digest
+        return latest_of(self.book.changes(), digest).digest
+
+    def difference(self, before: str, after: str) -> Difference:
+        """What changed between two versions."""
+        return difference(self.ruleset(self.resolve(before)), self.ruleset(self.resolve(after)))
+
+    def save(self, ruleset: RuleSet, based_on: str, who: Who, origin: Origin = Origin.EDIT) -> Change:
+        """Keep a new version; nothing takes effect.
+
+        `RuleError` where it does not compile, `StaleError` where `based_on` is not the newest version,
+        `InputError` where nothing changes.
+        """
+        self.force.fit(ruleset)
+        based_on = self.resolve(based_on)
+        if based_on == ruleset.digest:
+            raise InputError(f"nothing changes: version {based_on} has this very content")
+        return self._keep(ruleset, based_on, who, origin)
+
+    def set_mode(self, rule_id: str, mode: Mode, based_on: str, who: Who) -> Change:
+        """Keep a new version in which one rule has another mode. Errors as of `save`."""
+        ruleset = self.ruleset(self.resolve(based_on))
+        return self.save(with_mode(ruleset, rule_id, mode), based_on, who)
+
+    def review(self, digest: str, who: Who, *, approve: bool) -> Change:
+        """Say yes or no to the newest change that led to a version. `ApprovalError` for its own author."""
+        change = latest_of(self.book.changes(), self.resolve(digest))
+        if change.approved is not None:
+            said = "approved" if change.approved else "rejected"
+            raise InputError(f"version {change.digest} has been {said} by {change.reviewer}: nothing to do")
+        if not who.may_approve or (approve and change.author == who.name):
+            raise _needs_another(change.digest)
+        done = self.book.review(
+            change.number,
+            Review(approved=approve, reviewer=who.name, reviewed_ms=who.now_ms, note=who.note),
+        )
+        return done or latest_of(self.book.changes(), change.digest)
+
+    def activate(self, digest: str, who: Who) -> Activation:
+        """Put a version in force from the end of the log on. `ApprovalError` until it is approved."""
+        digest = self.resolve(digest)
+        if digest == self.force.active():
+            raise InputError(f"version {digest} is in force already")
+        ruleset, changes = self.ruleset(digest), self.book.changes()
+        if self.require_approval and not (who.may_approve and is_approved(changes, digest)):
+            raise _needs_another(digest)
+        self.force.fit(ruleset)
+        batch = activation(Part.RULES, digest, who.now_ms, author=who.name, note=who.note)
+        offset = self.force.put(batch)
+        return Activation(
+            digest=digest, offset=offset, time_ms=who.now_ms, author=who.name, note=who.note or None
+        )
+
+    def roll_back(self, who: Who, to: str | None = None) -> Activation:
+        """Put an earlier version in force again, that before the present one unless `to` names it.
+
+        What was in force once needs no second look, only somebody who may approve.
+        """
+        digest = self._before() if to is None else self.resolve(to)
+        if digest == self.force.active():
+            raise InputError(f"version {digest} is in force already")
+        if self.require_approval and not (who.may_approve and self._known_good(digest)):
+            raise _needs_another(digest)
+        newest = self.head()
+        if digest != newest:
+            self._keep(self.ruleset(digest), newest, who, Origin.ROLLBACK, approved=True)
+        return self.activate(digest, who)
+
+    def deploy_file(self, ruleset: RuleSet, who: Who) -> Change | None:
+        """Take in the rule book that a process was started with, where it is not the newest version."""
+        newest = self.head()
+        if newest == ruleset.digest:
+            return None
+        return self._keep(ruleset, newest, who, Origin.FILE, approved=newest is None or None)
+
+    def _keep(
+        self,
+        ruleset: RuleSet,
+        based_on: str | None,
+        who: Who,
+        origin: Origin,
+        *,
+        approved: bool | None = None,
+    ) -> Change:
+        proposed = Proposed(
+            digest=ruleset.digest,
+            body=ruleset.to_json(),
+            based_on=based_on,
+            author=who.name,
+            created_ms=who.now_ms,
+            note=who.note,
+            origin=origin,
+        )
+        own = Review(approved=True, reviewer=who.name, reviewed_ms=who.now_ms)
+        change = self.book.add(proposed, own if approved or not self.require_approval else None)
+        if change is None:
+            raise self._stale(based_on or "")
+        return change
+
+    def _stale(self, based_on: str) -> StaleError:
+        newest = self.head() or ""
+        found = self.difference(based_on, newest)
+        return StaleError(
+            f"version {based_on} is not the newest any more, {newest} is (different: "
+            f"{', '.join(found.names) or 'the order'}): look at what changed, then edit that version",
+            found,
+        )
+
+    def _before(self) -> str:
+        active = self.force.active()
+        earlier = [entry.digest for entry in self.force.activations() if entry.digest != active]
+        if not earlier:
+            raise InputError("nothing to roll back to: these rules have been in force from the beginning")
+        return earlier[-1]
+
+    def _known_good(self, digest: str) -> bool:
+        was_in_force = any(entry.digest == digest for entry in self.force.activations())
+        return was_in_force or is_approved(self.book.changes(), digest)
+
+
+def with_mode(ruleset: RuleSet, rule_id: str, mode: Mode) -> RuleSet:
+    """The same rules, one of them with another mode. An archived rule comes back as a draft first."""
+    found = next((rule for rule in ruleset.rules if rule.id == rule_id), None)
+    if found is None:
+        raise InputError(f"no rule {rule_id[:80]!r} in version {ruleset.digest}: `ringfence rules list`")
+    if found.mode is Mode.ARCHIVED and mode is not Mode.DRAFT:
+        raise RuleError(f"rule {rule_id!r} is archived: make it a draft first, then look at it again")
+    changed = msgspec.structs.replace(found, mode=mode)
+    rules = tuple(changed if rule is found else rule for rule in ruleset.rules)
+    return msgspec.structs.replace(ruleset, rules=rules)
+
+
+def _needs_another(digest: str) -> ApprovalError:
+    return ApprovalError(
+        f"version {digest} has to be approved by somebody with the role admin who did not write it"
+    )
