@@ -1,0 +1,186 @@
+"""Decisions found by what they have to do with, without reading the others.
+
+    decision log ──► pieces on disk (many rows, sorted terms) ··· pieces in memory (the latest rows)
+
+A projection of the log: `refresh` takes in what the log has gained; the folder may be deleted at any time.
+Which rows make up a piece follows from the log alone.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ringfence.adapters.finder import disk
+from ringfence.adapters.finder.piece import Piece, TableListing, in_memory
+from ringfence.adapters.finder.query import Found, Term, Wanted
+from ringfence.adapters.finder.rows import SCHEMA, rows_of
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.ports import DECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ringfence.ports import EventLog
+
+READER: Final = "finder"
+PIECE_ROWS: Final = 131_072
+_STEP_ROWS: Final = 65_536  # taken in at once, so that others get a turn
+
+
+class Place(NamedTuple):
+    """Where a row is; `when` are its event time and offset."""
+
+    when: tuple[int, int]
+    piece: Piece
+    row: int
+
+
+class Finder:
+    """The index of one log. Any thread may ask; one at a time takes in."""
+
+    def __init__(self, log: EventLog, folder: Path, seed: int, piece_rows: int = PIECE_ROWS) -> None:
+        self._log = log
+        self._folder = folder
+        self._seed = seed
+        self._piece_rows = piece_rows
+        self._lock = Lock()
+        self._stored, self._first = self._open()
+        self._end = self._first
+        self._tail: list[Piece] = []  # each more than twice as long as the next one
+
+    @property
+    def behind(self) -> int:
+        """Decisions of the log that are not in the index yet."""
+        return self._log.end_offset(DECISIONS) - self._end
+
+    def refresh(self) -> None:
+        """Take in what the log has gained."""
+        while self.step():
+            pass
+
+    def step(self) -> bool:
+        """Take in some of what the log has gained; whether there was anything."""
+        with self._lock:
+            fresh: list[pa.Table] = []
+            begin = self._end
+            for batch in self._log.read(DECISIONS, self._end):
+                fresh.append(rows_of(DecisionBatch.decode(batch.payload), self._log))
+                self._end = batch.next_offset
+                if self._end - self._first >= self._piece_rows:
+                    self._store([*self._tables(), *fresh])
+                    return True
+                if self._end - begin >= _STEP_ROWS:
+                    break
+            if fresh:
+                self._append(pa.concat_tables(fresh))
+            return bool(fresh)
+
+    def points(self, wanted: Wanted, most: int) -> dict[str, list[Any]]:
+        """Event times, amounts and strictness of the newest rows that are wanted, ascending: for a plot."""
+        keys = self._keys(wanted.terms)
+        chosen = [(piece, piece.matching(wanted, keys)[-most:]) for piece in self._pieces()]
+        time = np.concatenate([np.empty(0, np.int64), *(piece.time[rows] for piece, rows in chosen)])
+        order = np.argsort(time, kind="stable")[-most:]
+        amount = np.concatenate([np.empty(0), *(piece.amount[rows] for piece, rows in chosen)])[order]
+        outcome = np.concatenate([np.empty(0, np.int8), *(piece.outcome[rows] for piece, rows in chosen)])
+        return {
+            "time_ms": time[order].tolist(),
+            "amount": [None if np.isnan(value) else value for value in amount.tolist()],
+            "outcome": outcome[order].tolist(),
+        }
+
+    def find(self, wanted: Wanted, limit: int = 50) -> Found:
+        """The newest rows that are wanted, by event time."""
+        keys = self._keys(wanted.terms)
+        total = 0
+        places: list[Place] = []
+        for piece in self._pieces():
+            rows = piece.matching(wanted, keys)
+            total += len(rows)
+            places += [
+                Place((int(piece.time[row]), int(piece.offset[row])), piece, row)
+                for row in piece.before(rows, wanted.before)[-limit - 1 :].tolist()
+            ]
+        places.sort(key=lambda place: place.when, reverse=True)
+        chosen = places[:limit]
+        after = chosen[-1].when if len(places) > limit else None
+        return Found(_fetch(chosen), total, after)
+
+    def count(self, wanted: Wanted) -> int:
+        """How many rows are wanted."""
+        keys = self._keys(wanted.terms)
+        return sum(len(piece.matching(wanted, keys)) for piece in self._pieces())
+
+    def histogram(self, wanted: Wanted, edges_ms: Sequence[int]) -> NDArray[np.int64]:
+        """How many rows are wanted in each span between two times."""
+        keys = self._keys(wanted.terms)
+        counts = np.zeros(len(edges_ms) - 1, np.int64)
+        for piece in self._pieces():
+            times = piece.time[piece.matching(wanted, keys)]
+            counts += np.diff(np.searchsorted(times, edges_ms))
+        return counts
+
+    def span_ms(self) -> tuple[int, int] | None:
+        """Event times of the first and of the last decision."""
+        pieces = [piece for piece in self._pieces() if len(piece)]
+        if not pieces:
+            return None
+        return min(int(piece.time[0]) for piece in pieces), max(int(piece.time[-1]) for piece in pieces)
+
+    def _keys(self, terms: Sequence[Term]) -> list[int]:
+        return [term.key(self._seed) for term in terms]
+
+    def _pieces(self) -> list[Piece]:
+        with self._lock:
+            return [*self._stored, *self._tail]
+
+    def _tables(self) -> list[pa.Table]:
+        return [piece.listing.table for piece in self._tail if isinstance(piece.listing, TableListing)]
+
+    def _append(self, table: pa.Table) -> None:
+        """Merge with pieces that are not much longer, so that there are few and little is done twice."""
+        tail = list(self._tail)
+        while tail and len(tail[-1]) <= 2 * len(table):
+            last = tail.pop().listing
+            assert isinstance(last, TableListing)
+            table = pa.concat_tables([last.table, table])
+        self._tail = [*tail, in_memory(table, self._seed)]
+
+    def _store(self, tables: list[pa.Table]) -> None:
+        name = f"{self._first:020d}-{self._end:020d}"
+        path = disk.save(self._folder, name, pa.concat_tables(tables), self._seed)
+        self._stored = [*self._stored, disk.load(path)]
+        self._tail = []
+        self._first = self._end
+        self._log.commit_reader(READER, DECISIONS, self._end)
+
+    def _open(self) -> tuple[list[Piece], int]:
+        """Stored pieces that follow on without a gap, and where the next one begins."""
+        spans = sorted((*map(int, path.name.split("-")), path) for path in self._folder.glob("[0-9]*[0-9]"))
+        at = self._log.start_offset(DECISIONS)
+        if spans:
+            at = min(at, spans[0][0])
+        pieces = []
+        for first, after, path in spans:
+            if first == at:
+                pieces.append(disk.load(path))
+                at = after
+        return pieces, at
+
+
+def _fetch(places: Sequence[Place]) -> list[dict[str, Any]]:
+    """The rows themselves, newest first."""
+    members: dict[int, tuple[Piece, list[int]]] = {}
+    for place in places:
+        members.setdefault(id(place.piece), (place.piece, []))[1].append(place.row)
+    batches = [batch for piece, rows in members.values() for batch in piece.listing.take(sorted(rows))]
+    found: list[dict[str, Any]] = pa.Table.from_batches(batches, SCHEMA).to_pylist()
+    found.sort(key=lambda row: (row["event_time_ms"], row["offset"]), reverse=True)
+    return found

@@ -1,0 +1,119 @@
+"""Decisions found by entity, rule, outcome and time: as many pieces as may be, the same answer."""
+
+import shutil
+
+import numpy as np
+import pytest
+from tests.adapters.test_lake import decisions, events
+
+from ringfence.adapters.finder import Finder, Term, Wanted
+from ringfence.adapters.sqlite import Store
+from ringfence.errors import InputError
+from ringfence.scoring.rules import Outcome
+
+BATCH = 21  # twenty payments and a label
+DECLINED = frozenset({Outcome.DECLINE})
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "data") as found:
+        yield found
+
+
+def fill(store, batches):
+    """Payments t<offset> of card c<offset % 3>, one a second, every fourth declined by rule `fast`."""
+    for _ in range(batches):
+        base = store.log.end_offset("events")
+        told = decisions(base, BATCH)
+        told = told.__class__("decisions", store.log.end_offset("decisions"), BATCH - 1, 0, 0, told.payload)
+        store.commit([events(base, BATCH), told])
+
+
+def expected(store, batches):
+    """Offsets of all payments, newest first."""
+    return [base * BATCH + row for base in range(batches) for row in range(BATCH - 1)][::-1]
+
+
+@pytest.mark.parametrize("piece_rows", [30, 45, 10_000])
+def test_every_way_to_look_gives_what_a_look_at_each_row_gives(store, tmp_path, piece_rows):
+    finder = Finder(store.log, tmp_path / "index", 5, piece_rows)
+    for _ in range(3):
+        fill(store, 3)
+        finder.refresh()
+    every = expected(store, 9)
+    cases = {
+        Wanted(): every,
+        Wanted(outcomes=DECLINED): [o for o in every if o % 4 == 0],
+        Wanted(terms=(Term("card", "c1"),)): [o for o in every if o % 3 == 1],
+        Wanted(terms=(Term("card", "c1"), Term("rule", "fast"))): [o for o in every if o % 12 == 4],
+        Wanted(since_ms=50_000, until_ms=100_000): [o for o in every if 50 <= o < 100],
+        Wanted(terms=(Term("card", "c2"),), since_ms=50_000): [o for o in every if o % 3 == 2 and o >= 50],
+        Wanted(min_amount=100.0): [o for o in every if o + 0.05 >= 100],
+        Wanted(min_score=11): [],
+        Wanted(terms=(Term("device", "c1"),)): [],
+    }
+    for wanted, offsets in cases.items():
+        found = finder.find(wanted, 1000)
+        assert [row["offset"] for row in found.rows] == offsets, wanted
+        assert found.total == finder.count(wanted) == len(offsets)
+    row = finder.find(Wanted(), 1).rows[0]
+    assert (row["transaction_id"], row["card_id"], row["amount"]) == ("t187", "c1", 187.05)
+
+
+def test_page_after_page_gives_each_decision_once_also_while_new_ones_come(store, tmp_path):
+    finder = Finder(store.log, tmp_path / "index", 5, 30)
+    fill(store, 4)
+    finder.refresh()
+    seen, before = [], None
+    while True:
+        found = finder.find(Wanted(before=before), 7)
+        seen += [row["offset"] for row in found.rows]
+        before = found.after
+        if before is None:
+            break
+        fill(store, 1)
+        finder.refresh()
+    assert seen == expected(store, 4)
+
+
+def test_the_folder_may_go_and_what_is_there_is_not_made_again(store, tmp_path):
+    fill(store, 5)
+    Finder(store.log, tmp_path / "index", 5, 30).refresh()
+    again = Finder(store.log, tmp_path / "index", 5, 30)
+    assert again.behind == 20  # only the tail
+    again.refresh()
+    shutil.rmtree(next((tmp_path / "index").iterdir()))
+    other = Finder(store.log, tmp_path / "index", 5, 30)
+    other.refresh()
+    for finder in (again, other):
+        assert [row["offset"] for row in finder.find(Wanted(), 1000).rows] == expected(store, 5)
+
+
+def test_counts_over_time_and_points_for_a_plot(store, tmp_path):
+    finder = Finder(store.log, tmp_path / "index", 5, 30)
+    assert finder.span_ms() is None
+    fill(store, 5)
+    finder.refresh()
+    assert finder.span_ms() == (0, 103_000)
+    wanted = Wanted(terms=(Term("rule", "fast"),))
+    assert finder.histogram(wanted, [0, 40_000, 80_000]).tolist() == [9, 10]
+    points = finder.points(wanted, 4)
+    assert points["time_ms"] == [88_000, 92_000, 96_000, 100_000]
+    assert np.allclose(points["amount"], [88.05, 92.05, 96.05, 100.05])
+    assert points["outcome"] == [3, 3, 3, 3]
+
+
+def test_a_decision_stays_when_retention_has_taken_its_payment(store, tmp_path):
+    fill(store, 2)
+    store.log.trim("events", BATCH)
+    finder = Finder(store.log, tmp_path / "index", 5)
+    finder.refresh()
+    rows = {row["offset"]: row for row in finder.find(Wanted(), 1000).rows}
+    assert (rows[3]["transaction_id"], rows[3]["card_id"], rows[3]["amount"]) == ("t3", None, None)
+    assert rows[BATCH]["card_id"] == "c0"
+
+
+def test_an_unknown_kind_of_term_is_refused_with_those_that_there_are(store, tmp_path):
+    with pytest.raises(InputError, match="one of card, customer"):
+        Finder(store.log, tmp_path / "index", 5).find(Wanted(terms=(Term("planet", "x"),)))
