@@ -7,7 +7,6 @@ from tests.spine import batch, payments
 
 from ringfence.compose import load_definitions, open_session
 from ringfence.decisions.decision import DecisionBatch
-from ringfence.errors import StoreError
 from ringfence.events.activation import Part, activation
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS
@@ -69,8 +68,9 @@ def test_a_changed_file_is_put_in_force_at_the_next_start_and_says_who(tmp_path,
         assert session.runner.pipeline.offset == count + 1
 
 
-def test_a_pipeline_without_a_library_refuses_to_guess(book):
+def test_a_pipeline_without_a_library_keeps_what_it_was_given(book):
     definitions = book(10)
     pipeline = Pipeline(definitions.spec, definitions.rules)
-    with pytest.raises(StoreError, match="library"):
-        pipeline.step(activation(Part.RULES, "other", 1, author="mira"))
+    assert pipeline.step(activation(Part.RULES, "other", 1, author="mira")).decisions is None
+    assert pipeline.versions[Part.RULES] == definitions.rules.ruleset.digest
+    assert pipeline.offset == 1

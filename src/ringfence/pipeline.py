@@ -19,7 +19,6 @@ import pyarrow as pa
 from ringfence.decisions.decide import Decider
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.policy import Cause
-from ringfence.errors import StoreError
 from ringfence.events.activation import Part, is_activation, versions
 from ringfence.features.engine import Engine
 from ringfence.scoring.columns import Columns
@@ -71,7 +70,8 @@ class Pipeline:
     ) -> None:
         """`seed` keys the hashes of ids; one log keeps one seed.
 
-        `library` has the versions that the log activates. `stopwatch` gives seconds, for `seconds` and
+        `library` has the versions that the log activates; without one they are passed over, and what is
+        given here decides throughout, as a backtest wants. `stopwatch` gives seconds, for `seconds` and
         latencies.
         """
         self.spec = spec
@@ -99,10 +99,8 @@ class Pipeline:
 
     def activate(self, part: Part, digest: str) -> None:
         """Use a version of the library from the next event on."""
-        if self.versions[part] == digest:
+        if self._library is None or self.versions[part] == digest:
             return
-        if self._library is None:
-            raise StoreError(f"the log activates {part} {digest}, and this pipeline was given no library")
         if part is Part.RULES:
             self.use(self._library.rules(digest))
         else:

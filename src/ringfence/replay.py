@@ -136,7 +136,9 @@ def _unequal(one: Any, other: Any) -> NDArray[np.bool_]:
         return (bits[0] != bits[1]) | (nulls[0] != nulls[1])
     if pa.types.is_list(one.type):
         one, other = (pc.binary_join(_texts(side), "\x1f") for side in (one, other))
-    return ~np.asarray(pc.fill_null(pc.equal(_plain(one), _plain(other)), fill_value=False))
+    one, other = _plain(one), _plain(other)
+    same = pc.or_(pc.fill_null(pc.equal(one, other), False), pc.and_(pc.is_null(one), pc.is_null(other)))
+    return ~np.asarray(same)
 
 
 def _texts(lists: Any) -> Any:
