@@ -9,18 +9,20 @@ result is given only after the commit that made it durable.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.api.outcomes import Taken, sort_out
 from ringfence.api.problems import overloaded, unavailable
+from ringfence.events.activation import is_activation
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from ringfence.api.outcomes import Resolver, Result, Ticket
@@ -34,6 +36,14 @@ MOST_ROWS: Final = 4096
 
 _TICK_SECONDS: Final = 0.1  # how long a thread may take to notice that the other has failed
 _IN_FLIGHT: Final = 2  # steps that wait for their commit
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """Events of the server's own making: an activation, which is a batch of its own, or list entries."""
+
+    events: EventBatch
+    result: asyncio.Future[list[int]]  # offset of each, -1 where its id came before with other content
 
 
 class Decider:
@@ -58,15 +68,15 @@ class Decider:
         self._clock = clock
         self._most_waiting = most_waiting
         self._failed = failed
-        self._queue: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
-        self._commits: queue.Queue[tuple[Taken, Work] | None] = queue.Queue(_IN_FLIGHT)
+        self._queue: queue.SimpleQueue[Ticket | Order | None] = queue.SimpleQueue()
+        self._commits: queue.Queue[tuple[Taken | Order, Work] | None] = queue.Queue(_IN_FLIGHT)
         loops = {"ringfence-take": self._take_loop, "ringfence-commit": self._commit_loop}
         self._threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
             for name, loop in loops.items()
         ]
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._open: set[Ticket] = set()  # without a result yet; belongs to the event loop
+        self._open: set[Ticket | Order] = set()  # without a result yet; belongs to the event loop
         self.failure: BaseException | None = None
         self.waiting = 0  # records that wait or are under way; belongs to the event loop
 
@@ -87,6 +97,21 @@ class Decider:
         self._open.add(ticket)
         self._queue.put(ticket)
 
+    async def put(self, events: EventBatch) -> list[int]:
+        """Take events of the server's own, between two steps; their offsets, once they are durable."""
+        if self.failure is not None or self._loop is None:
+            raise _cannot_decide()
+        order = Order(events, self._loop.create_future())
+        self._open.add(order)
+        self._queue.put(order)
+        return await order.result
+
+    def put_and_wait(self, events: EventBatch) -> list[int]:
+        """`put` from another thread than the event loop's."""
+        if self._loop is None:
+            raise _cannot_decide()
+        return asyncio.run_coroutine_threadsafe(self.put(events), self._loop).result()
+
     def stop(self) -> None:
         """Finish what is queued and return once it is committed."""
         self._queue.put(None)
@@ -97,34 +122,39 @@ class Decider:
     def _take_loop(self) -> None:
         done = False
         while not done and self.failure is None:
-            tickets, done = self._gather()
+            tickets, order, done = self._gather()
             if tickets:
                 taken = self._decode(tickets)
                 self._pass_on((taken, self._runner.take(taken.events, taken.bad)))
+            if order is not None:
+                act = self._runner.activate if is_activation(order.events) else self._runner.take
+                self._pass_on((order, act(order.events)))
         self._pass_on(None)
 
-    def _pass_on(self, pair: tuple[Taken, Work] | None) -> None:
+    def _pass_on(self, pair: tuple[Taken | Order, Work] | None) -> None:
         """To the committing thread, which may be behind, or may have failed."""
         while self.failure is None:
             with contextlib.suppress(queue.Full):
                 self._commits.put(pair, timeout=_TICK_SECONDS)
                 return
 
-    def _gather(self) -> tuple[list[Ticket], bool]:
-        """Wait for one request, then take all that are there, up to `MOST_ROWS` records."""
+    def _gather(self) -> tuple[list[Ticket], Order | None, bool]:
+        """Wait for one request, then take all that are there, up to `MOST_ROWS` records or to an order."""
         tickets: list[Ticket] = []
         rows = 0
-        ticket = self._queue.get()
-        while ticket is not None:
-            tickets.append(ticket)
-            rows += len(ticket.lines)
+        item = self._queue.get()
+        while item is not None:
+            if isinstance(item, Order):
+                return tickets, item, False
+            tickets.append(item)
+            rows += len(item.lines)
             if rows >= MOST_ROWS:
-                return tickets, False
+                return tickets, None, False
             try:
-                ticket = self._queue.get_nowait()
+                item = self._queue.get_nowait()
             except queue.Empty:
-                return tickets, False
-        return tickets, True
+                return tickets, None, False
+        return tickets, None, True
 
     def _decode(self, tickets: list[Ticket]) -> Taken:
         now_ms = self._clock.now_ms()
@@ -160,12 +190,19 @@ class Decider:
             pairs = [pair for pair in ready if pair is not None]
             if pairs:
                 self._runner.commit([work for _, work in pairs])
-                settled = [
-                    found
-                    for taken, work in pairs
-                    for found in zip(taken.tickets, self._resolver.resolve(taken, work), strict=True)
-                ]
+                settled: list[tuple[Ticket, list[Result]]] = []
+                for taken, work in pairs:
+                    if isinstance(taken, Order):
+                        self._on_loop(self._fulfil, (taken, work.admitted.offsets.tolist()))
+                    else:
+                        settled += zip(taken.tickets, self._resolver.resolve(taken, work), strict=True)
                 self._on_loop(self._settle, settled)
+
+    def _fulfil(self, fulfilled: tuple[Order, list[int]]) -> None:
+        order, offsets = fulfilled
+        self._open.discard(order)
+        if not order.result.done():
+            order.result.set_result(offsets[-len(order.events) :])
 
     def _settle(self, settled: list[tuple[Ticket, list[Result]]]) -> None:
         for ticket, results in settled:
