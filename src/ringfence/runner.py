@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ringfence.errors import CorruptError
 from ringfence.events import codec
-from ringfence.events.activation import Part
+from ringfence.events.activation import Part, versions
 from ringfence.events.batch import EventBatch
 from ringfence.intake import Admitted, Intake
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
@@ -198,7 +198,12 @@ class Runner:
         return work
 
     def activate(self, change: EventBatch) -> Work:
-        """Put a version in force (`events.activation`) from the end of the log on; `commit` it in order."""
+        """Put a version in force (`events.activation`) from the end of the log on; `commit` it in order.
+
+        Nothing has changed where the library cannot give it (`RingfenceError`).
+        """
+        for part, digest in versions(change):
+            self.pipeline.activate(part, digest)
         return self._step(
             self.intake.admit_now(change, self.pipeline.offset), self.pipeline.stopwatch(), bad=()
         )
