@@ -87,3 +87,15 @@ _PLACE: Final[list[BoundFeature]] = [
 
 CATALOG: Final = FeatureSpec.of(*_CARD, *_CUSTOMER, *_ACCOUNT, *_MERCHANT, *_PLACE)
 """Fifty features of eight entities."""
+
+_PAIR: Final = CUSTOMER * DEVICE
+_COUNTERPARTY: Final = entity("counterparty")
+
+EXTENDED: Final = CATALOG.with_features(
+    _PAIR.count("1h"),
+    _PAIR.seconds_since_first(),
+    _COUNTERPARTY.distinct("account", "7d"),
+    _COUNTERPARTY.sum("amount", "1d"),
+    _COUNTERPARTY.seconds_since_first(),
+)
+"""The catalog with what the typologies `new_device_spree` and `mule_fan_in` ask for."""

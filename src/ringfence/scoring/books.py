@@ -11,7 +11,8 @@ import msgspec
 import yaml
 
 from ringfence.errors import RuleError
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.ruleset import RuleSet
+from ringfence.scoring.typologies import used
 
 MAX_BYTES: Final = 4 << 20
 MAX_DEPTH: Final = 16
@@ -28,12 +29,34 @@ def load_book(text: str, origin: str = "rules") -> RuleSet:
         raise RuleError(f"{origin}: larger than {MAX_BYTES >> 20} MiB")
     root = _compose(text, origin)
     try:
-        data = yaml.SafeLoader("").construct_document(root)
+        data = _with_shipped(_Loader("").construct_document(root), root, origin)
         return msgspec.convert(data, RuleSet)
     except msgspec.ValidationError as error:
         raise RuleError(_located(str(error), root, origin)) from error
     except (yaml.YAMLError, ValueError) as error:
         raise RuleError(f"{origin}: {error}") from error
+
+
+def _with_shipped(data: Any, root: yaml.Node, origin: str) -> Any:
+    """The book with each `use: NAME` of its typologies replaced by what it stands for."""
+    items = data.get("typologies") if isinstance(data, dict) else None
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        if isinstance(item, dict) and "use" in item:
+            try:
+                data["typologies"][index] = used(item)
+            except RuleError as error:
+                raise RuleError(_located(f"{error} - at `$.typologies[{index}]`", root, origin)) from error
+    return data
+
+
+class _Loader(yaml.SafeLoader):
+    """Dates stay texts, as they are in JSON."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def dump_book(ruleset: RuleSet) -> str:
@@ -55,7 +78,7 @@ def default_book_text() -> str:
 def _compose(text: str, origin: str) -> Any:
     try:
         _check_events(text, origin)
-        root = yaml.compose(text, yaml.SafeLoader)
+        root = yaml.compose(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise RuleError(f"{origin}{line}: {error.problem or 'this is no YAML'}") from error
@@ -70,7 +93,7 @@ def _compose(text: str, origin: str) -> Any:
 def _check_events(text: str, origin: str) -> None:
     """Refuse what would make reading a book recurse or grow without bound."""
     depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
+    for event in yaml.parse(text, _Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         line = f", line {event.start_mark.line + 1}" if event.start_mark else ""
         if depth > MAX_DEPTH:

@@ -134,7 +134,9 @@ class Columns:
         """A part of the event's time in a zone (empty: the rule set's), as SQL's EXTRACT gives it."""
         key = f"extract {part} {zone}"
         if key not in self._numbers:
-            moment = pa.array(local_ms(self.transactions.event_time_ms, zone or self.zone), pa.timestamp("ms"))
+            moment = pa.array(
+                local_ms(self.transactions.event_time_ms, zone or self.zone), pa.timestamp("ms")
+            )
             self._numbers[key] = _PARTS[part](moment).to_numpy(zero_copy_only=False).astype(np.float64)
         found: NDArray[np.float64] = self._numbers[key]
         return found

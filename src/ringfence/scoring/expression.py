@@ -1,19 +1,25 @@
 """Type check and compilation of one expression: its syntax tree becomes steps of a program.
 
 A name has one type, except attributes and profile fields, which take the type that the other side asks for:
-text beside a text, boolean where a condition stands, number otherwise.
+text beside a text, boolean where a condition stands, number otherwise. `param.x` is a constant: the
+parameter of that name, of the rule or typology that is compiled.
 """
 
 from __future__ import annotations
 
+import difflib
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
-from ringfence.scoring.names import Names, Type
+from ringfence.scoring.names import PARAMETER_PREFIX, Names, Type
 from ringfence.scoring.syntax import Parsed, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ringfence.errors import RuleError
     from ringfence.scoring.program import Builder
     from ringfence.scoring.truth import Truth
@@ -32,18 +38,87 @@ _TYPES: Final[dict[type[exp.Expression], Type]] = {
     ),
     **dict.fromkeys(COMPARISONS, Type.BOOLEAN),
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg), Type.NUMBER),
-    **dict.fromkeys((exp.Abs, exp.Round, exp.Floor, exp.Ceil, exp.Length), Type.NUMBER),
+    **dict.fromkeys((exp.Abs, exp.Round, exp.Floor, exp.Ceil, exp.Length, exp.Extract), Type.NUMBER),
     **dict.fromkeys((exp.Lower, exp.Upper), Type.TEXT),
 }
 _CHOICES: Final = (exp.Case, exp.Coalesce, exp.Nullif, exp.Least, exp.Greatest)
 
 
-def compile_expression(text: str, names: Names, build: Builder) -> Truth:
+NO_PARAMETERS: Final[Mapping[str, float | str]] = MappingProxyType({})
+
+
+def compile_expression(
+    text: str, names: Names, build: Builder, parameters: Mapping[str, float | str] = NO_PARAMETERS
+) -> Truth:
     """Compile a boolean expression into the program. RuleError points at what is wrong."""
+    return compile_condition(read(text, parameters), names, build)
+
+
+def compile_condition(parsed: Parsed, names: Names, build: Builder) -> Truth:
+    """As `compile_expression`, of what `read` gave or of a part of it."""
     from ringfence.scoring.lower_boolean import boolean  # noqa: PLC0415 (booleans and values are mutually recursive)
 
-    parsed = parse(text)
     return boolean(Scope(parsed, names, build), parsed.tree)
+
+
+def read(text: str, parameters: Mapping[str, float | str] = NO_PARAMETERS) -> Parsed:
+    """Syntax tree of an expression with its parameters' values in their places.
+
+    >>> read("amount > param.limit", {"limit": 100}).tree.sql()
+    'amount > 100'
+    """
+    parsed = parse(text)
+    found = [node for node in parsed.tree.find_all(exp.Column) if _parameter(node)]
+    tree = parsed.tree
+    for node in found:
+        value = _constant(parsed, node, parameters)
+        if node is tree:
+            tree = value
+        else:
+            node.replace(value)
+    return replace(parsed, tree=tree)
+
+
+def names_used(parsed: Parsed, names: Names) -> frozenset[str]:
+    """Full names of all that an expression speaks of; RuleError for one that does not exist."""
+    scope = Scope(parsed, names, None)
+    return frozenset(scope.name(node) for node in parsed.tree.find_all(exp.Column))
+
+
+def lists_named(parsed: Parsed) -> frozenset[str]:
+    """Names of the lists that an expression looks into.
+
+    >>> sorted(lists_named(parse("card_id in list 'stolen' or country = 'stolen?'")))
+    ['stolen']
+    """
+    literals = parsed.tree.find_all(exp.Literal)
+    return frozenset(node.name for node in literals if node.meta.get("start") in parsed.lists)
+
+
+def _parameter(node: exp.Column) -> str:
+    """Name of the parameter that a column stands for, empty for any other."""
+    written = ".".join(part.name for part in node.parts)
+    return written.removeprefix(PARAMETER_PREFIX) if written.startswith(PARAMETER_PREFIX) else ""
+
+
+def _constant(parsed: Parsed, node: exp.Column, parameters: Mapping[str, float | str]) -> exp.Expression:
+    name = _parameter(node)
+    if name not in parameters:
+        near = difflib.get_close_matches(name[:80], list(parameters), n=1) or list(parameters)[:5]
+        remedy = f"did you mean {' or '.join(near)}?" if near else "declare it under `parameters`"
+        raise parsed.error(f"there is no parameter {name[:80]!r}", node, remedy)
+    value = parameters[name]
+    made: exp.Expression = exp.Literal.string(value) if isinstance(value, str) else number_literal(value)
+    start = parsed.position(node)
+    for part in made.walk():
+        part.meta["start"] = start
+    return made
+
+
+def number_literal(value: float) -> exp.Expression:
+    """A number as a part of an expression."""
+    literal = exp.Literal.number(repr(int(value) if float(value).is_integer() else abs(value)).lstrip("-"))
+    return exp.Paren(this=exp.Neg(this=literal)) if value < 0 else literal
 
 
 class Scope:
@@ -52,11 +127,18 @@ class Scope:
     Its text, the known names, the program, types found so far.
     """
 
-    def __init__(self, parsed: Parsed, names: Names, build: Builder) -> None:
+    def __init__(self, parsed: Parsed, names: Names, build: Builder | None) -> None:
+        """Without a program to build, types and names can be asked for."""
         self.parsed = parsed
         self.names = names
-        self.build = build
+        self._build = build
         self._types: dict[int, Type | None] = {}
+
+    @property
+    def build(self) -> Builder:
+        """The program that is being built."""
+        assert self._build is not None
+        return self._build
 
     def error(self, message: str, node: exp.Expression, remedy: str = "") -> RuleError:
         return self.parsed.error(message, node, remedy)

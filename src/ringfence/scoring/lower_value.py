@@ -10,13 +10,14 @@ from sqlglot import exp
 
 from ringfence.scoring import operations as ops
 from ringfence.scoring.expression import values_of
-from ringfence.scoring.names import Type
+from ringfence.scoring.names import TIME_PARTS, Type, check_zone
 from ringfence.scoring.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.scoring.expression import Scope
+    from ringfence.scoring.syntax import Parsed
 
 _BINARY: Final[dict[type[exp.Expression], Callable[..., Any]]] = {
     exp.Add: np.add,
@@ -41,7 +42,9 @@ def number(scope: Scope, node: exp.Expression) -> int:
     if isinstance(node, exp.Paren):
         return number(scope, node.this)
     if isinstance(node, exp.Column):
-        return scope.build.load("number", scope.name(node))
+        name = scope.name(node)
+        derived = scope.names.derived.get(name)
+        return scope.build.load("number", name) if derived is None else derived(scope.build)
     if isinstance(node, exp.Literal):
         return scope.build.constant(_literal(scope, node))
     if isinstance(node, exp.Null):
@@ -67,6 +70,8 @@ def _arithmetic(scope: Scope, node: exp.Expression) -> int:
         return scope.build.add(ops.text_length, text(scope, node.this))
     if kind is exp.Round:
         return _round(scope, node)
+    if kind is exp.Extract:
+        return scope.build.load("time_part", *extracted(scope.parsed, node))
     raise scope.error(f"{node.key.upper()} is not part of the rule language", node)
 
 
@@ -80,6 +85,22 @@ def _round(scope: Scope, node: exp.Expression) -> int:
         raise scope.error("ROUND takes a literal number of digits, at most 15", places)
     digits = -int(literal.name) if negative else int(literal.name)
     return scope.build.add(ops.round_half_away, number(scope, node.this), value=digits)
+
+
+def extracted(parsed: Parsed, node: exp.Expression) -> tuple[str, str]:
+    """Part and zone of EXTRACT(part FROM event_time AT TIME ZONE 'zone'); without a zone it is empty."""
+    part, moment, zone = node.this.name.lower(), node.expression, ""
+    if part not in TIME_PARTS:
+        raise parsed.error(f"EXTRACT takes {', '.join(TIME_PARTS)}, not {part[:40]!r}", node)
+    if isinstance(moment, exp.AtTimeZone):
+        written, moment = moment.args["zone"], moment.this
+        if not (isinstance(written, exp.Literal) and written.is_string):
+            raise parsed.error("AT TIME ZONE takes a literal such as 'Europe/Berlin'", written)
+        zone = written.name
+        check_zone(zone, lambda message: parsed.error(message, written))
+    if not (isinstance(moment, exp.Column) and moment.sql().lower() == "event_time"):
+        raise parsed.error("EXTRACT takes a part of event_time, of no other value", moment)
+    return part, zone
 
 
 def _literal(scope: Scope, node: exp.Literal) -> np.float64:

@@ -148,3 +148,12 @@ def text_null_where(text: Text, mask: Rows) -> Text:
 
 
 NO_TEXT = Text(np.full(1, -1, np.int32), ())
+
+
+def weigh(*fired_and_weights: Any) -> Numbers:
+    """Sum of the weights, given last, of what is TRUE, kept between 0 and 100."""
+    *fired, weights = fired_and_weights
+    total: Any = 0.0
+    for rows, weight in zip(fired, weights, strict=True):
+        total = total + weight * rows
+    return np.clip(total, 0.0, 100.0)

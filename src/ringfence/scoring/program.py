@@ -29,7 +29,7 @@ class Builder:
             self.steps.append((operation, operands, value))
         return self._known[key]
 
-    def load(self, what: str, *names: str) -> int:
+    def load(self, what: str, *names: str | float) -> int:
         """Register of `columns.<what>(*names)`."""
         key = (what, names)
         if key not in self._known:

@@ -38,6 +38,7 @@ _WORDS: Final = {
     ),
     *(TokenType.CASE, TokenType.WHEN, TokenType.THEN, TokenType.ELSE, TokenType.END),
     *(TokenType.NULL, TokenType.TRUE, TokenType.FALSE, TokenType.LIST),
+    *(TokenType.FROM, TokenType.TIME),  # EXTRACT(hour FROM event_time AT TIME ZONE 'zone')
 }
 _SIGNS: Final = {
     *(TokenType.L_PAREN, TokenType.R_PAREN, TokenType.COMMA, TokenType.DOT),
@@ -68,6 +69,9 @@ _NODES: Final[dict[type[exp.Expression], frozenset[str]]] = {
     exp.Column: frozenset({"this", "table", "db", "catalog"}),
     exp.Identifier: frozenset({"this", "quoted"}),
     exp.Literal: frozenset({"this", "is_string"}),
+    exp.Extract: _TWO,
+    exp.AtTimeZone: frozenset({"this", "zone"}),
+    exp.Var: _ONE,
 }
 """Every part of a tree that is understood, with its arguments: anything else is refused, never ignored."""
 
@@ -110,6 +114,10 @@ class Parsed:
     def error(self, message: str, node: exp.Expression, remedy: str = "") -> RuleError:
         """A RuleError that points at the first character of this part of the tree."""
         return self.source.error(message, position(node), remedy)
+
+    def position(self, node: exp.Expression) -> int:
+        """Offset in the text of the first character of a part of the tree."""
+        return position(node)
 
 
 def position(node: exp.Expression) -> int:
