@@ -15,8 +15,9 @@ import msgspec
 from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
-from ringfence.errors import InputError, ScorerError, SpecError, StoreError
-from ringfence.events.activation import Part, activation
+from ringfence.adapters.sqlite.book import RuleBook
+from ringfence.errors import InputError, RuleError, ScorerError, SpecError, StoreError
+from ringfence.events.activation import Part, versions
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
 from ringfence.events.seen import SeenIds
@@ -25,15 +26,17 @@ from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec
 from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
-from ringfence.ports import EVENTS
+from ringfence.rulebook.changes import Activation, is_approved
+from ringfence.rulebook.desk import Desk, Who
 from ringfence.runner import Runner, Snapshotting
 from ringfence.scoring.books import default_book
-from ringfence.scoring.rules import CompiledRules, LeftOut, RuleSet, compile_rules, fit
+from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ringfence.adapters.lake import Lake
     from ringfence.scoring.models import Models
 
 SHIPPED_CATALOG = "the shipped catalog"
@@ -132,9 +135,17 @@ class StoredLibrary:
             book = registered_rules(self._store, digest)
             if book is None:
                 raise StoreError(f"rules {digest} are named in the log and not kept: restore the data folder")
-            shipped = book.name == default_book().name
-            self._rules[digest] = fit(book, self._spec)[0] if shipped else compile_rules(book, self._spec)
+            self._rules[digest] = self.compile(book)
         return self._rules[digest]
+
+    def compile(self, book: RuleSet) -> CompiledRules:
+        """Rules over the specification; `RuleError` for one that does not compile, unless shipped so."""
+        compiled, left_out = fit(book, self._spec)
+        shipped = default_book().every_rule
+        for left in left_out:
+            if left.rule not in shipped and left.rule.mode is not Mode.ARCHIVED:
+                raise RuleError(left.why)
+        return compiled
 
     def models(self, digest: str) -> Models:
         """See `Library.models`."""
@@ -155,6 +166,19 @@ class Session:
     tokenizer: Tokenizer
     clock: SystemClock
     warnings: list[str]  # snapshots that could not be used
+    library: StoredLibrary
+    require_approval: bool
+    notices: list[str] = field(default_factory=list)  # what else somebody should read
+
+    def desk(self, lake: Lake | None = None, put: Callable[[EventBatch], int] | None = None) -> Desk:
+        """The rule book of this store. `put` appends an activation; the runner does without it."""
+        force = LoggedForce(self, lake, put or self._activate)
+        return Desk(RuleBook(self.store.log.database), force, self.require_approval)
+
+    def _activate(self, change: EventBatch) -> int:
+        offset = self.runner.pipeline.offset
+        self.runner.commit([self.runner.activate(change)])
+        return offset
 
     def register_mapping(self, mapping: Mapping) -> None:
         """Keep the text of a mapping, so that a quarantined record can be read again by it."""
@@ -170,16 +194,19 @@ def open_session(
     definitions: Definitions,
     snapshotting: Snapshotting,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    require_approval: bool = False,
 ) -> Iterator[Session]:
     """The store in a folder, made if need be, ready to decide; a snapshot is kept when all went well.
 
+    With `require_approval` a changed rule book waits for a second person, where it came from whatever.
     `progress` hears of events replayed and to replay. `StoreError` if another process writes there.
     """
     clock = SystemClock()
     with Store.open(folder) as store:
         register(store, definitions, clock.now_ms())
         digest = definitions.rules.ruleset.digest
-        if store.log.end_offset(EVENTS) == 0:
+        if store.remembered(FIRST_RULES) is None:
             store.remember(FIRST_RULES, digest)
             store.remember(FILE_RULES, digest)
         library = StoredLibrary(store, definitions)
@@ -187,20 +214,95 @@ def open_session(
         pipeline = Pipeline(definitions.spec, first, store.meta.hash_seed, library=library)
         runner = Runner(store, pipeline, clock, Snapshots(store.snapshots), snapshotting)
         warnings = runner.recover(progress)
-        _deploy(store, runner, definitions, clock.now_ms())
-        yield Session(store, runner, definitions, Tokenizer(store.meta.token_key), clock, warnings)
+        session = Session(
+            store,
+            runner,
+            definitions,
+            Tokenizer(store.meta.token_key),
+            clock,
+            warnings,
+            library,
+            require_approval,
+        )
+        _deploy(session)
+        yield session
         runner.close()
 
 
-def _deploy(store: Store, runner: Runner, definitions: Definitions, now_ms: int) -> None:
+def _deploy(session: Session) -> None:
     """Put the definitions' rules in force if they are not those of last time: live edits outlive a start."""
-    digest = definitions.rules.ruleset.digest
-    if store.remembered(FILE_RULES) == digest:
+    store, ruleset = session.store, session.definitions.rules.ruleset
+    who = Who("file", session.clock.now_ms(), session.definitions.rules_origin)
+    desk, changed = session.desk(), store.remembered(FILE_RULES) != ruleset.digest
+    if changed or desk.head() is None:
+        desk.deploy_file(ruleset, who)
+    if not changed:
         return
-    if runner.pipeline.versions[Part.RULES] != digest:
-        change = activation(Part.RULES, digest, now_ms, author="file", note=definitions.rules_origin)
-        runner.commit([runner.activate(change)])
-    store.remember(FILE_RULES, digest)
+    if desk.force.active() != ruleset.digest:
+        if desk.require_approval and not is_approved(desk.book.changes(), ruleset.digest):
+            session.notices.append(
+                f"{who.note} has changed: version {ruleset.digest} waits for somebody to approve it "
+                f"(ringfence rules approve {ruleset.digest}), the rules of before stay in force"
+            )
+        else:
+            desk.activate(ruleset.digest, who)
+    store.remember(FILE_RULES, ruleset.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedForce:
+    """`ringfence.rulebook.desk.Force` over the log of an open store."""
+
+    session: Session
+    lake: Lake | None
+    append: Callable[[EventBatch], int]
+
+    def active(self) -> str:
+        """See `Force.active`."""
+        return self.session.runner.pipeline.versions[Part.RULES]
+
+    def activations(self) -> list[Activation]:
+        """See `Force.activations`."""
+        return activations(self.session.store, self.lake or open_lake(self.session.store))
+
+    def fit(self, ruleset: RuleSet) -> None:
+        """See `Force.fit`."""
+        self.session.library.compile(ruleset)
+
+    def put(self, change: EventBatch) -> int:
+        """See `Force.put`."""
+        for version in versions(change):
+            self.session.library.rules(version.digest)  # compiled here, so that nobody who pays waits for it
+        return self.append(change)
+
+
+def open_lake(store: Store) -> Lake:
+    """Questions about a store in SQL."""
+    from ringfence.adapters.lake import Lake  # noqa: PLC0415 (DuckDB takes a while, and most runs ask nothing)
+
+    return Lake(store)
+
+
+def activations(store: Store, lake: Lake) -> list[Activation]:
+    """Every version of the rules that has been in force, from the first one on."""
+    digest = store.remembered(FIRST_RULES)
+    first = [Activation(digest=digest, offset=0, time_ms=None, author=None, note=None)] if digest else []
+    return first + [
+        Activation(
+            digest=row["entity_id"],
+            offset=row["offset"],
+            time_ms=row["event_time_ms"],
+            author=row["attributes"]["author"],
+            note=row["note"],
+        )
+        for row in lake.sql(_ACTIVATIONS).to_pylist()
+    ]
+
+
+_ACTIVATIONS: Final = (
+    'SELECT "offset", event_time_ms, entity_id, note, attributes FROM events '
+    """WHERE kind = 'activation' AND entity_type = 'rules' ORDER BY "offset" """
+)
 
 
 def register(store: Store, definitions: Definitions, now_ms: int) -> None:

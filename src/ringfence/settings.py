@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     rules: Path | None = None  # `rules.yaml`, where there is one
     mapping: str | None = None
     label_delay: str | None = None
+    require_approval: bool = False  # a change of the rules takes effect only once a second person approved it
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
     snapshot_every_events: Annotated[int, Field(ge=1)] = 1_000_000
     snapshot_every_ms: Annotated[int, Field(ge=1000)] = 300_000

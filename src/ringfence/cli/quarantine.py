@@ -17,6 +17,7 @@ from ringfence.compose import Session, open_session, registered_mapping
 from ringfence.errors import InputError
 from ringfence.events.mapping import Mapping, load_mapping
 from ringfence.runner import Snapshotting
+from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from ringfence.adapters.files import SourceBatch
@@ -123,7 +124,8 @@ def replay(
     given = load_mapping(mapping) if mapping else None
     outcomes: Counter[str] = Counter()
     found = options.definitions(features, rules)
-    with open_session(options.folder(data), found, Snapshotting()) as session:
+    approval = load_settings().require_approval
+    with open_session(options.folder(data), found, Snapshotting(), require_approval=approval) as session:
         records = _chosen(session, record_ids)
         for record in records:
             outcomes[_try_again(session, record, given)] += 1

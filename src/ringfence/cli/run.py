@@ -81,11 +81,17 @@ def run(
     with (
         screen.progress("catching up with the log") as tell,
         open_session(
-            options.folder(data), found, snapshotting, lambda done, total: tell(done, total, "")
+            options.folder(data),
+            found,
+            snapshotting,
+            lambda done, total: tell(done, total, ""),
+            require_approval=settings.require_approval,
         ) as session,
     ):
         for warning in session.warnings:
             screen.say(f"A snapshot could not be used, an older one was: {warning}")
+        for notice in session.notices:
+            screen.say(f"Note: {notice}")
         session.register_mapping(chosen)
         account = Account()
         batches = read(

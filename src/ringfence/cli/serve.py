@@ -41,9 +41,11 @@ def serve(
     found = definitions(features, rules)
     project = load_settings()
     snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
-    with open_session(where, found, snapshotting) as session:
+    with open_session(where, found, snapshotting, require_approval=project.require_approval) as session:
         for warning in session.warnings:
             say(f"Warning: {warning}")
+        for notice in session.notices:
+            say(f"Note: {notice}")
         serving.serve(session, settings, authoriser, lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."))
     say("Stopped; everything that was answered is kept.")
 

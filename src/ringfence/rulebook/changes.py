@@ -69,11 +69,14 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Activation(msgspec.Struct, frozen=True, kw_only=True):
-    """From `offset` of the log on this version decided; `author` put it in force at `time_ms`."""
+    """From `offset` of the log on this version decided; `author` put it in force at `time_ms`.
+
+    The version in force from the beginning has neither.
+    """
 
     digest: str
     offset: int
-    time_ms: int
+    time_ms: int | None
     author: str | None
     note: str | None
 

@@ -10,7 +10,7 @@ import yaml
 
 from ringfence.errors import RuleError
 from ringfence.scoring.books import load_book
-from ringfence.scoring.rules import Mode, RuleSet
+from ringfence.scoring.rules import Mode, Policy, RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -98,27 +98,39 @@ def _much(rate: Rate) -> str:
 
 
 def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], None], text: str) -> list[RuleFault]:
-    """Rule by rule, so that one mistake does not hide the next."""
-    faults, lines = [], _lines(text)
-    for number, rule in enumerate(ruleset.rules):
-        try:
-            fit(msgspec.structs.replace(ruleset, rules=(rule,)))
-        except RuleError as error:
-            place = _PLACE.search(str(error))
-            line = lines[number] if number < len(lines) else None
-            faults.append(RuleFault(str(error), rule.id, line, int(place[2]) if place else None))
+    """One by one, so that no mistake hides the next; typologies first, because rules speak of them."""
+    alone = msgspec.structs.replace(ruleset, policy=Policy(), rules=(), typologies=())
+    faults = []
+    for number, typology in enumerate(ruleset.typologies):
+        part = msgspec.structs.replace(alone, typologies=(typology,))
+        faults += _fault(part, typology.id, fit, _lines(text, "typologies")[number])
+    if faults:
+        return faults
+    lines = _lines(text, "rules")
+    for rule, line in zip(ruleset.rules, lines, strict=True):
+        part = msgspec.structs.replace(alone, rules=(rule,), typologies=ruleset.typologies)
+        faults += _fault(part, rule.id, fit, line)
     return faults
 
 
-def _lines(text: str) -> list[int]:
-    """Line of each rule in a book's text."""
+def _fault(part: RuleSet, name: str, fit: Callable[[RuleSet], None], line: int) -> list[RuleFault]:
+    try:
+        fit(part)
+    except RuleError as error:
+        place = _PLACE.search(str(error))
+        return [RuleFault(str(error), name, line, int(place[2]) if place else None)]
+    return []
+
+
+def _lines(text: str, what: str) -> list[int]:
+    """Line of each rule, or typology, in a book's text."""
     root: Any = yaml.compose(text, yaml.SafeLoader)
-    rules = next(value for key, value in root.value if key.value == "rules")
-    return [node.start_mark.line + 1 for node in rules.value]
+    found = next(value for key, value in root.value if key.value == what)
+    return [node.start_mark.line + 1 for node in found.value]
 
 
 def _modes(ruleset: RuleSet) -> dict[str, int]:
     counts = dict.fromkeys(map(str, Mode), 0)
-    for rule in ruleset.rules:
+    for rule in ruleset.every_rule:
         counts[str(rule.mode)] += 1
     return counts
