@@ -9,6 +9,7 @@ import msgspec
 
 from ringfence.errors import RuleError
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.scoring.outcomes import as_members
 
 MOST_A_DAY: Final = 100_000
 LONGEST_DAYS: Final = 3650
@@ -36,10 +37,7 @@ class AddTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     cap_per_day: int = 100
 
     def __post_init__(self) -> None:
-        if not isinstance(self.kind, ListKind):
-            if self.kind not in list(ListKind):
-                raise RuleError(f"add_to: kind is one of {', '.join(ListKind)}, not {self.kind!r}")
-            msgspec.structs.force_setattr(self, "kind", ListKind(self.kind))
+        as_members(self, "add_to", kind=ListKind)
         if self.entity not in ENTITY_KEYS:
             raise RuleError(f"add_to: entity is one of {', '.join(ENTITY_KEYS)}, not {self.entity[:40]!r}")
         if not 0 < len(self.list) <= _LONGEST_NAME or self.list != self.list.strip():

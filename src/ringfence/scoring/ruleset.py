@@ -11,6 +11,7 @@ import msgspec
 
 from ringfence.errors import RuleError
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.scoring.actions import AddTo  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.scoring.names import check_zone
 from ringfence.scoring.outcomes import Mode, OnFailure, Outcome, as_members, check_id
 from ringfence.scoring.typologies import Typology  # noqa: TC001 (msgspec reads the annotations)
@@ -55,6 +56,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     rollout: Rollout | None = None
     # What is done where a part that `when` speaks of was skipped; None leaves it to the policy.
     on_failure: OnFailure | None = None
+    add_to: AddTo | None = None  # what else is done where an active rule fires
 
     def __post_init__(self) -> None:
         as_members(self, f"rule {self.id!r}", outcome=Outcome, mode=Mode, on_failure=OnFailure)
@@ -138,7 +140,7 @@ class RuleSet(
             for unknown in sorted(set(self.policy.control.never) - seen):
                 raise RuleError(f"the control group names a rule {unknown[:80]!r} that there is not")
 
-    @property
+    @cached_property
     def every_rule(self) -> tuple[Rule, ...]:
         """The rules, and each typology as the rule that acts on its score."""
         return (*self.rules, *map(rule_of, self.typologies))
@@ -179,8 +181,8 @@ def rule_of(typology: Typology) -> Rule:
 def check_rule(rule: Rule) -> None:
     """Refuse a rule that makes no sense by itself; its expression is checked when it is compiled."""
     check_id(rule.id, "rule id")
-    if rule.outcome is None and rule.points == 0:
-        raise RuleError(f"rule {rule.id!r} does nothing: give it an outcome or points")
+    if rule.outcome is None and rule.points == 0 and rule.add_to is None:
+        raise RuleError(f"rule {rule.id!r} does nothing: give it an outcome, points or add_to")
     if not (-100 <= rule.points <= 100):
         raise RuleError(f"rule {rule.id!r}: points are between -100 and 100")
     if not rule.reason:
