@@ -1,0 +1,113 @@
+"""Words for a model's reasons: what an input being as it is says, to the analyst and to the customer.
+
+A model's manifest may bring texts of its own; the others are made from the definition of the feature. The
+customer hears what was unusual, never what was compared with what.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ringfence.features.spec import FeatureKind, FeatureSpec, format_duration, short_field
+from ringfence.scoring.manifest import ReasonText
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ringfence.features.spec import Feature
+
+_KIND: Final = {
+    FeatureKind.COUNT: ("FREQUENCY", "number of payments{where} of this {entity}{window}"),
+    FeatureKind.SUM: ("TURNOVER", "sum of {field}{where} of this {entity}{window}"),
+    FeatureKind.MEAN: ("USUAL_LEVEL", "mean {field}{where} of this {entity}{window}"),
+    FeatureKind.STD: ("SPREAD", "spread of {field}{where} of this {entity}{window}"),
+    FeatureKind.MIN: ("SMALLEST", "smallest {field} of this {entity}{window}"),
+    FeatureKind.MAX: ("LARGEST", "largest {field} of this {entity}{window}"),
+    FeatureKind.DISTINCT: ("VARIETY", "different values of {field} of this {entity}{window}"),
+    FeatureKind.RATIO: ("UNUSUAL_AMOUNT", "{field} as a multiple of the mean of this {entity}{window}"),
+    FeatureKind.ZSCORE: ("UNUSUAL_AMOUNT", "{field} against what is usual for this {entity}{window}"),
+    FeatureKind.SHARE: ("HABIT", "share of payments{where} of this {entity}{window}"),
+    FeatureKind.LABEL_COUNT: ("FRAUD_HISTORY", "known frauds of this {entity}{window}"),
+    FeatureKind.LABEL_RATE: ("FRAUD_HISTORY", "share of known fraud of this {entity}{window}"),
+    FeatureKind.HOUR_SHARE: ("UNUSUAL_HOUR", "how often this {entity} pays at this hour{window}"),
+    FeatureKind.SINCE_LAST: ("PACE", "seconds since the last payment of this {entity}"),
+    FeatureKind.SINCE_FIRST: ("ACQUAINTANCE", "seconds since the first payment of this {entity}"),
+    FeatureKind.IS_NEW: ("FIRST_TIME", "whether {field} is new to this {entity}"),
+    FeatureKind.DISTANCE: ("PLACE", "kilometres from the last payment of this {entity}"),
+    FeatureKind.SPEED: ("PLACE", "speed from the last payment of this {entity}, in km/h"),
+}
+_CUSTOMER: Final = {
+    "FREQUENCY": "There were more payments than usual in a short time.",
+    "TURNOVER": "More was spent than usual in a short time.",
+    "USUAL_LEVEL": "The payment does not fit the usual amounts.",
+    "SPREAD": "The payment does not fit the usual amounts.",
+    "SMALLEST": "The payment does not fit the usual amounts.",
+    "LARGEST": "The payment does not fit the usual amounts.",
+    "UNUSUAL_AMOUNT": "The amount is unusual.",
+    "AMOUNT": "The amount is unusual.",
+    "VARIETY": "There was more variety than usual in a short time.",
+    "HABIT": "The payment does not fit the usual habits.",
+    "UNUSUAL_HOUR": "The time of day is unusual.",
+    "PACE": "The payment came unusually soon after another one.",
+    "ACQUAINTANCE": "The payment was made with something that is new to us.",
+    "FIRST_TIME": "The payment was made in a way that is new to us.",
+    "PLACE": "The place of the payment is unusual.",
+}
+_OTHERWISE: Final = "The payment differs from what is usual."
+_EVENT: Final = {
+    "amount": ("AMOUNT", "the amount"),
+    "amount_minor": ("AMOUNT", "the amount"),
+    "hour": ("UNUSUAL_HOUR", "the hour of the day"),
+    "weekday": ("UNUSUAL_HOUR", "the day of the week"),
+    "lat": ("PLACE", "the place, north to south"),
+    "lon": ("PLACE", "the place, east to west"),
+}
+
+
+def reason_texts(
+    inputs: Sequence[str], spec: FeatureSpec, own: Mapping[str, ReasonText]
+) -> dict[str, ReasonText]:
+    """Code and texts for each input; `own` ones first.
+
+    >>> from ringfence.features.spec import entity
+    >>> spec = FeatureSpec.of(entity("card").count("1h"))
+    >>> reason_texts(["card.count_1h"], spec, {})["card.count_1h"].analyst
+    'number of payments of this card within 1h'
+    """
+    features = {feature.name: feature for feature in spec.features}
+    return {
+        name: own.get(name) or (of_feature(features[name]) if name in features else of_event(name))
+        for name in inputs
+    }
+
+
+def of_feature(feature: Feature) -> ReasonText:
+    """Words for a feature, from its definition."""
+    topic, text = _KIND[feature.kind]
+    ago = f", up to {format_duration(feature.delay_ms)} ago" if feature.delay_ms else ""
+    analyst = text.format(
+        entity=feature.entity.replace("_", " and "),
+        field=short_field(feature.field).replace("_", " ") if feature.field else "",
+        where=f" ({feature.where.name})" if feature.where else "",
+        window=f" within {format_duration(feature.window_ms)}{ago}" if feature.window_ms else "",
+    )
+    return _reason(f"{feature.entity}_{topic}", analyst, topic)
+
+
+def of_event(name: str) -> ReasonText:
+    """Words for a number of the payment itself, or for a text being a certain one."""
+    field, is_indicator, value = name.partition("=")
+    if is_indicator:
+        return _reason(field, f"{_spoken(field)} is {value}", "HABIT")
+    topic, analyst = _EVENT.get(name, ("", _spoken(name)))
+    return _reason(topic or name, analyst, topic)
+
+
+def _spoken(name: str) -> str:
+    return re.sub(r"[_.]+", " ", name.removeprefix("attributes.").removesuffix("_id"))
+
+
+def _reason(code: str, analyst: str, topic: str) -> ReasonText:
+    plain = re.sub(r"[^A-Z0-9]+", "_", code.upper().removeprefix("ATTRIBUTES.")).strip("_")
+    return ReasonText(f"MODEL_{plain}", analyst, _CUSTOMER.get(topic, _OTHERWISE))
