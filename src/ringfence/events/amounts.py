@@ -30,6 +30,7 @@ class Status(IntEnum):
 
 _OK, _EMPTY, _NO_NUMBER, _ABSURD, _UNUSUAL = (int(status) for status in Status)
 _EXACT_FLOAT: Final = 2.0**52
+_LARGEST: Final = 1e300  # absurd, and safe to multiply
 _SPACE, _PLUS, _MINUS, _POINT, _ZERO, _LARGE_E, _SMALL_E = (ord(letter) for letter in " +-.0Ee")
 
 
@@ -88,7 +89,7 @@ def _from_floats(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     floats = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
     finite = np.isfinite(floats)
-    scaled = np.where(finite, floats, 0.0) * (10.0**digits)
+    scaled = np.clip(np.where(finite, floats, 0.0), -_LARGEST, _LARGEST) * (10.0**digits)
     status = np.where(finite, _OK, _NO_NUMBER).astype(np.uint8)
     status[np.abs(scaled) > limit] = _ABSURD
     rounded = np.rint(scaled)

@@ -53,8 +53,14 @@ _LAST: Final = (
     "card_number",
     "currency",
     "attributes",
-)  # what `_fill` sees to by itself
-_PLAIN: Final = {kind: [name for name in fields if name not in _LAST] for kind, fields in _TYPES.items()}
+)  # not for `fill`
+PLAIN_FIELDS: Final = {
+    kind: [name for name in fields if name not in _LAST] for kind, fields in _TYPES.items()
+}
+"""Fields that `fill` sees to, by kind, in the order in which their faults are told."""
+
+_NUMBERS: Final = frozenset({"lat", "lon"})
+_BOOLEANS: Final = frozenset({"label", "removed"})
 
 
 class JsonDecoder:
@@ -85,10 +91,11 @@ class JsonDecoder:
             faults |= {rows[row]: tuple(found) for row, found in draft.faults.items()}
             if len(events):
                 parts.append((events, np.asarray(rows)[good]))
-        bad = [self._bad(lines[row], source, first_position + row, faults[row]) for row in sorted(faults)]
+        bad = [self.refused(lines[row], source, first_position + row, faults[row]) for row in sorted(faults)]
         return (in_row_order(parts)[0] if parts else NO_EVENTS), bad
 
-    def _bad(self, line: bytes, source: str, position: int, faults: tuple[Fault, ...]) -> BadRecord:
+    def refused(self, line: bytes, source: str, position: int, faults: tuple[Fault, ...]) -> BadRecord:
+        """A bad line, without card numbers, and no longer than what quarantine keeps."""
         clean = self._tokenizer.sanitize_json(line, CARD_FIELDS)
         if len(clean) > ORIGINAL_LIMIT:
             said = f"the first {ORIGINAL_LIMIT} of {len(clean)} bytes are kept"
@@ -99,10 +106,10 @@ class JsonDecoder:
         kind = records[0].__struct_config__.tag
         assert isinstance(kind, str)
         draft = Draft(KINDS[kind], len(records), self._tokenizer, ingest_time_ms)
-        for name in _PLAIN[kind]:
+        for name in PLAIN_FIELDS[kind]:
             values = list(map(attrgetter(name), records))
             if values.count(None) < len(values):
-                _fill(draft, name, values)
+                fill(draft, name, _column(name, values))
         if isinstance(records[0], Transaction):
             _fill_payment(draft, records)
         if "attributes" in _TYPES[kind]:
@@ -204,16 +211,26 @@ def _groups(records: Sequence[Event | None]) -> Iterable[tuple[Sequence[int], Se
     return groups.values()
 
 
-def _fill(draft: Draft, name: str, values: list[Any]) -> None:
+def _column(name: str, values: list[Any]) -> Any:
+    """Values of one field, which is no amount, as the Arrow column that `fill` takes."""
     if name in _TIMES:
-        draft.time(_TIMES[name], _times(values), "iso", None)
-    elif name in ("lat", "lon"):
+        return _times(values)
+    if name in _NUMBERS:
+        return pa.array(values, pa.float64())
+    return pa.array(values, pa.bool_()) if name in _BOOLEANS else _texts(values)
+
+
+def fill(draft: Draft, name: str, column: Any) -> None:
+    """One field that is neither an amount nor a card number nor the attributes."""
+    if name in _TIMES:
+        draft.time(_TIMES[name], column, "iso", None)
+    elif name in _NUMBERS:
         limit = 90.0 if name == "lat" else 180.0
-        draft.number(name, pa.array(values, pa.float64()), -limit, limit)
-    elif name in ("label", "removed"):
-        draft.boolean(name, pa.array(values, pa.bool_()))
+        draft.number(name, column, -limit, limit)
+    elif name in _BOOLEANS:
+        draft.boolean(name, column)
     else:
-        draft.text(name, _texts(values))
+        draft.text(name, column)
 
 
 def _fill_payment(draft: Draft, records: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,7 +14,8 @@ from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.binding import absent_columns, in_row_order
-from ringfence.events.decode import NO_EVENTS, JsonDecoder
+from ringfence.events.decode import NO_EVENTS
+from ringfence.events.decode_block import BlockDecoder, line_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,17 +40,18 @@ class JsonReader(TextReader):
                 raise InputError(
                     f"{source.path} is one JSON array: write one object a line (jq -c '.[]' does)"
                 )
-            lines = block.data.removesuffix(b"\n").split(b"\n")
-            self._saw(len(block.data), len(lines))
-            for start in range(0, len(lines), self._batch_rows):
-                part = lines[start : start + self._batch_rows]
+            ends = line_ends(block.data)
+            self._saw(len(block.data), len(ends))
+            for first in range(0, len(ends), self._batch_rows):
+                rows = ends[first : first + self._batch_rows]
+                part = block.data[ends[first - 1] + 1 if first else 0 : rows[-1]]
                 yield (
                     self._canonical(source.path, part)
                     if self._is_canonical
-                    else self._mapped(source.path, part)
+                    else self._mapped(source.path, part.split(b"\n"))
                 )
-                self._line += len(part)
-                self.rows += len(part)
+                self._line += len(rows)
+                self.rows += len(rows)
         if not self._line:
             raise InputError(f"{source.path} is empty: it has no records")
 
@@ -62,9 +65,12 @@ class JsonReader(TextReader):
         self.rows += 1
         return Piece(NO_EVENTS, None, [self._refused(path, self._line, (block.fault,), block.data)])
 
-    def _canonical(self, path: str, lines: Sequence[bytes]) -> Piece:
-        decoder = JsonDecoder(self._tokenizer)
-        events, bad = decoder.decode_lines(lines, self._ingest_time_ms, path, self._line + 1)
+    @cached_property
+    def _decoder(self) -> BlockDecoder:
+        return BlockDecoder(self._tokenizer)
+
+    def _canonical(self, path: str, lines: bytes) -> Piece:
+        events, bad = self._decoder.decode(lines, self._ingest_time_ms, path, self._line + 1)
         return Piece(events, None, bad)  # its labels stand where they became known
 
     def _mapped(self, path: str, lines: Sequence[bytes]) -> Piece:
