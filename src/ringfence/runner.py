@@ -20,6 +20,7 @@ from ringfence.events.activation import Part, versions
 from ringfence.events.batch import EventBatch
 from ringfence.intake import Admitted, Intake
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
+from ringfence.rulebook.additions import Additions
 from ringfence.threads import Behind, ahead
 
 if TYPE_CHECKING:
@@ -73,12 +74,13 @@ class Snapshotting:
 
 @dataclass(slots=True)
 class Work:
-    """One batch that has been decided and waits for its commit."""
+    """One batch that has been decided and waits for its commit, with the list entries that it led to."""
 
     admitted: Admitted
     step: Step
     base: int
     bad: Sequence[BadRecord]
+    added: EventBatch | None = None
 
 
 class Runner:
@@ -95,6 +97,7 @@ class Runner:
         self.journal = journal
         self.pipeline = pipeline
         self.intake = Intake(journal.log, pipeline.seed)
+        self.additions = Additions()
         self.seconds = pipeline.seconds | dict.fromkeys(("read", "admit", "encode", "commit"), 0.0)
         pipeline.seconds = self.seconds
         self._clock = clock
@@ -220,7 +223,21 @@ class Runner:
         base = self.pipeline.offset
         self.seconds["admit"] += self.pipeline.stopwatch() - received
         step = self.pipeline.step(admitted.events, self._clock.now_ms(), received)
-        return Work(admitted, step, base, bad)
+        return Work(admitted, step, base, bad, self._add(step, admitted.events))
+
+    def _add(self, step: Step, events: EventBatch) -> EventBatch | None:
+        """The list entries that rules ask for, which take effect and stand in the log right after the batch."""
+        if step.decisions is None:
+            return None
+        pipeline = self.pipeline
+        found = self.additions.of(
+            step.decisions, events, pipeline.rules, pipeline.reference, self._clock.now_ms()
+        )
+        if found is None:
+            return None
+        added = self.intake.admit_now(found, pipeline.offset).events
+        pipeline.step(added)
+        return added if len(added) else None
 
     def _commit(self, works: Sequence[Work]) -> None:
         begin = self.pipeline.stopwatch()
@@ -229,9 +246,9 @@ class Runner:
         for work in works:
             events = work.admitted.events
             if len(events):
-                times = events.event_time_ms
-                span = int(times.min()), int(times.max())
-                batches.append(LogBatch(EVENTS, work.base, len(events), *span, codec.encode(events)))
+                batches.append(_events(work.base, events))
+            if work.added is not None:
+                batches.append(_events(work.base + len(events), work.added))
             if work.step.decisions is not None:
                 batches.append(_batch(DECISIONS, ends, work.step.decisions))
             batches += [_matches(ends, found) for found in work.step.flag_matches]
@@ -275,6 +292,11 @@ class Runner:
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _events(base: int, events: EventBatch) -> LogBatch:
+    times = events.event_time_ms
+    return LogBatch(EVENTS, base, len(events), int(times.min()), int(times.max()), codec.encode(events))
 
 
 def _batch(topic: str, ends: dict[str, int], decisions: DecisionBatch) -> LogBatch:

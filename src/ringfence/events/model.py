@@ -71,6 +71,15 @@ EVENT_SCHEMA: Final = pa.schema(
 ATTRIBUTE_PREFIX: Final = "attributes."
 """Free fields are extra columns named `attributes.<name>`, each double, string or bool."""
 
+AUTHOR: Final = "attributes.author"
+"""Who put a version in force or changed a list, where Ringfence knows it: no source can say so itself."""
+
+ADDED_BY: Final = "attributes.rule"
+"""Of a list entry: the rule that made it."""
+
+LIST_SOURCE: Final = "attributes.source"
+"""Of a list entry: where it is known from."""
+
 AMOUNT_LIMIT_MAJOR: Final = 10**13
 """Largest absolute amount in major units; more is quarantined as absurd.
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ringfence.events.model import Kind
+from ringfence.events.model import ADDED_BY, Kind
+from ringfence.scoring.reference.added import Added
 from ringfence.scoring.reference.flags import FOREVER, Flags
 from ringfence.scoring.reference.lists import Lists
 from ringfence.scoring.reference.profiles import Profiles
@@ -48,6 +49,7 @@ class Reference:
         self.lists = Lists(seed)
         self.flags = Flags()
         self.recent = Recent()
+        self.added = Added()
 
     def apply(self, control: EventBatch, base_offset: int) -> pa.RecordBatch:
         """Apply control events in order; row i has log offset `base_offset + i`.
@@ -94,6 +96,10 @@ class Reference:
                 self.lists.remove(name or kind, entity_type, id_hash)
             elif id_hash and (name or kind):
                 self.lists.put(name or kind, kind or "watch", entity_type, id_hash, until)
+        rules = batch.column(ADDED_BY).to_pylist()
+        if any(rules):
+            times = batch.event_time_ms.tolist()
+            self.added.count([(rule, at) for rule, at in zip(rules, times, strict=True) if rule])
 
     def _apply_flags(self, batch: EventBatch, offsets: Any) -> list[NewFlag]:
         hashes = batch.hashes("entity_id", self.seed).tolist()
@@ -120,7 +126,7 @@ class Reference:
 
         They share memory with the state: write or copy them before it changes.
         """
-        parts = (self.profiles, self.lists, self.flags, self.recent)
+        parts = (self.profiles, self.lists, self.flags, self.recent, self.added)
         return {name: array for part in parts for name, array in part.to_arrays().items()}
 
     @classmethod
@@ -131,4 +137,5 @@ class Reference:
         reference.lists = Lists.from_arrays(arrays, seed)
         reference.flags = Flags.from_arrays(arrays)
         reference.recent = Recent.from_arrays(arrays)
+        reference.added = Added.from_arrays(arrays)
         return reference
