@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.api.bodies import JSON, NDJSON, content_type, lines, read_body
-from ringfence.api.outcomes import Result, Ticket
 from ringfence.api.problems import Refusal, overloaded
 from ringfence.events.decode import RECORD_LIMIT
 
@@ -17,10 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from ringfence.access.principal import Principal
+    from ringfence.api.outcomes import Result
     from ringfence.api.server import Server
+    from ringfence.events.bad import BadRecord
+    from ringfence.events.batch import EventBatch
 
 CHUNK: Final = 2048  # records handed to the decider together
 _AHEAD: Final = 2  # chunks under way at once
+_TOGETHER: Final = 64  # records of a chunk that shares its step with other requests
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -37,13 +40,23 @@ async def take(
             server.charge(caller, len(chunk))
             while len(under_way) >= _AHEAD:
                 results += await under_way.popleft()
-            future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-            ticket = Ticket(chunk, "http batch", wants_decisions, future, first, bounded=False)
-            server.decider.submit(ticket)
+            prepared = await asyncio.to_thread(_prepare, server, chunk) if len(chunk) > _TOGETHER else None
+            future = server.decider.ask(
+                chunk,
+                "http batch",
+                wants_decisions=wants_decisions,
+                first_position=first,
+                bounded=False,
+                prepared=prepared,
+            )
             under_way.append(future)
         while under_way:
             results += await under_way.popleft()
         return results
+
+
+def _prepare(server: Server, chunk: list[bytes]) -> tuple[EventBatch, list[BadRecord]]:
+    return server.decoding(chunk, server.clock.now_ms())
 
 
 def encode(results: list[Result]) -> Iterator[bytes]:

@@ -13,21 +13,24 @@ import asyncio
 import contextlib
 import queue
 import threading
+from collections import deque
 from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.api.outcomes import Taken, sort_out
-from ringfence.api.problems import overloaded, unavailable
+from ringfence.api.outcomes import Taken, Ticket, sort_out
+from ringfence.api.problems import unavailable
 from ringfence.events.activation import is_activation
-from ringfence.events.bad import BadRecord, Fault, Reason
-from ringfence.events.batch import EventBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ringfence.api.outcomes import Resolver, Result, Ticket
+    from ringfence.api.decoding import Decoding
+    from ringfence.api.gate import Gate
+    from ringfence.api.outcomes import Resolver, Result
     from ringfence.api.problems import Refusal
-    from ringfence.events.decode import JsonDecoder
+    from ringfence.events.batch import EventBatch
     from ringfence.ports import Clock
     from ringfence.runner import Runner, Work
 
@@ -49,27 +52,36 @@ class Order:
 class Decider:
     """The only one that touches the runner while the server runs.
 
-    `most_waiting` bounds the records that wait or are under way; beyond it `submit` refuses. `failed` hears
-    of the error after which nothing can be decided any more.
+    `gate` says who may wait. `observe` hears the seconds of each stage of a step. `failed` hears of the error
+    after which nothing can be decided any more.
     """
 
     def __init__(
         self,
         runner: Runner,
-        decoder: JsonDecoder,
+        decoding: Decoding,
         resolver: Resolver,
         clock: Clock,
-        most_waiting: int,
+        gate: Gate,
+        observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
         failed: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
         self._runner = runner
-        self._decoder = decoder
+        self._decoding = decoding
         self._resolver = resolver
         self._clock = clock
-        self._most_waiting = most_waiting
         self._failed = failed
+        self._observe = observe
         self._queue: queue.SimpleQueue[Ticket | Order | None] = queue.SimpleQueue()
-        self._commits: queue.Queue[tuple[Taken | Order, Work] | None] = queue.Queue(_IN_FLIGHT)
+        self._whole: deque[Ticket | Order] = deque()  # steps of their own; belongs to the taking thread
+        self._was_whole = False
+        self._stopping = False
+        self._commits: queue.SimpleQueue[tuple[Taken | Order, Work] | None] = queue.SimpleQueue()
+        self._free: queue.SimpleQueue[None] = (
+            queue.SimpleQueue()
+        )  # one entry for each step that may be decided
+        for _ in range(_IN_FLIGHT):
+            self._free.put(None)
         loops = {"ringfence-take": self._take_loop, "ringfence-commit": self._commit_loop}
         self._threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
@@ -78,7 +90,7 @@ class Decider:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open: set[Ticket | Order] = set()  # without a result yet; belongs to the event loop
         self.failure: BaseException | None = None
-        self.waiting = 0  # records that wait or are under way; belongs to the event loop
+        self.gate = gate
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to decide; results are given on this loop."""
@@ -90,12 +102,18 @@ class Decider:
         """Queue a request; on the event loop. `Refusal` (503) where too much is waiting."""
         if self.failure is not None or self._loop is None:
             raise _cannot_decide()
+        ticket.since = perf_counter()
         if ticket.bounded:
-            if self.waiting + len(ticket.lines) > self._most_waiting:
-                raise overloaded()
-            self.waiting += len(ticket.lines)
+            self.gate.check(len(ticket.lines), ticket.since)
+            self.gate.enter(ticket)
         self._open.add(ticket)
         self._queue.put(ticket)
+
+    def ask(self, lines: Sequence[bytes], source: str, **more: Any) -> asyncio.Future[list[Result]]:
+        """Submit records (`more` as in `Ticket`); the promise of a result for each."""
+        future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        self.submit(Ticket(lines, source, partial(_keep, future), partial(_break, future), **more))
+        return future
 
     async def put(self, events: EventBatch) -> list[int]:
         """Take events of the server's own, between two steps; their offsets, once they are durable."""
@@ -120,65 +138,70 @@ class Decider:
                 thread.join()
 
     def _take_loop(self) -> None:
-        done = False
-        while not done and self.failure is None:
-            tickets, order, done = self._gather()
-            if tickets:
-                taken = self._decode(tickets)
-                self._pass_on((taken, self._runner.take(taken.events, taken.bad)))
-            if order is not None:
-                act = self._runner.activate if is_activation(order.events) else self._runner.take
-                self._pass_on((order, act(order.events)))
-        self._pass_on(None)
-
-    def _pass_on(self, pair: tuple[Taken | Order, Work] | None) -> None:
-        """To the committing thread, which may be behind, or may have failed."""
         while self.failure is None:
-            with contextlib.suppress(queue.Full):
-                self._commits.put(pair, timeout=_TICK_SECONDS)
-                return
+            found = self._next()
+            if found is None:
+                break
+            if not self._may_go_on():
+                break
+            pair = self._take_order(found) if isinstance(found, Order) else self._take(found)
+            self._commits.put(pair)
+        self._commits.put(None)
 
-    def _gather(self) -> tuple[list[Ticket], Order | None, bool]:
-        """Wait for one request, then take all that are there, up to `MOST_ROWS` records or to an order."""
+    def _may_go_on(self) -> bool:
+        """Wait until the committing thread, which may be behind or may have failed, is near enough."""
+        while self.failure is None:
+            with contextlib.suppress(queue.Empty):
+                self._free.get(timeout=_TICK_SECONDS)
+                return True
+        return False
+
+    def _take_order(self, order: Order) -> tuple[Order, Work]:
+        act = self._runner.activate if is_activation(order.events) else self._runner.take
+        return order, act(order.events)
+
+    def _take(self, tickets: list[Ticket]) -> tuple[Taken, Work]:
+        begin = perf_counter()
+        self._observe("wait", begin - tickets[0].since)
+        prepared = tickets[0].prepared
+        if prepared is None:
+            lines = [line for ticket in tickets for line in ticket.lines]
+            prepared = self._decoding(lines, self._clock.now_ms())
+        taken = sort_out(tickets, *prepared)
+        decoded = perf_counter()
+        self._observe("decode", decoded - begin)
+        work = self._runner.take(taken.events, taken.bad)
+        self._observe("decide", perf_counter() - decoded)
+        return taken, work
+
+    def _next(self) -> list[Ticket] | Order | None:
+        """What the next step takes: all requests that wait, or something that is a step of its own, in turns.
+
+        Waits where there is neither; None at the end.
+        """
+        if self._whole and not self._was_whole:
+            self._was_whole = True
+            return self._whole_step()
+        self._was_whole = False
         tickets: list[Ticket] = []
         rows = 0
-        item = self._queue.get()
-        while item is not None:
-            if isinstance(item, Order):
-                return tickets, item, False
-            tickets.append(item)
-            rows += len(item.lines)
-            if rows >= MOST_ROWS:
-                return tickets, None, False
+        while rows < MOST_ROWS and not self._stopping:
             try:
-                item = self._queue.get_nowait()
+                item = self._queue.get(block=not (tickets or self._whole))
             except queue.Empty:
-                return tickets, None, False
-        return tickets, None, True
-
-    def _decode(self, tickets: list[Ticket]) -> Taken:
-        now_ms = self._clock.now_ms()
-        lines = [line for ticket in tickets for line in ticket.lines]
-        try:
-            events, bad = self._decoder.decode_lines(lines, now_ms, "request", 0)
-        except Exception:  # noqa: BLE001 (one request must not harm another: each by itself)
-            events, bad = self._decode_each(lines, now_ms)
-        return sort_out(tickets, events, bad)
-
-    def _decode_each(self, lines: list[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
-        good: list[EventBatch] = []
-        bad: list[BadRecord] = []
-        for position, line in enumerate(lines):
-            try:
-                events, refused = self._decoder.decode_lines([line], now_ms, "request", position)
-            except Exception:  # noqa: BLE001 (a record that cannot be read, whatever the way in which it cannot)
-                fault = Fault(Reason.MALFORMED, "", "cannot be read: nested too deeply, perhaps")
-                bad.append(BadRecord("request", position, (fault,), b""))
+                break
+            if item is None:
+                self._stopping = True
+            elif isinstance(item, Order) or item.prepared is not None:
+                self._whole.append(item)
             else:
-                bad += refused
-                good += [events] if len(events) else []
-        empty = self._decoder.decode_lines([], now_ms, "request")[0]
-        return EventBatch.concat(good or [empty]), bad
+                tickets.append(item)
+                rows += len(item.lines)
+        return tickets or (self._whole_step() if self._whole else None)
+
+    def _whole_step(self) -> list[Ticket] | Order:
+        item = self._whole.popleft()
+        return item if isinstance(item, Order) else [item]
 
     def _commit_loop(self) -> None:
         done = False
@@ -189,14 +212,23 @@ class Decider:
             done = ready[-1] is None
             pairs = [pair for pair in ready if pair is not None]
             if pairs:
-                self._runner.commit([work for _, work in pairs])
-                settled: list[tuple[Ticket, list[Result]]] = []
-                for taken, work in pairs:
-                    if isinstance(taken, Order):
-                        self._on_loop(self._fulfil, (taken, work.admitted.offsets.tolist()))
-                    else:
-                        settled += zip(taken.tickets, self._resolver.resolve(taken, work), strict=True)
-                self._on_loop(self._settle, settled)
+                self._commit(pairs)
+
+    def _commit(self, pairs: list[tuple[Taken | Order, Work]]) -> None:
+        begin = perf_counter()
+        self._runner.commit([work for _, work in pairs])
+        committed = perf_counter()
+        self._observe("commit", committed - begin)
+        for _ in pairs:
+            self._free.put(None)
+        settled: list[tuple[Ticket, list[Result]]] = []
+        for taken, work in pairs:
+            if isinstance(taken, Order):
+                self._on_loop(self._fulfil, (taken, work.admitted.offsets.tolist()))
+            else:
+                settled += zip(taken.tickets, self._resolver.resolve(taken, work), strict=True)
+        self._on_loop(self._settle, settled)
+        self._observe("answer", perf_counter() - committed)
 
     def _fulfil(self, fulfilled: tuple[Order, list[int]]) -> None:
         order, offsets = fulfilled
@@ -207,9 +239,11 @@ class Decider:
     def _settle(self, settled: list[tuple[Ticket, list[Result]]]) -> None:
         for ticket, results in settled:
             self._open.discard(ticket)
-            self.waiting -= len(ticket.lines) if ticket.bounded else 0
-            if not ticket.result.done():
-                ticket.result.set_result(results)
+            if ticket.bounded:
+                self.gate.leave(ticket)
+            if not ticket.answered:
+                ticket.answered = True
+                ticket.give(results)
 
     def _guarded(self, loop: Callable[[], None]) -> None:
         try:
@@ -217,14 +251,16 @@ class Decider:
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
             self.failure = error
             self._queue.put(None)  # wakes the other thread
-            with contextlib.suppress(queue.Full):
-                self._commits.put_nowait(None)
+            self._commits.put(None)
             self._on_loop(self._fail, error)
 
     def _fail(self, error: BaseException) -> None:
-        for ticket in self._open:
-            if not ticket.result.done():
-                ticket.result.set_exception(_cannot_decide())
+        for waiting in self._open:
+            if isinstance(waiting, Order):
+                _break(waiting.result, _cannot_decide())
+            elif not waiting.answered:
+                waiting.answered = True
+                waiting.refuse(_cannot_decide())
         self._open.clear()
         self._failed(error)
 
@@ -232,6 +268,16 @@ class Decider:
         assert self._loop is not None
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(act, value)
+
+
+def _keep(promise: asyncio.Future[Any], value: Any) -> None:
+    if not promise.done():
+        promise.set_result(value)
+
+
+def _break(promise: asyncio.Future[Any], refusal: Refusal) -> None:
+    if not promise.done():
+        promise.set_exception(refusal)
 
 
 def _cannot_decide() -> Refusal:

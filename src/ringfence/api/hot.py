@@ -15,6 +15,8 @@ from ringfence.events.bad import BadRecord
 from ringfence.scoring.rules import OnFailure, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.api.server import Server
 
 DEADLINE: Final = "deadline"
@@ -32,32 +34,42 @@ async def decide(server: Server, scope: Any, receive: Any) -> Result:
     body = await read_body(headers, receive, server.settings.body_bytes)
     if not body or body.isspace():
         raise Refusal(400, "empty_body", "the body is empty: send one payment as a JSON object")
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[list[Result]] = loop.create_future()
-    server.decider.submit(Ticket((body,), "http", wants_decisions=True, result=future))
-    timer = loop.call_later(server.settings.deadline_ms / 1000, _expire, server, future, body)
-    try:
-        return (await future)[0]
-    finally:
-        timer.cancel()
+    future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+    submit(server, body, future.set_result, future.set_exception)
+    return (await future)[0]
 
 
-def _expire(server: Server, future: asyncio.Future[list[Result]], body: bytes) -> None:
-    if future.done():
-        return
+def submit(
+    server: Server,
+    body: bytes,
+    give: Callable[[list[Result]], None],
+    refuse: Callable[[Refusal], None],
+) -> None:
+    """Ask for a decision; one of the two is called, at the deadline at the latest.
+
+    `Refusal` where too much is waiting.
+    """
+    ticket = Ticket((body,), "http", give, refuse)
+    server.decider.submit(ticket)
+    server.deadlines.watch(ticket)
+
+
+def expire(server: Server, ticket: Ticket) -> None:
+    """Answer for a decision that is not there in time."""
+    ticket.answered = True
     try:
-        result = at_deadline(server, body)
+        result = at_deadline(server, ticket.lines[0])
     except Refusal as refusal:
-        future.set_exception(refusal)
+        ticket.refuse(refusal)
     else:
         server.metrics.expired.inc()
-        future.set_result([result])
+        ticket.give([result])
 
 
 def at_deadline(server: Server, body: bytes) -> Result:
     """What the policy says of a payment that nobody has had the time to look at; it is counted later."""
     now_ms = server.clock.now_ms()
-    event = server.decoder.decode_one(body, now_ms)
+    event = server.decoding.one(body, now_ms)
     if isinstance(event, BadRecord):
         raise refused_record(event)
     if not len(event) or not event.is_transaction[0]:
@@ -80,4 +92,4 @@ def at_deadline(server: Server, body: bytes) -> Result:
     return Result(200, _ENCODER.encode(answer))
 
 
-__all__ = ["DEADLINE", "ClientGoneError", "at_deadline", "decide"]
+__all__ = ["DEADLINE", "ClientGoneError", "at_deadline", "decide", "expire", "submit"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ringfence.scoring.rules import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_STAGE_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+STAGES: Final = ("wait", "decode", "decide", "commit", "answer")
 _ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
@@ -33,6 +38,7 @@ class Metrics:
             registry=of,
         )
         self.decisions = Counter("ringfence_decisions", "Decisions by outcome.", ("outcome",), registry=of)
+        self._outcomes = [self.decisions.labels(outcome) for outcome in OUTCOMES]
         self.degraded = Counter(
             "ringfence_degraded_decisions", "Degraded decisions by cause.", ("cause",), registry=of
         )
@@ -41,9 +47,21 @@ class Metrics:
         self.shed = Counter(
             "ringfence_shed_requests", "Requests refused because too much was waiting.", registry=of
         )
+        stages = Histogram(
+            "ringfence_stage_seconds",
+            "A step's wait for its turn, and its stages.",
+            ("stage",),
+            buckets=_STAGE_SECONDS,
+            registry=of,
+        )
+        self._stages = {stage: stages.labels(stage) for stage in STAGES}
         self.step_rows = Histogram(
             "ringfence_step_records", "Records of one step.", buckets=_ROWS, registry=of
         )
+
+    def observe(self, stage: str, seconds: float) -> None:
+        """A step has spent so long on a stage."""
+        self._stages[stage].observe(seconds)
 
     def watch(self, name: str, help_text: str, value: Callable[[], float]) -> None:
         """A gauge that is asked when it is scraped."""
@@ -51,10 +69,10 @@ class Metrics:
 
     def count(self, decisions: DecisionBatch) -> None:
         """Take in the decisions of one step."""
-        for outcome in decisions.table.column("outcome").to_pylist():
-            self.decisions.labels(outcome).inc()
-        for causes in decisions.table.column("degraded").flatten().to_pylist():
-            self.degraded.labels(causes).inc()
+        for strictness, count in Counts(decisions.outcomes.tolist()).items():
+            self._outcomes[strictness].inc(count)
+        for cause, count in Counts(decisions.table.column("degraded").flatten().to_pylist()).items():
+            self.degraded.labels(cause).inc(count)
 
     def render(self) -> bytes:
         """The text form."""

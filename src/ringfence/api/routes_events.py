@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.api import batches
 from ringfence.api.bodies import JSON, content_type, read_body
-from ringfence.api.outcomes import Ticket
 from ringfence.api.problems import TYPE, Refusal
 from ringfence.api.routes_health import server_of
-
-if TYPE_CHECKING:
-    from ringfence.api.outcomes import Result
 
 router = APIRouter()
 
@@ -48,9 +41,7 @@ async def take_event(request: Request) -> Response:
     body = await read_body(headers, request.receive, server.settings.body_bytes)
     if not body or body.isspace():
         raise Refusal(400, "empty_body", "the body is empty: send one event as a JSON object")
-    future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-    server.decider.submit(Ticket((body,), "http", wants_decisions=False, result=future))
-    result = (await future)[0]
+    result = (await server.decider.ask((body,), "http", wants_decisions=False))[0]
     kind = "application/json" if result.status < 400 else TYPE.decode()
     return Response(result.body, result.status, media_type=kind)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
+from functools import lru_cache, partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +13,11 @@ from ringfence.access.limits import Limits
 from ringfence.adapters.lake import Lake
 from ringfence.api import examples
 from ringfence.api.answers import Answers
+from ringfence.api.deadlines import Deadlines
 from ringfence.api.decider import Decider
+from ringfence.api.decoding import Decoding
+from ringfence.api.gate import Gate
+from ringfence.api.hot import expire
 from ringfence.api.metrics import Metrics
 from ringfence.api.outcomes import Resolver
 from ringfence.api.problems import Refusal
@@ -56,24 +61,27 @@ class Server:
         self.clock = session.clock
         self.limits = Limits()
         self.metrics = Metrics()
-        self.decoder = JsonDecoder(session.tokenizer)
         self.lake = Lake(session.store)
         self.hub = Hub(settings.most_streams)
         self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules))
         pipeline = session.runner.pipeline
         self.stored = Stored(session.store.log, session.runner.intake, pipeline.seed)
+        self.decoding = Decoding(session.tokenizer, JsonDecoder(session.tokenizer), pipeline.seed)
         self.decider = Decider(
             session.runner,
-            self.decoder,
+            self.decoding,
             Resolver(self.answers, self.stored, self._published),
             session.clock,
-            settings.most_waiting,
+            Gate(settings.most_waiting, settings.queue_ms / 1000),
+            self.metrics.observe,
             self._failed,
         )
+        self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
         self.batches = asyncio.Semaphore(settings.most_batches)
+        self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
         self.ready = False
         self._watch()
-        _warm_up(self.decoder, session)
+        _warm_up(self.decoding, session)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -85,6 +93,7 @@ class Server:
         """Begin to decide; on the event loop."""
         loop = asyncio.get_running_loop()
         self.hub.start(loop)
+        self.deadlines.start(loop)
         self.decider.start(loop)
         self.ready = True
 
@@ -115,6 +124,8 @@ class Server:
         self.metrics.count(decisions)
         self.metrics.step_rows.observe(len(events))
         self.hub.publish(decisions, events, bodies)
+        for listener in self.listeners:  # on the committing thread: quick, and no errors
+            listener(decisions, events)
 
     def _failed(self, error: BaseException) -> None:
         """The state is ahead of the log: nothing can be decided until the process begins anew."""
@@ -123,7 +134,11 @@ class Server:
 
     def _watch(self) -> None:
         watch = self.metrics.watch
-        watch("ringfence_queue_records", "Payments that wait or are under way.", lambda: self.decider.waiting)
+        watch(
+            "ringfence_queue_records",
+            "Payments that wait or are under way.",
+            lambda: self.decider.gate.waiting,
+        )
         watch("ringfence_log_offset", "Events decided so far.", lambda: self.runner.pipeline.offset)
         watch("ringfence_streams", "Open streams of decisions.", lambda: len(self.hub))
         watch(
@@ -143,11 +158,11 @@ class Server:
         return lambda: self.runner.seconds[stage]
 
 
-def _warm_up(decoder: JsonDecoder, session: Session) -> None:
+def _warm_up(decoding: Decoding, session: Session) -> None:
     """Load every kernel that a payment meets: the first one has no more patience than the others."""
     now_ms = session.clock.now_ms()
     sample = examples.PAYMENT | {"event_time": now_ms}
-    events, _ = decoder.decode_lines([msgspec.json.encode(sample)], now_ms, "warm up")
+    events, _ = decoding([msgspec.json.encode(sample)], now_ms)
     seed = session.runner.pipeline.seed
     Intake(session.store.log, seed).admit_now(events, 0)
     Pipeline(session.definitions.spec, session.definitions.rules, seed).step(events)

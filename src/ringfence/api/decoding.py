@@ -1,0 +1,56 @@
+"""The records of many requests, read together: the short way where all are plain, else the exact one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.events.batch import EventBatch
+from ringfence.events.decode_small import SmallDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ringfence.events.decode import JsonDecoder
+    from ringfence.events.tokens import Tokenizer
+
+_SMALL: Final = 256  # records from which the exact way is the faster one
+
+
+class Decoding:
+    """Bytes of one caller never become part of another's record, and one bad record harms no other."""
+
+    def __init__(self, tokenizer: Tokenizer, exact: JsonDecoder, seed: int) -> None:
+        self._exact = exact
+        self._small = SmallDecoder(tokenizer, seed)
+
+    def __call__(self, lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
+        """Events of the good lines in order, and the bad ones, by position from 0."""
+        if len(lines) <= _SMALL:
+            events = self._small.decode(lines, now_ms)
+            if events is not None:
+                return events, []
+        try:
+            return self._exact.decode_lines(lines, now_ms, "request", 0)
+        except Exception:  # noqa: BLE001 (one request must not harm another: each by itself)
+            return self._each(lines, now_ms)
+
+    def one(self, line: bytes, now_ms: int) -> EventBatch | BadRecord:
+        """The event in one line, or what is wrong with it."""
+        events, bad = self([line], now_ms)
+        return bad[0] if bad else events
+
+    def _each(self, lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
+        good: list[EventBatch] = []
+        bad: list[BadRecord] = []
+        for position, line in enumerate(lines):
+            try:
+                events, refused = self._exact.decode_lines([line], now_ms, "request", position)
+            except Exception:  # noqa: BLE001 (a record that cannot be read, whatever the way in which it cannot)
+                fault = Fault(Reason.MALFORMED, "", "cannot be read: nested too deeply, perhaps")
+                bad.append(BadRecord("request", position, (fault,), b""))
+            else:
+                bad += refused
+                good += [events] if len(events) else []
+        empty = self._exact.decode_lines([], now_ms, "request")[0]
+        return EventBatch.concat(good or [empty]), bad
