@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.errors import InputError
+from ringfence.events.card_memory import CardMemory
 from ringfence.events.cards import is_card_number, may_hold_card, replace_cards
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _DIGITS: Final = re.compile(r"[0-9]{12,19}")
 _DIGIT_RUN: Final = re.compile(rb"[0-9](?:[ -]?[0-9]){11,18}")
 _SHORTEST_KEY: Final = 16
 _EXACT_FLOAT: Final = 2**53
-_REMEMBERED: Final = 1 << 16  # numbers that stay, with their tokens, in memory and nowhere else
+_REMEMBERED: Final = 1 << 16  # numbers however written that stay, with their tokens, in memory
 
 
 class Tokenizer:
@@ -45,7 +46,8 @@ class Tokenizer:
                 f"the token key has {len(key)} bytes: use at least {_SHORTEST_KEY}, random and secret"
             )
         self._key = key
-        self._card = lru_cache(_REMEMBERED)(self._read_card)  # cards come again, batch after batch
+        self._card = lru_cache(_REMEMBERED)(self._read_card)
+        self._memory = CardMemory(self._token)
 
     def __repr__(self) -> str:
         return "Tokenizer(...)"
@@ -64,7 +66,11 @@ class Tokenizer:
         A token passes as it is, so that a quarantined record can be read again. A number that came as a float
         is refused above 2^53, where it has lost digits. Nulls stay null.
         """
-        encoded = _card_text(values).dictionary_encode()
+        texts = _card_text(values)
+        plain = self._memory.columns(texts) if texts.null_count < len(texts) else None
+        if plain is not None:
+            return *plain, np.asarray(pc.and_not(pc.is_null(texts), pc.is_null(values)))
+        encoded = texts.dictionary_encode()
         pairs = [self._card(word) for word in encoded.dictionary.to_pylist()]
         tokens, last4 = (pa.array([pair[i] for pair in pairs], pa.string()) for i in (0, 1))
         refused = np.append(np.array([pair[0] is None for pair in pairs], bool), False)
