@@ -226,7 +226,7 @@ class Runner:
         return Work(admitted, step, base, bad, self._add(step, admitted.events))
 
     def _add(self, step: Step, events: EventBatch) -> EventBatch | None:
-        """The list entries that rules ask for, which take effect and stand in the log right after the batch."""
+        """The list entries that rules ask for: they take effect, and are logged, right after the batch."""
         if step.decisions is None:
             return None
         pipeline = self.pipeline
