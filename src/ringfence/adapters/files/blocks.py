@@ -59,12 +59,15 @@ def _blocks(
                     continue
                 fresh, skipping = fresh[at:], False
             rest += fresh
-            if len(rest) < block_bytes():
-                continue
-            end = end_of_records(rest)
-            if end:
-                yield from _pieces(rest[:end], block_bytes, end_of_records)
-                rest = rest[end:]
+            start = 0
+            while len(rest) - start >= block_bytes():
+                data = rest[start : start + block_bytes()]
+                end = end_of_records(data) or end_of_records(rest[start:])
+                if not end:
+                    break
+                yield Block(data[:end] if end <= len(data) else rest[start : start + end])
+                start += end
+            rest = rest[start:]
             while len(rest) > _GIVE_UP_BYTES and not end_of_records(rest):
                 head, newline, rest = rest.partition(b"\n")
                 yield Block(head[: 2 * ORIGINAL_LIMIT], _endless(head))
@@ -90,20 +93,6 @@ def _last_blocks(rest: bytes, end_of_records: Callable[[bytes], int]) -> Iterato
         else:
             head, _, rest = rest.partition(b"\n")
             yield Block(head[: 2 * ORIGINAL_LIMIT], _endless(head))
-
-
-def _pieces(
-    data: bytes, block_bytes: Callable[[], int], end_of_records: Callable[[bytes], int]
-) -> Iterator[Block]:
-    """Blocks of the wanted size of bytes that end with a record."""
-    start = 0
-    while len(data) - start > 2 * block_bytes():
-        size = end_of_records(data[start : start + block_bytes()])
-        if not size:
-            break
-        yield Block(data[start : start + size])
-        start += size
-    yield Block(data[start:])
 
 
 def _endless(head: bytes) -> Fault:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _FIRST_BLOCK: Final = 256 * 1024
 _SMALLEST_BLOCK: Final = 4096
 _LARGEST_BLOCK: Final = 16 * 1024 * 1024
+_FULL: Final = 0.95  # of a batch: with records a little shorter a whole one would leave a few for a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ class TextReader(Reader):
     def _block_bytes(self) -> int:
         if not self._record_bytes:
             return _FIRST_BLOCK
-        return int(min(max(self._record_bytes * self._batch_rows, _SMALLEST_BLOCK), _LARGEST_BLOCK))
+        wanted = _FULL * self._record_bytes * self._batch_rows
+        return int(min(max(wanted, _SMALLEST_BLOCK), _LARGEST_BLOCK))
 
     def _saw(self, size: int, records: int) -> None:
         self._record_bytes = size / max(records, 1)
