@@ -50,6 +50,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     probability: float | None = None
     reasons: list[Why] = []
     shadow_rules: list[str] = []
+    typologies: dict[str, float] = {}  # scenarios of which there are signs: score, 0-100
     degraded: list[str] = []
     offset: int | None = None
     event_time_ms: int | None = None

@@ -66,6 +66,8 @@ def decisions(base, count, features=("card.count_1h",), digest="f1"):
         [["velocity"] if i % 4 == 0 else [] for i in offsets],
         [["fast"] if i % 4 == 0 else [] for i in offsets],
         [[] for _ in offsets],
+        [["card_testing"] if i % 4 == 0 else [] for i in offsets],
+        [[40.0] if i % 4 == 0 else [] for i in offsets],
         [[] for _ in offsets],
         np.full(n, 100),
         *(offsets * 1.5 + k for k in range(len(features))),

@@ -70,3 +70,30 @@ def test_a_skipped_part_holds_the_payment_only_when_the_rule_set_fails_closed(ap
     assert apply(RULES, {"c"}, skipped, on_failure="closed")[0] == "decline"
     assert apply(RULES, {"ok"}, skipped, on_failure="closed", allow_overrules="decline")[0] == "review"
     assert apply(RULES, set(), [Cause("late_event")], on_failure="closed")[0] == "approve"
+
+
+def asking_the_model(rule_id="m", outcome="decline", on_failure=None):
+    return Rule(
+        id=rule_id,
+        title="",
+        when="model.probability > 0.9",
+        outcome=outcome,
+        reason="R",
+        analyst="",
+        on_failure=on_failure,
+    )
+
+
+def test_a_rule_that_fails_closed_asks_for_its_outcome_without_the_part_that_it_speaks_of(apply):
+    lost, other = [Cause("model", None, skipped=True)], [Cause("graph", None, skipped=True)]
+    assert apply([asking_the_model(on_failure="closed")], set(), lost)[0] == "decline"
+    assert apply([asking_the_model(on_failure="closed")], set(), other)[0] == "approve"
+    assert apply([asking_the_model()], set(), lost)[0] == "approve"
+
+
+def test_a_policy_that_fails_closed_is_excused_where_every_rule_that_speaks_of_the_part_is_open(apply):
+    lost = [Cause("model", None, skipped=True)]
+    assert apply([asking_the_model()], set(), lost, on_failure="closed")[0] == "review"
+    assert apply([asking_the_model(on_failure="open")], set(), lost, on_failure="closed")[0] == "approve"
+    both = [asking_the_model("a", on_failure="open"), asking_the_model("b")]
+    assert apply(both, set(), lost, on_failure="closed")[0] == "review"

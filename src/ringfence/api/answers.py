@@ -25,6 +25,8 @@ _COLUMNS: Final = (
     "reasons",
     "rules",
     "shadow_rules",
+    "typologies",
+    "typology_scores",
     "degraded",
     "offset",
     "event_time_ms",
@@ -43,7 +45,10 @@ class Why(msgspec.Struct, frozen=True):
 
 
 class DecisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision on one payment. `offset` is null only in an answer given at the deadline."""
+    """The decision on one payment. `offset` is null only in an answer given at the deadline.
+
+    `typologies` are the named scenarios of which there are signs, each with its score (0-100).
+    """
 
     transaction_id: str
     outcome: Outcome
@@ -51,6 +56,7 @@ class DecisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     probability: float | None
     reasons: list[Why]
     shadow_rules: list[str]
+    typologies: dict[str, float] = {}
     degraded: list[str]
     offset: int | None
     event_time_ms: int | None
@@ -77,6 +83,8 @@ class Answers:
         values = self._spoken(decisions, rows, ruleset)
         answers = []
         for row, fields in enumerate(rows):
+            scores = fields.pop("typology_scores")
+            fields["typologies"] = dict(zip(fields["typologies"], scores, strict=True)) if scores else {}
             known = {name: column[row] for name, column in values.items()}
             reasons = _explain(fields, known, ruleset) if fields["rules"] else []
             del fields["rules"]
@@ -97,7 +105,7 @@ class Answers:
             return {}
         names = self._placeholders.get(ruleset.digest)
         if names is None:
-            names = {rule.id: _NAMED.findall(rule.analyst + rule.customer) for rule in ruleset.rules}
+            names = {rule.id: _NAMED.findall(rule.analyst + rule.customer) for rule in ruleset.every_rule}
             self._placeholders[ruleset.digest] = names
         wanted = {name for rule in fired for name in names.get(rule, ())}
         there = wanted.intersection(decisions.table.schema.names)

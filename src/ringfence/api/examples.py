@@ -79,6 +79,7 @@ ANSWERS: Final[dict[str, Any]] = {
             }
         ],
         "shadow_rules": [],
+        "typologies": {"account_takeover": 35.0},
         "degraded": [],
         "offset": 41_207,
         "event_time_ms": 1_709_288_100_000,

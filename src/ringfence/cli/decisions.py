@@ -160,6 +160,11 @@ def _show(found: Decision, event: dict[str, Any]) -> None:
         screen.show(f"degraded: {', '.join(found.degraded)}")
     if found.shadow_rules:
         screen.show(f"shadow rules that fired: {', '.join(found.shadow_rules)}")
+    if found.typologies:
+        scores = (f"{name} {score:.0f}" for name, score in found.typologies.items())
+        screen.show(f"typologies with signs of: {', '.join(scores)} (of 100)")
+    if found.control:
+        screen.show("let through as one of the control group: it would have been declined")
     screen.show("versions: " + ", ".join(f"{name} {digest}" for name, digest in found.versions.items()))
     screen.show()
     screen.show("Payment", "bold")

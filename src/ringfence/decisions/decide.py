@@ -47,6 +47,7 @@ class Decider:
         self._models = _labels(list(models.digests))
         self._ids = _labels([rule.id for rule in rules.active])
         self._shadow_ids = _labels([rule.id for rule in rules.shadow])
+        self._typology_ids = _labels([one.id for one in rules.typologies])
         codes = list(dict.fromkeys(rule.reason for rule in rules.active))
         self._codes = _labels(codes)
         self._code_of = np.array([codes.index(rule.reason) for rule in rules.active], np.int64)
@@ -65,7 +66,7 @@ class Decider:
         """Decisions on the transactions of `columns`; `offsets` are theirs in the log."""
         count = len(columns)
         fired = Cells.of(verdicts.active)
-        judgement = self._weights.apply(verdicts, causes, scored)
+        judgement = self._weights.apply(verdicts, causes, scored, columns)
         arrays = [
             pa.array(offsets, pa.int64()),
             columns.transactions.column("transaction_id"),
@@ -78,11 +79,19 @@ class Decider:
             fired.renamed(self._code_of, len(self._codes)).lists(self._codes),
             fired.lists(self._ids),
             Cells.of(verdicts.shadow).lists(self._shadow_ids),
+            *self._typologies(verdicts.typologies),
             _degraded(causes, count),
             pa.array(np.full(count, latency_us, np.int64)),
             *number_columns(columns.features),
         ]
         return DecisionBatch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+
+    def _typologies(self, scores: NDArray[np.float64]) -> list[Any]:
+        """Typologies with a score, and their scores."""
+        found = Cells.of(scores > 0)
+        names = found.lists(self._typology_ids)
+        values = pa.array(scores[found.label, found.column])
+        return [names, pa.ListArray.from_arrays(names.offsets, values)]
 
     def _said(self, scored: Scored | None, outcome: NDArray[np.int8]) -> list[Any]:
         """Probability, model, challengers, and the factors of what somebody will look at."""

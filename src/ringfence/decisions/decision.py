@@ -36,6 +36,8 @@ DECISION_FIELDS: Final = [
     pa.field("reasons", _TEXTS, nullable=False),  # reason codes, strictest first
     pa.field("rules", _TEXTS, nullable=False),  # ids of the active rules that fired, strictest first
     pa.field("shadow_rules", _TEXTS, nullable=False),
+    pa.field("typologies", _TEXTS, nullable=False),  # those with a score above 0, in the book's order
+    pa.field("typology_scores", pa.list_(pa.float64()), nullable=False),  # 0-100
     pa.field("degraded", _TEXTS, nullable=False),  # what this decision was made without
     pa.field("latency_us", pa.int64(), nullable=False),
 ]
@@ -67,7 +69,10 @@ class Factor(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision with everything that it knew. `challengers` maps digests to probabilities."""
+    """One decision with everything that it knew.
+
+    `challengers` maps digests to probabilities, `typologies` those with a score to it (0-100).
+    """
 
     offset: int
     transaction_id: str
@@ -83,6 +88,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[str]
     rules: list[str]
     shadow_rules: list[str]
+    typologies: dict[str, float]
     degraded: list[str]
     latency_us: int
     features: dict[str, float | None]
@@ -90,7 +96,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     def explain(self, ruleset: RuleSet) -> list[Reason]:
         """The fired rules' reasons in words, strictest first. `ruleset` must be the version that decided."""
-        by_id = {rule.id: rule for rule in ruleset.rules}
+        by_id = {rule.id: rule for rule in ruleset.every_rule}
         return [self._reason(by_id[rule]) for rule in self.rules if rule in by_id]
 
     def _reason(self, rule: Rule) -> Reason:
@@ -100,9 +106,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return re.sub(r"\{([^{}]+)\}", self._value, text)
 
     def _value(self, match: re.Match[str]) -> str:
-        if match[1] not in self.features:
+        entity, _, name = match[1].partition(".")
+        if entity == "typology":
+            value: float | None = self.typologies.get(name, 0.0)
+        elif match[1] in self.features:
+            value = self.features[match[1]]
+        else:
             return match[0]
-        value = self.features[match[1]]
         return "unknown" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
@@ -188,7 +198,13 @@ def decision_of(
     weights = fields.pop("factor_weights")
     factors = [Factor(*pair) for pair in zip(fields["factors"], weights, strict=True)]
     said = dict(zip(challengers, fields["challengers"], strict=True))
-    more = {"outcome": Outcome(fields["outcome"]), "factors": factors, "challengers": said}
+    scores = dict(zip(fields["typologies"], fields.pop("typology_scores"), strict=True))
+    more = {
+        "outcome": Outcome(fields["outcome"]),
+        "factors": factors,
+        "challengers": said,
+        "typologies": scores,
+    }
     return Decision(**fields | more, features=features, versions=versions)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ringfence.decisions.control import drawn, eligible
 from ringfence.scoring.rules import OUTCOMES, OnFailure, Outcome
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.scoring.columns import Columns
     from ringfence.scoring.models import Scored
     from ringfence.scoring.rules import CompiledRules, Verdicts
 
@@ -45,6 +47,7 @@ class Weights:
 
     def __init__(self, rules: CompiledRules) -> None:
         self.policy = rules.ruleset.policy
+        self.rules = rules
         self.points = np.array([rule.points for rule in rules.active])
         self.with_points = np.flatnonzero(self.points)
         self.rows_of = {
@@ -53,13 +56,22 @@ class Weights:
             )
             for outcome in OUTCOMES
         }
+        never = self.policy.control.never if self.policy.control else ()
+        self.rows_kept = np.array(
+            [row for row, rule in enumerate(rules.active) if rule.id in never], np.int64
+        )
 
     def apply(
-        self, verdicts: Verdicts, causes: Sequence[Cause] = (), scored: Scored | None = None
+        self,
+        verdicts: Verdicts,
+        causes: Sequence[Cause] = (),
+        scored: Scored | None = None,
+        columns: Columns | None = None,
     ) -> Judgement:
         """The strictest outcome of the fired rules, of their points' thresholds and of the models' bands.
 
-        Then allow rules; then failures. The score is the greater of the points and the model's percentage.
+        Then allow rules; then failures; then, given the payments' `columns`, the control group. The score is
+        the greater of the points and the model's percentage.
         """
         fired = verdicts.active
         score = self._score(fired)
@@ -70,14 +82,40 @@ class Weights:
                 outcome[raised] = level.strictness
             self._raise_by_score(outcome, score, level)
         self._allow(outcome, fired)
-        if self.policy.on_failure is OnFailure.CLOSED:
-            for cause in causes:
-                if cause.skipped:
-                    rows = slice(None) if cause.rows is None else cause.rows
-                    outcome[rows] = np.maximum(outcome[rows], Outcome.REVIEW.strictness)
+        for cause in causes:
+            if cause.skipped:
+                rows = slice(None) if cause.rows is None else cause.rows
+                outcome[rows] = np.maximum(outcome[rows], self._strictness_without(cause.name))
         if scored is not None:
             score = np.fmax(score, 100 * scored.probability)
-        return Judgement(outcome, score, np.zeros(len(score), np.bool_))
+        return Judgement(outcome, score, self._let_through(outcome, fired, columns))
+
+    def _strictness_without(self, part: str) -> int:
+        """What a payment decided without a part is at least, by the rules that speak of it and the policy.
+
+        A rule that fails closed asks for its own outcome. The policy's closed holds unless every rule that
+        speaks of the part says open.
+        """
+        speaking = [rule for rule in self.rules.active if part in self.rules.parts[rule.id]]
+        closed = [rule for rule in speaking if rule.on_failure is OnFailure.CLOSED]
+        asked = [0, *((rule.outcome or Outcome.REVIEW).strictness for rule in closed)]
+        excused = bool(speaking) and all(rule.on_failure is OnFailure.OPEN for rule in speaking)
+        if self.policy.on_failure is OnFailure.CLOSED and not excused:
+            asked.append(Outcome.REVIEW.strictness)
+        return max(asked)
+
+    def _let_through(
+        self, outcome: NDArray[np.int8], fired: NDArray[np.bool_], columns: Columns | None
+    ) -> NDArray[np.bool_]:
+        """Approve the control group's part of the declines; which payments those are."""
+        group = self.policy.control
+        declined = outcome == Outcome.DECLINE.strictness
+        if group is None or columns is None or not declined.any():
+            return np.zeros(len(outcome), np.bool_)
+        kept: NDArray[np.bool_] = fired[self.rows_kept].any(axis=0)
+        chosen = eligible(group, outcome, kept, columns.number("amount")) & drawn(group, columns)
+        outcome[chosen] = Outcome.APPROVE.strictness
+        return chosen
 
     def _score(self, fired: NDArray[np.bool_]) -> NDArray[np.float64]:
         total = self.points[self.with_points] @ fired[self.with_points]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -80,6 +81,24 @@ class CompiledRules:
         self._scores = [one.score(self.names, build) for one in self.typologies]
         self._steps = build.steps
 
+    @cached_property
+    def parts(self) -> dict[str, frozenset[str]]:
+        """First words of all that each active rule speaks of: "model" of a rule that asks the model."""
+        signals = {
+            one.name: {
+                name.partition(".")[0]
+                for signal in one.signals
+                for name in names_used(read(signal.when, one.parameters), self.names)
+            }
+            for one in self.typologies
+        }
+        found = {}
+        for rule in self.active:
+            names = names_of(rule, self.names)
+            asked = {word for name in names & signals.keys() for word in signals[name]}
+            found[rule.id] = frozenset({name.partition(".")[0] for name in names} | asked)
+        return found
+
     def judge(self, columns: Columns) -> Verdicts:
         """Which rules fire on which transactions, all in one pass."""
         registers = run(self._steps, columns)
@@ -105,7 +124,7 @@ def names_for(typologies: Iterable[Typology], spec: FeatureSpec, extra: Mapping[
     names = Names(spec, dict(extra))
     plain = Names(spec, dict(extra))  # a typology's signals may not ask for typologies
     for one in typologies:
-        names.derive(one.name, lambda build, one=one: one.score(plain, build))
+        names.derive(one.name, partial(one.score, plain))
     return names
 
 
