@@ -5,21 +5,29 @@ from __future__ import annotations
 import duckdb
 import numpy as np
 import pyarrow as pa
-import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlglot import exp
 
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.columns import Columns
+from ringfence.scoring.duckdb_sql import SETTINGS, to_duckdb
 from ringfence.scoring.expression import compile_expression
 from ringfence.scoring.names import Names
 from ringfence.scoring.program import Builder, run
 from ringfence.scoring.reference import Reference
 
 SPEC = FeatureSpec.of(entity("card").count("1h"), entity("card").sum("amount", "1d"))
-NUMBERS = ["lat", "lon", "card.count_1h", "card.sum_amount_1d", "attributes.n"]
+STORED = ["lat", "lon", "card.count_1h", "card.sum_amount_1d", "attributes.n", "model.probability"]
+PARAMETERS = {"three": 3, "less": -2.5}
+PARTS = ["hour", "minute", "second", "day", "month", "year", "dow", "isodow"]
+ZONES = ["", " AT TIME ZONE 'America/New_York'", " AT TIME ZONE 'Asia/Kathmandu'", " at time zone 'UTC'"]
+NUMBERS = [
+    *STORED,
+    *(f"param.{name}" for name in PARAMETERS),
+    *(f"EXTRACT({part} FROM event_time{zone})" for part in PARTS for zone in ZONES),
+]
+TIMES = [0, -1, 951_782_400_000, 1_711_846_800_000, 1_719_876_600_123, 1_730_595_600_000]  # clocks change
 TEXTS = ["country", "city", "currency"]
 BOOLEANS = ["attributes.b"]
 WORDS = ["", "a", "b", "ab", "Ab", "B", "a_b", "a%b", "it's"]
@@ -121,7 +129,8 @@ def maybe(values):
 
 row = st.fixed_dictionaries(
     {
-        **{name: maybe(VALUES) for name in NUMBERS},
+        **{name: maybe(VALUES) for name in STORED},
+        "event_time": st.sampled_from(TIMES),
         **{name: maybe(WORDS) for name in TEXTS},
         **{name: maybe([True, False]) for name in BOOLEANS},
     }
@@ -133,37 +142,28 @@ def ours(text, rows):
     features = np.array([[np.nan if r[n] is None else r[n] for r in rows] for n in SPEC.names])
     arrays = {
         "kind": pa.array([0] * len(rows), pa.uint8()),
-        "event_time_ms": pa.array([0] * len(rows), pa.int64()),
+        "event_time_ms": pa.array([r["event_time"] for r in rows], pa.int64()),
         **{n: pa.array([r[n] for r in rows], pa.float64()) for n in ("lat", "lon", "attributes.n")},
         **{n: pa.array([r[n] for r in rows], pa.string()) for n in TEXTS},
         **{n: pa.array([r[n] for r in rows], pa.bool_()) for n in BOOLEANS},
     }
     build = Builder()
-    truth = compile_expression(text, Names(SPEC), build)
+    truth = compile_expression(text, Names(SPEC), build, PARAMETERS)
     wanted = (truth.true, truth.false)
-    registers = run(build.steps, Columns(EventBatch(pa.record_batch(arrays)), SPEC, features, Reference(0)))
+    columns = Columns(EventBatch(pa.record_batch(arrays)), SPEC, features, Reference(0))
+    said = [np.nan if r["model.probability"] is None else r["model.probability"] for r in rows]
+    columns.add("model.probability", np.array(said))
+    registers = run(build.steps, columns)
     return [np.broadcast_to(registers[which], len(rows)).tolist() for which in wanted]
 
 
 def duck(text, rows):
-    """The same sets by DuckDB, with float literals and quoted names."""
-    tree = sqlglot.parse_one(text, read="duckdb")
-
-    def adapt(node):
-        if isinstance(node, exp.Column):
-            name = ".".join(part.name for part in node.parts)
-            return exp.column(exp.to_identifier(name, quoted=True))
-        if isinstance(node, exp.Literal) and not node.is_string and not isinstance(node.parent, exp.Round):
-            return exp.cast(node.copy(), "double")
-        return node
-
-    sql = tree.transform(adapt).sql("duckdb")
+    """The same sets by DuckDB."""
+    sql = to_duckdb(text, PARAMETERS)
     with _DUCKDB.cursor() as connection:
-        connection.execute(
-            "SET ieee_floating_point_ops = false; SET error_on_division_by_zero = false; SET threads = 1"
-        )
+        connection.execute("; ".join((*SETTINGS, "SET threads = 1")))
         kinds = {
-            **dict.fromkeys(NUMBERS, "DOUBLE"),
+            **dict.fromkeys([*STORED, "event_time"], "DOUBLE"),
             **dict.fromkeys(TEXTS, "VARCHAR"),
             **dict.fromkeys(BOOLEANS, "BOOLEAN"),
         }

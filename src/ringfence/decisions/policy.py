@@ -112,7 +112,7 @@ class Weights:
         declined = outcome == Outcome.DECLINE.strictness
         if group is None or columns is None or not declined.any():
             return np.zeros(len(outcome), np.bool_)
-        kept: NDArray[np.bool_] = fired[self.rows_kept].any(axis=0)
+        kept = np.logical_or.reduce(fired[self.rows_kept], axis=0)
         chosen = eligible(group, outcome, kept, columns.number("amount")) & drawn(group, columns)
         outcome[chosen] = Outcome.APPROVE.strictness
         return chosen
