@@ -25,6 +25,7 @@ from ringfence.rulebook.changes import (
     latest_of,
 )
 from ringfence.rulebook.difference import Difference, difference
+from ringfence.scoring.books import dump_book
 from ringfence.scoring.rules import Mode, RuleSet
 
 if TYPE_CHECKING:
@@ -32,6 +33,28 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.rulebook.changes import Book
+
+
+class BookState(msgspec.Struct, frozen=True, kw_only=True):
+    """The book as it is. `text` is the rules in force as YAML; both histories have the newest first."""
+
+    active: str
+    head: str
+    require_approval: bool
+    rules: RuleSet
+    text: str
+    changes: list[Change]
+    activations: list[Activation]
+
+
+class VersionState(msgspec.Struct, frozen=True, kw_only=True):
+    """One version. `difference` is null for the first."""
+
+    change: Change
+    in_force: bool
+    rules: RuleSet
+    text: str
+    difference: Difference | None
 
 
 class Force(Protocol):
@@ -94,6 +117,33 @@ class Desk:
             return digest
         return latest_of(self.book.changes(), digest).digest
 
+    def state(self) -> BookState:
+        """The book as it is: what is in force, its history, and what the next edit is based on."""
+        active = self.force.active()
+        rules = self.ruleset(active)
+        return BookState(
+            active=active,
+            head=self.head() or active,
+            require_approval=self.require_approval,
+            rules=rules,
+            text=dump_book(rules),
+            changes=self.book.changes()[::-1],
+            activations=list(self.force.activations())[::-1],
+        )
+
+    def version(self, digest: str, against: str | None = None) -> VersionState:
+        """One version, and what differs from another: the one that it is based on unless named."""
+        digest = self.resolve(digest)
+        change = latest_of(self.book.changes(), digest)
+        rules, before = self.ruleset(digest), self.resolve(against) if against else change.based_on
+        return VersionState(
+            change=change,
+            in_force=digest == self.force.active(),
+            rules=rules,
+            text=dump_book(rules),
+            difference=difference(self.ruleset(before), rules) if before else None,
+        )
+
     def difference(self, before: str, after: str) -> Difference:
         """What changed between two versions."""
         return difference(self.ruleset(self.resolve(before)), self.ruleset(self.resolve(after)))
@@ -116,12 +166,13 @@ class Desk:
         return self.save(with_mode(ruleset, rule_id, mode), based_on, who)
 
     def review(self, digest: str, who: Who, *, approve: bool) -> Change:
-        """Say yes or no to the newest change that led to a version. `ApprovalError` for its own author."""
+        """Say yes or no to the newest change of a version. `ApprovalError` for its author's own yes."""
         change = latest_of(self.book.changes(), self.resolve(digest))
         if change.approved is not None:
             said = "approved" if change.approved else "rejected"
             raise InputError(f"version {change.digest} has been {said} by {change.reviewer}: nothing to do")
-        if not who.may_approve or (approve and change.author == who.name):
+        own = change.author == who.name
+        if (approve and (own or not who.may_approve)) or not (own or who.may_approve):
             raise _needs_another(change.digest)
         done = self.book.review(
             change.number,
