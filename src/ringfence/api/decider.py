@@ -98,6 +98,11 @@ class Decider:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Records asked for one by one that wait or are under way."""
+        return self.gate.waiting
+
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; on the event loop. `Refusal` (503) where too much is waiting."""
         if self.failure is not None or self._loop is None:

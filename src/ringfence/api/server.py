@@ -137,7 +137,7 @@ class Server:
         watch(
             "ringfence_queue_records",
             "Payments that wait or are under way.",
-            lambda: self.decider.gate.waiting,
+            lambda: self.decider.waiting,
         )
         watch("ringfence_log_offset", "Events decided so far.", lambda: self.runner.pipeline.offset)
         watch("ringfence_streams", "Open streams of decisions.", lambda: len(self.hub))
