@@ -7,16 +7,25 @@ import runpy
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ringfence.adapters.artifacts import (
+    Artifact,
+    ModelDesk,
+    ModelRegistry,
+    Signed,
+    StoredModels,
+    load_scorer,
+    read_folder,
+)
 from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.book import RuleBook
-from ringfence.errors import InputError, RuleError, ScorerError, SpecError, StoreError
+from ringfence.errors import InputError, RuleError, SpecError, StoreError
 from ringfence.events.activation import Part, versions
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
@@ -30,6 +39,8 @@ from ringfence.rulebook.changes import Activation, is_approved
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.runner import Runner, Snapshotting
 from ringfence.scoring.books import default_book
+from ringfence.scoring.deployment import Deployment
+from ringfence.scoring.models import Models
 from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
@@ -37,7 +48,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.lake import Lake
-    from ringfence.scoring.models import Models
 
 SHIPPED_CATALOG = "the shipped catalog"
 SHIPPED_BOOK = "the shipped rule book"
@@ -63,14 +73,20 @@ class Definitions:
     spec_origin: str
     rules_origin: str
     left_out: list[LeftOut] = field(default_factory=list)
+    model: Artifact | None = None
 
 
-def load_definitions(features: Path | None, rules: Path | None) -> Definitions:
-    """Specification and compiled rules of these files; None stands for the shipped ones.
+def load_definitions(features: Path | None, rules: Path | None, model: Path | None = None) -> Definitions:
+    """Specification and compiled rules of these files, and the artifact in the folder `model`.
 
-    A rule of the user's own book that does not fit is a `RuleError`; one of the shipped book is left out.
+    None stands for the shipped ones, and for no model. A rule of the user's own book that does not fit is a
+    `RuleError`; one of the shipped book is left out.
     """
-    spec = CATALOG if features is None else load_spec(features)
+    found = _load_rules(CATALOG if features is None else load_spec(features), features, rules)
+    return found if model is None else replace(found, model=read_folder(model))
+
+
+def _load_rules(spec: FeatureSpec, features: Path | None, rules: Path | None) -> Definitions:
     origin = SHIPPED_CATALOG if features is None else str(features)
     if rules is not None:
         compiled = compile_rules(load_rules(rules), spec)
@@ -128,6 +144,7 @@ class StoredLibrary:
         self._store = store
         self._spec = definitions.spec
         self._rules = {definitions.rules.ruleset.digest: definitions.rules}
+        self.stored_models = stored_models(store, definitions.spec)
 
     def rules(self, digest: str) -> CompiledRules:
         """See `Library.rules`."""
@@ -149,11 +166,13 @@ class StoredLibrary:
 
     def models(self, digest: str) -> Models:
         """See `Library.models`."""
-        raise ScorerError(f"deployment {digest} is not kept here")
+        return self.stored_models.models(digest)
 
 
 FIRST_RULES: Final = "first_rules"  # in force before the log activates others
 FILE_RULES: Final = "file_rules"  # of the definitions that were put in force last, as opposed to live edits
+FILE_MODEL: Final = "file_model"  # likewise
+MODELS: Final = "models"  # the deployment in force, for those who only read
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +193,18 @@ class Session:
         """The rule book of this store. `put` appends an activation; the runner does without it."""
         force = LoggedForce(self, lake, put or self._activate)
         return Desk(RuleBook(self.store.log.database), force, self.require_approval)
+
+    def model_desk(self, put: Callable[[EventBatch], int] | None = None) -> ModelDesk:
+        """The models of this store. `put` as of `desk`."""
+        append = put or self._activate
+
+        def told(change: EventBatch) -> int:
+            offset = append(change)
+            self.store.remember(MODELS, self.runner.pipeline.versions[Part.MODELS])
+            return offset
+
+        models = self.runner.pipeline
+        return ModelDesk(self.library.stored_models, lambda: models.models.deployment, told)
 
     def _activate(self, change: EventBatch) -> int:
         offset = self.runner.pipeline.offset
@@ -225,6 +256,7 @@ def open_session(
             require_approval,
         )
         _deploy(session)
+        _deploy_model(session)
         yield session
         runner.close()
 
@@ -247,6 +279,37 @@ def _deploy(session: Session) -> None:
         else:
             desk.activate(ruleset.digest, who)
     store.remember(FILE_RULES, ruleset.digest)
+
+
+def _deploy_model(session: Session) -> None:
+    """Likewise the definitions' model, as the champion."""
+    store, artifact = session.store, session.definitions.model
+    if artifact is not None and store.remembered(FILE_MODEL) != artifact.digest:
+        desk = session.model_desk()
+        desk.keep(artifact)
+        if desk.active().champion != artifact.digest:
+            desk.promote(artifact.digest, Signed("file", session.clock.now_ms(), artifact.manifest.name))
+        store.remember(FILE_MODEL, artifact.digest)
+    store.remember(MODELS, session.runner.pipeline.versions[Part.MODELS])
+
+
+def model_registry(folder: Path) -> ModelRegistry:
+    """The models that a data folder holds."""
+    return ModelRegistry(folder / "models")
+
+
+def stored_models(store: Store, spec: FeatureSpec) -> StoredModels:
+    """The deployments of a store over a specification."""
+    return StoredModels(store.registry, model_registry(store.folder), spec)
+
+
+def models_for(store: Store, definitions: Definitions) -> Models:
+    """The definitions' model alone, or else the deployment in force."""
+    stored = stored_models(store, definitions.spec)
+    if definitions.model is None:
+        return stored.models(store.remembered(MODELS) or "")
+    scorer = load_scorer(definitions.model, definitions.spec)
+    return Models(Deployment(champion=scorer.digest), {scorer.digest: scorer})
 
 
 @dataclass(frozen=True, slots=True)

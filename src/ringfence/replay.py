@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.decisions.decision import DecisionBatch
-from ringfence.errors import StoreError
+from ringfence.errors import RingfenceError, StoreError
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.pipeline import LATE, Pipeline
 from ringfence.ports import DECISIONS, EVENTS
+from ringfence.scoring.models import NO_MODELS
 from ringfence.scoring.rules import OUTCOMES, fit
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports import EventLog, LogBatch
+    from ringfence.scoring.models import Models
     from ringfence.scoring.rules import CompiledRules, RuleSet
 
 _OF_THE_MOMENT = frozenset({"decided_at_ms", "latency_us"})
@@ -57,15 +60,17 @@ def verify(
     rules: Mapping[str, RuleSet],
     seed: int,
     progress: Callable[[int, int], None],
+    models: Callable[[FeatureSpec, str], Models] = lambda _spec, _digest: NO_MODELS,
 ) -> Verification:
     """Replay the log, each stored decision by the versions that it names.
 
     `specs` and `rules` (by digest) are those that the store has used: one pass is made per specification.
+    `models` gives the deployment of a digest; where it cannot (`RingfenceError`), the decision is unknown.
     """
     result = Verification()
     known = tuple(specs)
     for spec in known:
-        _verify_one(log, spec, rules, seed, result, progress)
+        _verify_one(log, spec, rules, seed, result, progress, partial(models, spec))
     digests = {spec.digest for spec in known}
     for stored in map(_decode, log.read(DECISIONS)):
         if stored.versions["features"] not in digests or stored.versions["rules"] not in rules:
@@ -80,6 +85,7 @@ def _verify_one(
     seed: int,
     result: Verification,
     progress: Callable[[int, int], None],
+    models: Callable[[str], Models],
 ) -> None:
     compiled: dict[str, CompiledRules] = {digest: fit(book, spec)[0] for digest, book in rules.items()}
     if not compiled:
@@ -94,6 +100,13 @@ def _verify_one(
             continue
         if pipeline.rules is not compiled[digest]:
             pipeline.use(compiled[digest])
+        if (deployment := stored.versions.get("models", "")) != pipeline.models.deployment.digest:
+            try:
+                pipeline.use(models=models(deployment) if deployment else NO_MODELS)
+            except RingfenceError:
+                result.unknown += len(stored)
+                pipeline.absorb(events)
+                continue
         made = pipeline.step(events).decisions
         assert made is not None
         _compare(stored, made, result)

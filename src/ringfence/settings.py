@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("ringfence-data")
     features: Path | None = None  # `features.py`, where there is one
     rules: Path | None = None  # `rules.yaml`, where there is one
+    model: Path | None = None  # folder of the champion
     mapping: str | None = None
     label_delay: str | None = None
     require_approval: bool = False  # a change of the rules takes effect only once a second person approved it

@@ -57,6 +57,15 @@ Rules = Annotated[
         show_default=False,
     ),
 ]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        help="Folder of a model that `ringfence train` wrote. [default: none, or what was promoted]",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
 
 LabelDelay = Annotated[
     str | None,
@@ -73,12 +82,12 @@ def folder(data: Path | None) -> Path:
     return data or load_settings().data_dir
 
 
-def definitions(features: Path | None, rules: Path | None) -> Definitions:
+def definitions(features: Path | None, rules: Path | None, model: Path | None = None) -> Definitions:
     """Those that options, settings or the current folder name, else the shipped ones; ready to decide.
 
     Rules that are left out are told.
     """
-    found = load_definitions(features_file(features), rules_file(rules))
+    found = load_definitions(features_file(features), rules_file(rules), model or load_settings().model)
     for left in found.left_out:
         say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
     with compiling():

@@ -11,6 +11,7 @@ import typer
 from ringfence.adapters.files.writing import write_parquet
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
+from ringfence.compose import models_for, stored_models
 from ringfence.features.spec import FeatureSpec
 from ringfence.pipeline import Pipeline
 from ringfence.replay import Backtest, Verification, backtest, verify
@@ -30,6 +31,7 @@ def replay(
     data: options.Data = None,
     features: options.Features = None,
     rules: options.Rules = None,
+    model: options.Model = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -41,10 +43,11 @@ def replay(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Rebuild all decisions from the log, with the same rules or others. Changes nothing.
+    """Rebuild all decisions from the log, with the same rules and model or others. Changes nothing.
 
-    With other rules or features it shows which outcomes would change, and what that does to payments that
-    turned out to be fraud. With --verify, each decision is made again by the very versions that made it.
+    With other rules, features or another model it shows which outcomes would change, and what that does to
+    payments that turned out to be fraud. With --verify, each decision is made again by the very versions that
+    made it.
 
     Example: ringfence replay --rules stricter.yaml
     """
@@ -52,7 +55,7 @@ def replay(
         if check:
             verification = _verify(store, tell)
         else:
-            tested = _backtest(store, options.definitions(features, rules), out, tell)
+            tested = _backtest(store, options.definitions(features, rules, model), out, tell)
     if check:
         _show_verification(verification, json=json)
         if verification.differing or verification.unknown:
@@ -66,11 +69,20 @@ def replay(
 def _verify(store: Store, tell: screen.Tell) -> Verification:
     specs = [FeatureSpec.from_json(version.body) for version in store.registry.versions("features")]
     books = {version.digest: RuleSet.from_json(version.body) for version in store.registry.versions("rules")}
-    return verify(store.log, specs, books, store.meta.hash_seed, lambda done, total: tell(done, total, ""))
+    models = {spec.digest: stored_models(store, spec) for spec in specs}
+    return verify(
+        store.log,
+        specs,
+        books,
+        store.meta.hash_seed,
+        lambda done, total: tell(done, total, ""),
+        lambda spec, digest: models[spec.digest].models(digest),
+    )
 
 
 def _backtest(store: Store, found: Definitions, out: Path | None, tell: screen.Tell) -> Backtest:
-    pipeline = Pipeline(found.spec, found.rules, store.meta.hash_seed)
+    models = models_for(store, found)
+    pipeline = Pipeline(found.spec, found.rules, store.meta.hash_seed, models=models)
     with ExitStack() as stack:
         take = _writer(stack, out) if out else lambda _made: None
         return backtest(store.log, pipeline, lambda done, total: tell(done, total, ""), take)

@@ -55,6 +55,7 @@ def run(
     mapping: options.Mapping = None,
     features: options.Features = None,
     rules: options.Rules = None,
+    model: options.Model = None,
     label_delay: options.LabelDelay = None,
     fmt: options.SourceFormat = None,
     batch_rows: Annotated[
@@ -76,7 +77,7 @@ def run(
     """
     settings = load_settings()
     chosen = choose_mapping(mapping or settings.mapping, sources, fmt)
-    found = options.definitions(features, rules)
+    found = options.definitions(features, rules, model)
     snapshotting = Snapshotting(settings.snapshot_every_events, settings.snapshot_every_ms)
     with (
         screen.progress("catching up with the log") as tell,

@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from ringfence.api.settings import ServeSettings
-from ringfence.cli.options import Data, Features, Rules, definitions, folder
+from ringfence.cli.options import Data, Features, Model, Rules, definitions, folder
 from ringfence.cli.screen import say
 from ringfence.compose import open_session
 from ringfence.errors import InputError
@@ -20,6 +20,7 @@ def serve(
     data: Data = None,
     features: Features = None,
     rules: Rules = None,
+    model: Model = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [default: 8000]")] = None,
     deadline_ms: Annotated[
@@ -34,11 +35,12 @@ def serve(
     Example: ringfence serve --port 8000
     """
     from ringfence.api import serving  # noqa: PLC0415 (most of a second that other commands need not wait)
+    from ringfence.web import Dashboard  # noqa: PLC0415 (likewise)
 
     settings = _settings({"host": host, "port": port, "deadline_ms": deadline_ms})
     where = folder(data)
     authoriser = serving.authoriser_of(where, settings)
-    found = definitions(features, rules)
+    found = definitions(features, rules, model)
     project = load_settings()
     snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
     with open_session(where, found, snapshotting, require_approval=project.require_approval) as session:
@@ -46,7 +48,9 @@ def serve(
             say(f"Warning: {warning}")
         for notice in session.notices:
             say(f"Note: {notice}")
-        serving.serve(session, settings, authoriser, lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."))
+        serving.serve(
+            session, settings, authoriser, lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."), Dashboard
+        )
     say("Stopped; everything that was answered is kept.")
 
 
