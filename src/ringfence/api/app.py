@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ringfence.api.server import Server
 
+_OF_API = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/v1"})
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _DETAILS = {
     404: "there is nothing here: /openapi.json lists every route",
@@ -32,15 +33,33 @@ _DETAILS = {
 }
 
 
-def build(server: Server, log: BinaryIO | None = None) -> Any:
-    """The ASGI application of a server; its access log goes to `log`."""
+class Site(Protocol):
+    """Pages for people: an ASGI application that lives as long as the server does."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    def start(self) -> None:
+        """The server decides from now on."""
+        ...
+
+    async def stop(self) -> None:
+        """The server is about to stop."""
+        ...
+
+
+def build(server: Server, log: BinaryIO | None = None, site: Site | None = None) -> Any:
+    """The ASGI application of a server; its access log goes to `log`, what is no API's path to the site."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         server.start()
+        if site is not None:
+            site.start()
         try:
             yield
         finally:
+            if site is not None:
+                await site.stop()
             await server.stop()
             access.flush()
 
@@ -56,7 +75,7 @@ def build(server: Server, log: BinaryIO | None = None) -> Any:
     app.add_exception_handler(RingfenceError, _ours)
     app.add_exception_handler(Exception, _unexpected)
     access = AccessLog(log)
-    front: Any = Front(server, app, access)
+    front: Any = Front(server, app if site is None else _Switch(app, site), access)
     if server.settings.cors_origins:
         front = CORSMiddleware(
             front,
@@ -66,6 +85,19 @@ def build(server: Server, log: BinaryIO | None = None) -> Any:
             expose_headers=("idempotency-replayed", "retry-after"),
         )
     return front
+
+
+class _Switch:
+    """Hands the API its paths, and the site all others."""
+
+    def __init__(self, app: Any, site: Site) -> None:
+        self._app = app
+        self._site = site
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope.get("path", "")
+        of_api = scope["type"] != "http" or path in _OF_API or path.startswith("/v1/")
+        await (self._app if of_api else self._site)(scope, receive, send)
 
 
 def _answer(refusal: Refusal) -> Response:
