@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ringfence.api.app import Site
     from ringfence.api.settings import ServeSettings
     from ringfence.compose import Session
 
@@ -33,8 +34,12 @@ def serve(
     settings: ServeSettings,
     authoriser: Authoriser,
     started: Callable[[str], None] = lambda _url: None,
+    site: Callable[[Server], Site] | None = None,
 ) -> None:
-    """Serve until told to stop. Raises what made the store unusable, if that is why it stopped."""
+    """Serve until told to stop. Raises what made the store unusable, if that is why it stopped.
+
+    `site` makes the pages that are served beside the API.
+    """
     failures: list[BaseException] = []
 
     def give_up(error: BaseException) -> None:
@@ -44,7 +49,7 @@ def serve(
     server = Server(session, settings, authoriser, give_up)
     log = sys.stderr.buffer if settings.access_log else None
     config = uvicorn.Config(
-        build(server, log),
+        build(server, log, site(server) if site else None),
         host=settings.host,
         port=settings.port,
         access_log=False,

@@ -21,10 +21,11 @@ _CACHED = 32  # batches kept decoded
 
 
 class StoredDecision(NamedTuple):
-    """A row of a stored batch of decisions."""
+    """A row of a stored batch of decisions; `position` is its offset in the topic of decisions."""
 
     batch: DecisionBatch
     row: int
+    position: int
 
 
 class StoredEvent(NamedTuple):
@@ -68,7 +69,7 @@ class Stored:
                 low = after
             else:
                 row = int(np.searchsorted(offsets, event_offset))
-                return StoredDecision(batch, row) if offsets[row] == event_offset else None
+                return StoredDecision(batch, row, base + row) if offsets[row] == event_offset else None
             guess = (low + high) // 2
         return None
 

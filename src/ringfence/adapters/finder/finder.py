@@ -163,15 +163,16 @@ class Finder:
 
     def _open(self) -> tuple[list[Piece], int]:
         """Stored pieces that follow on without a gap, and where the next one begins."""
-        spans = sorted((*map(int, path.name.split("-")), path) for path in self._folder.glob("[0-9]*[0-9]"))
+        names = sorted(path.name for path in self._folder.glob("[0-9]*[0-9]"))
         at = self._log.start_offset(DECISIONS)
-        if spans:
-            at = min(at, spans[0][0])
+        if names:
+            at = min(at, int(names[0].partition("-")[0]))
         pieces = []
-        for first, after, path in spans:
-            if first == at:
-                pieces.append(disk.load(path))
-                at = after
+        for name in names:
+            first, _, after = name.partition("-")
+            if int(first) == at:
+                pieces.append(disk.load(self._folder / name))
+                at = int(after)
         return pieces, at
 
 

@@ -98,6 +98,14 @@ class Lake:
         )
         return _decision(found.to_pylist()[0]) if len(found) else None
 
+    def labels_of(self, transaction_id: str) -> list[dict[str, Any]]:
+        """What labels say of this transaction, oldest first: `event_time_ms`, `label`, `label_source`."""
+        found: list[dict[str, Any]] = self._ask(
+            'SELECT event_time_ms, label, label_source FROM labels WHERE transaction_id = $id ORDER BY "offset"',
+            {"id": transaction_id},
+        ).to_pylist()
+        return found
+
     def decisions(self, query: DecisionQuery) -> pa.Table:
         """Decisions with amount, currency and main ids of their transactions, newest first."""
         if query.entity is not None and query.entity not in ENTITY_KEYS:

@@ -98,6 +98,18 @@ class Profiles:
         rows, values = found
         return Text(np.where(rows >= 0, values.codes[rows], np.int32(-1)), values.words)
 
+    def attributes(self, entity_type: str, id_hash: int) -> dict[str, float | str]:
+        """All that is known of one entity, by attribute."""
+        ids = np.array([id_hash])
+        found: dict[str, float | str] = {}
+        for name in sorted(self._entities[entity_type].attributes) if entity_type in self._entities else ():
+            number, text = self.number(entity_type, name, ids)[0], self.text(entity_type, name, ids)
+            if text.codes[0] >= 0:
+                found[name] = text.words[text.codes[0]]
+            elif not np.isnan(number):
+                found[name] = float(number)
+        return found
+
     def _find(
         self, entity_type: str, attribute: str, ids: NDArray[np.int64]
     ) -> tuple[Any, _Attribute] | None:

@@ -1,0 +1,102 @@
+"""The dashboard of one server: what its pages share, and the application that serves them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import FastAPI
+
+from ringfence.adapters.finder import Finder
+from ringfence.compose import registered_rules
+from ringfence.errors import RingfenceError
+from ringfence.web import (
+    pages_decisions,
+    pages_entities,
+    pages_errors,
+    pages_live,
+    pages_quarantine,
+    pages_sign_in,
+    pages_streams,
+    pages_system,
+)
+from ringfence.web.jobs import Jobs
+from ringfence.web.pulse import Pulse
+from ringfence.web.sessions import Sessions
+from ringfence.web.shield import Shield
+from ringfence.web.vitals import Vitals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.api.server import Server
+    from ringfence.scoring.rules import RuleSet
+
+_SECONDS: Final = 1.0
+_PAGES: Final = (
+    pages_sign_in,
+    pages_live,
+    pages_decisions,
+    pages_entities,
+    pages_streams,
+    pages_quarantine,
+    pages_system,
+)
+
+
+class Dashboard:
+    """`ringfence.api.app.Site` over a server."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.store = server.session.store
+        self.sessions = Sessions()
+        self.pulse = Pulse(lambda: server.clock.now_ms() / 1000)
+        self.finder = Finder(self.store.log, self.store.folder / "index", self.store.meta.hash_seed)
+        self.jobs = Jobs()
+        self.vitals = Vitals()
+        self.index_problem: str | None = None
+        self.watchers = 0  # live pages that are open
+        self.stopping = asyncio.Event()
+        self.rules: Callable[[str], RuleSet | None] = lru_cache(maxsize=16)(self._rules)
+        self._upkeep: asyncio.Task[None] | None = None
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        app.state.dashboard = self
+        app.state.navigation = frozenset(module.PATH for module in _PAGES if hasattr(module, "PATH"))
+        for module in _PAGES:
+            app.include_router(module.router)
+        pages_errors.install(app)
+        self._app = Shield(app, self.sessions, server.authoriser)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
+
+    def start(self) -> None:
+        """Watch what is decided, and keep the index up."""
+        self.server.listeners.append(self.pulse.take)
+        self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
+
+    async def stop(self) -> None:
+        """End streams and work in the background."""
+        self.stopping.set()
+        self.jobs.stop()
+        if self._upkeep is not None:
+            await self._upkeep
+
+    def _rules(self, digest: str) -> RuleSet | None:
+        return registered_rules(self.store, digest)
+
+    async def _keep_up(self) -> None:
+        """Every second: the index takes in what is new, the vital signs are noted."""
+        while not self.stopping.is_set():
+            try:
+                while await asyncio.to_thread(self.finder.step) and not self.stopping.is_set():
+                    self.vitals.note(self)
+                self.index_problem = None
+            except RingfenceError as error:  # a full disk, say: pages tell, decisions go on
+                self.index_problem = str(error)
+            self.vitals.note(self)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), _SECONDS)

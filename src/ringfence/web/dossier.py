@@ -1,0 +1,108 @@
+"""Everything that is known of one decision, put together for its page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.adapters.finder import Term, Wanted
+from ringfence.compose import registered_rules, registered_spec
+from ringfence.errors import InputError
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.intake import event_json
+from ringfence.scoring.models import NO_MODELS
+from ringfence.web.again import decide_again
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.decisions.decision import Decision, Reason
+    from ringfence.scoring.rules import Rule
+    from ringfence.web.dashboard import Dashboard
+
+_TOLD_APART: Final = frozenset({"transaction_id", "kind", "event_time", "amount", "currency", "attributes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """One decision and what surrounds it."""
+
+    decision: Decision
+    payment: dict[str, Any]
+    parties: list[tuple[str, str, int]]  # entity, id, payments that the store knows of it
+    facts: dict[str, Any]  # other fields of the payment
+    reasons: list[Reason]
+    fired: list[Rule]
+    shadow: list[Rule]
+    features: dict[str, list[tuple[str, float | None]]]  # by entity
+
+
+def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noqa: A001 (read as dossier.compile)
+    """The dossier of a decision; None where there is none."""
+    server = dashboard.server
+    found = server.stored.decision_of(transaction_id)
+    if found is None:
+        return None
+    decision = found.batch.row(found.row)
+    event = server.stored.event_at(decision.offset)
+    payment = event_json(*event) if event is not None else {}
+    ruleset = dashboard.rules(decision.versions["rules"])
+    by_id = {rule.id: rule for rule in ruleset.rules} if ruleset else {}
+    kinds = {column: kind for kind, column in ENTITY_KEYS.items()}
+    parties = [
+        (kinds[name], str(value), payments_of(dashboard, kinds[name], str(value)))
+        for name, value in payment.items()
+        if name in kinds
+    ]
+    facts = {n: v for n, v in payment.items() if n not in kinds and n not in _TOLD_APART}
+    facts |= payment.get("attributes", {})
+    return Dossier(
+        decision,
+        payment,
+        parties,
+        facts,
+        decision.explain(ruleset) if ruleset else [],
+        [by_id[rule] for rule in decision.rules if rule in by_id],
+        [by_id[rule] for rule in decision.shadow_rules if rule in by_id],
+        _by_entity(decision.features),
+    )
+
+
+def _by_entity(features: dict[str, float | None]) -> dict[str, list[tuple[str, float | None]]]:
+    found: dict[str, list[tuple[str, float | None]]] = {}
+    for name, value in features.items():
+        entity, _, rest = name.partition(".")
+        found.setdefault(entity, []).append((rest, value))
+    return dict(sorted(found.items(), key=lambda item: all(value is None for _, value in item[1])))
+
+
+def payments_of(dashboard: Dashboard, entity: str, entity_id: str) -> int:
+    """How many payments the index knows of an entity."""
+    return dashboard.finder.count(Wanted(terms=(Term(entity, entity_id),)))
+
+
+def replay(
+    dashboard: Dashboard, transaction_id: str, tell: Callable[[int, int], None]
+) -> list[tuple[str, Any, Any, bool]]:
+    """The decision made again: name, stored value, value now, and whether they are equal."""
+    server, store = dashboard.server, dashboard.store
+    found = server.stored.decision_of(transaction_id)
+    if found is None:
+        raise InputError("this decision is no longer kept")
+    stored = found.batch.row(found.row)
+    spec = registered_spec(store, stored.versions["features"])
+    rules = registered_rules(store, stored.versions["rules"])
+    if spec is None or rules is None:
+        raise InputError("the versions that made this decision are not kept in this store")
+    digest = stored.versions.get("models")
+    models = server.session.library.models(digest) if digest else NO_MODELS
+    made = decide_again(store, spec, rules, models, stored, tell)
+    pairs: list[tuple[str, Any, Any]] = [
+        ("outcome", stored.outcome, made.outcome),
+        ("score", stored.score, made.score),
+        ("reasons", ", ".join(stored.reasons), ", ".join(made.reasons)),
+        ("rules", ", ".join(stored.rules), ", ".join(made.rules)),
+        ("shadow rules", ", ".join(stored.shadow_rules), ", ".join(made.shadow_rules)),
+        *((name, value, made.features[name]) for name, value in stored.features.items()),
+    ]
+    return [(name, one, other, one == other) for name, one, other in pairs]

@@ -1,0 +1,105 @@
+"""The filter of the decisions page: what was typed, what it means, and what of it cannot be meant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlencode
+
+from ringfence.adapters.finder import Term, Wanted
+from ringfence.adapters.finder.query import LISTS
+from ringfence.api.reading import CURSOR, is_card, parse_cursor
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.scoring.rules import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+TEXTS: Final = ("entity", "entity_id", *LISTS, "since", "until", "min_score", "min_amount")
+_LONGEST: Final = 4096
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class DecisionFilter:
+    """`given` are the fields as typed; `problems` say by field what is wrong with it."""
+
+    given: dict[str, str]
+    outcomes: frozenset[Outcome]
+    before: tuple[int, int] | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, query: Mapping[str, str], outcomes: list[str]) -> DecisionFilter:
+        """The filter of an address; unknown outcomes are passed over."""
+        given = {name: query.get(name, "").strip()[:_LONGEST] for name in TEXTS}
+        known = frozenset(Outcome(name) for name in outcomes if name in list(Outcome))
+        cursor = query.get("before", "")
+        return cls(given, known, parse_cursor(cursor) if re.match(CURSOR, cursor) else None)
+
+    def wanted(self) -> Wanted:
+        """What to look for: without the fields that have a problem."""
+        terms = [Term(kind, self.given[kind]) for kind in LISTS if self.given[kind]]
+        if self.given["entity_id"]:
+            terms += self._entity()
+        since = self._read("since", _time_ms, 0)
+        until = self._read("until", _time_ms, Wanted().until_ms)
+        score = self._read("min_score", _score, 0.0)
+        amount = self._read("min_amount", float, 0.0) or None
+        return Wanted(tuple(terms), self.outcomes, since, until, score, amount, self.before)
+
+    def address(self, before: tuple[int, int] | None = None) -> str:
+        """The address of this filter, from some place on."""
+        fields = [(name, value) for name, value in self.given.items() if value and name != "entity"]
+        if self.given["entity_id"]:
+            fields.append(("entity", self.given["entity"]))
+        fields += [("outcome", outcome) for outcome in sorted(self.outcomes)]
+        if before is not None:
+            fields.append(("before", f"{before[0]}-{before[1]}"))
+        return "/decisions" + (f"?{urlencode(fields)}" if fields else "")
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.outcomes and not any(v for name, v in self.given.items() if name != "entity")
+
+    def _entity(self) -> list[Term]:
+        kind, name = self.given["entity"] or "card", self.given["entity_id"]
+        if is_card(name):
+            self.given["entity_id"] = ""
+            self.problems["entity_id"] = "A card number is looked up in the search box, which never shows it."
+            return []
+        if kind not in ENTITY_KEYS:
+            self.problems["entity_id"] = f"There is no entity {kind!r}."
+            return []
+        return [Term(kind, name)]
+
+    def _read(self, name: str, read: Callable[[str], T], otherwise: T) -> T:
+        text = self.given[name]
+        if not text:
+            return otherwise
+        try:
+            return read(text)
+        except (ValueError, OverflowError):
+            self.problems[name] = f"{text[:40]!r} cannot be used here."
+            return otherwise
+
+
+def _time_ms(text: str) -> int:
+    """UTC.
+
+    >>> _time_ms("2025-01-31T10:00"), _time_ms("2025-01-31")
+    (1738317600000, 1738281600000)
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)
+
+
+def _score(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise ValueError
+    return value

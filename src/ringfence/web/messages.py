@@ -1,0 +1,90 @@
+"""Records of the log as people read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.events import codec
+from ringfence.intake import event_json
+from ringfence.ports import DECISIONS, EVENTS
+
+if TYPE_CHECKING:
+    from ringfence.api.server import Server
+    from ringfence.ports import LogBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Some records with their offsets in the topic, ascending; `schema` are the columns of their batches."""
+
+    messages: list[tuple[int, dict[str, Any]]]
+    schema: list[tuple[str, str]]
+    start: int
+    end: int
+    first: int
+    problem: str = ""
+
+
+def page(server: Server, topic: str, offset: str, key: str, count: int) -> Messages:
+    """Records from an offset on, or the one that has to do with a transaction, or the last ones."""
+    log = server.session.store.log
+    start, end = log.start_offset(topic), log.end_offset(topic)
+    first, problem = max(start, end - count), ""
+    if key:
+        place = _place(server, topic, key)
+        if place is None:
+            problem = "No record of this topic that is still kept has this key."
+        else:
+            first, count = place, 1
+    elif offset:
+        if offset.isdecimal() and start <= int(offset) < end:
+            first = int(offset)
+        else:
+            problem = f"Offsets go from {start:,} to {end - 1:,}." if end > start else "This topic is empty."
+    return _read(server, topic, first, min(end, first + count), (start, end), problem)
+
+
+def _place(server: Server, topic: str, key: str) -> int | None:
+    """Where in a topic a transaction is."""
+    found = server.stored.decision_of(key)
+    if found is None or topic not in (EVENTS, DECISIONS):
+        return None
+    offset: int = found.batch.table.column("offset")[found.row].as_py()
+    if topic == EVENTS:
+        return offset
+    return found.position
+
+
+def _read(
+    server: Server, topic: str, first: int, after: int, span: tuple[int, int], problem: str
+) -> Messages:
+    messages: list[tuple[int, dict[str, Any]]] = []
+    schema: dict[str, str] = {}
+    for batch in server.session.store.log.read(topic, first, after) if first < after else ():
+        rows, columns = _decoded(topic, batch)
+        schema |= columns
+        span_here = range(max(first, batch.base_offset), min(after, batch.next_offset))
+        messages += [(number, rows(number - batch.base_offset)) for number in span_here]
+    return Messages(messages, list(schema.items()), *span, first, problem)
+
+
+def _decoded(topic: str, batch: LogBatch) -> tuple[Any, dict[str, str]]:
+    """A function from row to record, and the type of each column."""
+    if topic == EVENTS:
+        events = codec.decode(batch.payload)
+        return lambda row: event_json(events, row), _types(events.table.schema)
+    if topic == DECISIONS:
+        decisions = DecisionBatch.decode(batch.payload)
+        return lambda row: msgspec.to_builtins(decisions.row(row)), _types(decisions.table.schema)
+    with pa.ipc.open_stream(batch.payload) as reader:
+        table = reader.read_all()
+    return lambda row: table.slice(row, 1).to_pylist()[0], _types(table.schema)
+
+
+def _types(schema: pa.Schema) -> dict[str, str]:
+    return {field.name: str(field.type) for field in schema}

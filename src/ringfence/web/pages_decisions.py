@@ -1,0 +1,124 @@
+"""Decisions: found, and one looked at from every side."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Path, Request
+from starlette.responses import RedirectResponse, Response
+
+from ringfence.access.principal import Role
+from ringfence.api.reading import is_card
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.web import dossier
+from ringfence.web.asking import dashboard_of, demand, is_part
+from ringfence.web.filters import DecisionFilter
+from ringfence.web.pages_errors import Stop
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from ringfence.web.dashboard import Dashboard
+    from ringfence.web.jobs import Job
+
+router = APIRouter()
+PATH: Final = "/decisions"  # in the navigation
+PAGE_ROWS: Final = 50
+_FRESH_ROWS: Final = 20_000  # taken into the index while a page waits
+TransactionId = Annotated[str, Path(min_length=1, max_length=4096)]
+
+
+@router.get("/decisions")
+async def decisions(request: Request) -> Response:
+    """The newest decisions where every filter holds."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    asked = DecisionFilter.of(request.query_params, request.query_params.getlist("outcome"))
+    wanted = asked.wanted()
+    await asyncio.to_thread(freshen, dashboard)
+    found = await asyncio.to_thread(dashboard.finder.find, wanted, PAGE_ROWS)
+    values = {
+        "asked": asked,
+        "found": found,
+        "next": asked.address(found.after) if found.after else None,
+        "behind": dashboard.finder.behind,
+        "entities": list(ENTITY_KEYS),
+        "rules": [rule.id for rule in dashboard.server.runner.pipeline.rules.ruleset.rules],
+    }
+    if is_part(request):
+        return render(request, "parts/decisions.html", values, hx_push_url=asked.address(asked.before))
+    return render(request, "decisions.html", values)
+
+
+def freshen(dashboard: Dashboard) -> None:
+    """Have the latest decisions in the index, unless that would take long."""
+    if 0 < dashboard.finder.behind <= _FRESH_ROWS:
+        dashboard.finder.refresh()
+
+
+@router.get("/decisions/{transaction_id:path}")
+async def decision(request: Request, transaction_id: TransactionId) -> Response:
+    """One decision with all that it knew."""
+    demand(request, Role.ANALYST)
+    found = await asyncio.to_thread(dossier.compile, dashboard_of(request), transaction_id)
+    if found is None:
+        raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
+    return render(request, "decision.html", {"d": found})
+
+
+@router.get("/labels/{transaction_id:path}")
+async def labels(request: Request, transaction_id: TransactionId) -> Response:
+    """What has become known of a payment since."""
+    demand(request, Role.ANALYST)
+    lake = dashboard_of(request).server.lake
+    found = await asyncio.to_thread(lake.labels_of, transaction_id)
+    return render(request, "parts/labels.html", {"labels": found})
+
+
+@router.post("/replay/{transaction_id:path}")
+async def replay(request: Request, transaction_id: TransactionId) -> Response:
+    """Decide it again from the log, in the background."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+
+    def work(job: Job) -> Any:
+        return dossier.replay(dashboard, transaction_id, job.tell)
+
+    job = dashboard.jobs.begin("Decided again from the log", work)
+    return render(request, "parts/replay.html", {"job": job})
+
+
+@router.get("/replays/{job_id}")
+async def replayed(request: Request, job_id: str) -> Response:
+    """How far that is, and what came out."""
+    demand(request, Role.ANALYST)
+    job = dashboard_of(request).jobs.find(job_id)
+    if job is None:
+        raise Stop(404, "This is no longer kept: start it again.")
+    return render(request, "parts/replay.html", {"job": job})
+
+
+@router.post("/search")
+async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = "") -> Response:
+    """Whatever has this id: a payment, else an entity. Posted, so that a card number is in no address."""
+    demand(request, Role.ANALYST)
+    dashboard, text = dashboard_of(request), q.strip()
+    if not text:
+        return RedirectResponse("/decisions", 303)
+    if is_card(text):
+        token = dashboard.server.session.tokenizer.token(text.replace(" ", "").replace("-", ""))
+        return RedirectResponse(f"/entities/card/{quote(token, safe='')}", 303)
+    await asyncio.to_thread(freshen, dashboard)
+    place = await asyncio.to_thread(_find, dashboard, text)
+    if place is None:
+        raise Stop(404, "Neither a payment nor a card, customer, merchant, device or address has this id.")
+    return RedirectResponse(place, 303)
+
+
+def _find(dashboard: Dashboard, text: str) -> str | None:
+    if dashboard.server.stored.decision_of(text) is not None:
+        return f"/decisions/{quote(text, safe='')}"
+    counts = {kind: dossier.payments_of(dashboard, kind, text) for kind in ENTITY_KEYS}
+    best = max(counts, key=lambda kind: counts[kind])
+    return f"/entities/{best}/{quote(text, safe='')}" if counts[best] else None

@@ -1,0 +1,88 @@
+"""Decisions as they happen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from ringfence.access.principal import Role
+from ringfence.api.problems import Refusal
+from ringfence.api.reading import is_card
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.scoring.rules import OUTCOMES, Outcome
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.pages_errors import Stop
+from ringfence.web.pulse import SECONDS, Sieve
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/"  # in the navigation
+FRAME_SECONDS: Final = 0.5
+ROWS_A_FRAME: Final = 8
+_FIGURES_EVERY: Final = 2  # frames
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+@router.get("/")
+async def live(request: Request) -> Response:
+    """The first screen."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    figures = dashboard.pulse.figures()
+    values = {
+        "figures": figures,
+        "figures_json": _ENCODER.encode(figures).decode(),
+        "seconds": SECONDS,
+        "entities": list(ENTITY_KEYS),
+        "rows_a_second": round(ROWS_A_FRAME / FRAME_SECONDS),
+        "versions": dashboard.server.versions,
+    }
+    return render(request, "live.html", values)
+
+
+@router.get("/live/stream")
+async def stream(
+    request: Request,
+    outcome: Outcome = Outcome.APPROVE,
+    min_score: Annotated[float, Query(ge=0, le=100)] = 0.0,
+    entity: str = "",
+    entity_id: Annotated[str, Query(max_length=4096)] = "",
+) -> Response:
+    """Frames for the live page, twice a second: figures, and decisions that pass the filter."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    if entity_id and (entity not in ENTITY_KEYS or is_card(entity_id)):
+        raise Stop(422, "An entity is watched by its kind and id, a card by its token.")
+    if len(dashboard.server.hub) + dashboard.watchers >= dashboard.server.settings.most_streams:
+        raise Refusal(503, "too_many_streams", "too many streams are open: close one")
+    named = (entity, entity_id) if entity_id else (None, None)
+    sieve = Sieve(OUTCOMES.index(outcome), min_score, *named)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(_frames(dashboard, sieve), media_type="text/event-stream", headers=headers)
+
+
+async def _frames(dashboard: Dashboard, sieve: Sieve) -> AsyncIterator[bytes]:
+    listener = dashboard.pulse.listen(sieve)
+    dashboard.watchers += 1
+    number = 0
+    try:
+        while not dashboard.stopping.is_set():
+            seen, rows = dashboard.pulse.sample(listener, ROWS_A_FRAME)
+            frame: dict[str, Any] = {"seen": seen, "rows": rows}
+            if number % _FIGURES_EVERY == 0:
+                frame["figures"] = dashboard.pulse.figures()
+            number += 1
+            yield b"event: frame\ndata: %b\n\n" % _ENCODER.encode(frame)
+            await asyncio.sleep(FRAME_SECONDS)
+    finally:
+        dashboard.watchers -= 1
+        dashboard.pulse.leave(listener)

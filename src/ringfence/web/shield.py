@@ -1,0 +1,195 @@
+"""What stands before every page: headers, who asks, and whether the request comes from a page of ours."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from ringfence.api.bodies import read_body
+from ringfence.api.problems import Refusal
+from ringfence.web.sessions import COOKIE, LONGEST_SECONDS, Session
+
+if TYPE_CHECKING:
+    from ringfence.access.authoriser import Authoriser
+    from ringfence.access.principal import Principal, Role
+    from ringfence.web.sessions import Sessions
+
+CSRF_HEADER: Final = "x-csrf-token"
+CSRF_FIELD: Final = "csrf"
+BODY_LIMIT: Final = 4 << 20
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_OPEN_PATHS: Final = ("/static/", "/sign-in", "/session", "/favicon.ico")
+HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+
+@dataclass(slots=True)
+class Visit:
+    """A session and who stands behind it; nobody before the sign-in."""
+
+    session: Session
+    caller: Principal | None
+    open_server: bool  # no sign-in: everybody on this machine may do everything
+
+    def may(self, *roles: Role) -> bool:
+        """Whether one of these roles is the caller's."""
+        return self.caller is not None and self.caller.may(*roles)
+
+
+class Shield:
+    """The outermost application of the dashboard."""
+
+    def __init__(self, app: Any, sessions: Sessions, authoriser: Authoriser) -> None:
+        self._app = app
+        self._sessions = sessions
+        self._authoriser = authoriser
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = Headers(scope=scope)
+        session = self._sessions.find(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
+        fresh = session is None
+        if session is None:
+            session = self._sessions.begin() if _wants_session(scope) else Session("", None, 0, 0)
+        visit = scope["ringfence.visit"] = await self._visit(session)
+        scope["ringfence.caller"] = visit.caller
+
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                told = MutableHeaders(raw=message.setdefault("headers", []))
+                for name, value in HEADERS.items():
+                    told.setdefault(name, value)
+                if not scope["path"].startswith("/static/"):
+                    told.setdefault("cache-control", "no-store")
+                if fresh and session.id and "set-cookie" not in told:
+                    told.append("set-cookie", cookie(scope, session))
+            await send(message)
+
+        try:
+            receive = await self._checked(scope, receive, headers, visit)
+        except _Stopped as stopped:
+            await stopped.answer(scope, receive, guarded)
+            return
+        await self._app(scope, receive, guarded)
+
+    async def _visit(self, session: Session) -> Visit:
+        open_server = self._authoriser.is_open
+        if open_server or session.credential is None:
+            caller = self._authoriser.remembered(None)
+        else:
+            caller = await self._authoriser.find(session.credential)
+        return Visit(session, caller, open_server)
+
+    async def _checked(self, scope: Any, receive: Any, headers: Headers, visit: Visit) -> Any:
+        """`receive` for the application; `_Stopped` where the request goes no further."""
+        path, method = scope["path"], scope["method"]
+        if visit.open_server and not _is_local(headers.get("host", "")):
+            raise _Stopped(PlainTextResponse("Open this server by the address that it printed.", 421))
+        if method not in _SAFE:
+            receive = await _own_form(scope, receive, headers, visit.session)
+        if path.startswith(_OPEN_PATHS):
+            return receive
+        if visit.caller is None:
+            raise _Stopped(_sign_in_first(scope, headers))
+        return receive
+
+
+class _Stopped(Exception):  # noqa: N818 (an answer, not a failure)
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+async def _own_form(scope: Any, receive: Any, headers: Headers, session: Session) -> Any:
+    """The body again, once it has proved that a page of this session sent it."""
+    site = headers.get("sec-fetch-site", "same-origin")
+    try:
+        body = await read_body(scope["headers"], receive, BODY_LIMIT)
+    except Refusal as refusal:
+        raise _Stopped(PlainTextResponse(str(refusal), refusal.status)) from None
+    token = headers.get(CSRF_HEADER, "")
+    if not token and headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        fields = parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)
+        token = fields.get(CSRF_FIELD, [""])[0]
+    if not session.id or site not in ("same-origin", "none") or not session.proves(token):
+        raise _Stopped(
+            PlainTextResponse(
+                "This form is no longer valid; nothing was changed. Load the page again, then send it once more.",
+                403,
+            )
+        )
+    told = False
+
+    async def again() -> Any:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _sign_in_first(scope: Any, headers: Headers) -> Response:
+    query = scope["query_string"].decode("latin-1")
+    here = scope["path"] + (f"?{query}" if query else "")
+    if (
+        scope["method"] == "GET"
+        and "hx-request" not in headers
+        and headers.get("accept") != "text/event-stream"
+    ):
+        return RedirectResponse(f"/sign-in?next={quote(here, safe='')}", 303)
+    return PlainTextResponse("Your session has ended: sign in again.", 401)
+
+
+def _wants_session(scope: Any) -> bool:
+    return scope["method"] in _SAFE and not scope["path"].startswith(("/static/", "/favicon"))
+
+
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine: another name that leads here may be a trick of its owner."""
+    name = host.rsplit(":", 1)[0] if host.count(":") == 1 or host.startswith("[") else host
+    name = name.strip("[]").rstrip(".").lower()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def cookie(scope: Any, session: Session) -> str:
+    """The header that gives a browser its session."""
+    secure = "; Secure" if scope.get("scheme") == "https" else ""
+    return f"{COOKIE}={session.id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LONGEST_SECONDS:.0f}{secure}"
+
+
+def no_cookie() -> str:
+    """The header that takes it back."""
+    return f"{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
+
+
+def local_path(wanted: str) -> str:
+    r"""Where to go on this site; the start page for anything that could lead elsewhere.
+
+    >>> local_path("/decisions?outcome=review"), local_path("//evil.example"), local_path("https://evil.example")
+    ('/decisions?outcome=review', '/', '/')
+    >>> local_path("/\\evil.example"), local_path("/\t/evil.example")
+    ('/', '/')
+    """
+    if not wanted.startswith("/") or wanted.startswith("//") or "\\" in wanted:
+        return "/"
+    return wanted if wanted.isprintable() and wanted.isascii() else "/"

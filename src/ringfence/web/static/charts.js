@@ -1,0 +1,134 @@
+// Plots in the colours of the style sheet; drawn again when the theme changes or a part of the page is replaced.
+"use strict";
+
+const charts = (() => {
+  const drawn = new Map(); // element -> function that draws it anew
+
+  function color(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  }
+
+  const font = () => `11px ${color("font")}`;
+
+  function axis(more) {
+    return { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false }, font: font(), gap: 4, size: 40, ...more };
+  }
+
+  function short(value) {
+    const size = Math.abs(value);
+    if (size >= 1e6) return `${+(value / 1e6).toFixed(1)}M`;
+    if (size >= 1e3) return `${+(value / 1e3).toFixed(1)}k`;
+    return `${+value.toFixed(2)}`;
+  }
+
+  function plot(element, options, data) {
+    const box = () => ({ width: Math.max(80, element.clientWidth - 12), height: Math.max(60, element.clientHeight - 4) });
+    let chart = null;
+    const draw = () => {
+      chart?.destroy();
+      chart = new uPlot({ ...box(), padding: [8, 8, 0, 0], legend: { show: false }, cursor: { y: false, points: { show: false } }, ...options() }, data, element);
+    };
+    draw();
+    drawn.set(element, draw);
+    new ResizeObserver(() => chart.setSize(box())).observe(element);
+    return { update(next) { data = next; chart.setData(next); } };
+  }
+
+  const ago = (seconds) => (seconds === 0 ? "now" : `${Math.round(-seconds / 60)} min`);
+  const counts = { range: (_u, _low, high) => [0, Math.max(1, high * 1.1)] };
+
+  // Lines or bars by seconds before now.
+  function recent(element, data, series, bars) {
+    return plot(element, () => ({
+      scales: { x: { time: false }, y: counts },
+      axes: [axis({ size: 20, values: (_u, at) => at.map(ago), incrs: [60, 120] }), axis({ values: (_u, at) => at.map(short) })],
+      series: [{}, ...series.map((name) => ({
+        stroke: color(name),
+        fill: bars ? color(name) : `${color(name)}22`,
+        width: bars ? 0 : 1.5,
+        paths: bars ? uPlot.paths.bars({ size: [0.8, 12] }) : undefined,
+        points: { show: false },
+      }))],
+    }), data);
+  }
+
+  // One dot a payment, in the colour of its outcome.
+  function amounts(element, points) {
+    const names = ["approve", "challenge", "review", "decline"];
+    const times = points.time_ms.map((time) => time / 1000);
+    const data = [times, ...names.map((_, rank) => points.amount.map((amount, row) => (points.outcome[row] === rank ? amount : null)))];
+    const dots = (name) => ({ stroke: color(name), fill: color(name), paths: () => null, points: { show: true, size: name === "approve" ? 5 : 8, fill: color(name), width: 0 } });
+    return plot(element, () => ({
+      cursor: { drag: { x: true, y: false }, points: { show: false } },
+      scales: { y: counts },
+      axes: [axis({ size: 24 }), axis({ values: (_u, at) => at.map(short), size: 48 })],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      series: [{}, ...names.map(dots)],
+    }), data);
+  }
+
+  // A line through points in given order, such as a precision-recall curve: x and y from 0 to 1.
+  function curves(element, lines) {
+    return plot(element, () => ({
+      mode: 2,
+      scales: { x: { time: false, range: [0, 1] }, y: { range: [0, 1] } },
+      axes: [axis({ size: 24 }), axis({})],
+      series: [null, ...lines.map((line) => ({ stroke: color(line.color || "accent"), width: 1.5, dash: line.dash, paths: path, facets: [{ scale: "x", auto: true }, { scale: "y", auto: true }], points: { show: false } }))],
+    }), [null, ...lines.map((line) => [line.x, line.y])]);
+  }
+
+  function path(u, series) {
+    const [xs, ys] = u.data[series];
+    const line = new Path2D();
+    for (let at = 0; at < xs.length; at += 1) line.lineTo(u.valToPos(xs[at], "x", true), u.valToPos(ys[at], "y", true));
+    return { stroke: line };
+  }
+
+  // Columns as SVG, heights on a logarithmic scale.
+  function histogram(element, values, title) {
+    const high = Math.log10(1 + Math.max(1, ...values));
+    const svg = element.querySelector("svg") || element.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "svg"));
+    svg.setAttribute("viewBox", `0 0 ${values.length * 10} 110`);
+    svg.setAttribute("preserveAspectRatio", "none");
+    svg.replaceChildren(...values.map((value, at) => {
+      const height = value ? Math.max(2, (100 * Math.log10(1 + value)) / high) : 0;
+      const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      const style = { x: at * 10 + 1, y: 105 - height, width: 8, height: height + 1, fill: color("accent") };
+      for (const [name, setting] of Object.entries(style)) bar.setAttribute(name, setting);
+      const hint = document.createElementNS("http://www.w3.org/2000/svg", "title");
+      hint.textContent = title(at, value);
+      bar.append(hint);
+      return bar;
+    }));
+  }
+
+  const kinds = {
+    amounts: (element, points) => amounts(element, points),
+    rate: (element, series) => recent(element, [series.age, series.rate], ["accent"], false),
+    queue: (element, series) => recent(element, [series.age, series.waiting], ["review"], false),
+    curves: (element, lines) => curves(element, lines),
+    lines: (element, chart) => recentDays(element, chart),
+  };
+
+  // Lines over time, one a name: {time: [seconds], lines: [{name, color, values}]}.
+  function recentDays(element, chart) {
+    return plot(element, () => ({
+      scales: { y: counts },
+      axes: [axis({ size: 24 }), axis({ values: (_u, at) => at.map(short), size: 48 })],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      series: [{}, ...chart.lines.map((line) => ({ stroke: color(line.color), width: 1.5, points: { show: false } }))],
+    }), [chart.time, ...chart.lines.map((line) => line.values)]);
+  }
+
+  function drawAll(root) {
+    for (const element of drawn.keys()) if (!element.isConnected) drawn.delete(element);
+    for (const element of root.querySelectorAll("[data-chart]")) {
+      if (!drawn.has(element)) kinds[element.dataset.chart](element, JSON.parse(element.dataset.points));
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => drawAll(document));
+  document.addEventListener("htmx:afterSettle", () => drawAll(document));
+  document.addEventListener("ringfence:theme", () => { for (const draw of drawn.values()) draw(); });
+  return { recent, histogram, short };
+})();
