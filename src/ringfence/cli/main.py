@@ -12,12 +12,14 @@ from ringfence.cli import (
     decisions,
     features,
     keys,
+    models,
     quarantine,
     replay,
     rules,
     run,
     screen,
     serve,
+    simulate,
     sources,
     topics,
     trim,
@@ -45,9 +47,11 @@ app.command()(replay.replay)
 app.command()(sources.sources)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
+app.add_typer(models.app, name="models")
 app.command()(topics.topics)
 app.command()(trim.trim)
 app.command()(serve.serve)
+app.command()(simulate.simulate)
 app.add_typer(keys.app, name="keys")
 
 

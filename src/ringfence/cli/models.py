@@ -1,0 +1,290 @@
+"""`ringfence models`: the models of a data folder or a registry, and which of them decide."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import httpx
+import msgspec
+import typer
+
+from ringfence.adapters.artifacts import ModelRegistry, Signed, load_scorer, read_folder
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.store import FILE_NAME
+from ringfence.cli import options, screen
+from ringfence.compose import MODELS, SystemClock, model_registry, open_session
+from ringfence.errors import InputError
+from ringfence.runner import Snapshotting
+from ringfence.scoring.deployment import Deployment
+from ringfence.scoring.promotion import roles
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from ringfence.adapters.artifacts import Artifact, ModelDesk
+    from ringfence.scoring.manifest import Metric
+
+app = typer.Typer(
+    no_args_is_help=True, help="Models: import, compare, put in force, in the shadow, for a share; retire."
+)
+
+Model = Annotated[
+    str, typer.Argument(help="Its version, or the beginning of it, or a name.", metavar="MODEL")
+]
+Registry = Annotated[
+    str | None,
+    typer.Option(
+        help="Where models are kept: a folder, or s3://bucket/prefix. [default: in the data folder]",
+        metavar="DIR|URI",
+        show_default=False,
+    ),
+]
+Note = Annotated[str, typer.Option(help="Why; kept with the change.")]
+Url = Annotated[
+    str | None,
+    typer.Option(help="Server that has the data folder open, such as http://127.0.0.1:8000.", metavar="URL"),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(help="Key with the role admin, for --url.", envvar="RINGFENCE_KEY", show_envvar=True),
+]
+
+
+@app.command("list")
+def list_models(data: options.Data = None, registry: Registry = None, json: options.Json = False) -> None:
+    """List the models there are, newest first, and what each is to the decisions that are made now.
+
+    Example: ringfence models list
+    """
+    place = _registry(data, registry)
+    known = [place.read(digest) for digest in place.digests()]
+    known.sort(key=lambda one: (one.manifest.created_at, one.digest), reverse=True)
+    parts, retired = roles(_in_force(data)), place.retired()
+    state = {one.digest: parts.get(one.digest, "retired" if one.digest in retired else "") for one in known}
+    if json:
+        screen.show_json([_brief(one) | {"role": state[one.digest] or None} for one in known])
+        return
+    if not known:
+        screen.say(
+            f"No models in {place.where}: `ringfence train` makes one, `ringfence models import` brings it."
+        )
+    rows = [
+        (one.digest, one.manifest.name, state[one.digest], one.manifest.algorithm, one.manifest.created_at)
+        for one in known
+    ]
+    screen.show_table(["version", "name", "role", "algorithm", "trained"], rows)
+
+
+@app.command()
+def show(
+    model: Model, data: options.Data = None, registry: Registry = None, json: options.Json = False
+) -> None:
+    """Show what a model was trained on, how good it is, and from which probability on it asks for what.
+
+    Example: ringfence models show cards
+    """
+    found = _find(_registry(data, registry), model)
+    manifest = found.manifest
+    if json:
+        screen.show_json({"version": found.digest, **msgspec.to_builtins(manifest)})
+        return
+    screen.show(f"{manifest.name}, version {found.digest}, {manifest.algorithm}", "bold")
+    screen.show(f"trained {manifest.created_at} by {manifest.command or 'unknown'}")
+    for name, span in manifest.spans.items():
+        begin, end = screen.format_time(span.start_ms), screen.format_time(span.end_ms)
+        screen.show(f"{name}: {span.rows:,} payments, {span.frauds:,} frauds, {begin} to {end}")
+    bands = msgspec.structs.asdict(manifest.bands)
+    screen.show(", ".join(f"{name} {'never' if at is None else f'{at:.4g}'}" for name, at in bands.items()))
+    screen.show(f"{len(manifest.inputs)} inputs: {', '.join(manifest.inputs)}")
+    for note in manifest.notes:
+        screen.show(f"Note: {note}")
+    rows = [(name, _figure(metric)) for name, metric in manifest.metrics.items()]
+    screen.show_table(["metric", "on the test span"], rows, ["on the test span"])
+
+
+@app.command()
+def compare(
+    one: Model,
+    other: Annotated[str, typer.Argument(help="The model to compare it with.", metavar="OTHER")],
+    data: options.Data = None,
+    registry: Registry = None,
+    json: options.Json = False,
+) -> None:
+    """Show the figures of two models side by side, each on its own test span, and how their inputs differ.
+
+    Example: ringfence models compare cards 3f2a
+    """
+    place = _registry(data, registry)
+    first, second = _find(place, one), _find(place, other)
+    pair = (first.manifest, second.manifest)
+    names = list(dict.fromkeys(name for each in pair for name in each.metrics))
+    inputs = [set(each.inputs) for each in pair]
+    only = [sorted(inputs[0] - inputs[1]), sorted(inputs[1] - inputs[0])]
+    same_span = pair[0].spans.get("test") == pair[1].spans.get("test")
+    if json:
+        shown = [_brief(each) | {"only_inputs": own} for each, own in zip((first, second), only, strict=True)]
+        screen.show_json({"models": shown, "same_test_span": same_span})
+        return
+    columns = [f"{each.manifest.name} {each.digest}" for each in (first, second)]
+    rows = [(name, *(_figure(each.metrics.get(name)) for each in pair)) for name in names]
+    screen.show_table(["metric", *columns], rows, columns)
+    if not same_span:
+        screen.show("Their test spans differ: the figures cannot be compared directly.")
+    for label, own in zip(columns, only, strict=True):
+        if own:
+            screen.show(f"Only {label} uses {', '.join(own)}")
+
+
+@app.command("import")
+def import_model(
+    folder: Annotated[Path, typer.Argument(help="Folder that `ringfence train` wrote.", metavar="DIR")],
+    data: options.Data = None,
+    registry: Registry = None,
+) -> None:
+    """Check a model and keep it; nothing takes effect. Importing it again changes nothing.
+
+    Example: ringfence models import fraud-model
+    """
+    artifact, place = read_folder(folder), _registry(data, registry)
+    with options.compiling():
+        load_scorer(artifact)
+    added = place.add(artifact)
+    screen.say(
+        f"{'Kept' if added else 'Already'} in {place.where}; `ringfence models promote` puts it in force."
+    )
+    screen.show(artifact.digest)
+
+
+@app.command()
+def promote(
+    model: Model,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Heard in the shadow: scored and stored, without effect.")
+    ] = False,
+    share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Speak for this share of entities only, always the same ones."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Whose share: customer, card, ... [default: customer]")
+    ] = None,
+    note: Note = "",
+    data: options.Data = None,
+    registry: Registry = None,
+    features: options.Features = None,
+    rules: options.Rules = None,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Put a model in force as the champion, in the shadow, or for a share; it decides from the next event on.
+
+    From another --registry it is copied into the data folder first. With --url a running server does it,
+    without losing a request.
+
+    Example: ringfence models promote cards --share 0.1
+    """
+    if challenger and share is not None:
+        raise InputError("--challenger and --share exclude each other: choose one")
+    artifact = _find(_registry(data, registry), model)
+    model_registry(options.folder(data)).add(artifact)
+    if url is not None:
+        role = "challenger" if challenger else "champion" if share is None else "rollout"
+        body = {"role": role, "share": share, "by": by, "note": note}
+        _ask(url, key, f"/v1/models/{artifact.digest}/promotion", body)
+    else:
+
+        def change(desk: ModelDesk, signed: Signed) -> None:
+            if challenger:
+                desk.challenge(artifact.digest, signed)
+            elif share is not None:
+                desk.roll_out(artifact.digest, share, by, signed)
+            else:
+                desk.promote(artifact.digest, signed)
+
+        _change(data, features, rules, note, change)
+    screen.say(f"{artifact.manifest.name} {artifact.digest} is in force from the next event on.")
+
+
+@app.command()
+def retire(
+    model: Model,
+    note: Note = "",
+    data: options.Data = None,
+    features: options.Features = None,
+    rules: options.Rules = None,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Take a model out of what is in force, for good. Its files stay: old decisions name it.
+
+    Example: ringfence models retire 3f2a --note "too many alerts"
+    """
+    digest = _registry(data, None).find(model)
+    if url is not None:
+        _ask(url, key, f"/v1/models/{digest}/retirement", {"note": note})
+    else:
+        _change(data, features, rules, note, lambda desk, signed: desk.retire(digest, signed))
+    screen.say(f"{digest} is retired.")
+
+
+def _change(data: Path | None, features: Path | None, rules: Path | None, note: str, change: Any) -> None:
+    found = options.definitions(features, rules)
+    project = load_settings()
+    snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
+    with open_session(
+        options.folder(data), found, snapshotting, require_approval=project.require_approval
+    ) as session:
+        change(session.model_desk(), Signed(getpass.getuser(), SystemClock().now_ms(), note))
+
+
+def _ask(url: str, key: str | None, path: str, body: dict[str, Any]) -> None:
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    try:
+        answer = httpx.post(url.rstrip("/") + path, json=body, headers=headers, timeout=30)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise InputError(f"{url} does not answer ({error}): is the server running?") from error
+    if answer.is_error:
+        try:
+            detail = answer.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = answer.reason_phrase
+        raise InputError(f"the server says {answer.status_code}: {detail}")
+
+
+def _registry(data: Path | None, registry: str | None) -> ModelRegistry:
+    return model_registry(options.folder(data)) if registry is None else ModelRegistry(registry)
+
+
+def _find(place: ModelRegistry, model: str) -> Artifact:
+    return place.read(place.find(model))
+
+
+def _in_force(data: Path | None) -> Deployment:
+    folder = options.folder(data)
+    if not (folder / FILE_NAME).is_file():
+        return Deployment()
+    with Store.open(folder, read_only=True) as store:
+        found = store.registry.find("models", store.remembered(MODELS) or "")
+    return Deployment.from_json(found.body) if found else Deployment()
+
+
+def _brief(artifact: Artifact) -> dict[str, Any]:
+    manifest = artifact.manifest
+    return {
+        "version": artifact.digest,
+        "name": manifest.name,
+        "algorithm": manifest.algorithm,
+        "created_at": manifest.created_at,
+        "bands": msgspec.structs.asdict(manifest.bands),
+        "metrics": msgspec.to_builtins(manifest.metrics),
+    }
+
+
+def _figure(metric: Metric | None) -> str:
+    if metric is None or metric.value is None:
+        return ""
+    interval = (
+        "" if metric.low is None or metric.high is None else f" ({metric.low:.4g} to {metric.high:.4g})"
+    )
+    return f"{metric.value:.4g}{interval}"
