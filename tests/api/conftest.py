@@ -22,8 +22,8 @@ DEFINITIONS = load_definitions(None, None)
 
 
 @contextmanager
-def session_in(folder, definitions=DEFINITIONS):
-    with open_session(folder, definitions, Snapshotting()) as session:
+def session_in(folder, definitions=DEFINITIONS, **options):
+    with open_session(folder, definitions, Snapshotting(), **options) as session:
         yield session
 
 
@@ -49,9 +49,10 @@ class Api:
         self.folder = folder
         self.definitions = definitions
 
-    def __call__(self, talk, **options):
+    def __call__(self, talk, *, require_approval=False, **options):
         async def whole():
-            with session_in(self.folder, self.definitions) as session:
+            approval = {"require_approval": require_approval}
+            with session_in(self.folder, self.definitions, **approval) as session:
                 async with running(session, **options) as client:
                     return await talk(client)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from ringfence.api import examples
+from ringfence.api import describe_rules, examples
 from ringfence.api.answers import DecisionAnswer
+from ringfence.api.describing import ASKED, BODY, REF, Contract, json_answer, ref, text_answer
 from ringfence.api.outcomes import Accepted
 from ringfence.api.problems import Problem
 from ringfence.api.reading import Details, EntityState, Page
@@ -20,14 +21,16 @@ from ringfence.events.record import RECORDS
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-_REF: Final = "#/components/schemas/{name}"
-_STRUCTS: Final = (DecisionAnswer, Accepted, Problem, Details, EntityState, Page, Health, Readiness)
+_STRUCTS: Final = (
+    *(DecisionAnswer, Accepted, Problem, Details, EntityState, Page, Health, Readiness),
+    *describe_rules.STRUCTS,
+)
 _PROBLEMS: Final = {
     400: "The body cannot be read.",
     401: "No key or token in force was sent.",
-    403: "The caller lacks the role.",
+    403: "The caller lacks the role, or somebody else has to approve.",
     404: "There is no such thing.",
-    409: "The id came before with other content; `fields` names what differs.",
+    409: "The id came before with other content, or an edit is stale; `fields` names what differs.",
     413: "The body is too large.",
     415: "The body's type or encoding is not taken.",
     422: "A field or parameter is wrong; `errors` says which.",
@@ -35,8 +38,6 @@ _PROBLEMS: Final = {
     503: "Too much is waiting, or the server starts or stops; Retry-After says when to try again.",
 }
 _RETRY: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
-_ASKED: Final = (401, 403, 429, 503)
-_BODY: Final = (400, 413, 415, 422)
 _REPLAYED: Final = {
     "Idempotency-Replayed": {
         "schema": {"type": "string", "enum": ["true"]},
@@ -122,14 +123,15 @@ def allowed_methods(path: str) -> list[str]:
     return sorted(map(str.upper, found))
 
 
+_BODIES: Final = {**examples.BODIES, **describe_rules.BODIES}
 _SECURITY: Final = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key (rf_...) or a JSON Web Token."}
 }
 
 
 def _schemas() -> dict[str, Any]:
-    _, schemas = msgspec.json.schema_components((*_STRUCTS, *RECORDS.values()), ref_template=_REF)
-    schemas = {**schemas, "Event": {"anyOf": [{"$ref": _REF.format(name=name)} for name in _NEEDED]}}
+    _, schemas = msgspec.json.schema_components((*_STRUCTS, *RECORDS.values()), ref_template=REF)
+    schemas = {**schemas, "Event": {"anyOf": [ref(name) for name in _NEEDED]}}
     for name, needed in _NEEDED.items():
         _tighten(schemas[name], needed)
     schemas["Transaction"]["anyOf"] = [{"required": ["amount"]}, {"required": ["amount_minor"]}]
@@ -162,55 +164,48 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["responses"] = dict(success) | {str(status): _problem(status) for status in problems}
     if path.startswith("/v1/") or path == "/metrics":
         operation["security"] = [{"key": []}, {}]
-    body = examples.BODIES.get(path) if method == "post" else None
+    body = _BODIES.get(path) if method == "post" else None
     if body is not None:
         operation["requestBody"] = {"required": True, "content": body}
 
 
 def _problem(status: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
+    content = {"application/problem+json": {"schema": ref("Problem")}}
     response: dict[str, Any] = {"description": _PROBLEMS[status], "content": content}
     return response | ({"headers": _RETRY} if status in (429, 503) else {})
 
 
 def _json(name: str, description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=name)}}
-    if name in examples.ANSWERS:
-        content["example"] = examples.ANSWERS[name]
-    response: dict[str, Any] = {"description": description, "content": {"application/json": content}}
-    return response | ({"headers": headers} if headers else {})
+    return json_answer(name, description, headers, examples.ANSWERS.get(name))
 
 
-def _text(kind: str, description: str) -> dict[str, Any]:
-    return {"description": description, "content": {kind: {"schema": {"type": "string"}}}}
-
-
-_LINES: Final = _text(
+_LINES: Final = text_answer(
     "application/x-ndjson",
     "One line for each record: index, status, replayed, and decision, event or problem.",
 )
-_CONTRACT: Final[dict[tuple[str, str], tuple[dict[str, Any], tuple[int, ...]]]] = {
+_CONTRACT: Final[Contract] = {
     ("post", "/v1/decisions"): (
         {"200": _json("DecisionAnswer", "The decision.", _REPLAYED)},
-        (*_BODY, 409, *_ASKED),
+        (*BODY, 409, *ASKED),
     ),
-    ("post", "/v1/decisions/batch"): ({"200": _LINES}, (*_BODY, *_ASKED)),
-    ("post", "/v1/events"): ({"202": _json("Accepted", "The event is in the log.")}, (*_BODY, 409, *_ASKED)),
-    ("post", "/v1/events/batch"): ({"200": _LINES}, (*_BODY, *_ASKED)),
-    ("get", "/v1/decisions"): ({"200": _json("Page", "Some decisions.")}, (422, *_ASKED)),
+    ("post", "/v1/decisions/batch"): ({"200": _LINES}, (*BODY, *ASKED)),
+    ("post", "/v1/events"): ({"202": _json("Accepted", "The event is in the log.")}, (*BODY, 409, *ASKED)),
+    ("post", "/v1/events/batch"): ({"200": _LINES}, (*BODY, *ASKED)),
+    ("get", "/v1/decisions"): ({"200": _json("Page", "Some decisions.")}, (422, *ASKED)),
     ("get", "/v1/decisions/{transaction_id}"): (
         {"200": _json("Details", "The decision and all that it knew.")},
-        (404, 422, *_ASKED),
+        (404, 422, *ASKED),
     ),
     ("get", "/v1/entities/{entity_type}/{entity_id}"): (
         {"200": _json("EntityState", "What is known.")},
-        (404, 422, *_ASKED),
+        (404, 422, *ASKED),
     ),
     ("get", "/v1/stream"): (
-        {"200": _text("text/event-stream", "Decisions as they are made, until you hang up.")},
-        (422, *_ASKED),
+        {"200": text_answer("text/event-stream", "Decisions as they are made, until you hang up.")},
+        (422, *ASKED),
     ),
     ("get", "/healthz"): ({"200": _json("Health", "It is alive.")}, ()),
     ("get", "/readyz"): ({"200": _json("Readiness", "It decides.")}, (503,)),
-    ("get", "/metrics"): ({"200": _text("text/plain", "Figures.")}, (401, 403, 429)),
+    ("get", "/metrics"): ({"200": text_answer("text/plain", "Figures.")}, (401, 403, 429)),
+    **describe_rules.CONTRACT,
 }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
 
 HOT_PATH: Final = "/v1/decisions"
+_OF_ANALYSTS: Final = ("/v1/rules", "/v1/lists")  # what they own, and may change
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", TYPE)
@@ -128,5 +129,7 @@ def _needed(method: str, path: str) -> tuple[Role, ...]:
     if not path.startswith("/v1/"):
         return ()
     if method in ("GET", "HEAD"):
+        return (Role.ANALYST,)
+    if path.startswith(_OF_ANALYSTS):
         return (Role.ANALYST,)
     return (Role.DECIDE,) if path.startswith(HOT_PATH) else (Role.INGEST,)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ringfence.compose import Session
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
+    from ringfence.rulebook.checking import Rate
     from ringfence.scoring.rules import RuleSet
 
 _RULE_SETS = 16  # kept, for the words of old decisions
@@ -76,6 +77,7 @@ class Server:
             self.metrics.observe,
             self._failed,
         )
+        self.desk = session.desk(self.lake, self._put_in_force)
         self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
         self.batches = asyncio.Semaphore(settings.most_batches)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
@@ -115,6 +117,13 @@ class Server:
                 "this key's limit is spent: try again after the time in Retry-After",
                 headers=[(b"retry-after", str(wait).encode())],
             )
+
+    def rates(self, _ruleset: RuleSet) -> list[Rate]:
+        """How often each rule would have fired on the newest payments."""
+        return []
+
+    def _put_in_force(self, change: EventBatch) -> int:
+        return self.decider.put_and_wait(change)[0]
 
     def _rules(self, digest: str) -> RuleSet | None:
         own = self.runner.pipeline.rules.ruleset

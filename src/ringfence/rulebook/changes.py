@@ -91,6 +91,10 @@ class StaleError(ConflictError):
         self.difference = difference
 
 
+class UnknownVersionError(InputError):
+    """No version of the book has this digest."""
+
+
 class ApprovalError(RingfenceError):
     """Somebody else has to approve first."""
 
@@ -126,11 +130,13 @@ def head(changes: Sequence[Change]) -> Change | None:
 
 
 def latest_of(changes: Sequence[Change], digest: str) -> Change:
-    """The newest change that led to this version; `InputError` where the book has none."""
+    """The newest change that led to this version; `UnknownVersionError` where there is none."""
     found = [change for change in changes if change.digest.startswith(digest)] if len(digest) >= 4 else []
     if len({change.digest for change in found}) != 1:
         how_many = "several versions begin" if found else "no version of the rule book begins"
-        raise InputError(f"{how_many} with {digest[:40]!r}: `ringfence rules versions` shows them all")
+        raise UnknownVersionError(
+            f"{how_many} with {digest[:40]!r}: `ringfence rules versions` shows them all"
+        )
     return found[-1]
 
 

@@ -20,6 +20,7 @@ from ringfence.rulebook.changes import (
     Proposed,
     Review,
     StaleError,
+    UnknownVersionError,
     head,
     is_approved,
     latest_of,
@@ -101,10 +102,12 @@ class Desk:
         return newest.digest if newest else None
 
     def ruleset(self, digest: str) -> RuleSet:
-        """The rules of a version; `InputError` where it is not kept."""
+        """The rules of a version; `UnknownVersionError` where it is not kept."""
         body = self.book.body(digest)
         if body is None:
-            raise InputError(f"no version {digest[:40]!r} is kept: `ringfence rules versions` shows them all")
+            raise UnknownVersionError(
+                f"no version {digest[:40]!r} is kept: `ringfence rules versions` shows them all"
+            )
         return RuleSet.from_json(body)
 
     def resolve(self, digest: str) -> str:

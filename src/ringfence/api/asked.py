@@ -1,0 +1,90 @@
+"""Bodies of requests that change definitions, as structs; and what goes wrong with them, as refusals."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from ringfence.access.principal import Role
+from ringfence.api.bodies import JSON, content_type, read_body
+from ringfence.api.problems import FieldError, Problem, Refusal
+from ringfence.api.routes_health import server_of
+from ringfence.errors import ConflictError, InputError, RuleError
+from ringfence.rulebook.changes import ApprovalError, StaleError, UnknownVersionError
+from ringfence.rulebook.desk import Who
+from ringfence.rulebook.difference import Difference  # noqa: TC001 (msgspec reads the annotations)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.requests import Request
+
+T = TypeVar("T")
+
+
+class StaleProblem(Problem, frozen=True, kw_only=True, omit_defaults=True):
+    """An edit on a version that is not the newest: what has changed since."""
+
+    difference: Difference | None = None
+
+
+class StaleRefusal(Refusal):
+    """409 with the difference between the version that the edit was made on and the newest."""
+
+    def __init__(self, error: StaleError) -> None:
+        super().__init__(409, "stale_version", str(error), fields=error.difference.names)
+        self.problem = StaleProblem(**msgspec.structs.asdict(self.problem), difference=error.difference)
+
+
+async def body_of(request: Request, kind: type[T]) -> T:
+    """The body as a struct; `Refusal` 400, 413, 415 or 422 (which field) where it is none."""
+    body = await raw_body(request, JSON, server_of(request).settings.body_bytes)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$.")
+        found = FieldError(path.rstrip("`"), "invalid", problem)
+        raise Refusal(422, "invalid_request", str(error), errors=[found]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refusal(400, "malformed", "the body is no JSON: /openapi.json shows what is taken") from None
+
+
+async def raw_body(request: Request, kind: bytes, limit: int) -> bytes:
+    """The bytes of a body of one media type; `Refusal` 400, 413 or 415."""
+    headers = request.scope["headers"]
+    if content_type(headers) != kind:
+        raise Refusal(415, "unsupported_media_type", f"send it as {kind.decode()}")
+    body = await read_body(headers, request.receive, limit)
+    if not body or body.isspace():
+        raise Refusal(400, "empty_body", "the body is empty: /openapi.json shows what is taken")
+    return body
+
+
+def who_asks(request: Request, note: str) -> Who:
+    """The caller, as the book records them; card numbers in the note become tokens."""
+    server, caller = server_of(request), request.scope["ringfence.caller"]
+    kept = server.session.tokenizer.guard_text(re.sub(r"\s+", " ", note).strip())
+    return Who(caller.name, server.clock.now_ms(), kept, may_approve=caller.may(Role.ADMIN))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What the rule book and the lists refuse, as answers."""
+    try:
+        yield
+    except StaleError as error:
+        raise StaleRefusal(error) from error
+    except ApprovalError as error:
+        raise Refusal(403, "needs_approval", str(error)) from error
+    except UnknownVersionError as error:
+        raise Refusal(404, "not_found", str(error)) from error
+    except RuleError as error:
+        found = FieldError("text", "invalid_rules", str(error))
+        raise Refusal(422, "invalid_rules", str(error), errors=[found]) from error
+    except InputError as error:
+        raise Refusal(422, "invalid_parameter", str(error)) from error
+    except ConflictError as error:
+        raise Refusal(409, "conflict", str(error)) from error

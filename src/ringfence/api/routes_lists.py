@@ -1,0 +1,126 @@
+"""Allow, block and watch lists: who is on them, who put them there, and changes that take effect at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+
+from ringfence.adapters.lake import rulebook as lake_lists
+from ringfence.api.asked import body_of, raw_body, refusals, who_asks
+from ringfence.api.problems import Refusal
+from ringfence.api.routes_health import as_json, server_of
+from ringfence.rulebook.entries import NAME_LIMIT, Listed, RowFault, read_csv, to_events
+from ringfence.rulebook.wire import AddEntries, RemoveEntries
+from ringfence.scoring.actions import ListKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ringfence.rulebook.entries import Entry
+
+router = APIRouter(tags=["lists"])
+
+_NAME: Final = {"pattern": rf"^[^\x00-\x1f\x7f]{{1,{NAME_LIMIT}}}$"}
+_CSV: Final = b"text/csv"
+Limit = Annotated[int, Query(ge=1, le=lake_lists.MOST_CHANGES)]
+Before = Annotated[
+    int | None, Query(ge=0, le=2**53, description="Offset of the last one of the page before.")
+]
+
+
+@router.get("/v1/lists")
+async def lists(request: Request) -> Response:
+    """Every list: its kind, how many are on it, and when it last changed."""
+    server = server_of(request)
+    return as_json(await asyncio.to_thread(lake_lists.lists, server.lake, server.clock.now_ms()))
+
+
+@router.get("/v1/lists/entries")
+async def entries(
+    request: Request,
+    name: Annotated[str, Query(alias="list", **_NAME)],
+    limit: Limit = 100,
+    before: Before = None,
+) -> Response:
+    """Who is on a list now, newest first, with the change that put them there."""
+    server = server_of(request)
+    found = await asyncio.to_thread(
+        lake_lists.entries, server.lake, name, server.clock.now_ms(), limit=limit, before_offset=before
+    )
+    return as_json(found)
+
+
+@router.get("/v1/lists/audit")
+async def audit(
+    request: Request,
+    name: Annotated[str | None, Query(alias="list", **_NAME)] = None,
+    limit: Limit = 100,
+    before: Before = None,
+) -> Response:
+    """Every change of a list, or of all, newest first: who made it, when and why."""
+    lake = server_of(request).lake
+    return as_json(await asyncio.to_thread(lake_lists.audit, lake, name, limit=limit, before_offset=before))
+
+
+@router.post("/v1/lists/entries")
+async def add(request: Request) -> Response:
+    """Put somebody or something on a list; rules see it from the next event on."""
+    asked = await body_of(request, AddEntries)
+    return await _change(request, asked.list, asked.kind, asked.entries)
+
+
+@router.post("/v1/lists/removals")
+async def remove(request: Request) -> Response:
+    """Take somebody or something off a list; rules see it from the next event on."""
+    asked = await body_of(request, RemoveEntries)
+    return await _change(request, asked.list, ListKind.WATCH, asked.entries, removed=True)
+
+
+@router.post("/v1/lists/import")
+async def import_csv(
+    request: Request,
+    name: Annotated[str, Query(alias="list", **_NAME)],
+    kind: Annotated[ListKind, Query()] = ListKind.WATCH,
+) -> Response:
+    """Put all rows of a CSV file on a list; a bad row is refused with its line, and harms no other.
+
+    Its columns: entity_id, and any of entity_type, list_kind, expires_at, note, source.
+    """
+    body = await raw_body(request, _CSV, server_of(request).settings.batch_bytes)
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refusal(400, "malformed", "the file is not UTF-8 text: save it as UTF-8") from None
+    with refusals():
+        found, lines, refused = await asyncio.to_thread(read_csv, text)
+    return await _change(request, name, kind, found, lines=lines, refused=refused)
+
+
+async def _change(
+    request: Request,
+    name: str,
+    kind: ListKind,
+    entries: Sequence[Entry],
+    *,
+    removed: bool = False,
+    lines: Sequence[int] | None = None,
+    refused: Sequence[RowFault] = (),
+) -> Response:
+    server, who = server_of(request), who_asks(request, "")
+    with refusals():
+        events, wrong = await asyncio.to_thread(
+            to_events,
+            entries,
+            name,
+            kind,
+            author=who.name,
+            now_ms=who.now_ms,
+            tokenizer=server.session.tokenizer,
+            removed=removed,
+            lines=lines,
+        )
+    taken = len(await server.decider.put(events)) if len(events) else 0
+    return as_json(Listed(taken, sorted([*refused, *wrong], key=lambda fault: fault.line)))

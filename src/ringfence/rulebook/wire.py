@@ -1,0 +1,81 @@
+"""What is sent to a server about rules and lists, and what it answers: the same for the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from ringfence.rulebook.changes import Activation, Change  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.rulebook.entries import NAME_LIMIT, Entry
+from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rules import Mode  # noqa: TC001 (likewise)
+
+Note = Annotated[str, msgspec.Meta(max_length=1000)]
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-z]{4,16}$")]  # may be shortened; or active, or head
+ListName = Annotated[str, msgspec.Meta(pattern=f"^[^\\x00-\\x1f\\x7f]{{1,{NAME_LIMIT}}}$")]
+Entries = Annotated[list[Entry], msgspec.Meta(min_length=1, max_length=10_000)]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what is sent: a field that nobody knows is refused."""
+
+
+class CheckBook(Asked, frozen=True, kw_only=True):
+    """A book's text to be looked at."""
+
+    text: str
+
+
+class SaveBook(Asked, frozen=True, kw_only=True):
+    """A new version of the whole book, made on `based_on`; with `activate` also put in force at once."""
+
+    text: str
+    based_on: Digest
+    note: Note = ""
+    activate: bool = False
+
+
+class SetMode(Asked, frozen=True, kw_only=True):
+    """A new version in which one rule has another mode."""
+
+    mode: Mode
+    based_on: Digest
+    note: Note = ""
+    activate: bool = False
+
+
+class Noted(Asked, frozen=True, kw_only=True):
+    """Why something is approved, rejected or put in force."""
+
+    note: Note = ""
+
+
+class RollBack(Asked, frozen=True, kw_only=True):
+    """Which version to put in force again: the one before the present unless named."""
+
+    to: Digest | None = None
+    note: Note = ""
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """A new version, and from where on it decides: null where it does not yet."""
+
+    change: Change
+    activation: Activation | None
+    warnings: list[str]
+
+
+class AddEntries(Asked, frozen=True, kw_only=True):
+    """Entries that join a list from the next event on."""
+
+    list: ListName
+    kind: ListKind = ListKind.WATCH
+    entries: Entries
+
+
+class RemoveEntries(Asked, frozen=True, kw_only=True):
+    """Entries that leave a list from the next event on: by id, and by type if they had one."""
+
+    list: ListName
+    entries: Entries
