@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-import re
+from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.decisions.decision import Decision, DecisionBatch
+from ringfence.api.phrases import Phrases, Why, codes_only
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.scoring.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ringfence.scoring.rules import RuleSet
 
 _ENCODER: Final = msgspec.json.Encoder()
-_NAMED: Final = re.compile(r"\{([^{}]+)\}")  # as `Decision.explain` fills them in
 _COLUMNS: Final = (
     "transaction_id",
     "outcome",
     "score",
     "probability",
-    "reasons",
-    "rules",
-    "shadow_rules",
-    "typologies",
-    "typology_scores",
-    "degraded",
     "offset",
     "event_time_ms",
     "decided_at_ms",
     "latency_us",
 )
-
-
-class Why(msgspec.Struct, frozen=True):
-    """One reason: a fired rule, its code, and the text for the fraud team and for the customer."""
-
-    code: str
-    rule: str
-    analyst: str
-    customer: str
+_LISTS: Final = ("reasons", "rules", "shadow_rules", "typologies", "typology_scores", "degraded")
+_BODY: Final = (
+    b'{"transaction_id":%b,"outcome":%b,"score":%b,"probability":%b,"reasons":%b,"shadow_rules":%b,'
+    b'"typologies":%b,"degraded":%b,"offset":%d,"event_time_ms":%d,"decided_at_ms":%d,"latency_us":%d,'
+    b'"versions":%b}'
+)
+_RULE_SETS: Final = 16  # kept, for the words of old decisions
+_KEPT: Final = 4096  # small values that come again and again, encoded
 
 
 class DecisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,53 +64,98 @@ class Answers:
 
     def __init__(self, rules: Callable[[str], RuleSet | None]) -> None:
         self._rules = rules
-        self._placeholders: dict[str, dict[str, list[str]]] = {}
+        self._phrases: dict[str, Phrases] = {}
 
     def encode(self, decisions: DecisionBatch) -> list[bytes]:
-        """One JSON object per decision."""
+        """One JSON object per decision, as `DecisionAnswer` would be encoded."""
         if not len(decisions):
             return []
         versions = decisions.versions
-        ruleset = self._rules(versions["rules"])
+        phrases, said = self._phrases_of(versions["rules"]), _ENCODER.encode(versions)
+        values = _Values(decisions)
         columns = [decisions.table.column(name).to_pylist() for name in _COLUMNS]
-        rows = [dict(zip(_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
-        values = self._spoken(decisions, rows, ruleset)
-        answers = []
-        for row, fields in enumerate(rows):
-            scores = fields.pop("typology_scores")
-            fields["typologies"] = dict(zip(fields["typologies"], scores, strict=True)) if scores else {}
-            known = {name: column[row] for name, column in values.items()}
-            reasons = _explain(fields, known, ruleset) if fields["rules"] else []
-            del fields["rules"]
-            fields["reasons"] = reasons
-            answers.append(_ENCODER.encode(DecisionAnswer(**fields, versions=versions)))
-        return answers
+        lists = [_lists(decisions.table.column(name)) for name in _LISTS]
+        bodies = []
+        for row, ((identity, outcome, score, probability, *rest), several) in enumerate(
+            zip(zip(*columns, strict=True), zip(*lists, strict=False), strict=False)
+        ):
+            reasons, rules, shadow, names, scores, degraded = several
+            typologies = dict(zip(names, scores, strict=True))
+            bodies.append(
+                _BODY
+                % (
+                    _ENCODER.encode(identity),
+                    _text(outcome),
+                    _number(score),
+                    _number(probability),
+                    _reasons(phrases, rules, reasons, values.of(row, typologies)) if rules else b"[]",
+                    _ENCODER.encode(shadow),
+                    _ENCODER.encode(typologies),
+                    _ENCODER.encode(degraded),
+                    *rest,
+                    said,
+                )
+            )
+        return bodies
 
     def encode_one(self, decisions: DecisionBatch, row: int) -> bytes:
         """The JSON object of one decision of a batch."""
         return self.encode(DecisionBatch(decisions.table.slice(row, 1)))[0]
 
-    def _spoken(
-        self, decisions: DecisionBatch, rows: list[dict[str, Any]], ruleset: RuleSet | None
-    ) -> dict[str, list[float | None]]:
-        """Values of the features that the texts of the fired rules name: few of all there are."""
-        fired = {rule for fields in rows for rule in fields["rules"]}
-        if ruleset is None or not fired:
-            return {}
-        names = self._placeholders.get(ruleset.digest)
-        if names is None:
-            names = {rule.id: _NAMED.findall(rule.analyst + rule.customer) for rule in ruleset.every_rule}
-            self._placeholders[ruleset.digest] = names
-        wanted = {name for rule in fired for name in names.get(rule, ())}
-        there = wanted.intersection(decisions.table.schema.names)
-        return {name: decisions.table.column(name).to_pylist() for name in sorted(there)}
+    def _phrases_of(self, digest: str) -> Phrases | None:
+        if digest not in self._phrases:
+            ruleset = self._rules(digest)
+            if ruleset is None:
+                return None
+            if len(self._phrases) >= _RULE_SETS:
+                self._phrases.clear()
+            self._phrases[digest] = Phrases(ruleset)
+        return self._phrases[digest]
 
 
-_UNSPOKEN: Final[dict[str, Any]] = {"model": None, "challengers": {}, "factors": [], "control": False}
+class _Values:
+    """What the names in rules' texts stand for; a feature's column is read when it is first named."""
+
+    def __init__(self, decisions: DecisionBatch) -> None:
+        self._table = decisions.table
+        self._known = frozenset(decisions.feature_names)
+        self._columns: dict[str, list[float | None]] = {}
+
+    def of(self, row: int, typologies: dict[str, float]) -> Callable[[str], float | str | None]:
+        """For one decision; a name that means nothing stays as it stands."""
+
+        def value(name: str) -> float | str | None:
+            kind, _, rest = name.partition(".")
+            if kind == "typology":
+                return typologies.get(rest, 0.0)
+            if name not in self._known:
+                return f"{{{name}}}"
+            if name not in self._columns:
+                self._columns[name] = self._table.column(name).to_pylist()
+            return self._columns[name][row]
+
+        return value
 
 
-def _explain(fields: dict[str, Any], features: dict[str, float | None], ruleset: RuleSet | None) -> list[Why]:
-    if ruleset is None:
-        return [Why(code, "", "", "") for code in fields["reasons"]]
-    decision = Decision(**fields, **_UNSPOKEN, features=features, versions={})
-    return [Why(why.code, why.rule, why.analyst, why.customer) for why in decision.explain(ruleset)]
+def _reasons(
+    phrases: Phrases | None,
+    rules: list[str],
+    codes: list[str],
+    value: Callable[[str], float | str | None],
+) -> bytes:
+    return codes_only(codes) if phrases is None else phrases.say(rules, value)
+
+
+def _lists(column: Any) -> Iterable[Any]:
+    """Values of a list column, row by row; most are empty in all rows."""
+    return column.to_pylist() if len(column.flatten()) else repeat(())
+
+
+@lru_cache(_KEPT)
+def _number(value: float | None) -> bytes:
+    return _ENCODER.encode(value)
+
+
+@lru_cache(_KEPT)
+def _text(value: str) -> bytes:
+    return _ENCODER.encode(value)

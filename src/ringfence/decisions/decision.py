@@ -113,7 +113,16 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
             value = self.features[match[1]]
         else:
             return match[0]
-        return "unknown" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+        return in_words(value)
+
+
+def in_words(value: float | None) -> str:
+    """A value as the texts of rules show it.
+
+    >>> in_words(1234.5), in_words(100.0), in_words(None)
+    ('1,234.5', '100', 'unknown')
+    """
+    return "unknown" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 class DecisionBatch:

@@ -1,0 +1,71 @@
+"""The reasons of a decision as JSON, as `Decision.explain` words them: what never changes is encoded once."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ringfence.decisions.decision import in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ringfence.scoring.rules import Rule, RuleSet
+
+_ENCODER: Final = msgspec.json.Encoder()
+_NAMED: Final = re.compile(r"\{([^{}]+)\}")  # as `Decision.explain` fills them in
+
+
+class Why(msgspec.Struct, frozen=True):
+    """One reason: a fired rule, its code, and the text for the fraud team and for the customer."""
+
+    code: str
+    rule: str
+    analyst: str
+    customer: str
+
+
+class Phrases:
+    """The texts of one rule set."""
+
+    def __init__(self, ruleset: RuleSet) -> None:
+        self._rules = {rule.id: _Phrase(rule) for rule in ruleset.every_rule}
+
+    def say(self, rules: Iterable[str], value: Callable[[str], float | str | None]) -> bytes:
+        """A JSON array of the reasons of these fired rules.
+
+        `value` gives what a name in a text stands for: a number, None for unknown, or a text where the rule's
+        text has no such name to fill in.
+        """
+        found = [self._rules[rule] for rule in rules if rule in self._rules]
+        return b"[%b]" % b",".join([phrase.always or phrase.fill(value) for phrase in found])
+
+
+class _Phrase:
+    def __init__(self, rule: Rule) -> None:
+        self._why = Why(rule.reason, rule.id, rule.analyst, rule.customer)
+        fixed = not _NAMED.search(rule.analyst) and not _NAMED.search(rule.customer)
+        self.always = _ENCODER.encode(self._why) if fixed else b""
+
+    def fill(self, value: Callable[[str], float | str | None]) -> bytes:
+        why = self._why
+        return _ENCODER.encode(
+            Why(why.code, why.rule, _filled(why.analyst, value), _filled(why.customer, value))
+        )
+
+
+def codes_only(codes: Iterable[str]) -> bytes:
+    """The reasons where the words are not known any more."""
+    return _ENCODER.encode([Why(code, "", "", "") for code in codes])
+
+
+def _filled(text: str, value: Callable[[str], float | str | None]) -> str:
+    if "{" not in text:
+        return text
+    parts = _NAMED.split(text)  # texts at even places, names at odd ones
+    for place in range(1, len(parts), 2):
+        found = value(parts[place])
+        parts[place] = found if isinstance(found, str) else in_words(found)
+    return "".join(parts)
