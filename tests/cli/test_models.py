@@ -130,3 +130,21 @@ def test_a_feature_removed_since_training_is_said(ringfence, made, project):
     ended = ringfence("run", file, "--model", folder)
     assert ended.code == 2
     assert "customer.mean_amount_7d, which the features in use lack" in ended.err
+
+
+def test_a_service_without_a_sound_model_does_not_start(ringfence, made):
+    folder, _ = made()
+    assert "is no folder" in ringfence("model", "serve", "nowhere").err
+    for change, words in ((b"", "was changed"), (None, "is missing")):
+        if change is None:
+            (folder / FOREST).unlink()
+        else:
+            (folder / FOREST).write_bytes(change)
+        ended = ringfence("model", "serve", folder)
+        assert (ended.code, words in ended.err) == (2, True)
+
+
+def test_a_service_that_others_can_reach_wants_a_key(ringfence, made):
+    ended = ringfence("model", "serve", made()[0], "--host", "0.0.0.0")
+    assert ended.code == 2
+    assert "RINGFENCE_MODEL_KEY" in ended.err

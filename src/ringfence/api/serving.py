@@ -14,11 +14,11 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.tokens import Tokens, TokenSettings
 from ringfence.api.app import build
+from ringfence.api.listener import Listener
 from ringfence.api.server import Server
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -60,7 +60,7 @@ def serve(
         h11_max_incomplete_event_size=16 * 1024,
         backlog=1024,
     )
-    listener = _Listener(config, started)
+    listener = Listener(config, started)
     sys.setswitchinterval(SWITCH_SECONDS)
     with _surviving_signals():
         listener.run()
@@ -77,20 +77,6 @@ def _surviving_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Listener(uvicorn.Server):
-    """Tells where it listens once it does."""
-
-    def __init__(self, config: uvicorn.Config, told: Callable[[str], None]) -> None:
-        super().__init__(config)
-        self._told = told
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._told(f"http://{host}:{port}")
 
 
 def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:

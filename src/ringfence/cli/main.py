@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.cli import (
+    backtest,
     decisions,
     features,
     keys,
+    model,
     models,
     quarantine,
     replay,
@@ -44,10 +46,12 @@ app.command()(decisions.decision)
 app.command()(decisions.sql)
 app.command()(features.features)
 app.command()(replay.replay)
+app.command()(backtest.backtest)
 app.command()(sources.sources)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(models.app, name="models")
+app.add_typer(model.app, name="model")
 app.command()(topics.topics)
 app.command()(trim.trim)
 app.command()(serve.serve)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from ringfence.adapters.artifacts.reading import Artifact
     from ringfence.features.spec import FeatureSpec
 
+LocalScorer: TypeAlias = ForestModel | LinearModel | OnnxModel
+"""A model of an artifact, scoring in this process."""
+
 AGREEMENT: Final = 1e-6
 """How far the graph and the arrays behind it may differ in a probability."""
 
 _PROBES: Final = 256
 
 
-def load_scorer(artifact: Artifact, spec: FeatureSpec | None = None) -> ForestModel | LinearModel | OnnxModel:
+def load_scorer(artifact: Artifact, spec: FeatureSpec | None = None) -> LocalScorer:
     """The model of an artifact, over a specification if one is given.
 
     The arrays score where there are any, and the graph must agree with them: what explains a score is then
