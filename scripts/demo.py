@@ -9,8 +9,6 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from sample import write_sample
-
 from ringfence.cli import execute
 
 FOLDER = Path("ringfence-demo")
@@ -40,8 +38,9 @@ def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     sample, data = FOLDER / "payments.ndjson", str(FOLDER / "data")
-    events = write_sample(sample, DAYS)
-    print(f"A month of a small world: {events:,} events in {sample}\n")
+    code = execute(["simulate", str(sample), "--days", str(DAYS)])
+    if code:
+        return code
     print(f"$ ringfence run {sample} --data {data}")
     code = execute(["run", str(sample), "--data", data, "--mapping", "canonical"])
     if code:

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import runpy
 import shlex
 
 import pytest
@@ -18,8 +17,7 @@ FINE = {0, 4}  # 4: some records are in quarantine, which is what one page is ab
 def sample(tmp_path, monkeypatch):
     """A folder as a reader of the pages has it: payments, two bad records among them, and a rule book."""
     monkeypatch.chdir(tmp_path)
-    write = runpy.run_path(str(ROOT / "scripts" / "sample.py"))["write_sample"]
-    write(tmp_path / "payments.ndjson", 6, 1, 600)
+    assert execute(["simulate", "payments.ndjson", "--days", "6", "--customers", "600"]) == 0
     with (tmp_path / "payments.ndjson").open("a") as file:
         file.write('{"transaction_id": "x", "event_time": "today", "amount": 1}\nno record\n')
     (tmp_path / "rules.yaml").write_text(

@@ -1,5 +1,7 @@
-"""A small seeded world: people who pay, and fraud of each kind that the shipped rules look for."""
+"""A seeded world: people who pay by habit, fraud of every kind, labels that come late, and disorder."""
 
-from ringfence.simulate.world import World
+from ringfence.simulate.disorder import Disorder
+from ringfence.simulate.tables import SCHEMA, TRUTH_SCHEMA
+from ringfence.simulate.world import START_MS, Made, World
 
-__all__ = ["World"]
+__all__ = ["SCHEMA", "START_MS", "TRUTH_SCHEMA", "Disorder", "Made", "World"]

@@ -1,63 +1,135 @@
-"""Who lives in the world: customers with their cards, devices and habits, and shops."""
+"""Who lives in the world: customers with their cards, devices, addresses and habits, and how those change."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
+
+from ringfence.simulate.categories import CATEGORIES, SEGMENTS
+from ringfence.simulate.draws import Choice
+from ringfence.simulate.places import ABROAD, HOMES, ONLINE_AT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CITIES: Final = [
-    ("Berlin", "DE", 52.52, 13.40),
-    ("Hamburg", "DE", 53.55, 9.99),
-    ("Munich", "DE", 48.14, 11.58),
-    ("Cologne", "DE", 50.94, 6.96),
-    ("Vienna", "AT", 48.21, 16.37),
-    ("Zurich", "CH", 47.37, 8.54),
-]
-FAR_AWAY: Final = [
-    ("Bangkok", "TH", 13.76, 100.50),
-    ("Lagos", "NG", 6.52, 3.38),
-    ("Miami", "US", 25.76, -80.19),
-]
-CATEGORIES: Final = [
-    "grocery",
-    "restaurant",
-    "fuel",
-    "fashion",
-    "electronics",
-    "travel",
-    "pharmacy",
-    "online",
-]
+_NEW_DEVICE_A_DAY: Final = 1 / 600
+_LOST_CARD_A_DAY: Final = 1 / 1500
+_TRIP_DAYS: Final = (2, 12)
+_JOIN_OVER_DAYS: Final = 720
+_LATECOMERS: Final = 0.12  # share of customers who join during the first years
+
+_CITY = Choice([city.people for city in HOMES])
+_DESTINATION = Choice([city.people for city in ABROAD])
+_SEGMENT = Choice([kind.share for kind in SEGMENTS])
+CATEGORY_CHOICE: Final = Choice(
+    [[item.share * kind.prefers.get(item.name, 1.0) for item in CATEGORIES] for kind in SEGMENTS]
+)
+"""What a customer of each segment buys."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class People:
-    """Columns over customers; a customer's number is its row."""
+    """Columns over customers; a customer's number is its row. Ids are whole numbers, issued in turn."""
 
-    city: NDArray[np.int64]
-    typical_amount: NDArray[np.float64]  # median of a payment, major units
-    payments_a_day: NDArray[np.float64]
-    waking_hour: NDArray[np.float64]
-    favourites: NDArray[np.int64]  # (customers, 12) shops
+    segment: NDArray[np.int16]
+    home: NDArray[np.int16]  # city
+    a_day: NDArray[np.float64]  # payments
+    level: NDArray[np.float64]  # of amounts
+    shift_hours: NDArray[np.float64]  # later than others
+    joined: NDArray[np.int64]  # day
+    salary_day: NDArray[np.int64]  # of the month
+    card: NDArray[np.int32]
+    second_card: NDArray[np.int32]  # the first again where there is only one
+    device: NDArray[np.int32]
+    tablet: NDArray[np.int32]  # the family's
+    ip: NDArray[np.int32]  # at home
+    contact: NDArray[np.int32]
+    away: NDArray[np.int16]  # city of a trip, -1 at home
+    away_until: NDArray[np.int64]  # day
+    age: NDArray[np.float64]  # years
+    issued: dict[str, int] = field(default_factory=dict)  # how many cards, devices, ips, contacts there are
 
     @classmethod
-    def born(cls, rng: np.random.Generator, count: int, shops: int) -> People:
+    def born(cls, rng: np.random.Generator, count: int) -> Self:
         """So many, each different."""
-        popular = 1 / np.arange(1, shops + 1) ** 0.8
+        me = np.arange(count, dtype=np.int32)
+        segment = _SEGMENT(0, rng.random(count))
+        pairs = (me % 2 == 1) & (rng.random(count) < 0.35)  # lives with the one before
+        household = np.where(pairs, me - 1, me)
+        home = _CITY(0, rng.random(count))
+        couples = pairs & (rng.random(count) < 0.25)  # share one e-mail address and phone
+        second = rng.random(count) < 0.3
+        joined = np.where(rng.random(count) < _LATECOMERS, rng.integers(1, _JOIN_OVER_DAYS, count), 0)
+        pays = np.array([kind.a_day for kind in SEGMENTS])[segment]
         return cls(
-            rng.integers(0, len(CITIES), count),
-            rng.lognormal(3.0, 0.5, count),
-            rng.lognormal(0.4, 0.6, count).clip(0.1, 8),
-            rng.normal(8, 1, count),
-            rng.choice(shops, (count, 12), p=popular / popular.sum()),
+            segment,
+            home[household],
+            (pays * rng.lognormal(-0.15, 0.6, count)).clip(0.05, 9),
+            np.array([kind.level for kind in SEGMENTS])[segment] * rng.lognormal(0, 0.35, count),
+            rng.normal(0, 1.2, count),
+            joined,
+            rng.choice([1, 15, 25, 28], count, p=[0.45, 0.2, 0.15, 0.2]),
+            me.copy(),
+            np.where(second, count + np.cumsum(second, dtype=np.int32) - 1, me).astype(np.int32),
+            me.copy(),
+            (count + household).astype(np.int32),
+            household.astype(np.int32),
+            np.where(couples, household, me).astype(np.int32),
+            np.full(count, -1, np.int16),
+            np.zeros(count, np.int64),
+            np.rint(np.array([kind.age for kind in SEGMENTS])[segment] + rng.normal(0, 5, count)).clip(
+                18, 95
+            ),
+            {
+                "card": count + int(second.sum()),
+                "device": 2 * count,
+                "ip": count + count // 40 + 8,
+                "contact": count,
+            },
         )
 
+    def __len__(self) -> int:
+        return len(self.segment)
 
-def card_of(customer: int) -> str:
-    """The customer's card, as a token."""
-    return f"card-{customer:05}"
+    @property
+    def shared_ips(self) -> tuple[int, int]:
+        """First address that a mobile carrier shares between many, and how many there are."""
+        return len(self), len(self) // 40 + 8
+
+    def live(self, rng: np.random.Generator, day: int) -> None:
+        """A day passes: some leave for a trip or come home, some get another phone or lose a card."""
+        count = len(self)
+        self.away[self.away_until <= day] = -1
+        trips = np.array([kind.trips_a_year for kind in SEGMENTS])[self.segment] / 365
+        leaving = np.flatnonzero((rng.random(count) < trips) & (self.away < 0))
+        self.away[leaving] = len(HOMES) + _DESTINATION(0, rng.random(len(leaving)))
+        self.away_until[leaving] = day + rng.integers(*_TRIP_DAYS, len(leaving))
+        changed = np.flatnonzero(rng.random(count) < _NEW_DEVICE_A_DAY)
+        self.device[changed] = self.issue("device", len(changed))
+        self.replace_cards(np.flatnonzero(rng.random(count) < _LOST_CARD_A_DAY))
+
+    def replace_cards(self, customers: NDArray[np.int64]) -> None:
+        """New cards for these customers; a second one is kept."""
+        single = self.second_card[customers] == self.card[customers]
+        self.card[customers] = self.issue("card", len(customers))
+        self.second_card[customers[single]] = self.card[customers[single]]
+
+    def issue(self, kind: str, count: int) -> NDArray[np.int32]:
+        """So many ids that nobody has had."""
+        first = self.issued[kind]
+        self.issued[kind] = first + count
+        return np.arange(first, first + count, dtype=np.int32)
+
+    def place(self, customers: NDArray[Any]) -> NDArray[np.int16]:
+        """City where each is."""
+        away = self.away[customers]
+        return np.where(away >= 0, away, self.home[customers])
+
+    def active(self, day: int) -> NDArray[np.int64]:
+        """Customers who have joined."""
+        return np.flatnonzero(self.joined <= day)
+
+
+assert len(HOMES) + len(ABROAD) == ONLINE_AT

@@ -1,0 +1,150 @@
+"""Where simulated events go: a file, standard output, or a server."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.csv
+
+from ringfence.adapters.files.writing import write_parquet
+from ringfence.client import Answer, Client
+from ringfence.errors import ConflictError, InputError
+from ringfence.simulate.lines import json_lines
+from ringfence.threads import Behind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Write = Callable[[pa.RecordBatch], None]
+
+FORMATS: Final = (".parquet", ".ndjson", ".jsonl", ".csv")
+_PACKED: Final = (".gz", ".zst")
+_PARQUET_WAITING: Final = 4  # batches between the thread that makes and the one that writes
+
+
+def format_of(path: str) -> str:
+    """Ending that says how to write a file: `.parquet`, `.ndjson` or `.csv`; `InputError` where none does."""
+    if path == "-":
+        return ".ndjson"
+    name = Path(path).name.lower()
+    for packing in _PACKED:
+        name = name.removesuffix(packing)
+    found = next((ending for ending in FORMATS if name.endswith(ending)), None)
+    if found is None or (found == ".parquet" and not path.lower().endswith(found)):
+        raise InputError(
+            f"{path}: end its name in .parquet, .ndjson or .csv (the last two may be packed: .gz, .zst)"
+        )
+    return ".ndjson" if found == ".jsonl" else found
+
+
+@contextmanager
+def open_file(path: str, schema: pa.Schema) -> Iterator[Write]:
+    """Give batches to what this yields. `-` is standard output."""
+    form = format_of(path)
+    try:
+        if form == ".parquet":
+            with (
+                write_parquet(Path(path), schema) as write,
+                Behind(_each(write), _PARQUET_WAITING, _PARQUET_WAITING) as behind,
+            ):
+                yield behind.put
+        elif path == "-":
+            yield lambda batch: _write_out(json_lines(batch))
+        else:
+            with pa.output_stream(path, compression="detect") as stream:
+                yield _csv(stream, schema) if form == ".csv" else lambda batch: stream.write(_joined(batch))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} cannot be written: its folder does not exist") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose another place for it"
+        ) from error
+
+
+def _each(write: Write) -> Callable[[list[pa.RecordBatch]], None]:
+    def act(batches: list[pa.RecordBatch]) -> None:
+        for batch in batches:
+            write(batch)
+
+    return act
+
+
+def _csv(stream: Any, schema: pa.Schema) -> Write:
+    plain = pa.schema([(item.name, _plain(item.type)) for item in schema])
+    stream.write(",".join(plain.names).encode() + b"\n")
+    options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+
+    def write(batch: pa.RecordBatch) -> None:
+        pa.csv.write_csv(pa.Table.from_batches([batch]).cast(plain), stream, options)
+
+    return write
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _joined(batch: pa.RecordBatch) -> bytes:
+    lines = json_lines(batch)
+    return ("\n".join(lines.to_pylist()) + "\n").encode() if len(lines) else b""
+
+
+def _write_out(lines: pa.Array) -> None:
+    for line in lines.to_pylist():
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Sends events to a server, payments to be decided; counts what it answers."""
+
+    client: Client
+    at_once: int  # payments in a request; 1: one by one
+    outcomes: Counter[str] = field(default_factory=Counter)
+    events: int = 0  # that are no payments
+    refused: int = 0
+    seconds: list[float] = field(default_factory=list)  # per request, of the last thousand
+
+    def send(self, batch: pa.RecordBatch) -> None:
+        """All events of a batch in order, whatever becomes of each."""
+        records = [msgspec.json.decode(line) for line in json_lines(batch).to_pylist()]
+        payments = [record for record in records if record["kind"] == "transaction"]
+        for at in range(0, len(payments), self.at_once):
+            begin = time.perf_counter()
+            self._decide(payments[at : at + self.at_once])
+            self.seconds = [*self.seconds[-999:], time.perf_counter() - begin]
+        for record in records:
+            if record["kind"] != "transaction":
+                self.client.send(record)
+                self.events += 1
+
+    def _decide(self, payments: list[dict[str, Any]]) -> None:
+        if self.at_once == 1:
+            try:
+                self.outcomes[self.client.decide(payments[0]).outcome] += 1
+            except (ConflictError, InputError):
+                self.refused += 1
+            return
+        for answer in self.client.decide_batch(payments):
+            if isinstance(answer, Answer):
+                self.outcomes[answer.outcome] += 1
+            else:
+                self.refused += 1
+
+    @property
+    def said(self) -> str:
+        """How many were answered how."""
+        counts = ", ".join(f"{name} {count:,}" for name, count in sorted(self.outcomes.items()))
+        refused = f", refused {self.refused:,}" if self.refused else ""
+        return (
+            f"{self.outcomes.total():,} decided ({counts or 'none'}){refused}, {self.events:,} other events"
+        )

@@ -1,0 +1,105 @@
+"""`ringfence simulate`: what it writes, `ringfence run` decides; live traffic reaches a server."""
+
+import json
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+SMALL = ("--days", "3", "--customers", "60")
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.csv", "p.ndjson", "p.csv.gz", "p.ndjson.zst"])
+def test_every_format_is_read_back_whole(ringfence, project, name):
+    assert ringfence("simulate", name, *SMALL).code == 0
+    done = ringfence("run", name, "--mapping", "canonical", "--json")
+    assert (done.code, done.json["quarantined"]) == (0, {})
+    ringfence("simulate", "again.parquet", *SMALL)
+    kinds = pq.read_table(project / "again.parquet", columns=["kind"])["kind"].to_pylist()
+    assert done.json["transactions"] == kinds.count("transaction") > 200
+    assert done.json["events"] == len(kinds)
+
+
+def test_all_formats_lead_to_the_same_decisions(ringfence, project):
+    told = []
+    for name in ("a.parquet", "a.csv", "a.ndjson"):
+        ringfence("simulate", name, *SMALL)
+        ringfence("run", name, "--mapping", "canonical", "--data", name + ".data")
+        question = "SELECT transaction_id, outcome, score FROM decisions ORDER BY 1"
+        told.append(ringfence("sql", question, "--format", "json", "--data", name + ".data").out)
+    assert told[0] == told[1] == told[2]
+
+
+def test_standard_output_is_ndjson(ringfence):
+    lines = ringfence("simulate", "-", *SMALL).json_lines
+    assert {line["kind"] for line in lines} >= {"transaction", "profile"}
+
+
+def test_the_truth_names_frauds_that_the_events_do_not(ringfence, project):
+    ringfence("simulate", "p.ndjson", "--days", "20", "--customers", "200", "--truth", "truth.parquet")
+    truth = pq.read_table(project / "truth.parquet").to_pylist()
+    ids = {json.loads(line).get("transaction_id") for line in (project / "p.ndjson").read_text().splitlines()}
+    assert {row["transaction_id"] for row in truth} <= ids
+    assert truth
+
+
+def test_flagged_accounts_are_read_by_their_mapping(ringfence):
+    assert ringfence("simulate", "s.ndjson", "--schema", "flagged-accounts", *SMALL).code == 0
+    done = ringfence("run", "s.ndjson", "--json")
+    assert (done.code, done.json["quarantined"]) == (0, {})
+    assert "flagged-accounts" in done.err
+
+
+def test_transactions_and_flags_may_go_to_a_file_each(ringfence, project):
+    where = ("t.csv", "--flags", "f.csv", "--schema", "flagged-accounts")
+    assert ringfence("simulate", *where, "--days", "10", "--customers", "300").code == 0
+    flags = len((project / "f.csv").read_text().splitlines()) - 1
+    done = ringfence("run", "f.csv", "t.csv", "--mapping", "flagged-accounts", "--json").json
+    assert done["quarantined"] == {}
+    assert done["events"] + done["duplicates"] - done["transactions"] >= flags > 5
+    assert done["outcomes"]["review"] > 0
+
+
+def test_only_the_ring_of_eleven_moves_large_sums(ringfence):
+    ringfence("simulate", "ring.ndjson", "--schema", "micro-macro", "--days", "1")
+    assert ringfence("run", "ring.ndjson", "--mapping", "micro-macro").code == 0
+    question = (
+        "SELECT DISTINCT account_id FROM transactions JOIN decisions USING (transaction_id) "
+        "WHERE list_contains(rules, 'account_large_sum')"
+    )
+    found = {row["account_id"] for row in ringfence("sql", question, "--format", "json").json_lines}
+    assert found
+    assert found <= {f"1234-5678-{number}" for number in range(20, 31)}
+
+
+def test_a_rate_is_kept(ringfence):
+    begin = time.perf_counter()
+    ended = ringfence("simulate", "-", "--days", "1", "--customers", "20", "--rate", "60")
+    seconds = time.perf_counter() - begin
+    assert 0.8 < len(ended.out.splitlines()) / 60 / seconds <= 1.05
+
+
+def test_no_file_is_there_before_it_is_whole(ringfence, project):
+    ringfence("simulate", "no/such/folder.parquet", *SMALL)
+    assert list(project.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "say where it goes"),
+        (["p.csv", "--to", "http://127.0.0.1:1"], "say where it goes"),
+        (["p.xlsx"], ".parquet, .ndjson or .csv"),
+        (["p.parquet.gz"], ".parquet, .ndjson or .csv"),
+        (["no/such/p.ndjson"], "its folder does not exist"),
+        (["p.csv", "--start", "soon"], "--start"),
+        (["p.csv", "--schema", "flagged-accounts"], "--flags"),
+        (["p.csv", "--flags", "f.csv"], "--schema flagged-accounts"),
+        (["p.csv", "--truth", "t.parquet", "--schema", "micro-macro"], "--truth"),
+        (["--to", "http://127.0.0.1:1", "--schema", "micro-macro"], "--to sends schema canonical"),
+    ],
+)
+def test_what_does_not_go_together_is_told_with_a_remedy(ringfence, words, said):
+    ended = ringfence("simulate", *words, "--days", "1", "--customers", "20")
+    assert ended.code == 2
+    assert said in ended.err
