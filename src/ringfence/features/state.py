@@ -36,13 +36,13 @@ def fresh(compiled: Compiled, ring: int = _SMALLEST_RING) -> at.State:
         places=np.zeros((ring if compiled.needs_places else 1, 2), np.float64),
         slots=np.zeros((ring, entities), np.int32),
         pairs=np.zeros((ring if trackers else 1, max(trackers, 1)), np.int32),
-        table=np.zeros(1 << 10, np.int32),
+        table=np.zeros(1 << 10, np.int64),
         arena=arena,
         pool=np.zeros(1 << 10, np.int32),
-        pair_table=np.zeros(1 << 10 if trackers else 4, np.int32),
+        pair_table=np.zeros(1 << 10 if trackers else 4, np.int64),
         pairs_known=np.zeros((1 << 9 if trackers else 1, 2), np.int64),
         pair_stamp=np.zeros(1 << 9 if trackers else 1, np.int64),
-        id_table=np.zeros(1 << 10 if compiled.needs_labels else 4, np.int32),
+        id_table=np.zeros(1 << 10 if compiled.needs_labels else 4, np.int64),
         counters=counters,
         scratch=np.zeros(compiled.cell_words, np.int64),
     )
@@ -74,20 +74,14 @@ def grow(state: at.State, need: int) -> at.State:
     if need == at.NEED_POOL:
         return state._replace(pool=_doubled(state.pool))
     if need == at.NEED_KEYS:
-        return state._replace(
-            table=_rehashed(
-                state.table, state.arena[np.maximum(state.table, 0).astype(np.int64) * at.UNIT + at.KEY]
-            )
-        )
+        return state._replace(table=_rehashed(state.table))
     if need == at.NEED_PAIRS:
-        keys = state.pairs_known[np.maximum(state.pair_table - 1, 0), at.PAIR_HASH]
         return state._replace(
-            pair_table=_rehashed(state.pair_table, keys),
+            pair_table=_rehashed(state.pair_table),
             pairs_known=_doubled(state.pairs_known),
             pair_stamp=_doubled(state.pair_stamp),
         )
-    rows = (state.id_table.astype(np.int64) - 1) & (len(state.rows) - 1)
-    return state._replace(id_table=_rehashed(state.id_table, state.rows[rows, -1]))
+    return state._replace(id_table=_rehashed(state.id_table))
 
 
 def _doubled(array: NDArray[Any]) -> NDArray[Any]:
@@ -96,10 +90,10 @@ def _doubled(array: NDArray[Any]) -> NDArray[Any]:
     return larger
 
 
-def _rehashed(table: NDArray[np.int32], hashes: NDArray[np.int64]) -> NDArray[np.int32]:
-    """A table of twice the size with the same entries; `hashes` are those of the entries, in place."""
-    larger = np.zeros(2 * len(table), np.int32)
-    reinsert(table, hashes, larger)
+def _rehashed(table: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A table of twice the size with the same entries."""
+    larger = np.zeros(2 * len(table), np.int64)
+    reinsert(table, larger)
     return larger
 
 

@@ -40,7 +40,7 @@ from ringfence.features.kernel.layout import (
 )
 from ringfence.features.kernel.prefetch import fetch_expiring
 from ringfence.features.kernel.strips import ref_at, release
-from ringfence.features.kernel.tables import find_pair, remove_cell, remove_id, remove_pair
+from ringfence.features.kernel.tables import find_cell, find_pair, number_of, remove_id, take_out, word_of
 from ringfence.features.kernel.windows import forget_first
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def open_cell(s: State, p: Program, entity: int, hashed: int, place: int) -> int
         s.arena[w + TAIL_TIME] = NEVER
         if p.windows[window, W_DELAYED]:
             s.arena[w + HEAD_TIME] = NEVER
-    s.table[place] = cell
+    s.table[place] = word_of(hashed, cell)
     s.counters[KEYS] += 1
     return cell
 
@@ -77,7 +77,7 @@ def open_cell(s: State, p: Program, entity: int, hashed: int, place: int) -> int
 def close_cell(s: State, p: Program, entity: int, cell: int) -> None:
     """Forget a key without events."""
     base = cell * UNIT
-    remove_cell(s, s.arena[base + KEY])
+    take_out(s.table, find_cell(s, s.arena[base + KEY]))
     release(s, base + EVENTS)
     for k in range(p.entities[entity, E_EXTREMA], p.entities[entity, E_EXTREMA + 1]):
         release(s, base + p.extrema[k, 0])
@@ -93,7 +93,7 @@ def open_pair(s: State, hashed: int) -> int:
     """The pair with this hash, made if need be. The caller has made sure that there is room."""
     place = find_pair(s, hashed)
     if s.pair_table[place] != 0:
-        return s.pair_table[place] - 1
+        return number_of(s.pair_table[place]) - 1
     pair = s.counters[PAIR_FREE] - 1
     if pair >= 0:
         s.counters[PAIR_FREE] = s.pairs_known[pair, PAIR_HASH]
@@ -103,7 +103,7 @@ def open_pair(s: State, hashed: int) -> int:
     s.pairs_known[pair, PAIR_HASH] = hashed
     s.pairs_known[pair, PAIR_LAST] = -1
     s.pair_stamp[pair] = 0
-    s.pair_table[place] = pair + 1
+    s.pair_table[place] = word_of(hashed, pair + 1)
     s.counters[PAIRS] += 1
     return pair
 
@@ -111,7 +111,7 @@ def open_pair(s: State, hashed: int) -> int:
 @kernel
 def close_pair(s: State, pair: int) -> None:
     """Forget a pair whose last event has gone."""
-    remove_pair(s, s.pairs_known[pair, PAIR_HASH])
+    take_out(s.pair_table, find_pair(s, s.pairs_known[pair, PAIR_HASH]))
     s.pairs_known[pair, PAIR_HASH] = s.counters[PAIR_FREE]
     s.counters[PAIR_FREE] = pair + 1
     s.counters[PAIRS] -= 1

@@ -75,13 +75,13 @@ class State(NamedTuple):
     places: NDArray[np.float64]  # (ring or 1, 2): latitude, longitude, NaN for null
     slots: NDArray[np.int32]  # (ring, entities): the cell of each entity's key, 0 where there is none
     pairs: NDArray[np.int32]  # (ring, trackers): which (key, value) pair, -1 for a null value
-    table: NDArray[np.int32]  # hash table: cells
+    table: Words  # hash table: cells
     arena: Words  # cells
     pool: NDArray[np.int32]  # strips
-    pair_table: NDArray[np.int32]  # hash table: pairs + 1
+    pair_table: Words  # hash table: pairs + 1
     pairs_known: Words  # (pairs, 2): PAIR_HASH, PAIR_LAST
     pair_stamp: Words  # last scan that saw the pair
-    id_table: NDArray[np.int32]  # hash table: refs + 1 of the events that a label may name
+    id_table: Words  # hash table: refs + 1 of the events that a label may name
     counters: NDArray[np.int64]
     scratch: Words  # a cell as it stands at the time of a late event
 

@@ -73,9 +73,9 @@ from ringfence.features.kernel.layout import (
     Program,
     State,
 )
-from ringfence.features.kernel.prefetch import fetch_block
+from ringfence.features.kernel.prefetch import fetch_block, fetch_keys
 from ringfence.features.kernel.strips import append, first_after, full, insert, ref_at
-from ringfence.features.kernel.tables import find_cell, find_id, find_pair, pair_hash
+from ringfence.features.kernel.tables import find_cell, find_id, find_pair, number_of, pair_hash, word_of
 from ringfence.features.kernel.windows import advance, enter_late, enter_newest, include_current, recall
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def measure(
     at = start
     while at < end:
         stop = min(at + _BLOCK, end)
+        if stop - at > 2:
+            fetch_keys(s, p, rows, at, stop)
         stop, need, events = _look_up(s, p, rows, places, at, stop)
         if events > 2:
             fetch_block(s, p, rows, at, stop, events)
@@ -162,7 +164,7 @@ def _look_up(
                     if (s.counters[ARENA_TOP] + p.entities[entity, E_UNITS]) * UNIT > s.arena.size:
                         return at, NEED_ARENA, seq - s.counters[SEQ_END]
                     open_cell(s, p, entity, hashed, place)
-                s.slots[row, entity] = s.table[place]
+                s.slots[row, entity] = number_of(s.table[place])
         seq += 1
     return stop, DONE, seq - s.counters[SEQ_END]
 
@@ -201,7 +203,7 @@ def _event(s: State, p: Program, rows: Words, at: int, out: NDArray[np.float64],
         place = find_id(s, s.rows[row, p.shape[S_ID]], p.shape[S_ID])
         if s.id_table[place] == 0:
             s.counters[IDS] += 1
-        s.id_table[place] = ref + 1
+        s.id_table[place] = word_of(s.rows[row, p.shape[S_ID]], ref + 1)
     for entity in range(p.entities.shape[0]):
         key = rows[at, p.entities[entity, E_KEY_COLUMN]]
         if key == 0:
@@ -232,7 +234,7 @@ def _entity(
     cell = s.slots[row, entity]
     recorded = cell != 0
     if not recorded:
-        cell = s.table[find_cell(s, key ^ p.entities[entity, E_SALT])]
+        cell = number_of(s.table[find_cell(s, key ^ p.entities[entity, E_SALT])])
     base = cell * UNIT
     events = base + EVENTS
     _set_pairs(s, p, entity, rows, at, row, cell, recorded)
@@ -305,7 +307,7 @@ def _set_pairs(
         elif recorded:
             s.pairs[row, tracker] = open_pair(s, pair_hash(cell, tracker, value))
         else:
-            found = s.pair_table[find_pair(s, pair_hash(cell, tracker, value))] - 1
+            found = number_of(s.pair_table[find_pair(s, pair_hash(cell, tracker, value))]) - 1
             s.pairs[row, tracker] = found if found >= 0 else -2
 
 
@@ -336,7 +338,7 @@ def _note(
 @kernel
 def apply_label(s: State, p: Program, hashed: int, label: int) -> None:
     """Mark an event of the ring as fraud (1) or not (0), in every window that holds it."""
-    entry = s.id_table[find_id(s, hashed, p.shape[S_ID])]
+    entry = number_of(s.id_table[find_id(s, hashed, p.shape[S_ID])])
     if entry == 0:
         return
     ref = entry - 1

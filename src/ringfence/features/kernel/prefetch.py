@@ -16,22 +16,30 @@ from numba.extending import intrinsic, is_jitted
 from ringfence.features.kernel.jit import inlined
 from ringfence.features.kernel.layout import (
     CAPACITY,
+    E_KEY_COLUMN,
+    E_SALT,
     E_TRACKERS,
     E_UNITS,
     E_WINDOWS,
     END,
     EVENTS,
     FIRST,
+    HEAD,
     IN_KIND,
+    IN_ROW,
     IS_EVENT,
+    KEY,
+    PAIR_HASH,
+    S_ID,
     SEQ_END,
     START,
     TAIL,
     UNIT,
+    W_DELAYED,
     W_OFFSET,
 )
 from ringfence.features.kernel.strips import ref_at
-from ringfence.features.kernel.tables import home, pair_hash
+from ringfence.features.kernel.tables import home, number_of, pair_hash, probe
 
 if TYPE_CHECKING:
     from ringfence.features.kernel.layout import Program, State, Words
@@ -72,6 +80,22 @@ fetch: Any = _fetch_compiled if is_jitted(ref_at) else _fetch_python
 
 
 @inlined
+def fetch_keys(s: State, p: Program, rows: Words, start: int, stop: int) -> None:
+    """Ask for the tables' entries of the keys and ids of input rows [start, stop), then for the cells."""
+    mask = s.table.size - 1
+    for at in range(start, stop):
+        for entity in range(p.entities.shape[0]):
+            hashed = rows[at, p.entities[entity, E_KEY_COLUMN]] ^ p.entities[entity, E_SALT]
+            fetch(s.table, home(hashed, mask))
+        if p.shape[S_ID] >= 0:
+            fetch(s.id_table, home(rows[at, IN_ROW + p.shape[S_ID]], s.id_table.size - 1))
+    for at in range(start, stop):
+        for entity in range(p.entities.shape[0]):
+            hashed = rows[at, p.entities[entity, E_KEY_COLUMN]] ^ p.entities[entity, E_SALT]
+            fetch(s.arena, number_of(s.table[probe(s.table, hashed, home(hashed, mask))]) * UNIT)
+
+
+@inlined
 def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events: int) -> None:
     """Ask for what input rows [start, stop), whose `events` events have their cells, will touch."""
     if p.trackers.shape[0] != 0:
@@ -89,15 +113,21 @@ def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events
             start, size = s.arena[base + EVENTS + START], s.arena[base + EVENTS + CAPACITY] - 1
             fetch(s.pool, start + (s.arena[base + EVENTS + END] & size))
             for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
-                fetch(s.pool, start + (s.arena[base + p.windows[window, W_OFFSET] + TAIL] & size))
+                w = base + p.windows[window, W_OFFSET]
+                fetch(s.pool, start + (s.arena[w + TAIL] & size))
+                if p.windows[window, W_DELAYED]:
+                    fetch(s.pool, start + (s.arena[w + HEAD] & size))
     for seq in range(begin, begin + events):
         for entity in range(p.entities.shape[0]):
             base = s.slots[seq & mask, entity] * UNIT
             if s.arena[base + EVENTS + CAPACITY] != 0:
                 for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
-                    tail = s.arena[base + p.windows[window, W_OFFSET] + TAIL]
-                    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, tail) & mask)
-                    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, tail + 1) & mask)
+                    w = base + p.windows[window, W_OFFSET]
+                    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL]) & mask)
+                    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL] + 1) & mask)
+                    if p.windows[window, W_DELAYED]:
+                        fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD]) & mask)
+                        fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD] + 1) & mask)
                 fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[base + EVENTS + END] - 1) & mask)
 
 
@@ -113,11 +143,13 @@ def _fetch_pairs(s: State, p: Program, rows: Words, start: int, stop: int) -> No
                 continue
             for tracker in range(p.trackers.shape[0]):
                 cell = s.slots[seq & mask, p.trackers[tracker, 0]]
-                place = home(pair_hash(cell, tracker, rows[at, p.trackers[tracker, 1]]), places)
+                hashed = pair_hash(cell, tracker, rows[at, p.trackers[tracker, 1]])
+                place = home(hashed, places)
                 if stage == 0:
                     fetch(s.pair_table, place)
-                elif s.pair_table[place] != 0:
-                    fetch(s.pairs_known, s.pair_table[place] - 1)
+                else:
+                    found = number_of(s.pair_table[probe(s.pair_table, hashed, place)])
+                    fetch(s.pairs_known, max(found - 1, 0))
             seq += 1
 
 
@@ -131,9 +163,15 @@ def fetch_expiring(s: State, p: Program, entity: int, cursor: int) -> None:
         fetch(s.arena, word)
     for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
         fetch(s.pairs_known, max(s.pairs[far, tracker], 0))
-    events = s.slots[(cursor + _NEAR) & mask, entity] * UNIT + EVENTS
+    near = (cursor + _NEAR) & mask
+    base = s.slots[near, entity] * UNIT
+    events = base + EVENTS
     size = s.arena[events + CAPACITY] - 1
     fetch(s.pool, s.arena[events + START] + (s.arena[events + FIRST] & size))
+    fetch(s.table, home(s.arena[base + KEY], s.table.size - 1))
+    for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
+        hashed = s.pairs_known[max(s.pairs[near, tracker], 0), PAIR_HASH]
+        fetch(s.pair_table, home(hashed, s.pair_table.size - 1))
     events = s.slots[(cursor + _NEXT) & mask, entity] * UNIT + EVENTS
     if s.arena[events + CAPACITY] != 0:
         fetch(s.rows, ref_at(s.arena, s.pool, events, s.arena[events + FIRST] + 1) & mask)
