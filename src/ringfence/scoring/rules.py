@@ -99,6 +99,13 @@ class CompiledRules:
             found[rule.id] = frozenset({name.partition(".")[0] for name in names} | asked)
         return found
 
+    @cached_property
+    def asked_for(self) -> frozenset[str]:
+        """Full names of all that the active and shadow rules speak of, the signals of typologies included."""
+        texts = [(rule.when, rule.parameters) for rule in (*self.active, *self.shadow)]
+        texts += [(signal.when, one.parameters) for one in self.typologies for signal in one.signals]
+        return frozenset().union(*(names_used(read(*text), self.names) for text in texts))
+
     def judge(self, columns: Columns) -> Verdicts:
         """Which rules fire on which transactions, all in one pass."""
         registers = run(self._steps, columns)

@@ -1,0 +1,187 @@
+"""The log again, as rules saw it: payments with their stored decisions, features and the state of lists.
+
+Features come from the stored decisions. Those that no stored decision has are measured again, by the engine
+and from the beginning of the log, so they are what they would have been, point in time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.events.activation import is_activation
+from ringfence.events.model import Kind
+from ringfence.features.engine import Engine
+from ringfence.features.spec import FeatureSpec
+from ringfence.replay import paired
+from ringfence.scoring.columns import Columns
+from ringfence.scoring.reference import Reference, segments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from ringfence.decisions.decision import DecisionBatch
+    from ringfence.events.batch import EventBatch
+    from ringfence.ports import EventLog
+
+_NO_FEATURES: Final = FeatureSpec((), ())
+
+
+class StoredColumns(Columns):
+    """Payments as rules see them, with the features and the model's score of their stored decisions."""
+
+    def __init__(
+        self,
+        transactions: EventBatch,
+        stored: pa.RecordBatch,
+        reference: Reference,
+        zone: str,
+        measured: Mapping[str, NDArray[np.float64]],
+    ) -> None:
+        """`measured` go before what is stored."""
+        nothing = np.empty((0, len(transactions)))
+        super().__init__(transactions, _NO_FEATURES, nothing, reference, zone, measured)
+        self.stored = stored
+
+    def _number(self, name: str) -> Any:
+        if name in ("model.probability", "model.score"):
+            said = self.stored.column("probability").to_numpy(zero_copy_only=False)
+            return said if name == "model.probability" else 100 * said
+        if "." in name and self.stored.schema.get_field_index(name) >= 0:
+            return self.stored.column(name).to_numpy(zero_copy_only=False)
+        return super()._number(name)
+
+    def in_zone(self, zone: str) -> StoredColumns:
+        """The same payments for rules of another time zone."""
+        if zone == self.zone:
+            return self
+        measured = {name: values for name, values in self._numbers.items() if "." in name}
+        return StoredColumns(self.transactions, self.stored, self.reference, zone, measured)
+
+
+@dataclass(slots=True)
+class Past:
+    """What of the log is walked through, and how.
+
+    Attributes:
+        log: where events and decisions are.
+        seed: of the store's hashes.
+        begin_ms: first event time of the payments that are wanted.
+        end_ms: event time at which the wanted ones end, not included.
+        measure: a specification of the features that have to be measured again, None where all are stored.
+        labels: every label of the log by the hash of its transaction: whether it was fraud, and when it came.
+        last_ms: greatest event time of the log.
+    """
+
+    log: EventLog
+    seed: int
+    begin_ms: int | None = None
+    end_ms: int | None = None
+    measure: FeatureSpec | None = None
+    labels: dict[int, tuple[bool, int]] = field(default_factory=dict)
+    last_ms: int = 0
+
+    def payments(
+        self, zone: str = "UTC", progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> Iterator[StoredColumns]:
+        """Payments of the wanted time in log order, each run with the state of lists as of its place.
+
+        Only those that have a stored decision. `labels` and `last_ms` are whole once this has ended.
+        """
+        reference = Reference(self.seed)
+        engine = Engine(self.measure, self.seed) if self.measure else None
+        for events, stored in paired(self.log, progress):
+            if is_activation(events):
+                continue
+            self._note(events)
+            measured = engine.measure(events) if engine else None
+            begin = 0
+            for start, stop, is_control in segments(events):
+                part = events if stop - start == len(events) else events.slice(start, stop)
+                if is_control:
+                    reference.apply(part, 0)
+                    continue
+                count = int(np.count_nonzero(part.is_transaction))
+                if count and stored is not None:
+                    run = slice(begin, begin + count)
+                    found = self._run(part, stored, measured, run, reference, zone)
+                    if found is not None:
+                        yield found
+                begin += count
+
+    def _run(
+        self,
+        part: EventBatch,
+        stored: DecisionBatch,
+        measured: NDArray[np.float64] | None,
+        run: slice,
+        reference: Reference,
+        zone: str,
+    ) -> StoredColumns | None:
+        payments = part if run.stop - run.start == len(part) else part.take(part.is_transaction)
+        table = stored.table.slice(run.start, run.stop - run.start)
+        wanted = self._wanted(payments.event_time_ms)
+        if not wanted.any():
+            return None
+        names = self.measure.names if self.measure else ()
+        again = {} if measured is None else dict(zip(names, measured[:, run], strict=True))
+        if not wanted.all():
+            payments = payments.take(wanted)
+            table = table.take(pa.array(np.flatnonzero(wanted)))
+            again = {name: values[wanted] for name, values in again.items()}
+        return StoredColumns(payments, table, reference, zone, again)
+
+    def _wanted(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        wanted = np.ones(len(times), np.bool_)
+        if self.begin_ms is not None:
+            wanted &= times >= self.begin_ms
+        if self.end_ms is not None:
+            wanted &= times < self.end_ms
+        return wanted
+
+    def _note(self, events: EventBatch) -> None:
+        self.last_ms = max(self.last_ms, int(events.event_time_ms.max()))
+        rows = events.kind == Kind.LABEL
+        if rows.any():
+            labels = events.take(rows)
+            told = pc.fill_null(labels.column("label"), False).to_pylist()
+            ids = labels.hashes("transaction_id", self.seed).tolist()
+            times = labels.event_time_ms.tolist()
+            self.labels.update(zip(ids, zip(told, times, strict=True), strict=True))
+
+
+def missing(wanted: Collection[str], spec: FeatureSpec, stored: Iterable[FeatureSpec]) -> FeatureSpec | None:
+    """What of a specification's features must be measured again for rules that name `wanted`.
+
+    None where every stored specification has each of them, meant alike.
+    """
+    known = tuple(stored)
+    by_name = {feature.name: feature for feature in spec.features}
+    lacking = tuple(
+        by_name[name]
+        for name in spec.names
+        if name in wanted and not (known and all(_alike(name, spec, one) for one in known))
+    )
+    if not lacking:
+        return None
+    entities = {feature.entity for feature in lacking}
+    kept = tuple(entity for entity in spec.entities if entity.name in entities)
+    return replace(spec, entities=kept, features=lacking)
+
+
+def _alike(name: str, one: FeatureSpec, other: FeatureSpec) -> bool:
+    """Whether two specifications mean the same by a feature's name."""
+    if name not in other.names:
+        return False
+    left, right = (spec.features[spec.names.index(name)] for spec in (one, other))
+    keys = [{item.name: item.keys for item in spec.entities}[left.entity] for spec in (one, other)]
+    shared = [
+        (spec.allowed_lateness_ms, spec.horizon_ms, spec.zone, dict(spec.decimals)) for spec in (one, other)
+    ]
+    return left == right and keys[0] == keys[1] and shared[0] == shared[1]

@@ -1,0 +1,102 @@
+"""Questions about rules to a store: the rule set in force, and what is needed to try another on the past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from ringfence.analysis.history import Past, missing
+from ringfence.compose import model_registry, registered_rules, registered_spec
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import InputError, RingfenceError
+from ringfence.features.spec import FeatureSpec
+from ringfence.ports import DECISIONS
+from ringfence.scoring.rules import CompiledRules, RuleSet, compile_rules, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.adapters.sqlite import Store
+    from ringfence.scoring.manifest import Bands
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Two rule sets and the past that they are asked about."""
+
+    past: Past
+    active: CompiledRules
+    new: CompiledRules
+    bands_of: Callable[[str], Bands | None]
+    registered: dict[str, RuleSet]
+
+
+def newest_versions(store: Store) -> tuple[RuleSet, FeatureSpec]:
+    """Rules and features that made the newest decision; `InputError` where nothing has been decided."""
+    end = store.log.end_offset(DECISIONS)
+    if end == 0:
+        raise InputError(
+            "nothing has been decided yet: run `ringfence run SOURCE` or `ringfence serve` first"
+        )
+    last = DecisionBatch.decode(next(iter(store.log.read(DECISIONS, end - 1))).payload)
+    ruleset = registered_rules(store, last.versions["rules"])
+    spec = registered_spec(store, last.versions["features"])
+    if ruleset is None or spec is None:
+        raise InputError("the versions of the newest decision are not kept here: restore the data folder")
+    return ruleset, spec
+
+
+def question(
+    store: Store,
+    new: RuleSet,
+    spec: FeatureSpec | None = None,
+    span: tuple[int | None, int | None] = (None, None),
+) -> Question:
+    """What a backtest of `new` against the rules in force takes, payments of event times `span`.
+
+    `spec` has the features that the new rules ask for, those of the newest decision unless given. RuleError
+    where a rule does not compile over it.
+    """
+    book, known = newest_versions(store)
+    active, _ = fit(book, known)
+    compiled = compile_rules(new, spec or known)
+    stored = [FeatureSpec.from_json(version.body) for version in store.registry.versions("features")]
+    begin_ms, end_ms = span
+    measure = missing(compiled.asked_for | active.asked_for, _merged(spec or known, known), stored)
+    past = Past(store.log, store.meta.hash_seed, begin_ms, end_ms, measure)
+    registered = {
+        version.digest: RuleSet.from_json(version.body) for version in store.registry.versions("rules")
+    }
+    return Question(past, active, compiled, bands_of(store), registered)
+
+
+def _merged(spec: FeatureSpec, known: FeatureSpec) -> FeatureSpec:
+    """A specification and what another has beyond it."""
+    if spec is known:
+        return spec
+    more = tuple(feature for feature in known.features if feature.name not in spec.names)
+    names = {entity.name for entity in spec.entities}
+    entities = tuple(entity for entity in known.entities if entity.name not in names)
+    return FeatureSpec(
+        spec.entities + entities,
+        spec.features + more,
+        spec.allowed_lateness_ms,
+        spec.horizon_ms,
+        spec.zone,
+        spec.decimals,
+    )
+
+
+def bands_of(store: Store) -> Callable[[str], Bands | None]:
+    """The bands of a model by its digest, None where its artifact is not kept."""
+    models = model_registry(store.folder)
+
+    @cache
+    def find(digest: str) -> Bands | None:
+        try:
+            return models.read(digest).manifest.bands
+        except (RingfenceError, OSError):
+            return None
+
+    return find
