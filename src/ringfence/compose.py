@@ -36,7 +36,7 @@ from ringfence.features.spec import FeatureSpec
 from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import Activation, is_approved
-from ringfence.rulebook.desk import Desk, Who
+from ringfence.rulebook.desk import Desk, Reader, Who
 from ringfence.runner import Runner, Snapshotting
 from ringfence.scoring.books import default_book
 from ringfence.scoring.deployment import Deployment
@@ -337,6 +337,32 @@ class LoggedForce:
         for version in versions(change):
             self.session.library.rules(version.digest)  # compiled here, so that nobody who pays waits for it
         return self.append(change)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHistory:
+    """`ringfence.rulebook.desk.History` of a store that another process may be writing to."""
+
+    store: Store
+    lake: Lake
+
+    def active(self) -> str:
+        """See `History.active`."""
+        found = self.activations()
+        if not found:
+            raise InputError(
+                f"{self.store.folder} has no rules in force yet: `ringfence run` or `serve` first"
+            )
+        return found[-1].digest
+
+    def activations(self) -> list[Activation]:
+        """See `History.activations`."""
+        return activations(self.store, self.lake)
+
+
+def book_reader(store: Store, lake: Lake, *, require_approval: bool) -> Reader:
+    """The rule book of a store, for looking at."""
+    return Reader(RuleBook(store.log.database), StoredHistory(store, lake), require_approval)
 
 
 def open_lake(store: Store) -> Lake:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from ringfence.api import describe_rules, examples
+from ringfence.api import describe_models, describe_rules, examples
 from ringfence.api.answers import DecisionAnswer
 from ringfence.api.describing import ASKED, BODY, REF, Contract, json_answer, ref, text_answer
 from ringfence.api.outcomes import Accepted
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _STRUCTS: Final = (
     *(DecisionAnswer, Accepted, Problem, Details, EntityState, Page, Health, Readiness),
     *describe_rules.STRUCTS,
+    *describe_models.STRUCTS,
 )
 _PROBLEMS: Final = {
     400: "The body cannot be read.",
@@ -117,13 +118,17 @@ def allowed_methods(path: str) -> list[str]:
     (['GET', 'POST'], ['GET'])
     """
     exact = [method for method, template in _CONTRACT if template == path]
-    found = exact or [
-        method for method, template in _CONTRACT if re.fullmatch(re.sub(r"\{[a-z_]+\}", ".+", template), path)
-    ]
+    found = exact or [method for method, template in _CONTRACT if re.fullmatch(_as_pattern(template), path)]
     return sorted(map(str.upper, found))
 
 
-_BODIES: Final = {**examples.BODIES, **describe_rules.BODIES}
+def _as_pattern(template: str) -> str:
+    """Ids of payments and entities may hold slashes, at the end of a path; nothing else does."""
+    whole = re.sub(r"\{(transaction_id|entity_id)\}", ".+", template)
+    return re.sub(r"\{[a-z_]+\}", "[^/]+", whole)
+
+
+_BODIES: Final = {**examples.BODIES, **describe_rules.BODIES, **describe_models.BODIES}
 _SECURITY: Final = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key (rf_...) or a JSON Web Token."}
 }
@@ -208,4 +213,5 @@ _CONTRACT: Final[Contract] = {
     ("get", "/readyz"): ({"200": _json("Readiness", "It decides.")}, (503,)),
     ("get", "/metrics"): ({"200": text_answer("text/plain", "Figures.")}, (401, 403, 429)),
     **describe_rules.CONTRACT,
+    **describe_models.CONTRACT,
 }

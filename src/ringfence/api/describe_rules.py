@@ -12,7 +12,7 @@ from ringfence.rulebook.changes import Activation, Change
 from ringfence.rulebook.checking import Checked
 from ringfence.rulebook.desk import BookState, VersionState
 from ringfence.rulebook.difference import Difference
-from ringfence.rulebook.entries import Listed
+from ringfence.rulebook.entries import ListResult
 from ringfence.rulebook.shadow import ShadowReport
 
 _VERSION: Final = "1f6f19b1fb82cce6"
@@ -44,7 +44,7 @@ _CHANGE: Final = {
 STRUCTS: Final = (
     *(BookState, VersionState, Change, Activation, Difference, Checked, ShadowReport, StaleProblem),
     *(wire.CheckBook, wire.SaveBook, wire.SetMode, wire.Noted, wire.RollBack, wire.Saved),
-    *(wire.AddEntries, wire.RemoveEntries, Listed, ListSummary, ListChange),
+    *(wire.AddEntries, wire.RemoveEntries, ListResult, ListSummary, ListChange),
 )
 """Whose schemas the document needs."""
 
@@ -112,7 +112,7 @@ CONTRACT: Final[Contract] = {
     ("get", "/v1/lists/audit"): ({"200": _array("ListChange", "All changes, newest first.")}, (422, *ASKED)),
     **{
         ("post", f"/v1/lists/{act}"): (
-            {"200": json_answer("Listed", "What was taken, and what was refused and why.")},
+            {"200": json_answer("ListResult", "What was taken, and what was refused and why.")},
             (*BODY, *ASKED),
         )
         for act in ("entries", "removals", "import")

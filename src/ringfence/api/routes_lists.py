@@ -12,7 +12,7 @@ from ringfence.adapters.lake import rulebook as lake_lists
 from ringfence.api.asked import body_of, raw_body, refusals, who_asks
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
-from ringfence.rulebook.entries import NAME_LIMIT, Listed, RowFault, read_csv, to_events
+from ringfence.rulebook.entries import NAME_LIMIT, ListResult, RowFault, read_csv, to_events
 from ringfence.rulebook.wire import AddEntries, RemoveEntries
 from ringfence.scoring.actions import ListKind
 
@@ -123,4 +123,4 @@ async def _change(
             lines=lines,
         )
     taken = len(await server.decider.put(events)) if len(events) else 0
-    return as_json(Listed(taken, sorted([*refused, *wrong], key=lambda fault: fault.line)))
+    return as_json(ListResult(taken, sorted([*refused, *wrong], key=lambda fault: fault.line)))

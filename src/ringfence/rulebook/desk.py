@@ -58,8 +58,8 @@ class VersionState(msgspec.Struct, frozen=True, kw_only=True):
     difference: Difference | None
 
 
-class Force(Protocol):
-    """What is in force, and how that changes: the log, seen from here."""
+class History(Protocol):
+    """What is and was in force: the log, seen from here."""
 
     def active(self) -> str:
         """Digest of the rules that judge the next event."""
@@ -68,6 +68,10 @@ class Force(Protocol):
     def activations(self) -> Sequence[Activation]:
         """Every version that has been in force, from the one in force at the beginning on."""
         ...
+
+
+class Force(History, Protocol):
+    """And how that changes."""
 
     def fit(self, ruleset: RuleSet) -> None:
         """`RuleError` where these rules do not compile over the features in use."""
@@ -89,11 +93,11 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """One project's rule book. With `require_approval` nothing takes effect that only its author has seen."""
+class Reader:
+    """One project's rule book, for looking at."""
 
     book: Book
-    force: Force
+    force: History
     require_approval: bool = False
 
     def head(self) -> str | None:
@@ -150,6 +154,13 @@ class Desk:
     def difference(self, before: str, after: str) -> Difference:
         """What changed between two versions."""
         return difference(self.ruleset(self.resolve(before)), self.ruleset(self.resolve(after)))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk(Reader):
+    """One project's rule book. With `require_approval` nothing takes effect that only its author has seen."""
+
+    force: Force
 
     def save(self, ruleset: RuleSet, based_on: str, who: Who, origin: Origin = Origin.EDIT) -> Change:
         """Keep a new version; nothing takes effect.

@@ -54,7 +54,7 @@ class RowFault(msgspec.Struct, frozen=True):
     problem: str
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ListResult(msgspec.Struct, frozen=True):
     """What became of some entries."""
 
     taken: int
