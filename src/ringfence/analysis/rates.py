@@ -1,0 +1,73 @@
+"""How often rules would have fired on the newest payments: asked before they are put in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ringfence.analysis.history import StoredColumns
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.events import codec
+from ringfence.ports import DECISIONS, EVENTS
+from ringfence.scoring.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ringfence.ports import EventLog
+    from ringfence.scoring.rules import CompiledRules
+
+NEWEST = 20_000
+
+
+class MeasuredRate(NamedTuple):
+    """A rule fired on `fired` of `judged` payments."""
+
+    rule: str
+    judged: int
+    fired: int
+
+
+def measured_rates(
+    log: EventLog,
+    rules: CompiledRules,
+    seed: int,
+    *,
+    reference: Reference | None = None,
+    newest: int = NEWEST,
+) -> list[MeasuredRate]:
+    """How often each active and shadow rule is TRUE over the newest payments and their stored features.
+
+    Lists, flags and profiles are those of `reference`, so as they are now; without one there are none.
+    A rule whose features a stored decision lacks finds them unknown there.
+
+    Args:
+        log: where events and decisions are; may be one that is being written to.
+        rules: what to measure, such as `compile_rules(edited, spec)`.
+        seed: of the store's hashes.
+        reference: of the pipeline that decides.
+        newest: how many payments, about.
+    """
+    state = reference or Reference(seed)
+    counts = np.zeros(len(rules.active) + len(rules.shadow), np.int64)
+    judged = 0
+    for columns in _newest(log, state, rules.ruleset.zone, newest):
+        verdicts = rules.judge(columns)
+        counts += np.concatenate([verdicts.active, verdicts.shadow]).sum(axis=1)
+        judged += len(columns)
+    every = (*rules.active, *rules.shadow)
+    return [MeasuredRate(rule.id, judged, int(n)) for rule, n in zip(every, counts, strict=True)]
+
+
+def _newest(log: EventLog, reference: Reference, zone: str, newest: int) -> Iterator[StoredColumns]:
+    end = log.end_offset(DECISIONS)
+    begin = max(end - newest, log.start_offset(DECISIONS))
+    if end <= begin:
+        return
+    for stored in log.read(DECISIONS, begin, end):
+        decisions = DecisionBatch.decode(stored.payload)
+        offsets = decisions.table.column("offset").to_numpy()
+        batch = next(iter(log.read(EVENTS, int(offsets[0]))))
+        events = codec.decode(batch.payload).take(offsets - batch.base_offset)
+        yield StoredColumns(events, decisions.table, reference, zone, {})

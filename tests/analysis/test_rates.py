@@ -1,0 +1,44 @@
+"""How often rules fire, before they are put in force."""
+
+from ringfence.analysis.rates import measured_rates
+from ringfence.features.catalog import CATALOG
+from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from tests import spine
+
+
+def rates(store, *conditions, newest=20_000, reference=None):
+    rules = tuple(
+        Rule(id=f"r{n}", title="", when=when, points=1, reason="R", analyst="")
+        for n, when in enumerate(conditions)
+    )
+    compiled = compile_rules(RuleSet(rules=rules), CATALOG)
+    found = measured_rates(store.log, compiled, store.meta.hash_seed, reference=reference, newest=newest)
+    return [(one.judged, one.fired) for one in found]
+
+
+def test_the_rate_is_that_over_the_stored_payments(tmp_path):
+    with spine.open_store(tmp_path) as store:
+        runner = spine.runner(store)
+        made = []
+        for part in spine.source(600, 100):
+            made += list(runner.ingest(part.events, part.labels)[1].decisions)
+        assert rates(store, "true", "false") == [(600, 600), (600, 0)]
+        busy = sum((one.features["card.count_1h"] or 0) >= 2 for one in made)
+        assert rates(store, "card.count_1h >= 2", "amount = 9.99") == [(600, busy), (600, 0)]
+        [(judged, fired)] = rates(store, "true", newest=150)
+        assert 150 <= judged == fired <= 250  # whole batches
+
+
+def test_flags_and_lists_are_those_of_now(tmp_path):
+    with spine.open_store(tmp_path) as store:
+        runner = spine.runner(store)
+        for part in spine.source(400, 100):
+            runner.ingest(part.events, part.labels)
+        [(_, without)] = rates(store, "account.flagged")
+        [(_, now)] = rates(store, "account.flagged", reference=runner.pipeline.reference)
+        assert without == 0 < now
+
+
+def test_nothing_decided_yet_is_no_rate(tmp_path):
+    with spine.open_store(tmp_path) as store:
+        assert rates(store, "true") == [(0, 0)]
