@@ -26,45 +26,74 @@ class Front:
     """The outermost ASGI application; `app` answers everything but single payments."""
 
     def __init__(self, server: Server, app: Any, log: AccessLog) -> None:
-        self._server = server
+        self.server = server
+        self._limit = server.settings.body_bytes
         self._app = app
         self.log = log
-        self._hot_seconds = server.metrics.seconds.labels(HOT_PATH)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begin = time.perf_counter()
+        begin, replayed = time.perf_counter(), False
         if scope["method"] == "POST" and scope["path"] == HOT_PATH:
-            route, status = HOT_PATH, await self._decide(scope, receive, send)
+            route, (status, replayed) = HOT_PATH, await self._decide(scope, receive, send)
         else:
             status = await self._pass_on(scope, receive, send)
             route = getattr(scope.get("route"), "path", "unmatched")
+        self.note(scope["method"], route, status, begin, scope.get("ringfence.caller"), replayed=replayed)
+
+    def note(
+        self,
+        method: str,
+        route: str,
+        status: int,
+        begin: float,
+        caller: Principal | None,
+        *,
+        replayed: bool = False,
+    ) -> None:
+        """Count a request that began then, and log it; status 0 where the caller hung up first."""
         took = time.perf_counter() - begin
         if status:
-            self._server.metrics.requests.labels(route, status).inc()
-            seconds = self._hot_seconds if route is HOT_PATH else self._server.metrics.seconds.labels(route)
-            seconds.observe(took)
-        caller = scope.get("ringfence.caller")
-        self.log.write(scope["method"], route, status, took, caller.name if caller else None)
+            self.server.metrics.answered(route, status, took)
+        if replayed:
+            self.server.metrics.replayed.inc()
+        self.log.write(method, route, status, took, caller.name if caller else None)
 
-    async def _decide(self, scope: Any, receive: Any, send: Any) -> int:
+    def count_refusal(self, refusal: Refusal) -> None:
+        """Count what was refused because too much is waiting."""
+        if refusal.status == 503:
+            self.server.metrics.shed.inc()
+
+    def is_short(self, length: int) -> bool:
+        """Whether a body of so many bytes may come."""
+        return 0 < length <= self._limit
+
+    def known(self, authorization: bytes, key: bytes) -> Principal | None:
+        """The caller who sends these headers, where it is known without asking anybody."""
+        return self.server.authoriser.remembered(_credential(authorization, key))
+
+    def let_in(self, caller: Principal, now: float) -> None:
+        """`Refusal` of a payment for which its body need not be read: 403, 429 or 503."""
+        self._check(caller, (Role.DECIDE,))
+        self.server.decider.gate.check(1, now)
+
+    async def _decide(self, scope: Any, receive: Any, send: Any) -> tuple[int, bool]:
         try:
             await self._admit(scope, (Role.DECIDE,))
-            result = await decide(self._server, scope, receive)
+            result = await decide(self.server, scope, receive)
         except Refusal as refusal:
-            return await self._refuse(send, refusal)
+            return await self._refuse(send, refusal), False
         except ClientGoneError:
-            return 0
+            return 0, False
         kind = _JSON if result.status < 400 else _PROBLEM
         headers = [kind, (b"content-length", str(len(result.body)).encode())]
         if result.replayed:
             headers.append(REPLAYED)
-            self._server.metrics.replayed.inc()
         await send({"type": "http.response.start", "status": result.status, "headers": headers})
         await send({"type": "http.response.body", "body": result.body})
-        return result.status
+        return result.status, result.replayed
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> int:
         roles = _needed(scope["method"], scope["path"])
@@ -97,29 +126,38 @@ class Front:
                 headers=[(b"www-authenticate", b'Bearer realm="ringfence"')],
             )
         scope["ringfence.caller"] = caller
+        self._check(caller, roles)
+
+    def _check(self, caller: Principal, roles: tuple[Role, ...]) -> None:
+        """`Refusal` 403 or 429."""
         if not caller.may(*roles):
             needed = " or ".join(roles)
             raise Refusal(403, "forbidden", f"this needs the role {needed}: ask for a key that has it")
-        self._server.charge(caller, 1)
+        self.server.charge(caller, 1)
 
     async def _caller(self, scope: Any) -> Principal | None:
-        authoriser = self._server.authoriser
+        authoriser = self.server.authoriser
         if authoriser.is_open:
             return authoriser.remembered(None)
-        given = header(scope["headers"], b"authorization")
-        scheme, _, credential = given.partition(b" ")
-        if scheme.lower() != b"bearer":
-            credential = header(scope["headers"], b"x-api-key")
-        return await authoriser.find(credential.strip() or None)
+        headers = scope["headers"]
+        return await authoriser.find(
+            _credential(header(headers, b"authorization"), header(headers, b"x-api-key"))
+        )
 
     async def _refuse(self, send: Any, refusal: Refusal) -> int:
-        if refusal.status == 503:
-            self._server.metrics.shed.inc()
+        self.count_refusal(refusal)
         body = refusal.body
         headers = [_PROBLEM, (b"content-length", str(len(body)).encode()), *refusal.headers]
         await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         return refusal.status
+
+
+def _credential(authorization: bytes, key: bytes) -> bytes | None:
+    scheme, _, credential = authorization.partition(b" ")
+    if scheme.lower() != b"bearer":
+        credential = key
+    return credential.strip() or None
 
 
 def _needed(method: str, path: str) -> tuple[Role, ...]:
@@ -130,6 +168,8 @@ def _needed(method: str, path: str) -> tuple[Role, ...]:
         return ()
     if method in ("GET", "HEAD"):
         return (Role.ANALYST,)
+    if path.startswith("/v1/models"):
+        return (Role.ADMIN,)
     if path.startswith(_OF_ANALYSTS):
         return (Role.ANALYST,)
     return (Role.DECIDE,) if path.startswith(HOT_PATH) else (Role.INGEST,)

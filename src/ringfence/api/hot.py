@@ -33,10 +33,15 @@ async def decide(server: Server, scope: Any, receive: Any) -> Result:
         raise Refusal(415, "unsupported_media_type", "send the payment as application/json")
     body = await read_body(headers, receive, server.settings.body_bytes)
     if not body or body.isspace():
-        raise Refusal(400, "empty_body", "the body is empty: send one payment as a JSON object")
+        raise empty_body()
     future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
     submit(server, body, future.set_result, future.set_exception)
     return (await future)[0]
+
+
+def empty_body() -> Refusal:
+    """The refusal of a request without a payment."""
+    return Refusal(400, "empty_body", "the body is empty: send one payment as a JSON object")
 
 
 def submit(
@@ -92,4 +97,4 @@ def at_deadline(server: Server, body: bytes) -> Result:
     return Result(200, _ENCODER.encode(answer))
 
 
-__all__ = ["DEADLINE", "ClientGoneError", "at_deadline", "decide", "expire", "submit"]
+__all__ = ["DEADLINE", "ClientGoneError", "at_deadline", "decide", "empty_body", "expire", "submit"]

@@ -30,6 +30,7 @@ class Metrics:
         self.requests = Counter(
             "ringfence_http_requests", "Requests by route and status.", ("route", "status"), registry=of
         )
+        self._routes: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.seconds = Histogram(
             "ringfence_http_request_seconds",
             "From the request's head to its answer's end.",
@@ -58,6 +59,15 @@ class Metrics:
         self.step_rows = Histogram(
             "ringfence_step_records", "Records of one step.", buckets=_ROWS, registry=of
         )
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """A request has been answered."""
+        children = self._routes.get((route, status))
+        if children is None:
+            children = self.requests.labels(route, status), self.seconds.labels(route)
+            self._routes[route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
     def observe(self, stage: str, seconds: float) -> None:
         """A step has spent so long on a stage."""

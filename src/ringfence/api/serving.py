@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import signal
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
@@ -14,18 +16,22 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.tokens import Tokens, TokenSettings
 from ringfence.api.app import build
+from ringfence.api.direct import DirectProtocol
 from ringfence.api.listener import Listener
 from ringfence.api.server import Server
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ringfence.api.app import Site
+    from ringfence.api.front import Front
     from ringfence.api.settings import ServeSettings
     from ringfence.compose import Session
 
+COLLECT_AFTER = (20_000, 20, 100)  # objects of each generation: a full collection stops every thread
 SWITCH_SECONDS = 0.0005  # how long one thread may keep the others waiting
 
 
@@ -48,8 +54,13 @@ def serve(
 
     server = Server(session, settings, authoriser, give_up)
     log = sys.stderr.buffer if settings.access_log else None
+    application = build(server, log, site(server) if site else None)
+    front: Front = getattr(application, "app", application)  # inside what answers other origins
     config = uvicorn.Config(
-        build(server, log, site(server) if site else None),
+        application,
+        http=cast("type[asyncio.Protocol]", partial(DirectProtocol, front)),
+        ws="none",
+        proxy_headers=False,
         host=settings.host,
         port=settings.port,
         access_log=False,
@@ -62,6 +73,9 @@ def serve(
     )
     listener = Listener(config, started)
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what is there now stays: collections need not look at it again and again
+    gc.set_threshold(*COLLECT_AFTER)
     with _surviving_signals():
         listener.run()
     if failures:

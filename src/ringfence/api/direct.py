@@ -1,0 +1,151 @@
+"""A single payment from the socket to the decider and back, without a task, a scope or a message in between.
+
+Half of what a small request costs is the machinery that carries any request. A plain `POST /v1/decisions`
+needs none of it: its head is enough to refuse it, its body is handed over as it is, and the answer is written
+when it is there. Everything else, and every caller who is not known yet, goes through the application.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ringfence.api.bodies import JSON
+from ringfence.api.front import HOT_PATH, REPLAYED
+from ringfence.api.hot import empty_body, submit
+from ringfence.api.problems import TYPE, Refusal
+
+if TYPE_CHECKING:
+    from ringfence.access.principal import Principal
+    from ringfence.api.front import Front
+    from ringfence.api.outcomes import Result
+
+_PATH: Final = HOT_PATH.encode()
+_NOT_PLAIN: Final = frozenset({b"content-encoding", b"transfer-encoding", b"origin", b"expect"})
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """One connection. What is not plain is left to uvicorn, request by request."""
+
+    def __init__(self, front: Front, **more: Any) -> None:
+        super().__init__(**more)
+        self.front = front
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        payment = self._plain()
+        if payment is None:
+            super().on_headers_complete()
+            return
+        cycle: Any = payment  # stands where uvicorn keeps its own
+        self.cycle = cycle
+        payment.begin()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body is there."""
+        cycle: Any = self.cycle
+        if isinstance(cycle, _Payment):
+            cycle.pieces.append(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The whole request is there."""
+        cycle: Any = self.cycle
+        if isinstance(cycle, _Payment):
+            cycle.submit()
+        else:
+            super().on_message_complete()
+
+    def _plain(self) -> _Payment | None:
+        """The payment that this request asks about, None where it is not to be answered here."""
+        busy = self.cycle is not None and not self.cycle.response_complete
+        if self.url != _PATH or busy or self.parser.get_method() != b"POST" or self.root_path:
+            return None
+        headers = dict(self.headers)
+        if len(headers) < len(self.headers) or not _NOT_PLAIN.isdisjoint(headers):
+            return None
+        length = headers.get(b"content-length", b"")
+        if (
+            headers.get(b"content-type") != JSON
+            or not length.isdigit()
+            or not self.front.is_short(int(length))
+        ):
+            return None
+        if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
+            return None
+        caller = self.front.known(headers.get(b"authorization", b""), headers.get(b"x-api-key", b""))
+        return None if caller is None else _Payment(self, caller, keep_alive=self.parser.should_keep_alive())
+
+
+class _NoEvent:
+    """Nobody waits for what uvicorn announces by an event."""
+
+    def set(self) -> None: ...
+
+
+class _Payment:
+    """One request: what uvicorn wants to know of it, and what becomes of it."""
+
+    __slots__ = ("begun", "caller", "disconnected", "keep_alive", "pieces", "protocol", "response_complete")
+    message_event: Final = _NoEvent()
+
+    def __init__(self, protocol: DirectProtocol, caller: Principal, *, keep_alive: bool) -> None:
+        self.protocol = protocol
+        self.caller = caller
+        self.keep_alive = keep_alive
+        self.pieces: list[bytes] = []
+        self.response_complete = False
+        self.disconnected = False
+        self.begun = perf_counter()
+
+    def begin(self) -> None:
+        """Refuse it right away where that is known from the head."""
+        try:
+            self.protocol.front.let_in(self.caller, self.begun)
+        except Refusal as refusal:
+            self.refuse(refusal)
+
+    def submit(self) -> None:
+        """Ask for the decision."""
+        if self.response_complete:  # refused already
+            return
+        body = b"".join(self.pieces)
+        try:
+            if not body or body.isspace():
+                raise empty_body()
+            submit(self.protocol.front.server, body, self.give, self.refuse)
+        except Refusal as refusal:
+            self.refuse(refusal)
+
+    def give(self, results: list[Result]) -> None:
+        """Answer."""
+        [(status, body, replayed)] = results
+        kind = JSON if status < 400 else TYPE
+        self._send(status, kind, body, (REPLAYED,) if replayed else ())
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer with a problem."""
+        self.protocol.front.count_refusal(refusal)
+        self._send(refusal.status, TYPE, refusal.body, refusal.headers)
+
+    def _send(self, status: int, kind: bytes, body: bytes, headers: Any) -> None:
+        self.response_complete = True
+        front, transport = self.protocol.front, self.protocol.transport
+        gone = self.disconnected or transport.is_closing()
+        replayed = REPLAYED in headers
+        front.note("POST", HOT_PATH, 0 if gone else status, self.begun, self.caller, replayed=replayed)
+        if gone:
+            return
+        if not self.keep_alive:
+            headers = (*headers, (b"connection", b"close"))
+        more = b"".join([b"%b: %b\r\n" % header for header in headers]) if headers else b""
+        transport.write(
+            b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b"
+            % (STATUS_LINE[status], kind, len(body), more, body)
+        )
+        if not self.keep_alive:
+            transport.close()
+        self.protocol.on_response_complete()
