@@ -11,7 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from ringfence.api import describe, routes_events, routes_health, routes_lists, routes_read, routes_rules
+from ringfence.api import (
+    describe,
+    routes_events,
+    routes_health,
+    routes_lists,
+    routes_models,
+    routes_read,
+    routes_rules,
+)
 from ringfence.api.access_log import AccessLog
 from ringfence.api.front import Front
 from ringfence.api.problems import TYPE, FieldError, Refusal, unavailable
@@ -65,7 +73,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.server = server
-    for module in (routes_events, routes_read, routes_rules, routes_lists, routes_health):
+    for module in (routes_events, routes_read, routes_rules, routes_lists, routes_models, routes_health):
         app.include_router(module.router)
     document = describe.document(app)
     app.add_route("/openapi.json", lambda _request: Response(document, media_type="application/json"))

@@ -78,6 +78,8 @@ class Server:
             self._failed,
         )
         self.desk = session.desk(self.lake, self._put_in_force)
+        self.models = session.model_desk(self._put_in_force)
+        self.changing_models = asyncio.Lock()
         self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
         self.batches = asyncio.Semaphore(settings.most_batches)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []

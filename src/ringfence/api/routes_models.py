@@ -1,0 +1,120 @@
+"""The models that decide: which there are, and putting another one in force without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+
+from ringfence.adapters.artifacts import Signed
+from ringfence.api.asked import body_of, who_asks
+from ringfence.api.problems import Refusal
+from ringfence.api.routes_health import as_json, server_of
+from ringfence.errors import InputError, ScorerError
+from ringfence.scoring.promotion import roles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.adapters.artifacts import ModelDesk
+    from ringfence.scoring.deployment import Deployment
+
+router = APIRouter(tags=["models"])
+
+
+class ModelState(msgspec.Struct, frozen=True):
+    """A model that the store keeps, and what it is to the decisions that are made now."""
+
+    version: str
+    name: str
+    algorithm: str
+    created_at: str
+    role: str | None
+    retired: bool
+
+
+class ModelStates(msgspec.Struct, frozen=True):
+    """All models, and the version of what is in force: empty where no model is."""
+
+    deployment: str
+    models: list[ModelState]
+
+
+class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model is to be. A rollout needs a share, of entities `by`."""
+
+    role: Literal["champion", "challenger", "rollout"] = "champion"
+    share: float | None = None
+    by: str | None = None
+    note: str = ""
+
+
+class Retirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why."""
+
+    note: str = ""
+
+
+@router.get("/v1/models")
+async def list_models(request: Request) -> Response:
+    """The models that the store keeps. `ringfence models import` brings more, also while this runs."""
+    server = server_of(request)
+    return as_json(await asyncio.to_thread(_states, server.models))
+
+
+@router.post("/v1/models/{version}/promotion")
+async def promote(request: Request, version: str) -> Response:
+    """Put a model in force, in the shadow, or for a share of entities, from the next event on."""
+    wanted = await body_of(request, Promotion)
+    if (wanted.role == "rollout") != (wanted.share is not None):
+        raise Refusal(422, "invalid_parameter", "a rollout, and nothing else, takes a share")
+
+    def change(desk: ModelDesk, signed: Signed) -> Deployment:
+        if wanted.share is not None:
+            return desk.roll_out(version, wanted.share, wanted.by, signed)
+        act = desk.promote if wanted.role == "champion" else desk.challenge
+        return act(version, signed)
+
+    return await _changed(request, version, wanted.note, change)
+
+
+@router.post("/v1/models/{version}/retirement")
+async def retire(request: Request, version: str) -> Response:
+    """Take a model out of what is in force, for good."""
+    wanted = await body_of(request, Retirement)
+    return await _changed(request, version, wanted.note, lambda desk, signed: desk.retire(version, signed))
+
+
+async def _changed(
+    request: Request, version: str, note: str, change: Callable[[ModelDesk, Signed], Deployment]
+) -> Response:
+    server = server_of(request)
+    desk = server.models
+    if version not in await asyncio.to_thread(desk.stored.registry.digests):
+        raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
+    who = who_asks(request, note)
+    signed = Signed(who.name, who.now_ms, who.note)
+    async with server.changing_models:
+        try:
+            await asyncio.to_thread(change, desk, signed)
+        except InputError as error:
+            raise Refusal(409, "conflict", str(error)) from error
+        except ScorerError as error:
+            raise Refusal(422, "invalid_model", str(error)) from error
+        return as_json(await asyncio.to_thread(_states, desk))
+
+
+def _states(desk: ModelDesk) -> ModelStates:
+    registry, deployment = desk.stored.registry, desk.active()
+    retired, parts = registry.retired(), roles(deployment)
+    manifests = {digest: registry.read(digest).manifest for digest in registry.digests()}
+    return ModelStates(
+        deployment.digest,
+        [
+            ModelState(digest, one.name, one.algorithm, one.created_at, parts.get(digest), digest in retired)
+            for digest, one in manifests.items()
+        ],
+    )
