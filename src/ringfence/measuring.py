@@ -37,22 +37,35 @@ def features_schema(spec: FeatureSpec) -> pa.Schema:
     return pa.schema([*first, *((name, pa.float64()) for name in spec.names)])
 
 
+def in_log_order(source: Iterable[Arrived], seed: int = _SEED) -> Iterator[EventBatch]:
+    """The events of a source as a run would log them.
+
+    Labels enter when they become known; those still to come at the end are the last batch. A transaction that
+    comes again is left out.
+    """
+    schedule, seen, offset = Schedule(), SeenIds(), 0
+    for arrival in source:
+        if arrival.labels is not None:
+            schedule.add(arrival.labels)
+        events = schedule.release(arrival.events)
+        ids = np.where(events.is_transaction, events.hashes("transaction_id", seed), 0)
+        known = seen.admit(ids, offset) >= 0
+        if known.any():
+            events = events.take(~known)
+        offset += len(events)
+        yield events
+    pending = schedule.drain()
+    if pending is not None:
+        yield pending
+
+
 def measured(source: Iterable[Arrived], spec: FeatureSpec) -> Iterator[pa.RecordBatch]:
     """One row per transaction, in order, null where a feature is unknown.
 
     Labels enter when they become known. A transaction that comes again is left out.
     """
-    engine, schedule, seen = Engine(spec, _SEED), Schedule(), SeenIds()
-    schema, offset = features_schema(spec), 0
-    for arrival in source:
-        if arrival.labels is not None:
-            schedule.add(arrival.labels)
-        events = schedule.release(arrival.events)
-        ids = np.where(events.is_transaction, events.hashes("transaction_id", _SEED), 0)
-        known = seen.admit(ids, offset) >= 0
-        if known.any():
-            events = events.take(~known)
-        offset += len(events)
+    engine, schema = Engine(spec, _SEED), features_schema(spec)
+    for events in in_log_order(source):
         rows = events.take(events.is_transaction)
         yield pa.RecordBatch.from_arrays(
             [*_facts(rows), *number_columns(engine.measure(events))], schema=schema

@@ -1,0 +1,189 @@
+"""One table of a collected history: inputs, labels with the time they became known, and who paid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ringfence.errors import InputError
+from ringfence.learning.history import ENTITIES, NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ringfence.learning.history import Collected
+
+MIN_WORD_SHARE: Final = 0.005
+MOST_INDICATORS: Final = 24
+"""Of one field: its most frequent values, each in at least 1 of 200 payments."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Payments in log order, n of them.
+
+    Attributes:
+        names: of the inputs, k of them.
+        inputs: float64 (k, n), NaN where unknown; one row per input.
+        time_ms: event times.
+        entity: whose payment it is, a hash; 0 for nobody's.
+        fraud_known_ms: when a label first said fraud, `NEVER` if none did.
+        cleared_ms: when the last label took that back, `NEVER` if it did not.
+        points: risk score of the rules alone, None where no rules were asked.
+        outcome: strictness of the rules' outcome alone, likewise.
+        unmatched: labels whose transaction is not here.
+    """
+
+    names: tuple[str, ...]
+    inputs: NDArray[np.float64]
+    time_ms: NDArray[np.int64]
+    entity: NDArray[np.int64]
+    fraud_known_ms: NDArray[np.int64]
+    cleared_ms: NDArray[np.int64]
+    points: NDArray[np.float64] | None = None
+    outcome: NDArray[np.int8] | None = None
+    unmatched: int = 0
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    @property
+    def amount(self) -> NDArray[np.float64]:
+        """In major units, NaN where unknown."""
+        values: NDArray[np.float64] = self.inputs[self.names.index("amount")]
+        return values
+
+    def fraud_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
+        """Payments known to be fraud at this time."""
+        return (self.fraud_known_ms <= cut_off_ms) & (self.cleared_ms > cut_off_ms)
+
+    @cached_property
+    def maturity_ms(self) -> int:
+        """How long after the payment 95 of 100 reports of fraud have come; 0 without any."""
+        known = self.fraud_known_ms < NEVER
+        if not known.any():
+            return 0
+        delays = np.maximum(self.fraud_known_ms[known] - self.time_ms[known], 0)
+        return int(np.quantile(delays, 0.95, method="inverted_cdf"))
+
+    @cached_property
+    def of_known_victim(self) -> NDArray[np.bool_]:
+        """Payments of an entity of which a fraud was known already when they were made."""
+        known = np.flatnonzero((self.fraud_known_ms < NEVER) & (self.entity != 0))
+        names, inverse = np.unique(self.entity[known], return_inverse=True)
+        since = np.full(len(names) + 1, NEVER)
+        np.minimum.at(since, inverse, self.fraud_known_ms[known])
+        place = np.searchsorted(names, self.entity)
+        found = np.append(names, 0)[place] == self.entity
+        return np.asarray(found & (self.entity != 0) & (since[place] <= self.time_ms))
+
+    def matrix(self, rows: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.float64]:
+        """Inputs of some payments, float64 (len(rows), len(names)), contiguous by column."""
+        found = np.empty((len(names), len(rows)))
+        for place, name in enumerate(names):
+            np.take(self.inputs[self.names.index(name)], rows, out=found[place], mode="clip")
+        return found.T
+
+
+def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
+    """The table of what was collected; its batches are given up as it is made.
+
+    `names` are the inputs wanted; by default all features, numbers and frequent words.
+    """
+    if not kept.rows:
+        raise InputError("there are no payments to learn from: check the source, its mapping and the period")
+    wanted = tuple(names) if names is not None else _all_names(kept)
+    inputs = np.empty((len(wanted), kept.rows))
+    _fill_features(kept, wanted, inputs)
+    for row, name in enumerate(wanted):
+        if name not in kept.spec.names:
+            inputs[row] = _column(kept, name)
+    time_ms = np.concatenate(kept.times)
+    fraud_known_ms, cleared_ms, unmatched = _known(kept)
+    return Dataset(
+        wanted,
+        inputs,
+        time_ms,
+        _entity(kept),
+        fraud_known_ms,
+        cleared_ms,
+        np.concatenate(kept.points) if kept.points else None,
+        np.concatenate(kept.outcomes) if kept.outcomes else None,
+        unmatched,
+    )
+
+
+def _all_names(kept: Collected) -> tuple[str, ...]:
+    numbers = [name for name in kept.numbers if name not in kept.codes]
+    indicators = [name for field in kept.codes for name in _indicators(kept, field)]
+    return (*kept.spec.names, *numbers, *indicators)
+
+
+def _indicators(kept: Collected, field: str) -> list[str]:
+    """`field=value` of its frequent values, most frequent first; none where one value is all there is."""
+    words = list(kept.words[field])
+    codes = np.concatenate([codes for _, codes in kept.codes[field]])
+    counts = np.bincount(codes[codes >= 0], minlength=len(words))
+    order = np.argsort(-counts, kind="stable")[:MOST_INDICATORS]
+    frequent = [words[at] for at in order if MIN_WORD_SHARE * kept.rows <= counts[at] < kept.rows]
+    return [f"{field}={word}" for word in frequent]
+
+
+def _fill_features(kept: Collected, wanted: Sequence[str], inputs: NDArray[np.float64]) -> None:
+    row_of = {name: row for row, name in enumerate(wanted)}
+    pairs = [(row_of[name], place) for place, name in enumerate(kept.spec.names) if name in row_of]
+    target = np.array([row for row, _ in pairs], np.int64)
+    source = np.array([place for _, place in pairs], np.int64)
+    begin = 0
+    for number, batch in enumerate(kept.features):
+        end = begin + batch.shape[1]
+        inputs[target, begin:end] = batch[source]
+        kept.features[number] = np.empty((0, 0))
+        begin = end
+
+
+def _column(kept: Collected, name: str) -> NDArray[np.float64]:
+    found = np.full(kept.rows, np.nan)
+    field, is_indicator, word = name.partition("=")
+    if not is_indicator:
+        for begin, values in kept.numbers.get(name, []):
+            found[begin : begin + len(values)] = values
+        return found
+    wanted = kept.words[field].get(word, -3) if field in kept.words else -3
+    for begin, codes in kept.codes.get(field, []):
+        found[begin : begin + len(codes)] = np.where(codes == -1, np.nan, codes == wanted)
+    return found
+
+
+def _known(kept: Collected) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Per payment when a label first said fraud and when the last one took it back.
+
+    And how many labels are of unknown transactions.
+    """
+    transactions = np.concatenate(kept.transactions)
+    order = np.argsort(transactions, kind="stable")
+    wanted, known_ms, fraud = kept.labels.arrays()
+    first, cleared = np.full(kept.rows, NEVER), np.full(kept.rows, NEVER)
+    if not len(wanted):
+        return first, cleared, 0
+    place = np.minimum(np.searchsorted(transactions[order], wanted), kept.rows - 1)
+    rows = order[place]
+    matched = (transactions[rows] == wanted) & (wanted != 0)
+    rows, known_ms, fraud = rows[matched], known_ms[matched], fraud[matched]
+    np.minimum.at(first, rows[fraud], known_ms[fraud])
+    cleared[rows] = np.where(fraud, NEVER, known_ms)  # in order of becoming known: the last one stays
+    return first, cleared, int(np.count_nonzero(~matched))
+
+
+def _entity(kept: Collected) -> NDArray[np.int64]:
+    """Hash of the first of `ENTITIES` that the payments carry."""
+    found = np.zeros(kept.rows, np.int64)
+    for name in ENTITIES:
+        ids = np.concatenate(kept.entities[name])
+        found = np.where(found == 0, ids, found)
+    return found

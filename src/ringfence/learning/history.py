@@ -1,0 +1,175 @@
+"""A history as a training set: every payment's inputs as they were when it was decided.
+
+There is no second implementation of a feature: `collect` goes down the same events in the same order as a run
+does, and keeps what it sees. Labels are kept with the time at which each entered the log.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow.types as pt
+
+from ringfence.decisions.policy import Weights
+from ringfence.events.activation import is_activation
+from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, Kind
+from ringfence.features.engine import Engine
+from ringfence.scoring.columns import Columns
+from ringfence.scoring.reference import Reference, segments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.rules import CompiledRules
+
+ENTITIES: Final = ("customer", "card", "account")
+"""Whose fraud is counted once a day: the first of these that the payments carry."""
+
+NEVER: Final = np.iinfo(np.int64).max
+"""When a label became known that never did."""
+
+EVENT_NUMBERS: Final = ("amount", "hour", "weekday")
+_MOST_WORDS: Final = 256
+
+
+class Passed(NamedTuple):
+    """Events of a history, with their features (features, transactions) where a store has them already."""
+
+    events: EventBatch
+    features: NDArray[np.float64] | None = None
+
+
+@dataclass(slots=True)
+class Labels:
+    """Label events in log order: of which transaction (hash), known when, fraud or not."""
+
+    transaction: list[NDArray[np.int64]] = field(default_factory=list)
+    known_ms: list[NDArray[np.int64]] = field(default_factory=list)
+    fraud: list[NDArray[np.bool_]] = field(default_factory=list)
+
+    def add(self, events: EventBatch, seed: int) -> None:
+        """Keep the labels of a batch."""
+        rows = events.kind == Kind.LABEL
+        if rows.any():
+            labels = events.take(rows)
+            self.transaction.append(labels.hashes("transaction_id", seed))
+            self.known_ms.append(labels.event_time_ms)
+            self.fraud.append(np.array([bool(told) for told in labels.column("label").to_pylist()]))
+
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """All of them, in order of becoming known."""
+        transaction = np.concatenate([np.empty(0, np.int64), *self.transaction])
+        known_ms = np.concatenate([np.empty(0, np.int64), *self.known_ms])
+        fraud = np.concatenate([np.empty(0, np.bool_), *self.fraud])
+        order = np.argsort(known_ms, kind="stable")
+        return transaction[order], known_ms[order], fraud[order]
+
+
+@dataclass(slots=True)
+class Collected:
+    """What one pass over a history kept, batch by batch; `learning.dataset` makes one table of it."""
+
+    spec: FeatureSpec
+    rows: int = 0
+    features: list[NDArray[np.float64]] = field(default_factory=list)
+    times: list[NDArray[np.int64]] = field(default_factory=list)
+    transactions: list[NDArray[np.int64]] = field(default_factory=list)
+    entities: dict[str, list[NDArray[np.int64]]] = field(default_factory=lambda: defaultdict(list))
+    numbers: dict[str, list[tuple[int, NDArray[np.float64]]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    words: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    codes: dict[str, list[tuple[int, NDArray[np.int16]]]] = field(default_factory=lambda: defaultdict(list))
+    points: list[NDArray[np.float64]] = field(default_factory=list)
+    outcomes: list[NDArray[np.int8]] = field(default_factory=list)
+    labels: Labels = field(default_factory=Labels)
+
+
+def collect(
+    history: Iterable[Passed],
+    spec: FeatureSpec,
+    rules: CompiledRules | None = None,
+    *,
+    seed: int = 0,
+    wanted: frozenset[str] | None = None,
+) -> Collected:
+    """Take a history from its beginning; `rules`, if given, are judged beside, for comparison.
+
+    `wanted` limits attributes and categories to those that a model's inputs name.
+    """
+    kept = Collected(spec)
+    weights = None if rules is None else Weights(rules)
+    for payments, columns in walk(history, spec, seed, kept.labels):
+        _keep(kept, payments, columns, seed, wanted)
+        if rules is not None and weights is not None:
+            judged = weights.apply(rules.judge(columns))
+            kept.points.append(judged.score)
+            kept.outcomes.append(judged.outcome)
+        kept.rows += len(payments)
+    return kept
+
+
+def walk(
+    history: Iterable[Passed], spec: FeatureSpec, seed: int, labels: Labels
+) -> Iterator[tuple[EventBatch, Columns]]:
+    """Payments in order, each run of them with its columns; labels passed are kept."""
+    engine, reference, offset = Engine(spec, seed), Reference(seed), 0
+    for events, stored in history:
+        if not is_activation(events):
+            labels.add(events, seed)
+            features, begin = engine.measure(events) if stored is None else stored, 0
+            for start, stop, is_control in segments(events):
+                segment = events.slice(start, stop)
+                if is_control:
+                    reference.apply(segment, offset + start)
+                    continue
+                payments = segment.take(segment.is_transaction)
+                end = begin + len(payments)
+                if len(payments):
+                    yield payments, Columns(payments, spec, features[:, begin:end], reference, spec.zone)
+                reference.remember(segment, offset + start)
+                begin = end
+        offset += len(events)
+
+
+def _keep(
+    kept: Collected, payments: EventBatch, columns: Columns, seed: int, wanted: frozenset[str] | None
+) -> None:
+    kept.features.append(columns.features)
+    kept.times.append(payments.event_time_ms)
+    kept.transactions.append(payments.hashes("transaction_id", seed))
+    for entity in ENTITIES:
+        kept.entities[entity].append(payments.hashes(f"{entity}_id", seed))
+    for name in EVENT_NUMBERS:
+        kept.numbers[name].append((kept.rows, columns.number(name)))
+    for name in payments.table.schema.names:
+        if not (name in CATEGORY_FIELDS or name.startswith(ATTRIBUTE_PREFIX)):
+            continue
+        if wanted is not None and name not in wanted:
+            continue
+        if _is_text(payments.column(name).type):
+            _keep_codes(kept, columns, name)
+        else:
+            kept.numbers[name].append((kept.rows, columns.number(name)))
+
+
+def _keep_codes(kept: Collected, columns: Columns, name: str) -> None:
+    """A text column as codes into the field's words; -1 for null, -2 for words beyond the first 256."""
+    text, known = columns.text(name), kept.words[name]
+    for word in text.words:
+        if word is not None and len(known) < _MOST_WORDS:
+            known.setdefault(word, len(known))
+    table = np.array([known.get(word, -2) for word in text.words] + [-1], np.int16)
+    codes = np.broadcast_to(table[text.codes], len(columns))
+    kept.codes[name].append((kept.rows, codes))
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_dictionary(kind))

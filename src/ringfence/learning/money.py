@@ -1,0 +1,133 @@
+"""Which probabilities ask for which outcome, so that mistakes cost least on payments with known labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ringfence.learning.metrics import ALERT_SHARE
+from ringfence.scoring.manifest import Bands, Costs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ringfence.learning.metrics import Floats, Measure, Ranking
+
+CHALLENGE_STOPS: Final = 0.8
+"""Share of frauds that fail a second factor; the rest go through and cost their amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Bands with what they cost on the payments that they were chosen on, in major units.
+
+    `without` is the cost of approving everything; `counts` are payments declined, reviewed and challenged.
+    """
+
+    bands: Bands
+    cost: float
+    without: float
+    counts: tuple[int, int, int]
+
+
+def outcome_costs(ranking: Ranking, costs: Costs) -> Floats:
+    """Cost of each payment under each outcome, float64 (4, n): approve, challenge, review, decline."""
+    loss = np.where(ranking.fraud, ranking.amount, 0.0)
+    return np.stack(
+        [
+            loss,
+            costs.challenge + (1 - CHALLENGE_STOPS) * loss,
+            np.full(len(ranking), costs.review),
+            np.where(ranking.fraud, 0.0, costs.insult),
+        ]
+    )
+
+
+def choose_bands(ranking: Ranking, costs: Costs, max_alerts: float = np.inf) -> Chosen:
+    """The bands of least cost; at most `max_alerts` payments reviewed or declined.
+
+    Down the ranking the first are declined, then some reviewed, then challenged. Costs of the three borders
+    add up, so each best border is a running minimum.
+    """
+    per_payment = outcome_costs(ranking, costs)
+    running = np.concatenate([np.zeros((4, 1)), np.cumsum(per_payment, axis=1)], axis=1)
+    allowed = np.append(0, ranking.ends + 1)  # equal scores share one outcome
+    approve, challenge, review, decline = running[:, allowed]
+    first, declined = _running_best(decline - review)
+    limit = int(np.searchsorted(allowed, max_alerts, side="right"))
+    to_review = review - challenge + first
+    to_review[limit:] = np.inf
+    second, reviewed = _running_best(to_review)
+    third = challenge - approve + second
+    end = int(np.argmin(third))
+    middle = int(reviewed[end])
+    start = int(declined[middle])
+    borders = [int(allowed[at]) for at in (start, middle, end)]
+    bands = _bands(ranking.score, borders)
+    counts = (borders[0], borders[1] - borders[0], borders[2] - borders[1])
+    return Chosen(bands, float(third[end] + approve[-1]), float(approve[-1]), counts)
+
+
+def alerts_only(ranking: Ranking, max_alerts: float = np.inf) -> Chosen:
+    """Without labels money says nothing: the highest scores are reviewed, 1 in 200 unless told otherwise."""
+    most = int(min(max_alerts, ALERT_SHARE * len(ranking)))
+    allowed = np.append(0, ranking.ends + 1)
+    border = int(allowed[np.searchsorted(allowed, most, side="right") - 1])
+    return Chosen(_bands(ranking.score, [0, border, border]), 0.0, 0.0, (0, border, 0))
+
+
+def expected_cost(bands: Bands, costs: Costs) -> Measure:
+    """Mean cost of a payment under these bands, as a measure of `metrics`."""
+
+    def cost(ranking: Ranking, weight: Floats) -> float:
+        outcome = outcomes_of(ranking.score, bands)
+        per_payment = outcome_costs(ranking, costs)[outcome, np.arange(len(ranking))]
+        return float(np.sum(weight * per_payment) / max(weight.sum(), 1e-12))
+
+    return cost
+
+
+def outcomes_of(probability: Floats, bands: Bands) -> NDArray[np.int8]:
+    """Strictness of the outcome that each probability asks for.
+
+    >>> outcomes_of(np.array([0.1, 0.5, 0.95]), Bands(review_at=0.3, decline_at=0.9)).tolist()
+    [0, 2, 3]
+    """
+    outcome = np.zeros(len(probability), np.int8)
+    for level, at in enumerate((bands.challenge_at, bands.review_at, bands.decline_at), 1):
+        if at is not None:
+            outcome[probability >= at] = level
+    return outcome
+
+
+def cost_curve(ranking: Ranking, costs: Costs, points: int = 200) -> tuple[Floats, Floats]:
+    """Total cost when the first k payments are reviewed and the rest approved: (k, cost), thinned."""
+    per_payment = outcome_costs(ranking, costs)
+    at = np.unique(np.append(0, np.geomspace(1, len(ranking), points).astype(np.int64)))
+    reviewed = costs.review * at
+    missed = per_payment[0].sum() - np.append(0.0, np.cumsum(per_payment[0]))[at]
+    return at.astype(np.float64), reviewed + missed
+
+
+def _running_best(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Least value so far and where it stands."""
+    best = np.minimum.accumulate(values)
+    fresh = np.append(True, best[1:] < best[:-1])
+    return best, np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
+
+
+def _bands(score: Floats, borders: list[int]) -> Bands:
+    """A band begins halfway between the last score inside and the first outside; an empty one is None."""
+    declined, reviewed, challenged = borders
+    return Bands(
+        challenge_at=_between(score, challenged) if challenged > reviewed else None,
+        review_at=_between(score, reviewed) if reviewed > declined else None,
+        decline_at=_between(score, declined) if declined > 0 else None,
+    )
+
+
+def _between(score: Floats, border: int) -> float:
+    below = score[border] if border < len(score) else 0.0
+    return float(score[border - 1] + below) / 2

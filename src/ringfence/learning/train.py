@@ -1,0 +1,223 @@
+"""From a data set to a model: the steps in order.
+
+    split ─► choose inputs ─► search ─► score later windows ─► calibrate ─► set bands ─► fit ─► test
+
+Everything that is chosen is chosen on windows later than what was learned from and earlier than the test
+period; the test period is looked at once, at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ringfence.errors import InputError
+from ringfence.learning import boosting
+from ringfence.learning.calibrate import calibrated, platt
+from ringfence.learning.choice import Choice, choose_inputs
+from ringfence.learning.graph import run_graph
+from ringfence.learning.learners import Algorithm, Boosting, Logistic, Novelty
+from ringfence.learning.metrics import DAY_MS, Ranking
+from ringfence.learning.money import Chosen, alerts_only, choose_bands
+from ringfence.learning.splits import check_learnable, prequential, train_and_test
+from ringfence.scoring.manifest import Calibration, Costs, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.learners import Fitted, Learner
+    from ringfence.learning.metrics import Floats
+    from ringfence.learning.splits import Fold, Part
+
+    Tell = Callable[[float, str], None]
+
+AGREEMENT: Final = 1e-5
+"""How far ONNX Runtime and the trainer may differ in a probability."""
+
+_CHECKED: Final = 20_000
+_EXPLAINED: Final = 2000
+_SEARCHED: Final = 0.7  # share of the work that the search is
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to train.
+
+    `maturity_ms` is how long a payment waits for its label, None: as observed. `search_seconds` bounds the
+    search for parameters, 0 takes the defaults.
+    """
+
+    algorithm: Algorithm = "lightgbm"
+    test_from_ms: int | None = None
+    end_ms: int | None = None
+    maturity_ms: int | None = None
+    search_seconds: float = 60.0
+    costs: Costs = field(default_factory=Costs)
+    max_alerts_per_day: float | None = None
+    without_known_victims: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model and all that its artifact tells of it.
+
+    Attributes:
+        later: payments of windows later than what the scores there had been learned from: calibration and
+            bands were chosen on them.
+        probability: of the test part's payments, in order.
+        importance: share of each input in what moves the scores.
+    """
+
+    plan: Plan
+    train: Part
+    test: Part
+    inputs: tuple[str, ...]
+    parameters: dict[str, Any]
+    fitted: Fitted
+    graph: bytes
+    calibration: Calibration
+    chosen: Chosen
+    later: Ranking
+    probability: Floats
+    importance: dict[str, float]
+    notes: tuple[str, ...]
+
+    @property
+    def later_span(self) -> Span:
+        """The windows of `later`, for the manifest."""
+        times = self.later.time_ms
+        start, end = int(times.min(initial=times[0] if len(times) else 0)), int(times.max(initial=0)) + 1
+        return Span(start, end, len(times), int(self.later.fraud.sum()))
+
+
+def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) -> Trained:
+    """Train by plan; `tell` hears of the share done and a remark. `InputError` where data cannot teach."""
+    maturity_ms = data.maturity_ms if plan.maturity_ms is None else plan.maturity_ms
+    known_only = plan.without_known_victims
+    learned, test = train_and_test(
+        data, plan.test_from_ms, maturity_ms, plan.end_ms, without_known_victims=known_only
+    )
+    supervised = plan.algorithm != "isolation_forest"
+    check_learnable(learned, supervised=supervised)
+    choice = choose_inputs(data, learned)
+    folds = prequential(data, learned, maturity_ms) if supervised else []
+    learner = _learner(data, plan, choice, folds, tell)
+    tell(_SEARCHED, "scoring later windows")
+    rows, raw, fraud = _later(data, folds, learner, choice.names)
+    calibration = platt(raw, fraud) if len(rows) else Calibration()
+    tell(0.85, "fitting on all that was known")
+    fitted = learner.fit(data, learned)
+    graph = fitted.graph(calibration)
+    inputs = data.matrix(test.rows, choice.names)
+    probability = fitted.probability(inputs, calibration)
+    check_agreement(graph, inputs[:_CHECKED], probability[:_CHECKED])
+    if len(rows):
+        later = ranked(data, rows, fraud, calibrated(raw, calibration))
+    else:
+        later = ranked(data, test.rows, test.fraud, probability)
+    sample = inputs[np.random.default_rng(0).permutation(len(inputs))[:_EXPLAINED]]
+    tell(1.0, "done")
+    return Trained(
+        plan,
+        learned,
+        test,
+        choice.names,
+        learner.parameters,
+        fitted,
+        graph,
+        calibration,
+        _bands(later, plan, supervised=supervised),
+        later,
+        probability,
+        _shares(choice.names, fitted.weights(sample)) if len(sample) else {},
+        (*_facts(data, learned, maturity_ms, folds, supervised=supervised), *choice.notes),
+    )
+
+
+def ranked(data: Dataset, rows: NDArray[np.int64], fraud: NDArray[np.bool_], probability: Floats) -> Ranking:
+    """Some payments of a data set by falling probability."""
+    return Ranking.of(probability, fraud, data.amount[rows], data.entity[rows], data.time_ms[rows])
+
+
+def check_agreement(graph: bytes, inputs: NDArray[np.float64], probability: Floats) -> None:
+    """`InputError` if ONNX Runtime gives other probabilities than the trainer."""
+    if not len(inputs):
+        return
+    difference = float(np.abs(run_graph(graph, inputs) - probability).max())
+    if not difference <= AGREEMENT:
+        raise InputError(
+            f"the ONNX model and the trainer differ by {difference:.2g} in a probability: nothing was "
+            "written. Train again with fewer or differently scaled inputs, and report this"
+        )
+
+
+def _learner(data: Dataset, plan: Plan, choice: Choice, folds: Sequence[Fold], tell: Tell) -> Learner:
+    if plan.algorithm == "logistic":
+        return Logistic(choice.names)
+    if plan.algorithm == "isolation_forest":
+        return Novelty(choice.names, plan.seed)
+    parameters: dict[str, Any] = dict(boosting.DEFAULTS)
+    if folds and plan.search_seconds > 0:
+        found = boosting.search(
+            data,
+            folds,
+            choice.names,
+            plan.search_seconds,
+            lambda share, said: tell(_SEARCHED * share, said),
+            plan.seed,
+        )
+        parameters = found.parameters | {"trials": found.trials}
+    return Boosting(choice.names, parameters, plan.seed)
+
+
+def _later(
+    data: Dataset, folds: Sequence[Fold], learner: Learner, names: Sequence[str]
+) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
+    """Rows of the folds' later windows, the raw scores that their pasts give them, and which were fraud."""
+    rows, raw, fraud = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0, np.bool_)]
+    for fold in folds:
+        rows.append(fold.judge.rows)
+        raw.append(learner.fit(data, fold.train).raw(data.matrix(fold.judge.rows, names)))
+        fraud.append(fold.judge.fraud)
+    return np.concatenate(rows), np.concatenate(raw), np.concatenate(fraud)
+
+
+def _bands(later: Ranking, plan: Plan, *, supervised: bool) -> Chosen:
+    days = max(len(np.unique(later.time_ms // DAY_MS)), 1)
+    most = np.inf if plan.max_alerts_per_day is None else plan.max_alerts_per_day * days
+    if supervised:
+        return choose_bands(later, plan.costs, most)
+    return alerts_only(later, most)
+
+
+def _shares(names: Sequence[str], weights: Floats) -> dict[str, float]:
+    total = max(float(weights.sum()), 1e-300)
+    order = np.argsort(-weights, kind="stable")
+    return {names[at]: float(weights[at] / total) for at in order}
+
+
+def _facts(
+    data: Dataset, learned: Part, maturity_ms: int, folds: Sequence[Fold], *, supervised: bool
+) -> list[str]:
+    """What whoever uses the model should know of the data."""
+    said = []
+    if data.unmatched:
+        said.append(f"{data.unmatched:,} labels name transactions that are not in this history")
+    if not supervised:
+        return [*said, "no labels were used: the score says how unusual a payment is, not how likely fraud"]
+    frauds, rows = int(learned.fraud.sum()), len(learned.rows)
+    share = frauds / rows
+    said.append(
+        f"{frauds:,} of {rows:,} payments learned from are fraud ({share:.2%}); none is drawn twice or made "
+        "up, and probabilities keep that share"
+    )
+    said.append(f"a payment counts as good when {maturity_ms / DAY_MS:.3g} days have passed without a report")
+    if not folds:
+        said.append("too few frauds to calibrate on a later window: probabilities are as trained")
+    return said
