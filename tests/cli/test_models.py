@@ -1,5 +1,7 @@
 """`ringfence models`, as somebody types it."""
 
+from pathlib import Path
+
 import pytest
 from tests import artifacts
 
@@ -148,3 +150,24 @@ def test_a_service_that_others_can_reach_wants_a_key(ringfence, made):
     ended = ringfence("model", "serve", made()[0], "--host", "0.0.0.0")
     assert ended.code == 2
     assert "RINGFENCE_MODEL_KEY" in ended.err
+
+
+def test_decisions_made_without_a_remote_model_say_so(ringfence, made, payments):
+    """Nobody listens at that port: the rules decide alone, and the on_failure of the rule set applies."""
+    folder, version = made()
+    ringfence("models", "import", folder)
+    url = "http://127.0.0.1:9/invocations"
+    described = ringfence("models", "remote", url, "--serves", version, "--tries", "1").out.strip()
+    assert ringfence("models", "show", described, "--json").json["parameters"]["serves"] == version
+    assert ringfence("models", "promote", "cards-remote").code == 0
+    assert ringfence("run", payments).code == 0
+    statement = "SELECT DISTINCT probability, degraded FROM decisions"
+    found = ringfence("sql", statement, "--format", "json").json_lines
+    assert found == [{"probability": None, "degraded": ["model"]}]
+    refused = ringfence("models", "remote", "ftp://there", "--serves", version)
+    assert (refused.code, "names no endpoint" in refused.err) == (2, True)
+    assert "answers elsewhere" in ringfence("model", "serve", project_model(described)).err
+
+
+def project_model(version):
+    return Path("ringfence-data") / "models" / version

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ringfence.adapters.artifacts import load_scorer, read_folder
+from ringfence.adapters.artifacts import load_local, read_folder
 from ringfence.cli import options, screen
 from ringfence.errors import InputError
 
@@ -64,7 +64,7 @@ def serve(
             "--without-key where something in front of it does"
         )
     with options.compiling():
-        scorer = load_scorer(read_folder(folder or CONTAINER_FOLDER))
+        scorer = load_local(read_folder(folder or CONTAINER_FOLDER))
     service = ModelService(scorer, threshold, key)
     if not service.takes_payments:
         screen.say("This model has inputs of its own: it takes rows of them, not payments.")

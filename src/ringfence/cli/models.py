@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import typer
 
-from ringfence.adapters.artifacts import ModelRegistry, Signed, load_scorer, read_folder
+from ringfence.adapters.artifacts import Artifact, ModelRegistry, Signed, load_scorer, read_folder
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli import options, screen
@@ -18,11 +18,12 @@ from ringfence.compose import MODELS, SystemClock, model_registry, open_session
 from ringfence.errors import InputError
 from ringfence.runner import Snapshotting
 from ringfence.scoring.deployment import Deployment
+from ringfence.scoring.manifest import MANIFEST, digest_of
 from ringfence.scoring.promotion import roles
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from ringfence.adapters.artifacts import Artifact, ModelDesk
+    from ringfence.adapters.artifacts import ModelDesk
     from ringfence.scoring.manifest import Metric
 
 app = typer.Typer(
@@ -153,6 +154,42 @@ def import_model(
     screen.say(
         f"{'Kept' if added else 'Already'} in {place.where}; `ringfence models promote` puts it in force."
     )
+    screen.show(artifact.digest)
+
+
+@app.command()
+def remote(
+    url: Annotated[str, typer.Argument(help="Where `ringfence model serve` answers.", metavar="URL")],
+    serves: Annotated[
+        str, typer.Option(help="The model that is served there: it gives inputs and bands.", metavar="MODEL")
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of its own. [default: the model's, -remote]")] = None,
+    deadline_ms: Annotated[int, typer.Option(help="For an answer, tries included.")] = 100,
+    tries: Annotated[int, typer.Option(help="Calls for one answer at most.")] = 2,
+    data: options.Data = None,
+    registry: Registry = None,
+) -> None:
+    """Describe a model that answers elsewhere; `models promote` puts it in force like any other.
+
+    Decisions made while it does not answer say so (degraded: model), and the rules' on_failure applies. It is
+    asked with the key in RINGFENCE_MODEL_KEY, and left alone for a while once it has failed too often.
+
+    Example: ringfence models remote http://models:8080/invocations --serves cards
+    """
+    place = _registry(data, registry)
+    served = _find(place, serves)
+    parameters = {"url": url, "serves": served.digest, "deadline_ms": deadline_ms, "tries": tries}
+    manifest = msgspec.structs.replace(
+        served.manifest,
+        name=name or f"{served.manifest.name}-remote",
+        algorithm="remote",
+        parameters=parameters,
+        files={},
+    )
+    text = manifest.to_json()
+    artifact = Artifact(manifest, digest_of(text), {MANIFEST: text})
+    load_scorer(artifact)
+    place.add(artifact)
     screen.show(artifact.digest)
 
 

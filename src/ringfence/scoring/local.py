@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.manifest import Bands, Manifest, ReasonText
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Described:
     """What every model of an artifact says of itself."""
 
@@ -63,7 +63,7 @@ class Described:
         return raw
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ForestModel(Described):
     """Boosted trees."""
 
@@ -78,7 +78,7 @@ class ForestModel(Described):
         return self.explained(self.forest.contributions(inputs))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LinearModel(Described):
     """A logistic regression over scaled inputs."""
 

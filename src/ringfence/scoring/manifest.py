@@ -115,11 +115,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         spans: `train`, `calibrate`, `test`: what each part saw.
         label_cut_off_ms: labels that became known later were not used.
         metrics: of the test span, by name; `comparisons` holds the same of others, by their name.
-        files: SHA-256 of every other file of the folder, by name.
+        files: SHA-256 of every other file of the folder, by name; none of a remote model, whose parameters
+            say where it answers.
     """
 
     name: str
-    algorithm: Literal["lightgbm", "logistic", "isolation_forest"]
+    algorithm: Literal["lightgbm", "logistic", "isolation_forest", "remote"]
     inputs: tuple[str, ...]
     features: dict[str, str]
     spec_digest: str

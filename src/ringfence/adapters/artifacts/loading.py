@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from ringfence.adapters.artifacts.onnx import OnnxGraph, OnnxModel
+from ringfence.adapters.remote import RemoteModel
 from ringfence.errors import ScorerError
 from ringfence.scoring.fitting import check_fit
 from ringfence.scoring.forest import Forest
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from ringfence.adapters.artifacts.reading import Artifact
     from ringfence.features.spec import FeatureSpec
 
+KEY_VARIABLE: Final = "RINGFENCE_MODEL_KEY"
+"""In the environment: what a remote model is asked with."""
+
 LocalScorer: TypeAlias = ForestModel | LinearModel | OnnxModel
 """A model of an artifact, scoring in this process."""
 
@@ -30,15 +35,27 @@ AGREEMENT: Final = 1e-6
 _PROBES: Final = 256
 
 
-def load_scorer(artifact: Artifact, spec: FeatureSpec | None = None) -> LocalScorer:
-    """The model of an artifact, over a specification if one is given.
+def load_scorer(artifact: Artifact, spec: FeatureSpec | None = None) -> LocalScorer | RemoteModel:
+    """The model of an artifact, over a specification if one is given; a remote one is not asked yet.
+
+    Errors as of `load_local`.
+    """
+    if spec is not None:
+        check_fit(artifact.manifest, spec)
+    if artifact.manifest.algorithm == "remote":
+        return RemoteModel(artifact.manifest, artifact.digest, key=os.environ.get(KEY_VARIABLE))
+    return load_local(artifact)
+
+
+def load_local(artifact: Artifact) -> LocalScorer:
+    """The model of an artifact in this process.
 
     The arrays score where there are any, and the graph must agree with them: what explains a score is then
     what made it. `ScorerError` for a model that does not fit, does not load, or disagrees with itself.
     """
     manifest = artifact.manifest
-    if spec is not None:
-        check_fit(manifest, spec)
+    if manifest.algorithm == "remote":
+        raise ScorerError(f"model {artifact.digest} answers elsewhere: name the model that is served there")
     width = len(manifest.inputs)
     graph = OnnxGraph(artifact.files[MODEL], width)
     if FOREST in artifact.files:

@@ -54,7 +54,7 @@ class OnnxGraph:
         return flat
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OnnxModel(Described):
     """A model of which only the graph is known."""
 

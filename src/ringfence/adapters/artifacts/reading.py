@@ -60,7 +60,7 @@ def read_artifact(place: fs.FileSystem, folder: str, expected: str | None = None
             raise ScorerError(f"{folder} holds {name!r}, which no model needs: nothing of it is loaded")
         if name not in manifest.files:
             raise ScorerError(f"{folder} holds {name!r}, which its manifest does not know: take it away")
-    for name in (*manifest.files, MODEL):
+    for name in (*manifest.files, *(() if manifest.algorithm == "remote" else (MODEL,))):
         if name not in names or name not in manifest.files:
             raise ScorerError(f"{name!r} of model {digest} is missing: import the whole artifact again")
     files = {name: _read(place, folder, name) for name in manifest.files}

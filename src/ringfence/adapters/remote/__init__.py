@@ -1,0 +1,5 @@
+"""A model that answers elsewhere, with a deadline, and what protects payments from it when it does not."""
+
+from ringfence.adapters.remote.scorer import Endpoint, RemoteModel
+
+__all__ = ["Endpoint", "RemoteModel"]

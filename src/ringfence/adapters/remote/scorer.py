@@ -1,0 +1,139 @@
+"""A scorer that asks a model service (`POST /invocations`) for rows of its inputs."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated, Final
+
+import httpx
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from ringfence.adapters.remote.guards import CircuitBreaker, RetryBudget
+from ringfence.errors import ScorerError
+from ringfence.scoring.local import Described
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from ringfence.scoring.manifest import Manifest
+
+CHUNK: Final = 512
+"""Rows of one call: each has the deadline to itself."""
+
+_TRIED_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+
+
+class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a model answers: the `parameters` of a manifest whose algorithm is `remote`."""
+
+    url: Annotated[str, Meta(pattern="^https?://[^@?#]+$")]  # a secret has no place in it
+    serves: str = ""  # the version that has to answer; empty: whichever does
+    deadline_ms: Annotated[int, Meta(ge=1, le=60_000)] = 100
+    tries: Annotated[int, Meta(ge=1, le=5)] = 2
+    most_failures: Annotated[int, Meta(ge=1)] = 5  # in a row, until it is left alone
+    rest_ms: Annotated[int, Meta(ge=1)] = 5_000  # for so long
+
+
+class _Answer(msgspec.Struct):
+    model: str
+    probabilities: list[float]
+
+
+class _AgainError(Exception):
+    """Worth another try."""
+
+
+class RemoteModel(Described):
+    """See `scoring.models.Scorer`. It cannot tell contributions."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        digest: str,
+        *,
+        key: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`key` is sent as a bearer token. `ScorerError` where the manifest names no endpoint."""
+        super().__init__(manifest, digest)
+        try:
+            self.endpoint = msgspec.convert(manifest.parameters, Endpoint)
+        except msgspec.ValidationError as error:
+            raise ScorerError(f"model {digest} names no endpoint: {error}") from error
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(headers=headers, limits=httpx.Limits(max_keepalive_connections=4))
+        self._threads = ThreadPoolExecutor(4, "ringfence-remote")
+        self._clock = clock
+        self._budget = RetryBudget()
+        self._breaker = CircuitBreaker(self.endpoint.most_failures, self.endpoint.rest_ms / 1000)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._threads.shutdown(cancel_futures=True)
+        self._http.close()
+
+    def score(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `Scorer.score`: within the deadline for each `CHUNK` rows, or `ScorerError`."""
+        parts = [self._chunk(inputs[start : start + CHUNK]) for start in range(0, len(inputs), CHUNK)]
+        return np.concatenate([np.empty(0), *parts])
+
+    def contributions(self, inputs: NDArray[np.float64]) -> None:
+        """It cannot tell."""
+
+    def _chunk(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        now = self._clock()
+        if not self._breaker.allows(now):
+            raise ScorerError(f"{self.endpoint.url} has failed too often: it is asked again in a while")
+        self._budget.earn()
+        until, tries = now + self.endpoint.deadline_ms / 1000, self.endpoint.tries
+        body = msgspec.json.encode({"inputs": self.inputs, "rows": inputs.tolist()})  # NaN becomes null
+        try:
+            found = self._ask(body, len(inputs), until, tries)
+        except ScorerError:
+            self._breaker.failed(self._clock())
+            raise
+        self._breaker.succeeded()
+        return found
+
+    def _ask(self, body: bytes, count: int, until: float, tries: int) -> NDArray[np.float64]:
+        while True:
+            tries -= 1
+            left = until - self._clock()
+            if left <= 0:
+                raise ScorerError(f"{self.endpoint.url} did not answer within {self.endpoint.deadline_ms} ms")
+            # A thread of its own: the client's time-outs are for each read, the deadline is for all of it.
+            answer = self._threads.submit(self._post, body, left)
+            try:
+                return self._checked(answer.result(left), count)
+            except (TimeoutError, httpx.HTTPError, _AgainError) as error:
+                if tries <= 0 or not self._budget.take():
+                    what = type(error).__name__ if isinstance(error, httpx.HTTPError) else str(error)
+                    raise ScorerError(f"{self.endpoint.url} gives no score: {what or 'too late'}") from error
+
+    def _post(self, body: bytes, seconds: float) -> httpx.Response:
+        headers = {"content-type": "application/json"}
+        return self._http.post(self.endpoint.url, content=body, headers=headers, timeout=seconds)
+
+    def _checked(self, answer: httpx.Response, count: int) -> NDArray[np.float64]:
+        if answer.status_code in _TRIED_AGAIN:
+            raise _AgainError(f"status {answer.status_code}")
+        if answer.status_code != httpx.codes.OK:
+            raise ScorerError(f"{self.endpoint.url} answers with status {answer.status_code}")
+        try:
+            said = msgspec.json.decode(answer.content, type=_Answer)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ScorerError(f"{self.endpoint.url} does not answer as a model service does") from error
+        if self.endpoint.serves and said.model != self.endpoint.serves:
+            raise ScorerError(
+                f"{self.endpoint.url} serves model {said.model[:40]!r}, not {self.endpoint.serves}: deploy "
+                "that one there, or describe this one with `ringfence models remote`"
+            )
+        found = np.array(said.probabilities, np.float64)
+        if len(found) != count or not ((found >= 0) & (found <= 1)).all():
+            raise ScorerError(f"{self.endpoint.url} gives numbers that are no probabilities")
+        return found

@@ -1,0 +1,231 @@
+"""A model that answers elsewhere: over a real socket, with every way of not answering."""
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import msgspec
+import numpy as np
+import pytest
+import uvicorn
+from tests import artifacts
+
+from ringfence.adapters.artifacts import load_scorer, read_folder
+from ringfence.adapters.remote import RemoteModel
+from ringfence.adapters.remote.guards import CircuitBreaker
+from ringfence.api.model_service import ModelService
+from ringfence.errors import ScorerError
+
+ROWS = np.where(np.random.default_rng(2).random((1300, 3)) < 0.1, np.nan, 7.5)
+
+
+class Script(BaseHTTPRequestHandler):
+    """Answers by the server's script, one entry a request; the last one stays."""
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.seen.append((self.headers["authorization"], body))
+        script = self.server.script
+        status, answer, delay = script.pop(0) if len(script) > 1 else script[0]
+        time.sleep(delay)
+        content = answer(body) if callable(answer) else answer
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+class Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """The client hung up, as it should."""
+
+
+@contextmanager
+def scripted(*script):
+    server = Quiet(("127.0.0.1", 0), Script)
+    server.script, server.seen = list(script), []
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield server, f"http://127.0.0.1:{server.server_port}/invocations"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def says(value, model="there"):
+    """Each row gets this probability."""
+    return lambda body: json.dumps({"model": model, "probabilities": [value] * len(body["rows"])}).encode()
+
+
+GOOD = (200, says(0.25), 0)
+
+
+@pytest.fixture
+def remote(tmp_path):
+    """remote(url, **endpoint): the model that a manifest with this endpoint describes."""
+    artifacts.make(tmp_path / "local")
+    local = read_folder(tmp_path / "local").manifest
+    every = []
+
+    def made(url, *, key=None, clock=time.monotonic, **endpoint):
+        parameters = {"url": url, "deadline_ms": 5000, **endpoint}
+        manifest = msgspec.structs.replace(local, algorithm="remote", parameters=parameters, files={})
+        every.append(RemoteModel(manifest, "0123456789abcdef", key=key, clock=clock))
+        return every[-1]
+
+    yield made
+    for one in every:
+        one.close()
+
+
+@contextmanager
+def serving(scorer, **more):
+    config = uvicorn.Config(
+        ModelService(scorer, **more).application(), port=0, log_level="error", lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/invocations"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_our_own_service_gives_the_very_probabilities_of_the_model_in_process(tmp_path, remote):
+    artifacts.make(tmp_path / "m")
+    local = load_scorer(read_folder(tmp_path / "m"))
+    with serving(local, key="secret") as url:
+        model = remote(url, key="secret", serves=local.digest)
+        assert model.score(ROWS).tolist() == local.score(ROWS).tolist()
+        assert model.score(ROWS[:0]).tolist() == []
+        assert model.contributions(ROWS[:1]) is None
+        with pytest.raises(ScorerError, match="status 401"):
+            remote(url, key="wrong").score(ROWS[:1])
+        with pytest.raises(ScorerError, match=f"serves model '{local.digest}', not"):
+            remote(url, key="secret", serves="f" * 16).score(ROWS[:1])
+
+
+def test_rows_go_by_name_with_null_for_unknown_in_calls_of_a_bounded_size(remote):
+    with scripted(GOOD) as (server, url):
+        assert remote(url, key="k").score(ROWS).tolist() == [0.25] * 1300
+    assert [len(body["rows"]) for _, body in server.seen] == [512, 512, 276]
+    assert server.seen[0][0] == "Bearer k"
+    assert server.seen[0][1]["inputs"] == list(artifacts.INPUTS)
+    sent = [value for _, body in server.seen for row in body["rows"] for value in row]
+    assert sum(value is None for value in sent) == np.isnan(ROWS).sum()
+
+
+def test_a_failure_that_may_pass_is_tried_again(remote):
+    with scripted((503, b"busy", 0), GOOD) as (server, url):
+        assert remote(url).score(ROWS[:2]).tolist() == [0.25, 0.25]
+    assert len(server.seen) == 2
+
+
+def test_a_refusal_is_final(remote):
+    with scripted((422, b"{}", 0), GOOD) as (server, url), pytest.raises(ScorerError, match="status 422"):
+        remote(url).score(ROWS[:2])
+    assert len(server.seen) == 1
+
+
+def test_the_deadline_holds_over_all_tries(remote):
+    with scripted((200, says(0.5), 3.0)) as (_, url):
+        model = remote(url, deadline_ms=200, tries=3)
+        begin = time.monotonic()
+        with pytest.raises(ScorerError):
+            model.score(ROWS[:1])
+        assert time.monotonic() - begin < 1.5
+
+
+class Dripping(Script):
+    """Sends one byte now and then: no single read ever waits long."""
+
+    def do_POST(self):
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        for _ in range(60):
+            self.wfile.write(b" ")
+            self.wfile.flush()
+            time.sleep(0.05)
+
+
+def test_the_deadline_holds_against_an_answer_that_drips(remote):
+    with scripted(GOOD) as (server, url):
+        server.RequestHandlerClass = Dripping
+        begin = time.monotonic()
+        with pytest.raises(ScorerError):
+            remote(url, deadline_ms=200, tries=1).score(ROWS[:1])
+        assert time.monotonic() - begin < 1.5
+
+
+def test_an_endpoint_that_fails_is_left_alone_and_then_asked_once(remote):
+    now = [0.0]
+    with scripted((500, b"", 0)) as (server, url):
+        model = remote(url, clock=lambda: now[0], tries=1, most_failures=3, rest_ms=10_000)
+        for _ in range(5):
+            with pytest.raises(ScorerError):
+                model.score(ROWS[:1])
+        assert len(server.seen) == 3
+        now[0] = 11.0
+        server.script[:] = [GOOD]
+        assert model.score(ROWS[:1]).tolist() == [0.25]
+        assert model.score(ROWS[:1]).tolist() == [0.25]
+        assert len(server.seen) == 5
+
+
+def test_a_test_that_fails_leaves_the_circuit_open():
+    breaker = CircuitBreaker(1, 10)
+    breaker.failed(0)
+    assert breaker.allows(10)
+    breaker.failed(10)
+    assert not breaker.allows(19)
+    assert breaker.allows(20)
+
+
+def test_retries_do_not_double_the_load_of_an_endpoint_that_always_fails(remote):
+    with scripted((503, b"", 0)) as (server, url):
+        model = remote(url, tries=3, most_failures=10_000)
+        for _ in range(40):
+            with pytest.raises(ScorerError):
+                model.score(ROWS[:1])
+    assert 40 <= len(server.seen) <= 40 + 10 + 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"no json",
+        b"{}",
+        b'{"model": "x", "probabilities": [0.5, 0.5]}',
+        b'{"model": "x", "probabilities": [1.5]}',
+        b'{"model": "x", "probabilities": [null]}',
+        b'{"model": "x", "probabilities": ["0.5"]}',
+    ],
+)
+def test_an_answer_that_is_none_never_becomes_a_score(remote, answer):
+    with scripted((200, answer, 0)) as (_, url), pytest.raises(ScorerError):
+        remote(url).score(ROWS[:1])
+
+
+def test_nobody_at_the_address_is_an_error_of_ours_without_the_key(remote):
+    with pytest.raises(ScorerError, match="gives no score: ConnectError") as caught:
+        remote("http://127.0.0.1:9/invocations", key="secret", tries=1).score(ROWS[:1])
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x", "http://user:word@x/y", "http://x/y?token=z"])
+def test_an_address_that_is_none_or_holds_a_secret_is_refused(remote, url):
+    with pytest.raises(ScorerError, match="names no endpoint"):
+        remote(url)
