@@ -104,6 +104,7 @@ class Runner:
         self._snapshots = snapshots
         self._snapshotting = snapshotting
         self.snapshot_problem: StoreError | None = None  # of the last one that ended in the background
+        self._ends: dict[str, int] | None = None  # of the topics that follow the events
         self.saved_offset = 0
         self.saved_ms = clock.now_ms()
 
@@ -241,7 +242,10 @@ class Runner:
 
     def _commit(self, works: Sequence[Work]) -> None:
         begin = self.pipeline.stopwatch()
-        ends = {topic: self.journal.log.end_offset(topic) for topic in (DECISIONS, FLAG_MATCHES)}
+        ends = self._ends or {
+            topic: self.journal.log.end_offset(topic) for topic in (DECISIONS, FLAG_MATCHES)
+        }
+        self._ends = None  # unknown where the commit fails
         batches: list[LogBatch] = []
         for work in works:
             events = work.admitted.events
@@ -256,6 +260,7 @@ class Runner:
         bad = [record for work in works for record in (*work.bad, *work.admitted.conflicts)]
         if batches or bad:
             self.journal.commit(batches, bad_records=bad, now_ms=self._clock.now_ms())
+        self._ends = ends
         self.seconds["encode"] += encoded - begin
         self.seconds["commit"] += self.pipeline.stopwatch() - encoded
 

@@ -1,4 +1,4 @@
-"""Single payments over a socket: the short way answers as the application would, whatever the cut of a request."""
+"""Single payments over a socket: the short way answers as the application would, whatever the cut."""
 
 import json
 import socket

@@ -49,7 +49,7 @@ One float64 column per feature follows, null where it is unknown; the schema's m
 
 _PLAIN: Final = pa.ipc.IpcWriteOptions()
 _PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
-_WORTH_PACKING: Final = 64
+_WORTH_PACKING: Final = 256
 
 
 class Reason(msgspec.Struct, frozen=True):

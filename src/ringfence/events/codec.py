@@ -12,7 +12,7 @@ import pyarrow as pa
 from ringfence.errors import CorruptError
 from ringfence.events.batch import EventBatch
 
-_COMPRESS_FROM_ROWS: Final = 64
+_COMPRESS_FROM_ROWS: Final = 256
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 _PLAIN: Final = pa.ipc.IpcWriteOptions()
 _REQUIRED: Final = frozenset({"kind", "event_time_ms"})

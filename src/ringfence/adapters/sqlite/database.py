@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.migrate import migrate
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.statements import SQL
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE_BYTES = 16 * 1024  # large payloads go in twice as fast as with 4 KiB; see docs/decisions/0010
-CHECKPOINT_BYTES = (
-    16 * 1024 * 1024
-)  # the log is copied into the file this often: the longest stall of an append
+CHECKPOINT_BYTES = 64 * 1024 * 1024  # the writer copies the log into the file itself where nobody else has
 CACHE_BYTES = 16 * 1024 * 1024
 
 
@@ -36,6 +35,7 @@ class Database:
         self._idle: deque[sqlite3.Connection] = deque()
         self._readers: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
+        self._checkpointer: Checkpointer | None = None
         if read_only:
             if not path.exists():
                 raise StoreError(f"{path} does not exist: there is no store here yet")
@@ -43,6 +43,7 @@ class Database:
         with self._errors():
             _create_private(path)
             self._writer = self._connect_writer()
+        self._checkpointer = Checkpointer(self._connect_plain, self._write_lock)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -58,6 +59,8 @@ class Database:
                 try:
                     yield connection
                     connection.execute("COMMIT")
+                    if self._checkpointer is not None:
+                        self._checkpointer.note()
                 except BaseException:
                     if connection.in_transaction:  # a full disk has rolled back already
                         connection.execute("ROLLBACK")
@@ -87,6 +90,8 @@ class Database:
     def close(self) -> None:
         """Close every connection; the writer's last one folds the write-ahead log into the file."""
         self.closed = True
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         for connection in self._readers:
             connection.close()
         self._readers.clear()
@@ -96,9 +101,7 @@ class Database:
             self._writer = None
 
     def _connect_writer(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = self._connect_plain()
         try:
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -106,12 +109,15 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // PAGE_BYTES}")
-            connection.execute(f"PRAGMA journal_size_limit = {4 * CHECKPOINT_BYTES}")
+            connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_BYTES}")
             migrate(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _connect_plain(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
     def _connect_reader(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
