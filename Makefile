@@ -19,6 +19,7 @@ demo: setup
 	@$(RUN)/python scripts/demo.py
 
 test: setup check
+	@$(RUN)/python scripts/browser.py
 	$(RUN)/pytest -n 2 -q
 
 check: setup

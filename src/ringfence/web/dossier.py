@@ -32,7 +32,7 @@ class Dossier:
     parties: list[tuple[str, str, int]]  # entity, id, payments that the store knows of it
     facts: dict[str, Any]  # other fields of the payment
     reasons: list[Reason]
-    fired: list[Rule]
+    rules: dict[str, Rule]  # of the version that decided
     shadow: list[Rule]
     features: dict[str, list[tuple[str, float | None]]]  # by entity
 
@@ -47,7 +47,7 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
     event = server.stored.event_at(decision.offset)
     payment = event_json(*event) if event is not None else {}
     ruleset = dashboard.rules(decision.versions["rules"])
-    by_id = {rule.id: rule for rule in ruleset.rules} if ruleset else {}
+    by_id = {rule.id: rule for rule in ruleset.every_rule} if ruleset else {}
     kinds = {column: kind for kind, column in ENTITY_KEYS.items()}
     parties = [
         (kinds[name], str(value), payments_of(dashboard, kinds[name], str(value)))
@@ -62,7 +62,7 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
         parties,
         facts,
         decision.explain(ruleset) if ruleset else [],
-        [by_id[rule] for rule in decision.rules if rule in by_id],
+        by_id,
         [by_id[rule] for rule in decision.shadow_rules if rule in by_id],
         _by_entity(decision.features),
     )

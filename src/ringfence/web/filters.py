@@ -13,6 +13,7 @@ from ringfence.adapters.finder.query import LISTS
 from ringfence.api.reading import CURSOR, is_card, parse_cursor
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import Outcome
+from ringfence.web.rendering import when
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +48,9 @@ class DecisionFilter:
         since = self._read("since", _time_ms, 0)
         until = self._read("until", _time_ms, Wanted().until_ms)
         score = self._read("min_score", _score, 0.0)
+        for name in ("since", "until"):  # as the form's own field wants it
+            if self.given[name] and name not in self.problems:
+                self.given[name] = when(_time_ms(self.given[name]), seconds=False).replace(" ", "T")
         amount = self._read("min_amount", float, 0.0) or None
         return Wanted(tuple(terms), self.outcomes, since, until, score, amount, self.before)
 

@@ -17,6 +17,7 @@ _SHARED_VALUES: Final = 12  # of which others are looked for
 _THEIR_PAYMENTS: Final = 100  # of each value
 _CROWD: Final = 2000  # payments from which on a value connects nobody: a large shop, a gateway's address
 _SHOWN: Final = 12
+_WEAK: Final = frozenset({"merchant", "terminal", "ip"})  # shared by strangers every day
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,12 @@ def neighbours_of(finder: Finder, entity: str, entity_id: str) -> list[Shared]:
     ranked = [
         (finder.count(Wanted(terms=(Term(*value),))), value, seen) for value, seen in counts.most_common(60)
     ]
-    ranked.sort(key=lambda item: item[0] >= _CROWD)  # crowds last, else as often as they were seen
+    ranked.sort(key=lambda item: (item[0] >= _CROWD, item[1][0] in _WEAK))  # else as often as they were seen
     shared = [
         _look(finder, entity, entity_id, Shared(kind, name, seen, payments, [], payments >= _CROWD))
         for payments, (kind, name), seen in ranked[:_SHARED_VALUES]
     ]
-    return sorted(shared, key=lambda one: (one.is_crowd, -len(one.others), -one.own))
+    return sorted(shared, key=lambda one: (one.is_crowd, one.kind in _WEAK, -len(one.others), -one.own))
 
 
 def _look(finder: Finder, entity: str, entity_id: str, value: Shared) -> Shared:
@@ -58,5 +59,10 @@ def _look(finder: Finder, entity: str, entity_id: str, value: Shared) -> Shared:
     column = ENTITY_KEYS[entity]
     others = Counter(row[column] for row in rows if row[column] and row[column] != entity_id)
     return Shared(
-        value.kind, value.value, value.own, value.payments, others.most_common(_SHOWN), is_crowd=False
+        value.kind,
+        value.value,
+        value.own,
+        value.payments,
+        others.most_common(3 if value.kind in _WEAK else _SHOWN),
+        is_crowd=False,
     )

@@ -42,7 +42,7 @@ async def decisions(request: Request) -> Response:
         "asked": asked,
         "found": found,
         "next": asked.address(found.after) if found.after else None,
-        "behind": dashboard.finder.behind,
+        "behind": behind if (behind := dashboard.finder.behind) > _FRESH_ROWS else 0,
         "entities": list(ENTITY_KEYS),
         "rules": [rule.id for rule in dashboard.server.runner.pipeline.rules.ruleset.rules],
     }

@@ -10,11 +10,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.access.principal import Role
+from ringfence.adapters.finder import Wanted
 from ringfence.api.problems import Refusal
 from ringfence.api.reading import is_card
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES, Outcome
 from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.pages_decisions import freshen
 from ringfence.web.pages_errors import Stop
 from ringfence.web.pulse import SECONDS, Sieve
 from ringfence.web.rendering import render
@@ -29,6 +31,7 @@ PATH: Final = "/"  # in the navigation
 FRAME_SECONDS: Final = 0.5
 ROWS_A_FRAME: Final = 8
 _FIGURES_EVERY: Final = 2  # frames
+_LATEST: Final = 30  # decisions that are there to begin with
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -38,9 +41,12 @@ async def live(request: Request) -> Response:
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     figures = dashboard.pulse.figures()
+    await asyncio.to_thread(freshen, dashboard)
+    latest = await asyncio.to_thread(dashboard.finder.find, Wanted(), _LATEST)
     values = {
         "figures": figures,
         "figures_json": _ENCODER.encode(figures).decode(),
+        "latest_json": _ENCODER.encode(latest.rows[::-1]).decode(),
         "seconds": SECONDS,
         "entities": list(ENTITY_KEYS),
         "rows_a_second": round(ROWS_A_FRAME / FRAME_SECONDS),
@@ -53,7 +59,7 @@ async def live(request: Request) -> Response:
 async def stream(
     request: Request,
     outcome: Outcome = Outcome.APPROVE,
-    min_score: Annotated[float, Query(ge=0, le=100)] = 0.0,
+    min_score: Annotated[str, Query(pattern=r"^(\d{1,3}(\.\d*)?)?$")] = "",
     entity: str = "",
     entity_id: Annotated[str, Query(max_length=4096)] = "",
 ) -> Response:
@@ -65,7 +71,7 @@ async def stream(
     if len(dashboard.server.hub) + dashboard.watchers >= dashboard.server.settings.most_streams:
         raise Refusal(503, "too_many_streams", "too many streams are open: close one")
     named = (entity, entity_id) if entity_id else (None, None)
-    sieve = Sieve(OUTCOMES.index(outcome), min_score, *named)
+    sieve = Sieve(OUTCOMES.index(outcome), float(min_score or 0), *named)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(_frames(dashboard, sieve), media_type="text/event-stream", headers=headers)
 

@@ -37,9 +37,8 @@ async def quarantine(
 
 def _listed(dashboard: Dashboard, reason: str, source: str, waiting: bool) -> dict[str, Any]:
     store = dashboard.store.quarantine
-    which = {"reason": reason or None, "source": source or None, "waiting": waiting}
     return {
-        "records": store.records(**which, limit=_SHOWN),
+        "records": store.records(reason=reason or None, source=source or None, waiting=waiting, limit=_SHOWN),
         "counts": store.counts(),
         "asked": {"reason": reason, "source": source, "waiting": waiting},
         "outcomes": None,

@@ -28,7 +28,7 @@ _FASTEST_US: Final = 20.0
 _PER_OCTAVE: Final = 10  # a percentile is told to within 7 %
 _LATENCY_BINS: Final = 180
 _SHOWN: Final = ("customer_id", "card_id", "merchant_id", "country", "channel", "currency")
-_TOP_RULES: Final = 8
+_TOP_RULES: Final = 6
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class _Second:
     scores: NDArray[np.int64] = field(default_factory=lambda: np.zeros(SCORE_BINS, np.int64))
     latencies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_LATENCY_BINS, np.int64))
     rules: Counter[str] = field(default_factory=Counter)
-    volume: Counter[str] = field(default_factory=Counter)
+    volume: dict[str, float] = field(default_factory=dict)
     degraded: int = 0
 
 
@@ -88,7 +88,10 @@ class Pulse:
             self._forget(last)
             seconds = [second for second in self._seconds if second.at < last]
             rules: Counter[str] = sum((second.rules for second in seconds), Counter())
-            volume: Counter[str] = sum((second.volume for second in seconds), Counter())
+            volume: dict[str, float] = {}
+            for second in seconds:
+                for currency, amount in second.volume.items():
+                    volume[currency] = volume.get(currency, 0.0) + amount
             series = np.zeros((SECONDS, len(OUTCOMES)), np.int64)
             for second in seconds:
                 series[second.at - last + SECONDS] = second.outcomes
@@ -104,7 +107,10 @@ class Pulse:
             "scores": scores.tolist(),
             "latency_ms": {name: _percentile(latencies, share) for name, share in _PERCENTILES.items()},
             "rules": rules.most_common(_TOP_RULES),
-            "volume": [(name, round(amount, 2)) for name, amount in volume.most_common(3)],
+            "volume": [
+                (name, round(amount, 2))
+                for name, amount in sorted(volume.items(), key=lambda item: -item[1])[:3]
+            ],
             "degraded": degraded,
         }
 
@@ -132,7 +138,7 @@ class Pulse:
         currencies = payments.column("currency").to_pylist()
         for currency, amount in zip(currencies, payments.amount.tolist(), strict=True):
             if not math.isnan(amount):
-                second.volume[currency or ""] += amount  # type: ignore[assignment] # a counter of money
+                second.volume[currency or ""] = second.volume.get(currency or "", 0.0) + amount
 
 
 _PERCENTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}

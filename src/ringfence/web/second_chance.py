@@ -35,9 +35,7 @@ async def give(server: Server, records: Sequence[QuarantinedRecord]) -> Counter[
         outcomes.update(found)
         marks = [Replayed(record.id, outcome) for record, outcome in zip(group, found, strict=True)]
         now_ms = server.clock.now_ms()
-        await asyncio.to_thread(
-            lambda marks=marks, now_ms=now_ms: server.session.store.commit(replayed=marks, now_ms=now_ms)
-        )
+        await asyncio.to_thread(server.session.store.commit, replayed=marks, now_ms=now_ms)
     return outcomes
 
 

@@ -127,7 +127,7 @@ async def _own_form(scope: Any, receive: Any, headers: Headers, session: Session
     if not session.id or site not in ("same-origin", "none") or not session.proves(token):
         raise _Stopped(
             PlainTextResponse(
-                "This form is no longer valid; nothing was changed. Load the page again, then send it once more.",
+                "This form is no longer valid; nothing was changed. Load the page again, then send again.",
                 403,
             )
         )

@@ -62,7 +62,7 @@ class Vitals:
         last = self._signs[-1]
         first = next(sign for sign in self._signs if last.at - sign.at <= _WINDOW_SECONDS)
         took, events = last.at - first.at, last.offset - first.offset
-        found = []
+        found: list[tuple[str, float, float]] = []
         for stage in (name for name in STAGES if name in last.seconds):
             spent = last.seconds[stage] - first.seconds.get(stage, 0.0)
             found.append((stage, spent / took if took else 0.0, 1e6 * spent / events if events else 0.0))

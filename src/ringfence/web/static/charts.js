@@ -26,7 +26,7 @@ const charts = (() => {
     let chart = null;
     const draw = () => {
       chart?.destroy();
-      chart = new uPlot({ ...box(), padding: [8, 8, 0, 0], legend: { show: false }, cursor: { y: false, points: { show: false } }, ...options() }, data, element);
+      chart = new uPlot({ ...box(), padding: [8, 16, 0, 0], legend: { show: false }, cursor: { y: false, points: { show: false } }, ...options() }, data, element);
     };
     draw();
     drawn.set(element, draw);
@@ -61,7 +61,7 @@ const charts = (() => {
     return plot(element, () => ({
       cursor: { drag: { x: true, y: false }, points: { show: false } },
       scales: { y: counts },
-      axes: [axis({ size: 24 }), axis({ values: (_u, at) => at.map(short), size: 48 })],
+      axes: [axis({ size: 36 }), axis({ values: (_u, at) => at.map(short), size: 48 })],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       series: [{}, ...names.map(dots)],
     }), data);
@@ -114,7 +114,7 @@ const charts = (() => {
   function recentDays(element, chart) {
     return plot(element, () => ({
       scales: { y: counts },
-      axes: [axis({ size: 24 }), axis({ values: (_u, at) => at.map(short), size: 48 })],
+      axes: [axis({ size: 36 }), axis({ values: (_u, at) => at.map(short), size: 48 })],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       series: [{}, ...chart.lines.map((line) => ({ stroke: color(line.color), width: 1.5, points: { show: false } }))],
     }), [chart.time, ...chart.lines.map((line) => line.values)]);

@@ -117,9 +117,9 @@ document.addEventListener("DOMContentLoaded", () => {
     return mark;
   }
 
-  function line(decision) {
+  function line(decision, kind) {
     const row = document.createElement("tr");
-    row.className = "fresh";
+    row.className = kind;
     const entity = (kind, id) => (id ? link(`/entities/${kind}/${encodeURIComponent(id)}`, id) : "");
     const why = document.createDocumentFragment();
     for (const reason of decision.reasons) {
@@ -128,7 +128,7 @@ document.addEventListener("DOMContentLoaded", () => {
       code.textContent = reason;
       why.append(code, " ");
     }
-    cell(row, new Date(decision.event_time_ms).toISOString().replace("T", " ").slice(0, 19), "num");
+    cell(row, new Date(decision.event_time_ms).toISOString().slice(11, 19), "num");
     cell(row, badge(decision.outcome));
     cell(row, number(decision.score), "r num");
     cell(row, decision.amount === null ? "–" : `${number(decision.amount, 2)} ${decision.currency ?? ""}`, "r num");
@@ -141,16 +141,19 @@ document.addEventListener("DOMContentLoaded", () => {
     return row;
   }
 
+  function add(decisions, kind) {
+    if (!decisions.length) return;
+    feed.prepend(...decisions.reverse().map((decision) => line(decision, kind)));
+    while (feed.rows.length > rowsKept) feed.deleteRow(-1);
+    document.getElementById("feed-empty").hidden = true;
+  }
+
   function take(frame) {
     if (frame.figures) show(frame.figures);
     const now = performance.now();
     const paused = pause.getAttribute("aria-pressed") === "true";
     if (paused) held += frame.seen;
-    else if (frame.rows.length) {
-      feed.prepend(...frame.rows.reverse().map(line));
-      while (feed.rows.length > rowsKept) feed.deleteRow(-1);
-      document.getElementById("feed-empty").hidden = true;
-    }
+    else add(frame.rows, "fresh");
     recent = recent.filter(([at]) => now - at < 5000);
     recent.push([now, frame.seen, frame.rows.length]);
     tell(paused);
@@ -200,5 +203,6 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 
   show(JSON.parse(live.dataset.figures));
+  add(JSON.parse(live.dataset.latest), "");
   open();
 });

@@ -1,0 +1,81 @@
+"""Every page in a real browser: it shows what it should, all can use it, and it asks nothing of others."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from tests.web.sample import CARD, HOSTILE
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+PAGES = {
+    "/": ["Decisions per second", "tx-0311"],
+    "/decisions": ["decisions", "card-7", "tx-0500"],
+    "/decisions?outcome=decline": ["CARD_TESTING"],
+    "/decisions/tx-0311": ["Many small amounts on one card", "count_small_10m", "chargeback"],
+    f"/decisions/{quote(f'tx/{HOSTILE}', safe='')}": [HOSTILE],
+    f"/entities/card/{CARD}": ["watch list", "count_1d", "device-2"],
+    "/entities/customer/customer-7": ["44", HOSTILE],
+    f"/entities/merchant/{quote(HOSTILE, safe='')}": [HOSTILE],
+    "/streams": ["decisions", "finder"],
+    "/streams/events?offset=0": ["profile", "list_entry", "transaction_id"],
+    "/streams/decisions?key=tx-0311": ["CARD_TESTING"],
+    "/quarantine": ["unparsable_time", "malformed"],
+    "/system": ["Events per second", "late_event", "commit"],
+}
+
+
+def violations(page):
+    """What axe-core finds, told shortly."""
+    page.evaluate(AXE)
+    found = page.evaluate("rules => axe.run(document, rules)", RULES)
+    return [
+        (one["id"], [f"{node['target']} {node['failureSummary']}" for node in one["nodes"][:3]])
+        for one in found["violations"]
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_shows_what_it_should_and_no_name_becomes_part_of_it(site, watched, path):
+    page = watched.open(site.url + path)
+    page.wait_for_load_state("networkidle") if path != "/" else page.wait_for_selector("#feed tr")
+    text = page.locator("main").inner_text()
+    assert [part for part in PAGES[path] if part.lower() not in text.lower()] == []
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("main script, main img").count() == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/decisions",
+        "/decisions/tx-0311",
+        f"/entities/card/{CARD}",
+        "/streams",
+        "/streams/events?offset=0",
+        "/quarantine",
+        "/system",
+        "/nothing/here",
+    ],
+)
+def test_everybody_can_use_it_in_light_and_dark(site, watched, path):
+    page = watched.open(site.url + path, color_scheme="light")
+    page.wait_for_timeout(700)
+    assert violations(page) == []
+    page.get_by_role("button", name="Theme").click()
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert violations(page) == []
+    if path == "/nothing/here":
+        watched.faults.clear()  # the browser notes the 404
+
+
+def test_the_door_can_be_used_by_everybody_too(locked, watched):
+    for scheme in ("light", "dark"):
+        assert violations(watched.open(locked.url, color_scheme=scheme)) == []
+
+
+def test_a_narrow_screen_scrolls_in_one_direction_only(site, watched):
+    page = watched.open(f"{site.url}/decisions", viewport={"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
