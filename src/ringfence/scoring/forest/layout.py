@@ -67,9 +67,10 @@ def checked(arrays: Mapping[str, Any], width: int) -> dict[str, NDArray[Any]]:
     if set(arrays) != set(_TYPES):
         raise ScorerError(f"the forest has the arrays {', '.join(sorted(arrays)) or 'none'}: {_REMEDY}")
     for name, kind in _TYPES.items():
-        if arrays[name].dtype != kind or arrays[name].ndim != 1:
+        if not np.can_cast(arrays[name].dtype, kind, "safe") or arrays[name].ndim != 1:
             raise ScorerError(f"array {name} of the forest is not of {np.dtype(kind)}: {_REMEDY}")
-    found = {name: np.ascontiguousarray(arrays[name]) for name in _TYPES}
+    found = {name: np.array(arrays[name], kind) for name, kind in _TYPES.items()}
+    _count_lone_leaves(found)
     count, inner = len(found["feature"]), found["feature"] >= 0
     sizes = {len(found[name]) for name in _TYPES if name != "root"}
     children = np.concatenate([found["left"][inner], found["right"][inner]])
@@ -85,6 +86,17 @@ def checked(arrays: Mapping[str, Any], width: int) -> dict[str, NDArray[Any]]:
     if not sound:
         raise ScorerError(f"the forest's nodes are no trees over {width} inputs: {_REMEDY}")
     return found
+
+
+def _count_lone_leaves(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """A tree that is one leaf comes without a cover from LightGBM; any will do."""
+    roots = arrays["root"][(arrays["root"] >= 0) & (arrays["root"] < min(map(len, _of_nodes(arrays))))]
+    lone = roots[(arrays["feature"][roots] < 0) & (arrays["cover"][roots] == 0)]
+    arrays["cover"][lone] = 1.0
+
+
+def _of_nodes(arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    return [array for name, array in arrays.items() if name != "root"]
 
 
 _REMEDY: Final = "the artifact is damaged or of another version; train the model again"
