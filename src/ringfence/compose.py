@@ -32,6 +32,7 @@ from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
 from ringfence.events.seen import SeenIds
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
+from ringfence.features.precompile import compiled_side_by_side
 from ringfence.features.spec import FeatureSpec
 from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
@@ -107,9 +108,10 @@ _EXAMPLES: Final = (
 def warm_up(definitions: Definitions) -> None:
     """Have every kernel compiled, or read from the compile cache, before anything waits for it."""
     mapping, tokenizer, now_ms = load_mapping("canonical"), Tokenizer(bytes(32)), SystemClock().now_ms()
-    pieces = [read_original(_HEADER + line, "csv", mapping, tokenizer, now_ms) for line in _EXAMPLES]
-    events = EventBatch.concat([piece.events for piece in pieces])
-    SeenIds().admit(events.hashes("transaction_id", 0), 0)
+    with compiled_side_by_side():
+        pieces = [read_original(_HEADER + line, "csv", mapping, tokenizer, now_ms) for line in _EXAMPLES]
+        events = EventBatch.concat([piece.events for piece in pieces])
+        SeenIds().admit(events.hashes("transaction_id", 0), 0)
     Pipeline(definitions.spec, definitions.rules).step(events)
 
 

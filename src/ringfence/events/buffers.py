@@ -10,7 +10,14 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NO_BYTES = np.empty(0, np.uint8)
+
+def _fixed(array: NDArray[Any]) -> NDArray[Any]:
+    """Never written to: compiled code has one type for Arrow's memory, part of which is writable."""
+    array.flags.writeable = False
+    return array
+
+
+_NO_BYTES = _fixed(np.empty(0, np.uint8))
 
 
 def is_text(values: Any) -> bool:
@@ -29,11 +36,12 @@ def spans(values: Any) -> tuple[NDArray[np.uint8], NDArray[np.int32] | NDArray[n
     kind = values.type
     wide = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     _, offsets, data = values.buffers()
+    width: Any = np.int64 if wide else np.int32
     if offsets is None or not len(values):
-        return _NO_BYTES, np.zeros(len(values) + 1, np.int64)
-    every: Any = np.frombuffer(offsets, np.int64 if wide else np.int32)
-    mine = every[values.offset : values.offset + len(values) + 1]
-    return (_NO_BYTES if data is None else np.frombuffer(data, np.uint8)), mine
+        return _NO_BYTES, _fixed(np.zeros(len(values) + 1, width))
+    every = np.frombuffer(offsets, width)
+    mine = _fixed(every[values.offset : values.offset + len(values) + 1])
+    return (_NO_BYTES if data is None else _fixed(np.frombuffer(data, np.uint8))), mine
 
 
 def null_mask(values: Any) -> NDArray[np.bool_] | None:

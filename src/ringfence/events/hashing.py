@@ -26,8 +26,7 @@ def hash_text(text: str, seed: int) -> int:
     >>> hash_text("card-1", 0) == hash_text("card-1", 0) != hash_text("card-1", 1)
     True
     """
-    data = np.frombuffer(text.encode(), np.uint8)
-    return int(_hash(data, np.array([0, len(data)], np.int32), seed)[0])
+    return int(hash_column(pa.array([text]), seed)[0])
 
 
 def hash_column(values: Any, seed: int) -> NDArray[np.int64]:

@@ -69,6 +69,12 @@ class Engine:
                 if need != at.DONE:
                     self._state = states.grow(self._state, need)
 
+    def compile(self, kernel: Any) -> None:
+        """Have `measure` or `forget_expired` compiled as `run` calls it, without any event."""
+        rows, places = np.empty((0, self._compiled.input_columns), np.int64), np.empty((1, 2))
+        arguments = (rows, places, 0, np.empty((len(self.spec.features), 0)), 0)
+        kernel(self._state, self._compiled.program, *(arguments if kernel is measure else ()))
+
     def _input(self, batch: EventBatch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The batch's transactions and labels as the kernel takes them."""
         compiled = self._compiled

@@ -51,6 +51,14 @@ def inlined(function: F) -> F:
     return compiled
 
 
+def is_kept(function: Any) -> bool:
+    """Whether the compile cache may hold machine code of this entry; true where nothing is compiled."""
+    if config.DISABLE_JIT:
+        return True
+    found = Path(function._cache.cache_path).glob(f"*.{function.__name__}-*.nbc")  # noqa: SLF001 (Numba shows it nowhere else)
+    return any(found)
+
+
 @cache
 def cache_folder(home: Path) -> Path:
     """Where the machine code of kernels in the folder `home` is kept, by the content of all of them and ours.

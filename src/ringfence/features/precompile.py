@@ -1,0 +1,58 @@
+"""The engine's kernels compiled side by side: `python -m ringfence.features.precompile measure` does one.
+
+Numba compiles one function at a time in a process. The first start on a machine waits for the longest part
+instead of the sum; what a process has compiled, the others find in the compile cache.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.features.engine import Engine
+from ringfence.features.kernel.jit import is_kept
+from ringfence.features.kernel.measure import forget_expired, measure
+from ringfence.features.spec import FeatureSpec, entity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KERNELS: Final[dict[str, Any]] = {"measure": measure, "forget_expired": forget_expired}
+
+
+@contextmanager
+def compiled_side_by_side() -> Iterator[None]:
+    """While the block runs, what the compile cache lacks is compiled; on leaving it is there.
+
+    Where a process fails, whoever calls the kernel compiles it.
+    """
+    lacking = [name for name, kernel in _KERNELS.items() if not is_kept(kernel)]
+    children = [
+        subprocess.Popen(  # noqa: S603 (this interpreter and a name of ours)
+            [sys.executable, "-m", "ringfence.features.precompile", name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for name in lacking
+    ]
+    try:
+        yield
+        for child in children:
+            child.wait()
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def main(name: str) -> None:
+    """Compile one kernel."""
+    engine = Engine(FeatureSpec.of(entity("card").count("1d")))
+    engine.compile(_KERNELS[name])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
