@@ -133,8 +133,9 @@ def explain(
     parent: NDArray[np.int32],
     before: NDArray[np.int32],
     share: NDArray[np.float64],
-    points: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    needed: NDArray[np.int32],
+    every_point: NDArray[np.float64],
+    every_weight: NDArray[np.float64],
     met: NDArray[np.uint8],
     product: NDArray[np.float64],
     out: NDArray[np.float64],
@@ -142,13 +143,16 @@ def explain(
     """Adds the Shapley value of each input to `out` (n, n_inputs).
 
     `before[i]` is the nearest node above i that was reached by a condition on the same input, -1 for none;
-    `share[i]` the part of the cover that all conditions on that input up to i let through. `met` (nodes of
-    the largest tree) and `product` (those, n_points) are scratch.
+    `share[i]` the part of the cover that all conditions on that input up to i let through. Tree t's integrals
+    need `needed[t]` points: row `needed[t] - 1` of `every_point`. `met` (nodes of the largest tree) and
+    `product` (those, n_points) are scratch.
     """
     for row in range(inputs.shape[1]):
         for tree in range(root.size):
             begin = root[tree]
             end = root[tree + 1] if tree + 1 < root.size else feature.size
+            points = every_point[needed[tree] - 1, : needed[tree]]
+            weights = every_weight[needed[tree] - 1]
             for q in range(points.size):
                 product[0, q] = weights[q]
             for node in range(begin + 1, end):

@@ -58,6 +58,7 @@ class Paths(NamedTuple):
 
     before: NDArray[np.int32]
     share: NDArray[np.float64]
+    needed: NDArray[np.int32]
     points: NDArray[np.float64]
     weights: NDArray[np.float64]
 
@@ -166,7 +167,7 @@ def sieve(nodes: Nodes) -> Sieve | None:
 
 
 def paths(nodes: Nodes) -> Paths:
-    """What conditions let through, and points of an integral that is exact for the deepest path."""
+    """What conditions let through, and points at which integrals are exact for each tree's longest path."""
     count = len(nodes.feature)
     before = np.full(count, -1, np.int32)
     share = np.ones(count)
@@ -183,5 +184,11 @@ def paths(nodes: Nodes) -> Paths:
         passed = nodes.cover[node] / nodes.cover[parent]
         share[node] = passed * (share[last] if last >= 0 else 1.0)
         inputs[node] = inputs[parent] + (last < 0)
-    points, weights = np.polynomial.legendre.leggauss(max(1, (int(inputs.max()) + 1) // 2))
-    return Paths(before, share, (points + 1) / 2, weights / 2)
+    longest = np.maximum.reduceat(inputs, nodes.root)
+    needed = np.maximum(1, (longest + 1) // 2).astype(np.int32)
+    most = int(needed.max())
+    points, weights = np.zeros((most, most)), np.zeros((most, most))
+    for row in range(most):
+        at, weight = np.polynomial.legendre.leggauss(row + 1)
+        points[row, : row + 1], weights[row, : row + 1] = (at + 1) / 2, weight / 2
+    return Paths(before, share, needed, points, weights)
