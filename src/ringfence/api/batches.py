@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from ringfence.access.principal import Principal
     from ringfence.api.outcomes import Result
     from ringfence.api.server import Server
-    from ringfence.events.bad import BadRecord
-    from ringfence.events.batch import EventBatch
 
-CHUNK: Final = 2048  # records handed to the decider together
-_AHEAD: Final = 2  # chunks under way at once
+CHUNK: Final = 4096  # records handed to the decider together
+_AHEAD: Final = 3  # chunks under way at once
 _TOGETHER: Final = 64  # records of a chunk that shares its step with other requests
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -35,12 +33,13 @@ async def take(
         raise overloaded()
     async with server.batches:
         results: list[Result] = []
+        decode, now_ms = server.decoding.of_batch(), server.clock.now_ms
         under_way: deque[asyncio.Future[list[Result]]] = deque()
         async for first, chunk in _chunks(server, scope, receive):
             server.charge(caller, len(chunk))
             while len(under_way) >= _AHEAD:
                 results += await under_way.popleft()
-            prepared = await asyncio.to_thread(_prepare, server, chunk) if len(chunk) > _TOGETHER else None
+            prepared = await asyncio.to_thread(decode, chunk, now_ms()) if len(chunk) > _TOGETHER else None
             future = server.decider.ask(
                 chunk,
                 "http batch",
@@ -53,10 +52,6 @@ async def take(
         while under_way:
             results += await under_way.popleft()
         return results
-
-
-def _prepare(server: Server, chunk: list[bytes]) -> tuple[EventBatch, list[BadRecord]]:
-    return server.decoding(chunk, server.clock.now_ms())
 
 
 def encode(results: list[Result]) -> Iterator[bytes]:

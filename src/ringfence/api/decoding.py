@@ -6,22 +6,27 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
+from ringfence.events.decode import JsonDecoder
+from ringfence.events.decode_block import BlockDecoder
 from ringfence.events.decode_small import SmallDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from ringfence.events.decode import JsonDecoder
     from ringfence.events.tokens import Tokenizer
 
 _SMALL: Final = 256  # records from which the exact way is the faster one
 
 
 class Decoding:
-    """Bytes of one caller never become part of another's record, and one bad record harms no other."""
+    """Turns records into events.
 
-    def __init__(self, tokenizer: Tokenizer, exact: JsonDecoder, seed: int) -> None:
-        self._exact = exact
+    Bytes of one caller never become part of another's record, and one bad record harms no other.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, seed: int) -> None:
+        self._tokenizer = tokenizer
+        self._exact = JsonDecoder(tokenizer)
         self._small = SmallDecoder(tokenizer, seed)
 
     def __call__(self, lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
@@ -34,6 +39,21 @@ class Decoding:
             return self._exact.decode_lines(lines, now_ms, "request", 0)
         except Exception:  # noqa: BLE001 (one request must not harm another: each by itself)
             return self._each(lines, now_ms)
+
+    def of_batch(self) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
+        """The same for the many records of one caller, which tend to look alike; on one thread at a time."""
+        blocks = BlockDecoder(self._tokenizer)
+
+        def decode(lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
+            block = b"\n".join(lines)
+            if len(lines) <= _SMALL or block.count(b"\n") >= len(lines):
+                return self(lines, now_ms)
+            try:
+                return blocks.decode(block, now_ms, "request", 0)
+            except Exception:  # noqa: BLE001 (one bad record must not harm another: each by itself)
+                return self._each(lines, now_ms)
+
+        return decode
 
     def one(self, line: bytes, now_ms: int) -> EventBatch | BadRecord:
         """The event in one line, or what is wrong with it."""

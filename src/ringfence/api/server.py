@@ -24,7 +24,6 @@ from ringfence.api.problems import Refusal
 from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
 from ringfence.compose import registered_rules
-from ringfence.events.decode import JsonDecoder
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
 
@@ -67,7 +66,7 @@ class Server:
         self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules))
         pipeline = session.runner.pipeline
         self.stored = Stored(session.store.log, session.runner.intake, pipeline.seed)
-        self.decoding = Decoding(session.tokenizer, JsonDecoder(session.tokenizer), pipeline.seed)
+        self.decoding = Decoding(session.tokenizer, pipeline.seed)
         self.decider = Decider(
             session.runner,
             self.decoding,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PAUSE_SECONDS: Final = 0.2  # what gathers meanwhile is copied at once
+_PAUSE_SECONDS: Final = 0.5  # what gathers meanwhile is copied at once
 _COPY: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
