@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from ringfence.analysis.history import Past, missing
+from ringfence.analysis.clearing import Scene, clears
+from ringfence.analysis.explain import Explainer
+from ringfence.analysis.history import LogScan, Past, missing
 from ringfence.compose import model_registry, registered_rules, registered_spec
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError, RingfenceError
 from ringfence.features.spec import FeatureSpec
-from ringfence.ports import DECISIONS
+from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.rules import CompiledRules, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.adapters.sqlite import Store
+    from ringfence.analysis.explain import Explanation
+    from ringfence.decisions.decision import Decision
     from ringfence.scoring.manifest import Bands
 
 
@@ -86,6 +90,28 @@ def _merged(spec: FeatureSpec, known: FeatureSpec) -> FeatureSpec:
         spec.zone,
         spec.decimals,
     )
+
+
+def explain(
+    store: Store, decision: Decision, *, every: bool = False, scan: LogScan | None = None
+) -> Explanation:
+    """Why a decision is what it is, by the versions that made it.
+
+    `every` shows the rules that did not fire, too. A `scan` that is kept between calls reads the log once.
+    `InputError` where its versions or its event are no longer kept.
+    """
+    ruleset = registered_rules(store, decision.versions["rules"])
+    spec = registered_spec(store, decision.versions["features"])
+    if ruleset is None or spec is None:
+        raise InputError("the versions that made this decision are not kept here: restore the data folder")
+    if decision.offset < store.log.start_offset(EVENTS):
+        raise InputError("the payment of this decision was trimmed from the log: its parts are gone")
+    scan = scan or LogScan(store.log, store.meta.hash_seed)
+    payment, reference = scan.payment(decision.offset), scan.reference(decision.offset)
+    bands = bands_of(store)(decision.model) if decision.model else None
+    explainer = Explainer(decision, payment, ruleset, spec, reference, bands)
+    scene = Scene(payment, spec, reference, ruleset.zone, partial(scan.related, payment, decision.offset))
+    return explainer.explain(every=every, clears=lambda rule: clears(rule, ruleset, scene))
 
 
 def bands_of(store: Store) -> Callable[[str], Bands | None]:

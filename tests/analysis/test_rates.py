@@ -1,9 +1,10 @@
 """How often rules fire, before they are put in force."""
 
+from tests import spine
+
 from ringfence.analysis.rates import measured_rates
 from ringfence.features.catalog import CATALOG
 from ringfence.scoring.rules import Rule, RuleSet, compile_rules
-from tests import spine
 
 
 def rates(store, *conditions, newest=20_000, reference=None):

@@ -103,8 +103,10 @@ class CompiledRules:
     def asked_for(self) -> frozenset[str]:
         """Full names of all that the active and shadow rules speak of, the signals of typologies included."""
         texts = [(rule.when, rule.parameters) for rule in (*self.active, *self.shadow)]
-        texts += [(signal.when, one.parameters) for one in self.typologies for signal in one.signals]
-        return frozenset().union(*(names_used(read(*text), self.names) for text in texts))
+        asked = frozenset[str]().union(*(names_used(read(*text), self.names) for text in texts))
+        scored = [one for one in self.ruleset.typologies if one.name in asked or one in self.typologies]
+        texts = [(signal.when, one.parameters) for one in scored for signal in one.signals]
+        return asked.union(*(names_used(read(*text), self.names) for text in texts))
 
     def judge(self, columns: Columns) -> Verdicts:
         """Which rules fire on which transactions, all in one pass."""

@@ -165,7 +165,7 @@ def rule_of(typology: Typology) -> Rule:
     return Rule(
         id=typology.name,
         title=typology.title,
-        when=f"{typology.name} >= {typology.at!r}",
+        when=f"{typology.name} >= {typology.at:.12g}",
         outcome=typology.outcome,
         points=typology.points,
         reason=typology.reason,

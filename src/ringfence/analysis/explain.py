@@ -1,0 +1,222 @@
+"""Why a decision is what it is, rule by rule, and what would have made it another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from ringfence.analysis.clearing import Clearing  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.analysis.parts import Part, Taker, ways
+from ringfence.decisions.decision import Factor  # noqa: TC001 (as above)
+from ringfence.decisions.policy import Cause, Weights
+from ringfence.pipeline import LATE
+from ringfence.scoring.columns import Columns
+from ringfence.scoring.expression import read
+from ringfence.scoring.models import Scored, asked
+from ringfence.scoring.outcomes import OUTCOMES, Mode
+from ringfence.scoring.rules import Verdicts, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.decisions.decision import Decision
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.manifest import Bands
+    from ringfence.scoring.reference import Reference
+    from ringfence.scoring.rules import CompiledRules, Rule, RuleSet, Typology
+
+
+class RuleWhy(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule on this payment.
+
+    `differ` are ways in which it would not have fired (or, where it did not, would have): each a list of
+    changes that suffice together. `outcome_without` is the decision's outcome without a rule that fired.
+    `clears` is when a payment like this one would no longer meet it, for rules about windows of time.
+    """
+
+    id: str
+    title: str
+    mode: str
+    outcome: str | None
+    points: float
+    fired: bool
+    when: str
+    analyst: str
+    condition: Part
+    differ: list[list[str]]
+    outcome_without: str | None
+    score_without: float | None
+    clears: Clearing | None
+
+
+class SignalWhy(msgspec.Struct, frozen=True, kw_only=True):
+    """One signal of a typology."""
+
+    text: str
+    weight: float
+    holds: bool | None
+    condition: Part
+
+
+class TypologyWhy(msgspec.Struct, frozen=True, kw_only=True):
+    """One typology: its score, the score from which it acts, and its signals."""
+
+    id: str
+    title: str
+    score: float
+    at: float
+    signals: list[SignalWhy]
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision taken apart.
+
+    Rules that fired come first, strictest first; `notes` say what is not certain.
+    """
+
+    transaction_id: str
+    outcome: str
+    score: float
+    control: bool
+    probability: float | None
+    factors: list[Factor]
+    rules: list[RuleWhy]
+    typologies: list[TypologyWhy]
+    notes: list[str]
+
+
+class Explainer:
+    """Explains one decision by the versions that made it.
+
+    Args:
+        decision: with its stored features.
+        payment: its event, a batch of one row.
+        ruleset: the rule set that decided.
+        spec: the specification that measured.
+        reference: lists, flags and profiles as they were at the payment's place in the log.
+        bands: of the model that spoke.
+    """
+
+    def __init__(
+        self,
+        decision: Decision,
+        payment: EventBatch,
+        ruleset: RuleSet,
+        spec: FeatureSpec,
+        reference: Reference,
+        bands: Bands | None = None,
+    ) -> None:
+        self.decision = decision
+        self.rules: CompiledRules = fit(ruleset, spec)[0]
+        known = decision.features
+        features = np.array([[_number(known.get(name))] for name in spec.names]).reshape(len(spec.names), 1)
+        self.columns = Columns(payment, spec, features, reference, ruleset.zone)
+        said = _number(decision.probability)
+        self.columns.add("model.probability", np.array([said]))
+        self.columns.add("model.score", np.array([100 * said]))
+        self._taker = Taker(self.columns, self.rules.names)
+        self._weights = Weights(self.rules)
+        self._verdicts = self.rules.judge(self.columns)
+        self._told = {why.rule: why.analyst for why in decision.explain(ruleset)}
+        self._scored: Scored | None = None
+        if decision.model is not None:
+            self._scored = Scored(1, 0)
+            self._scored.probability = np.array([said])
+            if bands is not None:
+                self._scored.asked = asked(bands, np.nan_to_num(self._scored.probability))
+
+    def explain(
+        self, *, every: bool = False, clears: Callable[[Rule], Clearing | None] = lambda _rule: None
+    ) -> Explanation:
+        """The rules that fired (or `every` one that is judged), and the typologies with signs.
+
+        `clears` says when a rule that fired would no longer.
+        """
+        decision = self.decision
+        fired = {*decision.rules, *decision.shadow_rules}
+        judged = (*self.rules.active, *self.rules.shadow)
+        shown = sorted(
+            (rule for rule in judged if every or rule.id in fired), key=lambda one: one.id not in fired
+        )
+        return Explanation(
+            transaction_id=decision.transaction_id,
+            outcome=str(decision.outcome),
+            score=decision.score,
+            control=decision.control,
+            probability=decision.probability,
+            factors=decision.factors,
+            rules=[self._rule(rule, rule.id in fired, clears) for rule in shown],
+            typologies=[
+                self._typology(one)
+                for one in self.rules.typologies
+                if every or decision.typologies.get(one.id, 0.0) > 0
+            ],
+            notes=self._notes(),
+        )
+
+    def _rule(self, rule: Rule, fired: bool, clears: Callable[[Rule], Clearing | None]) -> RuleWhy:
+        part = self._taker.take(read(rule.when, rule.parameters))
+        without = self._without(rule) if fired and rule.mode is Mode.ACTIVE else None
+        return RuleWhy(
+            id=rule.id,
+            title=rule.title,
+            mode=str(rule.mode),
+            outcome=None if rule.outcome is None else str(rule.outcome),
+            points=rule.points,
+            fired=fired,
+            when=rule.when,
+            analyst=self._told.get(rule.id, rule.analyst),
+            condition=part,
+            differ=ways(part, fire=not fired),
+            outcome_without=None if without is None else without[0],
+            score_without=None if without is None else without[1],
+            clears=clears(rule) if fired else None,
+        )
+
+    def _without(self, rule: Rule) -> tuple[str, float]:
+        """Outcome and score without a rule, the control group left aside."""
+        active = self._verdicts.active.copy()
+        active[self.rules.active.index(rule)] = False
+        causes = [Cause(name, None, skipped=True) for name in self.decision.degraded if name != LATE]
+        verdicts = Verdicts(active, self._verdicts.shadow, self._verdicts.typologies)
+        judgement = self._weights.apply(verdicts, causes, self._scored)
+        return str(OUTCOMES[judgement.outcome[0]]), float(judgement.score[0])
+
+    def _typology(self, one: Typology) -> TypologyWhy:
+        signals = []
+        for signal in one.signals:
+            part = self._taker.take(read(signal.when, one.parameters))
+            signals.append(
+                SignalWhy(text=signal.text, weight=signal.weight, holds=part.holds, condition=part)
+            )
+        score = self.decision.typologies.get(one.id, 0.0)
+        return TypologyWhy(id=one.id, title=one.title, score=score, at=one.at, signals=signals)
+
+    def _notes(self) -> list[str]:
+        """Where what is worked out now is not what was decided."""
+        active = {
+            rule.id for rule, row in zip(self.rules.active, self._verdicts.active, strict=True) if row[0]
+        }
+        differing = active ^ set(self.decision.rules)
+        notes = []
+        if differing:
+            notes.append(
+                f"worked out again, {', '.join(sorted(differing))} came out otherwise: a list, flag or "
+                "profile is not what it was"
+            )
+        if self.decision.degraded:
+            notes.append(f"the decision was made without: {', '.join(self.decision.degraded)}")
+        if (
+            self._scored is not None
+            and not self._scored.asked.any()
+            and self.decision.probability is not None
+        ):
+            notes.append("what the model's bands asked for is taken as approve, if it is not known here")
+        return notes
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
