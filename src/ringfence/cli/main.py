@@ -11,8 +11,12 @@ import typer
 from ringfence.cli import (
     backtest,
     decisions,
+    doctor,
+    explain,
     features,
+    init,
     keys,
+    lists,
     model,
     models,
     quarantine,
@@ -24,6 +28,7 @@ from ringfence.cli import (
     simulate,
     sources,
     topics,
+    train,
     trim,
 )
 from ringfence.errors import RingfenceError
@@ -43,6 +48,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(decisions.decisions)
 app.command()(decisions.decision)
+app.command()(explain.explain)
 app.command()(decisions.sql)
 app.command()(features.features)
 app.command()(replay.replay)
@@ -50,12 +56,16 @@ app.command()(backtest.backtest)
 app.command()(sources.sources)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
+app.add_typer(lists.app, name="lists")
 app.add_typer(models.app, name="models")
 app.add_typer(model.app, name="model")
 app.command()(topics.topics)
 app.command()(trim.trim)
+app.command()(train.train)
 app.command()(serve.serve)
 app.command()(simulate.simulate)
+app.command()(init.init)
+app.command()(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 
 

@@ -31,6 +31,7 @@ _ENTRY = Choice([0.61, 0.36, 0.03])  # contactless, chip, swipe
 _UTC_HOURS: Final = np.array([city.utc_hours for city in CITIES])
 _HABITS: Final = 4  # favourite shops of a kind
 _LOYAL: Final = 0.85
+_PAY_RENT: Final = 0.25  # from this account; others owe none, or pay it elsewhere
 _OUTING: Final = 0.25  # share of payments that follow another within the hour
 _FOLLOWS_MS: Final = (2 * MINUTE_MS, 50 * MINUTE_MS)
 
@@ -82,7 +83,7 @@ def amounts_minor(
     """What is paid for each category at each level, in cents, with the habits of receipts."""
     rows = len(category)
     raw = _MEDIAN[category] * level * np.exp(_SPREAD[category] * rng.normal(size=rows))
-    grand = rng.random(rows) < 0.004
+    grand = rng.random(rows) < 0.003
     raw[grand] *= rng.uniform(3, 12, int(grand.sum()))
     cents = np.maximum(np.rint(100 * raw), 30).astype(np.int64)
     habit = rng.random(rows)
@@ -171,7 +172,7 @@ def _from_home(rng: np.random.Generator, people: People, payments: Rows, at: NDA
     first, shared = people.shared_ips
     roaming = rng.random(len(at)) < 0.3
     payments.ip[at] = np.where(roaming, first + rng.integers(0, shared, len(at)), people.ip[who])
-    payments.device[at] = np.where(rng.random(len(at)) < 0.85, people.device[who], people.tablet[who])
+    payments.device[at] = np.where(rng.random(len(at)) < 0.9, people.device[who], people.tablet[who])
     payments.contact[at] = people.contact[who]
 
 
@@ -207,7 +208,8 @@ def _due(customers: NDArray[np.int64], number: int, day: Day) -> NDArray[np.bool
 def _transfers(rng: np.random.Generator, people: People, day: Day) -> Rows:
     """Rent after the salary, and small sums between friends."""
     everybody = people.active(day.number)
-    rent = everybody[(people.salary_day[everybody] + 2) % 28 + 1 == day.of_month]
+    due = (people.salary_day[everybody] + 2) % 28 + 1 == day.of_month
+    rent = everybody[due & (fixed(everybody, 44) < _PAY_RENT)]
     generous = everybody[rng.random(len(everybody)) < 0.035]
     who = np.concatenate([rent, generous])
     rows, paying_rent = len(who), np.arange(len(who)) < len(rent)

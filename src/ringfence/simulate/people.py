@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _NEW_DEVICE_A_DAY: Final = 1 / 600
 _LOST_CARD_A_DAY: Final = 1 / 1500
+_TABLETS: Final = 0.4  # share of customers who also use the family's
 _TRIP_DAYS: Final = (2, 12)
 _JOIN_OVER_DAYS: Final = 720
 _LATECOMERS: Final = 0.12  # share of customers who join during the first years
@@ -43,7 +44,7 @@ class People:
     card: NDArray[np.int32]
     second_card: NDArray[np.int32]  # the first again where there is only one
     device: NDArray[np.int32]
-    tablet: NDArray[np.int32]  # the family's
+    tablet: NDArray[np.int32]  # the family's; the device again where there is none
     ip: NDArray[np.int32]  # at home
     contact: NDArray[np.int32]
     away: NDArray[np.int16]  # city of a trip, -1 at home
@@ -74,7 +75,7 @@ class People:
             me.copy(),
             np.where(second, count + np.cumsum(second, dtype=np.int32) - 1, me).astype(np.int32),
             me.copy(),
-            (count + household).astype(np.int32),
+            np.where(rng.random(count) < _TABLETS, count + household, me).astype(np.int32),
             household.astype(np.int32),
             np.where(couples, household, me).astype(np.int32),
             np.full(count, -1, np.int16),

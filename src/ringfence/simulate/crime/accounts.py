@@ -15,7 +15,7 @@ def takeover(scene: Scene, count: int) -> Rows:
     """Somebody else pays from an account: a new device, often a new e-mail address, a shop or a mule."""
     rng, people = scene.rng, scene.people
     victim, (device, ip) = scene.victims(count), scene.hidden(count)
-    contact = np.where(rng.random(count) < 0.4, people.issue("contact", count), people.contact[victim])
+    contact = scene.posing(victim)
     own_device = rng.random(count) < 0.15  # remote access: the victim's own
     device = np.where(own_device, people.device[victim], device)
     item, step = spread(rng.integers(1, 5, count))
@@ -36,7 +36,7 @@ def takeover(scene: Scene, count: int) -> Rows:
     drop = (len(people) + len(people) // 12 + 2 + rng.integers(0, 400, count)).astype(np.int32)
     shops.counterparty[sent] = drop[item][sent]
     shops.channel[sent] = Channel.TRANSFER
-    shops.amount_minor[sent] = np.rint(shops.amount_minor[sent] * 3 / 100).astype(np.int64) * 100 + 5000
+    shops.amount_minor[sent] = np.rint(shops.amount_minor[sent] * 1.5 / 100).astype(np.int64) * 100 + 2000
     shops.card[sent] = shops.merchant[sent] = -1
     return shops
 
@@ -86,7 +86,7 @@ def _ring(scene: Scene) -> Rows:
     who = members[item]
     drops = (len(people) + len(people) // 12 + 2 + rng.integers(0, 400, 6)).astype(np.int32)
     bait = rng.random(rows) < 0.25  # small payments among the members make them look lived in
-    amounts = np.where(bait, rng.integers(10, 120, rows), rng.integers(300, 4900, rows)) * 100
+    amounts = np.where(bait, rng.integers(10, 120, rows), rng.integers(60, 1500, rows)) * 100
     return Rows.blank(
         times,
         Typology.MULE_RING,

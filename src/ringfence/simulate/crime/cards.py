@@ -20,10 +20,11 @@ def card_testing(scene: Scene, count: int) -> Rows:
     """Small payments online show whether a stolen number works; what works is charged with more."""
     rng = scene.rng
     victim, begin, (device, ip) = scene.victims(count), scene.begins(count), _shared(scene, count)
-    pace = np.exp(rng.uniform(np.log(0.3), np.log(25), count))  # bots are fast, the careful are not
-    item, step = spread(rng.integers(3, 9, count))
+    contact = scene.posing(victim)
+    pace = np.exp(rng.uniform(np.log(0.3), np.log(6), count))  # bots are fast, the careful are not
+    item, step = spread(rng.integers(4, 11, count))
     times = begin[item] + (pace[item] * (step + rng.random(len(item))) * MINUTE_MS).astype(np.int64)
-    small = np.rint(100 * rng.uniform(0.5, 6.5, len(item))).astype(np.int64)
+    small = np.rint(100 * rng.uniform(0.5, 5.3, len(item))).astype(np.int64)
     trial = scene.bought(
         Typology.CARD_TESTING,
         victim[item],
@@ -33,6 +34,7 @@ def card_testing(scene: Scene, count: int) -> Rows:
         1.0,
         device=device[item],
         ip=ip[item],
+        contact=contact[item],
         amount_minor=small,
     )
     works = rng.random(count) < 0.7
@@ -48,6 +50,7 @@ def card_testing(scene: Scene, count: int) -> Rows:
         rng.uniform(0.8, 4, count)[item],
         device=device[item],
         ip=ip[item],
+        contact=contact[item],
     )
     return Rows.joined([trial, gain])
 

@@ -55,6 +55,13 @@ class Scene:
         )
         return device, ip.astype(np.int32)
 
+    def posing(self, victim: NDArray[Any]) -> NDArray[np.int32]:
+        """E-mail address and phone that are given in each victim's name: their own, or fresh ones."""
+        fresh = self.rng.random(len(victim)) < 0.4
+        found = self.people.contact[victim]
+        found[fresh] = self.people.issue("contact", int(fresh.sum()))
+        return found
+
     def lair(self, victim: NDArray[Any]) -> NDArray[np.int16]:
         """Where a criminal online seems to be: in the victim's own country as often as not."""
         anywhere = self.rng.integers(0, ONLINE_AT, len(victim))

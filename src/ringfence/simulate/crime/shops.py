@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ringfence.simulate.crime.scene import Scene
 
+_SOLD_A_DAY = 0.8  # numbers of a compromised shop's cards
+
 
 @dataclass(slots=True)
 class Compromised:
@@ -66,7 +68,7 @@ class Compromised:
         leaking = [merchant for merchant, _ in self.merchants]
         seen = np.unique(payments.customer[np.isin(payments.merchant, leaking)])
         rng = scene.rng
-        victim: NDArray[np.int32] = seen[rng.random(len(seen)) < 0.25]
+        victim: NDArray[np.int32] = rng.permutation(seen)[: rng.poisson(_SOLD_A_DAY * len(leaking))]
         count = len(victim)
         times = scene.begins(count) + rng.integers(1, 25, count) * DAY_MS
         device, ip = scene.hidden(count)
@@ -80,4 +82,5 @@ class Compromised:
             rng.uniform(0.7, 3, count)[item],
             device=device[item],
             ip=ip[item],
+            contact=scene.posing(victim)[item],
         )

@@ -31,12 +31,12 @@ SHARE: Final = {
 """Of all fraudulent payments, about."""
 
 _PER_INCIDENT: Final = {
-    Typology.CARD_TESTING: 6.9,
+    Typology.CARD_TESTING: 8.4,
     Typology.STOLEN_CARD: 5.0,
     Typology.COUNTERFEIT: 3.0,
     Typology.TAKEOVER: 2.5,
     Typology.COMPROMISED_TERMINAL: 31.0,
-    Typology.COMPROMISED_MERCHANT: 11.0,
+    Typology.COMPROMISED_MERCHANT: 32.0,
     Typology.MULE_RING: 52.0,
     Typology.BUST_OUT: 10.0,
     Typology.FRIENDLY: 1.0,

@@ -1,0 +1,44 @@
+"""All checks in the order in which one would look: the machine, the project, the store, the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ringfence.cli import options
+from ringfence.cli.checks import machine, project, service
+from ringfence.cli.checks.check import Check, State
+from ringfence.errors import InputError, RingfenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def all_checks(
+    data: Path | None, features: Path | None, rules: Path | None, port: int | None, *, deep: bool
+) -> Iterator[Check]:
+    """One by one, as they are made; one that cannot be made is a finding itself."""
+    yield from machine.versions()
+    yield from machine.resources()
+    yield from machine.compile_cache()
+    try:
+        folder = options.folder(data)
+    except InputError as error:
+        yield Check("settings", State.BAD, str(error))
+        return
+    yield from _guarded("settings", project.settings())
+    yield from _guarded("definitions", project.definitions(features, rules))
+    yield from machine.disk(folder)
+    report = project.store(folder, deep=deep)
+    yield from report.checks
+    yield from machine.clock(report.newest_ms)
+    yield from _guarded("models", project.models(folder))
+    yield from service.serving(port)
+
+
+def _guarded(part: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """What goes wrong on purpose is a finding; its message names the remedy."""
+    try:
+        yield from checks
+    except RingfenceError as error:
+        yield Check(part, State.BAD, str(error))

@@ -1,0 +1,127 @@
+"""The project: settings and definitions, and the store with its log, snapshots and models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ringfence.adapters.snapshots import Snapshots
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.store import FILE_NAME
+from ringfence.cli import options
+from ringfence.cli.checks.check import Check, State
+from ringfence.compose import load_definitions, model_registry
+from ringfence.errors import CorruptError, RingfenceError, StoreError
+from ringfence.ports import DECISIONS, EVENTS
+from ringfence.settings import FILE_NAME as SETTINGS
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NEWEST_OFFSETS: Final = 100_000  # of each topic, unless all is to be read
+_BACKUP: Final = "Stop what writes there, and restore the folder from a backup."
+
+
+@dataclass(slots=True)
+class StoreReport:
+    """What is found in a data folder, and the time of its newest event."""
+
+    checks: list[Check] = field(default_factory=list)
+    newest_ms: int | None = None
+
+
+def settings() -> Iterator[Check]:
+    """ringfence.toml and the environment."""
+    found = load_settings()
+    yield Check("settings", State.FINE, f"state in {found.data_dir}; {SETTINGS} and the environment are read")
+
+
+def definitions(features: Path | None, rules: Path | None) -> Iterator[Check]:
+    """Features and rules compile, and fit each other."""
+    found = load_definitions(
+        options.features_file(features), options.rules_file(rules), load_settings().model
+    )
+    said = (
+        f"{len(found.spec.names)} features of {found.spec_origin}, "
+        f"{len(found.rules.active)} active rules of {found.rules_origin}"
+    )
+    if found.left_out:
+        said += f", {len(found.left_out)} rules left out"
+    yield Check("definitions", State.FINE, said)
+
+
+def store(folder: Path, *, deep: bool) -> StoreReport:
+    """The log's checksums, its snapshots and its models; a server may have it open."""
+    report = StoreReport()
+    if not (folder / FILE_NAME).exists():
+        report.checks.append(
+            Check("store", State.NOTE, f"none in {folder} yet", "The first `ringfence run` makes it.")
+        )
+        return report
+    try:
+        with Store.open(folder, read_only=True) as opened:
+            report.checks += _log(opened, report, deep=deep)
+            report.checks += _snapshots(opened)
+    except CorruptError as error:
+        report.checks.append(Check("store", State.BAD, str(error), _BACKUP))
+    except StoreError as error:
+        report.checks.append(Check("store", State.BAD, str(error)))
+    return report
+
+
+def models(folder: Path) -> Iterator[Check]:
+    """Every model in the data folder is whole."""
+    if not (folder / "models").is_dir():
+        yield Check("models", State.FINE, "none: rules decide alone")
+        return
+    registry, broken = model_registry(folder), []
+    digests = registry.digests()
+    for digest in digests:
+        try:
+            registry.read(digest)
+        except RingfenceError as error:
+            broken.append(f"{digest}: {error}")
+    if broken:
+        yield Check("models", State.BAD, "; ".join(broken), "Import it again: `ringfence models import`.")
+    else:
+        yield Check(
+            "models", State.FINE, f"{len(digests)} models, each with the content that its version says"
+        )
+
+
+def _log(opened: Store, report: StoreReport, *, deep: bool) -> Iterator[Check]:
+    counts, read = [], 0
+    for topic in opened.log.topics():
+        start, end = opened.log.start_offset(topic), opened.log.end_offset(topic)
+        expected = first = start if deep else max(start, end - _NEWEST_OFFSETS)
+        for batch in opened.log.read(topic, first):
+            if batch.base_offset > expected:
+                raise CorruptError(
+                    f"topic {topic!r} has nothing from offset {expected} to {batch.base_offset}"
+                )
+            expected = batch.next_offset
+            read += batch.count
+            report.newest_ms = max(report.newest_ms or 0, batch.last_time_ms)
+        if expected < end:
+            raise CorruptError(f"topic {topic!r} ends at offset {expected}, not at {end} as it says")
+        counts.append(f"{end:,} {topic}")
+    whole = "all" if deep else "the newest"
+    yield Check("store", State.FINE, f"{', '.join(counts)}; checksums of {whole} {read:,} agree")
+    behind = opened.log.end_offset(EVENTS) and not opened.log.end_offset(DECISIONS)
+    if behind:
+        yield Check("decisions", State.NOTE, "there are events, but no payment has been decided")
+
+
+def _snapshots(opened: Store) -> Iterator[Check]:
+    found, damaged = Snapshots(opened.snapshots).load_latest()
+    if damaged:
+        said = "; ".join(damaged)
+        yield Check(
+            "snapshots", State.NOTE, said, "An older one, or the log, serves; delete what is damaged."
+        )
+    elif found is None:
+        yield Check("snapshots", State.FINE, "none yet: a start replays the log")
+    else:
+        yield Check("snapshots", State.FINE, f"the newest holds the state at offset {found.offset:,}")

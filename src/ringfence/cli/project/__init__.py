@@ -1,0 +1,1 @@
+"""What `ringfence init` puts into a new project folder, file by file."""
