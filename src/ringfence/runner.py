@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ringfence.errors import CorruptError
 from ringfence.events import codec
-from ringfence.events.activation import Part, versions
+from ringfence.events.activation import Part, is_activation, versions
 from ringfence.events.batch import EventBatch
 from ringfence.intake import Admitted, Intake
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
@@ -211,6 +211,13 @@ class Runner:
         return self._step(
             self.intake.admit_now(change, self.pipeline.offset), self.pipeline.stopwatch(), bad=()
         )
+
+    def put(self, events: EventBatch) -> Work:
+        """Take an activation or list entries made here, as `take` does; no labels fall due by their times."""
+        if is_activation(events):
+            return self.activate(events)
+        received = self.pipeline.stopwatch()
+        return self._step(self.intake.admit_now(events, self.pipeline.offset), received, bad=())
 
     def commit(self, works: Sequence[Work]) -> None:
         """Put what was taken on stable storage. May run on another thread than `take`."""

@@ -11,7 +11,9 @@ from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.replay import verify
+from ringfence.rulebook.entries import Entry, to_events
 from ringfence.runner import Snapshotting
+from ringfence.scoring.actions import ListKind
 from ringfence.scoring.rules import RuleSet
 
 DAY_MS = 86_400_000
@@ -117,3 +119,22 @@ def test_a_payment_sent_again_adds_nobody_again(start):
         session.runner.ingest(batch([pay("a", "card-1")]))
         session.runner.ingest(batch([pay("a", "card-1")]))
         assert len(entries(session)) == 1
+
+
+def test_a_change_of_a_list_made_today_releases_no_labels_of_an_old_stream(start):
+    with start() as session:
+        runner = session.runner
+        label = {"kind": Kind.LABEL, "event_id": "l", "transaction_id": "a", "label": True}
+        runner.ingest(batch([pay("a", "card-1")]), batch([label | {"event_time_ms": START_MS + DAY_MS}]))
+        events, _ = to_events(
+            [Entry("card-9", "card")],
+            "x",
+            ListKind.WATCH,
+            author="mira",
+            now_ms=session.clock.now_ms(),
+            tokenizer=session.tokenizer,
+        )
+        runner.commit([runner.put(events)])
+        logged = [codec.decode(item.payload) for item in session.store.log.read(EVENTS)]
+        assert not any((part.kind == Kind.LABEL).any() for part in logged)
+        assert len(runner.intake.schedule) > 0

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.api.outcomes import Taken, Ticket, sort_out
 from ringfence.api.problems import unavailable
-from ringfence.events.activation import is_activation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,8 +161,7 @@ class Decider:
         return False
 
     def _take_order(self, order: Order) -> tuple[Order, Work]:
-        act = self._runner.activate if is_activation(order.events) else self._runner.take
-        return order, act(order.events)
+        return order, self._runner.put(order.events)
 
     def _take(self, tickets: list[Ticket]) -> tuple[Taken, Work]:
         begin = perf_counter()

@@ -8,10 +8,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ringfence.cli import options, screen
+from ringfence.cli import options, rulebook, screen
 from ringfence.compose import load_definitions
 
-app = typer.Typer(no_args_is_help=True, help="Rule books: check one, list the rules in use.")
+app = typer.Typer(no_args_is_help=True, help="Rule books: check a file; look at the live book and change it.")
+for _command in (
+    *(rulebook.show, rulebook.versions, rulebook.diff, rulebook.save, rulebook.mode, rulebook.approve),
+    *(rulebook.reject, rulebook.activate, rulebook.rollback, rulebook.shadow),
+):
+    app.command()(_command)
 
 
 @app.command()
@@ -38,7 +43,9 @@ def list_rules(
     rules: options.Rules = None,
     json: options.Json = False,
 ) -> None:
-    """List the rules in use, and those that are left out with the reason.
+    """List the rules of a file, or else of the shipped book, and those that are left out with the reason.
+
+    What decides in a data folder may have been edited since: `ringfence rules show`.
 
     Example: ringfence rules list --json
     """

@@ -80,7 +80,7 @@ def to_events(
     draft = Draft(Kind.LIST_ENTRY, len(entries), tokenizer, now_ms)
     texts = {
         "list_name": [list_name] * len(entries),
-        "list_kind": [str(entry.list_kind or kind) for entry in entries],
+        "list_kind": [None if removed else str(entry.list_kind or kind) for entry in entries],
         "entity_type": [entry.entity_type for entry in entries],
         "entity_id": [_identity(entry, tokenizer) for entry in entries],
         "note": [entry.note for entry in entries],

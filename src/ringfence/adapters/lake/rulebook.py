@@ -29,9 +29,12 @@ WITH known AS (SELECT transaction_id, arg_max(label, "offset") AS fraud FROM lab
 SELECT rules_digest, outcome, rules, shadow_rules, fraud, count(*) AS payments,
   min(event_time_ms) AS first_ms, max(event_time_ms) AS last_ms FROM judged GROUP BY ALL
 """
-# The last event of each list, type and id says whether it is on the list.
+# The last event of each list, type and id says whether it is on the list; the last addition, the list's kind.
 _STANDING: Final = """
-WITH latest AS (
+WITH kinds AS (
+  SELECT coalesce(list_name, list_kind) AS name, arg_max(list_kind, "offset") AS means FROM events
+  WHERE kind = 'list_entry' AND removed IS NOT true GROUP BY ALL
+), latest AS (
   SELECT *, coalesce(list_name, list_kind) AS name FROM events WHERE kind = 'list_entry'
   QUALIFY row_number() OVER (
     PARTITION BY coalesce(list_name, list_kind), entity_type, entity_id ORDER BY "offset" DESC) = 1
@@ -50,10 +53,10 @@ class ListSummary(msgspec.Struct, frozen=True):
 
 
 class ListChange(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry, and the event that made it. `author` and `source` are null where nobody said."""
+    """An entry, and the event that made it. `kind` is null of a removal, `author` where nobody said."""
 
     list: str
-    kind: str
+    kind: str | None
     entity_type: str | None
     entity_id: str
     removed: bool
@@ -91,10 +94,10 @@ def shadow_report(
 def lists(lake: Lake, now_ms: int) -> list[ListSummary]:
     """Every list that has ever had an entry, by name."""
     query = (
-        f'{_STANDING} SELECT name, arg_max(list_kind, "offset") AS kind, '
+        f"{_STANDING} SELECT name, coalesce(max(means), 'watch') AS kind, "
         f"count(*) FILTER ({_in_force(now_ms)}) AS entries, "
         f"count(*) FILTER (NOT ({_in_force(now_ms)})) AS ended, "
-        "max(event_time_ms) AS changed_ms FROM latest GROUP BY name ORDER BY name"
+        "max(event_time_ms) AS changed_ms FROM latest LEFT JOIN kinds USING (name) GROUP BY ALL ORDER BY name"
     )
     return [msgspec.convert(row, ListSummary) for row in lake.sql(query).to_pylist()]
 

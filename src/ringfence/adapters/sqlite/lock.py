@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class InUseError(StoreError):
+    """Another process writes there."""
+
+
 class WriterLock:
     """Held from construction to `release`, or to the end of the process, however it ends.
 
@@ -58,8 +62,8 @@ class WriterLock:
             os.close(self._file)
 
 
-def _in_use(path: Path, holder: str) -> StoreError:
-    return StoreError(
+def _in_use(path: Path, holder: str) -> InUseError:
+    return InUseError(
         f"{path.parent} is in use by process {holder}: one process writes at a time. "
         "Wait for it, end it, or use another --data folder"
     )

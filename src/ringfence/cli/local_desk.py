@@ -1,0 +1,154 @@
+"""Rules and lists of a data folder, without a server."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ringfence.adapters.lake import rulebook as lake_lists
+from ringfence.adapters.sqlite import Store
+from ringfence.cli import options, screen
+from ringfence.compose import SystemClock, book_reader, open_lake, open_session
+from ringfence.rulebook.desk import Who
+from ringfence.rulebook.entries import ListResult, RowFault, read_csv, to_events
+from ringfence.rulebook.wire import Saved
+from ringfence.runner import Snapshotting
+from ringfence.scoring.actions import ListKind
+from ringfence.scoring.books import load_book
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from ringfence.adapters.lake import Lake
+    from ringfence.adapters.lake.rulebook import ListChange, ListSummary
+    from ringfence.compose import Session
+    from ringfence.rulebook.changes import Activation, Change
+    from ringfence.rulebook.desk import BookState, Reader, VersionState
+    from ringfence.rulebook.entries import Entry
+    from ringfence.rulebook.shadow import ShadowReport
+    from ringfence.scoring.rules import Mode
+
+
+class LocalReading:
+    """`ringfence.cli.desks.Reading` of a store."""
+
+    def __init__(self, desk: Reader, lake: Lake) -> None:
+        self._desk = desk
+        self._lake = lake
+
+    def state(self) -> BookState:
+        return self._desk.state()
+
+    def version(self, digest: str, against: str | None = None) -> VersionState:
+        return self._desk.version(digest, against)
+
+    def shadow(self, since_ms: int | None, until_ms: int | None) -> ShadowReport:
+        return lake_lists.shadow_report(self._lake, self._desk.ruleset, since_ms, until_ms)
+
+    def lists(self) -> list[ListSummary]:
+        return lake_lists.lists(self._lake, SystemClock().now_ms())
+
+    def entries(self, name: str, limit: int) -> list[ListChange]:
+        return lake_lists.entries(self._lake, name, SystemClock().now_ms(), limit=limit)
+
+    def audit(self, name: str | None, limit: int) -> list[ListChange]:
+        return lake_lists.audit(self._lake, name, limit=limit)
+
+
+class LocalDesk(LocalReading):
+    """`ringfence.cli.desks.Writing` of a store that is ours alone."""
+
+    def __init__(self, session: Session, lake: Lake, author: str) -> None:
+        desk = session.desk(lake)
+        super().__init__(desk, lake)
+        self._book = desk
+        self._session = session
+        self._author = author
+
+    def save(self, text: str, based_on: str, note: str, *, activate: bool) -> Saved:
+        who = self._who(note)
+        ruleset = load_book(self._session.tokenizer.guard_text(text), "the book")
+        return self._saved(self._book.save(ruleset, based_on, who), who, activate=activate)
+
+    def set_mode(self, rule: str, mode: Mode, based_on: str, note: str, *, activate: bool) -> Saved:
+        who = self._who(note)
+        return self._saved(self._book.set_mode(rule, mode, based_on, who), who, activate=activate)
+
+    def review(self, digest: str, note: str, *, approve: bool) -> Change:
+        return self._book.review(digest, self._who(note), approve=approve)
+
+    def activate(self, digest: str, note: str) -> Activation:
+        return self._book.activate(digest, self._who(note))
+
+    def roll_back(self, to: str | None, note: str) -> Activation:
+        return self._book.roll_back(self._who(note), to)
+
+    def add(self, name: str, kind: ListKind, entries: list[Entry]) -> ListResult:
+        return self._change(name, kind, entries)
+
+    def remove(self, name: str, entries: list[Entry]) -> ListResult:
+        return self._change(name, ListKind.WATCH, entries, removed=True)
+
+    def import_csv(self, name: str, kind: ListKind, text: str) -> ListResult:
+        entries, lines, refused = read_csv(text)
+        return self._change(name, kind, entries, lines=lines, refused=refused)
+
+    def _change(
+        self,
+        name: str,
+        kind: ListKind,
+        entries: Sequence[Entry],
+        *,
+        removed: bool = False,
+        lines: Sequence[int] | None = None,
+        refused: Sequence[RowFault] = (),
+    ) -> ListResult:
+        session = self._session
+        events, wrong = to_events(
+            entries,
+            name,
+            kind,
+            author=self._author,
+            now_ms=session.clock.now_ms(),
+            tokenizer=session.tokenizer,
+            removed=removed,
+            lines=lines,
+        )
+        if len(events):
+            session.runner.commit([session.runner.put(events)])
+        return ListResult(len(events), sorted([*refused, *wrong], key=lambda fault: fault.line))
+
+    def _saved(self, change: Change, who: Who, *, activate: bool) -> Saved:
+        activation = self._book.activate(change.digest, who) if activate else None
+        return Saved(change=change, activation=activation, warnings=[])
+
+    def _who(self, note: str) -> Who:
+        return Who(self._author, self._session.clock.now_ms(), self._session.tokenizer.guard_text(note))
+
+
+@contextmanager
+def open_reading(data: Path | None) -> Iterator[LocalReading]:
+    """The store as it is, also while another process writes to it."""
+    approval = load_settings().require_approval
+    with Store.open(options.folder(data), read_only=True) as store:
+        lake = open_lake(store)
+        yield LocalReading(book_reader(store, lake, require_approval=approval), lake)
+        lake.close()
+
+
+@contextmanager
+def open_writing(data: Path | None, author: str) -> Iterator[LocalDesk]:
+    """The store, caught up with its log; a rule book on disk that has changed is taken in first."""
+    settings = load_settings()
+    snapshotting = Snapshotting(settings.snapshot_every_events, settings.snapshot_every_ms)
+    found = options.definitions(None, None)
+    with open_session(
+        options.folder(data), found, snapshotting, require_approval=settings.require_approval
+    ) as session:
+        for notice in (*session.warnings, *session.notices):
+            screen.say(f"Note: {notice}")
+        lake = open_lake(session.store)
+        yield LocalDesk(session, lake, author)
+        lake.close()

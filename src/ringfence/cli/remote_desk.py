@@ -1,0 +1,138 @@
+"""Rules and lists of a running server, over its API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from ringfence.adapters.lake.rulebook import ListChange, ListSummary
+from ringfence.errors import ConflictError, InputError, RingfenceError
+from ringfence.rulebook import wire
+from ringfence.rulebook.changes import Activation, Change
+from ringfence.rulebook.desk import BookState, VersionState
+from ringfence.rulebook.difference import Difference
+from ringfence.rulebook.entries import Entry, ListResult
+from ringfence.rulebook.shadow import ShadowReport
+
+if TYPE_CHECKING:
+    from ringfence.scoring.actions import ListKind
+    from ringfence.scoring.rules import Mode
+
+T = TypeVar("T")
+_TIMEOUT_SECONDS: Final = 60.0
+
+
+class _Refused(msgspec.Struct):
+    """As much of a problem document as is told."""
+
+    detail: str
+    difference: Difference | None = None
+
+
+class RemoteDesk:
+    """`ringfence.cli.desks.Writing` of a server; its errors are raised with the server's words."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise InputError(f"--server {url!r} is no address: write http://127.0.0.1:8000") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def state(self) -> BookState:
+        return self._get("/v1/rules", BookState)
+
+    def version(self, digest: str, against: str | None = None) -> VersionState:
+        return self._get(f"/v1/rules/versions/{quote(digest, safe='')}", VersionState, against=against)
+
+    def shadow(self, since_ms: int | None, until_ms: int | None) -> ShadowReport:
+        return self._get("/v1/rules/shadow", ShadowReport, since_ms=since_ms, until_ms=until_ms)
+
+    def lists(self) -> list[ListSummary]:
+        return self._get("/v1/lists", list[ListSummary])
+
+    def entries(self, name: str, limit: int) -> list[ListChange]:
+        return self._get("/v1/lists/entries", list[ListChange], list=name, limit=limit)
+
+    def audit(self, name: str | None, limit: int) -> list[ListChange]:
+        return self._get("/v1/lists/audit", list[ListChange], list=name, limit=limit)
+
+    def save(self, text: str, based_on: str, note: str, *, activate: bool) -> wire.Saved:
+        body = wire.SaveBook(text=text, based_on=based_on, note=note, activate=activate)
+        return self._post("/v1/rules/versions", body, wire.Saved)
+
+    def set_mode(self, rule: str, mode: Mode, based_on: str, note: str, *, activate: bool) -> wire.Saved:
+        body = wire.SetMode(mode=mode, based_on=based_on, note=note, activate=activate)
+        return self._post(f"/v1/rules/modes/{quote(rule, safe='')}", body, wire.Saved)
+
+    def review(self, digest: str, note: str, *, approve: bool) -> Change:
+        act = "approve" if approve else "reject"
+        return self._post(f"/v1/rules/versions/{quote(digest, safe='')}/{act}", wire.Noted(note=note), Change)
+
+    def activate(self, digest: str, note: str) -> Activation:
+        path = f"/v1/rules/versions/{quote(digest, safe='')}/activate"
+        return self._post(path, wire.Noted(note=note), Activation)
+
+    def roll_back(self, to: str | None, note: str) -> Activation:
+        return self._post("/v1/rules/rollback", wire.RollBack(to=to, note=note), Activation)
+
+    def add(self, name: str, kind: ListKind, entries: list[Entry]) -> ListResult:
+        body = wire.AddEntries(list=name, kind=kind, entries=entries)
+        return self._post("/v1/lists/entries", body, ListResult)
+
+    def remove(self, name: str, entries: list[Entry]) -> ListResult:
+        return self._post("/v1/lists/removals", wire.RemoveEntries(list=name, entries=entries), ListResult)
+
+    def import_csv(self, name: str, kind: ListKind, text: str) -> ListResult:
+        return self._ask(
+            "POST",
+            "/v1/lists/import",
+            ListResult,
+            params={"list": name, "kind": str(kind)},
+            content=text.encode(),
+            headers={"content-type": "text/csv"},
+        )
+
+    def _get(self, path: str, kind: type[T], **params: Any) -> T:
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._ask("GET", path, kind, params=given)
+
+    def _post(self, path: str, body: msgspec.Struct, kind: type[T]) -> T:
+        headers = {"content-type": "application/json"}
+        return self._ask("POST", path, kind, content=msgspec.json.encode(body), headers=headers)
+
+    def _ask(self, method: str, path: str, kind: type[T], **request: Any) -> T:
+        try:
+            response = self._http.request(method, path, **request)
+        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
+            raise InputError(
+                f"{self._http.base_url} cannot be reached ({error}): check the address, and that it runs"
+            ) from error
+        if not response.is_success:
+            raise _error(response)
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise InputError(
+                f"{self._http.base_url} does not answer as this version of Ringfence does: {error}"
+            ) from error
+
+
+def _error(response: httpx.Response) -> RingfenceError:
+    try:
+        refused = msgspec.json.decode(response.content, type=_Refused)
+    except msgspec.DecodeError:
+        return InputError(f"the server answers {response.status_code}, and it is no Ringfence server")
+    if response.status_code == 409:
+        shown = f"\n{refused.difference.text}" if refused.difference else ""
+        return ConflictError(refused.detail + shown)
+    return InputError(refused.detail)
