@@ -16,11 +16,16 @@ from ringfence.web import (
     pages_decisions,
     pages_entities,
     pages_errors,
+    pages_lists,
     pages_live,
+    pages_models,
     pages_quarantine,
+    pages_rules,
     pages_sign_in,
     pages_streams,
     pages_system,
+    pages_trials,
+    pages_versions,
 )
 from ringfence.web.jobs import Jobs
 from ringfence.web.pulse import Pulse
@@ -43,6 +48,11 @@ _PAGES: Final = (
     pages_streams,
     pages_quarantine,
     pages_system,
+    pages_rules,
+    pages_trials,
+    pages_versions,
+    pages_lists,
+    pages_models,
 )
 
 
@@ -64,6 +74,7 @@ class Dashboard:
         self._upkeep: asyncio.Task[None] | None = None
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.state.dashboard = self
+        app.state.server = server
         app.state.navigation = frozenset(module.PATH for module in _PAGES if hasattr(module, "PATH"))
         for module in _PAGES:
             app.include_router(module.router)

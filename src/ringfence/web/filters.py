@@ -45,12 +45,12 @@ class DecisionFilter:
         terms = [Term(kind, self.given[kind]) for kind in LISTS if self.given[kind]]
         if self.given["entity_id"]:
             terms += self._entity()
-        since = self._read("since", _time_ms, 0)
-        until = self._read("until", _time_ms, Wanted().until_ms)
+        since = self._read("since", time_ms, 0)
+        until = self._read("until", time_ms, Wanted().until_ms)
         score = self._read("min_score", _score, 0.0)
         for name in ("since", "until"):  # as the form's own field wants it
             if self.given[name] and name not in self.problems:
-                self.given[name] = when(_time_ms(self.given[name]), seconds=False).replace(" ", "T")
+                self.given[name] = when(time_ms(self.given[name]), seconds=False).replace(" ", "T")
         amount = self._read("min_amount", float, 0.0) or None
         return Wanted(tuple(terms), self.outcomes, since, until, score, amount, self.before)
 
@@ -90,10 +90,10 @@ class DecisionFilter:
             return otherwise
 
 
-def _time_ms(text: str) -> int:
-    """UTC.
+def time_ms(text: str) -> int:
+    """A time as a form has it, UTC unless it says otherwise; ValueError for what is none.
 
-    >>> _time_ms("2025-01-31T10:00"), _time_ms("2025-01-31")
+    >>> time_ms("2025-01-31T10:00"), time_ms("2025-01-31")
     (1738317600000, 1738281600000)
     """
     moment = datetime.fromisoformat(text)

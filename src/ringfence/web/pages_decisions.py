@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.principal import Role
 from ringfence.api.reading import is_card
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.questions import explain
 from ringfence.web import dossier
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.filters import DecisionFilter
@@ -65,6 +66,19 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
     if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
     return render(request, "decision.html", {"d": found})
+
+
+@router.get("/explained/{transaction_id:path}")
+async def explained(request: Request, transaction_id: TransactionId) -> Response:
+    """Why, rule by rule and part by part, and what would have made it another."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    found = dashboard.server.stored.decision_of(transaction_id)
+    if found is None:
+        raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
+    decision = found.batch.row(found.row)
+    told = await asyncio.to_thread(explain, dashboard.store, decision)
+    return render(request, "parts/explained.html", {"told": told})
 
 
 @router.get("/labels/{transaction_id:path}")

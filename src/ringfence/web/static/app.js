@@ -15,6 +15,14 @@ function notice(text, bad) {
   setTimeout(() => line.remove(), bad ? 12000 : 5000);
 }
 
+// A conflict is an answer that belongs on the page: what somebody else has changed.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status === 409 && event.detail.xhr.responseText.includes("data-based-on")) {
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  }
+});
+
 document.addEventListener("htmx:responseError", (event) => {
   const { status, responseText } = event.detail.xhr;
   if (status === 401) {

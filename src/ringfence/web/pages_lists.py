@@ -1,0 +1,135 @@
+"""Allow, block and watch lists."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from ringfence.access.principal import Role
+from ringfence.adapters.lake import rulebook as lists_of
+from ringfence.api.asked import refusals, who_asks
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.rulebook.entries import Entry, ListResult, RowFault, read_csv, to_events
+from ringfence.scoring.actions import ListKind
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.pages_errors import Stop
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/lists"  # in the navigation
+ListName = Annotated[str, Path(min_length=1, max_length=400)]
+Field = Annotated[str, Form(max_length=4096)]
+
+
+@router.get("/lists")
+async def lists(request: Request) -> Response:
+    """Every list, and the latest changes."""
+    demand(request, Role.ANALYST)
+    server = dashboard_of(request).server
+    found = await asyncio.to_thread(lists_of.lists, server.lake, server.clock.now_ms())
+    audit = await asyncio.to_thread(lists_of.audit, server.lake, limit=30)
+    values = {"lists": found, "audit": audit, "kinds": list(ListKind), "entities": list(ENTITY_KEYS)}
+    return render(request, "lists.html", values)
+
+
+@router.get("/lists/{name:path}")
+async def one_list(
+    request: Request, name: ListName, before: Annotated[int | None, Query(ge=0, le=2**53)] = None
+) -> Response:
+    """Who is on it, and who put them there."""
+    demand(request, Role.ANALYST)
+    values = await asyncio.to_thread(_entries, dashboard_of(request), name, before)
+    return render(request, "list.html", values | {"result": None})
+
+
+def _entries(dashboard: Dashboard, name: str, before: int | None = None) -> dict[str, Any]:
+    server = dashboard.server
+    entries = lists_of.entries(server.lake, name, server.clock.now_ms(), limit=100, before_offset=before)
+    return {
+        "name": name,
+        "entries": entries,
+        "audit": lists_of.audit(server.lake, name, limit=30),
+        "kinds": list(ListKind),
+        "kind": entries[0].kind if entries else "watch",
+        "entities": list(ENTITY_KEYS),
+    }
+
+
+@router.post("/lists")
+async def add(
+    request: Request,
+    name: Field,
+    kind: Annotated[ListKind, Form()] = ListKind.WATCH,
+    entity_type: Field = "",
+    entity_id: Field = "",
+    expires: Annotated[str, Form(max_length=40)] = "",
+    note: Field = "",
+) -> Response:
+    """Put somebody on a list; rules see it from the next event on."""
+    until = f"{expires}:00Z" if len(expires) == 16 else expires or None
+    entry = Entry(entity_id.strip(), entity_type or None, None, until, note.strip() or None, "dashboard")
+    await _change(request, name, kind, [entry])
+    return RedirectResponse(f"/lists/{quote(name, safe='')}", 303)
+
+
+@router.post("/lists/remove")
+async def remove(request: Request, name: Field, entity_id: Field, entity_type: Field = "") -> Response:
+    """Take somebody off."""
+    await _change(request, name, ListKind.WATCH, [Entry(entity_id, entity_type or None)], removed=True)
+    return RedirectResponse(f"/lists/{quote(name, safe='')}", 303)
+
+
+@router.post("/lists/import")
+async def import_rows(
+    request: Request,
+    name: Field,
+    kind: Annotated[ListKind, Form()] = ListKind.WATCH,
+    rows: Annotated[str, Form(max_length=4 << 20)] = "",
+) -> Response:
+    """Put all rows of a CSV text on a list; bad ones are told with their line."""
+    demand(request, Role.ANALYST)
+    with refusals():
+        entries, lines, refused = await asyncio.to_thread(read_csv, rows.replace("\r\n", "\n"))
+    result = await _change(request, name, kind, entries, lines=lines, refused=refused)
+    values = await asyncio.to_thread(_entries, dashboard_of(request), name)
+    return render(request, "list.html", values | {"result": result})
+
+
+async def _change(
+    request: Request,
+    name: str,
+    kind: ListKind,
+    entries: Sequence[Entry],
+    *,
+    removed: bool = False,
+    lines: Sequence[int] | None = None,
+    refused: Sequence[RowFault] = (),
+) -> ListResult:
+    demand(request, Role.ANALYST)
+    server, who = dashboard_of(request).server, who_asks(request, "")
+    with refusals():
+        events, wrong = await asyncio.to_thread(
+            to_events,
+            entries,
+            name,
+            kind,
+            author=who.name,
+            now_ms=who.now_ms,
+            tokenizer=server.session.tokenizer,
+            removed=removed,
+            lines=lines,
+        )
+    faults = sorted([*refused, *wrong], key=lambda fault: fault.line)
+    if faults and lines is None:
+        raise Stop(422, faults[0].problem)
+    taken = len(await server.decider.put(events)) if len(events) else 0
+    return ListResult(taken, faults)

@@ -1,0 +1,141 @@
+"""The models: which there are, how good they are, what they see change, and which of them decide."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from base64 import b64encode
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Path, Request
+from starlette.responses import RedirectResponse, Response
+
+from ringfence.access.principal import Role
+from ringfence.adapters.artifacts import Signed
+from ringfence.api.asked import who_asks
+from ringfence.errors import InputError, ScorerError
+from ringfence.scoring.promotion import roles
+from ringfence.web import watching
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.pages_errors import Stop
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.adapters.artifacts import Artifact
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/models"  # in the navigation
+Version = Annotated[str, Path(pattern="^[0-9a-f]{8,64}$")]
+Note = Annotated[str, Form(max_length=1000)]
+_REPORT: Final = "report.html"
+_STYLE: Final = re.compile(rb"<style[^>]*>(.*?)</style>", re.DOTALL)
+
+
+@router.get("/models")
+async def models(request: Request) -> Response:
+    """Every model that is kept."""
+    demand(request, Role.ANALYST)
+    values = await asyncio.to_thread(_all, dashboard_of(request))
+    return render(request, "models.html", values)
+
+
+def _all(dashboard: Dashboard) -> dict[str, Any]:
+    desk = dashboard.server.models
+    registry, deployment = desk.stored.registry, desk.active()
+    retired, parts = registry.retired(), roles(deployment)
+    known = [registry.read(digest) for digest in registry.digests()]
+    known.sort(key=lambda one: (one.manifest.created_at, one.digest), reverse=True)
+    rows = [(one, parts.get(one.digest) or ("retired" if one.digest in retired else "")) for one in known]
+    names = list(dict.fromkeys(name for one in known for name in one.manifest.metrics))
+    return {"rows": rows, "deployment": deployment, "names": names}
+
+
+@router.get("/models/live")
+async def live(request: Request) -> Response:
+    """What champion and challengers said of the latest payments."""
+    demand(request, Role.ANALYST)
+    found = await asyncio.to_thread(watching.compare, dashboard_of(request))
+    return render(request, "parts/models_live.html", {"found": found})
+
+
+@router.get("/models/{version}")
+async def model(request: Request, version: Version) -> Response:
+    """One model: what it was trained on, its figures, thresholds by money, drift."""
+    demand(request, Role.ANALYST)
+    desk = dashboard_of(request).server.models
+    artifact = await asyncio.to_thread(_artifact, dashboard_of(request), version)
+    part = roles(desk.active()).get(version, "")
+    report = _REPORT in artifact.manifest.files
+    return render(
+        request, "model.html", {"one": artifact, "m": artifact.manifest, "role": part, "report": report}
+    )
+
+
+@router.get("/models/{version}/drift")
+async def drift(request: Request, version: Version) -> Response:
+    """How far the latest payments are from those of the training."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    artifact = await asyncio.to_thread(_artifact, dashboard, version)
+    found = await asyncio.to_thread(watching.drift, dashboard, artifact)
+    return render(request, "parts/drift.html", {"found": found})
+
+
+@router.get("/models/{version}/report")
+async def report(request: Request, version: Version) -> Response:
+    """The report of its training: a page of its own, with a style of its own and no script."""
+    demand(request, Role.ANALYST)
+    artifact = await asyncio.to_thread(_artifact, dashboard_of(request), version)
+    if _REPORT not in artifact.manifest.files:
+        raise Stop(404, "This model came without a report.")
+    page = artifact.files[_REPORT]
+    hashes = [b64encode(hashlib.sha256(style).digest()).decode() for style in _STYLE.findall(page)]
+    styles = " ".join(f"'sha256-{one}'" for one in hashes) or "'none'"
+    policy = f"default-src 'none'; style-src {styles}; base-uri 'none'; frame-ancestors 'none'; sandbox"
+    return Response(page, media_type="text/html", headers={"content-security-policy": policy})
+
+
+def _artifact(dashboard: Dashboard, version: str) -> Artifact:
+    registry = dashboard.server.models.stored.registry
+    if version not in registry.digests():
+        raise Stop(404, "No model of this version is kept here.")
+    return registry.read(version)
+
+
+@router.post("/models/{version}/promote")
+async def promote(
+    request: Request,
+    version: Version,
+    role: Annotated[str, Form(pattern="^(champion|challenger|rollout)$")] = "champion",
+    share: Annotated[float, Form(ge=0, le=100)] = 0.0,
+    note: Note = "",
+) -> Response:
+    """Put it in force, in the shadow, or in force for a share of entities, from the next event on."""
+
+    def change(desk: Any, signed: Signed) -> Any:
+        if role == "rollout":
+            return desk.roll_out(version, share / 100, None, signed)
+        return (desk.promote if role == "champion" else desk.challenge)(version, signed)
+
+    return await _changed(request, note, change, f"/models/{version}")
+
+
+@router.post("/models/{version}/retire")
+async def retire(request: Request, version: Version, note: Note = "") -> Response:
+    """Take it out of what is in force, for good."""
+    return await _changed(request, note, lambda desk, signed: desk.retire(version, signed), "/models")
+
+
+async def _changed(request: Request, note: str, change: Callable[[Any, Signed], Any], after: str) -> Response:
+    demand(request, Role.ADMIN)
+    server, who = dashboard_of(request).server, who_asks(request, note)
+    async with server.changing_models:
+        try:
+            await asyncio.to_thread(change, server.models, Signed(who.name, who.now_ms, who.note))
+        except (InputError, ScorerError) as error:
+            raise Stop(409, str(error)) from error
+    return RedirectResponse(after, 303)

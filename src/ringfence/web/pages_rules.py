@@ -1,0 +1,165 @@
+"""The rule book: what it catches, edited with checking as one types, put in force."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
+
+from ringfence.access.principal import Role
+from ringfence.adapters.finder import Term, Wanted
+from ringfence.api.asked import refusals, who_asks
+from ringfence.rulebook.changes import StaleError
+from ringfence.rulebook.checking import check, warnings_of
+from ringfence.scoring.books import load_book
+from ringfence.scoring.outcomes import Mode
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.pages_decisions import freshen
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from ringfence.rulebook.changes import Change
+    from ringfence.scoring.rules import Rule
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/rules"  # in the navigation
+DAY_MS: Final = 86_400_000
+DAYS: Final = 28
+_RECENT_DAYS: Final = 7
+Text = Annotated[str, Form(max_length=4 << 20)]
+Note = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/rules")
+async def rules(request: Request) -> Response:
+    """The book in force, and how often each rule fires."""
+    demand(request, Role.ANALYST)
+    values = await asyncio.to_thread(_book, dashboard_of(request))
+    return render(request, "rules.html", values)
+
+
+def _book(dashboard: Dashboard) -> dict[str, Any]:
+    freshen(dashboard)
+    state = dashboard.server.desk.state()
+    span = dashboard.finder.span_ms()
+    last = span[1] if span else 0
+    edges = [last + 1 - DAY_MS * (DAYS - day) for day in range(DAYS + 1)]
+    recent = edges[-1 - _RECENT_DAYS]
+    return {
+        "state": state,
+        "rows": [(rule, *_hits(dashboard, rule, edges)) for rule in state.rules.every_rule],
+        "payments": dashboard.finder.count(Wanted(since_ms=recent)) if span else 0,
+        "modes": list(Mode),
+        "days": _RECENT_DAYS,
+        "waiting": waiting(dashboard),
+    }
+
+
+def _hits(dashboard: Dashboard, rule: Rule, edges: list[int]) -> tuple[int, list[int]]:
+    """Payments of the last days that the rule fired on, and by day."""
+    term = Term("shadow" if rule.mode is Mode.SHADOW else "rule", rule.id)
+    by_day = dashboard.finder.histogram(Wanted(terms=(term,), since_ms=edges[0]), edges).tolist()
+    return sum(by_day[-_RECENT_DAYS:]), by_day
+
+
+def waiting(dashboard: Dashboard) -> list[Change]:
+    """Changes that a second person has still to look at."""
+    return [change for change in dashboard.server.desk.book.changes() if change.approved is None]
+
+
+@router.get("/rules/edit")
+async def edit(
+    request: Request,
+    version: Annotated[str, Query(pattern="^[0-9a-z]{4,16}$")] = "head",
+    rule: Annotated[str, Query(max_length=80)] = "",
+) -> Response:
+    """The book as text."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+
+    def read() -> tuple[Any, str]:
+        desk = dashboard.server.desk
+        return desk.version(version), desk.resolve("head")
+
+    with refusals():
+        found, newest = await asyncio.to_thread(read)
+    values = {"version": found, "based_on": newest, "rule": rule, "desk": dashboard.server.desk}
+    return render(request, "rules_edit.html", values)
+
+
+@router.post("/rules/check")
+async def check_text(request: Request, text: Text = "") -> Response:
+    """What is to be said of the text as it is."""
+    demand(request, Role.ANALYST)
+    server = dashboard_of(request).server
+    checked = await asyncio.to_thread(check, text.replace("\r\n", "\n"), server.desk.force.fit, server.rates)
+    return render(request, "parts/checked.html", {"checked": checked})
+
+
+@router.post("/rules/save")
+async def save(
+    request: Request,
+    text: Text = "",
+    based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")] = "head",
+    note: Note = "",
+    activate: Annotated[str, Form(max_length=5)] = "",
+) -> Response:
+    """Keep a new version, and put it in force if asked; the difference where somebody was faster."""
+    demand(request, Role.ANALYST)
+    server, who = dashboard_of(request).server, who_asks(request, note)
+    desk = server.desk
+    guarded = server.session.tokenizer.guard_text(text.replace("\r\n", "\n"))
+
+    def keep() -> Change:
+        change = desk.save(load_book(guarded, "the book"), based_on, who)
+        if activate:
+            desk.activate(change.digest, who)
+        return change
+
+    try:
+        with refusals():
+            change = await asyncio.to_thread(_or_stale, keep)
+    except _Stale as stale:
+        values = {"message": str(stale.error), "difference": stale.error.difference}
+        return render(request, "parts/stale.html", values, 409)
+    return Response(status_code=204, headers={"hx-redirect": f"/rules/versions/{change.digest}"})
+
+
+class _Stale(Exception):  # noqa: N818 (an answer, not a failure)
+    def __init__(self, error: StaleError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _or_stale(act: Any) -> Any:
+    try:
+        return act()
+    except StaleError as error:
+        raise _Stale(error) from error
+
+
+@router.post("/rules/mode")
+async def set_mode(
+    request: Request,
+    rule: Annotated[str, Form(max_length=80)],
+    mode: Annotated[Mode, Form()],
+    based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")],
+) -> Response:
+    """A new version in which one rule has another mode, in force at once where no approval is needed."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    desk, who = dashboard.server.desk, who_asks(request, f"{rule}: {mode}")
+
+    def change() -> list[str]:
+        kept = desk.set_mode(rule, mode, based_on, who)
+        if not desk.require_approval:
+            desk.activate(kept.digest, who)
+        return warnings_of(dashboard.server.rates(desk.ruleset(kept.digest)))
+
+    with refusals():
+        warnings = await asyncio.to_thread(change)
+    values = await asyncio.to_thread(_book, dashboard)
+    return render(request, "parts/rules.html", values | {"warnings": warnings})

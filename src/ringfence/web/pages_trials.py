@@ -1,0 +1,120 @@
+"""Rules on trial: those in shadow on live traffic, and a changed book on the past."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
+
+from ringfence.access.principal import Role
+from ringfence.adapters.lake.rulebook import shadow_report
+from ringfence.analysis.backtest import backtest as run_backtest
+from ringfence.api.asked import refusals
+from ringfence.errors import InputError
+from ringfence.questions import question
+from ringfence.scoring.books import load_book
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.filters import time_ms
+from ringfence.web.pages_errors import Stop
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from ringfence.analysis.report import Report
+    from ringfence.scoring.rules import RuleSet
+    from ringfence.web.dashboard import Dashboard
+    from ringfence.web.jobs import Job
+
+router = APIRouter()
+Moment = Annotated[str, Form(max_length=40)]
+
+
+@router.get("/rules/shadow")
+async def shadow(request: Request) -> Response:
+    """What would have changed if the shadow rules had been active."""
+    demand(request, Role.ANALYST)
+    server = dashboard_of(request).server
+    report = await asyncio.to_thread(shadow_report, server.lake, server.desk.ruleset)
+    return render(request, "shadow.html", {"report": report})
+
+
+@router.get("/rules/backtest")
+async def backtest_form(
+    request: Request, version: Annotated[str, Query(pattern="^[0-9a-z]{4,16}$")] = "head"
+) -> Response:
+    """Which version to try, on which time."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    with refusals():
+        state = await asyncio.to_thread(dashboard.server.desk.state)
+        chosen = dashboard.server.desk.resolve(version)
+    values = {"state": state, "chosen": chosen, "span": dashboard.finder.span_ms(), "job": None}
+    return render(request, "backtest.html", values)
+
+
+@router.post("/rules/backtest")
+async def backtest(
+    request: Request,
+    version: Annotated[str, Form(pattern="^([0-9a-z]{4,16})?$")] = "",
+    text: Annotated[str, Form(max_length=4 << 20)] = "",
+    since: Moment = "",
+    until: Moment = "",
+) -> Response:
+    """Try a version, or a text that nobody has saved, in the background."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    try:
+        span = tuple(time_ms(moment) if moment else None for moment in (since, until))
+    except ValueError:
+        raise Stop(422, "From and to are times, such as 2025-01-31T10:00.") from None
+    desk = dashboard.server.desk
+    with refusals():
+        if version:
+            book = await asyncio.to_thread(lambda: desk.ruleset(desk.resolve(version)))
+        else:
+            book = await asyncio.to_thread(load_book, text.replace("\r\n", "\n"), "the book")
+        await asyncio.to_thread(desk.force.fit, book)
+    job = dashboard.jobs.begin("Backtest", lambda job: _run(dashboard, book, (span[0], span[1]), job))
+    return render(request, "parts/backtest.html", {"job": job})
+
+
+def _run(dashboard: Dashboard, book: RuleSet, span: tuple[int | None, int | None], job: Job) -> Report:
+    asked = question(dashboard.store, book, None, span)
+    started = time.perf_counter()
+    report = run_backtest(
+        asked.past,
+        asked.active,
+        asked.new,
+        progress=job.tell,
+        bands_of=asked.bands_of,
+        registered=asked.registered,
+        seconds=lambda: time.perf_counter() - started,
+    )
+    if not report.payments:
+        raise InputError("no decided payment falls into this time")
+    return report
+
+
+@router.get("/backtests/{job_id}")
+async def backtested(request: Request, job_id: str) -> Response:
+    """How far it is, and what came out."""
+    demand(request, Role.ANALYST)
+    return render(request, "parts/backtest.html", {"job": _job(request, job_id)})
+
+
+@router.post("/backtests/{job_id}/stop")
+async def stop(request: Request, job_id: str) -> Response:
+    """It is not wanted any more."""
+    demand(request, Role.ANALYST)
+    job = _job(request, job_id)
+    job.stop_asked = True
+    return render(request, "parts/backtest.html", {"job": job})
+
+
+def _job(request: Request, job_id: str) -> Any:
+    job = dashboard_of(request).jobs.find(job_id)
+    if job is None:
+        raise Stop(404, "This is no longer kept: start it again.")
+    return job

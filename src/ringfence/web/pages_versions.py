@@ -1,0 +1,80 @@
+"""The rule book's history: who changed what, approval, activation, and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from ringfence.access.principal import Role
+from ringfence.api.asked import refusals, who_asks
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.rulebook.desk import Desk
+
+router = APIRouter()
+_DIGEST = "^[0-9a-z]{4,16}$"
+Digest = Annotated[str, Path(pattern=_DIGEST)]
+Note = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/rules/versions")
+async def versions(request: Request) -> Response:
+    """Every change, and every version that has been in force."""
+    demand(request, Role.ANALYST)
+    state = await asyncio.to_thread(dashboard_of(request).server.desk.state)
+    return render(request, "versions.html", {"state": state})
+
+
+@router.get("/rules/versions/{digest}")
+async def version(
+    request: Request, digest: Digest, against: Annotated[str | None, Query(pattern=_DIGEST)] = None
+) -> Response:
+    """One version, and how it differs from another."""
+    demand(request, Role.ANALYST)
+    desk = dashboard_of(request).server.desk
+    with refusals():
+        found = await asyncio.to_thread(desk.version, digest, against)
+        state = await asyncio.to_thread(desk.state)
+    return render(request, "version.html", {"found": found, "state": state, "against": against})
+
+
+@router.post("/rules/versions/{digest}/approve")
+async def approve(request: Request, digest: Digest, note: Note = "") -> Response:
+    """A second person says yes."""
+    who = who_asks(request, note)
+    return await _then_show(request, digest, lambda desk: desk.review(digest, who, approve=True))
+
+
+@router.post("/rules/versions/{digest}/reject")
+async def reject(request: Request, digest: Digest, note: Note = "") -> Response:
+    """Somebody says no."""
+    who = who_asks(request, note)
+    return await _then_show(request, digest, lambda desk: desk.review(digest, who, approve=False))
+
+
+@router.post("/rules/versions/{digest}/activate")
+async def activate(request: Request, digest: Digest, note: Note = "") -> Response:
+    """In force from the end of the log on."""
+    who = who_asks(request, note)
+    return await _then_show(request, digest, lambda desk: desk.activate(digest, who))
+
+
+@router.post("/rules/versions/{digest}/rollback")
+async def roll_back(request: Request, digest: Digest, note: Note = "") -> Response:
+    """In force again."""
+    who = who_asks(request, note)
+    return await _then_show(request, digest, lambda desk: desk.roll_back(who, digest))
+
+
+async def _then_show(request: Request, digest: str, act: Callable[[Desk], object]) -> Response:
+    demand(request, Role.ANALYST)
+    with refusals():
+        await asyncio.to_thread(act, dashboard_of(request).server.desk)
+    return RedirectResponse(f"/rules/versions/{digest}", 303)
