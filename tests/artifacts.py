@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def write(folder: Path, files, *, inputs, spec, algorithm="lightgbm", name="made
         inputs=tuple(inputs),
         features={one: hashes[one] for one in inputs if one in hashes},
         spec_digest=spec.digest,
-        spec={},
+        spec=json.loads(spec.to_json()),
         zone=zone,
         created_at=more.pop("created_at", "2025-01-01T00:00:00Z"),
         spans={"train": Span(0, 1000, 500, 20)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import runpy
 import time
@@ -12,19 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ringfence.adapters.artifacts import (
-    Artifact,
-    ModelDesk,
-    ModelRegistry,
-    Signed,
-    StoredModels,
-    load_scorer,
-    read_folder,
-)
+from ringfence.adapters.artifacts import Artifact, ModelDesk, Signed, read_folder
 from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.book import RuleBook
+from ringfence.analysis.rates import measured_rates
+from ringfence.deployed import IN_FORCE, stored_models
 from ringfence.errors import InputError, RuleError, SpecError, StoreError
 from ringfence.events.activation import Part, versions
 from ringfence.events.batch import EventBatch
@@ -37,11 +32,10 @@ from ringfence.features.spec import FeatureSpec
 from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import Activation, is_approved
+from ringfence.rulebook.checking import Rate, all_heard
 from ringfence.rulebook.desk import Desk, Reader, Who
 from ringfence.runner import Runner, Snapshotting
 from ringfence.scoring.books import default_book
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.models import Models
 from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
@@ -49,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.lake import Lake
+    from ringfence.scoring.models import Models
 
 SHIPPED_CATALOG = "the shipped catalog"
 SHIPPED_BOOK = "the shipped rule book"
@@ -171,10 +166,10 @@ class StoredLibrary:
         return self.stored_models.models(digest)
 
 
+_LOOKS: Final = 3
 FIRST_RULES: Final = "first_rules"  # in force before the log activates others
 FILE_RULES: Final = "file_rules"  # of the definitions that were put in force last, as opposed to live edits
 FILE_MODEL: Final = "file_model"  # likewise
-MODELS: Final = "models"  # the deployment in force, for those who only read
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +197,24 @@ class Session:
 
         def told(change: EventBatch) -> int:
             offset = append(change)
-            self.store.remember(MODELS, self.runner.pipeline.versions[Part.MODELS])
+            self.store.remember(IN_FORCE, self.runner.pipeline.versions[Part.MODELS])
             return offset
 
         models = self.runner.pipeline
         return ModelDesk(self.library.stored_models, lambda: models.models.deployment, told)
+
+    def rates(self, ruleset: RuleSet) -> list[Rate]:
+        """How often each rule's condition is TRUE of the newest payments, also of rules that rest.
+
+        May run beside the deciding thread: a look-up that falls between two steps of its is made again.
+        """
+        modes = {rule.id: rule.mode for rule in ruleset.every_rule}
+        heard, pipeline = self.library.compile(all_heard(ruleset)), self.runner.pipeline
+        for _ in range(_LOOKS):
+            with contextlib.suppress(IndexError):
+                found = measured_rates(self.store.log, heard, pipeline.seed, reference=pipeline.reference)
+                return [Rate(one.rule, modes[one.rule], one.judged, one.fired) for one in found]
+        return []
 
     def _activate(self, change: EventBatch) -> int:
         offset = self.runner.pipeline.offset
@@ -292,26 +300,7 @@ def _deploy_model(session: Session) -> None:
         if desk.active().champion != artifact.digest:
             desk.promote(artifact.digest, Signed("file", session.clock.now_ms(), artifact.manifest.name))
         store.remember(FILE_MODEL, artifact.digest)
-    store.remember(MODELS, session.runner.pipeline.versions[Part.MODELS])
-
-
-def model_registry(folder: Path) -> ModelRegistry:
-    """The models that a data folder holds."""
-    return ModelRegistry(folder / "models")
-
-
-def stored_models(store: Store, spec: FeatureSpec) -> StoredModels:
-    """The deployments of a store over a specification."""
-    return StoredModels(store.registry, model_registry(store.folder), spec)
-
-
-def models_for(store: Store, definitions: Definitions) -> Models:
-    """The definitions' model alone, or else the deployment in force."""
-    stored = stored_models(store, definitions.spec)
-    if definitions.model is None:
-        return stored.models(store.remembered(MODELS) or "")
-    scorer = load_scorer(definitions.model, definitions.spec)
-    return Models(Deployment(champion=scorer.digest), {scorer.digest: scorer})
+    store.remember(IN_FORCE, session.runner.pipeline.versions[Part.MODELS])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,22 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
-from ringfence.compose import model_registry
+from ringfence.deployed import model_registry
 from ringfence.scoring.manifest import FOREST, Bands
 
 from .conftest import payment
+
+HALF = Bands(review_at=0.5)
 
 
 @pytest.fixture
 def kept(tmp_path):
     """kept(seed): a small model in the data folder's registry; its version."""
 
-    def one(seed):
+    def one(seed, bands=HALF):
         folder = tmp_path / f"model-{seed}"
         arrays = artifacts.grow(3, seed, spread=20.0)
-        version = artifacts.make(folder, arrays=arrays, name=f"m{seed}", bands=Bands(review_at=0.5))
+        version = artifacts.make(folder, arrays=arrays, name=f"m{seed}", bands=bands)
         model_registry(tmp_path / "data").add(read_folder(folder))
         return version
 
@@ -152,3 +154,27 @@ def test_only_an_admin_changes_models_and_an_analyst_may_look(api, kept, tmp_pat
         Role.ANALYST: (200, 403),
         Role.DECIDE: (403, 403),
     }
+
+
+def test_the_answer_says_in_words_why_the_model_looked_up(api, kept):
+    """With a band at 0 every payment is looked at; only what speaks for fraud is a reason."""
+    version = kept(1, bands=Bands(review_at=0.0))
+
+    async def talk(client):
+        await client.post(*promotion(version)[:1], json={})
+        paid = [(await client.post("/v1/decisions", json=payment(f"p{n}"))).json() for n in range(3)]
+        again = await client.post("/v1/decisions", json=payment("p0"))
+        return paid, again.json()
+
+    paid, again = api(talk)
+    reasons = [one for each in paid for one in each["reasons"] if one["rule"] == "model"]
+    assert {one["code"] for one in reasons} <= {
+        "MODEL_AMOUNT",
+        "MODEL_CARD_FREQUENCY",
+        "MODEL_CUSTOMER_USUAL_LEVEL",
+    }
+    assert reasons
+    counted = [one["analyst"] for one in reasons if one["code"] == "MODEL_CARD_FREQUENCY"]
+    assert all(text.startswith("number of payments of this card within 1h: ") for text in counted)
+    assert all(one["customer"] for one in reasons)
+    assert again == paid[0]

@@ -28,6 +28,7 @@ class Fixed:
     def __init__(self, digest, says, bands=NO_BANDS, broken=False):
         self.digest, self.says, self.bands, self.broken = digest, says, bands, broken
         self.seen = None
+        self.reasons = {}
 
     def score(self, inputs):
         if self.broken:

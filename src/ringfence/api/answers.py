@@ -7,14 +7,17 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
 
 from ringfence.api.phrases import Phrases, Why, codes_only
-from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.decision import MODEL_RULE, DecisionBatch
+from ringfence.scoring.reasons import spoken
 from ringfence.scoring.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.rules import RuleSet
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -60,10 +63,18 @@ class DecisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answers:
-    """Turns decisions into answers. `rules` finds a rule set by its digest, for the words of the reasons."""
+    """Turns decisions into answers.
 
-    def __init__(self, rules: Callable[[str], RuleSet | None]) -> None:
+    `rules` finds a rule set by its digest, for the words of the reasons; `texts` likewise those of a model.
+    """
+
+    def __init__(
+        self,
+        rules: Callable[[str], RuleSet | None],
+        texts: Callable[[str], Mapping[str, ReasonText]] = lambda _digest: {},
+    ) -> None:
         self._rules = rules
+        self._texts = texts
         self._phrases: dict[str, Phrases] = {}
 
     def encode(self, decisions: DecisionBatch) -> list[bytes]:
@@ -72,7 +83,7 @@ class Answers:
             return []
         versions = decisions.versions
         phrases, said = self._phrases_of(versions["rules"]), _ENCODER.encode(versions)
-        values = _Values(decisions)
+        values, models = _Values(decisions), self._of_models(decisions)
         columns = [decisions.table.column(name).to_pylist() for name in _COLUMNS]
         lists = [_lists(decisions.table.column(name)) for name in _LISTS]
         bodies = []
@@ -88,7 +99,9 @@ class Answers:
                     _text(outcome),
                     _number(score),
                     _number(probability),
-                    _reasons(phrases, rules, reasons, values.of(row, typologies)) if rules else b"[]",
+                    _reasons(phrases, rules, reasons, values.of(row, typologies), models.get(row, ()))
+                    if reasons
+                    else b"[]",
                     _ENCODER.encode(shadow),
                     _ENCODER.encode(typologies),
                     _ENCODER.encode(degraded),
@@ -101,6 +114,20 @@ class Answers:
     def encode_one(self, decisions: DecisionBatch, row: int) -> bytes:
         """The JSON object of one decision of a batch."""
         return self.encode(DecisionBatch(decisions.table.slice(row, 1)))[0]
+
+    def _of_models(self, decisions: DecisionBatch) -> dict[int, list[Why]]:
+        """What the model says for fraud, of the few rows where it does."""
+        table = decisions.table
+        lengths = table.column("factors").value_lengths().to_numpy()
+        found = {}
+        for row in np.flatnonzero(lengths).tolist():
+            names, weights, codes = (
+                table.column(name)[row].as_py() for name in ("factors", "factor_weights", "reasons")
+            )
+            texts = self._texts(table.column("model")[row].as_py())
+            said = spoken(codes, zip(names, weights, strict=True), texts)
+            found[row] = [Why(why.code, MODEL_RULE, why.analyst, why.customer) for why in said]
+        return found
 
     def _phrases_of(self, digest: str) -> Phrases | None:
         if digest not in self._phrases:
@@ -142,8 +169,11 @@ def _reasons(
     rules: list[str],
     codes: list[str],
     value: Callable[[str], float | str | None],
+    models: Iterable[Why],
 ) -> bytes:
-    return codes_only(codes) if phrases is None else phrases.say(rules, value)
+    if phrases is None:
+        return codes_only(codes)
+    return phrases.say(rules, value, models)
 
 
 def _lists(column: Any) -> Iterable[Any]:

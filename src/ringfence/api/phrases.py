@@ -33,14 +33,18 @@ class Phrases:
     def __init__(self, ruleset: RuleSet) -> None:
         self._rules = {rule.id: _Phrase(rule) for rule in ruleset.every_rule}
 
-    def say(self, rules: Iterable[str], value: Callable[[str], float | str | None]) -> bytes:
-        """A JSON array of the reasons of these fired rules.
+    def say(
+        self, rules: Iterable[str], value: Callable[[str], float | str | None], models: Iterable[Why] = ()
+    ) -> bytes:
+        """A JSON array of the reasons of these fired rules, and of those that models give.
 
         `value` gives what a name in a text stands for: a number, None for unknown, or a text where the rule's
         text has no such name to fill in.
         """
         found = [self._rules[rule] for rule in rules if rule in self._rules]
-        return b"[%b]" % b",".join([phrase.always or phrase.fill(value) for phrase in found])
+        said = [phrase.always or phrase.fill(value) for phrase in found]
+        said += [fill(why, value) for why in models]
+        return b"[%b]" % b",".join(said)
 
 
 class _Phrase:
@@ -50,10 +54,12 @@ class _Phrase:
         self.always = _ENCODER.encode(self._why) if fixed else b""
 
     def fill(self, value: Callable[[str], float | str | None]) -> bytes:
-        why = self._why
-        return _ENCODER.encode(
-            Why(why.code, why.rule, _filled(why.analyst, value), _filled(why.customer, value))
-        )
+        return fill(self._why, value)
+
+
+def fill(why: Why, value: Callable[[str], float | str | None]) -> bytes:
+    """A reason with the values of its names, encoded."""
+    return _ENCODER.encode(Why(why.code, why.rule, _filled(why.analyst, value), _filled(why.customer, value)))
 
 
 def codes_only(codes: Iterable[str]) -> bytes:

@@ -63,7 +63,8 @@ class Server:
         self.metrics = Metrics()
         self.lake = Lake(session.store)
         self.hub = Hub(settings.most_streams)
-        self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules))
+        texts = session.library.stored_models.texts
+        self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules), texts)
         pipeline = session.runner.pipeline
         self.stored = Stored(session.store.log, session.runner.intake, pipeline.seed)
         self.decoding = Decoding(session.tokenizer, pipeline.seed)
@@ -82,6 +83,7 @@ class Server:
         self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
         self.batches = asyncio.Semaphore(settings.most_batches)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
+        self.streams: list[Callable[[], None]] = [self.hub.stop]  # each ends some
         self.ready = False
         self._watch()
         _warm_up(self.decoding, session)
@@ -99,6 +101,11 @@ class Server:
         self.deadlines.start(loop)
         self.decider.start(loop)
         self.ready = True
+
+    def end_streams(self) -> None:
+        """Answers that would go on for ever end: the server waits for the others and stops."""
+        for end in self.streams:
+            end()
 
     async def stop(self) -> None:
         """Decide and commit what was accepted; nothing is taken any more."""
@@ -119,9 +126,9 @@ class Server:
                 headers=[(b"retry-after", str(wait).encode())],
             )
 
-    def rates(self, _ruleset: RuleSet) -> list[Rate]:
+    def rates(self, ruleset: RuleSet) -> list[Rate]:
         """How often each rule would have fired on the newest payments."""
-        return []
+        return self.session.rates(ruleset)
 
     def _put_in_force(self, change: EventBatch) -> int:
         return self.decider.put_and_wait(change)[0]

@@ -13,6 +13,7 @@ import typer
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose import registered_rules
+from ringfence.deployed import model_texts
 from ringfence.errors import InputError
 from ringfence.events.cards import is_card_number
 from ringfence.events.tokens import Tokenizer
@@ -129,7 +130,8 @@ def decision(
             )
         event = lake.find_transaction(transaction_id) or {}
         ruleset = registered_rules(store, found.versions["rules"])
-    reasons = found.explain(ruleset) if ruleset else []
+        texts = model_texts(store, found)
+    reasons = found.explain(ruleset, texts) if ruleset else []
     event = {name: value for name, value in event.items() if value is not None}
     if json:
         told = [msgspec.to_builtins(reason) for reason in reasons]

@@ -14,7 +14,8 @@ from ringfence.adapters.artifacts import Artifact, ModelRegistry, Signed, load_s
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli import options, screen
-from ringfence.compose import MODELS, SystemClock, model_registry, open_session
+from ringfence.compose import SystemClock, open_session
+from ringfence.deployed import in_force, model_registry
 from ringfence.errors import InputError
 from ringfence.runner import Snapshotting
 from ringfence.scoring.deployment import Deployment
@@ -302,8 +303,7 @@ def _in_force(data: Path | None) -> Deployment:
     if not (folder / FILE_NAME).is_file():
         return Deployment()
     with Store.open(folder, read_only=True) as store:
-        found = store.registry.find("models", store.remembered(MODELS) or "")
-    return Deployment.from_json(found.body) if found else Deployment()
+        return in_force(store)
 
 
 def _brief(artifact: Artifact) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 from ringfence.adapters.files.writing import write_parquet
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
-from ringfence.compose import models_for, stored_models
+from ringfence.deployed import models_for, stored_models
 from ringfence.features.spec import FeatureSpec
 from ringfence.pipeline import Pipeline
 from ringfence.replay import Backtest, Verification, backtest, verify
@@ -81,7 +81,7 @@ def _verify(store: Store, tell: screen.Tell) -> Verification:
 
 
 def _backtest(store: Store, found: Definitions, out: Path | None, tell: screen.Tell) -> Backtest:
-    models = models_for(store, found)
+    models = models_for(store, found.spec, found.model)
     pipeline = Pipeline(found.spec, found.rules, store.meta.hash_seed, models=models)
     with ExitStack() as stack:
         take = _writer(stack, out) if out else lambda _made: None

@@ -18,7 +18,7 @@ from ringfence.decisions.decision import (
     sparse_lists,
 )
 from ringfence.decisions.policy import Weights
-from ringfence.scoring.models import NO_MODELS
+from ringfence.scoring.models import NO_MODELS, Factors
 from ringfence.scoring.rules import Outcome
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Decider:
         count = len(columns)
         fired = Cells.of(verdicts.active)
         judgement = self._weights.apply(verdicts, causes, scored, columns)
+        rows, factors = _factors(scored, judgement.outcome)
         arrays = [
             pa.array(offsets, pa.int64()),
             columns.transactions.column("transaction_id"),
@@ -74,9 +75,9 @@ class Decider:
             pa.array(np.full(count, decided_at_ms, np.int64)),
             outcome_column(judgement.outcome),
             pa.array(judgement.score),
-            *self._said(scored, judgement.outcome),
+            *self._said(scored, rows, factors, count),
             pa.array(judgement.control),
-            fired.renamed(self._code_of, len(self._codes)).lists(self._codes),
+            _joined(fired.renamed(self._code_of, len(self._codes)).lists(self._codes), rows, factors.codes),
             fired.lists(self._ids),
             Cells.of(verdicts.shadow).lists(self._shadow_ids),
             *self._typologies(verdicts.typologies),
@@ -93,28 +94,46 @@ class Decider:
         values = pa.array(scores[found.label, found.column])
         return [names, pa.ListArray.from_arrays(names.offsets, values)]
 
-    def _said(self, scored: Scored | None, outcome: NDArray[np.int8]) -> list[Any]:
+    def _said(
+        self, scored: Scored | None, rows: NDArray[np.int64], factors: Factors, count: int
+    ) -> list[Any]:
         """Probability, model, challengers, and the factors of what somebody will look at."""
-        count = len(outcome)
+        told = [
+            sparse_lists(rows, factors.names, count, pa.string()),
+            sparse_lists(rows, factors.weights, count, pa.float64()),
+        ]
         if scored is None:
-            nothing = np.empty(0, np.int64)
             return [
                 pa.nulls(count, pa.float64()),
                 pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int8()), self._models),
                 number_lists(np.empty((0, count))),
-                sparse_lists(nothing, [], count, pa.string()),
-                sparse_lists(nothing, [], count, pa.float64()),
+                *told,
             ]
-        rows = np.flatnonzero((outcome >= Outcome.REVIEW.strictness) & (scored.speaker >= 0))
-        factors = scored.factors(rows)
         speaker = pa.array(scored.speaker, mask=scored.speaker < 0)
         return [
             *number_columns(scored.probability.reshape(1, -1)),
             pa.DictionaryArray.from_arrays(speaker, self._models),
             number_lists(scored.challengers),
-            sparse_lists(rows, factors.names, count, pa.string()),
-            sparse_lists(rows, factors.weights, count, pa.float64()),
+            *told,
         ]
+
+
+def _factors(scored: Scored | None, outcome: NDArray[np.int8]) -> tuple[NDArray[np.int64], Factors]:
+    """Which payments somebody will look at that a model spoke of, and what moved it there."""
+    if scored is None:
+        return np.empty(0, np.int64), Factors([], [], [])
+    rows = np.flatnonzero((outcome >= Outcome.REVIEW.strictness) & (scored.speaker >= 0))
+    return rows, scored.factors(rows)
+
+
+def _joined(codes: Any, rows: NDArray[np.int64], more: list[list[str]]) -> Any:
+    """A list column of reason codes with further ones in some rows, each once."""
+    if not any(more):
+        return codes
+    lists = codes.to_pylist()
+    for row, added in zip(rows, more, strict=True):
+        lists[row] = list(dict.fromkeys([*lists[row], *added]))
+    return pa.array(lists, codes.type)
 
 
 def _schema(rules: CompiledRules, models: Models, versions: Mapping[str, str]) -> pa.Schema:

@@ -12,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.errors import CorruptError
+from ringfence.scoring.reasons import spoken
 from ringfence.scoring.rules import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.rules import Rule, RuleSet
 
 _TEXTS: Final = pa.list_(pa.string())
@@ -61,6 +63,10 @@ class Reason(msgspec.Struct, frozen=True):
     customer: str
 
 
+MODEL_RULE: Final = "model"
+"""Stands for a rule in a reason that the model gives."""
+
+
 class Factor(msgspec.Struct, frozen=True):
     """An input of the model, and what it added to the log-odds of fraud."""
 
@@ -94,10 +100,17 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, float | None]
     versions: dict[str, str]
 
-    def explain(self, ruleset: RuleSet) -> list[Reason]:
-        """The fired rules' reasons in words, strictest first. `ruleset` must be the version that decided."""
+    def explain(self, ruleset: RuleSet, texts: Mapping[str, ReasonText] | None = None) -> list[Reason]:
+        """The fired rules' reasons in words, strictest first, then the model's.
+
+        `ruleset` must be the version that decided; `texts` are those of the model, by input.
+        """
         by_id = {rule.id: rule for rule in ruleset.every_rule}
-        return [self._reason(by_id[rule]) for rule in self.rules if rule in by_id]
+        said = spoken(self.reasons, [(one.input, one.weight) for one in self.factors], texts or {})
+        return [
+            *(self._reason(by_id[rule]) for rule in self.rules if rule in by_id),
+            *(Reason(why.code, MODEL_RULE, self._fill(why.analyst), why.customer) for why in said),
+        ]
 
     def _reason(self, rule: Rule) -> Reason:
         return Reason(rule.reason, rule.id, self._fill(rule.analyst), self._fill(rule.customer))

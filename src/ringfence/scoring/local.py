@@ -6,13 +6,14 @@ in any batch, and in a replay. Each is a `scoring.models.Scorer`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ringfence.errors import ScorerError
 from ringfence.scoring.manifest import LINEAR_ARRAYS
+from ringfence.scoring.reasons import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,10 @@ class Described:
 
     manifest: Manifest
     digest: str
+    reasons: Mapping[str, ReasonText] = field(init=False)  # by input
+
+    def __post_init__(self) -> None:
+        self.reasons = texts_of(self.manifest)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -44,11 +49,6 @@ class Described:
     def bands(self) -> Bands:
         """Probabilities from which it asks for an outcome."""
         return self.manifest.bands
-
-    @property
-    def reasons(self) -> Mapping[str, ReasonText]:
-        """Texts of its own, by input."""
-        return self.manifest.reasons
 
     def calibrated(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log-odds of raw ones."""

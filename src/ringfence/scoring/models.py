@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.manifest import Bands
+    from ringfence.scoring.manifest import Bands, ReasonText
 
 SHARES: Final = 10_000  # a rollout's share is exact to one in so many entities
 MOST_FACTORS: Final = 5
@@ -41,6 +41,11 @@ class Scorer(Protocol):
         """Probabilities from which it asks for an outcome."""
         ...
 
+    @property
+    def reasons(self) -> Mapping[str, ReasonText]:
+        """Code and texts of each input that speaks for fraud."""
+        ...
+
     def score(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities (n,) of inputs (n, n_inputs), NaN for unknown; `ScorerError` where it has none."""
         ...
@@ -54,10 +59,14 @@ class Scorer(Protocol):
 
 
 class Factors(NamedTuple):
-    """Per payment, the inputs that moved its score most, strongest first, and by how much (log-odds)."""
+    """Per payment, the inputs that moved its score most, strongest first, and by how much (log-odds).
+
+    `codes` are the reasons of those that speak for fraud, where the model asks for an outcome.
+    """
 
     names: list[list[str]]
     weights: list[list[float]]
+    codes: list[list[str]]
 
 
 class Scored:
@@ -85,7 +94,7 @@ class Scored:
 
     def factors(self, rows: NDArray[np.int64]) -> Factors:
         """The strongest contributions of these rows; empty where the model cannot tell."""
-        found = Factors([[] for _ in rows], [[] for _ in rows])
+        found = Factors([[] for _ in rows], [[] for _ in rows], [[] for _ in rows])
         for number, scorer in enumerate(self.scorers):
             mine = np.flatnonzero((self.speaker[rows] == number) & ~np.isnan(self.probability[rows]))
             if not len(mine):
@@ -99,6 +108,9 @@ class Scored:
                 told = ranked[own[ranked] != 0]
                 found.names[place] = [scorer.inputs[one] for one in told]
                 found.weights[place] = own[told].tolist()
+                if self.asked[rows[place]]:
+                    texts = [scorer.reasons.get(scorer.inputs[one]) for one in told if own[one] > 0]
+                    found.codes[place] = list(dict.fromkeys(text.code for text in texts if text))
         return found
 
 

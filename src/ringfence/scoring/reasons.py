@@ -1,11 +1,13 @@
 """Words for a model's reasons: what an input being as it is says, to the analyst and to the customer.
 
-A model's manifest may bring texts of its own; the others are made from the definition of the feature. The
-customer hears what was unusual, never what was compared with what.
+A model's manifest may bring texts of its own; the others are made from the definition of the feature. A
+feature's name in braces is its value, as in the texts of rules. The customer hears what was unusual, never
+what was compared with what.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -13,9 +15,10 @@ from ringfence.features.spec import FeatureKind, FeatureSpec, format_duration, s
 from ringfence.scoring.manifest import ReasonText
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ringfence.features.spec import Feature
+    from ringfence.scoring.manifest import Manifest
 
 _KIND: Final = {
     FeatureKind.COUNT: ("FREQUENCY", "number of payments{where} of this {entity}{window}"),
@@ -73,13 +76,37 @@ def reason_texts(
     >>> from ringfence.features.spec import entity
     >>> spec = FeatureSpec.of(entity("card").count("1h"))
     >>> reason_texts(["card.count_1h"], spec, {})["card.count_1h"].analyst
-    'number of payments of this card within 1h'
+    'number of payments of this card within 1h: {card.count_1h}'
     """
     features = {feature.name: feature for feature in spec.features}
     return {
         name: own.get(name) or (of_feature(features[name]) if name in features else of_event(name))
         for name in inputs
     }
+
+
+def texts_of(manifest: Manifest) -> dict[str, ReasonText]:
+    """Code and texts of each input of a model, over the features that it was trained with."""
+    spec = FeatureSpec.from_json(json.dumps(manifest.spec)) if manifest.spec else FeatureSpec((), ())
+    return reason_texts(manifest.inputs, spec, manifest.reasons)
+
+
+def spoken(
+    codes: Iterable[str], factors: Iterable[tuple[str, float]], texts: Mapping[str, ReasonText]
+) -> list[ReasonText]:
+    """The texts behind those `codes` of a decision that are the model's: of its strongest input each.
+
+    >>> text = ReasonText("MODEL_AMOUNT", "the amount", "The amount is unusual.")
+    >>> [why.analyst for why in spoken(["MODEL_AMOUNT"], [("amount", 0.7)], {"amount": text})]
+    ['the amount']
+    """
+    wanted, found = set(codes), []
+    for name, weight in factors:
+        text = texts.get(name)
+        if text is not None and weight > 0 and text.code in wanted:
+            wanted.remove(text.code)
+            found.append(text)
+    return found
 
 
 def of_feature(feature: Feature) -> ReasonText:
@@ -92,7 +119,7 @@ def of_feature(feature: Feature) -> ReasonText:
         where=f" ({feature.where.name})" if feature.where else "",
         window=f" within {format_duration(feature.window_ms)}{ago}" if feature.window_ms else "",
     )
-    return _reason(f"{feature.entity}_{topic}", analyst, topic)
+    return _reason(f"{feature.entity}_{topic}", f"{analyst}: {{{feature.name}}}", topic)
 
 
 def of_event(name: str) -> ReasonText:

@@ -10,7 +10,8 @@ from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli import options
 from ringfence.cli.checks.check import Check, State
-from ringfence.compose import load_definitions, model_registry
+from ringfence.compose import load_definitions
+from ringfence.deployed import model_registry
 from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.settings import FILE_NAME as SETTINGS
