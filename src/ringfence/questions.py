@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from ringfence.adapters.artifacts.registry import ModelRegistry
 from ringfence.analysis.clearing import Scene, clears
 from ringfence.analysis.explain import Explainer
 from ringfence.analysis.history import LogScan, Past, missing
-from ringfence.compose import model_registry, registered_rules, registered_spec
+from ringfence.analysis.tune import Variants, variants
+from ringfence.compose import registered_rules, registered_spec
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError, RingfenceError
 from ringfence.features.spec import FeatureSpec
@@ -17,10 +19,11 @@ from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.rules import CompiledRules, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ringfence.adapters.sqlite import Store
     from ringfence.analysis.explain import Explanation
+    from ringfence.analysis.variants import Tunable
     from ringfence.decisions.decision import Decision
     from ringfence.scoring.manifest import Bands
 
@@ -75,6 +78,23 @@ def question(
     return Question(past, active, compiled, bands_of(store), registered)
 
 
+def tuning(
+    store: Store,
+    rule_id: str,
+    parameter: str | None,
+    span: Callable[[Tunable], Sequence[float]],
+    *,
+    ruleset: RuleSet | None = None,
+    times: tuple[int | None, int | None] = (None, None),
+) -> tuple[Past, Variants]:
+    """What tuning a rule of a rule set (the one in force unless given) takes; `span` gives the values."""
+    book, known = newest_versions(store)
+    what = variants(ruleset or book, known, rule_id, parameter, span)
+    stored = [FeatureSpec.from_json(version.body) for version in store.registry.versions("features")]
+    measure = missing(what.base.asked_for | what.trials.asked_for, known, stored)
+    return Past(store.log, store.meta.hash_seed, *times, measure), what
+
+
 def _merged(spec: FeatureSpec, known: FeatureSpec) -> FeatureSpec:
     """A specification and what another has beyond it."""
     if spec is known:
@@ -116,7 +136,7 @@ def explain(
 
 def bands_of(store: Store) -> Callable[[str], Bands | None]:
     """The bands of a model by its digest, None where its artifact is not kept."""
-    models = model_registry(store.folder)
+    models = ModelRegistry(store.folder / "models")
 
     @cache
     def find(digest: str) -> Bands | None:

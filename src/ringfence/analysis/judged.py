@@ -98,7 +98,9 @@ def _causes(stored: pa.RecordBatch) -> list[Cause]:
 
 
 class Without:
-    """Outcomes as they would be without one rule, from counts by strictness and sums of points.
+    """Outcomes as they would be without one rule, or with it firing elsewhere.
+
+    From counts of fired rules by strictness and sums of points.
 
     Exact but for payments that were decided without one of their parts: those are taken as complete.
     """
@@ -121,10 +123,26 @@ class Without:
     def rule(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """Rows where an active rule fired, and the outcomes that those would have without it."""
         rows = self._fired.rows_of(number)
+        return rows, self._outcomes(rows, number, -1)
+
+    def instead(self, number: int, fires: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Outcomes of all payments if an active rule fired on the rows of `fires` and nowhere else."""
+        rows, outcome = self.rule(number)
+        found = self._outcome.copy()
+        found[rows] = outcome
+        more = np.setdiff1d(fires, rows)
+        found[more] = self._outcomes(more, number, 1)
+        kept = np.intersect1d(fires, rows)
+        found[kept] = self._outcome[kept]
+        return found
+
+    def _outcomes(self, rows: NDArray[np.int64], number: int, change: int) -> NDArray[np.int8]:
+        """Outcomes of these rows with one firing of a rule more (1) or less (-1)."""
         counts = [
-            self._counts[level][rows] - (self._level_of[number] == level) for level in range(len(OUTCOMES))
+            self._counts[level][rows] + change * (self._level_of[number] == level)
+            for level in range(len(OUTCOMES))
         ]
-        points = np.clip(self._points[rows] - self._points_of[number], 0.0, 100.0)
+        points = np.clip(self._points[rows] + change * self._points_of[number], 0.0, 100.0)
         asked = self._fired.asked
         outcome = np.zeros(len(rows), np.int8) if asked is None else asked[rows].copy()
         policy = self._policy
@@ -137,7 +155,7 @@ class Without:
             outcome[raised] = np.maximum(outcome[raised], level)
         if policy.allow_overrules is not None:
             outcome[(counts[0] > 0) & (outcome <= policy.allow_overrules.strictness)] = 0
-        return rows, outcome
+        return outcome
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from ringfence.cli import (
     topics,
     train,
     trim,
+    tune,
 )
 from ringfence.errors import RingfenceError
 
@@ -55,6 +56,8 @@ app.command()(replay.replay)
 app.command()(backtest.backtest)
 app.command()(sources.sources)
 app.add_typer(quarantine.app, name="quarantine")
+rules.app.command()(tune.tune)
+rules.app.command()(tune.typologies)
 app.add_typer(rules.app, name="rules")
 app.add_typer(lists.app, name="lists")
 app.add_typer(models.app, name="models")
