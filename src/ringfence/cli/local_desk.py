@@ -9,6 +9,7 @@ from ringfence.adapters.lake import rulebook as lake_lists
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose import SystemClock, book_reader, open_lake, open_session
+from ringfence.rulebook.checking import warnings_of
 from ringfence.rulebook.desk import Who
 from ringfence.rulebook.entries import ListResult, RowFault, read_csv, to_events
 from ringfence.rulebook.wire import Saved
@@ -121,8 +122,9 @@ class LocalDesk(LocalReading):
         return ListResult(len(events), sorted([*refused, *wrong], key=lambda fault: fault.line))
 
     def _saved(self, change: Change, who: Who, *, activate: bool) -> Saved:
+        warnings = warnings_of(self._session.rates(self._book.ruleset(change.digest)))
         activation = self._book.activate(change.digest, who) if activate else None
-        return Saved(change=change, activation=activation, warnings=[])
+        return Saved(change=change, activation=activation, warnings=warnings)
 
     def _who(self, note: str) -> Who:
         return Who(self._author, self._session.clock.now_ms(), self._session.tokenizer.guard_text(note))

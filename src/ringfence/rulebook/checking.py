@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import yaml
 
 from ringfence.errors import RuleError
 from ringfence.scoring.books import load_book
-from ringfence.scoring.rules import Mode, Policy, RuleSet
+from ringfence.scoring.rules import Mode, Policy, Rule, RuleSet, Typology
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ALWAYS: Final = 0.5
 """A rule that fires on a greater share of payments is warned of: it says nothing, or stops everybody."""
 
+T = TypeVar("T", Rule, Typology)
 _PLACE: Final = re.compile(r"\(line (\d+), column (\d+)\)")
 _IN_BOOK: Final = re.compile(r"line (\d+)[:,]")
 
@@ -79,6 +80,18 @@ def check(
     )
 
 
+def all_heard(ruleset: RuleSet) -> RuleSet:
+    """The same rules, those that rest in shadow, for measuring them; archived ones are left alone."""
+
+    def heard(part: T) -> T:
+        resting = part.mode in (Mode.DRAFT, Mode.PAUSED)
+        return msgspec.structs.replace(part, mode=Mode.SHADOW) if resting else part
+
+    return msgspec.structs.replace(
+        ruleset, rules=tuple(map(heard, ruleset.rules)), typologies=tuple(map(heard, ruleset.typologies))
+    )
+
+
 def warnings_of(rates: Iterable[Rate]) -> list[str]:
     """What somebody should read before these rules take effect.
 
@@ -89,7 +102,7 @@ def warnings_of(rates: Iterable[Rate]) -> list[str]:
         f"rule {rate.rule!r} fires on {_much(rate)} of the last {rate.judged:,} payments: is its condition "
         "what you mean?"
         for rate in rates
-        if rate.mode in (Mode.ACTIVE, Mode.SHADOW) and rate.share > ALWAYS
+        if rate.share > ALWAYS
     ]
 
 

@@ -57,14 +57,15 @@ def _insert(
 class IdTable:
     """Row number of each id, in order of first insertion. Id 0 stands for null and has none.
 
+    One thread inserts. Others may look up meanwhile: they find what was there before, or a little more.
+
     >>> table = IdTable()
     >>> table.insert(np.array([7, 9, 7, 0])).tolist(), table.find(np.array([9, 5])).tolist(), len(table)
     ([0, 1, 0, -1], [1, -1], 2)
     """
 
     def __init__(self, ids: NDArray[np.int64] | None = None) -> None:
-        self._slots = np.zeros(16, np.int64)
-        self._rows = np.zeros(16, np.int64)
+        self._table = np.zeros(16, np.int64), np.zeros(16, np.int64)  # slots and rows: replaced together
         self._count = 0
         if ids is not None and ids.size:
             self.insert(ids)
@@ -76,31 +77,32 @@ class IdTable:
         """Row of each id, -1 where it is unknown."""
         out = np.full(ids.size, -1, np.int64)
         if self._count:
-            _find(self._slots, self._rows, ids, out)
+            _find(*self._table, ids, out)
         return out
 
     def insert(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Row of each id, a new one for an unknown id."""
         self._reserve(self._count + ids.size)
         out = np.empty(ids.size, np.int64)
-        self._count = int(_insert(self._slots, self._rows, self._count, ids, out))
+        self._count = int(_insert(*self._table, self._count, ids, out))
         return out
 
     def ids(self) -> NDArray[np.int64]:
         """All ids by row: what rebuilds the table."""
+        slots, rows = self._table
         out = np.empty(self._count, np.int64)
-        used = self._slots != _EMPTY
-        out[self._rows[used]] = self._slots[used]
+        used = slots != _EMPTY
+        out[rows[used]] = slots[used]
         return out
 
     def _reserve(self, count: int) -> None:
-        if 2 * count <= self._slots.size:
+        if 2 * count <= self._table[0].size:
             return
         ids = self.ids()
         size = 1 << (2 * count - 1).bit_length()
-        self._slots = np.zeros(size, np.int64)
-        self._rows = np.zeros(size, np.int64)
-        self._count = int(_insert(self._slots, self._rows, 0, ids, np.empty(ids.size, np.int64)))
+        grown_table = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        self._count = int(_insert(*grown_table, 0, ids, np.empty(ids.size, np.int64)))
+        self._table = grown_table
 
 
 def grown(values: NDArray[np.generic], size: int, fill: float) -> NDArray[np.generic]:
