@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -108,3 +111,25 @@ def test_of_bytes_that_are_no_json_every_long_run_of_digits_is_masked():
 
 def test_a_tokenizer_does_not_show_its_key():
     assert "0123456789abcdef" not in repr(TOKENIZER)
+
+
+_JSON = st.recursive(
+    st.one_of(
+        st.lists(PIECES, max_size=6).map("".join),
+        st.lists(st.sampled_from([*"0123456789", " ", "  ", "-", "\u0664", "é"]), max_size=24).map("".join),
+        st.integers(10**10, 10**20),
+        st.floats(1e11, 1e19),
+        st.sampled_from([4111111111111111.0, 4.5e15, int(PAN), True, None]),
+    ),
+    lambda inner: st.dictionaries(st.sampled_from(["card_number", "note", PAN]), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(_JSON, st.booleans())
+def test_the_quick_look_at_a_record_misses_no_card(value, ascii_only):
+    original = json.dumps({"a": value}, ensure_ascii=ascii_only).encode()
+    record = msgspec.json.decode(original)
+    clean = TOKENIZER._clean(record, {"card_number"})
+    expected = original if clean == record else msgspec.json.encode(clean)
+    assert TOKENIZER.sanitize_json(original, {"card_number"}) == expected

@@ -7,6 +7,7 @@ record.
 from __future__ import annotations
 
 import contextlib
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -175,15 +176,20 @@ def _field_faults(raw: dict[str, Any], kind: str) -> tuple[Fault, ...]:
         if name == "kind":
             continue
         if name not in types:
-            shown = name[:40] if name.isidentifier() else "a name"
-            said = f"no such field{nearest(name[:40], types)}: free fields belong under attributes"
-            faults.append(Fault(Reason.UNKNOWN_FIELD, shown, said))
+            faults.append(_unknown_field(kind, name[:40]))
             continue
         try:
             msgspec.convert(value, types[name], strict=True)
         except msgspec.ValidationError as error:
             faults.append(Fault(Reason.WRONG_TYPE, name, str(error).replace(" | null", "")))
     return tuple(faults)
+
+
+@lru_cache(maxsize=1024)  # a source that has one has it in every record, and looking for the nearest is slow
+def _unknown_field(kind: str, name: str) -> Fault:
+    shown = name if name.isidentifier() else "a name"
+    said = f"no such field{nearest(name, _TYPES[kind])}: free fields belong under attributes"
+    return Fault(Reason.UNKNOWN_FIELD, shown, said)
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _TOKEN: Final = re.compile(r"(tok_[0-9a-f]{32})(?:/([0-9]{4}))?")
 _DIGITS: Final = re.compile(r"[0-9]{12,19}")
+_MANY_DIGITS: Final = re.compile(r"[0-9](?:[ -]?[0-9]){12}")  # a text without them holds no card number
+_MAY_HOLD_CARD: Final = re.compile(
+    rb"[0-9](?:[ -]*[0-9]){11}|[0-9][eE]|\\u"
+)  # written out, or so that it may be
 _DIGIT_RUN: Final = re.compile(rb"[0-9](?:[ -]?[0-9]){11,18}")
 _SHORTEST_KEY: Final = 16
 _EXACT_FLOAT: Final = 2**53
@@ -90,7 +94,7 @@ class Tokenizer:
 
     def guard_text(self, text: str) -> str:
         """The text with a token in place of each card number that stands in it."""
-        return replace_cards(text, self.token)
+        return replace_cards(text, self.token) if _MANY_DIGITS.search(text) else text
 
     def card_or_text(self, text: str) -> str:
         """`token/last4` of a card number of 12 to 19 digits, other text guarded."""
@@ -116,6 +120,8 @@ class Tokenizer:
         The values of `card_fields` become `token/last4` whatever they look like. Of bytes that are no JSON
         every run of 12 to 19 digits keeps its last four only.
         """
+        if not _MAY_HOLD_CARD.search(original):
+            return original
         try:
             record = msgspec.json.decode(original)
             clean = self._clean(record, card_fields)
