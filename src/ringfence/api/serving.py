@@ -71,7 +71,7 @@ def serve(
         h11_max_incomplete_event_size=16 * 1024,
         backlog=1024,
     )
-    listener = Listener(config, started)
+    listener = Listener(config, started, server.end_streams)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what is there now stays: collections need not look at it again and again
