@@ -71,7 +71,8 @@ def _suspicions(data: Dataset, train: Part, names: list[str]) -> list[str]:
     nobody = np.zeros(len(rows), np.int64)
     found = []
     for name in names:
-        values = np.nan_to_num(data.inputs[data.names.index(name)][rows], nan=-np.inf)
+        values = data.inputs[data.names.index(name)][rows]
+        values = np.nan_to_num(values, nan=np.nanmin(values, initial=0.0) - 1)
         ranking = Ranking.of(values, fraud, np.zeros(len(rows)), nobody, nobody)
         area = auc(ranking, ranking.ones)
         if max(area, 1 - area) > _TOO_GOOD:

@@ -1,0 +1,210 @@
+"""Where commands that learn or measure take their history from: sources with a mapping, or a data folder."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ringfence.adapters.files import read
+from ringfence.adapters.sqlite import Store
+from ringfence.cli import options, screen
+from ringfence.cli.run import choose_mapping
+from ringfence.compose import SystemClock, load_spec, registered_spec
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import InputError
+from ringfence.events import codec
+from ringfence.events.tokens import Tokenizer
+from ringfence.features.spec import parse_duration_ms
+from ringfence.learning.history import Passed, collect
+from ringfence.learning.wide import DEFAULT_DELAY_MS, fields_of, wide_spec
+from ringfence.library import load_rules
+from ringfence.measuring import in_log_order
+from ringfence.ports import DECISIONS, EVENTS
+from ringfence.replay import paired
+from ringfence.scoring.books import default_book
+from ringfence.scoring.rules import fit
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from ringfence.adapters.files import SourceBatch
+    from ringfence.events.mapping import Mapping
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.learning.history import Collected
+    from ringfence.scoring.rules import CompiledRules
+
+
+_BATCH_ROWS = 16_384
+
+
+@dataclass(slots=True)
+class Wanted:
+    """Which history, and what is to be measured over it.
+
+    `spec` fixes the features; otherwise `features` names a file, or those in use (data folder) or a wide set
+    made for the fields there are (sources) serve.
+    """
+
+    sources: list[str]
+    data: Path | None = None
+    mapping: str | None = None
+    label_delay: str | None = None
+    fmt: options.SourceFormat = None
+    features: Path | None = None
+    wide: bool = False
+    rules: Path | None = None
+    spec: FeatureSpec | None = None
+    inputs: frozenset[str] | None = None  # attributes and categories worth keeping, None for all
+
+
+@dataclass(slots=True)
+class Found:
+    """A history taken in: what was kept of it, and how many records could not be read."""
+
+    collected: Collected
+    origin: str
+    bad: int = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """A history that is ready to be passed over once."""
+
+    passed: Iterable[Passed]
+    spec: FeatureSpec
+    origin: str
+    seed: int = 0
+    bad: list[int] = field(default_factory=list)
+
+
+def take_in(wanted: Wanted, what: str) -> Found:
+    """Pass over the history, with a bar that says `what`."""
+    with screen.progress(what) as tell, _opened(wanted, tell) as history, options.compiling():
+        rules = _rules(wanted, history.spec)
+        collected = collect(history.passed, history.spec, rules, seed=history.seed, wanted=wanted.inputs)
+    return Found(collected, history.origin, sum(history.bad))
+
+
+def _rules(wanted: Wanted, spec: FeatureSpec) -> CompiledRules:
+    """The rule book, for comparison, as far as the features serve it."""
+    path = options.rules_file(wanted.rules)
+    return fit(default_book() if path is None else load_rules(path), spec)[0]
+
+
+@contextmanager
+def _opened(wanted: Wanted, tell: screen.Tell) -> Iterator[_Open]:
+    if wanted.sources:
+        yield _of_sources(wanted, tell)
+        return
+    with Store.open(options.folder(wanted.data), read_only=True) as store:
+        yield _of_store(wanted, store, tell)
+
+
+def _of_sources(wanted: Wanted, tell: screen.Tell) -> _Open:
+    settings = load_settings()
+    chosen = choose_mapping(wanted.mapping or settings.mapping, wanted.sources, wanted.fmt)
+    label_delay = wanted.label_delay or settings.label_delay
+    bad: list[int] = []
+    arrivals = read(
+        wanted.sources,
+        chosen,
+        Tokenizer(secrets.token_bytes(32)),  # ids are compared within this history only
+        SystemClock().now_ms(),
+        batch_rows=_BATCH_ROWS,
+        label_delay=label_delay,
+        fmt=wanted.fmt,
+    )
+    first, fields = _until_payments(arrivals)
+    spec = _spec(wanted)
+    if spec is None:
+        spec = wide_spec(fields, _delay_ms(chosen, label_delay))
+    told = _told(chain(first, arrivals), bad, tell)
+    return _Open((Passed(events) for events in in_log_order(told)), spec, " ".join(wanted.sources), 0, bad)
+
+
+def _until_payments(arrivals: Iterator[SourceBatch]) -> tuple[list[SourceBatch], frozenset[str]]:
+    """The first batches, up to one with payments, and the fields that these have."""
+    first = []
+    for arrival in arrivals:
+        first.append(arrival)
+        if arrival.events.is_transaction.any():
+            return first, fields_of(arrival.events)
+    raise InputError("there are no payments to learn from: check the source and its mapping")
+
+
+def _told(arrivals: Iterable[SourceBatch], bad: list[int], tell: screen.Tell) -> Iterator[SourceBatch]:
+    for arrival in arrivals:
+        bad.append(len(arrival.bad))
+        yield arrival
+        tell(arrival.position, arrival.total, "")
+
+
+def _delay_ms(mapping: Mapping, label_delay: str | None) -> int:
+    """How long after the payment its label comes, by option or mapping."""
+    said = label_delay or next((record.label.delay for record in mapping.records if record.label), None)
+    return DEFAULT_DELAY_MS if said is None else parse_duration_ms(said)
+
+
+def _of_store(wanted: Wanted, store: Store, tell: screen.Tell) -> _Open:
+    def progress(done: int, total: int) -> None:
+        tell(done, total, "")
+
+    seed, origin = store.meta.hash_seed, str(store.folder)
+    spec = _spec(wanted)
+    if spec is None and wanted.wide:
+        log = (codec.decode(batch.payload) for batch in store.log.read(EVENTS))
+        fields = next((fields_of(events) for events in log if events.is_transaction.any()), None)
+        if fields is None:
+            raise InputError(f"{origin} holds no payments yet: `ringfence run` takes them in")
+        spec = wide_spec(fields)
+    if spec is not None:
+        return _Open((Passed(events) for events, _ in paired(store.log, progress)), spec, origin, seed)
+    in_use = _in_use(store)
+    passed = (
+        Passed(events, None if stored is None else _stored(stored, in_use))
+        for events, stored in paired(store.log, progress)
+    )
+    return _Open(passed, in_use, origin, seed)
+
+
+def _in_use(store: Store) -> FeatureSpec:
+    """The specification of the newest decisions."""
+    end = store.log.end_offset(DECISIONS)
+    last = next(iter(store.log.read(DECISIONS, end - 1)), None) if end else None
+    if last is None:
+        raise InputError(f"{store.folder} holds no decisions yet: `ringfence run` takes payments in")
+    digest = DecisionBatch.decode(last.payload).versions["features"]
+    spec = registered_spec(store, digest)
+    if spec is None:
+        raise InputError(f"features {digest} are not registered here: name them with --features")
+    return spec
+
+
+def _stored(decisions: DecisionBatch, spec: FeatureSpec) -> NDArray[np.float64]:
+    """Features as they were when the payments were decided, float64 (features, n)."""
+    if decisions.versions["features"] != spec.digest:
+        raise InputError(
+            "the decisions of this history were made with more than one set of features: name one with "
+            "--features, and it is measured anew over the whole log"
+        )
+    columns = [decisions.table.column(name).to_numpy(zero_copy_only=False) for name in spec.names]
+    return np.stack(columns) if columns else np.empty((0, len(decisions)))
+
+
+def _spec(wanted: Wanted) -> FeatureSpec | None:
+    """What is named; of sources also what the project's features.py declares."""
+    if wanted.spec is not None:
+        return wanted.spec
+    if wanted.wide:
+        return None
+    path = options.features_file(wanted.features) if wanted.sources else wanted.features
+    return None if path is None else load_spec(path)

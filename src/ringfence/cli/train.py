@@ -1,0 +1,213 @@
+"""`ringfence train`: from a history and its labels to a model artifact."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ringfence.cli import options, screen
+from ringfence.cli.histories import Wanted, take_in
+from ringfence.errors import InputError
+from ringfence.features.spec import FeatureSpec, parse_duration_ms
+from ringfence.learning.artifact import Origin, artifact_files, write_artifact
+from ringfence.learning.dataset import dataset
+from ringfence.learning.evaluate import compared, figures
+from ringfence.learning.report import report
+from ringfence.learning.train import Plan
+from ringfence.learning.train import train as train_model
+from ringfence.scoring.manifest import Costs
+
+if TYPE_CHECKING:
+    from ringfence.learning.train import Trained
+    from ringfence.scoring.manifest import Metric
+
+_NEEDED = ("lightgbm", "sklearn", "optuna", "onnx")
+_SHOWN = (
+    "average_precision",
+    "auc",
+    "card_precision_100",
+    "recall_at_fpr_0.001",
+    "value_detected_at_bands",
+    "precision_at_bands",
+    "alerts_per_day",
+    "expected_cost_per_payment",
+)
+
+
+def train(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders or globs. Without them, the log of --data.", metavar="SOURCE"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write, which must not exist. [default: models/NAME]", metavar="DIR"),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What to call the model.")] = "model",
+    data: options.Data = None,
+    mapping: options.Mapping = None,
+    features: options.Features = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Measure a wide set of features made for the fields there are.")
+    ] = False,
+    rules: options.Rules = None,
+    label_delay: options.LabelDelay = None,
+    fmt: options.SourceFormat = None,
+    algorithm: Annotated[
+        Literal["lightgbm", "logistic", "isolation_forest"],
+        typer.Option(help="isolation_forest needs no labels: its score says how unusual a payment is."),
+    ] = "lightgbm",
+    test_from: Annotated[
+        str | None,
+        typer.Option(help="When the test period begins. [default: the last fifth]", metavar="TIME"),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="When the test period ends. [default: the last label]", metavar="TIME")
+    ] = None,
+    maturity: Annotated[
+        str | None,
+        typer.Option(
+            help="How long to wait for a payment's label. [default: as long as 95 of 100 took]",
+            metavar="DURATION",
+        ),
+    ] = None,
+    search_seconds: Annotated[
+        float, typer.Option(help="Time for finding parameters; 0 takes the defaults.", min=0)
+    ] = 60.0,
+    review_cost: Annotated[float, typer.Option(help="Of an analyst's look at a payment.", min=0)] = 5.0,
+    insult_cost: Annotated[float, typer.Option(help="Of a good payment declined.", min=0)] = 20.0,
+    challenge_cost: Annotated[float, typer.Option(help="Of a second factor asked for.", min=0)] = 0.5,
+    max_alerts_per_day: Annotated[
+        float | None, typer.Option(help="Most payments reviewed or declined a day.", min=0)
+    ] = None,
+    drop_known_victims: Annotated[
+        bool,
+        typer.Option(
+            "--drop-known-victims",
+            help="Leave out payments of entities with a fraud already known, which would flatter the test.",
+        ),
+    ] = False,
+    write_features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the features that the model needs as a file for --features.", metavar="FILE.py"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything drawn at random.")] = 0,
+    json: options.Json = False,
+) -> None:
+    """Train a model: features as they were at each payment, labels as they were known when the test begins.
+
+    Takes the log of a data folder, with the features that were stored with the decisions, or files with a
+    mapping. The past is learned from, later windows choose parameters, calibration and outcome bands by
+    money, and the last part tests. Writes a folder with the model as ONNX, a manifest and a report.
+
+    Example: ringfence train payments.parquet --mapping handbook --out models/first
+    """
+    _check_extra()
+    folder = out or Path("models") / name
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there already: give another --out or --name")
+    plan = Plan(
+        algorithm,
+        options.parse_time_ms(test_from, "--test-from"),
+        options.parse_time_ms(until, "--until"),
+        None if maturity is None else parse_duration_ms(maturity),
+        search_seconds,
+        Costs(review=review_cost, insult=insult_cost, challenge=challenge_cost),
+        max_alerts_per_day,
+        drop_known_victims,
+        seed,
+    )
+    wanted = Wanted(sources or [], data, mapping, label_delay, fmt, features, wide, rules)
+    found = take_in(wanted, "measuring")
+    if found.bad:
+        screen.say(f"{found.bad:,} records could not be read and are left out")
+    spec, table = found.collected.spec, dataset(found.collected)
+    with screen.progress("training") as tell:
+        trained = train_model(table, plan, lambda share, said: tell(round(1000 * share), 1000, said))
+        tell(1000, 1000, "testing")
+        contestants = compared(table, trained)
+        measured = figures(table, trained.test, contestants, plan.costs)
+        origin = Origin(name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", _command(), spec)
+        page = report(trained, table, origin, contestants, measured)
+        others = {who: one for who, one in measured.items() if who != "model"}
+        digest = write_artifact(
+            folder, artifact_files(trained, table, origin, measured["model"], others, page)
+        )
+    if write_features is not None:
+        write_features.write_text(features_file(spec), "utf-8")
+    _show(trained, measured, folder, digest, json=json)
+
+
+def features_file(spec: FeatureSpec) -> str:
+    """A Python file that `--features` takes, for a specification."""
+    body = spec.to_json().replace("},{", "},\n{")
+    return (
+        '"""Features of a trained model."""\n\nfrom ringfence.features.spec import FeatureSpec\n\n'
+        f"spec = FeatureSpec.from_json(r'''\n{body}\n''')\n"
+    )
+
+
+def _check_extra() -> None:
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"training needs {', '.join(missing)}: install them with pip install 'ringfence[train]'"
+        )
+
+
+def _command() -> str:
+    """This command line, as the manifest keeps it."""
+    return shlex.join(["ringfence", *sys.argv[1:]])
+
+
+def _show(
+    trained: Trained, measured: dict[str, dict[str, Metric]], folder: Path, digest: str, *, json: bool
+) -> None:
+    if json:
+        screen.show_json(
+            {
+                "version": digest,
+                "folder": str(folder),
+                "metrics": measured,
+                "bands": trained.chosen.bands,
+                "notes": trained.notes,
+                "inputs": len(trained.inputs),
+            }
+        )
+        return
+    screen.show(f"Model {digest} with {len(trained.inputs)} inputs written to {folder}", "bold")
+    for note in trained.notes:
+        screen.show(f"Note: {note}")
+    screen.show()
+    show_figures(measured)
+    screen.show()
+    bands = trained.chosen.bands
+    for outcome, at in (
+        ("decline", bands.decline_at),
+        ("review", bands.review_at),
+        ("challenge", bands.challenge_at),
+    ):
+        screen.show(f"{outcome} {'never' if at is None else f'from a score of {at:.4f}'}")
+    screen.show(f"Curves, calibration and the rest: {folder / 'report.html'}")
+
+
+def show_figures(measured: dict[str, dict[str, Metric]]) -> None:
+    """The main measures, contestants side by side."""
+    rows = [
+        (name.replace("_", " "), *(_cell(each.get(name)) for each in measured.values())) for name in _SHOWN
+    ]
+    screen.show_table(["on the test part", *measured], rows, list(measured))
+
+
+def _cell(one: Metric | None) -> str:
+    if one is None or one.value is None:
+        return ""
+    return f"{one.value:.3f}" + ("" if one.low is None else f" ({one.low:.3f} to {one.high:.3f})")

@@ -1,0 +1,119 @@
+"""How good scores are on payments with known labels, several contestants side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ringfence.learning.baselines import fit_isolation, fit_linear
+from ringfence.learning.boosting import sample
+from ringfence.learning.metrics import DAY_MS, Ranking, measure_all
+from ringfence.learning.money import outcome_costs, outcomes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.metrics import Floats, Measure
+    from ringfence.learning.splits import Part
+    from ringfence.learning.train import Trained
+    from ringfence.scoring.manifest import Costs, Metric
+
+REVIEW = 2  # strictness
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """Scores of a part's payments in order, and the outcomes that they lead to (None: it decides nothing)."""
+
+    score: Floats
+    outcome: NDArray[np.int8] | None = None
+
+
+def figures(
+    data: Dataset,
+    part: Part,
+    contestants: Mapping[str, Contestant],
+    costs: Costs,
+    *,
+    rounds: int = 100,
+    seed: int = 0,
+) -> dict[str, dict[str, Metric]]:
+    """Every measure of every contestant, with intervals over the same draws of entities."""
+    found = {}
+    for name, one in contestants.items():
+        ranking = Ranking.of(
+            one.score, part.fraud, data.amount[part.rows], data.entity[part.rows], data.time_ms[part.rows]
+        )
+        more = {} if one.outcome is None else at_bands(ranking, _in_order(one), costs)
+        found[name] = measure_all(ranking, more, rounds=rounds, seed=seed)
+    return found
+
+
+def at_bands(ranking: Ranking, outcome: NDArray[np.int8], costs: Costs) -> dict[str, Measure]:
+    """Measures of the outcomes themselves; payments from review up are alerts."""
+    alerted = outcome >= REVIEW
+    each = outcome_costs(ranking, costs)[outcome, np.arange(len(ranking))]
+    lost = ranking.fraud * ranking.amount
+    days = max(len(np.unique(ranking.time_ms // DAY_MS)), 1)
+
+    def share(part: Floats) -> Measure:
+        def measured(_ranking: Ranking, weight: Floats) -> float:
+            whole = float(np.sum(weight * part))
+            return float(np.sum(weight * part * alerted)) / whole if whole else np.nan
+
+        return measured
+
+    def precision(ranking: Ranking, weight: Floats) -> float:
+        alerts = float(np.sum(weight * alerted))
+        return float(np.sum(weight * ranking.fraud * alerted)) / alerts if alerts else np.nan
+
+    def cost(_ranking: Ranking, weight: Floats) -> float:
+        return float(np.sum(weight * each) / max(weight.sum(), 1e-12))
+
+    def per_day(_ranking: Ranking, weight: Floats) -> float:
+        return float(np.sum(weight * alerted)) / days
+
+    return {
+        "recall_at_bands": share(ranking.fraud.astype(np.float64)),
+        "precision_at_bands": precision,
+        "value_detected_at_bands": share(lost),
+        "alerts_per_day": per_day,
+        "expected_cost_per_payment": cost,
+    }
+
+
+def compared(data: Dataset, trained: Trained) -> dict[str, Contestant]:
+    """The trained model on its test part beside what it has to beat.
+
+    The rules alone, a logistic regression and isolation trees over the same inputs and the same past.
+    """
+    part, names = trained.test, trained.inputs
+    own = outcomes_of(trained.probability, trained.chosen.bands)
+    found = {"model": Contestant(trained.probability, own)}
+    if data.points is not None and data.outcome is not None:
+        found["rules"] = Contestant(data.points[part.rows], data.outcome[part.rows])
+    inputs = data.matrix(part.rows, names)
+    if trained.plan.algorithm == "lightgbm":
+        linear = fit_linear(sample(data, trained.train, names, most_good=_BASELINE_ROWS))
+        found["logistic"] = Contestant(linear.log_odds(inputs))
+    if trained.plan.algorithm != "isolation_forest":
+        grown = fit_isolation(data.matrix(_few(trained.train.rows), names))
+        found["isolation_forest"] = Contestant(grown.novelty(inputs))
+    return found
+
+
+_BASELINE_ROWS = 100_000
+
+
+def _few(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(0).permutation(rows)[:_BASELINE_ROWS])
+
+
+def _in_order(one: Contestant) -> NDArray[np.int8]:
+    assert one.outcome is not None
+    return one.outcome[np.argsort(-one.score, kind="stable")]

@@ -1,0 +1,207 @@
+"""The report of a training as one HTML file that needs nothing else: no script, no network."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ringfence.learning.calibrate import reliability
+from ringfence.learning.chart import Axis, Line, bar_chart, line_chart, shares_chart
+from ringfence.learning.metrics import DAY_MS, Ranking, card_precision
+from ringfence.learning.money import cost_curve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ringfence.learning.artifact import Origin
+    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.evaluate import Contestant
+    from ringfence.learning.splits import Part
+    from ringfence.learning.train import Trained
+    from ringfence.scoring.manifest import Metric
+
+_STYLES = {"model": "main", "rules": "warm", "logistic": "other", "isolation_forest": "faint"}
+
+
+def report(
+    trained: Trained,
+    data: Dataset,
+    origin: Origin,
+    contestants: Mapping[str, Contestant],
+    found: Mapping[str, Mapping[str, Metric]],
+) -> bytes:
+    """The page; `found` holds the figures of the contestants by name."""
+    part = trained.test
+    rankings = {name: _ranking(data, part, one) for name, one in contestants.items()}
+    charts = _curves(rankings) if part.fraud.any() else ""
+    page = resources.files("ringfence.learning").joinpath("report.html").read_text("utf-8")
+    filled = {
+        "name": escape(origin.name),
+        "about": _about(trained, origin),
+        "cards": _cards(found["model"]),
+        "table": _table(found),
+        "charts": charts
+        + _own(rankings["model"], trained)
+        + shares_chart("What moves the score", trained.importance),
+        "bands": _bands(trained),
+        "notes": "".join(f"<li>{escape(note)}</li>" for note in trained.notes),
+        "parameters": escape(
+            ", ".join(f"{key} {_number(value)}" for key, value in trained.parameters.items())
+        ),
+        "command": escape(origin.command),
+        "inputs": escape(", ".join(trained.inputs)),
+    }
+    for key, value in filled.items():
+        page = page.replace("{{" + key + "}}", value)
+    return page.encode()
+
+
+def _ranking(data: Dataset, part: Part, one: Contestant) -> Ranking:
+    rows = part.rows
+    return Ranking.of(one.score, part.fraud, data.amount[rows], data.entity[rows], data.time_ms[rows])
+
+
+def _curves(rankings: Mapping[str, Ranking]) -> str:
+    """Each contestant in the same four charts."""
+    precision, roc, value, daily = [], [], [], []
+    for name, one in rankings.items():
+        style = _STYLES.get(name, "other")
+        frauds = np.cumsum(one.fraud)[one.ends]
+        good = one.ends + 1 - frauds
+        recall = frauds / max(frauds[-1], 1)
+        precision.append(Line(recall, frauds / (frauds + good), name, style))
+        roc.append(Line(good / max(good[-1], 1), recall, name, style))
+        lost = np.cumsum(one.fraud * one.amount)[one.ends]
+        value.append(Line(good / max(frauds[-1], 1), lost / max(lost[-1], 1e-9), name, style))
+        found = card_precision(one)
+        daily.append(Line(np.arange(len(found)) + 1.0, found, name, style, dots=len(found) < 40))
+    days = max(len(line.x) for line in daily)
+    highest = max(float(line.y.max(initial=0.01)) for line in daily)
+    return (
+        line_chart("Precision and recall", precision, Axis("recall", 0, 1), Axis("precision", 0, 1))
+        + line_chart("ROC", roc, Axis("false-positive rate", 1e-4, 1, log=True), Axis("recall", 0, 1))
+        + line_chart(
+            "Money detected against false positives",
+            value,
+            Axis("good payments suspected per fraud", 0.01, 100, log=True),
+            Axis("share of fraud value", 0, 1),
+        )
+        + line_chart(
+            "Card precision@100 by day", daily, Axis("day of the test", 1, max(days, 2)), Axis("", 0, highest)
+        )
+    )
+
+
+def _own(ranking: Ranking, trained: Trained) -> str:
+    """Charts of the model alone."""
+    edges = np.linspace(0, 1, 31)
+    heights = []
+    for wanted in (False, True):
+        counts, _ = np.histogram(ranking.score[ranking.fraud == wanted], edges)
+        heights.append(counts / max(counts.sum(), 1))
+    score = bar_chart(
+        "Scores of the test part",
+        edges,
+        [Line(edges, heights[0], "good", "faint"), Line(edges, heights[1], "fraud", "warm")],
+        Axis("score", 0, 1),
+        Axis("share (log)", 1e-4, 1, log=True),
+    )
+    if trained.plan.algorithm == "isolation_forest":
+        return score
+    points = reliability(ranking.score, ranking.fraud)
+    told, seen = np.array([one[0] for one in points]), np.array([one[1] for one in points])
+    least = max(min(told.min(), seen[seen > 0].min(initial=1.0)) / 2, 1e-5)
+    diagonal = Line(np.array([least, 1.0]), np.array([least, 1.0]), "as told", "faint")
+    calibration = line_chart(
+        "Calibration",
+        [diagonal, Line(told, np.maximum(seen, least), "as it was", "main", dots=True)],
+        Axis("probability told", least, 1, log=True),
+        Axis("share that was fraud", least, 1, log=True),
+    )
+    k, cost = cost_curve(trained.later, trained.plan.costs)
+    days = max(len(np.unique(trained.later.time_ms // DAY_MS)), 1)
+    money = line_chart(
+        "Cost by number of reviews, on the later windows",
+        [Line(k[1:] / days, cost[1:] / days)],
+        Axis("payments reviewed per day", max(k[1] / days, 0.1), max(k[-1] / days, 1), log=True),
+        Axis("cost per day", 0, float(cost.max() / days) or 1.0),
+    )
+    return calibration + score + money
+
+
+def _about(trained: Trained, origin: Origin) -> str:
+    train, test = trained.train.span, trained.test.span
+    return escape(
+        f"{trained.plan.algorithm} over {len(trained.inputs)} inputs, made {origin.created_at}. Learned "
+        f"from {train.rows:,} payments with {train.frauds:,} frauds, {_day(train.start_ms)} to "
+        f"{_day(train.end_ms)}, labels as known on {_day(trained.train.cut_off_ms)}; tested on "
+        f"{test.rows:,} payments with {test.frauds:,} frauds, {_day(test.start_ms)} to {_day(test.end_ms)}."
+    )
+
+
+def _cards(found: Mapping[str, Metric]) -> str:
+    shown = {
+        "average_precision": "average precision",
+        "auc": "AUC",
+        "card_precision_100": "card precision@100",
+        "recall_at_fpr_0.001": "recall at 0.1 % false positives",
+        "value_detected_at_bands": "fraud value detected",
+        "precision_at_bands": "precision of alerts",
+    }
+    cards = []
+    for name, title in shown.items():
+        one = found.get(name)
+        if one is not None and one.value is not None:
+            span = "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
+            cards.append(f"<div><b>{one.value:.3f}</b><span>{title}</span><small>{span}</small></div>")
+    return "".join(cards)
+
+
+def _table(found: Mapping[str, Mapping[str, Metric]]) -> str:
+    names = list(dict.fromkeys(name for each in found.values() for name in each))
+    head = "".join(f"<th>{escape(who)}</th>" for who in found)
+    rows = []
+    for name in names:
+        cells = "".join(f"<td>{_cell(each.get(name))}</td>" for each in found.values())
+        rows.append(f"<tr><th>{escape(name.replace('_', ' '))}</th>{cells}</tr>")
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _cell(one: Metric | None) -> str:
+    if one is None or one.value is None:
+        return ""
+    span = "" if one.low is None else f"<small>{one.low:.3f} to {one.high:.3f}</small>"
+    return f"{one.value:.4f}{span}"
+
+
+def _bands(trained: Trained) -> str:
+    chosen, rows = trained.chosen, []
+    bands = chosen.bands
+    days = max(len(np.unique(trained.later.time_ms // DAY_MS)), 1)
+    named = zip(
+        ("decline", "review", "challenge"),
+        (bands.decline_at, bands.review_at, bands.challenge_at),
+        chosen.counts,
+        strict=True,
+    )
+    for outcome, at, count in named:
+        told = "never" if at is None else f"from {at:.4f}"
+        rows.append(f"<tr><th>{outcome}</th><td>{told}</td><td>{count / days:,.1f} a day</td></tr>")
+    costs = trained.plan.costs
+    saved = (
+        f"<p>On the later windows that costs {chosen.cost / days:,.0f} a day; approving everything would "
+        f"cost {chosen.without / days:,.0f}. Costs: review {costs.review:g}, a good customer refused "
+        f"{costs.insult:g}, challenge {costs.challenge:g}, a missed fraud its amount.</p>"
+    )
+    return f"<table><tbody>{''.join(rows)}</tbody></table>{saved if chosen.without else ''}"
+
+
+def _day(ms: int) -> str:
+    return str(np.datetime64(ms, "ms").astype("datetime64[D]"))
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
