@@ -51,6 +51,12 @@ def inlined(function: F) -> F:
     return compiled
 
 
+def spliced(function: F) -> F:
+    """A kernel with one caller, which is compiled as a part of it and not by itself as well."""
+    compiled: F = numba.njit(**_INNER, inline="always")(function)
+    return compiled
+
+
 def is_kept(function: Any) -> bool:
     """Whether the compile cache may hold machine code of this entry; true where nothing is compiled."""
     if config.DISABLE_JIT:

@@ -17,7 +17,7 @@ import numpy as np
 from ringfence.features.kernel.cells import expire, open_cell, open_pair
 from ringfence.features.kernel.emit import emit
 from ringfence.features.kernel.extrema import push, push_late
-from ringfence.features.kernel.jit import entry, inlined, kernel
+from ringfence.features.kernel.jit import entry, inlined, kernel, spliced
 from ringfence.features.kernel.layout import (
     ARENA_TOP,
     BIT,
@@ -132,7 +132,7 @@ def forget_expired(state: State, program: Program) -> int:
     return expire(State(*state), Program(*program))
 
 
-@inlined
+@spliced
 def _look_up(
     s: State, p: Program, rows: Words, places: NDArray[np.float64], start: int, stop: int
 ) -> tuple[int, int, int]:
@@ -169,7 +169,7 @@ def _look_up(
     return stop, DONE, seq - s.counters[SEQ_END]
 
 
-@inlined
+@spliced
 def _lacking(s: State, p: Program, row: int) -> int:
     """What must grow before this event can be taken in."""
     room = s.pool.size - s.counters[POOL_TOP]
@@ -192,7 +192,7 @@ def _lacking(s: State, p: Program, row: int) -> int:
     return DONE
 
 
-@inlined
+@spliced
 def _event(s: State, p: Program, rows: Words, at: int, out: NDArray[np.float64], column: int) -> None:
     seq = s.counters[SEQ_END]
     row = seq & (s.rows.shape[0] - 1)
@@ -216,7 +216,7 @@ def _event(s: State, p: Program, rows: Words, at: int, out: NDArray[np.float64],
     s.counters[SEQ_END] = seq + 1
 
 
-@inlined
+@spliced
 def _entity(
     s: State,
     p: Program,
@@ -295,7 +295,7 @@ def _late_event(
     _note(s, p, entity, base, row, ref, time, in_order)
 
 
-@inlined
+@spliced
 def _set_pairs(
     s: State, p: Program, entity: int, rows: Words, at: int, row: int, cell: int, recorded: bool
 ) -> None:

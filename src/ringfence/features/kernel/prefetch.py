@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, is_jitted
 
-from ringfence.features.kernel.jit import inlined
+from ringfence.features.kernel.jit import inlined, spliced
 from ringfence.features.kernel.layout import (
     CAPACITY,
     E_KEY_COLUMN,
@@ -79,7 +79,7 @@ def _fetch_compiled(_context: Any, array: Any, _index: Any) -> Any:
 fetch: Any = _fetch_compiled if is_jitted(ref_at) else _fetch_python
 
 
-@inlined
+@spliced
 def fetch_keys(s: State, p: Program, rows: Words, start: int, stop: int) -> None:
     """Ask for the tables' entries of the keys and ids of input rows [start, stop), then for the cells."""
     mask = s.table.size - 1
@@ -95,7 +95,7 @@ def fetch_keys(s: State, p: Program, rows: Words, start: int, stop: int) -> None
             fetch(s.arena, number_of(s.table[probe(s.table, hashed, home(hashed, mask))]) * UNIT)
 
 
-@inlined
+@spliced
 def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events: int) -> None:
     """Ask for what input rows [start, stop), whose `events` events have their cells, will touch."""
     if p.trackers.shape[0] != 0:
@@ -131,7 +131,7 @@ def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events
                 fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[base + EVENTS + END] - 1) & mask)
 
 
-@inlined
+@spliced
 def _fetch_pairs(s: State, p: Program, rows: Words, start: int, stop: int) -> None:
     """Ask for the entries of the pair table, then for what they point to."""
     mask = s.rows.shape[0] - 1
