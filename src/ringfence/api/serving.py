@@ -76,8 +76,11 @@ def serve(
     gc.collect()
     gc.freeze()  # what is there now stays: collections need not look at it again and again
     gc.set_threshold(*COLLECT_AFTER)
-    with _surviving_signals():
-        listener.run()
+    try:
+        with _surviving_signals():
+            listener.run()
+    finally:
+        gc.unfreeze()  # at the end of the process, what others hold has to be let go
     if failures:
         raise failures[0]
 
