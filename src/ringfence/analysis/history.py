@@ -6,6 +6,7 @@ and from the beginning of the log, so they are what they would have been, point 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from ringfence.ports import EVENTS
 from ringfence.replay import paired
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.reference import Reference, segments
+from ringfence.threads import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
 
+_AHEAD: Final = 4  # batches read before they are judged
 _NO_FEATURES: Final = FeatureSpec((), ())
 
 
@@ -99,24 +102,36 @@ class Past:
         """
         reference = Reference(self.seed)
         engine = Engine(self.measure, self.seed) if self.measure else None
-        for events, stored in paired(self.log, progress):
-            if is_activation(events):
-                continue
-            self._note(events)
-            measured = engine.measure(events) if engine else None
-            begin = 0
-            for start, stop, is_control in segments(events):
-                part = events if stop - start == len(events) else events.slice(start, stop)
-                if is_control:
-                    reference.apply(part, 0)
+        read = ahead(paired(self.log, progress), _AHEAD, lambda _seconds: None, lambda: 0.0)
+        with contextlib.closing(read) as batches:
+            for events, stored in batches:
+                if is_activation(events):
                     continue
-                count = int(np.count_nonzero(part.is_transaction))
-                if count and stored is not None:
-                    run = slice(begin, begin + count)
-                    found = self._run(part, stored, measured, run, reference, zone)
-                    if found is not None:
-                        yield found
-                begin += count
+                self._note(events)
+                measured = engine.measure(events) if engine else None
+                yield from self._runs(events, stored, measured, reference, zone)
+
+    def _runs(
+        self,
+        events: EventBatch,
+        stored: DecisionBatch | None,
+        measured: NDArray[np.float64] | None,
+        reference: Reference,
+        zone: str,
+    ) -> Iterator[StoredColumns]:
+        begin = 0
+        for start, stop, is_control in segments(events):
+            part = events if stop - start == len(events) else events.slice(start, stop)
+            if is_control:
+                reference.apply(part, 0)
+                continue
+            count = int(np.count_nonzero(part.is_transaction))
+            if count and stored is not None:
+                run = slice(begin, begin + count)
+                found = self._run(part, stored, measured, run, reference, zone)
+                if found is not None:
+                    yield found
+            begin += count
 
     def _run(
         self,
