@@ -21,7 +21,7 @@ from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.analysis.rates import measured_rates
 from ringfence.deployed import IN_FORCE, stored_models
 from ringfence.errors import InputError, RuleError, SpecError, StoreError
-from ringfence.events.activation import Part, versions
+from ringfence.events.activation import Part
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
 from ringfence.events.seen import SeenIds
@@ -30,10 +30,11 @@ from ringfence.features.catalog import CATALOG
 from ringfence.features.precompile import compiled_side_by_side
 from ringfence.features.spec import FeatureSpec
 from ringfence.library import load_rules
+from ringfence.livebook import FIRST_RULES, LoggedForce, open_lake, with_modes
 from ringfence.pipeline import Pipeline
-from ringfence.rulebook.changes import Activation, is_approved
-from ringfence.rulebook.checking import Rate, all_heard
-from ringfence.rulebook.desk import Desk, Reader, Who
+from ringfence.rulebook.changes import is_approved
+from ringfence.rulebook.checking import all_heard
+from ringfence.rulebook.desk import Desk, Who
 from ringfence.runner import Runner, Snapshotting
 from ringfence.scoring.books import default_book
 from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.lake import Lake
+    from ringfence.rulebook.checking import Rate
     from ringfence.scoring.models import Models
 
 SHIPPED_CATALOG = "the shipped catalog"
@@ -167,7 +169,6 @@ class StoredLibrary:
 
 
 _LOOKS: Final = 3
-FIRST_RULES: Final = "first_rules"  # in force before the log activates others
 FILE_RULES: Final = "file_rules"  # of the definitions that were put in force last, as opposed to live edits
 FILE_MODEL: Final = "file_model"  # likewise
 
@@ -188,7 +189,13 @@ class Session:
 
     def desk(self, lake: Lake | None = None, put: Callable[[EventBatch], int] | None = None) -> Desk:
         """The rule book of this store. `put` appends an activation; the runner does without it."""
-        force = LoggedForce(self, lake, put or self._activate)
+        force = LoggedForce(
+            self.store,
+            self.library,
+            lambda: self.runner.pipeline.versions[Part.RULES],
+            put or self._activate,
+            lambda: lake or open_lake(self.store),
+        )
         return Desk(RuleBook(self.store.log.database), force, self.require_approval)
 
     def model_desk(self, put: Callable[[EventBatch], int] | None = None) -> ModelDesk:
@@ -208,12 +215,11 @@ class Session:
 
         May run beside the deciding thread: a look-up that falls between two steps of its is made again.
         """
-        modes = {rule.id: rule.mode for rule in ruleset.every_rule}
         heard, pipeline = self.library.compile(all_heard(ruleset)), self.runner.pipeline
         for _ in range(_LOOKS):
             with contextlib.suppress(IndexError):
                 found = measured_rates(self.store.log, heard, pipeline.seed, reference=pipeline.reference)
-                return [Rate(one.rule, modes[one.rule], one.judged, one.fired) for one in found]
+                return with_modes(found, ruleset)
         return []
 
     def _activate(self, change: EventBatch) -> int:
@@ -301,88 +307,6 @@ def _deploy_model(session: Session) -> None:
             desk.promote(artifact.digest, Signed("file", session.clock.now_ms(), artifact.manifest.name))
         store.remember(FILE_MODEL, artifact.digest)
     store.remember(IN_FORCE, session.runner.pipeline.versions[Part.MODELS])
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedForce:
-    """`ringfence.rulebook.desk.Force` over the log of an open store."""
-
-    session: Session
-    lake: Lake | None
-    append: Callable[[EventBatch], int]
-
-    def active(self) -> str:
-        """See `Force.active`."""
-        return self.session.runner.pipeline.versions[Part.RULES]
-
-    def activations(self) -> list[Activation]:
-        """See `Force.activations`."""
-        return activations(self.session.store, self.lake or open_lake(self.session.store))
-
-    def fit(self, ruleset: RuleSet) -> None:
-        """See `Force.fit`."""
-        self.session.library.compile(ruleset)
-
-    def put(self, change: EventBatch) -> int:
-        """See `Force.put`."""
-        for version in versions(change):
-            self.session.library.rules(version.digest)  # compiled here, so that nobody who pays waits for it
-        return self.append(change)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredHistory:
-    """`ringfence.rulebook.desk.History` of a store that another process may be writing to."""
-
-    store: Store
-    lake: Lake
-
-    def active(self) -> str:
-        """See `History.active`."""
-        found = self.activations()
-        if not found:
-            raise InputError(
-                f"{self.store.folder} has no rules in force yet: `ringfence run` or `serve` first"
-            )
-        return found[-1].digest
-
-    def activations(self) -> list[Activation]:
-        """See `History.activations`."""
-        return activations(self.store, self.lake)
-
-
-def book_reader(store: Store, lake: Lake, *, require_approval: bool) -> Reader:
-    """The rule book of a store, for looking at."""
-    return Reader(RuleBook(store.log.database), StoredHistory(store, lake), require_approval)
-
-
-def open_lake(store: Store) -> Lake:
-    """Questions about a store in SQL."""
-    from ringfence.adapters.lake import Lake  # noqa: PLC0415 (DuckDB takes a while, and most runs ask nothing)
-
-    return Lake(store)
-
-
-def activations(store: Store, lake: Lake) -> list[Activation]:
-    """Every version of the rules that has been in force, from the first one on."""
-    digest = store.remembered(FIRST_RULES)
-    first = [Activation(digest=digest, offset=0, time_ms=None, author=None, note=None)] if digest else []
-    return first + [
-        Activation(
-            digest=row["entity_id"],
-            offset=row["offset"],
-            time_ms=row["event_time_ms"],
-            author=row["attributes"]["author"],
-            note=row["note"],
-        )
-        for row in lake.sql(_ACTIVATIONS).to_pylist()
-    ]
-
-
-_ACTIVATIONS: Final = (
-    'SELECT "offset", event_time_ms, entity_id, note, attributes FROM events '
-    """WHERE kind = 'activation' AND entity_type = 'rules' ORDER BY "offset" """
-)
 
 
 def register(store: Store, definitions: Definitions, now_ms: int) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ringfence.adapters.lake import rulebook as lake_lists
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
-from ringfence.compose import SystemClock, book_reader, open_lake, open_session
+from ringfence.compose import SystemClock, open_session
+from ringfence.livebook import book_reader, open_lake
 from ringfence.rulebook.checking import warnings_of
 from ringfence.rulebook.desk import Who
 from ringfence.rulebook.entries import ListResult, RowFault, read_csv, to_events

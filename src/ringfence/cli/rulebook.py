@@ -123,7 +123,7 @@ def save(
 
     Example: ringfence rules save rules.yaml --based-on head --note "fewer challenges at night"
     """
-    text = _read(file)
+    text = read_book(file)
     base = based_on or _marked(text, file)
     with desks.writing(server, data, author) as desk:
         saved = desk.save(text, base, note, activate=activate)
@@ -260,7 +260,8 @@ def _review(change: Change) -> str:
     return {True: "approved", False: "rejected", None: "waits for approval"}[change.approved]
 
 
-def _read(file: Path) -> str:
+def read_book(file: Path) -> str:
+    """The text of a rule book; `InputError` or `RuleError` where there is none."""
     try:
         return file.read_text("utf-8")
     except OSError as error:

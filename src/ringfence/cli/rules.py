@@ -10,6 +10,10 @@ import typer
 
 from ringfence.cli import options, rulebook, screen
 from ringfence.compose import load_definitions
+from ringfence.errors import RuleError
+from ringfence.livebook import stored_rates
+from ringfence.rulebook import checking
+from ringfence.scoring.rules import compile_rules
 
 app = typer.Typer(no_args_is_help=True, help="Rule books: check a file; look at the live book and change it.")
 for _command in (
@@ -23,18 +27,45 @@ for _command in (
 def check(
     file: Annotated[Path, typer.Argument(help="The rule book.", metavar="FILE")],
     features: options.Features = None,
+    data: options.Data = None,
+    json: options.Json = False,
 ) -> None:
-    """Compile a rule book against the features in use; an error points at the character.
+    """Compile a rule book against the features in use; each error points at the character.
+
+    Where the data folder has decisions, every rule is tried on the newest payments, with no list or profile:
+    one that fires on more than half of them is warned of. Exit code 2 where the book has errors.
 
     Example: ringfence rules check rules.yaml
     """
-    found = load_definitions(options.features_file(features), file)
-    active, shadow = len(found.rules.active), len(found.rules.shadow)
-    total = len(found.rules.ruleset.rules)
-    screen.show(
-        f"{file}: {total} rules compile against {found.spec_origin}: {active} active, {shadow} shadow, "
-        f"{total - active - shadow} at rest. Version {found.rules.ruleset.digest}"
+    definitions = load_definitions(options.features_file(features), None)
+    spec, where = definitions.spec, options.folder(data)
+    found = checking.check(
+        rulebook.read_book(file),
+        lambda ruleset: compile_rules(ruleset, spec),
+        lambda ruleset: stored_rates(where, spec, ruleset),
+        str(file),
     )
+    if json:
+        screen.show_json(found)
+    else:
+        _show_checked(found, file, definitions.spec_origin)
+    if found.faults:
+        raise typer.Exit(RuleError.exit_code)
+
+
+def _show_checked(found: checking.Checked, file: Path, origin: str) -> None:
+    for fault in found.faults:
+        place = f"{file}, line {fault.line}: " if fault.rule and fault.line else ""
+        screen.say(f"Error: {place}{fault.problem}")
+    for warning in found.warnings:
+        screen.say(f"Warning: {warning}")
+    if found.digest is not None:
+        active, shadow = found.modes["active"], found.modes["shadow"]
+        total = sum(found.modes.values())
+        screen.show(
+            f"{file}: {total} rules compile against {origin}: {active} active, {shadow} shadow, "
+            f"{total - active - shadow} at rest. Version {found.digest}"
+        )
 
 
 @app.command("list")

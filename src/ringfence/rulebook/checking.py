@@ -58,7 +58,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(
     text: str,
-    fit: Callable[[RuleSet], None],
+    fit: Callable[[RuleSet], object],
     measure: Callable[[RuleSet], Iterable[Rate]] = lambda _ruleset: (),
     origin: str = "the book",
 ) -> Checked:
@@ -110,7 +110,7 @@ def _much(rate: Rate) -> str:
     return "every one" if rate.fired == rate.judged else f"{100 * rate.share:.1f} %"
 
 
-def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], None], text: str) -> list[RuleFault]:
+def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], object], text: str) -> list[RuleFault]:
     """One by one, so that no mistake hides the next; typologies first, because rules speak of them."""
     alone = msgspec.structs.replace(ruleset, policy=Policy(), rules=(), typologies=())
     faults = []
@@ -126,7 +126,7 @@ def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], None], text: str) -> list
     return faults
 
 
-def _fault(part: RuleSet, name: str, fit: Callable[[RuleSet], None], line: int) -> list[RuleFault]:
+def _fault(part: RuleSet, name: str, fit: Callable[[RuleSet], object], line: int) -> list[RuleFault]:
     try:
         fit(part)
     except RuleError as error:

@@ -1,0 +1,140 @@
+"""The live rule book of one store: what is in force, what was, and how often rules fire on what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.book import RuleBook
+from ringfence.adapters.sqlite.store import FILE_NAME
+from ringfence.analysis.rates import MeasuredRate, measured_rates
+from ringfence.errors import InputError
+from ringfence.events.activation import versions
+from ringfence.rulebook.changes import Activation
+from ringfence.rulebook.checking import Rate, all_heard
+from ringfence.rulebook.desk import Reader
+from ringfence.scoring.rules import compile_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from ringfence.adapters.lake import Lake
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.rules import CompiledRules, RuleSet
+
+FIRST_RULES: Final = "first_rules"
+"""Under this name a store remembers the rules in force before its log activates others."""
+
+_ACTIVATIONS: Final = (
+    'SELECT "offset", event_time_ms, entity_id, note, attributes FROM events '
+    """WHERE kind = 'activation' AND entity_type = 'rules' ORDER BY "offset" """
+)
+
+
+class Compiler(Protocol):
+    """As much of a library as the book needs."""
+
+    def compile(self, book: RuleSet) -> CompiledRules:
+        """`RuleError` where a rule does not fit the features in use."""
+        ...
+
+    def rules(self, digest: str) -> CompiledRules:
+        """Those of a kept version, kept at hand from then on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedForce:
+    """`ringfence.rulebook.desk.Force` over the log of an open store."""
+
+    store: Store
+    library: Compiler
+    now: Callable[[], str]
+    append: Callable[[EventBatch], int]
+    lake: Callable[[], Lake]
+
+    def active(self) -> str:
+        """See `History.active`."""
+        return self.now()
+
+    def activations(self) -> list[Activation]:
+        """See `History.activations`."""
+        return activations(self.store, self.lake())
+
+    def fit(self, ruleset: RuleSet) -> None:
+        """See `Force.fit`."""
+        self.library.compile(ruleset)
+
+    def put(self, change: EventBatch) -> int:
+        """See `Force.put`."""
+        for version in versions(change):
+            self.library.rules(version.digest)  # compiled here, so that no payment waits for it
+        return self.append(change)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHistory:
+    """`ringfence.rulebook.desk.History` of a store that another process may be writing to."""
+
+    store: Store
+    lake: Lake
+
+    def active(self) -> str:
+        """See `History.active`."""
+        found = self.activations()
+        if not found:
+            raise InputError(f"{self.store.folder} has no rules in force yet: run or serve it first")
+        return found[-1].digest
+
+    def activations(self) -> list[Activation]:
+        """See `History.activations`."""
+        return activations(self.store, self.lake)
+
+
+def book_reader(store: Store, lake: Lake, *, require_approval: bool) -> Reader:
+    """The rule book of a store, for looking at."""
+    return Reader(RuleBook(store.log.database), StoredHistory(store, lake), require_approval)
+
+
+def activations(store: Store, lake: Lake) -> list[Activation]:
+    """Every version of the rules that has been in force, from the first one on."""
+    digest = store.remembered(FIRST_RULES)
+    first = [Activation(digest=digest, offset=0, time_ms=None, author=None, note=None)] if digest else []
+    return first + [
+        Activation(
+            digest=row["entity_id"],
+            offset=row["offset"],
+            time_ms=row["event_time_ms"],
+            author=row["attributes"]["author"],
+            note=row["note"],
+        )
+        for row in lake.sql(_ACTIVATIONS).to_pylist()
+    ]
+
+
+def open_lake(store: Store) -> Lake:
+    """Questions about a store in SQL."""
+    from ringfence.adapters.lake import Lake  # noqa: PLC0415 (DuckDB takes a while, and most runs ask nothing)
+
+    return Lake(store)
+
+
+def stored_rates(folder: Path, spec: FeatureSpec, ruleset: RuleSet) -> list[Rate]:
+    """How often each rule's condition is TRUE of the newest payments that a folder holds, if it holds any.
+
+    Another process may be writing there. Lists and profiles are taken to be empty.
+    """
+    if not (folder / FILE_NAME).exists():
+        return []
+    with Store.open(folder, read_only=True) as store:
+        heard = compile_rules(all_heard(ruleset), spec)
+        return with_modes(measured_rates(store.log, heard, store.meta.hash_seed), ruleset)
+
+
+def with_modes(measured: Iterable[MeasuredRate], ruleset: RuleSet) -> list[Rate]:
+    """Measured rates, each with the mode that its rule really has."""
+    modes = {rule.id: rule.mode for rule in ruleset.every_rule}
+    return [Rate(one.rule, modes[one.rule], one.judged, one.fired) for one in measured]
