@@ -1,9 +1,11 @@
 """Open-loop load on the decision API: latency counts from the moment at which a request was meant to be sent.
 
-    python -m benchmarks.api_load                 # rate, overload, batch, and a route that only echoes
-    python -m benchmarks.api_load --rate 3000     # one rate
+    python -m benchmarks.api_load               # rates, peak beside a route that only echoes, overload, batch
+    python -m benchmarks.api_load --rate 3000   # one rate
+    python -m benchmarks.api_load --soak 300    # memory of the server, for so many seconds at 1,000 a second
 
-The server runs in a process of its own, the client in this one.
+The server runs in a process of its own, the client in this one. Peak is what comes back when each of 64
+connections sends its next payment as soon as it has an answer; overload is twice that, whatever comes back.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import uvloop
 from benchmarks.report import machine, show, versions
 
 CONNECTIONS = 512
+AT_ONCE = 64
 
 
 @dataclass
@@ -81,7 +84,7 @@ class Connection(asyncio.Protocol):
 
 
 class Load:
-    """Sends `rate` requests a second whatever comes back."""
+    """Sends `rate` requests a second whatever comes back; with rate 0, as fast as answers come."""
 
     def __init__(self, port: int, path: str, bodies: list[bytes], rate: float) -> None:
         self.port = port
@@ -96,8 +99,23 @@ class Load:
     async def run(self) -> Outcome:
         loop = asyncio.get_running_loop()
         self.finished = loop.create_future()
-        for _ in range(CONNECTIONS):
+        for _ in range(CONNECTIONS if self.rate else AT_ONCE):
             await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.port)
+        if self.rate:
+            begin = await self._open_loop(loop)
+        else:
+            begin = loop.time()
+            self.waiting.extend((request, begin) for request in self.requests)
+            for connection in list(self.idle):
+                connection.send(self.waiting.popleft()[0], begin)
+            self.idle.clear()
+        await asyncio.wait_for(self.finished, 120)
+        self.outcome.seconds = loop.time() - begin
+        for connection in self.idle:
+            connection.transport.abort()
+        return self.outcome
+
+    async def _open_loop(self, loop: asyncio.AbstractEventLoop) -> float:
         begin = loop.time() + 0.1
         chance = np.random.default_rng(7)
         at = begin + np.cumsum(chance.exponential(1 / self.rate, len(self.requests)))
@@ -106,11 +124,7 @@ class Load:
             if early > 0:
                 await asyncio.sleep(early)
             self.dispatch(request, intended)
-        await asyncio.wait_for(self.finished, 60)
-        self.outcome.seconds = loop.time() - begin
-        for connection in self.idle:
-            connection.transport.abort()
-        return self.outcome
+        return begin
 
     def dispatch(self, request: bytes, intended: float) -> None:
         if self.idle:
@@ -130,26 +144,29 @@ class Load:
         if not self.left:
             self.finished.set_result(None)
         if self.waiting:
-            connection.send(*self.waiting.popleft())
+            request, intended = self.waiting.popleft()
+            connection.send(request, intended if self.rate else now)
         else:
             self.idle.append(connection)
 
 
-def payments(count: int, name: str, seed: int = 1) -> list[bytes]:
-    """Bodies of that many payments."""
+def payments(count: int, name: str, seed: int = 1, people: int = 5000) -> list[bytes]:
+    """Bodies of that many payments, of people who have a card and a device each."""
     chance = random.Random(seed)
     now_ms = time.time_ns() // 1_000_000
-    return [
-        (
-            f'{{"transaction_id":"{name}-{i}","event_time":{now_ms + i // 4},'
+    bodies = []
+    for number in range(count):
+        who = chance.randrange(people)
+        device = who if chance.random() < 0.97 else chance.randrange(10**6)
+        bodies.append(
+            f'{{"transaction_id":"{name}-{number}","event_time":{now_ms + number // 4},'
             f'"amount":"{chance.uniform(1, 300):.2f}",'
-            f'"currency":"EUR","card_number":"{chance.randrange(5000) * 10 + 4 * 10**15}",'
-            f'"customer_id":"c{chance.randrange(5000)}","merchant_id":"m{chance.randrange(500)}",'
-            f'"device_id":"d{chance.randrange(5000)}","ip":"10.0.{chance.randrange(255)}.{chance.randrange(255)}",'
-            f'"country":"DE","lat":52.5,"lon":13.4,"channel":"online"}}'
-        ).encode()
-        for i in range(count)
-    ]
+            f'"currency":"EUR","card_number":"{who * 10 + 4 * 10**15}",'
+            f'"customer_id":"c{who}","merchant_id":"m{chance.randrange(500)}",'
+            f'"device_id":"d{device}","ip":"10.0.{who // 250}.{who % 250}",'
+            f'"country":"DE","lat":52.5,"lon":13.4,"channel":"online"}}'.encode()
+        )
+    return bodies
 
 
 @contextmanager
@@ -176,13 +193,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def drive(port: int, path: str, name: str, rate: float, seconds: float) -> Outcome:
-    bodies = payments(int(rate * seconds), name)
-    return uvloop.run(Load(port, path, bodies, rate).run())
+def drive(port: int, name: str, rate: float, seconds: float) -> Outcome:
+    """At a rate for a while; with rate 0, `seconds` thousand payments as fast as they go."""
+    bodies = payments(int((rate or 1000) * seconds), name)
+    return uvloop.run(Load(port, "/v1/decisions", bodies, rate).run())
 
 
-def batch_rate(port: int, count: int = 50_000) -> float:
-    body = b"\n".join(payments(count, "batch"))
+def batch_rate(port: int, name: str, count: int = 50_000) -> float:
+    body = b"\n".join(payments(count, name))
     begin = time.perf_counter()
     headers = {"content-type": "application/x-ndjson"}
     answer = httpx.post(
@@ -196,7 +214,7 @@ def batch_rate(port: int, count: int = 50_000) -> float:
 def row(name: str, wanted: float, found: Outcome) -> list[str]:
     return [
         name,
-        f"{wanted:,.0f}",
+        f"{wanted:,.0f}" if wanted else "all",
         f"{found.rate:,.0f}",
         *(found.quantile(q) for q in (0.5, 0.95, 0.99, 0.999)),
         f"{found.refused:,}",
@@ -204,40 +222,64 @@ def row(name: str, wanted: float, found: Outcome) -> list[str]:
     ]
 
 
+def resident_mib(pid: int) -> float:
+    """Memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def soak(pid: int, port: int, seconds: int, rate: float = 1000.0, step: float = 10.0) -> None:
+    """The same people pay over and over: memory must level out."""
+    print(f"{0:6} s {resident_mib(pid):8,.0f} MiB")
+    for number in range(int(seconds / step)):
+        found = drive(port, f"soak{number}", rate, step)
+        print(
+            f"{(number + 1) * step:6.0f} s {resident_mib(pid):8,.0f} MiB  answered {found.rate:,.0f}/s, "
+            f"p99 {found.quantile(0.99)} ms, refused {found.refused}",
+            flush=True,
+        )
+
+
+def measure(port: int, seconds: float, rates: list[float] | None) -> list[list[str]]:
+    """Rates, then peak beside the echo (in turns), overload, batch."""
+    rows = [
+        row("decide", rate, drive(port, f"run{number}", rate, seconds))
+        for number, rate in enumerate(rates or (1000, 2000, 3000))
+    ]
+    if rates is not None:
+        return rows
+    other = free_port()
+    peaks: dict[str, list[float]] = {"decide": [], "echo": []}
+    with server(sys.executable, "-m", "benchmarks.echo", str(other), port=other):
+        for turn in range(3):
+            for name, where in (("decide", port), ("echo", other)):
+                found = drive(where, f"peak{turn}", 0, 2 * seconds)
+                peaks[name].append(found.rate)
+                rows.append(row(name, 0, found))
+    peak, echo = float(np.median(peaks["decide"])), float(np.median(peaks["echo"]))
+    print(f"peak {peak:,.0f}/s, echo {echo:,.0f}/s: ratio {peak / echo:.2f}")
+    rows.append(row("decide", 2 * peak, drive(port, "over", 2 * peak, seconds)))
+    batches = [batch_rate(port, f"batch{turn}") for turn in range(3)]
+    print(f"batch route: {np.median(batches):,.0f} payments/s ({min(batches):,.0f} to {max(batches):,.0f})")
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rate", type=float, action="append")
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--soak", type=int)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
-    rows = []
+    port, ringfence = free_port(), str(Path(sys.executable).with_name("ringfence"))
     with tempfile.TemporaryDirectory() as scratch:
-        port = free_port()
-        folder = options.data or Path(scratch)
-        command = [
-            str(Path(sys.executable).with_name("ringfence")),
-            "serve",
-            "--data",
-            str(folder),
-            "--port",
-            str(port),
-        ]
-        with server(*command, port=port):
-            drive(port, "/v1/decisions", "warm", 500, 2)
-            rows += [
-                row("decide", rate, drive(port, "/v1/decisions", f"run{number}", rate, options.seconds))
-                for number, rate in enumerate(options.rate or (1000, 2000, 3000, 6000))
-            ]
-            if options.rate is None:
-                print(f"batch route: {batch_rate(port):,.0f} payments/s")
-        if options.rate is None:
-            port = free_port()
-            echo = [sys.executable, "-m", "benchmarks.echo", str(port)]
-            with server(*echo, port=port):
-                for rate in (6000, 9000):
-                    rows.append(
-                        row("echo", rate, drive(port, "/v1/decisions", "echo", rate, options.seconds))
-                    )
+        folder = str(options.data or scratch)
+        with server(ringfence, "serve", "--data", folder, "--port", str(port), port=port) as process:
+            drive(port, "warm", 500, 2)
+            if options.soak:
+                soak(process.pid, port, options.soak)
+                return
+            rows = measure(port, options.seconds, options.rate)
     columns = ("route", "sent/s", "answered/s", "p50 ms", "p95 ms", "p99 ms", "p99.9 ms", "refused", "failed")
     show(f"{machine()}; {versions('ringfence', 'uvicorn')}; cpus {os.cpu_count()}", columns, rows)
 
