@@ -48,7 +48,7 @@ def wide_spec(fields: Iterable[str], delay_ms: int = DEFAULT_DELAY_MS, zone: str
     """The features for payments with these fields; `delay_ms` is how long reports of fraud take.
 
     >>> len(wide_spec({"customer_id", "terminal_id", "amount_minor"}).names)
-    76
+    109
     """
     present = frozenset(fields)
     payers = [entity(name) for name in ENTITIES if f"{name}_id" in present][:2]

@@ -1,0 +1,128 @@
+"""`ringfence drift`: whether payments still look as they did when a model was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from ringfence.cli import options, screen
+from ringfence.cli.evaluate import Model, latest_label_ms
+from ringfence.cli.histories import Wanted
+from ringfence.cli.scoring import model_named, scored_by
+from ringfence.errors import InputError
+from ringfence.features.spec import parse_duration_ms
+from ringfence.learning.drift import Day, Reference, by_day
+from ringfence.scoring.manifest import REFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_DRIFTED = 5
+
+
+def drift(
+    model: Model,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders or globs. Without them, the log of --data.", metavar="SOURCE"),
+    ] = None,
+    data: options.Data = None,
+    mapping: options.Mapping = None,
+    label_delay: options.LabelDelay = None,
+    fmt: options.SourceFormat = None,
+    since: Annotated[str | None, typer.Option(help="First day shown.", metavar="TIME")] = None,
+    maturity: Annotated[
+        str,
+        typer.Option(help="How long labels take: earlier days show their recall.", metavar="DURATION"),
+    ] = "7d",
+    threshold: Annotated[
+        float, typer.Option(help="Stability index from which a day of an input or the score alerts.", min=0)
+    ] = 0.25,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(help="Write the last day as Prometheus metrics.", metavar="FILE.prom"),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Compare every day with the training: stability of the score and of each input, nulls, recall.
+
+    An index below 0.1 is nothing, from 0.25 on the model no longer sees what it was trained on. Exit code 5
+    says that the last day has the score or an input at or above the threshold.
+
+    Example: ringfence drift models/first payments.parquet --mapping handbook
+    """
+    artifact = model_named(model, data)
+    if REFERENCE not in artifact.files:
+        raise InputError("this model has no reference.json to compare with: train it again")
+    reference = Reference.from_json(artifact.files[REFERENCE])
+    wanted = Wanted(sources or [], data, mapping, label_delay, fmt)
+    scored = scored_by(artifact, wanted, "measuring")
+    mature_ms = latest_label_ms(scored.data) - parse_duration_ms(maturity)
+    review_at = artifact.manifest.bands.review_at
+    days = by_day(reference, scored.data, scored.probability, review_at, mature_ms)
+    start_ms = options.parse_time_ms(since, "--since")
+    days = [day for day in days if start_ms is None or day.day_ms >= start_ms]
+    if not days:
+        raise InputError("no day has the hundred payments that a comparison needs: take a longer history")
+    if metrics is not None:
+        metrics.write_text(prometheus(artifact.digest, days[-1]), "utf-8")
+    _show(artifact.digest, days, threshold, json=json)
+    if drifted(days[-1], threshold):
+        raise typer.Exit(EXIT_DRIFTED)
+
+
+def drifted(day: Day, threshold: float) -> dict[str, float]:
+    """What is at or above the threshold, worst first."""
+    found = {name: value for name, value in {"score": day.score, **day.inputs}.items() if value >= threshold}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def prometheus(version: str, day: Day) -> str:
+    """The day's indices in Prometheus' text format."""
+    names = {"score": day.score, **day.inputs}
+    lines = [
+        "# HELP ringfence_drift_index Population stability index against the training of the model.",
+        "# TYPE ringfence_drift_index gauge",
+    ]
+    for name, value in names.items():
+        label = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        lines.append(f'ringfence_drift_index{{model="{version}",input="{label}"}} {value:.6g}')
+    return "\n".join(lines) + "\n"
+
+
+def _show(version: str, days: Sequence[Day], threshold: float, *, json: bool) -> None:
+    if json:
+        told = [
+            {
+                **msgspec.structs.asdict(day),
+                "day": screen.format_time(day.day_ms)[:10],
+                "alerts": drifted(day, threshold),
+            }
+            for day in days
+        ]
+        screen.show_json({"version": version, "threshold": threshold, "days": told})
+        return
+    rows = []
+    for day in days:
+        worst = max(day.inputs.items(), key=lambda item: item[1], default=("", 0.0))
+        rows.append(
+            (
+                screen.format_time(day.day_ms)[:10],
+                day.payments,
+                f"{day.score:.3f}",
+                f"{worst[1]:.3f} {worst[0]}",
+                len([name for name in drifted(day, threshold) if name != "score"]),
+                len(day.null_shares),
+                day.frauds,
+                None if day.recall is None else f"{day.recall:.2f}",
+            )
+        )
+    columns = ["day", "payments", "score", "worst input", "inputs over", "more nulls", "frauds", "recall"]
+    screen.show_table(columns, rows, ["payments", "score", "inputs over", "more nulls", "frauds", "recall"])
+    alerts = drifted(days[-1], threshold)
+    if alerts:
+        said = ", ".join(f"{name} {value:.2f}" for name, value in list(alerts.items())[:6])
+        screen.show(f"The last day is over {threshold:g}: {said}", "bold")
