@@ -12,6 +12,8 @@ from ringfence.cli import (
     backtest,
     decisions,
     doctor,
+    drift,
+    evaluate,
     explain,
     features,
     init,
@@ -65,6 +67,8 @@ app.add_typer(model.app, name="model")
 app.command()(topics.topics)
 app.command()(trim.trim)
 app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(drift.drift)
 app.command()(serve.serve)
 app.command()(simulate.simulate)
 app.command()(init.init)
