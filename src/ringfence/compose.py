@@ -257,8 +257,8 @@ def open_session(
             store.remember(FIRST_RULES, digest)
             store.remember(FILE_RULES, digest)
         library = StoredLibrary(store, definitions)
-        first = library.rules(store.remembered(FIRST_RULES) or digest)
-        pipeline = Pipeline(definitions.spec, first, store.meta.hash_seed, library=library)
+        pipeline = Pipeline(definitions.spec, definitions.rules, store.meta.hash_seed, library=library)
+        pipeline.expect(Part.RULES, store.remembered(FIRST_RULES) or digest)
         runner = Runner(store, pipeline, clock, Snapshots(store.snapshots), snapshotting)
         warnings = runner.recover(progress)
         session = Session(
@@ -272,6 +272,7 @@ def open_session(
             require_approval,
         )
         _deploy(session)
+        _settle(session)
         _deploy_model(session)
         yield session
         runner.close()
@@ -295,6 +296,17 @@ def _deploy(session: Session) -> None:
         else:
             desk.activate(ruleset.digest, who)
     store.remember(FILE_RULES, ruleset.digest)
+
+
+def _settle(session: Session) -> None:
+    try:
+        session.runner.pipeline.settle()
+    except RuleError as error:
+        digest = session.runner.pipeline.versions[Part.RULES]
+        raise RuleError(
+            f"rules {digest}, which are in force, do not fit these features: {error}\nGive back the features "
+            "of before, or change the rule book's file as well: a changed file is put in force at the start"
+        ) from error
 
 
 def _deploy_model(session: Session) -> None:

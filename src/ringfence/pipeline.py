@@ -82,29 +82,51 @@ class Pipeline:
         self.stopwatch = stopwatch
         self.seconds = dict.fromkeys(("measure", "enrich", "score", "judge", "decide"), 0.0)
         self._library = library
+        self._due: dict[Part, str] = {}  # versions in force that nothing has been judged by yet
         self.use(rules, models)
 
     def use(self, rules: RuleSet | CompiledRules | None = None, models: Models | None = None) -> None:
         """Judge by these rules, and ask these models, from the next event on; None leaves what is."""
         if rules is not None:
             self.rules = compile_rules(rules, self.spec) if isinstance(rules, RuleSet) else rules
+            self._due.pop(Part.RULES, None)
         if models is not None:
             self.models = models
+            self._due.pop(Part.MODELS, None)
         self._decider = Decider(self.rules, self.models)
 
     @property
     def versions(self) -> dict[Part, str]:
         """Digest of what is in force, part by part."""
+        return self._at_hand | self._due
+
+    @property
+    def _at_hand(self) -> dict[Part, str]:
         return {Part.RULES: self.rules.ruleset.digest, Part.MODELS: self.models.deployment.digest}
 
     def activate(self, part: Part, digest: str) -> None:
         """Use a version of the library from the next event on."""
-        if self._library is None or self.versions[part] == digest:
+        if self._library is None:
             return
-        if part is Part.RULES:
+        if self._at_hand[part] == digest:
+            self._due.pop(part, None)
+        elif part is Part.RULES:
             self.use(self._library.rules(digest))
         else:
             self.use(models=self._library.models(digest) if digest else NO_MODELS)
+
+    def expect(self, part: Part, digest: str) -> None:
+        """As `activate`, but the library is asked only once something is to be judged by it, or by `settle`.
+
+        What was in force long ago may not fit the features of today, and need not.
+        """
+        if self._library is not None:
+            self._due[part] = digest
+
+    def settle(self) -> None:
+        """Have what is in force at hand; the library's errors where it cannot give it."""
+        for part, digest in list(self._due.items()):
+            self.activate(part, digest)
 
     def step(self, events: EventBatch, decided_at_ms: int = 0, received: float | None = None) -> Step:
         """Take the next events of the log; one decision per transaction, in order.
@@ -113,6 +135,7 @@ class Pipeline:
         """
         if is_activation(events):
             return self._change(events)
+        self.settle()
         base = self.offset
         late = self._late(events)
         features = self._timed("measure", self.engine.measure, events)
@@ -142,7 +165,9 @@ class Pipeline:
     def absorb(self, events: EventBatch) -> None:
         """Take events whose decisions are known already: the state moves on, nothing is judged."""
         if is_activation(events):
-            self._change(events)
+            for part, digest in versions(events):
+                self.expect(part, digest)
+            self.offset += len(events)
             return
         self.engine.measure(events)
         for start, stop, is_control in segments(events):

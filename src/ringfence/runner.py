@@ -127,7 +127,7 @@ class Runner:
             ):
                 self.pipeline.restore(_part(saved.arrays, "pipeline."), saved.offset)
                 for part, digest in saved.header["versions"].items():
-                    self.pipeline.activate(Part(part), digest)
+                    self.pipeline.expect(Part(part), digest)
                 self.intake.restore(_part(saved.arrays, "intake."))
                 begin = saved.offset
         if begin > self.pipeline.offset:

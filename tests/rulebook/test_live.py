@@ -7,6 +7,7 @@ from tests.spine import batch, payments
 
 from ringfence.compose import load_definitions, open_session
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import RuleError
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.rulebook.changes import Origin
@@ -136,3 +137,40 @@ def test_a_shipped_rule_that_the_features_do_not_serve_does_not_stop_an_edit(tmp
         change = desk.set_mode(shipped.rules[0].id, Mode.PAUSED, "head", MIRA)
         desk.activate(change.digest, MIRA)
         assert in_force(session) == change.digest
+
+
+def features(path, window):
+    path.write_text(
+        "from ringfence.features.spec import FeatureSpec, entity\n"
+        f"spec = FeatureSpec.of(entity('card').count('{window}'))\n"
+    )
+    return path
+
+
+def test_features_and_rules_may_change_together_and_what_was_in_force_before_need_not_fit(tmp_path):
+    def opened(window, asked):
+        rules = tmp_path / "rules.yaml"
+        rules.write_text(f"rules: [{RULE.format(9).replace('amount', f'card.count_{asked}')}]")
+        found = load_definitions(features(tmp_path / "features.py", window), rules)
+        return open_session(tmp_path / "data", found, Snapshotting())
+
+    with opened("1h", "1h") as session:
+        session.runner.ingest(batch(payments(20)))
+    with opened("2h", "2h") as session:
+        session.runner.ingest(batch(payments(40)))
+        assert in_force(session) == session.definitions.rules.ruleset.digest
+    with opened("2h", "2h") as session:
+        assert session.desk().force.activations()[-1].author == "file"
+
+
+def test_features_that_the_rules_in_force_cannot_do_without_are_told(tmp_path, start):
+    rules = load_book(f"rules: [{RULE.format(9).replace('amount', 'card.count_1h')}]")
+    with start(10) as session:
+        session.desk().activate(session.desk().save(rules, "head", MIRA).digest, MIRA)
+    definitions = load_definitions(features(tmp_path / "features.py", "2h"), tmp_path / "rules.yaml")
+    with (
+        pytest.raises(RuleError, match=r"which are in force, do not fit.*card\.count_1h") as caught,
+        open_session(tmp_path / "data", definitions, Snapshotting()),
+    ):
+        pass
+    assert "Give back the features" in str(caught.value)
