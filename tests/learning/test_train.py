@@ -63,6 +63,11 @@ def test_probabilities_are_about_as_often_right_as_they_say(data, trained):
     assert told == pytest.approx(trained.test.fraud.sum(), rel=0.35)
 
 
+def test_searched_parameters_are_told(data):
+    found = train(data, Plan("lightgbm", search_seconds=0.5))
+    assert found.parameters.keys() >= {*DEFAULTS, "trials", "members"}
+
+
 def test_training_again_gives_the_same_bytes(data, trained):
     assert train(data, Plan(**QUICK)).graph == trained.graph
 

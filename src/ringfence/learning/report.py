@@ -77,7 +77,7 @@ def _curves(rankings: Mapping[str, Ranking]) -> str:
         lost = np.cumsum(one.fraud * one.amount)[one.ends]
         value.append(Line(good / max(frauds[-1], 1), lost / max(lost[-1], 1e-9), name, style))
         found = card_precision(one)
-        daily.append(Line(np.arange(len(found)) + 1.0, found, name, style, dots=len(found) < 40))
+        daily.append(Line(np.arange(1.0, len(found) + 1), found, name, style, dots=len(found) < 40))
     days = max(len(line.x) for line in daily)
     highest = max(float(line.y.max(initial=0.01)) for line in daily)
     return (

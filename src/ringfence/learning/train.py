@@ -170,7 +170,7 @@ def _learner(data: Dataset, plan: Plan, choice: Choice, folds: Sequence[Fold], t
             choice.names,
             plan.search_seconds,
             lambda share, said: tell(_SEARCHED * share, said),
-            plan.seed,
+            seed=plan.seed,
         )
         parameters = found.parameters | {"trials": found.trials}
     return Boosting(choice.names, parameters, plan.seed)
