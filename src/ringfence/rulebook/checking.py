@@ -112,11 +112,17 @@ def _much(rate: Rate) -> str:
 
 def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], object], text: str) -> list[RuleFault]:
     """One by one, so that no mistake hides the next; typologies first, because rules speak of them."""
-    alone = msgspec.structs.replace(ruleset, policy=Policy(), rules=(), typologies=())
+    try:
+        fit(ruleset)
+    except RuleError:
+        alone = msgspec.structs.replace(ruleset, policy=Policy(), rules=(), typologies=())
+    else:
+        return []
     faults = []
-    for number, typology in enumerate(ruleset.typologies):
+    lines = _lines(text, "typologies") if ruleset.typologies else []
+    for typology, line in zip(ruleset.typologies, lines, strict=True):
         part = msgspec.structs.replace(alone, typologies=(typology,))
-        faults += _fault(part, typology.id, fit, _lines(text, "typologies")[number])
+        faults += _fault(part, typology.id, fit, line)
     if faults:
         return faults
     lines = _lines(text, "rules")

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.finder import Term, Wanted
+from ringfence.analysis.explain import Explainer
 from ringfence.compose import registered_rules, registered_spec
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
+from ringfence.questions import bands_of, explain
 from ringfence.scoring.models import NO_MODELS
 from ringfence.web.again import decide_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ringfence.analysis.explain import Explanation
     from ringfence.decisions.decision import Decision, Reason
     from ringfence.scoring.rules import Rule
     from ringfence.web.dashboard import Dashboard
 
-_TOLD_APART: Final = frozenset({"transaction_id", "kind", "event_time", "amount", "currency", "attributes"})
+_TOLD_APART: Final = frozenset(
+    {"transaction_id", "kind", "event_time", "amount", "currency", "attributes", "amount_minor"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class Dossier:
 
     decision: Decision
     payment: dict[str, Any]
+    amount: float | None
     parties: list[tuple[str, str, int]]  # entity, id, payments that the store knows of it
     facts: dict[str, Any]  # other fields of the payment
     reasons: list[Reason]
@@ -59,6 +66,7 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
     return Dossier(
         decision,
         payment,
+        None if event is None else _known(float(event.batch.amount[event.row])),
         parties,
         facts,
         decision.explain(ruleset) if ruleset else [],
@@ -66,6 +74,35 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
         [by_id[rule] for rule in decision.shadow_rules if rule in by_id],
         _by_entity(decision.features),
     )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def take_apart(dashboard: Dashboard, transaction_id: str) -> Explanation | None:
+    """The decision rule by rule, with lists, flags and profiles as they are now; None where there is none."""
+    server, store = dashboard.server, dashboard.store
+    found = server.stored.decision_of(transaction_id)
+    if found is None:
+        return None
+    decision = found.batch.row(found.row)
+    event = server.stored.event_at(decision.offset)
+    ruleset = dashboard.rules(decision.versions["rules"])
+    spec = registered_spec(store, decision.versions["features"])
+    if event is None or ruleset is None or spec is None:
+        raise InputError("the payment, or a version that decided on it, is no longer kept")
+    payment = event.batch.slice(event.row, event.row + 1)
+    bands = bands_of(store)(decision.model) if decision.model else None
+    return Explainer(decision, payment, ruleset, spec, server.runner.pipeline.reference, bands).explain()
+
+
+def explain_fully(dashboard: Dashboard, transaction_id: str) -> Explanation:
+    """The same with all of it as it was, and when each rule clears: reads the log up to the payment."""
+    found = dashboard.server.stored.decision_of(transaction_id)
+    if found is None:
+        raise InputError("this decision is no longer kept")
+    return explain(dashboard.store, found.batch.row(found.row))
 
 
 def _by_entity(features: dict[str, float | None]) -> dict[str, list[tuple[str, float | None]]]:

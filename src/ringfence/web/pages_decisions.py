@@ -12,7 +12,6 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.principal import Role
 from ringfence.api.reading import is_card
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.questions import explain
 from ringfence.web import dossier
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.filters import DecisionFilter
@@ -72,13 +71,32 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
 async def explained(request: Request, transaction_id: TransactionId) -> Response:
     """Why, rule by rule and part by part, and what would have made it another."""
     demand(request, Role.ANALYST)
-    dashboard = dashboard_of(request)
-    found = dashboard.server.stored.decision_of(transaction_id)
-    if found is None:
+    told = await asyncio.to_thread(dossier.take_apart, dashboard_of(request), transaction_id)
+    if told is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
-    decision = found.batch.row(found.row)
-    told = await asyncio.to_thread(explain, dashboard.store, decision)
-    return render(request, "parts/explained.html", {"told": told})
+    values = {"told": told, "full": False, "transaction_id": transaction_id}
+    return render(request, "parts/explained.html", values)
+
+
+@router.post("/explained/{transaction_id:path}")
+async def explain_fully(request: Request, transaction_id: TransactionId) -> Response:
+    """The same as of the payment's place in the log, with the times when rules clear, in the background."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    job = dashboard.jobs.begin("Taken apart", lambda _job: dossier.explain_fully(dashboard, transaction_id))
+    return render(request, "parts/explaining.html", {"job": job})
+
+
+@router.get("/explanations/{job_id}")
+async def explanation(request: Request, job_id: str) -> Response:
+    """Whether that is done, and what came out."""
+    demand(request, Role.ANALYST)
+    job = dashboard_of(request).jobs.find(job_id)
+    if job is None:
+        raise Stop(404, "This is no longer kept: start it again.")
+    if job.state != "done":
+        return render(request, "parts/explaining.html", {"job": job})
+    return render(request, "parts/explained.html", {"told": job.result, "full": True})
 
 
 @router.get("/labels/{transaction_id:path}")

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ringfence.api.problems import Refusal
-from ringfence.errors import InputError, RingfenceError
+from ringfence.errors import InputError, RingfenceError, RuleError, SpecError
 from ringfence.web.rendering import asset, render
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ async def _refusal(request: Request, error: Exception) -> Response:
 
 
 async def _ours(request: Request, error: Exception) -> Response:
-    if isinstance(error, InputError):
+    if isinstance(error, InputError | RuleError | SpecError):
         return _page(request, 422, str(error))
     return _page(request, 503, "The store cannot answer at the moment; the server's log says why.")
 

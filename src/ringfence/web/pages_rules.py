@@ -11,6 +11,7 @@ from starlette.responses import Response
 from ringfence.access.principal import Role
 from ringfence.adapters.finder import Term, Wanted
 from ringfence.api.asked import refusals, who_asks
+from ringfence.errors import RuleError
 from ringfence.rulebook.changes import StaleError
 from ringfence.rulebook.checking import check, warnings_of
 from ringfence.scoring.books import load_book
@@ -92,11 +93,24 @@ async def edit(
 
 @router.post("/rules/check")
 async def check_text(request: Request, text: Text = "") -> Response:
-    """What is to be said of the text as it is."""
+    """What is wrong with the text as it is."""
+    demand(request, Role.ANALYST)
+    fit = dashboard_of(request).server.desk.force.fit
+    checked = await asyncio.to_thread(check, text.replace("\r\n", "\n"), fit)
+    return render(request, "parts/checked.html", {"checked": checked})
+
+
+@router.post("/rules/rates")
+async def measure(request: Request, text: Text = "") -> Response:
+    """How often its rules would have fired on the newest payments."""
     demand(request, Role.ANALYST)
     server = dashboard_of(request).server
-    checked = await asyncio.to_thread(check, text.replace("\r\n", "\n"), server.desk.force.fit, server.rates)
-    return render(request, "parts/checked.html", {"checked": checked})
+    try:
+        book = await asyncio.to_thread(load_book, text.replace("\r\n", "\n"), "the book")
+        rates = await asyncio.to_thread(lambda: list(server.rates(book)))
+    except RuleError:  # typed since the check that asked for this: the next check tells
+        rates = []
+    return render(request, "parts/rates.html", {"rates": rates, "warnings": warnings_of(rates)})
 
 
 @router.post("/rules/save")
@@ -157,7 +171,8 @@ async def set_mode(
         kept = desk.set_mode(rule, mode, based_on, who)
         if not desk.require_approval:
             desk.activate(kept.digest, who)
-        return warnings_of(dashboard.server.rates(desk.ruleset(kept.digest)))
+        heard = mode in (Mode.ACTIVE, Mode.SHADOW)
+        return warnings_of(dashboard.server.rates(desk.ruleset(kept.digest))) if heard else []
 
     with refusals():
         warnings = await asyncio.to_thread(change)
