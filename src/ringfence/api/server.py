@@ -168,6 +168,13 @@ class Server:
             "Since the newest snapshot was begun, or since the start.",
             lambda: (self.clock.now_ms() - self.runner.saved_ms) / 1000,
         )
+        additions = self.runner.additions
+        watch("ringfence_list_additions", "List entries that rules made.", lambda: additions.made)
+        watch(
+            "ringfence_capped_list_additions",
+            "List entries that a rule's cap a day kept out.",
+            lambda: additions.capped,
+        )
         for stage in self.runner.seconds:
             watch(f"ringfence_{stage}_seconds_total", f"Seconds spent on {stage}.", self._spent(stage))
 
