@@ -47,3 +47,10 @@ def test_a_value_may_hold_any_character():
 def test_a_name_that_no_payment_has_is_refused(name):
     with pytest.raises(InputError, match=name):
         check_inputs([name], Names(SPEC))
+
+
+def test_hours_are_those_of_the_models_zone_whatever_the_rules_say():
+    found = input_matrix(columns(), ["hour", "weekday"], "Asia/Tokyo") - input_matrix(
+        columns(), ["hour", "weekday"]
+    )
+    assert set(found[:, 0].tolist()) <= {9.0, -15.0}

@@ -24,6 +24,7 @@ class Fixed:
     """A model that says the same of everybody, or fails."""
 
     inputs = ("amount", "card.count_1h", "channel=web")
+    zone = "UTC"
 
     def __init__(self, digest, says, bands=NO_BANDS, broken=False):
         self.digest, self.says, self.bands, self.broken = digest, says, bands, broken

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _ENTITY_OF = {field: entity for entity, field in ENTITY_KEYS.items()}
+LOCAL = frozenset({"hour", "weekday"})
+"""Numbers that depend on the zone."""
+
 _NOWHERE = (np.False_, np.True_)  # true in no row, false in every
 _KIND_OF = {"blocked": "block", "watched": "watch", "allowed": "allow"}
 
@@ -116,10 +119,8 @@ class Columns:
         return self.reference.flags.since(entity, self._ids(entity), self.transactions.event_time_ms)
 
     def _number(self, name: str) -> Any:
-        if name == "hour":
-            return self._local_hours() % 24
-        if name == "weekday":
-            return (self._local_hours() // 24 + 3) % 7  # 1970-01-01 was a Thursday
+        if name in LOCAL:
+            return self.local(name)
         if name == "event_time":
             return self.transactions.event_time_ms.astype(np.float64)
         entity, _, what = name.partition(".")
@@ -129,6 +130,12 @@ class Columns:
         if what.startswith("profile."):
             return self.reference.profiles.number(entity, what.removeprefix("profile."), self._ids(entity))
         return self.transactions.number(name)
+
+    def local(self, name: str, zone: str | None = None) -> NDArray[np.float64]:
+        """`hour` or `weekday` (1970-01-01 was a Thursday) in a zone, the rule set's without one."""
+        hours = self._local_hours(zone or self.zone)
+        found: NDArray[np.float64] = hours % 24 if name == "hour" else (hours // 24 + 3) % 7
+        return found
 
     def time_part(self, part: str, zone: str) -> NDArray[np.float64]:
         """A part of the event's time in a zone (empty: the rule set's), as SQL's EXTRACT gives it."""
@@ -150,12 +157,12 @@ class Columns:
         times = self.transactions.event_time_ms
         return (times >= begin_ms) & (times < end_ms)
 
-    def _local_hours(self) -> Any:
-        if "local_hours" not in self._numbers:
-            self._numbers["local_hours"] = np.floor(
-                local_ms(self.transactions.event_time_ms, self.zone) / _HOUR_MS
-            )
-        return self._numbers["local_hours"]
+    def _local_hours(self, zone: str) -> Any:
+        key = f"local_hours {zone}"
+        if key not in self._numbers:
+            local = local_ms(self.transactions.event_time_ms, zone)
+            self._numbers[key] = np.floor(local / _HOUR_MS)
+        return self._numbers[key]
 
 
 _PARTS: Final = {

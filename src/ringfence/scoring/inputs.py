@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringfence.errors import InputError
+from ringfence.scoring.columns import LOCAL
 from ringfence.scoring.names import ENTITY_NAMES, Names, Type
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
     from ringfence.scoring.text import Text
 
 
-def input_matrix(columns: Columns, names: Sequence[str]) -> NDArray[np.float64]:
-    """The inputs of a batch, float64 (n, len(names)), NaN where unknown; not contiguous by row."""
+def input_matrix(columns: Columns, names: Sequence[str], zone: str | None = None) -> NDArray[np.float64]:
+    """The inputs of a batch, float64 (n, len(names)), NaN where unknown; not contiguous by row.
+
+    `hour` and `weekday` are those of `zone`, of the columns' own without it.
+    """
     matrix = np.empty((len(names), len(columns)))
     for row, name in enumerate(names):
-        matrix[row] = _column(columns, name)
+        matrix[row] = columns.local(name, zone) if name in LOCAL else _column(columns, name)
     return matrix.T
 
 

@@ -37,6 +37,11 @@ class Scorer(Protocol):
         ...
 
     @property
+    def zone(self) -> str:
+        """Time zone of its inputs `hour` and `weekday`."""
+        ...
+
+    @property
     def bands(self) -> Bands:
         """Probabilities from which it asks for an outcome."""
         ...
@@ -145,7 +150,7 @@ class Models:
             heard = scorer.digest in self.deployment.challengers
             if not heard and not mine.any():
                 continue
-            inputs = scored.inputs[scorer.digest] = input_matrix(columns, scorer.inputs)
+            inputs = scored.inputs[scorer.digest] = input_matrix(columns, scorer.inputs, scorer.zone)
             try:
                 answers[scorer.digest] = scorer.score(inputs)
             except ScorerError:
