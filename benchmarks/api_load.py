@@ -4,7 +4,7 @@
     python -m benchmarks.api_load --rate 3000   # one rate
     python -m benchmarks.api_load --soak 300    # memory of the server, for so many seconds at 1,000 a second
 
-The server runs in a process of its own, the client in this one. Peak is what comes back when each of 64
+The server runs in a process of its own, the client in this one. Peak is what comes back when each of 128
 connections sends its next payment as soon as it has an answer; overload is twice that, whatever comes back.
 """
 
@@ -32,7 +32,7 @@ import uvloop
 from benchmarks.report import machine, show, versions
 
 CONNECTIONS = 512
-AT_ONCE = 64
+AT_ONCE = 128
 
 
 @dataclass

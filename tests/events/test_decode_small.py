@@ -38,6 +38,7 @@ def assert_same(lines):
         assert found.table.column(name).equals(events.table.column(name)), name
         if found.table.schema.field(name).type == "string":
             assert (found.hashes(name, SEED) == hash_column(events.column(name), SEED)).all()
+    assert (found.amount_fixed == events.amount_fixed).all()
     assert not found.hashes("phone", SEED).any() or "phone" in events.table.schema.names
     return True
 

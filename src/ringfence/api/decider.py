@@ -37,7 +37,7 @@ MOST_ROWS: Final = 4096
 """Records of one step, about: more would hold up those who come next."""
 
 _TICK_SECONDS: Final = 0.1  # how long a thread may take to notice that the other has failed
-_IN_FLIGHT: Final = 2  # steps that wait for their commit
+_IN_FLIGHT: Final = 1  # steps that wait for their commit: more would be smaller ones, and each costs the same
 
 
 @dataclass(slots=True, eq=False)
@@ -142,11 +142,9 @@ class Decider:
                 thread.join()
 
     def _take_loop(self) -> None:
-        while self.failure is None:
+        while self._may_go_on():  # first: what comes meanwhile shares the step
             found = self._next()
             if found is None:
-                break
-            if not self._may_go_on():
                 break
             pair = self._take_order(found) if isinstance(found, Order) else self._take(found)
             self._commits.put(pair)

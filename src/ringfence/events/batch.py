@@ -66,8 +66,11 @@ class EventBatch:
             cache[name, seed] = hash_column(self.column(name), seed)
         return cache[name, seed]
 
-    def know_hashes(self, seed: int, hashes: Mapping[str, NDArray[np.int64]]) -> None:
-        """Take hashes that are known already, by column: what `hashes` would work out."""
+    def know(
+        self, seed: int, hashes: Mapping[str, NDArray[np.int64]], amount_fixed: NDArray[np.int64]
+    ) -> None:
+        """Take what is known already: hashes by column, and amounts, as `hashes` would work them out."""
+        self.__dict__["amount_fixed"] = amount_fixed
         cache: dict[tuple[str, int], NDArray[np.int64]] = self.__dict__.setdefault("_hashes", {})
         cache.update({(name, seed): column for name, column in hashes.items()})
 

@@ -23,6 +23,7 @@ from ringfence.events.draft import AHEAD_MS, EARLIEST_MS, TEXT_LIMIT
 from ringfence.events.hashing import hash_column
 from ringfence.events.model import (
     AMOUNT_LIMIT_MAJOR,
+    AMOUNT_SCALE,
     ATTRIBUTE_PREFIX,
     CURRENCIES,
     CURRENCY_EXPONENT,
@@ -62,6 +63,7 @@ class _NotPlainError(Exception):
 
 class _Money(NamedTuple):
     minor: NDArray[np.int64]
+    fixed: NDArray[np.int64]  # as the engine takes it
     currencies: list[str | None] | None
 
 
@@ -103,12 +105,13 @@ class SmallDecoder:
             **{name: _place(given[name], limit) for name, limit in _LIMITS if _any_given(given[name])},
             **others,
         }
-        return self._assemble(columns, texts, count)
+        return self._assemble(columns, texts, money.fixed)
 
     def _assemble(
-        self, columns: dict[str, Any], texts: dict[str, list[str | None]], count: int
+        self, columns: dict[str, Any], texts: dict[str, list[str | None]], fixed: NDArray[np.int64]
     ) -> EventBatch:
         """One array of all texts, of which each column is a slice, and so are its hashes."""
+        count = len(fixed)
         together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         hashes = hash_column(together, self._seed)
         known = dict.fromkeys(_HASHED, np.zeros(count, np.int64))
@@ -118,7 +121,7 @@ class SmallDecoder:
                 known[name] = hashes[number * count : (number + 1) * count]
         names = sorted(columns, key=lambda name: _ORDER.get(name, len(_ORDER)))
         batch = EventBatch(pa.RecordBatch.from_arrays([columns[name] for name in names], names=names))
-        batch.know_hashes(self._seed, known)
+        batch.know(self._seed, known, fixed)
         return batch
 
     def _plain(self, values: Values) -> list[str | None]:
@@ -213,7 +216,7 @@ def _money(given: Mapping[str, Values]) -> _Money:
     found, status = amounts.to_minor(values, kept, AMOUNT_LIMIT_MAJOR * 10**exponents)
     if status.any() or found.min() < 0:
         raise _NotPlainError
-    return _Money(found, currencies)
+    return _Money(found, found * (AMOUNT_SCALE // 10**exponents), currencies)
 
 
 def _currency(code: str | None) -> str | None:
