@@ -33,7 +33,7 @@ from ringfence.library import load_rules
 from ringfence.livebook import FIRST_RULES, LoggedForce, open_lake, with_modes
 from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import is_approved
-from ringfence.rulebook.checking import all_heard
+from ringfence.rulebook.checking import all_heard, check, missing_lists, warnings_of
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.runner import Runner, Snapshotting
 from ringfence.scoring.books import default_book
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.lake import Lake
-    from ringfence.rulebook.checking import Rate
+    from ringfence.rulebook.checking import Checked, Rate
     from ringfence.scoring.models import Models
 
 SHIPPED_CATALOG = "the shipped catalog"
@@ -221,6 +221,16 @@ class Session:
                 found = measured_rates(self.store.log, heard, pipeline.seed, reference=pipeline.reference)
                 return with_modes(found, ruleset)
         return []
+
+    def check(self, text: str) -> Checked:
+        """All that is wrong with a book's text, or else what should be read before it takes effect."""
+        lists = self.runner.pipeline.reference.lists
+        return check(text, self.library.compile, self.rates, lists=lists.names)
+
+    def warnings_on(self, ruleset: RuleSet) -> list[str]:
+        """What should be read before these rules take effect."""
+        lists = self.runner.pipeline.reference.lists
+        return warnings_of(self.rates(ruleset)) + missing_lists(ruleset, lists.names())
 
     def _activate(self, change: EventBatch) -> int:
         offset = self.runner.pipeline.offset

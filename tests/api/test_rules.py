@@ -130,7 +130,7 @@ def test_a_second_person_approves_where_that_is_required(api, keys):
         version = f"/v1/rules/versions/{digest(10)}"
         return [
             await said("till", "/v1/rules/versions", save(10)),
-            await said("mira", "/v1/rules/versions", save(10)),
+            await said("mira", "/v1/rules/versions", save(10, activate=True)),
             await said("mira", f"{version}/activate"),
             await said("mira", f"{version}/approve"),
             await said("noor", f"{version}/activate"),
@@ -147,6 +147,7 @@ def test_a_second_person_approves_where_that_is_required(api, keys):
     answers = api(talk, authoriser=keyed, require_approval=True)
     assert [status for status, _ in answers] == [403, 201, 403, 403, 403, 200, 403, 200, 403, 201, 403, 200]
     assert answers[1][1]["change"]["author"].startswith("key:")
+    assert answers[1][1]["activation"] is None, "it is kept, and waits"
     assert answers[2][1]["code"] == "needs_approval"
     assert (answers[5][1]["approved"], answers[5][1]["review_note"]) == (True, "fine")
 

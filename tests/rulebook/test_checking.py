@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.spine import batch, payments
+from tests.spine import START_MS, batch, payments
 
 from ringfence.compose import load_definitions, open_session
 from ringfence.errors import RuleError
@@ -11,7 +11,7 @@ from ringfence.rulebook.checking import check
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.runner import Snapshotting
 from ringfence.scoring.actions import ListKind
-from ringfence.scoring.books import default_book_text
+from ringfence.scoring.books import default_book_text, load_book
 from ringfence.scoring.rules import compile_rules
 
 RULE = "  - {{id: {}, title: T, when: {}, points: 5, reason: R, analyst: A., mode: {}}}\n"
@@ -72,6 +72,21 @@ def test_a_rule_that_always_fires_is_warned_of_with_its_measured_rate(tmp_path):
     assert "gone" not in rates
     assert sorted(warning.split("'")[1] for warning in found.warnings) == ["always", "listed"]
     assert "fires on every one of the last 300 payments" in found.warnings[0]
+
+
+def test_a_list_that_does_not_exist_is_warned_of_with_the_nearest_name(tmp_path):
+    acts = "add_to: {list: own list, entity: card}"
+    rules = text(("a", "card_id IN LIST 'stole'", "active"), ("b", "card_id IN LIST 'own list'", "active"))
+    rules += f"  - {{id: c, title: T, when: amount > 9, reason: R, analyst: A., {acts}}}\n"
+    with open_session(tmp_path / "data", load_definitions(None, None), Snapshotting()) as session:
+        events, _ = to_events(
+            [Entry("d")], "stolen", ListKind.WATCH, author="x", now_ms=START_MS, tokenizer=session.tokenizer
+        )
+        session.runner.commit([session.runner.put(events)])
+        (warning,) = session.check(rules).warnings
+        assert session.warnings_on(load_book(rules)) == [warning]
+    assert warning.startswith("rule 'a' asks for list 'stole', which does not exist")
+    assert "stolen" in warning
 
 
 def test_without_payments_there_is_nothing_to_warn_of(tmp_path):

@@ -1,5 +1,7 @@
 """Versions, approval, stale edits and roll-back, over a real store."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from ringfence.adapters.sqlite import Store
@@ -9,7 +11,7 @@ from ringfence.events.activation import versions
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.changes import Activation, ApprovalError, Origin, StaleError
 from ringfence.rulebook.desk import Desk, Who
-from ringfence.scoring.books import load_book
+from ringfence.scoring.books import default_book, load_book
 from ringfence.scoring.rules import Mode, compile_rules
 
 RULE = "{{id: {id}, title: T, when: {when}, points: 5, reason: R, analyst: A., mode: {mode}}}"
@@ -178,6 +180,31 @@ def test_a_rules_mode_is_changed_by_itself(desk):
     assert desk.ruleset(change.digest).rules[0].mode is Mode.SHADOW
     with pytest.raises(InputError, match="no rule 'other'"):
         desk.set_mode("other", Mode.SHADOW, "head", MIRA)
+
+
+def test_a_typology_has_a_mode_and_differs_like_a_rule(store):
+    first = default_book()
+    desk = Desk(RuleBook(store.log.database), Log(first.digest))
+    desk.deploy_file(first, MIRA)
+    name = first.typologies[0].id
+    change = desk.set_mode(name, Mode.PAUSED, "head", MIRA)
+    (changed,) = desk.version(change.digest).difference.rules
+    assert (changed.rule, changed.what) == (name, "changed")
+    assert [(one.field, one.after) for one in changed.fields] == [("mode", "paused")]
+    assert desk.version(change.digest).difference.settings == []
+
+
+def test_of_many_who_save_at_once_on_one_version_one_wins(desk):
+    def save(limit):
+        try:
+            return desk.save(book(limit), FIRST.digest, MIRA).digest
+        except StaleError:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        saved = list(pool.map(save, range(100, 116)))
+    (winner,) = [digest for digest in saved if digest is not None]
+    assert [change.digest for change in desk.book.changes()] == [FIRST.digest, winner]
 
 
 def test_an_archived_rule_comes_back_as_a_draft(desk):

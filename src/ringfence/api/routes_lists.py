@@ -25,6 +25,7 @@ router = APIRouter(tags=["lists"])
 
 _NAME: Final = {"pattern": rf"^[^\x00-\x1f\x7f]{{1,{NAME_LIMIT}}}$"}
 _CSV: Final = b"text/csv"
+_AT_ONCE: Final = 4096  # entries of one step: payments come in between
 Limit = Annotated[int, Query(ge=1, le=lake_lists.MOST_CHANGES)]
 Before = Annotated[
     int | None, Query(ge=0, le=2**53, description="Offset of the last one of the page before.")
@@ -122,5 +123,6 @@ async def _change(
             removed=removed,
             lines=lines,
         )
-    taken = len(await server.decider.put(events)) if len(events) else 0
-    return as_json(ListResult(taken, sorted([*refused, *wrong], key=lambda fault: fault.line)))
+    for start in range(0, len(events), _AT_ONCE):
+        await server.decider.put(events.slice(start, min(start + _AT_ONCE, len(events))))
+    return as_json(ListResult(len(events), sorted([*refused, *wrong], key=lambda fault: fault.line)))

@@ -11,7 +11,6 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.adapters.lake.rulebook import shadow_report
 from ringfence.api.asked import body_of, refusals, who_asks
 from ringfence.api.routes_health import as_json, server_of
-from ringfence.rulebook.checking import Checked, check, warnings_of
 from ringfence.rulebook.wire import CheckBook, Noted, RollBack, SaveBook, Saved, SetMode
 from ringfence.scoring.books import load_book
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
     from ringfence.rulebook.changes import Change
     from ringfence.rulebook.desk import Desk, Who
-    from ringfence.scoring.rules import RuleSet
 
 T = TypeVar("T")
 router = APIRouter(tags=["rules"])
@@ -41,7 +39,7 @@ async def book(request: Request) -> Response:
 async def check_book(request: Request) -> Response:
     """Look at a book's text: every fault with its place, or how often each rule would fire."""
     asked, server = await body_of(request, CheckBook), server_of(request)
-    return as_json(await _at_the_desk(request, lambda desk: _checked(server, desk, asked.text)))
+    return as_json(await _at_the_desk(request, lambda _desk: server.session.check(asked.text)))
 
 
 @router.get("/v1/rules/shadow")
@@ -139,15 +137,7 @@ async def _at_the_desk(request: Request, act: Callable[[Desk], T]) -> T:
         return await asyncio.to_thread(act, server_of(request).desk)
 
 
-def _checked(server: Server, desk: Desk, text: str) -> Checked:
-    return check(text, desk.force.fit, server.rates)
-
-
 def _saved(server: Server, desk: Desk, change: Change, who: Who, *, activate: bool) -> Saved:
-    warnings = _warnings(server, desk.ruleset(change.digest))
-    activation = desk.activate(change.digest, who) if activate else None
+    warnings = server.session.warnings_on(desk.ruleset(change.digest))
+    activation = desk.activate_if_approved(change, who) if activate else None
     return Saved(change=change, activation=activation, warnings=warnings)
-
-
-def _warnings(server: Server, ruleset: RuleSet) -> list[str]:
-    return warnings_of(server.rates(ruleset))

@@ -10,7 +10,6 @@ from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose import SystemClock, open_session
 from ringfence.livebook import book_reader, open_lake
-from ringfence.rulebook.checking import warnings_of
 from ringfence.rulebook.desk import Who
 from ringfence.rulebook.entries import ListResult, RowFault, read_csv, to_events
 from ringfence.rulebook.wire import Saved
@@ -123,8 +122,8 @@ class LocalDesk(LocalReading):
         return ListResult(len(events), sorted([*refused, *wrong], key=lambda fault: fault.line))
 
     def _saved(self, change: Change, who: Who, *, activate: bool) -> Saved:
-        warnings = warnings_of(self._session.rates(self._book.ruleset(change.digest)))
-        activation = self._book.activate(change.digest, who) if activate else None
+        warnings = self._session.warnings_on(self._book.ruleset(change.digest))
+        activation = self._book.activate_if_approved(change, who) if activate else None
         return Saved(change=change, activation=activation, warnings=warnings)
 
     def _who(self, note: str) -> Who:

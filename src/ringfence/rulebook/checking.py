@@ -9,11 +9,13 @@ import msgspec
 import yaml
 
 from ringfence.errors import RuleError
+from ringfence.events.mapping import nearest
 from ringfence.scoring.books import load_book
-from ringfence.scoring.rules import Mode, Policy, Rule, RuleSet, Typology
+from ringfence.scoring.names import TYPOLOGY_PREFIX
+from ringfence.scoring.rules import Mode, Policy, Rule, RuleSet, Typology, lists_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 ALWAYS: Final = 0.5
 """A rule that fires on a greater share of payments is warned of: it says nothing, or stops everybody."""
@@ -61,23 +63,38 @@ def check(
     fit: Callable[[RuleSet], object],
     measure: Callable[[RuleSet], Iterable[Rate]] = lambda _ruleset: (),
     origin: str = "the book",
+    lists: Callable[[], Collection[str]] | None = None,
 ) -> Checked:
     """Every fault of a book's text; where it has none, its warnings and measured rates.
 
-    `fit` raises a RuleError for rules that do not compile.
+    `fit` raises a RuleError for rules that do not compile. `lists` gives the names of the lists that there
+    are, where anybody knows.
     """
     try:
         ruleset = load_book(text, origin)
     except RuleError as error:
         found = _IN_BOOK.search(str(error))
         return Checked(digest=None, faults=[RuleFault(str(error), line=int(found[1]) if found else None)])
-    faults = _faults(ruleset, fit, text)
-    if faults:
+    try:
+        fit(ruleset)
+    except RuleError as error:
+        faults = _faults(ruleset, fit, text) or [RuleFault(str(error))]
         return Checked(digest=None, faults=faults)
     rates = list(measure(ruleset))
-    return Checked(
-        digest=ruleset.digest, faults=[], warnings=warnings_of(rates), rates=rates, modes=_modes(ruleset)
-    )
+    warnings = warnings_of(rates) + (missing_lists(ruleset, lists()) if lists is not None else [])
+    return Checked(digest=ruleset.digest, faults=[], warnings=warnings, rates=rates, modes=_modes(ruleset))
+
+
+def missing_lists(ruleset: RuleSet, known: Collection[str]) -> list[str]:
+    """A warning for each list that a rule asks for, that nobody is on, and that no rule adds to."""
+    there = {*known, *(rule.add_to.list for rule in ruleset.rules if rule.add_to is not None)}
+    return [
+        f"rule {rule.id!r} asks for list {name!r}, which does not exist{nearest(name, sorted(there))}: "
+        "it is as if it were empty"
+        for rule in ruleset.every_rule
+        if rule.mode is not Mode.ARCHIVED
+        for name in sorted(lists_of(rule) - there)
+    ]
 
 
 def all_heard(ruleset: RuleSet) -> RuleSet:
@@ -127,7 +144,8 @@ def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], object], text: str) -> li
         return faults
     lines = _lines(text, "rules")
     for rule, line in zip(ruleset.rules, lines, strict=True):
-        part = msgspec.structs.replace(alone, rules=(rule,), typologies=ruleset.typologies)
+        needed = ruleset.typologies if TYPOLOGY_PREFIX in rule.when else ()
+        part = msgspec.structs.replace(alone, rules=(rule,), typologies=needed)
         faults += _fault(part, rule.id, fit, line)
     return faults
 

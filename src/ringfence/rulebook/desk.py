@@ -6,7 +6,7 @@ Core only: where changes are kept, how a version enters the log and what time it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
@@ -27,13 +27,16 @@ from ringfence.rulebook.changes import (
 )
 from ringfence.rulebook.difference import Difference, difference
 from ringfence.scoring.books import dump_book
-from ringfence.scoring.rules import Mode, RuleSet
+from ringfence.scoring.rules import Mode, Rule, RuleSet, Typology
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ringfence.events.batch import EventBatch
     from ringfence.rulebook.changes import Book
+
+
+T = TypeVar("T", Rule, Typology)
 
 
 class BookState(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +212,10 @@ class Desk(Reader):
             digest=digest, offset=offset, time_ms=who.now_ms, author=who.name, note=who.note or None
         )
 
+    def activate_if_approved(self, change: Change, who: Who) -> Activation | None:
+        """Put a change in force at once; None where somebody has to look at it first."""
+        return self.activate(change.digest, who) if change.approved else None
+
     def roll_back(self, who: Who, to: str | None = None) -> Activation:
         """Put an earlier version in force again, that before the present one unless `to` names it.
 
@@ -277,15 +284,21 @@ class Desk(Reader):
 
 
 def with_mode(ruleset: RuleSet, rule_id: str, mode: Mode) -> RuleSet:
-    """The same rules, one of them with another mode. An archived rule comes back as a draft first."""
-    found = next((rule for rule in ruleset.rules if rule.id == rule_id), None)
+    """The same book, one rule or typology with another mode. An archived one comes back as a draft first."""
+    found = next((rule for rule in ruleset.every_rule if rule.id == rule_id), None)
     if found is None:
-        raise InputError(f"no rule {rule_id[:80]!r} in version {ruleset.digest}: `ringfence rules list`")
+        raise InputError(
+            f"no rule {rule_id[:80]!r} in version {ruleset.digest}: `ringfence rules show` has all"
+        )
     if found.mode is Mode.ARCHIVED and mode is not Mode.DRAFT:
         raise RuleError(f"rule {rule_id!r} is archived: make it a draft first, then look at it again")
-    changed = msgspec.structs.replace(found, mode=mode)
-    rules = tuple(changed if rule is found else rule for rule in ruleset.rules)
-    return msgspec.structs.replace(ruleset, rules=rules)
+
+    def changed(part: T) -> T:
+        return msgspec.structs.replace(part, mode=mode) if part.id == rule_id else part
+
+    return msgspec.structs.replace(
+        ruleset, rules=tuple(map(changed, ruleset.rules)), typologies=tuple(map(changed, ruleset.typologies))
+    )
 
 
 def _needs_another(digest: str) -> ApprovalError:

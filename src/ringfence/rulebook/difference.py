@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
 from ringfence.scoring.books import dump_book
-from ringfence.scoring.rules import RuleSet  # noqa: TC001 (msgspec and doctests read it at run time)
+
+if TYPE_CHECKING:
+    from ringfence.scoring.rules import Rule, RuleSet, Typology
+
+_IN_PARTS: Final = frozenset({"rules", "typologies", "policy"})
 
 
 class FieldChange(msgspec.Struct, frozen=True):
@@ -20,7 +24,7 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class RuleChange(msgspec.Struct, frozen=True):
-    """What became of one rule. `fields` says what changed in one that is on both sides."""
+    """What became of one rule or typology. `fields` says what changed in one that is on both sides."""
 
     rule: str
     what: Literal["added", "removed", "changed"]
@@ -51,8 +55,7 @@ def difference(before: RuleSet, after: RuleSet) -> Difference:
     >>> difference(load_book(text % 9), load_book(text % 10)).rules[0].fields
     [FieldChange(field='when', before='amount > 9', after='amount > 10')]
     """
-    old = {rule.id: rule for rule in before.rules}
-    new = {rule.id: rule for rule in after.rules}
+    old, new = _parts(before), _parts(after)
     found = [RuleChange(name, "removed") for name in old if name not in new]
     for name, rule in new.items():
         if name not in old:
@@ -69,9 +72,14 @@ def difference(before: RuleSet, after: RuleSet) -> Difference:
     )
 
 
+def _parts(ruleset: RuleSet) -> dict[str, Rule | Typology]:
+    parts: list[Rule | Typology] = [*ruleset.rules, *ruleset.typologies]
+    return {part.id: part for part in parts}
+
+
 def _fields(before: msgspec.Struct, after: msgspec.Struct, prefix: str = "") -> list[FieldChange]:
-    names = before.__struct_fields__
-    pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
+    names = dict.fromkeys((*before.__struct_fields__, *after.__struct_fields__))
+    pairs = [(name, getattr(before, name, None), getattr(after, name, None)) for name in names]
     return [
         FieldChange(prefix + name, msgspec.to_builtins(one), msgspec.to_builtins(other))
         for name, one, other in pairs
@@ -80,7 +88,7 @@ def _fields(before: msgspec.Struct, after: msgspec.Struct, prefix: str = "") -> 
 
 
 def _settings(before: RuleSet, after: RuleSet) -> list[FieldChange]:
-    own = [change for change in _fields(before, after) if change.field not in ("rules", "policy")]
+    own = [change for change in _fields(before, after) if change.field not in _IN_PARTS]
     return own + _fields(before.policy, after.policy, "policy.")
 
 

@@ -70,6 +70,10 @@ class Lists:
             inside |= found.holds(typed, times_ms)
         return inside
 
+    def names(self) -> list[str]:
+        """Names of all lists that have had an entry."""
+        return list(self._lists)
+
     def any_of(self, kind: str) -> bool:
         """Whether there is a list of this kind."""
         return any(found.kind == kind for found in self._lists.values())
