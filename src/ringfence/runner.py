@@ -170,7 +170,7 @@ class Runner:
         with (
             Behind(self._commit, _AHEAD, _GROUP) as writer,
             contextlib.closing(
-                ahead(source, _AHEAD, self._spent_reading, self.pipeline.stopwatch)
+                ahead(map(self._hashed, source), _AHEAD, self._spent_reading, self.pipeline.stopwatch)
             ) as arrivals,
         ):
             for arrival in arrivals:
@@ -270,6 +270,11 @@ class Runner:
         self._ends = ends
         self.seconds["encode"] += encoded - begin
         self.seconds["commit"] += self.pipeline.stopwatch() - encoded
+
+    def _hashed(self, arrival: Arrival) -> Arrival:
+        """With the hashes of its ids, which the thread that reads has time for."""
+        self.pipeline.engine.hash(arrival.events)
+        return arrival
 
     def _spent_reading(self, seconds: float) -> None:
         self.seconds["read"] += seconds

@@ -42,6 +42,8 @@ class Engine:
         self.spec = spec
         self.seed = seed
         self._compiled = Compiled(spec)
+        keys = (name for item in spec.entities for name in item.keys)
+        self._hashed = list(dict.fromkeys(["transaction_id", *keys, *self._compiled.categories]))
         self._state = states.fresh(self._compiled, ring)
         self._oldest = 0
         self._early: dict[int, int] = {}  # labels that came before their transaction: id hash -> 0 or 1
@@ -53,6 +55,11 @@ class Engine:
         if len(self.spec.entities):
             self.run(rows, places, out)
         return out
+
+    def hash(self, batch: EventBatch) -> None:
+        """Work out beforehand, on any thread, the hashes that `measure` asks the batch for."""
+        for name in self._hashed:
+            batch.hashes(name, self.seed)
 
     def run(self, rows: NDArray[np.int64], places: NDArray[np.float64], out: NDArray[np.float64]) -> None:
         """`measure` on input rows as the kernel takes them (see `kernel.layout`)."""
