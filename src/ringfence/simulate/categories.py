@@ -51,7 +51,7 @@ CATEGORIES: Final = [
     Category("home", 4.0, 46.0, 0.9, Hours.SHOPS, 6),
     Category("entertainment", 4.0, 27.0, 0.85, Hours.EVENING, 6),
     Category("health", 2.0, 58.0, 0.85, Hours.SHOPS, 5),
-    Category("cash", 4.0, 100.0, 0.75, Hours.SHOPS, 8),
+    Category("cash", 4.0, 70.0, 0.5, Hours.SHOPS, 8),
     Category("online_retail", 12.0, 41.0, 0.9, Hours.NET, 160, online=True),
     Category("digital", 6.0, 9.0, 0.85, Hours.NET, 80, online=True),
     Category("travel", 2.0, 150.0, 0.85, Hours.NET, 40, online=True),

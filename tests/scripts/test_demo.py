@@ -1,0 +1,66 @@
+"""`make demo` shows live traffic, ends by itself, leaves nothing running, and can be run again."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "scripts" / "demo.py"
+SMALL = ("--customers", "100", "--days", "12", "--port", "0")
+
+
+def demo(folder, *more):
+    return subprocess.Popen(
+        [sys.executable, str(DEMO), *SMALL, *more],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("RINGFENCE_")},
+    )
+
+
+def left_running(folder):
+    """Processes that still work in the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(process.joinpath("cwd").readlink()).startswith(str(folder)):
+                found.append(process.joinpath("cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/cwd").exists(), reason="asks /proc which processes are left"
+)
+
+
+def test_it_ends_by_itself_and_can_be_run_again_where_it_has_run(tmp_path):
+    for _ in range(2):
+        shown = demo(tmp_path, "--seconds", "1")
+        said, _ = shown.communicate(timeout=240)
+        assert shown.returncode == 0, said
+        assert re.search(r"live at http://127\.0\.0\.1:\d+", said)
+        assert left_running(tmp_path) == []
+
+
+def test_a_busy_port_is_said_and_ctrl_c_ends_everything(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        shown, said = demo(tmp_path, "--port", str(port), "--seconds", "200"), ""
+        with shown:
+            for line in shown.stdout:
+                said += line
+                if "Ctrl-C ends the demo" in line:
+                    shown.send_signal(signal.SIGINT)
+        assert shown.returncode == 0, said
+    assert f"Port {port} is busy" in said
+    assert "Everything is stopped" in said
+    assert left_running(tmp_path) == []
