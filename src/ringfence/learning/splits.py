@@ -74,8 +74,8 @@ def train_and_test(
     """
     last_ms = int(data.time_ms.max()) + 1
     known = data.fraud_known_ms[data.fraud_known_ms < np.iinfo(np.int64).max]
-    known_until_ms = max(last_ms, int(known.max(initial=last_ms)))
-    end_ms = min(last_ms, end_ms or last_ms, max(known_until_ms - maturity_ms, 1))
+    known_until_ms = int(known.max(initial=last_ms - 1))
+    end_ms = min(last_ms, end_ms or last_ms, max(known_until_ms - maturity_ms + 1, 1))
     if test_from_ms is None:
         test_from_ms = _default_cut(data, end_ms)
     start_ms = int(data.time_ms.min())
