@@ -128,7 +128,10 @@ class Columns:
             since = self._flagged_since(entity)
             return np.where(since == NEVER, np.nan, (self.transactions.event_time_ms - since) / _DAY_MS)
         if what.startswith("profile."):
-            return self.reference.profiles.number(entity, what.removeprefix("profile."), self._ids(entity))
+            attribute = what.removeprefix("profile.")
+            if not self.reference.profiles.knows(entity, attribute):
+                return np.full(len(self), np.nan)
+            return self.reference.profiles.number(entity, attribute, self._ids(entity))
         return self.transactions.number(name)
 
     def local(self, name: str, zone: str | None = None) -> NDArray[np.float64]:
@@ -141,10 +144,8 @@ class Columns:
         """A part of the event's time in a zone (empty: the rule set's), as SQL's EXTRACT gives it."""
         key = f"extract {part} {zone}"
         if key not in self._numbers:
-            moment = pa.array(
-                local_ms(self.transactions.event_time_ms, zone or self.zone), pa.timestamp("ms")
-            )
-            self._numbers[key] = _PARTS[part](moment).to_numpy(zero_copy_only=False).astype(np.float64)
+            local = local_ms(self.transactions.event_time_ms, zone or self.zone)
+            self._numbers[key] = _part_of(local, part)
         found: NDArray[np.float64] = self._numbers[key]
         return found
 
@@ -165,16 +166,21 @@ class Columns:
         return self._numbers[key]
 
 
-_PARTS: Final = {
-    "year": pc.year,
-    "month": pc.month,
-    "day": pc.day,
-    "isodow": lambda moment: pc.day_of_week(moment, count_from_zero=False),
-    "dow": lambda moment: pc.day_of_week(moment, week_start=7),
-    "hour": pc.hour,
-    "minute": pc.minute,
-    "second": pc.second,
-}
+_CYCLES: Final = {"hour": (_HOUR_MS, 24), "minute": (60_000, 60), "second": (1000, 60)}
+_DATES: Final = {"year": pc.year, "month": pc.month, "day": pc.day}
+
+
+def _part_of(local: NDArray[np.int64], part: str) -> NDArray[np.float64]:
+    """A part of wall-clock times (ms); 1970-01-01 was a Thursday."""
+    if part in _CYCLES:
+        unit, cycle = _CYCLES[part]
+        return (local // unit % cycle).astype(np.float64)
+    if part == "dow":
+        return ((local // _DAY_MS + 4) % 7).astype(np.float64)
+    if part == "isodow":
+        return ((local // _DAY_MS + 3) % 7 + 1).astype(np.float64)
+    found = _DATES[part](pa.array(local, pa.timestamp("ms"))).to_numpy(zero_copy_only=False)
+    return np.asarray(found, np.float64)
 
 
 def in_share(ids: NDArray[np.int64], salt: int, share: float) -> NDArray[np.bool_]:

@@ -150,10 +150,20 @@ def text_null_where(text: Text, mask: Rows) -> Text:
 NO_TEXT = Text(np.full(1, -1, np.int32), ())
 
 
+WEIGHT_SCALE = 10_000
+"""Weights are added as integers of this fraction, so that no order of adding matters."""
+
+
 def weigh(*fired_and_weights: Any) -> Numbers:
     """Sum of the weights, given last, of what is TRUE, kept between 0 and 100."""
     *fired, weights = fired_and_weights
-    total: Any = 0.0
+    total: Any = 0
     for rows, weight in zip(fired, weights, strict=True):
-        total = total + weight * rows
-    return np.clip(total, 0.0, 100.0)
+        total = total + np.multiply(rows, np.int32(round(weight * WEIGHT_SCALE)))
+    return bounded_score(total)
+
+
+def bounded_score(total: Any) -> Numbers:
+    """Score of a sum of scaled weights."""
+    score: Numbers = np.minimum(np.maximum(total, 0), 100 * WEIGHT_SCALE) / WEIGHT_SCALE
+    return score

@@ -51,8 +51,13 @@ def run(steps: list[tuple[Step, tuple[int, ...], Any]], columns: Columns) -> lis
     done = registers.append
     with np.errstate(all="ignore"):
         for operation, operands, value in steps:
-            if operation is _load:
+            if operation is _constant:
+                done(value)
+            elif operation is _load:
                 done(getattr(columns, value[0])(*value[1]))
+            elif value is None and len(operands) == 2:  # most steps: spelt out, it costs a third less
+                left, right = operands
+                done(operation(registers[left], registers[right]))
             elif value is None:
                 done(operation(*[registers[index] for index in operands]))
             else:

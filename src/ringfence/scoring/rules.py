@@ -14,7 +14,7 @@ from ringfence.scoring.names import Names, Type
 from ringfence.scoring.outcomes import OUTCOMES, Mode, OnFailure, Outcome
 from ringfence.scoring.program import Builder, run
 from ringfence.scoring.ruleset import ControlGroup, Policy, Rollout, Rule, RuleSet, check_rule
-from ringfence.scoring.typologies import Signal, Typology
+from ringfence.scoring.typologies import Scoreboard, Signal, Typology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -77,8 +77,14 @@ class CompiledRules:
         live = {rule.id for rule in (*self.active, *self.shadow)}
         self.typologies = tuple(one for one in ruleset.typologies if one.name in live)
         build, self.names = Builder(), names_for(ruleset.typologies, spec, extra)
-        self._fired = [_compile_rule(rule, self.names, build) for rule in (*self.active, *self.shadow)]
-        self._scores = [one.score(self.names, build) for one in self.typologies]
+        row_of = {one.name: row for row, one in enumerate(self.typologies)}
+        self._fired, self._acting = [], []
+        for row, rule in enumerate((*self.active, *self.shadow)):
+            if rule.id in row_of:  # acts on its score, which is at hand
+                self._acting.append((row, row_of[rule.id], self.typologies[row_of[rule.id]].at))
+            else:
+                self._fired.append((row, _compile_rule(rule, self.names, build)))
+        self._board = Scoreboard(self.typologies, self.names, build)
         self._steps = build.steps
 
     @cached_property
@@ -111,12 +117,12 @@ class CompiledRules:
     def judge(self, columns: Columns) -> Verdicts:
         """Which rules fire on which transactions, all in one pass."""
         registers = run(self._steps, columns)
-        fired = np.empty((len(self._fired), len(columns)), np.bool_)
-        for row, register in enumerate(self._fired):
+        fired = np.empty((len(self._fired) + len(self._acting), len(columns)), np.bool_)
+        for row, register in self._fired:
             fired[row] = registers[register]
-        scores = np.empty((len(self._scores), len(columns)))
-        for row, register in enumerate(self._scores):
-            scores[row] = registers[register]
+        scores = self._board.scores(registers, len(columns))
+        for row, typology, at in self._acting:
+            fired[row] = scores[typology] >= at
         return Verdicts(fired[: len(self.active)], fired[len(self.active) :], scores)
 
     def none(self, count: int) -> Verdicts:

@@ -11,6 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
 import yaml
 
 from ringfence.errors import RuleError
@@ -20,11 +21,18 @@ from ringfence.scoring.names import TYPOLOGY_PREFIX, Names
 from ringfence.scoring.outcomes import Mode, Outcome, as_members, check_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from ringfence.scoring.program import Builder
 
 
+MOST_WEIGHT: Final = 1000
+
+
 class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """One sign of a typology. A negative weight is a sign against it."""
+    """One sign of a typology. A negative weight is a sign against it; four decimals of it count."""
 
     when: str
     weight: float
@@ -54,6 +62,8 @@ class Typology(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         check_id(self.id, "typology id")
         if not self.signals:
             raise RuleError(f"typology {self.id!r} has no signals")
+        if any(not -MOST_WEIGHT <= signal.weight <= MOST_WEIGHT for signal in self.signals):
+            raise RuleError(f"typology {self.id!r}: weights are between -{MOST_WEIGHT} and {MOST_WEIGHT}")
         reach = sum(signal.weight for signal in self.signals if signal.weight > 0)
         if not 0 < self.at <= min(reach, 100):
             raise RuleError(
@@ -68,13 +78,39 @@ class Typology(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def score(self, names: Names, build: Builder) -> int:
         """Register of the score in a program; RuleError names the signal that does not compile."""
+        fired = self.fired(names, build)
+        return build.add(ops.weigh, *fired, value=tuple(signal.weight for signal in self.signals))
+
+    def fired(self, names: Names, build: Builder) -> list[int]:
+        """Registers of the signals."""
         fired = []
         for number, signal in enumerate(self.signals, start=1):
             try:
                 fired.append(compile_expression(signal.when, names, build, self.parameters).true)
             except RuleError as error:
                 raise RuleError(f"typology {self.id!r}, signal {number}: {error}") from error
-        return build.add(ops.weigh, *fired, value=tuple(signal.weight for signal in self.signals))
+        return fired
+
+
+class Scoreboard:
+    """The scores of several typologies, worked out together."""
+
+    def __init__(self, typologies: Sequence[Typology], names: Names, build: Builder) -> None:
+        registers = [one.fired(names, build) for one in typologies]
+        weights = [signal.weight for one in typologies for signal in one.signals]
+        self._registers = [register for fired in registers for register in fired]
+        self._weights = np.rint(np.array(weights) * ops.WEIGHT_SCALE).astype(np.int32).reshape(-1, 1)
+        self._starts = np.cumsum([0, *map(len, registers)])[:-1]
+
+    def scores(self, registers: Sequence[Any], count: int) -> NDArray[np.float64]:
+        """Scores (n_typologies, count) from the values of a program's registers."""
+        if not self._registers:
+            return np.empty((0, count))
+        signs = np.empty((len(self._registers), count), np.int32)
+        for row, register in enumerate(self._registers):
+            signs[row] = registers[register]
+        signs *= self._weights
+        return ops.bounded_score(np.add.reduceat(signs, self._starts, axis=0))
 
 
 SHIPPED: Final = (

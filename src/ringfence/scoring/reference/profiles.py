@@ -81,6 +81,11 @@ class Profiles:
             attribute.reserve(len(entity.table))
             attribute.set(rows[said], values.filter(pa.array(said)))
 
+    def knows(self, entity_type: str, attribute: str) -> bool:
+        """Whether anything has been said of this attribute."""
+        entity = self._entities.get(entity_type)
+        return entity is not None and attribute in entity.attributes
+
     def number(self, entity_type: str, attribute: str, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Numeric value per id, NaN where none is known."""
         found = self._find(entity_type, attribute, ids)
