@@ -13,11 +13,11 @@ RINGFENCE = str(Path(sys.executable).with_name("ringfence"))
 
 
 class Process:
-    """`ringfence serve` on a folder."""
+    """`ringfence serve` on a folder, with further settings of the environment."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, **settings):
         command = [RINGFENCE, "serve", "--data", str(folder), "--port", "0", *options]
-        environment = os.environ | {"RINGFENCE_SERVE_ACCESS_LOG": "false"}
+        environment = os.environ | {"RINGFENCE_SERVE_ACCESS_LOG": "false"} | settings
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self.url = next(
             found[0] for line in self._process.stderr if (found := re.search(r"http://[0-9.:]+[0-9]", line))

@@ -1,6 +1,7 @@
 """The client against a server in a process of its own."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from benchmarks.serving import Process
@@ -83,3 +84,12 @@ def test_a_server_that_is_not_there_is_told_after_the_last_try():
         pytest.raises(ServerError, match="cannot be reached"),
     ):
         client.decide(payment())
+
+
+def test_the_program_of_the_page_runs(url, capsys):
+    """Against this server, in place of the one that the reader has started."""
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "http.md").read_text("utf-8")
+    program = page.split("```python\n")[1].split("```")[0]
+    assert "http://127.0.0.1:8000" in program
+    exec(compile(program.replace("http://127.0.0.1:8000", url), "page", "exec"), {})
+    assert capsys.readouterr().out.startswith("approve ")

@@ -62,7 +62,7 @@ class Server:
         self.limits = Limits()
         self.metrics = Metrics()
         self.lake = Lake(session.store)
-        self.hub = Hub(settings.most_streams)
+        self.hub = Hub(settings.most_streams, settings.stream_seconds)
         texts = session.library.stored_models.texts
         self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules), texts)
         pipeline = session.runner.pipeline

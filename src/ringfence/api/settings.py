@@ -22,6 +22,7 @@ class ServeSettings(BaseSettings):
     queue_ms: Annotated[int, Field(ge=1)] = 25  # nobody is let in while the first in line waits longer
     most_batches: Annotated[int, Field(ge=1)] = 4  # batch requests at the same time
     most_streams: Annotated[int, Field(ge=0)] = 100
+    stream_seconds: Annotated[float, Field(ge=0)] = 0.0  # how long a stream lives, 0 for ever
     body_bytes: Annotated[int, Field(ge=1024)] = 1 << 20  # of one event, also once decompressed
     batch_bytes: Annotated[int, Field(ge=1024)] = 64 << 20  # of a batch, also once decompressed
     cors_origins: tuple[str, ...] = ()

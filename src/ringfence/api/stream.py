@@ -50,8 +50,10 @@ class _Listener:
 class Hub:
     """Hands every decision to those who listen. `publish` may be called on any thread."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, seconds: float = 0.0) -> None:
+        """At most so many listeners; each for so long, 0 for ever."""
         self._most = most
+        self._seconds = seconds
         self._listeners: list[_Listener] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -86,6 +88,8 @@ class Hub:
             )
         listener = _Listener(wanted)
         self._listeners.append(listener)
+        if self._seconds:
+            asyncio.get_running_loop().call_later(self._seconds, _put, listener, None)
         return self._stream(listener)
 
     def stop(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE_BYTES = 16 * 1024  # large payloads go in twice as fast as with 4 KiB; see docs/decisions/0010
-CHECKPOINT_BYTES = 64 * 1024 * 1024  # the writer copies the log into the file itself where nobody else has
+CHECKPOINT_BYTES = 16 * 1024 * 1024  # the writer copies the log into the file itself where nobody has yet
 CACHE_BYTES = 16 * 1024 * 1024
 
 
@@ -109,7 +109,7 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // PAGE_BYTES}")
-            connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_BYTES}")
+            connection.execute(f"PRAGMA journal_size_limit = {4 * CHECKPOINT_BYTES}")
             migrate(connection)
         except BaseException:
             connection.close()
