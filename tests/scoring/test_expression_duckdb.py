@@ -137,8 +137,8 @@ row = st.fixed_dictionaries(
 )
 
 
-def ours(text, rows):
-    """(true, false) sets of the expression by the compiler."""
+def columns_of(rows):
+    """What the compiler judges: event fields, features, and the model's answer."""
     features = np.array([[np.nan if r[n] is None else r[n] for r in rows] for n in SPEC.names])
     arrays = {
         "kind": pa.array([0] * len(rows), pa.uint8()),
@@ -147,13 +147,18 @@ def ours(text, rows):
         **{n: pa.array([r[n] for r in rows], pa.string()) for n in TEXTS},
         **{n: pa.array([r[n] for r in rows], pa.bool_()) for n in BOOLEANS},
     }
-    build = Builder()
-    truth = compile_expression(text, Names(SPEC), build, PARAMETERS)
-    wanted = (truth.true, truth.false)
     columns = Columns(EventBatch(pa.record_batch(arrays)), SPEC, features, Reference(0))
     said = [np.nan if r["model.probability"] is None else r["model.probability"] for r in rows]
     columns.add("model.probability", np.array(said))
-    registers = run(build.steps, columns)
+    return columns
+
+
+def ours(text, rows):
+    """(true, false) sets of the expression by the compiler."""
+    build = Builder()
+    truth = compile_expression(text, Names(SPEC), build, PARAMETERS)
+    wanted = (truth.true, truth.false)
+    registers = run(build.steps, columns_of(rows))
     return [np.broadcast_to(registers[which], len(rows)).tolist() for which in wanted]
 
 
