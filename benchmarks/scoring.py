@@ -1,0 +1,118 @@
+"""What one model costs: 200 trees of 31 leaves over 60 inputs, one payment at a time and in batches.
+
+    .venv/bin/python -m benchmarks.scoring
+
+Beside our compiled forest: LightGBM's own predict, and ONNX Runtime on the artifact's graph, each on one
+thread as ours is. All are timed in each round, so that a busy minute meets all of them. Then the reasons:
+exact TreeSHAP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from statistics import median
+from typing import TYPE_CHECKING
+
+import lightgbm
+import numpy as np
+
+from benchmarks import report
+from ringfence.adapters.artifacts.onnx import OnnxGraph
+from ringfence.learning.forest import forest_of_boosters
+from ringfence.learning.graph import forest_graph
+from ringfence.scoring.forest import Forest
+from ringfence.scoring.manifest import Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WIDTH = 60
+SIZES = (1, 8, 32, 256, 4096, 16384)
+
+
+def booster(trees: int) -> lightgbm.Booster:
+    """Trained on made payments, 5 % of their inputs unknown."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(40_000, WIDTH))
+    inputs[rng.random(inputs.shape) < 0.05] = np.nan
+    known = np.nan_to_num(inputs)
+    odds = known[:, 0] * known[:, 1] + known[:, 2] + np.sin(2 * known[:, 3]) + rng.normal(size=len(inputs))
+    settings = {
+        "objective": "binary",
+        "num_leaves": 31,
+        "learning_rate": 0.05,
+        "verbose": -1,
+        "num_threads": 2,
+    }
+    return lightgbm.train(settings, lightgbm.Dataset(inputs, odds > 2.2), trees)
+
+
+def microseconds(
+    rows: int, contestants: dict[str, Callable[[], object]], rounds: int, most: int = 4096
+) -> dict[str, float]:
+    """Per row, the median of interleaved rounds; a round is as many calls as `most` rows take."""
+    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    calls = max(1, min(500, most // rows))
+    for run in contestants.values():
+        run()
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            begin = time.perf_counter()
+            for _ in range(calls):
+                run()
+            taken[name].append((time.perf_counter() - begin) / calls / rows)
+    return {name: 1e6 * median(seconds) for name, seconds in taken.items()}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--trees", type=int, default=200)
+    options.add_argument("--rounds", type=int, default=5)
+    chosen = options.parse_args()
+    trained = booster(chosen.trees)
+    arrays = forest_of_boosters([trained])
+    forest, calibration = Forest(arrays.arrays(), WIDTH), Calibration()
+    graph = OnnxGraph(forest_graph(arrays, WIDTH, calibration), WIDTH)
+    rng = np.random.default_rng(1)
+    print(report.machine())
+    print(report.versions("lightgbm", "onnxruntime", "numba", "numpy"))
+    rows = []
+    for size in SIZES:
+        inputs = rng.normal(size=(size, WIDTH))
+        inputs[rng.random(inputs.shape) < 0.05] = np.nan
+        as_measured = np.asfortranarray(inputs)  # the engine gives features column by column
+        found = microseconds(
+            size,
+            {
+                "ours": lambda inputs=as_measured: forest.sums(inputs),
+                "onnx": lambda inputs=inputs: graph.probabilities(inputs),
+                "lightgbm": lambda inputs=inputs: trained.predict(inputs, num_threads=1),
+            },
+            chosen.rounds,
+        )
+        ratios = [f"{found[name] / found['ours']:.1f}x" for name in ("onnx", "lightgbm")]
+        rows.append([f"{size:,}", *(f"{value:.2f}" for value in found.values()), *ratios])
+    columns = ["rows", "ours", "ONNX Runtime", "LightGBM", "ONNX/ours", "LightGBM/ours"]
+    report.show(f"Scoring, microseconds a row, {forest}", columns, rows)
+    explained = []
+    for size in (1, 64):
+        inputs = rng.normal(size=(size, WIDTH))
+        found = microseconds(
+            size,
+            {
+                "ours": lambda inputs=inputs: forest.contributions(inputs),
+                "lightgbm": lambda inputs=inputs: trained.predict(inputs, pred_contrib=True, num_threads=1),
+            },
+            chosen.rounds,
+            most=64,
+        )
+        ratio = f"{found['lightgbm'] / found['ours']:.1f}x"
+        explained.append([f"{size}", *(f"{value:.0f}" for value in found.values()), ratio])
+    report.show("Reasons (TreeSHAP), microseconds a row", ["rows", "ours", "LightGBM", "ratio"], explained)
+    apart = np.abs(1 / (1 + np.exp(-forest.sums(inputs))) - graph.probabilities(inputs)).max()
+    print(f"Largest difference between ours and the graph, in probability: {apart:.1e}")
+
+
+if __name__ == "__main__":
+    main()
