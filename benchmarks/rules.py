@@ -134,7 +134,7 @@ def main() -> None:
     answers = ", ".join(f"({sql}) AS {quoted(name)}" for name, sql in conditions)
 
     def duckdb_counts() -> list[int]:
-        return list(connection.execute(f"SELECT {counts} FROM payments").fetchone())
+        return list(connection.execute(f"SELECT {counts} FROM payments").fetchall()[0])
 
     def duckdb_answers() -> int:
         return len(connection.sql(f"SELECT {answers} FROM payments").to_arrow_table())
