@@ -32,7 +32,9 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on.", envvar="RINGFENCE_MODEL_HOST")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8080,
     threshold: Annotated[
         float, typer.Option(help="Probability from which a payment is flagged.", envvar="THRESHOLD")

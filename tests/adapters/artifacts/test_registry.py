@@ -83,3 +83,14 @@ def test_a_digest_that_is_not_there_says_so(registry, digest):
 def test_a_place_that_is_none_is_refused():
     with pytest.raises(InputError, match="no place for models"):
         ModelRegistry("gopher://models")
+
+
+@pytest.mark.parametrize("where", ["mock:///models", "file://{folder}/by-uri"])
+def test_a_registry_need_not_be_a_local_folder(where, made, tmp_path):
+    """Arrow's mock file system stands for storage without folders to be made durable, such as S3."""
+    registry, artifact = ModelRegistry(where.format(folder=tmp_path)), made()
+    assert registry.add(artifact)
+    assert not registry.add(artifact)
+    assert registry.read(registry.find(artifact.digest[:5])) == artifact
+    registry.retire(artifact.digest, "mira", "old", 1)
+    assert list(registry.retired()) == [artifact.digest]
