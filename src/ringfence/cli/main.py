@@ -1,8 +1,7 @@
-"""The command line as a whole: which commands there are, and how it ends."""
+"""The command line as a whole: which commands there are."""
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,20 +33,12 @@ from ringfence.cli import (
     trim,
     tune,
 )
-from ringfence.errors import RingfenceError
+from ringfence.cli.program import finish, new_app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXIT_INTERRUPTED = 130
-
-app = typer.Typer(
-    name="ringfence",
-    help="Decides in milliseconds whether a payment is fraud, and shows why.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = new_app()
 app.command()(run.run)
 app.command()(decisions.decisions)
 app.command()(decisions.decision)
@@ -91,20 +82,5 @@ def version(
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run one command; returns its exit code. An error of ours is one message, never a traceback."""
-    try:
-        app(args=list(arguments), prog_name="ringfence")
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
-    except RingfenceError as error:
-        screen.say(f"Error: {error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        screen.say("Interrupted.")
-        return EXIT_INTERRUPTED
-    return 0
-
-
-def main() -> None:
-    """The `ringfence` command."""
-    sys.exit(execute(sys.argv[1:]))
+    """Run one command of all; returns its exit code."""
+    return finish(app, arguments)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from ringfence.adapters.artifacts.onnx import OnnxGraph, OnnxModel
-from ringfence.adapters.remote import RemoteModel
 from ringfence.errors import ScorerError
 from ringfence.scoring.fitting import check_fit
 from ringfence.scoring.forest import Forest
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.adapters.artifacts.reading import Artifact
+    from ringfence.adapters.remote import RemoteModel
     from ringfence.features.spec import FeatureSpec
 
 KEY_VARIABLE: Final = "RINGFENCE_MODEL_KEY"
@@ -43,6 +43,8 @@ def load_scorer(artifact: Artifact, spec: FeatureSpec | None = None) -> LocalSco
     if spec is not None:
         check_fit(artifact.manifest, spec)
     if artifact.manifest.algorithm == "remote":
+        from ringfence.adapters.remote import RemoteModel  # noqa: PLC0415 (its HTTP client loads slowly)
+
         return RemoteModel(artifact.manifest, artifact.digest, key=os.environ.get(KEY_VARIABLE))
     return load_local(artifact)
 

@@ -1,0 +1,41 @@
+"""What every way into the command line shares: the program's name and help, and how it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from ringfence.cli import screen
+from ringfence.errors import RingfenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_INTERRUPTED = 130
+
+
+def new_app() -> typer.Typer:
+    """A program without commands."""
+    return typer.Typer(
+        name="ringfence",
+        help="Decides in milliseconds whether a payment is fraud, and shows why.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+
+def finish(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. An error of ours is one message, never a traceback."""
+    try:
+        app(args=list(arguments), prog_name="ringfence")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    except RingfenceError as error:
+        screen.say(f"Error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        screen.say("Interrupted.")
+        return EXIT_INTERRUPTED
+    return 0

@@ -1,0 +1,41 @@
+"""`run` alone is the same command as among all others, and starts without them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import ringfence.cli as package
+from ringfence.cli.entry import program_for
+from ringfence.cli.program import finish
+
+LOADED = """
+import sys
+from ringfence.cli.entry import program_for
+program_for(["run"])
+print("ringfence.cli.run" in sys.modules, "ringfence.cli.backtest" in sys.modules)
+"""
+
+
+def test_run_alone_says_the_same_of_itself(capsys):
+    assert finish(program_for(["run"]), ["run", "--help"]) == 0
+    alone = capsys.readouterr().out
+    assert finish(package.app, ["run", "--help"]) == 0
+    assert alone == capsys.readouterr().out
+
+
+def test_every_other_command_is_among_all():
+    for arguments in ([], ["version"], ["--help"], ["no such command"]):
+        assert program_for(arguments) is package.app
+
+
+def test_run_starts_without_the_others():
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
+def test_the_package_has_nothing_else():
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = package.nothing
