@@ -12,9 +12,9 @@ from ringfence.features.spec import ENTITY_KEYS
 if TYPE_CHECKING:
     from ringfence.adapters.finder import Finder
 
-_OWN_PAYMENTS: Final = 200  # looked at
-_SHARED_VALUES: Final = 12  # of which others are looked for
-_THEIR_PAYMENTS: Final = 100  # of each value
+_OWN_PAYMENTS: Final = 100  # looked at
+_SHARED_VALUES: Final = 8  # of which others are looked for
+_THEIR_PAYMENTS: Final = 25  # of each value
 _CROWD: Final = 2000  # payments from which on a value connects nobody: a large shop, a gateway's address
 _SHOWN: Final = 12
 _WEAK: Final = frozenset({"merchant", "terminal", "ip"})  # shared by strangers every day
@@ -42,7 +42,7 @@ def neighbours_of(finder: Finder, entity: str, entity_id: str) -> list[Shared]:
         if kind != entity and row[column]
     )
     ranked = [
-        (finder.count(Wanted(terms=(Term(*value),))), value, seen) for value, seen in counts.most_common(60)
+        (finder.count(Wanted(terms=(Term(*value),))), value, seen) for value, seen in counts.most_common(24)
     ]
     ranked.sort(key=lambda item: (item[0] >= _CROWD, item[1][0] in _WEAK))  # else as often as they were seen
     shared = [

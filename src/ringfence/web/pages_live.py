@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 router = APIRouter()
 PATH: Final = "/"  # in the navigation
 FRAME_SECONDS: Final = 0.5
-ROWS_A_FRAME: Final = 8
+ROWS_A_FRAME: Final = 12
 _FIGURES_EVERY: Final = 2  # frames
 _LATEST: Final = 30  # decisions that are there to begin with
 _ENCODER: Final = msgspec.json.Encoder()

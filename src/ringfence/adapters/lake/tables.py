@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
 
 READER: Final = "lake"
+_SHORT: Final = 8 * 1024
 _GROUP_ROWS: Final = 64 * 1024  # what a look-up by id reads once the Bloom filters have spoken
 
 
@@ -35,7 +36,7 @@ class TopicTable:
         self._log = log
         self._topic = topic
         self._file_rows = file_rows
-        self._group: list[tuple[int, pa.Table]] = []  # base offset and rows, of each batch not in files
+        self._group: list[tuple[int, pa.Table]] = []  # base offset and rows, of batches not in files
         self._first = 0  # where the group begins
         self._end = 0  # how far the log has been read
 
@@ -72,11 +73,18 @@ class TopicTable:
     def _read_group(self) -> bool:
         """Read on to the end of the log, or until the rows fill a file."""
         for batch in self._log.read(self._topic, self._end):
-            self._group.append((batch.base_offset, ROWS[self._topic](batch)))
+            self._append(batch.base_offset, ROWS[self._topic](batch))
             self._end = batch.next_offset
             if self._end - self._first >= self._file_rows:
                 return True
         return False
+
+    def _append(self, base: int, rows: pa.Table) -> None:
+        """Live traffic leaves batches of a few rows: together with the one before while both are short."""
+        while self._group and len(rows) < _SHORT and len(self._group[-1][1]) <= 2 * len(rows):
+            base, before = self._group.pop()
+            rows = concat(self._topic, [before, rows]).combine_chunks()
+        self._group.append((base, rows))
 
     def _write_file(self) -> None:
         path = self._folder / f"{self._first:020d}-{self._end:020d}.parquet"

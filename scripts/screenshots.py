@@ -1,0 +1,59 @@
+"""Takes the pictures of the documentation from a running server, whose address is the argument."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from browser import found
+from playwright.sync_api import sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SIZE = {"width": 1280, "height": 800}
+FIXED = {
+    "live": "/",
+    "decisions": "/decisions?outcome=decline&outcome=review",
+    "rules": "/rules",
+    "rules-edit": "/rules/edit",
+    "system": "/system",
+}
+
+
+def main(url: str) -> int:
+    """0 once all are taken."""
+    IMAGES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox", "--disable-gpu"])
+        for scheme in ("light", "dark"):
+            page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
+            for name, path in {**FIXED, **of_a_fraud(page, url)}.items():
+                if scheme == "light" or name == "live":
+                    take(page, url + path, IMAGES / f"{name}{'-dark' if scheme == 'dark' else ''}.png")
+        browser.close()
+    return 0
+
+
+def of_a_fraud(page: Page, url: str) -> dict[str, str]:
+    """Pages of the newest declined payment."""
+    page.goto(f"{url}/decisions?outcome=decline")
+    links = page.locator("#results tbody a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    decisions = [link for link in links if re.match("/decisions/", link)]
+    cards = [link for link in links if re.match("/entities/card/", link)]
+    return {"decision": decisions[0], "entity": cards[0]} if decisions and cards else {}
+
+
+def take(page: Page, address: str, file: Path) -> None:
+    """One picture, once the page has settled."""
+    page.goto(address)
+    page.wait_for_timeout(4000)
+    page.screenshot(path=file)
+    print(f"{file.name}: {file.stat().st_size / 1024:.0f} kB")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1].rstrip("/")))
