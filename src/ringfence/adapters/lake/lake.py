@@ -101,7 +101,8 @@ class Lake:
     def labels_of(self, transaction_id: str) -> list[dict[str, Any]]:
         """What labels say of this transaction, oldest first: `event_time_ms`, `label`, `label_source`."""
         found: list[dict[str, Any]] = self._ask(
-            'SELECT event_time_ms, label, label_source FROM labels WHERE transaction_id = $id ORDER BY "offset"',
+            "SELECT event_time_ms, label, label_source FROM labels "
+            'WHERE transaction_id = $id ORDER BY "offset"',
             {"id": transaction_id},
         ).to_pylist()
         return found
