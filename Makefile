@@ -36,6 +36,7 @@ bench: setup
 	$(RUN)/python -m benchmarks.spine
 	$(RUN)/python -m benchmarks.snapshots
 	$(RUN)/python -m benchmarks.startup
+	$(RUN)/python -m benchmarks.api_load
 	$(RUN)/python -m benchmarks.scoring
 	$(RUN)/python -m benchmarks.rules
 	$(RUN)/python -m benchmarks.backtest
