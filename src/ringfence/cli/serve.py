@@ -29,8 +29,8 @@ def serve(
 ) -> None:
     """Answer over HTTP whether a payment may pass; every answer is durable before it is sent.
 
-    Anything else is set in the environment as RINGFENCE_SERVE_<NAME>. On any address but loopback it asks
-    for keys (`ringfence keys create`) or tokens.
+    The dashboard is at the same address. Anything else is set in the environment as RINGFENCE_SERVE_<NAME>.
+    On any address but loopback it asks for keys (`ringfence keys create`) or tokens.
 
     Example: ringfence serve --port 8000
     """
