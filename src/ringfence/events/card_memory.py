@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHORTEST: Final = 12
 LONGEST: Final = 19
 _MOST: Final = 1 << 20  # cards; with one more all are forgotten
+_LEAST: Final = 1 << 10  # slots to begin with
 _TOKEN_BYTES: Final = 36
 _DIGITS_KEPT: Final = 4
 _ZERO, _NINE = 48, 57
@@ -35,7 +36,9 @@ class CardMemory:
         self._token = token
         self._most = most
         self._lock = Lock()
-        self._forget()
+        self._numbers, self._places_of = _table(_LEAST)
+        self._tokens, self._last = _cells(_TOKEN_BYTES), _cells(_DIGITS_KEPT)
+        self._count = 1  # place 0 is null's
 
     def columns(self, texts: Any) -> tuple[Any, Any] | None:
         """Columns of tokens and last digits, null where a text is; None unless all are plain numbers.
@@ -91,10 +94,8 @@ class CardMemory:
         _enter(np.array([int(word) for word in words], np.uint64), places, self._numbers, self._places_of)
 
     def _forget(self) -> None:
-        self._numbers, self._places_of = _table(1 << 10)
-        self._tokens = np.zeros((1 << 9, _TOKEN_BYTES), np.uint8)
-        self._last = np.zeros((1 << 9, _DIGITS_KEPT), np.uint8)
-        self._count = 1  # place 0 is null's
+        self._numbers, self._places_of = _table(_LEAST)
+        self._count = 1
 
 
 def _is_plain(word: str) -> bool:
@@ -103,6 +104,10 @@ def _is_plain(word: str) -> bool:
 
 def _table(slots: int) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
     return np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
+
+
+def _cells(width: int) -> NDArray[np.uint8]:
+    return np.zeros((_LEAST // 2, width), np.uint8)
 
 
 def _doubled(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -117,7 +122,7 @@ def _texts(cells: NDArray[np.uint8], valid: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _slot(number: np.uint64, numbers: NDArray[np.uint64]) -> int:
+def _slot(number: np.uint64, numbers: NDArray[np.uint64]) -> np.int64:
     """Where a number stands, or the free slot where it would."""
     mask = len(numbers) - 1
     at = np.int64((number * _MIX) >> _HIGH) & mask

@@ -59,7 +59,8 @@ def spliced(function: F) -> F:
 
 def is_kept(function: Any) -> bool:
     """Whether the compile cache may hold machine code of this entry; true where nothing is compiled."""
-    if config.DISABLE_JIT:
+    settings: Any = config
+    if settings.DISABLE_JIT:
         return True
     found = Path(function._cache.cache_path).glob(f"*.{function.__name__}-*.nbc")  # noqa: SLF001 (Numba shows it nowhere else)
     return any(found)
