@@ -19,7 +19,13 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Deployment(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True, dict=True
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    omit_defaults=True,
+    repr_omit_defaults=True,
+    dict=True,
 ):
     """The champion speaks, except for the entities of a rollout; challengers are heard and change nothing."""
 
