@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlglot
 from sqlglot import exp
@@ -91,4 +91,6 @@ def _moment(parsed: Parsed, node: exp.Expression, column: Callable[[str], str], 
 
 
 def _sql(text: str) -> exp.Expression:
-    return sqlglot.parse_one(text, read="duckdb")
+    made: Any = sqlglot.parse_one(text, read="duckdb")
+    found: exp.Expression = made
+    return found
