@@ -57,7 +57,7 @@ def main() -> int:
     truth = Truth(data, payments.customer, payments.fraud, scenario["TX_FRAUD_SCENARIO"].to_numpy())
     folds = [truth.fold(start) for start in VALIDATION]
     found = boosting.search(data, folds, data.names, options.search_seconds, _hear)
-    print(f"chosen on the validation folds ({found.trials} tried, AP {found.average_precision:.3f}):")
+    print(f"chosen on the validation folds ({found.trials} tried, AP + AUC {found.worth:.3f}):")
     print(f"  {found.parameters}", flush=True)
     folds, act = [truth.fold(start) for start in TEST], boosted(found.parameters)
     scores = [act(data, fold) for fold in folds]

@@ -41,6 +41,7 @@ def drift(
     threshold: Annotated[
         float, typer.Option(help="Stability index from which a day of an input or the score alerts.", min=0)
     ] = 0.25,
+    min_payments: Annotated[int, typer.Option(help="Days with fewer payments are left out.", min=1)] = 100,
     metrics: Annotated[
         Path | None,
         typer.Option(help="Write the last day as Prometheus metrics.", metavar="FILE.prom"),
@@ -62,11 +63,13 @@ def drift(
     scored = scored_by(artifact, wanted, "measuring")
     mature_ms = latest_label_ms(scored.data) - parse_duration_ms(maturity)
     review_at = artifact.manifest.bands.review_at
-    days = by_day(reference, scored.data, scored.probability, review_at, mature_ms)
+    days = by_day(reference, scored.data, scored.probability, review_at, mature_ms, min_payments)
     start_ms = options.parse_time_ms(since, "--since")
     days = [day for day in days if start_ms is None or day.day_ms >= start_ms]
     if not days:
-        raise InputError("no day has the hundred payments that a comparison needs: take a longer history")
+        raise InputError(
+            f"no day has {min_payments} payments to compare: take a longer history, or a lower --min-payments"
+        )
     if metrics is not None:
         metrics.write_text(prometheus(artifact.digest, days[-1]), "utf-8")
     _show(artifact.digest, days, threshold, json=json)
