@@ -37,7 +37,7 @@ def test_a_typology_that_does_not_compile_is_told_by_itself():
     typology = "{id: t, title: T, reason: R, analyst: A., at: 5, signals: [{when: nothing > 1, weight: 9}]}"
     wrong = text(("a", "amount > 1", "active")) + f"typologies:\n  - {typology}\n"
     (fault,) = check(wrong, fit).faults
-    assert (fault.rule, fault.line) == ("t", 4)
+    assert (fault.rule, fault.line) == ("typology.t", 4)
 
 
 def test_a_text_that_is_no_book_has_one_fault_with_its_line():

@@ -186,7 +186,7 @@ def test_a_typology_has_a_mode_and_differs_like_a_rule(store):
     first = default_book()
     desk = Desk(RuleBook(store.log.database), Log(first.digest))
     desk.deploy_file(first, MIRA)
-    name = first.typologies[0].id
+    name = first.typologies[0].name
     change = desk.set_mode(name, Mode.PAUSED, "head", MIRA)
     (changed,) = desk.version(change.digest).difference.rules
     assert (changed.rule, changed.what) == (name, "changed")

@@ -11,6 +11,7 @@ from ringfence.adapters.lake.rulebook import shadow_report
 from ringfence.compose import load_definitions, open_session, registered_rules
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
+from ringfence.rulebook.shadow import Group, compare
 from ringfence.runner import Snapshotting
 from ringfence.scoring.books import dump_book, load_book
 from ringfence.scoring.rules import Mode, Outcome
@@ -80,9 +81,11 @@ def test_each_rule_alone_would_have_changed_what_the_report_says(told, tmp_path,
     assert found.fired >= found.changed
 
 
-def test_precision_is_of_labelled_payments_and_a_rule_that_never_fires_is_not_there(told):
+def test_precision_is_of_labelled_payments_and_a_rule_that_never_fires_has_none(told):
     report, before = told
-    assert [rule.rule for rule in report.rules] == ["many", "shop", "very_dear"]
+    assert [rule.rule for rule in report.rules if rule.fired] == ["many", "shop", "very_dear"]
+    (never,) = [rule for rule in report.rules if not rule.fired]
+    assert (never.rule, never.days, never.precision) == ("never", report.days, None)
     (dear,) = [rule for rule in report.rules if rule.rule == "very_dear"]
     assert dear.labelled == dear.fraud > 0, "the stream labels frauds only"
     assert dear.precision == 1.0
@@ -92,3 +95,25 @@ def test_precision_is_of_labelled_payments_and_a_rule_that_never_fires_is_not_th
 def test_without_decisions_there_is_nothing_to_say(tmp_path):
     report, before = decide(tmp_path / "data", tmp_path / "rules.yaml", BOOK, count=0)
     assert (report.payments, report.days, report.rules, before) == (0, 0.0, [], [])
+
+
+def test_only_payments_judged_while_a_rule_was_in_shadow_count():
+    """
+    day       1     2     3     4
+    version   old   old   new   new      the rule is in shadow in the new version only
+    """
+    old, new = load_book(BOOK.replace("shadow", "draft")), load_book(BOOK)
+
+    def group(version, day, shadow=()):
+        first = day * 86_400_000
+        return Group(version.digest, Outcome.APPROVE, (), shadow, None, 10, first, first + 86_400_000)
+
+    groups = [group(old, 1), group(old, 2), group(new, 3), group(new, 4, ("very_dear",))]
+    report = compare(groups, {one.digest: one for one in (old, new)}.__getitem__)
+    assert (report.payments, report.changed, report.days, report.more_alerts_per_day) == (20, 10, 2.0, 5.0)
+    assert {rule.rule: rule.fired for rule in report.rules} == {
+        "many": 0,
+        "never": 0,
+        "shop": 0,
+        "very_dear": 10,
+    }

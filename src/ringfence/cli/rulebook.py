@@ -315,14 +315,14 @@ def _show_difference(found: Difference) -> None:
 
 def _show_shadow(report: ShadowReport) -> None:
     screen.show(
-        f"{report.payments:,} payments in {report.days:.1f} days: {report.changed:,} would have had another "
-        f"outcome, {report.more_alerts_per_day:+.1f} alerts a day on top of {report.alerts_per_day:.1f}",
+        f"{report.payments:,} payments in {report.days:.1f} days with shadow rules: {report.changed:,} would "
+        f"have had another outcome, {report.more_alerts_per_day:+.1f} alerts a day on top of {report.alerts_per_day:.1f}",
         "bold",
     )
     columns = ["had \\ would have had", *report.matrix]
     screen.show_table(columns, [(name, *row.values()) for name, row in report.matrix.items()], columns[1:])
     if not report.rules:
-        screen.show("No shadow rule has fired.")
+        screen.show("No payment has been judged while a rule was in shadow.")
         return
     screen.show()
     rows = [
@@ -330,6 +330,7 @@ def _show_shadow(report: ShadowReport) -> None:
             rule.rule,
             rule.outcome,
             f"{rule.points:g}",
+            f"{rule.days:.1f}",
             rule.fired,
             rule.changed,
             f"{rule.alerts_per_day:.1f}",
@@ -338,5 +339,15 @@ def _show_shadow(report: ShadowReport) -> None:
         )
         for rule in report.rules
     ]
-    names = ["rule", "outcome", "points", "fired", "would change", "alerts a day", "labelled", "precision"]
+    names = [
+        "rule",
+        "outcome",
+        "points",
+        "days",
+        "fired",
+        "would change",
+        "alerts a day",
+        "labelled",
+        "precision",
+    ]
     screen.show_table(names, rows, names[2:])

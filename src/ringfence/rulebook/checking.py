@@ -139,7 +139,7 @@ def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], object], text: str) -> li
     lines = _lines(text, "typologies") if ruleset.typologies else []
     for typology, line in zip(ruleset.typologies, lines, strict=True):
         part = msgspec.structs.replace(alone, typologies=(typology,))
-        faults += _fault(part, typology.id, fit, line)
+        faults += _fault(part, typology.name, fit, line)
     if faults:
         return faults
     lines = _lines(text, "rules")

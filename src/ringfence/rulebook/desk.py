@@ -25,7 +25,7 @@ from ringfence.rulebook.changes import (
     is_approved,
     latest_of,
 )
-from ringfence.rulebook.difference import Difference, difference
+from ringfence.rulebook.difference import Difference, acting_id, difference
 from ringfence.scoring.books import dump_book
 from ringfence.scoring.rules import Mode, Rule, RuleSet, Typology
 
@@ -294,7 +294,7 @@ def with_mode(ruleset: RuleSet, rule_id: str, mode: Mode) -> RuleSet:
         raise RuleError(f"rule {rule_id!r} is archived: make it a draft first, then look at it again")
 
     def changed(part: T) -> T:
-        return msgspec.structs.replace(part, mode=mode) if part.id == rule_id else part
+        return msgspec.structs.replace(part, mode=mode) if acting_id(part) == rule_id else part
 
     return msgspec.structs.replace(
         ruleset, rules=tuple(map(changed, ruleset.rules)), typologies=tuple(map(changed, ruleset.typologies))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from ringfence.scoring.books import dump_book
+from ringfence.scoring.rules import Typology
 
 if TYPE_CHECKING:
-    from ringfence.scoring.rules import Rule, RuleSet, Typology
+    from ringfence.scoring.rules import Rule, RuleSet
 
 _IN_PARTS: Final = frozenset({"rules", "typologies", "policy"})
 
@@ -74,7 +75,12 @@ def difference(before: RuleSet, after: RuleSet) -> Difference:
 
 def _parts(ruleset: RuleSet) -> dict[str, Rule | Typology]:
     parts: list[Rule | Typology] = [*ruleset.rules, *ruleset.typologies]
-    return {part.id: part for part in parts}
+    return {acting_id(part): part for part in parts}
+
+
+def acting_id(part: Rule | Typology) -> str:
+    """The id under which a rule, or a typology as a rule, stands in decisions."""
+    return part.name if isinstance(part, Typology) else part.id
 
 
 def _fields(before: msgspec.Struct, after: msgspec.Struct, prefix: str = "") -> list[FieldChange]:

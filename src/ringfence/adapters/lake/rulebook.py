@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,7 +25,8 @@ WITH known AS (SELECT transaction_id, arg_max(label, "offset") AS fraud FROM lab
   judged AS (
     SELECT d.rules_digest, d.outcome, d.shadow_rules, k.fraud, d.event_time_ms,
       CASE WHEN len(d.shadow_rules) > 0 THEN d.rules ELSE [] END AS rules
-    FROM decisions d LEFT JOIN known k USING (transaction_id) WHERE {where}
+    FROM decisions d LEFT JOIN known k USING (transaction_id)
+    WHERE control IS NOT true AND {where}
   )
 SELECT rules_digest, outcome, rules, shadow_rules, fraud, count(*) AS payments,
   min(event_time_ms) AS first_ms, max(event_time_ms) AS last_ms FROM judged GROUP BY ALL
@@ -83,12 +85,12 @@ def shadow_report(
             tuple(row["shadow_rules"]),
             row["fraud"],
             row["payments"],
+            row["first_ms"],
+            row["last_ms"],
         )
         for row in rows
     ]
-    first = min((row["first_ms"] for row in rows), default=None)
-    last = max((row["last_ms"] for row in rows), default=None)
-    return compare(groups, ruleset_of, first, last)
+    return compare(groups, cache(ruleset_of))
 
 
 def lists(lake: Lake, now_ms: int) -> list[ListSummary]:
