@@ -316,7 +316,8 @@ def _show_difference(found: Difference) -> None:
 def _show_shadow(report: ShadowReport) -> None:
     screen.show(
         f"{report.payments:,} payments in {report.days:.1f} days with shadow rules: {report.changed:,} would "
-        f"have had another outcome, {report.more_alerts_per_day:+.1f} alerts a day on top of {report.alerts_per_day:.1f}",
+        f"have had another outcome, {report.more_alerts_per_day:+.1f} alerts a day on top of "
+        f"{report.alerts_per_day:.1f}",
         "bold",
     )
     columns = ["had \\ would have had", *report.matrix]
