@@ -14,7 +14,7 @@ from ringfence.scoring.reference.flags import NEVER
 from ringfence.scoring.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,6 +62,10 @@ class Columns:
     def add(self, name: str, values: NDArray[np.float64]) -> None:
         """A numeric column that is known only now, NaN for null."""
         self._numbers[name] = values
+
+    def places(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Rows of `features` that these names stand for, -1 for what is no feature."""
+        return np.array([self._index.get(name, -1) for name in names], np.int64)
 
     def number(self, name: str) -> NDArray[np.float64]:
         """A numeric (or boolean, as 0 and 1) column as float64, NaN for null."""
