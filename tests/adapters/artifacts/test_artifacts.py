@@ -151,7 +151,7 @@ def test_a_feature_removed_since_training_is_named(folder):
 
 def test_a_feature_defined_otherwise_since_training_is_named(folder):
     other = FeatureSpec.of(entity("card").count("1h"), entity("customer", ["card_id"]).mean("amount", "7d"))
-    with pytest.raises(ScorerError, match="another definition of customer.mean_amount_7d"):
+    with pytest.raises(ScorerError, match=r"another definition of customer.mean_amount_7d"):
         load(folder, other)
 
 
