@@ -47,6 +47,8 @@ class Checkpointer:
         with contextlib.closing(self._connect()) as connection:
             while self._written.wait() and not self._stopped.wait(_PAUSE_SECONDS):
                 self._written.clear()
+                if self._stopped.is_set():  # between the pause and the clearing: nobody sets it again
+                    break
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute(_COPY).fetchall()
                     with self._lock:
