@@ -9,8 +9,8 @@ from tests.web.sample import CARD, HOSTILE
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 PAGES = {
-    "/": ["Decisions per second", "tx-0311"],
-    "/decisions": ["decisions", "card-7", "tx-0500"],
+    "/": ["Decisions per second", "Rules that fire most"],
+    "/decisions?until=2025-02-10T00:00": ["decisions", "card-7", "tx-0500"],
     "/decisions?outcome=decline": ["CARD_TESTING"],
     "/decisions/tx-0311": ["Many small amounts on one card", "count_small_10m", "chargeback"],
     f"/decisions/{quote(f'tx/{HOSTILE}', safe='')}": [HOSTILE],

@@ -70,6 +70,7 @@ class Dashboard:
         self.index_problem: str | None = None
         self.watchers = 0  # live pages that are open
         self.stopping = asyncio.Event()
+        server.streams.append(self.stopping.set)  # before the server waits for open requests
         self.rules: Callable[[str], RuleSet | None] = lru_cache(maxsize=16)(self._rules)
         self._upkeep: asyncio.Task[None] | None = None
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
