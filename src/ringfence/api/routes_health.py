@@ -56,9 +56,7 @@ async def readyz(request: Request) -> Response:
     failure = server.decider.failure
     if not server.ready or failure is not None:
         raise unavailable("it has failed and will stop" if failure else "it is starting or stopping")
-    return as_json(
-        Readiness("ready", server.runner.pipeline.offset, server.decider.waiting, server.versions)
-    )
+    return as_json(Readiness("ready", server.runner.pipeline.offset, server.decider.waiting, server.versions))
 
 
 @router.get("/metrics")
