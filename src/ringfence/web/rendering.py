@@ -87,7 +87,7 @@ def duration(seconds: float | None) -> str:
     """How long.
 
     >>> duration(0.0021), duration(42), duration(4000), duration(200_000), duration(None)
-    ('2.1 ms', '42 s', '1 h 7 min', '2 d 8 h', '–')
+    ('2.1 ms', '42 s', '1 h 6 min', '2 d 7 h', '–')
     """
     if seconds is None:
         return _DASH
