@@ -17,10 +17,12 @@ from ringfence.scoring.models import NO_MODELS
 from ringfence.web.again import decide_again
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ringfence.analysis.explain import Explanation
+    from ringfence.api.server import Server
     from ringfence.decisions.decision import Decision, Reason
+    from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.rules import Rule
     from ringfence.web.dashboard import Dashboard
 
@@ -69,11 +71,15 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
         None if event is None else _known(float(event.batch.amount[event.row])),
         parties,
         facts,
-        decision.explain(ruleset) if ruleset else [],
+        decision.explain(ruleset, _texts(server, decision.model)) if ruleset else [],
         by_id,
         [by_id[rule] for rule in decision.shadow_rules if rule in by_id],
         _by_entity(decision.features),
     )
+
+
+def _texts(server: Server, model: str | None) -> Mapping[str, ReasonText]:
+    return server.session.library.stored_models.texts(model) if model else {}
 
 
 def _known(value: float) -> float | None:
