@@ -25,10 +25,7 @@ EXIT_DRIFTED = 5
 
 def drift(
     model: Model,
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(help="Files, folders or globs. Without them, the log of --data.", metavar="SOURCE"),
-    ] = None,
+    sources: options.LogOrSources = None,
     data: options.Data = None,
     mapping: options.Mapping = None,
     label_delay: options.LabelDelay = None,

@@ -28,10 +28,7 @@ Model = Annotated[
 
 def evaluate(
     model: Model,
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(help="Files, folders or globs. Without them, the log of --data.", metavar="SOURCE"),
-    ] = None,
+    sources: options.LogOrSources = None,
     data: options.Data = None,
     mapping: options.Mapping = None,
     rules: options.Rules = None,

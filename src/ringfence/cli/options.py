@@ -67,6 +67,10 @@ Model = Annotated[
     ),
 ]
 
+LogOrSources = Annotated[
+    list[str] | None,
+    typer.Argument(help="Files, folders or globs. Without them, the log of --data.", metavar="SOURCE"),
+]
 LabelDelay = Annotated[
     str | None,
     typer.Option(help="How long after the payment its label becomes known, such as 7d.", metavar="DURATION"),

@@ -41,10 +41,7 @@ _SHOWN = (
 
 
 def train(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(help="Files, folders or globs. Without them, the log of --data.", metavar="SOURCE"),
-    ] = None,
+    sources: options.LogOrSources = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder to write, which must not exist. [default: models/NAME]", metavar="DIR"),
