@@ -50,6 +50,15 @@ def test_onnx_and_the_trainer_agree_on_payments_not_learned_from(data, algorithm
     assert len(np.unique(expected)) > 50
 
 
+def test_a_quick_model_is_one_booster_compared_with_the_rules_and_still_finds_fraud(data):
+    quick = train(data, Plan(quick=True))
+    measured = figures(data, quick.test, compared(data, quick), quick.plan.costs, rounds=5)
+    assert quick.parameters["members"] == 1
+    assert "trials" not in quick.parameters
+    assert not {"logistic", "isolation_forest"} & set(measured)
+    assert measured["model"]["average_precision"].value > 0.4
+
+
 def test_a_model_beats_the_logistic_regression_and_isolation_trees(data, trained):
     measured = figures(data, trained.test, compared(data, trained), trained.plan.costs, rounds=5)
     precision = {who: one["average_precision"].value for who, one in measured.items()}

@@ -77,6 +77,13 @@ def train(
     search_seconds: Annotated[
         float, typer.Option(help="Time for finding parameters; 0 takes the defaults.", min=0)
     ] = 60.0,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Seconds instead of minutes: no search, few good payments, compared with rules only.",
+        ),
+    ] = False,
     review_cost: Annotated[float, typer.Option(help="Of an analyst's look at a payment.", min=0)] = 5.0,
     insult_cost: Annotated[float, typer.Option(help="Of a good payment declined.", min=0)] = 20.0,
     challenge_cost: Annotated[float, typer.Option(help="Of a second factor asked for.", min=0)] = 0.5,
@@ -121,6 +128,7 @@ def train(
         max_alerts_per_day,
         drop_known_victims,
         seed,
+        quick,
     )
     wanted = Wanted(sources or [], data, mapping, label_delay, fmt, features, wide, rules)
     found = take_in(wanted, "measuring")

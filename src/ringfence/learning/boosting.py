@@ -37,7 +37,8 @@ DEFAULTS: Final[dict[str, Any]] = {
 
 _BINS: Final = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 _GOOD_IN_SEARCH: Final = 60_000
-_GOOD_IN_FIT: Final = 600_000
+GOOD_IN_FIT: Final = 600_000
+GOOD_IN_QUICK_FIT: Final = 15_000
 _FRAUDS_FOR_ONE: Final = 5_000
 _FEWEST_MEMBERS, _MOST_MEMBERS = 1, 5
 
@@ -61,7 +62,7 @@ class Searched:
     trials: int
 
 
-def sample(data: Dataset, part: Part, names: Sequence[str], most_good: int = _GOOD_IN_FIT) -> Sample:
+def sample(data: Dataset, part: Part, names: Sequence[str], most_good: int = GOOD_IN_FIT) -> Sample:
     """All frauds of a part and at most `most_good` of its good payments, drawn with a fixed seed."""
     good = np.flatnonzero(~part.fraud)
     weight = np.ones(len(part.rows))
