@@ -9,6 +9,7 @@ from benchmarks.api_load import payments
 
 from ringfence.api.answers import Answers, DecisionAnswer
 from ringfence.compose import load_definitions
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.events.decode import JsonDecoder
 from ringfence.events.tokens import Tokenizer
 from ringfence.pipeline import Pipeline
@@ -63,3 +64,16 @@ def test_an_answer_given_again_is_the_same_to_the_byte(decisions):
     batch, ruleset = decisions
     answers = Answers({ruleset.digest: ruleset}.get)
     assert [answers.encode_one(batch, row) for row in range(len(batch))] == answers.encode(batch)
+
+
+def test_many_answers_at_once_are_the_same_bytes_as_one_by_one(decisions, monkeypatch):
+    batch, ruleset = decisions
+    for rules in ({ruleset.digest: ruleset}.get, lambda _digest: None):
+        answers = Answers(rules)
+        monkeypatch.setattr("ringfence.api.answers._MANY", len(batch) + 1)
+        one_by_one = answers.encode(batch)
+        assert isinstance(one_by_one, list)
+        monkeypatch.setattr("ringfence.api.answers._MANY", 1)
+        assert list(answers.encode(batch)) == one_by_one
+        part = DecisionBatch(batch.table.slice(17, 100))
+        assert list(answers.encode(part)) == one_by_one[17:117]

@@ -67,6 +67,13 @@ def test_bad_entries_are_refused_one_by_one():
     assert refused[2].problem == "entity_id: is missing"
 
 
+@pytest.mark.parametrize("time", [10**29, -(10**29), 1 << 63, -1])
+def test_a_number_that_is_no_time_is_refused_however_large(time):
+    rows, [refused] = made(Entry("a", expires_at=time))
+    assert not rows
+    assert refused.problem.startswith("expires_at: ")
+
+
 @pytest.mark.parametrize("name", ["", " a", "x" * 81])
 def test_a_list_has_a_name(name):
     with pytest.raises(InputError, match="a list's name"):

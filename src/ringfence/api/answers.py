@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from ringfence.api import answer_columns
 from ringfence.api.phrases import Phrases, Why, codes_only
 from ringfence.decisions.decision import MODEL_RULE, DecisionBatch
 from ringfence.scoring.reasons import spoken
 from ringfence.scoring.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.rules import RuleSet
@@ -38,6 +39,7 @@ _BODY: Final = (
     b'"versions":%b}'
 )
 _RULE_SETS: Final = 16  # kept, for the words of old decisions
+_MANY: Final = 256  # decisions from which columns are the faster way
 _KEPT: Final = 4096  # small values that come again and again, encoded
 
 
@@ -77,13 +79,16 @@ class Answers:
         self._texts = texts
         self._phrases: dict[str, Phrases] = {}
 
-    def encode(self, decisions: DecisionBatch) -> list[bytes]:
+    def encode(self, decisions: DecisionBatch) -> Sequence[bytes]:
         """One JSON object per decision, as `DecisionAnswer` would be encoded."""
         if not len(decisions):
             return []
         versions = decisions.versions
         phrases, said = self._phrases_of(versions["rules"]), _ENCODER.encode(versions)
         values, models = _Values(decisions), self._of_models(decisions)
+        if len(decisions) >= _MANY:
+            told = {row: _told(decisions, row, phrases, values, said) for row, said in models.items()}
+            return answer_columns.encode(decisions, phrases, said, told)
         columns = [decisions.table.column(name).to_pylist() for name in _COLUMNS]
         lists = [_lists(decisions.table.column(name)) for name in _LISTS]
         bodies = []
@@ -174,6 +179,17 @@ def _reasons(
     if phrases is None:
         return codes_only(codes)
     return phrases.say(rules, value, models)
+
+
+def _told(
+    decisions: DecisionBatch, row: int, phrases: Phrases | None, values: _Values, models: Iterable[Why]
+) -> bytes:
+    """The reasons of one decision of many."""
+    rules, codes, names, scores = (
+        decisions.table.column(name)[row].as_py()
+        for name in ("rules", "reasons", "typologies", "typology_scores")
+    )
+    return _reasons(phrases, rules, codes, values.of(row, dict(zip(names, scores, strict=True))), models)
 
 
 def _lists(column: Any) -> Iterable[Any]:

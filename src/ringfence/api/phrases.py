@@ -33,6 +33,13 @@ class Phrases:
     def __init__(self, ruleset: RuleSet) -> None:
         self._rules = {rule.id: _Phrase(rule) for rule in ruleset.every_rule}
 
+    def template(self, rule: str) -> list[str] | None:
+        """The reason of a fired rule as JSON: texts at even places, and at odd ones names to be filled in.
+
+        None for a rule that this set does not have.
+        """
+        return self._rules[rule].template if rule in self._rules else None
+
     def say(
         self, rules: Iterable[str], value: Callable[[str], float | str | None], models: Iterable[Why] = ()
     ) -> bytes:
@@ -52,6 +59,7 @@ class _Phrase:
         self._why = Why(rule.reason, rule.id, rule.analyst, rule.customer)
         fixed = not _NAMED.search(rule.analyst) and not _NAMED.search(rule.customer)
         self.always = _ENCODER.encode(self._why) if fixed else b""
+        self.template = _template(self._why)
 
     def fill(self, value: Callable[[str], float | str | None]) -> bytes:
         return fill(self._why, value)
@@ -60,6 +68,20 @@ class _Phrase:
 def fill(why: Why, value: Callable[[str], float | str | None]) -> bytes:
     """A reason with the values of its names, encoded."""
     return _ENCODER.encode(Why(why.code, why.rule, _filled(why.analyst, value), _filled(why.customer, value)))
+
+
+def _template(why: Why) -> list[str]:
+    parts = [f'{{"code":{_quoted(why.code)},"rule":{_quoted(why.rule)},"analyst":"']
+    for text, after in ((why.analyst, '","customer":"'), (why.customer, '"}')):
+        first, *rest = _NAMED.split(text)
+        parts[-1] += _quoted(first)[1:-1]
+        parts += [part if place % 2 else _quoted(part)[1:-1] for place, part in enumerate(rest, 1)]
+        parts[-1] += after
+    return parts
+
+
+def _quoted(text: str) -> str:
+    return _ENCODER.encode(text).decode()
 
 
 def codes_only(codes: Iterable[str]) -> bytes:

@@ -33,6 +33,7 @@ NAME_LIMIT: Final = 80
 COLUMNS: Final = ("entity_id", "entity_type", "list_kind", "expires_at", "note", "source")
 """Columns of an import; all but the first may be left out."""
 
+_FAR_MS: Final = 1 << 53
 _CARD_DIGITS: Final = (12, 19)
 
 
@@ -181,6 +182,8 @@ def _time(value: str | int | None) -> str | None:
     """As an ISO text; a date alone is midnight in UTC."""
     if value is None or isinstance(value, str):
         return f"{value}T00:00:00Z" if value and len(value) == len("2030-01-01") else value or None
+    if not -_FAR_MS < value < _FAR_MS:
+        return f"{value} ms"  # no time: refused as such
     return np.datetime_as_string(np.datetime64(value, "ms"), timezone="UTC")
 
 
