@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import msgspec
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from ringfence.decisions.decision import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -46,6 +47,10 @@ class Bodies(Sequence[bytes]):
             return Bodies(self.texts[index])
         body: bytes = self.texts[index].as_buffer().to_pybytes()
         return body
+
+    def __iter__(self) -> Iterator[bytes]:
+        content, places = _content(self.texts), _places(self.texts)
+        return (content[begin:end] for begin, end in pairwise((places - places[0]).tolist()))
 
 
 def lines(bodies: Bodies, before: bytes, after: bytes, first: int) -> bytes:
@@ -240,9 +245,12 @@ def _values(name: str, decisions: DecisionBatch) -> NDArray[np.float64] | None:
 
 def _content(texts: Any) -> bytes:
     """All texts of an Arrow array, one after the other."""
-    _, offsets, data = texts.buffers()
-    if data is None:
-        return b""
-    places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    content: bytes = data.slice(places[0], places[-1] - places[0]).to_pybytes()
+    data, places = texts.buffers()[2], _places(texts)
+    content: bytes = data.slice(places[0], places[-1] - places[0]).to_pybytes() if data is not None else b""
     return content
+
+
+def _places(texts: Any) -> NDArray[np.int32]:
+    """Where each text begins in what backs the array, and where the last one ends."""
+    offsets = texts.buffers()[1]
+    return np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]

@@ -34,24 +34,14 @@ async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
             if len(body) > limit:
                 raise too_large(limit)
             return body
-        pieces = _limited(_rest(message, receive), limit)
-    else:
-        pieces = _limited(_unfold(encoding, _pieces(receive), limit), limit)
-    return b"".join([piece async for piece in pieces])
+        return b"".join([piece async for piece in _limited(_rest(message, receive), limit)])
+    return b"".join([piece async for piece in pieces(headers, receive, limit)])
 
 
-async def lines(headers: Headers, receive: Receive, limit: int, longest: int) -> AsyncIterator[bytes]:
-    """The body line by line, as it comes; a line longer than `longest` is cut there and its rest dropped."""
+def pieces(headers: Headers, receive: Receive, limit: int) -> AsyncIterator[bytes]:
+    """The body piece by piece, as it comes; refused as `read_body` does."""
     encoding = header(headers, b"content-encoding")
-    pieces = _unfold(encoding, _pieces(receive), limit) if encoding else _pieces(receive)
-    held = b""
-    async for piece in _limited(pieces, limit):
-        *whole, held = (held + piece).split(b"\n")
-        for line in whole:
-            yield line[: longest + 1]
-        held = held[: longest + 1]
-    if held:
-        yield held
+    return _limited(_unfold(encoding, _pieces(receive), limit) if encoding else _pieces(receive), limit)
 
 
 def content_type(headers: Headers) -> bytes:

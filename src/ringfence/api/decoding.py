@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ringfence.api.records import Lines
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.decode import JsonDecoder
@@ -45,9 +46,9 @@ class Decoding:
         blocks = BlockDecoder(self._tokenizer)
 
         def decode(lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
-            block = b"\n".join(lines)
+            block = lines.block if isinstance(lines, Lines) else b"\n".join(lines)
             if len(lines) <= _SMALL or block.count(b"\n") >= len(lines):
-                return self(lines, now_ms)
+                return self(list(lines), now_ms)
             try:
                 return blocks.decode(block, now_ms, "request", 0)
             except Exception:  # noqa: BLE001 (one bad record must not harm another: each by itself)

@@ -18,6 +18,8 @@ from ringfence.api.hot import empty_body, submit
 from ringfence.api.problems import TYPE, Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ringfence.access.principal import Principal
     from ringfence.api.front import Front
     from ringfence.api.outcomes import Result
@@ -120,7 +122,7 @@ class _Payment:
         except Refusal as refusal:
             self.refuse(refusal)
 
-    def give(self, results: list[Result]) -> None:
+    def give(self, results: Sequence[Result]) -> None:
         """Answer."""
         [(status, body, replayed)] = results
         kind = JSON if status < 400 else TYPE

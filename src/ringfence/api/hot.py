@@ -15,7 +15,7 @@ from ringfence.events.bad import BadRecord
 from ringfence.scoring.rules import OnFailure, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ringfence.api.server import Server
 
@@ -34,7 +34,7 @@ async def decide(server: Server, scope: Any, receive: Any) -> Result:
     body = await read_body(headers, receive, server.settings.body_bytes)
     if not body or body.isspace():
         raise empty_body()
-    future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+    future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
     submit(server, body, future.set_result, future.set_exception)
     return (await future)[0]
 
@@ -47,7 +47,7 @@ def empty_body() -> Refusal:
 def submit(
     server: Server,
     body: bytes,
-    give: Callable[[list[Result]], None],
+    give: Callable[[Sequence[Result]], None],
     refuse: Callable[[Refusal], None],
 ) -> None:
     """Ask for a decision; one of the two is called, at the deadline at the latest.

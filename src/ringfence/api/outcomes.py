@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 
 import msgspec
 import numpy as np
 
+from ringfence.api.answer_columns import Bodies
 from ringfence.api.problems import Refusal, refused_record
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.intake import event_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from ringfence.api.answers import Answers
     from ringfence.api.stored import Stored
@@ -37,6 +41,26 @@ class Result(NamedTuple):
     replayed: bool = False
 
 
+class Decided(Sequence[Result]):
+    """The results of records that were all decided for the first time."""
+
+    __slots__ = ("bodies",)
+
+    def __init__(self, bodies: Bodies) -> None:
+        self.bodies = bodies
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> Decided: ...
+    def __getitem__(self, index: int | slice) -> Result | Decided:
+        found = self.bodies[index]
+        return Decided(found) if isinstance(found, Bodies) else Result(200, found)
+
+
 class Accepted(msgspec.Struct, frozen=True):
     """An event is in the log at this offset. A duplicate was there before."""
 
@@ -51,7 +75,7 @@ class Ticket:
 
     lines: Sequence[bytes]
     source: str  # what a bad record is said to come from
-    give: Callable[[list[Result]], None]
+    give: Callable[[Sequence[Result]], None]
     refuse: Callable[[Refusal], None]
     wants_decisions: bool = True  # else other kinds of events are taken too, and only accepted
     first_position: int = 1
@@ -112,17 +136,20 @@ class Resolver:
         self,
         answers: Answers,
         stored: Stored,
-        published: Callable[[DecisionBatch, EventBatch, list[bytes]], None],
+        published: Callable[[DecisionBatch, EventBatch, Sequence[bytes]], None],
     ) -> None:
         self._answers = answers
         self._stored = stored
         self._published = published
         self._recent: OrderedDict[int, bytes] = OrderedDict()
+        self._large: deque[tuple[NDArray[np.int64], Bodies]] = deque()  # the same, of steps of many rows
 
-    def resolve(self, taken: Taken, work: Work) -> list[list[Result]]:
+    def resolve(self, taken: Taken, work: Work) -> list[Sequence[Result]]:
         """Results of each ticket, in the order of its lines."""
         bodies = self._remember(work)
         if len(bodies) == len(taken.slots) and _all_new(taken, work):
+            if isinstance(bodies, Bodies) and len(taken.tickets) == 1:
+                return [Decided(bodies)]
             given = map(partial(Result, 200), bodies)
             return [list(islice(given, len(ticket.lines))) for ticket in taken.tickets]
         rows = self._rows(taken, work)
@@ -135,13 +162,19 @@ class Resolver:
             for ticket in taken.tickets
         ]
 
-    def _remember(self, work: Work) -> list[bytes]:
+    def _remember(self, work: Work) -> Sequence[bytes]:
         """The answers of a step."""
         decisions = work.step.decisions
         if decisions is None:
             return []
         bodies = self._answers.encode(decisions)
-        self._recent.update(zip(decisions.table.column("offset").to_pylist(), bodies, strict=True))
+        offsets = decisions.table.column("offset")
+        if isinstance(bodies, Bodies):
+            self._large.append((offsets.to_numpy(), bodies))
+            while sum(len(kept) for _, kept in self._large) > _REMEMBERED:
+                self._large.popleft()
+        else:
+            self._recent.update(zip(offsets.to_pylist(), bodies, strict=True))
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
         self._published(decisions, work.admitted.events, bodies)
@@ -168,12 +201,22 @@ class Resolver:
             return row.problem
         if not ticket.wants_decisions:
             return Result(202, _ENCODER.encode(Accepted(row.offset, row.repeated)))
-        body = self._recent.get(row.offset)
+        body = self._recall(row.offset)
         if body is None:
             body = self._look_up(row.offset)
         if body is None:
             return _refusal(_gone())
         return Result(200, body, row.repeated)
+
+    def _recall(self, offset: int) -> bytes | None:
+        body = self._recent.get(offset)
+        if body is not None:
+            return body
+        for offsets, bodies in self._large:
+            if offsets[0] <= offset <= offsets[-1]:
+                place = int(np.searchsorted(offsets, offset))
+                return bodies[place] if offsets[place] == offset else None
+        return None
 
     def _look_up(self, offset: int) -> bytes | None:
         found = self._stored.decision_at(offset)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from ringfence.api import batches
+from ringfence.api.batches import BatchResponse
 from ringfence.api.bodies import JSON, content_type, read_body
 from ringfence.api.problems import TYPE, Refusal
 from ringfence.api.routes_health import server_of
@@ -28,7 +28,7 @@ async def decide(request: Request) -> Response:
 @router.post("/v1/decisions/batch", tags=["decisions"])
 async def decide_batch(request: Request) -> Response:
     """Decide many payments: one result line for each, in order; one bad record harms no other."""
-    return await _batch(request, wants_decisions=True)
+    return BatchResponse(server_of(request), wants_decisions=True)
 
 
 @router.post("/v1/events", tags=["events"])
@@ -49,15 +49,4 @@ async def take_event(request: Request) -> Response:
 @router.post("/v1/events/batch", tags=["events"])
 async def take_events(request: Request) -> Response:
     """Log many events: one result line for each, in order; one bad record harms no other."""
-    return await _batch(request, wants_decisions=False)
-
-
-async def _batch(request: Request, *, wants_decisions: bool) -> Response:
-    results = await batches.take(
-        server_of(request),
-        request.scope["ringfence.caller"],
-        request.scope,
-        request.receive,
-        wants_decisions=wants_decisions,
-    )
-    return StreamingResponse(batches.encode(results), media_type="application/x-ndjson")
+    return BatchResponse(server_of(request), wants_decisions=False)

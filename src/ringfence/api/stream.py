@@ -12,7 +12,7 @@ from ringfence.api.problems import Refusal
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
@@ -64,7 +64,7 @@ class Hub:
         """Events are handed over on this loop."""
         self._loop = loop
 
-    def publish(self, decisions: DecisionBatch, events: EventBatch, bodies: list[bytes]) -> None:
+    def publish(self, decisions: DecisionBatch, events: EventBatch, bodies: Sequence[bytes]) -> None:
         """Tell of one step; costs nothing while nobody listens."""
         if not self._listeners or self._loop is None or self._loop.is_closed():
             return
