@@ -4,14 +4,13 @@
     python -m benchmarks.api_load --rate 3000   # one rate
     python -m benchmarks.api_load --soak 300    # memory of the server, for so many seconds at 1,000 a second
 
-The server runs in a process of its own, the client in this one. Peak is what comes back when each of 128
+Server and client (`benchmarks/load`) run in processes of their own. Peak is what comes back when each of 128
 connections sends its next payment as soon as it has an answer; overload is twice that, whatever comes back.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import random
 import signal
@@ -20,134 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import numpy as np
-import uvloop
 
+from benchmarks.load import Outcome, send
 from benchmarks.report import machine, show, versions
-
-CONNECTIONS = 512
-AT_ONCE = 128
-
-
-@dataclass
-class Outcome:
-    """What came back of one run."""
-
-    seconds: float = 0.0
-    accepted_ms: list[float] = field(default_factory=list)
-    refused: int = 0
-    failed: int = 0
-
-    @property
-    def rate(self) -> float:
-        return len(self.accepted_ms) / self.seconds
-
-    def quantile(self, q: float) -> str:
-        return f"{np.quantile(self.accepted_ms, q):.1f}" if self.accepted_ms else "-"
-
-
-class Connection(asyncio.Protocol):
-    """One kept-alive connection with at most one request under way."""
-
-    def __init__(self, load: Load) -> None:
-        self.load = load
-        self.intended = 0.0
-        self.buffer = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.load.idle.append(self)
-
-    def send(self, request: bytes, intended: float) -> None:
-        self.intended = intended
-        self.transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        at = head.lower().index(b"content-length:") + 15
-        length = int(head[at : head.find(b"\r\n", at) if head.find(b"\r\n", at) > 0 else None])
-        if len(body) >= length:
-            self.buffer = b""
-            self.load.done(self, int(head[9:12]))
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self.load.outcome.failed += self.load.left > 0
-
-
-class Load:
-    """Sends `rate` requests a second whatever comes back; with rate 0, as fast as answers come."""
-
-    def __init__(self, port: int, path: str, bodies: list[bytes], rate: float) -> None:
-        self.port = port
-        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: "
-        self.requests = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
-        self.rate = rate
-        self.idle: deque[Connection] = deque()
-        self.waiting: deque[tuple[bytes, float]] = deque()
-        self.outcome = Outcome()
-        self.left = len(bodies)
-
-    async def run(self) -> Outcome:
-        loop = asyncio.get_running_loop()
-        self.finished = loop.create_future()
-        for _ in range(CONNECTIONS if self.rate else AT_ONCE):
-            await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.port)
-        if self.rate:
-            begin = await self._open_loop(loop)
-        else:
-            begin = loop.time()
-            self.waiting.extend((request, begin) for request in self.requests)
-            for connection in list(self.idle):
-                connection.send(self.waiting.popleft()[0], begin)
-            self.idle.clear()
-        await asyncio.wait_for(self.finished, 120)
-        self.outcome.seconds = loop.time() - begin
-        for connection in self.idle:
-            connection.transport.abort()
-        return self.outcome
-
-    async def _open_loop(self, loop: asyncio.AbstractEventLoop) -> float:
-        begin = loop.time() + 0.1
-        chance = np.random.default_rng(7)
-        at = begin + np.cumsum(chance.exponential(1 / self.rate, len(self.requests)))
-        for request, intended in zip(self.requests, at.tolist(), strict=True):
-            early = intended - loop.time()
-            if early > 0:
-                await asyncio.sleep(early)
-            self.dispatch(request, intended)
-        return begin
-
-    def dispatch(self, request: bytes, intended: float) -> None:
-        if self.idle:
-            self.idle.popleft().send(request, intended)
-        else:
-            self.waiting.append((request, intended))
-
-    def done(self, connection: Connection, status: int) -> None:
-        now = asyncio.get_running_loop().time()
-        if status == 200:
-            self.outcome.accepted_ms.append((now - connection.intended) * 1000)
-        elif status == 503:
-            self.outcome.refused += 1
-        else:
-            self.outcome.failed += 1
-        self.left -= 1
-        if not self.left:
-            self.finished.set_result(None)
-        if self.waiting:
-            request, intended = self.waiting.popleft()
-            connection.send(request, intended if self.rate else now)
-        else:
-            self.idle.append(connection)
 
 
 def payments(count: int, name: str, seed: int = 1, people: int = 5000) -> list[bytes]:
@@ -195,8 +74,7 @@ def free_port() -> int:
 
 def drive(port: int, name: str, rate: float, seconds: float) -> Outcome:
     """At a rate for a while; with rate 0, `seconds` thousand payments as fast as they go."""
-    bodies = payments(int((rate or 1000) * seconds), name)
-    return uvloop.run(Load(port, "/v1/decisions", bodies, rate).run())
+    return send(port, "/v1/decisions", payments(int((rate or 1000) * seconds), name), rate)
 
 
 def batch_rate(port: int, name: str, count: int = 50_000) -> float:

@@ -83,6 +83,14 @@ class Work:
     added: EventBatch | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What one transaction puts into the journal."""
+
+    batches: Sequence[LogBatch]
+    bad: Sequence[BadRecord]
+
+
 class Runner:
     """One writer on one journal. Not thread-safe: one call at a time."""
 
@@ -150,7 +158,7 @@ class Runner:
     ) -> tuple[Admitted, Step]:
         """Take one batch; on return its events and decisions are on stable storage."""
         work = self._decide(events, labels, bad)
-        self._commit([work])
+        self.commit([work])
         self._maybe_save()
         return work.admitted, work.step
 
@@ -168,7 +176,7 @@ class Runner:
         """
         totals = Totals()
         with (
-            Behind(self._commit, _AHEAD, _GROUP) as writer,
+            Behind(self.commit, _AHEAD, _GROUP) as writer,
             contextlib.closing(
                 ahead(map(self._hashed, source), _AHEAD, self._spent_reading, self.pipeline.stopwatch)
             ) as arrivals,
@@ -190,7 +198,7 @@ class Runner:
             self.saved_offset = self.pipeline.offset
 
     def take(self, events: EventBatch, bad: Sequence[BadRecord] = ()) -> Work:
-        """Decide live events, which is durable only once `commit` has returned: works are committed in order.
+        """Decide live events; durable only once `commit`, in order, has returned.
 
         Labels that fall due now go before them: the rows of `events` are the last of `admitted.rows`.
         """
@@ -220,8 +228,42 @@ class Runner:
         return self._step(self.intake.admit_now(events, self.pipeline.offset), received, bad=())
 
     def commit(self, works: Sequence[Work]) -> None:
-        """Put what was taken on stable storage. May run on another thread than `take`."""
-        self._commit(works)
+        """Put what was taken on stable storage."""
+        self.write(self.encode(works))
+
+    def encode(self, works: Sequence[Work]) -> Writing:
+        """The half of `commit` that is no waiting; in order, each work once."""
+        begin = self.pipeline.stopwatch()
+        if self._ends is None:
+            self._ends = {topic: self.journal.log.end_offset(topic) for topic in (DECISIONS, FLAG_MATCHES)}
+        ends = self._ends
+        batches: list[LogBatch] = []
+        for work in works:
+            events = work.admitted.events
+            if len(events):
+                batches.append(_events(work.base, events))
+            if work.added is not None:
+                batches.append(_events(work.base + len(events), work.added))
+            if work.step.decisions is not None:
+                batches.append(_batch(DECISIONS, ends, work.step.decisions))
+            batches += [_matches(ends, found) for found in work.step.flag_matches]
+        bad = [record for work in works for record in (*work.bad, *work.admitted.conflicts)]
+        self.seconds["encode"] += self.pipeline.stopwatch() - begin
+        return Writing(batches, bad)
+
+    def write(self, writing: Writing) -> None:
+        """The half of `commit` that waits for the disk; on any thread, in the order of `encode`.
+
+        Where it fails the state is ahead of the log: nothing more can be taken.
+        """
+        begin = self.pipeline.stopwatch()
+        if writing.batches or writing.bad:
+            try:
+                self.journal.commit(writing.batches, bad_records=writing.bad, now_ms=self._clock.now_ms())
+            except BaseException:
+                self._ends = None
+                raise
+        self.seconds["commit"] += self.pipeline.stopwatch() - begin
 
     def _decide(self, events: EventBatch, labels: EventBatch | None, bad: Sequence[BadRecord]) -> Work:
         received = self.pipeline.stopwatch()
@@ -246,30 +288,6 @@ class Runner:
         added = self.intake.admit_now(found, pipeline.offset).events
         pipeline.step(added)
         return added if len(added) else None
-
-    def _commit(self, works: Sequence[Work]) -> None:
-        begin = self.pipeline.stopwatch()
-        ends = self._ends or {
-            topic: self.journal.log.end_offset(topic) for topic in (DECISIONS, FLAG_MATCHES)
-        }
-        self._ends = None  # unknown where the commit fails
-        batches: list[LogBatch] = []
-        for work in works:
-            events = work.admitted.events
-            if len(events):
-                batches.append(_events(work.base, events))
-            if work.added is not None:
-                batches.append(_events(work.base + len(events), work.added))
-            if work.step.decisions is not None:
-                batches.append(_batch(DECISIONS, ends, work.step.decisions))
-            batches += [_matches(ends, found) for found in work.step.flag_matches]
-        encoded = self.pipeline.stopwatch()
-        bad = [record for work in works for record in (*work.bad, *work.admitted.conflicts)]
-        if batches or bad:
-            self.journal.commit(batches, bad_records=bad, now_ms=self._clock.now_ms())
-        self._ends = ends
-        self.seconds["encode"] += encoded - begin
-        self.seconds["commit"] += self.pipeline.stopwatch() - encoded
 
     def _hashed(self, arrival: Arrival) -> Arrival:
         """With the hashes of its ids, which the thread that reads has time for."""

@@ -1,19 +1,22 @@
 """Many requests, one step: whatever waits is decoded, decided and committed together.
 
-    requests ──► queue ──► take (one thread) ──► commit (another) ──► results
-                 bounded   decode, decide        one fsync
+    requests ──► line ──► take (the event loop) ──► commit (a thread) ──► results
+                 bounded  decode, decide            one fsync
 
 When nothing is under way a request is taken at once; while a step or a commit runs, the next ones gather. A
 result is given only after the commit that made it durable.
+
+A step of a few requests runs on the event loop itself. Beside it, on another thread, every read and write of
+a socket would have to wait for the interpreter's lock, which such a step holds nearly all the time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -31,13 +34,12 @@ if TYPE_CHECKING:
     from ringfence.api.problems import Refusal
     from ringfence.events.batch import EventBatch
     from ringfence.ports import Clock
-    from ringfence.runner import Runner, Work
+    from ringfence.runner import Runner, Work, Writing
 
-MOST_ROWS: Final = 4096
-"""Records of one step, about: more would hold up those who come next."""
+MOST_ROWS: Final = 1024
+"""Records of one step on the event loop, about: more would hold up those who come next."""
 
-_TICK_SECONDS: Final = 0.1  # how long a thread may take to notice that the other has failed
-_IN_FLIGHT: Final = 1  # steps that wait for their commit: more would be smaller ones, and each costs the same
+_WHOLE_IN_FLIGHT: Final = 2  # large steps without a commit: one is decided while the other is written
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +48,15 @@ class Order:
 
     events: EventBatch
     result: asyncio.Future[list[int]]  # offset of each, -1 where its id came before with other content
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was taken and waits for its commit; `writing` is left out where encoding takes long."""
+
+    asked: Taken | Order
+    work: Work
+    writing: Writing | None = None
 
 
 class Decider:
@@ -71,31 +82,28 @@ class Decider:
         self._clock = clock
         self._failed = failed
         self._observe = observe
-        self._queue: queue.SimpleQueue[Ticket | Order | None] = queue.SimpleQueue()
-        self._whole: deque[Ticket | Order] = deque()  # steps of their own; belongs to the taking thread
-        self._was_whole = False
-        self._stopping = False
-        self._commits: queue.SimpleQueue[tuple[Taken | Order, Work] | None] = queue.SimpleQueue()
-        self._free: queue.SimpleQueue[None] = (
-            queue.SimpleQueue()
-        )  # one entry for each step that may be decided
-        for _ in range(_IN_FLIGHT):
-            self._free.put(None)
-        loops = {"ringfence-take": self._take_loop, "ringfence-commit": self._commit_loop}
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
-            for name, loop in loops.items()
-        ]
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._open: set[Ticket | Order] = set()  # without a result yet; belongs to the event loop
         self.failure: BaseException | None = None
         self.gate = gate
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # What follows belongs to the event loop.
+        self._open: set[Ticket | Order] = set()  # without a result yet
+        self._line: deque[Ticket] = deque()
+        self._whole: deque[Ticket | Order] = deque()  # steps of their own, on a thread of their own
+        self._was_whole = False
+        self._aside = False  # such a step is under way
+        self._uncommitted = 0
+        self._woken = False
+        self._finished: asyncio.Event = asyncio.Event()
+        self._stopping = False
+        self._threads = ThreadPoolExecutor(1, "ringfence-take")
+        self._commits: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
+        self._committing = threading.Thread(target=self._commit_loop, name="ringfence-commit", daemon=True)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to decide; results are given on this loop."""
         self._loop = loop
-        for thread in self._threads:
-            thread.start()
+        self._committing.start()
+        self._wake()
 
     @property
     def waiting(self) -> int:
@@ -104,28 +112,33 @@ class Decider:
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; on the event loop. `Refusal` (503) where too much is waiting."""
-        if self.failure is not None or self._loop is None:
+        if self.failure is not None or self._loop is None or self._stopping:
             raise _cannot_decide()
         ticket.since = perf_counter()
         if ticket.bounded:
             self.gate.check(len(ticket.lines), ticket.since)
             self.gate.enter(ticket)
         self._open.add(ticket)
-        self._queue.put(ticket)
+        if ticket.prepared is None:
+            self._line.append(ticket)
+        else:
+            self._whole.append(ticket)
+        self._wake()
 
-    def ask(self, lines: Sequence[bytes], source: str, **more: Any) -> asyncio.Future[list[Result]]:
+    def ask(self, lines: Sequence[bytes], source: str, **more: Any) -> asyncio.Future[Sequence[Result]]:
         """Submit records (`more` as in `Ticket`); the promise of a result for each."""
-        future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self.submit(Ticket(lines, source, partial(_keep, future), partial(_break, future), **more))
         return future
 
     async def put(self, events: EventBatch) -> list[int]:
         """Take events of the server's own, between two steps; their offsets, once they are durable."""
-        if self.failure is not None or self._loop is None:
+        if self.failure is not None or self._loop is None or self._stopping:
             raise _cannot_decide()
         order = Order(events, self._loop.create_future())
         self._open.add(order)
-        self._queue.put(order)
+        self._whole.append(order)
+        self._wake()
         return await order.result
 
     def put_and_wait(self, events: EventBatch) -> list[int]:
@@ -134,32 +147,74 @@ class Decider:
             raise _cannot_decide()
         return asyncio.run_coroutine_threadsafe(self.put(events), self._loop).result()
 
-    def stop(self) -> None:
-        """Finish what is queued and return once it is committed."""
-        self._queue.put(None)
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+    async def stop(self) -> None:
+        """Finish what is queued and return once it is committed; on the event loop."""
+        self._stopping = True
+        self._wake()
+        if self._loop is not None:
+            await self._finished.wait()
+            self._commits.put(None)
+            await asyncio.to_thread(self._committing.join)
+        self._threads.shutdown()
 
-    def _take_loop(self) -> None:
-        while self._may_go_on():  # first: what comes meanwhile shares the step
-            found = self._next()
-            if found is None:
-                break
-            pair = self._take_order(found) if isinstance(found, Order) else self._take(found)
-            self._commits.put(pair)
-        self._commits.put(None)
+    def _wake(self) -> None:
+        """Have a look at the line, once all that can be read by now has been read."""
+        if not self._woken and self._loop is not None:
+            self._woken = True
+            self._loop.call_soon(self._step)
 
-    def _may_go_on(self) -> bool:
-        """Wait until the committing thread, which may be behind or may have failed, is near enough."""
-        while self.failure is None:
-            with contextlib.suppress(queue.Empty):
-                self._free.get(timeout=_TICK_SECONDS)
-                return True
-        return False
+    def _step(self) -> None:
+        self._woken = False
+        if self.failure is not None:
+            self._finished.set()
+        elif self._aside or self._uncommitted >= _WHOLE_IN_FLIGHT:
+            return
+        elif self._whole and not (self._line and self._was_whole):
+            self._was_whole = self._aside = True
+            self._threads.submit(self._take_aside, self._whole.popleft())
+        elif self._uncommitted:
+            return
+        elif self._line:
+            self._was_whole = False
+            self._take_together()
+        elif self._stopping:
+            self._finished.set()
 
-    def _take_order(self, order: Order) -> tuple[Order, Work]:
-        return order, self._runner.put(order.events)
+    def _take_together(self) -> None:
+        tickets: list[Ticket] = []
+        rows = 0
+        while self._line and rows < MOST_ROWS:
+            ticket = self._line.popleft()
+            tickets.append(ticket)
+            rows += len(ticket.lines)
+        try:
+            taken, work = self._take(tickets)
+            writing = self._runner.encode([work])  # here, where it need not share the interpreter
+        except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
+            self._fail(error)
+        else:
+            self._hand_over(Step(taken, work, writing))
+
+    def _take_aside(self, item: Ticket | Order) -> None:
+        """On the thread of whole steps."""
+        try:
+            if isinstance(item, Order):
+                step = Step(item, self._runner.put(item.events))
+            else:
+                step = Step(*self._take([item]))
+        except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
+            self._on_loop(self._fail, error)
+        else:
+            self._on_loop(self._taken_aside, step)
+
+    def _taken_aside(self, step: Step) -> None:
+        self._aside = False
+        self._hand_over(step)
+        self._wake()
+
+    def _hand_over(self, step: Step) -> None:
+        self._uncommitted += 1
+        self._commits.put(step)
 
     def _take(self, tickets: list[Ticket]) -> tuple[Taken, Work]:
         begin = perf_counter()
@@ -175,87 +230,46 @@ class Decider:
         self._observe("decide", perf_counter() - decoded)
         return taken, work
 
-    def _next(self) -> list[Ticket] | Order | None:
-        """What the next step takes: all requests that wait, or something that is a step of its own, in turns.
-
-        Waits where there is neither; None at the end.
-        """
-        if self._whole and not self._was_whole:
-            self._was_whole = True
-            return self._whole_step()
-        self._was_whole = False
-        tickets: list[Ticket] = []
-        rows = 0
-        while rows < MOST_ROWS and not self._stopping:
-            try:
-                item = self._queue.get(block=not (tickets or self._whole))
-            except queue.Empty:
-                break
-            if item is None:
-                self._stopping = True
-            elif isinstance(item, Order) or item.prepared is not None:
-                self._whole.append(item)
-            else:
-                tickets.append(item)
-                rows += len(item.lines)
-        return tickets or (self._whole_step() if self._whole else None)
-
-    def _whole_step(self) -> list[Ticket] | Order:
-        item = self._whole.popleft()
-        return item if isinstance(item, Order) else [item]
-
     def _commit_loop(self) -> None:
-        done = False
-        while not done:
-            ready = [self._commits.get()]
-            while ready[-1] is not None and not self._commits.empty():
-                ready.append(self._commits.get_nowait())
-            done = ready[-1] is None
-            pairs = [pair for pair in ready if pair is not None]
-            if pairs:
-                self._commit(pairs)
+        try:
+            while (step := self._commits.get()) is not None:
+                self._commit(step)
+        except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
+            self._on_loop(self._fail, error)
 
-    def _commit(self, pairs: list[tuple[Taken | Order, Work]]) -> None:
+    def _commit(self, step: Step) -> None:
         begin = perf_counter()
-        self._runner.commit([work for _, work in pairs])
+        self._runner.write(step.writing or self._runner.encode([step.work]))
         committed = perf_counter()
         self._observe("commit", committed - begin)
-        for _ in pairs:
-            self._free.put(None)
-        settled: list[tuple[Ticket, list[Result]]] = []
-        for taken, work in pairs:
-            if isinstance(taken, Order):
-                self._on_loop(self._fulfil, (taken, work.admitted.offsets.tolist()))
-            else:
-                settled += zip(taken.tickets, self._resolver.resolve(taken, work), strict=True)
-        self._on_loop(self._settle, settled)
+        if isinstance(step.asked, Order):
+            self._on_loop(self._fulfil, (step.asked, step.work.admitted.offsets.tolist()))
+            return
+        results = self._resolver.resolve(step.asked, step.work)
+        self._on_loop(self._settle, (step.asked.tickets, results))
         self._observe("answer", perf_counter() - committed)
 
     def _fulfil(self, fulfilled: tuple[Order, list[int]]) -> None:
         order, offsets = fulfilled
+        self._uncommitted -= 1
         self._open.discard(order)
         if not order.result.done():
             order.result.set_result(offsets[-len(order.events) :])
+        self._wake()
 
-    def _settle(self, settled: list[tuple[Ticket, list[Result]]]) -> None:
-        for ticket, results in settled:
+    def _settle(self, settled: tuple[list[Ticket], list[Sequence[Result]]]) -> None:
+        self._uncommitted -= 1
+        for ticket, results in zip(*settled, strict=True):
             self._open.discard(ticket)
             if ticket.bounded:
                 self.gate.leave(ticket)
             if not ticket.answered:
                 ticket.answered = True
                 ticket.give(results)
-
-    def _guarded(self, loop: Callable[[], None]) -> None:
-        try:
-            loop()
-        except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
-            self.failure = error
-            self._queue.put(None)  # wakes the other thread
-            self._commits.put(None)
-            self._on_loop(self._fail, error)
+        self._wake()
 
     def _fail(self, error: BaseException) -> None:
+        self.failure = error
         for waiting in self._open:
             if isinstance(waiting, Order):
                 _break(waiting.result, _cannot_decide())
@@ -263,6 +277,7 @@ class Decider:
                 waiting.answered = True
                 waiting.refuse(_cannot_decide())
         self._open.clear()
+        self._finished.set()
         self._failed(error)
 
     def _on_loop(self, act: Callable[[Any], None], value: Any) -> None:

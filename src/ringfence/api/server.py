@@ -111,7 +111,7 @@ class Server:
         """Decide and commit what was accepted; nothing is taken any more."""
         self.ready = False
         self.hub.stop()
-        await asyncio.to_thread(self.decider.stop)
+        await self.decider.stop()
         await asyncio.to_thread(self.lake.close)
 
     def charge(self, caller: Principal, count: int) -> None:
