@@ -151,7 +151,7 @@ class Truth:
     def ranking(self, fold: Fold, score: np.ndarray) -> Ranking:
         rows = fold.judge.rows
         time_ms, amount = self.data.time_ms[rows], self.data.amount[rows]
-        return Ranking.of(score, fold.judge.fraud, amount, self.customer[rows], time_ms)
+        return Ranking.of(score, fold.judge.fraud, amount, self.customer[rows] + 1, time_ms)  # 0 is nobody
 
 
 def measured(payments) -> Dataset:

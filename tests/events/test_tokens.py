@@ -76,6 +76,8 @@ def test_the_quick_scan_misses_no_card(text):
         "41111111111111112222",
         "4111111111111112",
         "00000000-4111-4111-8111-111111111111",
+        "0.4111111111111111",
+        "-12.4111111111111111e-3",
     ],
 )
 def test_times_hexadecimal_ids_and_other_numbers_are_no_cards(text):

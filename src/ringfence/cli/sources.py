@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ringfence.adapters.files import sniff
+from ringfence.adapters.files import draft_mapping, sniff
 from ringfence.cli import options, screen
 from ringfence.errors import InputError
 from ringfence.events.mapping import SHIPPED, Description, describe_mappings, nearest
@@ -22,16 +22,26 @@ def sources(
     file: Annotated[
         Path | None, typer.Option("--sniff", help="Say what this file seems to be.", metavar="FILE")
     ] = None,
+    draft: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a first mapping for the file of --sniff, to be checked.", metavar="NEW.toml"
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """List the shipped mappings, explain one, or tell what a file seems to be.
 
-    A mapping of your own is a TOML file; see docs/howto/sources.md.
+    A mapping of your own is a TOML file; see docs/howto/sources.md. --draft writes a first one for a table:
+    what each column seems to be, by its name and values.
 
-    Example: ringfence sources --sniff payments.csv
+    Example: ringfence sources --sniff payments.csv --draft payments.toml
     """
-    if file is not None:
+    if draft is not None:
+        _write_draft(file, draft)
+    elif file is not None:
         _show_sniffed(str(file), json=json)
+    if file is not None or draft is not None:
         return
     found = describe_mappings()
     if name is not None:
@@ -45,6 +55,21 @@ def sources(
         screen.show_table(["mapping", "events", "what it reads"], rows)
     else:
         _explain(found[0])
+
+
+def _write_draft(file: Path | None, draft: Path) -> None:
+    if file is None:
+        raise InputError("--draft needs a file to look at: ringfence sources --sniff FILE --draft NEW.toml")
+    if draft.exists():
+        raise InputError(f"{draft} is there already: name another")
+    made = draft_mapping(str(file), draft.stem)
+    draft.write_text(made.text, "utf-8")
+    screen.show(made.text.rstrip())
+    for remark in made.remarks:
+        screen.say(f"Check: {remark}")
+    screen.say(
+        f"Written to {draft}. Every line is a guess: read it, then ringfence run {file} --mapping {draft}"
+    )
 
 
 def _explain(item: Description) -> None:

@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
+from ringfence.events.buffers import is_text
 from ringfence.events.draft import Draft
 from ringfence.events.durations import parse_delay_ms
-from ringfence.events.mapping import KINDS, Mapping, Record, Source, nearest
+from ringfence.events.mapping import KINDS, Label, Mapping, Record, Source, nearest
 from ringfence.events.model import Kind
 from ringfence.events.numbers import to_bools
 
@@ -112,6 +113,10 @@ class Binding:
         for name, source in bound.attributes.items():
             _fill_attribute(draft, name, source, _values(source, columns, row_numbers))
         draft.require(*NEEDED[kind])
+        label = bound.record.label
+        if label is not None and label.column in columns:
+            _, unclear = told_fraud(label, columns[label.column])
+            draft.fault(unclear, Reason.WRONG_TYPE, label.column, _UNCLEAR)
         return draft
 
     def _labels(
@@ -120,7 +125,7 @@ class Binding:
         label = bound.record.label
         if label is None or label.column not in table.schema.names:
             return []
-        told, _ = to_bools(table.column(label.column))
+        told, _ = told_fraud(label, table.column(label.column))
         fraud = pc.fill_null(told, fill_value=False).to_numpy(zero_copy_only=False)[good]
         rows = np.flatnonzero(fraud)
         if not len(rows):
@@ -128,6 +133,10 @@ class Binding:
         return [_label_events(events.take(rows), bound.delay_ms, self.mapping.name)]
 
 
+_UNCLEAR: Final = (
+    "says neither fraud nor good (1 or 0, true or false, yes or no, nothing): name the values that mean "
+    "fraud in the mapping, label = { column = ..., fraud = [...] }"
+)
 _NO_KIND: Final = Fault(
     Reason.MALFORMED, "kind", "no record of the mapping takes this row: see `only` in the mapping"
 )
@@ -154,6 +163,24 @@ def bind(
     used |= {bound.record.label.column for bound in records if bound.record.label}
     used |= {column for bound in records for column in bound.record.only}
     return Binding(mapping, [name for name in names if name in used], tokenizer, ingest_time_ms, records)
+
+
+def told_fraud(label: Label, values: Any) -> tuple[Any, NDArray[np.bool_]]:
+    """Which rows a label column calls fraud, Arrow booleans, and which values it says nothing clear with.
+
+    >>> told_fraud(Label("said", fraud=["stolen"]), pa.array(["stolen", "paid", None]))[0].to_pylist()
+    [True, False, False]
+    """
+    if not label.fraud:
+        told, unclear = to_bools(values)
+        if unclear.any() and is_text(values):
+            blank = pc.equal(pc.utf8_trim_whitespace(values.cast(pa.string())), "")
+            unclear &= ~pc.fill_null(blank, fill_value=False).to_numpy(zero_copy_only=False)
+        return told, unclear
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    found = pc.is_in(values.cast(pa.string()), value_set=pa.array(label.fraud, pa.string()))
+    return found, np.zeros(len(values), bool)
 
 
 def missing_columns(mapping: Mapping, names: Sequence[str]) -> list[str]:

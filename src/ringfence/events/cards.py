@@ -1,7 +1,8 @@
 """Where card numbers stand in a text: runs of 13 to 19 digits that pass the Luhn check.
 
 Only numbers that begin with 2 to 6 count (every card network's), and a run that touches a letter does not:
-otherwise one in ten times in epoch milliseconds, and many a hexadecimal id, would be taken for a card.
+otherwise one in ten times in epoch milliseconds, and many a hexadecimal id, would be taken for a card. Nor do
+the decimals of a text that is one number, such as a measured 0.4929031830612345.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SHORTEST: Final = 13
 LONGEST: Final = 19
 _GROUPS: Final = re.compile(r"(?<![0-9A-Za-z])[0-9]+(?:[ -][0-9]+)*(?![0-9A-Za-z])")
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?")
 _ZERO, _NINE, _SPACE, _DASH = 48, 57, 32, 45
 
 
@@ -44,6 +46,8 @@ def replace_cards(text: str, replacement: Callable[[str], str]) -> str:
     >>> replace_cards("card 4111 1111 1111 1111 exp 12/27", lambda digits: "*" + digits[-4:])
     'card *1111 exp 12/27'
     """
+    if _DECIMAL.fullmatch(text):
+        return text
     return _GROUPS.sub(lambda match: _replace_in_groups(match[0], replacement), text)
 
 

@@ -69,11 +69,12 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A column that says which transactions were fraud, and how long after the payment that became known.
 
     Only the reports of fraud become events, as in life: a payment of which nothing was heard after the delay
-    was good.
+    was good. `fraud` names the values that mean fraud where they are no truth values, such as "chargeback".
     """
 
     column: str
     delay: str = "7d"
+    fraud: list[str] = []
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

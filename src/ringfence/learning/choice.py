@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.errors import InputError
+from ringfence.learning.dataset import listed
 from ringfence.learning.metrics import Ranking, auc
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _SAMPLE: Final = 50_000
 _TOO_GOOD: Final = 0.995
-_NAMED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def choose_inputs(data: Dataset, train: Part) -> Choice:
             "and amounts that the features look at"
         )
     said = [("always null", empty), ("always the same", constant)]
-    notes = [f"left out, {why}: {_list(names)}" for why, names in said if names]
+    notes = [f"left out, {why}: {listed(names)}" for why, names in said if names]
     return Choice(tuple(usable), (*notes, *_suspicions(data, train, usable)))
 
 
@@ -79,9 +79,4 @@ def _suspicions(data: Dataset, train: Part, names: list[str]) -> list[str]:
             found.append(name)
     if not found:
         return []
-    return [f"alone all but tells fraud from good, as what is known only later does: {_list(found)}"]
-
-
-def _list(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return [f"alone all but tells fraud from good, as what is known only later does: {listed(found)}"]

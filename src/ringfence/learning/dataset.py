@@ -118,10 +118,19 @@ def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
     )
 
 
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Some names, and how many more.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def _all_names(kept: Collected) -> tuple[str, ...]:
-    numbers = [name for name in kept.numbers if name not in kept.codes]
     indicators = [name for field in kept.codes for name in _indicators(kept, field)]
-    return (*kept.spec.names, *numbers, *indicators)
+    return (*kept.spec.names, *kept.numbers, *indicators)
 
 
 def _indicators(kept: Collected, field: str) -> list[str]:

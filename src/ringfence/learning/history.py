@@ -18,6 +18,7 @@ from ringfence.events.activation import is_activation
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, Kind
 from ringfence.features.engine import Engine
 from ringfence.scoring.columns import Columns
+from ringfence.scoring.inputs import number_of
 from ringfence.scoring.reference import Reference, segments
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Collected:
     )
     words: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     codes: dict[str, list[tuple[int, NDArray[np.int16]]]] = field(default_factory=lambda: defaultdict(list))
+    no_numbers: set[str] = field(default_factory=set)  # attributes with texts that are no numbers
     points: list[NDArray[np.float64]] = field(default_factory=list)
     outcomes: list[NDArray[np.int8]] = field(default_factory=list)
     labels: Labels = field(default_factory=Labels)
@@ -154,10 +156,12 @@ def _keep(
             continue
         if wanted is not None and name not in wanted:
             continue
-        if _is_text(payments.column(name).type):
-            _keep_codes(kept, columns, name)
-        else:
+        if not _is_text(payments.column(name).type):
             kept.numbers[name].append((kept.rows, columns.number(name)))
+            continue
+        _keep_codes(kept, columns, name)
+        if name.startswith(ATTRIBUTE_PREFIX):
+            _keep_numbers_in_text(kept, columns, name)
 
 
 def _keep_codes(kept: Collected, columns: Columns, name: str) -> None:
@@ -169,6 +173,19 @@ def _keep_codes(kept: Collected, columns: Columns, name: str) -> None:
     table = np.array([known.get(word, -2) for word in text.words] + [-1], np.int16)
     codes = np.broadcast_to(table[text.codes], len(columns))
     kept.codes[name].append((kept.rows, codes))
+
+
+def _keep_numbers_in_text(kept: Collected, columns: Columns, name: str) -> None:
+    """What CSV has as text may be a number in truth: it is one as long as every value of it is."""
+    if name in kept.no_numbers:
+        return
+    known = columns.text(name)
+    values = number_of(columns, name)
+    if np.isnan(values[np.broadcast_to(known.codes, len(columns)) >= 0]).any():
+        kept.no_numbers.add(name)
+        kept.numbers.pop(name, None)
+    else:
+        kept.numbers[name].append((kept.rows, values))
 
 
 def _is_text(kind: Any) -> bool:

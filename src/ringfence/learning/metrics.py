@@ -32,7 +32,8 @@ ALERT_SHARE: Final = 0.005
 class Ranking:
     """Payments in order of falling score, arrays of length n.
 
-    `amount` is in major units, 0 where unknown; `entity` is whose payment it is.
+    `amount` is in major units, 0 where unknown; `entity` is whose payment it is. `of` takes 0 for nobody's,
+    and counts each such payment as an entity of its own.
     """
 
     score: Floats
@@ -53,7 +54,8 @@ class Ranking:
         """From arrays in any order."""
         order = np.argsort(-score, kind="stable")
         known = np.nan_to_num(np.asarray(amount, np.float64))
-        return cls(score[order], fraud[order], known[order], entity[order], time_ms[order])
+        whose = np.where(entity == 0, -1 - np.arange(len(entity)), entity)
+        return cls(score[order], fraud[order], known[order], whose[order], time_ms[order])
 
     def __len__(self) -> int:
         return len(self.score)

@@ -103,13 +103,14 @@ def prequential(data: Dataset, train: Part, maturity_ms: int, count: int = FOLDS
     return folds
 
 
-def check_learnable(train: Part, *, supervised: bool = True) -> None:
+def check_learnable(train: Part, data: Dataset, *, supervised: bool = True) -> None:
     """`InputError` where a training part cannot teach anything."""
     frauds, rows = int(train.fraud.sum()), len(train.rows)
     if rows < MIN_PAYMENTS:
         raise InputError(
             f"only {rows:,} payments to learn from, at least {MIN_PAYMENTS} are needed (those whose label "
             "may still have come later are left out): give more history, or a shorter --maturity"
+            f"{_late(train, data)}"
         )
     if not supervised:
         return
@@ -122,8 +123,23 @@ def check_learnable(train: Part, *, supervised: bool = True) -> None:
         raise InputError(
             f"{frauds} frauds are known among {rows:,} payments to learn from, at least {MIN_FRAUDS} are "
             "needed: give labels (a mapping's label column, or label events), a longer history, or train "
-            "with --algorithm isolation_forest, which needs none"
+            f"with --algorithm isolation_forest, which needs none{_late(train, data)}"
         )
+
+
+def _late(train: Part, data: Dataset) -> str:
+    """What to say where there are labels, but too late for this training."""
+    reported = data.fraud_known_ms < np.iinfo(np.int64).max
+    late = int(
+        (reported & (data.fraud_known_ms > train.cut_off_ms) & (data.time_ms < train.cut_off_ms)).sum()
+    )
+    if not late:
+        return ""
+    days = data.maturity_ms / 86_400_000
+    return (
+        f". {late:,} earlier payments are labelled fraud, but only after the test period begins, as labels come "
+        f"{days:.3g} days after their payment: if they were known sooner, say --label-delay (0s for at once)"
+    )
 
 
 def _inside(data: Dataset, whole: Part, start_ms: int, end_ms: int, cut_off_ms: int) -> Part:

@@ -107,7 +107,7 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
         data, plan.test_from_ms, maturity_ms, plan.end_ms, without_known_victims=known_only
     )
     supervised = plan.algorithm != "isolation_forest"
-    check_learnable(learned, supervised=supervised)
+    check_learnable(learned, data, supervised=supervised)
     choice = choose_inputs(data, learned)
     folds = prequential(data, learned, maturity_ms) if supervised else []
     learner = _learner(data, plan, choice, folds, tell)
@@ -206,6 +206,11 @@ def _shares(names: Sequence[str], weights: Floats) -> dict[str, float]:
     return {names[at]: float(weights[at] / total) for at in order}
 
 
+def _days(duration_ms: int) -> str:
+    days = duration_ms / DAY_MS
+    return "1 day" if days == 1 else f"{days:.3g} days"
+
+
 def _facts(
     data: Dataset, learned: Part, maturity_ms: int, folds: Sequence[Fold], *, supervised: bool
 ) -> list[str]:
@@ -221,7 +226,7 @@ def _facts(
         f"{frauds:,} of {rows:,} payments learned from are fraud ({share:.2%}); none is drawn twice or made "
         "up, and probabilities keep that share"
     )
-    said.append(f"a payment counts as good when {maturity_ms / DAY_MS:.3g} days have passed without a report")
+    said.append(f"a payment counts as good when {_days(maturity_ms)} have passed without a report")
     if not folds:
         said.append("too few frauds to calibrate on a later window: probabilities are as trained")
     return said

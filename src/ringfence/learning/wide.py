@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.errors import InputError
 from ringfence.features.spec import DAY_MS, NIGHT, BoundFeature, Entity, FeatureSpec, entity, format_duration
 from ringfence.learning.history import ENTITIES
 
@@ -47,17 +46,14 @@ def fields_of(payments: EventBatch) -> frozenset[str]:
 def wide_spec(fields: Iterable[str], delay_ms: int = DEFAULT_DELAY_MS, zone: str = "UTC") -> FeatureSpec:
     """The features for payments with these fields; `delay_ms` is how long reports of fraud take.
 
+    None where no id says who pays or where: what the payments themselves carry is all there is to learn from.
+
     >>> len(wide_spec({"customer_id", "terminal_id", "amount_minor"}).names)
     109
     """
     present = frozenset(fields)
     payers = [entity(name) for name in ENTITIES if f"{name}_id" in present][:2]
     places = [entity(name) for name in _PLACES if entity(name).keys[0] in present][:2]
-    if not payers and not places:
-        raise InputError(
-            "no payment names a customer, card, account, merchant, terminal or device: let the mapping fill "
-            "one of these ids, or declare features of your own entities with --features"
-        )
     delay = format_duration(delay_ms)
     bound = [feature for payer in payers for feature in _of_payer(payer, present)]
     bound += [feature for place in places for feature in _of_place(place, payers[:1], delay_ms, delay)]

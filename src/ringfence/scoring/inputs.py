@@ -1,9 +1,9 @@
 """A model's inputs by name, for one batch of transactions.
 
 A name is a feature of the specification, a number of the payment as rules speak of it (`amount`, `hour`,
-`weekday`, `lat`, `attributes.score`, `card.profile.city_pop`, `card.flagged` as 0 or 1), or an indicator
-`field=value` (`merchant_category=grocery`): 1 where the text is that value, 0 where it is another, NaN where
-there is none.
+`weekday`, `lat`, `attributes.score`, be it written as text, `card.profile.city_pop`, `card.flagged` as 0 or
+1), or an indicator `field=value` (`merchant_category=grocery`): 1 where the text is that value, 0 where it is
+another, NaN where there is none.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from ringfence.errors import InputError
+from ringfence.events.buffers import is_text
+from ringfence.events.model import ATTRIBUTE_PREFIX
+from ringfence.events.numbers import to_floats
 from ringfence.scoring.columns import LOCAL
 from ringfence.scoring.names import ENTITY_NAMES, Names, Type
 
@@ -46,7 +50,17 @@ def _column(columns: Columns, name: str) -> NDArray[np.float64]:
         return indicator(columns.text(field), value)
     if ENTITY_NAMES.get(name.partition(".")[2]) is Type.BOOLEAN:
         return np.asarray(columns.truth(name)[0], np.float64)
+    if name.startswith(ATTRIBUTE_PREFIX):
+        return number_of(columns, name)
     return columns.number(name)
+
+
+def number_of(columns: Columns, attribute: str) -> NDArray[np.float64]:
+    """A numeric attribute also where a source gives numbers as text, as CSV does; NaN for any other text."""
+    values = columns.transactions.column(attribute)
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    return to_floats(values)[0] if is_text(values) else columns.number(attribute)
 
 
 def indicator(text: Text, value: str) -> NDArray[np.float64]:
