@@ -9,17 +9,21 @@ over. What comes out depends only on the events and their order, never on how th
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.batch import NULL_INT, EventBatch
+from ringfence.events.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.features import state as states
 from ringfence.features.kernel import layout as at
 from ringfence.features.kernel.measure import forget_expired, known_ids, measure
+from ringfence.features.kernel.observe import observe
 from ringfence.features.program import Compiled
 
 if TYPE_CHECKING:
@@ -76,11 +80,39 @@ class Engine:
                 if need != at.DONE:
                     self._state = states.grow(self._state, need)
 
+    def observe(self, entity: str, identity: str, time_ms: int) -> dict[str, float]:
+        """Features of one key as of a time: what an event without any content would see, itself not counted.
+
+        NaN for null, and for what compares the event with the past. The state does not change. Empty for an
+        entity that the specification does not have.
+
+        >>> from ringfence.features.spec import entity
+        >>> Engine(FeatureSpec.of(entity("card").count("1h"))).observe("card", "c1", 1_700_000_000_000)
+        {'card.count_1h': 0.0}
+        """
+        number = next((n for n, item in enumerate(self.spec.entities) if item.name == entity), None)
+        if number is None or len(self.spec.entities[number].keys) > 1:
+            return {}
+        key = hash_text(identity, self.seed)
+        self._state = states.grow_ring(self._state, self._oldest, 1)
+        states.blank_next(self._state, self._compiled, time_ms, self._hour(time_ms))
+        out = np.empty((len(self.spec.features), 1))
+        observe(self._state, self._compiled.program, number, key, out)
+        return {
+            feature.name: float(out[place, 0])
+            for place, feature in enumerate(self.spec.features)
+            if feature.entity == entity
+        }
+
     def compile(self, kernel: Any) -> None:
-        """Have `measure` or `forget_expired` compiled as `run` calls it, without any event."""
+        """Have a kernel compiled as it is called here, without any event."""
         rows, places = np.empty((0, self._compiled.input_columns), np.int64), np.empty((1, 2))
-        arguments = (rows, places, 0, np.empty((len(self.spec.features), 0)), 0)
-        kernel(self._state, self._compiled.program, *(arguments if kernel is measure else ()))
+        out = np.empty((len(self.spec.features), 1))
+        arguments = {measure: (rows, places, 0, out, 0), forget_expired: (), observe: (0, 0, out)}
+        kernel(self._state, self._compiled.program, *arguments[kernel])
+
+    def _hour(self, time_ms: int) -> int:
+        return datetime.fromtimestamp(time_ms / 1000, ZoneInfo(self.spec.zone)).hour
 
     def _input(self, batch: EventBatch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The batch's transactions and labels as the kernel takes them."""

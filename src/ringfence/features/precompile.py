@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.features.engine import Engine
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.kernel.measure import forget_expired, measure
+from ringfence.features.kernel.observe import observe
 from ringfence.features.spec import FeatureSpec, entity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_KERNELS: Final[dict[str, Any]] = {"measure": measure, "forget_expired": forget_expired}
+_KERNELS: Final[dict[str, Any]] = {"measure": measure, "forget_expired": forget_expired, "observe": observe}
 
 
 @contextmanager

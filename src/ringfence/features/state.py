@@ -67,6 +67,19 @@ def grow_ring(state: at.State, oldest: int, room: int) -> at.State:
     return state._replace(**grown)
 
 
+def blank_next(state: at.State, compiled: Compiled, time_ms: int, hour: int) -> None:
+    """Make the ring's next row, which must be free, an event at this time without any content."""
+    row = int(state.counters[at.SEQ_END]) & (len(state.rows) - 1)
+    state.rows[row] = at.NULL
+    state.rows[row, 0] = time_ms
+    if compiled.marks_word >= 0:
+        state.rows[row, compiled.marks_word] = hour << at.HOUR_SHIFT
+    if compiled.needs_places:
+        state.places[row] = np.nan
+    if len(state.pairs) == len(state.rows):
+        state.pairs[row] = -1
+
+
 def grow(state: at.State, need: int) -> at.State:
     """The state with twice the room of what was lacking."""
     if need == at.NEED_ARENA:
