@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import numpy as np
 
 from ringfence.adapters.artifacts import Artifact, ModelDesk, Signed, read_folder
 from ringfence.adapters.files import read_original
@@ -37,6 +38,7 @@ from ringfence.rulebook.checking import all_heard, check, missing_lists, warning
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.runner import Runner, Snapshotting
 from ringfence.scoring.books import default_book
+from ringfence.scoring.columns import Columns
 from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
@@ -109,7 +111,11 @@ def warm_up(definitions: Definitions) -> None:
         pieces = [read_original(_HEADER + line, "csv", mapping, tokenizer, now_ms) for line in _EXAMPLES]
         events = EventBatch.concat([piece.events for piece in pieces])
         SeenIds().admit(events.hashes("transaction_id", 0), 0)
-    Pipeline(definitions.spec, definitions.rules).step(events)
+        pipeline = Pipeline(definitions.spec, definitions.rules)
+        unknown = np.full((len(definitions.spec.names), 1), np.nan)
+        payment = Columns(events.slice(0, 1), definitions.spec, unknown, pipeline.reference)
+        pipeline.rules.judge(payment)
+    pipeline.step(events)
 
 
 def load_spec(path: Path) -> FeatureSpec:

@@ -13,6 +13,7 @@ from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.duckdb_sql import SETTINGS, to_duckdb
 from ringfence.scoring.expression import compile_expression
+from ringfence.scoring.machine import Machine
 from ringfence.scoring.names import Names
 from ringfence.scoring.program import Builder, run
 from ringfence.scoring.reference import Reference
@@ -154,12 +155,14 @@ def columns_of(rows):
 
 
 def ours(text, rows):
-    """(true, false) sets of the expression by the compiler."""
+    """(true, false) sets of the expression by the compiler: in machine code, and step by step."""
     build = Builder()
     truth = compile_expression(text, Names(SPEC), build, PARAMETERS)
     wanted = (truth.true, truth.false)
     registers = run(build.steps, columns_of(rows))
-    return [np.broadcast_to(registers[which], len(rows)).tolist() for which in wanted]
+    stepwise = [np.broadcast_to(registers[which], len(rows)).tolist() for which in wanted]
+    found, _ = Machine(build.steps, SPEC, wanted).run(columns_of(rows))
+    return [side.tolist() for side in found], stepwise
 
 
 def duck(text, rows):
@@ -189,4 +192,5 @@ def duck(text, rows):
 @settings(max_examples=250, deadline=None)
 @given(conditions(3), st.lists(row, min_size=2, max_size=12))
 def test_an_expression_has_duckdbs_answers_true_false_and_null(text, rows):
-    assert ours(text, rows) == duck(text, rows)
+    machine, stepwise = ours(text, rows)
+    assert machine == stepwise == duck(text, rows)

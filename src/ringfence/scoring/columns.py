@@ -105,6 +105,11 @@ class Columns:
         values = self.number(name)
         return values == 1, values == 0
 
+    def truths(self, facts: Sequence[tuple[str, int]], out: NDArray[np.bool_]) -> None:
+        """Rows where boolean columns are TRUE (side 0) or FALSE (side 1): a row of `out` for each fact."""
+        for row, (name, side) in enumerate(facts):
+            out[row] = self.truth(name)[side]
+
     def member(self, field: str, list_name: str) -> NDArray[np.bool_]:
         """Rows whose field is in the named list at the event's time."""
         ids = self.transactions.hashes(field, self.reference.seed)

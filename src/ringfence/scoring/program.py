@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from ringfence.scoring.columns import Columns
 
     Step = Callable[..., Any]
+    Steps = list[tuple[Step, tuple[int, ...], Any]]
 
 
 class Builder:
     """Collects steps; equal ones (same operation, operands and value) become one."""
 
     def __init__(self) -> None:
-        self.steps: list[tuple[Step, tuple[int, ...], Any]] = []
+        self.steps: Steps = []
         self._known: dict[Hashable, int] = {}
 
     def add(self, operation: Step, *operands: int, value: Hashable = None) -> int:
@@ -34,15 +35,15 @@ class Builder:
         key = (what, names)
         if key not in self._known:
             self._known[key] = len(self.steps)
-            self.steps.append((_load, (), (what, names)))
+            self.steps.append((load, (), (what, names)))
         return self._known[key]
 
     def constant(self, value: Any) -> int:
         """Register of a value that is the same for every row."""
-        return self.add(_constant, value=value)
+        return self.add(constant, value=value)
 
 
-def run(steps: list[tuple[Step, tuple[int, ...], Any]], columns: Columns) -> list[Any]:
+def run(steps: Steps, columns: Columns) -> list[Any]:
     """Values of all registers.
 
     Numbers are float64 with NaN for null, truth sets bool, texts `Text`; constants broadcast.
@@ -51,9 +52,9 @@ def run(steps: list[tuple[Step, tuple[int, ...], Any]], columns: Columns) -> lis
     done = registers.append
     with np.errstate(all="ignore"):
         for operation, operands, value in steps:
-            if operation is _constant:
+            if operation is constant:
                 done(value)
-            elif operation is _load:
+            elif operation is load:
                 done(getattr(columns, value[0])(*value[1]))
             elif value is None and len(operands) == 2:  # most steps: spelt out, it costs a third less
                 left, right = operands
@@ -65,9 +66,11 @@ def run(steps: list[tuple[Step, tuple[int, ...], Any]], columns: Columns) -> lis
     return registers
 
 
-def _load() -> None:
+def load() -> None:
+    """The operation that stands for a column; `run` handles it."""
     raise AssertionError("handled by run")
 
 
-def _constant(value: Any) -> Any:
+def constant(value: Any) -> Any:
+    """The operation that stands for a value that is the same for every row."""
     return value

@@ -10,11 +10,12 @@ import numpy as np
 
 from ringfence.errors import RuleError
 from ringfence.scoring.expression import compile_condition, lists_named, names_used, read
+from ringfence.scoring.machine import Machine
 from ringfence.scoring.names import Names, Type
 from ringfence.scoring.outcomes import OUTCOMES, Mode, OnFailure, Outcome
-from ringfence.scoring.program import Builder, run
+from ringfence.scoring.program import Builder
 from ringfence.scoring.ruleset import ControlGroup, Policy, Rollout, Rule, RuleSet, check_rule
-from ringfence.scoring.typologies import Scoreboard, Signal, Typology
+from ringfence.scoring.typologies import Signal, Typology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -78,14 +79,16 @@ class CompiledRules:
         self.typologies = tuple(one for one in ruleset.typologies if one.name in live)
         build, self.names = Builder(), names_for(ruleset.typologies, spec, extra)
         row_of = {one.name: row for row, one in enumerate(self.typologies)}
+        fired = []
         self._fired, self._acting = [], []
         for row, rule in enumerate((*self.active, *self.shadow)):
             if rule.id in row_of:  # acts on its score, which is at hand
                 self._acting.append((row, row_of[rule.id], self.typologies[row_of[rule.id]].at))
             else:
-                self._fired.append((row, _compile_rule(rule, self.names, build)))
-        self._board = Scoreboard(self.typologies, self.names, build)
-        self._steps = build.steps
+                self._fired.append(row)
+                fired.append(_compile_rule(rule, self.names, build))
+        signals = [one.weighed(self.names, build) for one in self.typologies]
+        self._machine = Machine(build.steps, spec, fired, signals)
 
     @cached_property
     def parts(self) -> dict[str, frozenset[str]]:
@@ -116,13 +119,14 @@ class CompiledRules:
 
     def judge(self, columns: Columns) -> Verdicts:
         """Which rules fire on which transactions, all in one pass."""
-        registers = run(self._steps, columns)
-        fired = np.empty((len(self._fired) + len(self._acting), len(columns)), np.bool_)
-        for row, register in self._fired:
-            fired[row] = registers[register]
-        scores = self._board.scores(registers, len(columns))
-        for row, typology, at in self._acting:
-            fired[row] = scores[typology] >= at
+        alone, scores = self._machine.run(columns)
+        if not self._acting:
+            fired = alone
+        else:
+            fired = np.empty((len(self._fired) + len(self._acting), len(columns)), np.bool_)
+            fired[self._fired] = alone
+            for row, typology, at in self._acting:
+                fired[row] = scores[typology] >= at
         return Verdicts(fired[: len(self.active)], fired[len(self.active) :], scores)
 
     def none(self, count: int) -> Verdicts:

@@ -11,7 +11,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import numpy as np
 import yaml
 
 from ringfence.errors import RuleError
@@ -21,10 +20,6 @@ from ringfence.scoring.names import TYPOLOGY_PREFIX, Names
 from ringfence.scoring.outcomes import Mode, Outcome, as_members, check_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from ringfence.scoring.program import Builder
 
 
@@ -81,6 +76,11 @@ class Typology(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         fired = self.fired(names, build)
         return build.add(ops.weigh, *fired, value=tuple(signal.weight for signal in self.signals))
 
+    def weighed(self, names: Names, build: Builder) -> list[tuple[int, float]]:
+        """Registers of the signals with their weights."""
+        weights = [signal.weight for signal in self.signals]
+        return list(zip(self.fired(names, build), weights, strict=True))
+
     def fired(self, names: Names, build: Builder) -> list[int]:
         """Registers of the signals."""
         fired = []
@@ -90,27 +90,6 @@ class Typology(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             except RuleError as error:
                 raise RuleError(f"typology {self.id!r}, signal {number}: {error}") from error
         return fired
-
-
-class Scoreboard:
-    """The scores of several typologies, worked out together."""
-
-    def __init__(self, typologies: Sequence[Typology], names: Names, build: Builder) -> None:
-        registers = [one.fired(names, build) for one in typologies]
-        weights = [signal.weight for one in typologies for signal in one.signals]
-        self._registers = [register for fired in registers for register in fired]
-        self._weights = np.rint(np.array(weights) * ops.WEIGHT_SCALE).astype(np.int32).reshape(-1, 1)
-        self._starts = np.cumsum([0, *map(len, registers)])[:-1]
-
-    def scores(self, registers: Sequence[Any], count: int) -> NDArray[np.float64]:
-        """Scores (n_typologies, count) from the values of a program's registers."""
-        if not self._registers:
-            return np.empty((0, count))
-        signs = np.empty((len(self._registers), count), np.int32)
-        for row, register in enumerate(self._registers):
-            signs[row] = registers[register]
-        signs *= self._weights
-        return ops.bounded_score(np.add.reduceat(signs, self._starts, axis=0))
 
 
 SHIPPED: Final = (
