@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ringfence.adapters.lake import Lake
+    from ringfence.adapters.lake.rulebook import Asked
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.scoring.models import Models
 
@@ -193,7 +193,7 @@ class Session:
     require_approval: bool
     notices: list[str] = field(default_factory=list)  # what else somebody should read
 
-    def desk(self, lake: Lake | None = None, put: Callable[[EventBatch], int] | None = None) -> Desk:
+    def desk(self, lake: Asked | None = None, put: Callable[[EventBatch], int] | None = None) -> Desk:
         """The rule book of this store. `put` appends an activation; the runner does without it."""
         force = LoggedForce(
             self.store,

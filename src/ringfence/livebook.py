@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.lake import Lake
+    from ringfence.adapters.lake.rulebook import Asked
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.rules import CompiledRules, RuleSet
@@ -54,7 +55,7 @@ class LoggedForce:
     library: Compiler
     now: Callable[[], str]
     append: Callable[[EventBatch], int]
-    lake: Callable[[], Lake]
+    lake: Callable[[], Asked]
 
     def active(self) -> str:
         """See `History.active`."""
@@ -80,7 +81,7 @@ class StoredHistory:
     """`ringfence.rulebook.desk.History` of a store that another process may be writing to."""
 
     store: Store
-    lake: Lake
+    lake: Asked
 
     def active(self) -> str:
         """See `History.active`."""
@@ -94,12 +95,12 @@ class StoredHistory:
         return activations(self.store, self.lake)
 
 
-def book_reader(store: Store, lake: Lake, *, require_approval: bool) -> Reader:
+def book_reader(store: Store, lake: Asked, *, require_approval: bool) -> Reader:
     """The rule book of a store, for looking at."""
     return Reader(RuleBook(store.log.database), StoredHistory(store, lake), require_approval)
 
 
-def activations(store: Store, lake: Lake) -> list[Activation]:
+def activations(store: Store, lake: Asked) -> list[Activation]:
     """Every version of the rules that has been in force, from the first one on."""
     digest = store.remembered(FIRST_RULES)
     first = [Activation(digest=digest, offset=0, time_ms=None, author=None, note=None)] if digest else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,16 +18,18 @@ from ringfence.scoring.expression import read
 from ringfence.scoring.models import Scored, asked
 from ringfence.scoring.outcomes import OUTCOMES, Mode
 from ringfence.scoring.rules import Verdicts, fit
+from ringfence.scoring.ruleset import RuleSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ringfence.decisions.decision import Decision
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.manifest import Bands
     from ringfence.scoring.reference import Reference
-    from ringfence.scoring.rules import CompiledRules, Rule, RuleSet, Typology
+    from ringfence.scoring.rules import CompiledRules, Rule, Typology
+    from ringfence.scoring.syntax import Parsed
 
 
 class RuleWhy(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +97,7 @@ class Explainer:
     Args:
         decision: with its stored features.
         payment: its event, a batch of one row.
-        ruleset: the rule set that decided.
+        ruleset: the rule set that decided; compiled over `spec` where many decisions are explained.
         spec: the specification that measured.
         reference: lists, flags and profiles as they were at the payment's place in the log.
         bands: of the model that spoke.
@@ -104,13 +107,14 @@ class Explainer:
         self,
         decision: Decision,
         payment: EventBatch,
-        ruleset: RuleSet,
+        ruleset: RuleSet | CompiledRules,
         spec: FeatureSpec,
         reference: Reference,
         bands: Bands | None = None,
     ) -> None:
         self.decision = decision
-        self.rules: CompiledRules = fit(ruleset, spec)[0]
+        self.rules = fit(ruleset, spec)[0] if isinstance(ruleset, RuleSet) else ruleset
+        ruleset = self.rules.ruleset
         known = decision.features
         features = np.array([[_number(known.get(name))] for name in spec.names]).reshape(len(spec.names), 1)
         self.columns = Columns(payment, spec, features, reference, ruleset.zone)
@@ -158,7 +162,7 @@ class Explainer:
         )
 
     def _rule(self, rule: Rule, fired: bool, clears: Callable[[Rule], Clearing | None]) -> RuleWhy:
-        part = self._taker.take(read(rule.when, rule.parameters))
+        part = self._taker.take(_read(rule.when, rule.parameters))
         without = self._without(rule) if fired and rule.mode is Mode.ACTIVE else None
         return RuleWhy(
             id=rule.id,
@@ -188,7 +192,7 @@ class Explainer:
     def _typology(self, one: Typology) -> TypologyWhy:
         signals = []
         for signal in one.signals:
-            part = self._taker.take(read(signal.when, one.parameters))
+            part = self._taker.take(_read(signal.when, one.parameters))
             signals.append(
                 SignalWhy(text=signal.text, weight=signal.weight, holds=part.holds, condition=part)
             )
@@ -216,6 +220,16 @@ class Explainer:
         ):
             notes.append("what the model's bands asked for is taken as approve, if it is not known here")
         return notes
+
+
+def _read(text: str, parameters: Mapping[str, float | str]) -> Parsed:
+    """As `read`: many payments are explained by the same few conditions."""
+    return _read_once(text, tuple(parameters.items()))
+
+
+@lru_cache(maxsize=2048)
+def _read_once(text: str, parameters: tuple[tuple[str, float | str], ...]) -> Parsed:
+    return read(text, dict(parameters))
 
 
 def _number(value: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
@@ -185,6 +186,7 @@ def _change(part: Part, wanted: bool) -> str:
     return f"{text} ({was})" if was else text
 
 
+@lru_cache(maxsize=2048)
 def _negated(condition: str) -> str:
     """The opposite of a test, in words as plain as they come."""
     if " IN LIST " in condition:
@@ -201,6 +203,14 @@ def _is_constant(node: exp.Expression) -> bool:
 
 
 def _sql(node: exp.Expression) -> str:
+    """The text of a node, which is kept on it: many payments are explained by the same tree."""
+    text: str | None = node.meta.get("text")
+    if text is None:
+        text = node.meta["text"] = _written(node)
+    return text
+
+
+def _written(node: exp.Expression) -> str:
     if isinstance(node, exp.In) and node.args.get("field") is not None:
         return f"{node.this.sql('duckdb')} IN LIST {node.args['field'].sql('duckdb')}"
     return node.sql("duckdb")

@@ -36,7 +36,7 @@ Before = Annotated[
 async def lists(request: Request) -> Response:
     """Every list: its kind, how many are on it, and when it last changed."""
     server = server_of(request)
-    return as_json(await asyncio.to_thread(lake_lists.lists, server.lake, server.clock.now_ms()))
+    return as_json(await asyncio.to_thread(lake_lists.lists, server.asides, server.clock.now_ms()))
 
 
 @router.get("/v1/lists/entries")
@@ -49,7 +49,7 @@ async def entries(
     """Who is on a list now, newest first, with the change that put them there."""
     server = server_of(request)
     found = await asyncio.to_thread(
-        lake_lists.entries, server.lake, name, server.clock.now_ms(), limit=limit, before_offset=before
+        lake_lists.entries, server.asides, name, server.clock.now_ms(), limit=limit, before_offset=before
     )
     return as_json(found)
 
@@ -62,8 +62,8 @@ async def audit(
     before: Before = None,
 ) -> Response:
     """Every change of a list, or of all, newest first: who made it, when and why."""
-    lake = server_of(request).lake
-    return as_json(await asyncio.to_thread(lake_lists.audit, lake, name, limit=limit, before_offset=before))
+    told = server_of(request).asides
+    return as_json(await asyncio.to_thread(lake_lists.audit, told, name, limit=limit, before_offset=before))
 
 
 @router.post("/v1/lists/entries")

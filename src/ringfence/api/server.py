@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ringfence.access.limits import Limits
-from ringfence.adapters.lake import Lake
+from ringfence.adapters.lake import Asides, Lake
 from ringfence.api import examples
 from ringfence.api.answers import Answers
 from ringfence.api.deadlines import Deadlines
@@ -62,6 +62,7 @@ class Server:
         self.limits = Limits()
         self.metrics = Metrics()
         self.lake = Lake(session.store)
+        self.asides = Asides(session.store.log, session.store.tables, session.store.meta.hash_seed)
         self.hub = Hub(settings.most_streams, settings.stream_seconds)
         texts = session.library.stored_models.texts
         self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules), texts)
@@ -77,7 +78,7 @@ class Server:
             self.metrics.observe,
             self._failed,
         )
-        self.desk = session.desk(self.lake, self._put_in_force)
+        self.desk = session.desk(self.asides, self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
         self.changing_models = asyncio.Lock()
         self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
@@ -113,6 +114,7 @@ class Server:
         self.hub.stop()
         await self.decider.stop()
         await asyncio.to_thread(self.lake.close)
+        await asyncio.to_thread(self.asides.close)
 
     def charge(self, caller: Principal, count: int) -> None:
         """`Refusal` (429) where the caller's limit is spent."""

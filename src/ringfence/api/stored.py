@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.decision import DecisionBatch, stored_offsets
 from ringfence.events import codec
 from ringfence.events.hashing import hash_text
 from ringfence.ports import DECISIONS, EVENTS
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
 
 _CACHED = 32  # batches kept decoded
+_SPANS = 4096  # of which it is known where they begin and end
+_GUESSES = 3  # before halving
 
 
 class StoredDecision(NamedTuple):
@@ -42,6 +44,7 @@ class Stored:
         self._log = log
         self._intake = intake
         self._seed = seed
+        self._span = lru_cache(maxsize=_SPANS)(self._read_span)
         self._decisions = lru_cache(maxsize=_CACHED)(self._read_decisions)
         self._events = lru_cache(maxsize=_CACHED)(self._read_events)
 
@@ -57,21 +60,27 @@ class Stored:
         return None
 
     def decision_at(self, event_offset: int) -> StoredDecision | None:
-        """The decision on the event at an offset, by bisection: decisions are in the order of events."""
+        """The decision on the event at an offset, found from its neighbours: decisions are in their order."""
         low, high = self._log.start_offset(DECISIONS), self._log.end_offset(DECISIONS)
-        guess = min(event_offset, high - 1)  # right where every event is a transaction
+        probes, guess = 0, event_offset  # right where every event is a transaction, as nearly all are
         while low < high:
-            base, after, batch = self._decisions(min(max(guess, low), high - 1))
-            offsets = batch.table.column("offset").to_numpy()
-            if event_offset < offsets[0]:
-                high = base
-            elif event_offset > offsets[-1]:
-                low = after
+            base, after, first, last = self._span(min(max(guess, low), high - 1))
+            if event_offset < first:
+                high, guess = base, base - (first - event_offset)
+            elif event_offset > last:
+                low, guess = after, after + (event_offset - last) - 1
             else:
-                row = int(np.searchsorted(offsets, event_offset))
-                return StoredDecision(batch, row, base + row) if offsets[row] == event_offset else None
-            guess = (low + high) // 2
+                return self._row(base, event_offset)
+            probes += 1
+            if probes > _GUESSES:
+                guess = (low + high) // 2
         return None
+
+    def _row(self, base: int, event_offset: int) -> StoredDecision | None:
+        batch = self._decisions(base)
+        offsets = batch.table.column("offset").to_numpy()
+        row = int(np.searchsorted(offsets, event_offset))
+        return StoredDecision(batch, row, base + row) if offsets[row] == event_offset else None
 
     def event_at(self, offset: int) -> StoredEvent | None:
         """The event at an offset."""
@@ -80,9 +89,13 @@ class Stored:
         base, events = self._events(offset)
         return StoredEvent(events, offset - base)
 
-    def _read_decisions(self, position: int) -> tuple[int, int, DecisionBatch]:
+    def _read_span(self, position: int) -> tuple[int, int, int, int]:
         batch = next(iter(self._log.read(DECISIONS, position)))
-        return batch.base_offset, batch.next_offset, DecisionBatch.decode(batch.payload)
+        offsets = stored_offsets(batch.payload)
+        return batch.base_offset, batch.next_offset, int(offsets[0]), int(offsets[-1])
+
+    def _read_decisions(self, base: int) -> DecisionBatch:
+        return DecisionBatch.decode(next(iter(self._log.read(DECISIONS, base))).payload)
 
     def _read_events(self, offset: int) -> tuple[int, EventBatch]:
         batch = next(iter(self._log.read(EVENTS, offset)))

@@ -52,6 +52,7 @@ One float64 column per feature follows, null where it is unknown; the schema's m
 _PLAIN: Final = pa.ipc.IpcWriteOptions()
 _PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 _WORTH_PACKING: Final = 256
+_OFFSETS: Final = pa.ipc.IpcReadOptions(use_threads=False, included_fields=[0])
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -205,9 +206,20 @@ class DecisionBatch:
             with pa.ipc.open_stream(payload) as reader:
                 return cls(reader.read_next_batch())
         except (pa.ArrowInvalid, OSError, StopIteration) as error:
-            raise CorruptError(
-                "a stored batch of decisions cannot be read: restore the store, or replay the events"
-            ) from error
+            raise _unreadable() from error
+
+
+def _unreadable() -> CorruptError:
+    return CorruptError("a stored batch of decisions cannot be read: restore the store, or replay the events")
+
+
+def stored_offsets(payload: bytes) -> Any:
+    """Offsets of the decisions in a batch that `encode` wrote, int64, the rest left packed."""
+    try:
+        with pa.ipc.open_stream(payload, options=_OFFSETS) as reader:
+            return reader.read_next_batch().column(0).to_numpy()
+    except (pa.ArrowInvalid, OSError, StopIteration) as error:
+        raise _unreadable() from error
 
 
 def decision_of(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastapi import FastAPI
 
 from ringfence.adapters.finder import Finder
-from ringfence.compose import registered_rules
+from ringfence.compose import registered_rules, registered_spec
 from ringfence.errors import RingfenceError
+from ringfence.questions import bands_of
+from ringfence.scoring.rules import fit
 from ringfence.web import (
     pages_decisions,
     pages_entities,
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.api.server import Server
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.rules import CompiledRules, RuleSet
 
 _SECONDS: Final = 1.0
 _PAGES: Final = (
@@ -56,6 +59,13 @@ _PAGES: Final = (
 )
 
 
+class Versions(NamedTuple):
+    """What decided: rules, compiled over the features."""
+
+    rules: CompiledRules
+    spec: FeatureSpec
+
+
 class Dashboard:
     """`ringfence.api.app.Site` over a server."""
 
@@ -72,6 +82,8 @@ class Dashboard:
         self.stopping = asyncio.Event()
         server.streams.append(self.stopping.set)  # before the server waits for open requests
         self.rules: Callable[[str], RuleSet | None] = lru_cache(maxsize=16)(self._rules)
+        self.versions: Callable[[str, str], Versions | None] = lru_cache(maxsize=16)(self._versions)
+        self.bands = bands_of(self.store)
         self._upkeep: asyncio.Task[None] | None = None
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.state.dashboard = self
@@ -99,6 +111,10 @@ class Dashboard:
 
     def _rules(self, digest: str) -> RuleSet | None:
         return registered_rules(self.store, digest)
+
+    def _versions(self, rules: str, features: str) -> Versions | None:
+        ruleset, spec = self.rules(rules), registered_spec(self.store, features)
+        return None if ruleset is None or spec is None else Versions(fit(ruleset, spec)[0], spec)
 
     async def _keep_up(self) -> None:
         """Every second: the index takes in what is new, the vital signs are noted."""

@@ -12,7 +12,7 @@ from ringfence.compose import registered_rules, registered_spec
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
-from ringfence.questions import bands_of, explain
+from ringfence.questions import explain
 from ringfence.scoring.models import NO_MODELS
 from ringfence.web.again import decide_again
 
@@ -88,19 +88,19 @@ def _known(value: float) -> float | None:
 
 def take_apart(dashboard: Dashboard, transaction_id: str) -> Explanation | None:
     """The decision rule by rule, with lists, flags and profiles as they are now; None where there is none."""
-    server, store = dashboard.server, dashboard.store
+    server = dashboard.server
     found = server.stored.decision_of(transaction_id)
     if found is None:
         return None
     decision = found.batch.row(found.row)
     event = server.stored.event_at(decision.offset)
-    ruleset = dashboard.rules(decision.versions["rules"])
-    spec = registered_spec(store, decision.versions["features"])
-    if event is None or ruleset is None or spec is None:
+    versions = dashboard.versions(decision.versions["rules"], decision.versions["features"])
+    if event is None or versions is None:
         raise InputError("the payment, or a version that decided on it, is no longer kept")
     payment = event.batch.slice(event.row, event.row + 1)
-    bands = bands_of(store)(decision.model) if decision.model else None
-    return Explainer(decision, payment, ruleset, spec, server.runner.pipeline.reference, bands).explain()
+    bands = dashboard.bands(decision.model) if decision.model else None
+    reference = server.runner.pipeline.reference
+    return Explainer(decision, payment, versions.rules, versions.spec, reference, bands).explain()
 
 
 def explain_fully(dashboard: Dashboard, transaction_id: str) -> Explanation:

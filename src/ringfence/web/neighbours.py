@@ -34,7 +34,8 @@ class Shared:
 
 def neighbours_of(finder: Finder, entity: str, entity_id: str) -> list[Shared]:
     """Values of other kinds that the entity was seen with; those that connect most come first."""
-    own = finder.find(Wanted(terms=(Term(entity, entity_id),)), _OWN_PAYMENTS).rows
+    columns = tuple(ENTITY_KEYS.values())
+    own = finder.find(Wanted(terms=(Term(entity, entity_id),)), _OWN_PAYMENTS, columns).rows
     counts: Counter[tuple[str, str]] = Counter(
         (kind, row[column])
         for row in own
@@ -55,8 +56,8 @@ def neighbours_of(finder: Finder, entity: str, entity_id: str) -> list[Shared]:
 def _look(finder: Finder, entity: str, entity_id: str, value: Shared) -> Shared:
     if value.is_crowd or value.payments == value.own:
         return value
-    rows = finder.find(Wanted(terms=(Term(value.kind, value.value),)), _THEIR_PAYMENTS).rows
     column = ENTITY_KEYS[entity]
+    rows = finder.find(Wanted(terms=(Term(value.kind, value.value),)), _THEIR_PAYMENTS, (column,)).rows
     others = Counter(row[column] for row in rows if row[column] and row[column] != entity_id)
     return Shared(
         value.kind,

@@ -103,8 +103,8 @@ async def explanation(request: Request, job_id: str) -> Response:
 async def labels(request: Request, transaction_id: TransactionId) -> Response:
     """What has become known of a payment since."""
     demand(request, Role.ANALYST)
-    lake = dashboard_of(request).server.lake
-    found = await asyncio.to_thread(lake.labels_of, transaction_id)
+    asides = dashboard_of(request).server.asides
+    found = await asyncio.to_thread(asides.labels_of, transaction_id)
     return render(request, "parts/labels.html", {"labels": found})
 
 

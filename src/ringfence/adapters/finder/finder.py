@@ -17,7 +17,7 @@ import pyarrow as pa
 from ringfence.adapters.finder import disk
 from ringfence.adapters.finder.piece import Piece, TableListing, in_memory
 from ringfence.adapters.finder.query import Found, Term, Wanted
-from ringfence.adapters.finder.rows import SCHEMA, rows_of
+from ringfence.adapters.finder.rows import SCHEMA, leading, rows_of
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 READER: Final = "finder"
 PIECE_ROWS: Final = 131_072
 _STEP_ROWS: Final = 65_536  # taken in at once, so that others get a turn
+_ORDER: Final = ("event_time_ms", "offset")
 
 
 class Place(NamedTuple):
@@ -66,21 +67,25 @@ class Finder:
             pass
 
     def step(self) -> bool:
-        """Take in some of what the log has gained; whether there was anything."""
+        """Take in some of what the log has gained; whether there is more."""
         with self._lock:
             fresh: list[pa.Table] = []
-            begin = self._end
-            for batch in self._log.read(DECISIONS, self._end):
-                fresh.append(rows_of(DecisionBatch.decode(batch.payload), self._log))
-                self._end = batch.next_offset
-                if self._end - self._first >= self._piece_rows:
-                    self._store([*self._tables(), *fresh])
-                    return True
-                if self._end - begin >= _STEP_ROWS:
+            end, full = self._end, self._first + self._piece_rows
+            enough = min(end + _STEP_ROWS, full)
+            for batch in self._log.read(DECISIONS, end):  # a busy server's are small: put together first
+                fresh.append(leading(DecisionBatch.decode(batch.payload)))
+                end = batch.next_offset
+                if end >= enough:
                     break
-            if fresh:
-                self._append(pa.concat_tables(fresh))
-            return bool(fresh)
+            if not fresh:
+                return False
+            rows = rows_of(fresh, self._log)
+            if end >= full:
+                self._store([*self._tables(), rows], end)
+            else:
+                self._append(rows)
+            self._end = end
+            return end >= enough
 
     def points(self, wanted: Wanted, most: int) -> dict[str, list[Any]]:
         """Event times, amounts and strictness of the newest rows that are wanted, ascending: for a plot."""
@@ -96,22 +101,18 @@ class Finder:
             "outcome": outcome[order].tolist(),
         }
 
-    def find(self, wanted: Wanted, limit: int = 50) -> Found:
-        """The newest rows that are wanted, by event time."""
+    def find(self, wanted: Wanted, limit: int = 50, columns: tuple[str, ...] | None = None) -> Found:
+        """The newest rows that are wanted, by event time; `columns` where not all of `SCHEMA` are needed."""
         keys = self._keys(wanted.terms)
-        total = 0
-        places: list[Place] = []
-        for piece in self._pieces():
-            rows = piece.matching(wanted, keys)
-            total += len(rows)
-            places += [
-                Place((int(piece.time[row]), int(piece.offset[row])), piece, row)
-                for row in piece.before(rows, wanted.before)[-limit - 1 :].tolist()
-            ]
-        places.sort(key=lambda place: place.when, reverse=True)
-        chosen = places[:limit]
-        after = chosen[-1].when if len(places) > limit else None
-        return Found(_fetch(chosen), total, after)
+        pieces = self._pieces()
+        matching = [piece.matching(wanted, keys) for piece in pieces]
+        newest = [
+            piece.before(rows, wanted.before)[-limit - 1 :]
+            for piece, rows in zip(pieces, matching, strict=True)
+        ]
+        places = _latest(pieces, newest, limit + 1)
+        after = places[limit - 1].when if len(places) > limit else None
+        return Found(_fetch(places[:limit], columns), sum(map(len, matching)), after)
 
     def count(self, wanted: Wanted) -> int:
         """How many rows are wanted."""
@@ -125,8 +126,10 @@ class Finder:
         keys = self._keys(wanted.terms)
         counts = np.zeros(len(edges_ms) - 1, np.int64)
         for piece in self._pieces():
+            if piece.time[-1] < edges_ms[0] or piece.time[0] >= edges_ms[-1]:
+                continue
             times = piece.time[piece.matching(wanted, keys)]
-            counts += np.diff(np.searchsorted(times, edges_ms))
+            counts += np.diff(times.searchsorted(edges_ms))
         return counts
 
     def span_ms(self) -> tuple[int, int] | None:
@@ -155,13 +158,13 @@ class Finder:
             table = pa.concat_tables([last.table, table])
         self._tail = [*tail, in_memory(table, self._seed)]
 
-    def _store(self, tables: list[pa.Table]) -> None:
-        name = f"{self._first:020d}-{self._end:020d}"
+    def _store(self, tables: list[pa.Table], end: int) -> None:
+        name = f"{self._first:020d}-{end:020d}"
         path = disk.save(self._folder, name, pa.concat_tables(tables), self._seed)
         self._stored = [*self._stored, disk.load(path)]
         self._tail = []
-        self._first = self._end
-        self._log.commit_reader(READER, DECISIONS, self._end)
+        self._first = end
+        self._log.commit_reader(READER, DECISIONS, end)
 
     def _open(self) -> tuple[list[Piece], int]:
         """Stored pieces that follow on without a gap, and where the next one begins."""
@@ -178,12 +181,26 @@ class Finder:
         return pieces, at
 
 
-def _fetch(places: Sequence[Place]) -> list[dict[str, Any]]:
+def _latest(pieces: Sequence[Piece], rows: Sequence[NDArray[np.int64]], most: int) -> list[Place]:
+    """The latest of some rows of each piece, newest first."""
+    time = np.concatenate([np.empty(0, np.int64), *(p.time[r] for p, r in zip(pieces, rows, strict=True))])
+    offset = np.concatenate([time[:0], *(p.offset[r] for p, r in zip(pieces, rows, strict=True))])
+    number = np.repeat(np.arange(len(pieces)), [len(one) for one in rows])
+    row = np.concatenate([time[:0], *rows])
+    return [
+        Place((int(time[at]), int(offset[at])), pieces[number[at]], int(row[at]))
+        for at in np.lexsort((offset, time))[::-1][:most]
+    ]
+
+
+def _fetch(places: Sequence[Place], columns: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
     """The rows themselves, newest first."""
     members: dict[int, tuple[Piece, list[int]]] = {}
     for place in places:
         members.setdefault(id(place.piece), (place.piece, []))[1].append(place.row)
-    batches = [batch for piece, rows in members.values() for batch in piece.listing.take(sorted(rows))]
-    found: list[dict[str, Any]] = pa.Table.from_batches(batches, SCHEMA).to_pylist()
+    wanted = None if columns is None else tuple(n for n in SCHEMA.names if n in {*columns, *_ORDER})
+    batches = [b for piece, rows in members.values() for b in piece.listing.take(sorted(rows), wanted)]
+    schema = SCHEMA if wanted is None else pa.schema([SCHEMA.field(name) for name in wanted])
+    found: list[dict[str, Any]] = pa.Table.from_batches(batches, schema).to_pylist()
     found.sort(key=lambda row: (row["event_time_ms"], row["offset"]), reverse=True)
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from ringfence.adapters.finder.rows import terms_of
 from ringfence.scoring.rules import OUTCOMES
@@ -13,7 +14,6 @@ from ringfence.scoring.rules import OUTCOMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from ringfence.adapters.finder.query import Wanted
@@ -25,8 +25,8 @@ ARRAYS: Final = ("time", "offset", "amount", "outcome", "score", "keys", "starts
 class Listing(Protocol):
     """The rows themselves."""
 
-    def take(self, rows: Sequence[int]) -> list[Any]:
-        """Some of them, ascending, as Arrow record batches."""
+    def take(self, rows: Sequence[int], columns: tuple[str, ...] | None = None) -> list[Any]:
+        """Some of them, ascending, as Arrow record batches; of these columns, in the order of the schema."""
         ...
 
 
@@ -36,8 +36,9 @@ class TableListing:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
 
-    def take(self, rows: Sequence[int]) -> list[Any]:
-        found: list[Any] = self.table.take(rows).to_batches()
+    def take(self, rows: Sequence[int], columns: tuple[str, ...] | None = None) -> list[Any]:
+        table = self.table if columns is None else self.table.select(columns)
+        found: list[Any] = table.take(pa.array(rows, pa.int64())).to_batches()
         return found
 
 
@@ -63,23 +64,26 @@ class Piece:
 
     def posting(self, key: int) -> NDArray[np.int32]:
         """Rows of a term, ascending."""
-        at = int(np.searchsorted(self.keys, key))
+        at = int(self.keys.searchsorted(key))
         if at == len(self.keys) or self.keys[at] != key:
             return self.places[:0]
         return self.places[self.starts[at] : self.starts[at + 1]]
 
     def matching(self, wanted: Wanted, keys: Sequence[int]) -> NDArray[np.int64]:
         """Rows where every condition holds but `before`, ascending. `keys` are those of the terms."""
-        since, until = np.searchsorted(self.time, [wanted.since_ms, wanted.until_ms])
-        rows = np.arange(since, until)
-        for number, posting in enumerate(sorted(map(self.posting, keys), key=len)):
-            if number == 0:
-                rows = posting[np.searchsorted(posting, since) : np.searchsorted(posting, until)].astype(int)
-            else:
-                rows = np.intersect1d(rows, posting, assume_unique=True)
-        if wanted.outcomes:
-            chosen = np.array([outcome in wanted.outcomes for outcome in OUTCOMES])
-            rows = rows[chosen[self.outcome[rows]]]
+        since, until = self.time.searchsorted([wanted.since_ms, wanted.until_ms]).tolist()
+        postings = sorted(map(self.posting, keys), key=len)
+        if postings:
+            rows = postings[0]
+            rows = rows[rows.searchsorted(since) : rows.searchsorted(until)].astype(np.int64)
+            for posting in postings[1:]:
+                rows = _common(rows, posting)
+            if wanted.outcomes:
+                rows = rows[_asked(wanted)[self.outcome[rows]]]
+        elif wanted.outcomes:
+            rows = since + np.flatnonzero(_asked(wanted)[self.outcome[since:until]])
+        else:
+            rows = np.arange(since, until)
         if wanted.min_score > 0:
             rows = rows[self.score[rows] >= wanted.min_score]
         if wanted.min_amount is not None:
@@ -94,6 +98,18 @@ class Piece:
         times = self.time[rows]
         earlier, same = np.searchsorted(times, time_ms), np.searchsorted(times, time_ms, "right")
         return rows[: earlier + np.searchsorted(self.offset[rows[earlier:same]], offset)]
+
+
+def _asked(wanted: Wanted) -> NDArray[np.bool_]:
+    """By strictness, whether an outcome is wanted."""
+    return np.array([outcome in wanted.outcomes for outcome in OUTCOMES])
+
+
+def _common(few: NDArray[np.int64], many: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Those of ascending rows that are among others, ascending too."""
+    if not len(many):
+        return few[:0]
+    return few[many[many.searchsorted(few).clip(max=len(many) - 1)] == few]
 
 
 def build(table: pa.Table, seed: int) -> tuple[pa.Table, dict[str, Any]]:

@@ -46,13 +46,21 @@ SCHEMA: Final = pa.schema(
 """Columns of a row; null where the payment does not have the field."""
 
 
-def rows_of(decisions: DecisionBatch, log: EventLog) -> pa.Table:
-    """Rows of a batch of decisions; of payments that retention has taken only the decision is left."""
-    table = decisions.table
-    there = table.schema.names
+def leading(decisions: DecisionBatch) -> pa.Table:
+    """What a row takes from a decision, as it is stored."""
+    there = [name for name in _OF_DECISIONS.names if name in decisions.table.schema.names]
+    return pa.Table.from_batches([decisions.table.select(there)]).replace_schema_metadata(None)
+
+
+def rows_of(tables: list[pa.Table], log: EventLog) -> pa.Table:
+    """Rows of decisions (`leading`, in order); of payments that retention has taken only that is left."""
+    table = pa.concat_tables(tables, promote_options="default")
+    gone = int(np.searchsorted(table.column("offset").to_numpy(), log.start_offset(EVENTS)))
+    if 0 < gone < len(table):
+        return pa.concat_tables([rows_of([part], log) for part in (table.slice(0, gone), table.slice(gone))])
     columns: dict[str, Any] = {
         field.name: table.column(field.name).cast(field.type)
-        if field.name in there
+        if field.name in table.schema.names
         else pa.nulls(len(table), field.type)
         for field in _OF_DECISIONS
     }

@@ -1,5 +1,6 @@
 """The analysis side: DuckDB over Parquet files projected from the log, and over the log's tail."""
 
+from ringfence.adapters.lake.asides import Asides
 from ringfence.adapters.lake.lake import DecisionQuery, Lake
 
-__all__ = ["DecisionQuery", "Lake"]
+__all__ = ["Asides", "DecisionQuery", "Lake"]

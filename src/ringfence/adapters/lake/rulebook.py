@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -15,6 +15,8 @@ from ringfence.scoring.rules import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pyarrow as pa
 
     from ringfence.adapters.lake.lake import Lake
     from ringfence.scoring.rules import RuleSet
@@ -42,6 +44,14 @@ WITH kinds AS (
     PARTITION BY coalesce(list_name, list_kind), entity_type, entity_id ORDER BY "offset" DESC) = 1
 )
 """
+
+
+class Asked(Protocol):
+    """Whatever answers questions about list entries: all of a store, or `Asides`."""
+
+    def sql(self, text: str) -> pa.Table:
+        """See `Lake.sql`."""
+        ...
 
 
 class ListSummary(msgspec.Struct, frozen=True):
@@ -93,7 +103,7 @@ def shadow_report(
     return compare(groups, cache(ruleset_of))
 
 
-def lists(lake: Lake, now_ms: int) -> list[ListSummary]:
+def lists(lake: Asked, now_ms: int) -> list[ListSummary]:
     """Every list that has ever had an entry, by name."""
     query = (
         f"{_STANDING} SELECT name, coalesce(max(means), 'watch') AS kind, "
@@ -105,7 +115,7 @@ def lists(lake: Lake, now_ms: int) -> list[ListSummary]:
 
 
 def entries(
-    lake: Lake, name: str, now_ms: int, *, limit: int = 100, before_offset: int | None = None
+    lake: Asked, name: str, now_ms: int, *, limit: int = 100, before_offset: int | None = None
 ) -> list[ListChange]:
     """Entries of a list that are in force, newest first."""
     query = (
@@ -116,7 +126,7 @@ def entries(
 
 
 def audit(
-    lake: Lake, name: str | None = None, *, limit: int = 100, before_offset: int | None = None
+    lake: Asked, name: str | None = None, *, limit: int = 100, before_offset: int | None = None
 ) -> list[ListChange]:
     """Every change of a list, or of all, that the log holds, newest first."""
     which = f" AND coalesce(list_name, list_kind) = {text(name)}" if name is not None else ""

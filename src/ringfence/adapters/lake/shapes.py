@@ -18,6 +18,9 @@ from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
+    from ringfence.events.batch import EventBatch
     from ringfence.ports import LogBatch
 
 _CONSTANT: Final = pa.dictionary(pa.int32(), pa.string())  # one value a batch, so its text is kept once
@@ -43,9 +46,12 @@ EMPTY: Final[dict[str, pa.Table]] = {
 
 def event_rows(batch: LogBatch) -> pa.Table:
     """Events with their offset, their amount in major units, and `attributes.*` as columns."""
-    events = codec.decode(batch.payload)
-    rows = pa.Table.from_batches([events.table])
-    rows = rows.add_column(0, "offset", pa.array(np.arange(batch.base_offset, batch.next_offset)))
+    return rows_of(codec.decode(batch.payload), np.arange(batch.base_offset, batch.next_offset))
+
+
+def rows_of(events: EventBatch, offsets: NDArray[np.int64]) -> pa.Table:
+    """The same of any events at these offsets."""
+    rows = pa.Table.from_batches([events.table]).add_column(0, "offset", pa.array(offsets))
     return _plain(rows.append_column("amount", pa.array(events.amount, from_pandas=True)))
 
 

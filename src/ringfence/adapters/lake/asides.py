@@ -1,0 +1,165 @@
+"""What the log holds beside payments, profiles and flags: list entries, activations and labels, in memory.
+
+They are few, and pages ask for them all the time: no file is opened for an answer.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ringfence.adapters.lake import guard, views
+from ringfence.adapters.lake.shapes import concat, rows_of
+from ringfence.errors import InputError
+from ringfence.events import codec
+from ringfence.events.hashing import hash_column, hash_text
+from ringfence.events.model import Kind
+from ringfence.ports import EVENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.ports import EventLog
+
+_TOLD: Final = (int(Kind.LIST_ENTRY), int(Kind.ACTIVATION))
+_MOST_PARTS: Final = 64
+
+
+class Asides:
+    """Every question first takes in what the log has gained. Any thread may ask, one at a time."""
+
+    def __init__(self, log: EventLog, tables: Path, seed: int) -> None:
+        self._log = log
+        self._tables = tables
+        self._seed = seed
+        self._lock = Lock()
+        self._end = 0
+        self._told: list[pa.Table] = []
+        self._labels = Labels()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def refresh(self) -> None:
+        """Take in what the log has gained, without a question."""
+        with self._lock:
+            self._refresh()
+
+    def sql(self, text: str) -> pa.Table:
+        """As `Lake.sql`, over list entries and activations alone: the view `events` has no others."""
+        with self._lock:
+            connection = self._refresh()
+            try:
+                return connection.sql(text).to_arrow_table()
+            except duckdb.Error as error:
+                raise InputError(str(error)) from None
+
+    def labels_of(self, transaction_id: str) -> list[dict[str, Any]]:
+        """What labels say of this transaction, oldest first: `event_time_ms`, `label`, `label_source`."""
+        with self._lock:
+            self._refresh()
+            return self._labels.of(hash_text(transaction_id, self._seed))
+
+    def fraud(self, keys: NDArray[np.int64]) -> NDArray[np.int8]:
+        """What the latest label says of transactions by their keyed hashes: 1 fraud, 0 none, -1 no label."""
+        with self._lock:
+            self._refresh()
+            return self._labels.latest(keys)
+
+    def close(self) -> None:
+        """Release the memory."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _refresh(self) -> duckdb.DuckDBPyConnection:
+        gained = False
+        for batch in self._log.read(EVENTS, max(self._end, self._log.start_offset(EVENTS))):
+            gained |= self._take(codec.decode(batch.payload), batch.base_offset)
+            self._end = batch.next_offset
+        if self._connection is None:
+            self._connection, gained = guard.connect(self._tables), True
+        if gained:
+            table = concat(EVENTS, self._told)
+            self._told = [table]
+            self._connection.register("raw_events", table)
+            for statement in views.event_views(table.column_names):
+                self._connection.sql(statement)
+        return self._connection
+
+    def _take(self, events: EventBatch, base: int) -> bool:
+        kind = events.kind
+        if not kind.any():
+            return False
+        labels = np.flatnonzero(kind == Kind.LABEL)
+        if len(labels):
+            self._labels.add(events.take(labels), self._seed)
+        told = np.flatnonzero(np.isin(kind, _TOLD))
+        if len(told):
+            self._told.append(rows_of(events.take(told), base + told))
+        return bool(len(told))
+
+
+class Labels:
+    """Labels in the order of the log, by the keyed hash of their transaction's id."""
+
+    def __init__(self) -> None:
+        self._parts: list[pa.Table] = []
+        self._order: NDArray[np.int64] | None = None
+        self._keys = np.empty(0, np.int64)
+        self._table: pa.Table | None = None
+
+    def add(self, labels: EventBatch, seed: int) -> None:
+        """Labels that come after those known so far."""
+        columns = {
+            "key": pa.array(hash_column(labels.column("transaction_id"), seed)),
+            "event_time_ms": pa.array(labels.event_time_ms),
+            "label": labels.column("label").cast(pa.bool_()),
+            "label_source": labels.column("label_source").cast(pa.string()),
+        }
+        self._parts.append(pa.table(columns))
+        if len(self._parts) > _MOST_PARTS:
+            self._parts = [pa.concat_tables(self._parts).combine_chunks()]
+        self._table = None
+
+    def of(self, key: int) -> list[dict[str, Any]]:
+        """All labels of one transaction."""
+        table = self._whole()
+        low, high = self._keys.searchsorted(key), self._keys.searchsorted(key, "right")
+        rows = np.sort(self._ranked()[low:high])
+        found: list[dict[str, Any]] = table.take(pa.array(rows)).drop_columns(["key"]).to_pylist()
+        return found
+
+    def latest(self, keys: NDArray[np.int64]) -> NDArray[np.int8]:
+        """1, 0, or -1 where there is none; a label that does not say counts as none."""
+        table = self._whole()
+        said = np.append(table.column("label").cast(pa.int8()).fill_null(-1).to_numpy(), np.int8(-1))
+        after = self._keys.searchsorted(keys, "right")  # of equal keys the last is the latest
+        known = np.append(self._keys, np.int64(0))[np.maximum(after - 1, 0)] == keys
+        row = np.append(self._ranked(), len(table))[np.where(known & (after > 0), after - 1, -1)]
+        return said[row].astype(np.int8)
+
+    def _ranked(self) -> NDArray[np.int64]:
+        assert self._order is not None
+        return self._order
+
+    def _whole(self) -> pa.Table:
+        """All labels as one table, with the rows in order of their keys at hand."""
+        if self._table is None:
+            self._table = pa.concat_tables(self._parts) if self._parts else _NONE
+            self._parts = [self._table]
+            keys = self._table.column("key").to_numpy()
+            self._order = np.argsort(keys, kind="stable")
+            self._keys = keys[self._order]
+        return self._table
+
+
+_NONE: Final = pa.schema(
+    [("key", pa.int64()), ("event_time_ms", pa.int64()), ("label", pa.bool_()), ("label_source", pa.string())]
+).empty_table()
