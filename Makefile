@@ -14,7 +14,7 @@ $(VENV)/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Ringfence needs Python 3.11 or newer: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(RUN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9; }
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --all-extras --quiet --python $(RUN)/python
-	@$(RUN)/python -c 'from ringfence.compose import load_definitions, warm_up; warm_up(load_definitions(None, None))'
+	@$(RUN)/python scripts/warm_up.py
 	@touch $@
 
 demo: setup

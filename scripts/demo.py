@@ -3,7 +3,8 @@
     history ──► run ──► serve ◄── live traffic         all in ./ringfence-demo, and nothing is left running
                  └────► train ──► promote, into the running service
 
-Runs until Ctrl-C; with --seconds, or where there is no terminal, it ends by itself.
+Runs until Ctrl-C. With --seconds it ends by itself, and where there is no terminal some seconds after the
+model is in force.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import httpx
+from children import Child, Children, StepError
 from rich.console import Console
 
 from ringfence.adapters.sqlite.lock import InUseError, WriterLock
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
 
 FOLDER = "ringfence-demo"
 PORT = 8000
-TOUR_SECONDS = 20  # without a terminal, from the moment at which the service is up
-LESSON = ("--search-seconds", "0", "--maturity", "28d")
+TOUR_SECONDS = 12  # without a terminal, from the moment at which the model is in force
+LESSON = ("--quick", "--maturity", "14d")
 WORLD = ("--seed", "1", "--fraud", "0.01")
 PATIENCE_SECONDS = 180
+SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
 STYLES = {"challenge": "yellow", "review": "dark_orange", "decline": "bold red"}
 PLACES = (
     ("/", "decisions as they are made"),
@@ -79,100 +82,86 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=30, help="live payments a second")
     parser.add_argument("--customers", type=int, default=1000)
     parser.add_argument("--days", type=int, default=90, help="of history")
-    given = parser.parse_args()
-    if given.seconds is None and not sys.stdout.isatty():
-        given.seconds = TOUR_SECONDS
-    return given
+    return parser.parse_args()
 
 
 def show(given: argparse.Namespace, children: Children) -> int:
     begin = time.monotonic()
     world = (*WORLD, "--customers", str(given.customers))
-    tell(begin, f"{given.days} days of a small world: {given.customers:,} people, and some criminals ...")
-    children.run("simulate", "history.parquet", "--days", str(given.days), *world)
+    days = str(given.days)
+    history = children.make("history")
+    service = children.make("serve", "--warm", "ringfence.api.serving", "ringfence.web")
+    lessons = children.make("train", "lightgbm", "sklearn")  # loaded while the history is made
+    tell(begin, f"{days} days of a small world: {given.customers:,} people, and some criminals ...")
+    history.run("simulate", "history.parquet", "--days", days, *world)
+    if not service.ended(SOON_SECONDS):
+        tell(begin, "the engine is being compiled, once for each machine ...")
+        service.ended(None)
     tell(begin, "deciding them, one by one in their order ...")
-    said = children.run("run", "history.parquet", "--mapping", "canonical")
+    said = history.run("run", "history.parquet", "--mapping", "canonical")
     console.print(said.strip().partition("\n\nrule")[0], style="dim")
     port = free_port(given.port)
     url = f"http://127.0.0.1:{port}"
-    children.start("serve", "--port", str(port))
-    serving = children.running[-1]
-    teaching = children.start("train", "--out", "model", "--name", "demo", *LESSON)
-    os.setpriority(os.PRIO_PROCESS, teaching.pid, 10)  # payments go first
-    wait_until_ready(url, serving)
-    live = ("--first-day", str(given.days), "--rate", str(given.rate))
-    traffic = children.start("simulate", "--to", url, *live, *world)
+    service.begin("serve", "--port", str(port))
+    lessons.begin("train", "--out", "model", "--name", "demo", *LESSON)
+    lessons.begin("models", "import", "model")
+    os.setpriority(os.PRIO_PROCESS, lessons.process.pid, 5)  # payments go first
+    wait_until_ready(url, service)
+    history.begin("simulate", "--to", url, "--first-day", days, "--rate", str(given.rate), *world)
     tell(begin, f"live at [bold]{url}[/bold], {given.rate:g} payments a second; a model is being trained\n")
     for path, what in PLACES:
         console.print(f"  {url + path:36} {what}", soft_wrap=True)
     console.print("\nWhat is being stopped, and why (Ctrl-C ends the demo):\n")
-    watch(url, given.seconds, Teacher(teaching, url, begin, children), traffic)
+    watch(url, Teacher(lessons, url, begin), history, End(given.seconds))
     return 0
 
 
-class StepError(Exception):
-    """A step of the demo failed; the message says which."""
+@dataclass(slots=True)
+class End:
+    """When the demo is over by itself."""
 
+    seconds: float | None  # asked for, from the moment at which the service is up
+    up: float = field(default_factory=time.monotonic)
+    taught: float | None = None  # when the model was put in force, or could not be
 
-class Children:
-    """Commands that run beside this one; none outlives the block. What each says goes to a log."""
-
-    def __init__(self) -> None:
-        self.running: list[subprocess.Popen[bytes]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        log = Path(f"{words[0]}.log").open("ab")  # noqa: SIM115 (the child's from now on)
-        child = subprocess.Popen(  # noqa: S603 (our own command)
-            [str(Path(sys.executable).with_name("ringfence")), *words],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for this process, which then ends them in order
-        )
-        log.close()
-        self.running.append(child)
-        return child
-
-    def run(self, *words: str) -> str:
-        """To its end; what it said. `StepError` where it fails."""
-        log = Path(f"{words[0]}.log")
-        before = log.stat().st_size if log.exists() else 0
-        if self.start(*words).wait():
-            raise StepError(f"ringfence {words[0]} failed")
-        return log.read_bytes()[before:].decode()
-
-    def __exit__(self, *_: object) -> None:
-        for child in reversed(self.running):
-            child.terminate()
-        for child in reversed(self.running):
-            try:
-                child.wait(15)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+    def has_come(self) -> bool:
+        now = time.monotonic()
+        if self.seconds is not None:
+            return now > self.up + self.seconds
+        if sys.stdout.isatty():
+            return False
+        return self.taught is not None and now > self.taught + TOUR_SECONDS
 
 
 class Teacher:
     """Puts the model in force once it is trained, while the service decides."""
 
-    def __init__(self, training: subprocess.Popen[bytes], url: str, begin: float, children: Children) -> None:
-        self.training: subprocess.Popen[bytes] | None = training
-        self.url, self.begin, self.children = url, begin, children
+    def __init__(self, lessons: Child, url: str, begin: float) -> None:
+        self.lessons, self.url, self.begin = lessons, url, begin
+        self.done = False
 
-    def look(self) -> None:
-        """Called now and then."""
-        if self.training is None or self.training.poll() is None:
-            return
-        failed, self.training = self.training.returncode, None
-        if failed:
+    def look(self) -> bool:
+        """Called now and then; whether there is nothing more to be done."""
+        if self.done:
+            return True
+        try:
+            self.done = self.lessons.ended()
+        except StepError:
+            self.done = True
             tell(
                 self.begin, "no model could be trained on so little (train.log says why): rules decide alone"
             )
-            return
-        self.children.run("models", "import", "model")
-        self.children.run("models", "promote", "demo", "--url", self.url, "--note", "demo")
+            return True
+        if self.done:
+            self._promote()
+        return self.done
+
+    def _promote(self) -> None:
+        """What `ringfence models promote demo --url URL` asks for."""
+        (known,) = httpx.get(f"{self.url}/v1/models").json()["models"]
+        wanted = {"note": "the demo's first model"}
+        answer = httpx.post(f"{self.url}/v1/models/{known['version']}/promotion", json=wanted, timeout=30)
+        answer.raise_for_status()
         metrics = json.loads(Path("model/manifest.json").read_text())["metrics"]
         reached = metrics["average_precision"]["value"]
         tell(
@@ -211,31 +200,29 @@ def free_port(wanted: int) -> int:
         return port
 
 
-def wait_until_ready(url: str, serving: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, service: Child) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         with suppress(httpx.HTTPError):
             if httpx.get(f"{url}/readyz").status_code == 200:
                 return
-        if serving.poll() is not None:
+        if service.ended():
             break
         time.sleep(0.1)
     raise StepError("ringfence serve did not start")
 
 
-def watch(url: str, seconds: float | None, teacher: Teacher, traffic: subprocess.Popen[bytes]) -> None:
+def watch(url: str, teacher: Teacher, traffic: Child, end: End) -> None:
     """Tell of payments that are stopped, one a second at most, until the time is over or Ctrl-C."""
-    end = float("inf") if seconds is None else time.monotonic() + seconds
     last = 0.0
     timeout = httpx.Timeout(5.0, read=20.0)
     with httpx.stream("GET", f"{url}/v1/stream", params={"min_score": 0}, timeout=timeout) as stream:
         for line in stream.iter_lines():
-            now = time.monotonic()
-            teacher.look()
-            if traffic.poll():
-                raise StepError("ringfence simulate --to failed")
-            if now > end:
+            if teacher.look() and end.taught is None:
+                end.taught = time.monotonic()
+            if traffic.ended() or end.has_come():
                 return
+            now = time.monotonic()
             if line.startswith("data: {") and now > last + 1 and tell_of(json.loads(line[6:])):
                 last = now
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 DEMO = Path(__file__).parents[2] / "scripts" / "demo.py"
-SMALL = ("--customers", "100", "--days", "12", "--port", "0")
+SMALL = ("--customers", "100", "--days", "12")
+ENOUGH_TO_LEARN_FROM = ("--customers", "300", "--days", "50", "--port", "0")
 
 
-def demo(folder, *more):
+def demo(folder, *arguments):
     return subprocess.Popen(
-        [sys.executable, str(DEMO), *SMALL, *more],
+        [sys.executable, str(DEMO), *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -45,7 +46,7 @@ pytestmark = pytest.mark.skipif(
 def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_place(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        first, said = demo(tmp_path, "--port", str(port), "--seconds", "200"), ""
+        first, said = demo(tmp_path, *SMALL, "--port", str(port), "--seconds", "200"), ""
         with first:
             for line in first.stdout:
                 said += line
@@ -54,9 +55,11 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
     assert first.returncode == 0, said
     assert f"Port {port} is busy" in said
     assert left_running(tmp_path) == []
-    second = demo(tmp_path, "--seconds", "1")
+    second = demo(tmp_path, *ENOUGH_TO_LEARN_FROM)  # no terminal: it ends when everything has been shown
     said, _ = second.communicate(timeout=300)
     assert second.returncode == 0, said
     assert re.search(r"live at http://127\.0\.0\.1:\d+", said)
+    assert "a model is in force" in said
+    assert re.search(r"(REVIEW|CHALLENGE|DECLINE) +[\d,.]+ EUR", said)
     assert "Everything is stopped" in said
     assert left_running(tmp_path) == []
