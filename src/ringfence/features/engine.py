@@ -133,8 +133,10 @@ class Engine:
             rows[:, compiled.key_column + number] = self._keys(batch, item.keys)
         for number, name in enumerate(compiled.categories):
             rows[:, compiled.category_column + number] = batch.hashes(name, self.seed)
-        if compiled.marks_word >= 0:
-            rows[:, at.IN_ROW + compiled.marks_word] = self._marks(batch)
+        if compiled.mark_words:
+            first = at.IN_ROW + compiled.marks_word
+            rows[:, first] = self._marks(batch)
+            rows[:, first + 1 : first + compiled.mark_words] = 0
         if compiled.id_word >= 0:
             rows[:, at.IN_ROW + compiled.id_word] = batch.hashes("transaction_id", self.seed)
             self._place_labels(batch, rows)

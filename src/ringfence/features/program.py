@@ -42,6 +42,7 @@ _OPERATION = {
     K.SPEED: at.SPEED,
 }
 _OF_THE_PAST = frozenset({K.SINCE_LAST, K.SINCE_FIRST, K.IS_NEW, K.DISTANCE, K.SPEED})
+_BLOCK = 24  # more of them no longer fit the nearest caches together
 _LABELLED = frozenset({K.LABEL_COUNT, K.LABEL_RATE})
 
 
@@ -103,21 +104,20 @@ class Compiled:
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
         self.conditions = _unique(f.where for f in spec.features if f.where and f.kind in (K.COUNT, K.SHARE))
-        if len(self.conditions) > at.MAX_CONDITIONS:
-            raise SpecError(
-                f"{len(self.conditions)} conditions on counts and shares: at most {at.MAX_CONDITIONS}"
-            )
+        if len(self.conditions) > at.MARK_BITS:
+            raise SpecError(f"{len(self.conditions)} conditions on counts and shares: at most {at.MARK_BITS}")
         self.needs_hour = any(f.kind is K.HOUR_SHARE for f in spec.features)
         self.needs_labels = any(f.kind in _LABELLED for f in spec.features)
         self.needs_places = any(f.kind in (K.DISTANCE, K.SPEED) for f in spec.features)
         self.values: list[tuple[str, Where | None]] = _unique(
             (f.field, f.where) for f in spec.features if f.field and f.kind not in (K.DISTINCT, K.IS_NEW)
         )
-        self.marks_word = (
-            1 + len(self.values) if self.conditions or self.needs_hour or self.needs_labels else -1
-        )
-        self.id_word = self.marks_word + 1 if self.needs_labels else -1
-        self.row_words = 1 + len(self.values) + (self.marks_word >= 0) + (self.id_word >= 0)
+        self.mark_words = -(-(len(self.conditions) + _pairs_of(spec)) // at.MARK_BITS)
+        if self.needs_hour or self.needs_labels:
+            self.mark_words = max(self.mark_words, 1)
+        self.marks_word = 1 + len(self.values) if self.mark_words else -1
+        self.id_word = self.marks_word + self.mark_words if self.needs_labels else -1
+        self.row_words = 1 + len(self.values) + self.mark_words + (self.id_word >= 0)
         self.key_column = at.IN_ROW + self.row_words
         self.categories = _unique(
             categorical_field(f.field) for f in spec.features if f.field and f.kind in (K.DISTINCT, K.IS_NEW)
@@ -140,9 +140,9 @@ class Compiled:
             row[at.E_KEY_COLUMN] = self.key_column + number
             row[at.E_LOCATES] = any(f.kind in (K.DISTANCE, K.SPEED) for _, f in features)
             cell = _Cell(at.CELL_HEADER)
-            self._lay_strips(cell, row, features, tables)
             self._lay_trackers(cell, row, features, tables, number)
             self._lay_windows(cell, row, features, tables)
+            self._lay_strips(cell, row, features, tables)
             past = [(i, f) for i, f in features if f.exclude_current or f.kind in _OF_THE_PAST]
             present = [(i, f) for i, f in features if not (f.exclude_current or f.kind in _OF_THE_PAST)]
             row[at.E_BEFORE] = len(tables.operations)
@@ -156,13 +156,13 @@ class Compiled:
         self.program = at.Program(
             entities=entities,
             windows=_table(tables.windows, at.W_WORDS),
-            accumulators=_table(tables.accumulators, 3),
+            accumulators=_table(tables.accumulators, at.A_WORDS),
             extrema=_table(tables.extrema, 3),
-            trackers=_table(tables.trackers, 2),
+            trackers=_table(tables.trackers, at.T_WORDS),
             ops=_table(tables.operations, at.O_WORDS),
             scales=np.array([self._scale(f) for f in spec.features], np.float64),
             defaults=np.array([f.default for f in spec.features], np.float64),  # None becomes NaN
-            shape=np.array([spec.allowed_lateness_ms, *words, int(self.needs_places)], np.int64),
+            shape=np.array([spec.allowed_lateness_ms, *words, int(self.needs_places), _BLOCK], np.int64),
         )
 
     def _lay_strips(self, cell: _Cell, row: Row, features: Features, tables: _Tables) -> None:
@@ -180,19 +180,24 @@ class Compiled:
         tracked = (f.field for _, f in features if f.field and f.kind in (K.DISTINCT, K.IS_NEW))
         for name in _unique(map(categorical_field, tracked)):
             cell.tracked[name] = len(tables.trackers)
-            tables.trackers.append([number, self.category_column + self.categories.index(name)])
+            word, bit = divmod(len(self.conditions) + len(tables.trackers), at.MARK_BITS)
+            column = self.category_column + self.categories.index(name)
+            tables.trackers.append([number, column, self.marks_word + word, bit])
         row[at.E_TRACKERS + 1] = len(tables.trackers)
 
     def _lay_windows(self, cell: _Cell, row: Row, features: Features, tables: _Tables) -> None:
         row[at.E_WINDOWS] = len(tables.windows)
         for _, f in features:
             self._want(cell, f)
-        for window in cell.windows.values():
+        for window in sorted(cell.windows.values(), key=lambda window: -window.reach_ms):
             window.offset = cell.take(4 if window.delay_ms else 2)
             begin = len(tables.accumulators)
             for kind, source in window.wanted:
                 window.wanted[kind, source] = cell.take(at.ACCUMULATOR_WORDS[kind])
-                tables.accumulators.append([kind, window.wanted[kind, source], source])
+                mark = [self.marks_word, source] if kind == at.BIT else [0, 0]
+                if kind == at.DISTINCT:
+                    mark = tables.trackers[source][at.T_WORD :]
+                tables.accumulators.append([kind, window.wanted[kind, source], source, *mark])
             delayed = int(window.delay_ms > 0)
             tables.windows.append(
                 [window.offset, window.reach_ms, window.delay_ms, delayed, begin, len(tables.accumulators)]
@@ -257,6 +262,12 @@ class Compiled:
         elif f.where and window:
             op[at.O_ACCUMULATOR] = window.wanted[at.BIT, self.conditions.index(f.where)]
         return op
+
+
+def _pairs_of(spec: FeatureSpec) -> int:
+    """How many (entity, category) are tracked."""
+    tracked = (f for f in spec.features if f.field and f.kind in (K.DISTINCT, K.IS_NEW))
+    return len({(f.entity, categorical_field(str(f.field))) for f in tracked})
 
 
 def _unique(items: Iterable[T]) -> list[T]:

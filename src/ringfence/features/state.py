@@ -18,33 +18,42 @@ if TYPE_CHECKING:
 
 _RING_ARRAYS = ("rows", "places", "slots", "pairs")
 _SMALLEST_RING = 1 << 10
+_LINE = 64  # bytes of a cache line
+
+
+def zeros(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Zeros that begin where a cache line does, so that cells and rows take up as few lines as they can."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    room = np.zeros(size + _LINE, np.uint8)
+    begin = -room.ctypes.data % _LINE
+    return room[begin : begin + size].view(dtype).reshape(shape)
 
 
 def fresh(compiled: Compiled, ring: int = _SMALLEST_RING) -> at.State:
     """An empty state; `ring` events fit before it grows."""
     entities, trackers = len(compiled.spec.entities), len(compiled.program.trackers)
-    counters = np.zeros(at.PER_ENTITY + 2 * entities, np.int64)
+    counters = zeros(at.PER_ENTITY + 2 * entities, np.int64)
     counters[at.WATERMARK] = at.NULL // 2
     counters[at.ARENA_TOP] = -(
         -compiled.cell_words // at.UNIT
     )  # cell 0 stays empty and must be readable as any entity's
     counters[at.POOL_TOP] = 4  # 0 means "no run"
-    arena = np.zeros(max(1 << 12, 2 * compiled.cell_words), np.int64)
+    arena = zeros(max(1 << 12, 2 * compiled.cell_words), np.int64)
     arena[at.LOCATED] = -1
     return at.State(
-        rows=np.zeros((ring, compiled.row_words), np.int64),
-        places=np.zeros((ring if compiled.needs_places else 1, 2), np.float64),
-        slots=np.zeros((ring, entities), np.int32),
-        pairs=np.zeros((ring if trackers else 1, max(trackers, 1)), np.int32),
-        table=np.zeros(1 << 10, np.int64),
+        rows=zeros((ring, compiled.row_words), np.int64),
+        places=zeros((ring if compiled.needs_places else 1, 2), np.float64),
+        slots=zeros((ring, entities), np.int32),
+        pairs=zeros((ring if trackers else 1, max(trackers, 1)), np.int32),
+        table=zeros(1 << 10, np.int64),
         arena=arena,
-        pool=np.zeros(1 << 10, np.int32),
-        pair_table=np.zeros(1 << 10 if trackers else 4, np.int64),
-        pairs_known=np.zeros((1 << 9 if trackers else 1, 2), np.int64),
-        pair_stamp=np.zeros(1 << 9 if trackers else 1, np.int64),
-        id_table=np.zeros(1 << 10 if compiled.needs_labels else 4, np.int64),
+        pool=zeros(1 << 10, np.int32),
+        pair_table=zeros(1 << 10 if trackers else 4, np.int64),
+        pairs_known=zeros((1 << 9 if trackers else 1, 2), np.int64),
+        pair_stamp=zeros(1 << 9 if trackers else 1, np.int64),
+        id_table=zeros(1 << 10 if compiled.needs_labels else 4, np.int64),
         counters=counters,
-        scratch=np.zeros(compiled.cell_words, np.int64),
+        scratch=zeros(compiled.cell_words, np.int64),
     )
 
 
@@ -62,7 +71,7 @@ def grow_ring(state: at.State, oldest: int, room: int) -> at.State:
     for name in _RING_ARRAYS:
         array = getattr(state, name)
         if len(array) == len(state.rows):
-            grown[name] = np.zeros((size, array.shape[1]), array.dtype)
+            grown[name] = zeros((size, array.shape[1]), array.dtype)
             grown[name][new] = array[old]
     return state._replace(**grown)
 
@@ -98,14 +107,14 @@ def grow(state: at.State, need: int) -> at.State:
 
 
 def _doubled(array: NDArray[Any]) -> NDArray[Any]:
-    larger = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
+    larger = zeros((2 * len(array), *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
 
 
 def _rehashed(table: NDArray[np.int64]) -> NDArray[np.int64]:
     """A table of twice the size with the same entries."""
-    larger = np.zeros(2 * len(table), np.int64)
+    larger = zeros(2 * len(table), np.int64)
     reinsert(table, larger)
     return larger
 
@@ -156,7 +165,7 @@ def from_arrays(compiled: Compiled, arrays: Mapping[str, NDArray[Any]]) -> tuple
     for name in ("arena", "pool", "pairs_known", "pair_stamp"):
         part = arrays[name]
         room = max(len(getattr(state, name)), 1 << max(len(part) - 1, 0).bit_length())
-        array = np.zeros((room, *part.shape[1:]), part.dtype)
+        array = zeros((room, *part.shape[1:]), part.dtype)
         array[: len(part)] = part
         loaded[name] = array
     return state._replace(**loaded), oldest

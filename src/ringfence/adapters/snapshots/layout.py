@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MAGIC = b"RFSNAP02"
+_MAGIC = b"RFSNAP03"
 _FOOTER = struct.Struct("<QQ8s")
 _CHUNK = 8 * 1024 * 1024  # still in the processor's cache when its checksum is taken
 _SYNC_EVERY = 64 * 1024 * 1024  # small flushes on the way: one large one at the end would delay the log's

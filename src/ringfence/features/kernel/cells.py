@@ -32,13 +32,15 @@ from ringfence.features.kernel.layout import (
     S_ID,
     SEQ_END,
     SEQ_IDS,
+    T_BIT,
+    T_WORD,
     TAIL_TIME,
     UNIT,
     W_DELAYED,
     W_OFFSET,
     WATERMARK,
 )
-from ringfence.features.kernel.prefetch import fetch_expiring
+from ringfence.features.kernel.prefetch import fetch, fetch_expiring
 from ringfence.features.kernel.strips import ref_at, release
 from ringfence.features.kernel.tables import find_cell, find_pair, number_of, remove_id, take_out, word_of
 from ringfence.features.kernel.windows import forget_first
@@ -97,6 +99,7 @@ def open_pair(s: State, hashed: int) -> int:
     pair = s.counters[PAIR_FREE] - 1
     if pair >= 0:
         s.counters[PAIR_FREE] = s.pairs_known[pair, PAIR_HASH]
+        fetch(s.pairs_known, max(s.counters[PAIR_FREE] - 1, 0))
     else:
         pair = s.counters[PAIR_TOP]
         s.counters[PAIR_TOP] += 1
@@ -134,9 +137,8 @@ def prune(s: State, p: Program, entity: int, cell: int, limit: int) -> None:
         if s.arena[base + LOCATED] == ref:
             s.arena[base + LOCATED] = -1
         for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
-            pair = s.pairs[row, tracker]
-            if pair >= 0 and s.pairs_known[pair, PAIR_LAST] == ref:
-                close_pair(s, pair)
+            if (s.rows[row, p.trackers[tracker, T_WORD]] >> p.trackers[tracker, T_BIT]) & 1:
+                close_pair(s, s.pairs[row, tracker])
     close_cell(s, p, entity, cell)
 
 

@@ -6,8 +6,10 @@ empty for ever and stands for "no such key". A *strip* is a growable circular ru
 described by four words of a cell: start, capacity, first, end. Positions in a strip count up for ever;
 position `i` lies at `start + (i & (capacity - 1))`.
 
-    cell:  KEY | strip of the key's events in time order | LOCATED | strips of extrema ... | windows ...
+    cell:  KEY | strip of the key's events in time order | LOCATED | windows ... | strips of extrema ...
     window:  TAIL TAIL_TIME [HEAD HEAD_TIME]  accumulators ...
+
+Windows stand in order of their reach, the longest first: where an event has left one, it has left the rest.
 
 A window holds the events at positions [TAIL, END) of the strip, a delayed one [TAIL, HEAD). TAIL_TIME is the
 time of the event at TAIL, so that a key whose tails need not move costs no look at the ring.
@@ -28,7 +30,7 @@ Refs: TypeAlias = "NDArray[np.int32]"
 NULL: Final = int(np.iinfo(np.int64).min)
 NEVER: Final = int(np.iinfo(np.int64).max)
 REF_MASK: Final = (1 << 31) - 1
-UNIT: Final = 4
+UNIT: Final = 8  # a cache line
 
 # Words of a cell.
 KEY: Final = 0
@@ -47,8 +49,9 @@ ACCUMULATOR_WORDS: Final = (3, 5, 1, 1, 24)
 # Words of a pair: hash of (cell, tracker, value), in a free pair the next free one; ref of its latest event.
 PAIR_HASH, PAIR_LAST = 0, 1
 
-# Bits of an event's marks: one per condition, the hour of day, the fraud label.
-MAX_CONDITIONS: Final = 56
+# Bits of an event's marks: one per condition; one per tracker, set while no later event of the key has the
+# same value; in the first word also the hour of day and the fraud label.
+MARK_BITS: Final = 56  # of each word
 HOUR_SHIFT: Final = 56
 LABEL_BIT: Final = 61
 
@@ -91,9 +94,9 @@ class Program(NamedTuple):
 
     entities: Words  # (entities, E_WORDS)
     windows: Words  # (windows, W_WORDS)
-    accumulators: Words  # (accumulators, 3): kind, offset, source column, bit or tracker
+    accumulators: Words  # (accumulators, A_WORDS)
     extrema: Words  # (extrema, 3): offset of the strip, source column, 1 for max or -1 for min
-    trackers: Words  # (trackers, 2): entity, input column of the value
+    trackers: Words  # (trackers, T_WORDS)
     ops: Words  # (operations, O_WORDS)
     scales: NDArray[np.float64]  # (features,): what the stored integers are divided by
     defaults: NDArray[np.float64]  # (features,): in place of null
@@ -119,6 +122,14 @@ E_WORDS: Final = 15
 W_OFFSET, W_REACH, W_DELAY, W_DELAYED, W_ACCUMULATORS = 0, 1, 2, 3, 4
 W_WORDS: Final = 6
 
+# Words of a row of `Program.accumulators`: the source is a column, a bit or a tracker, a mark (word, bit).
+A_KIND, A_OFFSET, A_SOURCE, A_WORD, A_BIT = range(5)
+A_WORDS: Final = 5
+
+# Words of a row of `Program.trackers`: entity, input column of the value, mark of the latest event with it.
+T_ENTITY, T_COLUMN, T_WORD, T_BIT = range(4)
+T_WORDS: Final = 4
+
 # Words of a row of `Program.ops`.
 O_CODE, O_FEATURE, O_WINDOW, O_DELAYED, O_ACCUMULATOR, O_SOURCE, O_REACH, O_EXTREMUM = range(8)
 O_WORDS: Final = 8
@@ -128,8 +139,10 @@ COUNT, BITS, BIT_SHARE, SUM, MEAN, STD, RATIO, ZSCORE, MIN, MAX, N_DISTINCT = ra
 HOUR_SHARE, SINCE_LAST, SINCE_FIRST, IS_NEW, DISTANCE, SPEED = range(11, 17)
 
 # Words of `Program.shape`.
-S_LATENESS, S_ROW_WORDS, S_MARKS, S_ID, S_PLACES = range(5)  # S_MARKS, S_ID: words of a row, -1 for none
-S_WORDS: Final = 5
+# S_MARKS, S_ID: words of a row, -1 for none. S_BLOCK: input rows whose keys are looked up together, so that
+# their cells arrive from memory side by side.
+S_LATENESS, S_ROW_WORDS, S_MARKS, S_ID, S_PLACES, S_BLOCK = range(6)
+S_WORDS: Final = 6
 
 # Where the scratch cell begins. Typed, or Numba would compile what reads it once more for the literal 0.
 SCRATCH: Final[Any] = np.int64(0)

@@ -19,6 +19,9 @@ from ringfence.features.kernel.emit import emit
 from ringfence.features.kernel.extrema import push, push_late
 from ringfence.features.kernel.jit import entry, inlined, kernel, spliced
 from ringfence.features.kernel.layout import (
+    A_KIND,
+    A_OFFSET,
+    A_SOURCE,
     ARENA_TOP,
     BIT,
     CAPACITY,
@@ -57,6 +60,7 @@ from ringfence.features.kernel.layout import (
     PAIRS,
     POOL_TOP,
     REF_MASK,
+    S_BLOCK,
     S_ID,
     S_LATENESS,
     S_MARKS,
@@ -64,6 +68,9 @@ from ringfence.features.kernel.layout import (
     S_ROW_WORDS,
     SCRATCH,
     SEQ_END,
+    T_BIT,
+    T_COLUMN,
+    T_WORD,
     TAIL,
     UNIT,
     W_ACCUMULATORS,
@@ -82,8 +89,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.features.kernel.layout import Words
-
-_BLOCK = 64  # rows whose keys are looked up together, so that their cells arrive from memory side by side
 
 
 @entry
@@ -105,7 +110,7 @@ def measure(
     end = rows.shape[0]
     at = start
     while at < end:
-        stop = min(at + _BLOCK, end)
+        stop = min(at + p.shape[S_BLOCK], end)
         if stop - at > 2:
             fetch_keys(s, p, rows, at, stop)
         stop, need, events = _look_up(s, p, rows, places, at, stop)
@@ -301,7 +306,7 @@ def _set_pairs(
 ) -> None:
     """Which (key, value) pairs the event carries: -1 for a null value, -2 for a pair that is not kept."""
     for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
-        value = rows[at, p.trackers[tracker, 1]]
+        value = rows[at, p.trackers[tracker, T_COLUMN]]
         if value == 0:
             s.pairs[row, tracker] = -1
         elif recorded:
@@ -325,10 +330,14 @@ def _note(
             push_late(s, strip, source, sign, ref, s.rows[row, source], time)
     for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
         pair = s.pairs[row, tracker]
-        if pair >= 0 and (
-            s.pairs_known[pair, PAIR_LAST] < 0 or s.rows[s.pairs_known[pair, PAIR_LAST] & ring, 0] <= time
-        ):
-            s.pairs_known[pair, PAIR_LAST] = ref
+        if pair >= 0:
+            last = s.pairs_known[pair, PAIR_LAST]
+            if last < 0 or s.rows[last & ring, 0] <= time:
+                word, mark = p.trackers[tracker, T_WORD], 1 << p.trackers[tracker, T_BIT]
+                if last >= 0:
+                    s.rows[last & ring, word] &= ~mark
+                s.rows[row, word] |= mark
+                s.pairs_known[pair, PAIR_LAST] = ref
     if p.entities[entity, E_LOCATES] and not (np.isnan(s.places[row, 0]) or np.isnan(s.places[row, 1])):
         located = s.arena[base + LOCATED]
         if located < 0 or s.rows[located & ring, 0] <= time:
@@ -372,8 +381,8 @@ def _relabel(s: State, p: Program, entity: int, base: int, ref: int, time: int, 
         end = s.arena[w + HEAD] if p.windows[window, W_DELAYED] else s.arena[events + END]
         if s.arena[w + TAIL] <= position < end:
             for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
-                if p.accumulators[k, 0] == BIT and p.accumulators[k, 2] == LABEL_BIT:
-                    s.arena[base + p.accumulators[k, 1]] += change
+                if p.accumulators[k, A_KIND] == BIT and p.accumulators[k, A_SOURCE] == LABEL_BIT:
+                    s.arena[base + p.accumulators[k, A_OFFSET]] += change
 
 
 @entry

@@ -17,6 +17,7 @@ from ringfence.features.kernel.jit import inlined, spliced
 from ringfence.features.kernel.layout import (
     CAPACITY,
     E_KEY_COLUMN,
+    E_LOCATES,
     E_SALT,
     E_TRACKERS,
     E_UNITS,
@@ -29,10 +30,14 @@ from ringfence.features.kernel.layout import (
     IN_ROW,
     IS_EVENT,
     KEY,
+    LOCATED,
     PAIR_HASH,
+    PAIR_LAST,
     S_ID,
     SEQ_END,
     START,
+    T_COLUMN,
+    T_ENTITY,
     TAIL,
     UNIT,
     W_DELAYED,
@@ -50,7 +55,7 @@ _FAR, _NEAR, _NEXT = (
     12,
     6,
 )  # events ahead: for a cell, for its strip, for the ring
-_LINE_WORDS = 8  # int64 words in a cache line
+_FEW = 3  # lines of a cell that forgetting an event touches: its strip and its longest window
 
 
 def _fetch_python(array: Any, index: int) -> None:
@@ -79,6 +84,12 @@ def _fetch_compiled(_context: Any, array: Any, _index: Any) -> Any:
 fetch: Any = _fetch_compiled if is_jitted(ref_at) else _fetch_python
 
 
+@inlined
+def fetch_row(s: State, strip: int, position: int) -> None:
+    """Ask for the event at a position of a strip."""
+    fetch(s.rows, ref_at(s.arena, s.pool, strip, position) & (s.rows.shape[0] - 1))
+
+
 @spliced
 def fetch_keys(s: State, p: Program, rows: Words, start: int, stop: int) -> None:
     """Ask for the tables' entries of the keys and ids of input rows [start, stop), then for the cells."""
@@ -105,7 +116,7 @@ def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events
     for seq in range(begin, begin + events):
         for entity in range(p.entities.shape[0]):
             base = s.slots[seq & mask, entity] * UNIT
-            for word in range(base + _LINE_WORDS, base + p.entities[entity, E_UNITS] * UNIT, _LINE_WORDS):
+            for word in range(base + UNIT, base + p.entities[entity, E_UNITS] * UNIT, UNIT):
                 fetch(s.arena, word)
     for seq in range(begin, begin + events):
         for entity in range(p.entities.shape[0]):
@@ -129,6 +140,8 @@ def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events
                         fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD]) & mask)
                         fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD] + 1) & mask)
                 fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[base + EVENTS + END] - 1) & mask)
+                if p.entities[entity, E_LOCATES]:
+                    fetch(s.places, s.arena[base + LOCATED] & mask)
 
 
 @spliced
@@ -136,20 +149,23 @@ def _fetch_pairs(s: State, p: Program, rows: Words, start: int, stop: int) -> No
     """Ask for the entries of the pair table, then for what they point to."""
     mask = s.rows.shape[0] - 1
     places = s.pair_table.size - 1
-    for stage in range(2):
+    for stage in range(3):
         seq = s.counters[SEQ_END]
         for at in range(start, stop):
             if rows[at, IN_KIND] != IS_EVENT:
                 continue
             for tracker in range(p.trackers.shape[0]):
-                cell = s.slots[seq & mask, p.trackers[tracker, 0]]
-                hashed = pair_hash(cell, tracker, rows[at, p.trackers[tracker, 1]])
+                cell = s.slots[seq & mask, p.trackers[tracker, T_ENTITY]]
+                hashed = pair_hash(cell, tracker, rows[at, p.trackers[tracker, T_COLUMN]])
                 place = home(hashed, places)
                 if stage == 0:
                     fetch(s.pair_table, place)
                 else:
-                    found = number_of(s.pair_table[probe(s.pair_table, hashed, place)])
-                    fetch(s.pairs_known, max(found - 1, 0))
+                    pair = max(number_of(s.pair_table[probe(s.pair_table, hashed, place)]) - 1, 0)
+                    if stage == 1:
+                        fetch(s.pairs_known, pair)
+                    else:
+                        fetch(s.rows, s.pairs_known[pair, PAIR_LAST] & mask)
             seq += 1
 
 
@@ -159,7 +175,7 @@ def fetch_expiring(s: State, p: Program, entity: int, cursor: int) -> None:
     mask = s.rows.shape[0] - 1
     far = (cursor + _FAR) & mask
     base = s.slots[far, entity] * UNIT
-    for word in range(base, base + p.entities[entity, E_UNITS] * UNIT, _LINE_WORDS):
+    for word in range(base, base + min(p.entities[entity, E_UNITS], _FEW) * UNIT, UNIT):
         fetch(s.arena, word)
     for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
         fetch(s.pairs_known, max(s.pairs[far, tracker], 0))

@@ -9,6 +9,11 @@ import numpy as np
 from ringfence.features.kernel.exact import count_value
 from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.features.kernel.layout import (
+    A_BIT,
+    A_KIND,
+    A_OFFSET,
+    A_SOURCE,
+    A_WORD,
     ACCUMULATOR_WORDS,
     BIT,
     DISTINCT,
@@ -36,6 +41,7 @@ from ringfence.features.kernel.layout import (
     W_OFFSET,
     W_REACH,
 )
+from ringfence.features.kernel.prefetch import fetch_row
 from ringfence.features.kernel.strips import first_after, ref_at
 
 if TYPE_CHECKING:
@@ -58,15 +64,18 @@ def count_event(
     row: int,
     sign: int,
 ) -> None:
-    """Count an event into a window's accumulators but distinct counts; with sign -1 take it out again."""
+    """Count an event into a window's accumulators; with sign -1 take it out again.
+
+    Distinct counts only go down here: an event that comes in may find its value there (`enter_distinct`).
+    """
     for k in range(windows[window, W_ACCUMULATORS], windows[window, W_ACCUMULATORS + 1]):
-        kind, at, source = accumulators[k, 0], base + accumulators[k, 1], accumulators[k, 2]
+        kind, at = accumulators[k, A_KIND], base + accumulators[k, A_OFFSET]
         if kind == SUMMED or kind == SQUARED:
-            x = rows[row, source]
+            x = rows[row, accumulators[k, A_SOURCE]]
             if x != NULL:
                 count_value(cells, at, x, kind == SQUARED, sign)
-        elif kind == BIT:
-            cells[at] += sign * ((rows[row, shape[S_MARKS]] >> source) & 1)
+        elif kind == BIT or (kind == DISTINCT and sign < 0):
+            cells[at] += sign * ((rows[row, accumulators[k, A_WORD]] >> accumulators[k, A_BIT]) & 1)
         elif kind == HOURS:
             cells[at + ((rows[row, shape[S_MARKS]] >> HOUR_SHIFT) & 31)] += sign
 
@@ -78,22 +87,12 @@ def enter_distinct(s: State, p: Program, window: int, base: int, row: int, edge:
     Before `pair_last` moves to this event.
     """
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
-        if p.accumulators[k, 0] == DISTINCT:
-            pair = s.pairs[row, p.accumulators[k, 2]]
+        if p.accumulators[k, A_KIND] == DISTINCT:
+            pair = s.pairs[row, p.accumulators[k, A_SOURCE]]
             if pair >= 0:
                 last = s.pairs_known[pair, PAIR_LAST]
                 if last < 0 or s.rows[last & (s.rows.shape[0] - 1), 0] <= edge:
-                    s.arena[base + p.accumulators[k, 1]] += 1
-
-
-@inlined
-def leave_distinct(s: State, p: Program, window: int, base: int, row: int, ref: int) -> None:
-    """Uncount a leaving event's values that do not occur again after it."""
-    for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
-        if p.accumulators[k, 0] == DISTINCT:
-            pair = s.pairs[row, p.accumulators[k, 2]]
-            if pair >= 0 and s.pairs_known[pair, PAIR_LAST] == ref:
-                s.arena[base + p.accumulators[k, 1]] -= 1
+                    s.arena[base + p.accumulators[k, A_OFFSET]] += 1
 
 
 @inlined
@@ -108,12 +107,11 @@ def time_at(arena: Words, pool: Refs, rows: Words, strip: int, position: int) ->
 def leave_tail(s: State, p: Program, window: int, base: int) -> None:
     """The oldest event leaves the window."""
     w = base + p.windows[window, W_OFFSET]
-    ref = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL])
-    row = ref & (s.rows.shape[0] - 1)
+    row = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL]) & (s.rows.shape[0] - 1)
     count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _SUBTRACT)
-    leave_distinct(s, p, window, base, row, ref)
     s.arena[w + TAIL] += 1
     s.arena[w + TAIL_TIME] = time_at(s.arena, s.pool, s.rows, base + EVENTS, s.arena[w + TAIL])
+    fetch_row(s, base + EVENTS, s.arena[w + TAIL] + 1)
 
 
 @inlined
@@ -186,6 +184,8 @@ def forget_first(s: State, p: Program, entity: int, base: int) -> None:
             s.arena[w + TAIL_TIME] = s.arena[w + HEAD_TIME]
         elif s.arena[w + TAIL] == first:
             leave_tail(s, p, window, base)
+        else:
+            break
     s.arena[base + EVENTS + FIRST] += 1
 
 
@@ -216,13 +216,13 @@ def recall(s: State, p: Program, entity: int, base: int, time: int, limit: int) 
             s.scratch[offset + HEAD] = high
         begin = p.windows[window, W_ACCUMULATORS]
         for k in range(begin, p.windows[window, W_ACCUMULATORS + 1]):
-            at = p.accumulators[k, 1]
-            for word in range(ACCUMULATOR_WORDS[p.accumulators[k, 0]]):
+            at = p.accumulators[k, A_OFFSET]
+            for word in range(ACCUMULATOR_WORDS[p.accumulators[k, A_KIND]]):
                 s.scratch[at + word] = s.arena[base + at + word]
         if abs(low - old_low) + abs(high - old_high) > high - low:
             for k in range(begin, p.windows[window, W_ACCUMULATORS + 1]):
-                at = p.accumulators[k, 1]
-                for word in range(ACCUMULATOR_WORDS[p.accumulators[k, 0]]):
+                at = p.accumulators[k, A_OFFSET]
+                for word in range(ACCUMULATOR_WORDS[p.accumulators[k, A_KIND]]):
                     s.scratch[at + word] = 0
             _move(s, p, window, events, low, high, _ADD)
         else:
@@ -246,16 +246,16 @@ def _move(s: State, p: Program, window: int, events: int, begin: int, end: int, 
 def _recall_distinct(s: State, p: Program, window: int, events: int, low: int, high: int) -> None:
     rows = s.rows.shape[0] - 1
     for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
-        if p.accumulators[k, 0] == DISTINCT:
+        if p.accumulators[k, A_KIND] == DISTINCT:
             s.counters[STAMP] += 1
             stamp = s.counters[STAMP]
             found = 0
             for position in range(low, high):
-                pair = s.pairs[ref_at(s.arena, s.pool, events, position) & rows, p.accumulators[k, 2]]
+                pair = s.pairs[ref_at(s.arena, s.pool, events, position) & rows, p.accumulators[k, A_SOURCE]]
                 if pair >= 0 and s.pair_stamp[pair] != stamp:
                     s.pair_stamp[pair] = stamp
                     found += 1
-            s.scratch[p.accumulators[k, 1]] = found
+            s.scratch[p.accumulators[k, A_OFFSET]] = found
 
 
 @kernel
@@ -280,9 +280,9 @@ def include_current(s: State, p: Program, entity: int, base: int, row: int) -> N
         count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.scratch, SCRATCH, row, _ADD)
         low = s.scratch[p.windows[window, W_OFFSET] + TAIL]
         for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
-            if p.accumulators[k, 0] == DISTINCT:
-                tracker = p.accumulators[k, 2]
+            if p.accumulators[k, A_KIND] == DISTINCT:
+                tracker = p.accumulators[k, A_SOURCE]
                 pair = s.pairs[row, tracker]
                 if pair != -1 and not (pair >= 0 and occurs(s, base + EVENTS, low, end, tracker, pair)):
-                    s.scratch[p.accumulators[k, 1]] += 1
+                    s.scratch[p.accumulators[k, A_OFFSET]] += 1
     s.scratch[EVENTS + END] = end + 1
