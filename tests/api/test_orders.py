@@ -2,12 +2,19 @@
 
 import asyncio
 
+import pytest
+
+from ringfence.access.authoriser import Authoriser
+from ringfence.api import decider
+from ringfence.api.problems import Refusal
+from ringfence.api.server import Server
+from ringfence.api.settings import ServeSettings
 from ringfence.compose import load_definitions
 from ringfence.events.activation import Part, activation
 from ringfence.scoring.books import load_book
 from ringfence.scoring.rules import compile_rules
 
-from .conftest import payment
+from .conftest import payment, session_in
 
 
 def test_an_activation_takes_effect_between_two_payments(api):
@@ -35,3 +42,24 @@ def test_an_activation_takes_effect_between_two_payments(api):
     assert (before["outcome"], after["outcome"]) == ("approve", "decline")
     assert after["versions"]["rules"] == ready["versions"]["rules"] == book.digest
     assert back["versions"]["rules"] == before["versions"]["rules"]
+
+
+def test_who_waits_for_a_change_is_told_when_the_event_loop_ended_by_force(tmp_path, monkeypatch):
+    """The loop stands still, as after a shutdown that waited for nobody; then it is gone."""
+    monkeypatch.setattr(decider, "_PATIENCE_SECONDS", 0.05)
+    change = activation(Part.RULES, "0" * 16, 5, author="mira")
+
+    async def start(server):
+        server.start()
+
+    with session_in(tmp_path) as session, asyncio.Runner() as loop:
+        server = Server(session, ServeSettings(), Authoriser())
+        loop.run(start(server))
+        end = session.store.log.end_offset("events")
+        with pytest.raises(Refusal, match="not confirmed in time"):
+            server.decider.put_and_wait(change)
+        loop.run(server.stop())
+        assert session.store.log.end_offset("events") == end
+        loop.close()
+        with pytest.raises(Refusal, match="cannot decide"):
+            server.decider.put_and_wait(change)

@@ -16,11 +16,11 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringfence.api.outcomes import Taken, Ticket, sort_out
 from ringfence.api.problems import unavailable
@@ -36,10 +36,20 @@ if TYPE_CHECKING:
     from ringfence.ports import Clock
     from ringfence.runner import Runner, Work, Writing
 
+T = TypeVar("T")
 MOST_ROWS: Final = 1024
 """Records of one step on the event loop, about: more would hold up those who come next."""
 
+_PATIENCE_SECONDS: Final = 30.0  # with an event loop that may never come to it
 _WHOLE_IN_FLIGHT: Final = 2  # large steps without a commit: one is decided while the other is written
+
+
+@dataclass(slots=True, eq=False)
+class Look:
+    """A question to the state, asked between two steps."""
+
+    ask: Callable[[], Any]
+    result: asyncio.Future[Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -86,9 +96,9 @@ class Decider:
         self.gate = gate
         self._loop: asyncio.AbstractEventLoop | None = None
         # What follows belongs to the event loop.
-        self._open: set[Ticket | Order] = set()  # without a result yet
+        self._open: set[Ticket | Order | Look] = set()  # without a result yet
         self._line: deque[Ticket] = deque()
-        self._whole: deque[Ticket | Order] = deque()  # steps of their own, on a thread of their own
+        self._whole: deque[Ticket | Order | Look] = deque()  # steps of their own, on a thread of their own
         self._was_whole = False
         self._aside = False  # such a step is under way
         self._uncommitted = 0
@@ -131,6 +141,17 @@ class Decider:
         self.submit(Ticket(lines, source, partial(_keep, future), partial(_break, future), **more))
         return future
 
+    async def look(self, ask: Callable[[], T]) -> T:
+        """What `ask`, which must change nothing, answers between two steps; its errors."""
+        if self.failure is not None or self._loop is None or self._stopping:
+            raise _cannot_decide()
+        look = Look(ask, self._loop.create_future())
+        self._open.add(look)
+        self._whole.append(look)
+        self._wake()
+        found: T = await look.result
+        return found
+
     async def put(self, events: EventBatch) -> list[int]:
         """Take events of the server's own, between two steps; their offsets, once they are durable."""
         if self.failure is not None or self._loop is None or self._stopping:
@@ -142,10 +163,17 @@ class Decider:
         return await order.result
 
     def put_and_wait(self, events: EventBatch) -> list[int]:
-        """`put` from another thread than the event loop's."""
-        if self._loop is None:
+        """`put` from another thread than the event loop's, which may have been ended by force meanwhile."""
+        if self._loop is None or self._loop.is_closed():
             raise _cannot_decide()
-        return asyncio.run_coroutine_threadsafe(self.put(events), self._loop).result()
+        promise = asyncio.run_coroutine_threadsafe(self.put(events), self._loop)
+        try:
+            return promise.result(_PATIENCE_SECONDS)
+        except (TimeoutError, CancelledError):
+            promise.cancel()
+            raise unavailable(
+                "the change was not confirmed in time: look whether it is in force before you try again"
+            ) from None
 
     async def stop(self) -> None:
         """Finish what is queued and return once it is committed; on the event loop."""
@@ -171,7 +199,11 @@ class Decider:
             return
         elif self._whole and not (self._line and self._was_whole):
             self._was_whole = self._aside = True
-            self._threads.submit(self._take_aside, self._whole.popleft())
+            item = self._whole.popleft()
+            if isinstance(item, Look):
+                self._threads.submit(self._look_aside, item)
+            else:
+                self._threads.submit(self._take_aside, item)
         elif self._uncommitted:
             return
         elif self._line:
@@ -194,6 +226,27 @@ class Decider:
             self._fail(error)
         else:
             self._hand_over(Step(taken, work, writing))
+
+    def _look_aside(self, look: Look) -> None:
+        """On the thread of whole steps."""
+        try:
+            found = look.ask()
+        except Exception as error:  # noqa: BLE001 (for whoever asked)
+            self._on_loop(self._looked, (look, None, error))
+        else:
+            self._on_loop(self._looked, (look, found, None))
+
+    def _looked(self, told: tuple[Look, Any, Exception | None]) -> None:
+        look, found, error = told
+        self._aside = False
+        self._open.discard(look)
+        if look.result.done():
+            pass  # whoever asked has gone
+        elif error is None:
+            look.result.set_result(found)
+        else:
+            look.result.set_exception(error)
+        self._wake()
 
     def _take_aside(self, item: Ticket | Order) -> None:
         """On the thread of whole steps."""
@@ -271,7 +324,7 @@ class Decider:
     def _fail(self, error: BaseException) -> None:
         self.failure = error
         for waiting in self._open:
-            if isinstance(waiting, Order):
+            if isinstance(waiting, Order | Look):
                 _break(waiting.result, _cannot_decide())
             elif not waiting.answered:
                 waiting.answered = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import asyncio
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -64,14 +66,18 @@ class ListMembership(msgspec.Struct, frozen=True):
 
 
 class EntityState(msgspec.Struct, frozen=True):
-    """What is known of an entity. `features` are as of its last payment (`as_of_ms`), null without one."""
+    """What is known of an entity.
+
+    `features` are as of now (`as_of_ms`): what has left a window by now is not counted. A feature is null
+    where nothing is known, and where it compares a payment with those before it.
+    """
 
     entity_type: str
     entity_id: str
     lists: list[ListMembership]
     flagged_since_ms: int | None
-    as_of_ms: int | None
-    features: dict[str, float | None] | None
+    as_of_ms: int
+    features: dict[str, float | None]
     recent: list[Listed]
 
 
@@ -115,24 +121,52 @@ def details(server: Server, transaction_id: str) -> bytes | None:
     )
 
 
-def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, Any]:
-    """What is known of one entity."""
-    pipeline, now_ms = server.runner.pipeline, server.clock.now_ms()
-    rows = server.lake.decisions(
-        DecisionQuery(entity=entity_type, entity_id=entity_id, limit=_RECENT)
-    ).to_pylist()
-    last = max(rows, key=lambda row: row["offset"], default=None)
+class Standing(NamedTuple):
+    """How an entity stands in the state: what the next payment would meet."""
+
+    features: dict[str, float | None]
+    lists: list[tuple[str, str]]  # name and kind
+    flagged_since_ms: int | None
+    profile: dict[str, float | str]
+
+
+async def standing(server: Server, entity_type: str, entity_id: str, now_ms: int) -> Standing:
+    """How an entity stands at a time; `Refusal` (503) while nothing can be decided."""
+    pipeline = server.runner.pipeline
     id_hash = hash_text(entity_id, pipeline.seed)
-    lists = pipeline.reference.lists.of(entity_type, id_hash, now_ms)
+
+    def ask() -> Standing:
+        reference = pipeline.reference
+        since = int(reference.flags.since(entity_type, np.array([id_hash]), np.array([now_ms]))[0])
+        found = pipeline.engine.observe(entity_type, entity_id, now_ms)
+        return Standing(
+            {name: None if math.isnan(value) else value for name, value in found.items()},
+            reference.lists.of(entity_type, id_hash, now_ms),
+            None if since == NEVER else since,
+            reference.profiles.attributes(entity_type, id_hash),
+        )
+
+    return await server.decider.look(ask)
+
+
+async def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, Any]:
+    """What is known of one entity."""
+    now_ms = server.clock.now_ms()
+    state = await standing(server, entity_type, entity_id, now_ms)
     return {
         "entity_type": entity_type,
         "entity_id": entity_id,
-        "lists": [ListMembership(name, kind) for name, kind in lists],
-        "flagged_since_ms": _flagged_since(server, entity_type, id_hash, now_ms),
-        "as_of_ms": last["event_time_ms"] if last else None,
-        "features": _features(server, entity_type, last["offset"]) if last else None,
-        "recent": [msgspec.Raw(shown) for shown in _kept(server, rows)],
+        "lists": [ListMembership(name, kind) for name, kind in state.lists],
+        "flagged_since_ms": state.flagged_since_ms,
+        "as_of_ms": now_ms,
+        "features": state.features,
+        "recent": await asyncio.to_thread(_recent, server, entity_type, entity_id),
     }
+
+
+def _recent(server: Server, entity_type: str, entity_id: str) -> list[msgspec.Raw]:
+    query = DecisionQuery(entity=entity_type, entity_id=entity_id, limit=_RECENT)
+    return [msgspec.Raw(shown) for shown in _kept(server, server.lake.decisions(query).to_pylist())]
 
 
 def _kept(server: Server, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
@@ -143,17 +177,3 @@ def _kept(server: Server, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
             payment = Payment(*(row[name] for name in Payment.__struct_fields__))
             answer = server.answers.encode_one(found.batch, found.row)
             yield b'{"decision":%b,"transaction":%b}' % (answer, _ENCODER.encode(payment))
-
-
-def _features(server: Server, entity_type: str, offset: int) -> dict[str, float | None] | None:
-    found = server.stored.decision_at(offset)
-    if found is None:
-        return None
-    features = found.batch.row(found.row).features
-    return {name: value for name, value in features.items() if name.startswith(f"{entity_type}.")}
-
-
-def _flagged_since(server: Server, entity_type: str, id_hash: int, now_ms: int) -> int | None:
-    flags = server.runner.pipeline.reference.flags
-    since = int(flags.since(entity_type, np.array([id_hash]), np.array([now_ms]))[0])
-    return None if since == NEVER else since

@@ -61,10 +61,9 @@ async def entity(
     entity_type: Annotated[str, Path(pattern=_ENTITY)],
     entity_id: Annotated[str, Path(**_ID)],
 ) -> Response:
-    """What is known of one entity: lists, flag, features as of its last payment, recent decisions."""
+    """What is known of one entity: lists, flag, features as of now, recent decisions."""
     _no_card(entity_id)
-    found = await asyncio.to_thread(reading.entity, server_of(request), entity_type, entity_id)
-    return as_json(found)
+    return as_json(await reading.entity(server_of(request), entity_type, entity_id))
 
 
 @router.get("/v1/stream", tags=["decisions"])

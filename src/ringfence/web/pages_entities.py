@@ -23,6 +23,7 @@ from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
+    from ringfence.web.portrait import Portrait
 
 router = APIRouter()
 _POINTS: Final = 1000
@@ -36,15 +37,16 @@ async def entity(request: Request, entity_type: EntityType, entity_id: EntityId)
     """One entity."""
     demand(request, Role.ANALYST)
     _no_card(entity_id)
-    values = await asyncio.to_thread(_entity, dashboard_of(request), entity_type, entity_id)
+    dashboard = dashboard_of(request)
+    portrait = await portrait_of(dashboard.server, entity_type, entity_id)
+    values = await asyncio.to_thread(_entity, dashboard, entity_type, entity_id, portrait)
     return render(request, "entity.html", values)
 
 
-def _entity(dashboard: Dashboard, entity_type: str, entity_id: str) -> dict[str, Any]:
+def _entity(dashboard: Dashboard, entity_type: str, entity_id: str, portrait: Portrait) -> dict[str, Any]:
     freshen(dashboard)
     wanted = Wanted(terms=(Term(entity_type, entity_id),))
     found = dashboard.finder.find(wanted, _RECENT)
-    portrait = portrait_of(dashboard, entity_type, entity_id, found.rows)
     if not found.total and portrait.is_blank:
         raise Stop(404, f"No payment names a {entity_type} with this id, and nothing else is known of it.")
     points = dashboard.finder.points(wanted, _POINTS)

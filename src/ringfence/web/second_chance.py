@@ -67,7 +67,7 @@ def _lines(events: EventBatch) -> list[bytes]:
     return [msgspec.json.encode(event_json(events, row)) for row in range(len(events))]
 
 
-def _outcome(results: list[Result]) -> str:
+def _outcome(results: Sequence[Result]) -> str:
     if any(result.status == 409 for result in results):
         return "conflict"
     if any(result.status >= 400 for result in results):
