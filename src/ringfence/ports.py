@@ -32,6 +32,9 @@ DECISIONS = "decisions"
 FLAG_MATCHES = "flag_matches"
 """Topic of transactions that a flag turned out to cover after they had been decided."""
 
+DRIFT = "drift"
+"""Topic of alerts that payments no longer look as a model's training did."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ringfence.api import (
     describe,
+    routes_drift,
     routes_events,
     routes_health,
     routes_lists,
@@ -73,7 +74,15 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.server = server
-    for module in (routes_events, routes_read, routes_rules, routes_lists, routes_models, routes_health):
+    for module in (
+        routes_events,
+        routes_read,
+        routes_rules,
+        routes_lists,
+        routes_models,
+        routes_drift,
+        routes_health,
+    ):
         app.include_router(module.router)
     document = describe.document(app)
     app.add_route("/openapi.json", lambda _request: Response(document, media_type="application/json"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body
+from ringfence.api.routes_drift import DriftAlerts, DriftPage
 from ringfence.api.routes_models import ModelState, ModelStates, Promotion, Retirement
+from ringfence.learning.drift_alerts import DriftAlert
 
-STRUCTS: Final = (ModelState, ModelStates, Promotion, Retirement)
+STRUCTS: Final = (ModelState, ModelStates, Promotion, Retirement, DriftAlert, DriftAlerts, DriftPage)
 """Whose schemas the document needs."""
 
 _STATES: Final = {
@@ -28,10 +30,28 @@ _CHANGED: Final = (
     (*BODY, 404, 409, *ASKED),
 )
 
+_DRIFT: Final = {
+    "day_ms": 1706659200000,
+    "model": "6d1e63a0c2f9b417",
+    "input": "amount",
+    "index": 0.41,
+    "threshold": 0.25,
+    "payments": 9120,
+}
+_PAGE: Final = {"alerts": [_DRIFT], "next_offset": 1}
+
 CONTRACT: Final[Contract] = {
     ("get", "/v1/models"): ({"200": json_answer("ModelStates", "All of them.", example=_STATES)}, ASKED),
     ("post", "/v1/models/{version}/promotion"): _CHANGED,
     ("post", "/v1/models/{version}/retirement"): _CHANGED,
+    ("get", "/v1/drift"): (
+        {"200": json_answer("DriftPage", "All from there on.", example=_PAGE)},
+        (400, 422, *ASKED),
+    ),
+    ("post", "/v1/drift"): (
+        {"200": json_answer("DriftPage", "Those that were not known yet.", example=_PAGE)},
+        (*BODY, *ASKED),
+    ),
 }
 """Answers and refusals of each route."""
 
@@ -40,5 +60,6 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "Promotion", {"role": "rollout", "share": 0.1, "by": "customer", "note": "a tenth to begin with"}
     ),
     "/v1/models/{version}/retirement": json_body("Retirement", {"note": "too many alerts"}),
+    "/v1/drift": json_body("DriftAlerts", {"alerts": [_DRIFT]}),
 }
 """Bodies by path."""

@@ -168,7 +168,7 @@ def _needed(method: str, path: str) -> tuple[Role, ...]:
         return ()
     if method in ("GET", "HEAD"):
         return (Role.ANALYST,)
-    if path.startswith("/v1/models"):
+    if path.startswith(("/v1/models", "/v1/drift")):
         return (Role.ADMIN,)
     if path.startswith(_OF_ANALYSTS):
         return (Role.ANALYST,)

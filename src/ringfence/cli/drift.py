@@ -6,19 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+import numpy as np
 import typer
 
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.lock import InUseError
 from ringfence.cli import options, screen
 from ringfence.cli.evaluate import Model, latest_label_ms
 from ringfence.cli.histories import Wanted
+from ringfence.cli.models import Key, Url, ask
 from ringfence.cli.scoring import model_named, scored_by
+from ringfence.compose import SystemClock
 from ringfence.errors import InputError
 from ringfence.features.spec import parse_duration_ms
 from ringfence.learning.drift import Day, Reference, by_day
+from ringfence.learning.drift_alerts import SCORE, DriftAlert, alerts_of, drifted, record
+from ringfence.ports import DRIFT
 from ringfence.scoring.manifest import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ringfence.cli.scoring import Scored
 
 EXIT_DRIFTED = 5
 
@@ -43,12 +52,17 @@ def drift(
         Path | None,
         typer.Option(help="Write the last day as Prometheus metrics.", metavar="FILE.prom"),
     ] = None,
+    url: Url = None,
+    key: Key = None,
     json: options.Json = False,
 ) -> None:
     """Compare every day with the training: stability of the score and of each input, nulls, recall.
 
     An index below 0.1 is nothing, from 0.25 on the model no longer sees what it was trained on. Exit code 5
     says that the last day has the score or an input at or above the threshold.
+
+    Of a data folder, what is over the threshold becomes alerts in the topic drift of its log, one per input
+    and day however often it is found; while a server has the folder open, --url lets the server write them.
 
     Example: ringfence drift models/first payments.parquet --mapping handbook
     """
@@ -68,21 +82,51 @@ def drift(
             f"no day has {min_payments} payments to compare: take a longer history, or a lower --min-payments"
         )
     if metrics is not None:
-        metrics.write_text(prometheus(artifact.digest, days[-1]), "utf-8")
-    _show(artifact.digest, days, threshold, json=json)
+        metrics.write_text(prometheus(artifact.digest, days[-1], quality(scored)), "utf-8")
+    alerts = alerts_of(artifact.digest, days, threshold)
+    if url is not None:
+        _say_recorded(msgspec.convert(ask(url, key, "/v1/drift", {"alerts": alerts}), _Told).alerts)
+    elif not sources and alerts:
+        _record(options.folder(data), alerts)
+    _show(artifact.digest, days, threshold, quality(scored), json=json)
     if drifted(days[-1], threshold):
         raise typer.Exit(EXIT_DRIFTED)
 
 
-def drifted(day: Day, threshold: float) -> dict[str, float]:
-    """What is at or above the threshold, worst first."""
-    found = {name: value for name, value in {"score": day.score, **day.inputs}.items() if value >= threshold}
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+class _Told(msgspec.Struct):
+    alerts: list[DriftAlert]
 
 
-def prometheus(version: str, day: Day) -> str:
-    """The day's indices in Prometheus' text format."""
-    names = {"score": day.score, **day.inputs}
+def _record(folder: Path, alerts: list[DriftAlert]) -> None:
+    try:
+        store = Store.open(folder)
+    except InUseError:
+        screen.say(
+            f"{len(alerts)} alerts are not in the log: a server has {folder} open, --url lets it write them"
+        )
+        return
+    with store:
+        _say_recorded(record(store.log, alerts, SystemClock().now_ms()))
+
+
+def _say_recorded(fresh: list[DriftAlert]) -> None:
+    if fresh:
+        screen.say(f"{len(fresh)} new alerts in the topic {DRIFT} of the log")
+
+
+def quality(scored: Scored) -> dict[str, int]:
+    """What is wrong with the data itself: records nobody could read, labels of nothing, unknown amounts."""
+    return {
+        "unreadable_records": scored.bad,
+        "unmatched_labels": scored.data.unmatched,
+        "payments_without_amount": int(np.isnan(scored.data.amount).sum()),
+        "payments_of_nobody": int((scored.data.entity == 0).sum()),
+    }
+
+
+def prometheus(version: str, day: Day, quality: dict[str, int]) -> str:
+    """The day's indices, and the data's counters, in Prometheus' text format."""
+    names = {SCORE: day.score, **day.inputs}
     lines = [
         "# HELP ringfence_drift_index Population stability index against the training of the model.",
         "# TYPE ringfence_drift_index gauge",
@@ -90,10 +134,14 @@ def prometheus(version: str, day: Day) -> str:
     for name, value in names.items():
         label = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         lines.append(f'ringfence_drift_index{{model="{version}",input="{label}"}} {value:.6g}')
+    for name, count in quality.items():
+        lines += [f"# TYPE ringfence_{name} gauge", f"ringfence_{name} {count}"]
     return "\n".join(lines) + "\n"
 
 
-def _show(version: str, days: Sequence[Day], threshold: float, *, json: bool) -> None:
+def _show(
+    version: str, days: Sequence[Day], threshold: float, quality: dict[str, int], *, json: bool
+) -> None:
     if json:
         told = [
             {
@@ -103,7 +151,7 @@ def _show(version: str, days: Sequence[Day], threshold: float, *, json: bool) ->
             }
             for day in days
         ]
-        screen.show_json({"version": version, "threshold": threshold, "days": told})
+        screen.show_json({"version": version, "threshold": threshold, "days": told, "quality": quality})
         return
     rows = []
     for day in days:
@@ -114,7 +162,7 @@ def _show(version: str, days: Sequence[Day], threshold: float, *, json: bool) ->
                 day.payments,
                 f"{day.score:.3f}",
                 f"{worst[1]:.3f} {worst[0]}",
-                len([name for name in drifted(day, threshold) if name != "score"]),
+                len([name for name in drifted(day, threshold) if name != SCORE]),
                 len(day.null_shares),
                 day.frauds,
                 None if day.recall is None else f"{day.recall:.2f}",
@@ -122,6 +170,9 @@ def _show(version: str, days: Sequence[Day], threshold: float, *, json: bool) ->
         )
     columns = ["day", "payments", "score", "worst input", "inputs over", "more nulls", "frauds", "recall"]
     screen.show_table(columns, rows, ["payments", "score", "inputs over", "more nulls", "frauds", "recall"])
+    for what, count in quality.items():
+        if count:
+            screen.show(f"{count:,} {what.replace('_', ' ')}")
     alerts = drifted(days[-1], threshold)
     if alerts:
         said = ", ".join(f"{name} {value:.2f}" for name, value in list(alerts.items())[:6])

@@ -159,6 +159,7 @@ def _of_store(wanted: Wanted, store: Store, tell: screen.Tell) -> _Open:
         tell(done, total, "")
 
     seed, origin = store.meta.hash_seed, str(store.folder)
+    bad = [sum(waiting for _, waiting in store.quarantine.counts().values())]
     spec = _spec(wanted)
     if spec is None and wanted.wide:
         log = (codec.decode(batch.payload) for batch in store.log.read(EVENTS))
@@ -167,13 +168,13 @@ def _of_store(wanted: Wanted, store: Store, tell: screen.Tell) -> _Open:
             raise InputError(f"{origin} holds no payments yet: `ringfence run` takes them in")
         spec = wide_spec(fields)
     if spec is not None:
-        return _Open((Passed(events) for events, _ in paired(store.log, progress)), spec, origin, seed)
+        return _Open((Passed(events) for events, _ in paired(store.log, progress)), spec, origin, seed, bad)
     in_use = _in_use(store)
     passed = (
         Passed(events, None if stored is None else _stored(stored, in_use))
         for events, stored in paired(store.log, progress)
     )
-    return _Open(passed, in_use, origin, seed)
+    return _Open(passed, in_use, origin, seed, bad)
 
 
 def _in_use(store: Store) -> FeatureSpec:

@@ -229,7 +229,7 @@ def promote(
     if url is not None:
         role = "challenger" if challenger else "champion" if share is None else "rollout"
         body = {"role": role, "share": share, "by": by, "note": note}
-        _ask(url, key, f"/v1/models/{artifact.digest}/promotion", body)
+        ask(url, key, f"/v1/models/{artifact.digest}/promotion", body)
     else:
 
         def change(desk: ModelDesk, signed: Signed) -> None:
@@ -260,7 +260,7 @@ def retire(
     """
     digest = _registry(data, None).find(model)
     if url is not None:
-        _ask(url, key, f"/v1/models/{digest}/retirement", {"note": note})
+        ask(url, key, f"/v1/models/{digest}/retirement", {"note": note})
     else:
         _change(data, features, rules, note, lambda desk, signed: desk.retire(digest, signed))
     screen.say(f"{digest} is retired.")
@@ -276,10 +276,12 @@ def _change(data: Path | None, features: Path | None, rules: Path | None, note: 
         change(session.model_desk(), Signed(getpass.getuser(), SystemClock().now_ms(), note))
 
 
-def _ask(url: str, key: str | None, path: str, body: dict[str, Any]) -> None:
-    headers = {"authorization": f"Bearer {key}"} if key else {}
+def ask(url: str, key: str | None, path: str, body: dict[str, Any]) -> Any:
+    """What a server answers to a change of definitions; `InputError` with what it says against it."""
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
     try:
-        answer = httpx.post(url.rstrip("/") + path, json=body, headers=headers, timeout=30)
+        content = msgspec.json.encode(body)
+        answer = httpx.post(url.rstrip("/") + path, content=content, headers=headers, timeout=30)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise InputError(f"{url} does not answer ({error}): is the server running?") from error
     if answer.is_error:
@@ -288,6 +290,7 @@ def _ask(url: str, key: str | None, path: str, body: dict[str, Any]) -> None:
         except (ValueError, KeyError, TypeError):
             detail = answer.reason_phrase
         raise InputError(f"the server says {answer.status_code}: {detail}")
+    return answer.json()
 
 
 def _registry(data: Path | None, registry: str | None) -> ModelRegistry:

@@ -27,11 +27,12 @@ _ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Payments of a history with a model's probabilities, in order."""
+    """Payments of a history with a model's probabilities, in order; `bad` records could not be read."""
 
     artifact: Artifact
     data: Dataset
     probability: NDArray[np.float64]
+    bad: int = 0
 
 
 def model_named(name: str, data: Path | None) -> Artifact:
@@ -56,4 +57,4 @@ def scored_by(artifact: Artifact, wanted: Wanted, what: str) -> Scored:
         scorer.score(np.ascontiguousarray(data.matrix(rows[at : at + _ROWS], manifest.inputs)))
         for at in range(0, len(rows), _ROWS)
     ]
-    return Scored(artifact, data, np.concatenate(parts))
+    return Scored(artifact, data, np.concatenate(parts), found.bad)

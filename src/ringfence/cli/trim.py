@@ -11,7 +11,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.errors import InputError
 from ringfence.features.spec import parse_duration_ms
-from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, EventLog
+from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, EventLog
 
 
 def trim(
@@ -31,7 +31,7 @@ def trim(
         if not snapshots:
             raise InputError("there is no snapshot to go on from yet: run some payments first, then trim")
         newest_ms = max((batch.last_time_ms for batch in store.log.read(EVENTS)), default=0)
-        limits = {EVENTS: min(snapshots), DECISIONS: None, FLAG_MATCHES: None}
+        limits = {EVENTS: min(snapshots), DECISIONS: None, FLAG_MATCHES: None, DRIFT: None}
         rows = []
         for topic, limit in limits.items():
             before = _older(store.log, topic, newest_ms - keep_ms, limit)

@@ -137,8 +137,8 @@ def _late(train: Part, data: Dataset) -> str:
         return ""
     days = data.maturity_ms / 86_400_000
     return (
-        f". {late:,} earlier payments are labelled fraud, but only after the test period begins, as labels come "
-        f"{days:.3g} days after their payment: if they were known sooner, say --label-delay (0s for at once)"
+        f". {late:,} earlier payments are labelled fraud, but only after the test period begins, as labels "
+        f"come {days:.3g} days after their payment: if known sooner, say --label-delay (0s: at once)"
     )
 
 

@@ -1,0 +1,109 @@
+"""Drift over its threshold as events of the log: one per model, input and day, however often found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import pyarrow as pa
+
+from ringfence.ports import DRIFT, LogBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ringfence.learning.drift import Day
+    from ringfence.ports import EventLog
+
+SCORE: Final = "score"
+"""Stands for the model's own score among the inputs."""
+
+_SCHEMA: Final = pa.schema(
+    [
+        ("event_id", pa.string()),
+        ("found_ms", pa.int64()),
+        ("day_ms", pa.int64()),
+        ("model", pa.string()),
+        ("input", pa.string()),
+        ("index", pa.float64()),
+        ("threshold", pa.float64()),
+        ("payments", pa.int64()),
+    ]
+)
+
+
+class DriftAlert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An input, or the score, of a model that was unlike its training on a day.
+
+    Attributes:
+        day_ms: beginning of the UTC day.
+        model: version of the model.
+        index: population stability index, at or over `threshold`.
+    """
+
+    day_ms: int
+    model: str
+    input: str
+    index: float
+    threshold: float
+    payments: int
+
+    @property
+    def event_id(self) -> str:
+        """The same for the same model, input and day.
+
+        >>> DriftAlert(86_400_000, "3f2a", "amount", 0.4, 0.25, 900).event_id
+        'drift-3f2a-1-amount'
+        """
+        return f"drift-{self.model}-{self.day_ms // 86_400_000}-{self.input}"
+
+
+def drifted(day: Day, threshold: float) -> dict[str, float]:
+    """What is at or above the threshold, worst first."""
+    found = {name: value for name, value in {SCORE: day.score, **day.inputs}.items() if value >= threshold}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def alerts_of(model: str, days: Iterable[Day], threshold: float) -> list[DriftAlert]:
+    """Every alert of these days, oldest day first."""
+    return [
+        DriftAlert(day.day_ms, model, name, index, threshold, day.payments)
+        for day in days
+        for name, index in drifted(day, threshold).items()
+    ]
+
+
+def record(log: EventLog, alerts: Sequence[DriftAlert], now_ms: int) -> list[DriftAlert]:
+    """Append those that the log does not hold yet, durable on return; returns them."""
+    known = {event_id for batch in log.read(DRIFT) for event_id in _table(batch)["event_id"].to_pylist()}
+    fresh = [alert for alert in alerts if alert.event_id not in known]
+    if fresh:
+        rows = [
+            {**msgspec.structs.asdict(one), "event_id": one.event_id, "found_ms": now_ms} for one in fresh
+        ]
+        times = [one.day_ms for one in fresh]
+        payload = _encoded(pa.Table.from_pylist(rows, _SCHEMA))
+        log.append([LogBatch(DRIFT, log.end_offset(DRIFT), len(rows), min(times), max(times), payload)])
+    return fresh
+
+
+def recorded(log: EventLog, offset: int = 0) -> list[DriftAlert]:
+    """The alerts from an offset on, in the order in which they were found."""
+    names = DriftAlert.__struct_fields__
+    return [
+        DriftAlert(**{name: row[name] for name in names})
+        for batch in log.read(DRIFT, offset)
+        for row in _table(batch).to_pylist()[max(offset - batch.base_offset, 0) :]
+    ]
+
+
+def _table(batch: LogBatch) -> pa.Table:
+    with pa.ipc.open_stream(batch.payload) as reader:
+        return reader.read_all()
+
+
+def _encoded(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
