@@ -3,14 +3,19 @@
     .venv/bin/python -m benchmarks.scoring
 
 Beside our compiled forest: LightGBM's own predict, and ONNX Runtime on the artifact's graph, each on one
-thread as ours is. All are timed in each round, so that a busy minute meets all of them. Then the reasons:
-exact TreeSHAP.
+thread as ours is. All are timed in each round, so that a busy minute meets all of them. Where `make
+bench-setup` has installed them, forests of others are timed right after, in a process of their own, on the
+same model: lleaves (LLVM), treelite (its interpreter) and tl2cgen (C). Then the reasons: exact TreeSHAP.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -27,6 +32,7 @@ from ringfence.scoring.manifest import Calibration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ROOT = Path(__file__).parents[1]
 WIDTH = 60
 SIZES = (1, 8, 32, 256, 4096, 16384)
 
@@ -65,6 +71,34 @@ def microseconds(
     return {name: 1e6 * median(seconds) for name, seconds in taken.items()}
 
 
+class Others:
+    """Forests that are compiled by other libraries, in the environment that `make bench-setup` makes."""
+
+    def __init__(self, trained: lightgbm.Booster, rng: np.random.Generator) -> None:
+        self.names: list[str] = []
+        python = ROOT / ".bench-venv" / "bin" / "python"
+        if not python.exists():
+            return
+        self._folder = tempfile.TemporaryDirectory()
+        model, rows = f"{self._folder.name}/model.txt", f"{self._folder.name}/rows.npy"
+        trained.save_model(model)
+        inputs = rng.normal(size=(max(SIZES), WIDTH))
+        inputs[rng.random(inputs.shape) < 0.05] = np.nan
+        np.save(rows, inputs)
+        command = [python, ROOT / "benchmarks" / "contestants" / "forests.py", model, rows]
+        self._worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.names = json.loads(self._worker.stdout.readline())
+
+    def microseconds(self, rows: int, rounds: int) -> dict[str, float]:
+        """Per row, by library."""
+        if not self.names:
+            return {}
+        self._worker.stdin.write(f"{rows} {rounds}\n")
+        self._worker.stdin.flush()
+        found = json.loads(self._worker.stdout.readline())
+        return {name: found[name] for name in self.names}
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--trees", type=int, default=200)
@@ -75,6 +109,7 @@ def main() -> None:
     forest, calibration = Forest(arrays.arrays(), WIDTH), Calibration()
     graph = OnnxGraph(forest_graph(arrays, WIDTH, calibration), WIDTH)
     rng = np.random.default_rng(1)
+    others = Others(trained, rng)
     print(report.machine())
     print(report.versions("lightgbm", "onnxruntime", "numba", "numpy"))
     rows = []
@@ -91,9 +126,11 @@ def main() -> None:
             },
             chosen.rounds,
         )
-        ratios = [f"{found[name] / found['ours']:.1f}x" for name in ("onnx", "lightgbm")]
+        found |= others.microseconds(size, chosen.rounds)
+        ratios = [f"{found[name] / found['ours']:.1f}x" for name in found if name != "ours"]
         rows.append([f"{size:,}", *(f"{value:.2f}" for value in found.values()), *ratios])
-    columns = ["rows", "ours", "ONNX Runtime", "LightGBM", "ONNX/ours", "LightGBM/ours"]
+    names = ["ONNX Runtime", "LightGBM", *others.names]
+    columns = ["rows", "ours", *names, *(f"{name} / ours" for name in names)]
     report.show(f"Scoring, microseconds a row, {forest}", columns, rows)
     explained = []
     for size in (1, 64):

@@ -106,3 +106,17 @@ def test_ten_rows_are_not_enough(ringfence, payments, project):
     ended = ringfence("train", "ten.csv", "-m", payments / "till.toml")
     assert ended.code == 2
     assert "payments to learn from" in ended.err
+
+
+def test_two_models_are_compared_on_the_same_payments_of_the_log(ringfence, payments, project):
+    ringfence("run", payments / "till.csv", "-m", payments / "till.toml")
+    for name, more in (("good", ()), ("poor", ("--algorithm", "isolation_forest"))):
+        assert ringfence("train", "--name", name, *more, *QUICK).code == 0
+        assert ringfence("models", "import", f"models/{name}").code == 0
+    found = ringfence("models", "compare", "poor", "good", "--on-log", "--json")
+    assert found.code == 0, found.err
+    gain = found.json["difference"]["average_precision"]
+    values = [one["average_precision"]["value"] for one in found.json["metrics"].values()]
+    assert gain["value"] == pytest.approx(values[1] - values[0])
+    assert gain["low"] > 0
+    assert "Beyond chance: auc" in ringfence("models", "compare", "poor", "good", "--on-log").out

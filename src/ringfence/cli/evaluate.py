@@ -63,13 +63,13 @@ def evaluate(
     """
     wanted = Wanted(sources or [], data, mapping, label_delay, fmt, rules=rules)
     first = scored_by(model_named(model, data), wanted, "measuring")
-    period = _period(first, since, until, maturity, drop_known=drop_known_victims)
-    contestants = {"model": _contestant(first, period)}
+    period = period_of(first, since, until, maturity, drop_known=drop_known_victims)
+    contestants = {"model": contestant(first, period)}
     if first.data.points is not None and first.data.outcome is not None:
         contestants["rules"] = Contestant(first.data.points[period.rows], first.data.outcome[period.rows])
     if against is not None:
         other = scored_by(model_named(against, data), wanted, "measuring for the other model")
-        contestants[other.artifact.manifest.name + " " + other.artifact.digest] = _contestant(other, period)
+        contestants[other.artifact.manifest.name + " " + other.artifact.digest] = contestant(other, period)
     measured = figures(first.data, period, contestants, first.artifact.manifest.costs)
     if json:
         screen.show_json(
@@ -94,9 +94,15 @@ def evaluate(
     show_figures(measured)
 
 
-def _period(
-    scored: Scored, since: str | None, until: str | None, maturity: str | None, *, drop_known: bool
+def period_of(
+    scored: Scored,
+    since: str | None = None,
+    until: str | None = None,
+    maturity: str | None = None,
+    *,
+    drop_known: bool = False,
 ) -> Part:
+    """Payments with mature labels, after the model's last unless said. `InputError` without both kinds."""
     data = scored.data
     wait_ms = data.maturity_ms if maturity is None else parse_duration_ms(maturity)
     start_ms = options.parse_time_ms(since, "--since")
@@ -126,6 +132,7 @@ def latest_label_ms(data: Dataset) -> int:
     return max(int(data.time_ms.max()), int(known.max(initial=0)))
 
 
-def _contestant(scored: Scored, period: Part) -> Contestant:
+def contestant(scored: Scored, period: Part) -> Contestant:
+    """The model on these payments, with the outcomes of its bands."""
     probability = scored.probability[period.rows]
     return Contestant(probability, outcomes_of(probability, scored.artifact.manifest.bands))

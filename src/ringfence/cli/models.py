@@ -111,14 +111,28 @@ def compare(
     other: Annotated[str, typer.Argument(help="The model to compare it with.", metavar="OTHER")],
     data: options.Data = None,
     registry: Registry = None,
+    on_log: Annotated[
+        bool,
+        typer.Option(
+            "--on-log", help="Both on the same payments: those of the data folder with mature labels."
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Show the figures of two models side by side, each on its own test span, and how their inputs differ.
 
-    Example: ringfence models compare cards 3f2a
+    With --on-log both score the same payments, which the log has labels for, made after what either of them
+    knew; the last column is what the second has more, with the interval of the difference.
+
+    Example: ringfence models compare cards 3f2a --on-log
     """
     place = _registry(data, registry)
     first, second = _find(place, one), _find(place, other)
+    if on_log:
+        from ringfence.cli.comparing import compare_on_log  # noqa: PLC0415 (it loads all of learning)
+
+        compare_on_log(first, second, data, json=json)
+        return
     pair = (first.manifest, second.manifest)
     names = list(dict.fromkeys(name for each in pair for name in each.metrics))
     inputs = [set(each.inputs) for each in pair]

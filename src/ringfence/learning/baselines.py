@@ -53,8 +53,9 @@ def fit_linear(learned: Sample) -> Linear:
     """With an L2 penalty; null becomes the median."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (an optional extra)
 
-    fill = _medians(learned.inputs)
-    known = np.where(np.isnan(learned.inputs), fill, learned.inputs)
+    inputs = learned.inputs.astype(np.float64)
+    fill = _medians(inputs)
+    known = np.where(np.isnan(inputs), fill, inputs)
     mean = np.average(known, axis=0, weights=learned.weight)
     deviation = np.sqrt(np.average((known - mean) ** 2, axis=0, weights=learned.weight))
     scale = np.where(deviation > 0, deviation, 1.0)

@@ -47,7 +47,7 @@ _FEWEST_MEMBERS, _MOST_MEMBERS = 1, 5
 class Sample:
     """Rows to learn from or to be judged on: inputs (n, k), fraud, and how many payments each stands for."""
 
-    inputs: NDArray[np.float64]
+    inputs: NDArray[np.float32]
     fraud: NDArray[np.bool_]
     weight: Floats
     amount: Floats
@@ -72,7 +72,8 @@ def sample(data: Dataset, part: Part, names: Sequence[str], most_good: int = GOO
         keep = np.sort(np.concatenate([np.flatnonzero(part.fraud), drawn]))
         weight[good] = len(good) / most_good
     rows = part.rows[keep]
-    return Sample(data.matrix(rows, names), part.fraud[keep], weight[keep], np.nan_to_num(data.amount[rows]))
+    inputs = data.matrix(rows, names, np.float32)
+    return Sample(inputs, part.fraud[keep], weight[keep], np.nan_to_num(data.amount[rows]))
 
 
 def members_for(frauds: int) -> int:
@@ -105,7 +106,7 @@ def _grown(table: Any, parameters: dict[str, Any], seed: int, after_tree: Any = 
     return lgb.train(settings, table, int(parameters["trees"]), callbacks=callbacks)
 
 
-def log_odds(boosters: Sequence[Any], inputs: NDArray[np.float64]) -> Floats:
+def log_odds(boosters: Sequence[Any], inputs: NDArray[Any]) -> Floats:
     """Mean raw score of the boosters, float64 (n,)."""
     total = np.zeros(len(inputs))
     for booster in boosters:

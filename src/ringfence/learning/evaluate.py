@@ -9,7 +9,7 @@ import numpy as np
 
 from ringfence.learning.baselines import fit_isolation, fit_linear
 from ringfence.learning.boosting import sample
-from ringfence.learning.metrics import DAY_MS, Ranking, measure_all
+from ringfence.learning.metrics import DAY_MS, Ranking, differences, drawn, measure_all
 from ringfence.learning.money import outcome_costs, outcomes_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,20 @@ def figures(
         more = {} if one.outcome is None else at_bands(ranking, _in_order(one), costs)
         found[name] = measure_all(ranking, more, rounds=rounds, seed=seed)
     return found
+
+
+def gained(
+    data: Dataset, part: Part, one: Contestant, other: Contestant, costs: Costs, *, rounds: int = 100
+) -> dict[str, Metric]:
+    """How much more of every measure the second contestant has, both over the same draws of entities."""
+    found = []
+    for each in (one, other):
+        ranking = Ranking.of(
+            each.score, part.fraud, data.amount[part.rows], data.entity[part.rows], data.time_ms[part.rows]
+        )
+        more = {} if each.outcome is None else at_bands(ranking, _in_order(each), costs)
+        found.append(drawn(ranking, more, rounds=rounds))
+    return differences(*found)
 
 
 def at_bands(ranking: Ranking, outcome: NDArray[np.int8], costs: Costs) -> dict[str, Measure]:
@@ -100,13 +114,12 @@ def compared(data: Dataset, trained: Trained) -> dict[str, Contestant]:
         found["rules"] = Contestant(data.points[part.rows], data.outcome[part.rows])
     if trained.plan.quick:
         return found
-    inputs = data.matrix(part.rows, names)
     if trained.plan.algorithm == "lightgbm":
         linear = fit_linear(sample(data, trained.train, names, most_good=_BASELINE_ROWS))
-        found["logistic"] = Contestant(linear.log_odds(inputs))
+        found["logistic"] = Contestant(data.scored(linear.log_odds, part.rows, names))
     if trained.plan.algorithm != "isolation_forest":
         grown = fit_isolation(data.matrix(_few(trained.train.rows), names))
-        found["isolation_forest"] = Contestant(grown.novelty(inputs))
+        found["isolation_forest"] = Contestant(data.scored(grown.novelty, part.rows, names))
     return found
 
 

@@ -79,11 +79,11 @@ class Collected:
 
     spec: FeatureSpec
     rows: int = 0
-    features: list[NDArray[np.float64]] = field(default_factory=list)
+    features: list[NDArray[np.float32]] = field(default_factory=list)
     times: list[NDArray[np.int64]] = field(default_factory=list)
     transactions: list[NDArray[np.int64]] = field(default_factory=list)
     entities: dict[str, list[NDArray[np.int64]]] = field(default_factory=lambda: defaultdict(list))
-    numbers: dict[str, list[tuple[int, NDArray[np.float64]]]] = field(
+    numbers: dict[str, list[tuple[int, NDArray[np.float32]]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     words: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
@@ -144,20 +144,20 @@ def walk(
 def _keep(
     kept: Collected, payments: EventBatch, columns: Columns, seed: int, wanted: frozenset[str] | None
 ) -> None:
-    kept.features.append(columns.features)
+    kept.features.append(columns.features.astype(np.float32))
     kept.times.append(payments.event_time_ms)
     kept.transactions.append(payments.hashes("transaction_id", seed))
     for entity in ENTITIES:
         kept.entities[entity].append(payments.hashes(f"{entity}_id", seed))
     for name in EVENT_NUMBERS:
-        kept.numbers[name].append((kept.rows, columns.number(name)))
+        kept.numbers[name].append((kept.rows, columns.number(name).astype(np.float32)))
     for name in payments.table.schema.names:
         if not (name in CATEGORY_FIELDS or name.startswith(ATTRIBUTE_PREFIX)):
             continue
         if wanted is not None and name not in wanted:
             continue
         if not _is_text(payments.column(name).type):
-            kept.numbers[name].append((kept.rows, columns.number(name)))
+            kept.numbers[name].append((kept.rows, columns.number(name).astype(np.float32)))
             continue
         _keep_codes(kept, columns, name)
         if name.startswith(ATTRIBUTE_PREFIX):
@@ -185,7 +185,7 @@ def _keep_numbers_in_text(kept: Collected, columns: Columns, name: str) -> None:
         kept.no_numbers.add(name)
         kept.numbers.pop(name, None)
     else:
-        kept.numbers[name].append((kept.rows, values))
+        kept.numbers[name].append((kept.rows, values.astype(np.float32)))
 
 
 def _is_text(kind: Any) -> bool:

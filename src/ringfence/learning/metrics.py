@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -157,25 +157,54 @@ MEASURES: Final[Mapping[str, Measure]] = {
 }
 
 
-def measure_all(
+class Drawn(NamedTuple):
+    """A measure on all payments, and on each draw of the bootstrap; NaN where it has no meaning."""
+
+    value: float
+    draws: list[float]
+
+
+def drawn(
     ranking: Ranking, more: Mapping[str, Measure] | None = None, *, rounds: int = 100, seed: int = 0
-) -> dict[str, Metric]:
-    """Every measure with its 95 % interval over `rounds` draws of entities (and days, for card precision)."""
+) -> dict[str, Drawn]:
+    """Every measure over `rounds` draws of entities (and days, for card precision).
+
+    Two rankings of the same payments are drawn alike by the same seed.
+    """
     rng = np.random.default_rng(seed)
     measures = {**MEASURES, **(more or {})}
     _, code = np.unique(ranking.entity, return_inverse=True)
     size = int(code.max(initial=-1)) + 1
-    drawn: dict[str, list[float]] = {name: [] for name in measures}
+    draws: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(rounds):
         weight = rng.poisson(1.0, size).astype(np.float64)[code]
         if not weight.any():
             continue
         for name, act in measures.items():
-            drawn[name].append(act(ranking, weight))
-    found = {name: _metric(act(ranking, ranking.ones), drawn[name]) for name, act in measures.items()}
+            draws[name].append(act(ranking, weight))
+    found = {name: Drawn(act(ranking, ranking.ones), draws[name]) for name, act in measures.items()}
     daily = card_precision(ranking)
     means = [float(rng.choice(daily, len(daily)).mean()) for _ in range(rounds)] if len(daily) else []
-    return found | {"card_precision_100": _metric(float(daily.mean()) if len(daily) else np.nan, means)}
+    return found | {"card_precision_100": Drawn(float(daily.mean()) if len(daily) else np.nan, means)}
+
+
+def measure_all(
+    ranking: Ranking, more: Mapping[str, Measure] | None = None, *, rounds: int = 100, seed: int = 0
+) -> dict[str, Metric]:
+    """Every measure with its 95 % interval, as `drawn` draws."""
+    return {name: _metric(*one) for name, one in drawn(ranking, more, rounds=rounds, seed=seed).items()}
+
+
+def differences(one: Mapping[str, Drawn], other: Mapping[str, Drawn]) -> dict[str, Metric]:
+    """How much more the second has of each measure that both have, with the interval of paired draws."""
+    return {
+        name: _metric(
+            other[name].value - first.value,
+            [b - a for a, b in zip(first.draws, other[name].draws, strict=True)],
+        )
+        for name, first in one.items()
+        if name in other
+    }
 
 
 def _metric(value: float, draws: Any) -> Metric:

@@ -117,15 +117,15 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
     tell(0.85, "fitting on all that was known")
     fitted = learner.fit(data, learned)
     graph = fitted.graph(calibration)
-    inputs = data.matrix(test.rows, choice.names)
-    probability = fitted.probability(inputs, calibration)
-    check_agreement(graph, inputs[:_CHECKED], probability[:_CHECKED])
+    probability = data.scored(lambda inputs: fitted.probability(inputs, calibration), test.rows, choice.names)
+    check_agreement(graph, data.matrix(test.rows[:_CHECKED], choice.names), probability[:_CHECKED])
     if len(rows):
         later = ranked(data, rows, fraud, calibrated(raw, calibration))
     else:
         later = ranked(data, test.rows, test.fraud, probability)
     explained = _EXPLAINED_QUICK if plan.quick else _EXPLAINED
-    sample = inputs[np.random.default_rng(0).permutation(len(inputs))[:explained]]
+    few = test.rows[np.random.default_rng(0).permutation(len(test.rows))[:explained]]
+    sample = data.matrix(few, choice.names)
     tell(1.0, "done")
     return Trained(
         plan,
@@ -187,7 +187,7 @@ def _later(
     rows, raw, fraud = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0, np.bool_)]
     for fold in folds:
         rows.append(fold.judge.rows)
-        raw.append(learner.fit(data, fold.train).raw(data.matrix(fold.judge.rows, names)))
+        raw.append(data.scored(learner.fit(data, fold.train).raw, fold.judge.rows, names))
         fraud.append(fold.judge.fraud)
     return np.concatenate(rows), np.concatenate(raw), np.concatenate(fraud)
 
