@@ -48,7 +48,8 @@ SCHEMA: Final = pa.schema(
 
 def leading(decisions: DecisionBatch) -> pa.Table:
     """What a row takes from a decision, as it is stored."""
-    there = [name for name in _OF_DECISIONS.names if name in decisions.table.schema.names]
+    stored = frozenset(decisions.table.schema.names)
+    there = [name for name in _OF_DECISIONS.names if name in stored]
     return pa.Table.from_batches([decisions.table.select(there)]).replace_schema_metadata(None)
 
 
