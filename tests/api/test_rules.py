@@ -181,7 +181,7 @@ def test_a_check_tells_every_fault_with_its_place(api):
     [
         ({"text": "rules: [", "based_on": "head"}, 422, "invalid_rules"),
         ({"text": text(10), "based_on": "dead0000"}, 404, "not_found"),
-        ({"text": text(), "based_on": "head"}, 422, "invalid_parameter"),
+        ({"text": text(), "based_on": "head"}, 409, "nothing_to_do"),
         ({"text": text(10)}, 422, "invalid_request"),
         ({"text": text(10), "based_on": "head", "by": "me"}, 422, "invalid_request"),
         ({"text": text(10), "based_on": "head", "note": "x" * 1001}, 422, "invalid_request"),

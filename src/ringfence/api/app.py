@@ -20,6 +20,7 @@ from ringfence.api import (
     routes_models,
     routes_read,
     routes_rules,
+    routes_trials,
 )
 from ringfence.api.access_log import AccessLog
 from ringfence.api.front import Front
@@ -76,6 +77,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
     app.state.server = server
     for module in (
         routes_events,
+        routes_trials,  # before a path that takes any id
         routes_read,
         routes_rules,
         routes_lists,

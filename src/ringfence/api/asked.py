@@ -13,7 +13,7 @@ from ringfence.api.bodies import JSON, content_type, read_body
 from ringfence.api.problems import FieldError, Problem, Refusal
 from ringfence.api.routes_health import server_of
 from ringfence.errors import ConflictError, InputError, RuleError
-from ringfence.rulebook.changes import ApprovalError, StaleError, UnknownVersionError
+from ringfence.rulebook.changes import ApprovalError, NothingToDoError, StaleError, UnknownVersionError
 from ringfence.rulebook.desk import Who
 from ringfence.rulebook.difference import Difference  # noqa: TC001 (msgspec reads the annotations)
 
@@ -39,9 +39,12 @@ class StaleRefusal(Refusal):
         self.problem = StaleProblem(**msgspec.structs.asdict(self.problem), difference=error.difference)
 
 
-async def body_of(request: Request, kind: type[T]) -> T:
-    """The body as a struct; `Refusal` 400, 413, 415 or 422 (which field) where it is none."""
-    body = await raw_body(request, JSON, server_of(request).settings.body_bytes)
+async def body_of(request: Request, kind: type[T], limit: int | None = None) -> T:
+    """The body, of at most `limit` bytes, as a struct; `Refusal` 400, 413, 415 or 422 (which field).
+
+    The limit is that of one event unless given.
+    """
+    body = await raw_body(request, JSON, limit or server_of(request).settings.body_bytes)
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
@@ -84,6 +87,8 @@ def refusals() -> Iterator[None]:
     except RuleError as error:
         found = FieldError("text", "invalid_rules", str(error))
         raise Refusal(422, "invalid_rules", str(error), errors=[found]) from error
+    except NothingToDoError as error:
+        raise Refusal(409, "nothing_to_do", str(error)) from error
     except InputError as error:
         raise Refusal(422, "invalid_parameter", str(error)) from error
     except ConflictError as error:

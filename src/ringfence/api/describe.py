@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from ringfence.api import describe_models, describe_rules, examples
+from ringfence.api import describe_models, describe_rules, describe_trials, examples
 from ringfence.api.answers import DecisionAnswer
 from ringfence.api.describing import ASKED, BODY, REF, Contract, json_answer, ref, text_answer
 from ringfence.api.outcomes import Accepted
@@ -25,6 +25,7 @@ _STRUCTS: Final = (
     *(DecisionAnswer, Accepted, Problem, Details, EntityState, Page, Health, Readiness),
     *describe_rules.STRUCTS,
     *describe_models.STRUCTS,
+    *describe_trials.STRUCTS,
 )
 _PROBLEMS: Final = {
     400: "The body cannot be read.",
@@ -128,7 +129,12 @@ def _as_pattern(template: str) -> str:
     return re.sub(r"\{[a-z_]+\}", "[^/]+", whole)
 
 
-_BODIES: Final = {**examples.BODIES, **describe_rules.BODIES, **describe_models.BODIES}
+_BODIES: Final = {
+    **examples.BODIES,
+    **describe_rules.BODIES,
+    **describe_models.BODIES,
+    **describe_trials.BODIES,
+}
 _SECURITY: Final = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key (rf_...) or a JSON Web Token."}
 }
@@ -214,4 +220,5 @@ _CONTRACT: Final[Contract] = {
     ("get", "/metrics"): ({"200": text_answer("text/plain", "Figures.")}, (401, 403, 429)),
     **describe_rules.CONTRACT,
     **describe_models.CONTRACT,
+    **describe_trials.CONTRACT,
 }

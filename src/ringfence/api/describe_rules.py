@@ -88,13 +88,13 @@ CONTRACT: Final[Contract] = {
     **{
         ("post", f"/v1/rules/versions/{{digest}}/{act}"): (
             {"200": json_answer("Change", "It is on record.", example=_CHANGE)},
-            (*BODY, 404, *ASKED),
+            (*BODY, 404, 409, *ASKED),
         )
         for act in ("approve", "reject")
     },
     ("post", "/v1/rules/versions/{digest}/activate"): (
         {"200": json_answer("Activation", "It decides from this offset on.", example=_ACTIVATION)},
-        (*BODY, 404, *ASKED),
+        (*BODY, 404, 409, *ASKED),
     ),
     ("post", "/v1/rules/rollback"): (
         {"200": json_answer("Activation", "It decides from this offset on.", example=_ACTIVATION)},
@@ -146,7 +146,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         {"list": "stolen devices", "entries": [{"entity_id": "d-5", "entity_type": "device"}]},
     ),
     "/v1/lists/import": {
-        "text/csv": {"schema": {"type": "string"}, "example": "entity_id,note\nd-5,seen in three attacks\n"}
+        "text/csv": {
+            "schema": {"type": "string", "minLength": 1},
+            "example": "entity_id,note\nd-5,seen in three attacks\n",
+        }
     },
 }
 """Bodies by path."""

@@ -69,14 +69,14 @@ async def audit(
 @router.post("/v1/lists/entries")
 async def add(request: Request) -> Response:
     """Put somebody or something on a list; rules see it from the next event on."""
-    asked = await body_of(request, AddEntries)
+    asked = await body_of(request, AddEntries, server_of(request).settings.batch_bytes)
     return await _change(request, asked.list, asked.kind, asked.entries)
 
 
 @router.post("/v1/lists/removals")
 async def remove(request: Request) -> Response:
     """Take somebody or something off a list; rules see it from the next event on."""
-    asked = await body_of(request, RemoveEntries)
+    asked = await body_of(request, RemoveEntries, server_of(request).settings.batch_bytes)
     return await _change(request, asked.list, ListKind.WATCH, asked.entries, removed=True)
 
 

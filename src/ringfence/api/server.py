@@ -18,17 +18,20 @@ from ringfence.api.decider import Decider
 from ringfence.api.decoding import Decoding
 from ringfence.api.gate import Gate
 from ringfence.api.hot import expire
+from ringfence.api.jobs import Jobs
 from ringfence.api.metrics import Metrics
 from ringfence.api.outcomes import Resolver
 from ringfence.api.problems import Refusal
 from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
+from ringfence.api.trials import Trials
 from ringfence.compose import registered_rules
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
+from ringfence.ports import DRIFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ringfence.access.authoriser import Authoriser
     from ringfence.access.principal import Principal
@@ -81,6 +84,8 @@ class Server:
         self.desk = session.desk(self.asides, self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
         self.changing_models = asyncio.Lock()
+        self.jobs = Jobs()
+        self.trials = Trials(self)
         self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
         self.batches = asyncio.Semaphore(settings.most_batches)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
@@ -112,6 +117,7 @@ class Server:
         """Decide and commit what was accepted; nothing is taken any more."""
         self.ready = False
         self.hub.stop()
+        await asyncio.to_thread(self.jobs.stop)
         await self.decider.stop()
         await asyncio.to_thread(self.lake.close)
         await asyncio.to_thread(self.asides.close)
@@ -139,7 +145,7 @@ class Server:
         own = self.runner.pipeline.rules.ruleset
         return own if own.digest == digest else registered_rules(self.session.store, digest)
 
-    def _published(self, decisions: DecisionBatch, events: EventBatch, bodies: list[bytes]) -> None:
+    def _published(self, decisions: DecisionBatch, events: EventBatch, bodies: Sequence[bytes]) -> None:
         self.metrics.count(decisions)
         self.metrics.step_rows.observe(len(events))
         self.hub.publish(decisions, events, bodies)
@@ -170,6 +176,8 @@ class Server:
             "Since the newest snapshot was begun, or since the start.",
             lambda: (self.clock.now_ms() - self.runner.saved_ms) / 1000,
         )
+        log = self.session.store.log
+        watch("ringfence_drift_alerts", "Alerts of drift found so far.", lambda: log.end_offset(DRIFT))
         additions = self.runner.additions
         watch("ringfence_list_additions", "List entries that rules made.", lambda: additions.made)
         watch(

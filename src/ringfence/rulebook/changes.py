@@ -95,6 +95,10 @@ class UnknownVersionError(InputError):
     """No version of the book has this digest."""
 
 
+class NothingToDoError(InputError):
+    """What is asked for is so already, or has nothing to go back to."""
+
+
 class ApprovalError(RingfenceError):
     """Somebody else has to approve first."""
 

@@ -16,6 +16,7 @@ from ringfence.rulebook.changes import (
     Activation,
     ApprovalError,
     Change,
+    NothingToDoError,
     Origin,
     Proposed,
     Review,
@@ -169,12 +170,12 @@ class Desk(Reader):
         """Keep a new version; nothing takes effect.
 
         `RuleError` where it does not compile, `StaleError` where `based_on` is not the newest version,
-        `InputError` where nothing changes.
+        `NothingToDoError` where nothing changes.
         """
         self.force.fit(ruleset)
         based_on = self.resolve(based_on)
         if based_on == ruleset.digest:
-            raise InputError(f"nothing changes: version {based_on} has this very content")
+            raise NothingToDoError(f"nothing changes: version {based_on} has this very content")
         return self._keep(ruleset, based_on, who, origin)
 
     def set_mode(self, rule_id: str, mode: Mode, based_on: str, who: Who) -> Change:
@@ -187,7 +188,9 @@ class Desk(Reader):
         change = latest_of(self.book.changes(), self.resolve(digest))
         if change.approved is not None:
             said = "approved" if change.approved else "rejected"
-            raise InputError(f"version {change.digest} has been {said} by {change.reviewer}: nothing to do")
+            raise NothingToDoError(
+                f"version {change.digest} has been {said} by {change.reviewer}: nothing to do"
+            )
         own = change.author == who.name
         if (approve and (own or not who.may_approve)) or not (own or who.may_approve):
             raise _needs_another(change.digest)
@@ -201,7 +204,7 @@ class Desk(Reader):
         """Put a version in force from the end of the log on. `ApprovalError` until it is approved."""
         digest = self.resolve(digest)
         if digest == self.force.active():
-            raise InputError(f"version {digest} is in force already")
+            raise NothingToDoError(f"version {digest} is in force already")
         ruleset, changes = self.ruleset(digest), self.book.changes()
         if self.require_approval and not (who.may_approve and is_approved(changes, digest)):
             raise _needs_another(digest)
@@ -223,7 +226,7 @@ class Desk(Reader):
         """
         digest = self._before() if to is None else self.resolve(to)
         if digest == self.force.active():
-            raise InputError(f"version {digest} is in force already")
+            raise NothingToDoError(f"version {digest} is in force already")
         if self.require_approval and not (who.may_approve and self._known_good(digest)):
             raise _needs_another(digest)
         newest = self.head()
@@ -275,7 +278,9 @@ class Desk(Reader):
         active = self.force.active()
         earlier = [entry.digest for entry in self.force.activations() if entry.digest != active]
         if not earlier:
-            raise InputError("nothing to roll back to: these rules have been in force from the beginning")
+            raise NothingToDoError(
+                "nothing to roll back to: these rules have been in force from the beginning"
+            )
         return earlier[-1]
 
     def _known_good(self, digest: str) -> bool:

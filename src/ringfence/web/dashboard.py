@@ -29,7 +29,6 @@ from ringfence.web import (
     pages_trials,
     pages_versions,
 )
-from ringfence.web.jobs import Jobs
 from ringfence.web.pulse import Pulse
 from ringfence.web.sessions import Sessions
 from ringfence.web.shield import Shield
@@ -75,7 +74,7 @@ class Dashboard:
         self.sessions = Sessions()
         self.pulse = Pulse(lambda: server.clock.now_ms() / 1000)
         self.finder = Finder(self.store.log, self.store.folder / "index", self.store.meta.hash_seed)
-        self.jobs = Jobs()
+        self.jobs = server.jobs
         self.vitals = Vitals()
         self.index_problem: str | None = None
         self.watchers = 0  # live pages that are open
@@ -105,7 +104,6 @@ class Dashboard:
     async def stop(self) -> None:
         """End streams and work in the background."""
         self.stopping.set()
-        self.jobs.stop()
         if self._upkeep is not None:
             await self._upkeep
 

@@ -19,8 +19,8 @@ from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
+    from ringfence.api.jobs import Job
     from ringfence.web.dashboard import Dashboard
-    from ringfence.web.jobs import Job
 
 router = APIRouter()
 PATH: Final = "/decisions"  # in the navigation

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.adapters.lake.rulebook import shadow_report
-from ringfence.analysis.backtest import backtest as run_backtest
 from ringfence.api.asked import refusals
-from ringfence.errors import InputError
-from ringfence.questions import question
 from ringfence.scoring.books import load_book
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.filters import time_ms
 from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
-
-if TYPE_CHECKING:
-    from ringfence.analysis.report import Report
-    from ringfence.scoring.rules import RuleSet
-    from ringfence.web.dashboard import Dashboard
-    from ringfence.web.jobs import Job
 
 router = APIRouter()
 Moment = Annotated[str, Form(max_length=40)]
@@ -76,25 +66,9 @@ async def backtest(
         else:
             book = await asyncio.to_thread(load_book, text.replace("\r\n", "\n"), "the book")
         await asyncio.to_thread(desk.force.fit, book)
-    job = dashboard.jobs.begin("Backtest", lambda job: _run(dashboard, book, (span[0], span[1]), job))
+    trials = dashboard.server.trials
+    job = dashboard.jobs.begin("Backtest", lambda job: trials.backtest(book, (span[0], span[1]), job))
     return render(request, "parts/backtest.html", {"job": job})
-
-
-def _run(dashboard: Dashboard, book: RuleSet, span: tuple[int | None, int | None], job: Job) -> Report:
-    asked = question(dashboard.store, book, None, span)
-    started = time.perf_counter()
-    report = run_backtest(
-        asked.past,
-        asked.active,
-        asked.new,
-        progress=job.tell,
-        bands_of=asked.bands_of,
-        registered=asked.registered,
-        seconds=lambda: time.perf_counter() - started,
-    )
-    if not report.payments:
-        raise InputError("no decided payment falls into this time")
-    return report
 
 
 @router.get("/backtests/{job_id}")

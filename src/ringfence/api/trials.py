@@ -1,0 +1,87 @@
+"""Rule sets tried on the past, and decisions taken apart: the same for the API and for the pages."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from ringfence.analysis.backtest import backtest
+from ringfence.analysis.explain import Explainer, Explanation
+from ringfence.compose import registered_rules, registered_spec
+from ringfence.errors import InputError
+from ringfence.questions import bands_of, explain, question
+from ringfence.scoring.rules import fit
+
+if TYPE_CHECKING:
+    from ringfence.adapters.sqlite import Store
+    from ringfence.analysis.report import Report
+    from ringfence.api.jobs import Job
+    from ringfence.api.server import Server
+    from ringfence.api.stored import StoredDecision
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.rules import CompiledRules, RuleSet
+
+_KEPT = 16  # versions compiled
+_NOW = (
+    "lists, flags and profiles are taken as they are now, and it is not said when rules clear: ask in full "
+    "for both as of the payment's place in the log"
+)
+
+
+class _Versions(NamedTuple):
+    rules: CompiledRules
+    spec: FeatureSpec
+
+
+class Trials:
+    """Questions to the past of one server; each may take long: not on the event loop."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._store: Store = server.session.store
+        self._bands = bands_of(self._store)
+        self._versions = lru_cache(maxsize=_KEPT)(self._compiled)
+
+    def backtest(self, book: RuleSet, span: tuple[int | None, int | None], job: Job) -> Report:
+        """A rule set against the one in force, on the decided payments of a span of event times."""
+        asked = question(self._store, book, None, span)
+        started = time.perf_counter()
+        report = backtest(
+            asked.past,
+            asked.active,
+            asked.new,
+            progress=job.tell,
+            bands_of=asked.bands_of,
+            registered=asked.registered,
+            seconds=lambda: time.perf_counter() - started,
+        )
+        if not report.payments:
+            raise InputError("no decided payment falls into this time")
+        return report
+
+    def explanation(self, found: StoredDecision, *, every: bool, full: bool) -> Explanation:
+        """A decision taken apart; in `full` by reading the log up to its payment.
+
+        `InputError` where the payment, or a version that decided, is no longer kept.
+        """
+        decision = found.batch.row(found.row)
+        if full:
+            return explain(self._store, decision, every=every)
+        event = self._server.stored.event_at(decision.offset)
+        versions = self._versions(decision.versions["rules"], decision.versions["features"])
+        if event is None or versions is None:
+            raise InputError("the payment, or a version that decided on it, is no longer kept")
+        payment = event.batch.slice(event.row, event.row + 1)
+        bands = self._bands(decision.model) if decision.model else None
+        reference = self._server.runner.pipeline.reference
+        told = Explainer(decision, payment, versions.rules, versions.spec, reference, bands).explain(
+            every=every
+        )
+        return msgspec.structs.replace(told, notes=[*told.notes, _NOW])
+
+    def _compiled(self, rules: str, features: str) -> _Versions | None:
+        ruleset, spec = registered_rules(self._store, rules), registered_spec(self._store, features)
+        return None if ruleset is None or spec is None else _Versions(fit(ruleset, spec)[0], spec)
