@@ -13,8 +13,17 @@ from pathlib import Path
 
 from benchmarks.serving import Process
 
-LEFT_OUT = "positive_data_acceptance"
-"""JSON Schema calls 3.0 an integer and cannot say that `entity` goes with `entity_id`; all others are on."""
+UNTOLD = {
+    "GET /v1/decisions": "entity goes with entity_id",
+    "GET /v1/stream": "entity goes with entity_id",
+    "POST /v1/decisions": "an amount is given once, with the digits of its currency; cards have check digits",
+    "POST /v1/events": "as for decisions",
+    "POST /v1/lists/import": "what the text of a CSV file says",
+    "POST /v1/models/{version}/promotion": "a share goes with a rollout",
+    "POST /v1/rules/backtest": "a version or a text; what the text of a rule book says",
+    "POST /v1/rules/versions": "what the text of a rule book says",
+}
+"""Where the document admits what the route refuses, for it cannot say why: elsewhere all of it is taken."""
 
 STREAM_SECONDS = {"RINGFENCE_SERVE_STREAM_SECONDS": "0.05"}  # a case ends when its stream does
 
@@ -26,11 +35,12 @@ def run(folder: Path, examples: int, seed: int = 1, phases: str = EVERY_PHASE) -
     """Exit code and report of schemathesis on a fresh server, and the server's own exit code."""
     process = Process(folder, **STREAM_SECONDS)
     tool = str(Path(sys.executable).with_name("schemathesis"))
-    options = ["--max-examples", str(examples), "--exclude-checks", LEFT_OUT, "--seed", str(seed)]
-    options += ["--phases", phases, "--no-color"]
+    options = ["--max-examples", str(examples), "--seed", str(seed), "--phases", phases, "--no-color"]
+    settings = folder / "schemathesis.toml"
+    settings.write_text("".join(map(_leaving_out, UNTOLD)))
     try:
         ran = subprocess.run(
-            [tool, "run", f"{process.url}/openapi.json", *options],
+            [tool, "--config-file", str(settings), "run", f"{process.url}/openapi.json", *options],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -38,7 +48,16 @@ def run(folder: Path, examples: int, seed: int = 1, phases: str = EVERY_PHASE) -
         )
     finally:
         code = process.end()
-    return ran.returncode, ran.stdout, code
+    return ran.returncode, ran.stdout + ran.stderr, code
+
+
+def _leaving_out(operation: str) -> str:
+    return f"""
+[[operations]]
+include-name = "{operation}"
+[operations.checks.positive_data_acceptance]
+enabled = false
+"""
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ class DriftPage(msgspec.Struct, frozen=True):
 
 
 @router.get("/v1/drift")
-async def list_drift(request: Request, offset: Annotated[int, Query(ge=0)] = 0) -> Response:
+async def list_drift(request: Request, offset: Annotated[int, Query(ge=0, le=1 << 53)] = 0) -> Response:
     """Alerts that payments no longer look as a model's training did, from an offset of their topic on."""
     return as_json(await asyncio.to_thread(_page, server_of(request).session.store.log, offset))
 

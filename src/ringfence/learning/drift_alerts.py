@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import pyarrow as pa
@@ -32,6 +32,9 @@ _SCHEMA: Final = pa.schema(
 )
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
 class DriftAlert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An input, or the score, of a model that was unlike its training on a day.
 
@@ -41,12 +44,12 @@ class DriftAlert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         index: population stability index, at or over `threshold`.
     """
 
-    day_ms: int
+    day_ms: Count
     model: str
     input: str
     index: float
     threshold: float
-    payments: int
+    payments: Count
 
     @property
     def event_id(self) -> str:
