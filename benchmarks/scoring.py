@@ -4,14 +4,13 @@
 
 Beside our compiled forest: LightGBM's own predict, and ONNX Runtime on the artifact's graph, each on one
 thread as ours is. All are timed in each round, so that a busy minute meets all of them. Where `make
-bench-setup` has installed them, forests of others are timed right after, in a process of their own, on the
-same model: lleaves (LLVM), treelite (its interpreter) and tl2cgen (C). Then the reasons: exact TreeSHAP.
+bench-setup` has installed it, treelite is timed right after, in a process of its own, on the same model.
+Then the reasons: exact TreeSHAP.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import tempfile
 import time
@@ -71,32 +70,34 @@ def microseconds(
     return {name: 1e6 * median(seconds) for name, seconds in taken.items()}
 
 
-class Others:
-    """Forests that are compiled by other libraries, in the environment that `make bench-setup` makes."""
+class Treelite:
+    """Treelite's interpreter, in the environment that `make bench-setup` makes; nothing where it is not."""
 
-    def __init__(self, trained: lightgbm.Booster, rng: np.random.Generator) -> None:
-        self.names: list[str] = []
+    def __init__(self, trained: lightgbm.Booster, inputs: np.ndarray) -> None:
         python = ROOT / ".bench-venv" / "bin" / "python"
-        if not python.exists():
+        self.there = python.exists()
+        if not self.there:
             return
         self._folder = tempfile.TemporaryDirectory()
         model, rows = f"{self._folder.name}/model.txt", f"{self._folder.name}/rows.npy"
         trained.save_model(model)
-        inputs = rng.normal(size=(max(SIZES), WIDTH))
-        inputs[rng.random(inputs.shape) < 0.05] = np.nan
         np.save(rows, inputs)
         command = [python, ROOT / "benchmarks" / "contestants" / "forests.py", model, rows]
         self._worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.names = json.loads(self._worker.stdout.readline())
 
     def microseconds(self, rows: int, rounds: int) -> dict[str, float]:
-        """Per row, by library."""
-        if not self.names:
+        """Per row."""
+        if not self.there:
             return {}
         self._worker.stdin.write(f"{rows} {rounds}\n")
         self._worker.stdin.flush()
-        found = json.loads(self._worker.stdout.readline())
-        return {name: found[name] for name in self.names}
+        return {"treelite": float(self._worker.stdout.readline())}
+
+    def stop(self) -> None:
+        """The worker ends with its input."""
+        if self.there:
+            self._worker.stdin.close()
+            self._worker.wait()
 
 
 def main() -> None:
@@ -109,7 +110,9 @@ def main() -> None:
     forest, calibration = Forest(arrays.arrays(), WIDTH), Calibration()
     graph = OnnxGraph(forest_graph(arrays, WIDTH, calibration), WIDTH)
     rng = np.random.default_rng(1)
-    others = Others(trained, rng)
+    inputs = rng.normal(size=(max(SIZES), WIDTH))
+    inputs[rng.random(inputs.shape) < 0.05] = np.nan
+    treelite = Treelite(trained, inputs)
     print(report.machine())
     print(report.versions("lightgbm", "onnxruntime", "numba", "numpy"))
     rows = []
@@ -126,10 +129,11 @@ def main() -> None:
             },
             chosen.rounds,
         )
-        found |= others.microseconds(size, chosen.rounds)
+        found |= treelite.microseconds(size, chosen.rounds)
         ratios = [f"{found[name] / found['ours']:.1f}x" for name in found if name != "ours"]
         rows.append([f"{size:,}", *(f"{value:.2f}" for value in found.values()), *ratios])
-    names = ["ONNX Runtime", "LightGBM", *others.names]
+    treelite.stop()
+    names = ["ONNX Runtime", "LightGBM", *(["treelite"] if treelite.there else [])]
     columns = ["rows", "ours", *names, *(f"{name} / ours" for name in names)]
     report.show(f"Scoring, microseconds a row, {forest}", columns, rows)
     explained = []

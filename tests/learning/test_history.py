@@ -1,12 +1,15 @@
 """A training set is what the engine saw, with labels as they became known."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ringfence.errors import InputError
+from ringfence.events.batch import EventBatch
 from ringfence.features.engine import Engine
 from ringfence.learning.dataset import dataset
 from ringfence.learning.history import NEVER, Passed, collect
+from ringfence.learning.train import Plan, train
 from ringfence.testing.streams import log_of
 
 from .conftest import DAY_MS, SPEC, history, in_batches
@@ -69,3 +72,16 @@ def test_payments_of_a_known_victim_are_those_after_the_report(made, data):
 def test_nothing_to_learn_from_is_said():
     with pytest.raises(InputError, match="no payments"):
         dataset(collect([], SPEC))
+
+
+def test_labels_of_unknown_payments_are_counted_and_said_where_nothing_else_can_be_learned(made):
+    """As where a prefix was put before the ids of one file and not of the other."""
+    log = history(made)
+    names = log.column("transaction_id").to_pylist()
+    ids = [f"other-{name}" if kind else name for kind, name in zip(log.kind, names, strict=True)]
+    place = log.table.schema.get_field_index("transaction_id")
+    table = log.table.set_column(place, "transaction_id", pa.array(ids))
+    data = dataset(collect([Passed(EventBatch(table))], SPEC))
+    assert data.unmatched == made.fraud.sum()
+    with pytest.raises(InputError, match="labels name transactions that are not in this history"):
+        train(data, Plan(search_seconds=0))

@@ -28,7 +28,7 @@ def compare_on_log(one: Artifact, other: Artifact, data: Path | None, *, json: b
     contestants = dict(zip(names, (contestant(each, period) for each in found), strict=True))
     costs = one.manifest.costs
     measured = figures(found[0].data, period, contestants, costs)
-    gain = gained(found[0].data, period, *contestants.values(), costs)
+    gain = gained(found[0].data, period, *contestants.values(), costs=costs)
     if json:
         screen.show_json(
             {

@@ -33,7 +33,10 @@ DEFAULTS: Final[dict[str, Any]] = {
     "lambda_l2": 5.0,
     "path_smooth": 3.0,
 }
-"""Where a search begins: shrunken trees that each see a quarter of the inputs, which rare frauds ask for."""
+"""Shrunken trees that each see a quarter of the inputs, which rare frauds ask for."""
+
+_FRAUDS_PER_TREE: Final = 20
+_FEWEST_TREES, _MOST_TREES = 100, 300
 
 _BINS: Final = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 _GOOD_IN_SEARCH: Final = 60_000
@@ -74,6 +77,15 @@ def sample(data: Dataset, part: Part, names: Sequence[str], most_good: int = GOO
     rows = part.rows[keep]
     inputs = data.matrix(rows, names, np.float32)
     return Sample(inputs, part.fraud[keep], weight[keep], np.nan_to_num(data.amount[rows]))
+
+
+def defaults_for(frauds: int) -> dict[str, Any]:
+    """Where a search begins: the more frauds there are to learn from, the more trees.
+
+    >>> defaults_for(600)["trees"], defaults_for(4000)["trees"], defaults_for(100_000)["trees"]
+    (100, 200, 300)
+    """
+    return DEFAULTS | {"trees": int(np.clip(frauds // _FRAUDS_PER_TREE, _FEWEST_TREES, _MOST_TREES))}
 
 
 def members_for(frauds: int) -> int:
@@ -143,7 +155,7 @@ def search(
         sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
-    study.enqueue_trial(DEFAULTS)
+    study.enqueue_trial(defaults_for(max(int(fold.train.fraud.sum()) for fold in folds)))
 
     def objective(trial: Any) -> float:
         def in_time(_env: Any) -> None:
@@ -172,7 +184,7 @@ def _suggest(trial: Any) -> dict[str, Any]:
     return {
         "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.1, log=True),
-        "trees": trial.suggest_int("trees", 50, 250, log=True),
+        "trees": trial.suggest_int("trees", 50, 400, log=True),
         "min_child_samples": trial.suggest_int("min_child_samples", 5, 200, log=True),
         "feature_fraction": trial.suggest_float("feature_fraction", 0.15, 0.9),
         "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),

@@ -128,11 +128,16 @@ def check_learnable(train: Part, data: Dataset, *, supervised: bool = True) -> N
 
 
 def _late(train: Part, data: Dataset) -> str:
-    """What to say where there are labels, but too late for this training."""
+    """What to say where there are labels, but of other payments, or too late for this training."""
     reported = data.fraud_known_ms < np.iinfo(np.int64).max
     late = int(
         (reported & (data.fraud_known_ms > train.cut_off_ms) & (data.time_ms < train.cut_off_ms)).sum()
     )
+    if not late and data.unmatched:
+        return (
+            f". {data.unmatched:,} labels name transactions that are not in this history: check that both are "
+            "mapped to the same ids, prefix included"
+        )
     if not late:
         return ""
     days = data.maturity_ms / 86_400_000

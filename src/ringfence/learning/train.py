@@ -110,7 +110,7 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
     check_learnable(learned, data, supervised=supervised)
     choice = choose_inputs(data, learned)
     folds = prequential(data, learned, maturity_ms) if supervised else []
-    learner = _learner(data, plan, choice, folds, tell)
+    learner = _learner(data, learned, plan, choice, folds, tell)
     tell(_SEARCHED, "scoring later windows")
     rows, raw, fraud = _later(data, folds, learner, choice.names)
     calibration = platt(raw, fraud) if len(rows) else Calibration()
@@ -161,12 +161,14 @@ def check_agreement(graph: bytes, inputs: NDArray[np.float64], probability: Floa
         )
 
 
-def _learner(data: Dataset, plan: Plan, choice: Choice, folds: Sequence[Fold], tell: Tell) -> Learner:
+def _learner(
+    data: Dataset, learned: Part, plan: Plan, choice: Choice, folds: Sequence[Fold], tell: Tell
+) -> Learner:
     if plan.algorithm == "logistic":
         return Logistic(choice.names)
     if plan.algorithm == "isolation_forest":
         return Novelty(choice.names, plan.seed)
-    parameters: dict[str, Any] = dict(boosting.DEFAULTS)
+    parameters = boosting.defaults_for(int(learned.fraud.sum()))
     if folds and plan.search_seconds > 0 and not plan.quick:
         found = boosting.search(
             data,
