@@ -71,6 +71,7 @@ class FeatureKind(StrEnum):
 WINDOWED: Final = frozenset(list(FeatureKind)[:13])
 _NEEDS_FIELD: Final = frozenset({"sum", "mean", "std", "min", "max", "distinct", "ratio", "zscore", "is_new"})
 _CATEGORICAL: Final = frozenset({"distinct", "is_new"})
+_DELAYED: Final = ("count", "sum", "mean", "std", "ratio", "zscore", "share", "label_count", "label_rate")
 
 
 def parse_duration_ms(text: str) -> int:
@@ -162,12 +163,8 @@ class Feature:
             )
         if self.window_ms > _LONGEST_MS or self.delay_ms > _LONGEST_MS:
             return "windows and delays end at 366 days"
-        if self.delay_ms and self.kind not in (
-            FeatureKind.LABEL_RATE,
-            FeatureKind.LABEL_COUNT,
-            FeatureKind.COUNT,
-        ):
-            return "only count, label_count and label_rate take a delay"
+        if self.delay_ms and self.kind not in _DELAYED:
+            return f"takes no delay: only {', '.join(_DELAYED)} do"
         if self.kind is FeatureKind.SHARE and self.where is None:
             return "needs a condition"
         if self.where and self.kind not in (
@@ -178,8 +175,6 @@ class Feature:
             FeatureKind.SHARE,
         ):
             return "takes no condition"
-        if self.where and self.delay_ms:
-            return "takes a condition or a delay, not both"
         if self.field:
             return _field_problem(self.field, categorical=self.kind in _CATEGORICAL)
         return None
@@ -251,9 +246,15 @@ class Entity:
         return self._make("count", None, window, where=where, delay=delay, exclude_current=exclude_current)
 
     def sum(
-        self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False
+        self,
+        field: str,
+        window: str,
+        *,
+        where: Where | None = None,
+        delay: str = "0s",
+        exclude_current: bool = False,
     ) -> BoundFeature:
-        return self._make("sum", field, window, where=where, exclude_current=exclude_current)
+        return self._make("sum", field, window, where=where, delay=delay, exclude_current=exclude_current)
 
     def mean(
         self,
@@ -261,11 +262,12 @@ class Entity:
         window: str,
         *,
         where: Where | None = None,
+        delay: str = "0s",
         exclude_current: bool = False,
         default: float | None = None,
     ) -> BoundFeature:
         return self._make(
-            "mean", field, window, where=where, exclude_current=exclude_current, default=default
+            "mean", field, window, where=where, delay=delay, exclude_current=exclude_current, default=default
         )
 
     def std(
@@ -274,10 +276,13 @@ class Entity:
         window: str,
         *,
         where: Where | None = None,
+        delay: str = "0s",
         exclude_current: bool = False,
         default: float | None = None,
     ) -> BoundFeature:
-        return self._make("std", field, window, where=where, exclude_current=exclude_current, default=default)
+        return self._make(
+            "std", field, window, where=where, delay=delay, exclude_current=exclude_current, default=default
+        )
 
     def min(
         self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None
@@ -293,20 +298,42 @@ class Entity:
         return self._make("distinct", categorical_field(field), window, exclude_current=exclude_current)
 
     def ratio(
-        self, field: str, window: str, *, exclude_current: bool = True, default: float | None = None
-    ) -> BoundFeature:
-        return self._make("ratio", field, window, exclude_current=exclude_current, default=default)
-
-    def zscore(
-        self, field: str, window: str, *, exclude_current: bool = True, default: float | None = None
-    ) -> BoundFeature:
-        return self._make("zscore", field, window, exclude_current=exclude_current, default=default)
-
-    def share(
-        self, where: Where, window: str, *, exclude_current: bool = False, default: float | None = None
+        self,
+        field: str,
+        window: str,
+        *,
+        delay: str = "0s",
+        exclude_current: bool = True,
+        default: float | None = None,
     ) -> BoundFeature:
         return self._make(
-            "share", None, window, where=where, exclude_current=exclude_current, default=default
+            "ratio", field, window, delay=delay, exclude_current=exclude_current, default=default
+        )
+
+    def zscore(
+        self,
+        field: str,
+        window: str,
+        *,
+        delay: str = "0s",
+        exclude_current: bool = True,
+        default: float | None = None,
+    ) -> BoundFeature:
+        return self._make(
+            "zscore", field, window, delay=delay, exclude_current=exclude_current, default=default
+        )
+
+    def share(
+        self,
+        where: Where,
+        window: str,
+        *,
+        delay: str = "0s",
+        exclude_current: bool = False,
+        default: float | None = None,
+    ) -> BoundFeature:
+        return self._make(
+            "share", None, window, where=where, delay=delay, exclude_current=exclude_current, default=default
         )
 
     def label_count(self, window: str, *, delay: str = "0s") -> BoundFeature:
