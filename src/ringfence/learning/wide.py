@@ -49,7 +49,7 @@ def wide_spec(fields: Iterable[str], delay_ms: int = DEFAULT_DELAY_MS, zone: str
     None where no id says who pays or where: what the payments themselves carry is all there is to learn from.
 
     >>> len(wide_spec({"customer_id", "terminal_id", "amount_minor"}).names)
-    109
+    114
     """
     present = frozenset(fields)
     payers = [entity(name) for name in ENTITIES if f"{name}_id" in present][:2]
@@ -70,6 +70,10 @@ def _of_payer(payer: Entity, present: frozenset[str]) -> Iterator[BoundFeature]:
     yield from (payer.std("amount", window) for window in ("1d", "3d", "7d", "14d", "30d"))
     yield from (payer.ratio("amount", window) for window in ("1d", "3d", "7d", "14d", "30d", "60d", "90d"))
     yield from (payer.zscore("amount", window) for window in ("7d", "30d", "60d", "90d"))
+    # Against what was usual before a theft that may be going on since.
+    yield from (payer.zscore("amount", "90d", delay=delay) for delay in ("3d", "7d", "14d"))
+    yield payer.zscore("amount", "30d", delay="14d")
+    yield payer.ratio("amount", "90d", delay="14d")
     maxima = ("6h", "1d", "2d", "3d", "5d", "7d", "14d", "30d", "90d")
     yield from (payer.max("amount", window, exclude_current=True) for window in maxima)
     yield from (payer.max("amount", window) for window in ("1d", "3d", "7d", "14d"))
