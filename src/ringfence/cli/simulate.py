@@ -12,8 +12,8 @@ import pyarrow as pa
 import typer
 
 from ringfence.cli import options, screen
-from ringfence.cli.sinks import Traffic, format_of, open_file
-from ringfence.client import Client
+from ringfence.cli.sinks import format_of, open_file
+from ringfence.cli.traffic import Traffic
 from ringfence.compose import SystemClock
 from ringfence.errors import InputError
 from ringfence.simulate import SCHEMA, START_MS, TRUTH_SCHEMA, Disorder, World
@@ -74,7 +74,10 @@ def simulate(
         str | None,
         typer.Option(help="Flags of `flagged-accounts` as a file of their own.", metavar="FILE"),
     ] = None,
-    batch: Annotated[int, typer.Option(help="Payments in a request of --to.", min=1, max=10_000)] = 1,
+    batch: Annotated[int, typer.Option(help="Most payments in a request of --to.", min=1, max=10_000)] = 1,
+    connections: Annotated[
+        int, typer.Option(help="Connections of --to; a customer's events go over one.", min=1, max=256)
+    ] = 8,
     key: Annotated[
         str | None, typer.Option(help="Key of the server.", envvar="RINGFENCE_KEY", show_default=False)
     ] = None,
@@ -83,6 +86,9 @@ def simulate(
 
     A day is made at a time, so memory does not grow with the days. With --rate it is live traffic: on and on
     until Ctrl-C, and never ahead of the clock. Nothing in the events tells fraud; --truth does.
+
+    To a server it keeps its pace while answers are slow, tries again what got none or was put off (503), and
+    tells in the end which rate it reached and how long answers took.
 
     Example: ringfence simulate payments.parquet --days 30
     """
@@ -100,7 +106,7 @@ def simulate(
         else:
             parts = _flagged(flagged_accounts(world, days, seed, first_day), apart=flags is not None)
     with ExitStack() as stack:
-        traffic = Traffic(stack.enter_context(Client(to, key)), batch) if to is not None else None
+        traffic = stack.enter_context(Traffic(to, key, connections, batch)) if to is not None else None
         outlets = Outlets(
             traffic.send if traffic else stack.enter_context(open_file(out or "-", _SCHEMAS[schema])),
             stack.enter_context(open_file(str(truth), TRUTH_SCHEMA)) if truth else None,
@@ -110,6 +116,8 @@ def simulate(
         account = _Account(traffic, tell, rate, days)
         ended = _write(parts, outlets, account)
     screen.say(account.said(to or str(out)))
+    if traffic:
+        screen.say(f"{traffic.said}; {traffic.latency}")
     if not ended:
         raise typer.Exit(EXIT_INTERRUPTED)
 
@@ -156,7 +164,8 @@ class _Account:
         pace = f"in {seconds:.1f} s ({self.events / max(seconds, 1e-9):,.0f}/s)"
         if self.traffic is None:
             return f"{self.events:,} events written to {'standard output' if where == '-' else where} {pace}"
-        return f"{self.events:,} events sent to {where} {pace}: {self.traffic.said}"
+        asked = "" if self.rate is None else f", {self.rate:,.6g}/s asked for"
+        return f"{self.events:,} events sent to {where} {pace[:-1]}{asked})"
 
 
 def _write(parts: Iterator[Part], outlets: Outlets, account: _Account) -> bool:
@@ -175,6 +184,8 @@ def _write(parts: Iterator[Part], outlets: Outlets, account: _Account) -> bool:
                 if rows is not None and write is not None:
                     write(rows)
     except KeyboardInterrupt:
+        if account.traffic:
+            account.traffic.drop()
         return False
     return True
 

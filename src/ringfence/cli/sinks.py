@@ -1,22 +1,17 @@
-"""Where simulated events go: a file, standard output, or a server."""
+"""Where simulated events are written: a file, or standard output."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import pyarrow as pa
 import pyarrow.csv
 
 from ringfence.adapters.files.writing import write_parquet
-from ringfence.client import Answer, Client
-from ringfence.errors import ConflictError, InputError
+from ringfence.errors import InputError
 from ringfence.simulate.lines import json_lines
 from ringfence.threads import Behind
 
@@ -101,50 +96,3 @@ def _write_out(lines: pa.Array) -> None:
     for line in lines.to_pylist():
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-@dataclass(slots=True)
-class Traffic:
-    """Sends events to a server, payments to be decided; counts what it answers."""
-
-    client: Client
-    at_once: int  # payments in a request; 1: one by one
-    outcomes: Counter[str] = field(default_factory=Counter)
-    events: int = 0  # that are no payments
-    refused: int = 0
-    seconds: list[float] = field(default_factory=list)  # per request, of the last thousand
-
-    def send(self, batch: pa.RecordBatch) -> None:
-        """All events of a batch in order, whatever becomes of each."""
-        records = [msgspec.json.decode(line) for line in json_lines(batch).to_pylist()]
-        payments = [record for record in records if record["kind"] == "transaction"]
-        for at in range(0, len(payments), self.at_once):
-            begin = time.perf_counter()
-            self._decide(payments[at : at + self.at_once])
-            self.seconds = [*self.seconds[-999:], time.perf_counter() - begin]
-        for record in records:
-            if record["kind"] != "transaction":
-                self.client.send(record)
-                self.events += 1
-
-    def _decide(self, payments: list[dict[str, Any]]) -> None:
-        if self.at_once == 1:
-            try:
-                self.outcomes[self.client.decide(payments[0]).outcome] += 1
-            except (ConflictError, InputError):
-                self.refused += 1
-            return
-        for answer in self.client.decide_batch(payments):
-            if isinstance(answer, Answer):
-                self.outcomes[answer.outcome] += 1
-            else:
-                self.refused += 1
-
-    @property
-    def said(self) -> str:
-        """How many were answered how."""
-        counts = ", ".join(f"{name} {count:,}" for name, count in sorted(self.outcomes.items()))
-        refused = f", refused {self.refused:,}" if self.refused else ""
-        return (
-            f"{self.outcomes.total():,} decided ({counts or 'none'}){refused}, {self.events:,} other events"
-        )
