@@ -61,20 +61,33 @@ CAUGHT = {
     "unusual_amount_card": [*habit(card_id="c"), pay(8 * DAY, 900, card_id="c")],
     "impossible_travel": [pay(0, 20, card_id="c", **HOME), pay(HOUR, 20, card_id="c", **TOKYO)],
     "new_country": [pay(0, 20, card_id="c", **HOME), pay(3 * DAY, 30, card_id="c", **TOKYO)],
+    "country_too_soon": [
+        *habit(card_id="c", **HOME),
+        pay(8 * DAY, 20, card_id="c", **HOME),
+        pay(8 * DAY + 5 * HOUR, 30, card_id="c", country="JP"),
+    ],
     "new_device": [
         *habit(customer_id="u", device_id="d1"),
         pay(9 * DAY, 25, customer_id="u", device_id="d2"),
     ],
+    "new_device_transfer": [
+        *habit(customer_id="u", device_id="d1"),
+        pay(9 * DAY, 60, customer_id="u", device_id="d2", channel="transfer"),
+    ],
     "device_many_cards": [pay(i * HOUR, 20, card_id=f"c{i}", device_id="d") for i in range(4)],
     "ip_many_cards": [pay(i * MINUTE, 20, card_id=f"c{i}", ip="10.0.0.1") for i in range(10)],
-    "email_many_cards": [pay(i * DAY, 20, card_id=f"c{i}", email="x@example.org") for i in range(4)],
+    "email_many_cards": [pay(i * DAY, 20, card_id=f"c{i}", email="x@example.org") for i in range(6)],
     "merchant_listed": [say(Kind.LIST_ENTRY, entity_id="m", list_kind="watch"), pay(1, 20, merchant_id="m")],
     "merchant_fraud_rate": [*rush(5, HOUR, 20, merchant_id="m"), *FRAUDS, pay(10 * DAY, 20, merchant_id="m")],
     "terminal_fraud_rate": [*rush(5, HOUR, 20, terminal_id="x"), *FRAUDS, pay(10 * DAY, 20, terminal_id="x")],
     "card_testing": rush(5, MINUTE, 1, card_id="c"),
-    "customer_small_amounts": rush(6, MINUTE, 1, customer_id="u"),
+    "customer_small_amounts": rush(3, MINUTE, 1, customer_id="u"),
     "after_testing": [*rush(3, MINUTE, 1, card_id="c"), pay(4 * MINUTE, 250, card_id="c")],
-    "card_velocity": rush(13, MINUTE, 20, card_id="c"),
+    "card_velocity": rush(6, MINUTE, 20, card_id="c"),
+    "card_spree": [
+        *habit(card_id="c", customer_id="u"),
+        *(pay(9 * DAY + i * 9 * MINUTE, 150, card_id="c", customer_id="u") for i in range(4)),
+    ],
     "two_countries": [pay(i * HOUR, 10, card_id="c", country=c) for i, c in enumerate(("DE", "FR", "IT"))],
     "flagged_account": [
         say(Kind.FLAG, entity_type="account", entity_id="a", effective_at_ms=START),
@@ -96,13 +109,22 @@ LEFT_ALONE = {
     "unusual_amount_card": [*habit(card_id="c"), pay(8 * DAY, 24, card_id="c")],
     "impossible_travel": [pay(0, 20, card_id="c", **HOME), pay(DAY, 20, card_id="c", **TOKYO)],
     "new_country": [pay(0, 20, card_id="c", **HOME), pay(3 * DAY, 30, card_id="c", **HOME)],
+    "country_too_soon": [
+        *habit(card_id="c", **HOME),
+        pay(8 * DAY, 20, card_id="c", **HOME),
+        pay(8 * DAY + 7 * HOUR, 30, card_id="c", country="JP"),  # time enough to fly
+    ],
     "new_device": [
         *habit(customer_id="u", device_id="d1"),
         pay(9 * DAY, 25, customer_id="u", device_id="d1"),
     ],
+    "new_device_transfer": [
+        *habit(customer_id="u", device_id="d1"),
+        pay(9 * DAY, 60, customer_id="u", device_id="d2", channel="online"),
+    ],
     "device_many_cards": [pay(i * HOUR, 20, card_id="c", device_id="d") for i in range(4)],
     "ip_many_cards": [pay(i * 7 * MINUTE, 20, card_id=f"c{i}", ip="10.0.0.1") for i in range(10)],
-    "email_many_cards": [pay(i * 3 * DAY, 20, card_id=f"c{i}", email="x@example.org") for i in range(4)],
+    "email_many_cards": [pay(i * 3 * DAY, 20, card_id=f"c{i}", email="x@example.org") for i in range(6)],
     "merchant_listed": [
         say(Kind.LIST_ENTRY, entity_id="m", list_kind="watch"),
         pay(1, 20, merchant_id="other"),
@@ -114,9 +136,13 @@ LEFT_ALONE = {
     ],
     "terminal_fraud_rate": [*rush(5, HOUR, 20, terminal_id="x"), *FRAUDS, pay(3 * DAY, 20, terminal_id="x")],
     "card_testing": rush(5, 3 * MINUTE, 1, card_id="c"),
-    "customer_small_amounts": rush(6, MINUTE, 8, customer_id="u"),
+    "customer_small_amounts": rush(3, MINUTE, 8, customer_id="u"),
     "after_testing": [*rush(3, MINUTE, 1, card_id="c"), pay(HOUR, 250, card_id="c")],
-    "card_velocity": rush(13, 10 * MINUTE, 20, card_id="c"),
+    "card_velocity": rush(13, 12 * MINUTE, 20, card_id="c"),
+    "card_spree": [
+        *habit(card_id="c", customer_id="u"),
+        *(pay(9 * DAY + i * 9 * MINUTE, 25, card_id="c", customer_id="u") for i in range(4)),
+    ],
     "two_countries": [pay(i * HOUR, 10, card_id="c", country=c) for i, c in enumerate(("DE", "FR", "DE"))],
     "flagged_account": [
         say(Kind.FLAG, entity_type="account", entity_id="a", effective_at_ms=START + 2),

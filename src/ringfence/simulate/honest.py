@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.simulate.categories import AT, CATEGORIES, HOUR_WEIGHTS
+from ringfence.simulate.categories import AT, CATEGORIES, HOUR_WEIGHTS, SMALL_SPREAD
 from ringfence.simulate.draws import Choice, fixed, spread
 from ringfence.simulate.people import CATEGORY_CHOICE
 from ringfence.simulate.places import CITIES, ONLINE_AT
@@ -24,14 +24,16 @@ HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000
 _WEEKDAY: Final = np.array([0.92, 0.90, 0.94, 1.0, 1.18, 1.20, 0.86])
 _HOURS = Choice([HOUR_WEIGHTS[kind] for kind in sorted(HOUR_WEIGHTS)])
-_MEDIAN, _SPREAD, _PROFILE, _ONLINE = (
-    np.array([getattr(item, name) for item in CATEGORIES]) for name in ("median", "spread", "hours", "online")
+_MEDIAN, _SPREAD, _SMALL, _SMALL_MEDIAN, _PROFILE, _ONLINE = (
+    np.array([getattr(item, name) for item in CATEGORIES])
+    for name in ("median", "spread", "small_share", "small_median", "hours", "online")
 )
 _ENTRY = Choice([0.61, 0.36, 0.03])  # contactless, chip, swipe
 _UTC_HOURS: Final = np.array([city.utc_hours for city in CITIES])
 _HABITS: Final = 4  # favourite shops of a kind
 _LOYAL: Final = 0.85
 _PAY_RENT: Final = 0.25  # from this account; others owe none, or pay it elsewhere
+_JOURNEY_HOURS: Final = 15  # of the day of a journey, in which nothing is bought
 _OUTING: Final = 0.25  # share of payments that follow another within the hour
 _FOLLOWS_MS: Final = (2 * MINUTE_MS, 50 * MINUTE_MS)
 
@@ -82,7 +84,10 @@ def amounts_minor(
 ) -> NDArray[np.int64]:
     """What is paid for each category at each level, in cents, with the habits of receipts."""
     rows = len(category)
-    raw = _MEDIAN[category] * level * np.exp(_SPREAD[category] * rng.normal(size=rows))
+    small = rng.random(rows) < _SMALL[category]
+    median = np.where(small, _SMALL_MEDIAN[category], _MEDIAN[category])
+    deviation = np.where(small, SMALL_SPREAD, _SPREAD[category])
+    raw = median * level * np.exp(deviation * rng.normal(size=rows))
     grand = rng.random(rows) < 0.003
     raw[grand] *= rng.uniform(3, 12, int(grand.sum()))
     cents = np.maximum(np.rint(100 * raw), 30).astype(np.int64)
@@ -129,7 +134,13 @@ def _shopping(rng: np.random.Generator, people: People, shops: Shops, day: Day) 
     )
     payments.entry[category == AT["cash"]] = Entry.CHIP
     _from_home(rng, people, payments, np.flatnonzero(online))
-    return payments
+    return payments.take(~_on_the_way(people, payments, day))
+
+
+def _on_the_way(people: People, payments: Rows, day: Day) -> NDArray[np.bool_]:
+    """Nobody pays in two cities without the time to get from one to the other."""
+    early = payments.time_ms < day.start_ms + _JOURNEY_HOURS * HOUR_MS
+    return (people.moved[payments.customer] == day.number) & early
 
 
 def _shoppers(rng: np.random.Generator, people: People, day: Day) -> NDArray[np.int64]:

@@ -49,6 +49,7 @@ class People:
     contact: NDArray[np.int32]
     away: NDArray[np.int16]  # city of a trip, -1 at home
     away_until: NDArray[np.int64]  # day
+    moved: NDArray[np.int64]  # day of the last journey, there or back
     age: NDArray[np.float64]  # years
     issued: dict[str, int] = field(default_factory=dict)  # how many cards, devices, ips, contacts there are
 
@@ -80,6 +81,7 @@ class People:
             np.where(couples, household, me).astype(np.int32),
             np.full(count, -1, np.int16),
             np.zeros(count, np.int64),
+            np.full(count, -1, np.int64),
             np.rint(np.array([kind.age for kind in SEGMENTS])[segment] + rng.normal(0, 5, count)).clip(
                 18, 95
             ),
@@ -102,11 +104,13 @@ class People:
     def live(self, rng: np.random.Generator, day: int) -> None:
         """A day passes: some leave for a trip or come home, some get another phone or lose a card."""
         count = len(self)
-        self.away[self.away_until <= day] = -1
+        back = (self.away >= 0) & (self.away_until <= day)
+        self.away[back] = -1
         trips = np.array([kind.trips_a_year for kind in SEGMENTS])[self.segment] / 365
         leaving = np.flatnonzero((rng.random(count) < trips) & (self.away < 0))
         self.away[leaving] = len(HOMES) + _DESTINATION(0, rng.random(len(leaving)))
         self.away_until[leaving] = day + rng.integers(*_TRIP_DAYS, len(leaving))
+        self.moved[back] = self.moved[leaving] = day
         changed = np.flatnonzero(rng.random(count) < _NEW_DEVICE_A_DAY)
         self.device[changed] = self.issue("device", len(changed))
         self.replace_cards(np.flatnonzero(rng.random(count) < _LOST_CARD_A_DAY))
