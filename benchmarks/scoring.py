@@ -20,13 +20,21 @@ from typing import TYPE_CHECKING
 
 import lightgbm
 import numpy as np
+import pyarrow as pa
 
 from benchmarks import report
 from ringfence.adapters.artifacts.onnx import OnnxGraph
+from ringfence.events.batch import EventBatch
+from ringfence.features.spec import FeatureSpec, entity
 from ringfence.learning.forest import forest_of_boosters
 from ringfence.learning.graph import forest_graph
+from ringfence.scoring.columns import Columns
+from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.forest import Forest
-from ringfence.scoring.manifest import Calibration
+from ringfence.scoring.local import ForestModel
+from ringfence.scoring.manifest import Bands, Calibration, Manifest, feature_hashes
+from ringfence.scoring.models import Models
+from ringfence.scoring.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +108,33 @@ class Treelite:
             self._worker.wait()
 
 
+def in_the_pipeline(forest: Forest, rounds: int) -> list[list[str]]:
+    """The score stage as payments meet it: inputs taken together, scored, calibrated, bands applied."""
+    windows = [f"{hours}h" for hours in range(1, WIDTH // 2 + 1)]
+    card = entity("card")
+    spec = FeatureSpec.of(*(card.count(w) for w in windows), *(card.mean("amount", w) for w in windows))
+    manifest = Manifest(
+        name="one", algorithm="lightgbm", inputs=spec.names, features=feature_hashes(spec),
+        spec_digest=spec.digest, spec={}, zone="UTC", created_at="", spans={}, label_cut_off_ms=0, files={},
+        bands=Bands(review_at=0.9),
+    )  # fmt: skip
+    models = Models(Deployment(champion="one"), {"one": ForestModel(manifest, "one", forest)})
+    rng, rows = np.random.default_rng(2), []
+    for size in SIZES:
+        features = rng.normal(size=(WIDTH, size))
+        features[rng.random(features.shape) < 0.05] = np.nan
+        ids = [str(n) for n in range(size)]
+        payments = EventBatch(pa.RecordBatch.from_pydict({"transaction_id": ids, "card_id": ids}))
+        columns, inputs = Columns(payments, spec, features, Reference(0)), np.asfortranarray(features.T)
+        found = microseconds(
+            size,
+            {"stage": lambda c=columns: models.score(c), "forest": lambda i=inputs: forest.sums(i)},
+            rounds,
+        )
+        rows.append([f"{size:,}", f"{found['stage']:.2f}", f"{found['forest']:.2f}"])
+    return rows
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--trees", type=int, default=200)
@@ -136,6 +171,10 @@ def main() -> None:
     names = ["ONNX Runtime", "LightGBM", *(["treelite"] if treelite.there else [])]
     columns = ["rows", "ours", *names, *(f"{name} / ours" for name in names)]
     report.show(f"Scoring, microseconds a row, {forest}", columns, rows)
+    columns = ["rows", "the stage", "of it the forest"]
+    report.show(
+        "Scoring in the pipeline, microseconds a payment", columns, in_the_pipeline(forest, chosen.rounds)
+    )
     explained = []
     for size in (1, 64):
         inputs = rng.normal(size=(size, WIDTH))

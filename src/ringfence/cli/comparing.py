@@ -25,10 +25,10 @@ def compare_on_log(one: Artifact, other: Artifact, data: Path | None, *, json: b
     latest = max(found, key=lambda each: each.artifact.manifest.label_cut_off_ms)
     period = period_of(latest)
     names = [f"{each.manifest.name} {each.digest}" for each in (one, other)]
-    contestants = dict(zip(names, (contestant(each, period) for each in found), strict=True))
+    first, second = contestant(found[0], period), contestant(found[1], period)
     costs = one.manifest.costs
-    measured = figures(found[0].data, period, contestants, costs)
-    gain = gained(found[0].data, period, *contestants.values(), costs=costs)
+    measured = figures(found[0].data, period, dict(zip(names, (first, second), strict=True)), costs)
+    gain = gained(found[0].data, period, first, second, costs)
     if json:
         screen.show_json(
             {

@@ -45,7 +45,7 @@ class Dataset:
     """
 
     names: tuple[str, ...]
-    inputs: NDArray[np.float32]
+    inputs: NDArray[Any]
     time_ms: NDArray[np.int64]
     entity: NDArray[np.int64]
     fraud_known_ms: NDArray[np.int64]
@@ -178,7 +178,7 @@ def _column(kept: Collected, name: str) -> NDArray[np.float32]:
         return found
     wanted = kept.words[field].get(word, -3) if field in kept.words else -3
     for begin, codes in kept.codes.get(field, []):
-        found[begin : begin + len(codes)] = np.where(codes == -1, np.nan, codes == wanted)
+        found[begin : begin + len(codes)] = np.where(codes == -1, np.nan, codes == wanted).astype(np.float32)
     return found
 
 
