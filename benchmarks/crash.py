@@ -119,7 +119,8 @@ def attempt(folder: Path, seed: int, name: str, count: int) -> int:
     analyst = Analyst(process.url, chance.randrange(10**6))
     for thread in (*callers, analyst):
         thread.start()
-    time.sleep(chance.uniform(0.0, count / 400))
+    wait_for(callers, chance.randrange(count))
+    time.sleep(chance.uniform(0.0, 0.02))
     process.end(signal.SIGKILL)
     for thread in (*callers, analyst):
         thread.join()
@@ -137,6 +138,14 @@ def attempt(folder: Path, seed: int, name: str, count: int) -> int:
     assert all(answer.replayed for answer in found if answer.transaction_id in told)
     assert len({answer.offset for answer in found}) == count, "two payments share a place in the log"
     return len(told)
+
+
+def wait_for(callers, answers: int) -> None:
+    """Until so many have come, however slow the machine is, or no more come."""
+    while sum(len(caller.told) for caller in callers) < answers and any(
+        map(threading.Thread.is_alive, callers)
+    ):
+        time.sleep(0.002)
 
 
 def assert_equal_to_a_replay(folder: Path) -> int:

@@ -26,6 +26,6 @@ class Process:
     def end(self, number=signal.SIGTERM):
         """Send a signal and wait; the exit code."""
         self._process.send_signal(number)
-        code = self._process.wait(30)
+        code = self._process.wait(120)
         self._process.stderr.close()
         return code
