@@ -11,7 +11,7 @@ from ringfence.learning.artifact import Origin, artifact_files, write_artifact
 from ringfence.learning.boosting import DEFAULTS, search
 from ringfence.learning.calibrate import calibrated, platt, reliability
 from ringfence.learning.dataset import dataset
-from ringfence.learning.drift import Reference, by_day
+from ringfence.learning.drift import Reference, Spread, by_day
 from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.graph import run_graph
 from ringfence.learning.history import collect
@@ -179,3 +179,11 @@ def test_a_search_keeps_to_its_time_and_tries_the_defaults_first(data):
     found = search(data, folds[:1], data.names, 0.5, lambda *_: None, stopwatch=lambda: float(next(ticks)))
     assert found.trials == 1
     assert found.parameters == DEFAULTS
+
+
+def test_a_value_that_single_precision_rounds_stays_in_its_bin():
+    """7/10 is an edge, and rounds to less: in double precision it would lie beyond it."""
+    exact = np.repeat([0.1, 0.7, 0.9, 1 / 3], 500)
+    for kept in (exact.astype(np.float32), exact):
+        assert Spread.of(kept).index(exact) == 0
+        assert Spread.of(kept).index(exact.astype(np.float32)) == 0

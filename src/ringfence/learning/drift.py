@@ -47,7 +47,9 @@ class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def count(self, values: Floats) -> Floats:
         """Shares of these values in the bins."""
-        bins = np.searchsorted(np.array(self.edges), values, side="left")
+        # Both rounded alike: training keeps single precision, and a value may be an edge itself.
+        edges = np.array(self.edges, np.float32)
+        bins = np.searchsorted(edges, values.astype(np.float32), side="left")
         bins[np.isnan(values)] = len(self.edges) + 1
         counts = np.bincount(bins, minlength=len(self.edges) + 2)
         return counts / max(len(values), 1)
