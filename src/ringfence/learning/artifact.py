@@ -15,8 +15,11 @@ import msgspec
 import numpy as np
 
 from ringfence.errors import InputError
+from ringfence.learning.curves import curves_of
 from ringfence.learning.drift import reference_of
+from ringfence.learning.metrics import Ranking
 from ringfence.scoring.manifest import (
+    CURVES,
     MANIFEST,
     MODEL,
     REFERENCE,
@@ -63,10 +66,21 @@ def artifact_files(
         MODEL: trained.graph,
         **{name: _npz(arrays) for name, arrays in trained.fitted.arrays().items()},
         REFERENCE: msgspec.json.encode(reference_of(trained, data)),
+        **_curves(trained, data),
         REPORT: report,
     }
     manifest = _manifest(trained, origin, metrics, comparisons, files)
     return files | {MANIFEST: manifest.to_json()}
+
+
+def _curves(trained: Trained, data: Dataset) -> dict[str, bytes]:
+    """Of the test part; of scores that are no probabilities, or of no fraud, there are none."""
+    part = trained.test
+    if trained.plan.algorithm == "isolation_forest":
+        return {}
+    sides = (data.amount[part.rows], data.entity[part.rows], data.time_ms[part.rows])
+    found = curves_of(Ranking.of(trained.probability, part.fraud, *sides), trained.plan.costs)
+    return {} if found is None else {CURVES: msgspec.json.encode(found)}
 
 
 def write_artifact(folder: Path, files: Mapping[str, bytes]) -> str:

@@ -5,6 +5,7 @@
     forest.npz      the trees behind it as arrays, for exact reasons (`FOREST_ARRAYS`); lightgbm only
     linear.npz      coefficients of a logistic regression (`LINEAR_ARRAYS`); logistic only
     reference.json  how inputs and scores were spread in training, for drift
+    curves.json     how good it was on its test part, as curves
     report.html     how good it is, for people
 
 Arrays are read with `allow_pickle=False`. Node i of the forest sends a row to `left[i]` where
@@ -34,8 +35,9 @@ MODEL: Final = "model.onnx"
 FOREST: Final = "forest.npz"
 LINEAR: Final = "linear.npz"
 REFERENCE: Final = "reference.json"
+CURVES: Final = "curves.json"
 REPORT: Final = "report.html"
-FILES: Final = (MODEL, FOREST, LINEAR, REFERENCE, REPORT)
+FILES: Final = (MODEL, FOREST, LINEAR, REFERENCE, CURVES, REPORT)
 """Names that an artifact may hold beside its manifest; anything else is refused."""
 
 FOREST_ARRAYS: Final = {

@@ -29,6 +29,7 @@ from ringfence.web import (
     pages_trials,
     pages_versions,
 )
+from ringfence.web.kept import Kept
 from ringfence.web.pulse import Pulse
 from ringfence.web.sessions import Sessions
 from ringfence.web.shield import Shield
@@ -37,8 +38,10 @@ from ringfence.web.vitals import Vitals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ringfence.adapters.artifacts import Artifact
     from ringfence.api.server import Server
     from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.manifest import Manifest
     from ringfence.scoring.rules import CompiledRules, RuleSet
 
 _SECONDS: Final = 1.0
@@ -83,6 +86,8 @@ class Dashboard:
         self.rules: Callable[[str], RuleSet | None] = lru_cache(maxsize=16)(self._rules)
         self.versions: Callable[[str, str], Versions | None] = lru_cache(maxsize=16)(self._versions)
         self.bands = bands_of(self.store)
+        self.artifact: Callable[[str], Artifact] = lru_cache(maxsize=64)(server.models.stored.registry.read)
+        self.kept = Kept(lambda: server.clock.now_ms() / 1000)
         self._upkeep: asyncio.Task[None] | None = None
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.state.dashboard = self
@@ -104,8 +109,13 @@ class Dashboard:
     async def stop(self) -> None:
         """End streams and work in the background."""
         self.stopping.set()
+        await asyncio.to_thread(self.kept.stop)
         if self._upkeep is not None:
             await self._upkeep
+
+    def manifest(self, digest: str) -> Manifest:
+        """Of a model that is kept here; errors as of `ModelRegistry.read`."""
+        return self.artifact(digest).manifest
 
     def _rules(self, digest: str) -> RuleSet | None:
         return registered_rules(self.store, digest)
@@ -120,6 +130,7 @@ class Dashboard:
             try:
                 while await asyncio.to_thread(self.finder.step) and not self.stopping.is_set():
                     self.vitals.note(self)
+                await asyncio.to_thread(self.server.asides.refresh)
                 self.index_problem = None
             except RingfenceError as error:  # a full disk, say: pages tell, decisions go on
                 self.index_problem = str(error)

@@ -15,9 +15,14 @@ from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import Signed
 from ringfence.api.asked import who_asks
 from ringfence.errors import InputError, ScorerError
+from ringfence.learning.curves import Curves
+from ringfence.ports import DECISIONS
+from ringfence.scoring.manifest import CURVES, REPORT
 from ringfence.scoring.promotion import roles
 from ringfence.web import watching
 from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
+from ringfence.web.importance import importance_of
 from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
 
@@ -26,12 +31,14 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.artifacts import Artifact
     from ringfence.web.dashboard import Dashboard
+    from ringfence.web.kept import Answer
 
 router = APIRouter()
 PATH: Final = "/models"  # in the navigation
 Version = Annotated[str, Path(pattern="^[0-9a-f]{8,64}$")]
 Note = Annotated[str, Form(max_length=1000)]
-_REPORT: Final = "report.html"
+_LISTENED: Final = 20  # inputs shown by importance
+_DRAWN: Final = 4  # inputs whose drift is drawn, beside the score's
 _STYLE: Final = re.compile(rb"<style[^>]*>(.*?)</style>", re.DOTALL)
 
 
@@ -47,7 +54,7 @@ def _all(dashboard: Dashboard) -> dict[str, Any]:
     desk = dashboard.server.models
     registry, deployment = desk.stored.registry, desk.active()
     retired, parts = registry.retired(), roles(deployment)
-    known = [registry.read(digest) for digest in registry.digests()]
+    known = [dashboard.artifact(digest) for digest in registry.digests()]
     known.sort(key=lambda one: (one.manifest.created_at, one.digest), reverse=True)
     rows = [(one, parts.get(one.digest) or ("retired" if one.digest in retired else "")) for one in known]
     names = list(dict.fromkeys(name for one in known for name in one.manifest.metrics))
@@ -56,33 +63,72 @@ def _all(dashboard: Dashboard) -> dict[str, Any]:
 
 @router.get("/models/live")
 async def live(request: Request) -> Response:
-    """What champion and challengers said of the latest payments."""
+    """Those in force side by side, on stored payments."""
     demand(request, Role.ANALYST)
-    found = await asyncio.to_thread(watching.compare, dashboard_of(request))
-    return render(request, "parts/models_live.html", {"found": found})
+    dashboard = dashboard_of(request)
+    question = ("models", dashboard.server.models.active().digest)
+    found = _asked(dashboard, question, lambda: watching.compare(dashboard))
+    values = {"found": found, "charts": _compared(found.value) if found and found.value else []}
+    return render(request, "parts/models_live.html", values)
+
+
+def _compared(voices: list[watching.Voice]) -> list[Chart]:
+    named = [
+        Named(f"{voice.role} {voice.digest[:8]}", COLOURS[at % len(COLOURS)], voice.curves)
+        for at, voice in enumerate(voices)
+        if voice.curves is not None
+    ]
+    return charts_of(named) if named else []
+
+
+def _asked(dashboard: Dashboard, question: tuple[str, str], work: Callable[[], Any]) -> Answer | None:
+    return dashboard.kept.ask(question, dashboard.store.log.end_offset(DECISIONS), work)
 
 
 @router.get("/models/{version}")
 async def model(request: Request, version: Version) -> Response:
-    """One model: what it was trained on, its figures, thresholds by money, drift."""
+    """One model: what it was trained on, its figures, curves, thresholds by money, what it listens to."""
     demand(request, Role.ANALYST)
-    desk = dashboard_of(request).server.models
-    artifact = await asyncio.to_thread(_artifact, dashboard_of(request), version)
-    part = roles(desk.active()).get(version, "")
-    report = _REPORT in artifact.manifest.files
-    return render(
-        request, "model.html", {"one": artifact, "m": artifact.manifest, "role": part, "report": report}
-    )
+    values = await asyncio.to_thread(_one, dashboard_of(request), version)
+    return render(request, "model.html", values)
 
 
-@router.get("/models/{version}/drift")
-async def drift(request: Request, version: Version) -> Response:
-    """How far the latest payments are from those of the training."""
+def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
+    artifact = _artifact(dashboard, version)
+    manifest, deployment = artifact.manifest, dashboard.server.models.active()
+    charts = []
+    if CURVES in artifact.files:
+        named = Named("test part", "accent", Curves.from_json(artifact.files[CURVES]))
+        charts = charts_of([named], manifest.bands)
+    return {
+        "one": artifact,
+        "m": manifest,
+        "role": roles(deployment).get(version, ""),
+        "retired": dashboard.server.models.stored.registry.retired().get(version),
+        "champion": deployment.champion,
+        "by": deployment.by,
+        "report": REPORT in artifact.files,
+        "charts": charts,
+        "importance": importance_of(artifact)[:_LISTENED],
+    }
+
+
+@router.get("/models/{version}/watched")
+async def watched(request: Request, version: Version) -> Response:
+    """The same of this store's payments, and how far they are from those of the training."""
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     artifact = await asyncio.to_thread(_artifact, dashboard, version)
-    found = await asyncio.to_thread(watching.drift, dashboard, artifact)
-    return render(request, "parts/drift.html", {"found": found})
+    found = _asked(dashboard, ("model", version), lambda: watching.watch(dashboard, artifact))
+    charts, drift = [], None
+    if found is not None and found.value is not None:
+        told: watching.Watched = found.value
+        if told.curves is not None:
+            charts = charts_of([Named("stored payments", "accent", told.curves)], artifact.manifest.bands)
+        if told.days:
+            drift = drift_chart(told.days, [name for name, _, _ in told.inputs[:_DRAWN]])
+    values = {"found": found, "charts": charts, "drift": drift, "version": version, "m": artifact.manifest}
+    return render(request, "parts/model_watched.html", values)
 
 
 @router.get("/models/{version}/report")
@@ -90,9 +136,9 @@ async def report(request: Request, version: Version) -> Response:
     """The report of its training: a page of its own, with a style of its own and no script."""
     demand(request, Role.ANALYST)
     artifact = await asyncio.to_thread(_artifact, dashboard_of(request), version)
-    if _REPORT not in artifact.manifest.files:
+    if REPORT not in artifact.files:
         raise Stop(404, "This model came without a report.")
-    page = artifact.files[_REPORT]
+    page = artifact.files[REPORT]
     hashes = [b64encode(hashlib.sha256(style).digest()).decode() for style in _STYLE.findall(page)]
     styles = " ".join(f"'sha256-{one}'" for one in hashes) or "'none'"
     policy = f"default-src 'none'; style-src {styles}; base-uri 'none'; frame-ancestors 'none'; sandbox"
@@ -103,7 +149,7 @@ def _artifact(dashboard: Dashboard, version: str) -> Artifact:
     registry = dashboard.server.models.stored.registry
     if version not in registry.digests():
         raise Stop(404, "No model of this version is kept here.")
-    return registry.read(version)
+    return dashboard.artifact(version)
 
 
 @router.post("/models/{version}/promote")

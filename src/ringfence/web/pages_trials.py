@@ -11,8 +11,9 @@ from starlette.responses import Response
 from ringfence.access.principal import Role
 from ringfence.adapters.lake.rulebook import shadow_report
 from ringfence.api.asked import refusals
+from ringfence.ports import DECISIONS
 from ringfence.scoring.books import load_book
-from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.filters import time_ms
 from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
@@ -25,9 +26,13 @@ Moment = Annotated[str, Form(max_length=40)]
 async def shadow(request: Request) -> Response:
     """What would have changed if the shadow rules had been active."""
     demand(request, Role.ANALYST)
-    server = dashboard_of(request).server
-    report = await asyncio.to_thread(shadow_report, server.lake, server.desk.ruleset)
-    return render(request, "shadow.html", {"report": report})
+    dashboard = dashboard_of(request)
+    server, end = dashboard.server, dashboard.store.log.end_offset(DECISIONS)
+    found = dashboard.kept.ask("shadow", end, lambda: shadow_report(server.lake, server.desk.ruleset))
+    if found is not None and found.problem:
+        raise Stop(422, found.problem)
+    values = {"report": found.value if found else None, "at_ms": 1000 * found.at if found else None}
+    return render(request, "parts/shadow.html" if is_part(request) else "shadow.html", values)
 
 
 @router.get("/rules/backtest")

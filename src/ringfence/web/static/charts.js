@@ -67,14 +67,24 @@ const charts = (() => {
     }), data);
   }
 
-  // A line through points in given order, such as a precision-recall curve: x and y from 0 to 1.
-  function curves(element, lines) {
+  // Lines through points in given order, such as precision by recall. An axis with `log` counts in tens.
+  function curves(element, chart) {
+    const along = (side) => (value) => (side.log ? Math.log10(Math.max(value, side.low)) : value);
+    const [across, up] = [along(chart.x), along(chart.y)];
+    const range = (side, place) => [place(side.low), place(side.high)];
+    const written = (side) => (_u, at) => at.map((value) => (side.log ? (Number.isInteger(value) ? tenth(value) : "") : short(value)));
+    const titled = (side, title) => ({ values: written(side), label: title, labelSize: 14, labelFont: font(), labelGap: 0, ...(side.log ? { incrs: [1] } : {}) });
     return plot(element, () => ({
       mode: 2,
-      scales: { x: { time: false, range: [0, 1] }, y: { range: [0, 1] } },
-      axes: [axis({ size: 24 }), axis({})],
-      series: [null, ...lines.map((line) => ({ stroke: color(line.color || "accent"), width: 1.5, dash: line.dash, paths: path, facets: [{ scale: "x", auto: true }, { scale: "y", auto: true }], points: { show: false } }))],
-    }), [null, ...lines.map((line) => [line.x, line.y])]);
+      cursor: { show: false },
+      scales: { x: { time: false, range: range(chart.x, across) }, y: { range: range(chart.y, up) } },
+      axes: [axis({ size: 22, ...titled(chart.x, chart.titles[0]) }), axis({ size: 38, ...titled(chart.y, chart.titles[1]) })],
+      series: [null, ...chart.lines.map((line) => ({ stroke: color(line.color), fill: color(line.color), width: 1.5, dash: line.dash, paths: line.dots ? dotted : path, facets: [{ scale: "x", auto: true }, { scale: "y", auto: true }], points: { show: false } }))],
+    }), [null, ...chart.lines.map((line) => [line.x.map(across), line.y.map(up)])]);
+  }
+
+  function tenth(power) {
+    return power >= 0 && power < 6 ? short(10 ** power) : `1e${power}`;
   }
 
   function path(u, series) {
@@ -82,6 +92,45 @@ const charts = (() => {
     const line = new Path2D();
     for (let at = 0; at < xs.length; at += 1) line.lineTo(u.valToPos(xs[at], "x", true), u.valToPos(ys[at], "y", true));
     return { stroke: line };
+  }
+
+  function dotted(u, series) {
+    const [xs, ys] = u.data[series];
+    const dots = new Path2D();
+    for (let at = 0; at < xs.length; at += 1) {
+      const [left, top] = [u.valToPos(xs[at], "x", true), u.valToPos(ys[at], "y", true)];
+      dots.moveTo(left + 3, top);
+      dots.arc(left, top, 3, 0, 2 * Math.PI);
+    }
+    return { ...path(u, series), fill: dots };
+  }
+
+  // Good payments and frauds by probability, side by side on a logarithmic scale, with thresholds as lines.
+  function scores(element, found) {
+    const space = "http://www.w3.org/2000/svg";
+    const draw = () => {
+      const high = Math.log10(1 + Math.max(1, ...found.good, ...found.fraud));
+      const svg = document.createElementNS(space, "svg");
+      svg.setAttribute("viewBox", `0 0 ${found.good.length * 10} 110`);
+      svg.setAttribute("preserveAspectRatio", "none");
+      const box = (name, x, y, width, height) => {
+        const rect = document.createElementNS(space, "rect");
+        for (const [key, value] of Object.entries({ x, y, width, height, fill: color(name) })) rect.setAttribute(key, value);
+        svg.append(rect);
+      };
+      found.good.forEach((good, at) => [[good, "approve", 1], [found.fraud[at], "decline", 5]].forEach(([count, name, left]) => {
+        const height = count ? Math.max(2, (100 * Math.log10(1 + count)) / high) : 0;
+        if (height) box(name, at * 10 + left, 108 - height, 4, height);
+      }));
+      box("line", 0, 108, found.good.length * 10, 0.5);
+      for (const mark of found.marks) box(mark.color, mark.at * found.good.length * 10, 0, 0.6, 108);
+      const scale = document.createElement("p");
+      scale.className = "scale note";
+      for (const text of ["0", "probability", "1"]) scale.append(Object.assign(document.createElement("span"), { textContent: text }));
+      element.replaceChildren(svg, scale);
+    };
+    draw();
+    drawn.set(element, draw);
   }
 
   // Columns as SVG, heights on a logarithmic scale.
@@ -106,7 +155,8 @@ const charts = (() => {
     amounts: (element, points) => amounts(element, points),
     rate: (element, series) => recent(element, [series.age, series.rate], ["accent"], false),
     queue: (element, series) => recent(element, [series.age, series.waiting], ["review"], false),
-    curves: (element, lines) => curves(element, lines),
+    curves: (element, chart) => curves(element, chart),
+    scores: (element, found) => scores(element, found),
     lines: (element, chart) => recentDays(element, chart),
   };
 
