@@ -23,6 +23,11 @@ class Process:
             found[0] for line in self._process.stderr if (found := re.search(r"http://[0-9.:]+[0-9]", line))
         )
 
+    @property
+    def pid(self):
+        """The server's."""
+        return self._process.pid
+
     def end(self, number=signal.SIGTERM):
         """Send a signal and wait; the exit code."""
         self._process.send_signal(number)
