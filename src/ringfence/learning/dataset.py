@@ -165,7 +165,7 @@ def _fill_features(kept: Collected, wanted: Sequence[str], inputs: NDArray[np.fl
     for number, batch in enumerate(kept.features):
         end = begin + batch.shape[1]
         inputs[target, begin:end] = batch[source]
-        kept.features[number] = np.empty((0, 0))
+        kept.features[number] = np.empty((0, 0), np.float32)
         begin = end
 
 
