@@ -1,4 +1,4 @@
-"""How long the dashboard's pages take over a store of millions, and whether the live page keeps its beat.
+"""How long the dashboard's pages take over a store of millions, alone and while payments are decided.
 
 python -m benchmarks.dashboard                  simulates and decides two million payments first
 python -m benchmarks.dashboard --data DIR       on a store that is there
@@ -66,16 +66,40 @@ def addresses(client):
             f"/decisions?rule={rule}" for rule in ("card_testing", "new_device", "watched")
         ],
         "decisions, by time": days,
+        "decisions, by score and amount": [
+            f"/decisions?min_score={score}&min_amount={amount}"
+            for score in (20, 50, 80)
+            for amount in (50, 500)
+        ],
+        "decisions, of a card by outcome": [
+            f"/decisions?entity=card&entity_id={page.rsplit('/', 1)[1]}&outcome=review"
+            for page in entities["card"]
+        ],
         "one decision": seen,
         "one decision, taken apart": [page.replace("/decisions/", "/explained/") for page in seen],
+        "labels of a payment": [page.replace("/decisions/", "/labels/") for page in seen],
         **{f"entity, {kind}": pages for kind, pages in entities.items()},
-        "neighbours of a card": [page.replace("/entities/", "/neighbours/") for page in entities["card"]],
+        **{
+            f"neighbours of a {kind}": [page.replace("/entities/", "/neighbours/") for page in pages]
+            for kind, pages in entities.items()
+        },
         "rules": ["/rules"],
+        "rules, editor": ["/rules/edit"],
+        "rules, history": ["/rules/versions"],
+        "rules, shadow": ["/rules/shadow"],
         "lists": ["/lists"],
+        "models": ["/models", "/models/live"],
+        "one model": [
+            address
+            for page in links(client, "/models", r"/models/[^\"?/]+")
+            for address in (page, f"{page}/watched")
+        ],
         "streams": ["/streams"],
-        "messages": [f"/streams/events?offset={offset}" for offset in range(0, 1_000_000, 25_000)],
+        "messages, by offset": [f"/streams/events?offset={offset}" for offset in range(0, 1_000_000, 25_000)],
+        "messages, by key": [f"/streams/decisions?key={page.rsplit('/', 1)[1]}" for page in seen],
         "quarantine": ["/quarantine"],
         "system": ["/system"],
+        "sign-in": ["/sign-in"],
     }
 
 
@@ -84,7 +108,7 @@ def measure(client, pages):
     times = []
     for number in range(ASKED + 1):
         begin = time.perf_counter()
-        client.get(pages[number % len(pages)]).raise_for_status()
+        client.get(pages[number % len(pages)], follow_redirects=True).raise_for_status()
         times.append(1000 * (time.perf_counter() - begin))
     return np.array(times[1:])
 
@@ -137,7 +161,7 @@ def beat(client, url):
 def row(name, times):
     """One line of the table."""
     p50, p95 = np.percentile(times, [50, 95])
-    print(f"{name:28} {p50:8.1f} {p95:8.1f}")
+    print(f"{name:32} {p50:8.1f} {p95:8.1f}", flush=True)
 
 
 def main():
@@ -151,7 +175,7 @@ def main():
         try:
             with httpx.Client(base_url=process.url, timeout=120) as client:
                 print(f"index up to date after {ready(client):.0f} s\n")
-                print(f"{'page, ms':28} {'p50':>8} {'p95':>8}")
+                print(f"{'page, ms':32} {'p50':>8} {'p95':>8}")
                 for name, pages in addresses(client).items():
                     if pages:
                         row(name, measure(client, pages))

@@ -74,8 +74,8 @@ class Piece:
         since, until = self.time.searchsorted([wanted.since_ms, wanted.until_ms]).tolist()
         postings = sorted(map(self.posting, keys), key=len)
         if postings:
-            rows = postings[0]
-            rows = rows[rows.searchsorted(since) : rows.searchsorted(until)].astype(np.int64)
+            few = postings[0]
+            rows = few[few.searchsorted(since) : few.searchsorted(until)].astype(np.int64)
             for posting in postings[1:]:
                 rows = _common(rows, posting)
             if wanted.outcomes:
