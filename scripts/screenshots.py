@@ -20,6 +20,7 @@ FIXED = {
     "decisions": "/decisions?outcome=decline&outcome=review",
     "rules": "/rules",
     "rules-edit": "/rules/edit",
+    "models": "/models",
     "system": "/system",
 }
 
@@ -31,7 +32,7 @@ def main(url: str) -> int:
         browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox", "--disable-gpu"])
         for scheme in ("light", "dark"):
             page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
-            for name, path in {**FIXED, **of_a_fraud(page, url)}.items():
+            for name, path in {**FIXED, **of_a_fraud(page, url), **of_a_model(page, url)}.items():
                 if scheme == "light" or name == "live":
                     take(page, url + path, IMAGES / f"{name}{'-dark' if scheme == 'dark' else ''}.png")
         browser.close()
@@ -45,6 +46,15 @@ def of_a_fraud(page: Page, url: str) -> dict[str, str]:
     decisions = [link for link in links if re.match("/decisions/", link)]
     cards = [link for link in links if re.match("/entities/card/", link)]
     return {"decision": decisions[0], "entity": cards[0]} if decisions and cards else {}
+
+
+def of_a_model(page: Page, url: str) -> dict[str, str]:
+    """The page of the newest model."""
+    page.goto(f"{url}/models")
+    links = page.locator("main tbody td:first-child a").evaluate_all(
+        "all => all.map(a => a.getAttribute('href'))"
+    )
+    return {"model": links[0]} if links else {}
 
 
 def take(page: Page, address: str, file: Path) -> None:

@@ -126,6 +126,7 @@ class Explainer:
         self._verdicts = self.rules.judge(self.columns)
         self._told = {why.rule: why.analyst for why in decision.explain(ruleset)}
         self._scored: Scored | None = None
+        self._knows_bands = bands is not None
         if decision.model is not None:
             self._scored = Scored(1, 0)
             self._scored.probability = np.array([said])
@@ -215,10 +216,10 @@ class Explainer:
             notes.append(f"the decision was made without: {', '.join(self.decision.degraded)}")
         if (
             self._scored is not None
-            and not self._scored.asked.any()
+            and not self._knows_bands
             and self.decision.probability is not None
         ):
-            notes.append("what the model's bands asked for is taken as approve, if it is not known here")
+            notes.append("what the model's bands asked for is not known here, and taken as approve")
         return notes
 
 

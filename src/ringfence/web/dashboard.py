@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from ringfence.scoring.rules import CompiledRules, RuleSet
 
 _SECONDS: Final = 1.0
+_AT_ONCE: Final = 8  # batches that the index takes in before others get a turn
+_REST_SECONDS: Final = 0.01  # which decisions have to themselves
 _PAGES: Final = (
     pages_sign_in,
     pages_live,
@@ -128,9 +130,10 @@ class Dashboard:
         """Every second: the index takes in what is new, the vital signs are noted."""
         while not self.stopping.is_set():
             try:
-                while await asyncio.to_thread(self.finder.step) and not self.stopping.is_set():
-                    self.vitals.note(self)
-                await asyncio.to_thread(self.server.asides.refresh)
+                for step in (self.finder.step, self.server.asides.step):
+                    while await asyncio.to_thread(step, _AT_ONCE) and not self.stopping.is_set():
+                        self.vitals.note(self)
+                        await asyncio.sleep(_REST_SECONDS)
                 self.index_problem = None
             except RingfenceError as error:  # a full disk, say: pages tell, decisions go on
                 self.index_problem = str(error)

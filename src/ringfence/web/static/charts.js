@@ -34,6 +34,13 @@ const charts = (() => {
     return { update(next) { data = next; chart.setData(next); } };
   }
 
+  // UTC, as everywhere: the day where days are apart, else the time of day, on one line.
+  function moments(_u, at, _axis, _space, step) {
+    const [from, to] = step >= 86400 ? [0, 10] : step >= 60 ? [5, 16] : [11, 19];
+    return at.map((seconds) => new Date(seconds * 1000).toISOString().slice(from, to).replace("T", " "));
+  }
+
+  const dates = () => axis({ size: 22, space: 90, values: moments });
   const ago = (seconds) => (seconds === 0 ? "now" : `${Math.round(-seconds / 60)} min`);
   const counts = { range: (_u, _low, high) => [0, Math.max(1, high * 1.1)] };
 
@@ -61,7 +68,7 @@ const charts = (() => {
     return plot(element, () => ({
       cursor: { drag: { x: true, y: false }, points: { show: false } },
       scales: { y: counts },
-      axes: [axis({ size: 36 }), axis({ values: (_u, at) => at.map(short), size: 48 })],
+      axes: [dates(), axis({ values: (_u, at) => at.map(short), size: 48 })],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       series: [{}, ...names.map(dots)],
     }), data);
@@ -164,7 +171,7 @@ const charts = (() => {
   function recentDays(element, chart) {
     return plot(element, () => ({
       scales: { y: counts },
-      axes: [axis({ size: 36 }), axis({ values: (_u, at) => at.map(short), size: 48 })],
+      axes: [dates(), axis({ values: (_u, at) => at.map(short), size: 48 })],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       series: [{}, ...chart.lines.map((line) => ({ stroke: color(line.color), width: 1.5, points: { show: false } }))],
     }), [chart.time, ...chart.lines.map((line) => line.values)]);
