@@ -25,7 +25,7 @@ FEW, MANY = 1, 64  # rows that are scored in different ways
 
 def main() -> None:
     """The engine with the shipped definitions, and the forest of a model."""
-    warm_up(load_definitions(None, None))
+    warm_up(load_definitions(None, None), observing=True)
     forest = Forest(STUMP, 1)
     for rows in (FEW, MANY):
         forest.sums(np.zeros((rows, 1)))

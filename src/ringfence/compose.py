@@ -104,10 +104,13 @@ _EXAMPLES: Final = (
 )
 
 
-def warm_up(definitions: Definitions) -> None:
-    """Have every kernel compiled, or read from the compile cache, before anything waits for it."""
+def warm_up(definitions: Definitions, *, observing: bool = False) -> None:
+    """Have every kernel compiled, or read from the compile cache, before anything waits for it.
+
+    `observing` as of `compiled_side_by_side`.
+    """
     mapping, tokenizer, now_ms = load_mapping("canonical"), Tokenizer(bytes(32)), SystemClock().now_ms()
-    with compiled_side_by_side():
+    with compiled_side_by_side(observing=observing):
         pieces = [read_original(_HEADER + line, "csv", mapping, tokenizer, now_ms) for line in _EXAMPLES]
         events = EventBatch.concat([piece.events for piece in pieces])
         SeenIds().admit(events.hashes("transaction_id", 0), 0)

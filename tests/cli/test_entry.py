@@ -15,7 +15,7 @@ LOADED = """
 import sys
 from ringfence.cli.entry import program_for
 program_for(["run"])
-print("ringfence.cli.run" in sys.modules, "ringfence.cli.backtest" in sys.modules)
+print(*(name in sys.modules for name in ("ringfence.cli.run", "ringfence.cli.backtest", "pandas", "scipy")))
 """
 
 
@@ -33,7 +33,13 @@ def test_every_other_command_is_among_all():
 
 def test_run_starts_without_the_others():
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
+    assert done.stdout.split() == ["True", "False", "False", "False"]
+
+
+def test_what_is_left_out_of_a_start_can_be_loaded_afterwards():
+    script = "from ringfence.cli.entry import program_for; program_for(['run']); import cffi; print('there')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "there"
 
 
 def test_the_package_has_nothing_else():

@@ -12,9 +12,8 @@ import pytest
 
 from ringfence.events.batch import EventBatch
 from ringfence.features.engine import Engine
-from ringfence.features.kernel.jit import is_kept
 from ringfence.features.kernel.measure import forget_expired, measure
-from ringfence.features.precompile import compiled_side_by_side
+from ringfence.features.precompile import compiled_side_by_side, is_compiled
 from ringfence.features.spec import FeatureSpec, entity
 
 needs_compiler = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
@@ -53,6 +52,6 @@ def test_the_cache_says_what_it_holds(tmp_path):
 
 def test_where_all_is_there_nothing_is_started():
     measured()
-    assert is_kept(measure)
+    assert is_compiled()
     with compiled_side_by_side():
         pass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ringfence.cli.program import finish, new_app
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import typer
 
@@ -25,12 +27,40 @@ def program_for(arguments: Sequence[str]) -> typer.Typer:
         from ringfence.cli.main import app  # noqa: PLC0415 (loads every command)
 
         return app
-    from ringfence.cli.run import run  # noqa: PLC0415 (loads this one)
+    with without("pandas", "scipy", "cffi"):
+        for late in ("numba.np.arraymath", "numba.core.typing.cffi_utils"):  # else with the first kernel
+            import_module(late)
+        from ringfence.cli.run import run  # noqa: PLC0415 (loads this one)
 
     alone = new_app()
     alone.callback()(_group)
     alone.command()(run)
     return alone
+
+
+@contextmanager
+def without(*packages: str) -> Iterator[None]:
+    """While the block runs these are not installed.
+
+    Numba and PyArrow load them where they are, for callers who use them: most of a second of a start.
+    """
+    finder = _Absent(packages)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Absent:
+    """Finds nothing, and says so."""
+
+    def __init__(self, packages: Sequence[str]) -> None:
+        self._packages = packages
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        if name in self._packages:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def _group() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,6 +12,7 @@ import typer
 from ringfence.cli.screen import after, say
 from ringfence.compose import Definitions, load_definitions, warm_up
 from ringfence.errors import InputError
+from ringfence.features.precompile import is_compiled
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -86,16 +88,18 @@ def folder(data: Path | None) -> Path:
     return data or load_settings().data_dir
 
 
-def definitions(features: Path | None, rules: Path | None, model: Path | None = None) -> Definitions:
+def definitions(
+    features: Path | None, rules: Path | None, model: Path | None = None, *, observing: bool = False
+) -> Definitions:
     """Those that options, settings or the current folder name, else the shipped ones; ready to decide.
 
-    Rules that are left out are told.
+    Rules that are left out are told. `observing` as of `warm_up`.
     """
     found = load_definitions(features_file(features), rules_file(rules), model or load_settings().model)
     for left in found.left_out:
         say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
     with compiling():
-        warm_up(found)
+        warm_up(found, observing=observing)
     return found
 
 
@@ -111,7 +115,7 @@ def rules_file(option: Path | None) -> Path | None:
 
 def compiling() -> AbstractContextManager[None]:
     """Tells why the first command on a machine takes its time."""
-    return after(1.5, "Compiling the engine once for this machine, about 15 s ...")
+    return nullcontext() if is_compiled() else after(1.5, "Compiling the engine once for this machine ...")
 
 
 def _present(name: str) -> Path | None:

@@ -40,7 +40,7 @@ def serve(
     settings = _settings({"host": host, "port": port, "deadline_ms": deadline_ms})
     where = folder(data)
     authoriser = serving.authoriser_of(where, settings)
-    found = definitions(features, rules, model)
+    found = definitions(features, rules, model, observing=True)
     project = load_settings()
     snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
     with open_session(where, found, snapshotting, require_approval=project.require_approval) as session:

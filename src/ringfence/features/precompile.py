@@ -20,16 +20,24 @@ from ringfence.features.spec import FeatureSpec, entity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_KERNELS: Final[dict[str, Any]] = {"measure": measure, "forget_expired": forget_expired, "observe": observe}
+_DECIDING: Final[dict[str, Any]] = {"measure": measure, "forget_expired": forget_expired}
+_KERNELS: Final[dict[str, Any]] = _DECIDING | {"observe": observe}
+
+
+def is_compiled() -> bool:
+    """Whether the compile cache holds what a decision takes."""
+    return all(map(is_kept, _DECIDING.values()))
 
 
 @contextmanager
-def compiled_side_by_side() -> Iterator[None]:
+def compiled_side_by_side(*, observing: bool = False) -> Iterator[None]:
     """While the block runs, what the compile cache lacks is compiled; on leaving it is there.
 
-    Where a process fails, whoever calls the kernel compiles it.
+    With `observing` also what `Engine.observe` calls. Where a process fails, whoever calls the kernel
+    compiles it.
     """
-    lacking = [name for name, kernel in _KERNELS.items() if not is_kept(kernel)]
+    wanted = _KERNELS if observing else _DECIDING
+    lacking = [name for name, kernel in wanted.items() if not is_kept(kernel)]
     children = [
         subprocess.Popen(  # noqa: S603 (this interpreter and a name of ours)
             [sys.executable, "-m", "ringfence.features.precompile", name],

@@ -10,28 +10,65 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 from numba.core import config
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., object]")
 
+_SETTINGS: Any = config  # untyped, as what follows
+_BUILDER: Any = DefaultPassBuilder
+_PASS: Any = register_pass
+_PARTLY: Any = type(_SETTINGS.OPT)(1)  # LLVM's level for what is optimised again in its callers
+
+
+@_PASS(mutates_CFG=True, analysis_only=False)
+class _PartLowering(NativeLowering):
+    """Numba's, with less of LLVM's time for each part: the entry that holds them all gets the whole of it."""
+
+    _name = "ringfence_part_lowering"
+
+    def run_pass(self, state: Any) -> Any:
+        lowering: Any = super()
+        before = _SETTINGS.OPT, _SETTINGS.LOOP_VECTORIZE
+        _SETTINGS.OPT, _SETTINGS.LOOP_VECTORIZE = _PARTLY, 0
+        try:
+            return lowering.run_pass(state)
+        finally:
+            _SETTINGS.OPT, _SETTINGS.LOOP_VECTORIZE = before
+
+
+class _Part(CompilerBase):
+    """How kernels are compiled that only kernels call."""
+
+    def define_pipelines(self) -> list[Any]:
+        manager = _BUILDER.define_nopython_pipeline(self.state)
+        manager.passes = [
+            (_PartLowering if one is NativeLowering else one, said) for one, said in manager.passes
+        ]
+        manager.finalize()
+        return [manager]
+
+
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _INNER: dict[str, Any] = _OPTIONS | {
-    "no_cpython_wrapper": True,
+    "no_cpython_wrapper": True,  # Python calls none
     "no_cfunc_wrapper": True,
-}  # Python calls none
+    "pipeline_class": _Part,
+}
 
 
 def entry(function: F) -> F:
     """A kernel that Python calls: its machine code, with that of all that it calls, is kept on disk."""
-    settings: Any = config
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = before or str(cache_folder(Path(function.__code__.co_filename).parent))
+    before = _SETTINGS.CACHE_DIR
+    _SETTINGS.CACHE_DIR = before or str(cache_folder(Path(function.__code__.co_filename).parent))
     try:
         compiled: F = numba.njit(**_OPTIONS, cache=True)(function)
     finally:
-        settings.CACHE_DIR = before
+        _SETTINGS.CACHE_DIR = before
     return compiled
 
 
@@ -59,8 +96,7 @@ def spliced(function: F) -> F:
 
 def is_kept(function: Any) -> bool:
     """Whether the compile cache may hold machine code of this entry; true where nothing is compiled."""
-    settings: Any = config
-    if settings.DISABLE_JIT:
+    if _SETTINGS.DISABLE_JIT:
         return True
     found = Path(function._cache.cache_path).glob(f"*.{function.__name__}-*.nbc")  # noqa: SLF001 (Numba shows it nowhere else)
     return any(found)
