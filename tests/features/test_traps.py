@@ -39,6 +39,13 @@ def values(feature, *rows, **options):
     return Engine(FeatureSpec.of(feature, **options)).measure(log_of(rows))[0].tolist()
 
 
+def test_a_condition_keeps_currencies_apart():
+    """Without one, 5,000 yen are added to euros as they stand."""
+    rows = [paid(0), paid(1, amount_minor=5000, currency="JPY"), paid(2)]
+    assert values(card.sum("amount", "1d", where=Where("eur", "currency", "=", "EUR")), *rows) == [10, 10, 20]
+    assert values(card.sum("amount", "1d"), *rows) == [10, 5010, 5020]
+
+
 def test_an_absurd_payment_leaves_no_trace_when_its_window_has_passed():
     """9.99e12 enters and leaves an hour; sum, mean and deviation are those of the small payments again.
 
