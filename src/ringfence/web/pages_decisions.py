@@ -16,7 +16,7 @@ from ringfence.web import dossier
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.filters import DecisionFilter
 from ringfence.web.pages_errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.rendering import FRESH_ROWS, render
 
 if TYPE_CHECKING:
     from ringfence.api.jobs import Job
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 router = APIRouter()
 PATH: Final = "/decisions"  # in the navigation
 PAGE_ROWS: Final = 50
-_FRESH_ROWS: Final = 20_000  # taken into the index while a page waits
 TransactionId = Annotated[str, Path(min_length=1, max_length=4096)]
 
 
@@ -42,7 +41,6 @@ async def decisions(request: Request) -> Response:
         "asked": asked,
         "found": found,
         "next": asked.address(found.after) if found.after else None,
-        "behind": behind if (behind := dashboard.finder.behind) > _FRESH_ROWS else 0,
         "entities": list(ENTITY_KEYS),
         "rules": [rule.id for rule in dashboard.server.runner.pipeline.rules.ruleset.rules],
     }
@@ -53,7 +51,7 @@ async def decisions(request: Request) -> Response:
 
 def freshen(dashboard: Dashboard) -> None:
     """Have the latest decisions in the index, unless that would take long."""
-    if 0 < dashboard.finder.behind <= _FRESH_ROWS:
+    if 0 < dashboard.finder.behind <= FRESH_ROWS:
         dashboard.finder.refresh()
 
 

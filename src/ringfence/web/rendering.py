@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from ringfence.web.shield import Visit
 
+FRESH_ROWS: Final = 20_000
+"""Decisions that are taken into the index while a page waits."""
+
 _DASH: Final = "–"
 _STATIC: Final = resources.files("ringfence.web") / "static"
 _LATEST_MS: Final = 253_402_300_799_000  # of year 9999
@@ -142,6 +145,12 @@ def _environment() -> Environment:
     return environment
 
 
+def _indexing(request: Request) -> int:
+    """Stored decisions that pages do not show yet, if they are more than a moment's work."""
+    behind: int = request.app.state.dashboard.finder.behind
+    return behind if behind > FRESH_ROWS else 0
+
+
 def render(
     request: Request, template: str, values: Mapping[str, Any], status: int = 200, **headers: str
 ) -> HTMLResponse:
@@ -157,6 +166,7 @@ def render(
             theme=theme if theme in ("light", "dark") else "",
             path=request.url.path,
             navigation=request.app.state.navigation,
+            indexing=_indexing(request) if visit.caller else 0,
             **values,
         )
     )
