@@ -23,7 +23,7 @@ TEST_FROM = "2020-06-21T12:14:00"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", default=os.environ.get("RINGFENCE_DATA"))
-    parser.add_argument("--search-seconds", type=float, default=60)
+    parser.add_argument("--search-seconds", type=float, default=45)
     options = parser.parse_args()
     if options.folder is None:
         parser.error(f"set RINGFENCE_DATA to the folder that holds {FILE}")

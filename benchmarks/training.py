@@ -53,7 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", default=os.environ.get("RINGFENCE_DATA"))
     parser.add_argument("--payments", type=int, default=1_200_000)
-    parser.add_argument("--search-seconds", type=float, default=60)
+    parser.add_argument("--search-seconds", type=float, default=45)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "payments.parquet"

@@ -76,7 +76,7 @@ def train(
     ] = None,
     search_seconds: Annotated[
         float, typer.Option(help="Time for finding parameters; 0 takes the defaults.", min=0)
-    ] = 60.0,
+    ] = 45.0,
     quick: Annotated[
         bool,
         typer.Option(

@@ -40,7 +40,7 @@ _FEWEST_TREES, _MOST_TREES = 100, 300
 
 _BINS: Final = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 _GOOD_IN_SEARCH: Final = 60_000
-GOOD_IN_FIT: Final = 600_000
+GOOD_IN_FIT: Final = 400_000
 GOOD_IN_QUICK_FIT: Final = 15_000
 _FRAUDS_FOR_ONE: Final = 5_000
 _FEWEST_MEMBERS, _MOST_MEMBERS = 1, 5
@@ -184,7 +184,7 @@ def _suggest(trial: Any) -> dict[str, Any]:
     return {
         "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.1, log=True),
-        "trees": trial.suggest_int("trees", 50, 400, log=True),
+        "trees": trial.suggest_int("trees", 50, _MOST_TREES, log=True),
         "min_child_samples": trial.suggest_int("min_child_samples", 5, 200, log=True),
         "feature_fraction": trial.suggest_float("feature_fraction", 0.15, 0.9),
         "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),

@@ -135,8 +135,8 @@ def _late(train: Part, data: Dataset) -> str:
     )
     if not late and data.unmatched:
         return (
-            f". {data.unmatched:,} labels name transactions that are not in this history: check that both are "
-            "mapped to the same ids, prefix included"
+            f". {data.unmatched:,} labels name transactions that are not in this history: check that both "
+            "are mapped to the same ids, prefix included"
         )
     if not late:
         return ""

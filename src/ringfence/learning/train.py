@@ -58,7 +58,7 @@ class Plan:
     test_from_ms: int | None = None
     end_ms: int | None = None
     maturity_ms: int | None = None
-    search_seconds: float = 60.0
+    search_seconds: float = 45.0
     costs: Costs = field(default_factory=Costs)
     max_alerts_per_day: float | None = None
     without_known_victims: bool = False
