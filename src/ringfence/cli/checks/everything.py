@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ringfence.cli import options
 from ringfence.cli.checks import machine, project, service
 from ringfence.cli.checks.check import Check, State
+from ringfence.cli.checks.models import models
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def all_checks(
     yield from machine.disk(folder)
     report = project.store(folder, deep=deep)
     yield from report.checks
+    yield from machine.room(folder, report.bytes_a_day)
     yield from machine.clock(report.newest_ms)
-    yield from _guarded("models", project.models(folder))
+    yield from _guarded("models", models(folder, project.specification(features, rules)))
     yield from service.serving(port)
 
 

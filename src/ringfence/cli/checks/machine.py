@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _NEEDED: Final = ("numpy", "pyarrow", "numba", "duckdb", "msgspec", "onnxruntime")
 _TRAINING: Final = ("lightgbm", "sklearn", "optuna", "onnx")
 _GIB: Final = 1 << 30
+_MIB: Final = 1 << 20
+_FEW_DAYS: Final = 14
 _EPOCH_S: Final = 1_735_689_600  # 2025: no machine that runs this is earlier
 _DAY_MS: Final = 86_400_000
 _SLOW_SYNC_MS: Final = 20.0
@@ -113,6 +115,19 @@ def disk(folder: Path) -> Iterator[Check]:
         )
     else:
         yield Check("disk", State.FINE, said)
+
+
+def room(folder: Path, bytes_a_day: float) -> Iterator[Check]:
+    """For how many days like the last ones there is room."""
+    if not bytes_a_day:
+        return
+    days = shutil.disk_usage(folder).free / bytes_a_day
+    said = f"a day adds about {bytes_a_day / _MIB:,.1f} MiB: there is room for {min(days, 9999):,.0f} days"
+    if days < _FEW_DAYS:
+        remedy = "Forget what is old (`ringfence trim --keep 90d`), or give it a larger disk."
+        yield Check("room", State.BAD if days < 2 else State.NOTE, said, remedy)
+    else:
+        yield Check("room", State.FINE, said)
 
 
 def compile_cache() -> Iterator[Check]:

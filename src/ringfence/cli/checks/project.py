@@ -1,7 +1,8 @@
-"""The project: settings and definitions, and the store with its log, snapshots and models."""
+"""The project: settings and definitions, and the store with its log and snapshots."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,6 @@ from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli import options
 from ringfence.cli.checks.check import Check, State
 from ringfence.compose import load_definitions
-from ringfence.deployed import model_registry
 from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.settings import FILE_NAME as SETTINGS
@@ -21,22 +21,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ringfence.features.spec import FeatureSpec
+
+_DAY_MS: Final = 86_400_000
 _NEWEST_OFFSETS: Final = 100_000  # of each topic, unless all is to be read
 _BACKUP: Final = "Stop what writes there, and restore the folder from a backup."
 
 
 @dataclass(slots=True)
 class StoreReport:
-    """What is found in a data folder, and the time of its newest event."""
+    """What is found in a data folder, the time of its newest event, and how much a day adds to it."""
 
     checks: list[Check] = field(default_factory=list)
     newest_ms: int | None = None
+    bytes_a_day: float = 0.0
 
 
 def settings() -> Iterator[Check]:
     """ringfence.toml and the environment."""
     found = load_settings()
     yield Check("settings", State.FINE, f"state in {found.data_dir}; {SETTINGS} and the environment are read")
+
+
+def specification(features: Path | None, rules: Path | None) -> FeatureSpec | None:
+    """The features in use; None where they do not compile, which `definitions` tells."""
+    try:
+        return load_definitions(options.features_file(features), options.rules_file(rules)).spec
+    except RingfenceError:
+        return None
 
 
 def definitions(features: Path | None, rules: Path | None) -> Iterator[Check]:
@@ -62,34 +74,20 @@ def store(folder: Path, *, deep: bool) -> StoreReport:
         )
         return report
     try:
+        if not os.access(folder / FILE_NAME, os.W_OK):
+            said = f"{folder / FILE_NAME} cannot be written by this user: nothing can be decided"
+            report.checks.append(
+                Check("store", State.BAD, said, "Give the user that runs the service the right.")
+            )
         with Store.open(folder, read_only=True) as opened:
             report.checks += _log(opened, report, deep=deep)
             report.checks += _snapshots(opened)
+            report.bytes_a_day = _growth(opened, folder)
     except CorruptError as error:
         report.checks.append(Check("store", State.BAD, str(error), _BACKUP))
     except StoreError as error:
         report.checks.append(Check("store", State.BAD, str(error)))
     return report
-
-
-def models(folder: Path) -> Iterator[Check]:
-    """Every model in the data folder is whole."""
-    if not (folder / "models").is_dir():
-        yield Check("models", State.FINE, "none: rules decide alone")
-        return
-    registry, broken = model_registry(folder), []
-    digests = registry.digests()
-    for digest in digests:
-        try:
-            registry.read(digest)
-        except RingfenceError as error:
-            broken.append(f"{digest}: {error}")
-    if broken:
-        yield Check("models", State.BAD, "; ".join(broken), "Import it again: `ringfence models import`.")
-    else:
-        yield Check(
-            "models", State.FINE, f"{len(digests)} models, each with the content that its version says"
-        )
 
 
 def _log(opened: Store, report: StoreReport, *, deep: bool) -> Iterator[Check]:
@@ -113,6 +111,18 @@ def _log(opened: Store, report: StoreReport, *, deep: bool) -> Iterator[Check]:
     behind = opened.log.end_offset(EVENTS) and not opened.log.end_offset(DECISIONS)
     if behind:
         yield Check("decisions", State.NOTE, "there are events, but no payment has been decided")
+
+
+def _growth(opened: Store, folder: Path) -> float:
+    """Bytes that a day of events like the newest adds to the folder, by the times of the events."""
+    end = opened.log.end_offset(EVENTS)
+    newest = list(opened.log.read(EVENTS, max(opened.log.start_offset(EVENTS), end - _NEWEST_OFFSETS)))
+    if not newest:
+        return 0.0
+    first, last = min(one.first_time_ms for one in newest), max(one.last_time_ms for one in newest)
+    held = end - opened.log.start_offset(EVENTS)
+    each = sum(path.stat().st_size for path in folder.glob(f"{FILE_NAME}*")) / max(held, 1)
+    return each * sum(one.count for one in newest) * _DAY_MS / max(last - first, _DAY_MS)
 
 
 def _snapshots(opened: Store) -> Iterator[Check]:

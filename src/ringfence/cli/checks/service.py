@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import errno
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
+import msgspec
 from pydantic import ValidationError
 
 from ringfence.api.settings import ServeSettings
 from ringfence.cli.checks.check import Check, State
+from ringfence.cli.checks.clocks import skew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PATIENCE_SECONDS: Final = 3.0
+
+
+class _KeySet(msgspec.Struct):
+    keys: list[dict[str, object]]
 
 
 def serving(port: int | None) -> Iterator[Check]:
@@ -29,8 +36,8 @@ def serving(port: int | None) -> Iterator[Check]:
         yield Check("service", State.BAD, f"{name}: {first['msg']}", remedy)
         return
     yield from _port(found.host, found.port)
-    if found.token_jwks is not None and found.token_jwks.startswith("http"):
-        yield _reached("keys of tokens", found.token_jwks, "RINGFENCE_SERVE_TOKEN_JWKS")
+    if found.token_jwks is not None:
+        yield from _key_set("keys of tokens", found.token_jwks, "RINGFENCE_SERVE_TOKEN_JWKS")
 
 
 def _port(host: str, port: int) -> Iterator[Check]:
@@ -63,18 +70,30 @@ def _is_ringfence(host: str, port: int) -> bool:
         return False
 
 
-def _reached(part: str, url: str, setting: str) -> Check:
+def _key_set(part: str, place: str, setting: str) -> Iterator[Check]:
+    """The key set that tokens are checked with: there, and with keys in it."""
     try:
-        answer = httpx.get(url, timeout=_PATIENCE_SECONDS)
+        if place.startswith("http"):
+            answer = httpx.get(place, timeout=_PATIENCE_SECONDS)
+            yield from skew(part, answer)
+            if answer.status_code >= 400:
+                said = f"{setting} answers {answer.status_code}"
+                yield Check(part, State.BAD, said, "Check the address and the rights.")
+                return
+            text = answer.content
+        else:
+            text = Path(place).read_bytes()
+        keys = msgspec.json.decode(text, type=_KeySet).keys
     except httpx.HTTPError as error:
-        return Check(
-            part,
-            State.BAD,
-            f"{setting} cannot be reached ({type(error).__name__})",
-            "Check the address and the network.",
+        said = f"{setting} cannot be reached ({type(error).__name__})"
+        yield Check(part, State.BAD, said, "Check the address and the network.")
+    except OSError as error:
+        said = f"{setting} cannot be read ({error.strerror})"
+        yield Check(part, State.BAD, said, "Name a file that this user can read, or an https URL.")
+    except msgspec.DecodeError:
+        yield Check(part, State.BAD, f"{setting} gives no key set", "Name the issuer's jwks_uri.")
+    else:
+        state, remedy = (
+            (State.FINE, "") if keys else (State.BAD, "No token can be valid: name another key set.")
         )
-    if answer.status_code >= 400:
-        return Check(
-            part, State.BAD, f"{setting} answers {answer.status_code}", "Check the address and the rights."
-        )
-    return Check(part, State.FINE, f"{setting} answers")
+        yield Check(part, state, f"{setting} gives {len(keys)} keys", remedy)
