@@ -120,10 +120,10 @@ class TestMicroAnalysis:
         again = ringfence("run", ring_payments, "--mapping", "micro-macro", "--json").json
         assert (again["transactions"], again["duplicates"]) == (0, 550)
 
-    def test_more_than_five_payments_in_fifteen_minutes_are_challenged(self, ringfence, project):
+    def test_more_than_five_payments_in_fifteen_minutes_are_reviewed(self, ringfence, project):
         row = {"object_type": "transaction", "account": "a", "merchant": "m", "transaction_amount": "100"}
         times = [f"Aug 19, 2024, 02:{minute:02}:00.000" for minute in (0, 2, 4, 6, 8, 10, 30)]
         write_ndjson(project / "six.ndjson", [row | {"time": time} for time in times])
         ringfence("run", "six.ndjson", "--mapping", "micro-macro")
         outcomes = [row["outcome"] for row in ringfence("decisions", "--json").json_lines]
-        assert outcomes == ["approve", "challenge", *["approve"] * 5]
+        assert outcomes == ["approve", "review", *["approve"] * 5]

@@ -50,7 +50,8 @@ class Traffic:
     """Sends events as they are handed over; counts what the server answers.
 
     Events of one customer go over one connection, in order. A payment that got no answer is sent again: its
-    id is the idempotency key. Leaving the block waits until everything has been answered.
+    id is the idempotency key. Leaving the block waits until everything is answered, after an error until
+    what is under way has.
     """
 
     def __init__(self, url: str, key: str | None, connections: int, at_once: int) -> None:
@@ -71,7 +72,8 @@ class Traffic:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._dropping |= kind is not None
         for waiting in self._queues:
             self._put(waiting, None)
         for thread in self._threads:
