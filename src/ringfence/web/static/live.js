@@ -143,6 +143,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function add(decisions, kind) {
     if (!decisions.length) return;
+    for (const row of feed.querySelectorAll("tr.fresh")) row.classList.remove("fresh");
     feed.prepend(...decisions.reverse().map((decision) => line(decision, kind)));
     while (feed.rows.length > rowsKept) feed.deleteRow(-1);
     document.getElementById("feed-empty").hidden = true;
