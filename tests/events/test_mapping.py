@@ -73,6 +73,18 @@ def test_a_mapping_of_ones_own():
     }
 
 
+def test_a_decimal_comma_is_read_and_an_ambiguous_amount_refused():
+    mapping = parse_mapping(TILL.replace('"rappen", unit = "minor"', '"rappen", decimal = ","'), "till")
+    written = ["1.234,50", "7", " 0,5 ", "12.345.678,9", "1.5", "1,2,3", "1.23,4", ""]
+    rows = {name: [values[0]] * len(written) for name, values in ROWS.items()}
+    rows |= {"receipt": [f"r{number}" for number in range(len(written))], "rappen": written}
+    found = applied(mapping, rows)
+    assert [row["amount_minor"] for row in events(found)] == [123450, 700, 50, 1234567890]
+    refused = {row: faults[0].reason for row, faults in found.faults.items()}
+    assert [row for row, why in refused.items() if why is Reason.UNPARSABLE_AMOUNT] == [4, 5, 6]
+    assert 7 in refused
+
+
 def test_the_label_delay_can_be_set_from_outside():
     columns = {name: values[:1] for name, values in ROWS.items()}
     mapped = applied(parse_mapping(TILL, "till.toml"), {**columns, "bad": [True]}, label_delay="0s")

@@ -30,6 +30,7 @@ class Status(IntEnum):
 
 _OK, _EMPTY, _NO_NUMBER, _ABSURD, _UNUSUAL = (int(status) for status in Status)
 _EXACT_FLOAT: Final = 2.0**52
+_COMMA: Final = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?$"
 _LARGEST: Final = 1e300  # absurd, and safe to multiply
 _SPACE, _PLUS, _MINUS, _POINT, _ZERO, _LARGE_E, _SMALL_E = (ord(letter) for letter in " +-.0Ee")
 
@@ -62,6 +63,20 @@ def to_minor(
     if status.any():
         minor[status != _OK] = 0
     return minor, status
+
+
+def with_point(values: Any) -> Any:
+    """Amounts written with a decimal comma, as text with a point; what is written otherwise is no number.
+
+    >>> with_point(pa.array(["1.234,50", "7", "-0,5", "1.5"])).to_pylist()
+    ['1234.50', '7', '-0.5', '?']
+    """
+    if not (is_text(values) or pa.types.is_dictionary(values.type)):
+        return values
+    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    plain = pc.replace_substring(pc.replace_substring(texts, ".", ""), ",", ".")
+    fits = pc.or_(pc.match_substring_regex(texts, _COMMA), pc.equal(texts, ""))
+    return pc.if_else(fits, plain, "?")
 
 
 def limit_of(digits: NDArray[np.int64]) -> NDArray[np.int64]:

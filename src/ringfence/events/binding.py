@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.errors import InputError
+from ringfence.events.amounts import with_point
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.buffers import is_text
@@ -262,6 +263,7 @@ def _values(source: Source, columns: dict[str, Any], row_numbers: NDArray[np.int
 
 def _fill(draft: Draft, name: str, source: Source, values: Any) -> None:
     if name == "amount":
+        values = with_point(values) if source.decimal == "," else values
         draft.amount(values, minor_units=source.unit == "minor", shift=len(str(source.scale)) - 1)
     elif name == "card_number":
         draft.card(values)

@@ -59,6 +59,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     card: bool = False  # the column holds card numbers, and the field is told from their tokens
     unit: Literal["major", "minor"] = "major"
     scale: Literal[1, 10, 100, 1000, 10_000, 100_000, 1_000_000] = 1  # amounts in thousands, say
+    decimal: Literal[".", ","] = "."  # of amounts as text; with a comma, points part the thousands
     format: str = "iso"  # iso, epoch_s, epoch_ms or a strptime pattern
     zone: str = "UTC"  # of times that name none
     offset_s: int = 0  # added to a time
