@@ -101,12 +101,15 @@ class Trained:
 
 def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) -> Trained:
     """Train by plan; `tell` hears of the share done and a remark. `InputError` where data cannot teach."""
-    maturity_ms = data.maturity_ms if plan.maturity_ms is None else plan.maturity_ms
+    supervised = plan.algorithm != "isolation_forest"
+    observed_ms = (
+        data.maturity_ms if supervised else 0
+    )  # what learns nothing from labels need not wait for them
+    maturity_ms = observed_ms if plan.maturity_ms is None else plan.maturity_ms
     known_only = plan.without_known_victims
     learned, test = train_and_test(
         data, plan.test_from_ms, maturity_ms, plan.end_ms, without_known_victims=known_only
     )
-    supervised = plan.algorithm != "isolation_forest"
     check_learnable(learned, data, supervised=supervised)
     choice = choose_inputs(data, learned)
     folds = prequential(data, learned, maturity_ms) if supervised else []
