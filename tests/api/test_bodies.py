@@ -115,3 +115,24 @@ def test_sizes_types_and_encodings_that_are_not_taken_are_told(api):
     assert [answer.status_code for answer in answers] == [413, 413, 415, 415, 415, 405, 404]
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
     assert answers[5].headers["allow"] == "POST"
+
+
+def test_a_refusal_repeats_no_card_number(api):
+    number = "4111111111111111"
+
+    async def talk(client):
+        change = {"mode": number, "based_on": "head"}
+        return [
+            await client.post("/v1/rules/modes/x", json=change),
+            await client.post(f"/v1/rules/modes/{number}", json=change | {"mode": "shadow"}),
+            await client.post("/v1/rules/check", json={"text": f"rules: [{number}]", number: 1}),
+            await client.get(f"/v1/decisions/{number}"),
+            await client.get("/v1/decisions", params={"outcome": number}),
+            await client.post(
+                "/v1/lists/import?list=a", content=number, headers={"content-type": "text/csv"}
+            ),
+        ]
+
+    answers = api(talk)
+    assert all(400 <= answer.status_code < 500 for answer in answers)
+    assert not any(number in answer.text for answer in answers)

@@ -119,14 +119,16 @@ class _Switch:
         await (self._app if of_api else self._site)(scope, receive, send)
 
 
-def _answer(refusal: Refusal) -> Response:
+def _answer(request: Request, refusal: Refusal) -> Response:
+    """The refusal, with a token for each card number that it repeats from the request."""
     headers = {name.decode(): value.decode() for name, value in refusal.headers}
-    return Response(refusal.body, refusal.status, headers, TYPE.decode())
+    body = request.app.state.server.session.tokenizer.guard_text(refusal.body.decode())
+    return Response(body, refusal.status, headers, TYPE.decode())
 
 
-async def _refusal(_request: Request, error: Exception) -> Response:
+async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return _answer(error)
+    return _answer(request, error)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -136,24 +138,26 @@ async def _http(request: Request, error: Exception) -> Response:
     headers = (
         [(b"allow", ", ".join(describe.allowed_methods(request.url.path)).encode())] if status == 405 else []
     )
-    return _answer(Refusal(status, _CODES.get(status, "bad_request"), detail, headers=headers))
+    return _answer(request, Refusal(status, _CODES.get(status, "bad_request"), detail, headers=headers))
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
         FieldError(".".join(map(str, found["loc"][1:])), found["type"], found["msg"])
         for found in error.errors()
     ]
     detail = "; ".join(f"{found.field}: {found.problem}" for found in errors)
-    return _answer(Refusal(422, "invalid_parameter", detail, errors=errors))
+    return _answer(request, Refusal(422, "invalid_parameter", detail, errors=errors))
 
 
-async def _ours(_request: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, InputError):
-        return _answer(Refusal(422, "invalid_parameter", str(error)))
-    return _answer(unavailable("the store cannot answer at the moment; the server's log says why"))
+        return _answer(request, Refusal(422, "invalid_parameter", str(error)))
+    return _answer(request, unavailable("the store cannot answer at the moment; the server's log says why"))
 
 
-async def _unexpected(_request: Request, _error: Exception) -> Response:
-    return _answer(Refusal(500, "internal", "this is our fault; the server's log says what happened"))
+async def _unexpected(request: Request, _error: Exception) -> Response:
+    return _answer(
+        request, Refusal(500, "internal", "this is our fault; the server's log says what happened")
+    )

@@ -13,7 +13,9 @@ from ringfence.scoring.rules import Mode  # noqa: TC001 (likewise)
 
 Note = Annotated[str, msgspec.Meta(max_length=1000)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-z]{4,16}$")]  # may be shortened; or active, or head
-ListName = Annotated[str, msgspec.Meta(pattern=f"^[^\\x00-\\x1f\\x7f]{{1,{NAME_LIMIT}}}$")]
+_EDGE = "[^\\x00-\\x20\\x7f-\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]"  # no space
+_INSIDE = f"[^\\x00-\\x1f\\x7f]{{0,{NAME_LIMIT - 2}}}"
+ListName = Annotated[str, msgspec.Meta(pattern=f"^{_EDGE}({_INSIDE}{_EDGE})?$")]
 Entries = Annotated[list[Entry], msgspec.Meta(min_length=1, max_length=10_000)]
 
 
