@@ -40,7 +40,8 @@ PATIENCE_SECONDS = 180
 SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
 STYLES = {"challenge": "yellow", "review": "dark_orange", "decline": "bold red"}
 PLACES = (
-    ("/", "decisions as they are made"),
+    ("/?outcome=challenge", "fraud being caught: decisions as they are made, the approved left out"),
+    ("/", "all decisions as they are made"),
     ("/decisions", "all of them, searched and filtered; click one to see why"),
     ("/rules", "the rule book: what each rule finds, edited with checking as you type"),
     ("/models", "the model: how good it is, and where its thresholds are"),
@@ -110,7 +111,7 @@ def show(given: argparse.Namespace, children: Children) -> int:
     history.begin("simulate", "--to", url, "--first-day", days, "--rate", str(given.rate), *world)
     tell(begin, f"live at [bold]{url}[/bold], {given.rate:g} payments a second; a model is being trained\n")
     for path, what in PLACES:
-        console.print(f"  {url + path:36} {what}", soft_wrap=True)
+        console.print(f"  {url + path:42} {what}", soft_wrap=True)
     console.print("\nWhat is being stopped, and why (Ctrl-C ends the demo):\n")
     watch(url, Teacher(lessons, url, begin), history, End(given.seconds))
     return 0

@@ -204,6 +204,10 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 
   show(JSON.parse(live.dataset.figures));
-  add(JSON.parse(live.dataset.latest), "");
+  for (const [name, value] of new URLSearchParams(location.search)) {  // a filter may stand in the address
+    if (sieve.elements[name]) sieve.elements[name].value = value;
+  }
+  const filtered = [...new FormData(sieve)].some(([name, value]) => name !== "entity" && value !== "" && value !== "approve");
+  if (!filtered) add(JSON.parse(live.dataset.latest), "");
   open();
 });
