@@ -53,7 +53,8 @@ class Finder:
         self._piece_rows = piece_rows
         self._lock = Lock()
         self._stored, self._first = self._open()
-        self._end = self._first
+        self._end = self._read_to = self._first
+        self._fresh: list[pa.Table] = []  # rows from `_end` to `_read_to`, not in order yet
         self._tail: list[Piece] = []  # each more than twice as long as the next one
 
     @property
@@ -66,26 +67,37 @@ class Finder:
         while self.step():
             pass
 
-    def step(self) -> bool:
-        """Take in some of what the log has gained; whether there is more."""
+    def step(self, most: int | None = None) -> bool:
+        """Take in some of what the log has gained, `most` batches of it; whether there may be more.
+
+        Rows of a few batches are only laid by: they are put in order together, once the end is reached.
+        """
         with self._lock:
             fresh: list[pa.Table] = []
-            end, full = self._end, self._first + self._piece_rows
-            enough = min(end + _STEP_ROWS, full)
-            for batch in self._log.read(DECISIONS, end):  # a busy server's are small: put together first
+            end, at_end = self._read_to, False
+            enough = min(self._end + _STEP_ROWS, self._first + self._piece_rows)
+            for batch in self._log.read(DECISIONS, end):
                 fresh.append(leading(DecisionBatch.decode(batch.payload)))
                 end = batch.next_offset
-                if end >= enough:
+                if end >= enough or len(fresh) == most:
                     break
-            if not fresh:
-                return False
-            rows = rows_of(fresh, self._log)
-            if end >= full:
-                self._store([*self._tables(), rows], end)
             else:
-                self._append(rows)
-            self._end = end
-            return end >= enough
+                at_end = True
+            if fresh:
+                self._fresh.append(rows_of(fresh, self._log))
+                self._read_to = end
+            if self._fresh and (at_end or end >= enough):
+                self._fold()
+            return not at_end
+
+    def _fold(self) -> None:
+        """Put in order what was laid by; it stays laid by where that fails."""
+        if self._read_to - self._first >= self._piece_rows:
+            self._store([*self._tables(), *self._fresh], self._read_to)
+        else:
+            self._append(pa.concat_tables(self._fresh))
+        self._fresh = []
+        self._end = self._read_to
 
     def points(self, wanted: Wanted, most: int) -> dict[str, list[Any]]:
         """Event times, amounts and strictness of the newest rows that are wanted, ascending: for a plot."""

@@ -41,14 +41,15 @@ class Asides:
         self._seed = seed
         self._lock = Lock()
         self._end = 0
+        self._gained = False  # list entries or activations that the views lack
         self._told: list[pa.Table] = []
         self._labels = Labels()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
-    def refresh(self) -> None:
-        """Take in what the log has gained, without a question."""
+    def step(self, most: int) -> bool:
+        """Take in `most` batches of what the log has gained; whether there may be more."""
         with self._lock:
-            self._refresh()
+            return self._read(most)
 
     def sql(self, text: str) -> pa.Table:
         """As `Lake.sql`, over list entries and activations alone: the view `events` has no others."""
@@ -79,19 +80,26 @@ class Asides:
                 self._connection = None
 
     def _refresh(self) -> duckdb.DuckDBPyConnection:
-        gained = False
-        for batch in self._log.read(EVENTS, max(self._end, self._log.start_offset(EVENTS))):
-            gained |= self._take(codec.decode(batch.payload), batch.base_offset)
-            self._end = batch.next_offset
+        self._read()
         if self._connection is None:
-            self._connection, gained = guard.connect(self._tables), True
-        if gained:
+            self._connection, self._gained = guard.connect(self._tables), True
+        if self._gained:
+            self._gained = False
             table = concat(EVENTS, self._told)
             self._told = [table]
             self._connection.register("raw_events", table)
             for statement in views.event_views(table.column_names):
                 self._connection.sql(statement)
         return self._connection
+
+    def _read(self, most: int | None = None) -> bool:
+        gained = self._log.read(EVENTS, max(self._end, self._log.start_offset(EVENTS)))
+        for number, batch in enumerate(gained, start=1):
+            self._gained |= self._take(codec.decode(batch.payload), batch.base_offset)
+            self._end = batch.next_offset
+            if number == most:
+                return True
+        return False
 
     def _take(self, events: EventBatch, base: int) -> bool:
         kind = events.kind
