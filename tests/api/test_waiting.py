@@ -67,9 +67,10 @@ def test_at_its_deadline_a_ticket_without_an_answer_is_handed_over_in_order():
         loop = asyncio.get_running_loop()
         expired = []
 
-        def expire(late):
-            late.answered = True
-            expired.append(late)
+        def expire(due):
+            for late in due:
+                late.answered = True
+            expired.extend(due)
 
         deadlines = Deadlines(0.05, expire, loop.time)
         deadlines.start(loop)

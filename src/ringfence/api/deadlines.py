@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 
 class Deadlines:
-    """Hands tickets without an answer to `expire` once they are due; on the event loop only."""
+    """Hands tickets without an answer to `expire`, all that are due at once; on the event loop only."""
 
-    def __init__(self, seconds: float, expire: Callable[[Ticket], None], now: Callable[[], float]) -> None:
+    def __init__(
+        self, seconds: float, expire: Callable[[list[Ticket]], None], now: Callable[[], float]
+    ) -> None:
         """`now` is the clock of the tickets' `since`."""
         self._seconds = seconds
         self._expire = expire
@@ -43,9 +45,12 @@ class Deadlines:
     def _look(self) -> None:
         self._armed = False
         line, late = self._line, self._now() - self._seconds
+        due: list[Ticket] = []
         while line and (line[0].answered or line[0].since <= late):
             ticket = line.popleft()
             if not ticket.answered:
-                self._expire(ticket)
+                due.append(ticket)
+        if due:
+            self._expire(due)
         if line:
             self._arm()

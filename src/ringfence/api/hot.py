@@ -11,13 +11,13 @@ from ringfence.api.answers import DecisionAnswer
 from ringfence.api.bodies import JSON, ClientGoneError, content_type, read_body
 from ringfence.api.outcomes import Result, Ticket
 from ringfence.api.problems import Refusal, refused_record, unavailable
-from ringfence.events.bad import BadRecord
 from ringfence.scoring.rules import OnFailure, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.api.server import Server
+    from ringfence.events.batch import EventBatch
 
 DEADLINE: Final = "deadline"
 """Cause of degradation: the answer was due before the decision was."""
@@ -59,29 +59,40 @@ def submit(
     server.deadlines.watch(ticket)
 
 
-def expire(server: Server, ticket: Ticket) -> None:
-    """Answer for a decision that is not there in time."""
-    ticket.answered = True
-    try:
-        result = at_deadline(server, ticket.lines[0])
-    except Refusal as refusal:
-        ticket.refuse(refusal)
-    else:
-        server.metrics.expired.inc()
-        ticket.give([result])
+def expire(server: Server, tickets: Sequence[Ticket]) -> None:
+    """Answer for decisions that are not there in time."""
+    for ticket, result in zip(tickets, at_deadline(server, [one.lines[0] for one in tickets]), strict=True):
+        ticket.answered = True
+        if isinstance(result, Refusal):
+            ticket.refuse(result)
+        else:
+            server.metrics.expired.inc()
+            ticket.give([result])
 
 
-def at_deadline(server: Server, body: bytes) -> Result:
-    """What the policy says of a payment that nobody has had the time to look at; it is counted later."""
+def at_deadline(server: Server, bodies: Sequence[bytes]) -> list[Result | Refusal]:
+    """What the policy says of payments that nobody has had the time to look at; they are counted later.
+
+    Read together: they expire because there is too much to do already.
+    """
     now_ms = server.clock.now_ms()
-    event = server.decoding.one(body, now_ms)
-    if isinstance(event, BadRecord):
-        raise refused_record(event)
-    if not len(event) or not event.is_transaction[0]:
-        raise unavailable("the server is too busy to look at this: try again")
+    events, refused = server.decoding(bodies, now_ms)
+    bad = {record.position: record for record in refused}
     closed = server.runner.pipeline.rules.ruleset.policy.on_failure is OnFailure.CLOSED
+    rows = iter(range(len(events)))
+    return [
+        refused_record(bad[place])
+        if place in bad
+        else _unlooked(server, events, next(rows), now_ms, closed=closed)
+        for place in range(len(bodies))
+    ]
+
+
+def _unlooked(server: Server, events: EventBatch, row: int, now_ms: int, *, closed: bool) -> Result | Refusal:
+    if not events.is_transaction[row]:
+        return unavailable("the server is too busy to look at this: try again")
     answer = DecisionAnswer(
-        transaction_id=event.column("transaction_id")[0].as_py(),
+        transaction_id=events.column("transaction_id")[row].as_py(),
         outcome=Outcome.REVIEW if closed else Outcome.APPROVE,
         score=0.0,
         probability=None,
@@ -89,7 +100,7 @@ def at_deadline(server: Server, body: bytes) -> Result:
         shadow_rules=[],
         degraded=[DEADLINE],
         offset=None,
-        event_time_ms=int(event.event_time_ms[0]),
+        event_time_ms=int(events.event_time_ms[row]),
         decided_at_ms=now_ms,
         latency_us=server.settings.deadline_ms * 1000,
         versions=server.versions,
