@@ -63,6 +63,16 @@ def test_any_number_of_rows_is_as_step_by_step(count, strided):
     assert scores[1].tolist() == scores[2].tolist() == [0.0] * count
 
 
+def test_features_that_come_one_by_one_are_the_same():
+    build, wanted = compiled()
+    whole = columns_of(200)
+    apart = Columns(whole.transactions, FeatureSpec((), ()), np.empty((0, 200)), Reference(0))
+    for name, values in zip(SPEC.names, whole.features, strict=True):
+        apart.add(name, values)
+    machine = Machine(build.steps, SPEC, wanted)
+    assert machine.run(apart)[0].tolist() == machine.run(whole)[0].tolist()
+
+
 def test_one_chain_of_five_hundred_conditions():
     text = " OR ".join(f"card.count_1h = {number}" for number in range(500))
     build, wanted = compiled([f"({text}) AND amount >= 0"])

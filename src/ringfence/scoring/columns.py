@@ -67,6 +67,13 @@ class Columns:
         """Rows of `features` that these names stand for, -1 for what is no feature."""
         return np.array([self._index.get(name, -1) for name in names], np.int64)
 
+    def matrix(self, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """A matrix (rows, n) with numeric columns, and which row each of these names is."""
+        rows = self.places(names)
+        if rows.size and rows.min() < 0:
+            return np.stack([self.number(name) for name in names]), np.arange(len(names))
+        return self.features, rows
+
     def number(self, name: str) -> NDArray[np.float64]:
         """A numeric (or boolean, as 0 and 1) column as float64, NaN for null."""
         row = self._index.get(name)

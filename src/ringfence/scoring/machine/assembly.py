@@ -77,7 +77,7 @@ class Machine:
         asked = {*wanted, *(register for register, _ in signals)}
         assembly = _Assembly(steps, spec, asked)
         self._aside, self._given, self._truths = assembly.aside, assembly.given, assembly.truths
-        self._facts = assembly.facts
+        self._facts, self._features = assembly.facts, assembly.features
         self._code = np.array(assembly.code, np.int32).reshape(-1, 5)
         self._spans = np.array(assembly.spans, np.float64)
         self._numbers = _room(assembly.constants, assembly.n_numbers, np.float64)
@@ -91,6 +91,7 @@ class Machine:
         """What is wanted, bool (n_wanted, n), and the groups' scores, float64 (n_groups, n)."""
         count = len(columns)
         values = run(self._aside, columns)
+        features, rows = columns.matrix(self._features)
         given = np.empty((len(self._given), count))
         for row, place in enumerate(self._given):
             given[row] = values[place]
@@ -103,7 +104,8 @@ class Machine:
         execute(
             self._code,
             self._spans,
-            np.ascontiguousarray(columns.features),
+            np.ascontiguousarray(features),
+            rows,
             given,
             truths,
             self._numbers.copy(),
@@ -133,7 +135,8 @@ class _Assembly:
 
     def __init__(self, steps: Steps, spec: FeatureSpec, asked: set[int]) -> None:
         self._steps = steps
-        self._places = {name: place for place, name in enumerate(spec.names)}
+        self._known = frozenset(spec.names)
+        self.features: list[str] = []
         self.code: list[tuple[int, int, int, int, int]] = []
         self.spans: list[float] = []
         self.numbers: dict[int, int] = {}
@@ -170,7 +173,7 @@ class _Assembly:
 
     def _is_at_hand(self, register: int) -> bool:
         operation, _, value = self._steps[register]
-        is_feature = operation is load and value[0] == "number" and value[1][0] in self._places
+        is_feature = operation is load and value[0] == "number" and value[1][0] in self._known
         return operation is constant or is_feature or self._fact(register) is not None
 
     def _fact(self, register: int) -> tuple[str, int] | None:
@@ -222,7 +225,8 @@ class _Assembly:
                 self.numbers[register] = self._new(number=True)
                 self.constants[self.numbers[register]] = value
             elif self._is_at_hand(register):
-                self.numbers[register] = self._emit(Op.FEATURE, self._places[value[1][0]])
+                self.numbers[register] = self._emit(Op.FEATURE, len(self.features))
+                self.features.append(value[1][0])
             else:
                 self.numbers[register] = self._emit(Op.NUMBER, len(self.given))
                 self.given.append(self._place_aside[register])

@@ -65,6 +65,7 @@ def execute(
     code: NDArray[np.int32],
     spans: NDArray[np.float64],
     features: NDArray[np.float64],
+    rows: NDArray[np.int64],
     given: NDArray[np.float64],
     truths: NDArray[np.bool_],
     numbers: NDArray[np.float64],
@@ -76,7 +77,9 @@ def execute(
     weights: NDArray[np.float64],
     scores: NDArray[np.float64],
 ) -> None:
-    """Run `code` (k, 5) over all rows of the inputs `features`, `given` and `truths`, (inputs, n) each.
+    """Run `code` (k, 5) over all payments of the inputs `features`, `given` and `truths`, (inputs, n) each.
+
+    `rows` are the places of the named features in `features`.
 
     `numbers` and `sets` (registers, ROWS) are room to work in, with the constants in their places. `out` gets
     the truth sets of the registers `wanted`, `scores` the weighted sums of `signals`, group by group.
@@ -87,7 +90,7 @@ def execute(
         for step in range(len(code)):
             op, to, a, b, c = code[step, 0], code[step, 1], code[step, 2], code[step, 3], code[step, 4]
             if op < Op.EQUAL:
-                _number(op, numbers[to], a, b, c, spans, features, given, numbers, sets, begin, n)
+                _number(op, numbers[to], a, b, c, spans, features, rows, given, numbers, sets, begin, n)
             else:
                 _truth(op, sets[to], a, b, c, spans, truths, numbers, sets, begin, n)
         for row in range(len(wanted)):
@@ -108,10 +111,24 @@ def _bounded(total: float) -> float:
 
 
 @inlined
-def _number(op, to, a, b, c, spans, features, given, numbers, sets, begin, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912, C901 (an instruction's parts; Numba sees the types)
+def _number(  # noqa: PLR0912, C901 (an instruction set)
+    op: int,
+    to: NDArray[np.float64],
+    a: int,
+    b: int,
+    c: int,
+    spans: NDArray[np.float64],
+    features: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    given: NDArray[np.float64],
+    numbers: NDArray[np.float64],
+    sets: NDArray[np.bool_],
+    begin: int,
+    n: int,
+) -> None:
     if op == Op.FEATURE:
         for i in range(n):
-            to[i] = features[a, begin + i]
+            to[i] = features[rows[a], begin + i]
     elif op == Op.NUMBER:
         for i in range(n):
             to[i] = given[a, begin + i]
@@ -167,7 +184,19 @@ def _number(op, to, a, b, c, spans, features, given, numbers, sets, begin, n):  
 
 
 @inlined
-def _truth(op, to, a, b, c, spans, truths, numbers, sets, begin, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912, C901 (an instruction's parts; Numba sees the types)
+def _truth(  # noqa: PLR0912, C901 (an instruction set)
+    op: int,
+    to: NDArray[np.bool_],
+    a: int,
+    b: int,
+    c: int,
+    spans: NDArray[np.float64],
+    truths: NDArray[np.bool_],
+    numbers: NDArray[np.float64],
+    sets: NDArray[np.bool_],
+    begin: int,
+    n: int,
+) -> None:
     if op == Op.EQUAL:
         for i in range(n):
             to[i] = numbers[a, i] == numbers[b, i]
