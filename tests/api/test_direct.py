@@ -3,11 +3,13 @@
 import json
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 from benchmarks.serving import Process
+
+from ringfence.api.direct import is_one_payment
 
 from .conftest import payment
 
@@ -148,3 +150,43 @@ def answered(server):
     text = httpx.get(f"{server.url}/metrics").text
     name = 'ringfence_http_requests_total{route="/v1/decisions",status="200"}'
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
+
+
+def test_while_nobody_is_let_in_a_payment_is_refused_and_the_connection_goes_on(tmp_path):
+    process = Process(tmp_path / "narrow", RINGFENCE_SERVE_MOST_WAITING="1")
+    with ExitStack() as stack:
+        stack.callback(process.end)
+        lines = [stack.enter_context(connected(process)) for _ in range(40)]
+        for number, line in enumerate(lines):
+            line.sendall(request(payment(f"crowd-{number}")))
+        found = [answers(line, 1)[0] for line in lines]
+        assert {status for status, _, _ in found} == {200, 503}
+        refused = [(headers, body) for status, headers, body in found if status == 503]
+        assert all(
+            headers["retry-after"] == "1" and body["code"] == "overloaded" for headers, body in refused
+        )
+        counted = httpx.get(f"{process.url}/metrics").text
+        assert f"ringfence_shed_requests_total {len(refused)}.0" in counted
+        for number, line in enumerate(lines):
+            line.sendall(request(payment(f"later-{number}")))
+            assert answers(line, 1)[0][0] == 200
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        request(payment("a"), "expect: 100-continue"),
+        request(payment("a"), "connection: close"),
+        request(payment("a"), "Transfer-Encoding: chunked"),
+        request(payment("a"), "content-length: 3"),
+        request(payment("a"), length=False),
+        request(payment("a"))[:-1],
+        request(payment("a")) + b"G",
+        request(payment("a"), version="1.0"),
+        request(payment("a")).replace(b"/v1/decisions", b"/v1/decisions/batch"),
+        b"",
+    ],
+)
+def test_only_one_whole_plain_payment_is_refused_unread(odd):
+    assert is_one_payment(request(payment("a")))
+    assert not is_one_payment(odd)

@@ -7,6 +7,7 @@ when it is there. Everything else, and every caller who is not known yet, goes t
 
 from __future__ import annotations
 
+import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,10 +16,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from ringfence.api.bodies import JSON
 from ringfence.api.front import HOT_PATH, REPLAYED
 from ringfence.api.hot import empty_body, submit
-from ringfence.api.problems import TYPE, Refusal
+from ringfence.api.problems import TYPE, Refusal, overloaded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ringfence.access.principal import Principal
     from ringfence.api.front import Front
@@ -28,12 +29,55 @@ _PATH: Final = HOT_PATH.encode()
 _NOT_PLAIN: Final = frozenset({b"content-encoding", b"transfer-encoding", b"origin", b"expect"})
 
 
+def _response(status: int, kind: bytes, body: bytes, more: bytes) -> bytes:
+    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
+    return head % (STATUS_LINE[status], kind, len(body), more) + body
+
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+_OVERLOADED: Final = overloaded()
+_SHED: Final = _response(_OVERLOADED.status, TYPE, _OVERLOADED.body, _lines(_OVERLOADED.headers))
+_START: Final = b"POST %b HTTP/1.1\r\n" % _PATH
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
+_MORE_TO_IT: Final = re.compile(rb"\r\n(transfer-encoding|expect|connection|upgrade) *:", re.IGNORECASE)
+
+
+def is_one_payment(data: bytes) -> bool:
+    """Whether these bytes are one whole plain request for a decision, and nothing else."""
+    if not data.startswith(_START):
+        return False
+    head, found, body = data.partition(b"\r\n\r\n")
+    lengths = _LENGTH.findall(head + b"\r\n")
+    return bool(found) and lengths == [b"%d" % len(body)] and _MORE_TO_IT.search(head) is None
+
+
 class DirectProtocol(HttpToolsProtocol):
     """One connection. What is not plain is left to uvicorn, request by request."""
 
     def __init__(self, front: Front, **more: Any) -> None:
         super().__init__(**more)
         self.front = front
+        self._between = True  # nothing of a further request has come
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes are there. While nobody is let in, a payment is refused without a closer look."""
+        idle = self._between and (self.cycle is None or self.cycle.response_complete)
+        if idle and self.front.lets_nobody_in() and is_one_payment(data):
+            begun = perf_counter()
+            self.transport.write(_SHED)
+            self.front.count_refusal(_OVERLOADED)
+            self.front.note("POST", HOT_PATH, _OVERLOADED.status, begun, None)
+            self.on_response_complete()
+        else:
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._between = False
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -55,6 +99,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The whole request is there."""
+        self._between = True
         cycle: Any = self.cycle
         if isinstance(cycle, _Payment):
             cycle.submit()
@@ -143,11 +188,8 @@ class _Payment:
             return
         if not self.keep_alive:
             headers = (*headers, (b"connection", b"close"))
-        more = b"".join([b"%b: %b\r\n" % header for header in headers]) if headers else b""
-        transport.write(
-            b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b"
-            % (STATUS_LINE[status], kind, len(body), more, body)
-        )
+        more = _lines(headers) if headers else b""
+        transport.write(_response(status, kind, body, more))
         if not self.keep_alive:
             transport.close()
         self.protocol.on_response_complete()

@@ -66,6 +66,10 @@ class Front:
         if refusal.status == 503:
             self.server.metrics.shed.inc()
 
+    def lets_nobody_in(self) -> bool:
+        """Whether a further payment would wait too long at this moment."""
+        return self.server.decider.gate.refuses(1, time.perf_counter())
+
     def is_short(self, length: int) -> bool:
         """Whether a body of so many bytes may come."""
         return 0 < length <= self._limit

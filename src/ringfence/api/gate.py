@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ringfence.api.outcomes import Ticket
 
 
-_FEW: Final = 128
+_FEW: Final = 64
 """Records that may wait however long the first has waited: a burst, not an overload."""
 
 
@@ -29,10 +29,14 @@ class Gate:
         self.waiting = 0
 
     def check(self, count: int, now: float) -> None:
-        """`Refusal` (503) where so many more records would wait too long at this moment."""
-        waiting = self.waiting + count
-        if waiting > self._most or (waiting > _FEW and self._age(now) > self._patience):
+        """`Refusal` (503) where `refuses` says so."""
+        if self.refuses(count, now):
             raise overloaded()
+
+    def refuses(self, count: int, now: float) -> bool:
+        """Whether so many more records would wait too long at this moment."""
+        waiting = self.waiting + count
+        return waiting > self._most or (waiting > _FEW and self._age(now) > self._patience)
 
     def _age(self, now: float) -> float:
         return now - self._line[0].since if self._line else 0.0
