@@ -23,7 +23,7 @@ def decisions():
     now_ms = time.time_ns() // 1_000_000
     decoder, pipeline = JsonDecoder(Tokenizer(bytes(32))), Pipeline(definitions.spec, definitions.rules)
     for number in range(12):
-        lines = payments(200, f'a\\"{number}\\u00e9', seed=number, people=100)
+        lines = payments(200, f'a\\"{number}\\u00e9', seed=number, people=400)
         events, bad = decoder.decode_lines(lines, now_ms + 10**6, "test")
         assert not bad
         batch = pipeline.step(events, now_ms).decisions

@@ -89,6 +89,7 @@ class CompiledRules:
                 fired.append(_compile_rule(rule, self.names, build))
         signals = [one.weighed(self.names, build) for one in self.typologies]
         self._machine = Machine(build.steps, spec, fired, signals)
+        self.steps = len(build.steps)  # what is worked out, equal parts once
 
     @cached_property
     def parts(self) -> dict[str, frozenset[str]]:
