@@ -29,7 +29,7 @@ static Request *requests;
 static long count, next_request, answered;
 static double *answers, began;
 static Connection *connections;
-static int *idle, n_idle, is_open;
+static int *idle, first_idle, n_idle, n_connections, is_open; /* idle: a ring, so that all are used */
 
 static double now(void) {
     struct timespec t;
@@ -74,7 +74,7 @@ static void done(int which, double status) {
     answers[2 * connection->request + 1] = now() - began - requests[connection->request].at;
     connection->request = -1;
     answered++;
-    idle[n_idle++] = which;
+    idle[(first_idle + n_idle++) % n_connections] = which;
 }
 
 /* Whether the whole answer is there; its status. */
@@ -110,7 +110,7 @@ static void receive(int which) {
 
 int main(int argc, char **argv) {
     if (argc != 6) { fprintf(stderr, "load PORT CONNECTIONS open|closed REQUESTS ANSWERS\n"); return 2; }
-    int n = atoi(argv[2]);
+    int n = n_connections = atoi(argv[2]);
     is_open = !strcmp(argv[3], "open");
     read_requests(argv[4]);
     answers = calloc(2 * count + 1, sizeof *answers);
@@ -135,8 +135,12 @@ int main(int argc, char **argv) {
     began = now() + 0.05;
     while (answered < count) {
         double elapsed = now() - began;
-        while (n_idle && next_request < count && (is_open ? requests[next_request].at <= elapsed : elapsed >= 0))
-            send_on(idle[--n_idle]);
+        while (n_idle && next_request < count && (is_open ? requests[next_request].at <= elapsed : elapsed >= 0)) {
+            int which = idle[first_idle];
+            first_idle = (first_idle + 1) % n;
+            n_idle--;
+            send_on(which);
+        }
         if (n_idle && next_request < count) {
             double wait = (is_open ? requests[next_request].at : 0) - (now() - began);
             if (wait < 1e-6) wait = 1e-6;
