@@ -65,7 +65,7 @@ def number_of(columns: Columns, attribute: str) -> NDArray[np.float64]:
 
 def indicator(text: Text, value: str) -> NDArray[np.float64]:
     """1.0 where the text is `value`, 0.0 where it is another, NaN where it is null."""
-    found = np.append([float(word == value) for word in text.words], np.nan)  # code -1 is null
+    found = np.array([*(float(word == value) for word in text.words), np.nan])  # code -1 is null
     return found[text.codes]
 
 
