@@ -150,7 +150,8 @@ def main() -> None:
     print(machine(), versions("numpy", "duckdb", "pyarrow"), sep="\n")
     own = samples["Ringfence"].rate
     show(
-        f"{options.rules} rules ({compiled.steps} steps), {len(spec.names)} features, {options.rows:,} rows, one core",
+        f"{options.rules} rules ({compiled.steps} steps), {len(spec.names)} features, {options.rows:,} rows, "
+        "one core",
         ["", "payments/s", "slowest to fastest", "Ringfence is"],
         [[n, f"{s.rate:,.0f}", s.spread, f"{own / s.rate:.2f} x"] for n, s in samples.items()],
     )
