@@ -214,11 +214,7 @@ class Explainer:
             )
         if self.decision.degraded:
             notes.append(f"the decision was made without: {', '.join(self.decision.degraded)}")
-        if (
-            self._scored is not None
-            and not self._knows_bands
-            and self.decision.probability is not None
-        ):
+        if self._scored is not None and not self._knows_bands and self.decision.probability is not None:
             notes.append("what the model's bands asked for is not known here, and taken as approve")
         return notes
 
