@@ -86,7 +86,7 @@ class Engine:
         NaN for null, and for what compares the event with the past. The state does not change. Empty for an
         entity that the specification does not have.
 
-        >>> from ringfence.features.spec import entity
+        >>> from ringfence.features.spec import FeatureSpec, entity
         >>> Engine(FeatureSpec.of(entity("card").count("1h"))).observe("card", "c1", 1_700_000_000_000)
         {'card.count_1h': 0.0}
         """
