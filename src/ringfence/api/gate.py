@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ringfence.api.outcomes import Ticket
 
 
-_FEW: Final = 64
+_FEW: Final = 128
 """Records that may wait however long the first has waited: a burst, not an overload."""
 
 
