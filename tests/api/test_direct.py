@@ -177,6 +177,7 @@ def test_while_nobody_is_let_in_a_payment_is_refused_and_the_connection_goes_on(
     [
         request(payment("a"), "expect: 100-continue"),
         request(payment("a"), "connection: close"),
+        request(payment("a"), "Origin: https://shop.example"),
         request(payment("a"), "Transfer-Encoding: chunked"),
         request(payment("a"), "content-length: 3"),
         request(payment("a"), length=False),

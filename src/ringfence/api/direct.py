@@ -42,7 +42,8 @@ _OVERLOADED: Final = overloaded()
 _SHED: Final = _response(_OVERLOADED.status, TYPE, _OVERLOADED.body, _lines(_OVERLOADED.headers))
 _START: Final = b"POST %b HTTP/1.1\r\n" % _PATH
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
-_MORE_TO_IT: Final = re.compile(rb"\r\n(transfer-encoding|expect|connection|upgrade) *:", re.IGNORECASE)
+_NAMES: Final = rb"transfer-encoding|expect|connection|upgrade|origin"
+_MORE_TO_IT: Final = re.compile(rb"\r\n(" + _NAMES + rb") *:", re.IGNORECASE)
 
 
 def is_one_payment(data: bytes) -> bool:
