@@ -108,3 +108,10 @@ def test_a_file_becomes_decisions_and_each_stage_has_its_time():
     assert printed.count("3,000 transactions") == 2
     for stage in ("read", "admit", "measure", "judge", "decide", "encode", "commit"):
         assert len(re.findall(rf"│ {stage} +│ +[\d.]+ │", printed)) == 2
+
+
+def test_a_step_of_the_api_is_taken_apart():
+    printed = run("api_step", "--steps", "3")
+    for size in ("1", "8", "32"):
+        figures = next(row for row in printed.splitlines() if re.match(rf"\W+{size} \W", row))
+        assert len(re.findall(r"[0-9][0-9,]*", figures)) == 7
