@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from ringfence.scoring.reference.flags import NEVER
 from ringfence.scoring.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -54,6 +55,7 @@ class Columns:
         self.zone = zone
         self._numbers: dict[str, Any] = dict(extra or {})
         self._texts: dict[str, Text] = {}
+        self.spec = spec
         self._index = _feature_index(spec)
 
     def __len__(self) -> int:
@@ -63,16 +65,12 @@ class Columns:
         """A numeric column that is known only now, NaN for null."""
         self._numbers[name] = values
 
-    def places(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """Rows of `features` that these names stand for, -1 for what is no feature."""
-        return np.array([self._index.get(name, -1) for name in names], np.int64)
-
-    def matrix(self, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def matrix(self, names: tuple[str, ...]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """A matrix (rows, n) with numeric columns, and which row each of these names is."""
-        rows = self.places(names)
-        if rows.size and rows.min() < 0:
+        places = places_of(self.spec, names)
+        if places.others.size:
             return np.stack([self.number(name) for name in names]), np.arange(len(names))
-        return self.features, rows
+        return self.features, places.rows
 
     def number(self, name: str) -> NDArray[np.float64]:
         """A numeric (or boolean, as 0 and 1) column as float64, NaN for null."""
@@ -112,8 +110,11 @@ class Columns:
         values = self.number(name)
         return values == 1, values == 0
 
-    def truths(self, facts: Sequence[tuple[str, int]], out: NDArray[np.bool_]) -> None:
+    def truths(self, facts: tuple[tuple[str, int], ...], out: NDArray[np.bool_]) -> None:
         """Rows where boolean columns are TRUE (side 0) or FALSE (side 1): a row of `out` for each fact."""
+        if self.reference.names_nobody and (sides := _sides(facts)) is not None:
+            out[: len(facts)] = sides
+            return
         for row, (name, side) in enumerate(facts):
             out[row] = self.truth(name)[side]
 
@@ -234,3 +235,34 @@ def _feature_index(spec: FeatureSpec) -> dict[str, int]:
         found = {name: row for row, name in enumerate(spec.names)}
         spec.__dict__["_rows_by_name"] = found
     return found
+
+
+class Places(NamedTuple):
+    """Where some names are among the features of a specification.
+
+    `rows` are theirs, -1 for what is no feature; `others` are the places of these, `measured` of the rest.
+    """
+
+    rows: NDArray[np.int64]
+    measured: NDArray[np.int64]
+    others: NDArray[np.int64]
+
+
+def places_of(spec: FeatureSpec, names: tuple[str, ...]) -> Places:
+    """Where these names are; kept on the specification for who asks again with every batch."""
+    kept: dict[tuple[str, ...], Places] = spec.__dict__.setdefault("_places_by_names", {})
+    if names not in kept:
+        index = _feature_index(spec)
+        rows = np.array([index.get(name, -1) for name in names], np.int64)
+        kept[names] = Places(rows, np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0))
+    return kept[names]
+
+
+@lru_cache(maxsize=64)
+def _sides(facts: tuple[tuple[str, int], ...]) -> NDArray[np.bool_] | None:
+    """What holds of facts on who is listed or flagged where nobody is, (facts, 1); None for other facts."""
+    for name, _ in facts:
+        entity, _, what = name.partition(".")
+        if what != "flagged" and not (what in _KIND_OF and entity in ENTITY_KEYS):
+            return None
+    return np.array([side == 1 for _, side in facts], np.bool_).reshape(-1, 1)

@@ -17,7 +17,7 @@ from ringfence.errors import InputError
 from ringfence.events.buffers import is_text
 from ringfence.events.model import ATTRIBUTE_PREFIX
 from ringfence.events.numbers import to_floats
-from ringfence.scoring.columns import LOCAL
+from ringfence.scoring.columns import LOCAL, places_of
 from ringfence.scoring.names import ENTITY_NAMES, Names, Type
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ def input_matrix(columns: Columns, names: Sequence[str], zone: str | None = None
     `hour` and `weekday` are those of `zone`, of the columns' own without it.
     """
     matrix = np.empty((len(names), len(columns)))
-    places = columns.places(names)
-    measured = places >= 0
-    matrix[measured] = columns.features[places[measured]]  # most inputs, at once
-    for row in np.flatnonzero(~measured).tolist():
+    rows, measured, others = places_of(columns.spec, tuple(names))
+    matrix[measured] = columns.features[rows[measured]]  # most inputs, at once
+    for row in others.tolist():
         name = names[row]
         matrix[row] = columns.local(name, zone) if name in LOCAL else _column(columns, name)
     return matrix.T

@@ -26,12 +26,14 @@ class Text:
     @classmethod
     def of(cls, values: Any) -> Text:
         """From an Arrow text or dictionary array; any other type is all null."""
-        if len(values) == 1:
-            word = values[0].as_py()
-            return cls(_ZERO, [word]) if isinstance(word, str) else cls(_NULL, [])
         if not pa.types.is_dictionary(values.type):
             if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
                 return cls(np.full(len(values), -1, np.int32), [])
+            if len(values) <= _FEW:
+                texts = values.to_pylist()
+                return cls(
+                    np.array([-1 if text is None else row for row, text in enumerate(texts)], np.int32), texts
+                )
             values = values.dictionary_encode()
         codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
         words = values.dictionary.to_pylist()
@@ -77,7 +79,7 @@ class Text:
 
 
 _ZERO = np.zeros(1, np.int32)
-_NULL = np.full(1, -1, np.int32)
+_FEW = 64  # texts that are sooner looked at one by one than sorted out
 
 
 def ranks(left: Text, right: Text) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,7 +1,8 @@
 """From the steps of a program to instructions, and what has to be worked out before they can run.
 
 steps ──┬─ numbers and truth sets ──► instructions
-        └─ texts, lists, profiles ──► step by step, as inputs of the instructions
+        ├─ what follows from one text ──► looked up by word, as inputs of the instructions
+        └─ other texts, lists, profiles ──► step by step, likewise
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from ringfence.scoring import operations as ops
 from ringfence.scoring.machine.kernel import ROWS, WEIGHT_SCALE, Op, execute
+from ringfence.scoring.machine.lookups import Lookup, fields_asked
 from ringfence.scoring.program import constant, load, run
 
 if TYPE_CHECKING:
@@ -76,8 +78,9 @@ class Machine:
         signals = [pair for group in groups for pair in group]
         asked = {*wanted, *(register for register, _ in signals)}
         assembly = _Assembly(steps, spec, asked)
-        self._aside, self._given, self._truths = assembly.aside, assembly.given, assembly.truths
-        self._facts, self._features = assembly.facts, assembly.features
+        self._aside, self._lookups = assembly.aside, assembly.lookups
+        self._given, self._truths = assembly.given, assembly.truths
+        self._facts, self._features = tuple(assembly.facts), tuple(assembly.features)
         self._code = np.array(assembly.code, np.int32).reshape(-1, 5)
         self._spans = np.array(assembly.spans, np.float64)
         self._numbers = _room(assembly.constants, assembly.n_numbers, np.float64)
@@ -90,7 +93,7 @@ class Machine:
     def run(self, columns: Columns) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """What is wanted, bool (n_wanted, n), and the groups' scores, float64 (n_groups, n)."""
         count = len(columns)
-        values = run(self._aside, columns)
+        values = run(self._aside, columns) + [lookup.of(columns) for lookup in self._lookups]
         features, rows = columns.matrix(self._features)
         given = np.empty((len(self._given), count))
         for row, place in enumerate(self._given):
@@ -99,6 +102,7 @@ class Machine:
         columns.truths(self._facts, truths)
         for row, place in enumerate(self._truths, len(self._facts)):
             truths[row] = values[place]
+        room = min(count, ROWS)  # a few payments need no more to work in
         out = np.empty((len(self._wanted), count), np.bool_)
         scores = np.empty((len(self._starts) - 1, count))
         execute(
@@ -108,8 +112,8 @@ class Machine:
             rows,
             given,
             truths,
-            self._numbers.copy(),
-            self._sets.copy(),
+            self._numbers[:, :room].copy(),
+            self._sets[:, :room].copy(),
             self._wanted,
             out,
             self._signals,
@@ -125,6 +129,12 @@ def _room(constants: Mapping[int, Any], count: int, kind: Any) -> NDArray[Any]:
     for register, value in constants.items():
         room[register] = value
     return room
+
+
+def _moved(step: tuple[Any, tuple[int, ...], Any], places: Mapping[int, int]) -> Any:
+    """A step of a program, for one whose registers have other places."""
+    operation, operands, value = step
+    return operation, tuple(places[operand] for operand in operands), value
 
 
 class _Assembly:
@@ -145,11 +155,13 @@ class _Assembly:
         self.constants: dict[int, float] = {}
         self.fixed: dict[int, bool] = {}
         self.facts: list[tuple[str, int]] = []  # what columns know to be true (0) or false (1), by name
-        self.given: list[int] = []  # steps aside whose numbers are inputs
+        self.given: list[int] = []  # steps aside, or lookups after them, whose numbers are inputs
         self.truths: list[int] = []  # and whose truth sets are, after the facts
-        needed, aside = self._needed(asked)
-        self._place_aside = {register: place for place, register in enumerate(aside)}
-        self.aside = [self._moved(register) for register in aside]
+        self._texts = fields_asked(steps)
+        needed, aside, by_word = self._needed(asked)
+        self._place_aside = {register: place for place, register in enumerate([*aside, *by_word])}
+        self.aside = [_moved(steps[register], self._place_aside) for register in aside]
+        self.lookups = [self._lookup(register) for register in by_word]
         self._count_facts(needed)
         for register in needed:
             if steps[register][0] in _OPS:
@@ -157,19 +169,30 @@ class _Assembly:
         for register in asked:
             self._set(register)
 
-    def _needed(self, asked: set[int]) -> tuple[list[int], list[int]]:
-        """Registers that the machine works out, and those that are worked out step by step, in order."""
-        needed, aside = set(asked), set[int]()
+    def _needed(self, asked: set[int]) -> tuple[list[int], list[int], list[int]]:
+        """Registers in order: what the machine works out; what is done step by step; what is looked up."""
+        needed, aside, by_word = set(asked), set[int](), set[int]()
         for register in range(len(self._steps) - 1, -1, -1):
             operation, operands, _ = self._steps[register]
             if register in needed:
                 if operation in _OPS:
                     needed.update(operands)
+                elif self._texts[register] is not None:
+                    by_word.add(register)
                 elif not self._is_at_hand(register):
                     aside.add(register)
             if register in aside:
                 aside.update(operands)
-        return sorted(needed), sorted(aside)
+        return sorted(needed), sorted(aside), sorted(by_word - aside)
+
+    def _lookup(self, register: int) -> Lookup:
+        """The steps that lead to a register, all from one text."""
+        parts = {register}
+        for part in range(register, -1, -1):
+            if part in parts:
+                parts.update(self._steps[part][1])
+        places = {part: place for place, part in enumerate(sorted(parts))}
+        return Lookup(self._texts[register] or "", [_moved(self._steps[part], places) for part in places])
 
     def _is_at_hand(self, register: int) -> bool:
         operation, _, value = self._steps[register]
@@ -183,10 +206,6 @@ class _Assembly:
             if source is load and value[0] == "truth":
                 return value[1][0], _SIDES[operation]
         return None
-
-    def _moved(self, register: int) -> tuple[Any, tuple[int, ...], Any]:
-        operation, operands, value = self._steps[register]
-        return operation, tuple(self._place_aside[operand] for operand in operands), value
 
     def _count_facts(self, needed: list[int]) -> None:
         for register in needed:

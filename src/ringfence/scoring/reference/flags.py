@@ -78,6 +78,11 @@ class Flags:
             if since_ms is None or flags.since[flag] == since_ms:
                 flags.until[flag] = NEVER
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no entity of any type has ever been flagged."""
+        return not self._types
+
     def any_of(self, entity_type: str) -> bool:
         """Whether an entity of this type has ever been flagged."""
         return entity_type in self._types

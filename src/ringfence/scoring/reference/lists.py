@@ -74,6 +74,11 @@ class Lists:
         """Names of all lists that have had an entry."""
         return list(self._lists)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no list has ever had an entry."""
+        return not self._lists
+
     def any_of(self, kind: str) -> bool:
         """Whether there is a list of this kind."""
         return any(found.kind == kind for found in self._lists.values())

@@ -51,6 +51,11 @@ class Reference:
         self.recent = Recent()
         self.added = Added()
 
+    @property
+    def names_nobody(self) -> bool:
+        """Whether nobody has ever been listed or flagged."""
+        return self.flags.is_empty and self.lists.is_empty
+
     def apply(self, control: EventBatch, base_offset: int) -> pa.RecordBatch:
         """Apply control events in order; row i has log offset `base_offset + i`.
 
