@@ -335,7 +335,7 @@ def _events(base: int, events: EventBatch) -> LogBatch:
 
 
 def _batch(topic: str, ends: dict[str, int], decisions: DecisionBatch) -> LogBatch:
-    times = decisions.table.column("event_time_ms").to_numpy()
+    times = decisions.numbers("event_time_ms")
     base = ends[topic]
     ends[topic] += len(decisions)
     return LogBatch(topic, base, len(decisions), int(times.min()), int(times.max()), decisions.encode())

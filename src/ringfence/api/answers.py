@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-import numpy as np
 
 from ringfence.api import answer_columns
 from ringfence.api.phrases import Phrases, Why, codes_only
@@ -89,11 +87,11 @@ class Answers:
         if len(decisions) >= _MANY:
             told = {row: _told(decisions, row, phrases, values, said) for row, said in models.items()}
             return answer_columns.encode(decisions, phrases, said, told)
-        columns = [decisions.table.column(name).to_pylist() for name in _COLUMNS]
-        lists = [_lists(decisions.table.column(name)) for name in _LISTS]
+        columns = [decisions.values(name) for name in _COLUMNS]
+        lists = [decisions.values(name) for name in _LISTS]
         bodies = []
         for row, ((identity, outcome, score, probability, *rest), several) in enumerate(
-            zip(zip(*columns, strict=True), zip(*lists, strict=False), strict=False)
+            zip(zip(*columns, strict=True), zip(*lists, strict=True), strict=True)
         ):
             reasons, rules, shadow, names, scores, degraded = several
             typologies = dict(zip(names, scores, strict=True))
@@ -122,15 +120,15 @@ class Answers:
 
     def _of_models(self, decisions: DecisionBatch) -> dict[int, list[Why]]:
         """What the model says for fraud, of the few rows where it does."""
-        table = decisions.table
-        lengths = table.column("factors").value_lengths().to_numpy()
-        found = {}
-        for row in np.flatnonzero(lengths).tolist():
-            names, weights, codes = (
-                table.column(name)[row].as_py() for name in ("factors", "factor_weights", "reasons")
-            )
-            texts = self._texts(table.column("model")[row].as_py())
-            said = spoken(codes, zip(names, weights, strict=True), texts)
+        found: dict[int, list[Why]] = {}
+        told = decisions.filled("factors")
+        if not told:
+            return found
+        names = ("factors", "factor_weights", "reasons", "model")
+        columns = [decisions.values(name) for name in names]
+        for row in told:
+            inputs, weights, codes, model = (column[row] for column in columns)
+            said = spoken(codes, zip(inputs, weights, strict=True), self._texts(model))
             found[row] = [Why(why.code, MODEL_RULE, why.analyst, why.customer) for why in said]
         return found
 
@@ -149,7 +147,7 @@ class _Values:
     """What the names in rules' texts stand for; a feature's column is read when it is first named."""
 
     def __init__(self, decisions: DecisionBatch) -> None:
-        self._table = decisions.table
+        self._decisions = decisions
         self._known = frozenset(decisions.feature_names)
         self._columns: dict[str, list[float | None]] = {}
 
@@ -163,7 +161,7 @@ class _Values:
             if name not in self._known:
                 return f"{{{name}}}"
             if name not in self._columns:
-                self._columns[name] = self._table.column(name).to_pylist()
+                self._columns[name] = self._decisions.values(name)
             return self._columns[name][row]
 
         return value
@@ -190,11 +188,6 @@ def _told(
         for name in ("rules", "reasons", "typologies", "typology_scores")
     )
     return _reasons(phrases, rules, codes, values.of(row, dict(zip(names, scores, strict=True))), models)
-
-
-def _lists(column: Any) -> Iterable[Any]:
-    """Values of a list column, row by row; most are empty in all rows."""
-    return column.to_pylist() if len(column.flatten()) else repeat(())
 
 
 @lru_cache(_KEPT)

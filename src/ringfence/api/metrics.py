@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -81,7 +82,7 @@ class Metrics:
         """Take in the decisions of one step."""
         for strictness, count in Counts(decisions.outcomes.tolist()).items():
             self._outcomes[strictness].inc(count)
-        for cause, count in Counts(decisions.table.column("degraded").flatten().to_pylist()).items():
+        for cause, count in Counts(chain.from_iterable(decisions.values("degraded"))).items():
             self.degraded.labels(cause).inc(count)
 
     def render(self) -> bytes:

@@ -168,13 +168,13 @@ class Resolver:
         if decisions is None:
             return []
         bodies = self._answers.encode(decisions)
-        offsets = decisions.table.column("offset")
+        offsets = decisions.numbers("offset")
         if isinstance(bodies, Bodies):
-            self._large.append((offsets.to_numpy(), bodies))
+            self._large.append((offsets, bodies))
             while sum(len(kept) for _, kept in self._large) > _REMEMBERED:
                 self._large.popleft()
         else:
-            self._recent.update(zip(offsets.to_pylist(), bodies, strict=True))
+            self._recent.update(zip(offsets.tolist(), bodies, strict=True))
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
         self._published(decisions, work.admitted.events, bodies)

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
-from ringfence.decisions.decision import (
-    DECISION_FIELDS,
+from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch, Known, Made
+from ringfence.decisions.fields import (
     Cells,
-    DecisionBatch,
-    number_columns,
-    number_lists,
-    outcome_column,
-    sparse_lists,
+    Codes,
+    Floats,
+    Lists,
+    Matrix,
+    Numbers,
+    Texts,
+    Truths,
+    Words,
+    lists_of_texts,
+    no_floats,
+    no_texts,
+    some_lists,
 )
 from ringfence.decisions.policy import Weights
+from ringfence.decisions.stream import Stream
 from ringfence.scoring.models import NO_MODELS, Factors
-from ringfence.scoring.rules import Outcome
+from ringfence.scoring.rules import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from ringfence.decisions.fields import Column
     from ringfence.decisions.policy import Cause
     from ringfence.scoring.columns import Columns
     from ringfence.scoring.models import Models, Scored
@@ -43,14 +52,16 @@ class Decider:
     ) -> None:
         self.rules = rules
         self._weights = Weights(rules)
-        self._schema = _schema(rules, models, versions or {})
-        self._models = _labels(list(models.digests))
-        self._ids = _labels([rule.id for rule in rules.active])
-        self._shadow_ids = _labels([rule.id for rule in rules.shadow])
-        self._typology_ids = _labels([one.id for one in rules.typologies])
-        codes = list(dict.fromkeys(rule.reason for rule in rules.active))
-        self._codes = _labels(codes)
-        self._code_of = np.array([codes.index(rule.reason) for rule in rules.active], np.int64)
+        self._known = _known(rules, models, versions or {})
+        self._digests = list(models.digests)
+        words = {"outcome": _OUTCOMES, "model": self._digests}
+        dictionaries = {name: pa.array(known, pa.string()) for name, known in words.items()}
+        self._stream = Stream(_schema(self._known, rules), dictionaries)
+        self._ids = [rule.id for rule in rules.active]
+        self._shadow_ids = [rule.id for rule in rules.shadow]
+        self._typology_ids = [one.id for one in rules.typologies]
+        self._codes = list(dict.fromkeys(rule.reason for rule in rules.active))
+        self._code_of = np.array([self._codes.index(rule.reason) for rule in rules.active], np.int64)
 
     def decide(
         self,
@@ -68,54 +79,58 @@ class Decider:
         fired = Cells.of(verdicts.active)
         judgement = self._weights.apply(verdicts, causes, scored, columns)
         rows, factors = _factors(scored, judgement.outcome)
-        arrays = [
-            pa.array(offsets, pa.int64()),
-            columns.transactions.column("transaction_id"),
-            columns.transactions.table.column("event_time_ms"),
-            pa.array(np.full(count, decided_at_ms, np.int64)),
-            outcome_column(judgement.outcome),
-            pa.array(judgement.score),
-            *self._said(scored, rows, factors, count),
-            pa.array(judgement.control),
-            _joined(fired.renamed(self._code_of, len(self._codes)).lists(self._codes), rows, factors.codes),
-            fired.lists(self._ids),
-            Cells.of(verdicts.shadow).lists(self._shadow_ids),
-            *self._typologies(verdicts.typologies),
-            _degraded(causes, count),
-            pa.array(np.full(count, latency_us, np.int64)),
-            *number_columns(columns.features),
-        ]
-        return DecisionBatch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        reasons = fired.renamed(self._code_of, len(self._codes)).lists(self._codes)
+        made: dict[str, Column] = {
+            "offset": Numbers(offsets),
+            "transaction_id": Texts(columns.transactions.column("transaction_id")),
+            "event_time_ms": Numbers(columns.transactions.event_time_ms),
+            "decided_at_ms": Numbers(np.full(count, decided_at_ms, np.int64)),
+            "outcome": Codes(judgement.outcome, _OUTCOMES),
+            "score": Numbers(judgement.score),
+            **self._said(scored, count),
+            "factors": some_lists(rows, factors.names, count, Words),
+            "factor_weights": some_lists(rows, factors.weights, count, Floats),
+            "control": Truths(judgement.control),
+            "reasons": _joined(reasons, rows, factors.codes),
+            "rules": fired.lists(self._ids),
+            "shadow_rules": Cells.of(verdicts.shadow).lists(self._shadow_ids),
+            **self._typologies(verdicts.typologies),
+            "degraded": _degraded(causes, count),
+            "latency_us": Numbers(np.full(count, latency_us, np.int64)),
+        }
+        payload = self._stream.write(count, [*made.values(), Matrix(columns.features)])
+        return DecisionBatch(Made(payload, made, columns.features, self._known))
 
-    def _typologies(self, scores: NDArray[np.float64]) -> list[Any]:
+    def _typologies(self, scores: NDArray[np.float64]) -> dict[str, Column]:
         """Typologies with a score, and their scores."""
         found = Cells.of(scores > 0)
+        if not found.column.size:
+            count = scores.shape[1]
+            return {"typologies": no_texts(count), "typology_scores": no_floats(count)}
         names = found.lists(self._typology_ids)
-        values = pa.array(scores[found.label, found.column])
-        return [names, pa.ListArray.from_arrays(names.offsets, values)]
+        values = Numbers(scores[found.label, found.column])
+        return {"typologies": names, "typology_scores": Lists(names.starts, values)}
 
-    def _said(
-        self, scored: Scored | None, rows: NDArray[np.int64], factors: Factors, count: int
-    ) -> list[Any]:
-        """Probability, model, challengers, and the factors of what somebody will look at."""
-        told = [
-            sparse_lists(rows, factors.names, count, pa.string()),
-            sparse_lists(rows, factors.weights, count, pa.float64()),
-        ]
+    def _said(self, scored: Scored | None, count: int) -> dict[str, Column]:
+        """Probability, the model that it is from, and what challengers would have said."""
         if scored is None:
-            return [
-                pa.nulls(count, pa.float64()),
-                pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int8()), self._models),
-                number_lists(np.empty((0, count))),
-                *told,
-            ]
-        speaker = pa.array(scored.speaker, mask=scored.speaker < 0)
-        return [
-            *number_columns(scored.probability.reshape(1, -1)),
-            pa.DictionaryArray.from_arrays(speaker, self._models),
-            number_lists(scored.challengers),
-            *told,
-        ]
+            return {
+                "probability": Floats(np.full(count, np.nan)),
+                "model": Codes(np.full(count, -1, np.int8), self._digests),
+                "challengers": no_floats(count),
+            }
+        several = len(scored.challengers)
+        starts = np.arange(0, (count + 1) * several, several, dtype=np.int32) if several else None
+        return {
+            "probability": Floats(scored.probability),
+            "model": Codes(scored.speaker, self._digests),
+            "challengers": no_floats(count)
+            if starts is None
+            else Lists(starts, Floats(np.ascontiguousarray(scored.challengers.T).ravel())),
+        }
+
+
+_OUTCOMES: Final = [str(outcome) for outcome in OUTCOMES]
 
 
 def _factors(scored: Scored | None, outcome: NDArray[np.int8]) -> tuple[NDArray[np.int64], Factors]:
@@ -126,37 +141,39 @@ def _factors(scored: Scored | None, outcome: NDArray[np.int8]) -> tuple[NDArray[
     return rows, scored.factors(rows)
 
 
-def _joined(codes: Any, rows: NDArray[np.int64], more: list[list[str]]) -> Any:
-    """A list column of reason codes with further ones in some rows, each once."""
+def _joined(codes: Lists, rows: NDArray[np.int64], more: list[list[str]]) -> Lists:
+    """Reason codes with further ones in some rows, each once."""
     if not any(more):
         return codes
-    lists = codes.to_pylist()
-    for row, added in zip(rows, more, strict=True):
+    lists = codes.values()
+    for row, added in zip(rows.tolist(), more, strict=True):
         lists[row] = list(dict.fromkeys([*lists[row], *added]))
-    return pa.array(lists, codes.type)
+    return lists_of_texts(lists)
 
 
-def _schema(rules: CompiledRules, models: Models, versions: Mapping[str, str]) -> pa.Schema:
+def _known(rules: CompiledRules, models: Models, versions: Mapping[str, str]) -> Known:
     every = {"features": rules.spec.digest, "rules": rules.ruleset.digest, **versions}
     if models.deployment.digest:
         every["models"] = models.deployment.digest
+    return Known(list(rules.spec.names), every, list(models.deployment.challengers))
+
+
+def _schema(known: Known, rules: CompiledRules) -> pa.Schema:
     metadata = {
-        "features": every["features"],
-        "rules": every["rules"],
-        "feature_names": json.dumps(rules.spec.names),
-        "versions": json.dumps(every),
-        "challengers": json.dumps(models.deployment.challengers),
+        "features": known.versions["features"],
+        "rules": known.versions["rules"],
+        "feature_names": json.dumps(known.feature_names),
+        "versions": json.dumps(known.versions),
+        "challengers": json.dumps(known.challengers),
     }
     features = [pa.field(name, pa.float64()) for name in rules.spec.names]
     return pa.schema([*DECISION_FIELDS, *features], metadata)
 
 
-def _labels(words: list[str]) -> Any:
-    return pa.array(words, pa.string())
-
-
-def _degraded(causes: Sequence[Cause], count: int) -> Any:
+def _degraded(causes: Sequence[Cause], count: int) -> Lists:
+    if not causes:
+        return no_texts(count)
     cells = np.zeros((len(causes), count), np.bool_)
     for row, cause in enumerate(causes):
         cells[row] = True if cause.rows is None else cause.rows
-    return Cells.of(cells).lists(_labels([cause.name for cause in causes]))
+    return Cells.of(cells).lists([cause.name for cause in causes])

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
+from ringfence.decisions.fields import Codes, Floats, Lists, Numbers
 from ringfence.errors import CorruptError
 from ringfence.scoring.reasons import spoken
-from ringfence.scoring.rules import OUTCOMES, Outcome
+from ringfence.scoring.rules import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from numpy.typing import NDArray
+
+    from ringfence.decisions.fields import Column
     from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.rules import Rule, RuleSet
 
@@ -62,6 +65,14 @@ class Reason(msgspec.Struct, frozen=True):
     rule: str
     analyst: str
     customer: str
+
+
+class Known(NamedTuple):
+    """What a batch says of all its decisions: names of the features, versions, digests of challengers."""
+
+    feature_names: list[str]
+    versions: dict[str, str]
+    challengers: list[str]
 
 
 MODEL_RULE: Final = "model"
@@ -139,19 +150,45 @@ def in_words(value: float | None) -> str:
     return "unknown" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
+class Made(NamedTuple):
+    """Decisions that have just been made, as an Arrow stream and as what it was written from.
+
+    `columns` are the leading ones; `features` (features, n); `known` is what the schema's metadata says.
+    """
+
+    payload: bytes
+    columns: Mapping[str, Column]
+    features: NDArray[np.float64]
+    known: Known | None
+
+
+_READ: Final = Made(b"", {}, np.empty((0, 0)), None)
+"""Of decisions that are in a table."""
+
+
 class DecisionBatch:
     """Decisions in log order over an Arrow record batch (`DECISION_FIELDS`, then one column per feature).
 
-    Immutable.
+    Immutable. Of decisions that have just been made, the table is read only once somebody asks for it.
     """
 
-    __slots__ = ("table",)
+    __slots__ = ("_known", "_made", "_rows", "_table")
 
-    def __init__(self, table: pa.RecordBatch) -> None:
-        self.table = table
+    def __init__(self, content: pa.RecordBatch | Made) -> None:
+        self._made = content if isinstance(content, Made) else _READ
+        self._table: pa.RecordBatch | None = None if isinstance(content, Made) else content
+        self._rows = self._made.features.shape[1] if self._table is None else int(self._table.num_rows)
+        self._known = self._made.known
+
+    @property
+    def table(self) -> pa.RecordBatch:
+        """The record batch."""
+        if self._table is None:
+            self._table = _read(self._made.payload)
+        return self._table
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return self._rows
 
     def __repr__(self) -> str:
         return f"DecisionBatch({len(self)} decisions)"
@@ -160,26 +197,59 @@ class DecisionBatch:
         return (self.row(row) for row in range(len(self)))
 
     @property
+    def known(self) -> Known:
+        """What is said of all decisions at once."""
+        if self._known is None:
+            said = self.table.schema.metadata
+            names = (b"feature_names", b"versions", b"challengers")
+            self._known = Known(*(json.loads(said[name]) for name in names))
+        return self._known
+
+    @property
     def feature_names(self) -> list[str]:
-        names: list[str] = json.loads(self.table.schema.metadata[b"feature_names"])
-        return names
+        return self.known.feature_names
 
     @property
     def versions(self) -> dict[str, str]:
         """What decided, each by content hash: `features`, `rules`, ..."""
-        found: dict[str, str] = json.loads(self.table.schema.metadata[b"versions"])
-        return found
+        return self.known.versions
 
     @property
     def challenger_names(self) -> list[str]:
         """Digests of the challengers, in the order of their probabilities."""
-        names: list[str] = json.loads(self.table.schema.metadata[b"challengers"])
-        return names
+        return self.known.challengers
 
     @property
-    def outcomes(self) -> Any:
+    def outcomes(self) -> NDArray[np.int8]:
         """Strictness of each outcome, int8: 0 approve to 3 decline."""
-        return self.table.column("outcome").indices.to_numpy()
+        made = self._made.columns.get("outcome")
+        if isinstance(made, Codes):
+            return made.codes
+        found: NDArray[np.int8] = self.table.column("outcome").indices.to_numpy()
+        return found
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        """A leading column of numbers none of which is null."""
+        made = self._made.columns.get(name)
+        if isinstance(made, Numbers):
+            return made.array
+        found: NDArray[Any] = self.table.column(name).to_numpy()
+        return found
+
+    def values(self, name: str) -> list[Any]:
+        """A column as Python values, None for null."""
+        made = self._made.columns.get(name)
+        if made is None and len(self._made.features):
+            made = Floats(self._made.features[self.feature_names.index(name)])
+        found: list[Any] = self.table.column(name).to_pylist() if made is None else made.values()
+        return found
+
+    def filled(self, name: str) -> list[int]:
+        """Rows in which a leading column of lists is not empty."""
+        made = self._made.columns.get(name)
+        lengths = np.diff(made.starts) if isinstance(made, Lists) else self.table.column(name).value_lengths()
+        found: list[int] = np.flatnonzero(lengths).tolist()
+        return found
 
     def row(self, index: int) -> Decision:
         """One decision as a value."""
@@ -192,6 +262,8 @@ class DecisionBatch:
 
     def encode(self) -> bytes:
         """As bytes: an Arrow IPC stream of one batch, compressed when that is worth it."""
+        if self._made.payload and len(self) < _WORTH_PACKING:
+            return self._made.payload
         sink = pa.BufferOutputStream()
         options = _PACKED if len(self) >= _WORTH_PACKING else _PLAIN
         with pa.ipc.new_stream(sink, self.table.schema, options=options) as writer:
@@ -202,11 +274,15 @@ class DecisionBatch:
     @classmethod
     def decode(cls, payload: bytes) -> DecisionBatch:
         """The batch that `encode` wrote."""
-        try:
-            with pa.ipc.open_stream(payload) as reader:
-                return cls(reader.read_next_batch())
-        except (pa.ArrowInvalid, OSError, StopIteration) as error:
-            raise _unreadable() from error
+        return cls(_read(payload))
+
+
+def _read(payload: bytes) -> pa.RecordBatch:
+    try:
+        with pa.ipc.open_stream(payload) as reader:
+            return reader.read_next_batch()
+    except (pa.ArrowInvalid, OSError, StopIteration) as error:
+        raise _unreadable() from error
 
 
 def _unreadable() -> CorruptError:
@@ -240,74 +316,6 @@ def decision_of(
         "typologies": scores,
     }
     return Decision(**fields | more, features=features, versions=versions)
-
-
-def outcome_column(strictness: Any) -> Any:
-    """Arrow column of outcomes from their strictness (int8)."""
-    return pa.DictionaryArray.from_arrays(pa.array(strictness, pa.int8()), _OUTCOME_NAMES)
-
-
-_OUTCOME_NAMES: Final = pa.array([str(outcome) for outcome in OUTCOMES])
-
-
-class Cells(NamedTuple):
-    """The true cells of a boolean matrix (n_labels, n), by column (a transaction), then label."""
-
-    column: Any
-    label: Any
-    width: int  # columns of the matrix
-
-    @classmethod
-    def of(cls, matrix: Any) -> Cells:
-        """Cells of a matrix."""
-        if not matrix.any():
-            return cls(_NO_CELLS, _NO_CELLS, matrix.shape[1])
-        column, label = np.divmod(np.flatnonzero(np.ascontiguousarray(matrix.T)), matrix.shape[0])
-        return cls(column, label, matrix.shape[1])
-
-    def renamed(self, names: Any, size: int) -> Cells:
-        """Each label replaced by `names[label]` (below `size`); of equal ones in a column the first stays."""
-        label = names[self.label]
-        if label.size < 2:
-            return Cells(self.column, label, self.width)
-        _, first = np.unique(self.column * size + label, return_index=True)
-        first.sort()
-        return Cells(self.column[first], label[first], self.width)
-
-    def lists(self, labels: Any) -> Any:
-        """Arrow list column: row i holds the labels of column i, in order."""
-        if self.column.size == 0:
-            return _empty_lists(self.width, pa.string())
-        offsets = np.zeros(self.width + 1, np.int32)
-        np.cumsum(np.bincount(self.column, minlength=self.width), out=offsets[1:])
-        return pa.ListArray.from_arrays(pa.array(offsets), labels.take(pa.array(self.label)))
-
-
-@lru_cache(maxsize=64)
-def _empty_lists(width: int, of: Any) -> Any:
-    return pa.ListArray.from_arrays(pa.array(np.zeros(width + 1, np.int32)), pa.array([], of))
-
-
-def number_lists(matrix: Any) -> Any:
-    """Arrow list column whose row i holds column i of a matrix (n_values, n), null where not finite."""
-    values, width = matrix.shape
-    if values == 0:
-        return _empty_lists(width, pa.float64())
-    [flat] = number_columns(np.ascontiguousarray(matrix.T).reshape(1, -1))
-    return pa.ListArray.from_arrays(pa.array(np.arange(width + 1, dtype=np.int32) * values), flat)
-
-
-def sparse_lists(rows: Any, values: list[Any], width: int, of: Any) -> Any:
-    """Arrow list column with `values[i]` in row `rows[i]` (ascending) and empty lists elsewhere."""
-    if not len(rows):
-        return _empty_lists(width, of)
-    offsets = np.zeros(width + 1, np.int32)
-    offsets[rows + 1] = [len(one) for one in values]
-    flat = pa.array([item for one in values for item in one], of)
-    return pa.ListArray.from_arrays(pa.array(np.cumsum(offsets, dtype=np.int32)), flat)
-
-
-_NO_CELLS: Final = np.empty(0, np.int64)
 
 
 def number_columns(matrix: Any) -> list[Any]:

@@ -48,6 +48,11 @@ class Weights:
     def __init__(self, rules: CompiledRules) -> None:
         self.policy = rules.ruleset.policy
         self.rules = rules
+        self.thresholds = {
+            Outcome.CHALLENGE: self.policy.challenge_at,
+            Outcome.REVIEW: self.policy.review_at,
+            Outcome.DECLINE: self.policy.decline_at,
+        }
         self.points = np.array([rule.points for rule in rules.active])
         self.with_points = np.flatnonzero(self.points)
         self.rows_of = {
@@ -74,14 +79,16 @@ class Weights:
         the greater of the points and the model's percentage.
         """
         fired = verdicts.active
-        score = self._score(fired)
+        anything = fired.any()
+        score = self._score(fired) if anything else np.zeros(fired.shape[1])
         outcome = np.zeros(fired.shape[1], np.int8) if scored is None else scored.asked.copy()
         for level in (Outcome.CHALLENGE, Outcome.REVIEW, Outcome.DECLINE):
-            if self.rows_of[level].size:
+            if anything and self.rows_of[level].size:
                 raised = fired[self.rows_of[level]].any(axis=0) & (outcome < level.strictness)
                 outcome[raised] = level.strictness
             self._raise_by_score(outcome, score, level)
-        self._allow(outcome, fired)
+        if anything:
+            self._allow(outcome, fired)
         for cause in causes:
             if cause.skipped:
                 rows = slice(None) if cause.rows is None else cause.rows
@@ -123,13 +130,7 @@ class Weights:
         return score
 
     def _raise_by_score(self, outcome: NDArray[np.int8], score: NDArray[np.float64], level: Outcome) -> None:
-        policy = self.policy
-        thresholds = {
-            Outcome.CHALLENGE: policy.challenge_at,
-            Outcome.REVIEW: policy.review_at,
-            Outcome.DECLINE: policy.decline_at,
-        }
-        threshold = thresholds[level]
+        threshold = self.thresholds[level]
         if threshold is not None:
             outcome[(score >= threshold) & (outcome < level.strictness)] = level.strictness
 

@@ -9,8 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from ringfence.scoring.columns import Columns
-
     Step = Callable[..., Any]
     Steps = list[tuple[Step, tuple[int, ...], Any]]
 
@@ -43,8 +41,8 @@ class Builder:
         return self.add(constant, value=value)
 
 
-def run(steps: Steps, columns: Columns) -> list[Any]:
-    """Values of all registers.
+def run(steps: Steps, columns: object) -> list[Any]:
+    """Values of all registers, over `Columns` or what has those methods of theirs that the steps load by.
 
     Numbers are float64 with NaN for null, truth sets bool, texts `Text`; constants broadcast.
     """

@@ -21,7 +21,7 @@ class Text:
     """`words[codes[i]]` is the text of row i; code -1 is null. One code stands for all rows of a constant."""
 
     codes: NDArray[np.int32]
-    words: Sequence[str]
+    words: Sequence[str | None]
 
     @classmethod
     def of(cls, values: Any) -> Text:
@@ -85,7 +85,7 @@ _FEW = 64  # texts that are sooner looked at one by one than sorted out
 def ranks(left: Text, right: Text) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both columns as numbers that compare as the texts do (by code point), NaN for null."""
     used = {word for word in (*left.words, *right.words) if word is not None}
-    order = {word: float(rank) for rank, word in enumerate(sorted(used))}
+    order: dict[str | None, float] = {word: float(rank) for rank, word in enumerate(sorted(used))}
 
     def ranked(text: Text) -> NDArray[np.float64]:
         return np.array([*(order.get(word, np.nan) for word in text.words), np.nan])[text.codes]
