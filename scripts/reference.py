@@ -162,7 +162,7 @@ MEANINGS = {
     Reason.ABSURD_AMOUNT: "has an amount above 10^13 major units",
     Reason.UNKNOWN_CURRENCY: "has a currency that is no ISO 4217 code",
     Reason.OUT_OF_RANGE: "has a position off the globe, or an infinite number",
-    Reason.TOO_LARGE: "has a text of more than 4 KiB, more than 64 attributes, or more than 1 MiB",
+    Reason.TOO_LARGE: "has a text of more than 4 KiB, more than 512 attributes, or more than 1 MiB",
     Reason.CONFLICT: "has the id of another event and differs from it",
     Reason.CARD_NUMBER: "has something else where a card number belongs, or a card number where none belongs",
 }

@@ -109,7 +109,7 @@ def test_a_card_number_in_an_attribute_becomes_a_token():
         ({"lat": "north"}, Reason.WRONG_TYPE, "lat"),
         ({"city": "x" * 4097}, Reason.TOO_LARGE, "city"),
         ({"city": "x" * 10_000_000}, Reason.TOO_LARGE, ""),
-        ({"attributes": {f"a{i}": i for i in range(65)}}, Reason.TOO_LARGE, "attributes"),
+        ({"attributes": {f"a{i}": i for i in range(513)}}, Reason.TOO_LARGE, "attributes"),
         ({"attributes": {"deep": {"a": 1}}}, Reason.WRONG_TYPE, "attributes"),
         ({"kind": "labl"}, Reason.WRONG_TYPE, "kind"),
     ],
@@ -118,6 +118,17 @@ def test_a_bad_field_is_named_with_its_reason(more, reason, field):
     bad = refused(GOOD, **more)
     assert (bad.reason, bad.faults[0].field) == (reason, field)
     assert len(bad.original) <= 64 * 1024
+
+
+def test_events_that_together_would_be_as_wide_as_long_are_refused_and_their_neighbours_are_not():
+    """Each of 600 events with a name of its own; then two that bring nothing new."""
+    lines = [{**GOOD, "attributes": {f"a{row}": row}} for row in range(600)]
+    lines += [{**GOOD, "attributes": {"a7": 1}}, GOOD]
+    events, bad = DECODER.decode_lines([json.dumps(line).encode() for line in lines], NOW, "file")
+    assert [record.position for record in bad] == list(range(513, 601))
+    assert {record.faults[0].reason for record in bad} == {Reason.TOO_LARGE}
+    assert len(events) == 514
+    assert events.column("attributes.a7").null_count == 512
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ ODD_LINES = [
     b'{"transaction_id":"a","event_time":1709288100000,"amount":1,"card_number":"12"}',
     b'{"transaction_id":"a","event_time":"soon","amount":-1,"city":"4111111111111111"}',
     text(GOOD | {"amount": "12.34"}),
-    text(GOOD | {"attributes": {f"a{n}": n for n in range(65)}}),
+    text(GOOD | {"attributes": {f"a{n}": n for n in range(513)}}),
     text(GOOD | {"attributes": {"basket": "many"}}),
     text(LABEL),
     text(GOOD | {"city": "x" * (1 << 20)}),

@@ -27,7 +27,9 @@ class Reason(StrEnum):
     ABSURD_AMOUNT = "absurd_amount"  # more than 10^13 major units
     UNKNOWN_CURRENCY = "unknown_currency"
     OUT_OF_RANGE = "out_of_range"  # latitude, longitude, an infinite number
-    TOO_LARGE = "too_large"  # a text of more than 4 KiB, more than 64 attributes, a record of more than 1 MiB
+    TOO_LARGE = (
+        "too_large"  # a text of more than 4 KiB, more than 512 attributes, a record of more than 1 MiB
+    )
     CONFLICT = "conflict"  # the id has come before with other content
     CARD_NUMBER = "card_number"  # what should be a card number is none, or one stands in a numeric field
 

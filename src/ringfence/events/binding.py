@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from ringfence.events.tokens import Tokenizer
 
-ATTRIBUTES_LIMIT: Final = 64
-"""Attributes of one event."""
+ATTRIBUTES_LIMIT: Final = 512
+"""Attributes of one event, and different ones among events that become columns together: each is a column."""
 
 _FIRST: Final = ("currency", "card_number")  # amounts need the currency, and an id may be told from the card
 _TIMES: Final = {

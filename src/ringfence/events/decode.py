@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -259,16 +260,34 @@ def _fill_payment(draft: Draft, records: Sequence[Any]) -> None:
 def _fill_attributes(draft: Draft, attributes: list[dict[str, Any] | None]) -> None:
     if not any(attributes):
         return
-    sizes = np.array([len(some) if some else 0 for some in attributes])
-    draft.fault(
-        sizes > ATTRIBUTES_LIMIT, Reason.TOO_LARGE, "attributes", f"more than {ATTRIBUTES_LIMIT} attributes"
-    )
-    names = dict.fromkeys(
-        name for some in attributes if some and len(some) <= ATTRIBUTES_LIMIT for name in some
-    )
+    names = dict.fromkeys(chain.from_iterable(some for some in attributes if some))
+    if len(names) > ATTRIBUTES_LIMIT:
+        names = _first_names(draft, attributes)
     for name in names:
         values = [some.get(name) if some else None for some in attributes]
         draft.attribute(draft.safe_name(name), _values(values))
+
+
+def _first_names(draft: Draft, attributes: list[dict[str, Any] | None]) -> dict[str, None]:
+    """As many names as there may be, in order; faults for events with too many, or with too many new ones.
+
+    A batch in which each event has names of its own would be as wide as it is long.
+    """
+    names: dict[str, None] = {}
+    many, different = np.zeros(len(attributes), np.bool_), np.zeros(len(attributes), np.bool_)
+    for row, some in enumerate(attributes):
+        if not some:
+            continue
+        many[row] = len(some) > ATTRIBUTES_LIMIT
+        if not many[row]:
+            new = some.keys() - names.keys()
+            different[row] = len(names) + len(new) > ATTRIBUTES_LIMIT
+            if not different[row]:
+                names |= dict.fromkeys(some)
+    draft.fault(many, Reason.TOO_LARGE, "attributes", f"more than {ATTRIBUTES_LIMIT} attributes")
+    said = f"with those of the events before it more than {ATTRIBUTES_LIMIT} different attributes"
+    draft.fault(different, Reason.TOO_LARGE, "attributes", said)
+    return names
 
 
 def _values(values: list[Any]) -> Any:
