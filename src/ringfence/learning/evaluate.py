@@ -123,7 +123,7 @@ def compared(data: Dataset, trained: Trained) -> dict[str, Contestant]:
     return found
 
 
-_BASELINE_ROWS = 100_000
+_BASELINE_ROWS = 50_000
 
 
 def _few(rows: NDArray[np.int64]) -> NDArray[np.int64]:
