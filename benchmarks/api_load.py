@@ -2,6 +2,7 @@
 
     python -m benchmarks.api_load               # rates, peak beside a route that only echoes, overload, batch
     python -m benchmarks.api_load --rate 3000   # one rate
+    python -m benchmarks.api_load --trees 200   # with a model of so many trees, which sends 1 % to review
     python -m benchmarks.api_load --soak 300    # memory of the server, for so many seconds at 1,000 a second
 
 Server and client (`benchmarks/load`) run in processes of their own. Peak is what comes back when each of 128
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +28,7 @@ import httpx
 import numpy as np
 
 from benchmarks.load import Outcome, send
+from benchmarks.model import write_model
 from benchmarks.report import machine, show, versions
 
 
@@ -89,6 +92,14 @@ def batch_rate(port: int, name: str, count: int = 50_000) -> float:
     return count / took
 
 
+def reviewed(port: int) -> float:
+    """Share of all decisions so far that somebody will look at: those cost reasons as well."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    found = dict(re.findall(r'^ringfence_decisions_total\{outcome="(\w+)"\} (\S+)', text, re.MULTILINE))
+    counts = {outcome: float(count) for outcome, count in found.items()}
+    return (counts["review"] + counts["decline"]) / sum(counts.values())
+
+
 def row(name: str, wanted: float, found: Outcome) -> list[str]:
     return [
         name,
@@ -148,16 +159,22 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--soak", type=int)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--trees", type=int, default=0)
     options = parser.parse_args()
     port, ringfence = free_port(), str(Path(sys.executable).with_name("ringfence"))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = str(options.data or scratch)
-        with server(ringfence, "serve", "--data", folder, "--port", str(port), port=port) as process:
+        command = [ringfence, "serve", "--data", str(options.data or scratch), "--port", str(port)]
+        if options.trees:
+            model = Path(scratch) / "model"
+            write_model(model, options.trees, payments(40_000, "learned", seed=2))
+            command += ["--model", str(model)]
+        with server(*command, port=port) as process:
             drive(port, "warm", 500, 2)
             if options.soak:
                 soak(process.pid, port, options.soak)
                 return
             rows = measure(port, options.seconds, options.rate)
+            print(f"{options.trees} trees; {reviewed(port):.1%} of the decisions went to review or further")
     columns = ("route", "sent/s", "answered/s", "p50 ms", "p95 ms", "p99 ms", "p99.9 ms", "refused", "failed")
     show(f"{machine()}; {versions('ringfence', 'uvicorn')}; cpus {os.cpu_count()}", columns, rows)
 

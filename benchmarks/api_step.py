@@ -1,7 +1,7 @@
 """What one step of the decision API costs, stage by stage, without sockets.
 
 python -m benchmarks.api_step                    steps of 1, 8 and 32 payments
-python -m benchmarks.api_step --model FOLDER     with a model of `ringfence train`
+python -m benchmarks.api_step --trees 200        with a model of so many trees, which sends 1 % to review
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import argparse
 import tempfile
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.api_load import payments
+from benchmarks.model import write_model
 from benchmarks.report import machine, show, versions
 from ringfence.access.authoriser import Authoriser
 from ringfence.api.outcomes import Resolver, Ticket, sort_out
@@ -21,6 +23,9 @@ from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.compose import load_definitions, open_session
 from ringfence.runner import Snapshotting
+
+if TYPE_CHECKING:
+    from ringfence.compose import Definitions
 
 STAGES = ("decode", "decide", "encode", "write", "answer")
 
@@ -44,29 +49,40 @@ def timed(server: Server, resolver: Resolver, lines: list[bytes]) -> list[float]
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--trees", type=int, default=0)
     parser.add_argument("--steps", type=int, default=500)
     options = parser.parse_args()
-    definitions = load_definitions(None, None, options.model)
+    with tempfile.TemporaryDirectory() as scratch:
+        model = Path(scratch) / "model"
+        if options.trees:
+            write_model(model, options.trees, payments(40_000, "learned", seed=2))
+        definitions = load_definitions(None, None, model if options.trees else None)
+        rows = measure(Path(scratch) / "data", definitions, options.steps)
+    show(
+        f"{machine()}; {versions('ringfence', 'pyarrow')}; {options.trees} trees; "
+        f"medians of {options.steps} steps, µs",
+        ("payments", *STAGES, "together", "score"),
+        rows,
+    )
+
+
+def measure(folder: Path, definitions: Definitions, count: int) -> list[list[str]]:
+    """So many steps of each size; `score` is a part of `decide`, and its mean."""
     rows = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_session(Path(folder), definitions, Snapshotting()) as session,
-    ):
+    with open_session(folder, definitions, Snapshotting()) as session:
         server = Server(session, ServeSettings(), Authoriser())
         resolver = Resolver(server.answers, server.stored, lambda *_: None)
         for size in (8, 1, 8, 32):  # the first warms up
-            lines = payments(size * options.steps, f"step{size}-{len(rows)}")
+            lines = payments(size * count, f"step{size}-{len(rows)}")
+            before = server.runner.seconds["score"]
             steps = [
                 timed(server, resolver, lines[begin : begin + size]) for begin in range(0, len(lines), size)
             ]
+            score = (server.runner.seconds["score"] - before) / count * 1e6
             middle = np.median(np.array(steps), axis=0) * 1e6
-            rows.append([str(size), *(f"{value:,.0f}" for value in middle), f"{middle.sum():,.0f}"])
-    show(
-        f"{machine()}; {versions('ringfence', 'pyarrow')}; medians of {options.steps} steps, µs",
-        ("payments", *STAGES, "together"),
-        rows[1:],
-    )
+            values = [*middle, middle.sum(), score]
+            rows.append([str(size), *(f"{value:,.0f}" for value in values)])
+    return rows[1:]
 
 
 if __name__ == "__main__":

@@ -96,9 +96,9 @@ class Intake:
     def _ids(self, events: EventBatch) -> NDArray[np.int64]:
         """Hash of each event's identity, 0 for one without."""
         ids = events.hashes("transaction_id", self._seed)
-        others = ~events.is_transaction
-        if not others.any():
+        if events.only_payments:
             return ids
+        others = ~events.is_transaction
         own = events.hashes("event_id", self._seed)
         salted = np.where(own == 0, 0, own ^ _KIND_SALT[events.kind])
         return np.where(others, salted, ids)

@@ -147,7 +147,9 @@ class Pipeline:
                 if found.num_rows:
                     matches.append(found)
                 continue
-            rows = np.flatnonzero(segment.is_transaction)
+            rows = (
+                np.arange(len(segment)) if segment.only_payments else np.flatnonzero(segment.is_transaction)
+            )
             payments = segment if len(rows) == len(segment) else segment.take(rows)
             end = begin + len(rows)
             if len(rows):
@@ -214,10 +216,13 @@ class Pipeline:
 
     def _late(self, events: EventBatch) -> NDArray[np.bool_]:
         """Which transactions are later than the specification allows."""
-        times = events.event_time_ms[events.is_transaction]
+        only = events.only_payments
+        times = events.event_time_ms if only else events.event_time_ms[events.is_transaction]
         if not len(times):
             return np.zeros(0, np.bool_)
-        seen = self.engine.watermark_ms
+        seen, newest = self.engine.watermark_ms, int(times.max())
+        if times.min() >= max(newest, newest if seen is None else seen) - self.spec.allowed_lateness_ms:
+            return np.zeros(len(times), np.bool_)
         watermark = np.maximum.accumulate(times if seen is None else np.maximum(times, seen))
         late: NDArray[np.bool_] = times < watermark - self.spec.allowed_lateness_ms
         return late

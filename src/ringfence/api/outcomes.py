@@ -98,7 +98,7 @@ class Taken:
 
 def sort_out(tickets: list[Ticket], events: EventBatch, bad: list[BadRecord]) -> Taken:
     """Which line became which row; lines are numbered through all tickets, from 0."""
-    if not bad and events.is_transaction.all():
+    if not bad and events.only_payments:
         return Taken(tickets, events, range(len(events)))
     refused = {record.position: record for record in bad}
     payment = events.is_transaction.tolist()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_REQUIRED = frozenset({"kind", "event_time_ms"})
 NULL_INT = np.iinfo(np.int64).min
 """Stands for null in integer columns that the engine reads."""
 
@@ -50,6 +51,22 @@ class EventBatch:
     def is_transaction(self) -> NDArray[np.bool_]:
         return self.kind == Kind.TRANSACTION
 
+    @cached_property
+    def only_payments(self) -> bool:
+        """Whether every event is a transaction."""
+        return not self.kind.any()
+
+    @cached_property
+    def used(self) -> pa.RecordBatch:
+        """The table without columns that are null in every row."""
+        rows = len(self)
+        names = [
+            name
+            for name, column in zip(self.table.schema.names, self.table.columns, strict=True)
+            if column.null_count < rows or name in _REQUIRED
+        ]
+        return self.table if len(names) == self.table.num_columns else self.table.select(names)
+
     def column(self, name: str) -> Any:
         """Arrow array of a canonical or `attributes.*` column; nulls where the batch does not carry it."""
         index = self.table.schema.get_field_index(name)
@@ -66,11 +83,9 @@ class EventBatch:
             cache[name, seed] = hash_column(self.column(name), seed)
         return cache[name, seed]
 
-    def know(
-        self, seed: int, hashes: Mapping[str, NDArray[np.int64]], amount_fixed: NDArray[np.int64]
-    ) -> None:
-        """Take what is known already: hashes by column, and amounts, as `hashes` would work them out."""
-        self.__dict__["amount_fixed"] = amount_fixed
+    def know(self, seed: int, hashes: Mapping[str, NDArray[np.int64]], **known: Any) -> None:
+        """Take what is at hand already: hashes by column, and what else (`amount`, `_numbers`) is kept."""
+        self.__dict__.update(known)
         cache: dict[tuple[str, int], NDArray[np.int64]] = self.__dict__.setdefault("_hashes", {})
         cache.update({(name, seed): column for name, column in hashes.items()})
 
@@ -108,6 +123,9 @@ class EventBatch:
         """A numeric or boolean column as float64, NaN for null or where the values are text."""
         if name == "amount":
             return self.amount
+        kept: dict[str, NDArray[np.float64]] = self.__dict__.get("_numbers", {})
+        if name in kept:
+            return kept[name]
         values = self.column(name)
         if pa.types.is_boolean(values.type):
             values = values.cast(pa.uint8())

@@ -15,7 +15,6 @@ from ringfence.events.batch import EventBatch
 _COMPRESS_FROM_ROWS: Final = 256
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 _PLAIN: Final = pa.ipc.IpcWriteOptions()
-_REQUIRED: Final = frozenset({"kind", "event_time_ms"})
 
 
 def encode(batch: EventBatch) -> bytes:
@@ -27,7 +26,7 @@ def encode(batch: EventBatch) -> bytes:
     >>> decode(encode(EventBatch(rows))).column("city").to_pylist()
     ['Bern']
     """
-    table = _used(batch.table)
+    table = batch.used
     sink = pa.BufferOutputStream()
     options = _COMPRESSED if table.num_rows >= _COMPRESS_FROM_ROWS else _PLAIN
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
@@ -44,13 +43,3 @@ def decode(payload: bytes) -> EventBatch:
         raise CorruptError(
             f"a stored batch of events does not decode ({error}): restore it from a backup"
         ) from error
-
-
-def _used(table: pa.RecordBatch) -> pa.RecordBatch:
-    rows = table.num_rows
-    names = [
-        name
-        for name, column in zip(table.schema.names, table.columns, strict=True)
-        if column.null_count < rows or name in _REQUIRED
-    ]
-    return table if len(names) == table.num_columns else table.select(names)

@@ -8,6 +8,7 @@ not plain is left to the exact path: the answer is then None, never another one.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -52,6 +53,10 @@ _MANY_DIGITS: Final = re.compile("(?:[0-9][ -]*){13}")  # no card number without
 _LEAST_DIGITS: Final = 13
 _LARGEST_PLAIN: Final = 2e12  # a larger number may be a card's
 _LONGEST_NAME: Final = 80
+_CODES: Final = CURRENCIES | {None}
+_EXPONENTS: Final = np.arange(max(CURRENCY_EXPONENT.values()) + 1)
+_LARGEST_MINOR: Final = AMOUNT_LIMIT_MAJOR * 10**_EXPONENTS  # by the currency's exponent
+_FIXED_OF_MINOR: Final = AMOUNT_SCALE // 10**_EXPONENTS
 _ORDER: Final = {name: place for place, name in enumerate(EVENT_SCHEMA.names)}
 _PLAIN_COLUMN: Final = 1 << 10  # characters of a text that is within the limit whatever they are
 assert _PLAIN_COLUMN * 4 <= TEXT_LIMIT
@@ -97,21 +102,34 @@ class SmallDecoder:
         if money.currencies is not None:
             texts["currency"] = money.currencies
         others = self._attributes(given["attributes"], texts) if any(given["attributes"]) else {}
+        places = {name: _place(given[name], limit) for name, limit in _LIMITS if _any_given(given[name])}
+        kind = np.zeros(count, np.uint8)
         columns = {
-            "kind": pa.array(np.zeros(count, np.uint8)),
+            "kind": pa.array(kind),
             "event_time_ms": pa.array(event_time_ms),
             "ingest_time_ms": pa.array(np.full(count, ingest_time_ms)),
             "amount_minor": pa.array(money.minor),
-            **{name: _place(given[name], limit) for name, limit in _LIMITS if _any_given(given[name])},
+            **{name: pa.array(values, from_pandas=True) for name, values in places.items()},
             **others,
         }
-        return self._assemble(columns, texts, money.fixed)
+        batch, hashes = self._assemble(columns, texts, count)
+        batch.know(
+            self._seed,
+            hashes,
+            used=batch.table,
+            kind=kind,
+            event_time_ms=event_time_ms,
+            only_payments=True,
+            amount_fixed=money.fixed,
+            amount=money.fixed / AMOUNT_SCALE,
+            _numbers=places,
+        )
+        return batch
 
     def _assemble(
-        self, columns: dict[str, Any], texts: dict[str, list[str | None]], fixed: NDArray[np.int64]
-    ) -> EventBatch:
+        self, columns: dict[str, Any], texts: dict[str, list[str | None]], count: int
+    ) -> tuple[EventBatch, dict[str, NDArray[np.int64]]]:
         """One array of all texts, of which each column is a slice, and so are its hashes."""
-        count = len(fixed)
         together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         hashes = hash_column(together, self._seed)
         known = dict.fromkeys(_HASHED, np.zeros(count, np.int64))
@@ -119,10 +137,8 @@ class SmallDecoder:
             if values.count(None) < count:
                 columns[name] = together.slice(number * count, count)
                 known[name] = hashes[number * count : (number + 1) * count]
-        names = sorted(columns, key=lambda name: _ORDER.get(name, len(_ORDER)))
-        batch = EventBatch(pa.RecordBatch.from_arrays([columns[name] for name in names], names=names))
-        batch.know(self._seed, known, fixed)
-        return batch
+        names = _in_order(tuple(columns))
+        return EventBatch(pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)), known
 
     def _plain(self, values: Values) -> list[str | None]:
         return [
@@ -154,9 +170,10 @@ class SmallDecoder:
     ) -> dict[str, Any]:
         """Numbers and truth values as columns; texts join the others."""
         columns: dict[str, Any] = {}
-        if max(len(some) for some in attributes if some) > ATTRIBUTES_LIMIT:
+        names = dict.fromkeys(chain.from_iterable(some for some in attributes if some))
+        if len(names) > ATTRIBUTES_LIMIT:
             raise _NotPlainError
-        for name in dict.fromkeys(chain.from_iterable(some for some in attributes if some)):
+        for name in names:
             values = [some.get(name) if some else None for some in attributes]
             kinds = set(map(type, values)) - {type(None)}
             if not kinds:
@@ -171,6 +188,12 @@ class SmallDecoder:
                     _numbers(values) if kind is float else pa.array(values, pa.bool_())
                 )
         return columns
+
+
+@lru_cache(maxsize=256)
+def _in_order(names: tuple[str, ...]) -> list[str]:
+    """Columns in the order of the schema, then attributes as they come."""
+    return sorted(names, key=lambda name: _ORDER.get(name, len(_ORDER)))
 
 
 _LIMITS: Final = (("lat", 90.0), ("lon", 180.0))
@@ -200,7 +223,8 @@ def _money(given: Mapping[str, Values]) -> _Money:
     """Amounts in minor units; one way of writing them for all."""
     currencies = None
     if _any_given(given["currency"]):
-        currencies = list(map(_currency, given["currency"]))
+        plain = _CODES.issuperset(given["currency"])
+        currencies = list(given["currency"] if plain else map(_currency, given["currency"]))
     count, written, minor = len(given["amount"]), given["amount"], given["amount_minor"]
     if not _any_given(minor):
         kinds = set(map(type, written))
@@ -213,10 +237,10 @@ def _money(given: Mapping[str, Values]) -> _Money:
         raise _NotPlainError
     exponents = np.array([CURRENCY_EXPONENT.get(code or "", 2) for code in currencies or [None] * count])
     kept = exponents if not _any_given(minor) else np.zeros(count, np.int64)
-    found, status = amounts.to_minor(values, kept, AMOUNT_LIMIT_MAJOR * 10**exponents)
+    found, status = amounts.to_minor(values, kept, _LARGEST_MINOR[exponents])
     if status.any() or found.min() < 0:
         raise _NotPlainError
-    return _Money(found, found * (AMOUNT_SCALE // 10**exponents), currencies)
+    return _Money(found, found * _FIXED_OF_MINOR[exponents], currencies)
 
 
 def _currency(code: str | None) -> str | None:
@@ -227,10 +251,12 @@ def _currency(code: str | None) -> str | None:
     return code.upper()
 
 
-def _place(values: Values, limit: float) -> Any:
-    if any(value is not None and not -limit <= value <= limit for value in values):
+def _place(values: Values, limit: float) -> NDArray[np.float64]:
+    """Degrees, NaN for null."""
+    known = [value for value in values if value is not None]
+    if not -limit <= min(known) <= max(known) <= limit:
         raise _NotPlainError
-    return pa.array(values, pa.float64())
+    return np.array(values, np.float64)
 
 
 def _numbers(values: Values) -> Any:

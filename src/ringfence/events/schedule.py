@@ -70,7 +70,10 @@ class Schedule:
         """The labels that fall due inside this batch, to enter before it."""
         if not len(batch):
             return None
-        self._now_ms = int(self._stream_time(batch)[-1])
+        if batch.only_payments:
+            self._now_ms = max(self._now_ms, int(batch.event_time_ms.max()))
+        else:
+            self._now_ms = int(self._stream_time(batch)[-1])
         if self._earliest_ms is None or self._earliest_ms > self._now_ms:
             return None
         self._sort()

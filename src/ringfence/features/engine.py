@@ -55,7 +55,10 @@ class Engine:
     def measure(self, batch: EventBatch) -> NDArray[np.float64]:
         """Features of the batch's transactions in order, shape (features, transactions)."""
         rows, places = self._input(batch)
-        out = np.empty((len(self.spec.features), int(np.count_nonzero(rows[:, at.IN_KIND] == at.IS_EVENT))))
+        count = (
+            len(rows) if batch.only_payments else int(np.count_nonzero(rows[:, at.IN_KIND] == at.IS_EVENT))
+        )
+        out = np.empty((len(self.spec.features), count))
         if len(self.spec.entities):
             self.run(rows, places, out)
         return out
@@ -118,12 +121,13 @@ class Engine:
         """The batch's transactions and labels as the kernel takes them."""
         compiled = self._compiled
         kinds = batch.kind
-        wanted = kinds == Kind.TRANSACTION
-        if compiled.needs_labels:
-            wanted |= kinds == Kind.LABEL
-        if not wanted.all():
-            batch = batch.take(wanted)
-            kinds = batch.kind
+        if not batch.only_payments:
+            wanted = kinds == Kind.TRANSACTION
+            if compiled.needs_labels:
+                wanted |= kinds == Kind.LABEL
+            if not wanted.all():
+                batch = batch.take(wanted)
+                kinds = batch.kind
         rows = np.empty((len(batch), compiled.input_columns), np.int64)
         rows[:, at.IN_KIND] = kinds == Kind.LABEL
         rows[:, at.IN_ROW] = batch.event_time_ms
@@ -198,9 +202,9 @@ class Engine:
             rows[:, at.IN_ROW + self._compiled.id_word],
             rows[:, at.IN_ROW + self._compiled.marks_word],
         )
-        is_label = rows[:, at.IN_KIND] == at.IS_LABEL
-        if not is_label.any() and not self._early:
+        if batch.only_payments and not self._early:
             return
+        is_label = rows[:, at.IN_KIND] == at.IS_LABEL
         labelled = np.flatnonzero(is_label)
         fraud = (
             pc.fill_null(batch.column("label"), False)

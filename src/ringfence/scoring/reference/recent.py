@@ -65,7 +65,8 @@ class Recent:
 
     def remember(self, batch: EventBatch, base_offset: int, flags: Flags, seed: int) -> None:
         """Keep the transactions of a batch whose row i has log offset `base_offset + i`."""
-        rows = np.flatnonzero(batch.is_transaction)[-self.keep_count :]
+        rows = np.arange(len(batch)) if batch.only_payments else np.flatnonzero(batch.is_transaction)
+        rows = rows[-self.keep_count :]
         if not rows.size:
             return
         times = batch.event_time_ms[rows]
@@ -76,7 +77,8 @@ class Recent:
         for number, entity_type in enumerate(REMEMBERED):
             ids = batch.hashes(ENTITY_KEYS[entity_type], seed)[rows]
             self.ids[number][slots] = ids
-            self.matched[number][slots] = flags.since(entity_type, ids, times) != _NEVER
+            flagged = flags.any_of(entity_type) and flags.since(entity_type, ids, times) != _NEVER
+            self.matched[number][slots] = flagged
         self.seen += rows.size
 
     def _room(self, count: int) -> NDArray[np.int64]:

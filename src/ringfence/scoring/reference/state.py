@@ -31,6 +31,8 @@ def segments(batch: EventBatch) -> list[Segment]:
     """The runs of control and of other events of a batch, in order."""
     if len(batch) == 0:
         return []
+    if batch.only_payments:
+        return [Segment(0, len(batch), is_control=False)]
     control = batch.kind >= Kind.PROFILE
     edges = np.flatnonzero(control[1:] != control[:-1]) + 1
     starts = [0, *edges.tolist()]
