@@ -77,6 +77,12 @@ def test_arrow_times_keep_their_meaning():
     assert to_ms(pa.array([MOMENT]), "iso", "UTC")[0].tolist() == [MOMENT]
 
 
+def test_whole_days_and_hours_are_counted_from_1970():
+    assert to_ms(pa.array([19783, -1]), "epoch_d", None)[0].tolist() == [19783 * 86_400_000, -86_400_000]
+    assert to_ms(pa.array(["25.5"]), "epoch_h", None)[0].tolist() == [91_800_000]
+    assert to_ms(pa.array([10**18]), "epoch_d", None)[0][0] > 10**15
+
+
 def test_endless_numbers_are_no_times_and_huge_ones_stay_huge():
     ms, bad = to_ms(pa.array([float("nan"), float("inf"), 1e300]), "epoch_s", None)
     assert bad.tolist() == [True, True, False]

@@ -60,7 +60,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: Literal["major", "minor"] = "major"
     scale: Literal[1, 10, 100, 1000, 10_000, 100_000, 1_000_000] = 1  # amounts in thousands, say
     decimal: Literal[".", ","] = "."  # of amounts as text; with a comma, points part the thousands
-    format: str = "iso"  # iso, epoch_s, epoch_ms or a strptime pattern
+    format: str = "iso"  # iso, epoch_ms, epoch_s, epoch_h, epoch_d or a strptime pattern
     zone: str = "UTC"  # of times that name none
     offset_s: int = 0  # added to a time
     type: Literal["text", "number", "boolean"] | None = None  # of an attribute; as in the source unless said

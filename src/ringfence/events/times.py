@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a null time."""
 
+_EPOCHS: Final = {"epoch_ms": 1, "epoch_s": 1000, "epoch_h": 3_600_000, "epoch_d": 86_400_000}  # ms of a unit
 _FAR_MS: Final = 10**15  # beyond every allowed time, and safe to add to
 _OK, _NAIVE, _BAD = 0, 1, 2
 _MONTH_DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -26,7 +27,8 @@ _MONTH_DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 def to_ms(values: Any, form: str, zone: str | None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Milliseconds since 1970 UTC (`NO_TIME` for null), and which values are no time.
 
-    `form` is `iso` (of integers: milliseconds), `epoch_s`, `epoch_ms` or a strptime pattern. A time without a
+    `form` is `iso` (of integers: milliseconds), `epoch_ms`, `epoch_s`, `epoch_h` (hours), `epoch_d` (days) or
+    a strptime pattern. A time without a
     zone is in `zone`; with `zone` None it is no time. A local time that the clock change repeats is the
     earlier one, one that it skips moves to the change.
 
@@ -40,8 +42,8 @@ def to_ms(values: Any, form: str, zone: str | None) -> tuple[NDArray[np.int64], 
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
         ms, naive = _from_arrow(values)
         bad = np.zeros(len(ms), bool)
-    elif form in ("epoch_s", "epoch_ms") or (form == "iso" and pa.types.is_integer(values.type)):
-        ms, bad = _from_epoch(values, 1000 if form == "epoch_s" else 1)
+    elif form in _EPOCHS or (form == "iso" and pa.types.is_integer(values.type)):
+        ms, bad = _from_epoch(values, _EPOCHS.get(form, 1))
         naive = np.zeros(len(ms), bool)
     elif not is_text(values):
         ms, bad = np.full(len(values), NO_TIME), ~np.asarray(values.is_null())
@@ -89,18 +91,19 @@ def _from_arrow(values: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 def _from_epoch(values: Any, factor: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    far = min(_FAR_MS, 1000 * _FAR_MS // factor)
     if is_text(values):
         numbers = [_number(text) for text in values.to_pylist()]
         floats = np.array([np.nan if number is None else number for number in numbers], np.float64)
     elif pa.types.is_integer(values.type):
         whole = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-        return np.clip(whole, -_FAR_MS, _FAR_MS) * factor, np.zeros(len(values), bool)
+        return np.clip(whole, -far, far) * factor, np.zeros(len(values), bool)
     elif pa.types.is_floating(values.type):
         floats = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
     else:
         floats = np.full(len(values), np.nan)
     bad = ~np.isfinite(floats)
-    limited = np.clip(np.where(bad, 0.0, floats), -_FAR_MS, _FAR_MS)
+    limited = np.clip(np.where(bad, 0.0, floats), -far, far)
     return np.rint(limited * factor).astype(np.int64), bad
 
 
