@@ -156,8 +156,11 @@ class Models:
             except ScorerError:
                 failed |= mine
                 continue
-            said = np.where(mine, answers[scorer.digest], scored.probability)
-            scored.probability = said
+            said = answers[scorer.digest]
+            if mine.all():
+                scored.probability, scored.asked = said, asked(scorer.bands, said)
+                continue
+            scored.probability = np.where(mine, said, scored.probability)
             scored.asked = np.where(mine, asked(scorer.bands, said), scored.asked)
         for place, digest in enumerate(self.deployment.challengers):
             if digest in answers:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow.compute as pc
 
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES
@@ -126,15 +126,14 @@ class Pulse:
             self._seconds.popleft()
 
     def _count(self, second: _Second, decisions: DecisionBatch, payments: EventBatch) -> None:
-        table = decisions.table
         second.outcomes += np.bincount(decisions.outcomes, minlength=len(OUTCOMES))
-        bins = (table.column("score").to_numpy() * (SCORE_BINS / 100)).astype(np.int64)
+        bins = (decisions.numbers("score") * (SCORE_BINS / 100)).astype(np.int64)
         second.scores += np.bincount(bins.clip(0, SCORE_BINS - 1), minlength=SCORE_BINS)
-        octaves = np.log2(np.maximum(table.column("latency_us").to_numpy(), _FASTEST_US) / _FASTEST_US)
+        octaves = np.log2(np.maximum(decisions.numbers("latency_us"), _FASTEST_US) / _FASTEST_US)
         places = (octaves * _PER_OCTAVE).astype(np.int64).clip(0, _LATENCY_BINS - 1)
         second.latencies += np.bincount(places, minlength=_LATENCY_BINS)
-        second.rules.update(pc.list_flatten(table.column("rules")).to_pylist())
-        second.degraded += int(np.count_nonzero(pc.list_value_length(table.column("degraded"))))
+        second.rules.update(chain.from_iterable(decisions.values("rules")))
+        second.degraded += len(decisions.filled("degraded"))
         currencies = payments.column("currency").to_pylist()
         for currency, amount in zip(currencies, payments.amount.tolist(), strict=True):
             if not math.isnan(amount):
@@ -165,7 +164,7 @@ class Sieve:
         """Rows that pass."""
         passing = decisions.outcomes >= self.strictness
         if self.min_score > 0:
-            passing &= decisions.table.column("score").to_numpy() >= self.min_score
+            passing &= decisions.numbers("score") >= self.min_score
         if self.entity is not None:
             ids = payments.column(ENTITY_KEYS[self.entity]).to_pylist()
             passing &= np.array([one == self.entity_id for one in ids], np.bool_)
