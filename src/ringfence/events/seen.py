@@ -16,6 +16,8 @@ _SLACK = 4096  # slots after the last home: probing runs on into them and never 
 _LEAST = 1024
 _FILL = 0.78  # grown by half from here: 20 to 31 bytes an id
 _BLOCK = 32  # ids whose slots are fetched from memory together
+_PACE = 32  # slots that move into the larger table with each id: it has room for all that come meanwhile
+_LEAST_MOVED = 4096
 _32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 _MIX = np.uint64(0x9E3779B1)  # odd: ids whose hashes are not random, as in tests, spread as well
 
@@ -35,6 +37,8 @@ class SeenIds:
 
     def __init__(self) -> None:
         self._table = _empty(_LEAST)
+        self._larger = _NONE  # where the table moves to, a little with each call
+        self._moved = 0  # slots; the next one is free, so what has its home before it is in the larger table
         self._count = 0
 
     def __len__(self) -> int:
@@ -42,8 +46,8 @@ class SeenIds:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the table in bytes."""
-        return self._table.nbytes
+        """Memory of the table in bytes; while it grows, of both."""
+        return self._table.nbytes + self._larger.nbytes
 
     def admit(self, hashes: NDArray[np.int64], base: int) -> NDArray[np.int64]:
         """Per row the offset of the first entry with this hash, or -1 where the row is new.
@@ -54,14 +58,16 @@ class SeenIds:
         found = np.empty(len(hashes), np.int64)
         done, offset = 0, base
         while True:
-            done, self._count, offset = _admit(self._table, self._count, hashes, offset, found, done)
+            tables = self._table, self._larger, self._moved
+            done, self._count, offset, self._moved = _admit(*tables, self._count, hashes, offset, found, done)
+            self._follow()
             if done == len(hashes):
                 return found
             self._grow()
 
     def offsets_of(self, id_hash: int) -> list[int]:
         """Offsets of all entries with this hash, in the order in which they came."""
-        slots = self._table
+        slots = self._table_of(id_hash)
         slot = int(_home(np.int64(id_hash), len(slots)))
         found = []
         while slots[slot, 1]:
@@ -72,37 +78,67 @@ class SeenIds:
 
     def insert(self, id_hash: int, offset: int) -> None:
         """Add an entry beside those with the same hash."""
-        while not _insert(self._table, np.int64(id_hash), np.int64(offset + 1)):
-            self._grow()
+        while not _insert(self._table_of(id_hash), np.int64(id_hash), np.int64(offset + 1)):
+            self._rebuild()
         self._count += 1
-        if self._count > (len(self._table) - _SLACK) * _FILL:
-            self._grow()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The state as it is, for a snapshot: no copies."""
-        return {"seen": self._table, "seen_count": np.array([self._count], np.int64)}
+        counts = np.array([self._count, self._moved], np.int64)
+        if not len(self._larger):
+            return {"seen": self._table, "seen_count": counts}
+        return {"seen_before": self._table, "seen_larger": self._larger, "seen_count": counts}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """The table that `arrays` gave; it keeps and changes the array."""
+        """The table that `arrays` gave, also an older version's; it keeps and changes the arrays."""
         seen = cls()
-        seen._table = arrays["seen"]
-        seen._count = int(arrays["seen_count"][0])
+        growing = "seen_larger" in arrays
+        seen._table = arrays["seen_before" if growing else "seen"]
+        seen._larger = arrays["seen_larger"] if growing else _NONE
+        seen._count, seen._moved = (*arrays["seen_count"].tolist(), 0)[:2]
         return seen
 
+    def _table_of(self, id_hash: int) -> NDArray[np.int64]:
+        return self._larger if _home(np.int64(id_hash), len(self._table)) < self._moved else self._table
+
+    def _follow(self) -> None:
+        """Leave the table that has been emptied."""
+        if self._moved == len(self._table):
+            self._table, self._larger, self._moved = self._larger, _NONE, 0
+
     def _grow(self) -> None:
-        homes = len(self._table) - _SLACK
+        if len(self._larger):  # no way on with the one that is being filled
+            self._rebuild()
+        else:
+            self._larger = _empty(_half_more(self._table))
+
+    def _rebuild(self) -> None:
+        """Move all at once: where many share a home, or nearly, a table is full before its time."""
+        homes = _half_more(self._larger if len(self._larger) else self._table)
         while True:
-            homes += homes // 2
-            larger = _empty(homes)
-            if _move(self._table, larger):
-                self._table = larger
+            table = _empty(homes)
+            if _all_moved(self._larger, 0, table) and _all_moved(self._table, self._moved, table):
+                self._table, self._larger, self._moved = table, _NONE, 0
                 return
+            homes += homes // 2
 
 
 def _empty(homes: int) -> NDArray[np.int64]:
     """Rows of (hash, offset + 1); 0 in the second column is a free slot."""
     return np.zeros((homes + _SLACK, 2), np.int64)
+
+
+_NONE = np.zeros((0, 2), np.int64)
+
+
+def _half_more(table: NDArray[np.int64]) -> int:
+    homes = len(table) - _SLACK
+    return homes + homes // 2
+
+
+def _all_moved(table: NDArray[np.int64], begin: int, larger: NDArray[np.int64]) -> bool:
+    return bool(_move(table, larger, begin, len(table))[1])
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -112,44 +148,72 @@ def _home(id_hash: np.int64, slots: int) -> np.int64:
     return np.int64(((mixed & _LOW) * np.uint64(slots - _SLACK)) >> _32)
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _fetched(
+    old: NDArray[np.int64], larger: NDArray[np.int64], moved: int, hashes: NDArray[np.int64]
+) -> np.int64:
+    """Something of all homes: loads that do not wait for each other."""
+    together = np.int64(0)
+    for row in range(len(hashes)):
+        home = _home(hashes[row], len(old))
+        together |= larger[_home(hashes[row], len(larger)), 1] if home < moved else old[home, 1]
+    return together
+
+
 @numba.njit(cache=True, nogil=True)
 def _admit(
-    table: NDArray[np.int64],
+    old: NDArray[np.int64],
+    larger: NDArray[np.int64],
+    moved: int,
     count: int,
     hashes: NDArray[np.int64],
     offset: int,
     found: NDArray[np.int64],
     start: int,
-) -> tuple[int, int, int]:
-    """Rows from `start` on, until the table has to grow. Returns (rows done, count, next offset)."""
-    slots = len(table)
+) -> tuple[int, int, int, int]:
+    """Rows from `start` on, until the table has to grow. Returns (rows done, count, next offset, moved)."""
+    slots = len(old)
     limit = int((slots - _SLACK) * _FILL)
+    if len(larger) and start < len(hashes):
+        limit = len(larger)
+        moved, has_room = _move(old, larger, moved, max(_LEAST_MOVED, _PACE * (len(hashes) - start)))
+        if not has_room:
+            return start, count, offset, moved
     for block in range(start, len(hashes), _BLOCK):
         end = min(block + _BLOCK, len(hashes))
-        fetched = np.int64(0)
-        for row in range(block, end):  # loads that do not wait for each other
-            fetched |= table[_home(hashes[row], slots), 1]
-        if fetched < 0:  # never: keeps the loads
-            return block, count, offset
+        if _fetched(old, larger, moved, hashes[block:end]) < 0:  # never: keeps the loads
+            return block, count, offset, moved
         for row in range(block, end):
             if hashes[row] == 0:
                 found[row] = -1
                 offset += 1
                 continue
-            slot = _home(hashes[row], slots)
-            while table[slot, 1] != 0 and table[slot, 0] != hashes[row]:
-                slot += 1
-            if table[slot, 1] != 0:
-                found[row] = table[slot, 1] - 1
-                continue
-            if count >= limit or slot >= slots - 1:
-                return row, count, offset
-            table[slot, 0] = hashes[row]
-            table[slot, 1] = offset + 1
-            found[row] = -1
-            count += 1
-            offset += 1
-    return len(hashes), count, offset
+            if _home(hashes[row], slots) < moved:
+                before = _enter(larger, hashes[row], offset + 1, count < limit)
+            else:
+                before = _enter(old, hashes[row], offset + 1, count < limit)
+            if before < 0:
+                return row, count, offset, moved
+            found[row] = before - 1
+            if before == 0:
+                count += 1
+                offset += 1
+    return len(hashes), count, offset, moved
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _enter(table: NDArray[np.int64], id_hash: np.int64, marked: int, may_enter: bool) -> int:
+    """What is marked for this hash; where nothing is, 0 once that is entered and -1 where it cannot be."""
+    slot = _home(id_hash, len(table))
+    while table[slot, 1] != 0 and table[slot, 0] != id_hash:
+        slot += 1
+    if table[slot, 1] != 0:
+        return table[slot, 1]
+    if not may_enter or slot >= len(table) - 1:
+        return -1
+    table[slot, 0] = id_hash
+    table[slot, 1] = marked
+    return 0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -166,8 +230,11 @@ def _insert(table: NDArray[np.int64], id_hash: np.int64, marked: np.int64) -> bo
 
 
 @numba.njit(cache=True, nogil=True)
-def _move(table: NDArray[np.int64], larger: NDArray[np.int64]) -> bool:
-    for slot in range(len(table)):
+def _move(table: NDArray[np.int64], larger: NDArray[np.int64], begin: int, least: int) -> tuple[int, bool]:
+    """Move so many slots and those up to the next free one; the first one left, and whether all had room."""
+    slot = begin
+    while slot < len(table) and (slot < begin + least or table[slot, 1] != 0):
         if table[slot, 1] != 0 and not _insert(larger, table[slot, 0], table[slot, 1]):
-            return False
-    return True
+            return slot, False
+        slot += 1
+    return slot, True
