@@ -124,7 +124,7 @@ def warm_up(definitions: Definitions, *, observing: bool = False) -> None:
 def load_spec(path: Path) -> FeatureSpec:
     """The specification that a Python file assigns to `spec`; `SpecError` says what the file lacks."""
     if not path.is_file():
-        raise InputError(f"{path} does not exist: --features takes a Python file that assigns `spec`")
+        raise InputError(f"{path} does not exist: a specification is a Python file that assigns `spec`")
     try:
         names = runpy.run_path(str(path))
     except SpecError as error:

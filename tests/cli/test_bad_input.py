@@ -99,6 +99,20 @@ def test_an_empty_file_is_told_and_the_others_are_processed(ringfence, payments,
     assert ended.json["transactions"] == 8
 
 
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_nothing_but_an_empty_file_is_said_to_be_empty(ringfence, project, text):
+    (project / "empty.ndjson").write_text(text)
+    ended = ringfence("run", "empty.ndjson")
+    assert ended.code == 2
+    assert "empty.ndjson is empty" in ended.err
+
+
+def test_a_table_that_no_mapping_fits_is_led_to_a_draft(ringfence, project):
+    (project / "some.csv").write_text("ref,when,total\n1,2024-03-01 10:00,2\n")
+    assert "--sniff some.csv --draft" in ringfence("run", "some.csv").err
+    assert "--sniff some.csv --draft" in ringfence("sources", "--sniff", "some.csv").err
+
+
 def test_a_wrong_mapping_names_what_is_missing(ringfence, project):
     (project / "some.csv").write_text("a,b\n1,2\n")
     ended = ringfence("run", "some.csv", "--mapping", "handbook")

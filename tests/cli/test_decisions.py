@@ -70,6 +70,14 @@ class TestDecision:
         assert "card.count_small_10m" in out
         assert "merchant_id: shop" in out
 
+    def test_leaves_out_attributes_that_only_other_payments_have(self, ringfence, project):
+        line = '{"transaction_id": "%s", "event_time": 1709287200000, "amount": 1, "attributes": {%s}}\n'
+        (project / "two.ndjson").write_text(line % ("q1", '"basket": 3') + line % ("q2", '"coupon": "x"'))
+        assert ringfence("run", "two.ndjson").code == 0
+        told = ringfence("decision", "q1").out
+        assert "attributes.basket: 3" in told
+        assert "coupon" not in told
+
     def test_is_everything_for_a_program(self, ringfence):
         found = ringfence("decision", "p5", "--json").json
         assert found["features"]["card.count_small_10m"] == 6

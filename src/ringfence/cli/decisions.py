@@ -132,7 +132,7 @@ def decision(
         ruleset = registered_rules(store, found.versions["rules"])
         texts = model_texts(store, found)
     reasons = found.explain(ruleset, texts) if ruleset else []
-    event = {name: value for name, value in event.items() if value is not None}
+    event = _known(event)
     if json:
         told = [msgspec.to_builtins(reason) for reason in reasons]
         screen.show_json(msgspec.to_builtins(found) | {"explained": told, "event": event})
@@ -148,6 +148,12 @@ def decision(
     if not reasons:
         screen.show("  no rule fired")
     _show_features(found)
+
+
+def _known(event: dict[str, Any]) -> dict[str, Any]:
+    """Without what the payment lacks, attributes that only other payments have among it."""
+    said = {name: _known(value) if isinstance(value, dict) else value for name, value in event.items()}
+    return {name: value for name, value in said.items() if value is not None and value != {}}
 
 
 def _show(found: Decision, event: dict[str, Any]) -> None:
@@ -171,7 +177,10 @@ def _show(found: Decision, event: dict[str, Any]) -> None:
     screen.show()
     screen.show("Payment", "bold")
     for name, value in event.items():
-        if name not in {*_QUIET, "kind", "ingest_time_ms", "amount_minor", "transaction_id"}:
+        if name == "attributes":
+            for attribute, given in value.items():
+                screen.show(f"  attributes.{attribute}: {given}")
+        elif name not in {*_QUIET, "kind", "ingest_time_ms", "amount_minor", "transaction_id"}:
             screen.show(f"  {name}: {value}")
 
 

@@ -122,7 +122,7 @@ def choose_mapping(name: str | None, sources: list[str], fmt: Any = None) -> Map
     if sniffed.mapping is None:
         raise InputError(
             f"{sniffed.path}: {sniffed.reasons[-1]}. Name a mapping with --mapping: `ringfence sources` "
-            "explains the shipped ones, and how to write your own"
+            f"lists them, `ringfence sources --sniff {sniffed.path} --draft NEW.toml` writes a first one"
         )
     screen.say(f"Reading {sniffed.path} by mapping {sniffed.mapping}: {sniffed.reasons[-1]}")
     return load_mapping(sniffed.mapping)

@@ -32,8 +32,8 @@ def sources(
 ) -> None:
     """List the shipped mappings, explain one, or tell what a file seems to be.
 
-    A mapping of your own is a TOML file; see docs/howto/sources.md. --draft writes a first one for a table:
-    what each column seems to be, by its name and values.
+    A mapping of your own is a TOML file; see docs/howto/sources.md. --draft writes a first one: what each
+    column seems to be, by its name and values.
 
     Example: ringfence sources --sniff payments.csv --draft payments.toml
     """
@@ -91,3 +91,5 @@ def _show_sniffed(path: str, *, json: bool) -> None:
     for reason in found.reasons:
         screen.show(f"  because {reason}")
     screen.show(textwrap.fill(f"columns: {', '.join(found.columns)}", 100, subsequent_indent="  "))
+    if found.mapping is None:
+        screen.say(f"A first mapping for it: ringfence sources --sniff {path} --draft NEW.toml")

@@ -55,11 +55,12 @@ def _columns(source: Opened) -> list[str]:
         return list(open_parquet(source).schema_arrow.names)
     if source.format == "csv":
         return Header.parse(split_header(source)[0], source.path).names
-    head = b""
     try:
         head = next(source.chunks(), b"")
     except CutShortError as error:
         raise InputError(f"{source.path}: {error}: get a whole copy") from error
+    if not head.strip():
+        raise InputError(f"{source.path} is empty: it has no records")
     names: dict[str, None] = {}
     for line in head.split(b"\n")[:_LOOKED_AT]:
         try:
