@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ringfence.features import state
 from ringfence.features.engine import Engine
 from ringfence.features.spec import NIGHT, FeatureSpec, Where, entity
 from ringfence.testing.oracle import differences, measure
@@ -129,6 +130,31 @@ def test_a_long_disorderly_stream_is_measured_exactly(seed, size, lateness):
     spec = FeatureSpec.of(*EVERYTHING, allowed_lateness=lateness, horizon="5d", zone="Europe/Berlin")
     cuts = np.random.default_rng(seed).integers(0, len(log), 30).tolist()
     assert not differences(spec, engine_values(log, spec, cuts, {3, 17}, seed=99), measure(log, spec))
+
+
+class FromTheBeginning(np.ndarray):
+    """An array that refuses to count from its end."""
+
+    def _checked(self, index):
+        for part in index if isinstance(index, tuple) else (index,):
+            assert not isinstance(part, (int, np.integer)) or part >= 0, index
+        return index
+
+    def __getitem__(self, index):
+        return super().__getitem__(self._checked(index))
+
+    def __setitem__(self, index, value):
+        super().__setitem__(self._checked(index), value)
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") != "1", reason="compiled code has no such arrays")
+def test_no_kernel_counts_from_the_end_of_an_array(monkeypatch):
+    """Compiled, an index of -1 is the word before the array."""
+    plain = state.zeros
+    monkeypatch.setattr(state, "zeros", lambda shape, dtype: plain(shape, dtype).view(FromTheBeginning))
+    log = seeded_stream(3, 1_500, cards=40)
+    spec = FeatureSpec.of(*EVERYTHING, allowed_lateness="1d", horizon="5d")
+    assert not differences(spec, engine_values(log, spec, (400, 401, 900), {2}), measure(log, spec))
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="this is the run without the compiler")

@@ -42,7 +42,7 @@ _OPERATION = {
     K.SPEED: at.SPEED,
 }
 _OF_THE_PAST = frozenset({K.SINCE_LAST, K.SINCE_FIRST, K.IS_NEW, K.DISTANCE, K.SPEED})
-_BLOCK = 24  # more of them no longer fit the nearest caches together
+_GROUPED = (at.SUM, at.MEAN, at.STD)
 _LABELLED = frozenset({K.LABEL_COUNT, K.LABEL_RATE})
 
 
@@ -92,6 +92,7 @@ class _Tables:
     extrema: list[list[int]] = field(default_factory=list)
     trackers: list[list[int]] = field(default_factory=list)
     operations: list[list[int]] = field(default_factory=list)
+    groups: list[list[int]] = field(default_factory=list)
 
 
 class Compiled:
@@ -145,11 +146,8 @@ class Compiled:
             self._lay_strips(cell, row, features, tables)
             past = [(i, f) for i, f in features if f.exclude_current or f.kind in _OF_THE_PAST]
             present = [(i, f) for i, f in features if not (f.exclude_current or f.kind in _OF_THE_PAST)]
-            row[at.E_BEFORE] = len(tables.operations)
-            tables.operations += [self._operation(i, f, cell) for i, f in past]
-            row[at.E_BEFORE + 1] = row[at.E_AFTER] = len(tables.operations)
-            tables.operations += [self._operation(i, f, cell) for i, f in present]
-            row[at.E_AFTER + 1] = len(tables.operations)
+            for side, chosen in ((at.E_BEFORE, past), (at.E_AFTER, present)):
+                self._lay_operations(row, side, [self._operation(i, f, cell) for i, f in chosen], tables)
             row[at.E_UNITS] = -(-cell.words // at.UNIT)
             self.cell_words = max(self.cell_words, cell.words)
         words = self.row_words, self.marks_word, self.id_word
@@ -160,9 +158,11 @@ class Compiled:
             extrema=_table(tables.extrema, 3),
             trackers=_table(tables.trackers, at.T_WORDS),
             ops=_table(tables.operations, at.O_WORDS),
+            groups=_table(tables.groups, at.G_WORDS),
+            made=self._made(tables),
             scales=np.array([self._scale(f) for f in spec.features], np.float64),
             defaults=np.array([f.default for f in spec.features], np.float64),  # None becomes NaN
-            shape=np.array([spec.allowed_lateness_ms, *words, int(self.needs_places), _BLOCK], np.int64),
+            shape=np.array([spec.allowed_lateness_ms, *words, int(self.needs_places)], np.int64),
         )
 
     def _lay_strips(self, cell: _Cell, row: Row, features: Features, tables: _Tables) -> None:
@@ -203,6 +203,32 @@ class Compiled:
                 [window.offset, window.reach_ms, window.delay_ms, delayed, begin, len(tables.accumulators)]
             )
         row[at.E_WINDOWS + 1] = len(tables.windows)
+
+    def _lay_operations(self, row: Row, side: int, ops: list[list[int]], tables: _Tables) -> None:
+        """Operations of one side: those by themselves, counts first, then group by group."""
+        alone = [op for op in ops if op[at.O_CODE] not in _GROUPED]
+        row[side] = len(tables.operations)
+        tables.operations += sorted(alone, key=lambda op: op[at.O_CODE])
+        row[side + 1] = len(tables.operations)
+        row[side + at.GROUPS_OF_SIDE] = len(tables.groups)
+        grouped = [op for op in ops if op[at.O_CODE] in _GROUPED]
+        mine = (
+            tables.windows[row[at.E_WINDOWS]][at.W_ACCUMULATORS] if tables.windows[row[at.E_WINDOWS] :] else 0
+        )
+        squared = {x[at.A_OFFSET] for x in tables.accumulators[mine:] if x[at.A_KIND] == at.SQUARED}
+        for offset in _unique(op[at.O_ACCUMULATOR] for op in grouped):
+            first = len(tables.operations)
+            tables.operations += [op for op in grouped if op[at.O_ACCUMULATOR] == offset]
+            tables.groups.append([offset, int(offset in squared), first, len(tables.operations)])
+        row[side + at.GROUPS_OF_SIDE + 1] = len(tables.groups)
+
+    def _made(self, tables: _Tables) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+        """What each feature is made of when a block of events is written out."""
+        made = np.full((len(self.spec.features), 2), at.UNGROUPED, np.int64)
+        for number, group in enumerate(tables.groups):
+            for op in tables.operations[group[at.G_FIRST] : group[at.G_LAST]]:
+                made[op[at.O_FEATURE]] = op[at.O_CODE], number
+        return made
 
     def _extremum(self, f: Feature) -> tuple[int, int]:
         return self._value(f), 1 if f.kind is K.MAX else -1

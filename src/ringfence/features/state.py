@@ -54,6 +54,8 @@ def fresh(compiled: Compiled, ring: int = _SMALLEST_RING) -> at.State:
         id_table=zeros(1 << 10 if compiled.needs_labels else 4, np.int64),
         counters=counters,
         scratch=zeros(compiled.cell_words, np.int64),
+        values=zeros((len(compiled.spec.features), at.LANES), np.float64),
+        moments=zeros((len(compiled.program.groups), at.M_WORDS, at.LANES), np.int64),
     )
 
 
@@ -65,14 +67,17 @@ def grow_ring(state: at.State, oldest: int, room: int) -> at.State:
         size *= 2
     if size == len(state.rows):
         return state
-    kept = np.arange(oldest, end)
-    old, new = kept & (len(state.rows) - 1), kept & (size - 1)
     grown = {}
     for name in _RING_ARRAYS:
         array = getattr(state, name)
         if len(array) == len(state.rows):
-            grown[name] = zeros((size, array.shape[1]), array.dtype)
-            grown[name][new] = array[old]
+            grown[name] = larger = zeros((size, array.shape[1]), array.dtype)
+            begin = oldest
+            while begin < end:  # up to where the smaller ring begins again, and so cannot the larger one
+                old, new = begin & (len(array) - 1), begin & (size - 1)
+                count = min(end - begin, len(array) - old)
+                larger[new : new + count] = array[old : old + count]
+                begin += count
     return state._replace(**grown)
 
 

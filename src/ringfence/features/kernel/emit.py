@@ -15,6 +15,7 @@ import numpy as np
 from ringfence.features.kernel.exact import above_mean, standard_deviation, total
 from ringfence.features.kernel.extrema import extremum, extremum_as_of
 from ringfence.features.kernel.jit import inlined
+from ringfence.features.kernel.lanes import gather
 from ringfence.features.kernel.layout import (
     BIT_SHARE,
     BITS,
@@ -30,7 +31,6 @@ from ringfence.features.kernel.layout import (
     LATE_AFTER,
     LOCATED,
     MAX,
-    MEAN,
     N_DISTINCT,
     NULL,
     O_ACCUMULATOR,
@@ -47,8 +47,6 @@ from ringfence.features.kernel.layout import (
     S_MARKS,
     SINCE_FIRST,
     SINCE_LAST,
-    STD,
-    SUM,
     TAIL,
     TAIL_TIME,
     ZSCORE,
@@ -56,8 +54,6 @@ from ringfence.features.kernel.layout import (
 from ringfence.features.kernel.strips import ref_at
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ringfence.features.kernel.layout import Program, State, Words
 
 _EARTH_RADIUS_KM = 6371.0088
@@ -68,19 +64,20 @@ _MS_PER_HOUR = 3_600_000.0
 def emit(
     s: State,
     p: Program,
-    first_op: int,
-    last_op: int,
+    entity: int,
+    side: int,
     cells: Words,
     base: int,
     at: int,
     row: int,
-    column: int,
-    out: NDArray[np.float64],
+    lane: int,
     late: int,
     limit: int,
 ) -> None:
-    """Write the features of operations [first_op, last_op) of one event into `out[:, column]`."""
-    for k in range(first_op, last_op):
+    """The entity's features of one side, before or after the event is counted, into the event's lane."""
+    gather(s, p, entity, side, cells, base, lane)
+    first, last = p.entities[entity, side], p.entities[entity, side + 1]
+    for k in range(first, last):
         code = p.ops[k, O_CODE]
         feature = p.ops[k, O_FEATURE]
         value = np.nan
@@ -90,14 +87,6 @@ def emit(
             end = cells[w + HEAD] if p.ops[k, O_DELAYED] else cells[base + EVENTS + END]
             if code == COUNT:
                 value = float(end - cells[w + TAIL])
-            elif code == SUM:
-                value = total(cells[a + 1], cells[a + 2]) / p.scales[feature]
-            elif code == MEAN:
-                if cells[a] > 0:
-                    value = total(cells[a + 1], cells[a + 2]) / (cells[a] * p.scales[feature])
-            elif code == STD:
-                if cells[a] > 1:
-                    value = _deviation(cells, a) / p.scales[feature]
             elif code == BITS:
                 value = float(cells[a])
             elif code == BIT_SHARE:
@@ -120,7 +109,7 @@ def emit(
             value = _history(s, p, k, code, cells, base, at, row, late, limit)
         if value != value:
             value = p.defaults[feature]
-        out[feature, column] = value
+        s.values[feature, lane] = value
 
 
 @inlined

@@ -65,6 +65,18 @@ def above_mean(x: int, n: int, high: int, low: int) -> float:
 
 
 @inlined
+def fits_one_word(n: int, squares: int) -> bool:
+    """Whether n Q, and with it all that `deviation_in_one_word` computes, fits a word."""
+    return float(n) * float(squares) < 4.0e18
+
+
+@inlined
+def deviation_in_one_word(n: int, whole: int, squares: int) -> float:
+    """Sample standard deviation of n >= 2 values from n Q - S^2, where n Q fits a word."""
+    return math.sqrt(float(n * squares - whole * whole) / (float(n) * float(n - 1)))
+
+
+@inlined
 def standard_deviation(n: int, high: int, low: int, squares_high: int, squares_low: int) -> float:
     """Sample standard deviation of n >= 2 values from their sums.
 
@@ -73,8 +85,8 @@ def standard_deviation(n: int, high: int, low: int, squares_high: int, squares_l
     """
     if squares_high == 0:
         whole = (high << 32) + low
-        if squares_low < 1 << 42 and n < 1 << 20:
-            return math.sqrt(float(n * squares_low - whole * whole) / (float(n) * float(n - 1)))
+        if fits_one_word(n, squares_low):
+            return deviation_in_one_word(n, whole, squares_low)
         q = whole // n
         r = whole - q * n
         rest = squares_low - q * (whole + r)

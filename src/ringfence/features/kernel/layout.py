@@ -87,6 +87,8 @@ class State(NamedTuple):
     id_table: Words  # hash table: refs + 1 of the events that a label may name
     counters: NDArray[np.int64]
     scratch: Words  # a cell as it stands at the time of a late event
+    values: NDArray[np.float64]  # (features, LANES): what a block's events have been measured to
+    moments: Words  # (groups, M_WORDS, LANES): sums that the features of a group are yet to be made of
 
 
 class Program(NamedTuple):
@@ -98,6 +100,8 @@ class Program(NamedTuple):
     extrema: Words  # (extrema, 3): offset of the strip, source column, 1 for max or -1 for min
     trackers: Words  # (trackers, T_WORDS)
     ops: Words  # (operations, O_WORDS)
+    groups: Words  # (groups, G_WORDS)
+    made: Words  # (features, 2): SUM, MEAN or STD and the group that it is made of, or UNGROUPED
     scales: NDArray[np.float64]  # (features,): what the stored integers are divided by
     defaults: NDArray[np.float64]  # (features,): in place of null
     shape: Words  # S_WORDS: counts and columns
@@ -115,8 +119,9 @@ E_UNITS, E_SALT, E_RETENTION, E_KEY_COLUMN, E_WINDOWS, E_EXTREMA, E_TRACKERS, E_
     10,
     12,
 )
-E_LOCATES: Final = 14
-E_WORDS: Final = 15
+GROUPS_OF_SIDE: Final = 4  # from a side's range of operations to its range of groups
+E_LOCATES: Final = 18
+E_WORDS: Final = 19
 
 # Words of a row of `Program.windows`.
 W_OFFSET, W_REACH, W_DELAY, W_DELAYED, W_ACCUMULATORS = 0, 1, 2, 3, 4
@@ -134,15 +139,26 @@ T_WORDS: Final = 4
 O_CODE, O_FEATURE, O_WINDOW, O_DELAYED, O_ACCUMULATOR, O_SOURCE, O_REACH, O_EXTREMUM = range(8)
 O_WORDS: Final = 8
 
+# Words of a row of `Program.groups`: sum, mean and std of one field in one window. The accumulator's offset,
+# whether it has squares, and where its operations are.
+G_ACCUMULATOR, G_SQUARED, G_FIRST, G_LAST = range(4)
+G_WORDS: Final = 4
+UNGROUPED: Final = -1
+
+# Words of a group's moments, each of as many lanes.
+M_COUNT, M_SUM, M_SQUARES = range(3)
+M_WORDS: Final = 3
+LANES: Final = 24  # events measured together; more of them no longer fit the nearest caches
+STEP: Final = 8  # lanes in one instruction
+
 # Operations, one per feature kind that is computed differently.
 COUNT, BITS, BIT_SHARE, SUM, MEAN, STD, RATIO, ZSCORE, MIN, MAX, N_DISTINCT = range(11)
 HOUR_SHARE, SINCE_LAST, SINCE_FIRST, IS_NEW, DISTANCE, SPEED = range(11, 17)
 
 # Words of `Program.shape`.
-# S_MARKS, S_ID: words of a row, -1 for none. S_BLOCK: input rows whose keys are looked up together, so that
-# their cells arrive from memory side by side.
-S_LATENESS, S_ROW_WORDS, S_MARKS, S_ID, S_PLACES, S_BLOCK = range(6)
-S_WORDS: Final = 6
+# S_MARKS, S_ID: words of a row, -1 for none.
+S_LATENESS, S_ROW_WORDS, S_MARKS, S_ID, S_PLACES = range(5)
+S_WORDS: Final = 5
 
 # Where the scratch cell begins. Typed, or Numba would compile what reads it once more for the literal 0.
 SCRATCH: Final[Any] = np.int64(0)

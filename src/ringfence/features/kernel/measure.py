@@ -18,6 +18,7 @@ from ringfence.features.kernel.cells import expire, open_cell, open_pair
 from ringfence.features.kernel.emit import emit
 from ringfence.features.kernel.extrema import push, push_late
 from ringfence.features.kernel.jit import entry, inlined, kernel, spliced
+from ringfence.features.kernel.lanes import leave_out, write_out
 from ringfence.features.kernel.layout import (
     A_KIND,
     A_OFFSET,
@@ -46,6 +47,7 @@ from ringfence.features.kernel.layout import (
     IS_EVENT,
     KEYS,
     LABEL_BIT,
+    LANES,
     LATE_AFTER,
     LATE_BEFORE,
     LOCATED,
@@ -60,7 +62,6 @@ from ringfence.features.kernel.layout import (
     PAIRS,
     POOL_TOP,
     REF_MASK,
-    S_BLOCK,
     S_ID,
     S_LATENESS,
     S_MARKS,
@@ -80,7 +81,7 @@ from ringfence.features.kernel.layout import (
     Program,
     State,
 )
-from ringfence.features.kernel.prefetch import fetch_block, fetch_keys
+from ringfence.features.kernel.prefetch import fetch_block, fetch_cells, fetch_keys
 from ringfence.features.kernel.strips import append, first_after, full, insert, ref_at
 from ringfence.features.kernel.tables import find_cell, find_id, find_pair, number_of, pair_hash, word_of
 from ringfence.features.kernel.windows import advance, enter_late, enter_newest, include_current, recall
@@ -109,23 +110,29 @@ def measure(
     p = Program(*program)
     end = rows.shape[0]
     at = start
+    asked_keys = asked_cells = at
     while at < end:
-        stop = min(at + p.shape[S_BLOCK], end)
-        if stop - at > 2:
-            fetch_keys(s, p, rows, at, stop)
+        stop = min(at + LANES, end)
+        if end - start > 2:
+            asked_keys = fetch_keys(s, p, rows, asked_keys, min(at + 3 * LANES, end))
+            asked_cells = fetch_cells(s, p, rows, asked_cells, min(at + 2 * LANES, end))
         stop, need, events = _look_up(s, p, rows, places, at, stop)
         if events > 2:
             fetch_block(s, p, rows, at, stop, events)
+        lane = 0
         while at < stop:
             if rows[at, IN_KIND] == IS_EVENT:
                 lacking = _lacking(s, p, s.counters[SEQ_END] & (s.rows.shape[0] - 1))
                 if lacking != DONE:
-                    return at, column, lacking
-                _event(s, p, rows, at, out, column)
-                column += 1
+                    need = lacking
+                    break
+                _event(s, p, rows, at, lane)
+                lane += 1
             else:
                 apply_label(s, p, rows[at, IN_ROW + p.shape[S_ID]], rows[at, IN_ROW + p.shape[S_MARKS]])
             at += 1
+        write_out(s, p, out, column, lane)
+        column += lane
         if need != DONE:
             return at, column, need
     return at, column, DONE
@@ -198,7 +205,7 @@ def _lacking(s: State, p: Program, row: int) -> int:
 
 
 @spliced
-def _event(s: State, p: Program, rows: Words, at: int, out: NDArray[np.float64], column: int) -> None:
+def _event(s: State, p: Program, rows: Words, at: int, lane: int) -> None:
     seq = s.counters[SEQ_END]
     row = seq & (s.rows.shape[0] - 1)
     ref = seq & REF_MASK
@@ -212,12 +219,11 @@ def _event(s: State, p: Program, rows: Words, at: int, out: NDArray[np.float64],
     for entity in range(p.entities.shape[0]):
         key = rows[at, p.entities[entity, E_KEY_COLUMN]]
         if key == 0:
-            for k in range(p.entities[entity, E_BEFORE], p.entities[entity, E_AFTER + 1]):
-                out[p.ops[k, 1], column] = p.defaults[p.ops[k, 1]]
+            leave_out(s, p, entity, lane)
             for tracker in range(p.entities[entity, E_TRACKERS], p.entities[entity, E_TRACKERS + 1]):
                 s.pairs[row, tracker] = -1
         else:
-            _entity(s, p, entity, rows, at, row, ref, time, key, out, column)
+            _entity(s, p, entity, rows, at, row, ref, time, key, lane)
     s.counters[SEQ_END] = seq + 1
 
 
@@ -232,8 +238,7 @@ def _entity(
     ref: int,
     time: int,
     key: int,
-    out: NDArray[np.float64],
-    column: int,
+    lane: int,
 ) -> None:
     """One event for one of its keys."""
     cell = s.slots[row, entity]
@@ -249,7 +254,7 @@ def _entity(
         newest = s.rows[ref_at(s.arena, s.pool, events, s.arena[events + END] - 1) & (s.rows.shape[0] - 1), 0]
     in_order = recorded and time >= newest
     if not (in_order and time >= s.counters[WATERMARK] - p.shape[S_LATENESS]):
-        _late_event(s, p, entity, base, row, ref, time, newest, recorded, out, column)
+        _late_event(s, p, entity, base, row, ref, time, newest, recorded, lane)
         return
     advance(s, p, entity, base, time)
     for side in (E_BEFORE, E_AFTER):
@@ -257,8 +262,7 @@ def _entity(
             enter_newest(s, p, entity, base, row, time)
             append(s, events, ref)
             _note(s, p, entity, base, row, ref, time, in_order)
-        first, last = p.entities[entity, side], p.entities[entity, side + 1]
-        emit(s, p, first, last, s.arena, base, base, row, column, out, ON_TIME, NULL)
+        emit(s, p, entity, side, s.arena, base, base, row, lane, ON_TIME, NULL)
 
 
 @kernel
@@ -272,8 +276,7 @@ def _late_event(
     time: int,
     newest: int,
     recorded: bool,
-    out: NDArray[np.float64],
-    column: int,
+    lane: int,
 ) -> None:
     """An event older than its key's newest, or too late: measured as of its own time, then put in place."""
     events = base + EVENTS
@@ -284,8 +287,7 @@ def _late_event(
         if late == LATE_AFTER:
             side = E_AFTER
             include_current(s, p, entity, base, row)
-        first, last = p.entities[entity, side], p.entities[entity, side + 1]
-        emit(s, p, first, last, s.scratch, SCRATCH, base, row, column, out, late, limit)
+        emit(s, p, entity, side, s.scratch, SCRATCH, base, row, lane, late, limit)
     if not recorded:
         return
     in_order = time >= newest

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.features.kernel.emit import emit
 from ringfence.features.kernel.jit import entry
+from ringfence.features.kernel.lanes import write_out
 from ringfence.features.kernel.layout import (
     E_AFTER,
     E_BEFORE,
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 
 @entry
 def observe(state: State, program: Program, entity: int, key: int, out: NDArray[np.float64]) -> None:
-    """Write the entity's features into `out[:, 0]`, as of the time in the ring's next row."""
+    """Write the entity's features into `out[:, 0]`, as of the time in the ring's next row; no others."""
     s = State(*state)
     p = Program(*program)
     row = s.counters[SEQ_END] & (s.rows.shape[0] - 1)
     base = number_of(s.table[find_cell(s, key ^ p.entities[entity, E_SALT])]) * UNIT
     limit = s.counters[WATERMARK] - p.entities[entity, E_RETENTION]
     recall(s, p, entity, base, s.rows[row, 0], limit)
-    first, last = p.entities[entity, E_BEFORE], p.entities[entity, E_AFTER + 1]
-    emit(s, p, first, last, s.scratch, SCRATCH, base, row, 0, out, LATE_BEFORE, limit)
+    for side in (E_BEFORE, E_AFTER):
+        emit(s, p, entity, side, s.scratch, SCRATCH, base, row, 0, LATE_BEFORE, limit)
+    write_out(s, p, out, 0, 1)

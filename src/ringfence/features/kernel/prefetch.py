@@ -39,9 +39,11 @@ from ringfence.features.kernel.layout import (
     T_COLUMN,
     T_ENTITY,
     TAIL,
+    TAIL_TIME,
     UNIT,
     W_DELAYED,
     W_OFFSET,
+    W_REACH,
 )
 from ringfence.features.kernel.strips import ref_at
 from ringfence.features.kernel.tables import home, number_of, pair_hash, probe
@@ -91,8 +93,8 @@ def fetch_row(s: State, strip: int, position: int) -> None:
 
 
 @spliced
-def fetch_keys(s: State, p: Program, rows: Words, start: int, stop: int) -> None:
-    """Ask for the tables' entries of the keys and ids of input rows [start, stop), then for the cells."""
+def fetch_keys(s: State, p: Program, rows: Words, start: int, stop: int) -> int:
+    """Ask for the tables' entries of the keys and ids of input rows [start, stop); returns `stop`."""
     mask = s.table.size - 1
     for at in range(start, stop):
         for entity in range(p.entities.shape[0]):
@@ -100,10 +102,20 @@ def fetch_keys(s: State, p: Program, rows: Words, start: int, stop: int) -> None
             fetch(s.table, home(hashed, mask))
         if p.shape[S_ID] >= 0:
             fetch(s.id_table, home(rows[at, IN_ROW + p.shape[S_ID]], s.id_table.size - 1))
+    return stop
+
+
+@spliced
+def fetch_cells(s: State, p: Program, rows: Words, start: int, stop: int) -> int:
+    """Ask for the cells of input rows [start, stop), whose tables' entries have come; returns `stop`."""
+    mask = s.table.size - 1
     for at in range(start, stop):
         for entity in range(p.entities.shape[0]):
             hashed = rows[at, p.entities[entity, E_KEY_COLUMN]] ^ p.entities[entity, E_SALT]
-            fetch(s.arena, number_of(s.table[probe(s.table, hashed, home(hashed, mask))]) * UNIT)
+            base = number_of(s.table[probe(s.table, hashed, home(hashed, mask))]) * UNIT
+            for word in range(base, base + p.entities[entity, E_UNITS] * UNIT, UNIT):
+                fetch(s.arena, word)
+    return stop
 
 
 @spliced
@@ -113,11 +125,6 @@ def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events
         _fetch_pairs(s, p, rows, start, stop)
     mask = s.rows.shape[0] - 1
     begin = s.counters[SEQ_END]
-    for seq in range(begin, begin + events):
-        for entity in range(p.entities.shape[0]):
-            base = s.slots[seq & mask, entity] * UNIT
-            for word in range(base + UNIT, base + p.entities[entity, E_UNITS] * UNIT, UNIT):
-                fetch(s.arena, word)
     for seq in range(begin, begin + events):
         for entity in range(p.entities.shape[0]):
             base = s.slots[seq & mask, entity] * UNIT
@@ -132,16 +139,27 @@ def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events
         for entity in range(p.entities.shape[0]):
             base = s.slots[seq & mask, entity] * UNIT
             if s.arena[base + EVENTS + CAPACITY] != 0:
-                for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
-                    w = base + p.windows[window, W_OFFSET]
-                    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL]) & mask)
-                    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL] + 1) & mask)
-                    if p.windows[window, W_DELAYED]:
-                        fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD]) & mask)
-                        fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD] + 1) & mask)
-                fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[base + EVENTS + END] - 1) & mask)
-                if p.entities[entity, E_LOCATES]:
-                    fetch(s.places, s.arena[base + LOCATED] & mask)
+                _fetch_rows(s, p, entity, base, seq & mask)
+
+
+@spliced
+def _fetch_rows(s: State, p: Program, entity: int, base: int, row: int) -> None:
+    """Ask for the events at a key's edges that an event will move, and for its latest."""
+    mask = s.rows.shape[0] - 1
+    time = s.rows[row, 0]
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
+        w = base + p.windows[window, W_OFFSET]
+        moves = s.arena[w + TAIL_TIME] <= time - p.windows[window, W_REACH]
+        gone = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL]) & mask
+        after = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL] + 1) & mask
+        fetch(s.rows, gone if moves else row)  # a row at hand instead of a branch that nobody can predict
+        fetch(s.rows, after if moves else row)
+        if p.windows[window, W_DELAYED]:
+            fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD]) & mask)
+            fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD] + 1) & mask)
+    fetch(s.rows, ref_at(s.arena, s.pool, base + EVENTS, s.arena[base + EVENTS + END] - 1) & mask)
+    if p.entities[entity, E_LOCATES]:
+        fetch(s.places, s.arena[base + LOCATED] & mask)
 
 
 @spliced
