@@ -30,7 +30,7 @@ def session_in(folder, definitions=DEFINITIONS, **options):
 @asynccontextmanager
 async def running(session, *, authoriser=None, log=None, raise_app_exceptions=True, **options):
     """A started server and a client of it."""
-    settings = ServeSettings(**{"deadline_ms": 10_000, "queue_ms": 10_000} | options)
+    settings = ServeSettings(**{"deadline_ms": 10_000, "most_waiting": 10_000} | options)
     server = Server(session, settings, authoriser or Authoriser())
     app = build(server, log)
     server.start()

@@ -1,6 +1,8 @@
 """Who may wait, and until when: the gate and the deadlines by themselves, with time as an argument."""
 
 import asyncio
+import json
+import time
 
 import pytest
 
@@ -9,6 +11,8 @@ from ringfence.api.gate import Gate
 from ringfence.api.outcomes import Ticket
 from ringfence.api.problems import Refusal
 
+from .conftest import payment, running, session_in
+
 
 def ticket(since, count=1):
     made = Ticket([b"{}"] * count, "test", lambda _results: None, lambda _refusal: None)
@@ -16,50 +20,70 @@ def ticket(since, count=1):
     return made
 
 
-def test_a_burst_may_wait_however_long_the_first_has_waited():
-    gate = Gate(512, 0.025)
-    for number in range(127):
-        gate.check(1, now=9.0)
-        gate.enter(ticket(since=number / 1000))
-    gate.check(1, now=9.0)
-    assert gate.waiting == 127
-
-
-def test_beyond_a_burst_nobody_is_let_in_while_the_first_waits_too_long():
-    gate = Gate(512, 0.025)
-    line = [ticket(since=0.0), ticket(since=0.020, count=200)]
-    for one in line:
-        gate.enter(one)
-    gate.check(1, now=0.024)
+def overloaded(gate, *, now):
+    """It is full, and somebody has just been refused."""
+    gate.enter(ticket(now, count=gate.room - gate.waiting))
     with pytest.raises(Refusal, match="waiting") as refused:
-        gate.check(1, now=0.026)
-    assert refused.value.headers == [(b"retry-after", b"1")]
-    gate.leave(line[0])  # the next one came later
-    gate.check(1, now=0.044)
-    with pytest.raises(Refusal):
-        gate.check(1, now=0.046)
-    gate.leave(line[1])
-    assert gate.waiting == 0
-    gate.check(1, now=100.0)
+        gate.check(1, now)
+    return refused.value
 
 
-def test_one_that_leaves_before_the_first_does_not_count_when_its_turn_comes():
-    gate = Gate(512, 0.025)
-    line = [ticket(since=number / 100, count=100) for number in range(3)]
-    for one in line:
-        gate.enter(one)
-    gate.leave(line[1])
-    gate.leave(line[0])
-    gate.enter(ticket(since=0.03, count=100))
-    gate.check(1, now=0.044)  # the first is now the third, of 0.02
-
-
-def test_more_than_may_wait_are_refused_at_once():
-    gate = Gate(10, 0.025)
+def test_more_than_may_wait_are_refused_at_once_and_told_when_to_come_back():
+    gate = Gate(10, 0.012)
     gate.enter(ticket(since=0.0, count=8))
     gate.check(2, now=0.0)
     with pytest.raises(Refusal):
         gate.check(3, now=0.0)
+    assert overloaded(gate, now=0.0).headers == [(b"retry-after", b"1")]
+
+
+def test_while_nobody_is_refused_slow_steps_take_no_room_away():
+    gate = Gate(128, 0.012)
+    for _ in range(100):
+        gate.served(0.300)
+    gate.check(128, now=9.0)
+
+
+def test_under_overload_slow_steps_make_room_for_fewer_and_quick_ones_for_more():
+    gate = Gate(128, 0.012)
+    overloaded(gate, now=5.0)
+    gate.served(0.013)
+    assert gate.room == 112
+    gate.served(0.013)  # nobody was refused since
+    assert gate.room == 112
+    assert gate.refuses(1, now=5.01)
+    gate.served(0.011)
+    assert gate.room == 126
+
+
+def test_however_slow_a_step_some_may_wait_and_however_quick_no_more_than_the_most():
+    gate = Gate(128, 0.012)
+    overloaded(gate, now=5.0)
+    for _ in range(100):
+        assert gate.refuses(1, now=5.0)
+        gate.served(1.0)
+    assert gate.room == 32
+    for _ in range(100):
+        assert gate.refuses(100, now=5.0)
+        gate.served(0.001)
+    assert gate.room == 128
+    few = Gate(10, 0.012)
+    overloaded(few, now=5.0)
+    few.served(1.0)
+    assert few.room == 10
+
+
+def test_a_second_without_a_refusal_gives_the_whole_room_back():
+    gate = Gate(128, 0.012)
+    line = ticket(5.0, count=128)
+    gate.enter(line)
+    assert gate.refuses(1, now=5.0)
+    gate.served(0.5)
+    gate.leave(line)
+    assert gate.refuses(113, now=5.9)
+    assert gate.refuses(113, now=6.8)
+    assert not gate.refuses(113, now=7.9)
+    assert gate.waiting == 0
 
 
 def test_at_its_deadline_a_ticket_without_an_answer_is_handed_over_in_order():
@@ -86,3 +110,29 @@ def test_at_its_deadline_a_ticket_without_an_answer_is_handed_over_in_order():
         return expired == [made[0], made[2], later]
 
     assert asyncio.run(talk())
+
+
+def test_while_many_are_refused_those_who_were_let_in_are_decided_and_answered(tmp_path):
+    """All of it between two turns of the event loop, which gets to nothing else: a long row of refusals."""
+
+    async def talk(server):
+        given = []
+        body = json.dumps(payment("first")).encode()
+        server.decider.submit(Ticket((body,), "test", given.append, given.append))
+        assert server.decider.lets_nobody_in()
+        until = time.monotonic() + 10
+        while not given and time.monotonic() < until:
+            assert server.decider.lets_nobody_in()
+            time.sleep(0.001)  # noqa: ASYNC251 (the loop is to get to nothing else)
+        assert [result.status for result in given[0]] == [200]
+        assert server.decider.waiting == 0
+        assert server.decider.lets_nobody_in(), "room there is again with the next turn only"
+        await asyncio.sleep(0)
+        assert not server.decider.lets_nobody_in()
+
+    async def whole():
+        with session_in(tmp_path) as session:
+            async with running(session, most_waiting=1) as client:
+                await talk(client.server)
+
+    asyncio.run(whole())

@@ -102,6 +102,8 @@ class Decider:
         self._was_whole = False
         self._aside = False  # such a step is under way
         self._uncommitted = 0
+        self._committed: deque[tuple[list[Ticket], list[Sequence[Result]]]] = deque()  # to be answered
+        self._shut = False
         self._woken = False
         self._finished: asyncio.Event = asyncio.Event()
         self._stopping = False
@@ -119,6 +121,27 @@ class Decider:
     def waiting(self) -> int:
         """Records asked for one by one that wait or are under way."""
         return self.gate.waiting
+
+    def lets_nobody_in(self) -> bool:
+        """Whether a further payment is to be refused unread; on the event loop.
+
+        Under overload hundreds are, between two looks at what else is due: so it is looked here too. Whoever
+        was let in goes on while others are refused, but those who come next get their turn with the next
+        reading of all sockets, or the many would wait for their refusals behind the few.
+        """
+        if self._loop is None or not (self._shut or self.gate.refuses(1, perf_counter())):
+            return False
+        if not self._shut:
+            self._shut = True
+            self._loop.call_soon(self._open_up)
+        if self._committed:
+            self._settle_all(None)
+        elif self._line and not self._uncommitted:
+            self._step()
+        return True
+
+    def _open_up(self) -> None:
+        self._shut = False
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; on the event loop. `Refusal` (503) where too much is waiting."""
@@ -299,7 +322,8 @@ class Decider:
             self._on_loop(self._fulfil, (step.asked, step.work.admitted.offsets.tolist()))
             return
         results = self._resolver.resolve(step.asked, step.work)
-        self._on_loop(self._settle, (step.asked.tickets, results))
+        self._committed.append((step.asked.tickets, results))
+        self._on_loop(self._settle_all, None)
         self._observe("answer", perf_counter() - committed)
 
     def _fulfil(self, fulfilled: tuple[Order, list[int]]) -> None:
@@ -310,9 +334,15 @@ class Decider:
             order.result.set_result(offsets[-len(order.events) :])
         self._wake()
 
-    def _settle(self, settled: tuple[list[Ticket], list[Sequence[Result]]]) -> None:
+    def _settle_all(self, _nothing: None) -> None:
+        while self._committed:
+            self._settle(*self._committed.popleft())
+
+    def _settle(self, tickets: list[Ticket], answered: list[Sequence[Result]]) -> None:
         self._uncommitted -= 1
-        for ticket, results in zip(*settled, strict=True):
+        if tickets[0].bounded:
+            self.gate.served(perf_counter() - tickets[0].since)
+        for ticket, results in zip(tickets, answered, strict=True):
             self._open.discard(ticket)
             if ticket.bounded:
                 self.gate.leave(ticket)

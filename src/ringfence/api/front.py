@@ -68,7 +68,7 @@ class Front:
 
     def lets_nobody_in(self) -> bool:
         """Whether a further payment would wait too long at this moment."""
-        return self.server.decider.gate.refuses(1, time.perf_counter())
+        return self.server.decider.lets_nobody_in()
 
     def is_short(self, length: int) -> bool:
         """Whether a body of so many bytes may come."""

@@ -1,8 +1,7 @@
-"""Who may still wait: bounded by number, and by how long the first in line has waited."""
+"""Who may still wait: bounded by number, and under overload by how long an answer takes."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from ringfence.api.problems import overloaded
@@ -10,22 +9,28 @@ from ringfence.api.problems import overloaded
 if TYPE_CHECKING:
     from ringfence.api.outcomes import Ticket
 
+_FEWEST: Final = 32
+"""Records that may always wait: a step of fewer takes as long."""
 
-_FEW: Final = 128
-"""Records that may wait however long the first has waited: a burst, not an overload."""
+_CALM_SECONDS: Final = 1.0  # without a refusal, after which overload is over
+_PART: Final = 8  # what is taken from the room or given back at once: one of so many
 
 
 class Gate:
     """Counts the records that wait or are under way; on the event loop only.
 
-    A number alone says nothing of time: behind a slow disk a short queue is a long wait. So nobody is let in
-    either while the first in line waits longer than `patience_seconds`: more arrives than is decided then.
+    While nobody is refused there is room for `most`. From then on every step that takes longer than
+    `patience_seconds` from its first request to its answers makes the room smaller, every quicker one
+    larger: what does not fit into that time is refused instead of kept waiting. A second without a refusal
+    restores the whole.
     """
 
     def __init__(self, most: int, patience_seconds: float) -> None:
         self._most = most
         self._patience = patience_seconds
-        self._line: deque[Ticket] = deque()
+        self._refused_at = -_CALM_SECONDS
+        self._refused = False  # since the last step was answered
+        self.room = most
         self.waiting = 0
 
     def check(self, count: int, now: float) -> None:
@@ -34,21 +39,33 @@ class Gate:
             raise overloaded()
 
     def refuses(self, count: int, now: float) -> bool:
-        """Whether so many more records would wait too long at this moment."""
+        """Whether so many more records find no room at this moment."""
         waiting = self.waiting + count
-        return waiting > self._most or (waiting > _FEW and self._age(now) > self._patience)
-
-    def _age(self, now: float) -> float:
-        return now - self._line[0].since if self._line else 0.0
+        if waiting <= self.room:
+            return False
+        if now - self._refused_at >= _CALM_SECONDS:
+            self.room = self._most
+            if waiting <= self.room:
+                return False
+        self._refused_at = now
+        self._refused = True
+        return True
 
     def enter(self, ticket: Ticket) -> None:
-        """The last in line."""
-        self._line.append(ticket)
+        """It waits from now on."""
         self.waiting += len(ticket.lines)
 
     def leave(self, ticket: Ticket) -> None:
         """It waits no longer, whatever became of it."""
-        ticket.settled = True
         self.waiting -= len(ticket.lines)
-        while self._line and self._line[0].settled:
-            self._line.popleft()
+
+    def served(self, seconds: float) -> None:
+        """A step has been answered, so long after the first of its requests came."""
+        if not self._refused:
+            return
+        self._refused = False
+        part = self.room // _PART
+        if seconds > self._patience:
+            self.room = max(min(_FEWEST, self._most), self.room - part)
+        else:
+            self.room = min(self._most, self.room + max(1, part))

@@ -83,7 +83,6 @@ class Ticket:
     prepared: tuple[EventBatch, list[BadRecord]] | None = None  # decoded already: then a step of its own
     since: float = 0.0  # when it was submitted, in seconds of `time.perf_counter`
     answered: bool = False  # it has heard, of the decision or of the policy's answer at the deadline
-    settled: bool = False  # it waits no longer
 
 
 @dataclass(slots=True)

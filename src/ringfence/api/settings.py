@@ -18,8 +18,8 @@ class ServeSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 250
-    most_waiting: Annotated[int, Field(ge=1)] = 512  # payments asked for one by one, waiting or under way
-    queue_ms: Annotated[int, Field(ge=1)] = 3  # nobody is let in while the first in line waits longer
+    most_waiting: Annotated[int, Field(ge=1)] = 128  # payments asked for one by one, waiting or under way
+    queue_ms: Annotated[int, Field(ge=1)] = 12  # under overload only what is answered in that time is let in
     most_batches: Annotated[int, Field(ge=1)] = 4  # batch requests at the same time
     most_streams: Annotated[int, Field(ge=0)] = 100
     stream_seconds: Annotated[float, Field(ge=0)] = 0.0  # how long a stream lives, 0 for ever
