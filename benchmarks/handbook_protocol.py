@@ -23,6 +23,7 @@ from benchmarks.report import machine, show, versions
 from ringfence.events.batch import EventBatch
 from ringfence.learning import boosting
 from ringfence.learning.baselines import fit_isolation, fit_linear
+from ringfence.learning.calibrate import logistic
 from ringfence.learning.dataset import Dataset, dataset
 from ringfence.learning.history import Passed, collect
 from ringfence.learning.metrics import DAY_MS, Ranking, auc, average_precision, card_precision
@@ -34,6 +35,7 @@ VALIDATION = ("2018-06-20", "2018-06-27", "2018-07-04", "2018-07-11")
 TEST = ("2018-07-25", "2018-08-01", "2018-08-08", "2018-08-15")
 WEEK = 7
 BATCH = 16_384
+_RARE = 0.003  # chance of a fraud of which nothing can be known
 PUBLISHED = [
     ("published: logistic regression (A)", ".871", ".606", ".291"),
     ("published: random forest (A)", ".867", ".658", ".287"),
@@ -80,6 +82,13 @@ def tested(truth: Truth, folds: list[Fold], scores: list[np.ndarray]) -> dict:
         "B: logistic regression": [truth.figures(fold, linear(data, fold)) for fold in folds],
         "B: isolation forest, no labels": [truth.figures(fold, isolation(data, fold)) for fold in folds],
         "B: every fraud that can be known": [truth.figures(fold, truth.knowing(fold)) for fold in folds],
+        "B: cards by the chance of any fraud": [
+            truth.figures(fold, truth.of_card(fold, logistic(score)))
+            for fold, score in zip(folds, scores, strict=True)
+        ],
+        "B: all that can be known, then the busiest cards": [
+            truth.figures(fold, truth.of_card(fold, np.maximum(truth.knowing(fold), _RARE))) for fold in folds
+        ],
         "B: a perfect ranking": [truth.figures(fold, fold.judge.fraud.astype(float)) for fold in folds],
     }
 
@@ -157,6 +166,16 @@ class Truth:
         """Scores of somebody who finds every fraud of which anything can be known."""
         rows = fold.judge.rows
         return (self.fraud[rows] & self.knowable[rows]).astype(float)
+
+    def of_card(self, fold: Fold, chance: np.ndarray) -> np.ndarray:
+        """Per payment how likely any payment of its card that day is fraud, as a log-odds-like score.
+
+        A departure from the protocol, which takes a card's highest payment: where single payments tell
+        nothing, more of them are more likely to hold a fraud.
+        """
+        rows = fold.judge.rows
+        _, place = np.unique(np.stack([self.day[rows], self.customer[rows]]), axis=1, return_inverse=True)
+        return np.bincount(place, -np.log1p(-np.minimum(chance, 1 - 1e-9)))[place]
 
     def figures(self, fold: Fold, score: np.ndarray) -> tuple[float, float, float]:
         """AUC, average precision and card precision@100 of scores."""

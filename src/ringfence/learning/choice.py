@@ -79,4 +79,8 @@ def _suspicions(data: Dataset, train: Part, names: list[str]) -> list[str]:
             found.append(name)
     if not found:
         return []
-    return [f"alone all but tells fraud from good, as what is known only later does: {listed(found)}"]
+    said = (
+        f"alone all but tells fraud from good, as what is known only later does: {listed(found)}. Unless it "
+        "is known when the payment is decided, take it out of the mapping: these figures are worth nothing"
+    )
+    return [said]
