@@ -42,3 +42,4 @@ def test_only_an_admin_brings_alerts(api, tmp_path):
         return brought.status_code, (await client.get("/v1/drift", headers=headers)).status_code
 
     assert api(talk, authoriser=Authoriser(keys)) == (403, 200)
+    keys.close()

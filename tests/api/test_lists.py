@@ -118,6 +118,7 @@ def test_nobody_can_say_that_somebody_else_changed_a_list(api):
     assert (forbidden, named, forged) == (403, 200, 422)
     (change,) = audit
     assert change["author"] == f"key:{made[Role.ANALYST].split('_')[1]}"
+    keys.close()
 
 
 @pytest.mark.parametrize(

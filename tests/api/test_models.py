@@ -154,6 +154,7 @@ def test_only_an_admin_changes_models_and_an_analyst_may_look(api, kept, tmp_pat
         Role.ANALYST: (200, 403),
         Role.DECIDE: (403, 403),
     }
+    keys.close()
 
 
 def test_the_answer_says_in_words_why_the_model_looked_up(api, kept):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from ringfence.access.authoriser import Authoriser
@@ -41,6 +43,7 @@ def keys(api):
     made = ApiKeys(api.folder)
     roles = {"till": Role.DECIDE, "mira": Role.ANALYST, "noor": Role.ADMIN, "ole": Role.ADMIN}
     found = {name: made.create(name, frozenset({role}), 1) for name, role in roles.items()}
+    made.close()
     return {name: {"authorization": f"Bearer {key}"} for name, key in found.items()}
 
 
@@ -143,8 +146,8 @@ def test_a_second_person_approves_where_that_is_required(api, keys):
             await said("ole", f"/v1/rules/versions/{digest(30)}/reject"),
         ]
 
-    keyed = Authoriser(ApiKeys(api.folder), None)
-    answers = api(talk, authoriser=keyed, require_approval=True)
+    with closing(ApiKeys(api.folder)) as kept:
+        answers = api(talk, authoriser=Authoriser(kept, None), require_approval=True)
     assert [status for status, _ in answers] == [403, 201, 403, 403, 403, 200, 403, 200, 403, 201, 403, 200]
     assert answers[1][1]["change"]["author"].startswith("key:")
     assert answers[1][1]["activation"] is None, "it is kept, and waits"

@@ -2,6 +2,7 @@
 
 import socket
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_before_the_first_run_there_is_a_note_and_nothing_is_made(ringfence, pro
 
 def test_a_damaged_log_is_found(ringfence, payments, port):
     ringfence("run", payments)
-    with sqlite3.connect("ringfence-data/ringfence.db") as database:
+    with closing(sqlite3.connect("ringfence-data/ringfence.db", isolation_level=None)) as database:
         database.execute("UPDATE batch SET payload = zeroblob(length(payload)) WHERE base_offset = 0")
     ended = ringfence("doctor", "--json", "--port", port)
     assert ended.code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -32,7 +33,8 @@ def create(
     Example: ringfence keys create till-7 --role decide
     """
     roles = parse_roles(role or ["decide"])
-    key = ApiKeys(folder(data)).create(name, roles, time.time_ns() // 1_000_000, rate=rate, burst=burst)
+    with closing(ApiKeys(folder(data))) as keys:
+        key = keys.create(name, roles, time.time_ns() // 1_000_000, rate=rate, burst=burst)
     if json:
         show_json({"key": key, "name": name, "roles": sorted(roles)})
     else:
@@ -46,7 +48,8 @@ def list_keys(data: Data = None, json: Json = False) -> None:
 
     Example: ringfence keys list
     """
-    keys = ApiKeys(folder(data)).all()
+    with closing(ApiKeys(folder(data))) as opened:
+        keys = opened.all()
     if json:
         show_json(
             [
@@ -75,5 +78,6 @@ def revoke(key: Annotated[str, typer.Argument(help="Its id: rf_<id>_...")], data
     Example: ringfence keys revoke 1f0c9d2e
     """
     key_id = key.removeprefix("rf_").partition("_")[0]
-    ApiKeys(folder(data)).revoke(key_id, time.time_ns() // 1_000_000)
+    with closing(ApiKeys(folder(data))) as keys:
+        keys.revoke(key_id, time.time_ns() // 1_000_000)
     say(f"Key {key_id} is revoked.")
