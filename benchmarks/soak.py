@@ -5,7 +5,8 @@
 
 The same people pay over and over, mostly through the batch route, so that the state has the size of its
 longest window; event time runs so fast that this window passes several times. What may grow is what is
-remembered of every payment for ever: its id. Reported are the slope over the second half and that.
+remembered of every payment for ever: its id, 20 to 31 bytes of it. Reported are memory, how much of it the
+ids are by the server's own account, and the slope over the second half of the rest, which is to be flat.
 """
 
 from __future__ import annotations
@@ -86,8 +87,16 @@ def memory_mib(pid: int) -> float:
     raise RuntimeError(f"no figures of process {pid}")
 
 
-def soak(total: int, *, dashboard: bool, scratch: Path) -> tuple[list[tuple[int, float]], float]:
-    """Memory by payments decided, and payments a second."""
+def ids_mib(port: int) -> float:
+    """Memory of the ids seen so far."""
+    for line in httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines():
+        if line.startswith("ringfence_seen_ids_bytes "):
+            return float(line.split()[1]) / 2**20
+    raise RuntimeError("the server does not tell the memory of the ids")
+
+
+def soak(total: int, *, dashboard: bool, scratch: Path) -> tuple[list[tuple[int, float, float]], float]:
+    """Memory, and that of the ids alone, by payments decided; and payments a second."""
     port, step_ms = free_port(), DAYS * DAY_MS / total
     begin_ms = time.time_ns() // 1_000_000 - (DAYS + 1) * DAY_MS
     url, kind = f"http://127.0.0.1:{port}/v1/decisions", {"content-type": "application/x-ndjson"}
@@ -104,15 +113,15 @@ def soak(total: int, *, dashboard: bool, scratch: Path) -> tuple[list[tuple[int,
             for line in lines[:SINGLE]:
                 http.post(url, content=line, headers={"content-type": "application/json"}).raise_for_status()
             if first % (total // STEPS) < BATCH:
-                seen.append((first + BATCH, memory_mib(process.pid)))
+                seen.append((first + BATCH, memory_mib(process.pid), ids_mib(port)))
         took = time.perf_counter() - begin
     return seen, total / took
 
 
-def slope(seen: list[tuple[int, float]]) -> float:
-    """MiB for each million payments over the second half."""
-    half = np.array(seen[len(seen) // 2 :])
-    return float(np.polyfit(half[:, 0] / 1e6, half[:, 1], 1)[0])
+def slope(seen: list[tuple[int, float, float]]) -> float:
+    """MiB for each million payments over the second half, without the ids."""
+    count, memory, ids = np.array(seen[len(seen) // 2 :]).T
+    return float(np.polyfit(count / 1e6, memory - ids, 1)[0])
 
 
 def main() -> None:
@@ -124,9 +133,9 @@ def main() -> None:
     for name in ("with", "without") if options.only is None else (options.only,):
         with tempfile.TemporaryDirectory() as scratch:
             seen, rate = soak(options.payments, dashboard=name == "with", scratch=Path(scratch))
-        rows += [(name, f"{count:,}", f"{mib:,.0f}") for count, mib in seen]
+        rows += [(name, f"{count:,}", f"{mib:,.0f}", f"{mib - ids:,.0f}") for count, mib, ids in seen]
         print(f"{name} the dashboard: {rate:,.0f}/s, {slope(seen):+.1f} MiB for each million payments")
-    show(f"{machine()}; {versions('ringfence')}", ("dashboard", "payments", "MiB"), rows)
+    show(f"{machine()}; {versions('ringfence')}", ("dashboard", "payments", "MiB", "without ids"), rows)
 
 
 if __name__ == "__main__":

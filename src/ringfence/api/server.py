@@ -165,6 +165,11 @@ class Server:
             lambda: self.decider.waiting,
         )
         watch("ringfence_log_offset", "Events decided so far.", lambda: self.runner.pipeline.offset)
+        watch(
+            "ringfence_seen_ids_bytes",
+            "Memory of the ids of all events so far, which grows for ever.",
+            lambda: self.runner.intake.seen.nbytes,
+        )
         watch("ringfence_streams", "Open streams of decisions.", lambda: len(self.hub))
         watch(
             "ringfence_snapshot_lag_events",
