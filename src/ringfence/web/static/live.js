@@ -136,7 +136,8 @@ document.addEventListener("DOMContentLoaded", () => {
     cell(row, entity("merchant", decision.merchant_id), "id");
     cell(row, decision.country);
     cell(row, why, "why");
-    cell(row, `${number(decision.latency_us / 1000, 1)} ms`, "r num");
+    const took = decision.latency_us / 1000;
+    cell(row, `${number(took, took < 100 ? 1 : 0)} ms`, "r num");
     cell(row, link(`/decisions/${encodeURIComponent(decision.transaction_id)}`, decision.transaction_id), "id");
     return row;
   }
