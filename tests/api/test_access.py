@@ -5,6 +5,7 @@ import hmac
 import io
 import json
 import time
+from contextlib import closing
 
 import jwt
 import pytest
@@ -200,8 +201,9 @@ def test_a_server_that_others_can_reach_wants_to_know_who_may_ask(tmp_path):
     assert authoriser_of(tmp_path, ServeSettings()).is_open
     keys = ApiKeys(tmp_path)
     keys.create("till", frozenset({Role.DECIDE}), 0)
-    assert not authoriser_of(tmp_path, ServeSettings(host="0.0.0.0")).is_open
-    assert not authoriser_of(tmp_path, ServeSettings()).is_open
+    for settings in (ServeSettings(host="0.0.0.0"), ServeSettings()):
+        with closing(authoriser_of(tmp_path, settings)) as authoriser:
+            assert not authoriser.is_open
     keys.close()
 
 

@@ -42,6 +42,11 @@ class Authoriser:
         """Whether nobody is asked who they are."""
         return self._keys is None and self._tokens is None
 
+    def close(self) -> None:
+        """Closes the file of keys. Closing twice is allowed."""
+        if self._keys is not None:
+            self._keys.close()
+
     def remembered(self, credential: bytes | None) -> Principal | None:
         """The caller, if known already: cheap. Forgets everybody once any key has changed."""
         if self.is_open:

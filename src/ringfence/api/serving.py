@@ -114,6 +114,7 @@ def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:
         )
     needed = settings.require_keys or not is_loopback(settings.host)
     if needed and not has_keys and tokens is None:
+        keys.close()
         raise InputError(
             f"{settings.host} can be reached by others, and nothing says who may ask: make a key with "
             "`ringfence keys create`, or set RINGFENCE_SERVE_TOKEN_JWKS"

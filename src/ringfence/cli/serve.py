@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
@@ -43,7 +44,10 @@ def serve(
     found = definitions(features, rules, model, observing=True)
     project = load_settings()
     snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
-    with open_session(where, found, snapshotting, require_approval=project.require_approval) as session:
+    with (
+        closing(authoriser),
+        open_session(where, found, snapshotting, require_approval=project.require_approval) as session,
+    ):
         for warning in session.warnings:
             say(f"Warning: {warning}")
         for notice in session.notices:
