@@ -231,7 +231,7 @@ def _facts(
         f"{frauds:,} of {rows:,} payments learned from are fraud ({share:.2%}); none is drawn twice or made "
         "up, and probabilities keep that share"
     )
-    said.append(f"a payment counts as good when {_days(maturity_ms)} have passed without a report")
+    said.append(f"a payment without a report counts as good after {_days(maturity_ms)}")
     if not folds:
         said.append("too few frauds to calibrate on a later window: probabilities are as trained")
     return said
