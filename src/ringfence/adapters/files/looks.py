@@ -49,6 +49,7 @@ class Times(NamedTuple):
 
 
 def is_number(values: Any) -> bool:
+    """All known values read as numbers."""
     known = _known(values)
     if not len(known) or pa.types.is_boolean(known.type):
         return False
@@ -69,6 +70,7 @@ def has_decimal_comma(values: Any) -> bool:
 
 
 def is_truth(values: Any) -> bool:
+    """All known values say true or false in some way."""
     known = _known(values)
     return len(known) > 0 and not to_bools(known)[1].any()
 
@@ -83,10 +85,12 @@ def is_clock(values: Any) -> bool:
 
 
 def is_unique(values: Any) -> bool:
+    """Every row has a value of its own."""
     return bool(values.null_count == 0 and len(values.unique()) == len(values))
 
 
 def is_card(values: Any) -> bool:
+    """Most values are card numbers."""
     words = [str(word) for word in _known(values).unique().to_pylist()[:200]]
     cards = sum(is_card_number(re.sub("[ -]", "", word)) for word in words)
     return bool(words) and cards >= _MOST * len(words)
