@@ -170,7 +170,7 @@ def _keep_codes(kept: Collected, columns: Columns, name: str) -> None:
     for word in text.words:
         if word is not None and len(known) < _MOST_WORDS:
             known.setdefault(word, len(known))
-    table = np.array([known.get(word, -2) for word in text.words] + [-1], np.int16)
+    table = np.array([-1 if word is None else known.get(word, -2) for word in text.words] + [-1], np.int16)
     codes = np.broadcast_to(table[text.codes], len(columns))
     kept.codes[name].append((kept.rows, codes))
 
