@@ -114,4 +114,4 @@ def test_a_step_of_the_api_is_taken_apart():
     printed = run("api_step", "--steps", "3")
     for size in ("1", "8", "32"):
         figures = next(row for row in printed.splitlines() if re.match(rf"\W+{size} \W", row))
-        assert len(re.findall(r"[0-9][0-9,]*", figures)) == 7
+        assert len(re.findall(r"[0-9][0-9,]*", figures)) == 8

@@ -117,16 +117,19 @@ def test_a_server_that_is_gone_is_told_with_the_remedy(ringfence, server, monkey
 def test_ctrl_c_ends_at_once_and_says_what_was_not_sent(server, tmp_path):
     server.seconds = 0.2
     words = ("simulate", "--to", server.url, "--customers", "200", "--rate", "500", "--connections", "2")
-    running = subprocess.Popen(
+    # A shell in the background starts what it starts deaf to Ctrl-C, and a child inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(
         [RINGFENCE, *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    end = time.monotonic() + 60
-    while not server.records and time.monotonic() < end:
-        time.sleep(0.05)
-    time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
-    asked = time.monotonic()
-    _, said = running.communicate(timeout=60)
+    ) as running:
+        signal.signal(signal.SIGINT, before)
+        end = time.monotonic() + 60
+        while not server.records and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        _, said = running.communicate(timeout=60)
     assert time.monotonic() - asked < 10
     assert running.returncode == 130
     assert re.search(r"\d+ not sent any more", said)
