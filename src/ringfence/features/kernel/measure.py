@@ -119,7 +119,7 @@ def measure(
         stop, need, events = _look_up(s, p, rows, places, at, stop)
         if events > 2:
             fetch_block(s, p, rows, at, stop, events)
-        lane = 0
+        lane = np.int64(0)  # as a literal it would be a type of its own: all that takes it, compiled twice
         while at < stop:
             if rows[at, IN_KIND] == IS_EVENT:
                 lacking = _lacking(s, p, s.counters[SEQ_END] & (s.rows.shape[0] - 1))
