@@ -10,7 +10,7 @@ place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def measure(
         stop, need, events = _look_up(s, p, rows, places, at, stop)
         if events > 2:
             fetch_block(s, p, rows, at, stop, events)
-        lane = np.int64(0)  # as a literal it would be a type of its own: all that takes it, compiled twice
+        lane: Any = np.int64(0)  # a literal has a type of its own: all that takes it would be compiled twice
         while at < stop:
             if rows[at, IN_KIND] == IS_EVENT:
                 lacking = _lacking(s, p, s.counters[SEQ_END] & (s.rows.shape[0] - 1))
