@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,18 +20,18 @@ if TYPE_CHECKING:
     from ringfence.decisions.stream import Body
 
 
-class Column:
+class Column(ABC):
     """Values of one field, row by row."""
 
     __slots__ = ()
 
+    @abstractmethod
     def put(self, body: Body) -> None:
         """See `stream.Field`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def values(self) -> list[Any]:
         """As Python values, None for null."""
-        raise NotImplementedError
 
 
 class Numbers(Column):
