@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import time
+import threading
 from contextlib import closing
 from dataclasses import replace
 
@@ -174,15 +174,15 @@ def test_bad_records_are_quarantined_under_the_requests_own_positions(api):
 
 
 class SlowJournal:
-    """A store on a disk that takes its time."""
+    """A store on a disk that takes its time: until `goes_on` is set."""
 
-    def __init__(self, store, seconds):
+    def __init__(self, store):
         self.store = store
-        self.seconds = seconds
         self.log = store.log
+        self.goes_on = threading.Event()
 
     def commit(self, *args, **more):
-        time.sleep(self.seconds)
+        assert self.goes_on.wait(60)
         self.store.commit(*args, **more)
 
 
@@ -192,10 +192,12 @@ def test_at_the_deadline_the_policy_answers_and_the_payment_still_counts(tmp_pat
     definitions = replace(DEFINITIONS, rules=fit(ruleset, DEFINITIONS.spec)[0])
 
     async def talk(client):
-        client.server.runner.journal = SlowJournal(client.server.session.store, 0.3)
+        journal = client.server.runner.journal = SlowJournal(client.server.session.store)
         answer = await client.post("/v1/decisions", json=payment())
-        await asyncio.sleep(0.6)
-        return answer.json(), (await client.get("/v1/decisions/t1")).json()
+        journal.goes_on.set()
+        while (stored := await client.get("/v1/decisions/t1")).status_code == 404:
+            await asyncio.sleep(0.01)
+        return answer.json(), stored.json()
 
     answer, stored = Api(tmp_path, definitions)(talk, deadline_ms=100)
     assert (answer["degraded"], answer["outcome"], answer["offset"]) == (["deadline"], outcome, None)
@@ -205,9 +207,13 @@ def test_at_the_deadline_the_policy_answers_and_the_payment_still_counts(tmp_pat
 
 def test_beyond_the_queue_requests_are_refused_at_once_and_told_when_to_come_back(api):
     async def talk(client):
-        client.server.runner.journal = SlowJournal(client.server.session.store, 0.2)
+        journal = client.server.runner.journal = SlowJournal(client.server.session.store)
         bodies = [payment(f"t{number}") for number in range(30)]
-        return await asyncio.gather(*(client.post("/v1/decisions", json=body) for body in bodies))
+        asked = [asyncio.ensure_future(client.post("/v1/decisions", json=body)) for body in bodies]
+        while sum(one.done() for one in asked) < 20:
+            await asyncio.sleep(0.01)
+        journal.goes_on.set()
+        return await asyncio.gather(*asked)
 
     answers = api(talk, most_waiting=10)
     assert sorted({answer.status_code for answer in answers}) == [200, 503]
@@ -225,7 +231,7 @@ def test_when_the_store_fails_nobody_is_told_that_a_payment_passed(api):
             raise StoreFullError("no room left")
 
     async def talk(client):
-        client.server.runner.journal = FullDisk(client.server.session.store, 0)
+        client.server.runner.journal = FullDisk(client.server.session.store)
         answers = [await client.post("/v1/decisions", json=payment(f"t{number}")) for number in range(2)]
         return [*answers, await client.get("/readyz"), await client.get("/healthz")]
 

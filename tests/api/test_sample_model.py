@@ -7,11 +7,13 @@ import runpy
 import signal
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import httpx
+import msgspec
+import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from ringfence.adapters.artifacts import load_local, read_folder
 from ringfence.api.model_service import ModelService
@@ -27,13 +29,23 @@ def test_it_is_small_and_takes_payments():
     assert ModelService(load_local(read_folder(FOLDER))).takes_payments
 
 
-def test_its_script_makes_it_again():
-    manifest = read_folder(FOLDER).manifest
-    now = {name: version(name) for name in manifest.versions}
-    if now != manifest.versions:
-        pytest.skip(f"made with {manifest.versions}, here are {now}: the files may differ")
-    made = runpy.run_path(str(ROOT / "scripts" / "train_sample_model.py"))["trained"]()
-    assert {name: (FOLDER / name).read_bytes() for name in made} == made
+def test_its_script_makes_a_model_that_says_the_same(tmp_path):
+    """Not the same bytes: processors and versions round differently, and a tie may split elsewhere."""
+    script = runpy.run_path(str(ROOT / "scripts" / "train_sample_model.py"))
+    for name, content in script["trained"]().items():
+        (tmp_path / name).write_bytes(content)
+    kept, made = (read_folder(folder) for folder in (FOLDER, tmp_path))
+    floating = {"files", "versions", "calibration"}
+    assert {k: v for k, v in msgspec.structs.asdict(kept.manifest).items() if k not in floating} == {
+        k: v for k, v in msgspec.structs.asdict(made.manifest).items() if k not in floating
+    }
+    inputs, fraud, _ = script["payments"]()
+    inputs, fraud = inputs[-9_000:], fraud[-9_000:]
+    before, after = (load_local(artifact).score(inputs) for artifact in (kept, made))
+    assert np.abs(np.log(after / before)).mean() < 0.05
+    assert average_precision_score(fraud, after) == pytest.approx(
+        average_precision_score(fraud, before), rel=0.02
+    )
 
 
 def test_a_container_answers_and_ends_when_told():

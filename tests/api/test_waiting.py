@@ -87,29 +87,34 @@ def test_a_second_without_a_refusal_gives_the_whole_room_back():
 
 
 def test_at_its_deadline_a_ticket_without_an_answer_is_handed_over_in_order():
+    """Three at 5.00 s and one at 5.02 s with 50 ms each; the second has its answer in time."""
+    now, expired = [5.0], []
+
+    def expire(due):
+        for late in due:
+            late.answered = True
+        expired.extend(due)
+
+    async def at(seconds, count):
+        now[0] = seconds
+        while len(expired) < count:
+            await asyncio.sleep(0.001)
+        return list(expired)
+
     async def talk():
-        loop = asyncio.get_running_loop()
-        expired = []
-
-        def expire(due):
-            for late in due:
-                late.answered = True
-            expired.extend(due)
-
-        deadlines = Deadlines(0.05, expire, loop.time)
-        deadlines.start(loop)
-        made = [ticket(since=loop.time()) for _ in range(3)]
-        for one in made:
+        deadlines = Deadlines(0.05, expire, lambda: now[0])
+        deadlines.start(asyncio.get_running_loop())
+        made = [ticket(since=5.0) for _ in range(3)]
+        later = ticket(since=5.02)
+        for one in [*made, later]:
             deadlines.watch(one)
         made[1].answered = True
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.06)  # the timer has looked, and by the clock nothing is due
         assert expired == []
-        later = ticket(since=loop.time())
-        deadlines.watch(later)
-        await asyncio.sleep(0.2)
-        return expired == [made[0], made[2], later]
+        assert await at(5.06, 2) == [made[0], made[2]]
+        assert await at(5.08, 3) == [made[0], made[2], later]
 
-    assert asyncio.run(talk())
+    asyncio.run(asyncio.wait_for(talk(), 60))
 
 
 def test_while_many_are_refused_those_who_were_let_in_are_decided_and_answered(tmp_path):

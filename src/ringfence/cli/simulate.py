@@ -148,7 +148,12 @@ class _Account:
     days: int | None
     events: int = 0
     day: int = 0
-    begin: float = field(default_factory=time.perf_counter)
+    clock: Callable[[], float] = time.perf_counter
+    sleep: Callable[[float], None] = time.sleep
+    begin: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begin = self.clock()
 
     def add(self, events: int) -> None:
         """So many more went out; with a rate, wait until their time has come."""
@@ -156,11 +161,11 @@ class _Account:
         told = self.traffic.said if self.traffic else f"{self.events:,} events"
         self.tell(self.day, self.days, told)
         if self.rate is not None:
-            time.sleep(max(self.begin + self.events / self.rate - time.perf_counter(), 0.0))
+            self.sleep(max(self.begin + self.events / self.rate - self.clock(), 0.0))
 
     def said(self, where: str) -> str:
         """Everything in one line."""
-        seconds = time.perf_counter() - self.begin
+        seconds = self.clock() - self.begin
         pace = f"in {seconds:.1f} s ({self.events / max(seconds, 1e-9):,.0f}/s)"
         if self.traffic is None:
             return f"{self.events:,} events written to {'standard output' if where == '-' else where} {pace}"
