@@ -13,6 +13,7 @@ from ringfence.analysis.history import LogScan, Past, missing
 from ringfence.analysis.tune import Variants, variants
 from ringfence.compose import registered_rules, registered_spec
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.deployed import model_texts
 from ringfence.errors import InputError, RingfenceError
 from ringfence.features.spec import FeatureSpec
 from ringfence.ports import DECISIONS, EVENTS
@@ -129,7 +130,8 @@ def explain(
     scan = scan or LogScan(store.log, store.meta.hash_seed)
     payment, reference = scan.payment(decision.offset), scan.reference(decision.offset)
     bands = bands_of(store)(decision.model) if decision.model else None
-    explainer = Explainer(decision, payment, ruleset, spec, reference, bands)
+    texts = model_texts(store, decision)
+    explainer = Explainer(decision, payment, ruleset, spec, reference, bands, texts)
     scene = Scene(payment, spec, reference, ruleset.zone, partial(scan.related, payment, decision.offset))
     return explainer.explain(every=every, clears=lambda rule: clears(rule, ruleset, scene))
 

@@ -176,6 +176,6 @@ def test_the_answer_says_in_words_why_the_model_looked_up(api, kept):
     }
     assert reasons
     counted = [one["analyst"] for one in reasons if one["code"] == "MODEL_CARD_FREQUENCY"]
-    assert all(text.startswith("number of payments of this card within 1h: ") for text in counted)
+    assert all(text.endswith(" payments of this card in 1 hour") for text in counted)
     assert all(one["customer"] for one in reasons)
     assert again == paid[0]

@@ -15,7 +15,7 @@ def test_a_decision_is_taken_apart(ringfence):
     assert "✓ card.count_small_10m = 5 >= 5" in ended.out
     assert "card.count_small_10m < 5 (was 5)" in ended.out
     assert "without this rule: approve" in ended.out
-    assert "clears 2024-05-01 12:11:00 UTC" in ended.out
+    assert "stops triggering 2024-05-01 12:11:00 UTC" in ended.out
     assert "Typology card_testing: score 50, acts at 60" in ended.out
 
 

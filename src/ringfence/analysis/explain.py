@@ -10,8 +10,9 @@ import numpy as np
 
 from ringfence.analysis.clearing import Clearing  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.analysis.parts import Part, Taker, ways
-from ringfence.decisions.decision import Factor  # noqa: TC001 (as above)
+from ringfence.decisions.decision import Factor, Reason  # noqa: TC001 (as above)
 from ringfence.decisions.policy import Cause, Weights
+from ringfence.decisions.verdict import verdict
 from ringfence.pipeline import LATE
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.expression import read
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import Decision
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.manifest import Bands
+    from ringfence.scoring.manifest import Bands, ReasonText
     from ringfence.scoring.reference import Reference
     from ringfence.scoring.rules import CompiledRules, Rule, Typology
     from ringfence.scoring.syntax import Parsed
@@ -65,27 +66,33 @@ class SignalWhy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TypologyWhy(msgspec.Struct, frozen=True, kw_only=True):
-    """One typology: its score, the score from which it acts, and its signals."""
+    """One typology: its score, the score from which it acts, whether it does, and its signals."""
 
     id: str
     title: str
     score: float
     at: float
+    acts: bool
     signals: list[SignalWhy]
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """A decision taken apart.
 
-    Rules that fired come first, strictest first; `notes` say what is not certain.
+    `verdict` is why it has its outcome in one sentence, `score_from` what its score is made of. Rules that
+    fired come first, strictest first; `besides` are the reasons that no rule gave; `notes` say what is not
+    certain.
     """
 
     transaction_id: str
     outcome: str
     score: float
+    verdict: str
+    score_from: str
     control: bool
     probability: float | None
     factors: list[Factor]
+    besides: list[Reason]
     rules: list[RuleWhy]
     typologies: list[TypologyWhy]
     notes: list[str]
@@ -101,6 +108,7 @@ class Explainer:
         spec: the specification that measured.
         reference: lists, flags and profiles as they were at the payment's place in the log.
         bands: of the model that spoke.
+        texts: of its inputs.
     """
 
     def __init__(
@@ -111,8 +119,11 @@ class Explainer:
         spec: FeatureSpec,
         reference: Reference,
         bands: Bands | None = None,
+        texts: Mapping[str, ReasonText] | None = None,
     ) -> None:
         self.decision = decision
+        self._verdict = verdict(decision, ruleset_of(ruleset), bands, texts)
+        self._besides = decision.besides_rules(texts or {})
         self.rules = fit(ruleset, spec)[0] if isinstance(ruleset, RuleSet) else ruleset
         ruleset = self.rules.ruleset
         known = decision.features
@@ -150,9 +161,12 @@ class Explainer:
             transaction_id=decision.transaction_id,
             outcome=str(decision.outcome),
             score=decision.score,
+            verdict=self._verdict.why,
+            score_from=self._verdict.score,
             control=decision.control,
             probability=decision.probability,
             factors=decision.factors,
+            besides=self._besides,
             rules=[self._rule(rule, rule.id in fired, clears) for rule in shown],
             typologies=[
                 self._typology(one)
@@ -164,6 +178,7 @@ class Explainer:
 
     def _rule(self, rule: Rule, fired: bool, clears: Callable[[Rule], Clearing | None]) -> RuleWhy:
         part = self._taker.take(_read(rule.when, rule.parameters))
+        as_then = (part.holds is True) == fired  # a list or profile may have changed since
         without = self._without(rule) if fired and rule.mode is Mode.ACTIVE else None
         return RuleWhy(
             id=rule.id,
@@ -175,16 +190,19 @@ class Explainer:
             when=rule.when,
             analyst=self._told.get(rule.id, rule.analyst),
             condition=part,
-            differ=ways(part, fire=not fired),
+            differ=ways(part, fire=not fired) if as_then else [],
             outcome_without=None if without is None else without[0],
             score_without=None if without is None else without[1],
             clears=clears(rule) if fired else None,
         )
 
     def _without(self, rule: Rule) -> tuple[str, float]:
-        """Outcome and score without a rule, the control group left aside."""
-        active = self._verdicts.active.copy()
-        active[self.rules.active.index(rule)] = False
+        """Outcome and score without a rule that fired, the control group left aside.
+
+        What fired then counts, whatever lists and profiles say by now.
+        """
+        left = {name for name in self.decision.rules if name != rule.id}
+        active = np.array([[one.id in left] for one in self.rules.active], np.bool_).reshape(-1, 1)
         causes = [Cause(name, None, skipped=True) for name in self.decision.degraded if name != LATE]
         verdicts = Verdicts(active, self._verdicts.shadow, self._verdicts.typologies)
         judgement = self._weights.apply(verdicts, causes, self._scored)
@@ -198,7 +216,9 @@ class Explainer:
                 SignalWhy(text=signal.text, weight=signal.weight, holds=part.holds, condition=part)
             )
         score = self.decision.typologies.get(one.id, 0.0)
-        return TypologyWhy(id=one.id, title=one.title, score=score, at=one.at, signals=signals)
+        return TypologyWhy(
+            id=one.id, title=one.title, score=score, at=one.at, acts=score >= one.at, signals=signals
+        )
 
     def _notes(self) -> list[str]:
         """Where what is worked out now is not what was decided."""
@@ -209,19 +229,24 @@ class Explainer:
         notes = []
         if differing:
             notes.append(
-                f"worked out again, {', '.join(sorted(differing))} came out otherwise: a list, flag or "
-                "profile is not what it was"
+                f"Re-evaluated today: {', '.join(sorted(differing))} would come out otherwise, as a list, "
+                "flag or profile has changed since the payment."
             )
         if self.decision.degraded:
-            notes.append(f"the decision was made without: {', '.join(self.decision.degraded)}")
+            notes.append(f"Degraded decision: {', '.join(self.decision.degraded)}.")
         if self._scored is not None and not self._knows_bands and self.decision.probability is not None:
-            notes.append("what the model's bands asked for is not known here, and taken as approve")
+            notes.append("The model's thresholds are no longer kept: what it asked for is taken as approve.")
         return notes
 
 
 def _read(text: str, parameters: Mapping[str, float | str]) -> Parsed:
     """As `read`: many payments are explained by the same few conditions."""
     return _read_once(text, tuple(parameters.items()))
+
+
+def ruleset_of(rules: RuleSet | CompiledRules) -> RuleSet:
+    """The rule set, compiled or not."""
+    return rules if isinstance(rules, RuleSet) else rules.ruleset
 
 
 @lru_cache(maxsize=2048)

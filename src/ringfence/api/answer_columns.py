@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ringfence.decisions.decision import in_words
+from ringfence.decisions.decision import PROBABILITY
+from ringfence.scoring.words import in_words, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -218,11 +219,12 @@ def _filled(template: Sequence[str], decisions: DecisionBatch, rows: NDArray[np.
 
 def _words(name: str, decisions: DecisionBatch, rows: NDArray[np.int64]) -> Any:
     """What a name stands for in these rows, as texts of rules show it."""
-    values = _values(name, decisions)
+    known, form = split(name)
+    values = _values(known, decisions)
     if values is None:
         return _ENCODER.encode(f"{{{name}}}").decode()[1:-1]
     distinct, inverse = np.unique(values[rows], return_inverse=True)
-    words = [in_words(None if value != value else value) for value in distinct.tolist()]  # noqa: PLR0124 (NaN)
+    words = [in_words(None if value != value else value, form) for value in distinct.tolist()]  # noqa: PLR0124 (NaN)
     return pa.array(words).take(pa.array(inverse))
 
 
@@ -237,8 +239,10 @@ def _values(name: str, decisions: DecisionBatch) -> NDArray[np.float64] | None:
         here = pc.equal(names.flatten(), rest).to_numpy(zero_copy_only=False)
         found[rows[here]] = table.column("typology_scores").flatten().to_numpy()[here]
         return found
-    if name not in decisions.feature_names:
+    if name not in decisions.feature_names and (name != PROBABILITY):
         return None
+    if name == PROBABILITY:
+        name = "probability"
     values: NDArray[np.float64] = table.column(name).to_numpy(zero_copy_only=False)
     return values
 

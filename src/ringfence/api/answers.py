@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import numpy as np
 
 from ringfence.api import answer_columns
 from ringfence.api.phrases import Phrases, Why, codes_only
-from ringfence.decisions.decision import MODEL_RULE, DecisionBatch
+from ringfence.decisions.decision import PROBABILITY, DecisionBatch, source_of
 from ringfence.scoring.reasons import spoken
 from ringfence.scoring.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
 
@@ -119,17 +120,19 @@ class Answers:
         return self.encode(DecisionBatch(decisions.table.slice(row, 1)))[0]
 
     def _of_models(self, decisions: DecisionBatch) -> dict[int, list[Why]]:
-        """What the model says for fraud, of the few rows where it does."""
+        """What speaks for the outcome besides rules, of the few rows where something does."""
         found: dict[int, list[Why]] = {}
-        told = decisions.filled("factors")
-        if not told:
+        stopped = np.flatnonzero(decisions.outcomes)
+        if not len(stopped) or not ("models" in decisions.versions or decisions.filled("degraded")):
             return found
         names = ("factors", "factor_weights", "reasons", "model")
         columns = [decisions.values(name) for name in names]
-        for row in told:
+        for row in stopped.tolist():
             inputs, weights, codes, model = (column[row] for column in columns)
-            said = spoken(codes, zip(inputs, weights, strict=True), self._texts(model))
-            found[row] = [Why(why.code, MODEL_RULE, why.analyst, why.customer) for why in said]
+            texts = self._texts(model) if model else {}
+            said = spoken(codes, zip(inputs, weights, strict=True), texts)
+            if said:
+                found[row] = [Why(why.code, source_of(why.code), why.analyst, why.customer) for why in said]
         return found
 
     def _phrases_of(self, digest: str) -> Phrases | None:
@@ -158,10 +161,11 @@ class _Values:
             kind, _, rest = name.partition(".")
             if kind == "typology":
                 return typologies.get(rest, 0.0)
-            if name not in self._known:
+            if name not in self._known and name != PROBABILITY:
                 return f"{{{name}}}"
             if name not in self._columns:
-                self._columns[name] = self._decisions.values(name)
+                stored = "probability" if name == PROBABILITY else name
+                self._columns[name] = self._decisions.values(stored)
             return self._columns[name][row]
 
         return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ringfence.decisions.decision import in_words
+from ringfence.scoring.words import in_words, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,6 +94,7 @@ def _filled(text: str, value: Callable[[str], float | str | None]) -> str:
         return text
     parts = _NAMED.split(text)  # texts at even places, names at odd ones
     for place in range(1, len(parts), 2):
-        found = value(parts[place])
-        parts[place] = found if isinstance(found, str) else in_words(found)
+        name, form = split(parts[place])
+        found = value(name)
+        parts[place] = f"{{{parts[place]}}}" if isinstance(found, str) else in_words(found, form)
     return "".join(parts)

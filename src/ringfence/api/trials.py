@@ -77,9 +77,9 @@ class Trials:
         payment = event.batch.slice(event.row, event.row + 1)
         bands = self._bands(decision.model) if decision.model else None
         reference = self._server.runner.pipeline.reference
-        told = Explainer(decision, payment, versions.rules, versions.spec, reference, bands).explain(
-            every=every
-        )
+        texts = self._server.session.library.stored_models.texts(decision.model) if decision.model else {}
+        explainer = Explainer(decision, payment, versions.rules, versions.spec, reference, bands, texts)
+        told = explainer.explain(every=every)
         return msgspec.structs.replace(told, notes=[*told.notes, _NOW])
 
     def _compiled(self, rules: str, features: str) -> _Versions | None:

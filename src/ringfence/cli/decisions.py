@@ -13,11 +13,14 @@ import typer
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose import registered_rules
+from ringfence.decisions.decision import MODEL_RULE, NO_RULE
+from ringfence.decisions.verdict import verdict
 from ringfence.deployed import model_texts
 from ringfence.errors import InputError
 from ringfence.events.cards import is_card_number
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.questions import bands_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,22 +134,26 @@ def decision(
         event = lake.find_transaction(transaction_id) or {}
         ruleset = registered_rules(store, found.versions["rules"])
         texts = model_texts(store, found)
-    reasons = found.explain(ruleset, texts) if ruleset else []
+        bands = bands_of(store)(found.model) if found.model else None
+    reasons = found.explain(ruleset, texts) if ruleset else found.besides_rules(texts)
+    why = verdict(found, ruleset, bands, texts)
     event = _known(event)
     if json:
         told = [msgspec.to_builtins(reason) for reason in reasons]
-        screen.show_json(msgspec.to_builtins(found) | {"explained": told, "event": event})
+        more = {"verdict": why.why, "score_from": why.score, "explained": told, "event": event}
+        screen.show_json(msgspec.to_builtins(found) | more)
         return
     _show(found, event)
     screen.show()
     screen.show("Why", "bold")
+    screen.show(f"  {why.why}")
+    screen.show(f"  The score is made of: {why.score}.")
     for reason in reasons:
-        screen.show(f"  {reason.code} (rule {reason.rule})")
+        from_rule = reason.rule not in (MODEL_RULE, NO_RULE)
+        screen.show(f"  {reason.code} ({f'rule {reason.rule}' if from_rule else reason.rule})")
         screen.show(f"    {reason.analyst}")
         if reason.customer:
             screen.show(f"    to the customer: {reason.customer}")
-    if not reasons:
-        screen.show("  no rule fired")
     _show_features(found)
 
 

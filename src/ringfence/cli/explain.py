@@ -10,6 +10,7 @@ from ringfence.cli import options, screen
 from ringfence.cli.decisions import open_lake
 from ringfence.errors import InputError
 from ringfence.questions import explain as explain_decision
+from ringfence.scoring.words import percent
 
 if TYPE_CHECKING:
     from ringfence.analysis.clearing import Clearing
@@ -51,12 +52,14 @@ def _show(told: Explanation) -> None:
         f"{told.outcome.upper()}  score {told.score:.0f}  transaction {told.transaction_id}",
         f"bold {screen.OUTCOME_STYLES[told.outcome]}",
     )
-    if told.control:
-        screen.show("let through as one of the control group: it would have been declined")
+    screen.show(told.verdict)
+    screen.show(f"the score is made of: {told.score_from}")
     if told.probability is not None:
-        screen.show(f"probability of fraud by the model: {100 * told.probability:.1f} %")
+        screen.show(f"fraud probability by the model: {percent(told.probability)}")
         for factor in told.factors:
             screen.show(f"  {factor.weight:+.2f} log-odds  {factor.input}")
+    for reason in told.besides:
+        screen.show(f"  {reason.analyst} ({reason.code})")
     for rule in told.rules:
         _show_rule(rule)
     if not told.rules:
@@ -92,11 +95,9 @@ def _show_rule(rule: RuleWhy) -> None:
 def _clearing(clearing: Clearing) -> str:
     about = "" if clearing.exact else "about "
     if clearing.at_ms is None:
-        return "a payment like this one would meet it at any later time, too"
+        return "a payment like this one would trigger it at any later time, too"
     moment = screen.format_time(clearing.at_ms)
-    return (
-        f"clears {about}{moment} UTC: a payment like this one would no longer meet it, if none is made before"
-    )
+    return f"stops triggering {about}{moment} UTC for a payment like this one, if none is made before"
 
 
 def _show_part(part: Part, depth: int) -> None:

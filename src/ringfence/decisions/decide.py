@@ -27,6 +27,7 @@ from ringfence.decisions.fields import (
 from ringfence.decisions.policy import Weights
 from ringfence.decisions.stream import Stream
 from ringfence.scoring.models import NO_MODELS, Factors
+from ringfence.scoring.reasons import WITHOUT_PART
 from ringfence.scoring.rules import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Decider:
         judgement = self._weights.apply(verdicts, causes, scored, columns)
         rows, factors = _factors(scored, judgement.outcome)
         reasons = fired.renamed(self._code_of, len(self._codes)).lists(self._codes)
+        reasons = _joined(reasons, rows, factors.codes)
         made: dict[str, Column] = {
             "offset": Numbers(offsets),
             "transaction_id": Texts(columns.transactions.column("transaction_id")),
@@ -91,7 +93,7 @@ class Decider:
             "factors": some_lists(rows, factors.names, count, Words),
             "factor_weights": some_lists(rows, factors.weights, count, Floats),
             "control": Truths(judgement.control),
-            "reasons": _joined(reasons, rows, factors.codes),
+            "reasons": _accounted_for(reasons, judgement.outcome, causes),
             "rules": fired.lists(self._ids),
             "shadow_rules": Cells.of(verdicts.shadow).lists(self._shadow_ids),
             **self._typologies(verdicts.typologies),
@@ -134,11 +136,23 @@ _OUTCOMES: Final = [str(outcome) for outcome in OUTCOMES]
 
 
 def _factors(scored: Scored | None, outcome: NDArray[np.int8]) -> tuple[NDArray[np.int64], Factors]:
-    """Which payments somebody will look at that a model spoke of, and what moved it there."""
+    """Which payments are not simply approved that a model spoke of, and what moved it there.
+
+    Explaining costs many times what scoring does: of payments that only a rule challenges it is left out.
+    """
     if scored is None:
         return np.empty(0, np.int64), Factors([], [], [])
-    rows = np.flatnonzero((outcome >= Outcome.REVIEW.strictness) & (scored.speaker >= 0))
+    challenged = (outcome == Outcome.CHALLENGE.strictness) & (scored.asked > 0)
+    rows = np.flatnonzero(((outcome >= Outcome.REVIEW.strictness) | challenged) & (scored.speaker >= 0))
     return rows, scored.factors(rows)
+
+
+def _accounted_for(codes: Lists, outcome: NDArray[np.int8], causes: Sequence[Cause]) -> Lists:
+    """The reason codes; payments stopped for nothing but a missing part get its code."""
+    if not any(cause.skipped for cause in causes):
+        return codes
+    bare = np.flatnonzero((outcome > 0) & (np.diff(codes.starts) == 0))
+    return _joined(codes, bare, [[WITHOUT_PART]] * len(bare))
 
 
 def _joined(codes: Lists, rows: NDArray[np.int64], more: list[list[str]]) -> Lists:

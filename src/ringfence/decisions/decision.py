@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from ringfence.decisions.fields import Codes, Floats, Lists, Numbers
 from ringfence.errors import CorruptError
-from ringfence.scoring.reasons import spoken
+from ringfence.scoring.reasons import WITHOUT_PART, spoken
 from ringfence.scoring.rules import Outcome
+from ringfence.scoring.words import in_words, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,6 +79,17 @@ class Known(NamedTuple):
 MODEL_RULE: Final = "model"
 """Stands for a rule in a reason that the model gives."""
 
+NO_RULE: Final = "degraded"
+"""Stands for a rule in a reason that is a missing part."""
+
+PROBABILITY: Final = "model.probability"
+"""Name of the model's probability in texts, as in rules."""
+
+
+def source_of(code: str) -> str:
+    """What stands for a rule in a reason of this code that no rule gave."""
+    return NO_RULE if code == WITHOUT_PART else MODEL_RULE
+
 
 class Factor(msgspec.Struct, frozen=True):
     """An input of the model, and what it added to the log-odds of fraud."""
@@ -117,11 +129,19 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
         `ruleset` must be the version that decided; `texts` are those of the model, by input.
         """
+        return [*self.by_rules(ruleset), *self.besides_rules(texts or {})]
+
+    def by_rules(self, ruleset: RuleSet) -> list[Reason]:
+        """The reasons of the rules that fired, strictest first."""
         by_id = {rule.id: rule for rule in ruleset.every_rule}
-        said = spoken(self.reasons, [(one.input, one.weight) for one in self.factors], texts or {})
+        return [self._reason(by_id[rule]) for rule in self.rules if rule in by_id]
+
+    def besides_rules(self, texts: Mapping[str, ReasonText]) -> list[Reason]:
+        """The reasons that no rule gave: the model's, strongest input first, and a missing part."""
+        said = spoken(self.reasons, [(one.input, one.weight) for one in self.factors], texts)
         return [
-            *(self._reason(by_id[rule]) for rule in self.rules if rule in by_id),
-            *(Reason(why.code, MODEL_RULE, self._fill(why.analyst), why.customer) for why in said),
+            Reason(why.code, source_of(why.code), self._fill(why.analyst), self._fill(why.customer))
+            for why in said
         ]
 
     def _reason(self, rule: Rule) -> Reason:
@@ -131,23 +151,17 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return re.sub(r"\{([^{}]+)\}", self._value, text)
 
     def _value(self, match: re.Match[str]) -> str:
-        entity, _, name = match[1].partition(".")
+        asked, form = split(match[1])
+        entity, _, name = asked.partition(".")
         if entity == "typology":
             value: float | None = self.typologies.get(name, 0.0)
-        elif match[1] in self.features:
-            value = self.features[match[1]]
+        elif asked in self.features:
+            value = self.features[asked]
+        elif asked == PROBABILITY:
+            value = self.probability
         else:
             return match[0]
-        return in_words(value)
-
-
-def in_words(value: float | None) -> str:
-    """A value as the texts of rules show it.
-
-    >>> in_words(1234.5), in_words(100.0), in_words(None)
-    ('1,234.5', '100', 'unknown')
-    """
-    return "unknown" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+        return in_words(value, form)
 
 
 class Made(NamedTuple):

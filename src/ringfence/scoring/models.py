@@ -10,6 +10,7 @@ from ringfence.errors import ScorerError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.inputs import input_matrix
+from ringfence.scoring.reasons import MODEL_SCORE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,6 +107,8 @@ class Scored:
                 continue
             weights = scorer.contributions(self.inputs[scorer.digest][rows[mine]])
             if weights is None:
+                for place in mine[self.asked[rows[mine]] > 0]:
+                    found.codes[place] = [MODEL_SCORE]
                 continue
             weights = weights[:, :-1]
             order = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :MOST_FACTORS]
@@ -115,7 +118,9 @@ class Scored:
                 found.weights[place] = own[told].tolist()
                 if self.asked[rows[place]]:
                     texts = [scorer.reasons.get(scorer.inputs[one]) for one in told if own[one] > 0]
-                    found.codes[place] = list(dict.fromkeys(text.code for text in texts if text))
+                    found.codes[place] = list(dict.fromkeys(text.code for text in texts if text)) or [
+                        MODEL_SCORE
+                    ]
         return found
 
 

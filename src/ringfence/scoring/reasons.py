@@ -20,25 +20,34 @@ if TYPE_CHECKING:
     from ringfence.features.spec import Feature
     from ringfence.scoring.manifest import Manifest
 
+MODEL_SCORE: Final = "MODEL_SCORE"
+"""Code where a model asks for an outcome and cannot tell, input by input, why."""
+
+WITHOUT_PART: Final = "DECIDED_WITHOUT"
+"""Code where nothing but a missing part led to the outcome."""
+
 _KIND: Final = {
-    FeatureKind.COUNT: ("FREQUENCY", "number of payments{where} of this {entity}{window}"),
-    FeatureKind.SUM: ("TURNOVER", "sum of {field}{where} of this {entity}{window}"),
-    FeatureKind.MEAN: ("USUAL_LEVEL", "mean {field}{where} of this {entity}{window}"),
-    FeatureKind.STD: ("SPREAD", "spread of {field}{where} of this {entity}{window}"),
-    FeatureKind.MIN: ("SMALLEST", "smallest {field} of this {entity}{window}"),
-    FeatureKind.MAX: ("LARGEST", "largest {field} of this {entity}{window}"),
-    FeatureKind.DISTINCT: ("VARIETY", "different values of {field} of this {entity}{window}"),
-    FeatureKind.RATIO: ("UNUSUAL_AMOUNT", "{field} as a multiple of the mean of this {entity}{window}"),
-    FeatureKind.ZSCORE: ("UNUSUAL_AMOUNT", "{field} against what is usual for this {entity}{window}"),
-    FeatureKind.SHARE: ("HABIT", "share of payments{where} of this {entity}{window}"),
-    FeatureKind.LABEL_COUNT: ("FRAUD_HISTORY", "known frauds of this {entity}{window}"),
-    FeatureKind.LABEL_RATE: ("FRAUD_HISTORY", "share of known fraud of this {entity}{window}"),
-    FeatureKind.HOUR_SHARE: ("UNUSUAL_HOUR", "how often this {entity} pays at this hour{window}"),
-    FeatureKind.SINCE_LAST: ("PACE", "seconds since the last payment of this {entity}"),
-    FeatureKind.SINCE_FIRST: ("ACQUAINTANCE", "seconds since the first payment of this {entity}"),
-    FeatureKind.IS_NEW: ("FIRST_TIME", "whether {field} is new to this {entity}"),
-    FeatureKind.DISTANCE: ("PLACE", "kilometres from the last payment of this {entity}"),
-    FeatureKind.SPEED: ("PLACE", "speed from the last payment of this {entity}, in km/h"),
+    FeatureKind.COUNT: ("FREQUENCY", "{value} payments{where} of this {entity} in {window}"),
+    FeatureKind.SUM: ("TURNOVER", "{field}{where} of this {entity} in {window} adds up to {value}"),
+    FeatureKind.MEAN: ("USUAL_LEVEL", "average {field}{where} of this {entity} in {window} is {value}"),
+    FeatureKind.STD: ("SPREAD", "{field}{where} of this {entity} varies by {value} in {window}"),
+    FeatureKind.MIN: ("SMALLEST", "smallest {field} of this {entity} in {window} is {value}"),
+    FeatureKind.MAX: ("LARGEST", "largest {field} of this {entity} in {window} is {value}"),
+    FeatureKind.DISTINCT: ("VARIETY", "{value} different {fields} of this {entity} in {window}"),
+    FeatureKind.RATIO: ("UNUSUAL_AMOUNT", "{field} is {times} the average of this {entity} ({window})"),
+    FeatureKind.ZSCORE: ("UNUSUAL_AMOUNT", "{field} unlike what is usual for this {entity} ({window})"),
+    FeatureKind.SHARE: ("HABIT", "{percent} of the payments of this {entity}{where} in {window}"),
+    FeatureKind.LABEL_COUNT: ("FRAUD_HISTORY", "{value} confirmed frauds of this {entity} in {window}"),
+    FeatureKind.LABEL_RATE: (
+        "FRAUD_HISTORY",
+        "{percent} of the payments of this {entity} in {window} were confirmed fraud",
+    ),
+    FeatureKind.HOUR_SHARE: ("UNUSUAL_HOUR", "{percent} of the payments of this {entity} are at this hour"),
+    FeatureKind.SINCE_LAST: ("PACE", "{duration} since the previous payment of this {entity}"),
+    FeatureKind.SINCE_FIRST: ("ACQUAINTANCE", "{duration} since this {entity} was first seen"),
+    FeatureKind.IS_NEW: ("FIRST_TIME", "{field} is {new} to this {entity}"),
+    FeatureKind.DISTANCE: ("PLACE", "{value} km from the previous payment of this {entity}"),
+    FeatureKind.SPEED: ("PLACE", "{value} km/h from the previous payment of this {entity}"),
 }
 _CUSTOMER: Final = {
     "FREQUENCY": "There were more payments than usual in a short time.",
@@ -76,7 +85,7 @@ def reason_texts(
     >>> from ringfence.features.spec import entity
     >>> spec = FeatureSpec.of(entity("card").count("1h"))
     >>> reason_texts(["card.count_1h"], spec, {})["card.count_1h"].analyst
-    'number of payments of this card within 1h: {card.count_1h}'
+    '{card.count_1h} payments of this card in 1 hour'
     """
     features = {feature.name: feature for feature in spec.features}
     return {
@@ -94,39 +103,69 @@ def texts_of(manifest: Manifest) -> dict[str, ReasonText]:
 def spoken(
     codes: Iterable[str], factors: Iterable[tuple[str, float]], texts: Mapping[str, ReasonText]
 ) -> list[ReasonText]:
-    """The texts behind those `codes` of a decision that are the model's: of its strongest input each.
+    """The texts behind those `codes` of a decision that no rule gave: of the model's strongest input each.
 
     >>> text = ReasonText("MODEL_AMOUNT", "the amount", "The amount is unusual.")
     >>> [why.analyst for why in spoken(["MODEL_AMOUNT"], [("amount", 0.7)], {"amount": text})]
     ['the amount']
     """
-    wanted, found = set(codes), []
+    wanted = dict.fromkeys(codes)
+    found = []
     for name, weight in factors:
         text = texts.get(name)
         if text is not None and weight > 0 and text.code in wanted:
-            wanted.remove(text.code)
+            del wanted[text.code]
             found.append(text)
-    return found
+    return [*found, *(_GENERAL[code] for code in wanted if code in _GENERAL)]
+
+
+_GENERAL: Final = {
+    MODEL_SCORE: ReasonText(
+        MODEL_SCORE, "{model.probability:percent} fraud probability by the model", _OTHERWISE
+    ),
+    WITHOUT_PART: ReasonText(
+        WITHOUT_PART,
+        "A part of the decision was missing, and the policy does not approve without it.",
+        "We are checking this payment before it goes through.",
+    ),
+}
 
 
 def of_feature(feature: Feature) -> ReasonText:
     """Words for a feature, from its definition."""
     topic, text = _KIND[feature.kind]
-    ago = f", up to {format_duration(feature.delay_ms)} ago" if feature.delay_ms else ""
+    ago = f", up to {_long(feature.delay_ms)} ago" if feature.delay_ms else ""
+    field = short_field(feature.field).replace("_", " ") if feature.field else ""
+    forms = {form: f"{{{feature.name}:{form}}}" for form in ("times", "percent", "duration", "new")}
     analyst = text.format(
         entity=feature.entity.replace("_", " and "),
-        field=short_field(feature.field).replace("_", " ") if feature.field else "",
+        field=field,
+        fields=f"{field[:-1]}ies" if field.endswith("y") else f"{field}s",
         where=f" ({feature.where.name})" if feature.where else "",
-        window=f" within {format_duration(feature.window_ms)}{ago}" if feature.window_ms else "",
+        window=f"{_long(feature.window_ms)}{ago}" if feature.window_ms else "all time",
+        value=f"{{{feature.name}}}",
+        **forms,
     )
-    return _reason(f"{feature.entity}_{topic}", f"{analyst}: {{{feature.name}}}", topic)
+    return _reason(f"{feature.entity}_{topic}", analyst, topic)
+
+
+def _long(duration_ms: int) -> str:
+    """A window in words.
+
+    >>> _long(3_600_000), _long(30 * 86_400_000), _long(90_000)
+    ('1 hour', '30 days', '90 seconds')
+    """
+    short = format_duration(duration_ms)
+    number, unit = short.rstrip("dhms"), short.lstrip("0123456789.")
+    name = {"d": "day", "h": "hour", "m": "minute", "s": "second"}.get(unit)
+    return short if name is None else f"{number} {name}{'' if number == '1' else 's'}"
 
 
 def of_event(name: str) -> ReasonText:
     """Words for a number of the payment itself, or for a text being a certain one."""
     field, is_indicator, value = name.partition("=")
     if is_indicator:
-        return _reason(field, f"{_spoken(field)} is {value}", "HABIT")
+        return _reason(field, f"{_spoken(field)} ({value} or not)", "HABIT")
     topic, analyst = _EVENT.get(name, ("", _spoken(name)))
     return _reason(topic or name, analyst, topic)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.adapters.finder import Term, Wanted
 from ringfence.analysis.explain import Explainer
 from ringfence.compose import registered_rules, registered_spec
+from ringfence.decisions.verdict import verdict
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ringfence.analysis.explain import Explanation
     from ringfence.api.server import Server
     from ringfence.decisions.decision import Decision, Reason
+    from ringfence.decisions.verdict import Verdict
     from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.rules import Rule
     from ringfence.web.dashboard import Dashboard
@@ -40,7 +42,9 @@ class Dossier:
     amount: float | None
     parties: list[tuple[str, str, int]]  # entity, id, payments that the store knows of it
     facts: dict[str, Any]  # other fields of the payment
-    reasons: list[Reason]
+    verdict: Verdict
+    reasons: list[Reason]  # of rules that fired
+    besides: list[Reason]  # of the model, and of missing parts
     rules: dict[str, Rule]  # of the version that decided
     shadow: list[Rule]
     features: dict[str, list[tuple[str, float | None]]]  # by entity
@@ -65,13 +69,17 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
     ]
     facts = {n: v for n, v in payment.items() if n not in kinds and n not in _TOLD_APART}
     facts |= payment.get("attributes", {})
+    texts = _texts(server, decision.model)
+    bands = dashboard.bands(decision.model) if decision.model else None
     return Dossier(
         decision,
         payment,
         None if event is None else _known(float(event.batch.amount[event.row])),
         parties,
         facts,
-        decision.explain(ruleset, _texts(server, decision.model)) if ruleset else [],
+        verdict(decision, ruleset, bands, texts),
+        decision.by_rules(ruleset) if ruleset else [],
+        decision.besides_rules(texts),
         by_id,
         [by_id[rule] for rule in decision.shadow_rules if rule in by_id],
         _by_entity(decision.features),
@@ -100,7 +108,8 @@ def take_apart(dashboard: Dashboard, transaction_id: str) -> Explanation | None:
     payment = event.batch.slice(event.row, event.row + 1)
     bands = dashboard.bands(decision.model) if decision.model else None
     reference = server.runner.pipeline.reference
-    return Explainer(decision, payment, versions.rules, versions.spec, reference, bands).explain()
+    texts = _texts(server, decision.model)
+    return Explainer(decision, payment, versions.rules, versions.spec, reference, bands, texts).explain()
 
 
 def explain_fully(dashboard: Dashboard, transaction_id: str) -> Explanation:

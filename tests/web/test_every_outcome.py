@@ -1,0 +1,268 @@
+"""Every outcome by every source of a reason: each page, each answer and each command says why."""
+
+import html
+import json
+import re
+import time
+from pathlib import Path
+
+import httpx
+import msgspec
+import numpy as np
+import pytest
+from tests.artifacts import linear_graph, packed, write
+from tests.web.conftest import serving
+
+from ringfence.adapters.artifacts import Artifact, Signed, read_folder
+from ringfence.cli import execute
+from ringfence.features.catalog import CATALOG
+from ringfence.scoring.manifest import LINEAR, MANIFEST, MODEL, Bands, digest_of
+
+RULES = Path(__file__).parent / "every_rules.yaml"
+BANDS = Bands(challenge_at=0.005, review_at=0.04, decline_at=0.5)
+DAY_MS = 86_400_000
+START_MS = 1_735_689_600_000
+
+CASES = {
+    "none": ({}, "approve", "Approved: no rule fired; model score 0 of 100 ("),
+    "few": ({"want": "few"}, "approve", "rule Few points (few_points) gave 5 points, too few to act"),
+    "allow": (
+        {"card": "allowed-1", "want": "review"},
+        "approve",
+        "Approved by rule On an allow list (allowed), which sets aside rule Asks to review",
+    ),
+    "watch": (
+        {"card": "watched-1"},
+        "review",
+        "Reviewed by rule On a watch list (watched); model score 0 of 100",
+    ),
+    "block": ({"card": "blocked-1"}, "decline", "Declined by rule On a block list (blocked)"),
+    "rule-challenge": (
+        {"want": "challenge"},
+        "challenge",
+        "Challenged by rule Asks to challenge (asks_challenge); model score 0",
+    ),
+    "rule-review": (
+        {"want": "review"},
+        "review",
+        "Reviewed by rule Asks to review (asks_review); model score 0",
+    ),
+    "rule-decline": (
+        {"want": "decline", "amount": 200_000},
+        "decline",
+        "Declined by rule Asks to decline (asks_decline)",
+    ),
+    "points": (
+        {"want": "points"},
+        "review",
+        "Reviewed by points: rule Many points (many_points) add up to 70, review from 60",
+    ),
+    "typology-challenge": (
+        {"sign": "challenge"},
+        "challenge",
+        "Challenged by typology Mild scenario (score 70 of 100, acts from 60)",
+    ),
+    "typology-review": ({"sign": "review"}, "review", "Reviewed by typology Middling scenario"),
+    "typology-decline": (
+        {"sign": "decline", "amount": 200_000},
+        "decline",
+        "Declined by typology Grave scenario",
+    ),
+    "model-challenge": (
+        {"amount": 300},
+        "challenge",
+        "Challenged by the model: 0.67 % fraud probability, threshold 0.5 %; mainly the amount",
+    ),
+    "model-review": (
+        {"amount": 600},
+        "review",
+        "Reviewed by the model: 12 % fraud probability, threshold 4 %; mainly the amount",
+    ),
+    "model-decline": (
+        {"amount": 200_001},
+        "decline",
+        "Declined by the model: 100 % fraud probability, threshold 50 %",
+    ),
+    "model-and-rule": (
+        {"amount": 600, "want": "review"},
+        "review",
+        "Reviewed by rule Asks to review (asks_review) and by the model: 12 %",
+    ),
+    "late": ({"at": -3 * DAY_MS}, "approve", "Approved: no rule fired"),
+}
+
+
+def payment(name, *, card="card-1", amount=10, want=None, sign=None, at=0):
+    attributes = {key: value for key, value in (("want", want), ("sign", sign)) if value}
+    return {
+        "transaction_id": name,
+        "event_time": START_MS + 10 * DAY_MS + at,
+        "amount": amount,
+        "currency": "EUR",
+        "card_id": card,
+        "attributes": attributes,
+    }
+
+
+def lists():
+    for kind in ("block", "watch", "allow"):
+        yield {
+            "kind": "list_entry",
+            "event_id": kind,
+            "event_time": START_MS,
+            "list_name": kind,
+            "list_kind": kind,
+            "entity_type": "card",
+            "entity_id": f"{kind}ed-1",
+        }
+
+
+def linear(folder):
+    """A model whose probability rises with the amount alone."""
+    arrays = {name: np.array([one]) for name, one in (("fill", 0.0), ("mean", 0.0), ("scale", 1.0))}
+    arrays |= {"weight": np.array([0.01]), "bias": np.array([-8.0])}
+    files = {MODEL: linear_graph(arrays, 1), LINEAR: packed(arrays)}
+    write(folder, files, inputs=("amount",), spec=CATALOG, algorithm="logistic", bands=BANDS, name="linear")
+    return read_folder(folder)
+
+
+def elsewhere(artifact):
+    """The same model, at an address where nobody answers."""
+    parameters = {
+        "url": "http://127.0.0.1:9/invocations",
+        "serves": artifact.digest,
+        "deadline_ms": 50,
+        "tries": 1,
+    }
+    manifest = msgspec.structs.replace(artifact.manifest, algorithm="remote", parameters=parameters, files={})
+    text = manifest.to_json()
+    return Artifact(manifest, digest_of(text), {MANIFEST: text})
+
+
+def decide(served, payments):
+    answers = {}
+    for one in payments:
+        answer = httpx.post(f"{served.url}/v1/decisions", json=one, timeout=30)
+        answer.raise_for_status()
+        answers[one["transaction_id"]] = answer.json()
+    return answers
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory):
+    """A server that has decided each case, the control group and a failed model included; its answers."""
+    folder = tmp_path_factory.mktemp("every")
+    artifact = linear(folder / "model")
+    with serving(folder / "data", rules=RULES) as served:
+        lines = "\n".join(json.dumps(one) for one in lists())
+        kind = {"content-type": "application/x-ndjson"}
+        httpx.post(
+            f"{served.url}/v1/events/batch", content=lines, headers=kind, timeout=60
+        ).raise_for_status()
+        models = served.dashboard.server.models
+        for one in (artifact, elsewhere(artifact)):
+            models.keep(one)
+        models.promote(artifact.digest, Signed("tester", 0))
+        answers = decide(served, [payment(name, **given) for name, (given, _, _) in CASES.items()])
+        spared = decide(served, [payment(f"control-{n}", want="decline") for n in range(12)])
+        free = next(name for name, one in spared.items() if one["outcome"] == "approve")
+        answers["control"] = spared[free]
+        models.promote(elsewhere(artifact).digest, Signed("tester", 0))
+        answers |= decide(served, [payment("failed"), payment("failed-rule", want="challenge")])
+        served.answers, served.folder, served.free = answers, folder, free
+        yield served
+
+
+EXPECTED = {name: (name, outcome, said) for name, (_, outcome, said) in CASES.items()} | {
+    "control": (
+        None,
+        "approve",
+        "Approved as one of the control group: would have been declined by rule Asks",
+    ),
+    "failed": ("failed", "review", "Reviewed because it was decided without the model"),
+    "failed-rule": ("failed-rule", "review", "Reviewed because it was decided without the model"),
+}
+
+
+def text_of(answer):
+    assert answer.status_code == 200, (answer.url, answer.status_code, answer.text[:500])
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_a_decision_says_why_on_every_page(every, case):
+    name, outcome, said = EXPECTED[case]
+    name = name or every.free
+    given = every.answers[case]
+    assert given["outcome"] == outcome
+    assert outcome == "approve" or all(reason["analyst"] for reason in given["reasons"])
+    assert outcome == "approve" or given["reasons"], "stopped without a word"
+    with httpx.Client(base_url=every.url, timeout=30) as client:
+        page = text_of(client.get(f"/decisions/{name}"))
+        assert said in page
+        assert (
+            "No rule fired." not in page
+            or not given["shadow_rules"]
+            or not any(reason["rule"] not in ("model", "degraded") for reason in given["reasons"])
+        )
+        for reason in given["reasons"]:
+            assert reason["analyst"] in page
+        part = text_of(client.get(f"/explained/{name}"))
+        assert "Faint scenario" in part
+        for rule in (reason["rule"] for reason in given["reasons"]):
+            assert rule in ("model", "degraded") or rule in part
+        csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
+        full = client.post(f"/explained/{name}", headers=csrf)
+        for _ in range(200):
+            told = text_of(full)
+            if "Faint scenario" in told:
+                break
+            time.sleep(0.05)
+            full = client.get(re.search(r"/explanations/[0-9a-f-]+", full.text)[0])
+        assert "Faint scenario" in told
+        for path in (
+            f"/decisions?outcome={outcome}",
+            "/entities/card/card-1",
+            f"/streams/decisions?key={name}",
+        ):
+            text_of(client.get(path))
+        told = client.get(f"/v1/decisions/{name}").json()["decision"]
+        assert told == given
+        for query in ("", "?full=true"):
+            one = client.get(f"/v1/decisions/{name}/explanation{query}").json()
+            assert said in one["verdict"]
+
+
+def test_the_command_line_says_the_same(every, capsys):
+    for name in ("model-challenge", "watch", "typology-review", "failed", every.free):
+        for command in ("decision", "explain"):
+            assert execute([command, name, "--data", str(every.folder / "data")]) == 0
+            told = " ".join(capsys.readouterr().out.split())
+            case = "control" if name == every.free else name
+            assert EXPECTED[case][2] in told
+
+
+def test_where_the_score_and_the_outcome_disagree_it_says_what_the_score_is(every):
+    with httpx.Client(base_url=every.url, timeout=30) as client:
+        assert "of 100: points of the rules that fired" in text_of(client.get("/decisions/points"))
+        assert "of 100: the model's fraud probability" in text_of(client.get("/decisions/watch"))
+        assert "of 100: no rule fired" in text_of(client.get("/decisions/failed"))
+
+
+def test_without_this_rule_is_told_of_the_lists_at_the_time_of_the_payment(every):
+    """A card that is put on a block list afterwards was still only reviewed."""
+    with httpx.Client(base_url=every.url, timeout=30) as client:
+        decide(every, [payment("before-block", card="later", want="review")])
+        entry = next(lists()) | {
+            "event_id": "later",
+            "entity_id": "later",
+            "event_time": START_MS + 20 * DAY_MS,
+        }
+        client.post("/v1/events", json=entry).raise_for_status()
+        told = client.get("/v1/decisions/before-block/explanation").json()
+        [rule] = [one for one in told["rules"] if one["id"] == "asks_review"]
+        assert rule["outcome_without"] != "decline"
+        page = text_of(client.get("/explained/before-block"))
+        assert "Without this rule: decline" not in page
+        assert "Re-evaluated today: blocked would come out otherwise" in page
+        assert "as of now, not as of the payment" in page
