@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import Response
 
 from ringfence.api import answer_columns
-from ringfence.api.outcomes import Decided, Result
-from ringfence.api.problems import Refusal, overloaded
+from ringfence.api.outcomes import LARGE, Decided, Result
+from ringfence.api.problems import Refusal
 from ringfence.api.records import chunks
+from ringfence.api.slots import in_time
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Sequence
 
     from ringfence.api.server import Server
 
 _AHEAD: Final = 3  # chunks under way at once
 _TOGETHER: Final = 64  # records of a chunk that shares its step with other requests
+_MOST_BAD: Final = 10_000  # records that cannot be read, about, after which the rest is not looked at
+_IN_MEMORY: Final = 4 << 20  # bytes of answers
+_PIECE: Final = 64 << 10
 _BEFORE: Final = b'{"index":%d,"status":200,"replayed":false,"decision":'
 _AFTER: Final = b"}\n"
 
@@ -35,7 +40,8 @@ class _Chunk(NamedTuple):
 class BatchResponse(Response):
     """Takes the records of a request's body and answers with a line of JSON for each, in order.
 
-    Nothing is sent before the whole body is there: until then it may still be refused as a whole.
+    Nothing is sent before the whole body is there: until then it may still be refused as a whole. Answers
+    that wait for that are kept in a file once they are many.
     """
 
     def __init__(self, server: Server, *, wants_decisions: bool) -> None:
@@ -43,32 +49,33 @@ class BatchResponse(Response):
         self._server = server
         self._wants_decisions = wants_decisions
         self._under_way: deque[_Chunk] = deque()
+        self._bad = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """`Refusal` where the body is no batch, too large or too much."""
-        if self._server.batches.locked():
-            raise overloaded()
-        async with self._server.batches:
-            done = await self._take(scope, receive)
+        """`Refusal` where the body is no batch, too large, too slow or too much."""
+        with self._server.slots.take(scope["ringfence.caller"]), SpooledTemporaryFile(_IN_MEMORY) as done:
+            await self._take(scope, in_time(receive), done)
             headers = [(b"content-type", b"application/x-ndjson")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            for piece in done:
+            done.seek(0)
+            while piece := done.read(_PIECE):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             async for piece in self._rest():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-    async def _take(self, scope: Any, receive: Any) -> list[bytes]:
-        """Read the body to its end; the answers that are there by then."""
+    async def _take(self, scope: Any, receive: Any, done: IO[bytes]) -> None:
+        """Read the body to its end; `done` gets the answers that are there by then."""
         server, caller = self._server, scope["ringfence.caller"]
-        decode, done, first = server.decoding.of_batch(), [], 0
+        decode, first = server.decoding.of_batch(), 0
         async for chunk in chunks(scope["headers"], receive, server.settings.batch_bytes):
             server.charge(caller, len(chunk))
             while len(self._under_way) >= _AHEAD:
-                done.append(await self._next())
+                done.write(await self._next())
             prepared = None
-            if len(chunk) > _TOGETHER:
-                prepared = await asyncio.to_thread(decode, chunk, server.clock.now_ms())
+            if len(chunk) > _TOGETHER or sum(map(len, chunk)) > LARGE:
+                prepared = await server.pools.batches.run(decode, chunk, server.clock.now_ms())
+                self._count_bad(len(prepared[1]), first + len(chunk))
             future = server.decider.ask(
                 chunk,
                 "http batch",
@@ -77,9 +84,20 @@ class BatchResponse(Response):
                 bounded=False,
                 prepared=prepared,
             )
+            future.add_done_callback(_heard)
             self._under_way.append(_Chunk(first, len(chunk), future))
             first += len(chunk)
-        return done
+
+    def _count_bad(self, bad: int, last: int) -> None:
+        """`Refusal` of a request that is mostly not what it should be."""
+        if self._bad > _MOST_BAD:
+            raise Refusal(
+                422,
+                "too_many_bad_records",
+                f"more than {_MOST_BAD:,} of the first {last:,} records cannot be read: look at some of them "
+                "under /quarantine or with `ringfence quarantine list`, and send the batch again",
+            )
+        self._bad += bad
 
     async def _rest(self) -> AsyncIterator[bytes]:
         """The answers of what is under way; from now on each record is refused by itself."""
@@ -92,7 +110,13 @@ class BatchResponse(Response):
 
     async def _next(self) -> bytes:
         first, _, results = self._under_way.popleft()
-        return await asyncio.to_thread(encode, await results, first)
+        return await self._server.pools.batches.run(encode, await results, first)
+
+
+def _heard(results: asyncio.Future[Sequence[Result]]) -> None:
+    """Nobody may be left to hear of its error: the request may have been refused, or given up."""
+    if not results.cancelled():
+        results.exception()
 
 
 def encode(results: Sequence[Result], first: int) -> bytes:

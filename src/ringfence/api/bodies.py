@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-import zstandard
-
 from ringfence.api.problems import Refusal
+from ringfence.api.turns import Turns
+from ringfence.api.unfolding import unfold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 JSON: Final = b"application/json"
 NDJSON: Final = frozenset({b"application/x-ndjson", b"application/jsonl", b"application/ndjson"})
-_STEP: Final = 256 * 1024  # bytes that one piece may unfold to before they are counted
+_PLAIN: Final = (b"", b"identity")
 
 
 class ClientGoneError(Exception):
@@ -26,8 +25,7 @@ class ClientGoneError(Exception):
 
 async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
     """The whole body, decompressed. `Refusal` 413 beyond the limit, 415 for an encoding nobody knows."""
-    encoding = header(headers, b"content-encoding")
-    if not encoding:
+    if _encoding(headers) in _PLAIN:
         message = await receive()
         if not message.get("more_body") and message["type"] == "http.request":  # the usual case
             body: bytes = message.get("body", b"")
@@ -39,9 +37,10 @@ async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
 
 
 def pieces(headers: Headers, receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """The body piece by piece, as it comes; refused as `read_body` does."""
-    encoding = header(headers, b"content-encoding")
-    return _limited(_unfold(encoding, _pieces(receive), limit) if encoding else _pieces(receive), limit)
+    """The body piece by piece, as it comes; refused as `read_body` does. Others get their turns meanwhile."""
+    encoding = _encoding(headers)
+    came = _limited(_pieces(receive), limit)
+    return came if encoding in _PLAIN else _limited(unfold(encoding, came), limit)
 
 
 def content_type(headers: Headers) -> bytes:
@@ -62,6 +61,10 @@ def too_large(limit: int) -> Refusal:
     return Refusal(413, "too_large", f"the body is larger than {limit} bytes: send less at once")
 
 
+def _encoding(headers: Headers) -> bytes:
+    return header(headers, b"content-encoding").strip().lower()
+
+
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
     async for piece in _rest(await receive(), receive):
         yield piece
@@ -79,37 +82,10 @@ async def _rest(message: Any, receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def _limited(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    size = 0
+    size, turns = 0, Turns()
     async for piece in pieces:
         size += len(piece)
         if size > limit:
             raise too_large(limit)
         yield piece
-
-
-async def _unfold(encoding: bytes, pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    name = encoding.strip().lower()
-    if name not in (b"gzip", b"zstd"):
-        raise Refusal(415, "unknown_encoding", "Content-Encoding is none of gzip, zstd: send the body plain")
-    try:
-        if name == b"gzip":
-            async for piece in _gunzip(_limited(pieces, limit)):
-                yield piece
-        else:
-            whole = b"".join([piece async for piece in _limited(pieces, limit)])
-            with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(whole) as reader:
-                while piece := reader.read(_STEP):
-                    yield piece
-    except (zlib.error, EOFError, zstandard.ZstdError):
-        raise Refusal(400, "broken_encoding", "the body is not what Content-Encoding says") from None
-
-
-async def _gunzip(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    decompressor = zlib.decompressobj(wbits=31)
-    async for piece in pieces:
-        left = piece
-        while left and not decompressor.eof:
-            yield decompressor.decompress(left, _STEP)
-            left = decompressor.unconsumed_tail
-    if not decompressor.eof:
-        raise EOFError
+        await turns.give()

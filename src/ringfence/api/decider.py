@@ -40,6 +40,9 @@ T = TypeVar("T")
 MOST_ROWS: Final = 1024
 """Records of one step on the event loop, about: more would hold up those who come next."""
 
+MOST_BYTES: Final = 64 << 10
+"""Likewise, of all its records."""
+
 _PATIENCE_SECONDS: Final = 30.0  # with an event loop that may never come to it
 _WHOLE_IN_FLIGHT: Final = 2  # large steps without a commit: one is decided while the other is written
 
@@ -147,9 +150,10 @@ class Decider:
         """Queue a request; on the event loop. `Refusal` (503) where too much is waiting."""
         if self.failure is not None or self._loop is None or self._stopping:
             raise _cannot_decide()
-        ticket.since = perf_counter()
+        now = perf_counter()
+        ticket.since = ticket.since or now
         if ticket.bounded:
-            self.gate.check(len(ticket.lines), ticket.since)
+            self.gate.check(len(ticket.lines), now)
             self.gate.enter(ticket)
         self._open.add(ticket)
         if ticket.prepared is None:
@@ -237,11 +241,12 @@ class Decider:
 
     def _take_together(self) -> None:
         tickets: list[Ticket] = []
-        rows = 0
-        while self._line and rows < MOST_ROWS:
+        rows = size = 0
+        while self._line and rows < MOST_ROWS and size < MOST_BYTES:
             ticket = self._line.popleft()
             tickets.append(ticket)
             rows += len(ticket.lines)
+            size += sum(map(len, ticket.lines))
         try:
             taken, work = self._take(tickets)
             writing = self._runner.encode([work])  # here, where it need not share the interpreter

@@ -9,7 +9,7 @@ import msgspec
 
 from ringfence.api.answers import DecisionAnswer
 from ringfence.api.bodies import JSON, ClientGoneError, content_type, read_body
-from ringfence.api.outcomes import Result, Ticket
+from ringfence.api.outcomes import LARGE, Result, Ticket
 from ringfence.api.problems import Refusal, refused_record, unavailable
 from ringfence.scoring.rules import OnFailure, Outcome
 
@@ -55,13 +55,32 @@ def submit(
     `Refusal` where too much is waiting.
     """
     ticket = Ticket((body,), "http", give, refuse)
-    server.decider.submit(ticket)
+    if len(body) > LARGE:
+        server.read_aside(ticket)
+    else:
+        server.decider.submit(ticket)
     server.deadlines.watch(ticket)
 
 
+async def submit_large(server: Server, ticket: Ticket) -> None:
+    """Read a large payment on a thread, where nobody waits for it, and only then ask for its decision."""
+    try:
+        ticket.prepared = await server.pools.payments.run(
+            server.decoding, ticket.lines, server.clock.now_ms()
+        )
+        server.decider.submit(ticket)
+    except Refusal as refusal:
+        if not ticket.answered:
+            ticket.answered = True
+            ticket.refuse(refusal)
+
+
 def expire(server: Server, tickets: Sequence[Ticket]) -> None:
-    """Answer for decisions that are not there in time."""
-    for ticket, result in zip(tickets, at_deadline(server, [one.lines[0] for one in tickets]), strict=True):
+    """Answer for decisions that are not there in time. A large payment is not read a second time for that."""
+    small = [one for one in tickets if len(one.lines[0]) <= LARGE]
+    said = dict(zip(map(id, small), at_deadline(server, [one.lines[0] for one in small]), strict=True))
+    for ticket in tickets:
+        result = said.get(id(ticket), _too_busy())
         ticket.answered = True
         if isinstance(result, Refusal):
             ticket.refuse(result)
@@ -90,7 +109,7 @@ def at_deadline(server: Server, bodies: Sequence[bytes]) -> list[Result | Refusa
 
 def _unlooked(server: Server, events: EventBatch, row: int, now_ms: int, *, closed: bool) -> Result | Refusal:
     if not events.is_transaction[row]:
-        return unavailable("the server is too busy to look at this: try again")
+        return _too_busy()
     answer = DecisionAnswer(
         transaction_id=events.column("transaction_id")[row].as_py(),
         outcome=Outcome.REVIEW if closed else Outcome.APPROVE,
@@ -108,4 +127,17 @@ def _unlooked(server: Server, events: EventBatch, row: int, now_ms: int, *, clos
     return Result(200, _ENCODER.encode(answer))
 
 
-__all__ = ["DEADLINE", "ClientGoneError", "at_deadline", "decide", "empty_body", "expire", "submit"]
+def _too_busy() -> Refusal:
+    return unavailable("the server is too busy to look at this: try again")
+
+
+__all__ = [
+    "DEADLINE",
+    "ClientGoneError",
+    "at_deadline",
+    "decide",
+    "empty_body",
+    "expire",
+    "submit",
+    "submit_large",
+]

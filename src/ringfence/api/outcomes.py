@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.runner import Work
 
+LARGE: Final = 16 << 10
+"""Bytes of records from which they are read on a thread: no step of others waits for that."""
+
 _REMEMBERED: Final = 20_000  # answers kept in memory for retries that come soon
 _NOT_A_PAYMENT: Final = "only transactions are decided: send other events to /v1/events"
 _ENCODER: Final = msgspec.json.Encoder()

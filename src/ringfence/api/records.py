@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, overload
 
-import msgspec
 import numpy as np
 
 from ringfence.api.bodies import JSON, NDJSON, content_type, pieces, read_body
+from ringfence.api.elements import elements
 from ringfence.api.problems import Refusal
+from ringfence.api.turns import Turns
 from ringfence.events.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:
@@ -19,9 +20,20 @@ if TYPE_CHECKING:
 
     from ringfence.api.bodies import Headers, Receive
 
-CHUNK: Final = 4096  # records handed on together
+CHUNK: Final = 4096
+"""Records handed on together at most."""
+
+CHUNK_BYTES: Final = 1 << 20
+"""Bytes after which records are handed on, however few they are."""
+
+MOST_LINES: Final = 1_000_000
+"""Lines or elements of one request, blank ones too."""
+
+ARRAY_BYTES: Final = 16 << 20
+"""Of a JSON array, which is there as a whole before its first element is looked at."""
+
+_PIECE: Final = 64 << 10  # bytes that are cut without a turn for others
 _NEWLINE, _SPACE = b"\n "
-_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Lines(Sequence[bytes]):
@@ -67,6 +79,73 @@ class Lines(Sequence[bytes]):
         return iter(self.block.split(b"\n") if len(self) else ())
 
 
+class Cutter:
+    r"""Cuts text that comes in pieces into blocks of whole lines.
+
+    It never holds more than a block and a piece: of a line that goes on beyond `RECORD_LIMIT` only so much is
+    kept as shows that it is too long.
+
+    >>> cutter = Cutter()
+    >>> list(cutter.feed(b'{"a":')), list(cutter.feed(b'1}\n{}')), list(cutter.end()[0])
+    ([], [], [b'{"a":1}', b'{}'])
+    """
+
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        self._most = most_lines
+        self._held: list[bytes] = []
+        self.size = 0  # of what is held
+        self._count = 0  # newlines in it
+        self._tail = 0  # bytes after the last of them
+        self._lines = 0
+
+    def feed(self, piece: bytes) -> Iterator[Lines]:
+        """Blocks that are whole now; `Refusal` 413 beyond the most lines."""
+        found = piece.count(b"\n")
+        self._lines += found
+        if self._lines > self._most:
+            raise too_many(self._most)
+        if found:
+            first = piece.find(b"\n")
+            if self._tail > RECORD_LIMIT:  # the rest of the long line, of which enough is kept
+                piece = piece[first:]
+            self._tail = len(piece) - piece.rfind(b"\n") - 1
+        elif self._tail > RECORD_LIMIT:
+            return
+        else:
+            self._tail += len(piece)
+        self._held.append(piece)
+        self.size += len(piece)
+        self._count += found
+        if self._count >= CHUNK or (self.size >= CHUNK_BYTES and self._count):
+            yield from self._blocks()
+
+    def end(self) -> list[Lines]:
+        """What is left, whose last line needs no newline."""
+        lines = Lines.of(b"".join(self._held).removesuffix(b"\n"))
+        return [lines] if lines else []
+
+    def _blocks(self) -> Iterator[Lines]:
+        block = b"".join(self._held)
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
+        begin = done = 0
+        while done < len(ends):
+            last = min(done + CHUNK, int(np.searchsorted(ends, begin + CHUNK_BYTES, "right")))
+            last = max(last, done + 1)
+            if last == len(ends) < done + CHUNK and len(block) - begin < CHUNK_BYTES:
+                break  # more may come to it
+            end = int(ends[last - 1])
+            if lines := Lines.of(block[begin:end]):
+                yield lines
+            begin, done = end + 1, last
+        self._held = [block[begin:]]
+        self.size, self._count = len(block) - begin, len(ends) - done
+
+
+def too_many(most: int) -> Refusal:
+    """The refusal of a batch of too many records."""
+    return Refusal(413, "too_many_records", f"more than {most:,} records in one request: send fewer at once")
+
+
 async def chunks(headers: Headers, receive: Receive, limit: int) -> AsyncIterator[Sequence[bytes]]:
     """The records of a body of at most `limit` bytes, some at a time; `Refusal` where it is no batch."""
     kind = content_type(headers)
@@ -74,9 +153,9 @@ async def chunks(headers: Headers, receive: Receive, limit: int) -> AsyncIterato
         async for lines in _lines(pieces(headers, receive, limit)):
             yield lines
     elif kind == JSON:
-        records = _elements(await read_body(headers, receive, limit))
-        for begin in range(0, len(records), CHUNK):
-            yield records[begin : begin + CHUNK]
+        body = await read_body(headers, receive, min(limit, ARRAY_BYTES))
+        async for records in elements(body, CHUNK, MOST_LINES):
+            yield records
     else:
         raise Refusal(
             415,
@@ -86,27 +165,15 @@ async def chunks(headers: Headers, receive: Receive, limit: int) -> AsyncIterato
 
 
 async def _lines(source: AsyncIterator[bytes]) -> AsyncIterator[Lines]:
-    held: list[bytes] = []
-    count = 0
+    cutter, turns = Cutter(), Turns()
     async for piece in source:
-        held.append(piece)
-        count += piece.count(b"\n")
-        while count >= CHUNK:
-            block = b"".join(held)
-            cut = int(_ends(block)[CHUNK - 1])
-            held, count = [block[cut + 1 :]], count - CHUNK
-            if lines := Lines.of(block[:cut]):
+        for start in range(0, len(piece), _PIECE):
+            for lines in cutter.feed(piece[start : start + _PIECE]):
                 yield lines
-    if lines := Lines.of(b"".join(held).removesuffix(b"\n")):
+            await turns.give()
+    for lines in cutter.end():
         yield lines
 
 
 def _ends(block: bytes) -> NDArray[np.int64]:
     return np.append(np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE), len(block))
-
-
-def _elements(body: bytes) -> Sequence[bytes]:
-    try:
-        return [bytes(element) for element in _ARRAY.decode(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refusal(400, "malformed_json", "the body is no JSON array: send [{...}, {...}]") from None

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from ringfence.api.batches import BatchResponse
 from ringfence.api.bodies import JSON, content_type, read_body
+from ringfence.api.outcomes import LARGE
 from ringfence.api.problems import TYPE, Refusal
 from ringfence.api.routes_health import server_of
 
@@ -41,7 +42,9 @@ async def take_event(request: Request) -> Response:
     body = await read_body(headers, request.receive, server.settings.body_bytes)
     if not body or body.isspace():
         raise Refusal(400, "empty_body", "the body is empty: send one event as a JSON object")
-    result = (await server.decider.ask((body,), "http", wants_decisions=False))[0]
+    aside = server.pools.payments if len(body) > LARGE else None
+    prepared = await aside.run(server.decoding, (body,), server.clock.now_ms()) if aside else None
+    result = (await server.decider.ask((body,), "http", wants_decisions=False, prepared=prepared))[0]
     kind = "application/json" if result.status < 400 else TYPE.decode()
     return Response(result.body, result.status, media_type=kind)
 

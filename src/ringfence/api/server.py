@@ -17,11 +17,13 @@ from ringfence.api.deadlines import Deadlines
 from ringfence.api.decider import Decider
 from ringfence.api.decoding import Decoding
 from ringfence.api.gate import Gate
-from ringfence.api.hot import expire
+from ringfence.api.hot import expire, submit_large
 from ringfence.api.jobs import Jobs
 from ringfence.api.metrics import Metrics
 from ringfence.api.outcomes import Resolver
+from ringfence.api.pools import Pools
 from ringfence.api.problems import Refusal
+from ringfence.api.slots import Slots
 from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
 from ringfence.api.trials import Trials
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from ringfence.access.authoriser import Authoriser
     from ringfence.access.principal import Principal
+    from ringfence.api.outcomes import Ticket
     from ringfence.api.settings import ServeSettings
     from ringfence.compose import Session
     from ringfence.decisions.decision import DecisionBatch
@@ -87,7 +90,9 @@ class Server:
         self.jobs = Jobs()
         self.trials = Trials(self)
         self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
-        self.batches = asyncio.Semaphore(settings.most_batches)
+        self.slots = Slots(settings.most_batches)
+        self.pools = Pools()
+        self._aside: set[asyncio.Task[None]] = set()
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
         self.streams: list[Callable[[], None]] = [self.hub.stop]  # each ends some
         self.ready = False
@@ -118,7 +123,10 @@ class Server:
         self.ready = False
         self.hub.stop()
         await asyncio.to_thread(self.jobs.stop)
+        if self._aside:
+            await asyncio.wait(self._aside)
         await self.decider.stop()
+        self.pools.close()
         await asyncio.to_thread(self.lake.close)
         await asyncio.to_thread(self.asides.close)
 
@@ -133,6 +141,13 @@ class Server:
                 "this key's limit is spent: try again after the time in Retry-After",
                 headers=[(b"retry-after", str(wait).encode())],
             )
+
+    def read_aside(self, ticket: Ticket) -> None:
+        """Ask for the decision on a large payment; on the event loop."""
+        ticket.since, ticket.bounded = perf_counter(), False  # its pool counts it
+        task = asyncio.get_running_loop().create_task(submit_large(self, ticket))
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
 
     def rates(self, ruleset: RuleSet) -> list[Rate]:
         """How often each rule would have fired on the newest payments."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RECORD_LIMIT: Final = 1024 * 1024
 """Bytes of one record."""
 
+_MOST_FAULTS: Final = 20  # told of one record: it may have 100,000 fields that nobody knows
 CARD_FIELDS: Final = frozenset({"card_number"})
 _DECODERS: Final = {kind: msgspec.json.Decoder(struct) for kind, struct in RECORDS.items()}
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -172,10 +173,13 @@ def _decode_other(line: bytes) -> Event | tuple[Fault, ...]:
 
 
 def _field_faults(raw: dict[str, Any], kind: str) -> tuple[Fault, ...]:
-    types, faults = _TYPES[kind], []
-    for name, value in raw.items():
+    types, faults = _TYPES[kind], list[Fault]()
+    for done, (name, value) in enumerate(raw.items()):
         if name == "kind":
             continue
+        if len(faults) == _MOST_FAULTS:
+            said = f"the first {_MOST_FAULTS} faults are told, {len(raw) - done} more fields not looked at"
+            return (*faults, Fault(Reason.TOO_LARGE, "", said))
         if name not in types:
             faults.append(_unknown_field(kind, name[:40]))
             continue

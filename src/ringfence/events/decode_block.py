@@ -98,7 +98,7 @@ class BlockDecoder:
         for row in sorted(draft.faults):
             line = block[int(ends[row - 1]) + 1 if row else 0 : int(ends[row])]
             bad.append(self._exact.refused(line, source, position + row, tuple(draft.faults[row])))
-        return events, bad
+        return (events if len(events) else NO_EVENTS), bad  # without rows, columns may be missing
 
     def _schema(self) -> pa.Schema:
         attributes = pa.struct(list(self._attributes.items()))
