@@ -24,9 +24,10 @@ from ringfence.deployed import IN_FORCE, stored_models
 from ringfence.errors import InputError, RuleError, SpecError, StoreError
 from ringfence.events.activation import Part
 from ringfence.events.batch import EventBatch
-from ringfence.events.mapping import SHIPPED, Mapping, load_mapping
+from ringfence.events.mapping import SHIPPED, load_mapping
 from ringfence.events.seen import SeenIds
 from ringfence.events.tokens import Tokenizer
+from ringfence.events.vocabulary import Mapping
 from ringfence.features.catalog import CATALOG
 from ringfence.features.precompile import compiled_side_by_side
 from ringfence.features.spec import FeatureSpec

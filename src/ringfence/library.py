@@ -17,6 +17,7 @@ from ringfence.events.bad import BadRecord
 from ringfence.events.binding import bind
 from ringfence.events.decode import JsonDecoder
 from ringfence.events.mapping import load_mapping
+from ringfence.events.row_ids import RowIds
 from ringfence.events.schedule import Schedule
 from ringfence.events.tokens import Tokenizer
 from ringfence.scoring.books import default_book, load_book
@@ -81,9 +82,14 @@ def _of_table(
 ) -> tuple[EventBatch, list[BadRecord]]:
     found = load_mapping(mapping)
     binding = bind(found, table.schema, "the table", tokenizer=tokenizer, ingest_time_ms=received_ms)
-    whole = table.select(binding.columns).combine_chunks().to_batches()
-    rows = whole[0] if whole else pa.RecordBatch.from_pylist([], table.select(binding.columns).schema)
-    mapped = binding.apply(rows, np.arange(len(rows)))
+    used = table if binding.needs_row_ids else table.select(binding.columns)
+    whole = used.combine_chunks().to_batches()
+    rows = whole[0] if whole else pa.RecordBatch.from_pylist([], used.schema)
+    ids = None
+    if binding.needs_row_ids:
+        content = [msgspec.json.encode(row, enc_hook=str) for row in rows.to_pylist()]
+        ids = RowIds(tokenizer.seed("row ids")).of(content)
+    mapped = binding.apply(rows, np.arange(len(rows)), row_ids=ids)
     bad = [
         BadRecord("the table", row + 1, faults, b"", mapping=found.name)
         for row, faults in sorted(mapped.faults.items())

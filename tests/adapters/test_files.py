@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from ringfence.adapters.files import read, read_original, sniff
 from ringfence.adapters.files.blocks import csv_blocks, record_ends
+from ringfence.adapters.files.json_stream import split_values
 from ringfence.errors import InputError
 from ringfence.events.bad import Reason
 from ringfence.events.mapping import load_mapping
@@ -210,9 +211,56 @@ def test_bad_lines_of_ndjson_are_quarantined_each(tmp_path):
     assert bad == [(2, Reason.MALFORMED), (4, Reason.TOO_LARGE), (5, Reason.INVALID_UTF8)]
 
 
-def test_a_json_array_is_an_input_error_with_its_remedy(tmp_path):
-    with pytest.raises(InputError, match="jq"):
-        outcome(write(tmp_path / "a.json", f"[{line(1)}]"), "canonical")
+@pytest.mark.parametrize(
+    "arranged",
+    [
+        json.dumps,
+        lambda items: json.dumps(items, indent=2),
+        lambda items: "\n".join(json.dumps(item, indent=1) for item in items),
+        lambda items: "".join(json.dumps(item) for item in items),
+        lambda items: json.dumps(items[:1]) + json.dumps(items[1:]),
+        lambda items: ",\n".join(json.dumps(item) for item in items),
+    ],
+)
+@pytest.mark.parametrize("batch_rows", [1, 8192])
+def test_json_in_any_arrangement_is_read(tmp_path, arranged, batch_rows):
+    items = [json.loads(line(number)) for number in range(50)]
+    items[3]["attributes"] = {"said": 'brackets ]}," and \\ in \\\\" a \u2028 text'}
+    ids, _, bad = outcome(write(tmp_path / "a.json", arranged(items)), "canonical", batch_rows=batch_rows)
+    assert (ids, bad) == ([str(number) for number in range(50)], [])
+
+
+def test_what_is_no_object_in_an_array_is_quarantined_alone(tmp_path):
+    first, second, third = (line(number).strip() for number in (1, 2, 3))
+    data = f'[{first}, 7, "x", [1, 2], null, {second}, {{"transaction_id": }}, {third}]'
+    ids, _, bad = outcome(write(tmp_path / "a.json", data), "canonical")
+    assert ids == ["1", "2", "3"]
+    assert [position for position, _ in bad] == [2, 3, 4, 5, 7]
+
+
+@pytest.mark.parametrize("cut", [1, 30])
+def test_an_array_that_does_not_end_gives_all_before_the_cut_and_says_so(tmp_path, cut):
+    data = json.dumps([json.loads(line(number)) for number in range(20)])[:-cut]
+    ids, _, bad = outcome(write(tmp_path / "a.json", data), "canonical")
+    assert ids == [str(number) for number in range(20 if cut == 1 else 19)]
+    assert len(bad) == 1
+
+
+@given(
+    st.lists(
+        st.recursive(
+            st.text() | st.integers() | st.none(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        )
+    ),
+    st.sampled_from([None, 1]),
+    st.integers(1, 9),
+)
+def test_values_are_parted_as_another_reader_parts_them(values, indent, size):
+    text = json.dumps(values, indent=indent, ensure_ascii=False).encode()
+    chunks = [text[at : at + size] for at in range(0, len(text), size)]
+    lines = b"".join(split_values(iter(chunks))).splitlines()
+    assert [json.loads(one) for one in lines] == values
 
 
 def test_two_kinds_of_records_in_one_file_keep_their_order(tmp_path):

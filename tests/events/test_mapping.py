@@ -9,8 +9,9 @@ import pytest
 from ringfence.errors import InputError
 from ringfence.events.bad import Reason
 from ringfence.events.binding import bind
-from ringfence.events.mapping import FIELDS, SHIPPED, describe_mappings, load_mapping, parse_mapping
+from ringfence.events.mapping import SHIPPED, describe_mappings, load_mapping, parse_mapping
 from ringfence.events.tokens import Tokenizer
+from ringfence.events.vocabulary import FIELDS
 
 NOW = 1_750_000_000_000
 TOKENIZER = Tokenizer(b"0123456789abcdef")
@@ -249,7 +250,7 @@ def test_a_mapping_that_does_not_fit_at_all_says_what_it_lacks():
         (('"rappen", unit = "minor"', '"rappen", unit = "cents"'), "cents"),
         (("Europe/Zurich", "Europe/Atlantis"), "no time zone"),
         (("[[records]]", "[[record]]"), "record"),
-        (('constant = "CHF"', "pad = 3"), "needs one of column, constant or field"),
+        (('constant = "CHF"', "pad = 3"), "needs one of column, constant, field"),
         (('amount = { column = "rappen", unit = "minor" }', ""), "needs the field 'amount'"),
         (("[records.fields]", "[records.fields"), "till.toml"),
     ],

@@ -15,7 +15,7 @@ from ringfence.api.outcomes import Accepted
 from ringfence.api.problems import Problem
 from ringfence.api.reading import Details, EntityState, Page
 from ringfence.api.routes_health import Health, Readiness
-from ringfence.events.model import CURRENCIES
+from ringfence.events.currencies import EVERY_CURRENCY
 from ringfence.events.record import RECORDS
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ _FIELDS: Final[dict[str, Any]] = {
         ],
     },
     "amount_minor": {"type": "integer", "minimum": 0, "maximum": 1_000_000_000_000},
-    "currency": {"enum": sorted(CURRENCIES)},
+    "currency": {"enum": sorted(EVERY_CURRENCY)},
     "card_number": {
         "description": "Becomes a token, card_id, before anything is kept.",
         "type": "string",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.adapters.files import SourceBatch
-    from ringfence.events.mapping import Mapping
+    from ringfence.events.vocabulary import Mapping
     from ringfence.features.spec import FeatureSpec
     from ringfence.learning.history import Collected
     from ringfence.scoring.rules import CompiledRules

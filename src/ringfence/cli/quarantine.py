@@ -15,7 +15,8 @@ from ringfence.cli import options, screen
 from ringfence.cli.run import EXIT_QUARANTINED
 from ringfence.compose import Session, open_session, registered_mapping
 from ringfence.errors import InputError
-from ringfence.events.mapping import Mapping, load_mapping
+from ringfence.events.mapping import load_mapping
+from ringfence.events.vocabulary import Mapping
 from ringfence.runner import Snapshotting
 from ringfence.settings import load_settings
 

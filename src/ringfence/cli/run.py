@@ -21,7 +21,7 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.events.mapping import Mapping
+    from ringfence.events.vocabulary import Mapping
 
 EXIT_QUARANTINED = 4
 EXIT_INTERRUPTED = 130

@@ -12,7 +12,8 @@ import typer
 from ringfence.adapters.files import draft_mapping, sniff
 from ringfence.cli import options, screen
 from ringfence.errors import InputError
-from ringfence.events.mapping import SHIPPED, Description, describe_mappings, nearest
+from ringfence.events.mapping import SHIPPED, Description, describe_mappings
+from ringfence.events.vocabulary import nearest
 
 
 def sources(

@@ -11,6 +11,13 @@ ORIGINAL_LIMIT: Final = 64 * 1024
 """Bytes of the original that a bad record keeps; its message says so when there were more."""
 
 
+TOTALS: Final = (
+    *("total", "totals", "grand total", "subtotal", "sub-total", "sum"),
+    *("summe", "gesamt", "gesamtsumme", "totale", "suma", "somme", "saldo"),
+)
+"""What a line of totals begins with, in small letters."""
+
+
 class Reason(StrEnum):
     """Why a record was refused. The codes are stored: never rename."""
 
@@ -30,6 +37,7 @@ class Reason(StrEnum):
     TOO_LARGE = (
         "too_large"  # a text of more than 4 KiB, more than 512 attributes, a record of more than 1 MiB
     )
+    TRAILER = "trailer"  # a line of totals or a footer, no record
     CONFLICT = "conflict"  # the id has come before with other content
     CARD_NUMBER = "card_number"  # what should be a card number is none, or one stands in a numeric field
 

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.events.currencies import CURRENCY_EXPONENT
 from ringfence.events.hashing import hash_column
-from ringfence.events.model import AMOUNT_SCALE, ATTRIBUTE_PREFIX, CURRENCY_EXPONENT, EVENT_SCHEMA, Kind
+from ringfence.events.model import AMOUNT_SCALE, ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

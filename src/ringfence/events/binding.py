@@ -10,15 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.errors import InputError
-from ringfence.events.amounts import with_point
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.buffers import is_text
 from ringfence.events.draft import Draft
 from ringfence.events.durations import parse_delay_ms
-from ringfence.events.mapping import KINDS, Label, Mapping, Record, Source, nearest
+from ringfence.events.filling import Filler
 from ringfence.events.model import Kind
+from ringfence.events.moments import Reader
 from ringfence.events.numbers import to_bools
+from ringfence.events.shaping import Rows, as_text, chosen, emptied, one_of
+from ringfence.events.vocabulary import KINDS, Label, Mapping, Record, Source, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +33,6 @@ ATTRIBUTES_LIMIT: Final = 512
 """Attributes of one event, and different ones among events that become columns together: each is a column."""
 
 _FIRST: Final = ("currency", "card_number")  # amounts need the currency, and an id may be told from the card
-_TIMES: Final = {
-    "event_time": "event_time_ms",
-    "effective_at": "effective_at_ms",
-    "expires_at": "expires_at_ms",
-}
 NEEDED: Final = {
     Kind.TRANSACTION: ("transaction_id", "event_time_ms", "amount_minor"),
     Kind.LABEL: ("transaction_id", "event_time_ms", "label"),
@@ -53,6 +50,7 @@ class Mapped:
     rows: NDArray[np.int64]
     labels: EventBatch | None
     faults: dict[int, tuple[Fault, ...]]
+    skipped: int = 0  # rows that the mapping leaves out on purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,53 +70,76 @@ class Binding:
     tokenizer: Tokenizer
     ingest_time_ms: int
     _records: list[_Bound] = field(repr=False)
+    _times: Reader = field(repr=False)
+
+    @property
+    def needs_row_ids(self) -> bool:
+        """Whether `apply` needs the ids of rows."""
+        return any(makes_ids(bound.record) for bound in self._records)
 
     def apply(
         self,
         table: pa.RecordBatch,
         row_numbers: NDArray[np.int64],
         faults: dict[int, tuple[Fault, ...]] | None = None,
+        row_ids: Any = None,
     ) -> Mapped:
         """Events of the rows of a batch that has at least `columns`; rows with faults already are left out.
 
-        `row_numbers` count the rows of all sources from 0: they serve as ids where a mapping says so.
+        `row_numbers` count the rows of all sources from 0, `row_ids` are told from their content: they serve
+        as ids where a mapping says so.
         """
         refused = dict(faults or {})
-        kept = np.delete(np.arange(table.num_rows), list(refused)) if refused else np.arange(table.num_rows)
-        clean = table.take(pa.array(kept)) if refused else table
+        every = dict(zip(table.schema.names, table.columns, strict=True))
+        left_out = np.zeros(table.num_rows, bool)
+        for column, values in self.mapping.skip.items():
+            left_out |= one_of(every[column], [values] if isinstance(values, str) else values)
+        left_out[list(refused)] = False
+        dropped = [*refused, *np.flatnonzero(left_out).tolist()]
+        kept = np.delete(np.arange(table.num_rows), dropped)
+        clean = table.take(pa.array(kept)) if dropped else table
+        columns = dict(zip(clean.schema.names, clean.columns, strict=True))
         parts: list[tuple[EventBatch, NDArray[np.int64]]] = []
         labels: list[EventBatch] = []
         taken = np.zeros(len(kept), bool)
+        skipped = int(left_out.sum())
         for bound in self._records:
-            rows = _chosen(bound.record, clean)
-            taken[rows] = True
+            mine = chosen(columns, bound.record.only, len(kept))
+            taken |= mine
+            rows = np.flatnonzero(mine)
             part = clean if len(rows) == len(kept) else clean.take(pa.array(rows))
-            draft = self._draft(bound, part, row_numbers[kept[rows]])
+            ids = None if row_ids is None else row_ids.take(pa.array(kept[rows]))
+            draft = self._draft(bound, part, row_numbers[kept[rows]], ids)
             events, good = draft.finish()
+            skipped += int(draft.skipped.sum())
             refused |= {int(kept[rows[row]]): tuple(found) for row, found in draft.faults.items()}
             parts.append((events, kept[rows[good]]))
             labels += self._labels(bound, events, part, good)
         refused |= {int(kept[row]): (_NO_KIND,) for row in np.flatnonzero(~taken)}
         events, rows = in_row_order(parts)
-        return Mapped(events, rows, EventBatch.concat(labels) if labels else None, refused)
+        return Mapped(events, rows, EventBatch.concat(labels) if labels else None, refused, skipped)
 
-    def _draft(self, bound: _Bound, table: pa.RecordBatch, row_numbers: NDArray[np.int64]) -> Draft:
+    def _draft(self, bound: _Bound, table: pa.RecordBatch, numbers: NDArray[np.int64], ids: Any) -> Draft:
         kind = KINDS[bound.record.kind]
         draft = Draft(kind, table.num_rows, self.tokenizer, self.ingest_time_ms)
         columns = dict(zip(table.schema.names, table.columns, strict=True))
+        filler = Filler(draft, Rows(columns, numbers, ids), frozenset(self.mapping.null_values), self._times)
         for name, source in bound.fields.items():
             if source.field is not None:
                 draft.copy(source.field, name)
             else:
-                _fill(draft, name, source, _values(source, columns, row_numbers))
+                filler.field(name, source)
         for name, source in bound.attributes.items():
-            _fill_attribute(draft, name, source, _values(source, columns, row_numbers))
+            filler.attribute(name, source)
         draft.require(*NEEDED[kind])
         label = bound.record.label
         if label is not None and label.column in columns:
-            _, unclear = told_fraud(label, columns[label.column])
+            _, unclear = told_fraud(label, self._said(label, columns[label.column]))
             draft.fault(unclear, Reason.WRONG_TYPE, label.column, _UNCLEAR)
         return draft
+
+    def _said(self, label: Label, values: Any) -> Any:
+        return emptied(values, {*self.mapping.null_values} - {*label.fraud, *label.good})
 
     def _labels(
         self, bound: _Bound, events: EventBatch, table: pa.RecordBatch, good: NDArray[np.int64]
@@ -126,12 +147,13 @@ class Binding:
         label = bound.record.label
         if label is None or label.column not in table.schema.names:
             return []
-        told, _ = told_fraud(label, table.column(label.column))
+        told, _ = told_fraud(label, self._said(label, table.column(label.column)))
         fraud = pc.fill_null(told, fill_value=False).to_numpy(zero_copy_only=False)[good]
-        rows = np.flatnonzero(fraud)
+        known = told.is_valid().to_numpy(zero_copy_only=False)[good] if label.good else fraud
+        rows = np.flatnonzero(known)
         if not len(rows):
             return []
-        return [_label_events(events.take(rows), bound.delay_ms, self.mapping.name)]
+        return [_label_events(events.take(rows), fraud[rows], bound.delay_ms, self.mapping.name)]
 
 
 _UNCLEAR: Final = (
@@ -151,19 +173,29 @@ def bind(
     tokenizer: Tokenizer,
     ingest_time_ms: int,
     label_delay: str | None = None,
+    times: Reader | None = None,
 ) -> Binding:
-    """The mapping fitted to a source's columns; `InputError` names a missing column and the nearest one."""
+    """The mapping fitted to a source's columns; `InputError` names a missing column and the nearest one.
+
+    `times` goes on from what came before in the source.
+    """
     names = list(schema.names)
     fitting = [record for record in mapping.records if record.fits(names)]
     if not fitting:
         raise InputError(_does_not_fit(mapping, names, where))
     records = [_bind_record(record, names, where, mapping.name, label_delay) for record in fitting]
-    used = {
-        source.column for bound in records for source in (*bound.fields.values(), *bound.attributes.values())
-    }
+    for column in mapping.skip:
+        if column not in names:
+            raise InputError(
+                f"{where} has no column {column!r}{nearest(column, names)}, which {mapping.name} skips by"
+            )
+    sources = [source for bound in records for source in (*bound.fields.values(), *bound.attributes.values())]
+    used = {column for source in sources for column in source.columns} | mapping.skip.keys()
     used |= {bound.record.label.column for bound in records if bound.record.label}
     used |= {column for bound in records for column in bound.record.only}
-    return Binding(mapping, [name for name in names if name in used], tokenizer, ingest_time_ms, records)
+    reader = times or Reader(ingest_time_ms, mapping.zone_names)
+    columns = [name for name in names if name in used]
+    return Binding(mapping, columns, tokenizer, ingest_time_ms, records, reader)
 
 
 def told_fraud(label: Label, values: Any) -> tuple[Any, NDArray[np.bool_]]:
@@ -172,16 +204,33 @@ def told_fraud(label: Label, values: Any) -> tuple[Any, NDArray[np.bool_]]:
     >>> told_fraud(Label("said", fraud=["stolen"]), pa.array(["stolen", "paid", None]))[0].to_pylist()
     [True, False, False]
     """
-    if not label.fraud:
-        told, unclear = to_bools(values)
-        if unclear.any() and is_text(values):
-            blank = pc.equal(pc.utf8_trim_whitespace(values.cast(pa.string())), "")
-            unclear &= ~pc.fill_null(blank, fill_value=False).to_numpy(zero_copy_only=False)
-        return told, unclear
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    found = pc.is_in(values.cast(pa.string()), value_set=pa.array(label.fraud, pa.string()))
-    return found, np.zeros(len(values), bool)
+    if not (label.fraud or label.good or label.unknown):
+        told, unclear = to_bools(values)
+        return told, unclear & ~_blank(values)
+    texts = as_text(values)
+    fraud, good, unknown = (
+        pc.is_in(texts, value_set=pa.array(words, pa.string()))
+        for words in (label.fraud, label.good, label.unknown)
+    )
+    if not (label.good or label.unknown):
+        return fraud, np.zeros(len(values), bool)
+    told = pc.if_else(fraud, True, pc.if_else(good, False, None))  # Arrow's values
+    if not (label.fraud and label.good):
+        others, _ = to_bools(pc.if_else(pc.or_(pc.or_(fraud, good), unknown), None, texts))
+        told = pc.coalesce(told, others)
+    clear = pc.or_(told.is_valid(), unknown).to_numpy(zero_copy_only=False)
+    return told, ~clear & ~_blank(values)
+
+
+def _blank(values: Any) -> NDArray[np.bool_]:
+    """Which values are null or blank."""
+    none: NDArray[np.bool_] = np.asarray(pc.is_null(values, nan_is_null=True))
+    if is_text(values):
+        empty = pc.equal(pc.utf8_trim_whitespace(values.cast(pa.string())), "")
+        none = none | pc.fill_null(empty, fill_value=True).to_numpy(zero_copy_only=False)
+    return none
 
 
 def missing_columns(mapping: Mapping, names: Sequence[str]) -> list[str]:
@@ -198,14 +247,8 @@ def missing_columns(mapping: Mapping, names: Sequence[str]) -> list[str]:
 def absent_columns(record: Record, names: Sequence[str]) -> list[str]:
     """Columns that the record needs and the source has not."""
     every = [*record.sources().values(), *record.attribute_sources(names).values()]
-    return [
-        source.column
-        for source in every
-        if source.column is not None
-        and source.column not in names
-        and not source.optional
-        and not source.row_number
-    ]
+    lacking = [column for source in every for column in source.lacks(names)]
+    return [*lacking, *(column for column in record.only if column not in names)]
 
 
 def _does_not_fit(mapping: Mapping, names: list[str], where: str) -> str:
@@ -228,9 +271,9 @@ def _bind_record(
     sources = record.sources()
     order = [*(name for name in _FIRST if name in sources), *(name for name in sources if name not in _FIRST)]
     order.sort(key=lambda name: sources[name].field is not None)  # copies come last
-    fields = {name: sources[name] for name in order if _there(sources[name], names)}
+    fields = {name: sources[name] for name in order if sources[name].there(names)}
     attributes = {
-        name: source for name, source in record.attribute_sources(names).items() if _there(source, names)
+        name: source for name, source in record.attribute_sources(names).items() if source.there(names)
     }
     if len(attributes) > ATTRIBUTES_LIMIT:
         raise InputError(
@@ -242,80 +285,21 @@ def _bind_record(
     return _Bound(record, fields, attributes, parse_delay_ms(delay))
 
 
-def _there(source: Source, names: list[str]) -> bool:
-    return source.column is None or source.column in names or source.row_number
+def makes_ids(record: Record) -> bool:
+    """Whether a record may need ids told from its rows."""
+    return any(source.row_id for source in record.sources().values())
 
 
-def _chosen(record: Record, table: pa.RecordBatch) -> NDArray[np.int64]:
-    rows = np.ones(table.num_rows, bool)
-    for column, value in record.only.items():
-        rows &= pc.fill_null(pc.equal(table.column(column), value), fill_value=False).to_numpy(
-            zero_copy_only=False
-        )
-    return np.flatnonzero(rows)
-
-
-def _values(source: Source, columns: dict[str, Any], row_numbers: NDArray[np.int64]) -> Any:
-    if source.constant is not None:
-        return pa.repeat(source.constant, len(row_numbers))
-    return columns[source.column] if source.column in columns else pa.array(row_numbers)
-
-
-def _fill(draft: Draft, name: str, source: Source, values: Any) -> None:
-    if name == "amount":
-        values = with_point(values) if source.decimal == "," else values
-        draft.amount(values, minor_units=source.unit == "minor", shift=len(str(source.scale)) - 1)
-    elif name == "card_number":
-        draft.card(values)
-    elif source.card:
-        draft.id_of_card(name, values, source.prefix or ("cus_" if name == "customer_id" else "crd_"))
-    elif name == "currency":
-        draft.currency(values)
-    elif name in _TIMES:
-        draft.time(_TIMES[name], values, source.format, source.zone, source.offset_s * 1000)
-    elif name in ("lat", "lon"):
-        limit = 90.0 if name == "lat" else 180.0
-        draft.number(name, values, -limit, limit)
-    elif name in ("label", "removed"):
-        draft.boolean(name, values)
-    else:
-        draft.text(name, _shaped(source, values), source.prefix)
-
-
-def _fill_attribute(draft: Draft, name: str, source: Source, values: Any) -> None:
-    if source.type == "number":
-        draft.number(f"attributes.{name.removeprefix('attributes.')}", values)
-    elif source.type == "boolean":
-        draft.boolean(f"attributes.{name.removeprefix('attributes.')}", values)
-    elif source.type == "text" or source.pad or source.prefix or source.strip_prefix:
-        draft.text(f"attributes.{name.removeprefix('attributes.')}", _shaped(source, values), source.prefix)
-    else:
-        draft.attribute(name, values)
-
-
-def _shaped(source: Source, values: Any) -> Any:
-    """Texts without the prefix to strip and with leading zeros."""
-    if not (source.strip_prefix or source.pad):
-        return values
-    if pa.types.is_dictionary(values.type):
-        return _shaped(source, values.dictionary).take(values.indices)
-    texts = values.cast(pa.string())
-    if source.strip_prefix:
-        rest = pc.utf8_slice_codeunits(texts, len(source.strip_prefix))
-        texts = pc.if_else(pc.starts_with(texts, source.strip_prefix), rest, texts)
-    return pc.utf8_lpad(texts, source.pad, "0") if source.pad else texts
-
-
-def _label_events(frauds: EventBatch, delay_ms: int, source: str) -> EventBatch:
-    rows = len(frauds)
-    targets = frauds.column("transaction_id")
+def _label_events(payments: EventBatch, fraud: NDArray[np.bool_], delay_ms: int, source: str) -> EventBatch:
+    rows = len(payments)
+    targets = payments.column("transaction_id")
     columns = {
         "kind": pa.array(np.full(rows, int(Kind.LABEL), np.uint8)),
         "event_id": pc.binary_join_element_wise("label-", targets, ""),
-        "event_time_ms": pa.array(frauds.event_time_ms + delay_ms),
-        "ingest_time_ms": frauds.column("ingest_time_ms"),
+        "event_time_ms": pa.array(payments.event_time_ms + delay_ms),
+        "ingest_time_ms": payments.column("ingest_time_ms"),
         "transaction_id": targets,
-        "label": pa.repeat(pa.scalar(True), rows),
+        "label": pa.array(fraud),
         "label_source": pa.repeat(source, rows),
     }
     return EventBatch(pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns)))

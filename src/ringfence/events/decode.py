@@ -20,9 +20,9 @@ from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.binding import ATTRIBUTES_LIMIT, NEEDED, in_row_order
 from ringfence.events.draft import Draft
-from ringfence.events.mapping import KINDS, nearest
 from ringfence.events.record import RECORDS, Event, Transaction
 from ringfence.events.times import format_ms
+from ringfence.events.vocabulary import KINDS, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

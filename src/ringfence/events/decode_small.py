@@ -19,6 +19,7 @@ import pyarrow as pa
 from ringfence.events import amounts, times
 from ringfence.events.batch import EventBatch
 from ringfence.events.binding import ATTRIBUTES_LIMIT
+from ringfence.events.currencies import CURRENCIES, CURRENCY_EXPONENT
 from ringfence.events.decode import RECORD_LIMIT
 from ringfence.events.draft import AHEAD_MS, EARLIEST_MS, TEXT_LIMIT
 from ringfence.events.hashing import hash_column
@@ -26,8 +27,6 @@ from ringfence.events.model import (
     AMOUNT_LIMIT_MAJOR,
     AMOUNT_SCALE,
     ATTRIBUTE_PREFIX,
-    CURRENCIES,
-    CURRENCY_EXPONENT,
     EVENT_SCHEMA,
 )
 from ringfence.events.record import Transaction

@@ -15,8 +15,16 @@ from ringfence.events import amounts, times
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.buffers import is_text, spans
+from ringfence.events.currencies import (
+    CURRENCIES,
+    CURRENCY_EXPONENT,
+    DATED,
+    EVERY_CURRENCY,
+    currency_code,
+    validity,
+)
 from ringfence.events.identity import content_ids
-from ringfence.events.model import ATTRIBUTE_PREFIX, CURRENCIES, CURRENCY_EXPONENT, EVENT_SCHEMA, Kind
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 from ringfence.events.numbers import to_bools, to_floats
 from ringfence.events.tokens import numeric_cards
 
@@ -37,7 +45,8 @@ TEXT_LIMIT: Final = 4096
 """Bytes of one text field."""
 
 _SHOWN: Final = 40
-_FAR_MS: Final = 10**14
+_LATEST_MS: Final = 10**14
+_FAR_MS: Final = 2**62  # beyond every allowed time, and safe to add to
 
 
 class Draft:
@@ -47,10 +56,12 @@ class Draft:
         self.kind = kind
         self.rows = rows
         self.faults: dict[int, list[Fault]] = {}
+        self.skipped = np.zeros(rows, np.bool_)  # rows that are meant to become nothing
         self._columns: dict[str, Any] = {}
         self._cards: tuple[Any, Any, Any, NDArray[np.bool_]] | None = None
         self._tokenizer = tokenizer
         self._ingest_time_ms = ingest_time_ms
+        self._dated: set[str] = set()  # currencies that were none at some time
 
     def fault(
         self, mask: NDArray[np.bool_], reason: Reason, field: str, problem: str | Callable[[int], str]
@@ -90,53 +101,74 @@ class Draft:
         """A time in milliseconds; an event time must lie between 2000 and a day after it was received."""
         ms, bad = times.to_ms(values, form, zone)
         wanted = "an ISO 8601 time with a zone" if zone is None else f"a time of the form {form!r}"
-        self.fault(
-            bad, Reason.UNPARSABLE_TIME, name, lambda row: f"{self._show(values, row)} is not {wanted}"
-        )
+        self.moments(name, ms, bad, lambda row: f"{self.show(values, row)} is not {wanted}", offset_ms)
+
+    def moments(
+        self,
+        name: str,
+        ms: NDArray[np.int64],
+        bad: NDArray[np.bool_],
+        problem: Callable[[int], str],
+        offset_ms: int = 0,
+    ) -> None:
+        """Times that have been read already, `NO_TIME` for null; `problem` says what is wrong with a row."""
+        self.fault(bad, Reason.UNPARSABLE_TIME, name, problem)
         known = (ms != times.NO_TIME) & ~bad
         ms = np.where(known, np.clip(ms, -_FAR_MS, _FAR_MS) + offset_ms, 0)
-        latest = self._ingest_time_ms + AHEAD_MS if name == "event_time_ms" else _FAR_MS
+        latest = self._ingest_time_ms + AHEAD_MS if name == "event_time_ms" else _LATEST_MS
         outside = known & ((ms < EARLIEST_MS) | (ms > latest))
         allowed = f"allowed are {times.format_ms(EARLIEST_MS)} to {times.format_ms(latest)}"
         self.fault(
             outside,
             Reason.TIME_OUT_OF_RANGE,
             name,
-            lambda row: f"{times.format_ms(int(ms[row]))} is out of range: {allowed}",
+            lambda row: (
+                f"{times.format_ms(int(ms[row]))} is out of range: {allowed}"
+                f"{times.other_unit(int(ms[row]), EARLIEST_MS, latest)}"
+            ),
         )
         self._columns[name] = pa.array(ms, mask=~known) if not known.all() else pa.array(ms)
 
     def currency(self, values: Any) -> None:
-        """ISO 4217 codes, in capitals or not."""
-        encoded = pc.utf8_upper(self._as_text("currency", values)).dictionary_encode()
+        """ISO 4217 codes, in capitals or not, or their numbers."""
+        encoded = self._as_text("currency", values).dictionary_encode()
         words = encoded.dictionary.to_pylist()
+        codes = [word if word in CURRENCIES else currency_code(word) for word in words]
         unknown = np.array(
-            [word not in CURRENCIES for word in words] + [False]
+            [code not in EVERY_CURRENCY for code in codes] + [False]
         )  # the last entry is the null's
         rows = pc.fill_null(encoded.indices, len(words)).to_numpy(zero_copy_only=False)
         self.fault(
             unknown[rows],
             Reason.UNKNOWN_CURRENCY,
             "currency",
-            lambda row: f"{self._show(values, row)} is no ISO 4217 currency code",
+            lambda row: f"{self.show(values, row)} is no ISO 4217 currency code",
         )
-        self._columns["currency"] = encoded.dictionary_decode()
+        self._dated |= DATED.keys() & codes
+        self._columns["currency"] = pa.array(codes, pa.string()).take(encoded.indices)
 
     def amount(self, values: Any, *, minor_units: bool, shift: int = 0) -> None:
         """Amounts in major or minor units, times 10^shift; `currency` comes first: it tells the exponents."""
-        exponents = self._exponents()
+        exponents = self.exponents()
         digits = np.maximum((0 if minor_units else exponents) + shift, 0)
-        minor, status = amounts.to_minor(values, digits, amounts.limit_of(exponents))
-        self._amount_faults(values, status)
+        self.money(values, *amounts.to_minor(values, digits, amounts.limit_of(exponents)))
+
+    def money(self, values: Any, minor: NDArray[np.int64], status: NDArray[np.uint8], hint: str = "") -> None:
+        """Amounts that have been read already, with a `Status` each; `values` and `hint` are for messages."""
+        self._amount_faults(values, status, hint)
         self.fault(minor < 0, Reason.NEGATIVE_AMOUNT, "amount", "a payment's amount is not negative")
         self._columns["amount_minor"] = (
             pa.array(minor, mask=status != amounts.Status.OK) if status.any() else pa.array(minor)
         )
 
+    def skip(self, mask: NDArray[np.bool_]) -> None:
+        """Rows that are no payments and are not meant to be: they become neither events nor faults."""
+        self.skipped |= mask
+
     def number(self, name: str, values: Any, low: float = -np.inf, high: float = np.inf) -> None:
         """A number within limits; NaN is null."""
         floats, bad = to_floats(values)
-        self.fault(bad, Reason.WRONG_TYPE, name, lambda row: f"{self._show(values, row)} is no number")
+        self.fault(bad, Reason.WRONG_TYPE, name, lambda row: f"{self.show(values, row)} is no number")
         outside = (floats < low) | (floats > high) | np.isinf(floats)
         self.fault(
             outside, Reason.OUT_OF_RANGE, name, lambda row: f"{floats[row]} is outside {low:g} to {high:g}"
@@ -151,7 +183,7 @@ class Draft:
         """A truth value."""
         bools, bad = to_bools(values)
         self.fault(
-            bad, Reason.WRONG_TYPE, name, lambda row: f"{self._show(values, row)} is neither true nor false"
+            bad, Reason.WRONG_TYPE, name, lambda row: f"{self.show(values, row)} is neither true nor false"
         )
         self._columns[name] = bools
 
@@ -186,7 +218,10 @@ class Draft:
             self.fault(empty, Reason.MISSING_FIELD, field, "is missing")
 
     def finish(self) -> tuple[EventBatch, NDArray[np.int64]]:
-        """The events of all rows without a fault, and which rows these are."""
+        """The events of all rows without a fault that are not skipped, and which rows these are."""
+        self._check_dated()
+        if self.skipped.any():
+            self.faults = {row: found for row, found in self.faults.items() if not self.skipped[row]}
         columns: dict[str, Any] = {"kind": pa.array(np.full(self.rows, int(self.kind), np.uint8))}
         if self.kind is not Kind.TRANSACTION:
             self._columns["event_id"] = self._event_ids()
@@ -201,9 +236,9 @@ class Draft:
             if name.startswith(ATTRIBUTE_PREFIX) and column.null_count < self.rows
         }
         table = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-        good = np.arange(self.rows)
-        if self.faults:
-            good = np.delete(good, list(self.faults))
+        good = np.flatnonzero(~self.skipped)
+        if self.faults or len(good) < self.rows:
+            good = np.setdiff1d(good, list(self.faults), assume_unique=True)
             table = table.take(pa.array(good))
         return EventBatch(table), good
 
@@ -220,7 +255,8 @@ class Draft:
         made = content_ids(self.kind.name.lower(), self.rows, self._columns)
         return made if given is None else pc.coalesce(given, made)
 
-    def _exponents(self) -> NDArray[np.int64]:
+    def exponents(self) -> NDArray[np.int64]:
+        """Decimals of each row's currency."""
         currency = self._columns.get("currency")
         if currency is None:
             return np.full(self.rows, 2)
@@ -230,14 +266,32 @@ class Draft:
         exponents: NDArray[np.int64] = np.array(table, np.int64)[rows]
         return exponents
 
-    def _amount_faults(self, values: Any, status: NDArray[np.uint8]) -> None:
+    def codes(self) -> list[str | None] | None:
+        """Each row's currency, None where no row has one."""
+        currency = self._columns.get("currency")
+        found: list[str | None] | None = None if currency is None else currency.to_pylist()
+        return found
+
+    def _check_dated(self) -> None:
+        """A currency has to be one when the event happened."""
+        times_of = self._columns.get("event_time_ms")
+        if times_of is None:
+            return
+        ms = pc.fill_null(times_of, 0).to_numpy(zero_copy_only=False)
+        for code in sorted(self._dated):
+            start, stop = DATED[code]
+            rows = pc.fill_null(pc.equal(self._columns["currency"], code), fill_value=False)
+            outside = rows.to_numpy(zero_copy_only=False) & ((ms < start) | (ms >= stop))
+            self.fault(outside, Reason.UNKNOWN_CURRENCY, "currency", validity(code))
+
+    def _amount_faults(self, values: Any, status: NDArray[np.uint8], hint: str) -> None:
         if not status.any():
             return
         self.fault(
             status == amounts.Status.NO_NUMBER,
             Reason.UNPARSABLE_AMOUNT,
             "amount",
-            lambda row: f"{self._show(values, row)} is no amount",
+            lambda row: f"{self.show(values, row)} is no amount{hint}",
         )
         said = "more than 10,000,000,000,000 major units"
         self.fault(status == amounts.Status.ABSURD, Reason.ABSURD_AMOUNT, "amount", said)
@@ -273,7 +327,7 @@ class Draft:
             return pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)
         return texts
 
-    def _show(self, values: Any, row: int) -> str:
+    def show(self, values: Any, row: int) -> str:
         """A value as an error message may show it: short, without a card number."""
         shown = values[row].as_py()
         text = self._tokenizer.guard_text(str(shown)[: 10 * _SHOWN])

@@ -88,32 +88,3 @@ Sums and squares stay exact below it.
 
 AMOUNT_SCALE: Final = 1000
 """Features hold money as integer thousandths of a major unit: exact in every currency in circulation."""
-
-_WITHOUT_MINOR_UNIT: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_IN_THOUSANDTHS: Final = "BHD IQD JOD KWD LYD OMR TND"
-
-CURRENCY_EXPONENT: Final = dict.fromkeys(_WITHOUT_MINOR_UNIT.split(), 0) | dict.fromkeys(
-    _IN_THOUSANDTHS.split(), 3
-)
-"""ISO 4217 minor-unit exponents other than 2."""
-
-CURRENCIES: Final = frozenset(
-    """
-    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD
-    CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD
-    GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD
-    KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO
-    NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE
-    SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYI UYU UZS VES VND
-    VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
-    """.split()  # noqa: SIM905 (a list of 150 lines says no more)
-)
-
-
-def currency_exponent(currency: str) -> int:
-    """Number of minor-unit digits of an ISO 4217 currency.
-
-    >>> currency_exponent("JPY"), currency_exponent("EUR"), currency_exponent("KWD")
-    (0, 2, 3)
-    """
-    return CURRENCY_EXPONENT.get(currency, 2)

@@ -18,33 +18,66 @@ if TYPE_CHECKING:
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a null time."""
 
-_EPOCHS: Final = {"epoch_ms": 1, "epoch_s": 1000, "epoch_h": 3_600_000, "epoch_d": 86_400_000}  # ms of a unit
+_EPOCHS: Final = {
+    "epoch_ms": 1,
+    "epoch_s": 1000,
+    "epoch_h": 3_600_000,
+    "epoch_d": 86_400_000,
+    "epoch_us": -1000,
+    "epoch_ns": -1_000_000,
+}  # milliseconds of a unit; below zero, units of a millisecond
+EXCEL: Final = "excel"
+_EXCEL_DAYS: Final = 25_569  # from the day that spreadsheets count from to 1970
+NUMBERED: Final = (*_EPOCHS, EXCEL)
+"""Forms of times that are numbers."""
+
+_OTHER_UNITS: Final = (
+    ("seconds", "epoch_s", 1000),
+    ("microseconds", "epoch_us", -1000),
+    ("nanoseconds", "epoch_ns", -1_000_000),
+)
+_FARTHEST: Final = 2**62
 _FAR_MS: Final = 10**15  # beyond every allowed time, and safe to add to
 _OK, _NAIVE, _BAD = 0, 1, 2
+BAD: Final = 2
+"""Status of what is no time."""
 _MONTH_DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def to_ms(values: Any, form: str, zone: str | None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Milliseconds since 1970 UTC (`NO_TIME` for null), and which values are no time.
 
-    `form` is `iso` (of integers: milliseconds), `epoch_ms`, `epoch_s`, `epoch_h` (hours), `epoch_d` (days) or
-    a strptime pattern. A time without a
+    `form` is `iso` (of integers: milliseconds), `epoch_ms`, `epoch_s`, `epoch_us`, `epoch_ns`, `epoch_h`
+    (hours), `epoch_d` (days), `excel` (a spreadsheet's days, local) or a strptime pattern. A time without a
     zone is in `zone`; with `zone` None it is no time. A local time that the clock change repeats is the
     earlier one, one that it skips moves to the change.
 
     >>> to_ms(pa.array(["2024-03-01T00:00:00+01:00", "soon"]), "iso", "UTC")[0][0]
     np.int64(1709247600000)
     """
+    ms, bad, naive = parsed(values, form)
+    return _localised(ms, bad, naive, zone)
+
+
+def parsed(values: Any, form: str) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """The same before zones: milliseconds as written, which values are no time, which name no zone."""
     if pa.types.is_dictionary(values.type):
-        ms, bad = to_ms(values.dictionary, form, zone)
-        rows = pc.fill_null(values.indices, len(ms)).to_numpy(zero_copy_only=False)
-        return np.append(ms, NO_TIME)[rows], np.append(bad, values=False)[rows]
+        found = parsed(values.dictionary, form)
+        rows = pc.fill_null(values.indices, len(values.dictionary)).to_numpy(zero_copy_only=False)
+        ms, bad, naive = (
+            np.append(part, end) for part, end in zip(found, (NO_TIME, False, False), strict=True)
+        )
+        return ms[rows], bad[rows], naive[rows]
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
         ms, naive = _from_arrow(values)
         bad = np.zeros(len(ms), bool)
     elif form in _EPOCHS or (form == "iso" and pa.types.is_integer(values.type)):
         ms, bad = _from_epoch(values, _EPOCHS.get(form, 1))
         naive = np.zeros(len(ms), bool)
+    elif form == EXCEL:
+        days, bad = _floats(values)
+        ms = np.rint((np.clip(days, -1e6, 1e6) - _EXCEL_DAYS) * 86_400_000).astype(np.int64)
+        naive = ~bad
     elif not is_text(values):
         ms, bad = np.full(len(values), NO_TIME), ~np.asarray(values.is_null())
         naive = np.zeros(len(ms), bool)
@@ -54,7 +87,7 @@ def to_ms(values: Any, form: str, zone: str | None) -> tuple[NDArray[np.int64], 
     empty = null_mask(values)
     if empty is not None:
         ms[empty], bad[empty], naive[empty] = NO_TIME, False, False
-    return _localised(ms, bad, naive, zone)
+    return ms, bad, naive
 
 
 def format_ms(ms: int) -> str:
@@ -68,6 +101,19 @@ def format_ms(ms: int) -> str:
     except (OverflowError, ValueError, OSError):
         return f"{ms} ms after 1970"
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def other_unit(ms: int, earliest: int, latest: int) -> str:
+    """A hint where the number was meant in another unit, empty where it was not.
+
+    >>> other_unit(1_714_557_600_123_456, 946_684_800_000, 1_800_000_000_000)
+    '; taken as microseconds (format = "epoch_us") it is 2024-05-01T10:00:00.123Z'
+    """
+    for name, form, factor in _OTHER_UNITS:
+        moment = ms * factor if factor > 0 else ms // -factor
+        if earliest <= moment <= latest:
+            return f'; taken as {name} (format = "{form}") it is {format_ms(moment)}'
+    return ""
 
 
 def _localised(
@@ -91,20 +137,41 @@ def _from_arrow(values: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 def _from_epoch(values: Any, factor: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    far = min(_FAR_MS, 1000 * _FAR_MS // factor)
+    whole = _integers(values)
+    far = _FARTHEST // max(factor, 1)
+    if whole is not None:
+        limited = np.clip(pc.fill_null(whole, 0).to_numpy(zero_copy_only=False), -far, far)
+        return limited * factor if factor > 0 else limited // -factor, np.zeros(len(values), bool)
+    floats, bad = _floats(values)
+    limited = np.clip(floats, -far, far)
+    if factor < 0:
+        return np.floor(limited / -factor).astype(np.int64), bad
+    return np.rint(limited * factor).astype(np.int64), bad
+
+
+def _integers(values: Any) -> Any:
+    """Whole numbers, written or not; None where one is none. Nanoseconds have more digits than floats."""
+    if pa.types.is_integer(values.type) and not pa.types.is_uint64(values.type):
+        return values.cast(pa.int64())
+    if not is_text(values) and not pa.types.is_uint64(values.type):
+        return None
+    try:
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def _floats(values: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Finite numbers, 0 where there is none, and where there is none."""
     if is_text(values):
         numbers = [_number(text) for text in values.to_pylist()]
         floats = np.array([np.nan if number is None else number for number in numbers], np.float64)
-    elif pa.types.is_integer(values.type):
-        whole = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-        return np.clip(whole, -far, far) * factor, np.zeros(len(values), bool)
-    elif pa.types.is_floating(values.type):
-        floats = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
+    elif pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+        floats = pc.fill_null(values.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
     else:
         floats = np.full(len(values), np.nan)
     bad = ~np.isfinite(floats)
-    limited = np.clip(np.where(bad, 0.0, floats), -far, far)
-    return np.rint(limited * factor).astype(np.int64), bad
+    return np.where(bad, 0.0, floats), bad
 
 
 def _number(text: str | bytes | None) -> float | None:
@@ -116,14 +183,15 @@ def _number(text: str | bytes | None) -> float | None:
 
 def _from_pattern(values: Any, pattern: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     encoded = values.dictionary_encode()
-    parsed = [_strptime(text, pattern) for text in encoded.dictionary.to_pylist()] + [(NO_TIME, _BAD)]
+    parsed = [strptime_ms(text, pattern) for text in encoded.dictionary.to_pylist()] + [(NO_TIME, _BAD)]
     rows = pc.fill_null(encoded.indices, len(parsed) - 1).to_numpy(zero_copy_only=False)
     return np.array([one[0] for one in parsed], np.int64)[rows], np.array(
         [one[1] for one in parsed], np.uint8
     )[rows]
 
 
-def _strptime(text: str, pattern: str) -> tuple[int, int]:
+def strptime_ms(text: str, pattern: str) -> tuple[int, int]:
+    """Milliseconds of a text as written, and whether it names a zone (0), none (1) or is no time (2)."""
     try:
         moment = datetime.strptime(text.strip(), pattern)  # noqa: DTZ007  # the zone is told apart right below
     except ValueError:

@@ -56,6 +56,10 @@ class Tokenizer:
     def __repr__(self) -> str:
         return "Tokenizer(...)"
 
+    def seed(self, purpose: str) -> int:
+        """128 bits for keyed hashes that serve one purpose: equal under the same key."""
+        return int.from_bytes(hmac.digest(self._key, purpose.encode(), "sha256")[:16], "little")
+
     def token(self, number: str) -> str:
         """Token of a card number; spaces and dashes do not count."""
         return self._token(_bare(number))

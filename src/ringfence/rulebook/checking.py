@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from ringfence.errors import RuleError
-from ringfence.events.mapping import nearest
+from ringfence.events.vocabulary import nearest
 from ringfence.scoring.books import load_book
 from ringfence.scoring.names import TYPOLOGY_PREFIX
 from ringfence.scoring.rules import Mode, Policy, Rule, RuleSet, Typology, lists_of

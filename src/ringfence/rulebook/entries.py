@@ -17,8 +17,8 @@ import pyarrow as pa
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.draft import Draft
-from ringfence.events.mapping import nearest
 from ringfence.events.model import AUTHOR, LIST_SOURCE, Kind
+from ringfence.events.vocabulary import nearest
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.actions import ListKind
 

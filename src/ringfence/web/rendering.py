@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from ringfence.access.principal import Role
-from ringfence.events.model import currency_exponent
+from ringfence.events.currencies import currency_exponent
 from ringfence.scoring.rules import OUTCOMES
 
 if TYPE_CHECKING:

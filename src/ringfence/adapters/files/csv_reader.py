@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Final, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -16,15 +16,15 @@ from ringfence.adapters.files.csv_rows import (
     records_of,
     take_rows,
 )
-from ringfence.adapters.files.paths import CutShortError
+from ringfence.adapters.files.layout import Trailers, open_table, trailer_fault
 from ringfence.adapters.files.readers import Piece, TextReader
-from ringfence.errors import InputError
-from ringfence.events.decode import NO_EVENTS, RECORD_LIMIT
+from ringfence.events.decode import NO_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ringfence.adapters.files.paths import Opened
+    from ringfence.events.bad import BadRecord, Fault
     from ringfence.events.binding import Binding
 
 
@@ -34,9 +34,12 @@ class CsvReader(TextReader):
     original_format: Literal["json", "csv"] = "csv"
     _row = 0  # of this source
 
+    @cached_property
+    def _trailers(self) -> Trailers:
+        return Trailers(tuple(self._mapping.file.trailers))
+
     def pieces(self, source: Opened) -> Iterator[Piece]:
-        line, chunks = split_header(source)
-        header = Header.parse(line, source.path)
+        header, chunks = open_table(source, self._mapping.file)
         schema = pa.schema([(name, pa.string()) for name in header.names])
         binding = self._bind(schema, source.path)
         for block in csv_blocks(chunks, self._block_bytes, header.delimiter):
@@ -45,27 +48,36 @@ class CsvReader(TextReader):
             else:
                 yield self._cut_off(source.path, block, header)
 
-    def _rows_of(self, path: str, data: bytes, header: Header, binding: Binding) -> Iterator[Piece]:
+    def _rows_of(self, path: str, block: bytes, header: Header, binding: Binding) -> Iterator[Piece]:
+        data, dropped = self._trailers.drop(block, header.delimiter)
+        if dropped:
+            yield Piece(NO_EVENTS, None, [], dropped)
         parsed = parse_block(data, header, binding.columns)
         count = parsed.table.num_rows
         self._saw(len(data), count)
-        records: list[bytes] | None = None
+        records = records_of(data, header.delimiter) if binding.needs_row_ids else None
         for start in range(0, count, self._batch_rows):
             part = take_rows(parsed, start, min(start + self._batch_rows, count))
-            mapped = binding.apply(part.table, self._row_numbers(part.table.num_rows), part.faults)
+            rows = part.table.num_rows
+            ids = None if records is None else self._ids_of(records[start : start + rows], header)
+            mapped = binding.apply(part.table, self._row_numbers(rows), part.faults, ids)
             if mapped.faults and records is None:
                 records = records_of(data, header.delimiter)
             bad = [
-                self._bad(
-                    path,
-                    self._row + at + 1,
-                    mapped.faults[at],
-                    self._clean((records or [])[start + at], header),
+                self._refused(
+                    path, self._row + at + 1, mapped.faults[at], (records or [])[start + at], header
                 )
                 for at in sorted(mapped.faults)
             ]
             self._count(part)
-            yield Piece(mapped.events, mapped.labels, bad)
+            yield Piece(mapped.events, mapped.labels, bad, mapped.skipped)
+
+    def _refused(
+        self, path: str, position: int, faults: tuple[Fault, ...], record: bytes, header: Header
+    ) -> BadRecord:
+        trailer = trailer_fault(record, header.delimiter)
+        found = faults if trailer is None else (trailer,)
+        return self._bad(path, position, found, self._clean(record, header))
 
     def _cut_off(self, path: str, block: Block, header: Header) -> Piece:
         assert block.fault is not None
@@ -78,27 +90,10 @@ class CsvReader(TextReader):
         self._row += part.table.num_rows
         self.rows += part.table.num_rows
 
+    def _ids_of(self, records: Sequence[bytes], header: Header) -> Any:
+        """Of the rows as quarantine keeps them, so that one read again from there has the same."""
+        head = header.line() + b"\n"
+        return self._ids.of([self._clean(record, header).removeprefix(head) for record in records])
+
     def _clean(self, record: bytes, header: Header) -> bytes:
         return clean_record(record, header, self._mapping.card_columns, self._tokenizer)
-
-
-_NO_HEADER: Final = "the first line is no CSV header: check the file, or name its format with --format"
-
-
-def split_header(source: Opened) -> tuple[bytes, Iterator[bytes]]:
-    """The first line, and what comes after it."""
-    head = b""
-    chunks = source.chunks()
-    try:
-        for chunk in chunks:
-            head += chunk
-            if b"\n" in head or len(head) > RECORD_LIMIT:
-                break
-    except CutShortError as error:
-        raise InputError(f"{source.path}: {error} within the header: get a whole copy") from error
-    if not head.strip():
-        raise InputError(f"{source.path} is empty: it has no header and no rows")
-    line, newline, rest = head.partition(b"\n")
-    if not newline and len(head) > RECORD_LIMIT:
-        raise InputError(f"{source.path}: {_NO_HEADER}")
-    return line, chain([rest], chunks)

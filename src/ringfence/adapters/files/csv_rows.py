@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from ringfence.events.tokens import Tokenizer
 
 _DELIMITERS: Final = ",;\t|"
-_NOT_UTF8: Final = Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source")
+_NOT_UTF8: Final = Fault(
+    Reason.INVALID_UTF8,
+    "",
+    'is not UTF-8 text: say the encoding in the mapping, [file] encoding = "cp1252", or convert the source',
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +36,40 @@ class Header:
     delimiter: str
 
     @classmethod
-    def parse(cls, line: bytes, where: str) -> Header:
+    def parse(cls, line: bytes, where: str, delimiter: str = "") -> Header:
         """Column names and the delimiter, told from what separates the names."""
         try:
             text = line.decode().strip("\r\n")
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{where}: the header is not UTF-8 text: convert the file, with iconv for example"
+                f"{where}: the header is not UTF-8 text: say the encoding in the mapping, "
+                '[file] encoding = "cp1252", or convert the file, with iconv for example'
             ) from error
         if "\0" in text or not text.strip():
             raise InputError(
                 f"{where}: the first line is no CSV header: check the file, or name its format with --format"
             )
-        delimiter = max(_DELIMITERS, key=text.count)
+        delimiter = delimiter or max(_DELIMITERS, key=text.count)
         names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
         named = [name or f"column_{at}" for at, name in enumerate(names, 1)]
         twice = {name for name in named if named.count(name) > 1}
         if twice:
-            raise InputError(f"{where}: two columns are named {min(twice)!r}: rename one in the header")
+            raise InputError(
+                f"{where}: two columns are named {min(twice)!r}: rename one in the header, or name all "
+                "in the mapping, [file] skip_lines = 1 and columns = [...]"
+            )
         return cls(named, delimiter)
+
+    @classmethod
+    def of(cls, columns: Sequence[str], delimiter: str, first: bytes) -> Header:
+        """The header that a file lacks; the delimiter is told from its first record unless it is said."""
+        text = first.decode("utf-8", "replace")
+        named = [name or f"column_{at}" for at, name in enumerate(columns, 1)]
+        return cls(named, delimiter or max(_DELIMITERS, key=text.count))
+
+    def line(self) -> bytes:
+        """The header as CSV."""
+        return _line(self.names, self.delimiter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +102,14 @@ def clean_record(record: bytes, header: Header, card_columns: frozenset[str], to
     text = record.decode("latin-1")  # one character per byte: comes back as it was
     cells = _cells(text, header.delimiter)
     if cells is None or len(cells) != len(header.names):
-        return _line(header.names, header.delimiter) + b"\n" + mask_digits(record)
+        return header.line() + b"\n" + mask_digits(record)
     cards = [name in card_columns for name in header.names]
     clean = [
         tokenizer.card_or_text(cell) if card else tokenizer.guard_text(cell)
         for cell, card in zip(cells, cards, strict=True)
     ]
     kept = record if clean == cells else _line(clean, header.delimiter, "latin-1")
-    return _line(header.names, header.delimiter) + b"\n" + kept
+    return header.line() + b"\n" + kept
 
 
 def _parse_fast(data: bytes, header: Header, columns: Sequence[str]) -> CsvRows:

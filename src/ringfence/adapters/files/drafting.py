@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ringfence.adapters.files.blocks import csv_blocks, line_blocks
-from ringfence.adapters.files.csv_reader import split_header
-from ringfence.adapters.files.csv_rows import Header, parse_block
+from ringfence.adapters.files.csv_rows import parse_block
 from ringfence.adapters.files.json_rows import parse_lines, to_table
+from ringfence.adapters.files.json_stream import json_lines
+from ringfence.adapters.files.layout import open_table
 from ringfence.adapters.files.looks import (
     has_decimal_comma,
     is_card,
@@ -87,15 +88,14 @@ def _head(source: Opened) -> pa.Table:
         return pa.Table.from_batches(list(islice(open_parquet(source).iter_batches(_ROWS), 1)))
     if source.format == "ndjson":
         return _head_of_lines(source)
-    line, rows = split_header(source)
-    header = Header.parse(line, source.path)
+    header, rows = open_table(source)
     for block in csv_blocks(rows, lambda: _BLOCK, header.delimiter):
         return pa.Table.from_batches([parse_block(block.data, header, header.names).table]).slice(0, _ROWS)
     raise InputError(f"{source.path} has a header and no rows: there is nothing to tell the columns from")
 
 
 def _head_of_lines(source: Opened) -> pa.Table:
-    block = next(line_blocks(source.chunks(), lambda: _BLOCK), None)
+    block = next(line_blocks(json_lines(source), lambda: _BLOCK), None)
     objects = parse_lines(block.data.split(b"\n")[:_ROWS])[0] if block is not None else []
     rows = [item for item in objects if item]
     if not rows:

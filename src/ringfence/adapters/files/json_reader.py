@@ -6,14 +6,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from ringfence.adapters.files.blocks import Block, line_blocks
-from ringfence.adapters.files.json_rows import parse_lines, to_table
+from ringfence.adapters.files.json_rows import records_in, to_table
+from ringfence.adapters.files.json_stream import json_lines
 from ringfence.adapters.files.readers import Piece, TextReader
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.binding import absent_columns, in_row_order
+from ringfence.events.binding import absent_columns, in_row_order, makes_ids
 from ringfence.events.decode import NO_EVENTS
 from ringfence.events.decode_block import BlockDecoder, line_ends
 
@@ -26,32 +28,28 @@ _CANONICAL: Final = "canonical"
 
 
 class JsonReader(TextReader):
-    """One JSON object a line."""
+    """One JSON object a line, or objects arranged in any other way, each of which counts as a line."""
 
     _line = 0  # of this source
     _some_fit = False
 
     def pieces(self, source: Opened) -> Iterator[Piece]:
-        for block in line_blocks(source.chunks(), self._block_bytes):
+        lines = json_lines(source, self._mapping.file.encoding)
+        for block in line_blocks(lines, self._block_bytes):
             if block.fault is not None:
                 yield self._cut_off(source.path, block)
                 continue
-            if not self._line and block.data.lstrip()[:1] == b"[":
-                raise InputError(
-                    f"{source.path} is one JSON array: write one object a line (jq -c '.[]' does)"
-                )
             ends = line_ends(block.data)
             self._saw(len(block.data), len(ends))
             for first in range(0, len(ends), self._batch_rows):
                 rows = ends[first : first + self._batch_rows]
                 part = block.data[ends[first - 1] + 1 if first else 0 : rows[-1]]
-                yield (
-                    self._canonical(source.path, part)
-                    if self._is_canonical
-                    else self._mapped(source.path, part.split(b"\n"))
-                )
+                if self._is_canonical:
+                    yield self._canonical(source.path, part)
+                    self.rows += len(rows)
+                else:
+                    yield self._mapped(source.path, part.split(b"\n"))
                 self._line += len(rows)
-                self.rows += len(rows)
         if not self._line:
             raise InputError(f"{source.path} is empty: it has no records")
 
@@ -74,10 +72,13 @@ class JsonReader(TextReader):
         return Piece(events, None, bad)  # its labels stand where they became known
 
     def _mapped(self, path: str, lines: Sequence[bytes]) -> Piece:
-        objects, faults = parse_lines(lines)
+        found = records_in(lines, self._mapping)
+        objects, faults, lines = found.items, found.faults, found.originals
         numbers = self._row_numbers(len(lines))
+        ids = self._ids_of(lines) if any(makes_ids(record) for record in self._mapping.records) else None
         parts: list[tuple[EventBatch, Any]] = []
         labels: list[EventBatch] = []
+        skipped = 0
         for fitting, rows in self._by_shape(objects).items():
             part = [item for row in rows if (item := objects[row]) is not None]
             names = dict.fromkeys(name for item in part for name in item)
@@ -86,19 +87,30 @@ class JsonReader(TextReader):
                 faults |= dict.fromkeys(rows, (self._lacks(names),))
                 continue
             self._some_fit = True
-            for at in (
-                fitting
-            ):  # a field that no object of the batch has is missing in each of them, no wrong mapping
+            # A field that no object of the batch has is missing in each of them, no wrong mapping.
+            names |= dict.fromkeys(self._mapping.skip)
+            for at in fitting:
                 names |= dict.fromkeys(absent_columns(self._mapping.records[at], list(names)))
             table = to_table(part, names)
-            mapped = self._bind(table.schema, path).apply(table, numbers[rows])
+            some = None if ids is None else ids.take(pa.array(rows))
+            mapped = self._bind(table.schema, path).apply(table, numbers[rows], row_ids=some)
             places = np.asarray(rows)
             parts.append((mapped.events, places[mapped.rows]))
             labels += [mapped.labels] if mapped.labels else []
-            faults |= {rows[at]: found for at, found in mapped.faults.items()}
-        bad = [self._refused(path, self._line + row + 1, faults[row], lines[row]) for row in sorted(faults)]
+            faults |= {rows[at]: said for at, said in mapped.faults.items()}
+            skipped += mapped.skipped
+        bad = [
+            self._refused(path, self._line + found.lines[row] + 1, faults[row], lines[row])
+            for row in sorted(faults)
+        ]
+        self.rows += len(lines)
         events = in_row_order(parts)[0] if parts else NO_EVENTS
-        return Piece(events, EventBatch.concat(labels) if labels else None, bad)
+        return Piece(events, EventBatch.concat(labels) if labels else None, bad, skipped)
+
+    def _ids_of(self, lines: Sequence[bytes]) -> Any:
+        """Of the objects as quarantine keeps them, so that one read again from there has the same."""
+        cards = self._mapping.card_columns
+        return self._ids.of([self._tokenizer.sanitize_json(line.strip(), cards) for line in lines])
 
     def _by_shape(self, objects: Sequence[dict[str, Any] | None]) -> dict[tuple[int, ...], list[int]]:
         """Rows by which of the mapping's records they are."""

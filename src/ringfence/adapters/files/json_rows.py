@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,22 +10,25 @@ import pyarrow as pa
 
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.decode import RECORD_LIMIT
+from ringfence.events.paths import each, flat, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ringfence.events.vocabulary import Mapping
 
-def parse_lines(lines: Sequence[bytes]) -> tuple[list[dict[str, Any] | None], dict[int, tuple[Fault, ...]]]:
+
+def parse_lines(
+    lines: Sequence[bytes], limit: int = RECORD_LIMIT
+) -> tuple[list[dict[str, Any] | None], dict[int, tuple[Fault, ...]]]:
     """An object, or None, per line, and the faults of lines that are none. Blank lines are neither."""
     objects: list[dict[str, Any] | None] = []
     faults: dict[int, tuple[Fault, ...]] = {}
     decoder = msgspec.json.Decoder(dict[str, Any])
     for row, line in enumerate(lines):
         found: dict[str, Any] | None = None
-        if len(line) > RECORD_LIMIT:
-            faults[row] = (
-                Fault(Reason.TOO_LARGE, "", f"{len(line)} bytes, at most {RECORD_LIMIT} are allowed"),
-            )
+        if len(line) > limit:
+            faults[row] = (Fault(Reason.TOO_LARGE, "", f"{len(line)} bytes, at most {limit} are allowed"),)
         elif line and not line.isspace():
             try:
                 found = decoder.decode(line)
@@ -32,6 +36,34 @@ def parse_lines(lines: Sequence[bytes]) -> tuple[list[dict[str, Any] | None], di
                 faults[row] = (_fault(line, error),)
         objects.append(found)
     return objects, faults
+
+
+@dataclass(slots=True)
+class Objects:
+    """Records of some lines: flat objects, the line of each, its bytes, the faults of those that are none."""
+
+    items: list[dict[str, Any] | None] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    originals: list[bytes] = field(default_factory=list)
+    faults: dict[int, tuple[Fault, ...]] = field(default_factory=dict)
+
+
+def records_in(lines: Sequence[bytes], mapping: Mapping) -> Objects:
+    """The records of some lines as a mapping sees them: nested values by path, perhaps one per element."""
+    # One object may hold a whole export where each of its elements is a record.
+    objects, faults = parse_lines(lines, 16 * RECORD_LIMIT if mapping.file.each else RECORD_LIMIT)
+    wanted = [column for column in mapping.columns if len(steps(column)) > 1]
+    every = any(record.attributes == "*" for record in mapping.records)
+    found = Objects()
+    for line, item in enumerate(objects):
+        parts = [item] if item is None or not mapping.file.each else each(item, mapping.file.each)
+        for part in parts:
+            if line in faults:
+                found.faults[len(found.items)] = faults[line]
+            found.items.append(flat(part, wanted, every=every) if part and (every or wanted) else part)
+            found.lines.append(line)
+            found.originals.append(lines[line] if len(parts) == 1 else msgspec.json.encode(part))
+    return found
 
 
 def to_table(objects: Sequence[dict[str, Any]], columns: Iterable[str]) -> pa.RecordBatch:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol
 
@@ -34,6 +36,7 @@ _SUFFIXES: Final[dict[str, Format]] = {
 _PACKED: Final = (".gz", ".zst", ".zstd")
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 _BOM: Final = b"\xef\xbb\xbf"
+_BOMS_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class CutShortError(Exception):
@@ -69,12 +72,27 @@ class Opened:
     reasons: list[str]
     read_bytes: int = 0  # of the packed source
 
-    def chunks(self) -> Iterator[bytes]:
-        """The unpacked bytes without byte order mark. `CutShortError` comes after the last good one."""
-        first = True
-        for chunk in self._unpacked():
-            yield chunk.removeprefix(_BOM) if first else chunk
-            first = False
+    def chunks(self, encoding: str = "utf-8") -> Iterator[bytes]:
+        """The unpacked bytes as UTF-8 without byte order mark, which tells UTF-16 whatever is said.
+
+        `CutShortError` comes after the last good byte.
+        """
+        chunks = self._unpacked()
+        first = next(chunks, b"")
+        if first.startswith(_BOM):
+            yield first.removeprefix(_BOM)
+            yield from chunks
+            return
+        if first.startswith(_BOMS_16):
+            encoding = "utf-16"
+        if codecs.lookup(encoding).name == "utf-8":
+            yield first
+            yield from chunks
+            return
+        decoder = codecs.getincrementaldecoder(encoding)("replace")
+        for chunk in chain([first], chunks):
+            yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
 
     def _packed(self) -> Iterator[bytes]:
         while chunk := self.raw.read(_CHUNK):
@@ -160,6 +178,8 @@ def _format_by_content(ahead: bytes, packing: Literal["gzip", "zstd"] | None) ->
         text = next(_unpack(iter([ahead]), packing), b"") if packing else ahead
     except CutShortError:
         text = b""
+    if text.startswith(_BOMS_16):
+        text = text[:64].decode("utf-16", "replace").encode()
     return "ndjson" if text.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") else "csv"
 
 

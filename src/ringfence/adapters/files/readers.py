@@ -10,6 +10,8 @@ import numpy as np
 
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
 from ringfence.events.binding import Binding, bind
+from ringfence.events.moments import Reader as Times
+from ringfence.events.row_ids import RowIds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.files.paths import Opened
     from ringfence.events.batch import EventBatch
-    from ringfence.events.mapping import Mapping
     from ringfence.events.tokens import Tokenizer
+    from ringfence.events.vocabulary import Mapping
 
 _FIRST_BLOCK: Final = 256 * 1024
 _SMALLEST_BLOCK: Final = 4096
@@ -30,11 +32,12 @@ _FULL: Final = 0.95  # of a batch: with records a little shorter a whole one wou
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What became of some rows."""
+    """What became of some rows; `skipped` are those that the mapping leaves out on purpose."""
 
     events: EventBatch
     labels: EventBatch | None
     bad: list[BadRecord]
+    skipped: int = 0
 
 
 class Reader(ABC):
@@ -57,6 +60,8 @@ class Reader(ABC):
         self._ingest_time_ms = ingest_time_ms
         self._batch_rows = batch_rows
         self._label_delay = label_delay
+        self._times = Times(ingest_time_ms, mapping.zone_names)
+        self._ids = RowIds(tokenizer.seed("row ids"))
 
     @abstractmethod
     def pieces(self, source: Opened) -> Iterator[Piece]:
@@ -70,6 +75,7 @@ class Reader(ABC):
             tokenizer=self._tokenizer,
             ingest_time_ms=self._ingest_time_ms,
             label_delay=self._label_delay,
+            times=self._times,
         )
 
     def _row_numbers(self, count: int) -> NDArray[np.int64]:

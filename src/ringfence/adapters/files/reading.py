@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
+
 from ringfence.adapters.files.csv_reader import CsvReader
 from ringfence.adapters.files.json_reader import JsonReader
 from ringfence.adapters.files.paths import Format, Opened, opened, resolve, size_of
 from ringfence.adapters.files.tables import ParquetReader
 from ringfence.errors import InputError
+from ringfence.events.vocabulary import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from ringfence.adapters.files.readers import Piece, Reader
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
-    from ringfence.events.mapping import Mapping
     from ringfence.events.tokens import Tokenizer
+    from ringfence.events.vocabulary import Mapping
 
 _READERS: Final[dict[Format, type[Reader]]] = {
     "csv": CsvReader,
@@ -37,7 +40,8 @@ _READERS: Final[dict[Format, type[Reader]]] = {
 class SourceBatch:
     """Some rows of a source: events in order, labels of its label column when they are known, bad records.
 
-    `position` of `total` bytes of all sources have been read; `total` is None when one is standard input.
+    The mapping leaves `skipped` rows out on purpose. `position` of `total` bytes of all sources have been
+    read; `total` is None when one is standard input.
     """
 
     source: str
@@ -46,6 +50,7 @@ class SourceBatch:
     bad: list[BadRecord]
     position: int
     total: int | None
+    skipped: int = 0
 
 
 def read(
@@ -110,6 +115,9 @@ def read_original(
 ) -> SourceBatch:
     """A quarantined record read again, as when it first came as this row of its source, counted from 0."""
     fmt: Format = "ndjson" if original_format == "json" else "csv"
+    mapping = msgspec.structs.replace(
+        mapping, file=Layout(each=mapping.file.each)
+    )  # it has a header of its own
     source = Opened("quarantine", fmt, None, io.BytesIO(original), [])
     reader = _READERS[fmt](mapping, tokenizer, ingest_time_ms, 1, None, row)
     piece = next(iter(reader.pieces(source)))
@@ -117,4 +125,4 @@ def read_original(
 
 
 def _source_batch(source: str, piece: Piece, position: int, total: int | None) -> SourceBatch:
-    return SourceBatch(source, piece.events, piece.labels, piece.bad, position, total)
+    return SourceBatch(source, piece.events, piece.labels, piece.bad, position, total, piece.skipped)

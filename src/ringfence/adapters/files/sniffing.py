@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.files.csv_reader import split_header
-from ringfence.adapters.files.csv_rows import Header
+from ringfence.adapters.files.json_stream import json_lines
+from ringfence.adapters.files.layout import open_table
 from ringfence.adapters.files.paths import CutShortError, Format, Opened, opened, resolve
 from ringfence.adapters.files.tables import open_parquet
 from ringfence.errors import InputError
 from ringfence.events.binding import missing_columns
 from ringfence.events.mapping import SHIPPED, load_mapping
+from ringfence.events.paths import places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +55,9 @@ def _columns(source: Opened) -> list[str]:
     if source.format == "parquet":
         return list(open_parquet(source).schema_arrow.names)
     if source.format == "csv":
-        return Header.parse(split_header(source)[0], source.path).names
+        return open_table(source)[0].names
     try:
-        head = next(source.chunks(), b"")
+        head = next(json_lines(source), b"")
     except CutShortError as error:
         raise InputError(f"{source.path}: {error}: get a whole copy") from error
     if not head.strip():
@@ -64,7 +65,8 @@ def _columns(source: Opened) -> list[str]:
     names: dict[str, None] = {}
     for line in head.split(b"\n")[:_LOOKED_AT]:
         try:
-            names |= dict.fromkeys(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
+            item = msgspec.json.decode(line, type=dict[str, Any])
+            names |= dict.fromkeys([*item, *places(item)])
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
     if not names:

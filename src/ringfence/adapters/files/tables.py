@@ -29,12 +29,13 @@ class ParquetReader(Reader):
         file = open_parquet(source)
         size = source.read_bytes or _size(source)
         binding = self._bind(file.schema_arrow, source.path)
+        columns = file.schema_arrow.names if binding.needs_row_ids else binding.columns
         total = max(file.metadata.num_rows, 1)
         row = 0
         for group in range(file.num_row_groups):
             end = row + file.metadata.row_group(group).num_rows
             try:
-                for table in file.iter_batches(self._batch_rows, [group], binding.columns, use_threads=False):
+                for table in file.iter_batches(self._batch_rows, [group], columns, use_threads=False):
                     source.read_bytes = size * (row + table.num_rows) // total
                     yield self._piece(source.path, table, row, binding)
                     row += table.num_rows
@@ -46,13 +47,16 @@ class ParquetReader(Reader):
             row = end
 
     def _piece(self, path: str, table: pa.RecordBatch, row: int, binding: Binding) -> Piece:
-        mapped = binding.apply(table, self._row_numbers(table.num_rows))
+        ids = None
+        if binding.needs_row_ids:
+            ids = self._ids.of([self._original(table, at) for at in range(table.num_rows)])
+        mapped = binding.apply(table, self._row_numbers(table.num_rows), row_ids=ids)
         self.rows += table.num_rows
         bad = [
             self._bad(path, row + at + 1, mapped.faults[at], self._original(table, at))
             for at in sorted(mapped.faults)
         ]
-        return Piece(mapped.events, mapped.labels, bad)
+        return Piece(mapped.events, mapped.labels, bad, mapped.skipped)
 
     def _original(self, table: pa.RecordBatch, row: int) -> bytes:
         cells = {

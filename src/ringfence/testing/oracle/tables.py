@@ -11,7 +11,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ringfence.events.model import AMOUNT_SCALE, Kind, currency_exponent
+from ringfence.events.currencies import currency_exponent
+from ringfence.events.model import AMOUNT_SCALE, Kind
 from ringfence.features.spec import FeatureKind
 
 if TYPE_CHECKING:

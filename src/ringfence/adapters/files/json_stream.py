@@ -1,0 +1,150 @@
+"""JSON in any arrangement as lines: one array, objects over several lines, objects one after the other."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import numba
+import numpy as np
+
+from ringfence.adapters.files.paths import CutShortError
+from ringfence.events.decode import RECORD_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from ringfence.adapters.files.paths import Opened
+
+_LOOKED_AT: Final = RECORD_LIMIT
+_KEPT: Final = 17 * RECORD_LIMIT  # bytes of one value; what is longer is refused by its reader
+_ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
+_BACKSLASH, _QUOTE, _COMMA, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = b'\\",{}[]'
+_BASE, _INSIDE = 2, 3  # places in the state, after depth and text
+
+
+def json_lines(source: Opened, encoding: str = "utf-8") -> Iterator[bytes]:
+    """The source's bytes, with every value on a line of its own; `CutShortError` as from `Opened.chunks`."""
+    chunks = source.chunks(encoding)
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if _is_told(head):
+            break
+    rest = chain([head], chunks)
+    if _is_lines(head):
+        yield from rest
+    else:
+        yield from split_values(rest)
+
+
+def _is_told(head: bytes) -> bool:
+    """Whether the beginning is enough to tell the arrangement."""
+    text = head.lstrip()
+    if text[:1] == b"[" or len(head) > _LOOKED_AT:
+        return True
+    _, newline, after = text.partition(b"\n")
+    return bool(newline and after.strip())
+
+
+def _is_lines(head: bytes) -> bool:
+    text = head.lstrip()
+    if text[:1] == b"[":
+        return False
+    if text[:1] != b"{":
+        return True
+    first, _, after = text.partition(b"\n")
+    line = np.frombuffer(first, np.uint8)
+    state, spans = np.zeros(4, np.int64), np.zeros((len(line) + 1, 2), np.int64)
+    whole = _scan(line, state, spans)
+    if whole == 1 and not state[_INSIDE] and first.rstrip().endswith(b"}"):
+        return True
+    return whole == 0 and after.lstrip()[:1] == b"{"  # a broken line, and a good one after it
+
+
+def split_values(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Each value of the stream, or of its arrays, on a line of its own."""
+    state = np.zeros(4, np.int64)
+    waiting = b""
+    for chunk in chunks:
+        data = np.frombuffer(chunk, np.uint8)
+        spans = np.empty((len(data) // 2 + 2, 2), np.int64)
+        count = _scan(data, state, spans)
+        lines: list[bytes] = []
+        for start, stop in spans[:count].tolist():
+            value = waiting + chunk[:stop] if start < 0 else chunk[start:stop]
+            lines.append(value.translate(_ONE_LINE))
+            waiting = b""
+        if state[_INSIDE]:
+            start = int(spans[count, 0])
+            waiting = (waiting + chunk if start < 0 else chunk[start:])[:_KEPT]
+        if lines:
+            lines.append(b"")
+            yield b"\n".join(lines)
+    if state[_INSIDE]:
+        yield waiting.translate(_ONE_LINE) + b"\n"
+    if state[_BASE] and not state[_INSIDE]:
+        raise CutShortError("its JSON array does not end")
+
+
+@numba.njit(cache=True, nogil=True)
+def _scan(data: NDArray[np.uint8], state: NDArray[np.int64], spans: NDArray[np.int64]) -> int:
+    """Start and stop of each value that ends within the bytes, -1 for a start before them.
+
+    The row after the last holds the start of the value that is still open, if `state[_INSIDE]` says so.
+    """
+    depth, text, base, inside = state[0], state[1], state[2], state[3]
+    count, start = 0, -1
+    for at in range(len(data)):
+        byte = data[at]
+        within = text > 0
+        text = _next_text(text, byte)
+        if within:
+            continue
+        if depth == base and inside and _ends_word(byte):
+            spans[count, 0], spans[count, 1] = start, at
+            count, inside, start = count + 1, 0, -1
+        if depth == base and not inside:
+            if _is_between(byte):
+                continue
+            if byte == (_CLOSE_LIST if base else _OPEN_LIST):
+                base = 1 - base
+                depth = base
+                continue
+            inside, start = 1, at
+        turn = _turn(byte)
+        depth = max(depth + turn, base)
+        if turn < 0 and depth == base:
+            spans[count, 0], spans[count, 1] = start, at + 1
+            count, inside, start = count + 1, 0, -1
+    state[0], state[1], state[2], state[3] = depth, text, base, inside
+    spans[count, 0] = start
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _next_text(text: int, byte: int) -> int:
+    """0 outside of a text, 1 within one, 2 after a backslash in it."""
+    if text == 2:
+        return 1
+    if byte == _QUOTE:
+        return 1 - text
+    return 2 if text and byte == _BACKSLASH else text
+
+
+@numba.njit(cache=True, nogil=True)
+def _turn(byte: int) -> int:
+    return 1 if byte in (_OPEN, _OPEN_LIST) else -1 if byte in (_CLOSE, _CLOSE_LIST) else 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_between(byte: int) -> bool:
+    return byte in (32, 9, 10, 13, _COMMA)
+
+
+@numba.njit(cache=True, nogil=True)
+def _ends_word(byte: int) -> bool:
+    """Whether a number, a word or a text ends before it."""
+    return byte in (32, 9, 10, 13, _COMMA, _CLOSE_LIST, _OPEN, _OPEN_LIST)

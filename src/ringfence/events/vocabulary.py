@@ -1,0 +1,214 @@
+"""What a mapping can say: the tables and keys of its TOML, as structs."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
+from ringfence.events.paths import steps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+KINDS: Final = {kind.name.lower(): kind for kind in Kind if kind is not Kind.ACTIVATION}
+_MADE: Final = frozenset({"kind", "ingest_time_ms", "amount_minor", "card_last4"})
+TIMES: Final = {
+    "event_time": "event_time_ms",
+    "effective_at": "effective_at_ms",
+    "expires_at": "expires_at_ms",
+}
+"""Fields that are times, with their columns."""
+
+FIELDS: Final = (
+    *(name for name in EVENT_SCHEMA.names if name not in _MADE and name not in TIMES.values()),
+    *TIMES,
+    "amount",
+    "card_number",
+)
+"""Field names that a mapping may fill."""
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One column of several that are joined."""
+
+    column: str
+    pad: int = 0  # zeros to the left up to this many characters: 93207 is 09:32:07
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where one field's values come from, and what has to be done to them."""
+
+    column: str | None = None  # of JSON, a key or a path: a.b[0].c
+    constant: str | float | bool | None = None
+    field: str | None = None  # the value of another field of this record
+    first: list[str] = []  # the first of these columns that holds a value
+    join: list[Part | str] = []  # these columns, one after the other; nothing where one holds nothing
+    separator: str | None = None  # between them: "|" unless said, a blank in times
+    credit: str | None = None  # an amount in two columns: credit less debit
+    debit: str | None = None
+    row_id: bool = False  # an id told from the row's content, where the column is missing
+    row_number: bool = False  # the running number of the row, where the column is missing
+    optional: bool = False  # a source without the column is fine
+    null_values: list[str] = []  # texts that say nothing, beside the mapping's
+    values: dict[str, str] = {}  # what the source's words mean
+    otherwise: Literal["keep", "null", "refuse"] = "keep"  # with a value that is none of these
+    strip_prefix: str = ""
+    strip_suffix: str = ""
+    pad: int = 0  # zeros to the left up to this many characters
+    prefix: str = ""
+    card: bool = False  # the column holds card numbers, and the field is told from their tokens
+    unit: Literal["major", "minor"] = "major"
+    digits: dict[str, int] = {}  # minor digits by currency, where the source's are not those of ISO 4217
+    scale: Literal[1, 10, 100, 1000, 10_000, 100_000, 1_000_000] = 1  # amounts in thousands, say
+    decimal: Literal[".", ","] = "."  # of amounts as text
+    thousands: Literal["", ",", ".", " ", "'"] | None = None  # what may part the thousands
+    sign: Literal["positive", "negative", "any"] = "positive"  # how payments are written
+    other_sign: Literal["refuse", "skip"] = "refuse"  # what becomes of rows of the other sign
+    extract: Literal["currency"] | None = None  # the currency within an amount
+    format: str = "iso"  # of times, see `times.to_ms`
+    zone: str = "UTC"  # of times that name none
+    zone_column: str | None = None  # each row's own
+    repeated_hour: Literal["earlier", "later", "order"] = "earlier"
+    year: Literal["received"] | int | None = None  # of times without one
+    offset_s: int = 0  # added to a time
+    type: Literal["text", "number", "boolean"] | None = None  # of an attribute; as in the source unless said
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that it reads."""
+        single = (self.column, self.credit, self.debit, self.zone_column)
+        parts = (part if isinstance(part, str) else part.column for part in self.join)
+        return tuple(name for name in (*single, *self.first, *parts) if name is not None)
+
+    def lacks(self, names: Collection[str]) -> list[str]:
+        """Columns that it cannot do without and that are not among these."""
+        if self.optional or self.row_id or self.row_number:
+            return []
+        if self.first:
+            return [] if any(name in names for name in self.first) else self.first[:1]
+        return [name for name in self.columns if name not in names]
+
+    def there(self, names: Collection[str]) -> bool:
+        """Whether a source with these columns gives it values."""
+        if self.row_id or self.row_number:
+            return True
+        if self.first:
+            return any(name in names for name in self.first)
+        return all(name in names for name in self.columns)
+
+
+class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A column that says which transactions were fraud, and how long after the payment that became known.
+
+    Only the reports of fraud become events, as in life: a payment of which nothing was heard after the delay
+    was good. `fraud` names the values that mean fraud where they are no truth values, such as "chargeback".
+    With `good` those rows become events too, and `unknown` names values that say nothing.
+    """
+
+    column: str
+    delay: str = "7d"
+    fraud: list[str] = []
+    good: list[str] = []
+    unknown: list[str] = []
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One kind of event that the rows of a source become."""
+
+    kind: Literal["transaction", "label", "profile", "list_entry", "flag"] = "transaction"
+    when: list[str] = []  # applies to sources that have all these columns
+    unless: list[str] = []  # and none of these
+    only: dict[str, str | list[str]] = {}  # of such sources, to rows with one of these values
+    fields: dict[str, Source | str] = {}
+    attributes: Literal["*", "attributes.*"] | list[str] | dict[str, Source | str] = []
+    label: Label | None = None
+
+    def fits(self, names: Collection[str]) -> bool:
+        """Whether a source with these columns has such records."""
+        return all(name in names for name in self.when) and not any(name in names for name in self.unless)
+
+    def sources(self) -> dict[str, Source]:
+        """Each field's source; a bare text is a column's name."""
+        return {name: _source(item) for name, item in self.fields.items()}
+
+    def attribute_sources(self, names: Iterable[str]) -> dict[str, Source]:
+        """Each attribute's source, given the columns of the source."""
+        if isinstance(self.attributes, dict):
+            return {name: _source(item) for name, item in self.attributes.items()}
+        if isinstance(self.attributes, list):
+            return {name: Source(column=name) for name in self.attributes}
+        if self.attributes == "attributes.*":
+            return {name: Source(column=name) for name in names if name.startswith(ATTRIBUTE_PREFIX)}
+        used = {column for source in self.sources().values() for column in source.columns} | (
+            {self.label.column} if self.label else set()
+        )
+        return {name: Source(column=name) for name in names if name not in used}
+
+    @property
+    def columns(self) -> dict[str, None]:
+        """All columns that it names, in order."""
+        sources = (*self.sources().values(), *self.attribute_sources(()).values())
+        named = [column for source in sources for column in source.columns]
+        named += [*self.when, *self.unless, *self.only, *([self.label.column] if self.label else [])]
+        return dict.fromkeys(named)
+
+
+class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the records stand in a file."""
+
+    encoding: str = "utf-8"
+    delimiter: str = ""  # what parts the names of the header, unless said
+    skip_lines: int = 0  # before the header
+    header_starts: str = ""  # the header is the first line that begins so
+    columns: list[str] = []  # their names, for a file without a header
+    trailers: list[str] = []  # lines that are no records, as shell patterns
+    each: str = ""  # of JSON: a list of which every element is a record
+
+
+class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Named rules that turn the rows of a source into events."""
+
+    name: str
+    records: list[Record]
+    title: str = ""
+    about: str = ""
+    file: Layout = Layout()
+    null_values: list[str] = []  # texts that say nothing, in every field
+    zone_names: dict[str, str] = {}  # what the source calls its time zones
+    skip: dict[str, str | list[str]] = {}  # rows with these values are no records
+
+    @property
+    def card_columns(self) -> frozenset[str]:
+        """Columns that hold card numbers, of a path its last key, too: they never leave except as tokens."""
+        named = {
+            column
+            for record in self.records
+            for name, source in record.sources().items()
+            for column in source.columns
+            if source.card or name == "card_number"
+        }
+        return frozenset(named | {str(steps(column)[-1]) for column in named if steps(column)})
+
+    @property
+    def columns(self) -> dict[str, None]:
+        """All columns that it names, in order."""
+        named = [column for record in self.records for column in record.columns]
+        return dict.fromkeys([*named, *self.skip])
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Words that suggest the nearest known name, empty when none is near.
+
+    >>> nearest("amout", ["amount", "currency"])
+    ' (did you mean amount?)'
+    """
+    lowered = {item.lower(): item for item in known}
+    close = difflib.get_close_matches(name.lower(), lowered, 1, 0.6)
+    return f" (did you mean {lowered[close[0]]}?)" if close else ""
+
+
+def _source(item: Source | str) -> Source:
+    return Source(column=item) if isinstance(item, str) else item
