@@ -136,9 +136,7 @@ def currency_within(values: Any) -> Any:
 def hint(source: Source) -> str:
     """What might mend amounts that cannot be read: how thousands or decimals are parted."""
     if source.decimal == "." and not source.thousands:
-        return (
-            ': where commas part thousands, say thousands = "," in the mapping, before cents decimal = ","'
-        )
+        return ': where commas part thousands, say thousands = "," in the mapping, before cents decimal = ","'
     return ""
 
 
