@@ -160,9 +160,10 @@ MEANINGS = {
     Reason.UNPARSABLE_AMOUNT: "has an amount that is no number, or has more digits than its currency",
     Reason.NEGATIVE_AMOUNT: "has an amount below zero",
     Reason.ABSURD_AMOUNT: "has an amount above 10^13 major units",
-    Reason.UNKNOWN_CURRENCY: "has a currency that is no ISO 4217 code",
+    Reason.UNKNOWN_CURRENCY: "has a currency that is no ISO 4217 code, or was none at the time of the event",
     Reason.OUT_OF_RANGE: "has a position off the globe, or an infinite number",
     Reason.TOO_LARGE: "has a text of more than 4 KiB, more than 512 attributes, or more than 1 MiB",
+    Reason.TRAILER: "is a line of totals or a footer, not a record: name such lines under `file.trailers`",
     Reason.CONFLICT: "has the id of another event and differs from it",
     Reason.CARD_NUMBER: "has something else where a card number belongs, or a card number where none belongs",
 }
