@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.access.authoriser import BusyError
 from ringfence.access.principal import Role
 from ringfence.api.bodies import ClientGoneError, header
 from ringfence.api.hot import decide
-from ringfence.api.problems import TYPE, Refusal
+from ringfence.api.problems import TYPE, Refusal, unavailable
 
 if TYPE_CHECKING:
     from ringfence.access.principal import Principal
@@ -144,9 +145,12 @@ class Front:
         if authoriser.is_open:
             return authoriser.remembered(None)
         headers = scope["headers"]
-        return await authoriser.find(
-            _credential(header(headers, b"authorization"), header(headers, b"x-api-key"))
-        )
+        try:
+            return await authoriser.find(
+                _credential(header(headers, b"authorization"), header(headers, b"x-api-key"))
+            )
+        except BusyError as error:
+            raise unavailable(str(error)) from error
 
     async def _refuse(self, send: Any, refusal: Refusal) -> int:
         self.count_refusal(refusal)

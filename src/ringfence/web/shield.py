@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from ringfence.access.authoriser import BusyError
 from ringfence.api.bodies import read_body
 from ringfence.api.problems import Refusal
 from ringfence.web.sessions import COOKIE, LONGEST_SECONDS, Session
@@ -64,7 +65,11 @@ class Shield:
         fresh = session is None
         if session is None:
             session = self._sessions.begin() if _wants_session(scope) else Session("", None, 0, 0)
-        visit = scope["ringfence.visit"] = await self._visit(session)
+        try:
+            visit = scope["ringfence.visit"] = await self._visit(session)
+        except BusyError as error:
+            await PlainTextResponse(str(error), 503, {"retry-after": "2"})(scope, receive, send)
+            return
         scope["ringfence.caller"] = visit.caller
 
         async def guarded(message: Any) -> None:

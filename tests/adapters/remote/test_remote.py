@@ -1,5 +1,6 @@
 """A model that answers elsewhere: over a real socket, with every way of not answering."""
 
+import gzip
 import json
 import threading
 import time
@@ -217,6 +218,15 @@ def test_retries_do_not_double_the_load_of_an_endpoint_that_always_fails(remote)
         b'{"model": "x", "probabilities": [1.5]}',
         b'{"model": "x", "probabilities": [null]}',
         b'{"model": "x", "probabilities": ["0.5"]}',
+        b'{"model": "x", "probabilities": [true]}',
+        b'{"model": "x", "probabilities": [NaN]}',
+        b'{"model": "x", "probabilities": [1e999]}',
+        b'{"model": "x", "probabilities": [-0.1]}',
+        b'{"model": "x", "probabilities": [%b]}' % (b"9" * 5000),
+        b'{"model": "x", "probabilities": []}',
+        b'{"model": "x", "probabilities": 0.5}',
+        b'{"model": 7, "probabilities": [0.5]}',
+        b'{"model": "x", "probabilities": [0.5], "more": %b}' % (b"[" * 50_000),
     ],
 )
 def test_an_answer_that_is_none_never_becomes_a_score(remote, answer):
@@ -234,3 +244,87 @@ def test_nobody_at_the_address_is_an_error_of_ours_without_the_key(remote):
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(remote, url):
     with pytest.raises(ScorerError, match="names no endpoint"):
         remote(url)
+
+
+class Headed(Script):
+    """Answers with the head and body of the server's script, whatever they are."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.asked.append((self.path, self.headers["accept-encoding"]))
+        self.wfile.write(self.server.head)
+        try:
+            for piece in self.server.body:
+                self.wfile.write(piece)
+                self.server.sent += len(piece)
+        except OSError:
+            pass
+        self.close_connection = True
+
+
+@contextmanager
+def headed(head, body):
+    with scripted(GOOD) as (server, url):
+        server.RequestHandlerClass = Headed
+        server.head, server.body, server.asked, server.sent = head, body, [], 0
+        yield server, url
+
+
+SMALL = b'{"model": "x", "probabilities": [0.5]}'
+
+
+def test_a_compressed_answer_is_not_asked_for_and_not_unfolded(remote):
+    """1.5 MB of it took 5 GB."""
+    packed = gzip.compress(b'{"model": "x", "probabilities": [0.5], "more": "' + b"x" * (64 << 20) + b'"}')
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
+    with headed(head, [packed]) as (server, url), pytest.raises(ScorerError, match="compressed"):
+        remote(url).score(ROWS[:1])
+    assert server.asked == [("/invocations", "identity")]
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_an_answer_without_end_is_left_when_it_is_longer_than_any_can_be(remote, chunked):
+    piece = b" " * 10_000
+    head = b"HTTP/1.1 200 OK\r\n" + (b"transfer-encoding: chunked\r\n\r\n" if chunked else b"\r\n")
+    body = (b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece for _ in range(100_000))
+    with headed(head, body) as (server, url), pytest.raises(ScorerError, match="more than 65,536 bytes"):
+        remote(url, deadline_ms=60_000).score(ROWS[:1])
+    assert server.sent < 100_000 * len(piece)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_nobody_is_sent_elsewhere(remote, status):
+    with scripted(GOOD) as (other, elsewhere):
+        head = b"HTTP/1.1 %d Moved\r\nlocation: %b\r\ncontent-length: 0\r\n\r\n" % (
+            status,
+            elsewhere.encode(),
+        )
+        with headed(head, []) as (_, url), pytest.raises(ScorerError, match=f"status {status}"):
+            remote(url).score(ROWS[:1])
+        assert other.seen == []
+
+
+def test_heads_that_drip_end_at_the_deadline_and_block_nobody_who_comes_next(remote):
+    """More of them than there are connections: each was a thread that waited for good."""
+    gave_up = threading.Event()
+
+    def drip():
+        for _ in range(1200):
+            if gave_up.wait(0.05):
+                return
+            yield b"x"
+
+    with headed(b"HTTP/1.1 200 OK\r\nx: ", drip()) as (server, url):
+        model = remote(url, deadline_ms=150, tries=1, most_failures=100)
+        for _ in range(6):
+            server.body = drip()
+            with pytest.raises(ScorerError, match=r"too late|did not answer"):
+                model.score(ROWS[:1])
+        gave_up.set()
+        server.head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(SMALL)
+        server.body = [SMALL]
+        assert remote(url).score(ROWS[:1]).tolist() == [0.5]
+        model.endpoint = msgspec.structs.replace(model.endpoint, deadline_ms=30_000)
+        assert model.score(ROWS[:1]).tolist() == [0.5]

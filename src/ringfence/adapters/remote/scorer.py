@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Final
 
 import httpx
@@ -13,6 +14,7 @@ from msgspec import Meta
 
 from ringfence.adapters.remote.guards import CircuitBreaker, RetryBudget
 from ringfence.errors import ScorerError
+from ringfence.fetching import PLAIN, AnswerError, ask
 from ringfence.scoring.local import Described
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 512
 """Rows of one call: each has the deadline to itself."""
+
+_MOST_BYTES: Final = 64 << 10
+"""Of an answer: 512 probabilities take a sixth of it."""
 
 _TRIED_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 
@@ -65,17 +70,27 @@ class RemoteModel(Described):
             self.endpoint = msgspec.convert(manifest.parameters, Endpoint)
         except msgspec.ValidationError as error:
             raise ScorerError(f"model {digest} names no endpoint: {error}") from error
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(headers=headers, limits=httpx.Limits(max_keepalive_connections=4))
-        self._threads = ThreadPoolExecutor(4, "ringfence-remote")
+        headers = PLAIN | {"content-type": "application/json"}
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        limits = httpx.Limits(max_connections=4, max_keepalive_connections=4)
+        self._http = httpx.AsyncClient(headers=headers, limits=limits, timeout=None)  # noqa: S113 (see _post)
+        # A loop of its own: what is late is cancelled, whatever it waits for, and its connection closed.
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ringfence-remote", daemon=True)
+        self._thread.start()
         self._clock = clock
         self._budget = RetryBudget()
         self._breaker = CircuitBreaker(self.endpoint.most_failures, self.endpoint.rest_ms / 1000)
 
     def close(self) -> None:
-        """Hang up."""
-        self._threads.shutdown(cancel_futures=True)
-        self._http.close()
+        """Hang up. Closing twice is allowed."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._http.aclose(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def score(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Scorer.score`: within the deadline for each `CHUNK` rows, or `ScorerError`."""
@@ -106,27 +121,31 @@ class RemoteModel(Described):
             left = until - self._clock()
             if left <= 0:
                 raise ScorerError(f"{self.endpoint.url} did not answer within {self.endpoint.deadline_ms} ms")
-            # A thread of its own: the client's time-outs are for each read, the deadline is for all of it.
-            answer = self._threads.submit(self._post, body, left)
+            answer = asyncio.run_coroutine_threadsafe(self._post(body, left), self._loop)
             try:
-                return self._checked(answer.result(left), count)
+                return self._checked(*answer.result(), count)
+            except AnswerError as error:
+                raise ScorerError(f"{self.endpoint.url} gives no score: {error}") from error
             except (TimeoutError, httpx.HTTPError, _AgainError) as error:
                 if tries <= 0 or not self._budget.take():
                     what = type(error).__name__ if isinstance(error, httpx.HTTPError) else str(error)
                     raise ScorerError(f"{self.endpoint.url} gives no score: {what or 'too late'}") from error
 
-    def _post(self, body: bytes, seconds: float) -> httpx.Response:
-        headers = {"content-type": "application/json"}
-        return self._http.post(self.endpoint.url, content=body, headers=headers, timeout=seconds)
+    async def _post(self, body: bytes, seconds: float) -> tuple[int, bytes]:
+        """Status and body; `TimeoutError` once the whole of it takes too long."""
+        async with asyncio.timeout(seconds):
+            return await ask(
+                self._http, self._http.build_request("POST", self.endpoint.url, content=body), _MOST_BYTES
+            )
 
-    def _checked(self, answer: httpx.Response, count: int) -> NDArray[np.float64]:
-        if answer.status_code in _TRIED_AGAIN:
-            raise _AgainError(f"status {answer.status_code}")
-        if answer.status_code != httpx.codes.OK:
-            raise ScorerError(f"{self.endpoint.url} answers with status {answer.status_code}")
+    def _checked(self, status: int, answer: bytes, count: int) -> NDArray[np.float64]:
+        if status in _TRIED_AGAIN:
+            raise _AgainError(f"status {status}")
+        if status != httpx.codes.OK:
+            raise ScorerError(f"{self.endpoint.url} answers with status {status}")
         try:
-            said = msgspec.json.decode(answer.content, type=_Answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            said = msgspec.json.decode(answer, type=_Answer)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ScorerError(f"{self.endpoint.url} does not answer as a model service does") from error
         if self.endpoint.serves and said.model != self.endpoint.serves:
             raise ScorerError(
