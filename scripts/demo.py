@@ -162,6 +162,9 @@ class Teacher:
         (known,) = httpx.get(f"{self.url}/v1/models").json()["models"]
         wanted = {"note": "the demo's first model"}
         answer = httpx.post(f"{self.url}/v1/models/{known['version']}/promotion", json=wanted, timeout=30)
+        if answer.status_code == httpx.codes.CONFLICT:  # too little was learned: the rules do better alone
+            tell(self.begin, f"{answer.json()['detail']} ({self.url}/models)")
+            return
         answer.raise_for_status()
         metrics = json.loads(Path("model/manifest.json").read_text())["metrics"]
         reached = metrics["average_precision"]["value"]

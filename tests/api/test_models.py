@@ -10,7 +10,7 @@ from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
 from ringfence.deployed import model_registry
-from ringfence.scoring.manifest import FOREST, Bands
+from ringfence.scoring.manifest import FOREST, Appraisal, Bands
 
 from .conftest import payment
 
@@ -21,10 +21,10 @@ HALF = Bands(review_at=0.5)
 def kept(tmp_path):
     """kept(seed): a small model in the data folder's registry; its version."""
 
-    def one(seed, bands=HALF):
+    def one(seed, bands=HALF, **more):
         folder = tmp_path / f"model-{seed}"
         arrays = artifacts.grow(3, seed, spread=20.0)
-        version = artifacts.make(folder, arrays=arrays, name=f"m{seed}", bands=bands)
+        version = artifacts.make(folder, arrays=arrays, name=f"m{seed}", bands=bands, **more)
         model_registry(tmp_path / "data").add(read_folder(folder))
         return version
 
@@ -179,3 +179,24 @@ def test_the_answer_says_in_words_why_the_model_looked_up(api, kept):
     assert all(text.endswith(" payments of this card in 1 hour") for text in counted)
     assert all(one["customer"] for one in reasons)
     assert again == paid[0]
+
+
+def test_a_model_that_its_training_advises_against_needs_force(api, kept):
+    version = kept(1, appraisal=Appraisal(problems=("it is no better than chance",)))
+
+    async def talk(client):
+        told = []
+        for body in ({}, {"role": "rollout", "share": 0.5}, {"role": "challenger"}, {"force": True}):
+            path, given = promotion(version, **body)
+            told.append(await client.post(path, **given))
+        return told, (await client.get("/v1/models")).json()
+
+    (refused, shared, heard, forced), states = api(talk)
+    for one in (refused, shared):
+        assert one.status_code == 409
+        assert one.json()["code"] == "unsound_model"
+        assert "no better than chance" in one.json()["detail"]
+    assert heard.status_code == forced.status_code == 200
+    [state] = states["models"]
+    assert state["problems"] == ["it is no better than chance"]
+    assert state["role"] == "champion"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests import artifacts
 
-from ringfence.scoring.manifest import FOREST, Bands, Metric
+from ringfence.scoring.manifest import FOREST, Appraisal, Bands, Metric
 
 from .conftest import payment, write_ndjson
 
@@ -171,3 +171,21 @@ def test_decisions_made_without_a_remote_model_say_so(ringfence, made, payments)
 
 def project_model(version):
     return Path("ringfence-data") / "models" / version
+
+
+def test_a_model_no_better_than_chance_is_put_in_force_by_force_only(ringfence, made, payments):
+    poor = Appraisal(problems=("it is no better than chance (AUC 0.510)",), warnings=("few frauds",))
+    folder, _ = made(1, "poor", appraisal=poor)
+    ringfence("models", "import", folder)
+    assert "NOT WORTH PROMOTING: it is no better than chance" in ringfence("models", "show", "poor").out
+    for more in ((), ("--share", "0.1")):
+        ended = ringfence("models", "promote", "poor", *more)
+        assert ended.code == 2
+        assert "no better than chance" in ended.err
+        assert "--force" in ended.err
+    assert ringfence("run", payments, "--model", folder).code == 2
+    assert [one["role"] for one in ringfence("models", "list", "--json").json] == [None]
+    assert ringfence("models", "promote", "poor", "--challenger").code == 0
+    assert ringfence("models", "promote", "poor", "--force").code == 0
+    assert [one["role"] for one in ringfence("models", "list", "--json").json] == ["champion"]
+    assert ringfence("run", payments, "--model", folder).code == 0

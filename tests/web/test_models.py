@@ -89,7 +89,7 @@ def test_a_model_is_put_in_force_challenged_compared_and_rolled_back(modelled, w
     page.get_by_role("button", name="Put in force").click()
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.small}")
-    page.get_by_role("button", name="Let it speak in the shadow").click()
+    page.get_by_role("button", name="Run in shadow").click()
     expect(page.locator(".head .badge")).to_have_text("challenger")
     pay(modelled, 12, "heard")
     page.goto(f"{modelled.url}/models")

@@ -22,6 +22,7 @@ _STATES: Final = {
             "created_at": "2025-01-31T06:00:00Z",
             "role": "champion",
             "retired": False,
+            "problems": [],
         }
     ],
 }

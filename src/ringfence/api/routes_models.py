@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.adapters.artifacts import Signed
+from ringfence.adapters.artifacts import Signed, UnsoundError
 from ringfence.api.asked import body_of, who_asks
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
@@ -26,7 +26,10 @@ router = APIRouter(tags=["models"])
 
 
 class ModelState(msgspec.Struct, frozen=True):
-    """A model that the store keeps, and what it is to the decisions that are made now."""
+    """A model that the store keeps, and what it is to the decisions that are made now.
+
+    With `problems` it is put in force only by force: its training found it no better than chance, say.
+    """
 
     version: str
     name: str
@@ -34,6 +37,7 @@ class ModelState(msgspec.Struct, frozen=True):
     created_at: str
     role: str | None
     retired: bool
+    problems: list[str] = []
 
 
 class ModelStates(msgspec.Struct, frozen=True):
@@ -44,12 +48,16 @@ class ModelStates(msgspec.Struct, frozen=True):
 
 
 class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model is to be. A rollout needs a share, of entities `by`."""
+    """What a model is to be. A rollout needs a share, of entities `by`.
+
+    `force` puts a model in force even where its training advises against it.
+    """
 
     role: Literal["champion", "challenger", "rollout"] = "champion"
     share: float | None = None
     by: str | None = None
     note: str = ""
+    force: bool = False
 
 
 class Retirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,9 +82,10 @@ async def promote(request: Request, version: str) -> Response:
 
     def change(desk: ModelDesk, signed: Signed) -> Deployment:
         if wanted.share is not None:
-            return desk.roll_out(version, wanted.share, wanted.by, signed)
-        act = desk.promote if wanted.role == "champion" else desk.challenge
-        return act(version, signed)
+            return desk.roll_out(version, wanted.share, wanted.by, signed, force=wanted.force)
+        if wanted.role == "champion":
+            return desk.promote(version, signed, force=wanted.force)
+        return desk.challenge(version, signed)
 
     return await _changed(request, version, wanted.note, change)
 
@@ -100,6 +109,8 @@ async def _changed(
     async with server.changing_models:
         try:
             await asyncio.to_thread(change, desk, signed)
+        except UnsoundError as error:
+            raise Refusal(409, "unsound_model", f"{error}; here, send force") from error
         except InputError as error:
             raise Refusal(409, "conflict", str(error)) from error
         except ScorerError as error:
@@ -114,7 +125,15 @@ def _states(desk: ModelDesk) -> ModelStates:
     return ModelStates(
         deployment.digest,
         [
-            ModelState(digest, one.name, one.algorithm, one.created_at, parts.get(digest), digest in retired)
+            ModelState(
+                digest,
+                one.name,
+                one.algorithm,
+                one.created_at,
+                parts.get(digest),
+                digest in retired,
+                list(one.appraisal.problems),
+            )
             for digest, one in manifests.items()
         ],
     )

@@ -51,7 +51,7 @@ def compare_on_log(one: Artifact, other: Artifact, data: Path | None, *, json: b
     rows = [(name, *(_figure(measured[who][name]) for who in names), _figure(gain[name])) for name in gain]
     columns = [*names, "difference"]
     screen.show_table(["metric", *columns], rows, columns)
-    sure = [name for name, metric in gain.items() if _is_sure(metric)]
+    sure = [n for n, metric in gain.items() if _is_sure(metric) and not n.startswith("share_")]
     screen.show(f"Beyond chance: {', '.join(sure) or 'nothing'}")
 
 

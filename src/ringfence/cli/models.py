@@ -99,6 +99,10 @@ def show(
     bands = msgspec.structs.asdict(manifest.bands)
     screen.show(", ".join(f"{name} {'never' if at is None else f'{at:.4g}'}" for name, at in bands.items()))
     screen.show(f"{len(manifest.inputs)} inputs: {', '.join(manifest.inputs)}")
+    for problem in manifest.appraisal.problems:
+        screen.show(f"NOT WORTH PROMOTING: {problem}", "bold red")
+    for warning in manifest.appraisal.warnings:
+        screen.show(f"Warning: {warning}", "yellow")
     for note in manifest.notes:
         screen.show(f"Note: {note}")
     rows = [(name, _figure(metric)) for name, metric in manifest.metrics.items()]
@@ -221,6 +225,9 @@ def promote(
     by: Annotated[
         str | None, typer.Option(help="Whose share: customer, card, ... [default: customer]")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote it even where its training advises against it.")
+    ] = False,
     note: Note = "",
     data: options.Data = None,
     registry: Registry = None,
@@ -231,8 +238,9 @@ def promote(
 ) -> None:
     """Put a model in force as the champion, in the shadow, or for a share; it decides from the next event on.
 
-    From another --registry it is copied into the data folder first. With --url a running server does it,
-    without losing a request.
+    A model that its training found no better than chance, than a copy trained on shuffled labels
+    or than the rules is refused without --force; as a challenger it may speak. From another --registry it is
+    copied into the data folder first. With --url a running server does it, without losing a request.
 
     Example: ringfence models promote cards --share 0.1
     """
@@ -242,7 +250,7 @@ def promote(
     model_registry(options.folder(data)).add(artifact)
     if url is not None:
         role = "challenger" if challenger else "champion" if share is None else "rollout"
-        body = {"role": role, "share": share, "by": by, "note": note}
+        body = {"role": role, "share": share, "by": by, "note": note, "force": force}
         ask(url, key, f"/v1/models/{artifact.digest}/promotion", body)
     else:
 
@@ -250,9 +258,9 @@ def promote(
             if challenger:
                 desk.challenge(artifact.digest, signed)
             elif share is not None:
-                desk.roll_out(artifact.digest, share, by, signed)
+                desk.roll_out(artifact.digest, share, by, signed, force=force)
             else:
-                desk.promote(artifact.digest, signed)
+                desk.promote(artifact.digest, signed, force=force)
 
         _change(data, features, rules, note, change)
     screen.say(f"{artifact.manifest.name} {artifact.digest} is in force from the next event on.")

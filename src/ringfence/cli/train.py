@@ -9,23 +9,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 import typer
 
 from ringfence.cli import options, screen
 from ringfence.cli.histories import Wanted, take_in
 from ringfence.errors import InputError
 from ringfence.features.spec import FeatureSpec, parse_duration_ms
+from ringfence.learning.appraise import appraise
 from ringfence.learning.artifact import Origin, artifact_files, write_artifact
 from ringfence.learning.dataset import dataset
-from ringfence.learning.evaluate import compared, figures
+from ringfence.learning.evaluate import compared, figures, taken_by
+from ringfence.learning.money import CAPS, Caps
 from ringfence.learning.report import report
 from ringfence.learning.train import Plan
 from ringfence.learning.train import train as train_model
 from ringfence.scoring.manifest import Costs
+from ringfence.scoring.words import percent
 
 if TYPE_CHECKING:
     from ringfence.learning.train import Trained
-    from ringfence.scoring.manifest import Metric
+    from ringfence.scoring.manifest import Appraisal, Metric
 
 _NEEDED = ("lightgbm", "sklearn", "optuna", "onnx")
 _SHOWN = (
@@ -33,9 +37,12 @@ _SHOWN = (
     "auc",
     "card_precision_100",
     "recall_at_fpr_0.001",
+    "recall_at_fpr_0.01",
     "value_detected_at_bands",
     "precision_at_bands",
     "alerts_per_day",
+    "share_challenged",
+    "precision_of_challenges",
     "expected_cost_per_payment",
 )
 
@@ -90,6 +97,15 @@ def train(
     max_alerts_per_day: Annotated[
         float | None, typer.Option(help="Most payments reviewed or declined a day.", min=0)
     ] = None,
+    max_challenge_share: Annotated[
+        float, typer.Option(help="Largest share of payments to challenge.", min=0, max=1)
+    ] = CAPS.challenge,
+    max_review_share: Annotated[
+        float, typer.Option(help="Largest share of payments to review.", min=0, max=1)
+    ] = CAPS.review,
+    max_decline_share: Annotated[
+        float, typer.Option(help="Largest share of payments to decline.", min=0, max=1)
+    ] = CAPS.decline,
     drop_known_victims: Annotated[
         bool,
         typer.Option(
@@ -109,8 +125,10 @@ def train(
     """Train a model: features as they were at each payment, labels as they were known when the test begins.
 
     Takes the log of a data folder, with the features that were stored with the decisions, or files with a
-    mapping. The past is learned from, later windows choose parameters, calibration and outcome bands by
-    money, and the last part tests. Writes a folder with the model as ONNX, a manifest and a report.
+    mapping. The past is learned from, later windows choose parameters, calibration and thresholds by cost,
+    within the largest shares, and the last part tests. Writes a folder with the model as ONNX, a manifest and
+    a report. A model that is no better than chance, than a copy trained on shuffled labels or than the rules
+    is written too, but says so, and is not promoted without --force.
 
     Example: ringfence train payments.parquet --mapping handbook --out models/first
     """
@@ -126,6 +144,7 @@ def train(
         search_seconds,
         Costs(review=review_cost, insult=insult_cost, challenge=challenge_cost),
         max_alerts_per_day,
+        Caps(max_challenge_share, max_review_share, max_decline_share),
         drop_known_victims,
         seed,
         quick,
@@ -140,15 +159,16 @@ def train(
         tell(1000, 1000, "testing")
         contestants = compared(table, trained)
         measured = figures(table, trained.test, contestants, plan.costs)
+        thought = appraise(table, trained, contestants, measured)
         origin = Origin(name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", _command(), spec)
-        page = report(trained, table, origin, contestants, measured)
+        page = report(trained, table, origin, contestants, measured, thought)
         others = {who: one for who, one in measured.items() if who != "model"}
         digest = write_artifact(
-            folder, artifact_files(trained, table, origin, measured["model"], others, page)
+            folder, artifact_files(trained, table, origin, measured["model"], others, page, thought)
         )
     if write_features is not None:
         write_features.write_text(features_file(spec), "utf-8")
-    _show(trained, measured, folder, digest, json=json)
+    _show(trained, measured, thought, folder, digest, json=json)
 
 
 def features_file(spec: FeatureSpec) -> str:
@@ -174,7 +194,13 @@ def _command() -> str:
 
 
 def _show(
-    trained: Trained, measured: dict[str, dict[str, Metric]], folder: Path, digest: str, *, json: bool
+    trained: Trained,
+    measured: dict[str, dict[str, Metric]],
+    thought: Appraisal,
+    folder: Path,
+    digest: str,
+    *,
+    json: bool,
 ) -> None:
     if json:
         screen.show_json(
@@ -183,24 +209,36 @@ def _show(
                 "folder": str(folder),
                 "metrics": measured,
                 "bands": trained.chosen.bands,
+                "appraisal": {"sound": thought.is_sound, **msgspec.to_builtins(thought)},
                 "notes": trained.notes,
                 "inputs": len(trained.inputs),
             }
         )
         return
     screen.show(f"Model {digest} with {len(trained.inputs)} inputs written to {folder}", "bold")
+    for problem in thought.problems:
+        screen.show(f"NOT WORTH PROMOTING: {problem}", "bold red")
+    for warning in thought.warnings:
+        screen.show(f"Warning: {warning}", "yellow")
     for note in trained.notes:
         screen.show(f"Note: {note}")
     screen.show()
     show_figures(measured)
     screen.show()
-    bands = trained.chosen.bands
-    for outcome, at in (
-        ("decline", bands.decline_at),
-        ("review", bands.review_at),
-        ("challenge", bands.challenge_at),
-    ):
-        screen.show(f"{outcome} {'never' if at is None else f'from a score of {at:.4f}'}")
+    table = [
+        (
+            one.outcome,
+            "" if one.at is None else f"from {percent(one.at)}",
+            f"{one.payments:,}",
+            f"{one.share:.2%}",
+            f"{one.per_day:,.1f}",
+            f"{one.frauds:,}",
+            "" if not one.payments else f"{one.frauds / one.payments:.2%}",
+        )
+        for one in taken_by(trained)
+    ]
+    head = ["on the test part", "probability", "payments", "share", "a day", "frauds", "of them fraud"]
+    screen.show_table(head, table, head[1:])
     screen.show(f"Curves, calibration and the rest: {folder / 'report.html'}")
 
 

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -24,6 +24,7 @@ from ringfence.scoring.manifest import (
     MODEL,
     REFERENCE,
     REPORT,
+    Appraisal,
     Manifest,
     digest_of,
     feature_hashes,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.train import Trained
     from ringfence.scoring.manifest import Metric
+
+UNAPPRAISED: Final = Appraisal()
 
 _LIBRARIES = ("ringfence", "lightgbm", "scikit-learn", "optuna", "onnx", "onnxruntime", "numpy")
 
@@ -60,6 +63,7 @@ def artifact_files(
     metrics: dict[str, Metric],
     comparisons: dict[str, dict[str, Metric]],
     report: bytes,
+    appraisal: Appraisal = UNAPPRAISED,
 ) -> dict[str, bytes]:
     """Every file of the artifact by name, the manifest among them."""
     files = {
@@ -70,6 +74,7 @@ def artifact_files(
         REPORT: report,
     }
     manifest = _manifest(trained, origin, metrics, comparisons, files)
+    manifest = msgspec.structs.replace(manifest, appraisal=appraisal)
     return files | {MANIFEST: manifest.to_json()}
 
 

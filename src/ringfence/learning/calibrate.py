@@ -1,4 +1,7 @@
-"""From raw log-odds to probabilities: Platt scaling on windows later than what was learned from."""
+"""From raw log-odds to probabilities: Platt scaling on windows later than what was learned from.
+
+Scaling says how steep probabilities are, the share of fraud how high: see `shifted`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 _ROUNDS = 50
 _SMALLEST_SLOPE = 0.05
+_FARTHEST = 50.0  # log-odds
 
 
 def platt(log_odds: Floats, fraud: NDArray[np.bool_]) -> Calibration:
@@ -46,6 +50,26 @@ def platt(log_odds: Floats, fraud: NDArray[np.bool_]) -> Calibration:
         base = np.log((frauds + 1) / (good + 1))
         return Calibration(_SMALLEST_SLOPE, float(base - _SMALLEST_SLOPE * log_odds.mean()))
     return Calibration(float(found[0]), float(found[1]))
+
+
+def shifted(calibration: Calibration, log_odds: Floats, share: float) -> Calibration:
+    """The calibration moved until the mean probability of these payments is a known share of fraud.
+
+    A model that learned from everything scores higher or lower as a whole than the ones that learned from a
+    part and were calibrated on later windows. Payments later than its own training say by how much: their
+    labels are not needed, only how many frauds there are among so many payments.
+
+    >>> raw = np.random.default_rng(0).normal(-5, 2, 1000)
+    >>> found = shifted(Calibration(1.1, 3.0), raw, 0.02)
+    >>> round(float(calibrated(raw, found).mean()), 6), found.slope
+    (0.02, 1.1)
+    """
+    low, high = -_FARTHEST, _FARTHEST
+    for _ in range(_ROUNDS * 2):
+        middle = (low + high) / 2
+        told = logistic(calibration.slope * log_odds + middle).mean()
+        low, high = (low, middle) if told > share else (middle, high)
+    return Calibration(calibration.slope, (low + high) / 2)
 
 
 def logistic(log_odds: Floats) -> Floats:

@@ -11,6 +11,7 @@ from ringfence.learning.baselines import fit_isolation, fit_linear
 from ringfence.learning.boosting import sample
 from ringfence.learning.metrics import DAY_MS, Ranking, differences, drawn, measure_all
 from ringfence.learning.money import outcome_costs, outcomes_of
+from ringfence.scoring.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from ringfence.learning.train import Trained
     from ringfence.scoring.manifest import Costs, Metric
 
-REVIEW = 2  # strictness
+CHALLENGE, REVIEW, DECLINE = 1, 2, 3  # strictness
+SHUFFLED = "shuffled"
+"""Name of the contestant that learned from labels dealt out at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,18 @@ def at_bands(ranking: Ranking, outcome: NDArray[np.int8], costs: Costs) -> dict[
         alerts = float(np.sum(weight * alerted))
         return float(np.sum(weight * ranking.fraud * alerted)) / alerts if alerts else np.nan
 
+    def taking(level: int) -> Measure:
+        inside = outcome == level
+
+        def measured(_ranking: Ranking, weight: Floats) -> float:
+            return float(np.sum(weight * inside) / max(weight.sum(), 1e-12))
+
+        return measured
+
+    def hit(ranking: Ranking, weight: Floats) -> float:
+        challenged = weight * (outcome == CHALLENGE)
+        return float(np.sum(challenged * ranking.fraud) / challenged.sum()) if challenged.any() else np.nan
+
     def cost(_ranking: Ranking, weight: Floats) -> float:
         return float(np.sum(weight * each) / max(weight.sum(), 1e-12))
 
@@ -97,21 +112,62 @@ def at_bands(ranking: Ranking, outcome: NDArray[np.int8], costs: Costs) -> dict[
         "precision_at_bands": precision,
         "value_detected_at_bands": share(lost),
         "alerts_per_day": per_day,
+        "share_challenged": taking(CHALLENGE),
+        "share_reviewed": taking(REVIEW),
+        "share_declined": taking(DECLINE),
+        "precision_of_challenges": hit,
         "expected_cost_per_payment": cost,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One outcome of a model's bands on its test part; `at` is the probability from which it is asked for."""
+
+    outcome: str
+    at: float | None
+    payments: int
+    share: float
+    per_day: float
+    frauds: int
+
+
+def taken_by(trained: Trained) -> list[Taken]:
+    """How many payments of the test part, and frauds, each outcome takes, strictest first."""
+    part, bands = trained.test, trained.chosen.bands
+    outcome = outcomes_of(trained.probability, bands)
+    days, rows = max((part.end_ms - part.start_ms) / DAY_MS, 1 / 24), max(len(part.rows), 1)
+    at = (None, bands.challenge_at, bands.review_at, bands.decline_at)
+    found = []
+    for level in reversed(range(len(OUTCOMES))):
+        inside = outcome == level
+        count = int(inside.sum())
+        found.append(
+            Taken(
+                str(OUTCOMES[level]),
+                at[level],
+                count,
+                count / rows,
+                count / days,
+                int((inside & part.fraud).sum()),
+            )
+        )
+    return found
 
 
 def compared(data: Dataset, trained: Trained) -> dict[str, Contestant]:
     """The trained model on its test part beside what it has to beat.
 
-    The rules alone, a logistic regression and isolation trees over the same inputs and the same past; a quick
-    one only beside the rules.
+    The rules alone, a copy of itself that learned from shuffled labels, a logistic regression and isolation
+    trees over the same inputs and the same past; a quick one only beside the first two.
     """
     part, names = trained.test, trained.inputs
     own = outcomes_of(trained.probability, trained.chosen.bands)
     found = {"model": Contestant(trained.probability, own)}
     if data.points is not None and data.outcome is not None:
         found["rules"] = Contestant(data.points[part.rows], data.outcome[part.rows])
+    if trained.shuffled is not None:
+        found[SHUFFLED] = Contestant(trained.shuffled)
     if trained.plan.quick:
         return found
     if trained.plan.algorithm == "lightgbm":

@@ -18,18 +18,38 @@ if TYPE_CHECKING:
 CHALLENGE_STOPS: Final = 0.8
 """Share of frauds that fail a second factor; the rest go through and cost their amount."""
 
+_ENOUGH: Final = 1000  # recent payments of which one in an outcome would be expected
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Largest share of all payments that each band may take, whatever money says.
+
+    Money alone would ask one customer in three for a second factor where a challenge is cheap: costs know
+    nothing of customers who are tired of it, nor of analysts who are few.
+    """
+
+    challenge: float = 0.03
+    review: float = 0.03
+    decline: float = 0.05
+
+
+CAPS: Final = Caps()
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """Bands with what they cost on the payments that they were chosen on, in major units.
 
-    `without` is the cost of approving everything; `counts` are payments declined, reviewed and challenged.
+    `without` is the cost of approving everything; `counts` are payments declined, reviewed and challenged;
+    `notes` tell of caps that held.
     """
 
     bands: Bands
     cost: float
     without: float
     counts: tuple[int, int, int]
+    notes: tuple[str, ...] = ()
 
 
 def outcome_costs(ranking: Ranking, costs: Costs) -> Floats:
@@ -76,6 +96,49 @@ def alerts_only(ranking: Ranking, max_alerts: float = np.inf) -> Chosen:
     allowed = np.append(0, ranking.ends + 1)
     border = int(allowed[np.searchsorted(allowed, most, side="right") - 1])
     return Chosen(_bands(ranking.score, [0, border, border]), 0.0, 0.0, (0, border, 0))
+
+
+def limited(chosen: Chosen, caps: Caps, later: Ranking, recent: Floats, costs: Costs) -> Chosen:
+    """The bands with thresholds raised until none takes more of the `recent` probabilities than it may.
+
+    What a band gives up falls to the next milder one.
+    """
+    falling, notes = -np.sort(-recent), list(chosen.notes)
+    borders: dict[str, float | None] = {}
+    taken, spilled = 0, None
+    for name, share in (("decline", caps.decline), ("review", caps.review), ("challenge", caps.challenge)):
+        at = getattr(chosen.bands, f"{name}_at")
+        at = spilled if at is None else at
+        asked = taken if at is None else max(_reaching(falling, at), taken)
+        end, spilled = asked, None
+        most = taken + int(share * len(falling))
+        if asked > most:
+            end = max(_above(falling, float(falling[most])), taken)
+            money = (asked - taken) / len(falling)
+            notes.append(
+                f"by cost alone {money:.1%} of payments would get {name}, the cap is {share:.1%}: raise "
+                f"--max-{name}-share to allow more"
+            )
+            spilled, at = at, (_between(falling, end) if end > taken else None)
+        elif at is not None and end == taken and len(falling) >= _ENOUGH:
+            notes.append(f"no recent payment reaches the threshold of {name}")
+        borders[f"{name}_at"] = at
+        taken = end
+    bands = Bands(**borders)
+    outcome = outcomes_of(later.score, bands)
+    cost = float(outcome_costs(later, costs)[outcome, np.arange(len(later))].sum())
+    declined, reviewed, challenged = (int((outcome == level).sum()) for level in (3, 2, 1))
+    return Chosen(bands, cost, chosen.without, (declined, reviewed, challenged), tuple(notes))
+
+
+def _reaching(falling: Floats, threshold: float) -> int:
+    """How many of falling scores reach a threshold."""
+    return int(np.searchsorted(-falling, -threshold, side="right"))
+
+
+def _above(falling: Floats, threshold: float) -> int:
+    """How many are above it: equal scores share one outcome."""
+    return int(np.searchsorted(-falling, -threshold, side="left"))
 
 
 def expected_cost(bands: Bands, costs: Costs) -> Measure:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ringfence.learning.artifact import UNAPPRAISED
 from ringfence.learning.calibrate import reliability
 from ringfence.learning.chart import Axis, Line, bar_chart, line_chart, shares_chart
+from ringfence.learning.evaluate import taken_by
 from ringfence.learning.metrics import DAY_MS, Ranking, card_precision
 from ringfence.learning.money import cost_curve
+from ringfence.scoring.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from ringfence.learning.evaluate import Contestant
     from ringfence.learning.splits import Part
     from ringfence.learning.train import Trained
-    from ringfence.scoring.manifest import Metric
+    from ringfence.scoring.manifest import Appraisal, Metric
 
 _STYLES = {"model": "main", "rules": "warm", "logistic": "other", "isolation_forest": "faint"}
 
@@ -32,6 +35,7 @@ def report(
     origin: Origin,
     contestants: Mapping[str, Contestant],
     found: Mapping[str, Mapping[str, Metric]],
+    appraisal: Appraisal = UNAPPRAISED,
 ) -> bytes:
     """The page; `found` holds the figures of the contestants by name."""
     part = trained.test
@@ -41,12 +45,13 @@ def report(
     filled = {
         "name": escape(origin.name),
         "about": _about(trained, origin),
+        "appraisal": _appraisal(appraisal),
         "cards": _cards(found["model"]),
         "table": _table(found),
         "charts": charts
         + _own(rankings["model"], trained)
         + shares_chart("What moves the score", trained.importance),
-        "bands": _bands(trained),
+        "bands": _bands(trained, found),
         "notes": "".join(f"<li>{escape(note)}</li>" for note in trained.notes),
         "parameters": escape(
             ", ".join(f"{key} {_number(value)}" for key, value in trained.parameters.items())
@@ -57,6 +62,14 @@ def report(
     for key, value in filled.items():
         page = page.replace("{{" + key + "}}", value)
     return page.encode()
+
+
+def _appraisal(appraisal: Appraisal) -> str:
+    problems = "".join(
+        f'<p class="problem">Not worth promoting: {escape(one)}.</p>' for one in appraisal.problems
+    )
+    warnings = "".join(f'<p class="warning">{escape(one)}.</p>' for one in appraisal.warnings)
+    return problems + warnings
 
 
 def _ranking(data: Dataset, part: Part, one: Contestant) -> Ranking:
@@ -177,26 +190,27 @@ def _cell(one: Metric | None) -> str:
     return f"{one.value:.4f}{span}"
 
 
-def _bands(trained: Trained) -> str:
-    chosen, rows = trained.chosen, []
-    bands = chosen.bands
-    days = max(len(np.unique(trained.later.time_ms // DAY_MS)), 1)
-    named = zip(
-        ("decline", "review", "challenge"),
-        (bands.decline_at, bands.review_at, bands.challenge_at),
-        chosen.counts,
-        strict=True,
+def _bands(trained: Trained, found: Mapping[str, Mapping[str, Metric]]) -> str:
+    """What each outcome takes of the test part, and what that costs there."""
+    head = (
+        "<tr><th></th><th>probability</th><th>payments</th><th>share</th><th>a day</th><th>frauds</th></tr>"
     )
-    for outcome, at, count in named:
-        told = "never" if at is None else f"from {at:.4f}"
-        rows.append(f"<tr><th>{outcome}</th><td>{told}</td><td>{count / days:,.1f} a day</td></tr>")
+    rows = "".join(
+        f"<tr><th>{one.outcome}</th><td>{'' if one.at is None else f'from {percent(one.at)}'}</td>"
+        f"<td>{one.payments:,}</td><td>{one.share:.2%}</td><td>{one.per_day:,.1f}</td>"
+        f"<td>{one.frauds:,}</td></tr>"
+        for one in taken_by(trained)
+    )
     costs = trained.plan.costs
-    saved = (
-        f"<p>On the later windows that costs {chosen.cost / days:,.0f} a day; approving everything would "
-        f"cost {chosen.without / days:,.0f}. Costs: review {costs.review:g}, a good customer refused "
-        f"{costs.insult:g}, challenge {costs.challenge:g}, a missed fraud its amount.</p>"
+    spent, part = found["model"].get("expected_cost_per_payment"), trained.test
+    told = (
+        f"<p>A payment of the test part costs {spent.value:.3f} with these outcomes. Assumed: review "
+        f"{costs.review:g}, a good customer declined {costs.insult:g}, challenge {costs.challenge:g}, a "
+        "missed fraud its amount.</p>"
+        if spent is not None and spent.value is not None and part.fraud.any()
+        else ""
     )
-    return f"<table><tbody>{''.join(rows)}</tbody></table>{saved if chosen.without else ''}"
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{told}"
 
 
 def _day(ms: int) -> str:

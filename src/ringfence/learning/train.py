@@ -8,20 +8,21 @@ period; the test period is looked at once, at the end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ringfence.errors import InputError
 from ringfence.learning import boosting
-from ringfence.learning.calibrate import calibrated, platt
+from ringfence.learning.calibrate import calibrated, platt, shifted
 from ringfence.learning.choice import Choice, choose_inputs
 from ringfence.learning.graph import run_graph
 from ringfence.learning.learners import Algorithm, Boosting, Logistic, Novelty
 from ringfence.learning.metrics import DAY_MS, Ranking
-from ringfence.learning.money import Chosen, alerts_only, choose_bands
-from ringfence.learning.splits import check_learnable, prequential, train_and_test
+from ringfence.learning.money import Caps, Chosen, alerts_only, choose_bands, limited
+from ringfence.learning.splits import check_learnable, part, prequential, train_and_test
 from ringfence.scoring.manifest import Calibration, Costs, Span
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ AGREEMENT: Final = 1e-5
 _CHECKED: Final = 20_000
 _EXPLAINED: Final = 2000
 _EXPLAINED_QUICK: Final = 200
+_FEWEST_BETWEEN: Final = 500  # payments between training and test, to know the level of scores from
+_FRAUDS_TO_CALIBRATE: Final = 100
+_SHUFFLED: Final = 60_000  # payments that the shuffled copy learns from
 _SEARCHED: Final = 0.7  # share of the work that the search is
 
 
@@ -61,6 +65,7 @@ class Plan:
     search_seconds: float = 45.0
     costs: Costs = field(default_factory=Costs)
     max_alerts_per_day: float | None = None
+    caps: Caps = field(default_factory=Caps)
     without_known_victims: bool = False
     seed: int = 0
     quick: bool = False
@@ -71,10 +76,12 @@ class Trained:
     """A model and all that its artifact tells of it.
 
     Attributes:
-        later: payments of windows later than what the scores there had been learned from: calibration and
-            bands were chosen on them.
+        later: payments of the newest windows later than what the scores there had been learned from: bands
+            and the slope of the calibration were chosen on them.
         probability: of the test part's payments, in order.
         importance: share of each input in what moves the scores.
+        shuffled: raw scores of the same payments by a copy that learned from labels dealt out at random,
+            None where labels play no part.
     """
 
     plan: Plan
@@ -90,6 +97,7 @@ class Trained:
     probability: Floats
     importance: dict[str, float]
     notes: tuple[str, ...]
+    shuffled: Floats | None = None
 
     @property
     def later_span(self) -> Span:
@@ -115,20 +123,30 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
     folds = prequential(data, learned, maturity_ms) if supervised else []
     learner = _learner(data, learned, plan, choice, folds, tell)
     tell(_SEARCHED, "scoring later windows")
-    rows, raw, fraud = _later(data, folds, learner, choice.names)
+    rows, raw, fraud = _later(data, newest(folds), learner, choice.names)
     calibration = platt(raw, fraud) if len(rows) else Calibration()
-    tell(0.85, "fitting on all that was known")
+    later = ranked(data, rows, fraud, calibrated(raw, calibration))
+    tell(0.8, "fitting on all that was known")
     fitted = learner.fit(data, learned)
+    waiting = part(data, learned.end_ms, test.start_ms, learned.cut_off_ms, without_known_victims=known_only)
+    between = data.scored(fitted.raw, waiting.rows, choice.names)
+    if folds and len(between) >= _FEWEST_BETWEEN:
+        judged = np.concatenate([fold.judge.fraud for fold in folds])
+        calibration = shifted(calibration, between, float(judged.mean()))
     graph = fitted.graph(calibration)
     probability = data.scored(lambda inputs: fitted.probability(inputs, calibration), test.rows, choice.names)
     check_agreement(graph, data.matrix(test.rows[:_CHECKED], choice.names), probability[:_CHECKED])
-    if len(rows):
-        later = ranked(data, rows, fraud, calibrated(raw, calibration))
-    else:
+    if not len(rows):
         later = ranked(data, test.rows, test.fraud, probability)
+    recent = later.score
+    if len(between) >= _FEWEST_BETWEEN:
+        recent = calibrated(between, calibration) if supervised else between
+    tell(0.9, "learning from shuffled labels, for comparison")
+    shuffled = _shuffled(data, learned, learner, test, choice.names) if supervised else None
     explained = _EXPLAINED_QUICK if plan.quick else _EXPLAINED
     few = test.rows[np.random.default_rng(0).permutation(len(test.rows))[:explained]]
     sample = data.matrix(few, choice.names)
+    chosen = _bands(later, plan, recent, supervised=supervised)
     tell(1.0, "done")
     return Trained(
         plan,
@@ -139,11 +157,12 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
         fitted,
         graph,
         calibration,
-        _bands(later, plan, supervised=supervised),
+        chosen,
         later,
         probability,
         _shares(choice.names, fitted.weights(sample)) if len(sample) else {},
-        (*_facts(data, learned, maturity_ms, folds, supervised=supervised), *choice.notes),
+        (*_facts(data, learned, maturity_ms, folds, supervised=supervised), *choice.notes, *chosen.notes),
+        shuffled,
     )
 
 
@@ -197,11 +216,30 @@ def _later(
     return np.concatenate(rows), np.concatenate(raw), np.concatenate(fraud)
 
 
-def _bands(later: Ranking, plan: Plan, *, supervised: bool) -> Chosen:
+def newest(folds: Sequence[Fold], enough: int = _FRAUDS_TO_CALIBRATE) -> Sequence[Fold]:
+    """The last folds with enough frauds to calibrate on: early ones learned from far less than the model."""
+    frauds = 0
+    for number in range(len(folds) - 1, -1, -1):
+        frauds += int(folds[number].judge.fraud.sum())
+        if frauds >= enough:
+            return folds[number:]
+    return folds
+
+
+def _shuffled(data: Dataset, learned: Part, learner: Learner, test: Part, names: Sequence[str]) -> Floats:
+    """Raw scores of the test part by a copy that learned from the same labels, dealt out at random."""
+    rng = np.random.default_rng(0)
+    good = rng.permutation(np.flatnonzero(~learned.fraud))[:_SHUFFLED]
+    keep = np.sort(np.concatenate([np.flatnonzero(learned.fraud), good]))
+    copied = replace(learned, rows=learned.rows[keep], fraud=rng.permutation(learned.fraud[keep]))
+    return data.scored(copy(learner).fit(data, copied).raw, test.rows, names)
+
+
+def _bands(later: Ranking, plan: Plan, recent: Floats, *, supervised: bool) -> Chosen:
     days = max(len(np.unique(later.time_ms // DAY_MS)), 1)
     most = np.inf if plan.max_alerts_per_day is None else plan.max_alerts_per_day * days
     if supervised:
-        return choose_bands(later, plan.costs, most)
+        return limited(choose_bands(later, plan.costs, most), plan.caps, later, recent, plan.costs)
     return alerts_only(later, most)
 
 
@@ -233,5 +271,8 @@ def _facts(
     )
     said.append(f"a payment without a report counts as good after {_days(maturity_ms)}")
     if not folds:
-        said.append("too few frauds to calibrate on a later window: probabilities are as trained")
+        said.append(
+            "too few frauds to calibrate on a later window: probabilities are as trained, and thresholds "
+            "were chosen on the test part, which flatters its figures at these thresholds"
+        )
     return said

@@ -82,6 +82,21 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     intercept: float = 0.0
 
 
+class Appraisal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a training thinks of its own model, against chance, a shuffled copy and the rules.
+
+    With a problem it is put in force only if somebody insists; `warnings` say what to look into.
+    """
+
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing speaks against putting it in force."""
+        return not self.problems
+
+
 class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Payments with event time in [start_ms, end_ms), and the frauds known among them."""
 
@@ -139,6 +154,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     parameters: dict[str, Any] = {}
     metrics: dict[str, Metric] = {}
     comparisons: dict[str, dict[str, Metric]] = {}
+    appraisal: Appraisal = Appraisal()
     notes: tuple[str, ...] = ()  # what whoever uses it should know: imbalance, inputs left out
     versions: dict[str, str] = {}
     command: str = ""

@@ -159,13 +159,16 @@ async def promote(
     role: Annotated[str, Form(pattern="^(champion|challenger|rollout)$")] = "champion",
     share: Annotated[float, Form(ge=0, le=100)] = 0.0,
     note: Note = "",
+    force: Annotated[bool, Form()] = False,
 ) -> Response:
     """Put it in force, in the shadow, or in force for a share of entities, from the next event on."""
 
     def change(desk: Any, signed: Signed) -> Any:
         if role == "rollout":
-            return desk.roll_out(version, share / 100, None, signed)
-        return (desk.promote if role == "champion" else desk.challenge)(version, signed)
+            return desk.roll_out(version, share / 100, None, signed, force=force)
+        if role == "champion":
+            return desk.promote(version, signed, force=force)
+        return desk.challenge(version, signed)
 
     return await _changed(request, note, change, f"/models/{version}")
 

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 from ringfence.access.principal import Role
 from ringfence.events.currencies import currency_exponent
 from ringfence.scoring.rules import OUTCOMES
+from ringfence.scoring.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,6 +141,7 @@ def _environment() -> Environment:
         "money": money,
         "when": when,
         "duration": duration,
+        "percent": percent,
     }
     environment.globals |= {"static": static, "share": share, "OUTCOMES": OUTCOMES, "Role": Role}
     return environment

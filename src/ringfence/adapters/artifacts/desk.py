@@ -86,6 +86,10 @@ class StoredModels:
             self._registered.register(Part.MODELS, deployment.digest, deployment.to_json(), now_ms)
 
 
+class UnsoundError(InputError):
+    """A model is to decide that its own training advises against."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signed:
     """Who changes what is in force, when, and why."""
@@ -108,17 +112,20 @@ class ModelDesk:
         load_scorer(artifact, self.stored.spec)
         return self.stored.registry.add(artifact)
 
-    def promote(self, model: str, signed: Signed) -> Deployment:
-        """The model becomes the champion."""
-        return self._change(promoted(self.active(), self._unretired(model)), signed)
+    def promote(self, model: str, signed: Signed, *, force: bool = False) -> Deployment:
+        """The model becomes the champion; one that its training advises against only with `force`."""
+        return self._change(promoted(self.active(), self._worthwhile(model, force=force)), signed)
 
     def challenge(self, model: str, signed: Signed) -> Deployment:
         """The model is heard in the shadow."""
         return self._change(challenged(self.active(), self._unretired(model)), signed)
 
-    def roll_out(self, model: str, share: float, by: str | None, signed: Signed) -> Deployment:
-        """The model speaks for a share of all entities."""
-        return self._change(rolled_out(self.active(), self._unretired(model), share, by), signed)
+    def roll_out(
+        self, model: str, share: float, by: str | None, signed: Signed, *, force: bool = False
+    ) -> Deployment:
+        """The model speaks for a share of all entities; `force` as of `promote`."""
+        sound = self._worthwhile(model, force=force)
+        return self._change(rolled_out(self.active(), sound, share, by), signed)
 
     def retire(self, model: str, signed: Signed) -> Deployment:
         """The model is taken out of what is in force, and will not be taken in again."""
@@ -139,6 +146,16 @@ class ModelDesk:
             activation(Part.MODELS, deployment.digest, signed.now_ms, author=signed.author, note=signed.note)
         )
         return deployment
+
+    def _worthwhile(self, model: str, *, force: bool) -> str:
+        problems = self.stored.registry.read(self._unretired(model)).manifest.appraisal.problems
+        if problems and not force:
+            raise UnsoundError(
+                f"model {model} is not worth promoting: {'; '.join(problems)}. Nothing was changed. "
+                "Train another, or let it speak as a challenger; "
+                f"`ringfence models promote {model} --force` insists"
+            )
+        return model
 
     def _unretired(self, model: str) -> str:
         if model in self.stored.registry.retired():
