@@ -15,10 +15,12 @@ RINGFENCE = str(Path(sys.executable).with_name("ringfence"))
 class Process:
     """`ringfence serve` on a folder, with further settings of the environment."""
 
-    def __init__(self, folder, *options, **settings):
+    def __init__(self, folder, *options, preexec=None, **settings):
         command = [RINGFENCE, "serve", "--data", str(folder), "--port", "0", *options]
         environment = os.environ | {"RINGFENCE_SERVE_ACCESS_LOG": "false"} | settings
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        self._process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=preexec
+        )
         self.url = next(
             found[0] for line in self._process.stderr if (found := re.search(r"http://[0-9.:]+[0-9]", line))
         )

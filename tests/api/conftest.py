@@ -6,12 +6,16 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager, contextmanager
+from typing import ClassVar
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from ringfence.access.authoriser import Authoriser
 from ringfence.api.app import build
+from ringfence.api.direct import DirectProtocol
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.compose import load_definitions, open_session
@@ -40,6 +44,93 @@ async def running(session, *, authoriser=None, log=None, raise_app_exceptions=Tr
         client.log = app.log if log else None
         yield client
     await server.stop()
+
+
+@asynccontextmanager
+async def listening(session, *, authoriser=None, site=None, **options):
+    """A started server behind a real socket; time passes for its connections by `connections.look()`."""
+    settings = ServeSettings(**{"deadline_ms": 10_000, "most_waiting": 10_000} | options)
+    server = Server(session, settings, authoriser or Authoriser())
+    app = build(server, None, site(server) if site else None)
+    server.decider.start(asyncio.get_running_loop())
+    server.hub.start(asyncio.get_running_loop())
+    server.deadlines.start(asyncio.get_running_loop())
+    config = uvicorn.Config(app, ws="none", access_log=False, log_level="warning", server_header=False)
+    state, front = ServerState(), getattr(app, "app", app)
+
+    def connected():
+        return DirectProtocol(front, config=config, server_state=state, app_state={})
+
+    found = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
+    server.port = found.sockets[0].getsockname()[1]
+    yield server
+    while Peer.known:
+        Peer.known.pop().close()
+    found.close()
+    for connection in list(state.connections):
+        connection.hang_up()
+    server.end_streams()
+    await asyncio.gather(*state.tasks, return_exceptions=True)
+    await server.stop()
+
+
+class Wired:
+    """Runs a conversation over sockets: `wired(lambda server: ...)`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, talk, **options):
+        async def whole():
+            with session_in(self.folder) as session:
+                async with listening(session, **options) as server:
+                    return await talk(server)
+
+        return asyncio.run(whole())
+
+
+class Peer:
+    """Somebody who may send what no client would."""
+
+    known: ClassVar[list] = []  # closed with the server
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+        self.known.append(self)
+
+    @classmethod
+    async def of(cls, server):
+        return cls(*await asyncio.open_connection("127.0.0.1", server.port))
+
+    async def send(self, data):
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self):
+        """(status, headers, body); None where the server has hung up."""
+        first = await self.reader.readline()
+        if not first:
+            return None
+        headers = {}
+        while (line := await self.reader.readline()).strip():
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        return int(first.split()[1]), headers, await self.reader.readexactly(int(headers["content-length"]))
+
+    async def has_ended(self):
+        """Whether the server closes it."""
+        try:
+            return not await asyncio.wait_for(self.reader.read(), 10)
+        except ConnectionResetError:
+            return True
+
+    def close(self):
+        self.writer.transport.abort()
+
+
+@pytest.fixture
+def wired(tmp_path):
+    return Wired(tmp_path / "data")
 
 
 class Api:

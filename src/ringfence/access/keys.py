@@ -60,6 +60,11 @@ class ApiKey:
 class ApiKeys:
     """The keys of one data folder, in a file of their own that several processes may change."""
 
+    @staticmethod
+    def are_in(folder: Path) -> bool:
+        """Whether keys have ever been made in a data folder."""
+        return (folder / FILE_NAME).exists()
+
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._lock = Lock()

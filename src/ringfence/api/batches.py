@@ -53,6 +53,8 @@ class BatchResponse(Response):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """`Refusal` where the body is no batch, too large, too slow or too much."""
+        if line := scope.get("ringfence.line"):
+            line.streamed = True
         with self._server.slots.take(scope["ringfence.caller"]), SpooledTemporaryFile(_IN_MEMORY) as done:
             await self._take(scope, in_time(receive), done)
             headers = [(b"content-type", b"application/x-ndjson")]

@@ -11,15 +11,15 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
 from ringfence.api.bodies import JSON
+from ringfence.api.connections import BODY, IDLE
 from ringfence.api.front import HOT_PATH, REPLAYED
 from ringfence.api.hot import empty_body, submit
 from ringfence.api.problems import TYPE, Refusal, overloaded
+from ringfence.api.wire import Wire, lines, response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ringfence.access.principal import Principal
     from ringfence.api.front import Front
@@ -29,17 +29,8 @@ _PATH: Final = HOT_PATH.encode()
 _NOT_PLAIN: Final = frozenset({b"content-encoding", b"transfer-encoding", b"origin", b"expect"})
 
 
-def _response(status: int, kind: bytes, body: bytes, more: bytes) -> bytes:
-    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
-    return head % (STATUS_LINE[status], kind, len(body), more) + body
-
-
-def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
-
-
 _OVERLOADED: Final = overloaded()
-_SHED: Final = _response(_OVERLOADED.status, TYPE, _OVERLOADED.body, _lines(_OVERLOADED.headers))
+_SHED: Final = response(_OVERLOADED.status, TYPE, _OVERLOADED.body, lines(_OVERLOADED.headers))
 _START: Final = b"POST %b HTTP/1.1\r\n" % _PATH
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
 _NAMES: Final = rb"transfer-encoding|expect|connection|upgrade|origin"
@@ -55,18 +46,16 @@ def is_one_payment(data: bytes) -> bool:
     return bool(found) and lengths == [b"%d" % len(body)] and _MORE_TO_IT.search(head) is None
 
 
-class DirectProtocol(HttpToolsProtocol):
+class DirectProtocol(Wire):
     """One connection. What is not plain is left to uvicorn, request by request."""
 
     def __init__(self, front: Front, **more: Any) -> None:
-        super().__init__(**more)
+        super().__init__(front.server.connections, **more)
         self.front = front
-        self._between = True  # nothing of a further request has come
 
     def data_received(self, data: bytes) -> None:
         """Bytes are there. While nobody is let in, a payment is refused without a closer look."""
-        idle = self._between and (self.cycle is None or self.cycle.response_complete)
-        if idle and self.front.lets_nobody_in() and is_one_payment(data):
+        if self.stage == IDLE and self.front.lets_nobody_in() and is_one_payment(data):
             begun = perf_counter()
             self.transport.write(_SHED)
             self.front.count_refusal(_OVERLOADED)
@@ -75,16 +64,11 @@ class DirectProtocol(HttpToolsProtocol):
         else:
             super().data_received(data)
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._between = False
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """The head is there."""
+    def begin(self) -> None:
+        """Begin to answer the request whose head is there."""
         payment = self._plain()
         if payment is None:
-            super().on_headers_complete()
+            super().begin()
             return
         cycle: Any = payment  # stands where uvicorn keeps its own
         self.cycle = cycle
@@ -94,15 +78,16 @@ class DirectProtocol(HttpToolsProtocol):
         """A piece of the body is there."""
         cycle: Any = self.cycle
         if isinstance(cycle, _Payment):
+            self.received += len(body)
             cycle.pieces.append(body)
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The whole request is there."""
-        self._between = True
         cycle: Any = self.cycle
-        if isinstance(cycle, _Payment):
+        if isinstance(cycle, _Payment) and self.stage == BODY:
+            self.complete()
             cycle.submit()
         else:
             super().on_message_complete()
@@ -125,7 +110,10 @@ class DirectProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
             return None
         caller = self.front.known(headers.get(b"authorization", b""), headers.get(b"x-api-key", b""))
-        return None if caller is None else _Payment(self, caller, keep_alive=self.parser.should_keep_alive())
+        if caller is None:
+            return None
+        self.know()
+        return _Payment(self, caller, keep_alive=self.parser.should_keep_alive())
 
 
 class _NoEvent:
@@ -139,6 +127,7 @@ class _Payment:
 
     __slots__ = ("begun", "caller", "disconnected", "keep_alive", "pieces", "protocol", "response_complete")
     message_event: Final = _NoEvent()
+    response_started: Final = False  # it is written whole
 
     def __init__(self, protocol: DirectProtocol, caller: Principal, *, keep_alive: bool) -> None:
         self.protocol = protocol
@@ -189,8 +178,8 @@ class _Payment:
             return
         if not self.keep_alive:
             headers = (*headers, (b"connection", b"close"))
-        more = _lines(headers) if headers else b""
-        transport.write(_response(status, kind, body, more))
+        more = lines(headers) if headers else b""
+        transport.write(response(status, kind, body, more))
         if not self.keep_alive:
             transport.close()
         self.protocol.on_response_complete()

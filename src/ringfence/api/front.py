@@ -131,6 +131,8 @@ class Front:
                 headers=[(b"www-authenticate", b'Bearer realm="ringfence"')],
             )
         scope["ringfence.caller"] = caller
+        if line := scope.get("ringfence.line"):
+            line.know()
         self._check(caller, roles)
 
     def _check(self, caller: Principal, roles: tuple[Role, ...]) -> None:

@@ -49,6 +49,9 @@ class Metrics:
         self.shed = Counter(
             "ringfence_shed_requests", "Requests refused because too much was waiting.", registry=of
         )
+        self.closed = Counter(
+            "ringfence_closed_connections", "Connections closed by a limit.", ("limit",), registry=of
+        )
         stages = Histogram(
             "ringfence_stage_seconds",
             "A step's wait for its turn, and its stages.",
@@ -69,6 +72,10 @@ class Metrics:
             self._routes[route, status] = children
         children[0].inc()
         children[1].observe(seconds)
+
+    def turned_away(self, limit: str) -> None:
+        """A connection has been closed by a limit."""
+        self.closed.labels(limit).inc()
 
     def observe(self, stage: str, seconds: float) -> None:
         """A step has spent so long on a stage."""

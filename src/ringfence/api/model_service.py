@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import uvicorn
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringfence.api.bodies import ClientGoneError, header, read_body
+from ringfence.api.connections import Connections, Limits
 from ringfence.api.listener import Listener
 from ringfence.api.model_contract import (
     Payment,
@@ -25,9 +27,12 @@ from ringfence.api.model_contract import (
     parse,
 )
 from ringfence.api.problems import TYPE, Refusal
+from ringfence.api.sockets import bound, make_room
+from ringfence.api.wire import Wire
 from ringfence.errors import InputError, ScorerError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
     import numpy as np
@@ -109,11 +114,12 @@ class ModelService:
         return found
 
     def _admit(self, request: Request) -> None:
-        if self._key is None:
-            return
-        given = header(request.scope["headers"], b"authorization").partition(b" ")[2].strip()
-        if not hmac.compare_digest(given, self._key):
-            raise Refusal(401, "unauthenticated", "send the service's key: Authorization: Bearer ...")
+        if self._key is not None:
+            given = header(request.scope["headers"], b"authorization").partition(b" ")[2].strip()
+            if not hmac.compare_digest(given, self._key):
+                raise Refusal(401, "unauthenticated", "send the service's key: Authorization: Bearer ...")
+        if line := request.scope.get("ringfence.line"):
+            line.know()
 
     def _answer(self, value: Any) -> Response:
         return Response(msgspec.json.encode(value), headers=self._headers, media_type="application/json")
@@ -125,14 +131,19 @@ class ModelService:
 def serve_model(
     service: ModelService, host: str, port: int, started: Callable[[str], None] = lambda _url: None
 ) -> None:
-    """Answer until told to stop."""
+    """Answer until told to stop. `InputError` where the port is taken."""
+    fits = make_room(Limits().most)
+    connections = Connections(Limits(fits.connections))
     config = uvicorn.Config(
         service.application(),
-        host=host,
-        port=port,
+        http=cast("type[asyncio.Protocol]", partial(Wire, connections)),
+        ws="none",
+        proxy_headers=False,
+        backlog=fits.backlog,
         access_log=False,
         log_level="warning",
         server_header=False,
         lifespan="off",
     )
-    Listener(config, started).run()
+    with bound(host, port) as sockets:
+        Listener(config, connections, started).run_on(sockets)

@@ -13,6 +13,7 @@ from ringfence.access.limits import Limits
 from ringfence.adapters.lake import Asides, Lake
 from ringfence.api import examples
 from ringfence.api.answers import Answers
+from ringfence.api.connections import Connections
 from ringfence.api.deadlines import Deadlines
 from ringfence.api.decider import Decider
 from ringfence.api.decoding import Decoding
@@ -57,8 +58,12 @@ class Server:
         settings: ServeSettings,
         authoriser: Authoriser,
         give_up: Callable[[BaseException], None] = lambda _error: None,
+        most_connections: int | None = None,
     ) -> None:
-        """`give_up` hears of the error after which nothing can be decided any more."""
+        """`give_up` hears of the error after which nothing can be decided any more.
+
+        `most_connections` is what there is room for, where that is less than set.
+        """
         self._give_up = give_up
         self.settings = settings
         self.authoriser = authoriser
@@ -89,6 +94,7 @@ class Server:
         self.changing_models = asyncio.Lock()
         self.jobs = Jobs()
         self.trials = Trials(self)
+        self.connections = Connections(settings.connection_limits(most_connections), self.metrics.turned_away)
         self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
         self.slots = Slots(settings.most_batches)
         self.pools = Pools()
@@ -185,6 +191,7 @@ class Server:
             "Memory of the ids of all events so far, which grows for ever.",
             lambda: self.runner.intake.seen.nbytes,
         )
+        watch("ringfence_connections", "Open connections.", lambda: len(self.connections))
         watch("ringfence_streams", "Open streams of decisions.", lambda: len(self.hub))
         watch(
             "ringfence_snapshot_lag_events",

@@ -6,7 +6,7 @@ import gc
 import ipaddress
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -19,11 +19,13 @@ from ringfence.api.app import build
 from ringfence.api.direct import DirectProtocol
 from ringfence.api.listener import Listener
 from ringfence.api.server import Server
+from ringfence.api.sockets import make_room
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    import socket
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ringfence.api.app import Site
@@ -39,10 +41,11 @@ def serve(
     session: Session,
     settings: ServeSettings,
     authoriser: Authoriser,
+    sockets: Sequence[socket.socket],
     started: Callable[[str], None] = lambda _url: None,
     site: Callable[[Server], Site] | None = None,
 ) -> None:
-    """Serve until told to stop. Raises what made the store unusable, if that is why it stopped.
+    """Serve on these sockets until told to stop. Raises what made the store unusable, if that is why.
 
     `site` makes the pages that are served beside the API.
     """
@@ -52,7 +55,8 @@ def serve(
         failures.append(error)
         listener.should_exit = True
 
-    server = Server(session, settings, authoriser, give_up)
+    fits = make_room(settings.most_connections)
+    server = Server(session, settings, authoriser, give_up, fits.connections)
     log = sys.stderr.buffer if settings.access_log else None
     application = build(server, log, site(server) if site else None)
     front: Front = getattr(application, "app", application)  # inside what answers other origins
@@ -61,24 +65,21 @@ def serve(
         http=cast("type[asyncio.Protocol]", partial(DirectProtocol, front)),
         ws="none",
         proxy_headers=False,
-        host=settings.host,
-        port=settings.port,
         access_log=False,
         log_level="warning",
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=settings.stop_seconds,
-        h11_max_incomplete_event_size=16 * 1024,
-        backlog=1024,
+        backlog=fits.backlog,
     )
-    listener = Listener(config, started, server.end_streams)
+    listener = Listener(config, server.connections, started, server.end_streams)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what is there now stays: collections need not look at it again and again
     gc.set_threshold(*COLLECT_AFTER)
     try:
         with _surviving_signals():
-            listener.run()
+            listener.run_on(sockets)
     finally:
         gc.unfreeze()  # at the end of the process, what others hold has to be let go
     if failures:
@@ -98,8 +99,6 @@ def _surviving_signals() -> Iterator[None]:
 
 def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:
     """Keys of the data folder and tokens as set; `InputError` where others could get in without either."""
-    keys = ApiKeys(folder)
-    has_keys = any(key.revoked_ms is None for key in keys.all())
     tokens = None
     if settings.token_secret or settings.token_jwks:
         tokens = Tokens(
@@ -113,16 +112,23 @@ def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:
             )
         )
     needed = settings.require_keys or not is_loopback(settings.host)
+    has_keys = _has_keys(folder)
     if needed and not has_keys and tokens is None:
-        keys.close()
         raise InputError(
             f"{settings.host} can be reached by others, and nothing says who may ask: make a key with "
             "`ringfence keys create`, or set RINGFENCE_SERVE_TOKEN_JWKS"
         )
     if has_keys or needed or tokens is not None:
-        return Authoriser(keys, tokens)
-    keys.close()
+        return Authoriser(ApiKeys(folder), tokens)
     return Authoriser()
+
+
+def _has_keys(folder: Path) -> bool:
+    """Whether any key is in force; a folder that is not there stays so."""
+    if not ApiKeys.are_in(folder):
+        return False
+    with closing(ApiKeys(folder)) as keys:
+        return any(key.revoked_ms is None for key in keys.all())
 
 
 def is_loopback(host: str) -> bool:

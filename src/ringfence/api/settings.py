@@ -7,6 +7,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ringfence.api.connections import Limits
+
 
 class ServeSettings(BaseSettings):
     """Everything that a server can be told."""
@@ -23,6 +25,13 @@ class ServeSettings(BaseSettings):
     most_batches: Annotated[int, Field(ge=1)] = 4  # batch requests at the same time
     most_streams: Annotated[int, Field(ge=0)] = 100
     stream_seconds: Annotated[float, Field(ge=0)] = 0.0  # how long a stream lives, 0 for ever
+    most_connections: Annotated[int, Field(ge=1)] = 4096  # fewer where fewer descriptors are allowed
+    most_connections_of_address: Annotated[int, Field(ge=1)] = 1024
+    head_bytes: Annotated[int, Field(ge=1024)] = 64 << 10
+    head_seconds: Annotated[int, Field(ge=1)] = 10  # for the head, and for the first request of a connection
+    idle_seconds: Annotated[int, Field(ge=1)] = 75  # between two requests of a caller who is known
+    stalled_seconds: Annotated[int, Field(ge=1)] = 10  # of a body that comes too slowly, or an unread answer
+    least_rate: Annotated[int, Field(ge=1)] = 16 << 10  # bytes a second of a body
     body_bytes: Annotated[int, Field(ge=1024)] = 1 << 20  # of one event, also once decompressed
     batch_bytes: Annotated[int, Field(ge=1024)] = 64 << 20  # of a batch, also once decompressed
     cors_origins: tuple[str, ...] = ()
@@ -34,3 +43,15 @@ class ServeSettings(BaseSettings):
     token_issuer: str | None = None
     token_audience: str | None = None
     rate: Annotated[float, Field(ge=0)] = 0.0  # limit of each token's subject; keys have their own
+
+    def connection_limits(self, most: int | None = None) -> Limits:
+        """What connections may do; there are at most so many."""
+        return Limits(
+            most or self.most_connections,
+            self.most_connections_of_address,
+            head_bytes=self.head_bytes,
+            head_seconds=self.head_seconds,
+            idle_seconds=self.idle_seconds,
+            stalled_seconds=self.stalled_seconds,
+            least_rate=self.least_rate,
+        )

@@ -36,25 +36,32 @@ def serve(
     Example: ringfence serve --port 8000
     """
     from ringfence.api import serving  # noqa: PLC0415 (most of a second that other commands need not wait)
+    from ringfence.api.sockets import bound  # noqa: PLC0415 (likewise)
     from ringfence.web import Dashboard  # noqa: PLC0415 (likewise)
 
     settings = _settings({"host": host, "port": port, "deadline_ms": deadline_ms})
     where = folder(data)
-    authoriser = serving.authoriser_of(where, settings)
-    found = definitions(features, rules, model, observing=True)
     project = load_settings()
     snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
-    with (
-        closing(authoriser),
-        open_session(where, found, snapshotting, require_approval=project.require_approval) as session,
-    ):
-        for warning in session.warnings:
-            say(f"Warning: {warning}")
-        for notice in session.notices:
-            say(f"Note: {notice}")
-        serving.serve(
-            session, settings, authoriser, lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."), Dashboard
-        )
+    # Everything that can be wrong with what was asked comes before the first file is made.
+    with bound(settings.host, settings.port) as sockets:
+        found = definitions(features, rules, model, observing=True)
+        with (
+            closing(serving.authoriser_of(where, settings)) as authoriser,
+            open_session(where, found, snapshotting, require_approval=project.require_approval) as session,
+        ):
+            for warning in session.warnings:
+                say(f"Warning: {warning}")
+            for notice in session.notices:
+                say(f"Note: {notice}")
+            serving.serve(
+                session,
+                settings,
+                authoriser,
+                sockets,
+                lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."),
+                Dashboard,
+            )
     say("Stopped; everything that was answered is kept.")
 
 

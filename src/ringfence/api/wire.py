@@ -1,0 +1,346 @@
+"""One connection, bounded in whatever a peer may do with it.
+
+This is the only file that knows uvicorn's `HttpToolsProtocol`, which is no public name of uvicorn's:
+`tests/api/test_wire.py` says for which versions it holds. It decides what is fed to the parser and when, and
+says no; requests are answered by uvicorn, or by `api/direct.py`.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Any, Final
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ringfence.api.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, TOO_MANY
+from ringfence.api.problems import TYPE, Refusal
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+
+    from ringfence.api.connections import Connections
+
+_SLICE: Final = 8 << 10
+"""Bytes that the parser gets at once: what is wrong in them is found before more is looked at."""
+
+_MOST_WAITING: Final = 8  # requests of one connection; what comes after them is not looked at yet
+_MOST_WASTE: Final = 64 << 10
+"""Bytes around a body's chunks beyond as many as the body itself has."""
+
+_MOST_IGNORED: Final = 64 << 20  # bytes of a body that was refused before it was there
+_OF_UPGRADE: Final = frozenset({b"upgrade", b"http2-settings", b"connection"})
+
+_BAD: Final = Refusal(400, "bad_request", "this is no HTTP/1.1 request that can be understood")
+_LONG_HEAD: Final = Refusal(
+    431, "head_too_large", "the request's head is too long: send fewer and shorter headers"
+)
+_MANY_HEADERS: Final = Refusal(431, "too_many_headers", "the request has too many headers: send fewer")
+_WASTEFUL: Final = Refusal(400, "wasteful_chunks", "the body comes in too small chunks: send larger ones")
+_NO_PROXY: Final = Refusal(405, "method_not_allowed", "this server is no proxy: CONNECT is not answered")
+
+STATUS_LINE: Final = {one.value: b"HTTP/1.1 %d %b\r\n" % (one, one.phrase.encode()) for one in HTTPStatus}
+
+
+def response(status: int, kind: bytes, body: bytes, more: bytes) -> bytes:
+    """A whole answer; `more` are further lines of its head."""
+    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
+    return head % (STATUS_LINE[status], kind, len(body), more) + body
+
+
+def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they stand in a head."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+class _StopError(Exception):
+    """Stops the parser; the reason stands in `Wire.why`."""
+
+
+class _Flow(FlowControl):
+    """Reads nothing while bytes are held back."""
+
+    held_back = False
+
+    def resume_reading(self) -> None:
+        if not self.held_back:
+            super().resume_reading()
+
+
+class Wire(HttpToolsProtocol):
+    """One connection: `ringfence.api.connections.Line` over uvicorn's protocol."""
+
+    def __init__(self, open_connections: Connections, **more: Any) -> None:
+        super().__init__(**more)
+        self.among = open_connections
+        self.address = ""
+        self.stage = IDLE
+        self.since = open_connections.beat
+        self.received = self.seen = self.held = 0
+        self.unread_since: int | None = None
+        self.streamed = False  # the body is taken piece by piece, by somebody who bounds it
+        self._known = False
+        self._head = 0  # bytes of the head under way, or more
+        self._waste = 0  # bytes of the message under way that are no body
+        self._back = b""  # came, and is held back
+        self._ignored: int | None = None  # bytes that came after the last that matters; None before that
+        self._why = _BAD
+        self._last: Refusal | None = None  # what is said once everything before has been answered
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A peer has connected."""
+        super().connection_made(transport)
+        self.flow: FlowControl = _Flow(transport)
+        self.address = _network(self.client[0] if self.client else "")
+        if not self.among.admit(self):
+            self.among.count(TOO_MANY.problem.code)
+            self._ignored = 0
+            transport.write(_refused(TOO_MANY))
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed."""
+        self.among.lose(self)
+        self._back = b""
+        super().connection_lost(exc)
+
+    def is_paused(self) -> bool:
+        """Whether we ourselves have stopped reading."""
+        return self.flow.read_paused
+
+    def is_closing(self) -> bool:
+        """Whether it closes as soon as what waits has been sent."""
+        return bool(self.transport.is_closing())
+
+    def know(self) -> None:
+        """A caller we know has sent a request."""
+        if not self._known:
+            self._known = True
+            self.among.know(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes are there."""
+        if self._ignored is not None:
+            self._ignore(len(data))
+        elif self._back:
+            self._hold_back(self._back + data)
+        elif len(data) <= _SLICE and len(self.pipeline) < _MOST_WAITING:
+            self._take(data)
+        else:
+            self._take_slices(data)
+
+    def _take_slices(self, data: bytes) -> None:
+        at, size = 0, len(data)
+        while at < size and self._ignored is None:
+            if len(self.pipeline) >= _MOST_WAITING:
+                self._hold_back(data[at:])
+                return
+            self._take(data[at : at + _SLICE])
+            at += _SLICE
+
+    def _take(self, data: bytes) -> None:
+        if self.stage == IDLE:
+            self._begin_head()
+        stage, before = self.stage, self.received
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_without(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.turn_away(self._why)
+        else:
+            if self.stage == HEAD:
+                self._head += len(data)
+                if self._head >= self.among.limits.head_bytes:
+                    self.turn_away(_LONG_HEAD)
+            elif self.stage == BODY:
+                self._look_at_body(len(data), self.received - before, from_body=stage == BODY)
+
+    def _begin_head(self) -> None:
+        self.stage, self.since, self._head = HEAD, self.among.beat, 0
+
+    def _look_at_body(self, size: int, of_body: int, *, from_body: bool) -> None:
+        """More is to come of a body."""
+        if from_body:
+            self._waste += size - of_body
+            if self._waste > _MOST_WASTE + self.received:
+                self.turn_away(_WASTEFUL)
+                return
+        if self.cycle is not None and self.cycle.response_complete:
+            if self.received > _MOST_IGNORED:
+                self.hang_up()
+        elif not self.streamed:
+            self.among.hold(self, of_body)
+
+    def _go_on_without(self, rest: bytes) -> None:
+        """Serve a request that asks for another protocol as what it is as well: HTTP/1.1."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.turn_away(_NO_PROXY)
+            return
+        kept = [header for header in self.headers if header[0] not in _OF_UPGRADE]
+        tokens = b",".join(value for name, value in self.headers if name == b"connection").lower()
+        if b"close" in [token.strip() for token in tokens.split(b",")]:
+            kept.append((b"connection", b"close"))
+        version = self.parser.get_http_version().encode()
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, lines(kept))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._begin_head()
+        self._take(head)
+        if self._ignored is None and rest:
+            self._take(rest)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._begin_head()
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is there; one behind the body counts for nothing."""
+        if self.stage == BODY:
+            return
+        if len(self.headers) >= self.among.limits.most_headers:
+            self._stop(_MANY_HEADERS)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        if self.parser.should_upgrade():
+            return  # it comes again, without
+        self.stage, self.since = BODY, self.among.beat
+        self.received = self.seen = self._waste = 0
+        self.streamed = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to answer the request whose head is there."""
+        super().on_headers_complete()
+        self.scope["ringfence.line"] = self  # type: ignore[typeddict-unknown-key]
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body is there."""
+        self.received += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The whole request is there."""
+        if self.stage == HEAD:
+            return  # it comes again, without the upgrade
+        self.complete()
+        super().on_message_complete()
+
+    def complete(self) -> None:
+        """Note that the whole request is there."""
+        if self.held:
+            self.among.release(self)
+        if self.cycle is not None and self.cycle.response_complete:
+            self.stage, self.since = IDLE, self.among.beat
+        else:
+            self.stage = ANSWER
+
+    def on_response_complete(self) -> None:
+        """The answer has been written."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.stage == ANSWER:
+            self.stage, self.since = IDLE, self.among.beat
+        if self._last is not None and not self.pipeline:
+            self.turn_away(self._last)
+            return
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            self.stage = ANSWER if self.stage == IDLE else self.stage
+        if self._back and len(self.pipeline) < _MOST_WAITING:
+            self.loop.call_soon(self._take_back)
+        else:
+            self.flow.resume_reading()
+
+    def pause_writing(self) -> None:
+        """The peer does not read what has been written."""
+        self.unread_since = self.among.beat
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The peer has read most of it."""
+        self.unread_since = None
+        super().resume_writing()
+
+    def turn_away(self, refusal: Refusal) -> None:
+        """Answer and close, once the peer has stopped sending or some time has passed."""
+        self._ignored = 0
+        self._back = b""
+        cycle: Any = self.cycle
+        busy = cycle is not None and not cycle.response_complete
+        if busy and self.stage == HEAD:  # those before it are answered first
+            self._last = refusal
+            return
+        if busy and (cycle.response_started or self.pipeline):
+            self.hang_up()
+            return
+        if busy:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.stage, self.since = CLOSING, self.among.beat
+        self.among.release(self)
+        if self.transport.is_closing():
+            return
+        self.transport.write(_refused(refusal))
+        self.transport.write_eof()
+        if isinstance(self.flow, _Flow):
+            self.flow.held_back = False
+        self.flow.resume_reading()
+
+    def hang_up(self) -> None:
+        """Close at once."""
+        self._ignored = 0
+        self.transport.abort()
+
+    def _stop(self, why: Refusal) -> None:
+        self._why = why
+        raise _StopError
+
+    def _hold_back(self, data: bytes) -> None:
+        self._back = data
+        if isinstance(self.flow, _Flow):
+            self.flow.held_back = True
+        self.flow.pause_reading()
+
+    def _take_back(self) -> None:
+        data, self._back = self._back, b""
+        if isinstance(self.flow, _Flow):
+            self.flow.held_back = False
+        if data and self._ignored is None and not self.transport.is_closing():
+            self.data_received(data)
+        if not self._back:
+            self.flow.resume_reading()
+
+    def _ignore(self, size: int) -> None:
+        assert self._ignored is not None
+        self._ignored += size
+        if self._ignored > _MOST_IGNORED:
+            self.hang_up()
+
+
+def _refused(refusal: Refusal) -> bytes:
+    more = lines((*refusal.headers, (b"connection", b"close")))
+    return response(refusal.status, TYPE, refusal.body, more)
+
+
+def _network(address: str) -> str:
+    """Who counts as one peer: an IPv4 address, the 64 bits of an IPv6 network.
+
+    >>> _network("10.0.0.1"), _network("2001:db8::1"), _network("::ffff:10.0.0.1")
+    ('10.0.0.1', '2001:db8::/64', '10.0.0.1')
+    """
+    if ":" not in address:
+        return address
+    whole = IPv6Address(address.partition("%")[0])
+    if whole.ipv4_mapped is not None:
+        return str(whole.ipv4_mapped)
+    return f"{IPv6Address(int(whole) >> 64 << 64)}/64"
