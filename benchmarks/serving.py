@@ -19,7 +19,11 @@ class Process:
         command = [RINGFENCE, "serve", "--data", str(folder), "--port", "0", *options]
         environment = os.environ | {"RINGFENCE_SERVE_ACCESS_LOG": "false"} | settings
         self._process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=preexec
+            command,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            preexec_fn=preexec,  # noqa: PLW1509 (no thread yet)
         )
         self.url = next(
             found[0] for line in self._process.stderr if (found := re.search(r"http://[0-9.:]+[0-9]", line))
