@@ -250,7 +250,7 @@ class Session:
     def register_mapping(self, mapping: Mapping) -> None:
         """Keep the text of a mapping, so that a quarantined record can be read again by it."""
         if mapping.name not in SHIPPED:
-            body = msgspec.json.encode(mapping, order="sorted").decode()
+            body = self.tokenizer.guard_text(msgspec.json.encode(mapping, order="sorted").decode())
             digest = hashlib.sha256(body.encode()).hexdigest()[:16]
             self.store.registry.register("mapping", digest, body, self.clock.now_ms())
 

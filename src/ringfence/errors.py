@@ -15,11 +15,19 @@ A bad *record* is no exception: it is a `BadRecord` value, quarantined with its 
 
 from __future__ import annotations
 
+from ringfence.masking import mask_cards
+
 
 class RingfenceError(Exception):
-    """Base of all errors that Ringfence raises on purpose; the command line prints only its message."""
+    """Base of all errors that Ringfence raises on purpose; the command line prints only its message.
+
+    Of a card number that a message repeats, from a file's name say, the last four digits stay.
+    """
 
     exit_code = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(mask_cards(value) if isinstance(value, str) else value for value in args))
 
 
 class InputError(RingfenceError):

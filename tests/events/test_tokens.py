@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringfence.errors import InputError
-from ringfence.events.cards import may_hold_card, replace_cards
+from ringfence.events.cards import may_hold_card
 from ringfence.events.tokens import Tokenizer
+from ringfence.masking import replace_cards
 
 PAN = "4111111111111111"
 TOKENIZER = Tokenizer(b"0123456789abcdef")
@@ -72,7 +73,6 @@ def test_the_quick_scan_misses_no_card(text):
     "text",
     [
         "1546301041123",
-        "a4111111111111111",
         "41111111111111112222",
         "4111111111111112",
         "00000000-4111-4111-8111-111111111111",

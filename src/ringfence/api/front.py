@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
 
 from ringfence.access.authoriser import BusyError
 from ringfence.access.principal import Role
 from ringfence.api.bodies import ClientGoneError, header
 from ringfence.api.hot import decide
 from ringfence.api.problems import TYPE, Refusal, unavailable
+from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
     from ringfence.access.principal import Principal
@@ -113,6 +115,7 @@ class Front:
         try:
             if roles:
                 await self._admit(scope, roles)
+                _check_address(scope)
             await self._app(scope, receive, note)
         except Refusal as refusal:
             return await self._refuse(send, refusal)
@@ -161,6 +164,17 @@ class Front:
         await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         return refusal.status
+
+
+def _check_address(scope: Any) -> None:
+    """`Refusal` of an address that names a card by its number: proxies and browsers keep addresses.
+
+    A payment may be asked for by an id that only looks like one.
+    """
+    path, query = scope["path"], scope["query_string"].decode("latin-1")
+    asked = query if path.startswith(f"{HOT_PATH}/") else f"{path}?{query}"
+    if find_cards(unquote_plus(asked), strict=True):
+        raise Refusal(422, "card_number", "a card is asked for by its token (card_id), never by its number")
 
 
 def _credential(authorization: bytes, key: bytes) -> bytes | None:

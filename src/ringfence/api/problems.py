@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ringfence.masking import mask_cards
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -49,6 +51,7 @@ class Refusal(Exception):  # noqa: N818 (an answer, not a failure of the program
         fields: Sequence[str] = (),
         headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
+        detail = mask_cards(detail)
         super().__init__(detail)
         self.headers = list(headers)
         self.problem = Problem(
@@ -57,7 +60,7 @@ class Refusal(Exception):  # noqa: N818 (an answer, not a failure of the program
             status=status,
             detail=detail,
             code=code,
-            errors=list(errors),
+            errors=[FieldError(*map(mask_cards, msgspec.structs.astuple(error))) for error in errors],
             fields=list(fields),
         )
 

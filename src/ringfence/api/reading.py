@@ -11,9 +11,9 @@ import numpy as np
 
 from ringfence.adapters.lake import DecisionQuery
 from ringfence.api.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.events.cards import is_card_number
 from ringfence.events.hashing import hash_text
 from ringfence.intake import event_json
+from ringfence.masking import find_cards
 from ringfence.scoring.reference.flags import NEVER
 
 if TYPE_CHECKING:
@@ -92,9 +92,8 @@ def parse_cursor(text: str) -> tuple[int, int]:
 
 
 def is_card(text: str) -> bool:
-    """Whether somebody asks for a card by its number."""
-    digits = text.replace(" ", "").replace("-", "")
-    return digits.isascii() and digits.isdigit() and is_card_number(digits)
+    """Whether somebody names a card by its number."""
+    return bool(find_cards(text, strict=True))
 
 
 def page(server: Server, query: DecisionQuery) -> bytes:

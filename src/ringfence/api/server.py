@@ -78,7 +78,12 @@ class Server:
         texts = session.library.stored_models.texts
         self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules), texts)
         pipeline = session.runner.pipeline
-        self.stored = Stored(session.store.log, session.runner.intake, pipeline.seed)
+        self.stored = Stored(
+            session.store.log,
+            session.runner.intake,
+            pipeline.seed,
+            lambda asked: session.tokenizer.as_kept("transaction_id", asked),
+        )
         self.decoding = Decoding(session.tokenizer, pipeline.seed)
         self.decider = Decider(
             session.runner,
@@ -202,6 +207,12 @@ class Server:
             "ringfence_snapshot_age_seconds",
             "Since the newest snapshot was begun, or since the start.",
             lambda: (self.clock.now_ms() - self.runner.saved_ms) / 1000,
+        )
+        tokenizer = self.session.tokenizer
+        watch(
+            "ringfence_sensitive_values_dropped",
+            "Verification codes, PINs and track data that came and were not kept.",
+            tokenizer.dropped.total,
         )
         log = self.session.store.log
         watch("ringfence_drift_alerts", "Alerts of drift found so far.", lambda: log.end_offset(DRIFT))

@@ -13,6 +13,8 @@ from ringfence.events.hashing import hash_text
 from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.events.batch import EventBatch
     from ringfence.intake import Intake
     from ringfence.ports import EventLog
@@ -40,7 +42,9 @@ class StoredEvent(NamedTuple):
 class Stored:
     """Look-ups in one log. Any thread may ask."""
 
-    def __init__(self, log: EventLog, intake: Intake, seed: int) -> None:
+    def __init__(self, log: EventLog, intake: Intake, seed: int, kept: Callable[[str], str]) -> None:
+        """`kept` gives a transaction's id as the log has it."""
+        self._kept = kept
         self._log = log
         self._intake = intake
         self._seed = seed
@@ -50,6 +54,7 @@ class Stored:
 
     def decision_of(self, transaction_id: str) -> StoredDecision | None:
         """The decision on a transaction, None where the log has none (any more)."""
+        transaction_id = self._kept(transaction_id)
         for offset in self._intake.seen.offsets_of(hash_text(transaction_id, self._seed)):
             found = self.decision_at(offset)
             if (

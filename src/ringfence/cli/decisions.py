@@ -17,7 +17,6 @@ from ringfence.decisions.decision import MODEL_RULE, NO_RULE
 from ringfence.decisions.verdict import verdict
 from ringfence.deployed import model_texts
 from ringfence.errors import InputError
-from ringfence.events.cards import is_card_number
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.questions import bands_of
@@ -104,8 +103,7 @@ def _entity(text: str | None, tokenizer: Tokenizer) -> tuple[str | None, str | N
     kind, sign, name = text.partition("=")
     if not sign or kind not in ENTITY_KEYS or not name:
         raise InputError(f"--entity takes KIND=ID, KIND one of {', '.join(ENTITY_KEYS)}")
-    bare = name.replace(" ", "").replace("-", "")
-    return kind, tokenizer.token(bare) if kind == "card" and is_card_number(bare) else name
+    return kind, tokenizer.as_kept(ENTITY_KEYS[kind], name)
 
 
 def _shown(name: str, value: Any) -> object:
@@ -126,6 +124,7 @@ def decision(
     Example: ringfence decision 755e4e8350ec4a3e9309727574c97726
     """
     with open_lake(data) as (store, lake):
+        transaction_id = Tokenizer(store.meta.token_key).as_kept("transaction_id", transaction_id)
         found = lake.find_decision(transaction_id)
         if found is None:
             raise InputError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ringfence.cli.program import finish, new_app
+from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The `ringfence` command."""
+    """The `ringfence` command. What it says to the terminal holds no card number, a traceback neither."""
+    sys.stderr = _Masked(sys.stderr)
     arguments = sys.argv[1:]
     sys.exit(finish(program_for(arguments), arguments))
 
@@ -36,6 +39,34 @@ def program_for(arguments: Sequence[str]) -> typer.Typer:
     alone.callback()(_group)
     alone.command()(run)
     return alone
+
+
+class _Masked(io.TextIOBase):
+    """A text stream on which card numbers keep their last four digits only."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(mask_cards(text, strict=True))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return bool(self._stream.isatty())
+
+    def fileno(self) -> int:
+        return int(self._stream.fileno())
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return str(self._stream.encoding)
+
+    @property
+    def buffer(self) -> Any:
+        return self._stream.buffer
 
 
 @contextmanager

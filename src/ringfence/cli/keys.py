@@ -13,6 +13,7 @@ from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import parse_roles
 from ringfence.cli.options import Data, Json, folder
 from ringfence.cli.screen import say, show, show_json
+from ringfence.masking import mask_cards
 
 app = typer.Typer(help="Make, list and revoke the keys of a server.", no_args_is_help=True)
 
@@ -33,6 +34,7 @@ def create(
     Example: ringfence keys create till-7 --role decide
     """
     roles = parse_roles(role or ["decide"])
+    name = mask_cards(name)
     with closing(ApiKeys(folder(data))) as keys:
         key = keys.create(name, roles, time.time_ns() // 1_000_000, rate=rate, burst=burst)
     if json:

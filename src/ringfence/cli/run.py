@@ -36,6 +36,7 @@ class Account:
     unusable: list[str] = field(default_factory=list)  # sources that could not be used, each with its remedy
     seconds: float = 0.0
     interrupted: bool = False
+    dropped: dict[str, int] = field(default_factory=dict)  # sensitive authentication data, by kind
 
     @property
     def exit_code(self) -> int:
@@ -106,6 +107,7 @@ def run(
             unusable=lambda error: account.unusable.append(str(error)),
         )
         _process(session, batches, account, tell)
+        account.dropped = dict(session.tokenizer.dropped)
     _report(session, account, verbose=verbose, json=json)
     if account.exit_code:
         raise typer.Exit(account.exit_code)
@@ -187,6 +189,7 @@ def _as_json(account: Account) -> dict[str, Any]:
         "flag_matches": totals.flag_matches,
         "quarantined": dict(account.reasons),
         "unusable": account.unusable,
+        "dropped": account.dropped,
         "seconds": round(account.seconds, 3),
         "interrupted": account.interrupted,
     }
@@ -229,6 +232,9 @@ def _show_rest(account: Account) -> None:
     for count, line in lines:
         if count:
             screen.show(line)
+    if account.dropped:
+        told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(account.dropped.items()))
+        screen.show(f"Dropped, because nobody may keep them: {told}")
     if account.reasons:
         screen.show()
         screen.show(f"{account.reasons.total():,} records in quarantine: `ringfence quarantine list`", "bold")

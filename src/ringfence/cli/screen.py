@@ -15,6 +15,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
+from ringfence.masking import mask_cards
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -56,12 +58,12 @@ def show_json(value: Any) -> None:
 
 
 def clean(text: str) -> str:
-    r"""Text of unknown origin without what would steer a terminal.
+    r"""Text of unknown origin without what would steer a terminal, and without card numbers.
 
     >>> print(clean("a\x1b[2Jb"))
     a\x1b[2Jb
     """
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", mask_cards(text, strict=True))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:

@@ -92,5 +92,7 @@ def _show_sniffed(path: str, *, json: bool) -> None:
     for reason in found.reasons:
         screen.show(f"  because {reason}")
     screen.show(textwrap.fill(f"columns: {', '.join(found.columns)}", 100, subsequent_indent="  "))
+    if found.dropped:
+        screen.say(f"Never kept, because nobody may: {', '.join(found.dropped)}")
     if found.mapping is None:
         screen.say(f"A first mapping for it: ringfence sources --sniff {path} --draft NEW.toml")

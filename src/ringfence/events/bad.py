@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
+from ringfence.masking import mask_cards
+
 ORIGINAL_LIMIT: Final = 64 * 1024
 """Bytes of the original that a bad record keeps; its message says so when there were more."""
 
@@ -54,6 +56,12 @@ class Fault:
         return f"{self.field}: {self.problem}" if self.field else self.problem
 
 
+def _masked(fault: Fault) -> Fault:
+    field, problem = mask_cards(fault.field), mask_cards(fault.problem)
+    same = field == fault.field and problem == fault.problem
+    return fault if same else Fault(fault.reason, field, problem)
+
+
 @dataclass(frozen=True, slots=True)
 class BadRecord:
     """A refused record, ready for quarantine. Holds no card number: `original` has tokens in their place.
@@ -69,6 +77,11 @@ class BadRecord:
     original: bytes
     original_format: Literal["json", "csv"] = "json"
     mapping: str = "canonical"
+
+    def __post_init__(self) -> None:
+        """A name, a path or a message may repeat a card number: its last four digits stay."""
+        object.__setattr__(self, "source", mask_cards(self.source))
+        object.__setattr__(self, "faults", tuple(map(_masked, self.faults)))
 
     @property
     def reason(self) -> Reason:

@@ -23,6 +23,7 @@ from ringfence.events.draft import Draft
 from ringfence.events.record import RECORDS, Event, Transaction
 from ringfence.events.times import format_ms
 from ringfence.events.vocabulary import KINDS, nearest
+from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -181,7 +182,7 @@ def _field_faults(raw: dict[str, Any], kind: str) -> tuple[Fault, ...]:
             said = f"the first {_MOST_FAULTS} faults are told, {len(raw) - done} more fields not looked at"
             return (*faults, Fault(Reason.TOO_LARGE, "", said))
         if name not in types:
-            faults.append(_unknown_field(kind, name[:40]))
+            faults.append(_unknown_field(kind, mask_cards(name[:120])[:40]))
             continue
         try:
             msgspec.convert(value, types[name], strict=True)
@@ -269,7 +270,7 @@ def _fill_attributes(draft: Draft, attributes: list[dict[str, Any] | None]) -> N
         names = _first_names(draft, attributes)
     for name in names:
         values = [some.get(name) if some else None for some in attributes]
-        draft.attribute(draft.safe_name(name), _values(values))
+        draft.attribute(name, _values(values))
 
 
 def _first_names(draft: Draft, attributes: list[dict[str, Any] | None]) -> dict[str, None]:

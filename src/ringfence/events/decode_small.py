@@ -7,7 +7,6 @@ not plain is left to the exact path: the answer is then None, never another one.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,6 +18,7 @@ import pyarrow as pa
 from ringfence.events import amounts, times
 from ringfence.events.batch import EventBatch
 from ringfence.events.binding import ATTRIBUTES_LIMIT
+from ringfence.events.cards import may_hold_card
 from ringfence.events.currencies import CURRENCIES, CURRENCY_EXPONENT
 from ringfence.events.decode import RECORD_LIMIT
 from ringfence.events.draft import AHEAD_MS, EARLIEST_MS, TEXT_LIMIT
@@ -30,6 +30,9 @@ from ringfence.events.model import (
     EVENT_SCHEMA,
 )
 from ringfence.events.record import Transaction
+from ringfence.events.sensitive import named
+from ringfence.events.tokens import IDS
+from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,9 +51,7 @@ _NOT_TEXT: Final = frozenset(
 _TEXTS: Final = tuple(name for name in _FIELDS if name not in _NOT_TEXT)
 _HASHED: Final = frozenset({*_TEXTS, "currency"})
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_MANY_DIGITS: Final = re.compile("(?:[0-9][ -]*){13}")  # no card number without
-_LEAST_DIGITS: Final = 13
-_LARGEST_PLAIN: Final = 2e12  # a larger number may be a card's
+_LARGEST_PLAIN: Final = 5e11  # a larger number may be a card's
 _LONGEST_NAME: Final = 80
 _CODES: Final = CURRENCIES | {None}
 _EXPONENTS: Final = np.arange(max(CURRENCY_EXPONENT.values()) + 1)
@@ -130,6 +131,9 @@ class SmallDecoder:
     ) -> tuple[EventBatch, dict[str, NDArray[np.int64]]]:
         """One array of all texts, of which each column is a slice, and so are its hashes."""
         together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
+        suspects = may_hold_card(together)
+        if suspects.any() and self._guard(texts, np.flatnonzero(suspects).tolist(), count):
+            together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         hashes = hash_column(together, self._seed)
         known = dict.fromkeys(_HASHED, np.zeros(count, np.int64))
         for number, (name, values) in enumerate(texts.items()):
@@ -139,21 +143,23 @@ class SmallDecoder:
         names = _in_order(tuple(columns))
         return EventBatch(pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)), known
 
+    def _guard(self, texts: Mapping[str, list[str | None]], suspects: Sequence[int], count: int) -> bool:
+        """Put tokens in place of card numbers; `suspects` count texts column by column. Whether any was."""
+        names, changed = list(texts), False
+        for place in suspects:
+            name = names[place // count]
+            column, row = texts[name], place % count
+            text = column[row]
+            if text is not None:
+                column[row] = self._tokenizer.guard_text(text, strict=name in IDS)
+                changed |= column[row] != text
+        return changed
+
     def _plain(self, values: Values) -> list[str | None]:
         return [
-            value if value.__class__ is str and 0 < len(value) < _LEAST_DIGITS else self._text(value)
+            value if value.__class__ is str and 0 < len(value) < _PLAIN_COLUMN else _text(value)
             for value in values
         ]
-
-    def _text(self, value: str | int | None) -> str | None:
-        if not value and value != 0:
-            return None
-        text = str(value)
-        if len(text) > _PLAIN_COLUMN:
-            raise _NotPlainError
-        if len(text) >= _LEAST_DIGITS and _MANY_DIGITS.search(text):
-            return self._tokenizer.guard_text(text)
-        return text
 
     def _cards(self, numbers: Values, texts: dict[str, list[str | None]]) -> None:
         if "card_id" in texts:
@@ -187,6 +193,15 @@ class SmallDecoder:
                     _numbers(values) if kind is float else pa.array(values, pa.bool_())
                 )
         return columns
+
+
+def _text(value: str | int | None) -> str | None:
+    if not value and value != 0:
+        return None
+    text = str(value)
+    if len(text) > _PLAIN_COLUMN:
+        raise _NotPlainError
+    return text
 
 
 @lru_cache(maxsize=256)
@@ -264,7 +279,11 @@ def _numbers(values: Values) -> Any:
     return pa.array(values, pa.float64())
 
 
+@lru_cache(maxsize=4096)
 def _is_plain_name(name: str) -> bool:
     return (
-        len(name) <= _LONGEST_NAME and not name.startswith(ATTRIBUTE_PREFIX) and not _MANY_DIGITS.search(name)
+        len(name) <= _LONGEST_NAME
+        and not name.startswith(ATTRIBUTE_PREFIX)
+        and named(name) is None
+        and not find_cards(name)
     )

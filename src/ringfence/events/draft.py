@@ -26,7 +26,8 @@ from ringfence.events.currencies import (
 from ringfence.events.identity import content_ids
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 from ringfence.events.numbers import to_bools, to_floats
-from ringfence.events.tokens import numeric_cards
+from ringfence.events.sensitive import is_secret, named
+from ringfence.events.tokens import IDS, numeric_cards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,7 @@ TEXT_LIMIT: Final = 4096
 """Bytes of one text field."""
 
 _SHOWN: Final = 40
+_LONGEST_NAME: Final = 80
 _LATEST_MS: Final = 10**14
 _FAR_MS: Final = 2**62  # beyond every allowed time, and safe to add to
 
@@ -76,7 +78,8 @@ class Draft:
 
     def text(self, name: str, values: Any, prefix: str = "") -> None:
         """An id, a category or another text; numbers become their shortest text, empty text null."""
-        texts = self._tokenizer.guard(self._limited(name, self._as_text(name, values)))
+        texts = self._limited(name, self._as_text(name, values))
+        texts = self._tokenizer.guard(texts, strict=name in IDS)
         self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 
     def card(self, values: Any) -> None:
@@ -171,7 +174,10 @@ class Draft:
         self.fault(bad, Reason.WRONG_TYPE, name, lambda row: f"{self.show(values, row)} is no number")
         outside = (floats < low) | (floats > high) | np.isinf(floats)
         self.fault(
-            outside, Reason.OUT_OF_RANGE, name, lambda row: f"{floats[row]} is outside {low:g} to {high:g}"
+            outside,
+            Reason.OUT_OF_RANGE,
+            name,
+            lambda row: f"{floats[row]:g} is outside {low:g} to {high:g}",
         )
         if name.startswith(ATTRIBUTE_PREFIX):
             said = "a card number in a numeric field: give it as card_number, or as text"
@@ -188,8 +194,14 @@ class Draft:
         self._columns[name] = bools
 
     def attribute(self, name: str, values: Any) -> None:
-        """A free field of the type it comes in: number, truth value or text."""
-        name = name if name.startswith(ATTRIBUTE_PREFIX) else ATTRIBUTE_PREFIX + name
+        """A free field of the type it comes in: number, truth value or text.
+
+        Sensitive authentication data is left out.
+        """
+        values = self.without_secrets(values, name)
+        if values is None:
+            return
+        name = ATTRIBUTE_PREFIX + self.safe_name(name)
         kind = values.type
         if pa.types.is_boolean(kind):
             self._columns[name] = values
@@ -198,9 +210,25 @@ class Draft:
         elif not pa.types.is_null(kind):
             self.text(name, values)
 
+    def without_secrets(self, values: Any, *names: str) -> Any:
+        """A column without sensitive authentication data, by the names it has; None where it is all that.
+
+        What is left out is counted.
+        """
+        meant = next(filter(None, map(named, names)), None)
+        if meant is None or pa.types.is_boolean(values.type):
+            return values
+        if meant.surely:
+            self._tokenizer.drop(meant.secret, len(values) - values.null_count)
+            return None
+        secret = is_secret(meant.secret, values)
+        self._tokenizer.drop(meant.secret, int(secret.sum()))
+        return pc.if_else(pa.array(secret), None, values) if secret.any() else values
+
     def safe_name(self, name: str) -> str:
-        """An attribute's name as it may be stored: without card numbers, and not endless."""
-        return self._tokenizer.guard_text(name[:80])
+        """An attribute's name as it may be stored: without the prefix, without card numbers, not endless."""
+        bare = name.removeprefix(ATTRIBUTE_PREFIX)[: 2 * _LONGEST_NAME]
+        return self._tokenizer.guard_text(bare)[:_LONGEST_NAME]
 
     def require(self, *names: str) -> None:
         """Refuse rows where one of these columns is null."""
@@ -323,6 +351,7 @@ class Draft:
                 name,
                 lambda row: f"{sizes[row]} bytes, at most {TEXT_LIMIT} are allowed",
             )
+            texts = pc.if_else(pa.array(sizes > TEXT_LIMIT), None, texts)  # nobody looks any closer
         if sizes.min() == 0:
             return pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)
         return texts

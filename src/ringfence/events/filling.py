@@ -13,7 +13,7 @@ from ringfence.events import amounts
 from ringfence.events.bad import TOTALS, Reason
 from ringfence.events.buffers import is_text
 from ringfence.events.currencies import CURRENCY_EXPONENT
-from ringfence.events.model import ID_FIELDS
+from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
 from ringfence.events.shaping import Rows, emptied, is_shaped, shaped, translated, values_of
 from ringfence.events.vocabulary import TIMES
 from ringfence.events.written import Read, currency_within, hint, read_amounts
@@ -47,7 +47,11 @@ class Filler:
         if name == "amount":
             self._amount(source)
             return
-        values = self._values(name, source, " " if name in TIMES else "|")
+        values = self.draft.without_secrets(
+            self._values(name, source, " " if name in TIMES else "|"), *source.columns
+        )
+        if values is None:
+            return
         if name in TIMES:
             self._time(name, source, values)
         elif name == "card_number":
@@ -70,8 +74,10 @@ class Filler:
 
     def attribute(self, name: str, source: Source) -> None:
         """One free field."""
-        values = self._values(name, source, "|")
-        full = f"attributes.{name.removeprefix('attributes.')}"
+        values = self.draft.without_secrets(self._values(name, source, "|"), name, *source.columns)
+        if values is None:
+            return
+        full = ATTRIBUTE_PREFIX + self.draft.safe_name(name)
         if source.type == "number":
             self.draft.number(full, values)
         elif source.type == "boolean":

@@ -1,14 +1,17 @@
-"""Card numbers become tokens at the door: a keyed hash that stands for the number, and its last four digits.
+"""The guard at the door: no card number and no sensitive authentication data gets past it.
 
-The same number and key give the same token, so features and joins work; without the key nobody can try all
-numbers.
+A card number becomes a token: a keyed hash that stands for it. The same number and key give the same token,
+so features and joins work; without the key nobody can try all numbers. What may never be stored is dropped
+and counted.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+from collections import Counter
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,21 +20,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.errors import InputError
+from ringfence.events.bad import ORIGINAL_LIMIT
 from ringfence.events.card_memory import CardMemory
-from ringfence.events.cards import is_card_number, may_hold_card, replace_cards
+from ringfence.events.cards import may_hold_card
+from ringfence.events.model import ID_FIELDS
+from ringfence.events.sensitive import Secret, looks_like, named
+from ringfence.masking import Found, find_cards, fold, is_card_number, replace_cards
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from numpy.typing import NDArray
 
+IDS: Final = frozenset({"transaction_id", "event_id", "entity_id", *ID_FIELDS})
+"""Fields that other records are joined by: in these only a network's number counts as a card's."""
+
 _TOKEN: Final = re.compile(r"(tok_[0-9a-f]{32})(?:/([0-9]{4}))?")
 _DIGITS: Final = re.compile(r"[0-9]{12,19}")
-_MANY_DIGITS: Final = re.compile(r"[0-9](?:[ -]?[0-9]){12}")  # a text without them holds no card number
-_MAY_HOLD_CARD: Final = re.compile(
-    rb"[0-9](?:[ -]*[0-9]){11}|[0-9][eE]|\\u"
-)  # written out, or so that it may be
-_DIGIT_RUN: Final = re.compile(rb"[0-9](?:[ -]?[0-9]){11,18}")
+_BETWEEN: Final = re.compile("[^0-9A-Za-z*#?\u2022\u25cf\u2217\u2026]")  # digits; none of what hides some
+_DIGIT_RUN: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,8}[0-9]){11,}")
+_NAMED_VALUE: Final = re.compile(
+    r"(?<!\w)([^\W\d][^\n,;:={}\[\]\"']{0,79}?)([\s\"']*[:=,;][\s\"']*)([0-9A-Fa-f;%?=^]{3,})"
+)
 _SHORTEST_KEY: Final = 16
 _EXACT_FLOAT: Final = 2**53
 _REMEMBERED: Final = 1 << 16  # numbers however written that stay, with their tokens, in memory
@@ -52,6 +62,8 @@ class Tokenizer:
         self._key = key
         self._card = lru_cache(_REMEMBERED)(self._read_card)
         self._memory = CardMemory(self._token)
+        self._lock = Lock()
+        self.dropped: Counter[str] = Counter()  # sensitive authentication data by kind, since the start
 
     def __repr__(self) -> str:
         return "Tokenizer(...)"
@@ -87,7 +99,7 @@ class Tokenizer:
         return tokens.take(encoded.indices), last4.take(encoded.indices), refused[rows] | lost
 
     def _read_card(self, word: str) -> tuple[str | None, str | None]:
-        digits = word if word.isdigit() else _bare(word)
+        digits = word if word.isdigit() and word.isascii() else _bare(word)
         if _DIGITS.fullmatch(digits):
             return self._token(digits), digits[-4:]
         known = _TOKEN.fullmatch(word)
@@ -96,78 +108,150 @@ class Tokenizer:
     def _token(self, digits: str) -> str:
         return "tok_" + hmac.digest(self._key, digits.encode(), "sha256").hex()[:32]
 
-    def guard_text(self, text: str) -> str:
-        """The text with a token in place of each card number that stands in it."""
-        return replace_cards(text, self.token) if _MANY_DIGITS.search(text) else text
+    def drop(self, secret: Secret, values: int = 1) -> None:
+        """Count sensitive authentication data that is not kept."""
+        if values:
+            with self._lock:
+                self.dropped[secret.value] += values
+
+    def guard_text(self, text: str, *, strict: bool = False) -> str:
+        """The text with a token in place of each card number that stands in it; a track goes with its number.
+
+        `strict` is for ids: see `ringfence.masking`.
+        """
+        return replace_cards(text, self._in_place, strict=strict)
+
+    def _in_place(self, found: Found) -> str:
+        if found.is_track:
+            self.drop(Secret.TRACK)
+        return self._token(found.digits)
 
     def card_or_text(self, text: str) -> str:
         """`token/last4` of a card number of 12 to 19 digits, other text guarded."""
         digits = _bare(text)
-        return f"{self.token(digits)}/{digits[-4:]}" if _DIGITS.fullmatch(digits) else self.guard_text(text)
+        if _DIGITS.fullmatch(digits):
+            return f"{self.token(digits)}/{digits[-4:]}"
+        return _mask_digits(self.guard_text(text))
 
-    def guard(self, values: Any) -> Any:
+    def as_kept(self, field: str, text: str) -> str:
+        """A value of a field as the log has it: what is asked for, or put on a list, must match that."""
+        token = self.card(text)[0] if field == "card_id" else None
+        return token or self.guard_text(text, strict=field in IDS)
+
+    def guard(self, values: Any, *, strict: bool = False) -> Any:
         """A text column with tokens in place of card numbers, wherever somebody put one."""
         suspects = np.flatnonzero(may_hold_card(values))
         if not len(suspects):
             return values
         before = values.take(pa.array(suspects)).to_pylist()
-        after = [text and self.guard_text(text) for text in before]
+        after = [text and self.guard_text(text, strict=strict) for text in before]
         if before == after:
             return values
         mask = np.zeros(len(values), bool)
         mask[suspects] = True
         return pc.replace_with_mask(values, mask, pa.array(after, values.type))
 
-    def sanitize_json(self, original: bytes, card_fields: Collection[str] = ()) -> bytes:
-        """The bytes of a JSON object without card numbers; the very same bytes when it holds none.
+    def sanitize_json(
+        self, original: bytes, card_fields: Collection[str] = (), id_fields: Collection[str] = IDS
+    ) -> bytes:
+        """The bytes of a JSON object without what may not be kept; the very same bytes when it holds none.
 
-        The values of `card_fields` become `token/last4` whatever they look like. Of bytes that are no JSON
-        every run of 12 to 19 digits keeps its last four only.
+        The values of `card_fields` become `token/last4` whatever they look like; in `id_fields` only a
+        network's number is a card's. Members that are sensitive authentication data are left out. Of bytes
+        that are no JSON, or more than a bad record keeps, every run of 12 digits and more keeps its last four
+        only.
         """
-        if not _MAY_HOLD_CARD.search(original):
-            return original
+        if len(original) > ORIGINAL_LIMIT:
+            return mask_digits(original)
         try:
             record = msgspec.json.decode(original)
-            clean = self._clean(record, card_fields)
+            clean = self._clean(record, card_fields, id_fields)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return mask_digits(original)
-        return original if clean == record else msgspec.json.encode(clean)
+        return original if clean == record and not _hides_some(original) else msgspec.json.encode(clean)
 
-    def _clean(self, value: Any, card_fields: Collection[str], field: str = "") -> Any:
+    def _clean(
+        self, value: Any, card_fields: Collection[str], id_fields: Collection[str] = IDS, field: str = ""
+    ) -> Any:
         if isinstance(value, dict):
             return {
-                self.guard_text(key): self._clean(inner, card_fields, key) for key, inner in value.items()
+                self.guard_text(key): self._clean(inner, card_fields, id_fields, key)
+                for key, inner in value.items()
+                if not self.is_dropped(key, inner)
             }
         if isinstance(value, list):
-            return [self._clean(inner, card_fields, field) for inner in value]
+            return [self._clean(inner, card_fields, id_fields, field) for inner in value]
         if isinstance(value, bool) or value is None:
             return value
         text = value if isinstance(value, str) else f"{value:.0f}" if isinstance(value, float) else str(value)
-        guarded = self.card_or_text(text) if field in card_fields else self.guard_text(text)
+        if field in card_fields:
+            guarded = self.card_or_text(text)
+        else:
+            guarded = self.guard_text(text, strict=field in id_fields or not isinstance(value, str))
         return value if guarded == text else guarded
 
+    def is_dropped(self, name: str, value: Any) -> bool:
+        """Whether a named value is sensitive authentication data, which is counted then."""
+        meant = named(name)
+        if meant is None or value is None or isinstance(value, bool):
+            return False
+        if not (meant.surely or looks_like(meant.secret, _plain_text(value))):
+            return False
+        self.drop(meant.secret)
+        return True
 
-def mask_digits(original: bytes) -> bytes:
-    """Bytes in which every run of 12 to 19 digits, spaces or dashes between them, keeps only its last four.
+
+def _hides_some(original: bytes) -> bool:
+    """Whether JSON text may hold more than its reader sees: of two members with one name that is the last."""
+    text = original.decode()
+    return bool(find_cards(text)) or any(named(one[1].strip()) for one in _NAMED_VALUE.finditer(text))
+
+
+def mask_digits(original: bytes, *, every: bool = False) -> bytes:
+    """Bytes in which every run of 12 digits or more, with what stands between them, keeps its last four.
+
+    Nor is anything kept that follows the name of sensitive authentication data; with `every` no digit is.
 
     >>> mask_digits(b'{"card": 4111111111111111')
     b'{"card": ************1111'
     """
-    return _DIGIT_RUN.sub(lambda run: b"*" * (len(run[0]) - 4) + run[0][-4:], original)
+    text = original[:ORIGINAL_LIMIT].decode(errors="surrogateescape")
+    if every:
+        text = "".join("*" if letter.isdigit() else letter for letter in text)
+    masked = _NAMED_VALUE.sub(_without_secret, _mask_digits(text)).encode(errors="surrogateescape")
+    return masked + b"*" * (len(original) - ORIGINAL_LIMIT)  # the rest is not kept anyway
+
+
+def _mask_digits(text: str) -> str:
+    out, at = "", 0
+    for run in _DIGIT_RUN.finditer(fold(text)):
+        end = run.end()
+        out += text[at : run.start()] + "*" * (end - run.start() - 4) + text[end - 4 : end]
+        at = end
+    return out + text[at:] if at else text
+
+
+def _without_secret(found: re.Match[str]) -> str:
+    return found[0] if named(found[1].strip()) is None else f"{found[1]}{found[2]}***"
+
+
+def _plain_text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def numeric_cards(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which numbers are card numbers: whole, 13 to 19 digits, passing the Luhn check."""
+    """Which numbers are card numbers: whole, and a network's."""
     out = np.zeros(len(values), bool)
     with np.errstate(invalid="ignore"):
-        suspects = np.flatnonzero((values >= 2e12) & (values < 7e18) & (values == np.floor(values)))
+        suspects = np.flatnonzero((values >= 5e11) & (values < 1e19) & (values == np.floor(values)))
     for row in suspects:
         out[row] = is_card_number(str(int(values[row])))
     return out
 
 
 def _bare(number: str) -> str:
-    return number.replace(" ", "").replace("-", "")
+    """The digits of a number without what stands between them; of anything else, what is no card number."""
+    return _BETWEEN.sub("", fold(number))
 
 
 def _card_text(values: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, ID_FIELDS, Kind
 from ringfence.events.paths import steps
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 KINDS: Final = {kind.name.lower(): kind for kind in Kind if kind is not Kind.ACTIVATION}
 _MADE: Final = frozenset({"kind", "ingest_time_ms", "amount_minor", "card_last4"})
+_IDS: Final = frozenset({"transaction_id", "event_id", "entity_id", *ID_FIELDS})
 TIMES: Final = {
     "event_time": "event_time_ms",
     "effective_at": "effective_at_ms",
@@ -190,13 +191,30 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for column in source.columns
             if source.card or name == "card_number"
         }
-        return frozenset(named | {str(steps(column)[-1]) for column in named if steps(column)})
+        return _with_last_keys(named)
+
+    @property
+    def id_columns(self) -> frozenset[str]:
+        """Columns that hold ids, as above: only a card network's number is taken for a card's there."""
+        return _with_last_keys(
+            {
+                column
+                for record in self.records
+                for name, source in record.sources().items()
+                for column in source.columns
+                if name in _IDS
+            }
+        )
 
     @property
     def columns(self) -> dict[str, None]:
         """All columns that it names, in order."""
         named = [column for record in self.records for column in record.columns]
         return dict.fromkeys([*named, *self.skip])
+
+
+def _with_last_keys(columns: set[str]) -> frozenset[str]:
+    return frozenset(columns | {str(steps(column)[-1]) for column in columns if steps(column)})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ from ringfence.events.draft import Draft
 from ringfence.events.model import AUTHOR, LIST_SOURCE, Kind
 from ringfence.events.vocabulary import nearest
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.masking import mask_cards
 from ringfence.scoring.actions import ListKind
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ COLUMNS: Final = ("entity_id", "entity_type", "list_kind", "expires_at", "note",
 """Columns of an import; all but the first may be left out."""
 
 _FAR_MS: Final = 1 << 53
-_CARD_DIGITS: Final = (12, 19)
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +78,7 @@ def to_events(
     `lines` are where the entries stand in a file. A card may be given by its number: its token is kept.
     """
     _check_name(list_name)
+    list_name = mask_cards(list_name)
     draft = Draft(Kind.LIST_ENTRY, len(entries), tokenizer, now_ms)
     texts = {
         "list_name": [list_name] * len(entries),
@@ -172,10 +173,7 @@ def _check_name(list_name: str) -> None:
 
 
 def _identity(entry: Entry, tokenizer: Tokenizer) -> str:
-    digits = entry.entity_id.replace(" ", "").replace("-", "")
-    shortest, longest = _CARD_DIGITS
-    is_number = digits.isascii() and digits.isdigit() and shortest <= len(digits) <= longest
-    return tokenizer.token(digits) if entry.entity_type == "card" and is_number else entry.entity_id
+    return tokenizer.as_kept(ENTITY_KEYS.get(entry.entity_type or "", "entity_id"), entry.entity_id)
 
 
 def _time(value: str | int | None) -> str | None:

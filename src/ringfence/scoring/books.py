@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from ringfence.errors import RuleError
+from ringfence.masking import find_cards
 from ringfence.scoring.ruleset import RuleSet
 from ringfence.scoring.typologies import used
 
@@ -27,6 +28,11 @@ def load_book(text: str, origin: str = "rules") -> RuleSet:
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise RuleError(f"{origin}: larger than {MAX_BYTES >> 20} MiB")
+    if find_cards(text, strict=True):
+        raise RuleError(
+            f"{origin}: a card number stands in it, which may not be kept: put the card on a list (ringfence "
+            "lists add LIST NUMBER --entity card) and ask for card_id IN LIST 'LIST', or name its token"
+        )
     root = _compose(text, origin)
     try:
         data = _with_shipped(_Loader("").construct_document(root), root, origin)

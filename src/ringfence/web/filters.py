@@ -12,6 +12,7 @@ from ringfence.adapters.finder import Term, Wanted
 from ringfence.adapters.finder.query import LISTS
 from ringfence.api.reading import CURSOR, is_card, parse_cursor
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.masking import mask_cards
 from ringfence.scoring.rules import Outcome
 from ringfence.web.rendering import when
 
@@ -36,6 +37,7 @@ class DecisionFilter:
     def of(cls, query: Mapping[str, str], outcomes: list[str]) -> DecisionFilter:
         """The filter of an address; unknown outcomes are passed over."""
         given = {name: query.get(name, "").strip()[:_LONGEST] for name in TEXTS}
+        given |= {name: mask_cards(text, strict=True) for name, text in given.items() if name != "entity_id"}
         known = frozenset(Outcome(name) for name in outcomes if name in list(Outcome))
         cursor = query.get("before", "")
         return cls(given, known, parse_cursor(cursor) if re.match(CURSOR, cursor) else None)

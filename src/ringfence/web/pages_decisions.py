@@ -137,7 +137,7 @@ async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = ""
     if not text:
         return RedirectResponse("/decisions", 303)
     if is_card(text):
-        token = dashboard.server.session.tokenizer.token(text.replace(" ", "").replace("-", ""))
+        token = dashboard.server.session.tokenizer.as_kept("card_id", text)
         return RedirectResponse(f"/entities/card/{quote(token, safe='')}", 303)
     await asyncio.to_thread(freshen, dashboard)
     place = await asyncio.to_thread(_find, dashboard, text)

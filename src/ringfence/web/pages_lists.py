@@ -13,6 +13,7 @@ from ringfence.access.principal import Role
 from ringfence.adapters.lake import rulebook as lists_of
 from ringfence.api.asked import refusals, who_asks
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.masking import mask_cards
 from ringfence.rulebook.entries import Entry, ListResult, RowFault, read_csv, to_events
 from ringfence.scoring.actions import ListKind
 from ringfence.web.asking import dashboard_of, demand
@@ -76,6 +77,7 @@ async def add(
 ) -> Response:
     """Put somebody on a list; rules see it from the next event on."""
     until = f"{expires}:00Z" if len(expires) == 16 else expires or None
+    name = mask_cards(name)
     entry = Entry(entity_id.strip(), entity_type or None, None, until, note.strip() or None, "dashboard")
     await _change(request, name, kind, [entry])
     return RedirectResponse(f"/lists/{quote(name, safe='')}", 303)
@@ -84,6 +86,7 @@ async def add(
 @router.post("/lists/remove")
 async def remove(request: Request, name: Field, entity_id: Field, entity_type: Field = "") -> Response:
     """Take somebody off."""
+    name = mask_cards(name)
     await _change(request, name, ListKind.WATCH, [Entry(entity_id, entity_type or None)], removed=True)
     return RedirectResponse(f"/lists/{quote(name, safe='')}", 303)
 
@@ -97,6 +100,7 @@ async def import_rows(
 ) -> Response:
     """Put all rows of a CSV text on a list; bad ones are told with their line."""
     demand(request, Role.ANALYST)
+    name = mask_cards(name)
     with refusals():
         entries, lines, refused = await asyncio.to_thread(read_csv, rows.replace("\r\n", "\n"))
     result = await _change(request, name, kind, entries, lines=lines, refused=refused)

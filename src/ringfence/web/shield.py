@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote_plus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from ringfence.access.authoriser import BusyError
 from ringfence.api.bodies import read_body
 from ringfence.api.problems import Refusal
+from ringfence.masking import find_cards
 from ringfence.web.sessions import COOKIE, LONGEST_SECONDS, Session
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 CSRF_HEADER: Final = "x-csrf-token"
 CSRF_FIELD: Final = "csrf"
 BODY_LIMIT: Final = 4 << 20
+_FILTERED: Final = "/decisions"  # which has a word for each of its fields
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _OPEN_PATHS: Final = ("/static/", "/sign-in", "/session", "/favicon.ico")
 HEADERS: Final = {
@@ -103,6 +105,15 @@ class Shield:
         path, method = scope["path"], scope["method"]
         if visit.open_server and not _is_local(headers.get("host", "")):
             raise _Stopped(PlainTextResponse("Open this server by the address that it printed.", 421))
+        query = "" if path == _FILTERED else scope["query_string"].decode("latin-1")
+        if find_cards(unquote_plus(f"{path}?{query}"), strict=True):
+            raise _Stopped(
+                PlainTextResponse(
+                    "An address may not hold a card number, because browsers keep addresses. The search box "
+                    "takes a number, and forgets it.",
+                    422,
+                )
+            )
         if method not in _SAFE:
             receive = await _own_form(scope, receive, headers, visit.session)
         if path.startswith(_OPEN_PATHS):

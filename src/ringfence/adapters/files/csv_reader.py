@@ -96,4 +96,4 @@ class CsvReader(TextReader):
         return self._ids.of([self._clean(record, header).removeprefix(head) for record in records])
 
     def _clean(self, record: bytes, header: Header) -> bytes:
-        return clean_record(record, header, self._mapping.card_columns, self._tokenizer)
+        return clean_record(record, header, self._mapping, self._tokenizer)

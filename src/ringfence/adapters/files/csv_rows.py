@@ -12,12 +12,15 @@ from pyarrow import csv as arrow_csv
 
 from ringfence.adapters.files.blocks import record_ends
 from ringfence.errors import InputError
-from ringfence.events.bad import Fault, Reason
+from ringfence.events.bad import ORIGINAL_LIMIT, Fault, Reason
+from ringfence.events.sensitive import named
 from ringfence.events.tokens import mask_digits
+from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ringfence.events.mapping import Mapping
     from ringfence.events.tokens import Tokenizer
 
 _DELIMITERS: Final = ",;\t|"
@@ -51,14 +54,19 @@ class Header:
             )
         delimiter = delimiter or max(_DELIMITERS, key=text.count)
         names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
-        named = [name or f"column_{at}" for at, name in enumerate(names, 1)]
-        twice = {name for name in named if named.count(name) > 1}
+        columns = [name or f"column_{at}" for at, name in enumerate(names, 1)]
+        if any(map(find_cards, columns)):
+            raise InputError(
+                f"{where}: the first line holds a card number, so it is a payment and no header: put a line "
+                "with the names of the columns before it"
+            )
+        twice = {name for name in columns if columns.count(name) > 1}
         if twice:
             raise InputError(
                 f"{where}: two columns are named {min(twice)!r}: rename one in the header, or name all "
                 "in the mapping, [file] skip_lines = 1 and columns = [...]"
             )
-        return cls(named, delimiter)
+        return cls(columns, delimiter)
 
     @classmethod
     def of(cls, columns: Sequence[str], delimiter: str, first: bytes) -> Header:
@@ -97,19 +105,24 @@ def records_of(data: bytes, delimiter: str) -> list[bytes]:
     return [record for record in records if record]
 
 
-def clean_record(record: bytes, header: Header, card_columns: frozenset[str], tokenizer: Tokenizer) -> bytes:
+def clean_record(record: bytes, header: Header, mapping: Mapping, tokenizer: Tokenizer) -> bytes:
     """A header and the record with tokens for card numbers; where there is no telling, digits are masked."""
-    text = record.decode("latin-1")  # one character per byte: comes back as it was
+    text = record.decode(errors="surrogateescape")  # comes back as it was
     cells = _cells(text, header.delimiter)
-    if cells is None or len(cells) != len(header.names):
-        return header.line() + b"\n" + mask_digits(record)
-    cards = [name in card_columns for name in header.names]
-    clean = [
-        tokenizer.card_or_text(cell) if card else tokenizer.guard_text(cell)
-        for cell, card in zip(cells, cards, strict=True)
-    ]
-    kept = record if clean == cells else _line(clean, header.delimiter, "latin-1")
-    return header.line() + b"\n" + kept
+    first = header.line() + b"\n"
+    if cells is None or len(cells) != len(header.names) or len(record) > ORIGINAL_LIMIT:
+        has_secret = any((meant := named(name)) and meant.surely for name in header.names)
+        return first + mask_digits(record, every=has_secret)
+    clean = [_clean(name, cell, mapping, tokenizer) for name, cell in zip(header.names, cells, strict=True)]
+    return first + (record if clean == cells else _line(clean, header.delimiter, "surrogateescape"))
+
+
+def _clean(name: str, cell: str, mapping: Mapping, tokenizer: Tokenizer) -> str:
+    if not cell or tokenizer.is_dropped(name, cell):
+        return ""
+    if name in mapping.card_columns:
+        return tokenizer.card_or_text(cell)
+    return tokenizer.guard_text(cell, strict=name in mapping.id_columns)
 
 
 def _parse_fast(data: bytes, header: Header, columns: Sequence[str]) -> CsvRows:
@@ -168,10 +181,10 @@ def _cells(text: str, delimiter: str) -> list[str] | None:
     return rows[0] if len(rows) == 1 else None
 
 
-def _line(cells: Sequence[str], delimiter: str, encoding: str = "utf-8") -> bytes:
+def _line(cells: Sequence[str], delimiter: str, errors: str = "strict") -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=delimiter, lineterminator="").writerow(cells)
-    return out.getvalue().encode(encoding)
+    return out.getvalue().encode(errors=errors)
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:

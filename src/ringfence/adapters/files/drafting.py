@@ -31,6 +31,8 @@ from ringfence.adapters.files.paths import Opened, opened, resolve
 from ringfence.adapters.files.tables import open_parquet
 from ringfence.errors import InputError
 from ringfence.events.binding import ATTRIBUTES_LIMIT
+from ringfence.events.sensitive import named
+from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +129,7 @@ class _Drafting:
                 f'label = {{ column = {_text(label)}, delay = "7d" }}  # how long reports of fraud take'
             )
         lines += ["", "[records.fields]", *self.fields, *self._attributes()]
-        return Draft("\n".join(lines) + "\n", self.remarks)
+        return Draft(mask_cards("\n".join(lines) + "\n"), list(map(mask_cards, self.remarks)))
 
     def _take(self, pattern: re.Pattern[str], fits: Any) -> str | None:
         for name, values in self.left.items():
@@ -191,7 +193,9 @@ class _Drafting:
 
     def _doubt(self, name: str, values: Any, kept: int) -> str:
         """What comments a column out: what is no input, as far as one can see."""
-        if _LABEL.search(name.lower()):
+        if (meant := named(name)) and meant.surely:
+            self.remarks.append(f"{name} is left out: {meant.secret} are never kept, because nobody may")
+        elif _LABEL.search(name.lower()):
             self.remarks.append(f"{name} is left out: it seems to be known only after the payment")
         elif is_clock(values):
             self.remarks.append(f"{name} is left out: it only ever grows, as a clock or a counter does")

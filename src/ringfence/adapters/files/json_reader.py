@@ -140,6 +140,6 @@ class JsonReader(TextReader):
         )
 
     def _refused(self, path: str, position: int, faults: Sequence[Fault], line: bytes) -> Any:
-        return self._bad(
-            path, position, faults, self._tokenizer.sanitize_json(line, self._mapping.card_columns)
-        )
+        mapping = self._mapping
+        clean = self._tokenizer.sanitize_json(line, mapping.card_columns, mapping.id_columns)
+        return self._bad(path, position, faults, clean)

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from ringfence.events.amounts import with_point
 from ringfence.events.buffers import is_text
-from ringfence.events.cards import is_card_number
 from ringfence.events.numbers import to_bools, to_floats
 from ringfence.events.times import to_ms
+from ringfence.masking import is_card_number
 
 _FEW: Final = 20
 _MOST: Final = 0.8  # of the values of a column have to be what it is said to be

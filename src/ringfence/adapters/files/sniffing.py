@@ -15,6 +15,8 @@ from ringfence.errors import InputError
 from ringfence.events.binding import missing_columns
 from ringfence.events.mapping import SHIPPED, load_mapping
 from ringfence.events.paths import places
+from ringfence.events.sensitive import named
+from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +26,10 @@ _LOOKED_AT: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """A guess: `mapping` is None when no shipped mapping fits the columns."""
+    """A guess: `mapping` is None when no shipped mapping fits the columns.
+
+    `dropped` are columns that are never kept: sensitive authentication data.
+    """
 
     path: str
     format: Format
@@ -32,6 +37,7 @@ class Sniffed:
     columns: list[str]
     mapping: str | None
     reasons: list[str]
+    dropped: list[str]
 
 
 def sniff(path: str, fmt: Format | None = None) -> Sniffed:
@@ -39,7 +45,12 @@ def sniff(path: str, fmt: Format | None = None) -> Sniffed:
     with opened(resolve([path])[0], fmt) as source:
         columns = _columns(source)
         mapping, why = _mapping_for(columns)
-        return Sniffed(source.path, source.format, source.packing, columns, mapping, [*source.reasons, why])
+        shown = [mask_cards(name) for name in columns]
+        dropped = [name for name in shown if (meant := named(name)) and meant.surely]
+        reasons = [*source.reasons, mask_cards(why)]
+        return Sniffed(
+            mask_cards(source.path), source.format, source.packing, shown, mapping, reasons, dropped
+        )
 
 
 def _mapping_for(columns: Sequence[str]) -> tuple[str | None, str]:

@@ -63,7 +63,7 @@ class ParquetReader(Reader):
             name: value for name, value in table.slice(row, 1).to_pylist()[0].items() if value is not None
         }
         return self._tokenizer.sanitize_json(
-            msgspec.json.encode(cells, enc_hook=str), self._mapping.card_columns
+            msgspec.json.encode(cells, enc_hook=str), self._mapping.card_columns, self._mapping.id_columns
         )
 
 

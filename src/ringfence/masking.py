@@ -1,0 +1,234 @@
+"""Where card numbers stand in a text, however they are written there.
+
+A card number is 12 to 19 digits, in one run or in groups, that pass the Luhn check. Digits of any script
+count, and any separator: spaces of any width, dots, slashes, dashes, zero-width characters. Two grades tell a
+card number from other long numbers:
+
+- in ids (`strict`) the first digits must be a card network's, with that network's length, so that an order
+  number, an IMEI or a time in milliseconds stays what it is;
+- in free text any first digit counts, except what reads as a time.
+
+Neither takes a date, a phone number with a plus, an address, coordinates, one decimal number or a hexadecimal
+id for a card.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHORTEST: Final = 12
+LONGEST: Final = 19
+GAP: Final = 8  # characters between two groups of one number, not counting those without width
+
+_IGNORED: Final = "\0"  # stands for a character without width
+_DIGITS: Final = re.compile("[0-9]+")
+_GAP: Final = f"(?:{_IGNORED}+|(?:{_IGNORED}*[^0-9A-Za-z{_IGNORED}]){{1,{GAP}}}{_IGNORED}*)"
+_SEQUENCE: Final = re.compile(f"[0-9]+(?:{_GAP}[0-9]+)*")
+_WORTH_A_LOOK: Final = re.compile(f"[0-9](?:[^0-9A-Za-z]*[0-9]){{{SHORTEST - 1}}}")
+_WORD_PART: Final = re.compile("[0-9A-Za-z-]")
+_HEXADECIMAL: Final = re.compile("[0-9a-fA-F-]*[a-fA-F][0-9a-fA-F-]*")
+_HEX_LENGTHS: Final = frozenset({16, 24, 32, 40, 48, 56, 64, 96, 128})
+_ADDRESS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:[:/][0-9]{1,5})?"
+_DATE_AND_TIME: Final = (
+    r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}[ ,_-]{1,3}[0-9]{1,2}[:.][0-9]{2}(?:[:.][0-9]{2})?"
+    r"(?:[.,][0-9]+)?(?: ?[+-][0-9]{2}:?[0-9]{2})?"
+)
+_DECIMALS: Final = r"[0-9]{1,9}\.[0-9]+|[0-9]{1,3}\.[0-9]+(?:[,; ]{1,3}[+-]?[0-9]{1,3}\.[0-9]+)+"
+_OTHER: Final = re.compile(f"{_ADDRESS}|{_DATE_AND_TIME}|{_DECIMALS}")
+_CLOCK: Final = re.compile(
+    "(?:1[0-9]|2[0-5])[0-9]{11}|(?:1[3-9]|2[0-5])(?:[0-9]{14}|[0-9]{17})"  # milli-, micro-, nanoseconds
+    "|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{4,9}"  # written without separators
+)
+_PHONE_DIGITS: Final = 15  # the most that a phone number with a plus has
+_PADDED: Final = 16  # digits from which zeros in front are padding
+_TRACK_HEAD: Final = re.compile(r"%?[Bb]?$|;$")
+_TRACK_TAIL: Final = re.compile(r"\s*\^[^^]{0,40}\^?[0-9A-Za-z =;?]*|\s*[=Dd]\s*[0-9]{4,}[0-9Ff]*\??")
+
+
+class Found(NamedTuple):
+    """A card number in a text: from where to where, its digits, and whether it is part of track data."""
+
+    start: int
+    end: int
+    digits: str
+    is_track: bool = False
+
+
+def is_card_number(digits: str) -> bool:
+    """Whether these ASCII digits are a card number of a network that there is.
+
+    >>> list(map(is_card_number, ("4111111111111111", "4111111111111112", "490154203237518")))
+    [True, False, False]
+    """
+    return SHORTEST <= len(digits) <= LONGEST and is_network(int(digits[:4]), len(digits)) and luhn(digits)
+
+
+def is_network(prefix: int, length: int) -> bool:
+    """Whether card numbers with these first four digits have so many digits.
+
+    >>> is_network(4111, 16), is_network(4111, 15), is_network(3782, 15), is_network(9999, 16)
+    (True, False, True, False)
+    """
+    first, two, three = prefix // 1000, prefix // 100, prefix // 10
+    if 51 <= two <= 55 or 2221 <= prefix <= 2720:  # Mastercard
+        return length == 16
+    if first in (5, 6):  # Maestro, which has the short numbers, Discover, UnionPay, RuPay
+        return length >= 12
+    if first == 4:  # Visa
+        return length == 13 or length >= 16
+    if two in (34, 37):  # American Express
+        return length == 15
+    if 300 <= three <= 305 or prefix == 3095 or two in (36, 38, 39):  # Diners Club
+        return length >= 14
+    # JCB; Mir; UnionPay and RuPay; Uzcard, Troy, Napas, Humo
+    others = 3528 <= prefix <= 3589 or 2200 <= prefix <= 2205 or two in (81, 82)
+    return length >= 16 and (others or prefix in (8600, 9704, 9792, 9860))
+
+
+def luhn(digits: str) -> bool:
+    """Whether ASCII digits end in the check digit of ISO/IEC 7812."""
+    odd = sum(map(int, digits[-1::-2]))
+    return (odd + sum(map(int, digits[-2::-2].translate(_DOUBLED)))) % 10 == 0
+
+
+_DOUBLED: Final = str.maketrans("0123456789", "0246813579")
+
+
+def replace_cards(text: str, replacement: Callable[[Found], str], *, strict: bool = False) -> str:
+    """The text with each card number, and the rest of a track around it, replaced.
+
+    >>> replace_cards("card 4111.1111.1111.1111 exp 12/27", lambda found: "*" + found.digits[-4:])
+    'card *1111 exp 12/27'
+    """
+    found = find_cards(text, strict=strict)
+    if not found:
+        return text
+    out, at = "", 0
+    for card in found:
+        out += text[at : card.start] + replacement(card)
+        at = card.end
+    return out + text[at:]
+
+
+def mask_cards(text: str, *, strict: bool = False) -> str:
+    """The text with the last four digits only of each card number: for messages, which nothing is joined by.
+
+    >>> mask_cards("no file 4111-1111-1111-1111.csv")
+    'no file ****1111.csv'
+    """
+    return replace_cards(text, lambda found: "****" + found.digits[-4:], strict=strict)
+
+
+def find_cards(text: str, *, strict: bool = False) -> list[Found]:
+    """The card numbers in a text, in order."""
+    if len(text) < SHORTEST:
+        return []
+    folded = fold(text)
+    found: list[Found] = []
+    if _WORTH_A_LOOK.search(folded):
+        for sequence in _SEQUENCE.finditer(folded):
+            if sequence.end() - sequence.start() >= SHORTEST and not _OTHER.fullmatch(sequence[0]):
+                _find_in_groups(folded, sequence, found, strict=strict)
+    return found
+
+
+def fold(text: str) -> str:
+    r"""A text of the same length with ASCII for digits of any script, for letters, and for separators.
+
+    >>> fold("\uff14\uff11\u200b1\u00e9")
+    '41\x001z'
+    """
+    return text if text.isascii() else "".join(map(_folded, text))
+
+
+def _folded(letter: str) -> str:
+    if letter.isascii():
+        return letter
+    digit = unicodedata.digit(letter, -1)
+    if digit >= 0:
+        return str(digit)
+    kind = unicodedata.category(letter)
+    if kind[0] == "L":
+        return "z"  # no hexadecimal digit
+    return _IGNORED if kind[0] in "MC" else " "
+
+
+def _find_in_groups(folded: str, sequence: re.Match[str], found: list[Found], *, strict: bool) -> None:
+    first = sequence.start()
+    groups = [(first + group.start(), first + group.end()) for group in _DIGITS.finditer(sequence[0])]
+    at = 0
+    while at < len(groups):
+        stop = _card_end(folded, groups, at, strict=strict)
+        if stop:
+            start, end = groups[at][0], groups[stop - 1][1]
+            card = _with_track(folded, start, end, _digits_of(folded, groups[at:stop]))
+            found.append(card)
+            while stop < len(groups) and groups[stop][0] < card.end:
+                stop += 1
+        at = stop or at + 1
+
+
+def _card_end(folded: str, groups: list[tuple[int, int]], first: int, *, strict: bool) -> int:
+    """Place after the last group of a card that begins at group `first`, 0 when none does.
+
+    Its groups but the last have four digits or more, or all of them one size, or there are no others around.
+    """
+    digits, long, even = 0, True, True
+    size = groups[first][1] - groups[first][0]
+    for at in range(first, len(groups)):
+        width = groups[at][1] - groups[at][0]
+        digits += width
+        if digits > LONGEST:
+            return 0
+        alone = first == 0 and at == len(groups) - 1
+        if digits >= SHORTEST and (long or alone or (even and width <= size)):
+            text = _digits_of(folded, groups[first : at + 1])
+            is_card = _is_card(text, strict=strict or not long)
+            if is_card and not _is_other(folded, groups[first][0], groups[at][1], digits):
+                return at + 1
+        long = long and width >= 4
+        even = even and width == size
+        if not (long or even or first == 0):
+            return 0
+    return 0
+
+
+def _digits_of(folded: str, groups: list[tuple[int, int]]) -> str:
+    return "".join(folded[start:end] for start, end in groups)
+
+
+def _is_card(digits: str, *, strict: bool) -> bool:
+    bare = digits.lstrip("0") if len(digits) >= _PADDED else digits
+    if is_card_number(bare):
+        return True
+    is_long = SHORTEST <= len(bare) <= LONGEST and bare[0] != "0"
+    return not strict and is_long and luhn(bare) and not _CLOCK.fullmatch(bare)
+
+
+def _is_other(folded: str, start: int, end: int, digits: int) -> bool:
+    """Whether these digits are something else by what stands around them."""
+    if digits <= _PHONE_DIGITS and folded[:start].rstrip(f" ({_IGNORED}").endswith("+"):
+        return True
+    if _OTHER.fullmatch(folded, start, end):
+        return True
+    left, right = start, end
+    while left and _WORD_PART.match(folded[left - 1]):
+        left -= 1
+    while right < len(folded) and _WORD_PART.match(folded[right]):
+        right += 1
+    word = folded[left:right]
+    return len(word.replace("-", "")) in _HEX_LENGTHS and _HEXADECIMAL.fullmatch(word) is not None
+
+
+def _with_track(folded: str, start: int, end: int, digits: str) -> Found:
+    """The card, with the rest of a magnetic stripe's track where one follows."""
+    tail = _TRACK_TAIL.match(folded, end)
+    if tail is None:
+        return Found(start, end, digits)
+    head = _TRACK_HEAD.search(folded[:start])
+    return Found(start - len(head[0]) if head else start, tail.end(), digits, is_track=True)
