@@ -1,4 +1,4 @@
-"""No card number and nothing secret of a card is written anywhere, whatever field, file or message it came in."""
+"""No card number and nothing secret of a card is written anywhere, whatever field or file it came in."""
 
 import json
 
@@ -18,7 +18,8 @@ CLOCK = "1700000000003"  # milliseconds that pass the Luhn check
 PHONE = "490154203237518"  # an IMEI, which does by its nature
 TEXTS = (
     "transaction_id", "customer_id", "account_id", "card_id", "merchant_id", "device_id", "terminal_id",
-    "counterparty_id", "ip", "email", "phone", "channel", "entry_mode", "merchant_category", "country", "city",
+    "counterparty_id", "ip", "email", "phone", "channel", "entry_mode", "merchant_category", "country",
+    "city",
 )  # fmt: skip
 REFUSED = ("card_number", "currency", "event_time", "lat", "no_such_field", "kind")
 
@@ -171,7 +172,8 @@ def test_lists_rules_keys_and_questions_take_a_number_and_keep_its_token(ringfen
     assert ended[3].out.count("p1") == 1
     book = project / "book.yaml"
     book.write_text(
-        "rules:\n- {id: a, title: A, when: \"card_id = '4111111111111111'\", outcome: review, reason: A, analyst: A.}\n"
+        "rules:\n- {id: a, title: A, outcome: review, reason: A, analyst: A.,\n"
+        "   when: \"card_id = '4111111111111111'\"}\n"
     )
     ended += [ringfence("rules", "check", book), ringfence("run", project / "one.ndjson", "--rules", book)]
     assert "IN LIST" in ended[-1].err
