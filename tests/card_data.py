@@ -61,7 +61,7 @@ PLANTED = {
 }
 """By name: each spelling of one number, and each number in several spellings; more than fifty."""
 
-_DIGITS_OF = {number: re.compile(r"[^0-9a-z]*".join(number)) for number in NUMBERS}
+_DIGITS_OF = {number: re.compile(r"[^0-9a-z]{0,8}".join(number)) for number in NUMBERS}
 
 
 def leaks(written: bytes) -> list[str]:

@@ -88,10 +88,10 @@ def test_planted_in_cells_of_csv_nothing_is_written(ringfence, project, delimite
     rows = [header]
     for at, text in enumerate(PLANTED.values()):
         rows += [
-            [f"c{at}", "2024-05-01T12:00:00Z", "3.50", text, text, "737", "4321", text],
-            [text, "2024-05-01T12:00:00Z", "3.50", "s", "x", "737", "4321", text],
-            [f"d{at}", text, "3.50", "s", text, "737", "4321", text],
-            [f"e{at}", "2024-05-01T12:00:00Z", "3.50", text, "737"],
+            [f"c{at}", "2024-05-01T12:00:00Z", "3.50", text, text, "s3cr3t", "s3cr3t", text],
+            [text, "2024-05-01T12:00:00Z", "3.50", "s", "x", "s3cr3t", "s3cr3t", text],
+            [f"d{at}", text, "3.50", "s", text, "s3cr3t", "s3cr3t", text],
+            [f"e{at}", "2024-05-01T12:00:00Z", "3.50", text, "s3cr3t"],
         ]
     path = project / "rows.csv"
     path.write_text("".join(delimiter.join(f'"{cell}"' for cell in row) + "\n" for row in rows), "utf-8")
@@ -102,7 +102,7 @@ def test_planted_in_cells_of_csv_nothing_is_written(ringfence, project, delimite
     assert leaks(said(*ended)) == []
     assert leaks_under(project / "ringfence-data") == {}
     kept = b"".join(file.read_bytes() for file in (project / "ringfence-data").rglob("*") if file.is_file())
-    assert b"737" not in kept.replace(b"c737", b"")
+    assert b"s3cr3t" not in kept.replace(b"c737", b"")
     assert "verification codes" in ended[0].out
 
 
