@@ -20,8 +20,8 @@ from ringfence.masking import find_cards
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.events.mapping import Mapping
     from ringfence.events.tokens import Tokenizer
+    from ringfence.events.vocabulary import Mapping
 
 _DELIMITERS: Final = ",;\t|"
 _NOT_UTF8: Final = Fault(
