@@ -133,5 +133,4 @@ def test_the_quick_look_at_a_record_misses_no_card(value, ascii_only):
     original = json.dumps({"a": value}, ensure_ascii=ascii_only).encode()
     record = msgspec.json.decode(original)
     clean = TOKENIZER._clean(record, {"card_number"})
-    expected = original if clean == record else msgspec.json.encode(clean)
-    assert TOKENIZER.sanitize_json(original, {"card_number"}) == expected
+    assert msgspec.json.decode(TOKENIZER.sanitize_json(original, {"card_number"})) == clean
