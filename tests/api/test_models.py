@@ -200,3 +200,23 @@ def test_a_model_that_its_training_advises_against_needs_force(api, kept):
     [state] = states["models"]
     assert state["problems"] == ["it is no better than chance"]
     assert state["role"] == "champion"
+
+
+def test_what_a_model_would_change_is_told_and_nothing_is(api, kept):
+    version = kept(1, bands=Bands(review_at=0.0))
+
+    async def talk(client):
+        for number in range(5):
+            await client.post("/v1/decisions", json=payment(f"p{number}"))
+        found = await client.get(f"/v1/models/{version}/impact")
+        unknown = await client.get("/v1/models/0123456789abcdef/impact")
+        return found, unknown, (await client.get("/v1/models")).json()
+
+    found, unknown, states = api(talk)
+    assert found.status_code == 200
+    told = found.json()
+    assert told["payments"] == sum(told["before"]) == 5
+    assert told["after"] == [0, 0, 5, 0]
+    assert sum(map(sum, told["changes"])) == 5
+    assert unknown.status_code == 404
+    assert states["models"][0]["role"] is None

@@ -28,6 +28,7 @@ def test_every_route_is_described_with_its_errors(api):
         "/v1/rules/rollback",
         "/v1/rules/modes/{rule_id}",
         "/v1/models",
+        "/v1/models/{version}/impact",
         "/v1/models/{version}/promotion",
         "/v1/models/{version}/retirement",
         "/v1/drift",

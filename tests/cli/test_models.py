@@ -189,3 +189,23 @@ def test_a_model_no_better_than_chance_is_put_in_force_by_force_only(ringfence, 
     assert ringfence("models", "promote", "poor", "--force").code == 0
     assert [one["role"] for one in ringfence("models", "list", "--json").json] == ["champion"]
     assert ringfence("run", payments, "--model", folder).code == 0
+
+
+def test_what_would_change_is_shown_before_and_is_what_then_happens(ringfence, made, payments, project):
+    """Outcomes with the model, as foretold of a folder without it, are those of a folder that had it."""
+    bands = Bands(challenge_at=0.2, review_at=0.5, decline_at=0.8)
+    folder, _ = made(4, bands=bands)
+    ringfence("models", "import", folder)
+    assert "what would change is not known" in ringfence("models", "promote", "cards", "--dry-run").out
+    ringfence("run", payments)
+    told = ringfence("models", "promote", "cards", "--dry-run")
+    assert told.code == 0, told.err
+    assert [one["role"] for one in ringfence("models", "list", "--json").json] == [None]
+    ringfence("run", payments, "--model", folder, "--data", project / "other")
+    question = "SELECT outcome, count(*) AS n FROM decisions GROUP BY outcome"
+    happened = ringfence("sql", question, "--format", "json", "--data", project / "other").json_lines
+    counts = {one["outcome"]: one["n"] for one in happened}
+    for outcome in ("approve", "challenge", "review", "decline"):
+        [line] = [line for line in told.out.splitlines() if line.startswith(outcome)]
+        assert f"{counts.get(outcome, 0) / 8:.2%}" in line.replace("(", " ").split()[1:4], told.out
+    assert len(counts) > 1

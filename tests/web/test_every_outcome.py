@@ -16,7 +16,7 @@ from tests.web.conftest import serving
 from ringfence.adapters.artifacts import Artifact, Signed, read_folder
 from ringfence.cli import execute
 from ringfence.features.catalog import CATALOG
-from ringfence.scoring.manifest import LINEAR, MANIFEST, MODEL, Bands, digest_of
+from ringfence.scoring.manifest import LINEAR, MANIFEST, MODEL, Appraisal, Bands, digest_of
 
 RULES = Path(__file__).parent / "every_rules.yaml"
 BANDS = Bands(challenge_at=0.005, review_at=0.04, decline_at=0.5)
@@ -117,12 +117,12 @@ def lists():
         }
 
 
-def linear(folder):
+def linear(folder, **more):
     """A model whose probability rises with the amount alone."""
     arrays = {name: np.array([one]) for name, one in (("fill", 0.0), ("mean", 0.0), ("scale", 1.0))}
     arrays |= {"weight": np.array([0.01]), "bias": np.array([-8.0])}
     files = {MODEL: linear_graph(arrays, 1), LINEAR: packed(arrays)}
-    write(folder, files, inputs=("amount",), spec=CATALOG, algorithm="logistic", bands=BANDS, name="linear")
+    write(folder, files, inputs=("amount",), spec=CATALOG, algorithm="logistic", bands=BANDS, **more)
     return read_folder(folder)
 
 
@@ -266,3 +266,39 @@ def test_without_this_rule_is_told_of_the_lists_at_the_time_of_the_payment(every
         assert "Without this rule: decline" not in page
         assert "Re-evaluated today: blocked would come out otherwise" in page
         assert "as of now, not as of the payment" in page
+
+
+def test_the_pages_of_models_say_what_would_change_and_which_are_not_worth_it(every):
+    models = every.dashboard.server.models
+    sound = models.active().champion
+    other = next(digest for digest in models.stored.registry.digests() if digest != sound)
+    with httpx.Client(base_url=every.url, timeout=30) as client:
+        text_of(client.get("/models"))
+        for digest in (sound, other):
+            text_of(client.get(f"/models/{digest}"))
+        for _ in range(200):
+            told = text_of(client.get(f"/models/{other}/impact"))
+            if "recent payments" in told and "Judging" not in told:
+                break
+            time.sleep(0.05)
+        assert re.search(r"Of \d+ recent payments Now With this model", told)
+
+
+def test_a_page_forces_nothing_unasked(every, tmp_path):
+    models = every.dashboard.server.models
+    poor = linear(tmp_path / "poor", appraisal=Appraisal(problems=("it is no better than chance",)))
+    models.keep(poor)
+    before = models.active()
+    with httpx.Client(base_url=every.url, timeout=30) as client:
+        assert "Not worth promoting: it is no better than chance" in text_of(
+            client.get(f"/models/{poor.digest}")
+        )
+        csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
+        refused = client.post(f"/models/{poor.digest}/promote", data={"role": "champion"}, headers=csrf)
+        assert refused.status_code == 409
+        assert "no better than chance" in refused.text
+        assert models.active() == before
+        form = {"role": "champion", "force": "true"}
+        assert client.post(f"/models/{poor.digest}/promote", data=form, headers=csrf).status_code == 303
+        assert models.active().champion == poor.digest
+    models.promote(before.champion, Signed("tester", 0))

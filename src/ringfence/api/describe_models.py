@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ringfence.analysis.impact import Impact
 from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body
 from ringfence.api.routes_drift import DriftAlerts, DriftPage
 from ringfence.api.routes_models import ModelState, ModelStates, Promotion, Retirement
 from ringfence.learning.drift_alerts import DriftAlert
 
-STRUCTS: Final = (ModelState, ModelStates, Promotion, Retirement, DriftAlert, DriftAlerts, DriftPage)
+STRUCTS: Final = (ModelState, ModelStates, Impact, Promotion, Retirement, DriftAlert, DriftAlerts, DriftPage)
 """Whose schemas the document needs."""
 
 _STATES: Final = {
@@ -25,6 +26,13 @@ _STATES: Final = {
             "problems": [],
         }
     ],
+}
+_IMPACT: Final = {
+    "version": "6d1e63a0c2f9b417",
+    "payments": 20000,
+    "before": [19824, 92, 78, 6],
+    "after": [19501, 340, 151, 8],
+    "changes": [[19501, 270, 53, 0], [0, 70, 20, 2], [0, 0, 78, 0], [0, 0, 0, 6]],
 }
 _CHANGED: Final = (
     {"200": json_answer("ModelStates", "It is in force.", example=_STATES)},
@@ -43,6 +51,10 @@ _PAGE: Final = {"alerts": [_DRIFT], "next_offset": 1}
 
 CONTRACT: Final[Contract] = {
     ("get", "/v1/models"): ({"200": json_answer("ModelStates", "All of them.", example=_STATES)}, ASKED),
+    ("get", "/v1/models/{version}/impact"): (
+        {"200": json_answer("Impact", "By outcome, least strict first.", example=_IMPACT)},
+        (404, 422, *ASKED),
+    ),
     ("post", "/v1/models/{version}/promotion"): _CHANGED,
     ("post", "/v1/models/{version}/retirement"): _CHANGED,
     ("get", "/v1/drift"): (

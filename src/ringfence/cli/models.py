@@ -13,18 +13,21 @@ import typer
 from ringfence.adapters.artifacts import Artifact, ModelRegistry, Signed, load_scorer, read_folder
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.store import FILE_NAME
+from ringfence.analysis.impact import Impact
 from ringfence.cli import options, screen
 from ringfence.compose import SystemClock, open_session
-from ringfence.deployed import in_force, model_registry
+from ringfence.deployed import impact_of, in_force, model_registry
 from ringfence.errors import InputError
 from ringfence.runner import Snapshotting
 from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.manifest import MANIFEST, digest_of
+from ringfence.scoring.outcomes import OUTCOMES
 from ringfence.scoring.promotion import roles
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from ringfence.adapters.artifacts import ModelDesk
+    from ringfence.compose import Session
     from ringfence.scoring.manifest import Metric
 
 app = typer.Typer(
@@ -228,6 +231,9 @@ def promote(
     force: Annotated[
         bool, typer.Option("--force", help="Promote it even where its training advises against it.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would change for recent payments.")
+    ] = False,
     note: Note = "",
     data: options.Data = None,
     registry: Registry = None,
@@ -238,7 +244,8 @@ def promote(
 ) -> None:
     """Put a model in force as the champion, in the shadow, or for a share; it decides from the next event on.
 
-    A model that its training found no better than chance, than a copy trained on shuffled labels
+    First it shows the outcomes of recent payments, as what is in force gives them and as this model would. A
+    model that its training found no better than chance, than a copy trained on shuffled labels
     or than the rules is refused without --force; as a challenger it may speak. From another --registry it is
     copied into the data folder first. With --url a running server does it, without losing a request.
 
@@ -251,10 +258,18 @@ def promote(
     if url is not None:
         role = "challenger" if challenger else "champion" if share is None else "rollout"
         body = {"role": role, "share": share, "by": by, "note": note, "force": force}
+        _show_impact(msgspec.convert(ask(url, key, f"/v1/models/{artifact.digest}/impact"), Impact), role)
+        if dry_run:
+            return
         ask(url, key, f"/v1/models/{artifact.digest}/promotion", body)
     else:
 
-        def change(desk: ModelDesk, signed: Signed) -> None:
+        def change(session: Session, desk: ModelDesk, signed: Signed) -> None:
+            desk.stored.ready(Deployment(champion=artifact.digest))
+            told = impact_of(session.store, desk.stored, session.runner.pipeline, artifact.digest)
+            _show_impact(told, "challenger" if challenger else "champion")
+            if dry_run:
+                return
             if challenger:
                 desk.challenge(artifact.digest, signed)
             elif share is not None:
@@ -263,6 +278,8 @@ def promote(
                 desk.promote(artifact.digest, signed, force=force)
 
         _change(data, features, rules, note, change)
+        if dry_run:
+            return
     screen.say(f"{artifact.manifest.name} {artifact.digest} is in force from the next event on.")
 
 
@@ -284,7 +301,7 @@ def retire(
     if url is not None:
         ask(url, key, f"/v1/models/{digest}/retirement", {"note": note})
     else:
-        _change(data, features, rules, note, lambda desk, signed: desk.retire(digest, signed))
+        _change(data, features, rules, note, lambda _, desk, signed: desk.retire(digest, signed))
     screen.say(f"{digest} is retired.")
 
 
@@ -295,15 +312,34 @@ def _change(data: Path | None, features: Path | None, rules: Path | None, note: 
     with open_session(
         options.folder(data), found, snapshotting, require_approval=project.require_approval
     ) as session:
-        change(session.model_desk(), Signed(getpass.getuser(), SystemClock().now_ms(), note))
+        change(session, session.model_desk(), Signed(getpass.getuser(), SystemClock().now_ms(), note))
 
 
-def ask(url: str, key: str | None, path: str, body: dict[str, Any]) -> Any:
-    """What a server answers to a change of definitions; `InputError` with what it says against it."""
+def _show_impact(told: Impact, role: str) -> None:
+    """Recent payments by outcome, before and after."""
+    if not told.payments:
+        screen.show("No payment has been decided by these features yet: what would change is not known.")
+        return
+    rows = [
+        (outcome, f"{before / told.payments:.2%}", f"{after / told.payments:.2%}", f"{after - before:+,}")
+        for outcome, before, after in zip(OUTCOMES, told.before, told.after, strict=True)
+    ]
+    head = [f"of the newest {told.payments:,} payments", "now", "with this model", "payments"]
+    screen.show_table(head, rows, head[1:])
+    if role == "challenger":
+        screen.show("In the shadow it changes nothing of that.")
+
+
+def ask(url: str, key: str | None, path: str, body: dict[str, Any] | None = None) -> Any:
+    """What a server answers, to a change of definitions if there is a `body`.
+
+    `InputError` with what it says against it.
+    """
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
     try:
-        content = msgspec.json.encode(body)
-        answer = httpx.post(url.rstrip("/") + path, content=content, headers=headers, timeout=30)
+        content = None if body is None else msgspec.json.encode(body)
+        method = "GET" if body is None else "POST"
+        answer = httpx.request(method, url.rstrip("/") + path, content=content, headers=headers, timeout=60)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise InputError(f"{url} does not answer ({error}): is the server running?") from error
     if answer.is_error:

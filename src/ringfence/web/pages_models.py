@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import Signed
 from ringfence.api.asked import who_asks
+from ringfence.deployed import impact_of
 from ringfence.errors import InputError, ScorerError
 from ringfence.learning.curves import Curves
 from ringfence.ports import DECISIONS
@@ -129,6 +130,21 @@ async def watched(request: Request, version: Version) -> Response:
             drift = drift_chart(told.days, [name for name, _, _ in told.inputs[:_DRAWN]])
     values = {"found": found, "charts": charts, "drift": drift, "version": version, "m": artifact.manifest}
     return render(request, "parts/model_watched.html", values)
+
+
+@router.get("/models/{version}/impact")
+async def impact(request: Request, version: Version) -> Response:
+    """What would change for recent payments if it were put in force."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    await asyncio.to_thread(_artifact, dashboard, version)
+    server = dashboard.server
+    found = _asked(
+        dashboard,
+        ("impact", f"{version} {server.models.active().digest}"),
+        lambda: impact_of(dashboard.store, server.models.stored, server.runner.pipeline, version),
+    )
+    return render(request, "parts/model_impact.html", {"found": found, "version": version})
 
 
 @router.get("/models/{version}/report")
