@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events import codec
+from ringfence.events.attributes import as_text
 from ringfence.events.bad import BadRecord, Fault, Reason
-from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
+from ringfence.events.model import EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
 from ringfence.events.schedule import Schedule
 from ringfence.events.seen import SeenIds
 from ringfence.events.times import format_ms
@@ -154,6 +155,12 @@ def _unequal(one: EventBatch, other: EventBatch) -> NDArray[np.bool_]:
     """Row by row, whether any field but the time of receipt differs."""
     names = (set(one.table.schema.names) | set(other.table.schema.names)) - _NOT_CONTENT
     result = np.zeros(len(one), np.bool_)
+    if _any_mixed(one, other):
+        names = {name for name in names if name in EVENT_SCHEMA.names}
+        pairs = zip(
+            map(one.attributes_of, range(len(one))), map(other.attributes_of, range(len(one))), strict=True
+        )
+        result |= np.array([_written(left) != _written(right) for left, right in pairs])
     for name in sorted(names):
         left, right = _comparable(one.column(name)), _comparable(other.column(name))
         if left.type != right.type:
@@ -162,6 +169,20 @@ def _unequal(one: EventBatch, other: EventBatch) -> NDArray[np.bool_]:
         both_null = pc.and_(pc.is_null(left), pc.is_null(right))
         result |= ~pc.or_(equal, both_null).to_numpy(zero_copy_only=False)
     return result
+
+
+def _any_mixed(one: EventBatch, other: EventBatch) -> bool:
+    """Whether attributes have to be compared value by value."""
+    types: dict[str, Any] = {}
+    for field in (*one.table.schema, *other.table.schema):
+        if field.name == OTHER_ATTRIBUTES or types.setdefault(field.name, field.type) != field.type:
+            return True
+    return False
+
+
+def _written(values: dict[str, Any]) -> dict[str, str]:
+    """Of values the texts: a source that has a number as text has it as a number elsewhere."""
+    return dict(zip(values, as_text(list(values.values())), strict=True))
 
 
 def _comparable(values: Any) -> Any:
@@ -187,9 +208,5 @@ def event_json(rows: EventBatch, row: int) -> dict[str, Any]:
         for name, value in given.items()
         if name in EVENT_SCHEMA.names
     }
-    attributes = {
-        name.removeprefix(ATTRIBUTE_PREFIX): value
-        for name, value in given.items()
-        if name.startswith(ATTRIBUTE_PREFIX)
-    }
+    attributes = rows.attributes_of(row)
     return record | ({"attributes": attributes} if attributes else {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,15 +121,18 @@ def test_a_bad_field_is_named_with_its_reason(more, reason, field):
     assert len(bad.original) <= 64 * 1024
 
 
-def test_events_that_together_would_be_as_wide_as_long_are_refused_and_their_neighbours_are_not():
-    """Each of 600 events with a name of its own; then two that bring nothing new."""
-    lines = [{**GOOD, "attributes": {f"a{row}": row}} for row in range(600)]
-    lines += [{**GOOD, "attributes": {"a7": 1}}, GOOD]
+def test_events_that_together_have_many_names_keep_them_in_few_columns():
+    """Each of 600 events with a name of its own, and one with more names than an event may have."""
+    lines = [{**GOOD, "attributes": {f"a{row}": row, f"b{row}": "x"}} for row in range(600)]
+    lines.insert(300, {**GOOD, "attributes": {f"a{i}": i for i in range(513)}})
     events, bad = DECODER.decode_lines([json.dumps(line).encode() for line in lines], NOW, "file")
-    assert [record.position for record in bad] == list(range(513, 601))
-    assert {record.faults[0].reason for record in bad} == {Reason.TOO_LARGE}
-    assert len(events) == 514
-    assert events.column("attributes.a7").null_count == 512
+    assert [record.position for record in bad] == [301]
+    assert events.table.num_columns < 150
+    assert [events.attributes_of(row) for row in range(600)] == [
+        {f"a{row}": row, f"b{row}": "x"} for row in range(600)
+    ]
+    assert np.flatnonzero(~np.isnan(events.number("attributes.a577"))).tolist() == [577]
+    assert events.text("attributes.b577").to_pylist().index("x") == 577
 
 
 @pytest.mark.parametrize(
@@ -231,13 +235,16 @@ def test_the_same_bad_record_has_the_same_id():
     assert refused(b"nonsense").id == refused(b"nonsense").id != refused(b"other").id
 
 
-def test_an_attribute_that_is_text_here_and_a_number_there_becomes_text():
+def test_an_attribute_that_is_text_here_and_a_number_there_is_both():
     records = [
         {**GOOD, "attributes": {"x": 1}},
         {**GOOD, "amount": None, "amount_minor": 5, "attributes": {"x": "a"}},
+        {**GOOD, "attributes": {"x": True}},
     ]
     events, bad = DECODER.decode_lines([json.dumps(record).encode() for record in records], NOW, "x")
-    assert (events.column("attributes.x").to_pylist(), bad) == (["1", "a"], [])
+    assert [repr(value) for value in events.number("attributes.x").tolist()] == ["1.0", "nan", "1.0"]
+    assert events.text("attributes.x").to_pylist() == [None, "a", None]
+    assert (events.written("attributes.x").to_pylist(), bad) == (["1", "a", "true"], [])
 
 
 def test_a_card_by_its_token_keeps_it_beside_one_by_its_number():

@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.events import attributes
+from ringfence.events.buffers import is_text
 from ringfence.events.currencies import CURRENCY_EXPONENT
 from ringfence.events.hashing import hash_column
-from ringfence.events.model import AMOUNT_SCALE, ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
+from ringfence.events.model import AMOUNT_SCALE, ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +28,8 @@ NULL_INT = np.iinfo(np.int64).min
 class EventBatch:
     """Events in log order over an Arrow record batch (`EVENT_SCHEMA` columns plus `attributes.*`).
 
-    Immutable. Columns that no row uses are absent; every accessor then answers with nulls.
+    Immutable. Columns that no row uses are absent; every accessor then answers with nulls. An attribute may
+    be a number in one row and a text in another: `number`, `text` and `written` say what it is in each.
     """
 
     __slots__ = ("__dict__", "table")
@@ -69,7 +72,10 @@ class EventBatch:
         return self.table if len(names) == self.table.num_columns else self.table.select(names)
 
     def column(self, name: str) -> Any:
-        """Arrow array of a canonical or `attributes.*` column; nulls where the batch does not carry it."""
+        """Arrow array of a canonical column; nulls where the batch does not carry it.
+
+        Of an attribute, the values of one type: ask `number`, `text` or `written` for them.
+        """
         index = self.table.schema.get_field_index(name)
         if index >= 0:
             return self.table.column(index)
@@ -81,7 +87,8 @@ class EventBatch:
         """64-bit keyed hash of a text column per row, 0 for null: how the engine sees an id or a category."""
         cache: dict[tuple[str, int], NDArray[np.int64]] = self.__dict__.setdefault("_hashes", {})
         if (name, seed) not in cache:
-            cache[name, seed] = hash_column(self.column(name), seed)
+            mixed = name in self.others
+            cache[name, seed] = hash_column(self.written(name) if mixed else self.column(name), seed)
         return cache[name, seed]
 
     def know(self, seed: int, hashes: Mapping[str, NDArray[np.int64]], **known: Any) -> None:
@@ -130,14 +137,58 @@ class EventBatch:
         values = self.column(name)
         if pa.types.is_boolean(values.type):
             values = values.cast(pa.uint8())
-        if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-            return np.full(len(self), np.nan)
-        return _numpy(values.cast(pa.float64()))
+        if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+            numbers = _numpy(values.cast(pa.float64()))
+        else:
+            numbers = np.full(len(self), np.nan)
+        others = [(row, value) for row, value in self.others.get(name, ()) if not isinstance(value, str)]
+        if others:
+            numbers = numbers.copy()  # of Arrow's memory
+            rows, found = zip(*others, strict=True)
+            numbers[list(rows)] = found
+        return numbers
+
+    def text(self, name: str) -> Any:
+        """The texts of a column as an Arrow array, null where a row has none, a number or a truth value."""
+        values = self.column(name)
+        if not (is_text(values) or pa.types.is_dictionary(values.type)):
+            values = pa.nulls(len(self), pa.string())
+        others = [(row, value) for row, value in self.others.get(name, ()) if isinstance(value, str)]
+        return _put(values, others) if others else values
+
+    def written(self, name: str) -> Any:
+        """All values of a column as texts: numbers as Arrow writes them, `true` and `false`."""
+        values = self.column(name)
+        values = values if pa.types.is_string(values.type) else values.cast(pa.string())
+        others = self.others.get(name, ())
+        if not others:
+            return values
+        rows, found = zip(*others, strict=True)
+        return _put(values, list(zip(rows, attributes.as_text(found), strict=True)))
+
+    @cached_property
+    def others(self) -> dict[str, list[tuple[int, attributes.Value]]]:
+        """Values of attributes that are not in their column, by full name: (row, value), rows ascending."""
+        index = self.table.schema.get_field_index(OTHER_ATTRIBUTES)
+        return attributes.by_name(self.table.column(index)) if index >= 0 else {}
 
     @property
     def attribute_names(self) -> list[str]:
-        """Names of the `attributes.*` columns that this batch carries, with the prefix."""
-        return [name for name in self.table.schema.names if name.startswith(ATTRIBUTE_PREFIX)]
+        """Full names of the attributes that this batch carries."""
+        columns = [name for name in self.table.schema.names if name.startswith(ATTRIBUTE_PREFIX)]
+        return list(dict.fromkeys([*columns, *self.others]))
+
+    def attributes_of(self, row: int) -> dict[str, attributes.Value]:
+        """The attributes of one row by name, without the prefix."""
+        found = {
+            name.removeprefix(ATTRIBUTE_PREFIX): column[row].as_py()
+            for name, column in zip(self.table.schema.names, self.table.columns, strict=True)
+            if name.startswith(ATTRIBUTE_PREFIX) and column[row].is_valid
+        }
+        index = self.table.schema.get_field_index(OTHER_ATTRIBUTES)
+        if index >= 0:
+            found |= attributes.decoded(self.table.column(index).slice(row, 1))[0] or {}
+        return found
 
     def slice(self, start: int, stop: int) -> EventBatch:
         """Rows `start` to `stop`, sharing memory."""
@@ -153,27 +204,18 @@ class EventBatch:
         """All rows in order, over the union of the columns."""
         if len(batches) == 1:
             return batches[0]
-        tables = _alike([pa.Table.from_batches([batch.table]) for batch in batches])
+        tables = attributes.alike([pa.Table.from_batches([batch.table]) for batch in batches])
         merged = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
         found = merged.to_batches()
         return EventBatch(found[0] if found else pa.RecordBatch.from_pylist([], schema=merged.schema))
 
 
-def _alike(tables: list[pa.Table]) -> list[pa.Table]:
-    """The tables with text in place of attributes that some have as text and others as numbers."""
-    types: dict[str, set[Any]] = {}
-    for table in tables:
-        for field in table.schema:
-            if field.name.startswith(ATTRIBUTE_PREFIX):
-                types.setdefault(field.name, set()).add(field.type)
-    mixed = {name for name, found in types.items() if len(found) > 1}
-    if not mixed:
-        return tables
-    return [table.cast(_as_text(table.schema, mixed)) for table in tables]
-
-
-def _as_text(schema: pa.Schema, names: set[str]) -> pa.Schema:
-    return pa.schema([pa.field(one.name, pa.string()) if one.name in names else one for one in schema])
+def _put(values: Any, others: Sequence[tuple[int, str]]) -> Any:
+    """The texts with these in their rows."""
+    texts = values.to_pylist()
+    for row, text in others:
+        texts[row] = text
+    return pa.array(texts, pa.string())
 
 
 def _numpy(values: Any) -> Any:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.errors import InputError
+from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.buffers import is_text
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.tokens import Tokenizer
-
-ATTRIBUTES_LIMIT: Final = 512
-"""Attributes of one event, and different ones among events that become columns together: each is a column."""
 
 _FIRST: Final = ("currency", "card_number")  # amounts need the currency, and an id may be told from the card
 NEEDED: Final = {

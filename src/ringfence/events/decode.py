@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from functools import lru_cache
-from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,10 +15,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from ringfence.events.attributes import ARROW_TYPE
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.binding import ATTRIBUTES_LIMIT, NEEDED, in_row_order
+from ringfence.events.binding import NEEDED, in_row_order
 from ringfence.events.draft import Draft
+from ringfence.events.free_fields import fill_attributes
 from ringfence.events.record import RECORDS, Event, Transaction
 from ringfence.events.times import format_ms
 from ringfence.events.vocabulary import KINDS, nearest
@@ -42,7 +43,6 @@ _TYPES: Final = {
     kind: {field.name: field.type for field in msgspec.structs.fields(struct)}
     for kind, struct in RECORDS.items()
 }
-_ARROW: Final = {str: pa.string(), bool: pa.bool_(), float: pa.float64()}
 NO_EVENTS: Final = EventBatch(
     pa.RecordBatch.from_pydict({"kind": pa.array([], pa.uint8()), "event_time_ms": pa.array([], pa.int64())})
 )
@@ -117,7 +117,7 @@ class JsonDecoder:
         if isinstance(records[0], Transaction):
             _fill_payment(draft, records)
         if "attributes" in _TYPES[kind]:
-            _fill_attributes(draft, list(map(attrgetter("attributes"), records)))
+            fill_attributes(draft, list(map(attrgetter("attributes"), records)))
         draft.require(*NEEDED[KINDS[kind]])
         return draft
 
@@ -262,47 +262,6 @@ def _fill_payment(draft: Draft, records: Sequence[Any]) -> None:
     draft.amount(pa.array(minor, pa.int64()), minor_units=True)
 
 
-def _fill_attributes(draft: Draft, attributes: list[dict[str, Any] | None]) -> None:
-    if not any(attributes):
-        return
-    names = dict.fromkeys(chain.from_iterable(some for some in attributes if some))
-    if len(names) > ATTRIBUTES_LIMIT:
-        names = _first_names(draft, attributes)
-    for name in names:
-        values = [some.get(name) if some else None for some in attributes]
-        draft.attribute(name, _values(values))
-
-
-def _first_names(draft: Draft, attributes: list[dict[str, Any] | None]) -> dict[str, None]:
-    """As many names as there may be, in order; faults for events with too many, or with too many new ones.
-
-    A batch in which each event has names of its own would be as wide as it is long.
-    """
-    names: dict[str, None] = {}
-    many, different = np.zeros(len(attributes), np.bool_), np.zeros(len(attributes), np.bool_)
-    for row, some in enumerate(attributes):
-        if not some:
-            continue
-        many[row] = len(some) > ATTRIBUTES_LIMIT
-        if not many[row]:
-            new = some.keys() - names.keys()
-            different[row] = len(names) + len(new) > ATTRIBUTES_LIMIT
-            if not different[row]:
-                names |= dict.fromkeys(some)
-    draft.fault(many, Reason.TOO_LARGE, "attributes", f"more than {ATTRIBUTES_LIMIT} attributes")
-    said = f"with those of the events before it more than {ATTRIBUTES_LIMIT} different attributes"
-    draft.fault(different, Reason.TOO_LARGE, "attributes", said)
-    return names
-
-
-def _values(values: list[Any]) -> Any:
-    """Numbers, truth values or texts; texts where a batch mixes them."""
-    kinds = set(map(type, values)) - {type(None)}
-    if len(kinds) == 1:
-        return pa.array(values, _ARROW[kinds.pop()])
-    return pa.array([_text(value) for value in values], pa.string())
-
-
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
@@ -333,5 +292,5 @@ def _times(values: list[Any]) -> Any:
 def _amounts(values: list[Any]) -> Any:
     kinds = set(map(type, values)) - {type(None)}
     if len(kinds) == 1:
-        return pa.array(values, _ARROW[kinds.pop()])
+        return pa.array(values, ARROW_TYPE[kinds.pop()])
     return pa.array([repr(value) if isinstance(value, float) else value for value in values], pa.string())

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
+from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.batch import EventBatch
-from ringfence.events.binding import ATTRIBUTES_LIMIT, NEEDED
+from ringfence.events.binding import NEEDED
 from ringfence.events.decode import NO_EVENTS, PLAIN_FIELDS, RECORD_LIMIT, JsonDecoder, fill
 from ringfence.events.draft import Draft
-from ringfence.events.model import Kind
+from ringfence.events.model import ATTRIBUTE_PREFIX, Kind
 from ringfence.events.record import Transaction
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ class BlockDecoder:
         return {
             name: types[type(value)]
             for name, value in given.items()
-            if type(value) in types and self._tokenizer.guard_text(name[:80]) == name
+            if type(value) in types
+            and not name.startswith(ATTRIBUTE_PREFIX)
+            and self._tokenizer.guard_text(name[:80]) == name
         }
 
 

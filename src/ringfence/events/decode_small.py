@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.events import amounts, times
+from ringfence.events.attributes import ATTRIBUTES_LIMIT, arrange, encoded
 from ringfence.events.batch import EventBatch
-from ringfence.events.binding import ATTRIBUTES_LIMIT
 from ringfence.events.cards import may_hold_card
 from ringfence.events.currencies import CURRENCIES, CURRENCY_EXPONENT
 from ringfence.events.decode import RECORD_LIMIT
@@ -28,6 +28,7 @@ from ringfence.events.model import (
     AMOUNT_SCALE,
     ATTRIBUTE_PREFIX,
     EVENT_SCHEMA,
+    OTHER_ATTRIBUTES,
 )
 from ringfence.events.record import Transaction
 from ringfence.events.sensitive import named
@@ -173,26 +174,35 @@ class SmallDecoder:
     def _attributes(
         self, attributes: Sequence[dict[str, Any] | None], texts: dict[str, list[str | None]]
     ) -> dict[str, Any]:
-        """Numbers and truth values as columns; texts join the others."""
+        """Numbers and truth values as columns; texts join the other texts."""
         columns: dict[str, Any] = {}
-        names = dict.fromkeys(chain.from_iterable(some for some in attributes if some))
-        if len(names) > ATTRIBUTES_LIMIT:
+        if max(len(some) if some else 0 for some in attributes) > ATTRIBUTES_LIMIT:
             raise _NotPlainError
-        for name in names:
-            values = [some.get(name) if some else None for some in attributes]
-            kinds = set(map(type, values)) - {type(None)}
-            if not kinds:
-                continue
-            if len(kinds) > 1 or not _is_plain_name(name):
+        arranged, others = arrange(attributes)
+        for name, (kind, values) in arranged.items():
+            if not _is_plain_name(name):
                 raise _NotPlainError
-            kind = kinds.pop()
             if kind is str:
                 texts[ATTRIBUTE_PREFIX + name] = self._plain(values)
             else:
                 columns[ATTRIBUTE_PREFIX + name] = (
                     _numbers(values) if kind is float else pa.array(values, pa.bool_())
                 )
+        if others is not None:
+            columns[OTHER_ATTRIBUTES] = encoded([row and self._others(row) for row in others])
         return columns
+
+    def _others(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Attributes of one payment that have no place in a column."""
+        for name, value in row.items():
+            if not _is_plain_name(name) or (type(value) is float and not -np.inf < value < _LARGEST_PLAIN):
+                raise _NotPlainError
+        checked = {name: _text(value) if type(value) is str else value for name, value in row.items()}
+        return {
+            name: self._tokenizer.guard_text(value) if isinstance(value, str) else value
+            for name, value in checked.items()
+            if value is not None
+        }
 
 
 def _text(value: str | int | None) -> str | None:

@@ -24,7 +24,7 @@ from ringfence.events.currencies import (
     validity,
 )
 from ringfence.events.identity import content_ids
-from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
 from ringfence.events.numbers import to_bools, to_floats
 from ringfence.events.sensitive import is_secret, named
 from ringfence.events.tokens import IDS, numeric_cards
@@ -61,7 +61,7 @@ class Draft:
         self.skipped = np.zeros(rows, np.bool_)  # rows that are meant to become nothing
         self._columns: dict[str, Any] = {}
         self._cards: tuple[Any, Any, Any, NDArray[np.bool_]] | None = None
-        self._tokenizer = tokenizer
+        self.tokenizer = self._tokenizer = tokenizer
         self._ingest_time_ms = ingest_time_ms
         self._dated: set[str] = set()  # currencies that were none at some time
 
@@ -225,6 +225,18 @@ class Draft:
         self._tokenizer.drop(meant.secret, int(secret.sum()))
         return pc.if_else(pa.array(secret), None, values) if secret.any() else values
 
+    def part(self, rows: int) -> Draft:
+        """A draft of the same kind, for values to be checked by themselves."""
+        return Draft(self.kind, rows, self.tokenizer, self._ingest_time_ms)
+
+    def put(self, name: str, column: Any) -> None:
+        """A column that has been checked."""
+        self._columns[name] = column
+
+    def column(self, name: str) -> Any:
+        """A column that has been filled."""
+        return self._columns[name]
+
     def safe_name(self, name: str) -> str:
         """An attribute's name as it may be stored: without the prefix, without card numbers, not endless."""
         bare = name.removeprefix(ATTRIBUTE_PREFIX)[: 2 * _LONGEST_NAME]
@@ -261,7 +273,8 @@ class Draft:
         columns |= {
             name: column
             for name, column in self._columns.items()
-            if name.startswith(ATTRIBUTE_PREFIX) and column.null_count < self.rows
+            if (name.startswith(ATTRIBUTE_PREFIX) or name == OTHER_ATTRIBUTES)
+            and column.null_count < self.rows
         }
         table = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         good = np.flatnonzero(~self.skipped)

@@ -71,6 +71,9 @@ EVENT_SCHEMA: Final = pa.schema(
 ATTRIBUTE_PREFIX: Final = "attributes."
 """Free fields are extra columns named `attributes.<name>`, each double, string or bool."""
 
+OTHER_ATTRIBUTES: Final = "attributes"
+"""Free fields that have no place in such a column, as a JSON object per row (`events.attributes`)."""
+
 AUTHOR: Final = "attributes.author"
 """Who put a version in force or changed a list, where Ringfence knows it: no source can say so itself."""
 

@@ -190,7 +190,7 @@ class Engine:
             hour = where.field == "hour"
             actual: Any = local_hour(batch, self.spec.zone) if hour else local_weekday(batch, self.spec.zone)
         elif all(isinstance(item, str) for item in wanted):
-            return _text_holds(batch.column(where.field), where)
+            return _text_holds(batch.written(where.field), where)
         else:
             actual = batch.number(where.field)
         with np.errstate(invalid="ignore"):
@@ -286,13 +286,10 @@ _COMPARE_TEXT: dict[str, Any] = {
 
 
 def _text_holds(values: Any, where: Where) -> NDArray[np.bool_]:
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    text = values.cast(pa.string())
     if where.op == "in":
-        held = pc.and_(pc.is_in(text, pa.array(where.value, pa.string())), pc.is_valid(text))
+        held = pc.and_(pc.is_in(values, pa.array(where.value, pa.string())), pc.is_valid(values))
     else:
-        held = pc.fill_null(_COMPARE_TEXT[where.op](text, where.value), False)
+        held = pc.fill_null(_COMPARE_TEXT[where.op](values, where.value), False)
     result: NDArray[np.bool_] = held.to_numpy(zero_copy_only=False)
     return result
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import pyarrow.types as pt
 
 from ringfence.decisions.policy import Weights
 from ringfence.events.activation import is_activation
@@ -151,12 +150,11 @@ def _keep(
         kept.entities[entity].append(payments.hashes(f"{entity}_id", seed))
     for name in EVENT_NUMBERS:
         kept.numbers[name].append((kept.rows, columns.number(name).astype(np.float32)))
-    for name in payments.table.schema.names:
-        if not (name in CATEGORY_FIELDS or name.startswith(ATTRIBUTE_PREFIX)):
-            continue
+    categories = [name for name in payments.table.schema.names if name in CATEGORY_FIELDS]
+    for name in (*categories, *payments.attribute_names):
         if wanted is not None and name not in wanted:
             continue
-        if not _is_text(payments.column(name).type):
+        if payments.text(name).null_count == len(payments):
             kept.numbers[name].append((kept.rows, columns.number(name).astype(np.float32)))
             continue
         _keep_codes(kept, columns, name)
@@ -186,7 +184,3 @@ def _keep_numbers_in_text(kept: Collected, columns: Columns, name: str) -> None:
         kept.numbers.pop(name, None)
     else:
         kept.numbers[name].append((kept.rows, values.astype(np.float32)))
-
-
-def _is_text(kind: Any) -> bool:
-    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_dictionary(kind))

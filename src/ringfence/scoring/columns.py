@@ -90,7 +90,7 @@ class Columns:
             if attribute and entity in ENTITY_KEYS:
                 self._texts[name] = self.reference.profiles.text(entity, attribute, self._ids(entity))
             else:
-                self._texts[name] = Text.of(self.transactions.column(name))
+                self._texts[name] = Text.of(self.transactions.text(name))
         return self._texts[name]
 
     def truth(self, name: str) -> tuple[Any, Any]:

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.errors import InputError
-from ringfence.events.buffers import is_text
 from ringfence.events.model import ATTRIBUTE_PREFIX
 from ringfence.events.numbers import to_floats
 from ringfence.scoring.columns import LOCAL, places_of
@@ -56,10 +55,12 @@ def _column(columns: Columns, name: str) -> NDArray[np.float64]:
 
 def number_of(columns: Columns, attribute: str) -> NDArray[np.float64]:
     """A numeric attribute also where a source gives numbers as text, as CSV does; NaN for any other text."""
-    values = columns.transactions.column(attribute)
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    return to_floats(values)[0] if is_text(values) else columns.number(attribute)
+    numbers, texts = columns.number(attribute), columns.transactions.text(attribute)
+    if texts.null_count == len(texts):
+        return numbers
+    if pa.types.is_dictionary(texts.type):
+        texts = texts.cast(texts.type.value_type)
+    return np.where(np.isnan(numbers), to_floats(texts)[0], numbers)
 
 
 def indicator(text: Text, value: str) -> NDArray[np.float64]:

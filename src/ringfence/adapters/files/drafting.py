@@ -30,7 +30,7 @@ from ringfence.adapters.files.looks import (
 from ringfence.adapters.files.paths import Opened, opened, resolve
 from ringfence.adapters.files.tables import open_parquet
 from ringfence.errors import InputError
-from ringfence.events.binding import ATTRIBUTES_LIMIT
+from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.sensitive import named
 from ringfence.masking import mask_cards
 

@@ -73,6 +73,9 @@ class Profiles:
         entity = self._entities.setdefault(entity_type, _Entity())
         rows = entity.table.insert(ids)
         for name in batch.attribute_names:
+            if name in batch.others:
+                self._say(entity, name, rows, batch)
+                continue
             values = batch.column(name)
             said = pc.is_valid(values).to_numpy(zero_copy_only=False) & (rows >= 0)
             if not said.any():
@@ -80,6 +83,15 @@ class Profiles:
             attribute = entity.attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), _Attribute())
             attribute.reserve(len(entity.table))
             attribute.set(rows[said], values.filter(pa.array(said)))
+
+    def _say(self, entity: _Entity, name: str, rows: NDArray[np.int64], batch: EventBatch) -> None:
+        """An attribute that the batch has as a number and as a text: one event after the other."""
+        numbers, texts = batch.number(name), batch.text(name).to_pylist()
+        attribute = entity.attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), _Attribute())
+        attribute.reserve(len(entity.table))
+        for row, number, text in zip(rows.tolist(), numbers.tolist(), texts, strict=True):
+            if row >= 0 and (text is not None or not np.isnan(number)):
+                attribute.set(np.array([row]), pa.array([number if text is None else text]))
 
     def knows(self, entity_type: str, attribute: str) -> bool:
         """Whether anything has been said of this attribute."""
