@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.adapters.files import read
+from ringfence.adapters.files import read_ordered
 from ringfence.adapters.files.writing import write_parquet
 from ringfence.cli import options, screen
 from ringfence.cli.run import EXIT_QUARANTINED, choose_mapping
@@ -48,6 +48,7 @@ def features(
         ),
     ] = None,
     fmt: options.SourceFormat = None,
+    order: options.Order = "auto",
 ) -> None:
     """Write one row per payment: its id, event time, and every feature as a run would measure it.
 
@@ -60,11 +61,14 @@ def features(
     chosen = choose_mapping(mapping or settings.mapping, sources, fmt)
     path = options.features_file(spec)
     found = CATALOG if path is None else load_spec(path)
-    arrivals = read(
+    arrivals = read_ordered(
         sources,
         chosen,
         Tokenizer(secrets.token_bytes(32)),  # ids are compared within this run only
         SystemClock().now_ms(),
+        order=order,
+        lateness_ms=found.allowed_lateness_ms,
+        say=screen.say,
         batch_rows=settings.batch_rows,
         label_delay=label_delay or settings.label_delay,
         fmt=fmt,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ringfence.adapters.files import read
+from ringfence.adapters.files import read_ordered
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.cli.run import choose_mapping
@@ -114,11 +114,12 @@ def _of_sources(wanted: Wanted, tell: screen.Tell) -> _Open:
     chosen = choose_mapping(wanted.mapping or settings.mapping, wanted.sources, wanted.fmt)
     label_delay = wanted.label_delay or settings.label_delay
     bad: list[int] = []
-    arrivals = read(
+    arrivals = read_ordered(
         wanted.sources,
         chosen,
         Tokenizer(secrets.token_bytes(32)),  # ids are compared within this history only
         SystemClock().now_ms(),
+        say=screen.say,
         batch_rows=_BATCH_ROWS,
         label_delay=label_delay,
         fmt=wanted.fmt,

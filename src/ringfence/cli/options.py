@@ -82,6 +82,14 @@ SourceFormat = Annotated[
     typer.Option("--format", help="Format of the sources. Without it, told from name and content."),
 ]
 
+Order = Annotated[
+    Literal["auto", "time", "arrival"],
+    typer.Option(
+        help="auto sorts and merges by event time where the sources are not in order, such as newest-first "
+        "files; time always sorts; arrival takes the rows as they stand, one source after the other."
+    ),
+]
+
 
 def folder(data: Path | None) -> Path:
     """Where all state lives."""

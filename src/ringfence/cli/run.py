@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ringfence.adapters.files import Sniffed, SourceBatch, read, sniff
+from ringfence.adapters.files import Sniffed, SourceBatch, read_ordered, sniff
 from ringfence.cli import options, screen
 from ringfence.compose import Session, open_session
 from ringfence.errors import InputError
@@ -59,6 +59,7 @@ def run(
     model: options.Model = None,
     label_delay: options.LabelDelay = None,
     fmt: options.SourceFormat = None,
+    order: options.Order = "auto",
     batch_rows: Annotated[
         int | None, typer.Option(help="Rows decided at a time.", min=1, max=1_000_000)
     ] = None,
@@ -69,6 +70,9 @@ def run(
 
     Reads CSV, NDJSON and Parquet, plain, gzip or zstd. Every decision is on stable storage before the command
     ends, and running the same command again changes nothing: what was decided is not decided twice.
+
+    Payments are decided in order of event time. Newest-first and shuffled files are sorted first, files that
+    overlap in time, such as payments and their labels, are merged. Standard input is decided as it comes.
 
     Exit codes: 0 all went well; 2 a source, mapping, specification or rule book is unusable (the other
     sources were processed); 3 the data folder cannot be used; 4 done, and some records are in quarantine;
@@ -96,11 +100,15 @@ def run(
             screen.say(f"Note: {notice}")
         session.register_mapping(chosen)
         account = Account()
-        batches = read(
+        batches = read_ordered(
             sources,
             chosen,
             session.tokenizer,
             session.clock.now_ms(),
+            order=order,
+            lateness_ms=found.spec.allowed_lateness_ms,
+            folder=session.store.folder,
+            say=screen.say,
             batch_rows=batch_rows or settings.batch_rows,
             label_delay=label_delay or settings.label_delay,
             fmt=fmt,

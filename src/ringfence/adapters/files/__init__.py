@@ -1,7 +1,17 @@
 """Files as batches of events: CSV, NDJSON and Parquet, plain, gzip or zstd; globs, folders, stdin."""
 
 from ringfence.adapters.files.drafting import draft_mapping
+from ringfence.adapters.files.order import Order, read_ordered
 from ringfence.adapters.files.reading import SourceBatch, read, read_original
 from ringfence.adapters.files.sniffing import Sniffed, sniff
 
-__all__ = ["Sniffed", "SourceBatch", "draft_mapping", "read", "read_original", "sniff"]
+__all__ = [
+    "Order",
+    "Sniffed",
+    "SourceBatch",
+    "draft_mapping",
+    "read",
+    "read_ordered",
+    "read_original",
+    "sniff",
+]

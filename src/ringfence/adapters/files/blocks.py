@@ -52,6 +52,10 @@ def _blocks(
     rest, skipping = b"", False
     try:
         for chunk in chunks:
+            if not chunk and (end := end_of_records(rest)):  # a live source rests
+                yield Block(rest[:end])
+                rest = rest[end:]
+                continue
             fresh = chunk
             if skipping:  # over the tail of a record that was too large
                 at = fresh.find(b"\n") + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import select
 import sys
 import zlib
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ STDIN: Final = "-"
 Format = Literal["csv", "ndjson", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")
 _CHUNK: Final = 1024 * 1024
+_SILENCE_S: Final = 0.05  # of a pipe: what has come by then is decided
 _SLICE: Final = 2048  # packed bytes: all that is lost before a damaged place
 _SUFFIXES: Final[dict[str, Format]] = {
     ".csv": "csv",
@@ -75,10 +77,11 @@ class Opened:
     def chunks(self, encoding: str = "utf-8") -> Iterator[bytes]:
         """The unpacked bytes as UTF-8 without byte order mark, which tells UTF-16 whatever is said.
 
-        `CutShortError` comes after the last good byte.
+        `CutShortError` comes after the last good byte. An empty chunk says that a live source has nothing more
+        for the moment.
         """
         chunks = self._unpacked()
-        first = next(chunks, b"")
+        first = next(filter(None, chunks), b"")
         if first.startswith(_BOM):
             yield first.removeprefix(_BOM)
             yield from chunks
@@ -95,7 +98,9 @@ class Opened:
         yield decoder.decode(b"", final=True).encode()
 
     def _packed(self) -> Iterator[bytes]:
-        while chunk := self.raw.read(_CHUNK):
+        for chunk in (
+            _as_it_comes(self.raw) if self.path == STDIN else iter(lambda: self.raw.read(_CHUNK), b"")
+        ):
             self.read_bytes += len(chunk)
             yield chunk
 
@@ -103,7 +108,7 @@ class Opened:
         if self.packing is None:
             yield from self._packed()
         else:
-            yield from _unpack(self._packed(), self.packing)
+            yield from _unpack(filter(None, self._packed()), self.packing)
 
 
 @contextmanager
@@ -120,6 +125,26 @@ def opened(path: str, fmt: Format | None = None) -> Iterator[Opened]:
         ) from error
     with raw:
         yield _look(path, raw, fmt)
+
+
+def _as_it_comes(raw: BinaryIO) -> Iterator[bytes]:
+    """What a pipe has, as soon as it has it; an empty chunk while its other end is silent."""
+    read = getattr(raw, "read1", raw.read)
+    while True:
+        if not _has_more(raw):
+            yield b""
+        chunk = read(_CHUNK)
+        if not chunk:
+            return
+        yield chunk
+
+
+def _has_more(raw: BinaryIO) -> bool:
+    """Whether more can be read without waiting long; yes where that cannot be told."""
+    try:
+        return bool(select.select([raw], [], [], _SILENCE_S)[0])
+    except (OSError, ValueError):  # no pipe
+        return True
 
 
 def _files(path: str) -> list[str]:

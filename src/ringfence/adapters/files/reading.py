@@ -21,7 +21,7 @@ from ringfence.errors import InputError
 from ringfence.events.vocabulary import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from ringfence.adapters.files.readers import Piece, Reader
     from ringfence.events.bad import BadRecord
@@ -63,7 +63,7 @@ def read(
     label_delay: str | None = None,
     fmt: Format | None = None,
     unusable: Callable[[InputError], None] | None = None,
-) -> Iterator[SourceBatch]:
+) -> Generator[SourceBatch]:
     """Batches of at most `batch_rows` rows from files, folders, globs or "-", in that order.
 
     `InputError` when a source cannot be used at all: missing, without the mapping's columns, not of its
@@ -119,9 +119,22 @@ def read_original(
         mapping, file=Layout(each=mapping.file.each)
     )  # it has a header of its own
     source = Opened("quarantine", fmt, None, io.BytesIO(original), [])
-    reader = _READERS[fmt](mapping, tokenizer, ingest_time_ms, 1, None, row)
-    piece = next(iter(reader.pieces(source)))
+    piece = next(pieces_of(source, mapping, tokenizer, ingest_time_ms, batch_rows=1, rows=row))
     return _source_batch("quarantine", piece, len(original), len(original))
+
+
+def pieces_of(
+    source: Opened,
+    mapping: Mapping,
+    tokenizer: Tokenizer,
+    ingest_time_ms: int,
+    *,
+    batch_rows: int = 8192,
+    rows: int = 0,
+) -> Iterator[Piece]:
+    """The rows of an open source, which come after `rows` others."""
+    reader = _READERS[source.format](mapping, tokenizer, ingest_time_ms, batch_rows, None, rows)
+    yield from reader.pieces(source)
 
 
 def _source_batch(source: str, piece: Piece, position: int, total: int | None) -> SourceBatch:
