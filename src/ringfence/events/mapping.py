@@ -26,11 +26,6 @@ from ringfence.events.vocabulary import Mapping, nearest
 
 SHIPPED: Final = ("canonical", "handbook", "sparkov", "flagged-accounts", "micro-macro")
 
-    @property
-    def counts_rows(self) -> bool:
-        """Whether a row's number serves as a value, so that sources have to be read one after the other."""
-        return any(source.row_number for record in self.records for source in record.sources().values())
-
 
 class Description(msgspec.Struct, frozen=True):
     """What `ringfence sources` says of a mapping."""

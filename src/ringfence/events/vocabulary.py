@@ -207,6 +207,11 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     @property
+    def counts_rows(self) -> bool:
+        """Whether a row's number serves as a value, so that sources have to be read one after the other."""
+        return any(source.row_number for record in self.records for source in record.sources().values())
+
+    @property
     def columns(self) -> dict[str, None]:
         """All columns that it names, in order."""
         named = [column for record in self.records for column in record.columns]

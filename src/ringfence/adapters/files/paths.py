@@ -77,8 +77,8 @@ class Opened:
     def chunks(self, encoding: str = "utf-8") -> Iterator[bytes]:
         """The unpacked bytes as UTF-8 without byte order mark, which tells UTF-16 whatever is said.
 
-        `CutShortError` comes after the last good byte. An empty chunk says that a live source has nothing more
-        for the moment.
+        `CutShortError` comes after the last good byte. An empty chunk says that a live source has nothing
+        more for the moment.
         """
         chunks = self._unpacked()
         first = next(filter(None, chunks), b"")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.files.paths import Format
     from ringfence.adapters.files.readers import Piece
-    from ringfence.events.mapping import Mapping
+    from ringfence.events.vocabulary import Mapping
     from ringfence.events.tokens import Tokenizer
 
 _FIRST_ROWS: Final = 65_536  # a file of no more rows is looked at whole

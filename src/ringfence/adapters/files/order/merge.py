@@ -80,6 +80,18 @@ class _Labels:
         return taken if count else None
 
 
+@dataclass(slots=True)
+class _Aside:
+    """Rows that are no events: they need no place in the order."""
+
+    bad: list[BadRecord] = field(default_factory=list)
+    skipped: int = 0
+
+    def leaves(self, position: int) -> Iterator[SourceBatch]:
+        if self.bad or self.skipped:
+            yield SourceBatch("", NO_EVENTS, None, self.bad, position, None, self.skipped)
+
+
 def merged(streams: Sequence[Iterator[SourceBatch]], batch_rows: int) -> Iterator[SourceBatch]:
     """All events of the streams by time; at the same time in the order of streams, and of rows within one.
 
@@ -89,13 +101,12 @@ def merged(streams: Sequence[Iterator[SourceBatch]], batch_rows: int) -> Iterato
     heads = [_Head(stream) for stream in streams]
     labels = _Labels()
     while True:
-        bad = _fill(heads, labels)
+        aside = _fill(heads, labels)
         live = [head for head in heads if not head.ended]
         # What a stream will give next is not less than its last key: below the least of these all is known.
         bound = min((int(head.keys[-1]) for head in live), default=None)
         position = sum(head.position for head in heads)
-        if bad:
-            yield SourceBatch("", NO_EVENTS, None, bad, position, None)
+        yield from aside.leaves(position)
         parts = [head.take(bound) for head in heads]
         yield from _in_batches(parts, labels, batch_rows, position)
         if bound is None:
@@ -106,25 +117,25 @@ def merged(streams: Sequence[Iterator[SourceBatch]], batch_rows: int) -> Iterato
         if not any(len(events) for events, _ in parts):
             for head in live:
                 if head.keys[-1] == bound:
-                    _read_into(head, labels, bad := [])
-                    if bad:
-                        yield SourceBatch("", NO_EVENTS, None, bad, position, None)
+                    _read_into(head, labels, aside := _Aside())
+                    yield from aside.leaves(position)
 
 
-def _fill(heads: Sequence[_Head], labels: _Labels) -> list[BadRecord]:
-    """Have rows of every stream at hand that has any left; the bad records met on the way."""
-    bad: list[BadRecord] = []
+def _fill(heads: Sequence[_Head], labels: _Labels) -> _Aside:
+    """Have rows of every stream at hand that has any left; what is no event of those read."""
+    aside = _Aside()
     for head in heads:
         while not head.ended and not len(head.events):
-            _read_into(head, labels, bad)
-    return bad
+            _read_into(head, labels, aside)
+    return aside
 
 
-def _read_into(head: _Head, labels: _Labels, bad: list[BadRecord]) -> None:
+def _read_into(head: _Head, labels: _Labels, aside: _Aside) -> None:
     batch = head.read()
     if batch is not None:
         labels.add(batch.labels)
-        bad += batch.bad
+        aside.bad += batch.bad
+        aside.skipped += batch.skipped
 
 
 def _in_batches(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ringfence.adapters.files.paths import Format
-    from ringfence.events.mapping import Mapping
+    from ringfence.events.vocabulary import Mapping
     from ringfence.events.tokens import Tokenizer
 
 Order = Literal["auto", "time", "arrival"]
