@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.files.paths import Format
     from ringfence.adapters.files.readers import Piece
-    from ringfence.events.vocabulary import Mapping
     from ringfence.events.tokens import Tokenizer
+    from ringfence.events.vocabulary import Mapping
 
 _FIRST_ROWS: Final = 65_536  # a file of no more rows is looked at whole
 _SAMPLES: Final = 64

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ringfence.adapters.files.paths import Format
-    from ringfence.events.vocabulary import Mapping
     from ringfence.events.tokens import Tokenizer
+    from ringfence.events.vocabulary import Mapping
 
 Order = Literal["auto", "time", "arrival"]
 """Sorted where the files need it; sorted in any case; as the files are, one after the other."""
