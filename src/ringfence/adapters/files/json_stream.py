@@ -28,12 +28,13 @@ _BASE, _INSIDE = 2, 3  # places in the state, after depth and text
 def json_lines(source: Opened, encoding: str = "utf-8") -> Iterator[bytes]:
     """The source's bytes, with every value on a line of its own; `CutShortError` as from `Opened.chunks`."""
     chunks = source.chunks(encoding)
-    head = b""
+    head, rests = b"", False
     for chunk in chunks:
         head += chunk
-        if _is_told(head):
+        rests = not chunk and _is_lines(head)  # a live source's only line so far need not wait for its second
+        if rests or _is_told(head):
             break
-    rest = chain([head], chunks)
+    rest = chain([head, b""] if rests else [head], chunks)
     if _is_lines(head):
         yield from rest
     else:
@@ -69,6 +70,9 @@ def split_values(chunks: Iterator[bytes]) -> Iterator[bytes]:
     state = np.zeros(4, np.int64)
     waiting = b""
     for chunk in chunks:
+        if not chunk:  # a live source rests
+            yield chunk
+            continue
         data = np.frombuffer(chunk, np.uint8)
         spans = np.empty((len(data) // 2 + 2, 2), np.int64)
         count = _scan(data, state, spans)
