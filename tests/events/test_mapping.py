@@ -38,7 +38,8 @@ ROWS = {
 def applied(mapping, columns, **options):
     table = pa.RecordBatch.from_pydict({name: pa.array(values) for name, values in columns.items()})
     binding = bind(mapping, table.schema, "rows", tokenizer=TOKENIZER, ingest_time_ms=NOW, **options)
-    return binding.apply(table.select(binding.columns), np.arange(table.num_rows))
+    ids = pa.array([f"row {number}" for number in range(table.num_rows)])
+    return binding.apply(table.select(binding.columns), np.arange(table.num_rows), row_ids=ids)
 
 
 def events(mapped):
@@ -172,9 +173,9 @@ def test_sparkovs_22_columns():
     }
 
 
-def test_sparkov_without_ids_counts_rows():
+def test_sparkov_without_ids_has_those_of_its_rows():
     columns = {name: values for name, values in SPARKOV.items() if name != "trans_num"}
-    assert events(applied(load_mapping("sparkov"), columns))[0]["transaction_id"] == "0"
+    assert events(applied(load_mapping("sparkov"), columns))[0]["transaction_id"] == "row 0"
 
 
 def test_sparkovs_customers_are_profiles_of_the_customer_and_of_the_card():

@@ -33,6 +33,7 @@ class Account:
 
     totals: Totals = field(default_factory=Totals)
     reasons: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0  # rows that the mapping leaves out on purpose
     unusable: list[str] = field(default_factory=list)  # sources that could not be used, each with its remedy
     seconds: float = 0.0
     interrupted: bool = False
@@ -152,6 +153,7 @@ def _process(session: Session, batches: Iterator[SourceBatch], account: Account,
     def heard(arrival: Any, totals: Totals) -> None:
         account.totals = totals
         account.reasons.update(record.reason.value for record in arrival.bad)
+        account.skipped += arrival.skipped
         rate = totals.transactions / max(time.perf_counter() - begin, 1e-9)
         tell(arrival.position, arrival.total, f"{totals.transactions:,} payments, {rate:,.0f}/s")
 
@@ -195,6 +197,7 @@ def _as_json(account: Account) -> dict[str, Any]:
         "degraded": totals.degraded,
         "duplicates": totals.duplicates,
         "flag_matches": totals.flag_matches,
+        "skipped": account.skipped,
         "quarantined": dict(account.reasons),
         "unusable": account.unusable,
         "dropped": account.dropped,
@@ -236,6 +239,7 @@ def _show_rest(account: Account) -> None:
         (totals.flag_matches, f"{totals.flag_matches:,} earlier payments that a late flag covers"),
         (totals.degraded, f"{totals.degraded:,} decisions degraded: late events"),
         (totals.duplicates, f"{totals.duplicates:,} duplicates of events that the log has already"),
+        (account.skipped, f"{account.skipped:,} rows skipped, as the mapping says"),
     ]
     for count, line in lines:
         if count:

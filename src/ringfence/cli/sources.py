@@ -9,10 +9,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ringfence.adapters.files import draft_mapping, sniff
+from ringfence.adapters.files import draft_mapping, explain, sniff
 from ringfence.cli import options, screen
+from ringfence.compose import SystemClock
 from ringfence.errors import InputError
-from ringfence.events.mapping import SHIPPED, Description, describe_mappings
+from ringfence.events.mapping import SHIPPED, Description, describe_mappings, load_mapping
 from ringfence.events.vocabulary import nearest
 
 
@@ -29,15 +30,28 @@ def sources(
             help="Write a first mapping for the file of --sniff, to be checked.", metavar="NEW.toml"
         ),
     ] = None,
+    explained: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain", help="Say what --mapping makes of this file, field by field.", metavar="FILE"
+        ),
+    ] = None,
+    mapping: options.Mapping = None,
     json: options.Json = False,
 ) -> None:
     """List the shipped mappings, explain one, or tell what a file seems to be.
 
-    A mapping of your own is a TOML file; see docs/howto/sources.md. --draft writes a first one: what each
-    column seems to be, by its name and values.
+    A mapping of your own is a TOML file; docs/howto/sources.md has all that it can say. --draft writes a
+    first one: what each column seems to be, by its name and values. --explain reads the first 2,000 rows by
+    a mapping and keeps nothing: for each field it shows what it reads and three values as they would be
+    stored, then what is refused and why.
 
     Example: ringfence sources --sniff payments.csv --draft payments.toml
+    Example: ringfence sources --explain payments.csv --mapping payments.toml
     """
+    if explained is not None:
+        _show_explained(str(explained), mapping, json=json)
+        return
     if draft is not None:
         _write_draft(file, draft)
     elif file is not None:
@@ -79,6 +93,26 @@ def _explain(item: Description) -> None:
     screen.show()
     screen.show(f"events: {', '.join(item.kinds)}")
     screen.show(textwrap.fill(f"columns: {', '.join(item.columns)}", 100, subsequent_indent="  "))
+
+
+def _show_explained(path: str, mapping: str | None, *, json: bool) -> None:
+    name = mapping or sniff(path).mapping
+    if name is None:
+        raise InputError(f"no shipped mapping fits {path}: name one with --mapping, or make one with --draft")
+    found = explain(path, load_mapping(name), SystemClock().now_ms())
+    if json:
+        screen.show_json(msgspec.to_builtins(found))
+        return
+    screen.show(f"{found.path} by mapping {found.mapping}: {found.events:,} events of the first rows", "bold")
+    rows = [
+        (f"{one.kind}.{one.field}", one.reads, " | ".join(one.values) or "nothing", one.filled)
+        for one in found.fields
+    ]
+    screen.show_table(["field", "reads", "as stored", "filled"], rows, ["filled"])
+    if found.skipped:
+        screen.show(f"{found.skipped:,} rows skipped, as the mapping says")
+    for reason, count in sorted(found.counts.items(), key=lambda item: -item[1]):
+        screen.say(f"{count:,} refused as {reason}, the first: {found.refused[reason]}")
 
 
 def _show_sniffed(path: str, *, json: bool) -> None:

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events import amounts
-from ringfence.events.bad import TOTALS, Reason
+from ringfence.events.bad import Reason
 from ringfence.events.buffers import is_text
 from ringfence.events.currencies import CURRENCY_EXPONENT
+from ringfence.events.id_checks import shortened, totals
 from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
 from ringfence.events.shaping import Rows, emptied, is_shaped, shaped, translated, values_of
 from ringfence.events.vocabulary import TIMES
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
     from ringfence.events.vocabulary import Source
 
 _IDS: Final = frozenset({*ID_FIELDS, "transaction_id", "entity_id"})
-_SHORTENED: Final = r"^[0-9](\.[0-9]+)?[eE]\+[0-9]+$"
 _SAID_SHORTENED: Final = "is a number that a spreadsheet has shortened: export this column as text"
-_FORMS: Final = (str.lower, str.title, str.upper, str.capitalize)
-_TOTAL_IDS: Final = pa.array([form(word) + end for end in ("", ":") for word in TOTALS for form in _FORMS])
 _SAID_TRAILER: Final = "is the word of a line of totals, no payment's id: name such lines under file.trailers"
 
 
@@ -102,18 +100,18 @@ class Filler:
         """Refuse what is no id of one thing alone: a number cut to a few digits, the word of a total."""
         if not is_text(values):
             return
-        if pc.any(pc.match_substring(values, "+")).as_py():
-            cut = pc.fill_null(pc.match_substring_regex(values, _SHORTENED), fill_value=False)
+        self.draft.fault(
+            shortened(values),
+            Reason.WRONG_TYPE,
+            name,
+            lambda row: f"{self.draft.show(values, row)} {_SAID_SHORTENED}",
+        )
+        if name == "transaction_id":
             self.draft.fault(
-                cut.to_numpy(zero_copy_only=False),
-                Reason.WRONG_TYPE,
+                totals(values),
+                Reason.TRAILER,
                 name,
-                lambda row: f"{self.draft.show(values, row)} {_SAID_SHORTENED}",
-            )
-        if name == "transaction_id" and pa.types.is_string(values.type):
-            totals = pc.is_in(values, value_set=_TOTAL_IDS).to_numpy(zero_copy_only=False)
-            self.draft.fault(
-                totals, Reason.TRAILER, name, lambda row: f"{self.draft.show(values, row)} {_SAID_TRAILER}"
+                lambda row: f"{self.draft.show(values, row)} {_SAID_TRAILER}",
             )
 
     def _time(self, name: str, source: Source, values: Any) -> None:

@@ -1,15 +1,18 @@
 """Files as batches of events: CSV, NDJSON and Parquet, plain, gzip or zstd; globs, folders, stdin."""
 
 from ringfence.adapters.files.drafting import draft_mapping
+from ringfence.adapters.files.explaining import Explanation, explain
 from ringfence.adapters.files.order import Order, read_ordered
 from ringfence.adapters.files.reading import SourceBatch, read, read_original
 from ringfence.adapters.files.sniffing import Sniffed, sniff
 
 __all__ = [
+    "Explanation",
     "Order",
     "Sniffed",
     "SourceBatch",
     "draft_mapping",
+    "explain",
     "read",
     "read_ordered",
     "read_original",

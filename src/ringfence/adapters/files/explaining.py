@@ -1,0 +1,160 @@
+"""What a mapping makes of a file: for each field what it reads, and three values as they will be stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.adapters.files.reading import read
+from ringfence.events.currencies import currency_exponent
+from ringfence.events.times import format_ms
+from ringfence.events.tokens import Tokenizer
+from ringfence.events.vocabulary import KINDS, TIMES, Part, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ringfence.adapters.files.paths import Format
+    from ringfence.events.bad import BadRecord
+    from ringfence.events.vocabulary import Mapping, Record
+
+_ROWS: Final = 2000
+_SHOWN: Final = 3
+_WIDTH: Final = 60
+_PLAIN: Final = Source()
+_OPTIONS: Final = (
+    *("format", "zone", "zone_column", "repeated_hour", "year", "offset_s"),
+    *("decimal", "thousands", "sign", "other_sign", "unit", "scale", "digits", "extract"),
+    *("null_values", "values", "otherwise", "strip_prefix", "strip_suffix", "pad", "prefix", "type"),
+)
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """One field of one kind of event: where it comes from, and values as they will be stored."""
+
+    kind: str
+    field: str
+    reads: str
+    values: tuple[str, ...]
+    filled: int  # of the events looked at
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What became of the first rows of a file. `refused` has a message for each reason."""
+
+    path: str
+    mapping: str
+    events: int
+    skipped: int
+    fields: tuple[Explained, ...]
+    counts: dict[str, int]
+    refused: dict[str, str]
+
+
+def explain(
+    path: str, mapping: Mapping, now_ms: int, *, rows: int = _ROWS, fmt: Format | None = None
+) -> Explanation:
+    """The first `rows` rows of a file read by a mapping. `InputError` as for `read`; keeps nothing."""
+    events: list[dict[str, Any]] = []
+    bad: list[BadRecord] = []
+    skipped = 0
+    tokenizer = Tokenizer(b"only to show, never to keep")
+    for batch in read([path], mapping, tokenizer, now_ms, batch_rows=rows, fmt=fmt):
+        events += batch.events.table.to_pylist()
+        events += batch.labels.table.to_pylist() if batch.labels else []
+        bad += batch.bad
+        skipped += batch.skipped
+        if len(events) + len(bad) + skipped >= rows:
+            break
+    fields = tuple(one for record in mapping.records for one in _of_record(record, events))
+    messages = {record.reason.value: f"row {record.position}: {record.message}" for record in reversed(bad)}
+    counts = Counter(record.reason.value for record in bad)
+    return Explanation(path, mapping.name, len(events), skipped, fields, dict(counts), messages)
+
+
+def reads(source: Source) -> str:
+    """Words on where a field's values come from.
+
+    >>> reads(Source(join=["Date", "Time"], format="%d.%m.%Y %H:%M"))
+    "Date + Time, format '%d.%m.%Y %H:%M'"
+    """
+    parts = [_origin(source)]
+    for name in _OPTIONS:
+        value = getattr(source, name)
+        if value != getattr(_PLAIN, name):
+            parts.append(f"{name.replace('_', ' ')} {_option(value)}")
+    return ", ".join(parts)
+
+
+def _origin(source: Source) -> str:
+    if source.first:
+        return f"the first of {', '.join(source.first)}"
+    if source.join:
+        return " + ".join(_part(part) for part in source.join)
+    if source.credit is not None or source.debit is not None:
+        return " - ".join(part for part in (source.credit or "0", source.debit) if part)
+    if source.constant is not None:
+        return f"always {source.constant!r}"
+    if source.field is not None:
+        return f"the field {source.field}"
+    made = "the row's content" if source.row_id else "the row's number" if source.row_number else ""
+    return " or ".join(part for part in (source.column, made) if part)
+
+
+def _part(part: Part | str) -> str:
+    if isinstance(part, str):
+        return part
+    return f"{part.column} (to {part.pad} digits)" if part.pad else part.column
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{one} = {other}" for one, other in value.items())
+    if isinstance(value, list):
+        return " ".join(map(repr, value))
+    return repr(value) if isinstance(value, str) and not value[:1].isalnum() else str(value)
+
+
+def _of_record(record: Record, events: list[dict[str, Any]]) -> Iterable[Explained]:
+    kind = int(KINDS[record.kind])
+    mine = [event for event in events if event["kind"] == kind]
+    names = {name.removeprefix("attributes.") for event in mine for name in event if "." in name}
+    sources = {**record.sources(), **{f"attributes.{one}": _PLAIN for one in sorted(names)}}
+    for name, source in record.attribute_sources(()).items():
+        sources[f"attributes.{name.removeprefix('attributes.')}"] = source
+    for name, source in sources.items():
+        found = [shown for event in mine if (shown := _stored(name, event)) is not None]
+        if not found and source.optional:
+            continue
+        where = name.removeprefix("attributes.") if source is _PLAIN else reads(source)
+        yield Explained(record.kind, name, where, tuple(list(dict.fromkeys(found))[:_SHOWN]), len(found))
+    if record.label is not None:
+        yield from _of_label(record, events)
+
+
+def _of_label(record: Record, events: list[dict[str, Any]]) -> Iterable[Explained]:
+    assert record.label is not None
+    told = [event for event in events if event["kind"] == int(KINDS["label"])]
+    shown = [f"{'fraud' if event['label'] else 'good'}: {event['transaction_id']}" for event in told]
+    where = f"{record.label.column}, known {record.label.delay} after the payment"
+    yield Explained("label", "label", where, tuple(shown[:_SHOWN]), len(shown))
+
+
+def _stored(name: str, event: dict[str, Any]) -> str | None:
+    """A field of an event as a person reads it; None where it has none."""
+    if name == "card_number":
+        token, last4 = event.get("card_id"), event.get("card_last4")
+        return None if token is None else f"token {token[:12]}..., ends in {last4}"
+    if name == "amount":
+        minor, currency = event.get("amount_minor"), event.get("currency")
+        if minor is None:
+            return None
+        digits = currency_exponent(currency or "")
+        return f"{minor / 10**digits:,.{digits}f} {currency or '(no currency)'}"
+    value = event.get(TIMES.get(name, name))
+    if value is None:
+        return None
+    text = format_ms(value) if name in TIMES else str(value)
+    return text if len(text) <= _WIDTH else text[:_WIDTH] + "..."
