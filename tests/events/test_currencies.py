@@ -73,7 +73,7 @@ def test_the_table_is_whole():
     assert all(start < stop for start, stop in DATED.values())
 
 
-@pytest.mark.parametrize("code", ["999", "000", "XXX", "XTS", "97", "٩٧٨", ""])
+@pytest.mark.parametrize("code", ["999", "000", "XAU", "XTS", "97", "٩٧٨", ""])
 def test_what_is_no_currency_is_refused(code):
     made = decoded(code, "2025-05-01")
     assert isinstance(made, BadRecord) or made.column("currency").to_pylist() == [None]
