@@ -122,7 +122,8 @@ def _mappings() -> str:
     parts = [
         "# Shipped mappings",
         MADE,
-        "`ringfence sources NAME` says the same. [How to write your own](../howto/sources.md).",
+        "`ringfence sources NAME` says the same. [Write your own](../howto/sources.md) in [their language]"
+        + "(mapping-language.md).",
     ]
     for item in describe_mappings():
         columns = ", ".join(f"`{name}`" for name in item.columns)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.adapters.exports import NOW, TOKENIZER, Outcome, case, mapping
 
@@ -131,3 +133,18 @@ def test_minor_units_follow_each_rows_currency():
     lists = Outcome(case("stripe-api-minor/in3.ndjson"), text.replace(', format = "epoch_s"', ""))
     assert lists.bad == []
     assert lists.rows[0]["amount_minor"] == 6  # 5.5 minor units, half to even
+
+
+def test_parquet_is_nested_like_json(tmp_path):
+    """The same mapping, the same events."""
+    rows = [json.loads(line) for line in case("nested-json/in.ndjson").read_text().splitlines()]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
+    text = mapping(
+        '"BookingDateTime"',
+        '"Amount.Amount"',
+        'transaction_id = "TransactionId"\ncurrency = "Amount.Currency"',
+        'attributes = "*"',
+    )
+    found, wanted = Outcome(tmp_path / "in.parquet", text), Outcome(case("nested-json/in.ndjson"), text)
+    assert (found.rows, found.bad) == (wanted.rows, [])
+    assert found.column("attributes.MerchantDetails.MerchantName") == ["Cafe"] * 3

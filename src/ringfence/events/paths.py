@@ -74,10 +74,10 @@ def flat(item: dict[str, Any], wanted: Iterable[str], *, every: bool) -> dict[st
 def leaves(item: dict[str, Any], before: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Path and value of all that is neither an object nor a list, objects within objects included."""
     for key, value in item.items():
-        path = f"{before}.{_written(key)}" if before else key
+        path = f"{before}.{written(key)}" if before else key
         if isinstance(value, dict):
             if depth < _DEEPEST:
-                yield from leaves(value, path if before else _written(key), depth + 1)
+                yield from leaves(value, path if before else written(key), depth + 1)
         elif not isinstance(value, list):
             yield path, value
 
@@ -90,7 +90,7 @@ def places(item: Any, before: str = "", depth: int = 0) -> Iterator[str]:
     """
     if isinstance(item, dict) and depth < _DEEPEST:
         for key, value in item.items():
-            path = f"{before}.{_written(key)}" if before else _written(key)
+            path = f"{before}.{written(key)}" if before else written(key)
             yield path
             yield from places(value, path, depth + 1)
     elif isinstance(item, list) and item and depth < _DEEPEST:
@@ -118,7 +118,8 @@ def _replaced(item: Any, path: tuple[Step, ...], element: Any) -> Any:
     return copy
 
 
-def _written(key: str) -> str:
+def written(key: str) -> str:
+    """A key as a step of a path."""
     if key and not re.search(r'[.\[\]"]', key):
         return key
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')

@@ -105,12 +105,8 @@ def read_amounts(values: Any, source: Source, digits: NDArray[np.int64], limit: 
         values = values.cast(values.type.value_type)
     if not is_text(values):
         return Read(*amounts.to_minor(values, digits, limit))
-    if source.decimal == "." and not source.thousands:
-        minor, status = amounts.to_minor(values, digits, limit)
-        rows = np.flatnonzero(status == amounts.Status.NO_NUMBER)
-    else:
-        minor, status = np.zeros(len(values), np.int64), np.zeros(len(values), np.uint8)
-        rows = np.arange(len(values))
+    minor, status = amounts.to_minor(_quickly(values, source.decimal, source.thousands), digits, limit)
+    rows = np.flatnonzero(status == amounts.Status.NO_NUMBER)
     found = Read(minor, status)
     if len(rows):
         some = values if len(rows) == len(values) else values.take(pa.array(rows))
@@ -138,6 +134,22 @@ def hint(source: Source) -> str:
     if source.decimal == "." and not source.thousands:
         return ': where commas part thousands, say thousands = "," in the mapping, before cents decimal = ","'
     return ""
+
+
+def _quickly(values: Any, decimal: str, thousands: str | None) -> Any:
+    """What most files hold, with a point: digits, perhaps a dollar before them; "?" for the careful way."""
+    dollars = pc.starts_with(values, "$")
+    if pc.any(dollars).as_py():
+        values = pc.if_else(dollars, pc.utf8_slice_codeunits(values, 1), values)
+    mark = "." if thousands is None and decimal == "," else thousands
+    if decimal == "." and mark not in (",", "'"):
+        return values
+    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    whole = "[0-9]+" + (rf"|[0-9]{{1,3}}(?:{re.escape(mark)}[0-9]{{3}})+" if mark else "")
+    fits = pc.match_substring_regex(texts, rf"^[+-]?(?:{whole})(?:{re.escape(decimal)}[0-9]+)?$")
+    plain = pc.replace_substring(texts, mark, "") if mark else texts
+    plain = pc.replace_substring(plain, ",", ".") if decimal == "," else plain
+    return pc.if_else(pc.or_(fits, pc.equal(texts, "")), plain, "?")
 
 
 def _plain(values: Any, decimal: str, thousands: str | None) -> tuple[Any, Any]:

@@ -9,17 +9,20 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ringfence.adapters.files.json_rows import to_table
 from ringfence.adapters.files.paths import STDIN, CutShortError
 from ringfence.adapters.files.readers import Piece, Reader
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.decode import NO_EVENTS
+from ringfence.events.paths import look_up, steps, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ringfence.adapters.files.paths import Opened
     from ringfence.events.binding import Binding
+    from ringfence.events.vocabulary import Mapping
 
 
 class ParquetReader(Reader):
@@ -28,8 +31,9 @@ class ParquetReader(Reader):
     def pieces(self, source: Opened) -> Iterator[Piece]:
         file = open_parquet(source)
         size = source.read_bytes or _size(source)
-        binding = self._bind(file.schema_arrow, source.path)
-        columns = file.schema_arrow.names if binding.needs_row_ids else binding.columns
+        nested = _Nested(file.schema_arrow, self._mapping)
+        binding = self._bind(nested.schema, source.path)
+        columns = file.schema_arrow.names if binding.needs_row_ids else nested.read(binding.columns)
         total = max(file.metadata.num_rows, 1)
         row = 0
         for group in range(file.num_row_groups):
@@ -37,7 +41,7 @@ class ParquetReader(Reader):
             try:
                 for table in file.iter_batches(self._batch_rows, [group], columns, use_threads=False):
                     source.read_bytes = size * (row + table.num_rows) // total
-                    yield self._piece(source.path, table, row, binding)
+                    yield self._piece(source.path, table, row, binding, nested)
                     row += table.num_rows
             except (pa.ArrowInvalid, OSError) as error:
                 said = f"rows {row + 1} to {end} cannot be read ({error}); get a whole copy of the file"
@@ -46,11 +50,11 @@ class ParquetReader(Reader):
                 self.rows += end - row
             row = end
 
-    def _piece(self, path: str, table: pa.RecordBatch, row: int, binding: Binding) -> Piece:
+    def _piece(self, path: str, table: pa.RecordBatch, row: int, binding: Binding, nested: _Nested) -> Piece:
         ids = None
         if binding.needs_row_ids:
             ids = self._ids.of([self._original(table, at) for at in range(table.num_rows)])
-        mapped = binding.apply(table, self._row_numbers(table.num_rows), row_ids=ids)
+        mapped = binding.apply(nested.flat(table), self._row_numbers(table.num_rows), row_ids=ids)
         self.rows += table.num_rows
         bad = [
             self._bad(path, row + at + 1, mapped.faults[at], self._original(table, at))
@@ -65,6 +69,41 @@ class ParquetReader(Reader):
         return self._tokenizer.sanitize_json(
             msgspec.json.encode(cells, enc_hook=str), self._mapping.card_columns, self._mapping.id_columns
         )
+
+
+class _Nested:
+    """Paths that a mapping names into columns of objects and lists, as columns of their own."""
+
+    def __init__(self, schema: pa.Schema, mapping: Mapping) -> None:
+        wanted = {column: steps(column) for column in mapping.columns if column not in schema.names}
+        if any(record.attributes == "*" for record in mapping.records):
+            wanted |= {path: steps(path) for field in schema for path in _leaves(field)}
+        self._paths = {path: str(way[0]) for path, way in wanted.items() if way and way[0] in schema.names}
+        named = mapping.columns
+        flat = [field for field in schema if not pa.types.is_nested(field.type) or field.name in named]
+        self.schema = pa.schema([*flat, *(pa.field(path, pa.null()) for path in self._paths)])
+
+    def read(self, columns: Sequence[str]) -> list[str]:
+        """Columns to read of the file for these."""
+        return list(dict.fromkeys(self._paths.get(name, name) for name in columns))
+
+    def flat(self, table: pa.RecordBatch) -> pa.RecordBatch:
+        """The table with a column for each path."""
+        if not self._paths:
+            return table
+        tops = table.select([name for name in table.schema.names if name in self._paths.values()]).to_pylist()
+        found = [{path: look_up(row, path) for path in self._paths} for row in tops]
+        more = to_table(found, self._paths)
+        names = [*table.schema.names, *more.schema.names]
+        return pa.RecordBatch.from_arrays([*table.columns, *more.columns], names=names)
+
+
+def _leaves(field: pa.Field, before: str = "") -> list[str]:
+    """Paths of what stands in an object and is neither an object nor a list."""
+    path = f"{before}.{written(field.name)}" if before else written(field.name)
+    if pa.types.is_struct(field.type):
+        return [leaf for inner in field.type for leaf in _leaves(inner, path)]
+    return [path] if before and not pa.types.is_nested(field.type) else []
 
 
 def open_parquet(source: Opened) -> Any:
