@@ -122,8 +122,8 @@ def _mappings() -> str:
     parts = [
         "# Shipped mappings",
         MADE,
-        "`ringfence sources NAME` says the same. [Write your own](../howto/sources.md) in [their language]"
-        + "(mapping-language.md).",
+        "`ringfence sources NAME` says the same. [Write your own](../howto/sources.md).",
+        "[What a mapping can say](mapping-language.md) has every key.",
     ]
     for item in describe_mappings():
         columns = ", ".join(f"`{name}`" for name in item.columns)
