@@ -22,7 +22,7 @@ from ringfence.api.outcomes import Resolver, Ticket, sort_out
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.compose import load_definitions, open_session
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 
 if TYPE_CHECKING:
     from ringfence.compose import Definitions

@@ -39,7 +39,7 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.api.serving import serve
 from ringfence.api.settings import ServeSettings
 from ringfence.compose import load_definitions, open_session
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 with open_session(Path(sys.argv[1]), load_definitions(None, None), Snapshotting()) as session:
     serve(session, ServeSettings(port=int(sys.argv[2]), access_log=False), Authoriser())
 """

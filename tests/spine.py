@@ -17,7 +17,8 @@ from ringfence.events.model import EVENT_SCHEMA, Kind
 from ringfence.features.catalog import CATALOG
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.runner import Runner, Snapshotting
+from ringfence.runner import Runner
+from ringfence.saving import Snapshotting
 from ringfence.scoring.books import default_book
 from ringfence.scoring.rules import fit
 

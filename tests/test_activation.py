@@ -11,7 +11,7 @@ from ringfence.events.activation import Part, activation
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 
 RULE = "{{id: big, title: Big, when: amount > {}, outcome: review, reason: BIG, analyst: Big.}}"
 

@@ -11,7 +11,7 @@ from ringfence.deployed import stored_models
 from ringfence.errors import InputError, ScorerError
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.scoring.manifest import Bands
 from ringfence.scoring.rules import RuleSet
 
@@ -100,7 +100,7 @@ def test_after_a_crash_the_same_models_speak(tmp_path, model, every):
         session.model_desk().promote(artifact.digest, WHO)
         session.runner.ingest(rows(40, 20))
         before = session.runner.pipeline.models.deployment
-        session.runner.saved_offset = session.runner.pipeline.offset  # close keeps nothing: as if killed
+        session.runner.saving.offset = session.runner.pipeline.offset  # close keeps nothing: as if killed
     with session_in(tmp_path) as session:
         assert session.runner.pipeline.models.deployment == before
         _, step = session.runner.ingest(rows(60, 40))

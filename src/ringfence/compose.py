@@ -37,7 +37,7 @@ from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import is_approved
 from ringfence.rulebook.checking import all_heard, check, missing_lists, warnings_of
 from ringfence.rulebook.desk import Desk, Who
-from ringfence.runner import Runner, Snapshotting
+from ringfence.runner import Runner
 from ringfence.scoring.books import default_book
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.lake.rulebook import Asked
     from ringfence.rulebook.checking import Checked, Rate
+    from ringfence.saving import Snapshotting
     from ringfence.scoring.models import Models
 
 SHIPPED_CATALOG = "the shipped catalog"
@@ -280,7 +281,7 @@ def open_session(
         pipeline = Pipeline(definitions.spec, definitions.rules, store.meta.hash_seed, library=library)
         pipeline.expect(Part.RULES, store.remembered(FIRST_RULES) or digest)
         runner = Runner(store, pipeline, clock, Snapshots(store.snapshots), snapshotting)
-        warnings = runner.recover(progress)
+        warnings = [*store.remarks, *runner.recover(progress)]
         session = Session(
             store,
             runner,

@@ -22,8 +22,6 @@ from ringfence.events.times import format_ms
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from ringfence.events.batch import EventBatch
@@ -145,10 +143,6 @@ class Intake:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """State for a snapshot; the schedule is stored beside the log."""
         return self.seen.arrays()
-
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what `arrays` gave."""
-        self.seen = SeenIds.from_arrays(arrays)
 
 
 def _unequal(one: EventBatch, other: EventBatch) -> NDArray[np.bool_]:

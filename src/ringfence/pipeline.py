@@ -240,8 +240,9 @@ class Pipeline:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], offset: int) -> None:
         """Go on from the `arrays` of a pipeline with the same specification and seed, taken at `offset`."""
-        self.engine = Engine.from_arrays(self.spec, self.seed, _part(arrays, "engine."))
+        engine = Engine.from_arrays(self.spec, self.seed, _part(arrays, "engine."))
         self.reference = Reference.from_arrays(_part(arrays, "reference."), self.seed)
+        self.engine = engine
         self.offset = offset
 
 

@@ -216,7 +216,10 @@ class SnapshotStore(Protocol):
     def save_in_background(
         self, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int
     ) -> bool:
-        """Write the arrays as they are now while the caller changes them; False if one is being written."""
+        """Write the arrays as they are now while the caller changes them; False if one is being written.
+
+        `StoreError` where none can be begun.
+        """
         ...
 
     def poll(self) -> Ended | None:
@@ -233,4 +236,12 @@ class SnapshotStore(Protocol):
 
     def discard_beyond(self, offset: int) -> None:
         """Remove snapshots of a state that the log, after a crash, no longer leads to."""
+        ...
+
+    def offsets(self) -> list[int]:
+        """Offsets of the snapshots that are there, newest first."""
+        ...
+
+    def set_aside(self, offset: int) -> None:
+        """Count a snapshot that cannot be used no longer, without deleting it; it stays where it must."""
         ...

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.decisions.decision import DecisionBatch
-from ringfence.errors import RingfenceError, StoreError
+from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.pipeline import LATE, Pipeline
@@ -44,14 +44,22 @@ class Verification:
 
     `columns` counts differing values by column. Decisions `incomplete` were made without one of their parts,
     which a replay has; `unknown` ones name a version that is not registered: neither can be compared.
+    `undecided` payments have no stored decision, `unpaid` decisions no payment: part of the log is gone.
     """
 
     compared: int = 0
     differing: int = 0
     incomplete: int = 0
     unknown: int = 0
+    undecided: int = 0
+    unpaid: int = 0
     columns: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)  # transaction ids
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether payments and decisions belong together one to one, and the log leads to every one."""
+        return not (self.differing or self.unknown or self.undecided or self.unpaid)
 
 
 def verify(
@@ -69,13 +77,38 @@ def verify(
     """
     result = Verification()
     known = tuple(specs)
-    for spec in known:
-        _verify_one(log, spec, rules, seed, result, progress, partial(models, spec))
+    for number, spec in enumerate(known):
+        matching = _Matching(log, result) if number == 0 else None
+        _verify_one(log, spec, rules, seed, result, progress, partial(models, spec), matching)
     digests = {spec.digest for spec in known}
     for stored in map(_decode, log.read(DECISIONS)):
         if stored.versions["features"] not in digests or stored.versions["rules"] not in rules:
             result.unknown += len(stored)
     return result
+
+
+class _Matching:
+    """Counts payments without a decision and decisions without a payment, along one pass over the log."""
+
+    def __init__(self, log: EventLog, result: Verification) -> None:
+        self._result = result
+        first = log.start_offset(DECISIONS)
+        self._waiting = log.end_offset(DECISIONS) - first  # decisions that have not come by yet
+        self._from = 0  # decisions on what came before have been trimmed
+        if first:
+            kept = next(log.read(DECISIONS, first), None)
+            self._from = log.end_offset(EVENTS) if kept is None else _first_offset(_decode(kept))
+
+    def take(self, paid: NDArray[np.int64], stored: DecisionBatch | None) -> None:
+        """The offsets of a batch's payments, and the decisions that were stored with it."""
+        decided = _offsets(stored)
+        self._result.undecided += int(np.count_nonzero(~np.isin(paid, decided) & (paid >= self._from)))
+        self._result.unpaid += int(np.count_nonzero(~np.isin(decided, paid)))
+        self._waiting -= len(decided)
+
+    def close(self) -> None:
+        """The log has ended."""
+        self._result.unpaid += self._waiting
 
 
 def _verify_one(
@@ -86,30 +119,54 @@ def _verify_one(
     result: Verification,
     progress: Callable[[int, int], None],
     models: Callable[[str], Models],
+    matching: _Matching | None,
 ) -> None:
     compiled: dict[str, CompiledRules] = {digest: fit(book, spec)[0] for digest, book in rules.items()}
     if not compiled:
         return
     pipeline = Pipeline(spec, next(iter(compiled.values())), seed)
     for events, stored in paired(log, progress):
-        if stored is None or stored.versions["features"] != spec.digest:
+        if matching is not None:
+            matching.take(pipeline.offset + np.flatnonzero(events.is_transaction), stored)
+        if stored is None or not _use_versions_of(stored, pipeline, compiled, models, result):
             pipeline.absorb(events)
             continue
-        if (digest := stored.versions["rules"]) not in compiled:
-            pipeline.absorb(events)
-            continue
-        if pipeline.rules is not compiled[digest]:
-            pipeline.use(compiled[digest])
-        if (deployment := stored.versions.get("models", "")) != pipeline.models.deployment.digest:
-            try:
-                pipeline.use(models=models(deployment) if deployment else NO_MODELS)
-            except RingfenceError:
-                result.unknown += len(stored)
-                pipeline.absorb(events)
-                continue
         made = pipeline.step(events).decisions
-        assert made is not None
-        _compare(stored, made, result)
+        if made is not None:
+            _compare(*_of_the_same(stored, made), result)
+    if matching is not None:
+        matching.close()
+
+
+def _use_versions_of(
+    stored: DecisionBatch,
+    pipeline: Pipeline,
+    compiled: Mapping[str, CompiledRules],
+    models: Callable[[str], Models],
+    result: Verification,
+) -> bool:
+    """Have the pipeline judge as these decisions were made; False where it cannot."""
+    digest, deployment = stored.versions["rules"], stored.versions.get("models", "")
+    if stored.versions["features"] != pipeline.spec.digest or digest not in compiled:
+        return False
+    if pipeline.rules is not compiled[digest]:
+        pipeline.use(compiled[digest])
+    if deployment != pipeline.models.deployment.digest:
+        try:
+            pipeline.use(models=models(deployment) if deployment else NO_MODELS)
+        except RingfenceError:
+            result.unknown += len(stored)
+            return False
+    return True
+
+
+def _of_the_same(stored: DecisionBatch, made: DecisionBatch) -> tuple[DecisionBatch, DecisionBatch]:
+    """The decisions of either that are on the same payments."""
+    one, other = _offsets(stored), _offsets(made)
+    if np.array_equal(one, other):
+        return stored, made
+    _, rows, others = np.intersect1d(one, other, return_indices=True)
+    return DecisionBatch(stored.table.take(rows)), DecisionBatch(made.table.take(others))
 
 
 def _compare(stored: DecisionBatch, made: DecisionBatch, result: Verification) -> None:
@@ -205,6 +262,11 @@ def backtest(
             continue
         take(made)
         rules.update(_counts(made.table.column("rules").flatten()))
+        if stored is not None and len(stored) != len(made):
+            raise CorruptError(
+                f"{len(stored):,} decisions are stored on {len(made):,} payments: restore the data folder "
+                "from a backup (`ringfence restore`)"
+            )
         before = made.outcomes if stored is None else stored.outcomes
         ids.append(events.hashes("transaction_id", pipeline.seed)[events.is_transaction])
         cells.append((before * len(OUTCOMES) + made.outcomes).astype(np.int8))
@@ -257,11 +319,25 @@ def paired(
     decisions = map(_decode, log.read(DECISIONS))
     waiting = next(decisions, None)
     for batch in log.read(EVENTS):
-        stored = None
-        if waiting is not None and _first_offset(waiting) < batch.next_offset:
-            stored, waiting = waiting, next(decisions, None)
-        yield codec.decode(batch.payload), stored
+        stored = []
+        while waiting is not None and _first_offset(waiting) < batch.next_offset:
+            stored.append(waiting)
+            waiting = next(decisions, None)
+        yield codec.decode(batch.payload), _joined(stored)
         progress(batch.next_offset, end)
+
+
+def _joined(stored: list[DecisionBatch]) -> DecisionBatch | None:
+    """One to a batch of events, unless something is wrong."""
+    if len(stored) < 2:
+        return stored[0] if stored else None
+    return DecisionBatch(
+        pa.Table.from_batches([one.table for one in stored]).combine_chunks().to_batches()[0]
+    )
+
+
+def _offsets(decisions: DecisionBatch | None) -> NDArray[np.int64]:
+    return np.empty(0, np.int64) if decisions is None else decisions.numbers("offset")
 
 
 def _decode(batch: LogBatch) -> DecisionBatch:

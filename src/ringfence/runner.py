@@ -14,23 +14,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.activation import Part, is_activation, versions
 from ringfence.events.batch import EventBatch
+from ringfence.events.seen import SeenIds
 from ringfence.intake import Admitted, Intake
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
 from ringfence.rulebook.additions import Additions
+from ringfence.saving import SNAPSHOTTING, Saving, Snapshotting
 from ringfence.threads import Behind, ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ringfence.decisions.decision import DecisionBatch
-    from ringfence.errors import StoreError
     from ringfence.events.bad import BadRecord
     from ringfence.pipeline import Pipeline, Step
-    from ringfence.ports import Clock, Journal, SnapshotStore
+    from ringfence.ports import Clock, EventLog, Journal, Saved, SnapshotStore
 
 _AHEAD = 4  # batches read before they are decided, and decided before they are committed
 _GROUP = 8  # batches that one commit may hold
@@ -64,14 +65,6 @@ class Totals:
     degraded: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshotting:
-    """When states are saved: after so many events, or so long after the last one if there were any."""
-
-    every_events: int = 1_000_000
-    every_ms: int = 300_000
-
-
 @dataclass(slots=True)
 class Work:
     """One batch that has been decided and waits for its commit, with the list entries that it led to."""
@@ -100,7 +93,7 @@ class Runner:
         pipeline: Pipeline,
         clock: Clock,
         snapshots: SnapshotStore | None = None,
-        snapshotting: Snapshotting = Snapshotting(),
+        snapshotting: Snapshotting = SNAPSHOTTING,
     ) -> None:
         self.journal = journal
         self.pipeline = pipeline
@@ -109,12 +102,8 @@ class Runner:
         self.seconds = pipeline.seconds | dict.fromkeys(("read", "admit", "encode", "commit"), 0.0)
         pipeline.seconds = self.seconds
         self._clock = clock
-        self._snapshots = snapshots
-        self._snapshotting = snapshotting
-        self.snapshot_problem: StoreError | None = None  # of the last one that ended in the background
+        self.saving = Saving(snapshots, clock, snapshotting, pipeline.seed)
         self._ends: dict[str, int] | None = None  # of the topics that follow the events
-        self.saved_offset = 0
-        self.saved_ms = clock.now_ms()
 
     def recover(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> list[str]:
         """Bring the state to the end of the log, from the newest usable snapshot on. Call once, first.
@@ -124,26 +113,14 @@ class Runner:
         """
         log = self.journal.log
         begin, end = log.start_offset(EVENTS), log.end_offset(EVENTS)
-        warnings: list[str] = []
-        if self._snapshots is not None:
-            self._snapshots.discard_beyond(end)
-            saved, warnings = self._snapshots.load_latest()
-            if (
-                saved is not None
-                and saved.header["spec"] == self.pipeline.spec.digest
-                and saved.offset >= begin
-            ):
-                self.pipeline.restore(_part(saved.arrays, "pipeline."), saved.offset)
-                for part, digest in saved.header["versions"].items():
-                    self.pipeline.expect(Part(part), digest)
-                self.intake.restore(_part(saved.arrays, "intake."))
-                begin = saved.offset
+        check_ends(log)
+        saved, warnings = self.saving.usable(begin, end, self.pipeline.spec.digest, self._restore)
+        begin = begin if saved is None else saved
         if begin > self.pipeline.offset:
             raise CorruptError(
                 f"the log begins at offset {begin:,}, and no usable snapshot has what these features saw "
                 "before it: use the features of before, or restore a backup of the data folder"
             )
-        self.saved_offset = begin
         for batch in log.read(EVENTS, begin) if begin < end else ():
             events = codec.decode(batch.payload)
             self.intake.absorb(events, batch.base_offset)
@@ -159,7 +136,7 @@ class Runner:
         """Take one batch; on return its events and decisions are on stable storage."""
         work = self._decide(events, labels, bad)
         self.commit([work])
-        self._maybe_save()
+        self.saving.maybe(self.pipeline.offset, self._state)
         return work.admitted, work.step
 
     def run(
@@ -185,17 +162,14 @@ class Runner:
                 work = self._decide(arrival.events, arrival.labels, arrival.bad)
                 writer.put(work)
                 _count(totals, work)
-                self._maybe_save()
+                self.saving.maybe(self.pipeline.offset, self._state)
                 progress(arrival, totals)
         self._keep_schedule()
         return totals
 
     def close(self) -> None:
         """Save a snapshot if there is anything new; the journal stays the caller's."""
-        if self._snapshots is not None and self.pipeline.offset > self.saved_offset:
-            self._snapshots.wait()
-            self._snapshots.save(self._arrays(), self._header(), self.pipeline.offset)
-            self.saved_offset = self.pipeline.offset
+        self.saving.close(self.pipeline.offset, self._state)
 
     def take(self, events: EventBatch, bad: Sequence[BadRecord] = ()) -> Work:
         """Decide live events; durable only once `commit`, in order, has returned.
@@ -206,7 +180,7 @@ class Runner:
         due = self.intake.schedule.take_due(events)
         rows = events if due is None else EventBatch.concat([due, events])
         work = self._step(self.intake.admit_now(rows, self.pipeline.offset), received, bad)
-        self._maybe_save()
+        self.saving.maybe(self.pipeline.offset, self._state)
         return work
 
     def activate(self, change: EventBatch) -> Work:
@@ -303,26 +277,37 @@ class Runner:
         if payload != (self.journal.schedule() or b""):
             self.journal.commit(schedule=payload, now_ms=self._clock.now_ms())
 
-    def _maybe_save(self) -> None:
-        if self._snapshots is None:
-            return
-        ended = self._snapshots.poll()
-        if ended is not None:
-            self.snapshot_problem = ended.problem
-        fresh = self.pipeline.offset - self.saved_offset
-        now_ms = self._clock.now_ms()
-        due = fresh >= self._snapshotting.every_events or (
-            fresh and now_ms - self.saved_ms >= self._snapshotting.every_ms
-        )
-        if due and self._snapshots.save_in_background(self._arrays(), self._header(), self.pipeline.offset):
-            self.saved_offset, self.saved_ms = self.pipeline.offset, now_ms
+    def _restore(self, saved: Saved) -> None:
+        """All of it or nothing."""
+        expected = [(Part(part), digest) for part, digest in saved.header["versions"].items()]
+        seen = SeenIds.from_arrays(_part(saved.arrays, "intake."))
+        self.pipeline.restore(_part(saved.arrays, "pipeline."), saved.offset)
+        self.intake.seen = seen
+        for part, digest in expected:
+            self.pipeline.expect(part, digest)
 
-    def _arrays(self) -> dict[str, Any]:
+    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arrays of the state as it is, and what is kept beside them."""
         pipeline = {f"pipeline.{name}": array for name, array in self.pipeline.arrays().items()}
-        return pipeline | {f"intake.{name}": array for name, array in self.intake.arrays().items()}
+        arrays = pipeline | {f"intake.{name}": array for name, array in self.intake.arrays().items()}
+        return arrays, self.saving.header(spec=self.pipeline.spec.digest, versions=self.pipeline.versions)
 
-    def _header(self) -> dict[str, Any]:
-        return {"spec": self.pipeline.spec.digest, "versions": self.pipeline.versions}
+
+def check_ends(log: EventLog) -> None:
+    """`CorruptError` where the log's last payments and its last decisions are not of each other."""
+    end, decided = log.end_offset(EVENTS), log.end_offset(DECISIONS)
+    is_kept = decided > log.start_offset(DECISIONS)
+    last = next(iter(log.read(DECISIONS, decided - 1)), None) if is_kept else None
+    decided_to = -1 if last is None else int(DecisionBatch.decode(last.payload).numbers("offset")[-1])
+    paid_to = decided_to
+    for batch in log.read(EVENTS, end - 1) if end > log.start_offset(EVENTS) else ():
+        rows = np.flatnonzero(codec.decode(batch.payload).is_transaction)
+        paid_to = batch.base_offset + int(rows[-1]) if len(rows) else decided_to
+    if decided_to >= end or (paid_to != decided_to and (last is not None or not decided)):
+        raise CorruptError(
+            f"the log is not whole: its last payment is at offset {paid_to:,}, its last decision on offset "
+            f"{decided_to:,}. Restore the folder from a backup (`ringfence restore`)"
+        )
 
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:

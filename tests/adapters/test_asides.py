@@ -15,7 +15,7 @@ from ringfence.events.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.livebook import activations
 from ringfence.rulebook.entries import Entry, to_events
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.scoring.actions import ListKind
 
 NOW_MS = 1_709_288_100_000

@@ -1,12 +1,13 @@
 """Decisions found by entity, rule, outcome and time: as many pieces as may be, the same answer."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.adapters.test_lake import decisions, events
 
-from ringfence.adapters.finder import Finder, Term, Wanted
+from ringfence.adapters.finder import Finder, Term, Wanted, disk
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError
 from ringfence.scoring.rules import Outcome
@@ -117,3 +118,13 @@ def test_a_decision_stays_when_retention_has_taken_its_payment(store, tmp_path):
 def test_an_unknown_kind_of_term_is_refused_with_those_that_there_are(store, tmp_path):
     with pytest.raises(InputError, match="one of card, customer"):
         Finder(store.log, tmp_path / "index", 5).find(Wanted(terms=(Term("planet", "x"),)))
+
+
+def test_a_long_index_holds_no_descriptors(store, tmp_path):
+    fill(store, 12)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    finder = Finder(store.log, tmp_path / "index", 5, 30)
+    finder.refresh()
+    assert len(disk.spans(tmp_path / "index")) == 6
+    assert len(finder.find(Wanted(), 1000).rows) == 12 * (BATCH - 1)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1  # a reader of the store

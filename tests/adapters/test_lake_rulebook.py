@@ -11,7 +11,7 @@ from ringfence.compose import load_definitions, open_session
 from ringfence.events.decode import JsonDecoder
 from ringfence.events.hashing import hash_text
 from ringfence.rulebook.entries import Entry, to_events
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.scoring.actions import ListKind
 
 NOW_MS = 1_709_288_100_000

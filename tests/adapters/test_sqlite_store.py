@@ -1,11 +1,12 @@
 """One data folder: what commits together, and what is kept for ever."""
 
+import hashlib
 import sqlite3
 
 import pytest
 
 from ringfence.adapters.sqlite import Replayed, Store
-from ringfence.errors import ConflictError, InputError, StoreError
+from ringfence.errors import ConflictError, CorruptError, InputError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.testing.log_exam import batch, spans
 
@@ -110,16 +111,26 @@ def test_a_store_without_its_secrets_says_so(tmp_path):
 
 
 def test_a_version_is_kept_for_ever_and_never_changes(store):
-    store.registry.register("rules", "d1", "[]", 1)
-    store.registry.register("rules", "d1", "[]", 2)
-    store.registry.register("features", "d1", "{}", 3)
-    found = store.registry.find("rules", "d1")
+    one, other = (hashlib.sha256(body).hexdigest()[:16] for body in (b"[]", b"{}"))
+    store.registry.register("rules", one, "[]", 1)
+    store.registry.register("rules", one, "[]", 2)
+    store.registry.register("features", other, "{}", 3)
+    found = store.registry.find("rules", one)
     assert (found.body, found.created_ms) == ("[]", 1)
-    assert store.registry.find("rules", "d2") is None
+    assert store.registry.find("rules", other) is None
     assert [(v.kind, v.body) for v in store.registry.versions()] == [("rules", "[]"), ("features", "{}")]
     assert [v.kind for v in store.registry.versions("features")] == ["features"]
     with pytest.raises(ConflictError, match="names another text"):
-        store.registry.register("rules", "d1", "[1]", 4)
+        store.registry.register("rules", one, "[1]", 4)
+
+
+def test_a_version_whose_text_has_changed_is_not_used(store):
+    digest = hashlib.sha256(b"[]").hexdigest()[:16]
+    store.registry.register("rules", digest, "[]", 1)
+    with store.log.transaction() as connection:
+        connection.execute("UPDATE version SET body = '[1]'")
+    with pytest.raises(CorruptError, match="has changed"):
+        store.registry.find("rules", digest)
 
 
 def test_another_process_may_read_the_store_while_it_is_written(tmp_path, store):

@@ -19,7 +19,7 @@ from ringfence.api.direct import DirectProtocol
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.compose import load_definitions, open_session
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 
 NOW_MS = time.time_ns() // 1_000_000
 DEFINITIONS = load_definitions(None, None)

@@ -12,7 +12,7 @@ from ringfence.events.model import Kind
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.replay import verify
 from ringfence.rulebook.entries import Entry, to_events
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.scoring.actions import ListKind
 from ringfence.scoring.rules import RuleSet
 

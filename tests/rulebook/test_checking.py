@@ -9,7 +9,7 @@ from ringfence.errors import RuleError
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.checking import check
 from ringfence.rulebook.entries import Entry, to_events
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.scoring.actions import ListKind
 from ringfence.scoring.books import default_book_text, load_book
 from ringfence.scoring.rules import compile_rules

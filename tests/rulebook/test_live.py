@@ -12,7 +12,7 @@ from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.rulebook.changes import Origin
 from ringfence.rulebook.desk import Who
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.scoring.books import load_book
 from ringfence.scoring.rules import Mode, RuleSet
 

@@ -12,7 +12,7 @@ from ringfence.compose import load_definitions, open_session, registered_rules
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.shadow import Group, compare
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.scoring.books import dump_book, load_book
 from ringfence.scoring.rules import Mode, Outcome
 

@@ -19,7 +19,7 @@ from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.compose import load_definitions, open_session
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.web import Dashboard
 
 FLAGS = [

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from ringfence.access.principal import Principal, Role
-from ringfence.errors import InputError, StoreError
+from ringfence.errors import CorruptError, InputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,8 +149,20 @@ class ApiKeys:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self._path}: {error}. Check the folder's permissions and its disk") from error
+        except sqlite3.OperationalError as error:  # of the place, or of tables that are not ours
+            raise StoreError(
+                f"{self._path}: {error}. Give this user the right to write it and its folder; if it is no "
+                "file of keys, move it away"
+            ) from error
+        except (sqlite3.Error, TypeError, ValueError) as error:
+            raise CorruptError(
+                f"{self._path} is damaged ({error}): put the copy of a backup in its place, or move it away "
+                "and make new keys (`ringfence keys create`)"
+            ) from error
+        except OSError as error:
+            raise StoreError(
+                f"{self._path}: {error.strerror}. Give this user the right to write it and its folder"
+            ) from error
 
 
 def _key(row: tuple[str, str, str, float, float, int, int | None]) -> ApiKey:

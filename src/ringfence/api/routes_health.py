@@ -24,12 +24,16 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Payments are decided: by what, and how far the log has come."""
+    """Payments are decided: by what, and how far the log has come.
+
+    `warnings` are what somebody should see to although payments are decided: a snapshot that cannot be saved.
+    """
 
     status: str
     offset: int
     waiting: int
     versions: dict[str, str]
+    warnings: list[str] = []
 
 
 def server_of(request: Request) -> Server:
@@ -56,7 +60,11 @@ async def readyz(request: Request) -> Response:
     failure = server.decider.failure
     if not server.ready or failure is not None:
         raise unavailable("it has failed and will stop" if failure else "it is starting or stopping")
-    return as_json(Readiness("ready", server.runner.pipeline.offset, server.decider.waiting, server.versions))
+    runner = server.runner
+    warnings = [] if runner.saving.problem is None else [str(runner.saving.problem)]
+    return as_json(
+        Readiness("ready", runner.pipeline.offset, server.decider.waiting, server.versions, warnings)
+    )
 
 
 @router.get("/metrics")

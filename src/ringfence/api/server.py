@@ -201,12 +201,17 @@ class Server:
         watch(
             "ringfence_snapshot_lag_events",
             "Events since the newest snapshot: what a restart would replay.",
-            lambda: self.runner.pipeline.offset - self.runner.saved_offset,
+            lambda: self.runner.pipeline.offset - self.runner.saving.offset,
         )
         watch(
             "ringfence_snapshot_age_seconds",
-            "Since the newest snapshot was begun, or since the start.",
-            lambda: (self.clock.now_ms() - self.runner.saved_ms) / 1000,
+            "Since the newest snapshot that was saved was begun, or since the start.",
+            lambda: (self.clock.now_ms() - self.runner.saving.at_ms) / 1000,
+        )
+        watch(
+            "ringfence_snapshot_failing",
+            "1 while the latest attempt to save a snapshot failed; /readyz says why.",
+            lambda: float(self.runner.saving.problem is not None),
         )
         tokenizer = self.session.tokenizer
         watch(

@@ -8,7 +8,7 @@ import signal
 import sys
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import uvicorn
 
@@ -20,7 +20,7 @@ from ringfence.api.direct import DirectProtocol
 from ringfence.api.listener import Listener
 from ringfence.api.server import Server
 from ringfence.api.sockets import make_room
-from ringfence.errors import InputError
+from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from ringfence.adapters.sqlite import Store
     from ringfence.api.app import Site
     from ringfence.api.front import Front
     from ringfence.api.settings import ServeSettings
     from ringfence.compose import Session
 
+_HAD_KEYS: Final = "served_with_keys"
 COLLECT_AFTER = (20_000, 20, 100)  # objects of each generation: a full collection stops every thread
 SWITCH_SECONDS = 0.0005  # how long one thread may keep the others waiting
 
@@ -49,6 +51,7 @@ def serve(
 
     `site` makes the pages that are served beside the API.
     """
+    _check_keys(session.store, authoriser)
     failures: list[BaseException] = []
 
     def give_up(error: BaseException) -> None:
@@ -84,6 +87,24 @@ def serve(
         gc.unfreeze()  # at the end of the process, what others hold has to be let go
     if failures:
         raise failures[0]
+
+
+def _check_keys(store: Store, authoriser: Authoriser) -> None:
+    """A store that was served with keys is not served without by a file that was lost.
+
+    Keys that somebody revoked are still in the file.
+    """
+    if not authoriser.is_open:
+        store.remember(_HAD_KEYS, "yes")
+        return
+    keys = ApiKeys(store.folder)
+    with closing(keys):
+        lost = store.remembered(_HAD_KEYS) is not None and not keys.all()
+    if lost:
+        raise StoreError(
+            f"{store.folder / 'access.db'} holds no keys, and this store was served with some: everybody "
+            "could get in. Put the copy of a backup in its place, or make a key (`ringfence keys create`)"
+        )
 
 
 @contextmanager

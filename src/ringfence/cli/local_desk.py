@@ -13,7 +13,7 @@ from ringfence.livebook import book_reader, open_lake
 from ringfence.rulebook.desk import Who
 from ringfence.rulebook.entries import ListResult, RowFault, read_csv, to_events
 from ringfence.rulebook.wire import Saved
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.scoring.actions import ListKind
 from ringfence.scoring.books import load_book
 from ringfence.settings import load_settings

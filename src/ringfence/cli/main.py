@@ -9,6 +9,7 @@ import typer
 
 from ringfence.cli import (
     backtest,
+    backup,
     decisions,
     doctor,
     drift,
@@ -57,6 +58,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(model.app, name="model")
 app.command()(topics.topics)
 app.command()(trim.trim)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(drift.drift)

@@ -17,8 +17,8 @@ from ringfence.analysis.impact import Impact
 from ringfence.cli import options, screen
 from ringfence.compose import SystemClock, open_session
 from ringfence.deployed import impact_of, in_force, model_registry
-from ringfence.errors import InputError
-from ringfence.runner import Snapshotting
+from ringfence.errors import InputError, RingfenceError
+from ringfence.saving import Snapshotting
 from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.manifest import MANIFEST, digest_of
 from ringfence.scoring.outcomes import OUTCOMES
@@ -63,7 +63,12 @@ def list_models(data: options.Data = None, registry: Registry = None, json: opti
     Example: ringfence models list
     """
     place = _registry(data, registry)
-    known = [place.read(digest) for digest in place.digests()]
+    known = []
+    for digest in place.digests():
+        try:
+            known.append(place.read(digest))
+        except RingfenceError as error:
+            screen.say(f"Warning: {error}")
     known.sort(key=lambda one: (one.manifest.created_at, one.digest), reverse=True)
     parts, retired = roles(_in_force(data)), place.retired()
     state = {one.digest: parts.get(one.digest, "retired" if one.digest in retired else "") for one in known}

@@ -12,6 +12,7 @@ import typer
 from ringfence.cli.screen import after, say
 from ringfence.compose import Definitions, load_definitions, warm_up
 from ringfence.errors import InputError
+from ringfence.events.compiled import cache_base
 from ringfence.features.precompile import is_compiled
 from ringfence.settings import load_settings
 
@@ -123,7 +124,15 @@ def rules_file(option: Path | None) -> Path | None:
 
 def compiling() -> AbstractContextManager[None]:
     """Tells why the first command on a machine takes its time."""
-    return nullcontext() if is_compiled() else after(1.5, "Compiling the engine once for this machine ...")
+    if is_compiled():
+        return nullcontext()
+    if cache_base() is None:
+        return after(
+            1.5,
+            "Compiling the engine, as every start does here: no folder for its machine code can be written. "
+            "Name one with XDG_CACHE_HOME (systemd: CacheDirectory=ringfence)",
+        )
+    return after(1.5, "Compiling the engine once for this machine ...")
 
 
 def _present(name: str) -> Path | None:

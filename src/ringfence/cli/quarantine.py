@@ -17,7 +17,7 @@ from ringfence.compose import Session, open_session, registered_mapping
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
 from ringfence.events.vocabulary import Mapping
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:

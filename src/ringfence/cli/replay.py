@@ -35,7 +35,8 @@ def replay(
     check: Annotated[
         bool,
         typer.Option(
-            "--verify", help="Compare with the stored decisions, bit for bit; exit code 1 if any differs."
+            "--verify",
+            help="Compare with the stored decisions, bit for bit; exit code 1 if any differs or is missing.",
         ),
     ] = False,
     out: Annotated[
@@ -58,7 +59,7 @@ def replay(
             tested = _backtest(store, options.definitions(features, rules, model), out, tell)
     if check:
         _show_verification(verification, json=json)
-        if verification.differing or verification.unknown:
+        if not verification.is_sound:
             raise typer.Exit(1)
         return
     _show_backtest(tested, json=json)
@@ -109,6 +110,8 @@ def _show_verification(result: Verification, *, json: bool) -> None:
                 "differing": result.differing,
                 "incomplete": result.incomplete,
                 "unknown": result.unknown,
+                "undecided": result.undecided,
+                "unpaid": result.unpaid,
                 "columns": dict(result.columns),
                 "examples": result.examples,
             }
@@ -119,6 +122,14 @@ def _show_verification(result: Verification, *, json: bool) -> None:
         screen.show(f"{result.incomplete:,} were made without one of their parts and cannot be compared")
     if result.unknown:
         screen.show(f"{result.unknown:,} name a version that this store does not hold")
+    for count, what in (
+        (result.undecided, "payments have no decision"),
+        (result.unpaid, "decisions have no payment"),
+    ):
+        if count:
+            screen.show(
+                f"{count:,} {what}: part of the log is gone, restore a backup (`ringfence restore`)", "bold"
+            )
     if result.columns:
         screen.show_table(
             ["column", "values that differ"], result.columns.most_common(), ["values that differ"]

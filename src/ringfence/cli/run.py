@@ -15,7 +15,8 @@ from ringfence.cli import options, screen
 from ringfence.compose import Session, open_session
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
-from ringfence.runner import Snapshotting, Totals
+from ringfence.runner import Totals
+from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def run(
         ) as session,
     ):
         for warning in session.warnings:
-            screen.say(f"A snapshot could not be used, an older one was: {warning}")
+            screen.say(f"Warning: {warning}")
         for notice in session.notices:
             screen.say(f"Note: {notice}")
         session.register_mapping(chosen)
@@ -179,8 +180,8 @@ def _report(session: Session, account: Account, *, verbose: bool, json: bool) ->
             ]
             screen.show()
             screen.show_table(["stage", "seconds", "ns per payment"], rows, ["seconds", "ns per payment"])
-    if session.runner.snapshot_problem is not None:
-        screen.say(f"Warning: {session.runner.snapshot_problem}")
+    if session.runner.saving.problem is not None:
+        screen.say(f"Warning: {session.runner.saving.problem}")
     for problem in account.unusable:
         screen.say(f"Error: {problem}")
     if account.interrupted:

@@ -13,7 +13,7 @@ from ringfence.cli.options import Data, Features, Model, Rules, definitions, fol
 from ringfence.cli.screen import say
 from ringfence.compose import open_session
 from ringfence.errors import InputError
-from ringfence.runner import Snapshotting
+from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 
 
@@ -54,6 +54,7 @@ def serve(
                 say(f"Warning: {warning}")
             for notice in session.notices:
                 say(f"Note: {notice}")
+            session.runner.saving.heard = lambda problem: say(f"Warning: {problem}")
             serving.serve(
                 session,
                 settings,

@@ -6,12 +6,12 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.buffers import is_text, null_mask, spans
+from ringfence.events.compiled import compiled
 from ringfence.events.model import AMOUNT_LIMIT_MAJOR
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def exact_minor(text: str, digits: int) -> int | None:
         return None
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _parse(
     data: NDArray[np.uint8],
     offsets: NDArray[np.int32] | NDArray[np.int64],
@@ -175,7 +175,7 @@ def _parse(
     return out, status
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _unsigned(data: NDArray[np.uint8], at: int, stop: int, digits: int, limit: int) -> tuple[int, int]:
     """Value of digits and a point, in units of 10^-`digits`, and its status."""
     value, seen, kept, point = 0, 0, 0, False

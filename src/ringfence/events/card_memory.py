@@ -5,12 +5,12 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.buffers import null_mask, spans
+from ringfence.events.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,7 +121,7 @@ def _texts(cells: NDArray[np.uint8], valid: Any) -> Any:
     return pa.Array.from_buffers(pa.string(), rows, [valid, pa.py_buffer(offsets), pa.py_buffer(cells)])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _slot(number: np.uint64, numbers: NDArray[np.uint64]) -> np.int64:
     """Where a number stands, or the free slot where it would."""
     mask = len(numbers) - 1
@@ -131,7 +131,7 @@ def _slot(number: np.uint64, numbers: NDArray[np.uint64]) -> np.int64:
     return at
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _find(
     data: NDArray[np.uint8],
     offsets: NDArray[np.int32] | NDArray[np.int64],
@@ -157,7 +157,7 @@ def _find(
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _enter(
     new: NDArray[np.uint64],
     new_places: NDArray[np.int32],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 
 from ringfence.events.buffers import spans
+from ringfence.events.compiled import compiled
 from ringfence.masking import GAP, LONGEST, SHORTEST, is_network
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _ZERO, _NINE = 48, 57
 _NOT_ASCII, _LEAD = 0x80, 0xC0
 _PREFIX: Final = 4
 _PADDED: Final = 16  # digits from which zeros in front are padding
-_is_network = numba.njit(cache=True, nogil=True)(is_network)
+_is_network = compiled(nogil=True)(is_network)
 
 
 def may_hold_card(values: Any) -> NDArray[np.bool_]:
@@ -25,12 +25,12 @@ def may_hold_card(values: Any) -> NDArray[np.bool_]:
     return _scan(*spans(values))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _is_letter(byte: int) -> bool:
     return 97 <= byte <= 122 or 65 <= byte <= 90
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _scan(data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.bool_]:
     out = np.zeros(len(offsets) - 1, np.bool_)
     for row in range(len(out)):
@@ -53,7 +53,7 @@ def _scan(data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _holds_luhn(data: NDArray[np.uint8], start: int, stop: int) -> bool:
     """Whether some groups of digits in ASCII text, one after the other, may be a card number."""
     begins = True
@@ -65,7 +65,7 @@ def _holds_luhn(data: NDArray[np.uint8], start: int, stop: int) -> bool:
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _begins_card(data: NDArray[np.uint8], start: int, stop: int) -> bool:
     digits, bare, prefix, gap, size = 0, 0, 0, 0, 0
     even, odd = 0, 0  # which digits are doubled counts from the right: keep both sums

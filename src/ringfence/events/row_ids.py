@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 
+from ringfence.events.compiled import compiled
 from ringfence.events.hashing import hash_column
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class RowIds:
         return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _slot(key: int, keys: NDArray[np.int64]) -> int:
     """Where a hash, never 0, stands or belongs."""
     mask = len(keys) - 1
@@ -71,7 +71,7 @@ def _slot(key: int, keys: NDArray[np.int64]) -> int:
     return at
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _count(
     hashes: NDArray[np.int64], keys: NDArray[np.int64], counts: NDArray[np.int32], out: NDArray[np.int32]
 ) -> int:
@@ -85,7 +85,7 @@ def _count(
     return new
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _move(
     keys: NDArray[np.int64], counts: NDArray[np.int32], to: NDArray[np.int64], to_counts: NDArray[np.int32]
 ) -> None:

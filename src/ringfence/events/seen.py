@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import numba
 import numpy as np
+
+from ringfence.events.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,14 +142,14 @@ def _all_moved(table: NDArray[np.int64], begin: int, larger: NDArray[np.int64]) 
     return bool(_move(table, larger, begin, len(table))[1])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(nogil=True, inline="always")
 def _home(id_hash: np.int64, slots: int) -> np.int64:
     """Homes are in the order of the mixed hashes whatever the size, so growing reads and writes in order."""
     mixed = (np.uint64(id_hash) & _LOW) * _MIX ^ (np.uint64(id_hash) >> _32)
     return np.int64(((mixed & _LOW) * np.uint64(slots - _SLACK)) >> _32)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(nogil=True, inline="always")
 def _fetched(
     old: NDArray[np.int64], larger: NDArray[np.int64], moved: int, hashes: NDArray[np.int64]
 ) -> np.int64:
@@ -160,7 +161,7 @@ def _fetched(
     return together
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _admit(
     old: NDArray[np.int64],
     larger: NDArray[np.int64],
@@ -201,7 +202,7 @@ def _admit(
     return len(hashes), count, offset, moved
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(nogil=True, inline="always")
 def _enter(table: NDArray[np.int64], id_hash: np.int64, marked: int, may_enter: bool) -> int:
     """What is marked for this hash; where nothing is, 0 once that is entered and -1 where it cannot be."""
     slot = _home(id_hash, len(table))
@@ -216,7 +217,7 @@ def _enter(table: NDArray[np.int64], id_hash: np.int64, marked: int, may_enter: 
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _insert(table: NDArray[np.int64], id_hash: np.int64, marked: np.int64) -> bool:
     """Into the first free slot; False where probing reaches the last slot, which stays free as a stop."""
     slot = _home(id_hash, len(table))
@@ -229,7 +230,7 @@ def _insert(table: NDArray[np.int64], id_hash: np.int64, marked: np.int64) -> bo
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _move(table: NDArray[np.int64], larger: NDArray[np.int64], begin: int, least: int) -> tuple[int, bool]:
     """Move so many slots and those up to the next free one; the first one left, and whether all had room."""
     slot = begin

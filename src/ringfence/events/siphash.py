@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
+
+from ringfence.events.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,7 @@ _8, _13, _16, _17, _21, _32 = _U(8), _U(13), _U(16), _U(17), _U(21), _U(32)
 _43, _47, _48, _51, _56, _64 = _U(43), _U(47), _U(48), _U(51), _U(56), _U(64)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(nogil=True, inline="always")
 def _round(
     v0: np.uint64, v1: np.uint64, v2: np.uint64, v3: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
@@ -35,7 +36,7 @@ def _round(
     return v0, v1, v2, v3
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def hash_spans(
     data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64], k0: np.uint64, k1: np.uint64
 ) -> NDArray[np.uint64]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.buffers import is_text, null_mask, spans
+from ringfence.events.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,7 +201,7 @@ def strptime_ms(text: str, pattern: str) -> tuple[int, int]:
     return ms, _OK if moment.tzinfo else _NAIVE
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _digits(data: NDArray[np.uint8], at: int, count: int, stop: int) -> int:
     """Value of exactly `count` digits at `at`, -1 when they are not there."""
     if at + count > stop:
@@ -215,7 +215,7 @@ def _digits(data: NDArray[np.uint8], at: int, count: int, stop: int) -> int:
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _day_number(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01 in the proleptic Gregorian calendar."""
     shifted = year - (1 if month <= 2 else 0)
@@ -225,7 +225,7 @@ def _day_number(year: int, month: int, day: int) -> int:
     return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _date(data: NDArray[np.uint8], at: int, stop: int) -> int:
     """Day number of YYYY-MM-DD at `at`, -1_000_000 when there is none."""
     year, month, day = (
@@ -241,7 +241,7 @@ def _date(data: NDArray[np.uint8], at: int, stop: int) -> int:
     return _day_number(year, month, day)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _clock(data: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
     """Milliseconds of HH:MM[:SS[.fraction]] at `at` and the place after it; -1 when there is none."""
     hour, minute = _digits(data, at, 2, stop), _digits(data, at + 3, 2, stop)
@@ -265,7 +265,7 @@ def _clock(data: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
     return ms, end
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _offset(data: NDArray[np.uint8], at: int, stop: int) -> int:
     """Minutes of Z, +HH, +HHMM or +HH:MM that ends the text, 10_000 when it does not."""
     if stop - at == 1 and (data[at] == 90 or data[at] == 122):
@@ -284,7 +284,7 @@ def _offset(data: NDArray[np.uint8], at: int, stop: int) -> int:
     return sign * (hours * 60 + minutes)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def parse_iso(
     data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

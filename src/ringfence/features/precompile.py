@@ -11,6 +11,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.events.compiled import cache_base
 from ringfence.features.engine import Engine
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.kernel.measure import forget_expired, measure
@@ -33,11 +34,14 @@ def is_compiled() -> bool:
 def compiled_side_by_side(*, observing: bool = False) -> Iterator[None]:
     """While the block runs, what the compile cache lacks is compiled; on leaving it is there.
 
+    Where nothing can be kept, whoever calls a kernel compiles it.
+
     With `observing` also what `Engine.observe` calls. Where a process fails, whoever calls the kernel
     compiles it.
     """
     wanted = _KERNELS if observing else _DECIDING
-    lacking = [name for name, kernel in wanted.items() if not is_kept(kernel)]
+    can_keep = cache_base() is not None
+    lacking = [name for name, kernel in wanted.items() if can_keep and not is_kept(kernel)]
     children = [
         subprocess.Popen(  # noqa: S603 (this interpreter and a name of ours)
             [sys.executable, "-m", "ringfence.features.precompile", name],

@@ -40,6 +40,9 @@ REPORT: Final = "report.html"
 FILES: Final = (MODEL, FOREST, LINEAR, REFERENCE, CURVES, REPORT)
 """Names that an artifact may hold beside its manifest; anything else is refused."""
 
+FOR_PEOPLE: Final = frozenset({REFERENCE, CURVES, REPORT})
+"""Those that no score depends on."""
+
 FOREST_ARRAYS: Final = {
     "root": "int32 (trees,): index of each tree's first node",
     "feature": "int32 (nodes,): column of the inputs, -1 for a leaf",

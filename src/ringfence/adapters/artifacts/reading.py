@@ -11,7 +11,7 @@ import numpy as np
 from pyarrow import fs
 
 from ringfence.errors import InputError, ScorerError
-from ringfence.scoring.manifest import FILES, MANIFEST, MODEL, Manifest, digest_of, file_digest
+from ringfence.scoring.manifest import FILES, FOR_PEOPLE, MANIFEST, MODEL, Manifest, digest_of, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +24,16 @@ MOST_BYTES: Final = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """The content of a folder that is what its manifest says."""
+    """The content of a folder that is what its manifest says.
+
+    `damaged` are files that no score depends on, and that are not among `files` because they are gone or have
+    changed.
+    """
 
     manifest: Manifest
     digest: str
     files: Mapping[str, bytes]  # with the manifest itself
+    damaged: tuple[str, ...] = ()
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays of an `.npz` file of it."""
@@ -45,9 +50,10 @@ def read_artifact(place: fs.FileSystem, folder: str, expected: str | None = None
     """The artifact in a folder. `expected` is the digest under which it is kept.
 
     `InputError` where there is none; `ScorerError` for a file that was changed, is missing, or has no
-    business there: a pickle, for one.
+    business there: a pickle, for one. Of an artifact that is kept, a report that was changed is left out, and
+    what has no business there is not looked at: neither may keep payments from being decided.
     """
-    names = _names(place, folder)
+    names, kept = _names(place, folder), expected is not None
     if MANIFEST not in names:
         raise InputError(f"{folder} holds no {MANIFEST}: name a folder that `ringfence train` wrote")
     text = _read(place, folder, MANIFEST)
@@ -55,23 +61,41 @@ def read_artifact(place: fs.FileSystem, folder: str, expected: str | None = None
     if expected is not None and digest != expected:
         raise ScorerError(f"{MANIFEST} of model {expected} was changed: import the original artifact again")
     manifest = Manifest.from_json(text)
+    if not kept:
+        _check_names(folder, names, manifest)
+    files, damaged = {MANIFEST: text}, []
+    for name in (*manifest.files, *(() if manifest.algorithm == "remote" else (MODEL,))):
+        try:
+            files[name] = _checked(place, folder, name, manifest.files.get(name), digest)
+        except ScorerError:
+            if not kept or name not in FOR_PEOPLE:
+                raise
+            damaged.append(name)
+    return Artifact(manifest, digest, files, tuple(damaged))
+
+
+def _check_names(folder: str, names: set[str], manifest: Manifest) -> None:
     for name in sorted(names - {MANIFEST}):
         if name not in FILES:
             raise ScorerError(f"{folder} holds {name!r}, which no model needs: nothing of it is loaded")
         if name not in manifest.files:
             raise ScorerError(f"{folder} holds {name!r}, which its manifest does not know: take it away")
-    for name in (*manifest.files, *(() if manifest.algorithm == "remote" else (MODEL,))):
-        if name not in names or name not in manifest.files:
-            raise ScorerError(f"{name!r} of model {digest} is missing: import the whole artifact again")
-    files = {name: _read(place, folder, name) for name in manifest.files}
-    for name, content in files.items():
-        if file_digest(content) != manifest.files[name]:
-            raise ScorerError(f"{name!r} of model {digest} was changed: import the original artifact again")
-    return Artifact(manifest, digest, {**files, MANIFEST: text})
+
+
+def _checked(place: fs.FileSystem, folder: str, name: str, expected: str | None, digest: str) -> bytes:
+    if expected is None or place.get_file_info(f"{folder}/{name}").type == fs.FileType.NotFound:
+        raise ScorerError(f"{name!r} of model {digest} is missing: import the whole artifact again")
+    content = _read(place, folder, name)
+    if file_digest(content) != expected:
+        raise ScorerError(f"{name!r} of model {digest} was changed: import the original artifact again")
+    return content
 
 
 def _names(place: fs.FileSystem, folder: str) -> set[str]:
-    return {info.base_name for info in place.get_file_info(fs.FileSelector(folder, allow_not_found=True))}
+    try:
+        return {info.base_name for info in place.get_file_info(fs.FileSelector(folder, allow_not_found=True))}
+    except OSError as error:
+        raise ScorerError(f"{folder} cannot be read: {error}") from error
 
 
 def _read(place: fs.FileSystem, folder: str, name: str) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 from pyarrow import fs
 
 from ringfence.adapters.artifacts.reading import Artifact, read_artifact
-from ringfence.errors import InputError, StoreError
+from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.scoring.manifest import MANIFEST
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class ModelRegistry:
         return read_artifact(self._place, f"{self._root}/{digest}", digest)
 
     def add(self, artifact: Artifact) -> bool:
-        """Keep a version; False if it is here already. On stable storage on return, in a folder."""
+        """Keep a version; False if it is here already, whole. On stable storage on return, in a folder."""
         folder = f"{self._root}/{artifact.digest}"
-        if self._has(f"{artifact.digest}/{MANIFEST}"):
+        if self._is_whole(artifact.digest):
             return False
         try:
             self._place.create_dir(folder)
@@ -87,18 +87,27 @@ class ModelRegistry:
     def retire(self, digest: str, author: str, note: str, at_ms: int | None = None) -> None:
         """Note that a version is not to be put in force again; decisions that name it can still be read."""
         at_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-        self._place.create_dir(f"{self._root}/{_RETIRED}")
-        self._write(
-            f"{self._root}/{_RETIRED}/{digest}.json", msgspec.json.encode(Retired(at_ms, author, note))
-        )
-        self._sync(f"{self._root}/{_RETIRED}", self._root)
+        try:
+            self._place.create_dir(f"{self._root}/{_RETIRED}")
+            self._write(
+                f"{self._root}/{_RETIRED}/{digest}.json", msgspec.json.encode(Retired(at_ms, author, note))
+            )
+            self._sync(f"{self._root}/{_RETIRED}", self._root)
+        except OSError as error:
+            raise StoreError(f"the model cannot be retired in {self.where}: {error}") from error
 
     def retired(self) -> Mapping[str, Retired]:
         """The versions that are not to be put in force again."""
         found = {}
         for info in self._list(f"{self._root}/{_RETIRED}"):
-            with self._place.open_input_stream(info.path) as stream:
-                found[info.base_name.removesuffix(".json")] = msgspec.json.decode(stream.read(), type=Retired)
+            digest = info.base_name.removesuffix(".json")
+            if not _is_digest(digest):
+                continue
+            try:
+                with self._place.open_input_stream(info.path) as stream:
+                    found[digest] = msgspec.json.decode(stream.read(), type=Retired)
+            except (OSError, msgspec.MsgspecError):  # the name says it: in doubt it stays out of force
+                found[digest] = Retired(0, "unknown", f"{info.path} cannot be read")
         return found
 
     def _list(self, folder: str) -> list[fs.FileInfo]:
@@ -109,6 +118,14 @@ class ModelRegistry:
         except OSError as error:
             raise StoreError(f"{self.where} cannot be read: {error}") from error
         return found
+
+    def _is_whole(self, digest: str) -> bool:
+        if not self._has(f"{digest}/{MANIFEST}"):
+            return False
+        try:
+            return not self.read(digest).damaged
+        except RingfenceError:
+            return False
 
     def _has(self, path: str) -> bool:
         return bool(self._place.get_file_info(f"{self._root}/{path}").type == fs.FileType.File)

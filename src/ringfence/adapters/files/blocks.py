@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numba
 import numpy as np
 
 from ringfence.adapters.files.paths import CutShortError
 from ringfence.events.bad import ORIGINAL_LIMIT, Fault, Reason
+from ringfence.events.compiled import compiled
 from ringfence.events.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _endless(head: bytes) -> Fault:
     return Fault(Reason.MALFORMED, "", "a quote that opens here is never closed")
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _next_state(state: int, byte: int, delimiter: int) -> int:
     """State of an RFC 4180 reader after one byte; a quote counts only where a field begins."""
     if state == _QUOTED:
@@ -115,7 +115,7 @@ def _next_state(state: int, byte: int, delimiter: int) -> int:
     return _FIELD_START if byte in (delimiter, _NEWLINE) else _PLAIN
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _last_end(data: NDArray[np.uint8], delimiter: int) -> int:
     state, end = _FIELD_START, 0
     for at in range(len(data)):
@@ -126,7 +126,7 @@ def _last_end(data: NDArray[np.uint8], delimiter: int) -> int:
     return end
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _ends(data: NDArray[np.uint8], delimiter: int) -> NDArray[np.int64]:
     ends = np.empty(len(data) + 1, np.int64)
     state, count = _FIELD_START, 0

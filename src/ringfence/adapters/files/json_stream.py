@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-import numba
 import numpy as np
 
 from ringfence.adapters.files.paths import CutShortError
+from ringfence.events.compiled import compiled
 from ringfence.events.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def split_values(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise CutShortError("its JSON array does not end")
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _scan(data: NDArray[np.uint8], state: NDArray[np.int64], spans: NDArray[np.int64]) -> int:
     """Start and stop of each value that ends within the bytes, -1 for a start before them.
 
@@ -128,7 +128,7 @@ def _scan(data: NDArray[np.uint8], state: NDArray[np.int64], spans: NDArray[np.i
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _next_text(text: int, byte: int) -> int:
     """0 outside of a text, 1 within one, 2 after a backslash in it."""
     if text == 2:
@@ -138,17 +138,17 @@ def _next_text(text: int, byte: int) -> int:
     return 2 if text and byte == _BACKSLASH else text
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _turn(byte: int) -> int:
     return 1 if byte in (_OPEN, _OPEN_LIST) else -1 if byte in (_CLOSE, _CLOSE_LIST) else 0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _is_between(byte: int) -> bool:
     return byte in (32, 9, 10, 13, _COMMA)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _ends_word(byte: int) -> bool:
     """Whether a number, a word or a text ends before it."""
     return byte in (32, 9, 10, 13, _COMMA, _CLOSE_LIST, _OPEN, _OPEN_LIST)

@@ -1,23 +1,37 @@
-"""Pieces as folders: arrays that are mapped into memory, and rows packed in small blocks."""
+"""Pieces as folders: arrays that are mapped into memory, rows packed in small blocks, and checksums of both.
+
+A mapped file needs no descriptor once it is mapped: an index of any length holds none.
+"""
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import re
 import shutil
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from ringfence.adapters.finder.piece import ARRAYS, Piece, build
-from ringfence.errors import StoreError
+from ringfence.errors import CorruptError, StoreError
+from ringfence.events.hashing import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 _ROWS: Final = "rows.arrow"
+_NAME: Final = re.compile(r"(\d{20})-(\d{20})")
+_SUMS: Final = "sums.json"
+_HEAD: Final = 4096  # more than the header of an array file
 _BLOCK: Final = 512  # rows unpacked to see one
 
 
@@ -27,9 +41,9 @@ class FileListing:
     A block is unpacked on the thread that asks: a pool takes many times longer over its small columns.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = pa.memory_map(str(path))
-        self._names = pa.ipc.open_file(self._file).schema.names
+    def __init__(self, mapped: pa.Buffer) -> None:
+        self._file = mapped
+        self._names = pa.ipc.open_file(mapped).schema.names
         self._readers: dict[tuple[str, ...] | None, Any] = {}
 
     def take(self, rows: Sequence[int], columns: tuple[str, ...] | None = None) -> list[Any]:
@@ -45,8 +59,26 @@ class FileListing:
         return self._readers.setdefault(columns, pa.ipc.open_file(self._file, options=options))
 
 
+def spans(folder: Path) -> list[tuple[int, int]]:
+    """Offsets of the pieces that are there, the first of each and the one after it, ascending."""
+    found = (_NAME.fullmatch(path.name) for path in folder.glob("*-*"))
+    return sorted((int(name[1]), int(name[2])) for name in found if name)
+
+
+def name_of(first: int, after: int) -> str:
+    """The folder of a piece."""
+    return f"{first:020d}-{after:020d}"
+
+
+def remove(path: Path) -> None:
+    """Take away what is there, whatever it is; it stays where it must."""
+    with suppress(OSError):
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def save(folder: Path, name: str, table: pa.Table, seed: int) -> Path:
-    """Write the piece of some rows, all of it or nothing; one that is there already stays."""
+    """Write the piece of some rows, all of it or nothing, in place of one that is there."""
     path, partial = folder / name, folder / f"{name}.{os.getpid()}.partial"
     ordered, arrays = build(table, seed)
     try:
@@ -57,8 +89,10 @@ def save(folder: Path, name: str, table: pa.Table, seed: int) -> Path:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_file(str(partial / _ROWS), ordered.schema, options=options) as writer:
             writer.write_table(ordered.combine_chunks(), max_chunksize=_BLOCK)
-        if not path.exists():
-            partial.rename(path)
+        sums = {name: _sum_of(_map(partial / name)) for name in (_ROWS, *(f"{one}.npy" for one in ARRAYS))}
+        (partial / _SUMS).write_text(json.dumps({"log": mark_of(seed), "files": sums}))
+        remove(path)
+        partial.rename(path)
     except OSError as error:
         why = error.strerror or error
         raise StoreError(f"{path} cannot be written: {why}. Free space; the log is safe") from error
@@ -67,14 +101,36 @@ def save(folder: Path, name: str, table: pa.Table, seed: int) -> Path:
     return path
 
 
-def load(path: Path) -> Piece:
-    """The piece in a folder."""
+def load(path: Path, seed: int) -> Piece:
+    """The piece in a folder; `CorruptError` unless it is of this log, and all of it as it was written."""
     try:
-        arrays: dict[str, Any] = {
-            name: np.asarray(np.load(path / f"{name}.npy", mmap_mode="r")) for name in ARRAYS
-        }
-        return Piece(**arrays, listing=FileListing(path / _ROWS))
-    except (OSError, ValueError, pa.ArrowInvalid) as error:
-        raise StoreError(
-            f"{path} cannot be read ({error}): delete it, it is made again from the log"
-        ) from error
+        told = json.loads((path / _SUMS).read_bytes())
+        if told["log"] != mark_of(seed):
+            raise CorruptError(f"{path} belongs to another log")
+        sums = told["files"]
+        files = {name: _map(path / name) for name in sums}
+        changed = [name for name, mapped in files.items() if _sum_of(mapped) != sums[name]]
+        if changed:
+            raise CorruptError(f"{path / changed[0]} fails its checksum")
+        arrays: dict[str, Any] = {name: _array(files[f"{name}.npy"]) for name in ARRAYS}
+        return Piece(**arrays, listing=FileListing(files[_ROWS]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowInvalid) as error:
+        raise CorruptError(f"{path} cannot be read ({error})") from error
+
+
+def _map(path: Path) -> pa.Buffer:
+    """A file's bytes, mapped; the mapping lives as long as they are used, the descriptor ends here."""
+    with pa.memory_map(str(path)) as file:
+        return file.read_buffer()
+
+
+def _sum_of(mapped: pa.Buffer) -> str:
+    return str(xxhash.xxh3_64_hexdigest(mapped))
+
+
+def _array(mapped: pa.Buffer) -> NDArray[Any]:
+    """What `np.save` wrote, not copied."""
+    head = io.BytesIO(mapped.slice(0, min(mapped.size, _HEAD)).to_pybytes())
+    np.lib.format.read_magic(head)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(head)
+    return np.frombuffer(mapped, dtype, offset=head.tell()).reshape(shape)

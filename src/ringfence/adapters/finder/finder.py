@@ -19,6 +19,7 @@ from ringfence.adapters.finder.piece import Piece, TableListing, in_memory
 from ringfence.adapters.finder.query import Found, Term, Wanted
 from ringfence.adapters.finder.rows import SCHEMA, leading, rows_of
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import CorruptError
 from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
@@ -52,14 +53,18 @@ class Finder:
         self._seed = seed
         self._piece_rows = piece_rows
         self._lock = Lock()
-        self._stored, self._first = self._open()
-        self._end = self._read_to = self._first
+        self._is_open = False
+        self._stored: list[Piece] = []
+        self._first = self._end = self._read_to = 0
         self._fresh: list[pa.Table] = []  # rows from `_end` to `_read_to`, not in order yet
         self._tail: list[Piece] = []  # each more than twice as long as the next one
 
     @property
     def behind(self) -> int:
         """Decisions of the log that are not in the index yet."""
+        if not self._is_open:
+            with self._lock:
+                self._open()
         return self._log.end_offset(DECISIONS) - self._end
 
     def refresh(self) -> None:
@@ -73,6 +78,7 @@ class Finder:
         Rows of a few batches are only laid by: they are put in order together, once the end is reached.
         """
         with self._lock:
+            self._open()
             fresh: list[pa.Table] = []
             end, at_end = self._read_to, False
             enough = min(self._end + _STEP_ROWS, self._first + self._piece_rows)
@@ -156,6 +162,7 @@ class Finder:
 
     def _pieces(self) -> list[Piece]:
         with self._lock:
+            self._open()
             return [*self._stored, *self._tail]
 
     def _tables(self) -> list[pa.Table]:
@@ -171,26 +178,37 @@ class Finder:
         self._tail = [*tail, in_memory(table, self._seed)]
 
     def _store(self, tables: list[pa.Table], end: int) -> None:
-        name = f"{self._first:020d}-{end:020d}"
+        name = disk.name_of(self._first, end)
         path = disk.save(self._folder, name, pa.concat_tables(tables), self._seed)
-        self._stored = [*self._stored, disk.load(path)]
+        self._stored = [*self._stored, disk.load(path, self._seed)]
         self._tail = []
         self._first = end
         self._log.commit_reader(READER, DECISIONS, end)
 
-    def _open(self) -> tuple[list[Piece], int]:
-        """Stored pieces that follow on without a gap, and where the next one begins."""
-        names = sorted(path.name for path in self._folder.glob("[0-9]*[0-9]"))
-        at = self._log.start_offset(DECISIONS)
-        if names:
-            at = min(at, int(names[0].partition("-")[0]))
-        pieces = []
-        for name in names:
-            first, _, after = name.partition("-")
-            if int(first) == at:
-                pieces.append(disk.load(self._folder / name))
-                at = int(after)
-        return pieces, at
+    def _open(self) -> None:
+        """Take in the stored pieces that follow on without a gap; with the lock held, once.
+
+        What is damaged, or of another log, goes: it is made again from the log.
+        """
+        if self._is_open:
+            return
+        begin, end = self._log.start_offset(DECISIONS), self._log.end_offset(DECISIONS)
+        spans = disk.spans(self._folder)
+        at = min(begin, spans[0][0]) if spans else begin
+        for first, after in spans:
+            if first != at or after > end:
+                continue
+            path = self._folder / disk.name_of(first, after)
+            try:
+                self._stored.append(disk.load(path, self._seed))
+            except CorruptError:
+                disk.remove(path)
+                if after > begin:
+                    break
+                self._stored.clear()  # its rows are trimmed: the index begins after them
+            at = after
+        self._first = self._end = self._read_to = max(at, begin) if not self._stored else at
+        self._is_open = True
 
 
 def _latest(pieces: Sequence[Piece], rows: Sequence[NDArray[np.int64]], most: int) -> list[Place]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ringfence.adapters.lake import guard, views
 from ringfence.adapters.lake.tables import TopicTable
 from ringfence.decisions.decision import DECISION_FIELDS, Decision, decision_of
-from ringfence.errors import InputError
+from ringfence.errors import InputError, StoreError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
@@ -81,6 +81,11 @@ class Lake:
             try:
                 return connection.sql(text).to_arrow_table()
             except duckdb.Error as error:
+                if not self._mend():
+                    raise InputError(str(error)) from None
+            try:
+                return self._refresh().sql(text).to_arrow_table()
+            except duckdb.Error as error:
                 raise InputError(str(error)) from None
 
     def find_transaction(self, transaction_id: str) -> dict[str, Any] | None:
@@ -134,7 +139,16 @@ class Lake:
 
     def _ask(self, text: str, arguments: dict[str, Any]) -> pa.Table:
         with self._lock:
+            try:
+                return self._refresh().sql(text, params=arguments).to_arrow_table()
+            except duckdb.Error as error:
+                if not self._mend():
+                    raise StoreError(f"{self._store.tables} cannot be read: {error}") from error
             return self._refresh().sql(text, params=arguments).to_arrow_table()
+
+    def _mend(self) -> bool:
+        """Whether a file was damaged, which the next `_refresh` makes again."""
+        return sum(table.mend() for table in self._topics.values()) > 0  # all of them are looked at
 
     def _refresh(self) -> duckdb.DuckDBPyConnection:
         connection = self._connection

@@ -7,6 +7,8 @@ that project at the same time write the same files, and a deleted file is made a
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.ports import EventLog
 
+_NAME: Final = re.compile(r"(\d{20})-(\d{20})\.parquet")
 READER: Final = "lake"
 _SHORT: Final = 8 * 1024
 _GROUP_ROWS: Final = 64 * 1024  # what a look-up by id reads once the Bloom filters have spoken
@@ -37,6 +40,7 @@ class TopicTable:
         self._topic = topic
         self._file_rows = file_rows
         self._group: list[tuple[int, pa.Table]] = []  # base offset and rows, of batches not in files
+        self._sound: set[Path] = set()  # files that have been looked at
         self._first = 0  # where the group begins
         self._end = 0  # how far the log has been read
 
@@ -53,22 +57,34 @@ class TopicTable:
         return True
 
     def _find_files(self) -> None:
-        """The files that follow on from the first record without a gap."""
-        spans = sorted((*_span(path), path) for path in self._folder.glob("*-*.parquet"))
+        """The files that follow on from the first record without a gap; a damaged one is made again."""
+        named = ((_NAME.fullmatch(path.name), path) for path in self._folder.glob("*-*.parquet"))
+        spans = sorted((int(name[1]), int(name[2]), path) for name, path in named if name)
         start = self._log.start_offset(self._topic)
         if spans:
             start = min(start, spans[0][0])
         files = []
         for first, after, path in spans:
-            if first == start:
+            if first == start and (path in self._sound or _rows_of(path) == after - first):
+                self._sound.add(path)
                 files.append(path)
                 start = after
+            elif first == start:
+                _remove(path)
         self.files = files
         self._first = start
         self._group = [one for one in self._group if one[0] >= start]
         if not self._group or self._group[0][0] != start:  # files were deleted: read them again
             self._group = []
             self._end = start
+
+    def mend(self) -> bool:
+        """Take away files that cannot be read through, to be made again; whether there were any."""
+        damaged = [path for path in self.files if not _is_readable(path)]
+        for path in damaged:
+            self._sound.discard(path)
+            _remove(path)
+        return bool(damaged)
 
     def _read_group(self) -> bool:
         """Read on to the end of the log, or until the rows fill a file."""
@@ -110,6 +126,31 @@ class TopicTable:
         self._log.commit_reader(READER, self._topic, self._end)
 
 
-def _span(path: Path) -> tuple[int, int]:
-    first, after = path.stem.split("-")
-    return int(first), int(after)
+def _rows_of(path: Path) -> int:
+    """How many rows a file says it has, -1 for what is no Parquet file."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return -1
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                file.read_row_group(number)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path} is damaged and cannot be taken away ({error.strerror}): delete it, it is made again"
+        ) from error

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.snapshots import layout
 from ringfence.errors import CorruptError, StoreError, StoreFullError
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.adapters.snapshots.layout import Snapshot
+
+
+_NAME: Final = re.compile(r"snapshot-(\d{20})\.bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Snapshots:
         self._folder = folder
         self._keep = keep
         self._child: tuple[int, int] | None = None  # process id, offset
+        self._done: Finished | None = None  # without a child, and not told yet
 
     def save(self, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int) -> None:
         """Write a snapshot to stable storage, then return; `StoreFullError` when there is no room."""
@@ -58,12 +64,14 @@ class Snapshots:
         """Start writing the arrays as they are now; False where an earlier snapshot is still being written.
 
         The caller goes on changing the arrays at once: a forked child writes its own view of them. Where the
-        system cannot fork, this is `save`.
+        system cannot fork, this is `save`. `StoreError` where none can be begun: no room, no rights, no
+        memory for another process.
         """
         if self._child is not None:
             return False
         if not hasattr(os, "fork"):
             self.save(arrays, header, offset)
+            self._done = Finished(offset, None)
             return True
         partial = self._prepare(offset)
         parent = os.getpid()
@@ -71,7 +79,10 @@ class Snapshots:
             # Since 3.12 Python warns of a fork beside threads. The child takes no lock that one of them
             # could hold.
             warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
+            try:
+                child = os.fork()
+            except OSError as error:
+                raise _explain(error.errno or 0, self._folder) from error
         if child == 0:
             self._write_and_exit(partial, arrays, header, offset, parent)
         self._child = (child, offset)
@@ -102,24 +113,38 @@ class Snapshots:
                 damaged.append(f"{path}: {error.strerror}")
         return None, damaged
 
+    def set_aside(self, offset: int) -> None:
+        """Take a snapshot that cannot be used out of the newest few, without deleting it."""
+        with suppress(StoreError):
+            _put_aside(self.path_of(offset))
+
     def discard_beyond(self, offset: int) -> None:
         """Remove snapshots ahead of the log's end, as a crash between a snapshot and its commit leaves them.
 
         The log will reach that offset again with other events. Half-written files go too: their writer, if it
         has outlived its parent, then cannot complete one.
         """
-        for left_over in self._folder.glob("*.partial"):
-            left_over.unlink(missing_ok=True)
-        for path in self._paths():
-            if int(path.stem.split("-")[1]) > offset:
+        ahead = [path for path in self._paths() if _offset_of(path) > offset]
+        for path in (*self._folder.glob("*.partial"), *ahead):
+            try:
                 path.unlink(missing_ok=True)
+            except OSError:
+                _put_aside(path)
 
     def offsets(self) -> list[int]:
         """Offsets of the snapshots that are there, newest first."""
-        return [int(path.stem.split("-")[1]) for path in self._paths()]
+        return [_offset_of(path) for path in self._paths()]
+
+    def path_of(self, offset: int) -> Path:
+        """Where the snapshot at an offset is kept."""
+        return self._folder / _name(offset)
 
     def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob("snapshot-*.bin"), reverse=True)
+        """Newest first; what is named otherwise is somebody else's."""
+        try:
+            return sorted(filter(_is_snapshot, self._folder.glob("snapshot-*.bin")), reverse=True)
+        except OSError as error:
+            raise _explain(error.errno or 0, self._folder) from error
 
     def _prepare(self, offset: int) -> Path:
         try:
@@ -128,7 +153,7 @@ class Snapshots:
                 left_over.unlink(missing_ok=True)
         except OSError as error:
             raise _explain(error.errno or 0, self._folder) from error
-        return self._folder / f"snapshot-{offset:020d}.{os.getpid()}.partial"
+        return self.path_of(offset).with_suffix(f".{os.getpid()}.partial")
 
     def _write(
         self, partial: Path, arrays: Mapping[str, NDArray[Any]], header: dict[str, Any], offset: int
@@ -140,7 +165,7 @@ class Snapshots:
             os.close(file)
 
     def _complete(self, partial: Path, offset: int) -> None:
-        partial.rename(self._folder / f"snapshot-{offset:020d}.bin")
+        partial.rename(self.path_of(offset))
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -170,7 +195,8 @@ class Snapshots:
 
     def _reap(self, options: int) -> Finished | None:
         if self._child is None:
-            return None
+            done, self._done = self._done, None
+            return done
         child, offset = self._child
         ended, status = os.waitpid(child, options)
         if not ended:
@@ -184,13 +210,33 @@ class Snapshots:
 
     def _prune(self) -> None:
         for old in self._paths()[self._keep :]:
-            old.unlink(missing_ok=True)
+            with suppress(OSError):  # one that cannot go costs room, and no more
+                old.unlink(missing_ok=True)
+
+
+def _name(offset: int) -> str:
+    return f"snapshot-{offset:020d}.bin"
+
+
+def _is_snapshot(path: Path) -> bool:
+    return _NAME.fullmatch(path.name) is not None
+
+
+def _put_aside(path: Path) -> None:
+    try:
+        path.rename(path.with_suffix(".unusable"))
+    except OSError as error:
+        raise _explain(error.errno or 0, path.parent) from error
+
+
+def _offset_of(path: Path) -> int:
+    return int(path.stem.split("-")[1])
 
 
 def _explain(code: int, folder: Path) -> StoreError:
     """What an errno, 255, or minus the number of a signal says about a snapshot."""
     if code in (errno.ENOSPC, errno.EDQUOT):
-        return StoreFullError(f"no room for a snapshot in {folder}: the log is safe; free space")
+        return StoreFullError(f"no room for a snapshot in {folder}: the log is safe. Free space")
     how = (
         f"signal {-code} ended the writer"
         if code < 0
@@ -199,5 +245,6 @@ def _explain(code: int, folder: Path) -> StoreError:
         else "internal error"
     )
     return StoreError(
-        f"no snapshot was written to {folder}: {how}. The log is safe; a restart replays more of it"
+        f"no snapshot was written to {folder}: {how}. The log is safe, a restart replays more of it. See to "
+        "its rights, its disk and the machine's memory"
     )

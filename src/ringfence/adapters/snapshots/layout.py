@@ -69,16 +69,23 @@ def read(path: Path) -> Snapshot:
     """The snapshot in a file; `CorruptError` says what is wrong with it."""
     with path.open("rb", buffering=0) as file:
         index = _read_index(file, path)
-        arrays = {}
-        expected = 0
-        for name, dtype, shape, position, checksum in index["arrays"]:
-            array = np.empty(shape, np.dtype(dtype))
-            file.seek(position)
-            if position != expected or _read_array(file, array) != checksum:
-                raise CorruptError(f"{path}: array {name!r} fails its checksum")
-            arrays[name] = array
-            expected += array.nbytes
-    return Snapshot(index["offset"], index["header"], arrays)
+        try:
+            return Snapshot(int(index["offset"]), dict(index["header"]), _read_arrays(file, path, index))
+        except (KeyError, ValueError, TypeError, MemoryError) as error:  # sound bytes of another making
+            raise CorruptError(f"{path}: no state that this version can read ({error!r})") from error
+
+
+def _read_arrays(file: Any, path: Path, index: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    expected = 0
+    for name, dtype, shape, position, checksum in index["arrays"]:
+        array = np.empty(shape, np.dtype(dtype))
+        file.seek(position)
+        if position != expected or _read_array(file, array) != checksum:
+            raise CorruptError(f"{path}: array {name!r} fails its checksum")
+        arrays[name] = array
+        expected += array.nbytes
+    return arrays
 
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:

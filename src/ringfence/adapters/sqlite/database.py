@@ -10,10 +10,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
-from ringfence.adapters.sqlite.migrate import migrate
+from ringfence.adapters.sqlite.migrate import known_version, migrate
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.statements import SQL
-from ringfence.errors import StoreError
+from ringfence.errors import CorruptError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +39,13 @@ class Database:
         if read_only:
             if not path.exists():
                 raise StoreError(f"{path} does not exist: there is no store here yet")
+            with self._errors():
+                if not known_version(self._connect_reader()):
+                    raise CorruptError(
+                        f"{path} is empty: restore the folder from a backup (`ringfence restore`), or "
+                        "`ringfence run` some payments first"
+                    )
+            self._idle.append(self._readers[0])
             return
         with self._errors():
             _create_private(path)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from ringfence.adapters.sqlite.database import Database
 from ringfence.adapters.sqlite.lock import WriterLock
+from ringfence.adapters.sqlite.problems import explain
+from ringfence.adapters.sqlite.soundness import RESTORE, check_not_lost, check_whole
 from ringfence.adapters.sqlite.statements import SQL
+from ringfence.adapters.sqlite.wal import check_log
 from ringfence.errors import CorruptError, StoreError
 from ringfence.ports import LogBatch, end_offsets_after
 
@@ -26,12 +29,29 @@ class SqliteLog:
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.remarks: list[str] = []  # what somebody should know who opens it
         self._lock = None if read_only else WriterLock(path.parent / "writer.lock")
         try:
+            self._look_before(path, read_only=read_only)
             self.database = Database(path, read_only=read_only)
         except BaseException:
             self._release()
             raise
+        try:
+            check_whole(self.database)
+        except BaseException:
+            self.close()
+            raise
+
+    def _look_before(self, path: Path, *, read_only: bool) -> None:
+        """What opening the database would hide."""
+        try:
+            check_not_lost(path)
+            torn = None if read_only else check_log(path.with_name(f"{path.name}-wal"))
+        except OSError as error:
+            raise explain(error, path) from error
+        if torn is not None:
+            self.remarks.append(torn)
 
     def append(self, batches: Sequence[LogBatch]) -> None:
         with self.transaction() as connection:
@@ -63,7 +83,7 @@ class SqliteLog:
             if batch.checksum() != checksum:
                 raise CorruptError(
                     f"topic {topic!r}, batch at offset {base} of {self.database.path}: "
-                    "its checksum does not match. Restore the file from a backup"
+                    f"its checksum does not match. {RESTORE}"
                 )
             yield batch
 

@@ -16,17 +16,23 @@ LATEST = max(migrations("up"))
 
 def migrate(connection: sqlite3.Connection, target: int = LATEST) -> None:
     """Bring the schema to a version, each step in a transaction of its own."""
+    version = known_version(connection)
+    while version != target:
+        step = version + 1 if target > version else version
+        script = migrations("up" if target > version else "down")[step]
+        version = step if target > version else step - 1
+        _apply(connection, script, version)
+
+
+def known_version(connection: sqlite3.Connection) -> int:
+    """As `schema_version`; `StoreError` for one that this Ringfence does not know."""
     version = schema_version(connection)
     if version > LATEST:
         raise StoreError(
             f"the store has schema version {version}, this Ringfence knows {LATEST}: "
             "use the newer Ringfence that wrote it"
         )
-    while version != target:
-        step = version + 1 if target > version else version
-        script = migrations("up" if target > version else "down")[step]
-        version = step if target > version else step - 1
-        _apply(connection, script, version)
+    return version
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_SECONDS = 10.0
+# An error in a statement of ours can only mean that the tables are not those that we made.
+_DAMAGED = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_CONSTRAINT,
+)
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: f"it was so for {BUSY_SECONDS:.0f} s: end the process that holds it, or wait",
+    sqlite3.SQLITE_LOCKED: "end the process that holds it, or wait",
+    sqlite3.SQLITE_CANTOPEN: "give this user the right to read and write it and its folder",
+    sqlite3.SQLITE_READONLY: "give this user the right to write it and its folder",
+}
 _FULL_BYTES = 4 * 1024 * 1024  # an I/O error with less room than this is a full disk
 
 
@@ -21,20 +35,20 @@ def explain(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _full(path)
-        return StoreError(f"{path}: {error.strerror}. Choose a folder that can be written, on a healthy disk")
+        where = error.filename or path
+        return StoreError(
+            f"{where}: {error.strerror}. Choose a folder that can be written, on a healthy disk"
+        )
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without its detail
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return _full(path)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in _DAMAGED or "decode" in str(error):
         return CorruptError(
-            f"{path} is damaged ({error}): restore it from a backup, "
-            "or move it away and read the sources again"
+            f"{path} is damaged ({error}): restore the folder from a backup (`ringfence restore`), "
+            "or name another one and read the sources again"
         )
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreError(
-            f"{path} was locked for {BUSY_SECONDS:.0f} s: end the process that holds it, or wait"
-        )
-    return StoreError(f"{path}: {error}. Check the folder's permissions and its disk")
+    remedy = _REMEDIES.get(code, "check the folder's permissions and its disk")
+    return StoreError(f"{path}: {error}; {remedy}")
 
 
 def _full(path: Path) -> StoreFullError:

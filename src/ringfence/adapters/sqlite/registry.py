@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ringfence.adapters.sqlite.soundness import RESTORE
 from ringfence.adapters.sqlite.statements import SQL
-from ringfence.errors import ConflictError
+from ringfence.errors import ConflictError, CorruptError
 
 if TYPE_CHECKING:
     from ringfence.adapters.sqlite.database import Database
@@ -41,10 +43,18 @@ class Registry:
             )
 
     def find(self, kind: str, digest: str) -> Version | None:
-        """The version that a digest names."""
+        """The version that a digest names; `CorruptError` where its text has changed."""
         rows = self._database.fetch("version", {"kind": kind, "digest": digest})
-        return Version(*rows[0]) if rows else None
+        return self._checked(rows[0]) if rows else None
 
     def versions(self, kind: str | None = None) -> list[Version]:
-        """All versions, or those of a kind, in the order in which they came."""
-        return [Version(*row) for row in self._database.fetch("versions", {"kind": kind})]
+        """All versions, or those of a kind, in the order in which they came; errors as of `find`."""
+        return [self._checked(row) for row in self._database.fetch("versions", {"kind": kind})]
+
+    def _checked(self, row: Any) -> Version:
+        found = Version(*row)
+        if hashlib.sha256(found.body.encode()).hexdigest()[:16] != found.digest:
+            raise CorruptError(
+                f"the text of {found.kind} {found.digest} in {self._database.path} has changed. {RESTORE}"
+            )
+        return found

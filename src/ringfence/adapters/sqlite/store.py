@@ -28,12 +28,14 @@ class Store:
         quarantine: bad records, to list and look up.
         registry: versions of specifications, rule sets and mappings by digest.
         meta: identity and secrets of this store.
+        remarks: what somebody should know who opens it.
     """
 
     def __init__(self, folder: Path, log: SqliteLog, meta: Meta) -> None:
         self.folder = folder
         self.log = log
         self.meta = meta
+        self.remarks = log.remarks
         self.quarantine = Quarantine(log.database)
         self.registry = Registry(log.database)
 

@@ -29,21 +29,25 @@ _CALLS: Final = 5
 
 def models(folder: Path, spec: FeatureSpec | None) -> Iterator[Check]:
     """Every model in the data folder; `spec` are the features in use, None where they do not compile."""
-    if not (folder / "models").is_dir():
+    registry, deciding = model_registry(folder), _in_force(folder)
+    if not (folder / "models").is_dir() and not deciding:
         yield Check("models", State.FINE, "none: rules decide alone")
         return
-    registry, deciding = model_registry(folder), _in_force(folder)
     digests = sorted({*registry.digests(), *deciding})
     sound = 0
     for digest in digests:
         bad = State.BAD if digest in deciding else State.NOTE
         try:
-            scorer = load_scorer(registry.read(digest), spec)
+            artifact = registry.read(digest)
+            scorer = load_scorer(artifact, spec)
         except RingfenceError as error:
             remedy = "Import it again (`ringfence models import`), or retire it (`ringfence models retire`)."
             yield Check(f"model {digest}", bad, str(error), remedy)
             continue
         sound += 1
+        if artifact.damaged:
+            said = f"{', '.join(artifact.damaged)} cannot be read: it decides, but its pages lack them"
+            yield Check(f"model {digest}", State.NOTE, said, "Import it again, if you want to see them.")
         if isinstance(scorer, RemoteModel):
             yield from _remote(scorer, bad)
             scorer.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.soundness import check_not_lost
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli import options
 from ringfence.cli.checks.check import Check, State
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _DAY_MS: Final = 86_400_000
 _NEWEST_OFFSETS: Final = 100_000  # of each topic, unless all is to be read
+_RIGHTS: Final = "Give this user the right to read and write it."
 _BACKUP: Final = "Stop what writes there, and restore the folder from a backup."
 
 
@@ -68,12 +70,13 @@ def definitions(features: Path | None, rules: Path | None) -> Iterator[Check]:
 def store(folder: Path, *, deep: bool) -> StoreReport:
     """The log's checksums, its snapshots and its models; a server may have it open."""
     report = StoreReport()
-    if not (folder / FILE_NAME).exists():
-        report.checks.append(
-            Check("store", State.NOTE, f"none in {folder} yet", "The first `ringfence run` makes it.")
-        )
-        return report
     try:
+        check_not_lost(folder / FILE_NAME)
+        if not (folder / FILE_NAME).exists():
+            report.checks.append(
+                Check("store", State.NOTE, f"none in {folder} yet", "The first `ringfence run` makes it.")
+            )
+            return report
         if not os.access(folder / FILE_NAME, os.W_OK):
             said = f"{folder / FILE_NAME} cannot be written by this user: nothing can be decided"
             report.checks.append(
@@ -87,11 +90,18 @@ def store(folder: Path, *, deep: bool) -> StoreReport:
         report.checks.append(Check("store", State.BAD, str(error), _BACKUP))
     except StoreError as error:
         report.checks.append(Check("store", State.BAD, str(error)))
+    except OSError as error:
+        report.checks.append(
+            Check("store", State.BAD, f"{folder} cannot be read ({error.strerror})", _RIGHTS)
+        )
     return report
 
 
 def _log(opened: Store, report: StoreReport, *, deep: bool) -> Iterator[Check]:
     counts, read = [], 0
+    broken = opened.log.database.fetch("integrity") if deep else [("ok",)]
+    if broken != [("ok",)]:
+        raise CorruptError(f"pages of {opened.log.database.path} are damaged: {broken[0][0]}")
     for topic in opened.log.topics():
         start, end = opened.log.start_offset(topic), opened.log.end_offset(topic)
         expected = first = start if deep else max(start, end - _NEWEST_OFFSETS)

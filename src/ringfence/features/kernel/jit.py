@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,8 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 from numba.cpython import slicing
+
+from ringfence.events.compiled import cache_base, kept_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,13 +107,11 @@ _INNER: dict[str, Any] = _OPTIONS | {
 
 def entry(function: F) -> F:
     """A kernel that Python calls: its machine code, with that of all that it calls, is kept on disk."""
-    before = _SETTINGS.CACHE_DIR
-    _SETTINGS.CACHE_DIR = before or str(cache_folder(Path(function.__code__.co_filename).parent))
-    try:
-        compiled: F = numba.njit(**_OPTIONS, cache=True)(function)
-    finally:
-        _SETTINGS.CACHE_DIR = before
-    return compiled
+    folder = cache_folder(Path(function.__code__.co_filename).parent)
+    if folder is None:
+        compiled: F = numba.njit(**_OPTIONS)(function)
+        return compiled
+    return kept_in(folder, function, _OPTIONS)
 
 
 def kernel(function: F) -> F:
@@ -141,17 +140,21 @@ def is_kept(function: Any) -> bool:
     """Whether the compile cache may hold machine code of this entry; true where nothing is compiled."""
     if _SETTINGS.DISABLE_JIT:
         return True
+    if cache_base() is None:
+        return False
     found = Path(function._cache.cache_path).glob(f"*.{function.__name__}-*.nbc")  # noqa: SLF001 (Numba shows it nowhere else)
     return any(found)
 
 
 @cache
-def cache_folder(home: Path) -> Path:
+def cache_folder(home: Path) -> Path | None:
     """Where the machine code of kernels in the folder `home` is kept, by the content of all of them and ours.
+
+    None where no folder can be written.
 
     Numba looks only at the file that a function stands in; a kernel holds the code of other files as well.
     """
     files = {path for folder in (Path(__file__).parent, home) for path in folder.glob("*.py")}
     text = b"".join(path.read_bytes() for path in sorted(files))
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "ringfence" / f"kernels-{hashlib.sha256(text).hexdigest()[:16]}"
+    base = cache_base()
+    return None if base is None else base / f"kernels-{hashlib.sha256(text).hexdigest()[:16]}"

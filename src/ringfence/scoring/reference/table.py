@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
+
+from ringfence.events.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _EMPTY = 0  # the hash of null: never stored, never found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _find(
     slots: NDArray[np.int64], rows: NDArray[np.int64], ids: NDArray[np.int64], out: NDArray[np.int64]
 ) -> None:
@@ -29,7 +30,7 @@ def _find(
         out[i] = rows[at] if wanted != 0 and slots[at] == wanted else -1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _insert(
     slots: NDArray[np.int64],
     rows: NDArray[np.int64],

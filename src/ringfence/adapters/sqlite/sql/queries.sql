@@ -135,3 +135,23 @@ VALUES (:digest, :based_on, :author, :created_ms, :note, :origin);
 UPDATE rule_change
 SET approved = :approved, reviewer = :reviewer, reviewed_ms = :reviewed_ms, review_note = :note
 WHERE number = :number AND approved IS NULL;
+
+-- name: spans
+-- What each topic should hold, and what its batches do hold; batches of no topic come last, without a name.
+SELECT topic.name, topic.start_offset, topic.end_offset, count(batch.next_offset), min(batch.base_offset),
+  max(batch.next_offset), sum(batch.next_offset - batch.base_offset)
+FROM topic LEFT JOIN batch ON batch.topic_id = topic.id GROUP BY topic.id
+UNION ALL
+SELECT NULL, 0, 0, count(*), min(base_offset), max(next_offset), sum(next_offset - base_offset)
+FROM batch WHERE topic_id NOT IN (SELECT id FROM topic) HAVING count(*) > 0;
+
+-- name: first_gap
+-- Where the batches of a topic first do not follow on: the offset that is due, and the one that comes.
+SELECT due, base_offset FROM (
+  SELECT lag(next_offset, 1, :start) OVER (ORDER BY next_offset) AS due, base_offset
+  FROM batch WHERE topic_id = (SELECT id FROM topic WHERE name = :topic)
+) WHERE due <> base_offset LIMIT 1;
+
+-- name: integrity
+-- Reads every page; one row, "ok", where all are sound.
+PRAGMA integrity_check(1);

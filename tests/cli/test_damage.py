@@ -1,0 +1,342 @@
+"""Every file of a data folder, damaged in every way: what each command does then, and never a traceback.
+
+What can be made again is made again, and the answers stay the same. What cannot is named, with the remedy,
+and nothing is decided, changed or deleted.
+"""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from tests import artifacts
+
+from ringfence.access.keys import ApiKeys
+from ringfence.access.principal import Role
+from ringfence.adapters.finder import Finder, Wanted
+from ringfence.adapters.lake import lake
+from ringfence.adapters.sqlite import Store
+from ringfence.api.server import Server
+from ringfence.api.serving import authoriser_of
+from ringfence.api.settings import ServeSettings
+from ringfence.cli import execute
+from ringfence.compose import load_definitions, open_session
+from ringfence.errors import CorruptError, RingfenceError, StoreError
+from ringfence.features.catalog import CATALOG
+from ringfence.saving import Snapshotting
+from ringfence.scoring.manifest import FOREST, MODEL, REPORT
+from ringfence.web import Dashboard
+
+from .conftest import payment, write_ndjson
+
+ROWS = 40
+DERIVED = ("snapshot", "table", "index arrays", "index rows", "index sums", "report")
+COMMON = ("missing", "truncated", "flipped", "a directory")
+MODEL_FILES = ("manifest", "onnx")
+READING = ("decisions", "sql", "verify")
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+def directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+def dangling(path):
+    path.unlink()
+    path.symlink_to("/nowhere/at/all")
+
+
+DAMAGE = {
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "flipped": flip,
+    "headless": lambda path: path.write_bytes(bytes(16) + path.read_bytes()[16:]),
+    "foreign": lambda path: path.write_bytes(b"PK\x03\x04" + b"something else " * 300),
+    "a directory": directory,
+    "a dangling link": dangling,
+}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A store with everything in it: three runs, a model in force, tables, an index, keys."""
+    base = tmp_path_factory.mktemp("template")
+    folder, patch = base / "data", pytest.MonkeyPatch()
+    patch.chdir(base)
+    patch.setattr(lake, "FILE_ROWS", ROWS)
+    try:
+        for part in range(3):
+            rows = [payment(n, amount=2.0) for n in range(ROWS * part, ROWS * part + ROWS)]
+            path = write_ndjson(base / f"{part}.ndjson", rows)
+            assert execute(["run", str(path), "--data", str(folder), "--batch-rows", "20"]) == 0
+        arrays = artifacts.grow()
+        graph = artifacts.forest_graph(arrays, 3, artifacts.PLAIN)
+        files = {MODEL: graph, FOREST: artifacts.packed(arrays), REPORT: b"<p>how good it is</p>" * 20}
+        digest = artifacts.write(base / "model", files, inputs=artifacts.INPUTS, spec=CATALOG)
+        assert execute(["models", "import", str(base / "model"), "--data", str(folder)]) == 0
+        assert execute(["models", "promote", digest, "--data", str(folder)]) == 0
+        assert execute(["sql", "SELECT 1", "--data", str(folder)]) == 0
+        with Store.open(folder) as store:
+            Finder(store.log, folder / "index", store.meta.hash_seed, piece_rows=ROWS).refresh()
+        with closing(ApiKeys(folder)) as keys:
+            keys.create("one", frozenset({Role.ADMIN}), 0)
+    finally:
+        patch.undo()
+    return folder
+
+
+def place(folder, what):
+    """The file that a word stands for."""
+    patterns = {
+        "log": "ringfence.db",
+        "keys": "access.db",
+        "lock": "writer.lock",
+        "snapshot": "snapshots/*.bin",
+        "table": "tables/decisions/*.parquet",
+        "index arrays": "index/*/keys.npy",
+        "index rows": "index/*/rows.arrow",
+        "index sums": "index/*/sums.json",
+        "manifest": "models/*/manifest.json",
+        "onnx": "models/*/model.onnx",
+        "report": f"models/*/{REPORT}",
+    }
+    found = sorted(folder.glob(patterns[what]))
+    assert found, f"the store has no {what}"
+    return found[-1 if what == "snapshot" else 0]
+
+
+@pytest.fixture
+def damaged(template, project):
+    """A copy of the store, with a file damaged."""
+
+    def make(what, how):
+        folder = project / "data"
+        shutil.copytree(template, folder)
+        DAMAGE[how](place(folder, what))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def commands(ringfence, project):
+    """Each command line on a folder, as `Ended`; no exception of any kind gets through."""
+    more = write_ndjson(project / "more.ndjson", [payment(500)])
+    lines = {
+        "run": ("run", more),
+        "decisions": ("decisions", "--json", "--limit", "200"),
+        "sql": ("sql", "SELECT count(*) AS n, sum(score) AS s FROM decisions", "--format", "json"),
+        "verify": ("replay", "--verify", "--json"),
+        "doctor": ("doctor", "--deep", "--json", "--port", "0"),
+        "backup": ("backup", project / "copy"),
+    }
+    return lambda name, folder: ringfence(*lines[name], "--data", folder)
+
+
+def start(folder):
+    """What `ringfence serve` does before it listens; how many decisions its dashboard finds."""
+    with (
+        closing(authoriser_of(folder, ServeSettings(port=0))) as authoriser,
+        open_session(folder, load_definitions(None, None), Snapshotting()) as session,
+    ):
+        dashboard = Dashboard(Server(session, ServeSettings(), authoriser))
+        dashboard.finder.refresh()
+        return dashboard.finder.count(Wanted()), session.warnings
+
+
+@pytest.mark.parametrize(
+    ("what", "how"),
+    [(what, how) for what in DERIVED for how in DAMAGE if what in ("snapshot", "table") or how in COMMON],
+)
+def test_what_can_be_made_again_is_and_nothing_else_changes(damaged, template, commands, what, how):
+    folder = damaged(what, how)
+    for name in READING:
+        expected, ended = commands(name, template), commands(name, folder)
+        assert (ended.code, ended.out) == (0, expected.out)
+    found, _ = start(folder)
+    assert found == 3 * ROWS
+    assert commands("run", folder).code == 0
+    assert commands("backup", folder).code == 0
+    again = commands("verify", folder)
+    assert (again.code, again.json["compared"]) == (0, 3 * ROWS + 1)
+
+
+@pytest.mark.parametrize(
+    "how", ["missing", "empty", "truncated", "headless", "foreign", "a directory", "a dangling link"]
+)
+def test_a_log_that_is_gone_is_named_with_the_remedy_and_nothing_is_touched(damaged, commands, how):
+    folder = damaged("log", how)
+    kept = sorted(path for path in folder.rglob("*") if path.name != "writer.lock")
+    for name in ("run", *READING, "backup"):
+        ended = commands(name, folder)
+        assert ended.code == 3
+        assert "ringfence restore" in ended.err or "mount its disk" in ended.err
+    with pytest.raises(StoreError, match=r"ringfence restore|mount its disk"):
+        start(folder)
+    doctor = {check["part"]: check for check in commands("doctor", folder).json}
+    assert doctor["store"]["state"] == "BAD"
+    assert sorted(path for path in folder.rglob("*") if path.name != "writer.lock") == kept
+
+
+@pytest.mark.parametrize("how", COMMON)
+@pytest.mark.parametrize("what", MODEL_FILES)
+def test_a_model_in_force_that_is_damaged_is_named_and_importing_it_again_mends_it(
+    damaged, commands, template, ringfence, what, how
+):
+    folder = damaged(what, how)
+    assert commands("run", folder).code == 2
+    with pytest.raises(RingfenceError, match="import"):
+        start(folder)
+    assert commands("sql", folder).code == 0
+    assert commands("doctor", folder).code == 1
+    if how != "a directory":
+        model = template.parent / "model"
+        assert ringfence("models", "import", model, "--data", folder).code == 0
+        assert commands("run", folder).code == 0
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_without_its_keys_a_server_that_had_some_does_not_let_everybody_in(damaged, commands, how):
+    folder = damaged("keys", how)
+    assert commands("run", folder).code == 0
+    if how in ("missing", "empty"):
+        with closing(authoriser_of(folder, ServeSettings(require_keys=False))) as authoriser:
+            assert authoriser.is_open
+        return
+    if how == "flipped":
+        return
+    with pytest.raises(StoreError, match=r"right|move it away"):
+        authoriser_of(folder, ServeSettings())
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_lock_is_taken_or_named(damaged, commands, how):
+    ended = commands("run", damaged("lock", how))
+    if how in ("a directory", "a dangling link"):
+        assert ended.code == 3
+        assert "writer.lock" in ended.err
+    else:
+        assert ended.code == 0
+
+
+def test_a_byte_flipped_anywhere_in_the_log_is_no_traceback(template, project, commands):
+    """One in each page and some more: whatever it hits, commands answer or say what is damaged."""
+    size = (template / "ringfence.db").stat().st_size
+    for position in range(7, size, 5003):
+        folder = project / f"at-{position}"
+        shutil.copytree(template, folder, ignore=shutil.ignore_patterns("tables", "index", "snapshots"))
+        path = folder / "ringfence.db"
+        content = bytearray(path.read_bytes())
+        content[position] ^= 1 << position % 8
+        path.write_bytes(content)
+        for name in ("verify", "run"):
+            ended = commands(name, folder)
+            assert ended.code in (0, 1, 2, 3), (position, name, ended.err)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", ["snapshot-old.bin", "snapshot-1.bin", "notes.txt"])
+def test_files_of_others_among_the_snapshots_are_left_alone(template, project, commands, name):
+    folder = project / "data"
+    shutil.copytree(template, folder)
+    (folder / "snapshots" / name).write_text("mine")
+    assert commands("run", folder).code == 0
+    assert commands("doctor", folder).code == 0
+    assert (folder / "snapshots" / name).read_text() == "mine"
+
+
+def test_snapshots_and_an_index_of_another_store_are_not_used(template, project, commands):
+    """They hold ids hashed with another key: with them nothing would be known again."""
+    folder = project / "data"
+    rows = [payment(n, amount=2.0) for n in range(3 * ROWS + 5)]
+    assert execute(["run", str(write_ndjson(project / "a.ndjson", rows)), "--data", str(folder)]) == 0
+    for name in ("snapshots", "index"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.copytree(template / name, folder / name)
+    found, warnings = start(folder)
+    assert found == len(rows)
+    assert any("another store" in warning for warning in warnings)
+    ended = commands("verify", folder)
+    assert (ended.code, ended.json["compared"]) == (0, len(rows))
+
+
+@pytest.mark.parametrize("topic", ["events", "decisions"])
+@pytest.mark.parametrize("which", ["min", "max"])
+def test_a_batch_that_is_gone_from_the_log_is_told_by_every_command(
+    template, project, commands, topic, which
+):
+    folder = project / "data"
+    shutil.copytree(template, folder)
+    with Store.open(folder) as store, store.log.transaction() as connection:
+        connection.execute(
+            f"DELETE FROM batch WHERE id = (SELECT {which}(id) FROM batch WHERE topic_id = "
+            f"(SELECT id FROM topic WHERE name = '{topic}'))"
+        )
+    for name in ("run", *READING, "backup"):
+        ended = commands(name, folder)
+        assert ended.code == 3
+        assert topic in ended.err
+        assert "ringfence restore" in ended.err
+    with pytest.raises(CorruptError, match="not whole"):
+        start(folder)
+
+
+@pytest.mark.parametrize(("topic", "counted"), [("decisions", "undecided"), ("events", "unpaid")])
+def test_a_log_that_was_made_to_look_whole_is_found_out(template, project, commands, topic, counted):
+    """The last batch is gone, and the topic says that it ends before it."""
+    folder = project / "data"
+    shutil.copytree(template, folder)
+    with Store.open(folder) as store, store.log.transaction() as connection:
+        (number,) = connection.execute("SELECT id FROM topic WHERE name = ?", (topic,)).fetchone()
+        rows = connection.execute(
+            "SELECT id, base_offset, next_offset FROM batch WHERE topic_id = ? ORDER BY id DESC", (number,)
+        ).fetchall()
+        gone = rows[:2] if topic == "events" else rows[:1]  # the last events are the model's activation
+        for row, *_ in gone:
+            connection.execute("DELETE FROM batch WHERE id = ?", (row,))
+        connection.execute("UPDATE topic SET end_offset = ? WHERE id = ?", (gone[-1][1], number))
+    ended = commands("verify", folder)
+    assert (ended.code, ended.json[counted]) == (1, 20)
+
+
+def test_secrets_that_have_changed_are_told(template, project, commands):
+    folder = project / "data"
+    shutil.copytree(template, folder)
+    with Store.open(folder) as store, store.log.transaction() as connection:
+        connection.execute("UPDATE meta SET value = zeroblob(8) WHERE name = 'hash_seed'")
+    assert "have changed" in commands("run", folder).err
+    assert "have changed" in commands("sql", folder).err
+
+
+def test_a_store_of_a_newer_version_is_told_and_one_of_an_older_is_opened(template, project, commands):
+    folder = project / "data"
+    shutil.copytree(template, folder)
+    with Store.open(folder) as store, store.log.transaction() as connection:
+        connection.execute("PRAGMA user_version = 99")
+    for name in ("run", *READING, "backup"):
+        assert "newer Ringfence" in commands(name, folder).err
+    with closing(sqlite3.connect(folder / "ringfence.db")) as connection:
+        connection.executescript(
+            "DROP INDEX batch_by_offset;"
+            "CREATE UNIQUE INDEX batch_by_offset ON batch (topic_id, next_offset);"
+            "DELETE FROM meta WHERE name = 'seal'; PRAGMA user_version = 2;"
+        )
+    for name in (*READING, "run"):
+        assert commands(name, folder).code == 0
+
+
+@pytest.mark.parametrize("how", ["empty", "truncated", "foreign", "a directory", "a dangling link"])
+def test_damaged_settings_are_named(template, project, commands, how):
+    (project / "ringfence.toml").write_text('batch_rows = 10\nlabel_delay = "7d"\n')
+    DAMAGE[how](project / "ringfence.toml")
+    ended = commands("run", template)
+    assert ended.code in (0, 2)
+    assert ended.code == 0 or "ringfence.toml" in ended.err
