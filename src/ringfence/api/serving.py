@@ -51,7 +51,7 @@ def serve(
 
     `site` makes the pages that are served beside the API.
     """
-    _check_keys(session.store, authoriser)
+    check_keys(session.store, authoriser)
     failures: list[BaseException] = []
 
     def give_up(error: BaseException) -> None:
@@ -89,7 +89,7 @@ def serve(
         raise failures[0]
 
 
-def _check_keys(store: Store, authoriser: Authoriser) -> None:
+def check_keys(store: Store, authoriser: Authoriser) -> None:
     """A store that was served with keys is not served without by a file that was lost.
 
     Keys that somebody revoked are still in the file.
@@ -97,10 +97,11 @@ def _check_keys(store: Store, authoriser: Authoriser) -> None:
     if not authoriser.is_open:
         store.remember(_HAD_KEYS, "yes")
         return
-    keys = ApiKeys(store.folder)
-    with closing(keys):
-        lost = store.remembered(_HAD_KEYS) is not None and not keys.all()
-    if lost:
+    if store.remembered(_HAD_KEYS) is None:
+        return
+    with closing(ApiKeys(store.folder)) as keys:
+        known = keys.all()
+    if not known:
         raise StoreError(
             f"{store.folder / 'access.db'} holds no keys, and this store was served with some: everybody "
             "could get in. Put the copy of a backup in its place, or make a key (`ringfence keys create`)"
