@@ -1,7 +1,7 @@
 """What one step of the decision API costs, stage by stage, without sockets.
 
 python -m benchmarks.api_step                    steps of 1, 8 and 32 payments
-python -m benchmarks.api_step --trees 200        with a model of so many trees, which sends 1 % to review
+python -m benchmarks.api_step --trees 200        with a model of so many trees: 1 % reviewed, 3 % challenged
 """
 
 from __future__ import annotations

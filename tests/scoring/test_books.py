@@ -12,6 +12,7 @@ from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.books import default_book, default_book_text, dump_book, load_book
 from ringfence.scoring.rules import Policy, Rule, RuleSet, compile_rules, fit
+from ringfence.scoring.words import split
 
 BOOK = """\
 zone: Europe/Berlin
@@ -104,7 +105,7 @@ def test_the_shipped_book_tells_every_outcome_to_the_customer():
 
 
 def test_every_feature_named_in_a_text_exists():
-    named = {part.split("}")[0] for part in default_book_text().split("{")[1:]}
+    named = {split(part.split("}")[0])[0] for part in default_book_text().split("{")[1:]}
     assert named
     assert named <= set(CATALOG.names)
 

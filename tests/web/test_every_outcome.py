@@ -14,6 +14,7 @@ from tests.artifacts import linear_graph, packed, write
 from tests.web.conftest import serving
 
 from ringfence.adapters.artifacts import Artifact, Signed, read_folder
+from ringfence.analysis.history import Hindsight
 from ringfence.cli import execute
 from ringfence.features.catalog import CATALOG
 from ringfence.scoring.manifest import LINEAR, MANIFEST, MODEL, Appraisal, Bands, digest_of
@@ -251,21 +252,34 @@ def test_where_the_score_and_the_outcome_disagree_it_says_what_the_score_is(ever
 
 def test_without_this_rule_is_told_of_the_lists_at_the_time_of_the_payment(every):
     """A card that is put on a block list afterwards was still only reviewed."""
+    server = every.dashboard.server
+    quick = server.hindsight
     with httpx.Client(base_url=every.url, timeout=30) as client:
         decide(every, [payment("before-block", card="later", want="review")])
-        entry = next(lists()) | {
-            "event_id": "later",
-            "entity_id": "later",
-            "event_time": START_MS + 20 * DAY_MS,
-        }
-        client.post("/v1/events", json=entry).raise_for_status()
-        told = client.get("/v1/decisions/before-block/explanation").json()
-        [rule] = [one for one in told["rules"] if one["id"] == "asks_review"]
-        assert rule["outcome_without"] != "decline"
-        page = text_of(client.get("/explained/before-block"))
-        assert "Without this rule: decline" not in page
-        assert "Re-evaluated today: blocked would come out otherwise" in page
-        assert "as of now, not as of the payment" in page
+        later = {"event_id": "later", "entity_id": "later", "event_time": START_MS + 20 * DAY_MS}
+        client.post("/v1/events", json=next(lists()) | later).raise_for_status()
+        for hindsight in (quick, Hindsight(every.dashboard.store.log, 0, most=0)):
+            server.hindsight = hindsight
+            told = client.get("/v1/decisions/before-block/explanation").json()
+            [rule] = [one for one in told["rules"] if one["id"] == "asks_review"]
+            assert rule["outcome_without"] != "decline"
+            page = text_of(client.get("/explained/before-block"))
+            assert "Without this rule: decline" not in page
+            changed = "Re-evaluated today: blocked would come out otherwise"
+            assert (changed in page) == (hindsight is not quick)
+            assert ("profiles as of the payment." in page) == (hindsight is quick)
+            assert ("as of now, not as of the payment" in page) == (hindsight is not quick)
+    server.hindsight = quick
+
+
+def test_an_amount_stands_beside_what_is_usual(every):
+    """Six payments of 50 and one of 445 by the same customer: 8.9 times the usual."""
+    usual = [payment(f"usual-{n}", amount=50, card="steady", at=n * 1000) for n in range(6)]
+    high = payment("unusual", amount=445, card="steady", at=DAY_MS)
+    decide(every, [one | {"customer_id": "steady"} for one in (*usual, high)])
+    with httpx.Client(base_url=every.url, timeout=30) as client:
+        page = text_of(client.get("/decisions/unusual"))
+    assert "about 8.9 × the customer's usual (30 days): 50.00 EUR" in page
 
 
 def test_the_pages_of_models_say_what_would_change_and_which_are_not_worth_it(every):

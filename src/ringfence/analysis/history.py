@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
+
+MOST_READ: Final = 250_000
+"""Events that are read, a quarter of a second, for what an analyst waits for."""
 
 _AHEAD: Final = 4  # batches read before they are judged
 _NO_FEATURES: Final = FeatureSpec((), ())
@@ -218,6 +222,10 @@ class LogScan:
         self._control: list[tuple[int, EventBatch]] = []
         self._seen = log.start_offset(EVENTS)
 
+    def distance(self, offset: int) -> int:
+        """How many events would have to be read to look back from an offset."""
+        return max(offset - self._seen, 0)
+
     def payment(self, offset: int) -> EventBatch:
         """The event at an offset, as a batch of one row."""
         batch = next(iter(self._log.read(EVENTS, offset)))
@@ -253,3 +261,24 @@ class LogScan:
             for start, stop, is_control in segments(events):
                 if is_control:
                     self._control.append((batch.base_offset + start, events.slice(start, stop)))
+
+
+class Hindsight:
+    """The state of lists, flags and profiles as of a place in the log, where that is quickly known.
+
+    Any thread may ask.
+    """
+
+    def __init__(self, log: EventLog, seed: int, most: int = MOST_READ) -> None:
+        """`most` events are read for an answer."""
+        self._log = log
+        self._scan = LogScan(log, seed)
+        self._most = most
+        self._lock = Lock()
+
+    def reference(self, offset: int) -> Reference | None:
+        """As before the event at an offset; None where that takes long, or the log was trimmed."""
+        with self._lock:
+            if self._log.start_offset(EVENTS) or self._scan.distance(offset) > self._most:
+                return None
+            return self._scan.reference(offset)

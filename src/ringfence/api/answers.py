@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -84,7 +84,8 @@ class Answers:
             return []
         versions = decisions.versions
         phrases, said = self._phrases_of(versions["rules"]), _ENCODER.encode(versions)
-        values, models = _Values(decisions), self._of_models(decisions)
+        values = _Values(decisions)
+        models = self._of_models(decisions, values)
         if len(decisions) >= _MANY:
             told = {row: _told(decisions, row, phrases, values, said) for row, said in models.items()}
             return answer_columns.encode(decisions, phrases, said, told)
@@ -119,7 +120,7 @@ class Answers:
         """The JSON object of one decision of a batch."""
         return self.encode(DecisionBatch(decisions.table.slice(row, 1)))[0]
 
-    def _of_models(self, decisions: DecisionBatch) -> dict[int, list[Why]]:
+    def _of_models(self, decisions: DecisionBatch, values: _Values) -> dict[int, list[Why]]:
         """What speaks for the outcome besides rules, of the few rows where something does."""
         found: dict[int, list[Why]] = {}
         stopped = np.flatnonzero(decisions.outcomes)
@@ -130,7 +131,8 @@ class Answers:
         for row in stopped.tolist():
             inputs, weights, codes, model = (column[row] for column in columns)
             texts = self._texts(model) if model else {}
-            said = spoken(codes, zip(inputs, weights, strict=True), texts)
+            known = partial(_is_known, values.of(row, {}))
+            said = spoken(codes, zip(inputs, weights, strict=True), texts, known)
             if said:
                 found[row] = [Why(why.code, source_of(why.code), why.analyst, why.customer) for why in said]
         return found
@@ -169,6 +171,11 @@ class _Values:
             return self._columns[name][row]
 
         return value
+
+
+def _is_known(value: Callable[[str], float | str | None], name: str) -> bool:
+    """Whether an input has a value; one that is no feature is taken to have one."""
+    return value(name) is not None
 
 
 def _reasons(

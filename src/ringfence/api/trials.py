@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 _KEPT = 16  # versions compiled
 _NOW = (
-    "lists, flags and profiles are taken as they are now, and it is not said when rules clear: ask in full "
-    "for both as of the payment's place in the log"
+    "Lists, flags and profiles are those of now, not of the time of the payment, and when rules stop "
+    "triggering is left out: ask in full for both."
 )
+_THEN = "When rules stop triggering is left out: ask in full."
 
 
 class _Versions(NamedTuple):
@@ -76,11 +77,12 @@ class Trials:
             raise InputError("the payment, or a version that decided on it, is no longer kept")
         payment = event.batch.slice(event.row, event.row + 1)
         bands = self._bands(decision.model) if decision.model else None
-        reference = self._server.runner.pipeline.reference
+        then = self._server.hindsight.reference(decision.offset)
+        reference = self._server.runner.pipeline.reference if then is None else then
         texts = self._server.session.library.stored_models.texts(decision.model) if decision.model else {}
         explainer = Explainer(decision, payment, versions.rules, versions.spec, reference, bands, texts)
         told = explainer.explain(every=every)
-        return msgspec.structs.replace(told, notes=[*told.notes, _NOW])
+        return msgspec.structs.replace(told, notes=[*told.notes, _NOW if then is None else _THEN])
 
     def _compiled(self, rules: str, features: str) -> _Versions | None:
         ruleset, spec = registered_rules(self._store, rules), registered_spec(self._store, features)

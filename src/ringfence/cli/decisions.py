@@ -14,12 +14,13 @@ from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose import registered_rules
 from ringfence.decisions.decision import MODEL_RULE, NO_RULE
-from ringfence.decisions.verdict import verdict
+from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.deployed import model_texts
 from ringfence.errors import InputError
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.questions import bands_of
+from ringfence.scoring.words import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,6 +148,10 @@ def decision(
     screen.show("Why", "bold")
     screen.show(f"  {why.why}")
     screen.show(f"  The score is made of: {why.score}.")
+    usual = usual_amount(found, event.get("amount"))
+    if usual is not None:
+        whose, amount, times = usual
+        screen.show(f"  The amount is about {in_words(times, 'times')} the {whose}, {amount:,.2f}.")
     for reason in reasons:
         from_rule = reason.rule not in (MODEL_RULE, NO_RULE)
         screen.show(f"  {reason.code} ({f'rule {reason.rule}' if from_rule else reason.rule})")

@@ -138,7 +138,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     def besides_rules(self, texts: Mapping[str, ReasonText]) -> list[Reason]:
         """The reasons that no rule gave: the model's, strongest input first, and a missing part."""
-        said = spoken(self.reasons, [(one.input, one.weight) for one in self.factors], texts)
+        weights = [(one.input, one.weight) for one in self.factors]
+        said = spoken(self.reasons, weights, texts, lambda name: self.features.get(name, 0.0) is not None)
         return [
             Reason(why.code, source_of(why.code), self._fill(why.analyst), self._fill(why.customer))
             for why in said

@@ -58,6 +58,28 @@ def verdict(
     return Verdict(f"{told.sentence()}.", told.origin_of_score())
 
 
+def usual_amount(decision: Decision, amount: float | None) -> tuple[str, float, float] | None:
+    """Whose usual amount is known, that amount, and how many times it this payment is.
+
+    The mean of 30 days (or 7) without the payment itself, which the stored mean and count hold.
+    """
+    if amount is None or amount <= 0:
+        return None
+    for entity, window in _USUAL:
+        mean = decision.features.get(f"{entity}.mean_amount_{window}")
+        count = decision.features.get(f"{entity}.count_{window}")
+        if mean is None or count is None or count < _FEWEST_USUAL:
+            continue
+        usual = (mean * count - amount) / (count - 1)
+        if usual > 0:
+            return f"{entity}'s usual ({window.removesuffix('d')} days)", usual, amount / usual
+    return None
+
+
+_USUAL: Final = (("customer", "30d"), ("customer", "7d"), ("card", "7d"))
+_FEWEST_USUAL: Final = 4  # payments, this one among them
+
+
 class _Sources:
     def __init__(
         self,
@@ -69,11 +91,10 @@ class _Sources:
         self.decision = decision
         self.ruleset = ruleset
         self.bands = bands
-        self.causes = [
-            why.analyst
-            for why in decision.besides_rules(texts)
-            if why.rule == MODEL_RULE and why.code != MODEL_SCORE
-        ]
+        self.causes: dict[str, str] = {}  # the first of each topic: one of card and customer is enough
+        for why in decision.besides_rules(texts):
+            if why.rule == MODEL_RULE and why.code != MODEL_SCORE:
+                self.causes.setdefault(why.code.rpartition("_")[2], why.analyst)
         by_id = {rule.id: rule for rule in ruleset.every_rule} if ruleset else {}
         self.fired = [by_id[name] for name in decision.rules if name in by_id]
         self.points = min(max(sum(rule.points for rule in self.fired), 0.0), 100.0)
@@ -151,7 +172,7 @@ class _Sources:
         at = thresholds[level]
         assert at is not None
         digits = 2 if percent(said) != percent(at) else 4
-        mainly = f"; mainly {', '.join(self.causes[:_NAMED])}" if self.causes else ""
+        mainly = f"; mainly {', '.join(list(self.causes.values())[:_NAMED])}" if self.causes else ""
         seen = f"{percent(said, digits)} fraud probability, threshold {percent(at, digits)}"
         return [f"by the model: {seen}{mainly}"]
 

@@ -15,11 +15,12 @@ from ringfence.features.spec import FeatureKind, FeatureSpec, format_duration, s
 from ringfence.scoring.manifest import ReasonText
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ringfence.features.spec import Feature
     from ringfence.scoring.manifest import Manifest
 
+_OF_MODEL: Final = "MODEL_"  # how codes of a model begin, unless its manifest brings others
 MODEL_SCORE: Final = "MODEL_SCORE"
 """Code where a model asks for an outcome and cannot tell, input by input, why."""
 
@@ -28,7 +29,7 @@ WITHOUT_PART: Final = "DECIDED_WITHOUT"
 
 _KIND: Final = {
     FeatureKind.COUNT: ("FREQUENCY", "{value} payments{where} of this {entity} in {window}"),
-    FeatureKind.SUM: ("TURNOVER", "{field}{where} of this {entity} in {window} adds up to {value}"),
+    FeatureKind.SUM: ("TURNOVER", "total {field}{where} of {value} for this {entity} in {window}"),
     FeatureKind.MEAN: ("USUAL_LEVEL", "average {field}{where} of this {entity} in {window} is {value}"),
     FeatureKind.STD: ("SPREAD", "{field}{where} of this {entity} varies by {value} in {window}"),
     FeatureKind.MIN: ("SMALLEST", "smallest {field} of this {entity} in {window} is {value}"),
@@ -46,8 +47,8 @@ _KIND: Final = {
     FeatureKind.SINCE_LAST: ("PACE", "{duration} since the previous payment of this {entity}"),
     FeatureKind.SINCE_FIRST: ("ACQUAINTANCE", "{duration} since this {entity} was first seen"),
     FeatureKind.IS_NEW: ("FIRST_TIME", "{field} is {new} to this {entity}"),
-    FeatureKind.DISTANCE: ("PLACE", "{value} km from the previous payment of this {entity}"),
-    FeatureKind.SPEED: ("PLACE", "{value} km/h from the previous payment of this {entity}"),
+    FeatureKind.DISTANCE: ("PLACE", "{whole} km from the previous payment of this {entity}"),
+    FeatureKind.SPEED: ("PLACE", "{whole} km/h from the previous payment of this {entity}"),
 }
 _CUSTOMER: Final = {
     "FREQUENCY": "There were more payments than usual in a short time.",
@@ -101,9 +102,15 @@ def texts_of(manifest: Manifest) -> dict[str, ReasonText]:
 
 
 def spoken(
-    codes: Iterable[str], factors: Iterable[tuple[str, float]], texts: Mapping[str, ReasonText]
+    codes: Iterable[str],
+    factors: Iterable[tuple[str, float]],
+    texts: Mapping[str, ReasonText],
+    known: Callable[[str], bool] = lambda _input: True,
 ) -> list[ReasonText]:
     """The texts behind those `codes` of a decision that no rule gave: of the model's strongest input each.
+
+    An input that is not `known` has no value to speak of: it is left out, and where nothing else speaks the
+    probability does.
 
     >>> text = ReasonText("MODEL_AMOUNT", "the amount", "The amount is unusual.")
     >>> [why.analyst for why in spoken(["MODEL_AMOUNT"], [("amount", 0.7)], {"amount": text})]
@@ -113,9 +120,11 @@ def spoken(
     found = []
     for name, weight in factors:
         text = texts.get(name)
-        if text is not None and weight > 0 and text.code in wanted:
+        if text is not None and weight > 0 and text.code in wanted and known(name):
             del wanted[text.code]
             found.append(text)
+    if not found and any(code.startswith(_OF_MODEL) for code in wanted):
+        wanted[MODEL_SCORE] = None
     return [*found, *(_GENERAL[code] for code in wanted if code in _GENERAL)]
 
 
@@ -136,7 +145,7 @@ def of_feature(feature: Feature) -> ReasonText:
     topic, text = _KIND[feature.kind]
     ago = f", up to {_long(feature.delay_ms)} ago" if feature.delay_ms else ""
     field = short_field(feature.field).replace("_", " ") if feature.field else ""
-    forms = {form: f"{{{feature.name}:{form}}}" for form in ("times", "percent", "duration", "new")}
+    forms = {form: f"{{{feature.name}:{form}}}" for form in ("times", "percent", "duration", "new", "whole")}
     analyst = text.format(
         entity=feature.entity.replace("_", " and "),
         field=field,
@@ -176,4 +185,4 @@ def _spoken(name: str) -> str:
 
 def _reason(code: str, analyst: str, topic: str) -> ReasonText:
     plain = re.sub(r"[^A-Z0-9]+", "_", code.upper().removeprefix("ATTRIBUTES.")).strip("_")
-    return ReasonText(f"MODEL_{plain}", analyst, _CUSTOMER.get(topic, _OTHERWISE))
+    return ReasonText(f"{_OF_MODEL}{plain}", analyst, _CUSTOMER.get(topic, _OTHERWISE))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _STEPS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_FORMS: Final = ("duration", "percent", "times", "new")
 
 
 def in_words(value: float | None, form: str = "") -> str:
@@ -13,20 +15,14 @@ def in_words(value: float | None, form: str = "") -> str:
 
     >>> in_words(1234.5), in_words(100.0), in_words(None)
     ('1,234.5', '100', 'unknown')
-    >>> in_words(5520, "duration"), in_words(0.0062, "percent"), in_words(9.27, "times")
-    ('1 h 32 min', '0.62 %', '9.3 ×')
+    >>> in_words(5520, "duration"), in_words(0.0062, "percent")
+    ('1 h 32 min', '0.62 %')
+    >>> in_words(9.27, "times"), in_words(812.4, "whole"), in_words(1, "new")
+    ('9.3 ×', '812', 'new')
     """
     if value is None:
         return "unknown"
-    if form == "duration":
-        return duration(value)
-    if form == "percent":
-        return percent(value)
-    if form == "new":
-        return "new" if value else "known"
-    if form == "times":
-        return f"{value:,.0f} ×" if value >= 10 else f"{value:.2g} ×"
-    return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return _FORMS[form](value) if form else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def split(name: str) -> tuple[str, str]:
@@ -70,3 +66,21 @@ def duration(seconds: float) -> str:
         if len(parts) == 2:
             break
     return " ".join(part for part in parts if part) or "0 s"
+
+
+def times(ratio: float) -> str:
+    """How many times.
+
+    >>> times(9.27), times(1234.6)
+    ('9.3 ×', '1,235 ×')
+    """
+    return f"{ratio:,.0f} ×" if ratio >= 10 else f"{ratio:.2g} ×"
+
+
+_FORMS: Final[Mapping[str, Callable[[float], str]]] = {
+    "duration": duration,
+    "percent": percent,
+    "times": times,
+    "whole": lambda value: f"{value:,.0f}",
+    "new": lambda value: "new" if value else "known",
+}

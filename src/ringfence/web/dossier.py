@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ringfence.adapters.finder import Term, Wanted
 from ringfence.analysis.explain import Explainer
 from ringfence.compose import registered_rules, registered_spec
-from ringfence.decisions.verdict import verdict
+from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
@@ -40,6 +40,7 @@ class Dossier:
     decision: Decision
     payment: dict[str, Any]
     amount: float | None
+    usual: tuple[str, float, float] | None  # whose, the amount, how many times that is this payment's
     parties: list[tuple[str, str, int]]  # entity, id, payments that the store knows of it
     facts: dict[str, Any]  # other fields of the payment
     verdict: Verdict
@@ -71,10 +72,12 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
     facts |= payment.get("attributes", {})
     texts = _texts(server, decision.model)
     bands = dashboard.bands(decision.model) if decision.model else None
+    amount = None if event is None else _known(float(event.batch.amount[event.row]))
     return Dossier(
         decision,
         payment,
-        None if event is None else _known(float(event.batch.amount[event.row])),
+        amount,
+        usual_amount(decision, amount),
         parties,
         facts,
         verdict(decision, ruleset, bands, texts),
@@ -94,8 +97,19 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def take_apart(dashboard: Dashboard, transaction_id: str) -> Explanation | None:
-    """The decision rule by rule, with lists, flags and profiles as they are now; None where there is none."""
+class TakenApart(NamedTuple):
+    """A decision taken apart, and whether with lists, flags and profiles as of the payment."""
+
+    told: Explanation
+    as_of_payment: bool
+
+
+def take_apart(dashboard: Dashboard, transaction_id: str) -> TakenApart | None:
+    """The decision rule by rule; None where there is none.
+
+    Lists, flags and profiles are those as of the payment, or those of now where the log is too long to look
+    back so fast.
+    """
     server = dashboard.server
     found = server.stored.decision_of(transaction_id)
     if found is None:
@@ -107,9 +121,11 @@ def take_apart(dashboard: Dashboard, transaction_id: str) -> Explanation | None:
         raise InputError("the payment, or a version that decided on it, is no longer kept")
     payment = event.batch.slice(event.row, event.row + 1)
     bands = dashboard.bands(decision.model) if decision.model else None
-    reference = server.runner.pipeline.reference
+    then = server.hindsight.reference(decision.offset)
+    reference = server.runner.pipeline.reference if then is None else then
     texts = _texts(server, decision.model)
-    return Explainer(decision, payment, versions.rules, versions.spec, reference, bands, texts).explain()
+    explainer = Explainer(decision, payment, versions.rules, versions.spec, reference, bands, texts)
+    return TakenApart(explainer.explain(), as_of_payment=then is not None)
 
 
 def explain_fully(dashboard: Dashboard, transaction_id: str) -> Explanation:

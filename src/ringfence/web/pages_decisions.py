@@ -69,10 +69,15 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
 async def explained(request: Request, transaction_id: TransactionId) -> Response:
     """Why, rule by rule and part by part, and what would have made it another."""
     demand(request, Role.ANALYST)
-    told = await asyncio.to_thread(dossier.take_apart, dashboard_of(request), transaction_id)
-    if told is None:
+    found = await asyncio.to_thread(dossier.take_apart, dashboard_of(request), transaction_id)
+    if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
-    values = {"told": told, "full": False, "transaction_id": transaction_id}
+    values = {
+        "told": found.told,
+        "full": False,
+        "as_of_payment": found.as_of_payment,
+        "transaction_id": transaction_id,
+    }
     return render(request, "parts/explained.html", values)
 
 
@@ -82,7 +87,7 @@ async def explain_fully(request: Request, transaction_id: TransactionId) -> Resp
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     job = dashboard.jobs.begin("Taken apart", lambda _job: dossier.explain_fully(dashboard, transaction_id))
-    return render(request, "parts/explaining.html", {"job": job})
+    return _explanation(request, job)
 
 
 @router.get("/explanations/{job_id}")
@@ -92,6 +97,11 @@ async def explanation(request: Request, job_id: str) -> Response:
     job = dashboard_of(request).jobs.find(job_id)
     if job is None:
         raise Stop(404, "This is no longer kept: start it again.")
+    return _explanation(request, job)
+
+
+def _explanation(request: Request, job: Job) -> Response:
+    """How far it is, or what came out, which may be at once."""
     if job.state != "done":
         return render(request, "parts/explaining.html", {"job": job})
     return render(request, "parts/explained.html", {"told": job.result, "full": True})

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 from ringfence.access.principal import Role
 from ringfence.events.currencies import currency_exponent
 from ringfence.scoring.rules import OUTCOMES
-from ringfence.scoring.words import percent
+from ringfence.scoring.words import percent, times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,6 +142,7 @@ def _environment() -> Environment:
         "when": when,
         "duration": duration,
         "percent": percent,
+        "times": times,
     }
     environment.globals |= {"static": static, "share": share, "OUTCOMES": OUTCOMES, "Role": Role}
     return environment
