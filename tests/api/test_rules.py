@@ -189,7 +189,7 @@ def test_a_check_tells_every_fault_with_its_place(api):
         ({"text": text(10), "based_on": "head", "by": "me"}, 422, "invalid_request"),
         ({"text": text(10), "based_on": "head", "note": "x" * 1001}, 422, "invalid_request"),
         ({"text": text("1 + " * 300_000 + "1"), "based_on": "head"}, 413, "too_large"),
-        ({"text": text("1 + " * 100_000 + "1"), "based_on": "head"}, 422, "invalid_rules"),
+        ({"text": text("1 + " * 50_000 + "1"), "based_on": "head"}, 422, "invalid_rules"),
         (
             {"text": "rules: [{id: a, title: A, when: lat > 1, points: 1, reason: A, analyst: A}" * 2},
             422,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 T = TypeVar("T")
+BOOK_BYTES: Final = 256 << 10
+"""Of a request that holds the text of a rule book: 1,000 rules and more."""
 
 
 class StaleProblem(Problem, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -159,7 +158,7 @@ async def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, 
         "flagged_since_ms": state.flagged_since_ms,
         "as_of_ms": now_ms,
         "features": state.features,
-        "recent": await asyncio.to_thread(_recent, server, entity_type, entity_id),
+        "recent": await server.pools.reading.run(_recent, server, entity_type, entity_id),
     }
 
 

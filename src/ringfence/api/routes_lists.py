@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -25,6 +25,9 @@ router = APIRouter(tags=["lists"])
 
 _NAME: Final = {"pattern": rf"^[^\x00-\x1f\x7f]{{1,{NAME_LIMIT}}}$"}
 _CSV: Final = b"text/csv"
+_JSON_BYTES: Final = 2 << 20  # of entries as JSON: 20,000 and more
+_CSV_BYTES: Final = 16 << 20
+_MOST_ROWS: Final = 200_000  # of a file
 _AT_ONCE: Final = 4096  # entries of one step: payments come in between
 Limit = Annotated[int, Query(ge=1, le=lake_lists.MOST_CHANGES)]
 Before = Annotated[
@@ -36,7 +39,7 @@ Before = Annotated[
 async def lists(request: Request) -> Response:
     """Every list: its kind, how many are on it, and when it last changed."""
     server = server_of(request)
-    return as_json(await asyncio.to_thread(lake_lists.lists, server.asides, server.clock.now_ms()))
+    return as_json(await server.pools.reading.run(lake_lists.lists, server.asides, server.clock.now_ms()))
 
 
 @router.get("/v1/lists/entries")
@@ -48,9 +51,8 @@ async def entries(
 ) -> Response:
     """Who is on a list now, newest first, with the change that put them there."""
     server = server_of(request)
-    found = await asyncio.to_thread(
-        lake_lists.entries, server.asides, name, server.clock.now_ms(), limit=limit, before_offset=before
-    )
+    ask = partial(lake_lists.entries, limit=limit, before_offset=before)
+    found = await server.pools.reading.run(ask, server.asides, name, server.clock.now_ms())
     return as_json(found)
 
 
@@ -62,21 +64,21 @@ async def audit(
     before: Before = None,
 ) -> Response:
     """Every change of a list, or of all, newest first: who made it, when and why."""
-    told = server_of(request).asides
-    return as_json(await asyncio.to_thread(lake_lists.audit, told, name, limit=limit, before_offset=before))
+    server, ask = server_of(request), partial(lake_lists.audit, limit=limit, before_offset=before)
+    return as_json(await server.pools.reading.run(ask, server.asides, name))
 
 
 @router.post("/v1/lists/entries")
 async def add(request: Request) -> Response:
     """Put somebody or something on a list; rules see it from the next event on."""
-    asked = await body_of(request, AddEntries, server_of(request).settings.batch_bytes)
+    asked = await body_of(request, AddEntries, _JSON_BYTES)
     return await _change(request, asked.list, asked.kind, asked.entries)
 
 
 @router.post("/v1/lists/removals")
 async def remove(request: Request) -> Response:
     """Take somebody or something off a list; rules see it from the next event on."""
-    asked = await body_of(request, RemoveEntries, server_of(request).settings.batch_bytes)
+    asked = await body_of(request, RemoveEntries, _JSON_BYTES)
     return await _change(request, asked.list, ListKind.WATCH, asked.entries, removed=True)
 
 
@@ -90,13 +92,15 @@ async def import_csv(
 
     Its columns: entity_id, and any of entity_type, list_kind, expires_at, note, source.
     """
-    body = await raw_body(request, _CSV, server_of(request).settings.batch_bytes)
+    body = await raw_body(request, _CSV, _CSV_BYTES)
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Refusal(400, "malformed", "the file is not UTF-8 text: save it as UTF-8") from None
     with refusals():
-        found, lines, refused = await asyncio.to_thread(read_csv, text)
+        found, lines, refused = await server_of(request).pools.batches.run(
+            read_csv, text, "the file", _MOST_ROWS
+        )
     return await _change(request, name, kind, found, lines=lines, refused=refused)
 
 
@@ -112,17 +116,15 @@ async def _change(
 ) -> Response:
     server, who = server_of(request), who_asks(request, "")
     with refusals():
-        events, wrong = await asyncio.to_thread(
+        make = partial(
             to_events,
-            entries,
-            name,
-            kind,
             author=who.name,
             now_ms=who.now_ms,
             tokenizer=server.session.tokenizer,
             removed=removed,
             lines=lines,
         )
+        events, wrong = await server.pools.batches.run(make, entries, name, kind)
     for start in range(0, len(events), _AT_ONCE):
         await server.decider.put(events.slice(start, min(start + _AT_ONCE, len(events))))
     return as_json(ListResult(len(events), sorted([*refused, *wrong], key=lambda fault: fault.line)))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
@@ -16,6 +15,10 @@ from ringfence.api.stream import Filter
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import Outcome
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 router = APIRouter()
 
 _ID: Final = {"min_length": 1, "max_length": 4096}
@@ -42,14 +45,14 @@ async def decisions(
     _whole(entity, entity_id)
     before = reading.parse_cursor(cursor) if cursor else None
     query = DecisionQuery(entity, entity_id, since_ms, until_ms, outcome, rule, limit, before)
-    page = await asyncio.to_thread(reading.page, server_of(request), query)
+    page = await _read(request, reading.page, query)
     return Response(page, media_type="application/json")
 
 
 @router.get("/v1/decisions/{transaction_id:path}", tags=["decisions"])
 async def decision(request: Request, transaction_id: Annotated[str, Path(**_ID)]) -> Response:
     """One decision with all that it knew: features, reasons, versions, and the payment itself."""
-    found = await asyncio.to_thread(reading.details, server_of(request), transaction_id)
+    found = await _read(request, reading.details, transaction_id)
     if found is None:
         raise Refusal(404, "not_found", "there is no decision on a transaction with this id")
     return Response(found, media_type="application/json")
@@ -78,6 +81,11 @@ async def stream(
     _whole(entity, entity_id)
     events = server_of(request).hub.subscribe(Filter(outcome, min_score, entity, entity_id))
     return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+async def _read(request: Request, act: Callable[..., T], *given: object) -> T:
+    server = server_of(request)
+    return await server.pools.reading.run(act, server, *given)
 
 
 def _whole(entity_type: str | None, entity_id: str | None) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.adapters.lake.rulebook import shadow_report
-from ringfence.api.asked import body_of, refusals, who_asks
+from ringfence.api.asked import BOOK_BYTES, body_of, refusals, who_asks
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.rulebook.wire import CheckBook, Noted, RollBack, SaveBook, Saved, SetMode
 from ringfence.scoring.books import load_book
@@ -38,7 +37,7 @@ async def book(request: Request) -> Response:
 @router.post("/v1/rules/check")
 async def check_book(request: Request) -> Response:
     """Look at a book's text: every fault with its place, or how often each rule would fire."""
-    asked, server = await body_of(request, CheckBook), server_of(request)
+    asked, server = await body_of(request, CheckBook, BOOK_BYTES), server_of(request)
     return as_json(await _at_the_desk(request, lambda _desk: server.session.check(asked.text)))
 
 
@@ -64,7 +63,7 @@ async def versions(request: Request) -> Response:
 @router.post("/v1/rules/versions")
 async def save(request: Request) -> Response:
     """Keep a new version, made on `based_on`. If that is not the newest, 409 shows what changed since."""
-    asked = await body_of(request, SaveBook)
+    asked = await body_of(request, SaveBook, BOOK_BYTES)
     who, server = who_asks(request, asked.note), server_of(request)
     text = server.session.tokenizer.guard_text(asked.text)
 
@@ -134,7 +133,8 @@ async def set_mode(
 async def _at_the_desk(request: Request, act: Callable[[Desk], T]) -> T:
     """Off the event loop: compiling takes a while, and so does the log."""
     with refusals():
-        return await asyncio.to_thread(act, server_of(request).desk)
+        server = server_of(request)
+        return await server.pools.rules.run(act, server.desk)
 
 
 def _saved(server: Server, desk: Desk, change: Change, who: Who, *, activate: bool) -> Saved:

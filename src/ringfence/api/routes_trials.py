@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -11,7 +11,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.analysis.report import Report  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api import routes_read
-from ringfence.api.asked import body_of, refusals
+from ringfence.api.asked import BOOK_BYTES, body_of, refusals
 from ringfence.api.jobs import State
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
@@ -55,9 +55,9 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 @router.post("/v1/rules/backtest", tags=["rules"])
 async def start(request: Request) -> Response:
     """Try a rule set on the past, in the background: ask for the backtest by its id until it is over."""
-    asked, server = await body_of(request, StartBacktest), server_of(request)
+    asked, server = await body_of(request, StartBacktest, BOOK_BYTES), server_of(request)
     with refusals():
-        book = await asyncio.to_thread(_book, server.desk, asked)
+        book = await server.pools.rules.run(_book, server.desk, asked)
     span = (asked.since_ms, asked.until_ms)
     job = server.jobs.begin("Backtest", lambda job: server.trials.backtest(book, span, job))
     return as_json(_told(job), status=202)
@@ -86,11 +86,13 @@ async def explanation(
 ) -> Response:
     """A decision taken apart: each rule's parts with their values, and what would have made it another."""
     server = server_of(request)
-    found = await asyncio.to_thread(server.stored.decision_of, transaction_id)
+    found = await server.pools.reading.run(server.stored.decision_of, transaction_id)
     if found is None:  # or an id that ends so
         return await routes_read.decision(request, f"{transaction_id}/explanation")
     with refusals():
-        told = await asyncio.to_thread(server.trials.explanation, found, every=every, full=full)
+        told = await server.pools.reading.run(
+            partial(server.trials.explanation, found, every=every, full=full)
+        )
     return as_json(told)
 
 

@@ -17,6 +17,7 @@ from ringfence.scoring.rules import Mode, Policy, Rule, RuleSet, Typology, lists
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+_MOST_FAULTS: Final = 50  # told at once: each is looked for by itself
 ALWAYS: Final = 0.5
 """A rule that fires on a greater share of payments is warned of: it says nothing, or stops everybody."""
 
@@ -140,6 +141,8 @@ def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], object], text: str) -> li
     for typology, line in zip(ruleset.typologies, lines, strict=True):
         part = msgspec.structs.replace(alone, typologies=(typology,))
         faults += _fault(part, typology.name, fit, line)
+        if len(faults) >= _MOST_FAULTS:
+            return faults
     if faults:
         return faults
     lines = _lines(text, "rules")
@@ -147,6 +150,8 @@ def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], object], text: str) -> li
         needed = ruleset.typologies if TYPOLOGY_PREFIX in rule.when else ()
         part = msgspec.structs.replace(alone, rules=(rule,), typologies=needed)
         faults += _fault(part, rule.id, fit, line)
+        if len(faults) >= _MOST_FAULTS:
+            return faults
     return faults
 
 

@@ -111,7 +111,9 @@ def to_events(
     return events, refused
 
 
-def read_csv(text: str, origin: str = "the file") -> tuple[list[Entry], list[int], list[RowFault]]:
+def read_csv(
+    text: str, origin: str = "the file", most: int = MOST_ROWS
+) -> tuple[list[Entry], list[int], list[RowFault]]:
     r"""Entries of a CSV text with a header, the line of each, and the lines that hold none.
 
     `InputError` where the file as a whole is no such text.
@@ -128,8 +130,8 @@ def read_csv(text: str, origin: str = "the file") -> tuple[list[Entry], list[int
         for row in reader:
             if not row:
                 continue
-            if len(entries) + len(refused) == MOST_ROWS:
-                raise InputError(f"{origin}: more than {MOST_ROWS:,} rows: split it")
+            if len(entries) + len(refused) == most:
+                raise InputError(f"{origin}: more than {most:,} rows: split it")
             try:
                 entries.append(_entry(header, row))
                 lines.append(reader.line_num)

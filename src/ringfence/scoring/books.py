@@ -17,6 +17,8 @@ from ringfence.scoring.typologies import used
 
 MAX_BYTES: Final = 4 << 20
 MAX_DEPTH: Final = 16
+MAX_NODES: Final = 50_000
+"""Names, values and lists of a book: 2,500 rules have as many."""
 
 
 def load_book(text: str, origin: str = "rules") -> RuleSet:
@@ -104,9 +106,11 @@ def _compose(text: str, origin: str) -> Any:
 def _check_events(text: str, origin: str) -> None:
     """Refuse what would make reading a book recurse or grow without bound."""
     depth = 0
-    for event in yaml.parse(text, _Loader):
+    for number, event in enumerate(yaml.parse(text, _Loader)):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         line = f", line {event.start_mark.line + 1}" if event.start_mark else ""
+        if number > MAX_NODES:
+            raise RuleError(f"{origin}{line}: more than {MAX_NODES:,} names and values: split the book")
         if depth > MAX_DEPTH:
             raise RuleError(f"{origin}{line}: nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.adapters.finder import Term, Wanted
-from ringfence.api.asked import refusals, who_asks
+from ringfence.api.asked import BOOK_BYTES, refusals, who_asks
 from ringfence.errors import RuleError
 from ringfence.rulebook.changes import StaleError
 from ringfence.rulebook.checking import check, warnings_of
@@ -30,7 +30,7 @@ PATH: Final = "/rules"  # in the navigation
 DAY_MS: Final = 86_400_000
 DAYS: Final = 28
 _RECENT_DAYS: Final = 7
-Text = Annotated[str, Form(max_length=4 << 20)]
+Text = Annotated[str, Form(max_length=BOOK_BYTES)]
 Note = Annotated[str, Form(max_length=1000)]
 
 
@@ -95,8 +95,8 @@ async def edit(
 async def check_text(request: Request, text: Text = "") -> Response:
     """What is wrong with the text as it is."""
     demand(request, Role.ANALYST)
-    fit = dashboard_of(request).server.desk.force.fit
-    checked = await asyncio.to_thread(check, text.replace("\r\n", "\n"), fit)
+    server = dashboard_of(request).server
+    checked = await server.pools.rules.run(check, text.replace("\r\n", "\n"), server.desk.force.fit)
     return render(request, "parts/checked.html", {"checked": checked})
 
 
@@ -106,8 +106,8 @@ async def measure(request: Request, text: Text = "") -> Response:
     demand(request, Role.ANALYST)
     server = dashboard_of(request).server
     try:
-        book = await asyncio.to_thread(load_book, text.replace("\r\n", "\n"), "the book")
-        rates = await asyncio.to_thread(lambda: list(server.rates(book)))
+        book = await server.pools.rules.run(load_book, text.replace("\r\n", "\n"), "the book")
+        rates = await server.pools.rules.run(lambda: list(server.rates(book)))
     except RuleError:  # typed since the check that asked for this: the next check tells
         rates = []
     return render(request, "parts/rates.html", {"rates": rates, "warnings": warnings_of(rates)})

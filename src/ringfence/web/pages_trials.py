@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.adapters.lake.rulebook import shadow_report
-from ringfence.api.asked import refusals
+from ringfence.api.asked import BOOK_BYTES, refusals
 from ringfence.ports import DECISIONS
 from ringfence.scoring.books import load_book
 from ringfence.web.asking import dashboard_of, demand, is_part
@@ -53,7 +53,7 @@ async def backtest_form(
 async def backtest(
     request: Request,
     version: Annotated[str, Form(pattern="^([0-9a-z]{4,16})?$")] = "",
-    text: Annotated[str, Form(max_length=4 << 20)] = "",
+    text: Annotated[str, Form(max_length=BOOK_BYTES)] = "",
     since: Moment = "",
     until: Moment = "",
 ) -> Response:
@@ -64,13 +64,13 @@ async def backtest(
         span = tuple(time_ms(moment) if moment else None for moment in (since, until))
     except ValueError:
         raise Stop(422, "From and to are times, such as 2025-01-31T10:00.") from None
-    desk = dashboard.server.desk
+    desk, rules = dashboard.server.desk, dashboard.server.pools.rules
     with refusals():
         if version:
-            book = await asyncio.to_thread(lambda: desk.ruleset(desk.resolve(version)))
+            book = await rules.run(lambda: desk.ruleset(desk.resolve(version)))
         else:
-            book = await asyncio.to_thread(load_book, text.replace("\r\n", "\n"), "the book")
-        await asyncio.to_thread(desk.force.fit, book)
+            book = await rules.run(load_book, text.replace("\r\n", "\n"), "the book")
+        await rules.run(desk.force.fit, book)
     trials = dashboard.server.trials
     job = dashboard.jobs.begin("Backtest", lambda job: trials.backtest(book, (span[0], span[1]), job))
     return render(request, "parts/backtest.html", {"job": job})
