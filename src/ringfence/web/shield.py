@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote, unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
