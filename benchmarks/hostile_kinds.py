@@ -168,14 +168,14 @@ def attack(kind, url, key, seconds):
         with httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=60) as http:
             while True:
                 for path, headers, body in KINDS[kind](number):
-                    if time.perf_counter() > until:
-                        return
                     try:
                         answer = http.post(path, content=body, headers=headers)
                     except httpx.HTTPError:  # the server hangs up on some
                         statuses["hung up"] += 1
                     else:
                         statuses[answer.status_code] += 1
+                    if time.perf_counter() > until:
+                        return
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(CONNECTIONS)]
     for thread in threads:

@@ -12,4 +12,4 @@ def test_whatever_some_send_the_payments_of_others_are_decided_and_pages_are_rea
     assert hostile.strange(statuses) == set()
     assert all(found.paid_ms and not found.undecided and not found.unread for found in figures.values())
     told = list(hostile.report(figures, statuses))
-    assert [line.split()[0] for line in told if line[0] not in " "][1:-2] == list(figures)
+    assert [line.split()[0] for line in told if line[0] != " "][1:-2] == list(figures)
