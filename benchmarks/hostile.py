@@ -74,6 +74,7 @@ class Others:
         self._till, self._reader, self._new = till, reader, iter(new)
         self._excused = excused
         self._number = itertools.count()
+        self._name = b"others-%d" % self.pid
         self.start_mb = memory_mb(self.pid)
 
     @contextmanager
@@ -101,7 +102,7 @@ class Others:
             while not over.wait(PAY_SECONDS):
                 number = next(self._number)
                 key = next(self._new, self._till) if number % 10 == 0 else self._till
-                content = body.replace(b"others-0", b"others-%d" % number)
+                content = body.replace(b"others-0", b"%b-%d" % (self._name, number))
                 begin = time.perf_counter()
                 answer = http.post(
                     "/v1/decisions", content=content, headers=JSON | {"authorization": f"Bearer {key}"}

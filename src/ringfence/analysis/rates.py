@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ringfence.scoring.rules import CompiledRules
 
 NEWEST = 20_000
+MOST_VERDICTS = 4_000_000
+"""Rules times payments: a book of 2,000 rules is measured on 2,000 payments."""
+
 _TOGETHER = 512  # batches
 
 
@@ -55,6 +58,7 @@ def measured_rates(
     state = reference or Reference(seed)
     counts = np.zeros(len(rules.active) + len(rules.shadow), np.int64)
     judged = 0
+    newest = min(newest, MOST_VERDICTS // max(1, len(counts)))
     for columns in _newest(log, state, rules.ruleset.zone, newest):
         verdicts = rules.judge(columns)
         counts += np.concatenate([verdicts.active, verdicts.shadow]).sum(axis=1)
