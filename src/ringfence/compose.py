@@ -25,6 +25,7 @@ from ringfence.errors import InputError, RuleError, SpecError, StoreError
 from ringfence.events.activation import Part
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import SHIPPED, load_mapping
+from ringfence.events.norms import Norms
 from ringfence.events.seen import SeenIds
 from ringfence.events.tokens import Tokenizer
 from ringfence.events.vocabulary import Mapping
@@ -37,10 +38,12 @@ from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import is_approved
 from ringfence.rulebook.checking import all_heard, check, missing_lists, warnings_of
 from ringfence.rulebook.desk import Desk, Who
+from ringfence.rulebook.entries_of_before import renewed
 from ringfence.runner import Runner
 from ringfence.scoring.books import default_book
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
+from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,6 +183,7 @@ class StoredLibrary:
 
 
 _LOOKS: Final = 3
+NORMS: Final = "norms"  # of ids, in which the lists have them
 FILE_RULES: Final = "file_rules"  # of the definitions that were put in force last, as opposed to live edits
 FILE_MODEL: Final = "file_model"  # likewise
 
@@ -270,7 +274,7 @@ def open_session(
     With `require_approval` a changed rule book waits for a second person, where it came from whatever.
     `progress` hears of events replayed and to replay. `StoreError` if another process writes there.
     """
-    clock = SystemClock()
+    clock, settings = SystemClock(), load_settings()
     with Store.open(folder) as store:
         register(store, definitions, clock.now_ms())
         digest = definitions.rules.ruleset.digest
@@ -286,17 +290,29 @@ def open_session(
             store,
             runner,
             definitions,
-            Tokenizer(store.meta.token_key),
+            Tokenizer(store.meta.token_key, Norms(settings.null_values, settings.keep_values)),
             clock,
             warnings,
             library,
             require_approval,
         )
+        _renew_lists(session)
         _deploy(session)
         _settle(session)
         _deploy_model(session)
         yield session
         runner.close()
+
+
+def _renew_lists(session: Session) -> None:
+    """Once, in a store of before ids had a norm: have its lists match payments in it."""
+    store, pipeline = session.store, session.runner.pipeline
+    if store.remembered(NORMS) is None:
+        if not pipeline.reference.lists.is_empty:
+            now_ms = pipeline.engine.watermark_ms or session.clock.now_ms()
+            for events in renewed(store.log, session.tokenizer, now_ms):
+                session.runner.commit([session.runner.put(events)])
+        store.remember(NORMS, "1")
 
 
 def _deploy(session: Session) -> None:

@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     model: Path | None = None  # folder of the champion
     mapping: str | None = None
     label_delay: str | None = None
+    null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones
+    keep_values: tuple[str, ...] = ()  # ids, although they look like such words
     require_approval: bool = False  # a change of the rules takes effect only once a second person approved it
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
     snapshot_every_events: Annotated[int, Field(ge=1)] = 1_000_000

@@ -12,6 +12,7 @@ import typer
 
 from ringfence.adapters.files import Sniffed, SourceBatch, read_ordered, sniff
 from ringfence.cli import options, screen
+from ringfence.cli.majority import Majority
 from ringfence.compose import Session, open_session
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
@@ -38,6 +39,7 @@ class Account:
     unusable: list[str] = field(default_factory=list)  # sources that could not be used, each with its remedy
     seconds: float = 0.0
     interrupted: bool = False
+    remarks: list[str] = field(default_factory=list)  # what somebody should look at
     dropped: dict[str, int] = field(default_factory=dict)  # sensitive authentication data, by kind
 
     @property
@@ -149,12 +151,13 @@ def _sniff_first(sources: list[str], fmt: Any) -> Sniffed:
 
 
 def _process(session: Session, batches: Iterator[SourceBatch], account: Account, tell: screen.Tell) -> None:
-    begin = time.perf_counter()
+    begin, majority = time.perf_counter(), Majority()
 
     def heard(arrival: Any, totals: Totals) -> None:
         account.totals = totals
         account.reasons.update(record.reason.value for record in arrival.bad)
         account.skipped += arrival.skipped
+        majority.look(arrival.events)
         rate = totals.transactions / max(time.perf_counter() - begin, 1e-9)
         tell(arrival.position, arrival.total, f"{totals.transactions:,} payments, {rate:,.0f}/s")
 
@@ -163,6 +166,7 @@ def _process(session: Session, batches: Iterator[SourceBatch], account: Account,
     except KeyboardInterrupt:
         account.interrupted = True
     account.seconds = time.perf_counter() - begin
+    account.remarks = list(majority.remarks())
     if account.totals.conflicts:
         account.reasons["conflict"] = account.totals.conflicts
 
@@ -182,6 +186,8 @@ def _report(session: Session, account: Account, *, verbose: bool, json: bool) ->
             screen.show_table(["stage", "seconds", "ns per payment"], rows, ["seconds", "ns per payment"])
     if session.runner.saving.problem is not None:
         screen.say(f"Warning: {session.runner.saving.problem}")
+    for remark in account.remarks:
+        screen.say(f"Check: {remark}")
     for problem in account.unusable:
         screen.say(f"Error: {problem}")
     if account.interrupted:
@@ -202,6 +208,7 @@ def _as_json(account: Account) -> dict[str, Any]:
         "quarantined": dict(account.reasons),
         "unusable": account.unusable,
         "dropped": account.dropped,
+        "remarks": account.remarks,
         "seconds": round(account.seconds, 3),
         "interrupted": account.interrupted,
     }

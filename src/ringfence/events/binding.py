@@ -121,7 +121,9 @@ class Binding:
         kind = KINDS[bound.record.kind]
         draft = Draft(kind, table.num_rows, self.tokenizer, self.ingest_time_ms)
         columns = dict(zip(table.schema.names, table.columns, strict=True))
-        filler = Filler(draft, Rows(columns, numbers, ids), frozenset(self.mapping.null_values), self._times)
+        norms = self.tokenizer.norms.but(self.mapping.keep_values)
+        nulls = frozenset(self.mapping.null_values)
+        filler = Filler(draft, Rows(columns, numbers, ids), nulls, norms, self._times)
         for name, source in bound.fields.items():
             if source.field is not None:
                 draft.copy(source.field, name)

@@ -30,6 +30,7 @@ from ringfence.events.model import (
     EVENT_SCHEMA,
     OTHER_ATTRIBUTES,
 )
+from ringfence.events.norms import rule_of
 from ringfence.events.record import Transaction
 from ringfence.events.sensitive import named
 from ringfence.events.tokens import IDS
@@ -135,6 +136,10 @@ class SmallDecoder:
         suspects = may_hold_card(together)
         if suspects.any() and self._guard(texts, np.flatnonzero(suspects).tolist(), count):
             together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
+        rules = np.repeat(_rules_of(tuple(texts)), count)
+        odd = self._tokenizer.norms.worth(together, rules)
+        if odd.any() and self._norm(texts, np.flatnonzero(odd).tolist(), count):
+            together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         hashes = hash_column(together, self._seed)
         known = dict.fromkeys(_HASHED, np.zeros(count, np.int64))
         for number, (name, values) in enumerate(texts.items()):
@@ -143,6 +148,18 @@ class SmallDecoder:
                 known[name] = hashes[number * count : (number + 1) * count]
         names = _in_order(tuple(columns))
         return EventBatch(pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)), known
+
+    def _norm(self, texts: Mapping[str, list[str | None]], suspects: Sequence[int], count: int) -> bool:
+        """Put ids into their norm, likewise."""
+        names, changed = list(texts), False
+        for place in suspects:
+            name = names[place // count]
+            column, row = texts[name], place % count
+            text = column[row]
+            if text is not None:
+                column[row] = self._tokenizer.norms.of(name, text)
+                changed |= column[row] != text
+        return changed
 
     def _guard(self, texts: Mapping[str, list[str | None]], suspects: Sequence[int], count: int) -> bool:
         """Put tokens in place of card numbers; `suspects` count texts column by column. Whether any was."""
@@ -212,6 +229,12 @@ def _text(value: str | int | None) -> str | None:
     if len(text) > _PLAIN_COLUMN:
         raise _NotPlainError
     return text
+
+
+@lru_cache(maxsize=256)
+def _rules_of(names: tuple[str, ...]) -> NDArray[np.uint8]:
+    """The rule of each field's norm."""
+    return np.array([rule_of(name) for name in names], np.uint8)
 
 
 @lru_cache(maxsize=256)

@@ -25,6 +25,7 @@ from ringfence.events.currencies import (
 )
 from ringfence.events.identity import content_ids
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
+from ringfence.events.norms import norm_entities
 from ringfence.events.numbers import to_bools, to_floats
 from ringfence.events.sensitive import is_secret, named
 from ringfence.events.tokens import IDS, numeric_cards
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.events.norms import Norms
     from ringfence.events.tokens import Tokenizer
 
 EARLIEST_MS: Final = 946_684_800_000
@@ -76,10 +78,14 @@ class Draft:
             said = problem if isinstance(problem, str) else problem(row)
             self.faults.setdefault(row, []).append(Fault(reason, field, said))
 
-    def text(self, name: str, values: Any, prefix: str = "") -> None:
-        """An id, a category or another text; numbers become their shortest text, empty text null."""
+    def text(self, name: str, values: Any, prefix: str = "", norms: Norms | None = None) -> None:
+        """An id, a category or another text; numbers become their shortest text, empty text null.
+
+        Ids get their norm, see `events.norms`.
+        """
         texts = self._limited(name, self._as_text(name, values))
-        texts = self._tokenizer.guard(texts, strict=name in IDS)
+        texts = self._tokenizer.guard(texts, strict=name in IDS)  # first: a norm takes separators away
+        texts = (norms or self._tokenizer.norms).column(name, texts)
         self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 
     def card(self, values: Any) -> None:
@@ -262,6 +268,7 @@ class Draft:
         self._check_dated()
         if self.skipped.any():
             self.faults = {row: found for row, found in self.faults.items() if not self.skipped[row]}
+        norm_entities(self._columns)
         columns: dict[str, Any] = {"kind": pa.array(np.full(self.rows, int(self.kind), np.uint8))}
         if self.kind is not Kind.TRANSACTION:
             self._columns["event_id"] = self._event_ids()

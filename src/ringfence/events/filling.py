@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.draft import Draft
     from ringfence.events.moments import Reader
+    from ringfence.events.norms import Norms
     from ringfence.events.vocabulary import Source
 
 _IDS: Final = frozenset({*ID_FIELDS, "transaction_id", "entity_id"})
@@ -38,6 +39,7 @@ class Filler:
     draft: Draft
     rows: Rows
     nulls: frozenset[str]
+    norms: Norms
     times: Reader
 
     def field(self, name: str, source: Source) -> None:
@@ -68,7 +70,7 @@ class Filler:
         else:
             if name in _IDS:
                 self._check_id(name, values)
-            self.draft.text(name, shaped(source, values), source.prefix)
+            self.draft.text(name, shaped(source, values), source.prefix, self.norms)
 
     def attribute(self, name: str, source: Source) -> None:
         """One free field."""

@@ -24,6 +24,7 @@ from ringfence.events.bad import ORIGINAL_LIMIT
 from ringfence.events.card_memory import CardMemory
 from ringfence.events.cards import may_hold_card
 from ringfence.events.model import ID_FIELDS
+from ringfence.events.norms import Norms, norm
 from ringfence.events.sensitive import Secret, looks_like, named
 from ringfence.masking import Found, find_cards, fold, is_card_number, replace_cards
 
@@ -54,7 +55,8 @@ class Tokenizer:
     'tok_6ab68ca2a9a5093ababdf00856c5692b'
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, norms: Norms | None = None) -> None:
+        """`norms` say what stands for no id, and how ids are compared."""
         if len(key) < _SHORTEST_KEY:
             raise InputError(
                 f"the token key has {len(key)} bytes: use at least {_SHORTEST_KEY}, random and secret"
@@ -63,6 +65,7 @@ class Tokenizer:
         self._card = lru_cache(_REMEMBERED)(self._read_card)
         self._memory = CardMemory(self._token)
         self._lock = Lock()
+        self.norms = norms or Norms()
         self.dropped: Counter[str] = Counter()  # sensitive authentication data by kind, since the start
 
     def __repr__(self) -> str:
@@ -136,7 +139,7 @@ class Tokenizer:
     def as_kept(self, field: str, text: str) -> str:
         """A value of a field as the log has it: what is asked for, or put on a list, must match that."""
         token = self.card(text)[0] if field == "card_id" else None
-        return token or self.guard_text(text, strict=field in IDS)
+        return token or norm(field, self.guard_text(text, strict=field in IDS))
 
     def guard(self, values: Any, *, strict: bool = False) -> Any:
         """A text column with tokens in place of card numbers, wherever somebody put one."""

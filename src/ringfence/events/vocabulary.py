@@ -178,6 +178,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     about: str = ""
     file: Layout = Layout()
     null_values: list[str] = []  # texts that say nothing, in every field
+    keep_values: list[str] = []  # ids, although they look like words for nothing: ["0"]
     zone_names: dict[str, str] = {}  # what the source calls its time zones
     skip: dict[str, str | list[str]] = {}  # rows with these values are no records
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
+from ringfence.events.norms import NORMED, norm
 from ringfence.scoring.names import PARAMETER_PREFIX, Names, Type
 from ringfence.scoring.syntax import Parsed, parse
 
@@ -76,7 +77,40 @@ def read(text: str, parameters: Mapping[str, float | str] = NO_PARAMETERS) -> Pa
             tree = value
         else:
             node.replace(value)
-    return replace(parsed, tree=tree)
+    return replace(parsed, tree=_in_norm(parsed, tree))
+
+
+def _in_norm(parsed: Parsed, tree: exp.Expression) -> exp.Expression:
+    """The tree with each id it compares also in the norm in which payments bring it (`events.norms`).
+
+    As written it stays, too: payments of before are in the log as they came.
+    """
+    for node in list(tree.find_all(exp.EQ, exp.NEQ, exp.In)):
+        sides = [node.this, *node.expressions] if isinstance(node, exp.In) else [node.this, node.expression]
+        columns = [side.name.lower() for side in sides if isinstance(side, exp.Column) and not side.table]
+        texts = [side for side in sides if isinstance(side, exp.Literal) and side.is_string]
+        texts = [text for text in texts if text.meta.get("start") not in parsed.lists]
+        if len(columns) != 1 or columns[0] not in NORMED or not texts:
+            continue
+        added = [_literal(norm(columns[0], text.name), text) for text in texts]
+        added = [one for one, text in zip(added, texts, strict=True) if one.name != text.name]
+        if not added:
+            continue
+        column = next(side for side in sides if isinstance(side, exp.Column))
+        made: exp.Expression = exp.In(this=column.copy(), expressions=[*(t.copy() for t in texts), *added])
+        if isinstance(node, exp.NEQ):
+            made = exp.Not(this=made)
+        if node.parent is None:
+            tree = made
+        else:
+            node.replace(made)
+    return tree
+
+
+def _literal(text: str, like: exp.Expression) -> exp.Expression:
+    made = exp.Literal.string(text)
+    made.meta["start"] = like.meta.get("start", 0)
+    return made
 
 
 def names_used(parsed: Parsed, names: Names) -> frozenset[str]:

@@ -1,0 +1,304 @@
+"""Ids as they are compared: in their field's norm, and without words that stand for nothing.
+
+E-mail addresses are in lower case with the domain as DNS has it, phone numbers in E.164 or digits alone, IP
+addresses as RFC 5952 writes them, IBANs without blanks, country codes in capitals. Everything that enters the
+log goes through here, and so does what is compared with it: list entries, rules, questions. The log itself is
+read as it is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.events.buffers import spans
+from ringfence.events.model import ID_FIELDS
+from ringfence.masking import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+PLACEHOLDERS: Final = frozenset(
+    """
+    nan na n/a #n/a #na n.a. n.a n/k null nul nil none (null) <null> [null] (none) <none> \\n undefined
+    unknown (unknown) <unknown> unk unbekannt inconnu desconocido sconosciuto onbekend not_available
+    notavailable not_set notset not_provided unspecified missing empty blank (blank) <na> nat -1 nothing
+    ffffffff-ffff-ffff-ffff-ffffffffffff ff:ff:ff:ff:ff:ff 255.255.255.255 ::ffff:0.0.0.0
+    """.split()  # noqa: SIM905
+) | {"not available", "not set", "not provided", "not applicable", "no value", "k. a.", "k.a."}
+"""Words that stand for no id, in lower case; so does whatever has only zeros and signs: 0, -, ::, 0.0.0.0."""
+
+_LONGEST_WORD: Final = 40
+_NO_ID: Final = re.compile(r"[\W0_]*")
+_LONGEST: Final = 4096
+_TO_PLAIN: Final = re.compile(r"[^0-9]")
+_PORT: Final = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9]{1,3}(?:\.[0-9]{1,3}){3}))(?::[0-9]{1,5})?"
+)
+_IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+_COUNTRY: Final = re.compile(r"[A-Za-z]{2,3}")
+
+# Which texts of a field are looked at closely; the numbers are those of `_worth`.
+_ID, _EMAIL, _PHONE, _IP, _ACCOUNT, _COUNTRY_CODE, _NEVER = range(7)
+_RULES: Final = dict.fromkeys(ID_FIELDS, _ID) | {
+    "email": _EMAIL,
+    "phone": _PHONE,
+    "ip": _IP,
+    "account_id": _ACCOUNT,
+    "counterparty_id": _ACCOUNT,
+    "country": _COUNTRY_CODE,
+}
+NORMED: Final = frozenset(name for name, rule in _RULES.items() if rule not in (_ID, _NEVER))
+"""Fields that have a norm."""
+
+_KEYS: Final = {name.removesuffix("_id"): name for name in NORMED}
+
+
+class Norms:
+    """Puts ids into their norm; `extra` words stand for nothing as well, those `kept` are ids here."""
+
+    def __init__(self, extra: Iterable[str] = (), kept: Iterable[str] = ()) -> None:
+        self._extra = frozenset(word.strip().casefold() for word in extra)
+        self._kept = frozenset(word.strip().casefold() for word in kept)
+        self._of = lru_cache(1 << 16)(self._read)
+        self._tables = _tables(PLACEHOLDERS | self._extra)
+
+    def but(self, kept: Iterable[str]) -> Norms:
+        """The same, with these words as ids."""
+        kept = frozenset(kept)
+        return Norms(self._extra, self._kept | kept) if kept else self
+
+    def of(self, field: str, text: str) -> str | None:
+        """A value of a field in its norm, None where it stands for nothing.
+
+        >>> norms = Norms()
+        >>> norms.of("email", " Bob@Mail.Example"), norms.of("device_id", "NULL"), norms.of("ip", "::1")
+        ('bob@mail.example', None, '::1')
+        """
+        return self._of(field, text) if len(text) <= _LONGEST else text
+
+    def _read(self, field: str, text: str) -> str | None:
+        if _RULES.get(field, _NEVER) == _NEVER:
+            return text
+        if field in ID_FIELDS and self._is_nothing(text):
+            return None
+        found = norm(field, text)
+        return None if field in ID_FIELDS and _NO_ID.fullmatch(found) and self._is_nothing(found) else found
+
+    def _is_nothing(self, text: str) -> bool:
+        if len(text) > _LONGEST_WORD:
+            return False
+        word = text.strip().casefold()
+        if word in self._kept:
+            return False
+        return word in PLACEHOLDERS or word in self._extra or _NO_ID.fullmatch(word) is not None
+
+    def column(self, field: str, values: Any) -> Any:
+        """A text column of a field in its norm."""
+        if field not in _RULES or values.null_count == len(values):
+            return values
+        suspects = np.flatnonzero(self.worth(values, np.full(len(values), _RULES[field], np.uint8)))
+        if not len(suspects):
+            return values
+        before = values.take(pa.array(suspects)).to_pylist()
+        after = [None if text is None else self.of(field, text) for text in before]
+        if before == after:
+            return values
+        mask = np.zeros(len(values), bool)
+        mask[suspects] = True
+        return pc.replace_with_mask(values, mask, pa.array(after, values.type))
+
+    def worth(self, values: Any, rules: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Per text, whether `of` may change it, given the numbers of its field's rule (`rule_of`)."""
+        data, offsets = spans(values)
+        return _worth(data, offsets, rules, *self._tables)
+
+
+def rule_of(field: str) -> int:
+    """Number of a field's rule, for `Norms.worth`."""
+    return _RULES.get(field, _NEVER)
+
+
+def norm(field: str, text: str) -> str:
+    """A value in the norm of its field, itself where the field has none.
+
+    >>> norm("phone", "+49 (0)170 123-45"), norm("ip", "::ffff:1.2.3.4"), norm("country", "de")
+    ('+4917012345', '1.2.3.4', 'DE')
+    """
+    found = _NORMS.get(field)
+    return text if found is None or not text.strip() else found(text.strip())
+
+
+def _email(text: str) -> str:
+    local, at, domain = text.rpartition("@")
+    domain = domain.rstrip(".").lower()
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode()
+        except UnicodeError:
+            return text.lower()
+    return f"{local.lower()}{at}{domain}" if at else text.lower()
+
+
+def _phone(text: str) -> str:
+    folded = fold(text).strip(" \0").removeprefix("tel:")
+    if any(letter.isalpha() for letter in folded):
+        return text
+    international = folded.lstrip("( ").startswith("+")
+    digits = _TO_PLAIN.sub("", folded.replace("(0)", "") if international else folded)
+    if not digits:
+        return text
+    if not international and digits.startswith("00") and len(digits) > len("00") + 7:
+        international, digits = True, digits[2:]
+    return f"+{digits}" if international else digits
+
+
+def _ip(text: str) -> str:
+    folded = fold(text).strip(" \0")
+    ported = _PORT.fullmatch(folded)
+    if ported is not None:
+        folded = ported["six"] or ported["four"]
+    folded = folded.partition("%")[0]
+    if "." in folded and ":" not in folded:
+        folded = ".".join(part.lstrip("0") or "0" for part in folded.split("."))
+    try:
+        found = ipaddress.ip_address(folded)
+    except ValueError:
+        return text.lower()
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(mapped or found)
+
+
+def _account(text: str) -> str:
+    bare = re.sub(r"[\s-]", "", text).upper()
+    if not bare.isascii() or not _IBAN.fullmatch(bare):
+        return text
+    turned = "".join(str(int(letter, 36)) for letter in bare[4:] + bare[:4])
+    return bare if int(turned) % 97 == 1 else text
+
+
+def _country(text: str) -> str:
+    return text.upper() if _COUNTRY.fullmatch(text) else text
+
+
+_NORMS: Final[dict[str, Callable[[str], str]]] = {
+    "email": _email,
+    "phone": _phone,
+    "ip": _ip,
+    "account_id": _account,
+    "counterparty_id": _account,
+    "country": _country,
+}
+
+
+def norm_of_any(text: str) -> str:
+    """The norm of an id of which nobody said what it is: that of an e-mail, an IP address or an IBAN."""
+    stripped = text.strip()
+    if "@" in stripped:
+        return _email(stripped)
+    for field in ("ip", "account_id"):
+        found = norm(field, stripped)
+        if found not in (stripped, stripped.lower()):
+            return found
+    return text
+
+
+def norm_entities(columns: dict[str, Any]) -> None:
+    """Ids that profiles, flags and list entries are about, in the norm of what they are."""
+    ids, kinds = columns.get("entity_id"), columns.get("entity_type")
+    if ids is None or ids.null_count == len(ids):
+        return
+    types = [None] * len(ids) if kinds is None else kinds.to_pylist()
+    normed = [
+        one and (norm(_KEYS[kind], one) if kind in _KEYS else one if kind else norm_of_any(one))
+        for one, kind in zip(ids.to_pylist(), types, strict=True)
+    ]
+    columns["entity_id"] = pa.array(normed, pa.string())
+
+
+def _tables(words: Iterable[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Sizes that words with a first byte have, and bytes with which words end; letters in either case."""
+    sizes, last = np.zeros((256, _LONGEST_WORD + 1), np.bool_), np.zeros(256, np.bool_)
+    for word in words:
+        for written in (word.encode(), word.upper().encode()):
+            if 0 < len(written) <= _LONGEST_WORD:
+                sizes[written[0], len(written)] = True
+                last[written[-1]] = True
+    return sizes, last
+
+
+@numba.njit(cache=True, nogil=True)
+def _worth(
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int32] | NDArray[np.int64],
+    rules: NDArray[np.uint8],
+    sizes: NDArray[np.bool_],
+    last: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    out = np.zeros(len(offsets) - 1, np.bool_)
+    for row in range(len(out)):
+        rule = rules[row]
+        start, stop = offsets[row], offsets[row + 1]
+        size = stop - start
+        if rule == _NEVER or size == 0:
+            continue
+        if rule != _COUNTRY_CODE and size <= _LONGEST_WORD and _may_be_word(data, start, stop, sizes, last):
+            out[row] = True
+            continue
+        if rule == _ACCOUNT:
+            out[row] = size >= 15 and _is_letter(data[start]) and _is_letter(data[start + 1])
+        elif rule != _ID:
+            out[row] = _is_odd(data, start, stop, rule)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _may_be_word(
+    data: NDArray[np.uint8], start: int, stop: int, sizes: NDArray[np.bool_], last: NDArray[np.bool_]
+) -> bool:
+    """Whether a text may stand for nothing."""
+    first, end = data[start], data[stop - 1]
+    if first <= 32 or end <= 32 or (last[end] and sizes[first, stop - start]):
+        return True
+    for at in range(start, stop):
+        if data[at] < 128 and (_is_letter(data[at]) or 49 <= data[at] <= 57):
+            return False
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_odd(data: NDArray[np.uint8], start: int, stop: int, rule: int) -> bool:
+    """Whether a text has anything that its norm has not."""
+    zero_first = True  # a zero here begins a number of several digits, if one more follows
+    after_zero = False
+    for at in range(start, stop):
+        byte = data[at]
+        is_digit = 48 <= byte <= 57
+        if rule == _EMAIL:
+            plain = 33 <= byte < 128 and not 65 <= byte <= 90
+        elif rule == _PHONE:
+            plain = is_digit or (byte == 43 and at == start)
+        elif rule == _IP:
+            plain = (is_digit and not after_zero) or byte == 46
+        else:
+            plain = byte > 32 and not 97 <= byte <= 122
+        if not plain:
+            return True
+        after_zero, zero_first = zero_first and byte == 48, byte == 46
+    if rule == _EMAIL:
+        return bool(data[stop - 1] == 46)
+    return bool(rule == _PHONE and data[start] == 48 and data[min(start + 1, stop - 1)] == 48)
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_letter(byte: int) -> bool:
+    return 97 <= byte <= 122 or 65 <= byte <= 90
