@@ -50,7 +50,7 @@ class Outcome:
 
 def send(port: int, path: str, bodies: list[bytes], rate: float) -> Outcome:
     """POST each body as JSON: `rate` a second whatever comes back (with rate 0: as fast as answers come)."""
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: "
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: "
     gaps = np.random.default_rng(7).exponential(1 / rate, len(bodies)) if rate else np.zeros(len(bodies))
     with tempfile.TemporaryDirectory() as folder:
         requests, answers = Path(folder) / "requests", Path(folder) / "answers"

@@ -273,4 +273,9 @@ def _lines(events: Iterable[Event]) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe="")
+    r"""An id as a part of a path; dots alone would be steps in it.
+
+    >>> _quoted("a/b\n"), _quoted("..")
+    ('a%2Fb%0A', '%2E%2E')
+    """
+    return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")

@@ -39,7 +39,7 @@ async def running(session, *, authoriser=None, log=None, raise_app_exceptions=Tr
     app = build(server, log)
     server.start()
     transport = httpx.ASGITransport(app, raise_app_exceptions=raise_app_exceptions)
-    async with httpx.AsyncClient(transport=transport, base_url="http://ringfence.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         client.server = server
         client.log = app.log if log else None
         yield client

@@ -31,7 +31,12 @@ def connected(server):
 def request(body, *headers, version="1.1", length=None):
     """Bytes of a POST."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = [f"POST /v1/decisions HTTP/{version}", "host: x", "content-type: application/json", *headers]
+    head = [
+        f"POST /v1/decisions HTTP/{version}",
+        "host: localhost",
+        "content-type: application/json",
+        *headers,
+    ]
     if length is not False:
         head.append(f"content-length: {len(data)}")
     return "\r\n".join(head).encode() + b"\r\n\r\n" + data
@@ -59,7 +64,7 @@ def test_a_connection_serves_one_payment_after_the_other(server):
 def test_requests_sent_at_once_are_answered_in_order(server):
     with connected(server) as connection:
         sent = [request(payment(f"piped-{number}")) for number in range(5)]
-        connection.sendall(b"".join(sent) + b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        connection.sendall(b"".join(sent) + b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         found = answers(connection, 6)
     assert [body.get("transaction_id") for _, _, body in found] == [*(f"piped-{n}" for n in range(5)), None]
     assert found[-1][2] == {"status": "alive"}

@@ -1,5 +1,6 @@
 """What somebody with bad intentions tries."""
 
+import socket
 from html.parser import HTMLParser
 
 import httpx
@@ -69,7 +70,8 @@ def test_a_wrong_key_or_one_that_may_not_look_stays_outside(locked, visitor):
         ("rf_0_nonsense", 401),
         ("", 401),
         (locked.key(Role.DECIDE), 403),
-        ("\0é" * 9000, 401),
+        ("\0é" * 900, 401),
+        ("\0é" * 9000, 413),
     ):
         answer = client.post("/sign-in", data={"key": key, "csrf": csrf})
         assert answer.status_code == status
@@ -196,3 +198,34 @@ def test_nonsense_gets_a_clear_answer(site, path):
 def test_a_body_that_is_too_large_is_not_read(site):
     answer = httpx.post(f"{site.url}/search", content=b"q=" + b"x" * (shield.BODY_LIMIT + 1))
     assert answer.status_code == 413
+
+
+def test_a_form_is_not_read_before_its_session_is_known(locked):
+    """A body that never ends is answered at its head, or after what a sign-in may have."""
+    host, port = locked.url.removeprefix("http://").split(":")
+    client = httpx.Client(base_url=locked.url)
+    client.get("/sign-in")
+    cookie = f"cookie: {sessions.COOKIE}={client.cookies[sessions.COOKIE]}"
+    for headers, sent, status in (
+        ((), 0, 403),
+        (("cookie: x=y",), 0, 403),
+        ((cookie, "x-csrf-token: guessed"), 0, 403),
+        ((cookie, "sec-fetch-site: cross-site"), 0, 403),
+        ((cookie,), 40_000, 413),
+    ):
+        head = ("POST /sign-in HTTP/1.1", "host: localhost", "content-length: 4000000", *headers, "", "")
+        with socket.create_connection((host, int(port)), timeout=20) as peer:
+            peer.sendall("\r\n".join(head).encode() + b"x" * sent)
+            assert int(peer.recv(100).split()[1]) == status, headers
+
+
+@pytest.mark.parametrize(
+    ("trusted", "secure"), [(["127.0.0.0/8"], True), (["10.0.0.0/8"], False), ([], False)]
+)
+def test_a_cookie_is_secure_where_a_trusted_proxy_says_that_its_caller_is(tmp_path, trusted, secure):
+    with serving(tmp_path / "data", with_keys=True, trusted_proxies=trusted) as served:
+        for told in ({"forwarded": "for=192.0.2.1;proto=https"}, {"x-forwarded-proto": "https"}):
+            given = httpx.get(f"{served.url}/sign-in", headers=told).headers["set-cookie"]
+            assert ("; Secure" in given) == secure
+        plain = httpx.get(f"{served.url}/sign-in", headers={"x-forwarded-proto": "https, http"})
+        assert "Secure" not in plain.headers["set-cookie"]

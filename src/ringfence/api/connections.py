@@ -48,7 +48,7 @@ class Limits:
     most: int = 4096  # in all
     most_of_address: int = 1024
     unlimited: Callable[[str], bool] = lambda _address: False  # addresses of proxies, who come for many
-    head_bytes: int = 64 << 10
+    head_bytes: int = 32 << 10
     most_headers: int = 100
     head_seconds: int = 10  # from its first byte to its last, and from connecting to a first request
     idle_seconds: int = 75  # between requests of somebody who is known

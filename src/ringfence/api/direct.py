@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from ringfence.api.outcomes import Result
 
 _PATH: Final = HOT_PATH.encode()
-_NOT_PLAIN: Final = frozenset({b"content-encoding", b"transfer-encoding", b"origin", b"expect"})
+_NOT_PLAIN: Final = frozenset(
+    {b"content-encoding", b"transfer-encoding", b"origin", b"expect", b"sec-fetch-site"}
+)
 
 
 _OVERLOADED: Final = overloaded()
@@ -107,7 +109,7 @@ class DirectProtocol(Wire):
             or not self.front.is_short(int(length))
         ):
             return None
-        if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
+        if not self.front.names.allow(headers.get(b"host", b"")) or self.parser.get_http_version() != "1.1":
             return None
         caller = self.front.known(headers.get(b"authorization", b""), headers.get(b"x-api-key", b""))
         if caller is None:

@@ -9,8 +9,10 @@ from urllib.parse import unquote_plus
 from ringfence.access.authoriser import BusyError
 from ringfence.access.principal import Role
 from ringfence.api.bodies import ClientGoneError, header
+from ringfence.api.hosts import Names
 from ringfence.api.hot import decide
 from ringfence.api.problems import TYPE, Refusal, unavailable
+from ringfence.api.proxies import scheme_of
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
@@ -33,18 +35,33 @@ class Front:
         self._limit = server.settings.body_bytes
         self._app = app
         self.log = log
+        settings = server.settings
+        self.names = Names(settings.public_names, settings.cors_origins, is_open=server.authoriser.is_open)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         begin, replayed = time.perf_counter(), False
+        self._believe_proxy(scope)
+        try:
+            self.names.check(scope["headers"], scope["method"], scope["path"])
+        except Refusal as refusal:
+            status = await self._refuse(send, refusal)
+            self.note(scope["method"], "unmatched", status, begin, None)
+            return
         if scope["method"] == "POST" and scope["path"] == HOT_PATH:
             route, (status, replayed) = HOT_PATH, await self._decide(scope, receive, send)
         else:
             status = await self._pass_on(scope, receive, send)
             route = getattr(scope.get("route"), "path", "unmatched")
         self.note(scope["method"], route, status, begin, scope.get("ringfence.caller"), replayed=replayed)
+
+    def _believe_proxy(self, scope: Any) -> None:
+        """A trusted proxy knows whether its caller came over TLS."""
+        proxies, client = self.server.proxies, scope.get("client")
+        if proxies and client and proxies.trust(client[0]) and (scheme := scheme_of(scope["headers"])):
+            scope["scheme"] = scheme
 
     def note(
         self,

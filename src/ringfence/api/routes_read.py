@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+import ringfence.api.ids  # noqa: F401 (paths below use it)
 from ringfence.adapters.lake import DecisionQuery
 from ringfence.api import reading
 from ringfence.api.problems import Refusal
@@ -49,7 +50,7 @@ async def decisions(
     return Response(page, media_type="application/json")
 
 
-@router.get("/v1/decisions/{transaction_id:path}", tags=["decisions"])
+@router.get("/v1/decisions/{transaction_id:id}", tags=["decisions"])
 async def decision(request: Request, transaction_id: Annotated[str, Path(**_ID)]) -> Response:
     """One decision with all that it knew: features, reasons, versions, and the payment itself."""
     found = await _read(request, reading.details, transaction_id)
@@ -58,7 +59,7 @@ async def decision(request: Request, transaction_id: Annotated[str, Path(**_ID)]
     return Response(found, media_type="application/json")
 
 
-@router.get("/v1/entities/{entity_type}/{entity_id:path}", tags=["entities"])
+@router.get("/v1/entities/{entity_type}/{entity_id:id}", tags=["entities"])
 async def entity(
     request: Request,
     entity_type: Annotated[str, Path(pattern=_ENTITY)],

@@ -77,7 +77,7 @@ async def stop(request: Request, job_id: JobId) -> Response:
     return as_json(_told(job))
 
 
-@router.get("/v1/decisions/{transaction_id:path}/explanation", tags=["decisions"])
+@router.get("/v1/decisions/{transaction_id:id}/explanation", tags=["decisions"])
 async def explanation(
     request: Request,
     transaction_id: Annotated[str, Path(**_ID)],

@@ -25,6 +25,7 @@ from ringfence.api.metrics import Metrics
 from ringfence.api.outcomes import Resolver
 from ringfence.api.pools import Pools
 from ringfence.api.problems import Refusal
+from ringfence.api.proxies import Proxies
 from ringfence.api.slots import Slots
 from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
@@ -101,7 +102,9 @@ class Server:
         self.changing_models = asyncio.Lock()
         self.jobs = Jobs()
         self.trials = Trials(self)
-        self.connections = Connections(settings.connection_limits(most_connections), self.metrics.turned_away)
+        self.proxies = Proxies(settings.trusted_proxies)
+        limits = settings.connection_limits(most_connections, self.proxies.trust)
+        self.connections = Connections(limits, self.metrics.turned_away)
         self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
         self.slots = Slots(settings.most_batches)
         self.pools = Pools()

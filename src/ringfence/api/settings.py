@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ringfence.api.connections import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ServeSettings(BaseSettings):
@@ -27,13 +30,15 @@ class ServeSettings(BaseSettings):
     stream_seconds: Annotated[float, Field(ge=0)] = 0.0  # how long a stream lives, 0 for ever
     most_connections: Annotated[int, Field(ge=1)] = 4096  # fewer where fewer descriptors are allowed
     most_connections_of_address: Annotated[int, Field(ge=1)] = 1024
-    head_bytes: Annotated[int, Field(ge=1024)] = 64 << 10
+    head_bytes: Annotated[int, Field(ge=1024)] = 32 << 10
     head_seconds: Annotated[int, Field(ge=1)] = 10  # for the head, and for the first request of a connection
     idle_seconds: Annotated[int, Field(ge=1)] = 75  # between two requests of a caller who is known
     stalled_seconds: Annotated[int, Field(ge=1)] = 10  # of a body that comes too slowly, or an unread answer
     least_rate: Annotated[int, Field(ge=1)] = 16 << 10  # bytes a second of a body
     body_bytes: Annotated[int, Field(ge=1024)] = 1 << 20  # of one event, also once decompressed
     batch_bytes: Annotated[int, Field(ge=1024)] = 64 << 20  # of a batch, also once decompressed
+    public_names: tuple[str, ...] = ()  # in Host, beside those of this machine
+    trusted_proxies: tuple[str, ...] = ()  # addresses and networks whose Forwarded is believed
     cors_origins: tuple[str, ...] = ()
     require_keys: bool = False  # ask on loopback too
     access_log: bool = True
@@ -44,11 +49,14 @@ class ServeSettings(BaseSettings):
     token_audience: str | None = None
     rate: Annotated[float, Field(ge=0)] = 0.0  # limit of each token's subject; keys have their own
 
-    def connection_limits(self, most: int | None = None) -> Limits:
-        """What connections may do; there are at most so many."""
+    def connection_limits(
+        self, most: int | None = None, unlimited: Callable[[str], bool] = lambda _address: False
+    ) -> Limits:
+        """What connections may do; at most so many of them, from some addresses as many as come."""
         return Limits(
             most or self.most_connections,
             self.most_connections_of_address,
+            unlimited,
             head_bytes=self.head_bytes,
             head_seconds=self.head_seconds,
             idle_seconds=self.idle_seconds,

@@ -55,7 +55,7 @@ def freshen(dashboard: Dashboard) -> None:
         dashboard.finder.refresh()
 
 
-@router.get("/decisions/{transaction_id:path}")
+@router.get("/decisions/{transaction_id:id}")
 async def decision(request: Request, transaction_id: TransactionId) -> Response:
     """One decision with all that it knew."""
     demand(request, Role.ANALYST)
@@ -65,7 +65,7 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
     return render(request, "decision.html", {"d": found})
 
 
-@router.get("/explained/{transaction_id:path}")
+@router.get("/explained/{transaction_id:id}")
 async def explained(request: Request, transaction_id: TransactionId) -> Response:
     """Why, rule by rule and part by part, and what would have made it another."""
     demand(request, Role.ANALYST)
@@ -81,7 +81,7 @@ async def explained(request: Request, transaction_id: TransactionId) -> Response
     return render(request, "parts/explained.html", values)
 
 
-@router.post("/explained/{transaction_id:path}")
+@router.post("/explained/{transaction_id:id}")
 async def explain_fully(request: Request, transaction_id: TransactionId) -> Response:
     """The same as of the payment's place in the log, with the times when rules clear, in the background."""
     demand(request, Role.ANALYST)
@@ -107,7 +107,7 @@ def _explanation(request: Request, job: Job) -> Response:
     return render(request, "parts/explained.html", {"told": job.result, "full": True})
 
 
-@router.get("/labels/{transaction_id:path}")
+@router.get("/labels/{transaction_id:id}")
 async def labels(request: Request, transaction_id: TransactionId) -> Response:
     """What has become known of a payment since."""
     demand(request, Role.ANALYST)
@@ -116,7 +116,7 @@ async def labels(request: Request, transaction_id: TransactionId) -> Response:
     return render(request, "parts/labels.html", {"labels": found})
 
 
-@router.post("/replay/{transaction_id:path}")
+@router.post("/replay/{transaction_id:id}")
 async def replay(request: Request, transaction_id: TransactionId) -> Response:
     """Decide it again from the log, in the background."""
     demand(request, Role.ANALYST)

@@ -32,7 +32,7 @@ EntityType = Annotated[str, Path(pattern=f"^({'|'.join(ENTITY_KEYS)})$")]
 EntityId = Annotated[str, Path(min_length=1, max_length=4096)]
 
 
-@router.get("/entities/{entity_type}/{entity_id:path}")
+@router.get("/entities/{entity_type}/{entity_id:id}")
 async def entity(request: Request, entity_type: EntityType, entity_id: EntityId) -> Response:
     """One entity."""
     demand(request, Role.ANALYST)
@@ -61,7 +61,7 @@ def _entity(dashboard: Dashboard, entity_type: str, entity_id: str, portrait: Po
     }
 
 
-@router.get("/neighbours/{entity_type}/{entity_id:path}")
+@router.get("/neighbours/{entity_type}/{entity_id:id}")
 async def neighbours(request: Request, entity_type: EntityType, entity_id: EntityId) -> Response:
     """Others that were seen with the same device, address, terminal ..."""
     demand(request, Role.ANALYST)

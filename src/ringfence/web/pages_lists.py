@@ -42,7 +42,7 @@ async def lists(request: Request) -> Response:
     return render(request, "lists.html", values)
 
 
-@router.get("/lists/{name:path}")
+@router.get("/lists/{name:id}")
 async def one_list(
     request: Request, name: ListName, before: Annotated[int | None, Query(ge=0, le=2**53)] = None
 ) -> Response:

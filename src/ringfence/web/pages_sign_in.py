@@ -51,7 +51,7 @@ async def sign_in(
 async def sign_out(request: Request) -> Response:
     """The session ends here, whoever else knows its id."""
     dashboard_of(request).sessions.end(visit_of(request).session)
-    return RedirectResponse("/sign-in", 303, {"set-cookie": no_cookie()})
+    return RedirectResponse("/sign-in", 303, {"set-cookie": no_cookie(request.scope)})
 
 
 @router.get("/session")

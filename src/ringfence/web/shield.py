@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 CSRF_HEADER: Final = "x-csrf-token"
 CSRF_FIELD: Final = "csrf"
 BODY_LIMIT: Final = 4 << 20
+STRANGERS_LIMIT: Final = 32 << 10
+"""Bytes of a form before the sign-in: a key or a token, and where to go from there."""
+
 _FILTERED: Final = "/decisions"  # which has a word for each of its fields
 _MOST_ESCAPES: Final = 150_000  # of a form, which is read on the event loop: each is a piece of its own
 _MOST_FIELDS: Final = 100
@@ -77,6 +79,8 @@ class Shield:
             await PlainTextResponse(str(error), 503, {"retry-after": "2"})(scope, receive, send)
             return
         scope["ringfence.caller"] = visit.caller
+        if visit.caller is not None and (line := scope.get("ringfence.line")):
+            line.know()
 
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -107,8 +111,6 @@ class Shield:
     async def _checked(self, scope: Any, receive: Any, headers: Headers, visit: Visit) -> Any:
         """`receive` for the application; `_Stopped` where the request goes no further."""
         path, method = scope["path"], scope["method"]
-        if visit.open_server and not _is_local(headers.get("host", "")):
-            raise _Stopped(PlainTextResponse("Open this server by the address that it printed.", 421))
         query = "" if path == _FILTERED else scope["query_string"].decode("latin-1")
         if find_cards(unquote_plus(f"{path}?{query}"), strict=True):
             raise _Stopped(
@@ -119,7 +121,7 @@ class Shield:
                 )
             )
         if method not in _SAFE:
-            receive = await _own_form(scope, receive, headers, visit.session)
+            receive = await _own_form(scope, receive, headers, visit)
         if path.startswith(_OPEN_PATHS):
             return receive
         if visit.caller is None:
@@ -133,26 +135,27 @@ class _Stopped(Exception):  # noqa: N818 (an answer, not a failure)
         self.answer = answer
 
 
-async def _own_form(scope: Any, receive: Any, headers: Headers, session: Session) -> Any:
+async def _own_form(scope: Any, receive: Any, headers: Headers, visit: Visit) -> Any:
     """The body again, once it has proved that a page of this session sent it."""
+    session = visit.session
     site = headers.get("sec-fetch-site", "same-origin")
+    if not session.id or site not in ("same-origin", "none"):
+        raise _Stopped(_no_form())  # without a look at the body
+    token = headers.get(CSRF_HEADER, "")
+    if token and not session.proves(token):
+        raise _Stopped(_no_form())
     try:
-        body = await read_body(scope["headers"], receive, BODY_LIMIT)
+        limit = STRANGERS_LIMIT if visit.caller is None else BODY_LIMIT
+        body = await read_body(scope["headers"], receive, limit)
     except Refusal as refusal:
         raise _Stopped(PlainTextResponse(str(refusal), refusal.status)) from None
-    token = headers.get(CSRF_HEADER, "")
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         if body.count(b"%") > _MOST_ESCAPES or body.count(b"&") > _MOST_FIELDS:
             raise _Stopped(PlainTextResponse("This form holds more than can be read at once.", 413))
         found = _TOKEN.search(body)
         token = token or (found[1].decode("latin-1") if found else "")
-    if not session.id or site not in ("same-origin", "none") or not session.proves(token):
-        raise _Stopped(
-            PlainTextResponse(
-                "This form is no longer valid; nothing was changed. Load the page again, then send again.",
-                403,
-            )
-        )
+    if not session.proves(token):
+        raise _Stopped(_no_form())
     told = False
 
     async def again() -> Any:
@@ -163,6 +166,12 @@ async def _own_form(scope: Any, receive: Any, headers: Headers, session: Session
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
+
+
+def _no_form() -> Response:
+    return PlainTextResponse(
+        "This form is no longer valid; nothing was changed. Load the page again, then send again.", 403
+    )
 
 
 def _sign_in_first(scope: Any, headers: Headers) -> Response:
@@ -181,27 +190,16 @@ def _wants_session(scope: Any) -> bool:
     return scope["method"] in _SAFE and not scope["path"].startswith(("/static/", "/favicon"))
 
 
-def _is_local(host: str) -> bool:
-    """Whether a Host header names this machine: another name that leads here may be a trick of its owner."""
-    name = host.rsplit(":", 1)[0] if host.count(":") == 1 or host.startswith("[") else host
-    name = name.strip("[]").rstrip(".").lower()
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def cookie(scope: Any, session: Session) -> str:
     """The header that gives a browser its session."""
     secure = "; Secure" if scope.get("scheme") == "https" else ""
     return f"{COOKIE}={session.id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LONGEST_SECONDS:.0f}{secure}"
 
 
-def no_cookie() -> str:
+def no_cookie(scope: Any) -> str:
     """The header that takes it back."""
-    return f"{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
+    secure = "; Secure" if scope.get("scheme") == "https" else ""
+    return f"{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}"
 
 
 def local_path(wanted: str) -> str:
