@@ -81,6 +81,7 @@ def test_nothing_is_taken_under_another_name_on_an_open_server(api, path):
 
 
 def test_the_short_way_of_a_payment_knows_the_names_too(wired):
+    head = b"POST /v1/decisions HTTP/1.1\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     twice = b"host: localhost\r\nhost: evil.example\r\n"
 
     async def talk(server):
@@ -88,7 +89,6 @@ def test_the_short_way_of_a_payment_knows_the_names_too(wired):
         body = json.dumps(payment()).encode()
         for hosts in (b"host: evil.example\r\n", b"", twice, b"host: localhost\r\n"):
             peer = await Peer.of(server)
-            head = b"POST /v1/decisions HTTP/1.1\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
             await peer.send(head % (hosts, len(body)) + body)
             found.append((await peer.answer())[0])
         return found

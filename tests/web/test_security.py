@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+from tests.web.conftest import serving
 from tests.web.sample import CARD_NUMBER
 
 from ringfence.access.principal import Role
@@ -196,16 +197,17 @@ def test_nonsense_gets_a_clear_answer(site, path):
 
 
 def test_a_body_that_is_too_large_is_not_read(site):
-    answer = httpx.post(f"{site.url}/search", content=b"q=" + b"x" * (shield.BODY_LIMIT + 1))
-    assert answer.status_code == 413
+    with httpx.Client(base_url=site.url) as client:
+        client.get("/")
+        csrf = client.get("/session").json()["csrf"]
+        body = b"q=" + b"x" * (shield.BODY_LIMIT + 1)
+        assert client.post("/search", content=body, headers={"x-csrf-token": csrf}).status_code == 413
 
 
 def test_a_form_is_not_read_before_its_session_is_known(locked):
     """A body that never ends is answered at its head, or after what a sign-in may have."""
     host, port = locked.url.removeprefix("http://").split(":")
-    client = httpx.Client(base_url=locked.url)
-    client.get("/sign-in")
-    cookie = f"cookie: {sessions.COOKIE}={client.cookies[sessions.COOKIE]}"
+    cookie = f"cookie: {sessions.COOKIE}={httpx.get(f'{locked.url}/sign-in').cookies[sessions.COOKIE]}"
     for headers, sent, status in (
         ((), 0, 403),
         (("cookie: x=y",), 0, 403),
@@ -219,9 +221,6 @@ def test_a_form_is_not_read_before_its_session_is_known(locked):
             assert int(peer.recv(100).split()[1]) == status, headers
 
 
-@pytest.mark.parametrize(
-    ("trusted", "secure"), [(["127.0.0.0/8"], True), (["10.0.0.0/8"], False), ([], False)]
-)
 def test_a_cookie_is_secure_where_a_trusted_proxy_says_that_its_caller_is(tmp_path, trusted, secure):
     with serving(tmp_path / "data", with_keys=True, trusted_proxies=trusted) as served:
         for told in ({"forwarded": "for=192.0.2.1;proto=https"}, {"x-forwarded-proto": "https"}):
