@@ -221,6 +221,9 @@ def test_a_form_is_not_read_before_its_session_is_known(locked):
             assert int(peer.recv(100).split()[1]) == status, headers
 
 
+@pytest.mark.parametrize(
+    ("trusted", "secure"), [(["127.0.0.0/8"], True), (["10.0.0.0/8"], False), ([], False)]
+)
 def test_a_cookie_is_secure_where_a_trusted_proxy_says_that_its_caller_is(tmp_path, trusted, secure):
     with serving(tmp_path / "data", with_keys=True, trusted_proxies=trusted) as served:
         for told in ({"forwarded": "for=192.0.2.1;proto=https"}, {"x-forwarded-proto": "https"}):
