@@ -56,7 +56,11 @@ def serving(folder, *, with_keys=False, require_approval=False, rules=None, **op
         server = Server(session, ServeSettings(deadline_ms=60_000, **options), Authoriser(keys))
         dashboard = Dashboard(server)
         config = uvicorn.Config(
-            build(server, None, dashboard), port=0, log_level="critical", timeout_graceful_shutdown=2
+            build(server, None, dashboard),
+            port=0,
+            proxy_headers=False,
+            log_level="critical",
+            timeout_graceful_shutdown=2,
         )
         listener = uvicorn.Server(config)
         thread = threading.Thread(target=listener.run)
