@@ -55,8 +55,9 @@ class BatchResponse(Response):
         """`Refusal` where the body is no batch, too large, too slow or too much."""
         if line := scope.get("ringfence.line"):
             line.streamed = True
-        with self._server.slots.take(scope["ringfence.caller"]), SpooledTemporaryFile(_IN_MEMORY) as done:
-            await self._take(scope, in_time(receive), done)
+        caller = scope["ringfence.caller"]
+        with self._server.slots.take(caller) as slot, SpooledTemporaryFile(_IN_MEMORY) as done:
+            await self._take(scope, in_time(receive, slot), done)
             headers = [(b"content-type", b"application/x-ndjson")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             done.seek(0)

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 import ringfence.api.ids  # noqa: F401 (paths below use it)
 from ringfence.adapters.lake import DecisionQuery
 from ringfence.api import reading
+from ringfence.api.places import owner_of
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.api.stream import Filter
@@ -80,7 +81,9 @@ async def stream(
 ) -> Response:
     """Decisions as they are made, as server-sent events (`event: decision`), where every filter holds."""
     _whole(entity, entity_id)
-    events = server_of(request).hub.subscribe(Filter(outcome, min_score, entity, entity_id))
+    events = server_of(request).hub.subscribe(
+        Filter(outcome, min_score, entity, entity_id), owner_of(request.scope)
+    )
     return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 

@@ -11,7 +11,6 @@ import msgspec
 
 from ringfence.access.limits import Limits
 from ringfence.adapters.lake import Asides, Lake
-from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
 from ringfence.api.answers import Answers
 from ringfence.api.connections import Connections
@@ -23,6 +22,7 @@ from ringfence.api.hot import expire, submit_large
 from ringfence.api.jobs import Jobs
 from ringfence.api.metrics import Metrics
 from ringfence.api.outcomes import Resolver
+from ringfence.api.places import Places
 from ringfence.api.pools import Pools
 from ringfence.api.problems import Refusal
 from ringfence.api.proxies import Proxies
@@ -76,7 +76,8 @@ class Server:
         self.metrics = Metrics()
         self.lake = Lake(session.store)
         self.asides = Asides(session.store.log, session.store.tables, session.store.meta.hash_seed)
-        self.hub = Hub(settings.most_streams, settings.stream_seconds)
+        self.places = Places(settings.most_streams)
+        self.hub = Hub(self.places, settings.stream_seconds)
         texts = session.library.stored_models.texts
         self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules), texts)
         pipeline = session.runner.pipeline
@@ -86,7 +87,6 @@ class Server:
             pipeline.seed,
             lambda asked: session.tokenizer.as_kept("transaction_id", asked),
         )
-        self.hindsight = Hindsight(session.store.log, pipeline.seed)
         self.decoding = Decoding(session.tokenizer, pipeline.seed)
         self.decider = Decider(
             session.runner,
@@ -202,7 +202,7 @@ class Server:
             lambda: self.runner.intake.seen.nbytes,
         )
         watch("ringfence_connections", "Open connections.", lambda: len(self.connections))
-        watch("ringfence_streams", "Open streams of decisions.", lambda: len(self.hub))
+        watch("ringfence_streams", "Open streams of decisions.", lambda: len(self.places))
         watch(
             "ringfence_snapshot_lag_events",
             "Events since the newest snapshot: what a restart would replay.",

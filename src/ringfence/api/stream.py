@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ringfence.api.problems import Refusal
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from ringfence.api.places import Place, Places
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
 
 _SHOWN: Final = ("amount_minor", "currency", "country", "merchant_category", "channel", *ENTITY_KEYS.values())
 _MOST_UNREAD: Final = 1000  # events that a slow listener may be behind before it is let go
 _HEARTBEAT_SECONDS: Final = 15.0
+_CLOSED: Final = b"retry: 30000\nevent: closed\ndata: {}\n\n"
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -44,15 +46,16 @@ class Filter:
 class _Listener:
     def __init__(self, wanted: Filter) -> None:
         self.wanted = wanted
+        self.place: Place | None = None
         self.unread: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_UNREAD)
 
 
 class Hub:
     """Hands every decision to those who listen. `publish` may be called on any thread."""
 
-    def __init__(self, most: int, seconds: float = 0.0) -> None:
-        """At most so many listeners; each for so long, 0 for ever."""
-        self._most = most
+    def __init__(self, places: Places, seconds: float = 0.0) -> None:
+        """As many listeners as there are places; each for so long, 0 for ever."""
+        self._places = places
         self._seconds = seconds
         self._listeners: list[_Listener] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -77,16 +80,10 @@ class Hub:
         told = list(zip(offsets, outcomes, scores, shown, bodies, strict=True))
         self._loop.call_soon_threadsafe(self._deliver, told)
 
-    def subscribe(self, wanted: Filter) -> AsyncIterator[bytes]:
+    def subscribe(self, wanted: Filter, owner: str) -> AsyncIterator[bytes]:
         """The stream of one listener, as text; `Refusal` where there are too many."""
-        if len(self._listeners) >= self._most:
-            raise Refusal(
-                503,
-                "too_many_streams",
-                "too many streams are open: close one",
-                headers=[(b"retry-after", b"5")],
-            )
         listener = _Listener(wanted)
+        listener.place = self._places.take(owner, partial(self._end, listener))
         self._listeners.append(listener)
         if self._seconds:
             asyncio.get_running_loop().call_later(self._seconds, _put, listener, None)
@@ -98,10 +95,21 @@ class Hub:
             _put(listener, None)
 
     def _deliver(self, told: list[tuple[int, str, float, dict[str, object], bytes]]) -> None:
-        for listener in self._listeners:
-            for offset, outcome, score, payment, body in told:
+        for offset, outcome, score, payment, body in told:
+            event = None  # made once, however many are to hear of it
+            for listener in self._listeners:
                 if listener.wanted.passes(outcome, score, payment):
-                    _put(listener, _event(offset, payment, body))
+                    event = event or _event(offset, payment, body)
+                    _put(listener, event)
+
+    def _end(self, listener: _Listener) -> None:
+        """Its place is another's: it hears so once it reads what it has."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+        while not listener.unread.empty():
+            listener.unread.get_nowait()
+        listener.unread.put_nowait(_CLOSED)
+        listener.unread.put_nowait(None)
 
     async def _stream(self, listener: _Listener) -> AsyncIterator[bytes]:
         try:
@@ -118,6 +126,8 @@ class Hub:
         finally:
             if listener in self._listeners:
                 self._listeners.remove(listener)
+            if listener.place is not None:
+                self._places.leave(listener.place)
 
 
 def _event(offset: int, payment: dict[str, object], body: bytes) -> bytes:

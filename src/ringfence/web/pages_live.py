@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ringfence.access.principal import Role
 from ringfence.adapters.finder import Wanted
-from ringfence.api.problems import Refusal
+from ringfence.api.places import owner_of
 from ringfence.api.reading import is_card
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES, Outcome
@@ -24,6 +24,7 @@ from ringfence.web.rendering import render
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ringfence.api.places import Place
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
@@ -68,20 +69,21 @@ async def stream(
     dashboard = dashboard_of(request)
     if entity_id and (entity not in ENTITY_KEYS or is_card(entity_id)):
         raise Stop(422, "An entity is watched by its kind and id, a card by its token.")
-    if len(dashboard.server.hub) + dashboard.watchers >= dashboard.server.settings.most_streams:
-        raise Refusal(503, "too_many_streams", "too many streams are open: close one")
+    place = dashboard.server.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
     named = (entity, entity_id) if entity_id else (None, None)
     sieve = Sieve(OUTCOMES.index(outcome), float(min_score or 0), *named)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(_frames(dashboard, sieve), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _frames(dashboard, sieve, place), media_type="text/event-stream", headers=headers
+    )
 
 
-async def _frames(dashboard: Dashboard, sieve: Sieve) -> AsyncIterator[bytes]:
+async def _frames(dashboard: Dashboard, sieve: Sieve, place: Place) -> AsyncIterator[bytes]:
     listener = dashboard.pulse.listen(sieve)
     dashboard.watchers += 1
     number = 0
     try:
-        while not dashboard.stopping.is_set():
+        while not (dashboard.stopping.is_set() or place.over):
             seen, rows = dashboard.pulse.sample(listener, ROWS_A_FRAME)
             frame: dict[str, Any] = {"seen": seen, "rows": rows}
             if number % _FIGURES_EVERY == 0:
@@ -91,4 +93,5 @@ async def _frames(dashboard: Dashboard, sieve: Sieve) -> AsyncIterator[bytes]:
             await asyncio.sleep(FRAME_SECONDS)
     finally:
         dashboard.watchers -= 1
+        dashboard.server.places.leave(place)
         dashboard.pulse.leave(listener)

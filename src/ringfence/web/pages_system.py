@@ -54,7 +54,7 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
         "snapshot_problem": str(runner.saving.problem) if runner.saving.problem else None,
         "memory": memory_bytes(),
         "versions": server.versions,
-        "streams": len(server.hub) + dashboard.watchers,
+        "streams": len(server.places),
         "sessions": len(dashboard.sessions),
         "behind": dashboard.finder.behind,
         "index_problem": dashboard.index_problem,
