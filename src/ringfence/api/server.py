@@ -11,6 +11,7 @@ import msgspec
 
 from ringfence.access.limits import Limits
 from ringfence.adapters.lake import Asides, Lake
+from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
 from ringfence.api.answers import Answers
 from ringfence.api.connections import Connections
@@ -87,6 +88,7 @@ class Server:
             pipeline.seed,
             lambda asked: session.tokenizer.as_kept("transaction_id", asked),
         )
+        self.hindsight = Hindsight(session.store.log, pipeline.seed)
         self.decoding = Decoding(session.tokenizer, pipeline.seed)
         self.decider = Decider(
             session.runner,
