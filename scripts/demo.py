@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FOLDER = "ringfence-demo"
 PORT = 8000
 TOUR_SECONDS = 12  # without a terminal, from the moment at which the model is in force
-LESSON = ("--quick", "--maturity", "14d")
+LESSON = ("--quick", "--maturity", "14d", "--max-challenge-share", "0.01")
 WORLD = ("--seed", "1", "--fraud", "0.01")
 PATIENCE_SECONDS = 180
 SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
