@@ -6,10 +6,12 @@ import textwrap
 from pathlib import Path
 from typing import Annotated
 
+import click
 import msgspec
 import typer
 
-from ringfence.adapters.files import draft_mapping, explain, sniff
+from ringfence.adapters.drafts import Draft, Question, draft_mapping
+from ringfence.adapters.files import explain, sniff
 from ringfence.cli import options, screen
 from ringfence.compose import SystemClock
 from ringfence.errors import InputError
@@ -37,23 +39,34 @@ def sources(
         ),
     ] = None,
     mapping: options.Mapping = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Settle what --draft cannot tell: a field's column, or what a warning names. Repeat it.",
+            metavar="FIELD=COLUMN",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """List the shipped mappings, explain one, or tell what a file seems to be.
 
     A mapping of your own is a TOML file; docs/howto/sources.md has all that it can say. --draft writes a
-    first one: what each column seems to be, by its name and values. --explain reads the first 2,000 rows by
-    a mapping and keeps nothing: for each field it shows what it reads and three values as they would be
-    stored, then what is refused and why.
+    first one: what each column seems to be, by its name and values. It tries the mapping on the file, shows
+    three values of each field as they will be stored, and asks where two columns or two meanings are
+    plausible (without a terminal it takes the likelier one and warns). It never writes a mapping that would
+    refuse the file. --explain reads the first 2,000 rows by a mapping and keeps nothing: for each field it
+    shows what it reads and three values as they would be stored, then what is refused and why.
 
-    Example: ringfence sources --sniff payments.csv --draft payments.toml
+    Example: ringfence sources --sniff payments.csv --draft payments.toml --answer event_time=paid_at
     Example: ringfence sources --explain payments.csv --mapping payments.toml
     """
     if explained is not None:
         _show_explained(str(explained), mapping, json=json)
         return
     if draft is not None:
-        _write_draft(file, draft)
+        _write_draft(file, draft, _answers(answer or []))
+    elif answer:
+        raise InputError("--answer settles questions of --draft: add --draft NEW.toml")
     elif file is not None:
         _show_sniffed(str(file), json=json)
     if file is not None or draft is not None:
@@ -72,19 +85,52 @@ def sources(
         _explain(found[0])
 
 
-def _write_draft(file: Path | None, draft: Path) -> None:
+def _answers(given: list[str]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given]
+    for name, sign, value in pairs:
+        if not (name and sign and value):
+            raise InputError(f"--answer {name}: write FIELD=COLUMN, such as --answer event_time=paid_at")
+    return {name.strip(): value for name, _, value in pairs}
+
+
+def _write_draft(file: Path | None, draft: Path, answers: dict[str, str]) -> None:
     if file is None:
         raise InputError("--draft needs a file to look at: ringfence sources --sniff FILE --draft NEW.toml")
     if draft.exists():
         raise InputError(f"{draft} is there already: name another")
-    made = draft_mapping(str(file), draft.stem)
-    draft.write_text(made.text, "utf-8")
+    made = _drafted(file, draft, answers)
+    try:
+        draft.write_text(made.text, "utf-8")
+    except OSError as error:
+        raise InputError(f"{draft} cannot be written ({error.strerror}): name another place") from error
     screen.show(made.text.rstrip())
-    for remark in made.remarks:
+    screen.show()
+    rows = [(one.field, one.reads, " | ".join(one.values), one.runner_up) for one in made.choices]
+    screen.show_table(["field", "read from", "as it will be stored", "runner-up"], rows)
+    for remark in (*made.remarks, *(question.told for question in made.questions)):
         screen.say(f"Check: {remark}")
     screen.say(
-        f"Written to {draft}. Every line is a guess: read it, then ringfence run {file} --mapping {draft}"
+        f"Written to {draft}: tried on {made.rows:,} rows, {made.refused:,} of them refused. Every line is a "
+        f"guess: read it, then ringfence run {file} --mapping {draft}"
     )
+
+
+def _drafted(file: Path, draft: Path, answers: dict[str, str]) -> Draft:
+    """The draft, with every question answered where somebody sits at a terminal."""
+    while True:
+        made = draft_mapping(str(file), draft.stem, now_ms=SystemClock().now_ms(), answers=answers)
+        if not made.questions or not screen.asks():
+            return made
+        question = made.questions[0]
+        answers = {**answers, question.key: _asked(question)}
+
+
+def _asked(question: Question) -> str:
+    screen.say(f"{question.text}.")
+    for number, words in enumerate(question.words, 1):
+        screen.say(f"  {number}  {words}")
+    chosen = typer.prompt("Which", default=1, type=click.IntRange(1, len(question.answers)), err=True)
+    return question.answers[int(chosen) - 1]
 
 
 def _explain(item: Description) -> None:

@@ -295,7 +295,11 @@ class Draft:
         if self._cards is None or self._cards[0] is not values:
             self._cards = (values, *self._tokenizer.cards(values))
         _, tokens, last4, refused = self._cards
-        self.fault(refused, Reason.CARD_NUMBER, name, "no card number of 12 to 19 digits: give it as text")
+        said = (
+            "no card number of 12 to 19 digits; where the source masks or a spreadsheet rounded them, map "
+            "another column, or this one to card_id if it still tells cards apart"
+        )
+        self.fault(refused, Reason.CARD_NUMBER, name, said)
         return tokens, last4
 
     def _event_ids(self) -> Any:

@@ -24,7 +24,27 @@ from ringfence.errors import InputError
 from ringfence.events.mapping_check import read_mapping
 from ringfence.events.vocabulary import Mapping, nearest
 
-SHIPPED: Final = ("canonical", "handbook", "sparkov", "flagged-accounts", "micro-macro")
+SHIPPED: Final = (
+    "canonical",
+    "handbook",
+    "sparkov",
+    "flagged-accounts",
+    "micro-macro",
+    "stripe",
+    "stripe-api",
+    "adyen",
+    "paypal",
+    "paysim",
+    "tabformer",
+    "banksim",
+    "open-banking-uk",
+    "open-banking-uk-response",
+    "berlin-group",
+    "berlin-group-response",
+    "pacs008",
+    "pain001",
+    "iso8583",
+)
 
 
 class Description(msgspec.Struct, frozen=True):

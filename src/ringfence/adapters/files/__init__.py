@@ -1,6 +1,5 @@
 """Files as batches of events: CSV, NDJSON and Parquet, plain, gzip or zstd; globs, folders, stdin."""
 
-from ringfence.adapters.files.drafting import draft_mapping
 from ringfence.adapters.files.explaining import Explanation, explain
 from ringfence.adapters.files.order import Order, read_ordered
 from ringfence.adapters.files.reading import SourceBatch, read, read_original
@@ -11,7 +10,6 @@ __all__ = [
     "Order",
     "Sniffed",
     "SourceBatch",
-    "draft_mapping",
     "explain",
     "read",
     "read_ordered",

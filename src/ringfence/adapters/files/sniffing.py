@@ -54,12 +54,19 @@ def sniff(path: str, fmt: Format | None = None) -> Sniffed:
 
 
 def _mapping_for(columns: Sequence[str]) -> tuple[str | None, str]:
+    lacking = {}
     for name in (*SHIPPED[1:], SHIPPED[0]):
-        if not missing_columns(load_mapping(name), columns):
+        mapping = load_mapping(name)
+        lacking[name] = missing_columns(mapping, _within(columns, mapping.file.each))
+        if not lacking[name]:
             return name, f"it has the columns of mapping {name}"
-    lacking = {name: missing_columns(load_mapping(name), columns) for name in SHIPPED}
     near = min(lacking, key=lambda name: len(lacking[name]))
     return None, f"no shipped mapping fits; {near} is the nearest and lacks {', '.join(lacking[near])}"
+
+
+def _within(columns: Sequence[str], each: str) -> Sequence[str]:
+    """The columns as a mapping sees them for which every element of a list is a record."""
+    return [name.replace(f"{each}[0]", each, 1) for name in columns] if each else columns
 
 
 def _columns(source: Opened) -> list[str]:

@@ -1,0 +1,303 @@
+"""A first mapping for a file that no shipped one fits: what each column seems to be, for somebody to check.
+
+A guess by the names and by the values of the first rows. Whatever is not known to be anything becomes an
+attribute, so that a model may learn from it. What is drafted has been tried on the file before it is shown.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from ringfence.adapters.drafts.desk import Desk
+from ringfence.adapters.drafts.labels import known_late, label_of
+from ringfence.adapters.drafts.money import is_scientific
+from ringfence.adapters.drafts.paying import choose_amount
+from ringfence.adapters.drafts.plan import Choice, Plan, Question
+from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_masked
+from ringfence.adapters.drafts.sample import Column, Sample, sample_of
+from ringfence.adapters.drafts.timing import choose_time
+from ringfence.adapters.drafts.trial import Trial, tried
+from ringfence.errors import InputError
+from ringfence.events.attributes import ATTRIBUTES_LIMIT
+from ringfence.events.mapping import parse_mapping
+from ringfence.events.sensitive import named
+from ringfence.masking import mask_cards
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ringfence.adapters.files.paths import Format
+
+_TRIES: Final = 12
+_MOSTLY_REFUSED: Final = 0.5
+_FEW: Final = 20
+_KEYS: Final = (
+    "customer_id", "account_id", "card_id", "merchant_id", "device_id", "terminal_id",
+    "counterparty_id", "ip", "email",
+    "phone",
+)  # fmt: skip
+_PERSONAL: Final = frozenset({"customer_id", "card_id", "device_id", "ip", "email", "phone"})
+_NEEDED: Final = ("transaction_id", "event_time", "amount")
+
+
+@dataclass(slots=True)
+class Draft:
+    """A mapping as TOML text, what each field is read from, remarks, and what the file does not tell."""
+
+    text: str
+    choices: list[Choice] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    refused: int = 0
+    rows: int = 0
+
+
+def draft_mapping(
+    path: str, name: str, fmt: Format | None = None, *, now_ms: int, answers: Mapping[str, str] | None = None
+) -> Draft:
+    """A mapping for the columns of a source, tried on it. `answers` settle questions of an earlier draft.
+
+    `InputError` for a source without rows, and where no mapping can be told that takes most of its rows.
+    """
+    sample = sample_of(path, fmt)
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    dropped: dict[str, str] = {}
+    for _ in range(_TRIES):
+        plan = _plan(sample, name, now, answers or {}, dropped)
+        _complete(plan, path)
+        trial = tried(path, parse_mapping(plan.toml(), f"the draft for {path}"), now_ms, fmt)
+        culprit = _culprit(plan, trial)
+        if culprit is None:
+            break
+        dropped[culprit] = trial.worst[1] if trial.worst else ""
+    _acceptable(trial, path)
+    remarks = [mask_cards(one) for one in (*plan.remarks, *trial.told())]
+    questions = [replace(one, text=mask_cards(one.text)) for one in plan.questions]
+    return Draft(
+        mask_cards(plan.toml()),
+        plan.choices(trial.values),
+        remarks,
+        questions,
+        trial.refused.total(),
+        trial.rows,
+    )
+
+
+def _plan(
+    sample: Sample, name: str, now: datetime, answers: Mapping[str, str], dropped: dict[str, str]
+) -> Plan:
+    plan = Plan(name, file=dict(sample.layout.options), remarks=list(sample.layout.remarks))
+    left = {
+        name: column
+        for name, column in sample.columns.items()
+        if column.rows and (column.texts or column.placeholders)
+    }
+    desk = Desk(sample, left, plan, answers, now)
+    _damaged(desk)
+    _secrets(desk)
+    _label(desk)
+    choose_time(desk)
+    choose_amount(desk)
+    _transaction(desk)
+    for target, points in FIELDS.items():
+        if target in dropped:
+            plan.remarks.append(f"{target} is left out: {dropped[target]}")
+        else:
+            _field(desk, target, desk.best(target, points))
+    _placeholders(desk)
+    _attributes(desk, dropped)
+    plan.fields = dict(sorted(plan.fields.items(), key=lambda item: _place(item[0])))
+    return plan
+
+
+def _place(name: str) -> int:
+    order = (*_NEEDED, "currency")
+    return order.index(name) if name in order else len(order)
+
+
+def _complete(plan: Plan, path: str) -> None:
+    """`InputError` where a field is missing without which nothing is a payment."""
+    missing = [name for name in _NEEDED if name not in plan.fields]
+    if missing:
+        about = [one for one in plan.remarks if any(f"{name} is missing" in one for name in missing)]
+        raise InputError(f"{path}: no mapping is written, it would refuse every row: {'; '.join(about)}")
+
+
+def _culprit(plan: Plan, trial: Trial) -> str | None:
+    """A field or attribute that the rows do without and that has some of them refused."""
+    for name, said in trial.refused:
+        known = "card_id" if name == "card_number" else name.removeprefix("attributes.")
+        if said and (known in FIELDS or known in plan.attributes) and known not in _NEEDED:
+            return known
+    return None
+
+
+def _acceptable(trial: Trial, path: str) -> None:
+    if trial.rows and trial.refused.total() > _MOSTLY_REFUSED * trial.rows:
+        raise InputError(
+            f"{path}: no mapping is written, what can be told of the columns would refuse most rows: "
+            f"{'; '.join(trial.told())}"
+        )
+
+
+def _damaged(desk: Desk) -> None:
+    """Ids that a spreadsheet has rounded are no ids any more."""
+    for name, column in list(desk.left.items()):
+        if is_scientific(column.different[:300]) and not column.meanings & {"amount", "value", "balance"}:
+            desk.take(name)
+            desk.plan.left_out[name] = f"damaged: {column.different[0]} was an id once"
+            desk.plan.remarks.append(
+                f"{name} is damaged: a spreadsheet has rounded its ids ({column.different[0]}), many rows "
+                "share one now. It is no key of anything; export the file again with the column as text"
+            )
+
+
+def _secrets(desk: Desk) -> None:
+    for name in list(desk.left):
+        if (meant := named(name)) and meant.surely:
+            desk.take(name)
+            desk.plan.left_out[name] = f"{meant.secret} are never kept"
+            desk.plan.remarks.append(f"{name} is left out: {meant.secret} are never kept, because nobody may")
+
+
+def _label(desk: Desk) -> None:
+    found = label_of(desk.left.values())
+    if found is None:
+        desk.plan.remarks.append(
+            "no column seems to say which payments were fraud: a label record is missing"
+        )
+        return
+    name, options, doubt = found
+    desk.take(name)
+    desk.plan.label = {"column": name, "delay": "7d", **options}
+    if doubt:
+        desk.plan.remarks.append(f"{name}: {doubt}")
+
+
+def _transaction(desk: Desk) -> None:
+    column = desk.best("transaction_id", id_points)
+    if column is None:
+        desk.plan.fields["transaction_id"] = {"row_id": True}
+        repeated = [
+            one.name
+            for one in desk.left.values()
+            if ("id" in one.meanings and one.meanings & {"txn", "payment", "order"}) or one.words == ("id",)
+        ]
+        said = "no column seems to be an id: each row gets one made of its content"
+        desk.plan.remarks.append(said + (f" ({repeated[0]} repeats)" if repeated else ""))
+        return
+    desk.plan.fields["transaction_id"] = column.name
+    if column.unique < 1:
+        times = len(column.texts) - len(column.different)
+        desk.plan.remarks.append(
+            f"{column.name} is taken as the payment's id, but {times} of {column.rows} rows repeat one: the "
+            "first row of an id counts, others with the same id and other content are refused as conflicts"
+        )
+    if column.filled < 1:
+        desk.plan.remarks.append(
+            f"{column.name} is empty in {1 - column.filled:.0%} of the rows: those are refused"
+        )
+
+
+def _field(desk: Desk, target: str, column: Column | None) -> None:
+    if column is None:
+        return
+    if target != "card_id":
+        if holds_cards(column):
+            desk.plan.fields.setdefault("card_number", column.name)
+            return
+        desk.plan.fields[target] = column.name
+        return
+    if holds_cards(column):
+        desk.plan.fields["card_number"] = column.name
+        return
+    if looks_masked(column):
+        shown = [len(re.sub(r"\D", "", text)) for text in column.different[:50]]
+        if min(shown) < 8:
+            desk.plan.attributes[column.name] = {"column": column.name, "type": "text"}
+            desk.plan.remarks.append(
+                f"{column.name} shows only the last digits of cards: too few to tell cards apart"
+            )
+            return
+        desk.plan.remarks.append(
+            f"{column.name} holds masked card numbers: cards that show the same digits count as one card"
+        )
+    desk.plan.fields["card_id"] = column.name
+
+
+def _placeholders(desk: Desk) -> None:
+    """Texts that stand for nothing are null; one value that most rows share is no key."""
+    found: Counter[str] = Counter()
+    for target in _KEYS:
+        source = desk.plan.fields.get(target)
+        column = desk.sample.columns.get(source) if isinstance(source, str) else None
+        if column is None:
+            continue
+        found.update(
+            {
+                text: count
+                for text, count in column.placeholders.items()
+                if text != "0" or not _counted(column)
+            }
+        )
+        _, count = Counter(column.texts).most_common(1)[0] if column.texts else ("", 0)
+        if target in _PERSONAL and count > max(column.rows / 2, _FEW):
+            desk.plan.remarks.append(
+                f"{target}: one value of {column.name} stands in {count} of {column.rows} rows; if it means "
+                "nothing, add it to null_values"
+            )
+    if found:
+        desk.plan.top["null_values"] = sorted(found)
+        said = ", ".join(f"{text!r} ({count})" for text, count in found.most_common(6))
+        desk.plan.remarks.append(f"placeholders are taken as missing: {said}")
+
+
+def _counted(column: Column) -> bool:
+    """Whether ids count from 0 on, so that 0 is one of them."""
+    return any(text in column.different for text in "123456789")
+
+
+def _attributes(desk: Desk, dropped: dict[str, str]) -> None:
+    plan = desk.plan
+    for name, column in desk.left.items():
+        if name in dropped:
+            plan.left_out[name] = "its values were refused"
+            plan.remarks.append(f"{name} is left out: {dropped[name]}")
+        elif known_late(column):
+            plan.left_out[name] = "it seems to be known only after the payment"
+            plan.remarks.append(f"{name} is left out: it seems to be known only after the payment")
+        elif _is_clock(column):
+            plan.left_out[name] = "it only ever grows, as a clock or a counter does"
+            plan.remarks.append(f"{name} is left out: it only ever grows, as a clock or a counter does")
+        elif len(plan.attributes) >= ATTRIBUTES_LIMIT:
+            said = f"at most {ATTRIBUTES_LIMIT} attributes are taken: the columns after these are left out"
+            plan.remarks += [said] if said not in plan.remarks else []
+        elif column.texts:
+            plan.attributes[name] = {"column": name, "type": _type(column)}
+
+
+def _type(column: Column) -> str:
+    if column.kinds == {bool}:
+        return "boolean"
+    if column.kinds <= {int, float}:
+        return "number"
+    numbers = all(
+        re.fullmatch(r"[+-]?(0|[1-9]\d*)?(\.\d+)?([eE][+-]?\d+)?", text) for text in column.different
+    )
+    long = any(len(text) > 15 and text.isdigit() for text in column.different[:50])
+    coded = column.meanings & {"id", "ref", "code", "masked", "category"}
+    return "number" if numbers and not long and not coded and not holds_cards(column) else "text"
+
+
+def _is_clock(column: Column) -> bool:
+    """Numbers that only ever grow."""
+    if len(column.texts) < _FEW or _type(column) != "number":
+        return False
+    numbers = [float(text) for text in column.texts]
+    rising = all(one <= two for one, two in itertools.pairwise(numbers))
+    return rising and numbers[-1] > numbers[0]

@@ -1,0 +1,84 @@
+"""Which column says what was fraud, and with which words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from ringfence.events.numbers import to_bools
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ringfence.adapters.drafts.sample import Column
+
+_FRAUD: Final = frozenset(
+    """fraud fraudulent betrug fraude frode fraudulento chargeback disputed stolen scam bad illicit
+    suspicious confirmed_fraud mule laundering fraud_confirmed positive""".split()  # noqa: SIM905
+)
+_GOOD: Final = frozenset(
+    """legit legitimate genuine good normal ok licit valid clean nonfraud notfraud nofraud paid
+    approved negative keinbetrug legitimo legitime nofraude ehrlich""".split()  # noqa: SIM905
+)
+_UNKNOWN: Final = frozenset(
+    """unknown unlabelled unlabeled undetermined pending nan null none n/a ? unbekannt
+""".split()  # noqa: SIM905
+)
+_MOST_WORDS: Final = 12
+_LATE: Final = re.compile("refund|charge.?back|disput|settled|reversed|erstattet|reembols")
+
+
+def label_of(columns: Iterable[Column]) -> tuple[str, dict[str, Any], str] | None:
+    """A label's column, the options of the mapping's `label`, and a doubt; None where no column is one."""
+    best: tuple[float, str, dict[str, Any], str] | None = None
+    for column in columns:
+        points = _named(column)
+        told = _told(column) if points else None
+        if told is not None and (best is None or points > best[0]):
+            best = (points, column.name, *told)
+    return None if best is None else best[1:]
+
+
+def known_late(column: Column) -> bool:
+    """What a payment's row can only say afterwards, as far as its name and its values tell."""
+    if column.meanings & {"fraud", "dispute", "refund"}:
+        return True
+    words = " ".join(column.different).lower() if len(column.different) <= _MOST_WORDS else ""
+    return "status" in column.meanings and bool(_LATE.search(words))
+
+
+def _named(column: Column) -> float:
+    meanings = column.meanings
+    if meanings & {"date", "time", "amount", "id", "count"}:
+        return 0
+    if "fraud" in meanings:
+        return 50 + 20 * (len(column.words) <= 2) - 15 * ("flagged" in column.words)
+    if "dispute" in meanings:
+        return 40
+    return 30 if "label" in meanings and len(column.words) == 1 else 0
+
+
+def _told(column: Column) -> tuple[dict[str, Any], str] | None:
+    """The options that the values need, None where they are no label's."""
+    words = list(dict.fromkeys([*column.different, *column.placeholders]))
+    if not words or len(words) > _MOST_WORDS:
+        return None
+    if not to_bools(pa.array(words))[1].any():
+        return {}, ""
+    plain = {word: re.sub(r"[^a-z/?_]", "", word.lower()) for word in words}
+    fraud = [word for word, one in plain.items() if one in _FRAUD]
+    unknown = [word for word, one in plain.items() if one in _UNKNOWN or word == "-1"]
+    good = [word for word, one in plain.items() if one in _GOOD]
+    if fraud and good and len(fraud) + len(good) + len(unknown) == len(words):
+        return {"fraud": fraud, "good": good} | ({"unknown": unknown} if unknown else {}), ""
+    numbers = sorted(set(words) - set(unknown))
+    if numbers and all(word in ("0", "1", "2", "3") for word in numbers) and "1" in numbers:
+        good = ["0"] if "0" in numbers else ["2"] if "2" in numbers else []
+        unknown += [word for word in numbers if word not in ("1", *good)]
+        told: dict[str, Any] = {"fraud": ["1"], "good": good} | ({"unknown": unknown} if unknown else {})
+        return told, f"1 is taken as fraud, {' and '.join(good)} as good" + (
+            f", {' and '.join(unknown)} as unknown" if unknown else ""
+        )
+    return None

@@ -1,0 +1,254 @@
+"""How the times of a column are written, and in which order day and month stand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from ringfence.adapters.drafts.money import MOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_LOOKED_AT: Final = 400
+_DATES: Final = (
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
+    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",
+    "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%Y-%m-%d",
+    "%a %b %d %Y",
+)  # fmt: skip
+_CLOCKS: Final = (
+    "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%H.%M.%S", "%H.%M", "%Hh%M",
+)  # fmt: skip
+_PIVOT: Final = 69  # of years in two digits
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DIRECTIVES: Final = {
+    "d": r"(?P<d>\d{1,2})", "m": r"(?P<m>\d{1,2})", "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})",
+    "b": r"(?P<b>[A-Za-z]{3})", "B": r"(?P<B>[A-Za-z]{3,9})", "a": r"[A-Za-z]{3}", "p": r"(?P<p>[AaPp][Mm])",
+    "H": r"(?P<H>\d{1,2})", "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})",
+    "f": r"\d{1,6}", "z": r"(?:Z|[+-]\d\d:?\d\d)", "Z": r"(?!AM\b|PM\b)[A-Z]{2,5}",
+}  # fmt: skip
+_SPLIT: Final = re.compile(
+    r".*?\d(?P<between>, | - |T| )\d{1,2}[:.h]\d\d(?:[:.]\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?"
+    r"(?P<zone> ?(?:Z|[+-]\d\d:?\d\d|\(?[A-Z]{2,5}\)?))?"
+)
+_COMPACT: Final = ("%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d")
+_MARKED: Final = ("%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S", "%Y%m%d %H:%M:%S")
+_ISO: Final = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)? ?(Z|z|[+-]\d\d(?::?\d\d)?| ?[A-Z]{2,5})?"
+)
+_ZONED: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d|\b[A-Z]{2,5})\)?$")
+_EPOCHS: Final = (("epoch_s", 1), ("epoch_ms", 1000), ("epoch_us", 10**6), ("epoch_ns", 10**9))
+_FIRST_S, _LAST_S = 946_684_800, 4_102_444_800  # 2000 to 2100
+_EXCEL: Final = (36_526.0, 73_050.0)  # 2000 to 2100, in days since 1899-12-30
+_CLOCK: Final = re.compile(r"\d{1,2}[:.]\d\d(?:[:.]\d\d(?:\.\d+)?)?(?: ?[AaPp][Mm])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """How most values of a column are written as times."""
+
+    form: str  # as a mapping says it
+    share: float
+    zoned: bool = False  # each value names its zone or its offset
+    timed: bool = False  # it tells a time of day
+    swapped: str = ""  # the form with day and month the other way round, where that fits as well
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+def moments_of(texts: Sequence[str]) -> Moments | None:
+    """How these texts are written as times; None where most are none.
+
+    >>> moments_of(["31.12.2024 09:14"]).form, moments_of(["3/5/24 10:01"]).swapped
+    ('%d.%m.%Y %H:%M', '%m/%d/%y %H:%M')
+    """
+    some = _spread(texts)
+    if not some:
+        return None
+    if all(_is_number(text) for text in some):
+        return _numeric(some)
+    iso = [text for text in some if _ISO.fullmatch(text)]
+    if len(iso) >= MOST * len(some):
+        dates = [_stamp(text) for text in iso]
+        known = [date for date in dates if date is not None]
+        if len(known) < MOST * len(some):
+            return None
+        zoned = sum(bool(_ZONED.search(text[10:])) for text in iso) >= MOST * len(iso)
+        return Moments(
+            "iso",
+            len(known) / len(some),
+            zoned,
+            any(len(text) > 10 for text in iso),
+            "",
+            min(known),
+            max(known),
+        )
+    return _patterned(some, texts)
+
+
+def clock_of(texts: Sequence[str]) -> str | None:
+    """The form of times of day without a date, None where most are none.
+
+    >>> clock_of(["06:21", "17:05"]), clock_of(["143207", "91503"]), clock_of(["12", "15"])
+    ('%H:%M', '%H%M%S', None)
+    """
+    some = _spread(texts)
+    if not some:
+        return None
+    if all(text.isdigit() and len(text) <= 6 for text in some):
+        six = [text.zfill(6) for text in some]
+        fits = [text for text in six if text[:2] < "24" and text[2:4] < "60" and text[4:] < "60"]
+        return "%H%M%S" if len(fits) == len(six) and max(map(len, some)) >= 5 else None
+    if sum(bool(_CLOCK.fullmatch(text)) for text in some) < MOST * len(some):
+        return None
+    best = max(_CLOCKS, key=lambda form: sum(_parsed(text, form) is not None for text in some))
+    return best if sum(_parsed(text, best) is not None for text in some) >= MOST * len(some) else None
+
+
+def other_order(form: str) -> str:
+    """A form with day and month the other way round; itself where the month is a word."""
+    day, month = form.find("%d"), form.find("%m")
+    if min(day, month) < 0 or form.startswith("%Y") or "." in form[:6]:
+        return form  # nobody writes the month first before points
+    return form.replace("%d", "%@").replace("%m", "%d").replace("%@", "%m")
+
+
+def _patterned(some: Sequence[str], texts: Sequence[str]) -> Moments | None:
+    best: Moments | None = None
+    for form in _candidates(some):
+        parsed = [_parsed(text, form) for text in some]
+        known = [date for date in parsed if date is not None]
+        share = len(known) / len(some)
+        if share < MOST or (best is not None and share <= best.share):
+            continue
+        timed = "%H" in form or "%I" in form
+        best = Moments(form, share, "%Z" in form or "%z" in form, timed, "", min(known), max(known))
+    if best is None:
+        return None
+    turned = other_order(best.form)
+    if turned != best.form:
+        here, there = _share(texts, best.form), _share(texts, turned)
+        best = replace(best, swapped=turned) if here == there else best
+        best = replace(best, form=turned) if there > here else best
+    return best
+
+
+def _candidates(some: Sequence[str]) -> list[str]:
+    """Forms that fit some of the first and last values at all, in the order of preference."""
+    probe = list(dict.fromkeys([*some[:3], *some[-3:]]))
+    forms: dict[str, None] = {}
+    for text in probe:
+        found = _SPLIT.fullmatch(text)
+        between = (found["between"] or "") if found else ""
+        zone = _zone_form(found["zone"] or "") if found else ""
+        for date in _DATES:
+            for clock in _CLOCKS if between else ("",):
+                forms[f"{date}{between}{clock}{zone}"] = None
+    forms |= dict.fromkeys(_MARKED)
+    return [form for form in forms if any(_parsed(text, form) for text in probe)]
+
+
+def _zone_form(written: str) -> str:
+    """The end of a form for a zone as it is written."""
+    if not written:
+        return ""
+    plain = written.strip()
+    blank = " " if written.startswith(" ") else ""
+    if plain.startswith("("):
+        return f"{blank}(%Z)"
+    return blank + ("%z" if plain[0] in "+-Z" else "%Z")
+
+
+def _numeric(some: Sequence[str]) -> Moments | None:
+    for form in _COMPACT if all(text.isdigit() for text in some) else ():
+        parsed = [_compact(text, form) for text in some]
+        known = [date for date in parsed if date is not None and _plausible(date)]
+        if len(known) >= MOST * len(some):
+            return Moments(form, len(known) / len(some), False, "%H" in form, "", min(known), max(known))
+    numbers = sorted(float(text) for text in some)
+    middle = numbers[len(numbers) // 2]
+    for name, factor in _EPOCHS:
+        if _FIRST_S <= middle / factor < _LAST_S:
+            inside = [number / factor for number in numbers if _FIRST_S <= number / factor < _LAST_S]
+            first, last = (datetime.fromtimestamp(edge, UTC) for edge in (inside[0], inside[-1]))
+            return Moments(name, len(inside) / len(some), True, True, "", first, last)
+    if _EXCEL[0] <= middle < _EXCEL[1] and _EXCEL[0] <= numbers[0] and numbers[-1] < _EXCEL[1]:
+        start = datetime(1899, 12, 30, tzinfo=UTC)
+        first, last = (start + timedelta(days=edge) for edge in (numbers[0], numbers[-1]))
+        return Moments("excel", 1.0, False, any(number % 1 for number in numbers), "", first, last)
+    return None
+
+
+def _compact(text: str, form: str) -> datetime | None:
+    """A time without any mark between its parts."""
+    if len(text) != len(datetime(2024, 12, 31, tzinfo=UTC).strftime(form)):
+        return None
+    try:
+        return datetime.strptime(text, form).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _plausible(date: datetime) -> bool:
+    return 2000 <= date.year < 2100
+
+
+def _share(some: Sequence[str], form: str) -> float:
+    return sum(_parsed(text, form) is not None for text in some) / len(some)
+
+
+def _parsed(text: str, form: str) -> datetime | None:
+    """As `strptime` reads it, zones aside, which knows few of their names and forgets its patterns."""
+    found = _pattern(form).fullmatch(text.strip())
+    if found is None or ("%Y%m%d" in form and len(text.strip()) < len("20240301T1015")):
+        return None
+    part = found.groupdict()
+    try:
+        year = int(part["Y"]) if "Y" in part else int(part.get("y") or 0)
+        year += 0 if "Y" in part else 2000 if year < _PIVOT else 1900
+        word = (part.get("b") or part.get("B") or "").lower()[:3]
+        month = _MONTHS.index(word) + 1 if word else int(part.get("m") or 1)
+        hour = int(part.get("H") or part.get("I") or 0)
+        if "p" in part:
+            hour = hour % 12 + 12 * (part["p"].lower() == "pm") if 1 <= hour <= 12 else 99
+        minute, second = (int(part.get(unit) or 0) for unit in "MS")
+        return datetime(year, month, int(part.get("d") or 1), hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+@cache
+def _pattern(form: str) -> re.Pattern[str]:
+    out, at = "", 0
+    while at < len(form):
+        if form[at] == "%":
+            out += _DIRECTIVES[form[at + 1]]
+            at += 2
+        else:
+            out += re.escape(form[at])
+            at += 1
+    return re.compile(out)
+
+
+def _stamp(text: str) -> datetime | None:
+    try:
+        clock = text[11:16]
+        day = datetime.fromisoformat(text[:10])
+        hours, minutes = (int(clock[:2]), int(clock[3:])) if clock else (0, 0)
+        return day.replace(hour=hours, minute=minutes, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _spread(texts: Iterable[str]) -> list[str]:
+    """Some values from all over the column, so that all days of a month have a chance."""
+    known = [text.strip() for text in texts if text.strip()]
+    return known[:: max(len(known) // _LOOKED_AT, 1)]
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"\d+(?:\.\d+)?", text))

@@ -1,0 +1,248 @@
+"""The amount and its currency: which column, how it is written, in which unit, which sign payments have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.adapters.drafts.plan import Question
+from ringfence.adapters.drafts.roles import amount_points, currency_points, ranked
+from ringfence.events.currencies import CURRENCY_EXPONENT
+from ringfence.events.currencies import EVERY_CURRENCY as CURRENCIES
+
+if TYPE_CHECKING:
+    from ringfence.adapters.drafts.desk import Desk
+    from ringfence.adapters.drafts.money import Money
+    from ringfence.adapters.drafts.sample import Column
+
+_OUT: Final = frozenset(
+    """debit dr d dbit af soll s debe debito out outgoing ausgang sent payment purchase
+""".split()  # noqa: SIM905
+)
+_IN: Final = frozenset(
+    """credit cr c crdt bij haben h haber credito in incoming eingang received refund
+""".split()  # noqa: SIM905
+)
+_MINOR_MEDIAN: Final = 500
+
+
+def choose_amount(desk: Desk) -> None:
+    """Fills `amount` and `currency`, or leaves them out with a remark."""
+    if "amount" not in desk.answers and _two_columns(desk):
+        _currency(desk, None, None)
+        return
+    column = desk.best("amount", amount_points)
+    money = column.money if column else None
+    if column is None or money is None:
+        said = "no column seems to be the amount: amount is missing"
+        numbers = [one.name for one in desk.left.values() if one.money and not one.moments][:6]
+        hint = f"; {', '.join(numbers)} hold numbers: --answer amount=COLUMN" if numbers else ""
+        desk.plan.remarks.append(said + hint)
+        return
+    currency = _currency(desk, column, money)
+    source: dict[str, Any] = {"column": column.name}
+    source |= _marks(desk, column, money)
+    if _is_minor(desk, column, money, currency):
+        source["unit"] = "minor"
+    source |= _signs(desk, column, money)
+    desk.plan.fields["amount"] = source if len(source) > 1 else column.name
+    if money.share < 1:
+        desk.plan.remarks.append(
+            f"{column.name} holds values that are no amounts: those go to the quarantine"
+        )
+
+
+def _marks(desk: Desk, column: Column, money: Money) -> dict[str, Any]:
+    decimal, thousands = money.decimal, money.thousands
+    if money.unclear:
+        shown = next(text for text in column.different if decimal in text or (thousands or decimal) in text)
+        mark = "," if "," in shown else "."
+        with_mark = "comma" if mark == "," else "point"
+        as_decimal, as_thousands = (
+            f"the {with_mark} stands before decimals",
+            f"the {with_mark} parts thousands",
+        )
+        first, second = (
+            (("decimals", as_decimal), ("thousands", as_thousands))
+            if decimal == mark
+            else (("thousands", as_thousands), ("decimals", as_decimal))
+        )
+        given = desk.ask(
+            Question(
+                "amount_mark",
+                f"{column.name} has three digits after each {with_mark}, {shown} for one",
+                (first[0], second[0]),
+                (first[1], second[1]),
+            )
+        )
+        other = "." if mark == "," else ","
+        decimal, thousands = (mark, None) if given == "decimals" else (other, mark)
+    out: dict[str, Any] = {}
+    if decimal == ",":
+        out["decimal"] = ","
+        if thousands not in (None, "."):
+            out["thousands"] = thousands
+    elif thousands is not None:
+        out["thousands"] = thousands
+    return out
+
+
+def _is_minor(desk: Desk, column: Column, money: Money, currency: str | None) -> bool:
+    """Whether the amounts are whole cents: by name, by the API's habits, or as answered."""
+    digits = CURRENCY_EXPONENT.get(currency or "", 2)
+    if "minor" in column.meanings:
+        return True
+    if not money.whole or not digits or money.thousands is not None or money.signs:
+        return False
+    api = column.natural and (
+        "value" in column.meanings or any(map(_as_apis_have, desk.sample.columns.values()))
+    )
+    padded = all(len(text) >= 8 and text.isdigit() for text in column.different[:50])
+    likely = (
+        padded or (api and money.median >= _MINOR_MEDIAN) or (money.prices and money.median >= _MINOR_MEDIAN)
+    )
+    if not likely and money.median < _MINOR_MEDIAN:
+        return False
+    answers = ("minor", "major") if likely else ("major", "minor")
+    shown = column.different[0]
+    major = f"{int(float(shown.replace(',', ''))) / 100:,.2f}" if shown.replace(",", "").isdigit() else ""
+    words = {"minor": f"whole cents, {shown} is {major}", "major": f"as written, {shown} is {shown}.00"}
+    given = desk.ask(
+        Question(
+            "unit",
+            f"{column.name} has no decimals at all: it may be in cents",
+            answers,
+            tuple(words[one] for one in answers),
+        )
+    )
+    return given == "minor"
+
+
+def _as_apis_have(column: Column) -> bool:
+    """Times as whole numbers and currencies in small letters: APIs with amounts in cents write them so."""
+    epoch = column.natural and column.moments is not None and column.moments.form.startswith("epoch")
+    return epoch or ("currency" in column.meanings and any(text.islower() for text in column.different[:1]))
+
+
+def _signs(desk: Desk, column: Column, money: Money) -> dict[str, Any]:
+    """Which rows are payments: by a column that says debit or credit, or by the sign of most."""
+    way = _direction(desk)
+    if way is not None:
+        return {"sign": "any"} if money.negative else {}
+    if not money.negative:
+        return {}
+    mostly = money.negative > 0.5
+    share = money.negative if mostly else 1 - money.negative
+    others = "income" if mostly else "corrections"
+    said = (
+        f"{column.name}: {share:.0%} of the amounts are {'below' if mostly else 'above'} zero. Those are "
+        f"taken as payments, the others (refunds, payouts, {others}) are skipped"
+    )
+    given = desk.ask(
+        Question(
+            "sign",
+            said,
+            ("negative", "positive", "any") if mostly else ("positive", "negative", "any"),
+            ("amounts below zero", "amounts above zero", "all") if mostly
+            else ("amounts above zero", "amounts below zero", "all"),
+        )
+    )  # fmt: skip
+    if given == "any":
+        return {"sign": "any"}
+    return {"sign": given, "other_sign": "skip"}
+
+
+def _direction(desk: Desk) -> str | None:
+    """A column that says which rows are debits and which credits: credits are skipped, or as answered."""
+    for name, column in desk.left.items():
+        words = {text: text.strip().lower() for text in column.different[:10]}
+        out = [text for text, word in words.items() if word in _OUT]
+        back = [text for text, word in words.items() if word in _IN]
+        if len(column.different) > 4 or not words or len(out) + len(back) < len(words) or column.money:
+            continue
+        if not out or not back:
+            continue
+        desk.take(name)
+        given = desk.ask(
+            Question(
+                "payments",
+                f"{name} tells {', '.join(out)} from {', '.join(back)}",
+                ("debit", "credit", "both"),
+                (f"{', '.join(out)} are payments, the others are skipped",
+                 f"{', '.join(back)} are payments, the others are skipped", "all are payments"),
+            )
+        )  # fmt: skip
+        skipped = {"debit": back, "credit": out, "both": []}[given]
+        if skipped:
+            desk.plan.top.setdefault("skip", {})[name] = skipped
+        return name
+    return None
+
+
+def _two_columns(desk: Desk) -> bool:
+    """Debits and credits in columns of their own."""
+    pairs = [
+        (one, two)
+        for one in desk.left.values()
+        for two in desk.left.values()
+        if {"debit"} <= one.meanings and {"credit"} <= two.meanings
+        and one.meanings - {"debit"} == two.meanings - {"credit"}
+        and not one.meanings & {"net", "card", "id", "balance", "limit", "date"}
+        and (one.money or not one.texts) and (two.money or not two.texts) and (one.texts or two.texts)
+    ]  # fmt: skip
+    if not pairs:
+        return False
+    debit, credit = pairs[0]
+    both = sum(_filled(debit.at(row)) and _filled(credit.at(row)) for row in range(debit.rows))
+    if both > 0.05 * debit.rows:
+        return False
+    desk.take(debit.name), desk.take(credit.name)
+    given = desk.ask(
+        Question(
+            "payments",
+            f"amounts stand in {debit.name} or in {credit.name}",
+            ("debit", "credit"),
+            (f"{debit.name} holds the payments, rows of the other are skipped",
+             f"{credit.name} holds the payments, rows of the other are skipped"),
+        )
+    )  # fmt: skip
+    source: dict[str, Any] = {"credit": credit.name, "debit": debit.name}
+    money = (debit.money if given == "debit" else credit.money) or debit.money or credit.money
+    if money is not None:
+        source |= _marks(desk, debit if debit.money is money else credit, money)
+    source |= {"sign": "negative" if given == "debit" else "positive", "other_sign": "skip"}
+    desk.plan.fields["amount"] = source
+    return True
+
+
+def _filled(value: Any) -> bool:
+    text = "" if value is None else str(value).strip()
+    return bool(text) and text.strip("0.,") != ""
+
+
+def _currency(desk: Desk, amount: Column | None, money: Money | None) -> str | None:
+    """Fills `currency`; the code where all rows have the same."""
+    fields = desk.plan.fields
+    if "currency" in desk.answers and desk.answers["currency"].upper() in CURRENCIES:
+        fields["currency"] = {"constant": desk.answers["currency"].upper()}
+        return desk.answers["currency"].upper()
+    column = desk.best("currency", lambda one: currency_points(one, amount))
+    if column is not None:
+        fields["currency"] = column.name
+        return column.different[0].strip().upper() if len(column.different) == 1 else None
+    if amount is not None and money is not None and money.signs:
+        fields["currency"] = {"column": amount.name, "extract": "currency"}
+        return next(iter(money.signs)) if len(money.signs) == 1 else None
+    codes = [word.upper() for word in (amount.words if amount else ()) if word.upper() in CURRENCIES]
+    if codes:
+        fields["currency"] = {"constant": codes[0]}
+        return codes[0]
+    desk.plan.remarks.append(
+        "no column names a currency: amounts have two decimals and no currency; "
+        "name yours with --answer currency=EUR, for example"
+    )
+    return None
+
+
+def other_amounts(desk: Desk) -> list[str]:
+    """Columns that hold money and are not the amount: said once, so that a wrong choice is seen."""
+    return [one.name for one in ranked(desk.left.values(), amount_points)][:4]

@@ -1,0 +1,188 @@
+"""The first rows of a file of which nothing is known: where its table begins and ends, and its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from ringfence.adapters.drafts.moments import Moments, clock_of, moments_of
+from ringfence.adapters.drafts.money import Money, money_of
+from ringfence.adapters.drafts.objects import objects_in
+from ringfence.adapters.drafts.tables import table_in
+from ringfence.adapters.drafts.words import meanings_of, words_of
+from ringfence.adapters.files.paths import STDIN, opened, resolve
+from ringfence.adapters.files.tables import open_parquet
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from ringfence.adapters.files.paths import Format, Opened
+
+HEAD_BYTES: Final = 4 << 20
+ROWS: Final = 3000
+_TAIL_BYTES: Final = 1 << 16
+PLACEHOLDERS: Final = frozenset(
+    """nan null none n/a na nil unknown undefined - -- ? #n/a (null) unbekannt desconocido inconnu
+    00000000-0000-0000-0000-000000000000 0.0.0.0 0""".split()  # noqa: SIM905
+)
+"""Texts that stand where nothing is known, in small letters."""
+
+
+@dataclass(slots=True)
+class Layout:
+    """How a file is laid out, as the `[file]` of a mapping says it."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    delimiter: str = ","
+    remarks: list[str] = field(default_factory=list)
+    unnamed: bool = False  # there is no header
+
+
+class Column:
+    """A column's values, and what they look like; everything is worked out once."""
+
+    def __init__(self, name: str, values: list[Any], *, comma: bool = False, unnamed: bool = False) -> None:
+        self.name = name
+        self.unnamed = unnamed  # the source gives it no name
+        self.words = () if unnamed else words_of(name)
+        self.meanings = frozenset[str]() if unnamed else meanings_of(name)
+        self.rows = len(values)
+        self.kinds = {type(value) for value in values if value is not None}
+        self._values = values
+        self._comma = comma
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The values that say anything, as texts."""
+        texts = (_text(value) for value in self._values if value is not None)
+        return [text for text in texts if text.strip() and text.strip().lower() not in PLACEHOLDERS - {"0"}]
+
+    @cached_property
+    def different(self) -> list[str]:
+        return list(dict.fromkeys(self.texts))
+
+    @cached_property
+    def money(self) -> Money | None:
+        if self.kinds & {bool}:
+            return None
+        return money_of(self.different[:2000], comma=self._comma)
+
+    @cached_property
+    def moments(self) -> Moments | None:
+        return moments_of(self.texts)
+
+    @cached_property
+    def clock(self) -> str | None:
+        return clock_of(self.texts)
+
+    @property
+    def filled(self) -> float:
+        """The share of rows that have a value."""
+        return len(self.texts) / max(self.rows, 1)
+
+    @property
+    def unique(self) -> float:
+        """The share of the values that are different."""
+        return len(self.different) / max(len(self.texts), 1)
+
+    @property
+    def natural(self) -> bool:
+        """The source's own types say that these are whole numbers, not texts."""
+        return self.kinds == {int}
+
+    @cached_property
+    def placeholders(self) -> dict[str, int]:
+        """Texts that stand for nothing, as they are written, and how often each does."""
+        found: dict[str, int] = {}
+        for value in self._values:
+            text = "" if value is None else _text(value).strip()
+            if text and text.lower() in PLACEHOLDERS:
+                found[text] = found.get(text, 0) + 1
+        return found
+
+    def at(self, row: int) -> Any:
+        """The value of one row."""
+        return self._values[row]
+
+
+@dataclass(slots=True)
+class Sample:
+    """What is known of a file before its mapping."""
+
+    path: str
+    format: Format
+    columns: dict[str, Column]
+    layout: Layout
+    rows: int
+
+    @property
+    def comma(self) -> bool:
+        """The source writes commas before decimals, as far as its layout tells."""
+        return self.layout.delimiter == ";"
+
+
+def sample_of(path: str, fmt: Format | None = None) -> Sample:
+    """The columns of a file's first rows. `InputError` for one without rows."""
+    with opened(resolve([path])[0], fmt) as source:
+        names, rows, layout = _rows_of(source)
+        if not rows:
+            raise InputError(f"{source.path} has no rows: there is nothing to tell the columns from")
+        comma = layout.delimiter == ";"
+        columns = {
+            name: Column(name, [row[at] for row in rows], comma=comma, unnamed=layout.unnamed)
+            for at, name in enumerate(names)
+        }
+        return Sample(source.path, source.format, columns, layout, len(rows))
+
+
+def _rows_of(source: Opened) -> tuple[list[str], list[Any], Layout]:
+    if source.format == "parquet":
+        batches = islice(open_parquet(source).iter_batches(ROWS), 1)
+        table = pa.Table.from_batches(list(batches)) if source.format else None
+        assert table is not None
+        plain = list(zip(*(_plain(column) for column in table.columns), strict=True))
+        return list(table.schema.names), plain, Layout()
+    head = b""
+    for chunk in source.chunks():
+        head += chunk
+        if len(head) >= HEAD_BYTES:
+            break
+    whole = len(head) < HEAD_BYTES
+    if source.format == "ndjson":
+        names, rows, options = objects_in(head, source.path, ROWS)
+        return names, rows, Layout(options)
+    tail = b"" if whole else _tail(source)
+    found = table_in(head, tail, source.path, whole=whole, limit=ROWS)
+    layout = Layout(found.options, found.delimiter, found.remarks, found.unnamed)
+    return found.names, found.rows, layout
+
+
+def _tail(source: Opened) -> bytes:
+    """The last bytes of a plain file."""
+    if source.packing or source.path == STDIN:
+        return b""
+    with open(source.path, "rb") as file:  # noqa: PTH123  # its own handle: the source is being read
+        file.seek(-_TAIL_BYTES, 2)
+        return file.read().partition(b"\n")[2]
+
+
+def _plain(column: Any) -> list[Any]:
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        text = column.cast(pa.timestamp("ms")).cast(pa.string()).to_pylist()
+        zone = "Z" if pa.types.is_timestamp(kind) and kind.tz else ""
+        return [None if one is None else one + zone for one in text]
+    if pa.types.is_nested(kind):
+        return [None] * len(column)
+    return list(column.to_pylist())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value)) if abs(value) >= 1e6 else repr(value)
+    return value if isinstance(value, str) else str(value)

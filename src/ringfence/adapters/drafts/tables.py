@@ -1,0 +1,193 @@
+"""Where the table of a CSV file begins and ends: its encoding, its header, what stands around it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.adapters.drafts.moments import moments_of
+from ringfence.adapters.drafts.money import money_of
+from ringfence.errors import InputError
+from ringfence.masking import find_cards
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DELIMITERS: Final = ",;\t|"
+_LINES: Final = 200  # that the layout is told from
+_SHOWN: Final = 3
+_TOTALS: Final = re.compile(
+    r"(grand |sub)?(total|totals|sum|summe|gesamt|gesamtsumme|suma|somme|soma|totaal|totale|saldo|endsaldo|"
+    r"count|rows|records|anzahl|trailer|eof|end of (file|report)|t|trl)\b.*",
+    re.IGNORECASE,
+)
+_LAST: Final = 5  # rows at the end that may be no payments
+
+
+@dataclass(slots=True)
+class Table:
+    """The table in a file. `options` are those of a mapping's `[file]`; `unnamed` has no header."""
+
+    names: list[str]
+    rows: list[list[str | None]]
+    delimiter: str
+    options: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    unnamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    line: int  # lines before it
+    cells: list[str]
+
+
+def table_in(head: bytes, tail: bytes, where: str, *, whole: bool, limit: int) -> Table:
+    """The table in the first bytes of a file; `tail` are its last ones where `head` is not the `whole`."""
+    encoding, remarks = _encoding_of(head)
+    text = head.decode(encoding, "replace").removeprefix("\ufeff")
+    if not whole:
+        text = text[: text.rfind("\n") + 1]
+    if not text.strip() or "\0" in text:
+        raise InputError(f"{where}: no table of text: check the file, or name its format with --format")
+    delimiter = _delimiter_of(text)
+    records = _records(text, delimiter)
+    counts = Counter(len(record.cells) for record in records[:_LINES])
+    width = max(counts, key=lambda cells: (cells * counts[cells], cells))
+    at = _beginning(records, width)
+    first = records[at]
+    body = records[at:] if _is_data(records, at, width) else records[at + 1 :]
+    options: dict[str, Any] = {} if encoding in ("utf-8", "utf-16") else {"encoding": encoding}
+    names = _names(first.cells)
+    unnamed = len(body) == len(records) - at
+    if unnamed:
+        names = [f"column_{number}" for number in range(1, width + 1)]
+        options["columns"] = names
+        remarks.append("the first line holds values and no names: the columns are numbered")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        names = [f"{name}_{at}" if name in twice else name for at, name in enumerate(names, 1)]
+        options |= {"columns": names}
+        remarks.append("two columns have the same name: the columns are named anew, with their places")
+    lines = first.line + (1 if "columns" in options and twice else 0)
+    if lines:
+        options["skip_lines"] = lines
+        remarks.append(f"the table begins after {lines} other lines") if first.line else None
+    table = Table(names, [], delimiter, options, remarks, unnamed)
+    last = _records(tail.decode(encoding, "replace"), delimiter) if tail else body
+    footers = _footers(last, width, delimiter)
+    if footers:
+        options["trailers"] = list(dict.fromkeys(footers.values()))
+        said = ", ".join(repr(one) for one in options["trailers"])
+        table.remarks.append(f"lines at the end that are no payments are skipped: {said}")
+    _fill(table, [one for one in body if one.line not in footers or tail], width, limit)
+    return table
+
+
+def _fill(table: Table, body: Sequence[_Record], width: int, limit: int) -> None:
+    places: list[int] = []
+    for number, record in enumerate(body[:limit], 1):
+        if len(record.cells) == width:
+            table.rows.append([cell or None for cell in record.cells])
+        else:
+            places.append(number)
+    if places:
+        shown = ", ".join(map(str, places[:_SHOWN])) + (" ..." if len(places) > _SHOWN else "")
+        table.remarks.append(
+            f"{len(places)} of {len(body[:limit])} rows have more or fewer cells than the header has names "
+            f"(row {shown}): they will be quarantined; a text with the separator in it needs quotes"
+        )
+
+
+def _encoding_of(head: bytes) -> tuple[str, list[str]]:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16", []
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return "cp1252", ["the file is not UTF-8: read as Windows-1252"]
+    return "utf-8", []
+
+
+def _delimiter_of(text: str) -> str:
+    lines = [line for line in text.split("\n")[:_LINES] if line.strip()]
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        counts = Counter(len(cells) for cells in _cells(lines, delimiter))
+        width, rows = max(counts.items(), key=lambda item: (item[0] > 1, item[1], item[0]))
+        return (rows if width > 1 else 0), width
+
+    return max(_DELIMITERS, key=fit)
+
+
+def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    try:
+        return [cells for cells in csv.reader(lines, delimiter=delimiter) if cells]
+    except csv.Error:
+        return [line.split(delimiter) for line in lines]
+
+
+def _records(text: str, delimiter: str) -> list[_Record]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    found: list[_Record] = []
+    line = 0
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                found.append(_Record(line, cells))
+            line = reader.line_num
+    except csv.Error:
+        pass  # what cannot be read from here on is left to the reader of the whole file
+    return found
+
+
+def _beginning(records: Sequence[_Record], width: int) -> int:
+    """The first record that is as wide as most, and filled."""
+    for at, record in enumerate(records[:_LINES]):
+        filled = sum(bool(cell.strip()) for cell in record.cells)
+        if len(record.cells) == width and filled * 2 > width:
+            return at
+    return 0
+
+
+def _is_data(records: Sequence[_Record], at: int, width: int) -> bool:
+    """Whether the first full record holds values: a card number, or times or amounts as those below it."""
+    cells = [cell.strip() for cell in records[at].cells]
+    if any(find_cards(cell) for cell in cells):
+        return True
+    below = [record.cells for record in records[at + 1 : at + 20] if len(record.cells) == width]
+    for place, cell in enumerate(cells):
+        others = [row[place].strip() for row in below if row[place].strip()]
+        if not cell or not others:
+            continue
+        if moments_of([cell]) and moments_of(others) and not cell.isdigit():
+            return True
+        if re.search(r"\d[.,]\d", cell) and money_of([cell]) and money_of(others):
+            return True
+    return False
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    return [cell.strip() or f"column_{at}" for at, cell in enumerate(cells, 1)]
+
+
+def _footers(last: Sequence[_Record], width: int, delimiter: str) -> dict[int, str]:
+    """Lines at the end that are no rows, by the number of lines before each: what they look like."""
+    found: dict[int, str] = {}
+    for record in reversed(last[-_LAST:]):
+        first = next((cell.strip() for cell in record.cells if cell.strip()), "")
+        words = re.fullmatch(r"[^\W\d].*|\d+ [^\W\d].*|[-=*]{3,}.*", first)
+        total = _TOTALS.fullmatch(first)
+        if len(record.cells) == 1 and width > 1 and words and not find_cards(first):
+            found[record.line] = re.sub(r"\d[\d.,:/-]*", "*", first)
+        elif total and len(record.cells) in (1, width):
+            start = "" if record.cells[0].strip() else "*"
+            found[record.line] = f"{start}{first}{delimiter}*" if len(record.cells) > 1 else f"{first}*"
+        else:
+            break
+    return found

@@ -1,0 +1,202 @@
+"""The time of the payment: one column, a date and a time of day, or year, month and day apart."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.adapters.drafts.moments import Moments, other_order
+from ringfence.adapters.drafts.plan import Question
+from ringfence.adapters.drafts.roles import time_points
+
+if TYPE_CHECKING:
+    from ringfence.adapters.drafts.desk import Desk
+    from ringfence.adapters.drafts.sample import Column
+
+_START_S: Final = 1_577_836_800  # 2020-01-01: where time that counts from 0 is put
+_MOST_DAYS: Final = 10_000
+_ROWS_A_DAY: Final = 10
+_COUNTS: Final = frozenset({"step", "time", "date"})
+_CLOCK_OUT: Final = frozenset({"later", "expiry", "opened", "birth", "zone", "count"})
+_DAY_FIRST_HINTS: Final = ("%d.%m", "%d/%m", "%d-%m")
+
+
+def choose_time(desk: Desk) -> None:
+    """Fills `event_time`, or leaves it out with a remark."""
+    if "event_time" not in desk.answers and _parts_of_date(desk):
+        return
+    column = desk.best("event_time", lambda one: time_points(one, desk.now))
+    if column is None or column.moments is None:
+        _counted(desk, column)
+        return
+    others = [one.name for one in desk.left.values() if one.moments is not None]
+    if others:
+        desk.plan.runners.setdefault("event_time", others[0])
+    moments = _ordered(desk, column, column.moments)
+    source: dict[str, Any] = {"column": column.name}
+    clock = None if moments.timed else _clock(desk)
+    if clock is not None and clock.clock is not None:
+        date = "%Y-%m-%d" if moments.form == "iso" else moments.form
+        pad = {"%H%M%S": 6, "%H%M": 4}.get(clock.clock, 0)
+        part = {"column": clock.name, "pad": pad} if pad else clock.name
+        source = {"join": [column.name, part], "format": f"{date} {clock.clock}"}
+    elif moments.form != "iso":
+        source["format"] = moments.form
+    if not moments.timed and clock is None:
+        desk.plan.remarks.append(
+            f"{column.name} holds days without a time of day: all payments of a day are at midnight, so "
+            "counts over minutes and hours see a whole day as one moment"
+        )
+    if moments.share < 1:
+        desk.plan.remarks.append(f"{column.name} holds values that are no times: those go to the quarantine")
+    if not moments.zoned:
+        _zone(desk, column, source)
+    desk.plan.fields["event_time"] = source if len(source) > 1 else column.name
+
+
+def _ordered(desk: Desk, column: Column, moments: Moments) -> Moments:
+    """The moments with day and month in the order that the answers, other columns or the language tell."""
+    if not moments.swapped:
+        return moments
+    forms = (moments.form, moments.swapped)
+    day_first = next((form for form in forms if form.find("%d") < form.find("%m")), forms[0])
+    month_first = other_order(day_first)
+    sure = {
+        one.moments.form for one in desk.sample.columns.values() if one.moments and not one.moments.swapped
+    }
+    for form, other in ((day_first, month_first), (month_first, day_first)):
+        start = form[:5]
+        if any(one.startswith(start) for one in sure) and not any(one.startswith(other[:5]) for one in sure):
+            desk.plan.remarks.append(
+                f"{column.name} may have day or month first: taken as {_named(form)}, as in another column"
+            )
+            return _with(moments, form)
+    american = not day_first.startswith("%d.") and not desk.sample.comma and _american(desk)
+    preferred, second = (month_first, day_first) if american else (day_first, month_first)
+    shown = column.different[0]
+    answers = ("month", "day") if american else ("day", "month")
+    given = desk.ask(
+        Question(
+            "day_order",
+            f"{column.name} may have the day or the month first: all its values, as {shown}, can be both",
+            answers,
+            tuple(f"{one} first" for one in answers),
+        )
+    )
+    return _with(moments, preferred if given == answers[0] else second)
+
+
+def _american(desk: Desk) -> bool:
+    """Dollars and clocks of twelve hours hint at a month that stands first."""
+    columns = desk.sample.columns.values()
+    dollars = any(
+        (one.money and one.money.signs == {"USD"}) or one.different == ["USD"] or "usd" in one.words
+        for one in columns
+    )
+    return dollars or any("%p" in one.moments.form for one in columns if one.moments)
+
+
+def _named(form: str) -> str:
+    return "day first" if form.find("%d") < form.find("%m") else "month first"
+
+
+def _with(moments: Moments, form: str) -> Moments:
+    return Moments(form, moments.share, moments.zoned, moments.timed, "", moments.first, moments.last)
+
+
+def _clock(desk: Desk) -> Column | None:
+    """A column of times of day that belongs to the date."""
+    for name, column in desk.left.items():
+        if column.clock and column.meanings & {"time", "when"} and not column.meanings & _CLOCK_OUT:
+            return desk.take(name)
+    return None
+
+
+def _zone(desk: Desk, column: Column, source: dict[str, Any]) -> None:
+    for name, other in desk.left.items():
+        if "zone" in other.meanings and other.different and not other.moments:
+            desk.take(name)
+            source["zone_column"] = name
+            return
+    if set(column.words) & {"utc", "gmt"}:
+        source.setdefault("zone", "UTC")
+        return
+    source["zone"] = "UTC"
+    desk.plan.remarks.append(
+        f'{column.name} names no time zone: taken as UTC; put yours there, zone = "Europe/Berlin" for example'
+    )
+
+
+def _parts_of_date(desk: Desk) -> bool:
+    """Year, month and day in columns of their own, and a time of day where there is one."""
+    parts: list[Column] = []
+    for wanted in ("year", "month", "date"):
+        fits = [
+            one
+            for one in desk.left.values()
+            if wanted in one.meanings and not one.moments and one.different
+            and len(one.words) <= 2 and all(text.isdigit() for text in one.different)
+            and not one.meanings & (_CLOCK_OUT | {"card", "account"})
+        ]  # fmt: skip
+        if not fits:
+            return False
+        parts.append(fits[0])
+    names: list[Any] = [desk.take(one.name).name for one in parts]
+    form = "%Y %m %d" if max(map(len, parts[0].different)) == 4 else "%y %m %d"
+    clock = _clock(desk)
+    if clock is not None:
+        pad = {"%H%M%S": 6, "%H%M": 4}.get(clock.clock or "", 0)
+        names.append({"column": clock.name, "pad": pad} if pad else clock.name)
+        form += f" {clock.clock}"
+    source: dict[str, Any] = {"join": names, "format": form}
+    _zone(desk, parts[2], source)
+    desk.plan.fields["event_time"] = source
+    return True
+
+
+def _counted(desk: Desk, named: Column | None) -> None:
+    """Numbers that count from some beginning; nothing else is left to tell the time."""
+    fits = [named] if named else [
+        one
+        for one in desk.left.values()
+        if one.meanings & _COUNTS and not one.meanings & (_CLOCK_OUT | {"amount", "balance", "id"})
+        and one.clock is None and _grows(one)
+    ]  # fmt: skip
+    for column in fits:
+        numbers = [float(text) for text in column.texts] if column.money else []
+        if not numbers:
+            break
+        desk.left.pop(column.name, None)
+        whole = all(number == int(number) for number in numbers) and max(numbers) < _MOST_DAYS
+        days = whole and len(set(numbers)) * _ROWS_A_DAY <= len(numbers)
+        desk.plan.fields["event_time"] = {
+            "column": column.name,
+            "format": "epoch_d" if days else "epoch_s",
+            "offset_s": _START_S,
+        }
+        unit = "days" if days else "seconds"
+        also = " (hours: epoch_h instead of epoch_d)" if days else ""
+        desk.plan.remarks.append(
+            f"{column.name} seems to count {unit} from some beginning, taken as 2020-01-01{also}"
+        )
+        return
+    seen = [one.name for one in desk.sample.columns.values() if one.moments is not None]
+    clocks = [one.name for one in desk.sample.columns.values() if one.clock is not None]
+    hint = (
+        f"; {', '.join(seen)} hold times, but seem to be other ones: --answer event_time=COLUMN"
+        if seen
+        else ""
+    )
+    hint += f"; {', '.join(clocks)} holds a time of day without a date" if clocks and not seen else ""
+    desk.plan.remarks.append(f"no column seems to be the time of the payment: event_time is missing{hint}")
+
+
+def _grows(column: Column) -> bool:
+    """Numbers that never go back, and no day of a month."""
+    try:
+        numbers = [float(text) for text in column.texts]
+    except ValueError:
+        return False
+    rising = all(one <= two for one, two in itertools.pairwise(numbers))
+    day = max(numbers, default=0) <= 31 and "step" not in column.meanings
+    return len(numbers) > 1 and rising and numbers[-1] > numbers[0] and not day
