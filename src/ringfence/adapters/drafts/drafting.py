@@ -233,11 +233,13 @@ def _field(desk: Desk, target: str, column: Column | None) -> None:
 def _placeholders(desk: Desk) -> None:
     """Texts that stand for nothing are null; one value that most rows share is no key."""
     found: Counter[str] = Counter()
+    kept = False  # ids that count from 0
     for target in _KEYS:
         source = desk.plan.fields.get(target)
         column = desk.sample.columns.get(source) if isinstance(source, str) else None
         if column is None:
             continue
+        kept = kept or ("0" in column.placeholders and _counted(column))
         found.update(
             {
                 text: count
@@ -251,6 +253,8 @@ def _placeholders(desk: Desk) -> None:
                 f"{target}: one value of {column.name} stands in {count} of {column.rows} rows; if it means "
                 "nothing, add it to null_values"
             )
+    if kept:
+        desk.plan.top["keep_values"] = ["0"]
     if found:
         desk.plan.top["null_values"] = sorted(found)
         said = ", ".join(f"{text!r} ({count})" for text, count in found.most_common(6))
