@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -109,7 +110,7 @@ def activations(store: Store, lake: Asked) -> list[Activation]:
             digest=row["entity_id"],
             offset=row["offset"],
             time_ms=row["event_time_ms"],
-            author=row["attributes"]["author"],
+            author=json.loads(row["attributes"] or "{}").get("author"),
             note=row["note"],
         )
         for row in lake.sql(_ACTIVATIONS).to_pylist()

@@ -5,9 +5,10 @@ import shutil
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from ringfence.adapters.lake import DecisionQuery, Lake
+from ringfence.adapters.lake import DecisionQuery, Lake, forget
 from ringfence.adapters.lake.tables import TopicTable
 from ringfence.adapters.sqlite import Store
 from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
@@ -15,9 +16,12 @@ from ringfence.errors import InputError, StoreError
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
+from ringfence.events.decode import JsonDecoder
+from ringfence.events.tokens import Tokenizer
 from ringfence.ports import LogBatch
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 
+NOW_MS = 1_750_000_000_000
 OUTCOMES = pa.array(["approve", "challenge", "review", "decline"])
 
 
@@ -133,7 +137,7 @@ def test_files_and_tail_together_hold_every_row_once(lake, store):
     assert one(lake, "SELECT count(*) n FROM transactions") == {"n": 90}
     assert one(lake, "SELECT count(*) n FROM labels WHERE label") == {"n": 10}
     assert one(lake, "SELECT count(*) n FROM decisions") == {"n": 90}
-    names = sorted(path.name.lstrip("0") for path in (store.tables / "events").iterdir())
+    names = sorted(path.name.lstrip("0") for path in (store.tables / "events-2").iterdir())
     assert [int(name.split("-")[0] or 0) for name in names] == [0, 30, 60]
 
 
@@ -249,12 +253,12 @@ def test_matches_of_late_flags_can_be_asked(lake, store):
 def test_the_files_can_be_deleted_and_come_back_the_same(lake, store):
     fill(store)
     before = lake.sql('SELECT * FROM events ORDER BY "offset"')
-    names = sorted(path.name for path in (store.tables / "events").iterdir())
+    names = sorted(path.name for path in (store.tables / "events-2").iterdir())
     shutil.rmtree(store.tables)
     assert lake.sql('SELECT * FROM events ORDER BY "offset"') == before
-    (store.tables / "events" / names[1]).unlink()
+    (store.tables / "events-2" / names[1]).unlink()
     assert lake.sql('SELECT * FROM events ORDER BY "offset"') == before
-    assert sorted(path.name for path in (store.tables / "events").iterdir()) == names
+    assert sorted(path.name for path in (store.tables / "events-2").iterdir()) == names
 
 
 def test_two_lakes_over_one_store_write_the_same_files(lake, store, tmp_path):
@@ -286,7 +290,7 @@ def test_the_log_may_be_trimmed_up_to_where_the_lake_has_come(lake, store):
 def test_a_half_written_file_is_not_read(lake, store):
     fill(store)
     lake.project()
-    (store.tables / "events" / "00000000000000000090-00000000000000000120.99.partial").write_bytes(b"half")
+    (store.tables / "events-2" / "00000000000000000090-00000000000000000120.99.partial").write_bytes(b"half")
     assert one(lake, "SELECT count(*) n FROM events") == {"n": 100}
 
 
@@ -357,6 +361,81 @@ def test_everything_else_is_refused_and_changes_nothing(lake, store, text):
 def test_a_table_folder_that_cannot_be_written_is_a_clear_error(store):
     fill(store)
     store.tables.write_text("a file where the folder belongs")
-    table = TopicTable(store.tables / "events", store.log, "events", 25)
+    table = TopicTable(store.tables / "events-2", store.log, "events", 25)
     with pytest.raises(StoreError, match="the log is safe"):
         table.refresh()
+
+
+def test_any_number_of_attribute_names_is_one_column(lake, store):
+    """16 payments with 512 names of their own: a column for each would cost every question a minute."""
+    names = [[f"n{row}-{place}" for place in range(512)] for row in range(16)]
+    base = {"event_time": NOW_MS, "amount": 1}
+    lines = [
+        json.dumps(base | {"transaction_id": f"t{row}", "attributes": dict.fromkeys(own, row)}).encode()
+        for row, own in enumerate(names)
+    ]
+    found, bad = JsonDecoder(Tokenizer(bytes(16))).decode_lines(lines, NOW_MS, "test")
+    assert not bad
+    store.commit([LogBatch("events", 0, 16, NOW_MS, NOW_MS, codec.encode(found))])
+    assert len(lake.sql("SELECT * FROM raw_events").column_names) < 50
+    asked = "SELECT attributes.\"n7-511\" AS x FROM transactions WHERE attributes['n7-511'] IS NOT NULL"
+    assert lake.sql(asked).to_pylist() == [{"x": 7.0}]
+    assert lake.find_transaction("t15")["attributes"] == dict.fromkeys(names[15], 15.0)
+
+
+def test_an_attribute_has_the_type_that_all_its_values_have(lake, store):
+    odd, value = 'q"\\ /~1 \U0001f4b3', "\"\\\n\x01'"
+    store.commit([events(0, 3, **{"attributes.n": [1.0, 2.5, None], f"attributes.{odd}": [value, "", None]})])
+    store.commit([events(3, 3, **{"attributes.b": [True, None, None], "attributes.m": [1.0, None, None]})])
+    store.commit([events(6, 3, **{"attributes.m": ["1", "x", None]})])
+    found = lake.sql(
+        "SELECT sum(attributes.n) AS n, bool_or(attributes.b) AS b, max(attributes.m) AS m FROM events"
+    )
+    assert found.to_pylist() == [{"n": 3.5, "b": True, "m": "x"}]
+    quoted = odd.replace('"', '""')
+    told = lake.sql(f'SELECT attributes."{quoted}" AS o FROM events WHERE "offset" = 0')
+    assert told.to_pylist() == [{"o": value}]
+    whole = lake.sql('SELECT attributes FROM events ORDER BY "offset"').to_pylist()
+    assert [row["attributes"] and json.loads(row["attributes"]) for row in whole[:3]] == [
+        {"n": 1, odd: value},
+        {"n": 2.5, odd: ""},
+        None,
+    ]
+    with pytest.raises(InputError, match=r"no event has an attribute 'nn': there are"):
+        lake.sql("SELECT attributes.nn FROM events")
+
+
+def test_tables_of_before_are_made_again(store):
+    old = store.tables / "events"
+    old.mkdir(parents=True)
+    (old / "00000000000000000000-00000000000000000025.parquet").write_bytes(b"a column for every name")
+    fill(store, batches=1)
+    opened = Lake(store)
+    assert one(opened, "SELECT count(*) AS n FROM events") == {"n": 10}
+    opened.close()
+    assert not old.exists()
+
+
+def test_what_the_log_has_forgotten_is_in_no_file(lake, store):
+    fill(store)
+    lake.project()
+    store.log.trim("events", 40)
+    store.log.trim("decisions", 40)
+    forget(store.tables, store.log)
+    for topic in ("events-2", "decisions"):
+        tables = [pq.read_table(path) for path in sorted((store.tables / topic).iterdir())]
+        rows = pa.concat_tables(tables, promote_options="permissive")
+        assert min(rows.column("offset").to_pylist()) == 40
+    again = Lake(store)
+    assert one(again, 'SELECT min("offset") AS first, count(*) AS n FROM events') == {"first": 40, "n": 60}
+    again.close()
+
+
+def test_a_question_reads_the_quarantine_only_where_it_asks_and_only_a_part(lake, store, monkeypatch):
+    monkeypatch.setattr("ringfence.adapters.lake.lake._QUARANTINE_ROWS", 3)
+    bad = [BadRecord("x", at, (Fault(Reason.MALFORMED, "", "no"),), b"%d" % at * 9000) for at in range(5)]
+    store.commit(bad_records=bad, now_ms=7)
+    lake.decisions(DecisionQuery())
+    assert lake._quarantine_state is None
+    found = lake.sql("SELECT position, octet_length(original) AS size FROM Quarantine ORDER BY position")
+    assert found.to_pylist() == [{"position": at, "size": 4096} for at in (2, 3, 4)]

@@ -148,3 +148,20 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
         Store.open(tmp_path / "taken" / "data")
     with pytest.raises(StoreError, match="Choose a folder that can be written"):
         Store.open(tmp_path / "taken")
+
+
+def test_a_flood_of_bad_records_fills_no_disk(tmp_path, monkeypatch):
+    """Of further originals a beginning, of further records the newest."""
+    monkeypatch.setattr("ringfence.adapters.sqlite.quarantine.MOST_BYTES", 3000)
+    monkeypatch.setattr("ringfence.adapters.sqlite.quarantine.MOST_RECORDS", 6)
+    bad = [BadRecord("x", at, (Fault(Reason.MALFORMED, "", "no"),), b"%d" % at * 1000) for at in range(10)]
+    with Store.open(tmp_path / "data") as store:
+        store.commit(bad_records=bad[:4], now_ms=5)
+        store.commit(bad_records=bad[:4], now_ms=6)  # known already: nothing is counted twice
+        store.commit(bad_records=bad[4:], now_ms=7)
+        kept = store.quarantine.records()
+        assert [(one.position, len(one.original)) for one in kept] == [(at, 512) for at in (9, 8, 7, 6, 5, 4)]
+        assert kept[0].message.endswith("the quarantine is full: the first 512 of 1000 bytes are kept")
+        assert store.forget_bad_records(7) == 0
+        assert store.forget_bad_records(8) == 6
+        assert store.quarantine.counts() == {}

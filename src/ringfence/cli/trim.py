@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
 
+from ringfence.adapters.lake import forget
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
@@ -20,8 +22,9 @@ def trim(
 ) -> None:
     """Forget old events and decisions for good.
 
-    Only what every kept snapshot has taken in goes, in whole batches. What is forgotten can no longer be
-    replayed or measured by new features; identifiers stay known, so that nothing is decided twice.
+    Only what every kept snapshot has taken in goes, in whole batches, from the analysis tables too, and bad
+    records received longer ago. What is forgotten can no longer be replayed or measured by new features;
+    identifiers stay known, so that nothing is decided twice.
 
     Example: ringfence trim --keep 400d
     """
@@ -37,6 +40,9 @@ def trim(
             before = _older(store.log, topic, newest_ms - keep_ms, limit)
             gone = store.log.trim(topic, before)
             rows.append((topic, gone, store.log.end_offset(topic) - store.log.start_offset(topic)))
+        forget(store.tables, store.log)
+        bad = store.forget_bad_records(time.time_ns() // 1_000_000 - keep_ms)
+        rows.append(("quarantine", bad, sum(total for total, _ in store.quarantine.counts().values())))
     screen.show_table(["topic", "forgotten", "kept"], rows, ["forgotten", "kept"])
 
 

@@ -2,5 +2,6 @@
 
 from ringfence.adapters.lake.asides import Asides
 from ringfence.adapters.lake.lake import DecisionQuery, Lake
+from ringfence.adapters.lake.tables import forget
 
-__all__ = ["Asides", "DecisionQuery", "Lake"]
+__all__ = ["Asides", "DecisionQuery", "Lake", "forget"]

@@ -88,7 +88,7 @@ class Asides:
             table = concat(EVENTS, self._told)
             self._told = [table]
             self._connection.register("raw_events", table)
-            for statement in views.event_views(table.column_names):
+            for statement in views.event_views():
                 self._connection.sql(statement)
         return self._connection
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import pyarrow as pa
 
-from ringfence.adapters.lake import guard, views
-from ringfence.adapters.lake.tables import TopicTable
+from ringfence.adapters.lake import free, guard, views
+from ringfence.adapters.lake.tables import FOLDERS, TopicTable
 from ringfence.decisions.decision import DECISION_FIELDS, Decision, decision_of
 from ringfence.errors import InputError, StoreError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ringfence.adapters.sqlite import Store
 
 FILE_ROWS = 200_000
+_QUARANTINE_ROWS: Final = 10_000  # the newest, that a statement sees
+_QUARANTINE_BYTES: Final = 4096  # of each
 
 _QUARANTINE = pa.schema(
     [
@@ -63,10 +68,12 @@ class Lake:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._topics = {
-            topic: TopicTable(store.tables / topic, store.log, topic, FILE_ROWS)
+            topic: TopicTable(store.tables / FOLDERS[topic], store.log, topic, FILE_ROWS)
             for topic in (EVENTS, DECISIONS, FLAG_MATCHES)
         }
+        shutil.rmtree(store.tables / EVENTS, ignore_errors=True)  # of before: a column for every attribute
         self._quarantine_state: object = None
+        self._shown: dict[str, str] = {}  # attributes by name in the views, and their SQL types
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -76,15 +83,14 @@ class Lake:
         `InputError` with DuckDB's words where it cannot be answered.
         """
         with self._lock:
-            connection = self._refresh()
-            guard.check_only_reads(connection, text)
+            guard.check_only_reads(self._refresh(), text)
             try:
-                return connection.sql(text).to_arrow_table()
+                return self._answer(text)
             except duckdb.Error as error:
                 if not self._mend():
                     raise InputError(str(error)) from None
             try:
-                return self._refresh().sql(text).to_arrow_table()
+                return self._answer(text)
             except duckdb.Error as error:
                 raise InputError(str(error)) from None
 
@@ -94,7 +100,7 @@ class Lake:
             "SELECT * FROM transactions WHERE transaction_id = $id LIMIT 1", {"id": transaction_id}
         )
         rows: list[dict[str, Any]] = found.to_pylist()
-        return rows[0] if rows else None
+        return rows[0] | {"attributes": free.read(rows[0]["attributes"]) or None} if rows else None
 
     def find_decision(self, transaction_id: str) -> Decision | None:
         """The decision on this transaction with all that it knew."""
@@ -140,11 +146,22 @@ class Lake:
     def _ask(self, text: str, arguments: dict[str, Any]) -> pa.Table:
         with self._lock:
             try:
-                return self._refresh().sql(text, params=arguments).to_arrow_table()
+                return self._answer(text, arguments)
             except duckdb.Error as error:
                 if not self._mend():
                     raise StoreError(f"{self._store.tables} cannot be read: {error}") from error
-            return self._refresh().sql(text, params=arguments).to_arrow_table()
+            return self._answer(text, arguments)
+
+    def _answer(self, text: str, arguments: dict[str, Any] | None = None) -> pa.Table:
+        connection = self._refresh()
+        if "quarantine" in text.lower():
+            self._refresh_quarantine(connection)
+        names = free.mentioned(text)
+        if list(self._shown) != names:
+            self._shown = free.types_of(connection, names) if names else {}
+            for statement in views.event_views(self._shown):
+                connection.sql(statement)
+        return connection.sql(text, params=arguments).to_arrow_table()
 
     def _mend(self) -> bool:
         """Whether a file was damaged, which the next `_refresh` makes again."""
@@ -155,8 +172,9 @@ class Lake:
         first = connection is None
         if connection is None:
             connection = self._connection = guard.connect(self._store.tables)
-        make = {
-            EVENTS: views.event_views,
+            connection.register("quarantine", _QUARANTINE.empty_table())
+        make: dict[str, Callable[[Sequence[str]], list[str]]] = {
+            EVENTS: lambda _: views.event_views(),
             DECISIONS: views.decision_views,
             FLAG_MATCHES: views.flag_match_views,
         }
@@ -167,14 +185,16 @@ class Lake:
                 columns = [row[0] for row in connection.sql(f"DESCRIBE raw_{topic}").fetchall()]
                 for statement in make[topic](columns):
                     connection.sql(statement)
-        self._refresh_quarantine(connection)
+                if topic == EVENTS:
+                    self._shown = {}
         return connection
 
     def _refresh_quarantine(self, connection: duckdb.DuckDBPyConnection) -> None:
         state = self._store.quarantine.counts()
         if state == self._quarantine_state:
             return
-        rows = [asdict(record) for record in self._store.quarantine.records(limit=-1)]
+        newest = self._store.quarantine.beginnings(_QUARANTINE_ROWS, _QUARANTINE_BYTES)
+        rows = [asdict(record) for record in newest]
         connection.register("quarantine", pa.Table.from_pylist(rows, _QUARANTINE))
         self._quarantine_state = state
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from ringfence.adapters.lake import free
 from ringfence.adapters.lake.views import text
 from ringfence.rulebook.shadow import Group, ShadowReport, compare
 from ringfence.scoring.rules import Outcome
@@ -146,7 +147,7 @@ def _before(offset: int | None) -> str:
 
 
 def _change(row: dict[str, Any]) -> ListChange:
-    told = row["attributes"] if isinstance(row["attributes"], dict) else {}
+    told = free.read(row["attributes"])
     return ListChange(
         list=row["name"],
         kind=row["list_kind"],

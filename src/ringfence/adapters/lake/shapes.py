@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
+from ringfence.adapters.lake.free import ATTRIBUTES, objects_of
 from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
 from ringfence.errors import CorruptError
 from ringfence.events import codec
@@ -27,7 +28,12 @@ _CONSTANT: Final = pa.dictionary(pa.int32(), pa.string())  # one value a batch, 
 
 EMPTY: Final[dict[str, pa.Table]] = {
     EVENTS: pa.schema(
-        [pa.field("offset", pa.int64()), *EVENT_SCHEMA, pa.field("amount", pa.float64())]
+        [
+            pa.field("offset", pa.int64()),
+            *EVENT_SCHEMA,
+            pa.field("amount", pa.float64()),
+            pa.field(ATTRIBUTES, pa.string()),
+        ]
     ).empty_table(),
     DECISIONS: pa.schema(
         [
@@ -45,14 +51,16 @@ EMPTY: Final[dict[str, pa.Table]] = {
 
 
 def event_rows(batch: LogBatch) -> pa.Table:
-    """Events with their offset, their amount in major units, and `attributes.*` as columns."""
+    """Events with their offset, their amount in major units, and their attributes as one JSON object."""
     return rows_of(codec.decode(batch.payload), np.arange(batch.base_offset, batch.next_offset))
 
 
 def rows_of(events: EventBatch, offsets: NDArray[np.int64]) -> pa.Table:
     """The same of any events at these offsets."""
-    rows = pa.Table.from_batches([events.table]).add_column(0, "offset", pa.array(offsets))
-    return _plain(rows.append_column("amount", pa.array(events.amount, from_pandas=True)))
+    fields = [name for name in events.table.schema.names if name in EVENT_SCHEMA.names]
+    rows = pa.Table.from_batches([events.table.select(fields)]).add_column(0, "offset", pa.array(offsets))
+    rows = rows.append_column("amount", pa.array(events.amount, from_pandas=True))
+    return _plain(rows.append_column(ATTRIBUTES, objects_of(events)))
 
 
 def decision_rows(batch: LogBatch) -> pa.Table:
@@ -89,22 +97,8 @@ ROWS: Final[dict[str, Callable[[LogBatch], pa.Table]]] = {
 
 
 def concat(topic: str, tables: Sequence[pa.Table]) -> pa.Table:
-    """All rows under all columns.
-
-    A free field that is text in one batch and a number in another becomes text.
-    """
-    merged: dict[str, Any] = {}
-    for table in tables:
-        for field in table.schema:
-            known = merged.setdefault(field.name, field.type)
-            if known != field.type:
-                merged[field.name] = pa.string()
-    aligned = [_cast(table, merged) for table in tables]
-    return pa.concat_tables([EMPTY[topic], *aligned], promote_options="permissive")
-
-
-def _cast(table: pa.Table, types: dict[str, Any]) -> pa.Table:
-    return table.cast(pa.schema([(name, types[name]) for name in table.schema.names]))
+    """All rows under all columns."""
+    return pa.concat_tables([EMPTY[topic], *tables], promote_options="permissive")
 
 
 def _plain(table: pa.Table) -> pa.Table:

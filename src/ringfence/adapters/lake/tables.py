@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from ringfence.adapters.lake.shapes import ROWS, concat
 from ringfence.errors import StoreError
+from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"(\d{20})-(\d{20})\.parquet")
 READER: Final = "lake"
+FOLDERS: Final = {EVENTS: "events-2", DECISIONS: "decisions", FLAG_MATCHES: "flag_matches"}
+"""Under `tables`, by topic. A number follows where rows have changed their shape."""
+
 _SHORT: Final = 8 * 1024
 _GROUP_ROWS: Final = 64 * 1024  # what a look-up by id reads once the Bloom filters have spoken
 
@@ -103,26 +107,8 @@ class TopicTable:
         self._group.append((base, rows))
 
     def _write_file(self) -> None:
-        path = self._folder / f"{self._first:020d}-{self._end:020d}.parquet"
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            rows = concat(self._topic, [rows for _, rows in self._group])
-            ids = {"transaction_id"}.intersection(rows.column_names)
-            pq.write_table(
-                rows,
-                partial,
-                compression="zstd",
-                compression_level=1,
-                row_group_size=_GROUP_ROWS,
-                bloom_filter_options={name: {"ndv": _GROUP_ROWS, "fpp": 0.01} for name in ids},
-            )
-            partial.rename(path)
-        except OSError as error:
-            with suppress(OSError):
-                partial.unlink()
-            why = error.strerror or error
-            raise StoreError(f"{path} cannot be written: {why}. Free space; the log is safe") from error
+        rows = concat(self._topic, [rows for _, rows in self._group])
+        _write(rows, self._folder / _name(self._first, self._end))
         self._log.commit_reader(READER, self._topic, self._end)
 
 
@@ -154,3 +140,44 @@ def _remove(path: Path) -> None:
         raise StoreError(
             f"{path} is damaged and cannot be taken away ({error.strerror}): delete it, it is made again"
         ) from error
+
+
+def forget(tables: Path, log: EventLog) -> None:
+    """Take what the log has forgotten out of the files, too."""
+    for topic, name in FOLDERS.items():
+        start = log.start_offset(topic)
+        for path in (tables / name).glob("*-*.parquet"):
+            named = _NAME.fullmatch(path.name)
+            first, after = (int(named[1]), int(named[2])) if named else (0, 0)
+            if after <= start:
+                path.unlink(missing_ok=True)
+            elif first < start:
+                rows = concat(topic, [ROWS[topic](batch) for batch in log.read(topic, start, after)])
+                _write(rows, path.with_name(_name(start, after)))
+                path.unlink(missing_ok=True)
+
+
+def _name(first: int, after: int) -> str:
+    return f"{first:020d}-{after:020d}.parquet"
+
+
+def _write(rows: pa.Table, path: Path) -> None:
+    """All of a file or nothing; `StoreError` where there is no room."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ids = {"transaction_id"}.intersection(rows.column_names)
+        pq.write_table(
+            rows,
+            partial,
+            compression="zstd",
+            compression_level=1,
+            row_group_size=_GROUP_ROWS,
+            bloom_filter_options={name: {"ndv": _GROUP_ROWS, "fpp": 0.01} for name in ids},
+        )
+        partial.rename(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        why = error.strerror or error
+        raise StoreError(f"{path} cannot be written: {why}. Free space; the log is safe") from error

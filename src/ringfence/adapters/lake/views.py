@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from ringfence.events.model import ATTRIBUTE_PREFIX, Kind
+from ringfence.adapters.lake.free import ATTRIBUTES, as_struct
+from ringfence.events.model import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 _KINDS: Final = " ".join(f"WHEN {kind.value} THEN '{kind.name.lower()}'" for kind in Kind)
@@ -38,14 +40,16 @@ def raw_view(topic: str, files: Sequence[Path]) -> str:
     return _view(f"raw_{topic}", " UNION ALL BY NAME ".join(parts))
 
 
-def event_views(columns: Iterable[str]) -> list[str]:
-    """`events`, `transactions` and `labels`. Free fields are `attributes.<name>`, as in rules."""
-    free = [name for name in columns if name.startswith(ATTRIBUTE_PREFIX)]
-    attributes = _struct(free, ATTRIBUTE_PREFIX) if free else "CAST(NULL AS JSON)"
-    left_out = ", ".join(["kind", '"offset"', *map(quoted, free)])
+def event_views(types: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """`events`, `transactions` and `labels`.
+
+    `attributes` is a JSON object, or, where a statement asks for some by name as rules do, a struct of these,
+    with the SQL type of each.
+    """
+    left_out = f'kind, "offset", {ATTRIBUTES}'
     events = (
         f'SELECT "offset", CASE kind {_KINDS} END AS kind, make_timestamp_ms(event_time_ms) AS event_time, '
-        f"* EXCLUDE ({left_out}), {attributes} AS attributes FROM raw_events"
+        f"* EXCLUDE ({left_out}), {as_struct(types)} AS attributes FROM raw_events"
     )
     transactions = f"SELECT * EXCLUDE ({_NOT_OF_TRANSACTIONS}) FROM events WHERE kind = 'transaction'"
     labels = (

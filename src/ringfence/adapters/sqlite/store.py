@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from ringfence.adapters.sqlite.log import SqliteLog, write_batches
 from ringfence.adapters.sqlite.meta import Meta, load_meta
-from ringfence.adapters.sqlite.quarantine import Quarantine, Replayed, quarantine_records
+from ringfence.adapters.sqlite.quarantine import Quarantine, Replayed, mark_replayed
 from ringfence.adapters.sqlite.registry import Registry
 from ringfence.adapters.sqlite.statements import SQL
 
@@ -82,9 +82,15 @@ class Store:
         """
         with self.log.transaction() as connection:
             write_batches(connection, batches)
-            quarantine_records(connection, bad_records, replayed, now_ms)
+            self.quarantine.add(connection, bad_records, now_ms)
+            mark_replayed(connection, replayed, now_ms)
             if schedule is not None:
                 connection.execute(SQL["set_schedule"], {"payload": schedule})
+
+    def forget_bad_records(self, before_ms: int) -> int:
+        """Drop from quarantine what was received before a time; how many records that were."""
+        with self.log.transaction() as connection:
+            return self.quarantine.forget(connection, before_ms)
 
     def schedule(self) -> bytes | None:
         """What the last commit that said so left pending."""

@@ -81,6 +81,25 @@ WHERE (:reason IS NULL OR reason = :reason) AND (:source IS NULL OR source = :so
   AND (NOT :waiting OR replayed_ms IS NULL)
 ORDER BY rowid DESC LIMIT :limit;
 
+-- name: bad_beginnings
+-- The newest, with the beginning of each original.
+SELECT id, source, position, reason, message, substr(original, 1, :bytes), original_format, mapping, received_ms,
+  replayed_ms, outcome
+FROM quarantine ORDER BY rowid DESC LIMIT :limit;
+
+-- name: bad_bytes
+-- Of all originals.
+SELECT coalesce(sum(length(original)), 0) FROM quarantine;
+
+-- name: bad_beyond
+-- The oldest, beyond so many.
+DELETE FROM quarantine WHERE rowid <= (SELECT max(rowid) FROM quarantine) - :most
+RETURNING length(original);
+
+-- name: forget_bad
+-- Received before a time.
+DELETE FROM quarantine WHERE received_ms < :before_ms RETURNING length(original);
+
 -- name: bad_record
 -- By id, or by a beginning of it.
 SELECT id, source, position, reason, message, original, original_format, mapping, received_ms, replayed_ms, outcome
