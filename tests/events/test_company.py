@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+from itertools import pairwise, product
 
+import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ringfence.adapters.files import read
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.decode import JsonDecoder
 from ringfence.events.decode_block import BlockDecoder
 from ringfence.events.decode_small import SmallDecoder
-from ringfence.events.model import EVENT_SCHEMA
+from ringfence.events.draft import Draft
+from ringfence.events.mapping import load_mapping
+from ringfence.events.model import EVENT_SCHEMA, Kind
+from ringfence.events.numbers import to_floats
 from ringfence.events.tokens import Tokenizer
 
 NOW = 1_750_000_000_000
@@ -187,3 +193,59 @@ def test_a_record_becomes_the_same_alone_and_in_any_company(records, cuts, chanc
     order = list(range(len(lines)))
     chance.shuffle(order)
     assert outcomes([lines[place] for place in order], exact) == [alone[place] for place in order]
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "nan", "NaN", "nan(1)", " 1 ", "1_0", "+1", "1e5", "", "x", "0x10", "inf"]
+)
+def test_a_number_in_text_is_read_the_same_beside_one_that_is_none(text):
+    (alone,), (bad,) = to_floats(pa.array([text]))
+    floats, faults = to_floats(pa.array([text, "no number", None]))
+    assert (repr(floats[0]), bool(faults[0])) == (repr(alone), bool(bad))
+    assert faults[1:].tolist() == [True, False]
+
+
+def test_an_id_in_a_column_of_floats_is_written_the_same_beside_one_that_is_not_whole():
+    def ids(values):
+        draft = Draft(Kind.TRANSACTION, len(values), TOKENIZER, NOW)
+        draft.text("merchant_id", pa.array(values, pa.float64()))
+        return draft.column("merchant_id").to_pylist()
+
+    values = [7.0, 1.5, 123456789012.0, 2.0**53, -0.0, None, 1e300]
+    assert ids(values) == [ids([value])[0] for value in values]
+
+
+MAPPING = """
+[[records]]
+attributes = ["x"]
+[records.fields]
+transaction_id = "id"
+event_time = { column = "at", format = "epoch_ms" }
+amount = "sum"
+merchant_id = "shop"
+"""
+"""Names of a source's own, JSON."""
+
+
+def test_a_value_of_a_mapped_record_is_the_same_alone_and_in_company(tmp_path):
+    """Each kind of value that JSON has, as attribute and as id; a batch of one row is a row alone."""
+    values = [1, "1", 1.0, 1.5, True, None, 10**30, 2**60, "x", [1], ["a"], {"a": 1}]
+    records = [
+        {"id": f"t{place}", "at": NOW, "sum": 1, "shop": shop, "x": x}
+        for place, (shop, x) in enumerate(product(values, values))
+    ]
+    (tmp_path / "theirs.toml").write_text(MAPPING)
+    (tmp_path / "in.ndjson").write_text("".join(json.dumps(record) + "\n" for record in records))
+    mapping = load_mapping(str(tmp_path / "theirs.toml"))
+
+    def found(batch_rows):
+        told = {}
+        for piece in read([str(tmp_path / "in.ndjson")], mapping, TOKENIZER, NOW, batch_rows=batch_rows):
+            ids = piece.events.column("transaction_id").to_pylist()
+            told |= {name: meaning(piece.events, row) for row, name in enumerate(ids)}
+            told |= {one.position: (one.faults, one.original) for one in piece.bad}
+        return told
+
+    alone = found(1)
+    assert len(alone) == len(records)
+    assert found(8192) == found(7) == alone

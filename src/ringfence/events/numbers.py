@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -69,13 +70,16 @@ def _from_text(values: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     try:
         floats = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        floats = np.array([_float(text) for text in values.to_pylist()], np.float64)
-        return floats, np.isnan(floats) & ~nothing
+        found = [_float(text) for text in values.to_pylist()]
+        floats = np.array([np.nan if one is None else one for one in found], np.float64)
+        return floats, np.array([one is None for one in found], bool) & ~nothing
     return floats, np.zeros(len(values), bool)
 
 
-def _float(text: str | None) -> float:
-    try:
-        return float(text) if text else np.nan
-    except ValueError:
-        return np.nan
+def _float(text: str | None) -> float | None:
+    """As Arrow reads it where all are numbers, or else as Python does; None for no number."""
+    with suppress(ValueError):
+        return float(text) if text else None
+    with suppress(pa.ArrowInvalid):
+        return float(pa.scalar(text).cast(pa.float64()).as_py())
+    return None

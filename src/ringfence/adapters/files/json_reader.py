@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.adapters.files.blocks import Block, line_blocks
-from ringfence.adapters.files.json_rows import records_in, to_table
+from ringfence.adapters.files.json_rows import of_one_type, records_in, to_table
 from ringfence.adapters.files.json_stream import json_lines
 from ringfence.adapters.files.readers import Piece, TextReader
 from ringfence.errors import InputError
@@ -79,7 +79,7 @@ class JsonReader(TextReader):
         parts: list[tuple[EventBatch, Any]] = []
         labels: list[EventBatch] = []
         skipped = 0
-        for fitting, rows in self._by_shape(objects).items():
+        for fitting, rows in self._groups(objects):
             part = [item for row in rows if (item := objects[row]) is not None]
             names = dict.fromkeys(name for item in part for name in item)
             if not fitting:
@@ -111,6 +111,14 @@ class JsonReader(TextReader):
         """Of the objects as quarantine keeps them, so that one read again from there has the same."""
         cards = self._mapping.card_columns
         return self._ids.of([self._tokenizer.sanitize_json(line.strip(), cards) for line in lines])
+
+    def _groups(
+        self, objects: Sequence[dict[str, Any] | None]
+    ) -> Iterator[tuple[tuple[int, ...], Sequence[int]]]:
+        """Rows that can share columns: what a value is does not depend on the records beside it."""
+        for fitting, rows in self._by_shape(objects).items():
+            for alike in of_one_type(objects, rows):
+                yield fitting, alike
 
     def _by_shape(self, objects: Sequence[dict[str, Any] | None]) -> dict[tuple[int, ...], list[int]]:
         """Rows by which of the mapping's records they are."""

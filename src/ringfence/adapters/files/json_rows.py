@@ -73,6 +73,28 @@ def to_table(objects: Sequence[dict[str, Any]], columns: Iterable[str]) -> pa.Re
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
+def of_one_type(objects: Sequence[dict[str, Any] | None], rows: Sequence[int]) -> list[Sequence[int]]:
+    """The rows in groups in which each name has values of one type.
+
+    >>> of_one_type([{"a": 1}, {"a": "1"}, {"b": 2}, {"a": 2}], range(4))
+    [[0, 3], [1], [2]]
+    """
+    items = [objects[row] or {} for row in rows]
+    names = dict.fromkeys(name for item in items for name in item)
+    mixed = [name for name in names if len({_kind(item.get(name)) for item in items} - {type(None)}) > 1]
+    if not mixed:
+        return [rows]
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for row, item in zip(rows, items, strict=True):
+        groups.setdefault(tuple(_kind(item.get(name)) for name in mixed), []).append(row)
+    return list(groups.values())
+
+
+def _kind(value: Any) -> Any:
+    """Its type; a whole number beyond 64 bits is of none that Arrow has."""
+    return type(value) if type(value) is not int or -(2**63) <= value < 2**63 else "large"
+
+
 def _fault(line: bytes, error: Exception) -> Fault:
     try:
         line.decode()
@@ -89,6 +111,8 @@ def _column(values: list[Any]) -> Any:
     if column is None or pa.types.is_floating(column.type):
         # Whole numbers beside decimal ones would pass through floats, where long ones lose digits.
         kinds = set(map(type, values)) - {type(None)}
+        if kinds and kinds <= {list, dict}:  # that do not agree with each other: none is a value
+            return pa.array([None if value is None else [] for value in values], pa.list_(pa.null()))
         if column is None or (int in kinds and kinds != {int}):
             return pa.array([_text(value) for value in values], pa.string())
     return column
