@@ -30,6 +30,7 @@ COLUMNS_LIMIT: Final = 128
 """Names that get a column of their own where each event names its attributes itself."""
 
 ARROW_TYPE: Final = {str: pa.string(), bool: pa.bool_(), float: pa.float64()}
+_EXPONENT_FROM: Final = 1e10  # Arrow writes larger numbers with an exponent
 _DECODER: Final = msgspec.json.Decoder(dict[str, str | bool | float])
 
 
@@ -95,7 +96,15 @@ def _put(rows: list[Row | None], place: int, name: str, value: Value) -> None:
 
 def encoded(rows: Iterable[Row | None]) -> Any:
     """The column `attributes` of what `arrange` left over."""
-    return pa.array([msgspec.json.encode(row).decode() if row else None for row in rows], pa.string())
+    plain = ({name: _plain(value) for name, value in row.items()} if row else None for row in rows)
+    return pa.array([msgspec.json.encode(row).decode() if row else None for row in plain], pa.string())
+
+
+def _plain(value: Value) -> Value:
+    """A whole number as one is written, 5 and not 5.0: as the analysis tables write columns of numbers."""
+    if type(value) is float and value.is_integer() and abs(value) < _EXPONENT_FROM and str(value) != "-0.0":
+        return int(value)
+    return value
 
 
 def decoded(column: Any) -> list[dict[str, Value] | None]:
