@@ -148,7 +148,9 @@ def forget(tables: Path, log: EventLog) -> None:
         start = log.start_offset(topic)
         for path in (tables / name).glob("*-*.parquet"):
             named = _NAME.fullmatch(path.name)
-            first, after = (int(named[1]), int(named[2])) if named else (0, 0)
+            if named is None:
+                continue
+            first, after = int(named[1]), int(named[2])
             if after <= start:
                 path.unlink(missing_ok=True)
             elif first < start:
