@@ -422,10 +422,9 @@ def test_what_the_log_has_forgotten_is_in_no_file(lake, store):
     store.log.trim("events", 40)
     store.log.trim("decisions", 40)
     forget(store.tables, store.log)
-    for topic in ("events-2", "decisions"):
-        tables = [pq.read_table(path) for path in sorted((store.tables / topic).iterdir())]
-        rows = pa.concat_tables(tables, promote_options="permissive")
-        assert min(rows.column("offset").to_pylist()) == 40
+    files = [pq.read_table(path) for path in sorted((store.tables / "events-2").iterdir())]
+    rows = pa.concat_tables(files, promote_options="permissive")
+    assert rows.column("offset").to_pylist() == list(range(40, 90))
     again = Lake(store)
     assert one(again, 'SELECT min("offset") AS first, count(*) AS n FROM events') == {"first": 40, "n": 60}
     again.close()
