@@ -11,7 +11,7 @@ import pytest
 from tests.api.conftest import DEFINITIONS, NDJSON, Api, lines, payment
 
 from ringfence.adapters.lake import DecisionQuery, Lake
-from ringfence.adapters.lake.tables import TopicTable
+from ringfence.adapters.lake.tables import FOLDERS, TopicTable
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import StoreFullError
 from ringfence.ports import DECISIONS, EVENTS
@@ -255,7 +255,9 @@ def test_lists_leave_out_what_retention_has_taken(api, tmp_path):
     folder = next(tmp_path.rglob("ringfence.db")).parent
     with Store.open(folder) as store:
         for topic in (EVENTS, DECISIONS):
-            TopicTable(store.tables / topic, store.log, topic, file_rows=1).refresh()  # as a long log would
+            TopicTable(
+                store.tables / FOLDERS[topic], store.log, topic, file_rows=1
+            ).refresh()  # as a long log would
         assert store.log.trim(DECISIONS, 1) == 1
         with closing(Lake(store)) as lake:
             assert lake.decisions(DecisionQuery(limit=10)).num_rows == 2  # its tables still have the first
