@@ -65,7 +65,8 @@ def read_ordered(
         "unusable": unusable,
     }
     files = [file for path in paths for file in _found(path)]
-    plan = _plan(files, order, Looker(mapping, tokenizer, ingest_time_ms, lateness_ms, fmt))
+    with tokenizer.uncounted():
+        plan = _plan(files, order, Looker(mapping, tokenizer, ingest_time_ms, lateness_ms, fmt))
     if plan.said:
         say(plan.said)
     if plan.how == "merge":
