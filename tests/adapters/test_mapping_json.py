@@ -148,3 +148,22 @@ def test_parquet_is_nested_like_json(tmp_path):
     found, wanted = Outcome(tmp_path / "in.parquet", text), Outcome(case("nested-json/in.ndjson"), text)
     assert (found.rows, found.bad) == (wanted.rows, [])
     assert found.column("attributes.MerchantDetails.MerchantName") == ["Cafe"] * 3
+
+
+@pytest.mark.parametrize("odd", [True, 7, {"d": "x"}, [1], "", None, 1e300])
+def test_values_of_any_type_are_refused_row_by_row_and_break_nothing(tmp_path, odd):
+    good = {"id": "a", "when": "2025-06-01 12:00 CEST", "zone": "UTC", "in": "5", "out": None}
+    rows = [good, *({**good, "id": "b", name: odd} for name in good), {**good, "id": "c"}]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    found = Outcome(
+        tmp_path / "rows.json",
+        mapping(
+            '{ column = "when", zone_column = "zone" }',
+            '{ credit = "in", debit = "out", sign = "any" }',
+            'transaction_id = "id"',
+            'attributes = "*"',
+        ),
+    )
+    ids = found.column("transaction_id")
+    assert (ids[0], ids[-1]) == ("a", "c")
+    assert len(found.rows) + len(found.bad) == len(rows)

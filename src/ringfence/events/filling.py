@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events import amounts
@@ -15,7 +14,7 @@ from ringfence.events.buffers import is_text
 from ringfence.events.currencies import CURRENCY_EXPONENT
 from ringfence.events.id_checks import shortened, totals
 from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
-from ringfence.events.shaping import Rows, emptied, is_shaped, shaped, translated, values_of
+from ringfence.events.shaping import Rows, as_text, emptied, is_shaped, shaped, translated, values_of
 from ringfence.events.vocabulary import TIMES
 from ringfence.events.written import Read, currency_within, hint, read_amounts
 
@@ -119,7 +118,7 @@ class Filler:
     def _time(self, name: str, source: Source, values: Any) -> None:
         zones = None
         if source.zone_column is not None:
-            zones = emptied(self.rows.columns[source.zone_column], self.nulls)
+            zones = as_text(emptied(self.rows.columns[source.zone_column], self.nulls))
         found = self.times.read(name, source, values, zones)
         wanted = f"a time of the form {source.format!r}"
         self.draft.moments(
@@ -208,7 +207,7 @@ def _less(credit: Read, debit: Read) -> Read:
 
 def _shown(sides: list[tuple[Any, Read]]) -> Any:
     """What a message shows of an amount in two columns: the side that is filled."""
-    credit, debit = (values.cast(pa.string()) for values, _ in sides)
+    credit, debit = (as_text(values) for values, _ in sides)
     return pc.coalesce(credit, debit)
 
 

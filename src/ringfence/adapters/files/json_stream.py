@@ -46,8 +46,8 @@ def _is_told(head: bytes) -> bool:
     text = head.lstrip()
     if text[:1] == b"[" or len(head) > _LOOKED_AT:
         return True
-    _, newline, after = text.partition(b"\n")
-    return bool(newline and after.strip())
+    first, newline, after = text.partition(b"\n")
+    return bool(newline and (after.strip() or _is_one(first)))
 
 
 def _is_lines(head: bytes) -> bool:
@@ -57,12 +57,23 @@ def _is_lines(head: bytes) -> bool:
     if text[:1] != b"{":
         return True
     first, _, after = text.partition(b"\n")
-    line = np.frombuffer(first, np.uint8)
-    state, spans = np.zeros(4, np.int64), np.zeros((len(line) + 1, 2), np.int64)
-    whole = _scan(line, state, spans)
-    if whole == 1 and not state[_INSIDE] and first.rstrip().endswith(b"}"):
+    if _is_one(first):
         return True
-    return whole == 0 and after.lstrip()[:1] == b"{"  # a broken line, and a good one after it
+    # A broken line, and a good one after it.
+    return not _values_in(first)[0] and after.lstrip()[:1] == b"{"
+
+
+def _is_one(line: bytes) -> bool:
+    """Whether a line is one whole value."""
+    count, inside = _values_in(line)
+    return count == 1 and not inside and line.rstrip().endswith(b"}")
+
+
+def _values_in(line: bytes) -> tuple[int, bool]:
+    """Whole values in a line, and whether another one begins."""
+    data = np.frombuffer(line, np.uint8)
+    state, spans = np.zeros(4, np.int64), np.zeros((len(data) + 1, 2), np.int64)
+    return _scan(data, state, spans), bool(state[_INSIDE])
 
 
 def split_values(chunks: Iterator[bytes]) -> Iterator[bytes]:
