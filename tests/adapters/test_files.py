@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ringfence.adapters.files import read, read_original, sniff
 from ringfence.adapters.files.blocks import csv_blocks, record_ends
-from ringfence.adapters.files.json_stream import json_lines, split_values
+from ringfence.adapters.files.json_stream import split_values
 from ringfence.errors import InputError
 from ringfence.events.bad import Reason
 from ringfence.events.mapping import load_mapping
@@ -228,15 +228,6 @@ def test_json_in_any_arrangement_is_read(tmp_path, arranged, batch_rows):
     items[3]["attributes"] = {"said": 'brackets ]}," and \\ in \\\\" a \u2028 text'}
     ids, _, bad = outcome(write(tmp_path / "a.json", arranged(items)), "canonical", batch_rows=batch_rows)
     assert (ids, bad) == ([str(number) for number in range(50)], [])
-
-
-def test_the_first_record_of_a_live_source_does_not_wait_for_the_second():
-    class Live:
-        def chunks(self, encoding):
-            yield line(1).encode()
-            raise AssertionError(f"more {encoding} was asked for before the first record was given out")
-
-    assert next(json_lines(Live())) == line(1).encode()
 
 
 def test_what_is_no_object_in_an_array_is_quarantined_alone(tmp_path):

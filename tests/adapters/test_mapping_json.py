@@ -10,6 +10,7 @@ import pytest
 from tests.adapters.exports import NOW, TOKENIZER, Outcome, case, mapping
 
 from ringfence.adapters.files import read_original
+from ringfence.adapters.files.json_stream import json_lines
 
 
 @pytest.mark.parametrize("batch_rows", [1, 8192])
@@ -167,3 +168,12 @@ def test_values_of_any_type_are_refused_row_by_row_and_break_nothing(tmp_path, o
     ids = found.column("transaction_id")
     assert (ids[0], ids[-1]) == ("a", "c")
     assert len(found.rows) + len(found.bad) == len(rows)
+
+
+def test_the_first_record_of_a_live_source_does_not_wait_for_the_second():
+    class Live:
+        def chunks(self, encoding):
+            yield b'{"transaction_id": "1"}\n'
+            raise AssertionError(f"more {encoding} was asked for before the first record was given out")
+
+    assert next(json_lines(Live())) == b'{"transaction_id": "1"}\n'

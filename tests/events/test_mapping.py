@@ -178,6 +178,14 @@ def test_sparkov_without_ids_has_those_of_its_rows():
     assert events(applied(load_mapping("sparkov"), columns))[0]["transaction_id"] == "row 0"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_ids_of_rows_are_made_only_where_the_source_has_none(there):
+    names = [name for name in SPARKOV if there or name != "trans_num"]
+    schema = pa.schema([(name, pa.string()) for name in names])
+    bound = bind(load_mapping("sparkov"), schema, "rows", tokenizer=TOKENIZER, ingest_time_ms=NOW)
+    assert bound.needs_row_ids is not there
+
+
 def test_sparkovs_customers_are_profiles_of_the_customer_and_of_the_card():
     customer = {
         name: SPARKOV[name] for name in SPARKOV if name not in ("amt", "trans_num", "trans_date_trans_time")

@@ -24,7 +24,7 @@ from ringfence.events.shaping import Rows, as_text, chosen, emptied, one_of
 from ringfence.events.vocabulary import KINDS, Label, Mapping, Record, Source, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -73,7 +73,8 @@ class Binding:
     @property
     def needs_row_ids(self) -> bool:
         """Whether `apply` needs the ids of rows."""
-        return any(makes_ids(bound.record) for bound in self._records)
+        sources = (source for bound in self._records for source in bound.fields.values())
+        return any(source.row_id and source.column not in self.columns for source in sources)
 
     def apply(
         self,
@@ -285,9 +286,10 @@ def _bind_record(
     return _Bound(record, fields, attributes, parse_delay_ms(delay))
 
 
-def makes_ids(record: Record) -> bool:
-    """Whether a record may need ids told from its rows."""
-    return any(source.row_id for source in record.sources().values())
+def makes_ids(record: Record, objects: Iterable[Collection[str] | None]) -> bool:
+    """Whether a record needs ids told from some of these objects."""
+    columns = [source.column for source in record.sources().values() if source.row_id]
+    return any(column not in item for column in columns for item in objects if item is not None)
 
 
 def _label_events(payments: EventBatch, fraud: NDArray[np.bool_], delay_ms: int, source: str) -> EventBatch:

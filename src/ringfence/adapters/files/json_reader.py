@@ -75,7 +75,11 @@ class JsonReader(TextReader):
         found = records_in(lines, self._mapping)
         objects, faults, lines = found.items, found.faults, found.originals
         numbers = self._row_numbers(len(lines))
-        ids = self._ids_of(lines) if any(makes_ids(record) for record in self._mapping.records) else None
+        ids = (
+            self._ids_of(lines)
+            if any(makes_ids(record, objects) for record in self._mapping.records)
+            else None
+        )
         parts: list[tuple[EventBatch, Any]] = []
         labels: list[EventBatch] = []
         skipped = 0
