@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from ringfence.decisions.decide import Decider
 from ringfence.decisions.decision import DecisionBatch
-from ringfence.decisions.policy import Cause
+from ringfence.decisions.policy import FUTURE, LATE, Cause
 from ringfence.events.activation import Part, is_activation, versions
+from ringfence.events.clock import believed_times
 from ringfence.features.engine import Engine
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.models import NO_MODELS, Models
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from ringfence.ports import Library
     from ringfence.scoring.rules import CompiledRules
 
-LATE = "late_event"
-"""Cause of degradation: the event came later than allowed; its features are over what state remains."""
-
 MODEL = "model"
 """Cause of degradation: the model that should have spoken gave no score."""
 
@@ -48,11 +46,12 @@ class Step:
     """What one batch of events led to.
 
     `flag_matches` are transactions decided earlier that a flag of this batch turned out to cover
-    (`FLAG_MATCH_SCHEMA`).
+    (`FLAG_MATCH_SCHEMA`). `ahead` are the places of transactions whose time moved no clock.
     """
 
     decisions: DecisionBatch | None
     flag_matches: list[pa.RecordBatch] = field(default_factory=list)
+    ahead: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 class Pipeline:
@@ -137,8 +136,9 @@ class Pipeline:
             return self._change(events)
         self.settle()
         base = self.offset
-        late = self._late(events)
-        features = self._timed("measure", self.engine.measure, events)
+        clock = self.engine.advance(events)
+        late, future, ahead = self._out_of_time(events, clock)
+        features = self._timed("measure", self.engine.measure, events, clock)
         parts, matches, begin = [], [], 0
         for start, stop, is_control in segments(events):
             segment = events if stop - start == len(events) else events.slice(start, stop)
@@ -153,7 +153,8 @@ class Pipeline:
             payments = segment if len(rows) == len(segment) else segment.take(rows)
             end = begin + len(rows)
             if len(rows):
-                causes = [Cause(LATE, late[begin:end])] if late[begin:end].any() else []
+                here = ((LATE, late[begin:end]), (FUTURE, future[begin:end]))
+                causes = [Cause(name, rows) for name, rows in here if rows.any()]
                 parts.append(
                     self._decide(
                         payments, features[:, begin:end], base + start + rows, causes, decided_at_ms, received
@@ -162,7 +163,7 @@ class Pipeline:
             self._timed("enrich", self.reference.remember, segment, base + start)
             begin = end
         self.offset = base + len(events)
-        return Step(_joined(parts), matches)
+        return Step(_joined(parts), matches, ahead)
 
     def absorb(self, events: EventBatch) -> None:
         """Take events whose decisions are known already: the state moves on, nothing is judged."""
@@ -214,18 +215,18 @@ class Pipeline:
             latency_us=latency_us,
         )
 
-    def _late(self, events: EventBatch) -> NDArray[np.bool_]:
-        """Which transactions are later than the specification allows."""
-        only = events.only_payments
-        times = events.event_time_ms if only else events.event_time_ms[events.is_transaction]
-        if not len(times):
-            return np.zeros(0, np.bool_)
-        seen, newest = self.engine.watermark_ms, int(times.max())
-        if times.min() >= max(newest, newest if seen is None else seen) - self.spec.allowed_lateness_ms:
-            return np.zeros(len(times), np.bool_)
-        watermark = np.maximum.accumulate(times if seen is None else np.maximum(times, seen))
-        late: NDArray[np.bool_] = times < watermark - self.spec.allowed_lateness_ms
-        return late
+    def _out_of_time(
+        self, events: EventBatch, clock: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
+        """Transactions later than the specification allows; dated after their receipt; ahead of the clock."""
+        payments = events if events.only_payments else events.take(events.is_transaction)
+        times = payments.event_time_ms
+        late: NDArray[np.bool_] = times < clock - self.spec.allowed_lateness_ms
+        ahead = np.flatnonzero(times > clock)
+        future = np.zeros(len(times), np.bool_)
+        if len(ahead):
+            future = times > believed_times(payments)
+        return late, future, ahead
 
     def _timed(self, stage: str, act: Any, *args: Any, **more: Any) -> Any:
         begin = self.stopwatch()

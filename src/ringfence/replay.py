@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.policy import OUT_OF_TIME
 from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.events import codec
 from ringfence.events.model import Kind
-from ringfence.pipeline import LATE, Pipeline
+from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.models import NO_MODELS
 from ringfence.scoring.rules import OUTCOMES, fit
@@ -187,10 +188,10 @@ def _compare(stored: DecisionBatch, made: DecisionBatch, result: Verification) -
 
 
 def _complete(stored: DecisionBatch) -> NDArray[np.bool_]:
-    """Decisions made with all their parts; a late event lacks none."""
+    """Decisions made with all their parts; one out of its time lacks none."""
     causes = stored.table.column("degraded")
     complete = np.ones(len(stored), np.bool_)
-    others = np.flatnonzero(pc.not_equal(causes.flatten(), LATE).to_numpy(zero_copy_only=False))
+    others = np.flatnonzero(~np.isin(causes.flatten().to_pylist(), OUT_OF_TIME))
     complete[pc.list_parent_indices(causes).to_numpy()[others]] = False
     return complete
 

@@ -10,7 +10,6 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
 _AHEAD = 4  # batches read before they are decided, and decided before they are committed
 _GROUP = 8  # batches that one commit may hold
+_MOST_AHEAD = 1000  # transactions remembered, to be named
 
 
 class Arrival(Protocol):
@@ -62,7 +62,8 @@ class Totals:
     flag_matches: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     rules: dict[str, int] = field(default_factory=dict)  # how often each active rule fired
-    degraded: int = 0
+    degraded: dict[str, int] = field(default_factory=dict)  # by cause
+    ahead: dict[str, int] = field(default_factory=dict)  # transactions ahead of the clock when decided, ms
 
 
 @dataclass(slots=True)
@@ -127,7 +128,7 @@ class Runner:
             self.pipeline.absorb(events)
             progress(batch.next_offset - begin, end - begin)
         pending = self.journal.schedule()
-        self.intake.resume(codec.decode(pending) if pending else None, self.pipeline.engine.watermark_ms)
+        self.intake.resume(codec.decode(pending) if pending else None, self.pipeline.engine.clock)
         return warnings
 
     def ingest(
@@ -346,7 +347,10 @@ def _count(totals: Totals, work: Work) -> None:
     if work.step.decisions is not None:
         table = work.step.decisions.table
         totals.transactions += table.num_rows
-        totals.degraded += int(np.count_nonzero(pc.list_value_length(table.column("degraded"))))
+        _add_counts(totals.degraded, pc.list_flatten(table.column("degraded")))
+        for row in work.step.ahead[: _MOST_AHEAD - len(totals.ahead)].tolist():
+            identity = table.column("transaction_id")[row].as_py()
+            totals.ahead[identity] = table.column("event_time_ms")[row].as_py()
         _add_counts(totals.outcomes, table.column("outcome"))
         _add_counts(totals.rules, pc.list_flatten(table.column("rules")))
 

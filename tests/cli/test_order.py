@@ -1,5 +1,6 @@
 """`ringfence run` on files in any order, and on a pipe that goes on for long."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -76,6 +77,17 @@ def test_a_live_pipe_is_decided_as_it_comes(project):
                 time.sleep(0.05)
         running.stdin.close()
         assert running.wait(60) == 0
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_row_dated_ahead_on_a_pipe_makes_none_late_and_is_named(ringfence, monkeypatch, place):
+    records = [payment(number, card_id=f"c{number}") for number in range(8)]
+    records.insert(place, payment(99, transaction_id="typo", event_time="2025-05-01T12:00:00Z"))
+    lines = "".join(json.dumps(record) + "\n" for record in records).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(lines))))
+    done = ringfence("run", "-", "--json").json
+    assert (done["transactions"], done["degraded"]) == (9, 0)
+    assert done["ahead_of_time"] == (["typo"] if place else [])
 
 
 def stored(project):

@@ -76,7 +76,7 @@ def test_what_is_seen_of_a_key_is_what_the_oracle_says_of_an_event_without_conte
     spec, log = scenario
     engine = Engine(spec, ring=SMALLEST_RING)
     engine.measure(log)
-    latest = engine.watermark_ms or NOW_MS
+    latest = engine.clock.now_ms or NOW_MS
     steps = [0, 1, 60_000, DAY_MS, *(f.window_ms for f in spec.features), -spec.allowed_lateness_ms]
     time_ms = latest + data.draw(st.sampled_from(steps), label="step")
     of = data.draw(st.sampled_from(spec.entities), label="entity")

@@ -11,9 +11,8 @@ import numpy as np
 from ringfence.analysis.clearing import Clearing  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.analysis.parts import Part, Taker, ways
 from ringfence.decisions.decision import Factor, Reason  # noqa: TC001 (as above)
-from ringfence.decisions.policy import Cause, Weights
+from ringfence.decisions.policy import OUT_OF_TIME, Cause, Weights
 from ringfence.decisions.verdict import verdict
-from ringfence.pipeline import LATE
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.expression import read
 from ringfence.scoring.models import Scored, asked
@@ -203,7 +202,9 @@ class Explainer:
         """
         left = {name for name in self.decision.rules if name != rule.id}
         active = np.array([[one.id in left] for one in self.rules.active], np.bool_).reshape(-1, 1)
-        causes = [Cause(name, None, skipped=True) for name in self.decision.degraded if name != LATE]
+        causes = [
+            Cause(name, None, skipped=True) for name in self.decision.degraded if name not in OUT_OF_TIME
+        ]
         verdicts = Verdicts(active, self._verdicts.shadow, self._verdicts.typologies)
         judgement = self._weights.apply(verdicts, causes, self._scored)
         return str(OUTCOMES[judgement.outcome[0]]), float(judgement.score[0])

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.compute as pc
 
-from ringfence.decisions.policy import Cause, Weights
-from ringfence.pipeline import LATE
+from ringfence.decisions.policy import OUT_OF_TIME, Cause, Weights
 from ringfence.scoring.models import Scored, asked
 from ringfence.scoring.outcomes import OUTCOMES
 
@@ -83,9 +82,9 @@ class Judged:
 
 
 def _causes(stored: pa.RecordBatch) -> list[Cause]:
-    """The parts that decisions were made without; being late is none."""
+    """The parts that decisions were made without; being out of time is none."""
     degraded = stored.column("degraded")
-    names = [name for name in pc.unique(degraded.flatten()).to_pylist() if name != LATE]
+    names = [name for name in pc.unique(degraded.flatten()).to_pylist() if name not in OUT_OF_TIME]
     if not names:
         return []
     parents = pc.list_parent_indices(degraded).to_numpy()

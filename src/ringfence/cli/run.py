@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,6 +14,7 @@ from ringfence.adapters.files import Sniffed, SourceBatch, read_ordered, sniff
 from ringfence.cli import options, screen
 from ringfence.cli.majority import Majority
 from ringfence.compose import Session, open_session
+from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
 from ringfence.runner import Totals
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
     from ringfence.events.vocabulary import Mapping
 
+_CAUSES: Final = {
+    LATE: "they came later than the features allow",
+    FUTURE: "dated later than they were received, so a sender's clock or zone is wrong",
+}
+_NAMED: Final = 5
 EXIT_QUARANTINED = 4
 EXIT_INTERRUPTED = 130
 
@@ -37,6 +43,7 @@ class Account:
     reasons: Counter[str] = field(default_factory=Counter)
     skipped: int = 0  # rows that the mapping leaves out on purpose
     unusable: list[str] = field(default_factory=list)  # sources that could not be used, each with its remedy
+    ahead: list[str] = field(default_factory=list)  # payments dated ahead of all that came after them
     seconds: float = 0.0
     interrupted: bool = False
     remarks: list[str] = field(default_factory=list)  # what somebody should look at
@@ -167,6 +174,8 @@ def _process(session: Session, batches: Iterator[SourceBatch], account: Account,
         account.interrupted = True
     account.seconds = time.perf_counter() - begin
     account.remarks = list(majority.remarks())
+    now_ms = session.runner.pipeline.engine.clock.now_ms or 0
+    account.ahead = [identity for identity, at_ms in account.totals.ahead.items() if at_ms > now_ms]
     if account.totals.conflicts:
         account.reasons["conflict"] = account.totals.conflicts
 
@@ -201,7 +210,8 @@ def _as_json(account: Account) -> dict[str, Any]:
         "events": totals.events,
         "outcomes": totals.outcomes,
         "rules": totals.rules,
-        "degraded": totals.degraded,
+        "degraded": sum(totals.degraded.values()),
+        "ahead_of_time": account.ahead,
         "duplicates": totals.duplicates,
         "flag_matches": totals.flag_matches,
         "skipped": account.skipped,
@@ -239,13 +249,22 @@ def _ordered(outcomes: dict[str, int]) -> list[tuple[str, int]]:
     return sorted(outcomes.items(), key=lambda item: list(screen.OUTCOME_STYLES).index(item[0]))
 
 
+def _dated_ahead(ids: list[str]) -> str:
+    named = ", ".join(ids[:_NAMED]) + (", ..." if len(ids) > _NAMED else "")
+    return f"{len(ids):,} payments are dated over a day ahead of all others: check their times ({named})"
+
+
 def _show_rest(account: Account) -> None:
     totals = account.totals
     others = totals.events - totals.transactions
     lines = [
         (others, f"{others:,} other events: labels, profiles, list entries, flags"),
         (totals.flag_matches, f"{totals.flag_matches:,} earlier payments that a late flag covers"),
-        (totals.degraded, f"{totals.degraded:,} decisions degraded: late events"),
+        *(
+            (count, f"{count:,} decisions degraded: {_CAUSES.get(cause, cause)}")
+            for cause, count in totals.degraded.items()
+        ),
+        (len(account.ahead), _dated_ahead(account.ahead)),
         (totals.duplicates, f"{totals.duplicates:,} duplicates of events that the log has already"),
         (account.skipped, f"{account.skipped:,} rows skipped, as the mapping says"),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from ringfence.scoring.columns import Columns
     from ringfence.scoring.models import Scored
     from ringfence.scoring.rules import CompiledRules, Verdicts
+
+
+FUTURE: Final = "future_event"
+"""Cause: the event is dated later than it was received, so that the stream's clock did not follow it."""
+
+LATE: Final = "late_event"
+"""Cause: the event came later than allowed; its features are over what state remains."""
+
+OUT_OF_TIME: Final = (FUTURE, LATE)
+"""Causes that tell of an event's time: nothing was skipped."""
 
 
 class Cause(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ringfence.decisions.decision import MODEL_RULE
+from ringfence.decisions.policy import OUT_OF_TIME
 from ringfence.scoring.models import asked
 from ringfence.scoring.outcomes import OUTCOMES, Outcome
 from ringfence.scoring.reasons import MODEL_SCORE
@@ -30,7 +31,6 @@ VERBS: Final = {
     Outcome.DECLINE: "Declined",
 }
 _NAMED: Final = 2  # rules or causes that a sentence names
-_LATE: Final = "late_event"
 
 
 class Verdict(NamedTuple):
@@ -186,7 +186,7 @@ class _Sources:
         return [f"by points: {_rules(self.fired)} add up to {self.points:g}, {OUTCOMES[level]} from {at:g}"]
 
     def _by_failure(self) -> list[str]:
-        missing = [name for name in self.decision.degraded if name != _LATE]
+        missing = [name for name in self.decision.degraded if name not in OUT_OF_TIME]
         return [f"because it was decided without the {' and the '.join(missing)}"] if missing else []
 
 

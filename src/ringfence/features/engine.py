@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.batch import NULL_INT, EventBatch
+from ringfence.events.clock import StreamClock
 from ringfence.events.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.features import state as states
@@ -50,11 +51,21 @@ class Engine:
         self._hashed = list(dict.fromkeys(["transaction_id", *keys, *self._compiled.categories]))
         self._state = states.fresh(self._compiled, ring)
         self._oldest = 0
+        self._clock = StreamClock()
         self._early: dict[int, int] = {}  # labels that came before their transaction: id hash -> 0 or 1
 
-    def measure(self, batch: EventBatch) -> NDArray[np.float64]:
-        """Features of the batch's transactions in order, shape (features, transactions)."""
-        rows, places = self._input(batch)
+    def advance(self, batch: EventBatch) -> NDArray[np.int64]:
+        """The stream's clock after each of the batch's transactions, for `measure`; once, before it."""
+        payments = batch if batch.only_payments else batch.take(batch.is_transaction)
+        return self._clock.advance(payments)
+
+    def measure(self, batch: EventBatch, clock: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Features of the batch's transactions in order, shape (features, transactions).
+
+        `clock` is what lateness and forgetting go by, after each of the transactions (ms); without it the
+        engine's own (`advance`).
+        """
+        rows, places = self._input(batch, self.advance(batch) if clock is None else clock)
         count = (
             len(rows) if batch.only_payments else int(np.count_nonzero(rows[:, at.IN_KIND] == at.IS_EVENT))
         )
@@ -117,7 +128,9 @@ class Engine:
     def _hour(self, time_ms: int) -> int:
         return datetime.fromtimestamp(time_ms / 1000, ZoneInfo(self.spec.zone)).hour
 
-    def _input(self, batch: EventBatch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _input(
+        self, batch: EventBatch, clock: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The batch's transactions and labels as the kernel takes them."""
         compiled = self._compiled
         kinds = batch.kind
@@ -130,6 +143,7 @@ class Engine:
                 kinds = batch.kind
         rows = np.empty((len(batch), compiled.input_columns), np.int64)
         rows[:, at.IN_KIND] = kinds == Kind.LABEL
+        rows[batch.is_transaction, at.IN_CLOCK] = clock
         rows[:, at.IN_ROW] = batch.event_time_ms
         for number, (name, where) in enumerate(compiled.values):
             rows[:, at.IN_ROW + 1 + number] = self._fixed(batch, name, where)
@@ -236,6 +250,7 @@ class Engine:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Views of the whole state, valid until the next call, for `from_arrays`."""
         found = states.to_arrays(self._state, self._oldest)
+        found["clock"] = self._clock.to_array()
         found["early_ids"] = np.fromiter(self._early.keys(), np.int64, len(self._early))
         found["early_labels"] = np.fromiter(self._early.values(), np.int64, len(self._early))
         return found
@@ -245,14 +260,18 @@ class Engine:
         """The engine whose `arrays` these were."""
         engine = cls(spec, seed)
         engine._state, engine._oldest = states.from_arrays(engine._compiled, arrays)
+        engine._clock = (
+            StreamClock.from_array(arrays["clock"])
+            if "clock" in arrays  # a snapshot of before it had one
+            else StreamClock.at(int(engine._state.counters[at.WATERMARK]))
+        )
         engine._early = dict(zip(arrays["early_ids"].tolist(), arrays["early_labels"].tolist(), strict=True))
         return engine
 
     @property
-    def watermark_ms(self) -> int | None:
-        """Greatest event time seen, None before the first transaction."""
-        value = int(self._state.counters[at.WATERMARK])
-        return None if value == at.NULL // 2 else value
+    def clock(self) -> StreamClock:
+        """The stream's clock behind the events measured so far; a copy."""
+        return self._clock.copy()
 
     @property
     def size(self) -> dict[str, int]:

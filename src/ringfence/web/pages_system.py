@@ -13,7 +13,8 @@ from ringfence.access.principal import Role
 from ringfence.adapters.finder import Term, Wanted
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.api.hot import DEADLINE
-from ringfence.pipeline import LATE, MODEL
+from ringfence.decisions.policy import FUTURE, LATE
+from ringfence.pipeline import MODEL
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.rendering import render
 from ringfence.web.vitals import memory_bytes
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 PATH: Final = "/system"  # in the navigation
-_CAUSES: Final = (LATE, MODEL, DEADLINE)
+_CAUSES: Final = (LATE, FUTURE, MODEL, DEADLINE)
 
 
 @router.get("/system")

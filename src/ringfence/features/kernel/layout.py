@@ -65,9 +65,11 @@ PER_ENTITY: Final = (
 # Why `measure` stopped before the end of its input.
 DONE, NEED_ARENA, NEED_POOL, NEED_KEYS, NEED_PAIRS, NEED_IDS = range(6)
 
-# Words of an input row: what it is, then the words of the ring's row, the keys' hashes, the trackers' values.
+# Words of an input row: what it is, the stream's clock after it, then the words of the ring's row, the keys'
+# hashes, the trackers' values.
 IN_KIND: Final = 0
-IN_ROW: Final = 1
+IN_CLOCK: Final = 1
+IN_ROW: Final = 2
 IS_EVENT, IS_LABEL = 0, 1  # a label carries the id in the id word and 0 or 1 in the marks word
 
 

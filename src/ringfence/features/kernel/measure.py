@@ -42,6 +42,7 @@ from ringfence.features.kernel.layout import (
     FIRST,
     HEAD,
     IDS,
+    IN_CLOCK,
     IN_KIND,
     IN_ROW,
     IS_EVENT,
@@ -151,7 +152,6 @@ def _look_up(
     """Write rows [start, stop) into the ring and find or open their keys' cells; stops early without room."""
     mask = s.rows.shape[0] - 1
     seq = s.counters[SEQ_END]
-    watermark = s.counters[WATERMARK]
     entities = p.entities.shape[0]
     for at in range(start, stop):
         if rows[at, IN_KIND] != IS_EVENT:
@@ -165,7 +165,7 @@ def _look_up(
             s.places[row, 0] = places[at, 0]
             s.places[row, 1] = places[at, 1]
         time = s.rows[row, 0]
-        watermark = max(watermark, time)
+        watermark = rows[at, IN_CLOCK]
         for entity in range(entities):
             s.slots[row, entity] = 0
             key = rows[at, p.entities[entity, E_KEY_COLUMN]]
@@ -210,7 +210,7 @@ def _event(s: State, p: Program, rows: Words, at: int, lane: int) -> None:
     row = seq & (s.rows.shape[0] - 1)
     ref = seq & REF_MASK
     time = s.rows[row, 0]
-    s.counters[WATERMARK] = max(s.counters[WATERMARK], time)
+    s.counters[WATERMARK] = rows[at, IN_CLOCK]
     if p.shape[S_ID] >= 0:
         place = find_id(s, s.rows[row, p.shape[S_ID]], p.shape[S_ID])
         if s.id_table[place] == 0:

@@ -64,6 +64,9 @@ def connect(batch: EventBatch, spec: FeatureSpec) -> Iterator[Tables]:
         tables.close()
 
 
+_DAY_MS = 86_400_000
+
+
 def _scale(field: str, spec: FeatureSpec) -> int:
     if field == "amount":
         return AMOUNT_SCALE
@@ -81,7 +84,7 @@ def _transactions(batch: EventBatch, spec: FeatureSpec) -> pa.Table:
         "position": rows,
         "time_ms": time_ms,
         "transaction_id": batch.column("transaction_id").take(pa.array(rows)),
-        "watermark_ms": np.maximum.accumulate(time_ms) if len(rows) else time_ms,
+        "watermark_ms": np.array(_clock(time_ms.tolist()), np.int64),
         "number:hour": np.array([moment.hour for moment in local], np.float64),
         "number:weekday": np.array([moment.weekday() for moment in local], np.float64),
         "lat": _null_for_nan(batch.number("lat")[rows]),
@@ -93,6 +96,24 @@ def _transactions(batch: EventBatch, spec: FeatureSpec) -> pa.Table:
         columns[f"number:{field}"] = _number(batch, field).take(pa.array(rows))
         columns[f"fixed:{field}"] = _fixed(batch, field, spec).take(pa.array(rows))
     return pa.table(columns)
+
+
+def _clock(times: list[int]) -> list[int]:
+    """The stream's clock after each transaction, by its definition; a day is the most that one moves it.
+
+    The greatest time that two transactions in a row have reached, or one that is at most a day ahead of it.
+    The first counts until the second is more than a day behind it.
+    """
+    clock: list[int] = []
+    for at, time in enumerate(times):
+        now = clock[-1] if at else time
+        if at == 1 and time < now - _DAY_MS:
+            now = time
+        both = min(time, times[at - 1]) if at else time
+        if both > now + _DAY_MS:
+            now = both
+        clock.append(max(now, time) if time <= now + _DAY_MS else now)
+    return clock
 
 
 def _labels(batch: EventBatch) -> pa.Table:
