@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.batch import EventBatch
-    from ringfence.events.clock import StreamClock
     from ringfence.ports import EventLog
 
 _KIND_SALT = np.array([0, 0x51ED270B, 0x2545F491, 0x6C078965, 0x5D588B65, 0x1B873593], np.int64) << 21
@@ -135,9 +134,9 @@ class Intake:
             self.schedule.add(held)
         return held
 
-    def resume(self, pending: EventBatch | None, clock: StreamClock) -> None:
-        """Hold what was pending; the stream's clock stands so."""
-        self.schedule = Schedule(clock)
+    def resume(self, pending: EventBatch | None, now_ms: int | None) -> None:
+        """Hold what was pending; the stream has got to `now_ms`."""
+        self.schedule = Schedule() if now_ms is None else Schedule(now_ms)
         if pending is not None:
             self.schedule.add(pending)
 

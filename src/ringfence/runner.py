@@ -10,6 +10,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -128,7 +129,7 @@ class Runner:
             self.pipeline.absorb(events)
             progress(batch.next_offset - begin, end - begin)
         pending = self.journal.schedule()
-        self.intake.resume(codec.decode(pending) if pending else None, self.pipeline.engine.clock)
+        self.intake.resume(codec.decode(pending) if pending else None, self.pipeline.engine.clock.now_ms)
         return warnings
 
     def ingest(

@@ -1,4 +1,4 @@
-"""How late it is in a stream: the time that lateness, due labels and forgetting go by.
+"""How late it is in a stream: the time that lateness and forgetting go by.
 
 It follows the transactions' event times, and no sender with a wrong clock. A time more than `MOST_AHEAD_MS`
 after its receipt counts as that. One more than `STRIDE_MS` ahead of the stream is held back until the next

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.events.batch import EventBatch
-from ringfence.events.clock import StreamClock
+from ringfence.events.clock import believed_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,14 +19,14 @@ _BEGINNING = np.iinfo(np.int64).min
 class Schedule:
     """Holds labels and puts each right before the first transaction that finds it due.
 
-    Stream time is the clock of the transactions released so far (`StreamClock`). A label of time `t` enters
+    Stream time is the greatest event time of the transactions released so far. A label of time `t` enters
     before the first transaction at which stream time is >= t, ties by (time, event id). The outcome does not
     depend on how the stream is cut into batches, provided that a label is added before the batch in which it
     falls due.
     """
 
-    def __init__(self, clock: StreamClock | None = None) -> None:
-        self._clock = StreamClock() if clock is None else clock
+    def __init__(self, now_ms: int = _BEGINNING) -> None:
+        self._now_ms = now_ms
         self._added: list[EventBatch] = []
         self._waiting: EventBatch | None = None  # sorted by (time, id)
         self._due_ms: NDArray[np.int64] = np.empty(0, np.int64)
@@ -38,8 +38,7 @@ class Schedule:
     @property
     def now_ms(self) -> int:
         """Stream time so far."""
-        now_ms = self._clock.now_ms
-        return _BEGINNING if now_ms is None else now_ms
+        return self._now_ms
 
     def add(self, labels: EventBatch) -> None:
         """Hold these labels; their event time says when each becomes known."""
@@ -54,10 +53,11 @@ class Schedule:
         if not len(batch):
             return batch
         stream_ms = self._stream_time(batch)
-        if self._earliest_ms is None or self._earliest_ms > stream_ms[-1]:
+        self._now_ms = int(stream_ms[-1])
+        if self._earliest_ms is None or self._earliest_ms > self._now_ms:
             return batch
         self._sort()
-        due = int(np.searchsorted(self._due_ms, stream_ms[-1], side="right"))
+        due = int(np.searchsorted(self._due_ms, self._now_ms, side="right"))
         before = np.searchsorted(stream_ms, self._due_ms[:due], side="left")
         labels = self._pop(due)
         after_own = _own_rows(labels, batch) + 1
@@ -71,11 +71,14 @@ class Schedule:
         """The labels that fall due inside this batch, to enter before it."""
         if not len(batch):
             return None
-        now_ms = int(self._stream_time(batch)[-1])
-        if self._earliest_ms is None or self._earliest_ms > now_ms:
+        if batch.only_payments:
+            self._now_ms = max(self._now_ms, int(believed_times(batch).max()))
+        else:
+            self._now_ms = int(self._stream_time(batch)[-1])
+        if self._earliest_ms is None or self._earliest_ms > self._now_ms:
             return None
         self._sort()
-        return self._pop(int(np.searchsorted(self._due_ms, now_ms, side="right")))
+        return self._pop(int(np.searchsorted(self._due_ms, self._now_ms, side="right")))
 
     def drain(self) -> EventBatch | None:
         """All labels still held, in order; nothing is left."""
@@ -83,15 +86,8 @@ class Schedule:
         return self._pop(len(self._due_ms)) if len(self._due_ms) else None
 
     def _stream_time(self, batch: EventBatch) -> NDArray[np.int64]:
-        """The clock after each row, which never falls: int64 (n,)."""
-        before = self.now_ms
-        if batch.only_payments:
-            clock = self._clock.advance(batch)
-        else:
-            rows = np.flatnonzero(batch.is_transaction)
-            seen = np.append(before, self._clock.advance(batch.take(rows)))
-            clock = seen[np.cumsum(batch.is_transaction)]
-        return np.minimum.accumulate(clock[::-1])[::-1]
+        times = np.where(batch.is_transaction, believed_times(batch), _BEGINNING)
+        return np.maximum(np.maximum.accumulate(times), self._now_ms)
 
     def _sort(self) -> None:
         if not self._added:
