@@ -309,7 +309,7 @@ def _renew_lists(session: Session) -> None:
     store, pipeline = session.store, session.runner.pipeline
     if store.remembered(NORMS) is None:
         if not pipeline.reference.lists.is_empty:
-            now_ms = pipeline.engine.watermark_ms or session.clock.now_ms()
+            now_ms = pipeline.engine.clock.now_ms or session.clock.now_ms()
             for events in renewed(store.log, session.tokenizer, now_ms):
                 session.runner.commit([session.runner.put(events)])
         store.remember(NORMS, "1")
