@@ -1,98 +1,18 @@
 """Questions in SQL over what the log holds, in files and not yet in files."""
 
-import json
 import shutil
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from tests.lakes import decisions, events, fill, one
 
-from ringfence.adapters.lake import DecisionQuery, Lake, forget
+from ringfence.adapters.lake import DecisionQuery, Lake
 from ringfence.adapters.lake.tables import TopicTable
 from ringfence.adapters.sqlite import Store
-from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
 from ringfence.errors import InputError, StoreError
-from ringfence.events import codec
 from ringfence.events.bad import BadRecord, Fault, Reason
-from ringfence.events.batch import EventBatch
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.tokens import Tokenizer
 from ringfence.ports import LogBatch
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
-
-NOW_MS = 1_750_000_000_000
-OUTCOMES = pa.array(["approve", "challenge", "review", "decline"])
-
-
-def events(base, count, **columns):
-    """Transactions t<offset> of card c<offset % 3>, one a second; the last event of the batch is a label."""
-    offsets = range(base, base + count)
-    label = [i == base + count - 1 for i in offsets]
-    table = pa.RecordBatch.from_pydict(
-        {
-            "kind": pa.array([int(one) for one in label], pa.uint8()),
-            "event_time_ms": [i * 1000 for i in offsets],
-            "transaction_id": [f"t{i - one}" for i, one in zip(offsets, label, strict=True)],
-            "card_id": pa.array(
-                [None if one else f"c{i % 3}" for i, one in zip(offsets, label, strict=True)]
-            ),
-            "amount_minor": pa.array(
-                [None if one else i * 100 + 5 for i, one in zip(offsets, label, strict=True)]
-            ),
-            "currency": pa.array([None if one else "EUR" for one in label]).dictionary_encode(),
-            "label": [True if one else None for one in label],
-            **{name: pa.array(values) for name, values in columns.items()},
-        }
-    )
-    return LogBatch(
-        "events", base, count, base * 1000, (base + count) * 1000, codec.encode(EventBatch(table))
-    )
-
-
-def decisions(base, count, features=("card.count_1h",), digest="f1"):
-    """A decision on every event but the last of the batch; every fourth is declined by rule `fast`."""
-    offsets = np.arange(base, base + count - 1)
-    n = len(offsets)
-    values = [
-        offsets,
-        [f"t{i}" for i in offsets],
-        offsets * 1000,
-        offsets * 1000 + 7,
-        pa.DictionaryArray.from_arrays(pa.array(np.where(offsets % 4 == 0, 3, 0).astype(np.int8)), OUTCOMES),
-        np.full(n, 10.0),
-        pa.nulls(n, pa.float64()),
-        pa.nulls(n, DECISION_FIELDS[7].type),
-        [[] for _ in offsets],
-        [[] for _ in offsets],
-        [[] for _ in offsets],
-        [False for _ in offsets],
-        [["velocity"] if i % 4 == 0 else [] for i in offsets],
-        [["fast"] if i % 4 == 0 else [] for i in offsets],
-        [[] for _ in offsets],
-        [["card_testing"] if i % 4 == 0 else [] for i in offsets],
-        [[40.0] if i % 4 == 0 else [] for i in offsets],
-        [[] for _ in offsets],
-        np.full(n, 100),
-        *(offsets * 1.5 + k for k in range(len(features))),
-    ]
-    fields = [*DECISION_FIELDS, *(pa.field(name, pa.float64()) for name in features)]
-    versions = {"features": digest, "rules": "r1"}
-    schema = pa.schema(
-        fields,
-        {
-            **versions,
-            "feature_names": json.dumps(features),
-            "versions": json.dumps(versions),
-            "challengers": "[]",
-        },
-    )
-    arrays = [
-        value if isinstance(value, pa.Array) else pa.array(value, field.type)
-        for value, field in zip(values, fields, strict=True)
-    ]
-    batch = DecisionBatch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-    return LogBatch("decisions", base, count, base * 1000, (base + count) * 1000, batch.encode())
 
 
 @pytest.fixture
@@ -108,15 +28,6 @@ def lake(store, monkeypatch):
     opened = Lake(store)
     yield opened
     opened.close()
-
-
-def fill(store, first=0, batches=10):
-    for base in range(first * 10, (first + batches) * 10, 10):
-        store.commit([events(base, 10), decisions(base, 10)])
-
-
-def one(lake, text):
-    return lake.sql(text).to_pylist()[0]
 
 
 def test_an_empty_store_answers_with_no_rows(lake):
@@ -364,77 +275,3 @@ def test_a_table_folder_that_cannot_be_written_is_a_clear_error(store):
     table = TopicTable(store.tables / "events-2", store.log, "events", 25)
     with pytest.raises(StoreError, match="the log is safe"):
         table.refresh()
-
-
-def test_any_number_of_attribute_names_is_one_column(lake, store):
-    """16 payments with 512 names of their own: a column for each would cost every question a minute."""
-    names = [[f"n{row}-{place}" for place in range(512)] for row in range(16)]
-    base = {"event_time": NOW_MS, "amount": 1}
-    lines = [
-        json.dumps(base | {"transaction_id": f"t{row}", "attributes": dict.fromkeys(own, row)}).encode()
-        for row, own in enumerate(names)
-    ]
-    found, bad = JsonDecoder(Tokenizer(bytes(16))).decode_lines(lines, NOW_MS, "test")
-    assert not bad
-    store.commit([LogBatch("events", 0, 16, NOW_MS, NOW_MS, codec.encode(found))])
-    assert len(lake.sql("SELECT * FROM raw_events").column_names) < 50
-    asked = "SELECT attributes.\"n7-511\" AS x FROM transactions WHERE attributes['n7-511'] IS NOT NULL"
-    assert lake.sql(asked).to_pylist() == [{"x": 7.0}]
-    assert lake.find_transaction("t15")["attributes"] == dict.fromkeys(names[15], 15.0)
-
-
-def test_an_attribute_has_the_type_that_all_its_values_have(lake, store):
-    odd, value = 'q"\\ /~1 \U0001f4b3', "\"\\\n\x01'"
-    store.commit([events(0, 3, **{"attributes.n": [1.0, 2.5, None], f"attributes.{odd}": [value, "", None]})])
-    store.commit([events(3, 3, **{"attributes.b": [True, None, None], "attributes.m": [1.0, None, None]})])
-    store.commit([events(6, 3, **{"attributes.m": ["1", "x", None]})])
-    found = lake.sql(
-        "SELECT sum(attributes.n) AS n, bool_or(attributes.b) AS b, max(attributes.m) AS m FROM events"
-    )
-    assert found.to_pylist() == [{"n": 3.5, "b": True, "m": "x"}]
-    quoted = odd.replace('"', '""')
-    told = lake.sql(f'SELECT attributes."{quoted}" AS o FROM events WHERE "offset" = 0')
-    assert told.to_pylist() == [{"o": value}]
-    whole = lake.sql('SELECT attributes FROM events ORDER BY "offset"').to_pylist()
-    assert [row["attributes"] and json.loads(row["attributes"]) for row in whole[:3]] == [
-        {"n": 1, odd: value},
-        {"n": 2.5, odd: ""},
-        None,
-    ]
-    with pytest.raises(InputError, match=r"no event has an attribute 'nn': there are"):
-        lake.sql("SELECT attributes.nn FROM events")
-
-
-def test_tables_of_before_are_made_again(store):
-    old = store.tables / "events"
-    old.mkdir(parents=True)
-    (old / "00000000000000000000-00000000000000000025.parquet").write_bytes(b"a column for every name")
-    fill(store, batches=1)
-    opened = Lake(store)
-    assert one(opened, "SELECT count(*) AS n FROM events") == {"n": 10}
-    opened.close()
-    assert not old.exists()
-
-
-def test_what_the_log_has_forgotten_is_in_no_file(lake, store):
-    fill(store)
-    lake.project()
-    store.log.trim("events", 40)
-    store.log.trim("decisions", 40)
-    forget(store.tables, store.log)
-    files = [pq.read_table(path) for path in sorted((store.tables / "events-2").iterdir())]
-    rows = pa.concat_tables(files, promote_options="permissive")
-    assert rows.column("offset").to_pylist() == list(range(40, 90))
-    again = Lake(store)
-    assert one(again, 'SELECT min("offset") AS first, count(*) AS n FROM events') == {"first": 40, "n": 60}
-    again.close()
-
-
-def test_a_question_reads_the_quarantine_only_where_it_asks_and_only_a_part(lake, store, monkeypatch):
-    monkeypatch.setattr("ringfence.adapters.lake.lake._QUARANTINE_ROWS", 3)
-    bad = [BadRecord("x", at, (Fault(Reason.MALFORMED, "", "no"),), b"%d" % at * 9000) for at in range(5)]
-    store.commit(bad_records=bad, now_ms=7)
-    lake.decisions(DecisionQuery())
-    assert lake._quarantine_state is None
-    found = lake.sql("SELECT position, octet_length(original) AS size FROM Quarantine ORDER BY position")
-    assert found.to_pylist() == [{"position": at, "size": 4096} for at in (2, 3, 4)]
