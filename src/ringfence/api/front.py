@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_plus
 
 from ringfence.access.authoriser import BusyError
 from ringfence.access.principal import Role
@@ -13,7 +12,7 @@ from ringfence.api.hosts import Names
 from ringfence.api.hot import decide
 from ringfence.api.problems import TYPE, Refusal, unavailable
 from ringfence.api.proxies import scheme_of
-from ringfence.masking import find_cards
+from ringfence.api.reading import names_card
 
 if TYPE_CHECKING:
     from ringfence.access.principal import Principal
@@ -189,8 +188,7 @@ def _check_address(scope: Any) -> None:
     A payment may be asked for by an id that only looks like one.
     """
     path, query = scope["path"], scope["query_string"].decode("latin-1")
-    asked = query if path.startswith(f"{HOT_PATH}/") else f"{path}?{query}"
-    if find_cards(unquote_plus(asked), strict=True):
+    if names_card("" if path.startswith(f"{HOT_PATH}/") else path, query):
         raise Refusal(422, "card_number", "a card is asked for by its token (card_id), never by its number")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote_plus
 
 import msgspec
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from ringfence.adapters.lake import DecisionQuery
 from ringfence.api.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.events.hashing import hash_text
+from ringfence.events.norms import norm
+from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
 from ringfence.masking import find_cards
 from ringfence.scoring.reference.flags import NEVER
@@ -95,6 +98,24 @@ def is_card(text: str) -> bool:
     return bool(find_cards(text, strict=True))
 
 
+def names_card(path: str, query: str = "") -> bool:
+    """Whether an address names a card by its number: a path that has been decoded, a query that has not.
+
+    >>> names_card("/%B4111111111111111^DOE"), names_card("/x", "id=4111%204111%204111%201237")
+    (True, True)
+    """
+    return any(map(is_card, (path, unquote_plus(path), unquote_plus(query))))
+
+
+def id_in_norm(entity_type: str, entity_id: str) -> str:
+    """The id of an entity as payments have it.
+
+    >>> id_in_norm("email", "Bob@Mail.Example"), id_in_norm("ip", "::ffff:1.2.3.4")
+    ('bob@mail.example', '1.2.3.4')
+    """
+    return norm(ENTITY_KEYS[entity_type], entity_id)
+
+
 def page(server: Server, query: DecisionQuery) -> bytes:
     """One page of decisions, as JSON."""
     rows = server.lake.decisions(query).to_pylist()
@@ -149,7 +170,8 @@ async def standing(server: Server, entity_type: str, entity_id: str, now_ms: int
 
 async def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, Any]:
     """What is known of one entity."""
-    now_ms = server.clock.now_ms()
+    now_ms, given = server.clock.now_ms(), entity_id
+    entity_id = id_in_norm(entity_type, given)
     state = await standing(server, entity_type, entity_id, now_ms)
     return {
         "entity_type": entity_type,
@@ -158,12 +180,12 @@ async def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, 
         "flagged_since_ms": state.flagged_since_ms,
         "as_of_ms": now_ms,
         "features": state.features,
-        "recent": await server.pools.reading.run(_recent, server, entity_type, entity_id),
+        "recent": await server.pools.reading.run(_recent, server, entity_type, entity_id, given),
     }
 
 
-def _recent(server: Server, entity_type: str, entity_id: str) -> list[msgspec.Raw]:
-    query = DecisionQuery(entity=entity_type, entity_id=entity_id, limit=_RECENT)
+def _recent(server: Server, entity_type: str, entity_id: str, given: str) -> list[msgspec.Raw]:
+    query = DecisionQuery(entity=entity_type, entity_id=entity_id, limit=_RECENT, or_id=given)
     return [msgspec.Raw(shown) for shown in _kept(server, server.lake.decisions(query).to_pylist())]
 
 

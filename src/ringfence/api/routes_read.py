@@ -46,7 +46,8 @@ async def decisions(
     """Decisions, newest event time first, where every filter holds; page by page."""
     _whole(entity, entity_id)
     before = reading.parse_cursor(cursor) if cursor else None
-    query = DecisionQuery(entity, entity_id, since_ms, until_ms, outcome, rule, limit, before)
+    kept = _in_norm(entity, entity_id)
+    query = DecisionQuery(entity, kept, since_ms, until_ms, outcome, rule, limit, before, entity_id)
     page = await _read(request, reading.page, query)
     return Response(page, media_type="application/json")
 
@@ -82,7 +83,7 @@ async def stream(
     """Decisions as they are made, as server-sent events (`event: decision`), where every filter holds."""
     _whole(entity, entity_id)
     events = server_of(request).hub.subscribe(
-        Filter(outcome, min_score, entity, entity_id), owner_of(request.scope)
+        Filter(outcome, min_score, entity, _in_norm(entity, entity_id)), owner_of(request.scope)
     )
     return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
@@ -90,6 +91,11 @@ async def stream(
 async def _read(request: Request, act: Callable[..., T], *given: object) -> T:
     server = server_of(request)
     return await server.pools.reading.run(act, server, *given)
+
+
+def _in_norm(entity_type: str | None, entity_id: str | None) -> str | None:
+    """The id that somebody asks for, as payments have it."""
+    return reading.id_in_norm(entity_type, entity_id) if entity_type and entity_id else None
 
 
 def _whole(entity_type: str | None, entity_id: str | None) -> None:

@@ -72,7 +72,7 @@ def decisions(
     from ringfence.adapters.lake import DecisionQuery  # noqa: PLC0415  as in open_lake
 
     with open_lake(data) as (store, lake):
-        kind, entity_id = _entity(entity, Tokenizer(store.meta.token_key))
+        kind, entity_id, or_id = _entity(entity, Tokenizer(store.meta.token_key))
         found = lake.decisions(
             DecisionQuery(
                 kind,
@@ -82,6 +82,7 @@ def decisions(
                 outcome,
                 rule,
                 limit,
+                or_id=or_id,
             )
         )
         rows = found.to_pylist()
@@ -97,14 +98,15 @@ def decisions(
     )
 
 
-def _entity(text: str | None, tokenizer: Tokenizer) -> tuple[str | None, str | None]:
-    """Kind and id of `kind=id`; a card number becomes its token."""
+def _entity(text: str | None, tokenizer: Tokenizer) -> tuple[str | None, str | None, str | None]:
+    """Kind and id of `kind=id`, in the norm and as typed; a card number becomes its token."""
     if text is None:
-        return None, None
+        return None, None, None
     kind, sign, name = text.partition("=")
     if not sign or kind not in ENTITY_KEYS or not name:
         raise InputError(f"--entity takes KIND=ID, KIND one of {', '.join(ENTITY_KEYS)}")
-    return kind, tokenizer.as_kept(ENTITY_KEYS[kind], name)
+    kept = tokenizer.as_kept(ENTITY_KEYS[kind], name)
+    return kind, kept, tokenizer.guard_text(name)
 
 
 def _shown(name: str, value: Any) -> object:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ringfence.adapters.finder import Term, Wanted
 from ringfence.analysis.explain import Explainer
+from ringfence.api.reading import id_in_norm
 from ringfence.compose import registered_rules, registered_spec
 from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.errors import InputError
@@ -142,6 +143,14 @@ def _by_entity(features: dict[str, float | None]) -> dict[str, list[tuple[str, f
         entity, _, rest = name.partition(".")
         found.setdefault(entity, []).append((rest, value))
     return dict(sorted(found.items(), key=lambda item: all(value is None for _, value in item[1])))
+
+
+def id_of(dashboard: Dashboard, entity: str, entity_id: str) -> str:
+    """The id of an entity in its field's norm; as typed where only payments from before the norms have it."""
+    kept = id_in_norm(entity, entity_id)
+    if kept == entity_id or payments_of(dashboard, entity, kept):
+        return kept
+    return entity_id if payments_of(dashboard, entity, entity_id) else kept
 
 
 def payments_of(dashboard: Dashboard, entity: str, entity_id: str) -> int:

@@ -42,11 +42,14 @@ class DecisionFilter:
         cursor = query.get("before", "")
         return cls(given, known, parse_cursor(cursor) if re.match(CURSOR, cursor) else None)
 
-    def wanted(self) -> Wanted:
-        """What to look for: without the fields that have a problem."""
+    def wanted(self, id_of: Callable[[str, str], str]) -> Wanted:
+        """What to look for: without the fields that have a problem.
+
+        `id_of` puts the id of a kind of entity into the form in which payments have it.
+        """
         terms = [Term(kind, self.given[kind]) for kind in LISTS if self.given[kind]]
         if self.given["entity_id"]:
-            terms += self._entity()
+            terms += self._entity(id_of)
         since = self._read("since", time_ms, 0)
         until = self._read("until", time_ms, Wanted().until_ms)
         score = self._read("min_score", _score, 0.0)
@@ -70,7 +73,7 @@ class DecisionFilter:
     def is_empty(self) -> bool:
         return not self.outcomes and not any(v for name, v in self.given.items() if name != "entity")
 
-    def _entity(self) -> list[Term]:
+    def _entity(self, id_of: Callable[[str, str], str]) -> list[Term]:
         kind, name = self.given["entity"] or "card", self.given["entity_id"]
         if is_card(name):
             self.given["entity_id"] = ""
@@ -79,7 +82,8 @@ class DecisionFilter:
         if kind not in ENTITY_KEYS:
             self.problems["entity_id"] = f"There is no entity {kind!r}."
             return []
-        return [Term(kind, name)]
+        self.given["entity_id"] = id_of(kind, name)
+        return [Term(kind, self.given["entity_id"])]
 
     def _read(self, name: str, read: Callable[[str], T], otherwise: T) -> T:
         text = self.given[name]

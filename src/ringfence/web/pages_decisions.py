@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
@@ -34,8 +35,8 @@ async def decisions(request: Request) -> Response:
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     asked = DecisionFilter.of(request.query_params, request.query_params.getlist("outcome"))
-    wanted = asked.wanted()
     await asyncio.to_thread(freshen, dashboard)
+    wanted = await asyncio.to_thread(asked.wanted, partial(dossier.id_of, dashboard))
     found = await asyncio.to_thread(dashboard.finder.find, wanted, PAGE_ROWS)
     values = {
         "asked": asked,
@@ -159,6 +160,7 @@ async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = ""
 def _find(dashboard: Dashboard, text: str) -> str | None:
     if dashboard.server.stored.decision_of(text) is not None:
         return f"/decisions/{quote(text, safe='')}"
-    counts = {kind: dossier.payments_of(dashboard, kind, text) for kind in ENTITY_KEYS}
+    ids = {kind: dossier.id_of(dashboard, kind, text) for kind in ENTITY_KEYS}
+    counts = {kind: dossier.payments_of(dashboard, kind, name) for kind, name in ids.items()}
     best = max(counts, key=lambda kind: counts[kind])
-    return f"/entities/{best}/{quote(text, safe='')}" if counts[best] else None
+    return f"/entities/{best}/{quote(ids[best], safe='')}" if counts[best] else None

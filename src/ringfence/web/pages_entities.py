@@ -15,6 +15,7 @@ from ringfence.api import reading
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES
 from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.dossier import id_of
 from ringfence.web.neighbours import neighbours_of
 from ringfence.web.pages_decisions import freshen
 from ringfence.web.pages_errors import Stop
@@ -38,13 +39,18 @@ async def entity(request: Request, entity_type: EntityType, entity_id: EntityId)
     demand(request, Role.ANALYST)
     _no_card(entity_id)
     dashboard = dashboard_of(request)
+    entity_id = await asyncio.to_thread(_id_of, dashboard, entity_type, entity_id)
     portrait = await portrait_of(dashboard.server, entity_type, entity_id)
     values = await asyncio.to_thread(_entity, dashboard, entity_type, entity_id, portrait)
     return render(request, "entity.html", values)
 
 
-def _entity(dashboard: Dashboard, entity_type: str, entity_id: str, portrait: Portrait) -> dict[str, Any]:
+def _id_of(dashboard: Dashboard, entity_type: str, entity_id: str) -> str:
     freshen(dashboard)
+    return id_of(dashboard, entity_type, entity_id)
+
+
+def _entity(dashboard: Dashboard, entity_type: str, entity_id: str, portrait: Portrait) -> dict[str, Any]:
     wanted = Wanted(terms=(Term(entity_type, entity_id),))
     found = dashboard.finder.find(wanted, _RECENT)
     if not found.total and portrait.is_blank:
@@ -66,7 +72,9 @@ async def neighbours(request: Request, entity_type: EntityType, entity_id: Entit
     """Others that were seen with the same device, address, terminal ..."""
     demand(request, Role.ANALYST)
     _no_card(entity_id)
-    found = await asyncio.to_thread(neighbours_of, dashboard_of(request).finder, entity_type, entity_id)
+    dashboard = dashboard_of(request)
+    entity_id = await asyncio.to_thread(id_of, dashboard, entity_type, entity_id)
+    found = await asyncio.to_thread(neighbours_of, dashboard.finder, entity_type, entity_id)
     return render(request, "parts/neighbours.html", {"entity_type": entity_type, "found": found})
 
 

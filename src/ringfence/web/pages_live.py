@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from ringfence.access.principal import Role
 from ringfence.adapters.finder import Wanted
 from ringfence.api.places import owner_of
-from ringfence.api.reading import is_card
+from ringfence.api.reading import id_in_norm, is_card
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES, Outcome
 from ringfence.web.asking import dashboard_of, demand
@@ -70,7 +70,7 @@ async def stream(
     if entity_id and (entity not in ENTITY_KEYS or is_card(entity_id)):
         raise Stop(422, "An entity is watched by its kind and id, a card by its token.")
     place = dashboard.server.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
-    named = (entity, entity_id) if entity_id else (None, None)
+    named = (entity, id_in_norm(entity, entity_id)) if entity_id else (None, None)
     sieve = Sieve(OUTCOMES.index(outcome), float(min_score or 0), *named)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from ringfence.access.authoriser import BusyError
 from ringfence.api.bodies import read_body
 from ringfence.api.problems import Refusal
-from ringfence.masking import find_cards
+from ringfence.api.reading import names_card
 from ringfence.web.sessions import COOKIE, LONGEST_SECONDS, Session
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Shield:
         """`receive` for the application; `_Stopped` where the request goes no further."""
         path, method = scope["path"], scope["method"]
         query = "" if path == _FILTERED else scope["query_string"].decode("latin-1")
-        if find_cards(unquote_plus(f"{path}?{query}"), strict=True):
+        if names_card(path, query):
             raise _Stopped(
                 PlainTextResponse(
                     "An address may not hold a card number, because browsers keep addresses. The search box "

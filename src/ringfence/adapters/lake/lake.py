@@ -56,6 +56,7 @@ class DecisionQuery:
     rule: str | None = None  # id of an active rule that fired
     limit: int = 50
     before: tuple[int, int] | None = None  # event time and offset of the last decision of the page before
+    or_id: str | None = None  # the entity's id as a log has it from before ids had a norm
 
 
 class Lake:
@@ -125,6 +126,8 @@ class Lake:
         if (query.entity is None) != (query.entity_id is None):
             raise InputError("an entity goes with its id: give both, such as card and its token")
         filters = {name: value for name, value in asdict(query).items() if value is not None}
+        if query.entity_id is not None:
+            filters.setdefault("or_id", query.entity_id)
         if query.before is not None:
             del filters["before"]
             filters["before_ms"], filters["before_offset"] = query.before

@@ -104,7 +104,7 @@ def decision_query(filters: Collection[str], entity_column: str) -> str:
         "outcome": "d.outcome = $outcome",
         "before_ms": '(d.event_time_ms, d."offset") < ($before_ms, $before_offset)',
         "rule": "list_contains(d.rules, $rule)",
-        "entity_id": f"t.{quoted(entity_column)} = $entity_id",
+        "entity_id": f"t.{quoted(entity_column)} IN ($entity_id, $or_id)",
     }
     where = " AND ".join(conditions[name] for name in filters if name in conditions) or "true"
     with_entity = 'JOIN raw_events t ON t."offset" = d."offset"' if "entity_id" in filters else ""
