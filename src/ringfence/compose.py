@@ -42,6 +42,7 @@ from ringfence.rulebook.entries_of_before import renewed
 from ringfence.runner import Runner
 from ringfence.scoring.books import default_book
 from ringfence.scoring.columns import Columns
+from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
 from ringfence.settings import load_settings
 
@@ -95,6 +96,7 @@ def _load_rules(spec: FeatureSpec, features: Path | None, rules: Path | None) ->
     origin = SHIPPED_CATALOG if features is None else str(features)
     if rules is not None:
         compiled = compile_rules(load_rules(rules), spec)
+        check_possible(compiled.ruleset, spec)
         return Definitions(spec, compiled, origin, str(rules))
     compiled, left_out = fit(default_book(), spec)
     return Definitions(spec, compiled, origin, SHIPPED_BOOK, left_out)
@@ -177,6 +179,14 @@ class StoredLibrary:
                 raise RuleError(left.why)
         return compiled
 
+    def vet(self, book: RuleSet, before: RuleSet | None = None) -> None:
+        """As `compile`, for rules that are written now: `RuleError` also for one that can never be true.
+
+        Those of `before` may stay as they are.
+        """
+        self.compile(book)
+        check_possible(book, self._spec, before=before)
+
     def models(self, digest: str) -> Models:
         """See `Library.models`."""
         return self.stored_models.models(digest)
@@ -240,7 +250,7 @@ class Session:
     def check(self, text: str) -> Checked:
         """All that is wrong with a book's text, or else what should be read before it takes effect."""
         lists = self.runner.pipeline.reference.lists
-        return check(text, self.library.compile, self.rates, lists=lists.names)
+        return check(text, self.library.vet, self.rates, lists=lists.names)
 
     def warnings_on(self, ruleset: RuleSet) -> list[str]:
         """What should be read before these rules take effect."""

@@ -43,6 +43,10 @@ class Compiler(Protocol):
         """`RuleError` where a rule does not fit the features in use."""
         ...
 
+    def vet(self, book: RuleSet, before: RuleSet | None = None) -> None:
+        """`RuleError` also where a condition can never be true, unless it is one of `before`."""
+        ...
+
     def rules(self, digest: str) -> CompiledRules:
         """Those of a kept version, kept at hand from then on."""
         ...
@@ -69,6 +73,10 @@ class LoggedForce:
     def fit(self, ruleset: RuleSet) -> None:
         """See `Force.fit`."""
         self.library.compile(ruleset)
+
+    def vet(self, ruleset: RuleSet, before: RuleSet | None = None) -> None:
+        """See `Force.vet`."""
+        self.library.vet(ruleset, before)
 
     def put(self, change: EventBatch) -> int:
         """See `Force.put`."""

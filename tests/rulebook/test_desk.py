@@ -12,6 +12,7 @@ from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.changes import Activation, ApprovalError, Origin, StaleError
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.scoring.books import default_book, load_book
+from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import Mode, compile_rules
 
 RULE = "{{id: {id}, title: T, when: {when}, points: 5, reason: R, analyst: A., mode: {mode}}}"
@@ -36,6 +37,10 @@ class Log:
 
     def fit(self, ruleset):
         compile_rules(ruleset, CATALOG)
+
+    def vet(self, ruleset, before=None):
+        compile_rules(ruleset, CATALOG)
+        check_possible(ruleset, CATALOG, before=before)
 
     def put(self, change):
         (version,) = versions(change)

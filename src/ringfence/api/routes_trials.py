@@ -104,7 +104,7 @@ def _book(desk: Desk, asked: StartBacktest) -> RuleSet:
         if asked.version
         else load_book(asked.text or "", "the book")
     )
-    desk.force.fit(book)
+    desk.force.vet(book)
     return book
 
 

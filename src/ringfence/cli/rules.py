@@ -13,7 +13,8 @@ from ringfence.compose import load_definitions
 from ringfence.errors import RuleError
 from ringfence.livebook import stored_rates
 from ringfence.rulebook import checking
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.possible import check_possible
+from ringfence.scoring.rules import RuleSet, compile_rules
 
 app = typer.Typer(no_args_is_help=True, help="Rule books: check a file; look at the live book and change it.")
 for _command in (
@@ -39,9 +40,14 @@ def check(
     """
     definitions = load_definitions(options.features_file(features), None)
     spec, where = definitions.spec, options.folder(data)
+
+    def vet(ruleset: RuleSet) -> None:
+        compile_rules(ruleset, spec)
+        check_possible(ruleset, spec)
+
     found = checking.check(
         rulebook.read_book(file),
-        lambda ruleset: compile_rules(ruleset, spec),
+        vet,
         lambda ruleset: stored_rates(where, spec, ruleset),
         str(file),
     )

@@ -81,6 +81,10 @@ class Force(History, Protocol):
         """`RuleError` where these rules do not compile over the features in use."""
         ...
 
+    def vet(self, ruleset: RuleSet, before: RuleSet | None = None) -> None:
+        """As `fit`, and `RuleError` where a condition can never be true, unless it is one of `before`."""
+        ...
+
     def put(self, change: EventBatch) -> int:
         """Append an activation to the log, durable on return; its offset."""
         ...
@@ -169,11 +173,11 @@ class Desk(Reader):
     def save(self, ruleset: RuleSet, based_on: str, who: Who, origin: Origin = Origin.EDIT) -> Change:
         """Keep a new version; nothing takes effect.
 
-        `RuleError` where it does not compile, `StaleError` where `based_on` is not the newest version,
-        `NothingToDoError` where nothing changes.
+        `RuleError` where it does not compile, or has a new condition that can never be true; `StaleError`
+        where `based_on` is not the newest version, `NothingToDoError` where nothing changes.
         """
-        self.force.fit(ruleset)
         based_on = self.resolve(based_on)
+        self.force.vet(ruleset, self.ruleset(based_on))
         if based_on == ruleset.digest:
             raise NothingToDoError(f"nothing changes: version {based_on} has this very content")
         return self._keep(ruleset, based_on, who, origin)

@@ -96,7 +96,7 @@ async def check_text(request: Request, text: Text = "") -> Response:
     """What is wrong with the text as it is."""
     demand(request, Role.ANALYST)
     server = dashboard_of(request).server
-    checked = await server.pools.rules.run(check, text.replace("\r\n", "\n"), server.desk.force.fit)
+    checked = await server.pools.rules.run(check, text.replace("\r\n", "\n"), server.desk.force.vet)
     return render(request, "parts/checked.html", {"checked": checked})
 
 
