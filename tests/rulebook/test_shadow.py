@@ -27,7 +27,7 @@ rules:
   - {id: many, title: T, when: card.count_1d >= 20, points: 30, reason: R, analyst: A., mode: shadow}
   - {id: shop, title: T, when: merchant_id = 'merchant-2', outcome: approve, reason: R, analyst: A.,
      mode: shadow}
-  - {id: never, title: T, when: amount < 0, outcome: decline, reason: R, analyst: A., mode: shadow}
+  - {id: never, title: T, when: "false", outcome: decline, reason: R, analyst: A., mode: shadow}
 """
 
 
