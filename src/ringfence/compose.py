@@ -40,7 +40,7 @@ from ringfence.rulebook.checking import all_heard, check, missing_lists, warning
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.rulebook.entries_of_before import renewed
 from ringfence.runner import Runner
-from ringfence.scoring.books import default_book
+from ringfence.scoring.books import default_book, shipped_rules_off
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
@@ -332,6 +332,7 @@ def _deploy(session: Session) -> None:
     desk, changed = session.desk(), store.remembered(FILE_RULES) != ruleset.digest
     if changed or desk.head() is None:
         desk.deploy_file(ruleset, who)
+        session.notices.extend(shipped_rules_off(ruleset, who.note))
     if not changed:
         return
     if desk.force.active() != ruleset.digest:

@@ -1,3 +1,6 @@
+import csv
+import io
+
 import pytest
 
 from .conftest import payment, write_ndjson
@@ -121,3 +124,45 @@ def test_a_folder_without_a_store_is_an_error(ringfence):
     ended = ringfence("decisions", "--data", "nowhere")
     assert ended.code == 3
     assert "there is no store here yet" in ended.err
+    assert "ringfence run" in ended.err
+    assert "--data" in ended.err
+
+
+HOSTILE = [
+    payment(0, transaction_id="=1+1", merchant_id="shop\u202egro", attributes={"note": "@SUM(1)"}),
+    payment(1, transaction_id="+p", attributes={"note": "\x1b]0;gone\x07", "balance": -5}),
+    payment(2, transaction_id="p\n2", attributes={"note": "\t=1"}),
+]
+
+
+class TestTextOfStrangers:
+    @pytest.fixture(autouse=True)
+    def _decided(self, ringfence, project):
+        ringfence("run", write_ndjson(project / "rows.ndjson", HOSTILE))
+
+    QUESTION = (
+        'SELECT transaction_id AS "=id", attributes.note AS n, merchant_id, attributes.balance AS b, '
+        "-amount AS a FROM transactions ORDER BY event_time"
+    )
+
+    def test_is_no_formula_in_csv_and_numbers_stay_numbers(self, ringfence):
+        rows = list(csv.reader(io.StringIO(ringfence("sql", self.QUESTION, "--format", "csv").out)))
+        assert rows[0] == ["'=id", "n", "merchant_id", "b", "a"]
+        assert rows[1] == ["'=1+1", "'@SUM(1)", "shop\\u202egro", "", "-20.0"]
+        assert rows[2] == ["'+p", "\\x1b]0;gone\\x07", "shop", "-5.0", "-20.0"]
+        assert rows[3][1] == "'\t=1"
+
+    @pytest.mark.parametrize("form", ["table", "csv", "json"])
+    def test_does_not_steer_the_terminal(self, ringfence, form):
+        asked = 'SELECT attributes.note, merchant_id || chr(155) AS "\x1b[2J" FROM transactions'
+        out = ringfence("sql", asked, "--format", form).out
+        assert not set(out) & set("\x1b\x07\x9b\u202e")
+        assert "gone" in out
+
+    def test_makes_no_row_of_its_own(self, ringfence):
+        assert "p\\n2" in ringfence("decisions").out
+
+    def test_an_unknown_table_is_answered_with_those_that_there_are(self, ringfence):
+        ended = ringfence("sql", "SELECT * FROM payments")
+        assert ended.code == 2
+        assert "The tables are events, transactions, labels" in ended.err

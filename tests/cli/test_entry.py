@@ -27,7 +27,7 @@ def test_run_alone_says_the_same_of_itself(capsys):
 
 
 def test_every_other_command_is_among_all():
-    for arguments in ([], ["version"], ["--help"], ["no such command"]):
+    for arguments in ([], ["version"], ["--version"], ["--help"], ["no such command"]):
         assert program_for(arguments) is package.app
 
 
@@ -45,3 +45,12 @@ def test_what_is_left_out_of_a_start_can_be_loaded_afterwards():
 def test_the_package_has_nothing_else():
     with pytest.raises(AttributeError, match="nothing"):
         _ = package.nothing
+
+
+def test_the_version_is_an_option_too(capsys):
+    said = []
+    for way in ("--version", "version"):
+        assert finish(package.app, [way]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert said[0].startswith("ringfence ")

@@ -162,3 +162,14 @@ def test_a_folder_in_use_by_another_writer_is_a_store_problem(ringfence, payment
         ended = ringfence("run", payments)
     assert ended.code == 3
     assert "in use by process" in ended.err
+
+
+def test_a_book_without_the_shipped_rules_is_told_when_it_comes_into_force(ringfence, payments, project):
+    rule = "{id: big, title: Big, when: amount > 9, points: 5, reason: BIG, analyst: Big.}"
+    ringfence("run", payments)
+    (project / "rules.yaml").write_text(f"rules: [{rule}]")
+    assert "are off: the line `extends: shipped`" in ringfence("run", payments).err
+    (project / "rules.yaml").write_text(f"extends: shipped\nrules: [{rule}]")
+    ended = ringfence("run", payments)
+    assert ended.code == 0
+    assert "are off" not in ended.err

@@ -10,7 +10,8 @@ import pytest
 from ringfence.errors import RuleError
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.books import default_book, default_book_text, dump_book, load_book
+from ringfence.rulebook.checking import check
+from ringfence.scoring.books import default_book, default_book_text, dump_book, load_book, shipped_rules_off
 from ringfence.scoring.rules import Policy, Rule, RuleSet, compile_rules, fit
 from ringfence.scoring.words import split
 
@@ -131,3 +132,44 @@ def test_the_example_of_the_guide_is_a_book_that_compiles():
     compile_rules(book, CATALOG)
     python = doctest.DocTestParser().get_doctest(guide, {}, "rules.md", None, None)
     assert doctest.DocTestRunner().run(python).failed == 0
+
+
+EXTENDING = """\
+name: mine
+extends: shipped
+policy: {decline_at: 90}
+rules:
+  - {id: own, title: Own, when: amount > 9, points: 5, reason: OWN, analyst: Own.}
+  - {id: watched, title: Mine, when: amount > 8, points: 5, reason: OWN, analyst: Own., mode: archived}
+"""
+
+
+def test_a_book_that_extends_the_shipped_one_has_its_rules_too():
+    shipped, book = default_book(), load_book(EXTENDING)
+    assert [rule.id for rule in book.rules[:2]] == ["own", "watched"]
+    assert {rule.id for rule in book.every_rule} == {"own", *(rule.id for rule in shipped.every_rule)}
+    assert len(book.rules) == len(shipped.rules) + 1
+    assert book.policy.decline_at == 90
+    assert book.policy.review_at == shipped.policy.review_at
+    assert load_book(dump_book(book)).digest == book.digest
+    assert shipped_rules_off(book, "mine") == []
+
+
+def test_a_book_of_its_own_is_told_that_the_shipped_rules_are_off():
+    count = len(default_book().every_rule)
+    (said,) = shipped_rules_off(
+        load_book(EXTENDING.replace("extends: shipped\n", "").replace("watched", "w")), "x"
+    )
+    assert said.startswith(f"x has 2 rules, and the shipped {count} are off")
+
+
+def test_only_the_shipped_book_can_be_extended():
+    with pytest.raises(RuleError, match="line 2: the only book to extend is shipped"):
+        load_book(EXTENDING.replace("extends: shipped", "extends: other"))
+
+
+def test_a_fault_of_a_book_that_extends_names_its_own_line():
+    with pytest.raises(RuleError, match="line 5"):
+        load_book(EXTENDING.replace("points: 5", "points: many", 1))
+    found = check(EXTENDING.replace("amount > 9", "amuont > 9"), lambda book: compile_rules(book, CATALOG))
+    assert [(fault.rule, fault.line) for fault in found.faults] == [("own", 5)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,6 +23,8 @@ from ringfence.scoring.words import in_words
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pyarrow as pa
 
     from ringfence.adapters.lake import Lake
     from ringfence.decisions.decision import Decision
@@ -224,6 +224,9 @@ def sql(
     Features and attributes are written as in rules: SELECT card.count_1h FROM features, SELECT
     attributes.basket FROM transactions. The column attributes by itself is a JSON object.
 
+    CSV is safe to open in a spreadsheet: text that it would take for a formula begins with an apostrophe, and
+    characters that steer a terminal are escaped. JSON gives the exact text.
+
     Example: ringfence sql "SELECT outcome, count(*) FROM decisions GROUP BY outcome"
     """
     with open_lake(data) as (_, lake):
@@ -236,15 +239,16 @@ def sql(
         numbers = [name for name, kind in zip(names, table.schema.types, strict=True) if _is_number(kind)]
         screen.show_table(names, ([_text(row[n]) for n in names] for row in table.to_pylist()), numbers)
         return
-    writer = csv.writer(sys.stdout)
     if fmt == "csv":
-        writer.writerow(names)
+        screen.show_csv(names, ([row[n] for n in names] for row in _rows(table)))
+        return
+    for row in _rows(table):
+        screen.show_json(row)
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in table.to_batches():
-        for row in batch.to_pylist():
-            if fmt == "csv":
-                writer.writerow([row[name] for name in names])
-            else:
-                screen.show_json(row)
+        yield from batch.to_pylist()
 
 
 def _show_records(rows: list[dict[str, Any]]) -> None:
@@ -252,7 +256,7 @@ def _show_records(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         for name, value in row.items():
             if value is not None:
-                screen.show(f"{name:>20}  {value}")
+                screen.show(f"{name:>20}  {screen.one_line(str(value))}")
         screen.show()
 
 

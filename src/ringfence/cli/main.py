@@ -70,6 +70,22 @@ app.command()(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        screen.show(f"ringfence {installed('ringfence')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_say_version),
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def version(
     json: Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")] = False,
@@ -81,7 +97,7 @@ def version(
     if json:
         screen.show_json({"ringfence": installed("ringfence")})
     else:
-        screen.show(f"ringfence {installed('ringfence')}")
+        _say_version(asked=True)
 
 
 def execute(arguments: Sequence[str]) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import sys
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _PIPED_WIDTH = 4000
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_STEERING = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_CONTROL = re.compile(f"[{_STEERING}]")
+_IN_CELL = re.compile(f"[{_STEERING}\t\n]")
+_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # Excel also takes the full-width signs
 OUTCOME_STYLES = {"approve": "green", "challenge": "yellow", "review": "dark_orange", "decline": "red"}
 
 
@@ -59,7 +64,30 @@ def show(text: object = "", style: str = "") -> None:
 
 def show_json(value: Any) -> None:
     """The answer as one line of JSON."""
-    sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
+    line = msgspec.json.encode(value, enc_hook=str).decode()
+    sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
+
+
+def show_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """The answer as CSV that is safe to open in a spreadsheet and to print on a terminal."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow([csv_cell(name) for name in columns])
+    for row in rows:
+        writer.writerow([csv_cell(value) for value in row])
+
+
+def csv_cell(value: object) -> object:
+    r"""A value as a cell of CSV: text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Characters that steer a terminal are escaped. Numbers, times and truth values stay as they are.
+
+    >>> csv_cell("=1+1"), csv_cell(-1.5), csv_cell("a\x07b")
+    ("'=1+1", -1.5, 'a\\x07b')
+    """
+    if value is None or isinstance(value, bool | int | float | Decimal | date | timedelta):
+        return value
+    text = str(value)
+    return ("'" if _FORMULA.match(text) else "") + _escaped(text, _CONTROL)
 
 
 def clean(text: str) -> str:
@@ -68,22 +96,31 @@ def clean(text: str) -> str:
     >>> print(clean("a\x1b[2Jb"))
     a\x1b[2Jb
     """
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", mask_cards(text, strict=True))
+    return _escaped(mask_cards(text, strict=True), _CONTROL)
+
+
+def _escaped(text: str, which: re.Pattern[str]) -> str:
+    return which.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
     """A table; the columns named in `right` hold numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        table.add_column(_cell(name), justify="right" if name in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     answers().print(table)
 
 
 def _cell(value: object) -> Text:
-    text = "" if value is None else f"{value:,}" if isinstance(value, int) else clean(str(value))
+    text = "" if value is None else f"{value:,}" if isinstance(value, int) else one_line(str(value))
     return Text(text, style=OUTCOME_STYLES.get(text, ""))
+
+
+def one_line(text: str) -> str:
+    """A line break of the data would look like one more row."""
+    return _escaped(mask_cards(text, strict=True), _IN_CELL)
 
 
 def format_time(ms: int | None) -> str:

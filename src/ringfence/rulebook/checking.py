@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -137,16 +138,14 @@ def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], object], text: str) -> li
     else:
         return []
     faults = []
-    lines = _lines(text, "typologies") if ruleset.typologies else []
-    for typology, line in zip(ruleset.typologies, lines, strict=True):
+    for typology, line in zip_longest(ruleset.typologies, _lines(text, "typologies")):
         part = msgspec.structs.replace(alone, typologies=(typology,))
         faults += _fault(part, typology.name, fit, line)
         if len(faults) >= _MOST_FAULTS:
             return faults
     if faults:
         return faults
-    lines = _lines(text, "rules")
-    for rule, line in zip(ruleset.rules, lines, strict=True):
+    for rule, line in zip_longest(ruleset.rules, _lines(text, "rules")):
         needed = ruleset.typologies if TYPOLOGY_PREFIX in rule.when else ()
         part = msgspec.structs.replace(alone, rules=(rule,), typologies=needed)
         faults += _fault(part, rule.id, fit, line)
@@ -155,7 +154,7 @@ def _faults(ruleset: RuleSet, fit: Callable[[RuleSet], object], text: str) -> li
     return faults
 
 
-def _fault(part: RuleSet, name: str, fit: Callable[[RuleSet], object], line: int) -> list[RuleFault]:
+def _fault(part: RuleSet, name: str, fit: Callable[[RuleSet], object], line: int | None) -> list[RuleFault]:
     try:
         fit(part)
     except RuleError as error:
@@ -165,10 +164,10 @@ def _fault(part: RuleSet, name: str, fit: Callable[[RuleSet], object], line: int
 
 
 def _lines(text: str, what: str) -> list[int]:
-    """Line of each rule, or typology, in a book's text."""
+    """Line of each rule, or typology, in a book's text; those of a book that it extends come after them."""
     root: Any = yaml.compose(text, yaml.SafeLoader)
-    found = next(value for key, value in root.value if key.value == what)
-    return [node.start_mark.line + 1 for node in found.value]
+    found = next((value for key, value in root.value if key.value == what), None)
+    return [] if found is None else [node.start_mark.line + 1 for node in found.value]
 
 
 def _modes(ruleset: RuleSet) -> dict[str, int]:

@@ -38,7 +38,7 @@ def load_book(text: str, origin: str = "rules") -> RuleSet:
     root = _compose(text, origin)
     try:
         data = _with_shipped(_Loader("").construct_document(root), root, origin)
-        return msgspec.convert(data, RuleSet)
+        return msgspec.convert(_extended(data, root, origin), RuleSet)
     except msgspec.ValidationError as error:
         raise RuleError(_located(str(error), root, origin)) from error
     except (yaml.YAMLError, ValueError) as error:
@@ -55,6 +55,33 @@ def _with_shipped(data: Any, root: yaml.Node, origin: str) -> Any:
             except RuleError as error:
                 raise RuleError(_located(f"{error} - at `$.typologies[{index}]`", root, origin)) from error
     return data
+
+
+def _extended(data: Any, root: yaml.Node, origin: str) -> Any:
+    """The book with the shipped one behind it where it says `extends: shipped`.
+
+    Its own rules and typologies replace the shipped ones of the same id, its own policy single settings.
+    """
+    if not isinstance(data, dict) or "extends" not in data:
+        return data
+    if data.pop("extends") != "shipped":
+        message = "the only book to extend is shipped: write `extends: shipped` - at `$.extends`"
+        raise RuleError(_located(message, root, origin))
+    base = msgspec.to_builtins(default_book())
+    own_policy = data.get("policy", {})
+    if isinstance(own_policy, dict):
+        data["policy"] = base["policy"] | own_policy
+    own = _ids(data.get("rules", [])) | _ids(data.get("typologies", []))
+    for key in ("rules", "typologies"):
+        items = data.setdefault(key, [])
+        if isinstance(items, list):  # own ones first, so that the places of their faults are right
+            data[key] = items + [item for item in base.get(key, ()) if item["id"] not in own]
+    return {"zone": base.get("zone", "UTC")} | data
+
+
+def _ids(items: Any) -> set[str]:
+    told = items if isinstance(items, list) else ()
+    return {str(item.get("id")) for item in told if isinstance(item, dict)}
 
 
 class _Loader(yaml.SafeLoader):
@@ -81,6 +108,16 @@ def dump_book(ruleset: RuleSet) -> str:
 def default_book() -> RuleSet:
     """The shipped rule book."""
     return load_book(default_book_text(), "default.yaml")
+
+
+def shipped_rules_off(ruleset: RuleSet, origin: str) -> list[str]:
+    """What to tell of a book that has none of the shipped rules; nothing of any other."""
+    own, shipped = ruleset.every_rule, default_book().every_rule
+    if {rule.id for rule in own} & {rule.id for rule in shipped}:
+        return []
+    rules = "1 rule" if len(own) == 1 else f"{len(own)} rules"
+    off = f"the shipped {len(shipped)} are off: the line `extends: shipped` in it keeps them"
+    return [f"{origin} has {rules}, and {off}"]
 
 
 def default_book_text() -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.sqlite import Store
 
 FILE_ROWS = 200_000
+TABLES: Final = ("events", "transactions", "labels", "decisions", "features", "flag_matches", "quarantine")
 _QUARANTINE_ROWS: Final = 10_000  # the newest, that a statement sees
 _QUARANTINE_BYTES: Final = 4096  # of each
 
@@ -89,11 +90,11 @@ class Lake:
                 return self._answer(text)
             except duckdb.Error as error:
                 if not self._mend():
-                    raise InputError(str(error)) from None
+                    raise _refused(error) from None
             try:
                 return self._answer(text)
             except duckdb.Error as error:
-                raise InputError(str(error)) from None
+                raise _refused(error) from None
 
     def find_transaction(self, transaction_id: str) -> dict[str, Any] | None:
         """The transaction with this id, by field."""
@@ -200,6 +201,11 @@ class Lake:
         rows = [asdict(record) for record in newest]
         connection.register("quarantine", pa.Table.from_pylist(rows, _QUARANTINE))
         self._quarantine_state = state
+
+
+def _refused(error: duckdb.Error) -> InputError:
+    unknown = isinstance(error, duckdb.CatalogException) and "Table with name" in str(error)
+    return InputError(f"{error}\nThe tables are {', '.join(TABLES)}" if unknown else str(error))
 
 
 def _decision(row: dict[str, Any]) -> Decision:

@@ -38,7 +38,10 @@ class Database:
         self._checkpointer: Checkpointer | None = None
         if read_only:
             if not path.exists():
-                raise StoreError(f"{path} does not exist: there is no store here yet")
+                raise StoreError(
+                    f"{path} does not exist: there is no store here yet. `ringfence run PAYMENTS --data "
+                    f"{path.parent}` makes one; --data (or RINGFENCE_DATA_DIR) names another folder"
+                )
             with self._errors():
                 if not known_version(self._connect_reader()):
                     raise CorruptError(
