@@ -212,6 +212,32 @@ def test_what_authenticates_a_payer_is_dropped_by_its_name_and_counted(ringfence
     assert kept == [{"attributes.kept": "7372"}, {"attributes.kept": None}]
 
 
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_each_value_of_a_file_without_ids_is_counted_once(ringfence, project, form):
+    (project / "m.toml").write_text(
+        '[[records]]\nattributes = "*"\n[records.fields]\nevent_time = "at"\namount = "amount"\n'
+        'transaction_id = { column = "id", row_id = true }\n'
+    )
+    track, at = PLANTED[f"track 2 {CARD}"], "2024-05-01T12:00:00Z"
+    cells = [
+        [at, "3.50", "737", track],
+        [at, "x", "737", track],
+        [at, "4.50", "737", "y"],
+        [track, "1", "7", "z"],
+    ]
+    rows = [dict(zip(("at", "amount", "cvv", "note"), row, strict=True)) for row in cells]
+    path = project / f"in.{form}"
+    if form == "csv":
+        path.write_text("".join(",".join(row) + "\n" for row in (rows[0], *cells)))
+    elif form == "ndjson":
+        write_ndjson(path, rows)
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    ended = ringfence("run", path, "--mapping", "m.toml", "--json")
+    assert ended.out, ended.err
+    assert ended.json["dropped"] == {"verification codes": 4, "track data": 3}
+
+
 def test_results_and_other_meanings_of_such_names_are_kept(ringfence, project):
     kept = {
         "cvv_check": "pass",

@@ -122,7 +122,7 @@ class _Switch:
 def _answer(request: Request, refusal: Refusal) -> Response:
     """The refusal, with a token for each card number that it repeats from the request."""
     headers = {name.decode(): value.decode() for name, value in refusal.headers}
-    body = request.app.state.server.session.tokenizer.guard_text(refusal.body.decode())
+    body = request.app.state.server.session.tokenizer.guard_text(refusal.body.decode(), counted=False)
     return Response(body, refusal.status, headers, TYPE.decode())
 
 

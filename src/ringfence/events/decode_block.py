@@ -133,7 +133,7 @@ class BlockDecoder:
             for name, value in given.items()
             if type(value) in types
             and not name.startswith(ATTRIBUTE_PREFIX)
-            and self._tokenizer.guard_text(name[:80]) == name
+            and self._tokenizer.guard_text(name[:80], counted=False) == name
         }
 
 

@@ -215,11 +215,9 @@ class SmallDecoder:
             if not _is_plain_name(name) or (type(value) is float and not -np.inf < value < _LARGEST_PLAIN):
                 raise _NotPlainError
         checked = {name: _text(value) if type(value) is str else value for name, value in row.items()}
-        return {
-            name: self._tokenizer.guard_text(value) if isinstance(value, str) else value
-            for name, value in checked.items()
-            if value is not None
-        }
+        if any(isinstance(value, str) and find_cards(value) for value in checked.values()):
+            raise _NotPlainError  # what is left out would be counted, and then again
+        return {name: value for name, value in checked.items() if value is not None}
 
 
 def _text(value: str | int | None) -> str | None:

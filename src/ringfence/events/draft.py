@@ -23,11 +23,12 @@ from ringfence.events.currencies import (
     currency_code,
     validity,
 )
+from ringfence.events.dropped import Dropped
 from ringfence.events.identity import content_ids
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
 from ringfence.events.norms import norm_entities
 from ringfence.events.numbers import to_bools, to_floats
-from ringfence.events.sensitive import is_secret, named
+from ringfence.events.sensitive import Secret
 from ringfence.events.tokens import IDS, numeric_cards
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Draft:
         self.rows = rows
         self.faults: dict[int, list[Fault]] = {}
         self.skipped = np.zeros(rows, np.bool_)  # rows that are meant to become nothing
+        self.dropped = Dropped()
         self._columns: dict[str, Any] = {}
         self._cards: tuple[Any, Any, Any, NDArray[np.bool_]] | None = None
         self.tokenizer = self._tokenizer = tokenizer
@@ -84,7 +86,11 @@ class Draft:
         Ids get their norm, see `events.norms`.
         """
         texts = self._limited(name, self._as_text(name, values))
-        texts = self._tokenizer.guard(texts, strict=name in IDS)  # first: a norm takes separators away
+        tracks: list[int] = []
+        texts = self._tokenizer.guard(
+            texts, tracks, strict=name in IDS
+        )  # first: a norm takes separators away
+        self.dropped.note(Secret.TRACK, tracks)
         texts = (norms or self._tokenizer.norms).column(name, texts)
         self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 
@@ -204,7 +210,7 @@ class Draft:
 
         Sensitive authentication data is left out.
         """
-        values = self.without_secrets(values, name)
+        values = self.dropped.without(values, name)
         if values is None:
             return
         name = ATTRIBUTE_PREFIX + self.safe_name(name)
@@ -215,21 +221,6 @@ class Draft:
             self.number(name, values)
         elif not pa.types.is_null(kind):
             self.text(name, values)
-
-    def without_secrets(self, values: Any, *names: str) -> Any:
-        """A column without sensitive authentication data, by the names it has; None where it is all that.
-
-        What is left out is counted.
-        """
-        meant = next(filter(None, map(named, names)), None)
-        if meant is None or pa.types.is_boolean(values.type):
-            return values
-        if meant.surely:
-            self._tokenizer.drop(meant.secret, len(values) - values.null_count)
-            return None
-        secret = is_secret(meant.secret, values)
-        self._tokenizer.drop(meant.secret, int(secret.sum()))
-        return pc.if_else(pa.array(secret), None, values) if secret.any() else values
 
     def part(self, rows: int) -> Draft:
         """A draft of the same kind, for values to be checked by themselves."""
@@ -246,7 +237,7 @@ class Draft:
     def safe_name(self, name: str) -> str:
         """An attribute's name as it may be stored: without the prefix, without card numbers, not endless."""
         bare = name.removeprefix(ATTRIBUTE_PREFIX)[: 2 * _LONGEST_NAME]
-        return self._tokenizer.guard_text(bare)[:_LONGEST_NAME]
+        return self._tokenizer.guard_text(bare, counted=False)[:_LONGEST_NAME]
 
     def require(self, *names: str) -> None:
         """Refuse rows where one of these columns is null."""
@@ -288,6 +279,7 @@ class Draft:
         if self.faults or len(good) < self.rows:
             good = np.setdiff1d(good, list(self.faults), assume_unique=True)
             table = table.take(pa.array(good))
+        self.dropped.count(self._tokenizer, good)
         return EventBatch(table), good
 
     def _tokens(self, name: str, values: Any) -> tuple[Any, Any]:
@@ -383,7 +375,7 @@ class Draft:
     def show(self, values: Any, row: int) -> str:
         """A value as an error message may show it: short, without a card number."""
         shown = values[row].as_py()
-        text = self._tokenizer.guard_text(str(shown)[: 10 * _SHOWN])
+        text = self._tokenizer.guard_text(str(shown)[: 10 * _SHOWN], counted=False)
         text = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
         return repr(text) if isinstance(shown, str) else text
 

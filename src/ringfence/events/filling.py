@@ -46,7 +46,7 @@ class Filler:
         if name == "amount":
             self._amount(source)
             return
-        values = self.draft.without_secrets(
+        values = self.draft.dropped.without(
             self._values(name, source, " " if name in TIMES else "|"), *source.columns
         )
         if values is None:
@@ -73,7 +73,7 @@ class Filler:
 
     def attribute(self, name: str, source: Source) -> None:
         """One free field."""
-        values = self.draft.without_secrets(self._values(name, source, "|"), name, *source.columns)
+        values = self.draft.dropped.without(self._values(name, source, "|"), name, *source.columns)
         if values is None:
             return
         full = ATTRIBUTE_PREFIX + self.draft.safe_name(name)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from ringfence.events.attributes import ARROW_TYPE, ATTRIBUTES_LIMIT, arrange, encoded, fold
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.model import ATTRIBUTE_PREFIX, OTHER_ATTRIBUTES
-from ringfence.events.sensitive import named
+from ringfence.events.sensitive import named, secret_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +24,12 @@ def fill_attributes(draft: Draft, attributes: Rows) -> None:
     """The attributes of a draft's rows; an event with too many of them is refused."""
     if not any(attributes):
         return
+    attributes = _without_secrets(draft, attributes)
     many = np.array([len(some or ()) > ATTRIBUTES_LIMIT for some in attributes])
     if many.any():
         draft.fault(many, Reason.TOO_LARGE, "attributes", f"more than {ATTRIBUTES_LIMIT} attributes")
         attributes = [None if few else some for some, few in zip(attributes, many, strict=True)]
-    columns, others = arrange(fold(_without_secrets(draft, attributes), draft.safe_name))
+    columns, others = arrange(fold(attributes, draft.safe_name))
     for name, (kind, values) in columns.items():
         draft.attribute(ATTRIBUTE_PREFIX + name, pa.array(values, ARROW_TYPE[kind]))
     if others is not None:
@@ -41,8 +42,13 @@ def _without_secrets(draft: Draft, rows: Rows) -> Rows:
     """Without sensitive authentication data, by names that may be cut short later."""
     if not any(map(named, {name for row in rows for name in row or ()})):
         return rows
-    dropped = draft.tokenizer.is_dropped
-    return [row and {name: value for name, value in row.items() if not dropped(name, value)} for row in rows]
+    kept = []
+    for row, some in enumerate(rows):
+        secrets = {name: secret for name, value in (some or {}).items() if (secret := secret_in(name, value))}
+        for secret in secrets.values():
+            draft.dropped.note(secret, [row])
+        kept.append(some and {name: value for name, value in some.items() if name not in secrets})
+    return kept
 
 
 def _fill_others(draft: Draft, rows: Rows) -> None:
@@ -57,6 +63,8 @@ def _fill_others(draft: Draft, rows: Rows) -> None:
         part.attribute(ATTRIBUTE_PREFIX, pa.array([values[at] for at in mine]))
         for at, value in zip(mine, part.column(ATTRIBUTE_PREFIX).to_pylist(), strict=True):
             values[at] = value
+        for secret, lost in part.dropped.found:
+            draft.dropped.note(secret, [places[mine[at]][0] for at in lost.tolist()])
         for at, found in part.faults.items():
             row, name = places[mine[at]]
             field = (ATTRIBUTE_PREFIX + name).removesuffix("_ms")

@@ -147,6 +147,14 @@ def is_secret(secret: Secret, values: Any) -> NDArray[np.bool_]:
     return np.asarray(pc.fill_null(like, fill_value=False))
 
 
-def looks_like(secret: Secret, text: str) -> bool:
-    """The same of one text."""
-    return re.search(_LIKE[secret], text) is not None
+def secret_in(name: str, value: Any) -> Secret | None:
+    """What sensitive authentication data a named value is.
+
+    >>> secret_in("cvv", 737), secret_in("cid", "737"), secret_in("cid", "campaign 7"), secret_in("cvv", None)
+    (<Secret.CODE: 'verification codes'>, <Secret.CODE: 'verification codes'>, None, None)
+    """
+    meant = named(name)
+    if meant is None or value is None or isinstance(value, bool):
+        return None
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return meant.secret if meant.surely or re.search(_LIKE[meant.secret], text) else None

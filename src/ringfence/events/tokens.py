@@ -26,7 +26,7 @@ from ringfence.events.card_memory import CardMemory
 from ringfence.events.cards import may_hold_card
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.norms import Norms, norm
-from ringfence.events.sensitive import Secret, looks_like, named
+from ringfence.events.sensitive import Secret, named, secret_in
 from ringfence.masking import Found, find_cards, fold, is_card_number, replace_cards
 
 if TYPE_CHECKING:
@@ -128,37 +128,52 @@ class Tokenizer:
             self.dropped.clear()
             self.dropped.update(before)
 
-    def guard_text(self, text: str, *, strict: bool = False) -> str:
+    def guard_text(self, text: str, *, strict: bool = False, counted: bool = True) -> str:
         """The text with a token in place of each card number that stands in it; a track goes with its number.
 
-        `strict` is for ids: see `ringfence.masking`.
+        `strict` is for ids: see `ringfence.masking`. Tracks are counted as dropped unless somebody else does.
         """
-        return replace_cards(text, self._in_place, strict=strict)
+        return replace_cards(text, self._in_place if counted else self._token_of, strict=strict)
 
     def _in_place(self, found: Found) -> str:
         if found.is_track:
             self.drop(Secret.TRACK)
         return self._token(found.digits)
 
-    def card_or_text(self, text: str) -> str:
+    def _token_of(self, found: Found) -> str:
+        return self._token(found.digits)
+
+    def card_or_text(self, text: str, *, counted: bool = True) -> str:
         """`token/last4` of a card number of 12 to 19 digits, other text guarded."""
         digits = _bare(text)
         if _DIGITS.fullmatch(digits):
             return f"{self.token(digits)}/{digits[-4:]}"
-        return _mask_digits(self.guard_text(text))
+        return _mask_digits(self.guard_text(text, counted=counted))
 
     def as_kept(self, field: str, text: str) -> str:
         """A value of a field as the log has it: what is asked for, or put on a list, must match that."""
         token = self.card(text)[0] if field == "card_id" else None
         return token or norm(field, self.guard_text(text, strict=field in IDS))
 
-    def guard(self, values: Any, *, strict: bool = False) -> Any:
-        """A text column with tokens in place of card numbers, wherever somebody put one."""
+    def guard(self, values: Any, tracks: list[int], *, strict: bool = False) -> Any:
+        """A text column with tokens in place of card numbers, wherever somebody put one.
+
+        Rows join `tracks` once for each track that they have lost; nothing is counted here.
+        """
         suspects = np.flatnonzero(may_hold_card(values))
         if not len(suspects):
             return values
         before = values.take(pa.array(suspects)).to_pylist()
-        after = [text and self.guard_text(text, strict=strict) for text in before]
+        row = 0
+
+        def in_place(found: Found) -> str:
+            if found.is_track:
+                tracks.append(row)
+            return self._token(found.digits)
+
+        after = []
+        for row, text in zip(suspects.tolist(), before, strict=True):  # noqa: B007 (`in_place` reads it)
+            after.append(text and replace_cards(text, in_place, strict=strict))
         if before == after:
             return values
         mask = np.zeros(len(values), bool)
@@ -166,53 +181,64 @@ class Tokenizer:
         return pc.replace_with_mask(values, mask, pa.array(after, values.type))
 
     def sanitize_json(
-        self, original: bytes, card_fields: Collection[str] = (), id_fields: Collection[str] = IDS
+        self,
+        original: bytes,
+        card_fields: Collection[str] = (),
+        id_fields: Collection[str] = IDS,
+        *,
+        counted: bool = True,
     ) -> bytes:
         """The bytes of a JSON object without what may not be kept; the very same bytes when it holds none.
 
         The values of `card_fields` become `token/last4` whatever they look like; in `id_fields` only a
         network's number is a card's. Members that are sensitive authentication data are left out. Of bytes
         that are no JSON, or more than a bad record keeps, every run of 12 digits and more keeps its last four
-        only.
+        only. What is left out is counted unless the same bytes come here again.
         """
         if len(original) > ORIGINAL_LIMIT:
             return mask_digits(original)
         try:
             record = msgspec.json.decode(original)
-            clean = self._clean(record, card_fields, id_fields)
+            clean = self._clean(record, card_fields, id_fields, counted=counted)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return mask_digits(original)
         return original if clean == record and not _hides_some(original) else msgspec.json.encode(clean)
 
     def _clean(
-        self, value: Any, card_fields: Collection[str], id_fields: Collection[str] = IDS, field: str = ""
+        self,
+        value: Any,
+        card_fields: Collection[str],
+        id_fields: Collection[str] = IDS,
+        field: str = "",
+        *,
+        counted: bool = True,
     ) -> Any:
         if isinstance(value, dict):
             return {
-                self.guard_text(key): self._clean(inner, card_fields, id_fields, key)
+                self.guard_text(key, counted=False): self._clean(
+                    inner, card_fields, id_fields, key, counted=counted
+                )
                 for key, inner in value.items()
-                if not self.is_dropped(key, inner)
+                if not self.is_dropped(key, inner, counted=counted)
             }
         if isinstance(value, list):
-            return [self._clean(inner, card_fields, id_fields, field) for inner in value]
+            return [self._clean(inner, card_fields, id_fields, field, counted=counted) for inner in value]
         if isinstance(value, bool) or value is None:
             return value
         text = value if isinstance(value, str) else f"{value:.0f}" if isinstance(value, float) else str(value)
         if field in card_fields:
-            guarded = self.card_or_text(text)
+            guarded = self.card_or_text(text, counted=counted)
         else:
-            guarded = self.guard_text(text, strict=field in id_fields or not isinstance(value, str))
+            strict = field in id_fields or not isinstance(value, str)
+            guarded = self.guard_text(text, strict=strict, counted=counted)
         return value if guarded == text else guarded
 
-    def is_dropped(self, name: str, value: Any) -> bool:
+    def is_dropped(self, name: str, value: Any, *, counted: bool = True) -> bool:
         """Whether a named value is sensitive authentication data, which is counted then."""
-        meant = named(name)
-        if meant is None or value is None or isinstance(value, bool):
-            return False
-        if not (meant.surely or looks_like(meant.secret, _plain_text(value))):
-            return False
-        self.drop(meant.secret)
-        return True
+        secret = secret_in(name, value)
+        if secret is not None and counted:
+            self.drop(secret)
+        return secret is not None
 
 
 def _hides_some(original: bytes) -> bool:
@@ -247,10 +273,6 @@ def _mask_digits(text: str) -> str:
 
 def _without_secret(found: re.Match[str]) -> str:
     return found[0] if named(found[1].strip()) is None else f"{found[1]}{found[2]}***"
-
-
-def _plain_text(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def numeric_cards(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -93,7 +93,9 @@ class CsvReader(TextReader):
     def _ids_of(self, records: Sequence[bytes], header: Header) -> Any:
         """Of the rows as quarantine keeps them, so that one read again from there has the same."""
         head = header.line() + b"\n"
-        return self._ids.of([self._clean(record, header).removeprefix(head) for record in records])
+        return self._ids.of(
+            [self._clean(record, header, counted=False).removeprefix(head) for record in records]
+        )
 
-    def _clean(self, record: bytes, header: Header) -> bytes:
-        return clean_record(record, header, self._mapping, self._tokenizer)
+    def _clean(self, record: bytes, header: Header, *, counted: bool = True) -> bytes:
+        return clean_record(record, header, self._mapping, self._tokenizer, counted=counted)

@@ -105,7 +105,9 @@ def records_of(data: bytes, delimiter: str) -> list[bytes]:
     return [record for record in records if record]
 
 
-def clean_record(record: bytes, header: Header, mapping: Mapping, tokenizer: Tokenizer) -> bytes:
+def clean_record(
+    record: bytes, header: Header, mapping: Mapping, tokenizer: Tokenizer, *, counted: bool = True
+) -> bytes:
     """A header and the record with tokens for card numbers; where there is no telling, digits are masked."""
     text = record.decode(errors="surrogateescape")  # comes back as it was
     cells = _cells(text, header.delimiter)
@@ -113,16 +115,19 @@ def clean_record(record: bytes, header: Header, mapping: Mapping, tokenizer: Tok
     if cells is None or len(cells) != len(header.names) or len(record) > ORIGINAL_LIMIT:
         has_secret = any((meant := named(name)) and meant.surely for name in header.names)
         return first + mask_digits(record, every=has_secret)
-    clean = [_clean(name, cell, mapping, tokenizer) for name, cell in zip(header.names, cells, strict=True)]
+    clean = [
+        _clean(name, cell, mapping, tokenizer, counted=counted)
+        for name, cell in zip(header.names, cells, strict=True)
+    ]
     return first + (record if clean == cells else _line(clean, header.delimiter, "surrogateescape"))
 
 
-def _clean(name: str, cell: str, mapping: Mapping, tokenizer: Tokenizer) -> str:
-    if not cell or tokenizer.is_dropped(name, cell):
+def _clean(name: str, cell: str, mapping: Mapping, tokenizer: Tokenizer, *, counted: bool) -> str:
+    if not cell or tokenizer.is_dropped(name, cell, counted=counted):
         return ""
     if name in mapping.card_columns:
-        return tokenizer.card_or_text(cell)
-    return tokenizer.guard_text(cell, strict=name in mapping.id_columns)
+        return tokenizer.card_or_text(cell, counted=counted)
+    return tokenizer.guard_text(cell, strict=name in mapping.id_columns, counted=counted)
 
 
 def _parse_fast(data: bytes, header: Header, columns: Sequence[str]) -> CsvRows:

@@ -114,7 +114,9 @@ class JsonReader(TextReader):
     def _ids_of(self, lines: Sequence[bytes]) -> Any:
         """Of the objects as quarantine keeps them, so that one read again from there has the same."""
         cards = self._mapping.card_columns
-        return self._ids.of([self._tokenizer.sanitize_json(line.strip(), cards) for line in lines])
+        return self._ids.of(
+            [self._tokenizer.sanitize_json(line.strip(), cards, counted=False) for line in lines]
+        )
 
     def _groups(
         self, objects: Sequence[dict[str, Any] | None]
