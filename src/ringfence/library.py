@@ -19,6 +19,7 @@ from ringfence.events.decode import JsonDecoder
 from ringfence.events.mapping import load_mapping
 from ringfence.events.row_ids import RowIds
 from ringfence.events.schedule import Schedule
+from ringfence.events.texts import read_text
 from ringfence.events.tokens import Tokenizer
 from ringfence.scoring.books import default_book, load_book
 from ringfence.scoring.rules import CompiledRules, RuleSet, fit
@@ -114,7 +115,7 @@ def load_rules(path: str | Path) -> RuleSet:
     """The rule book in a YAML file; `RuleError` names the line of what is wrong."""
     file = Path(path)
     try:
-        return load_book(file.read_text("utf-8"), str(file))
+        return load_book(read_text(file), str(file))
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}): a rule book is a YAML file") from error
     except UnicodeDecodeError as error:

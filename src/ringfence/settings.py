@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -14,8 +14,16 @@ from pydantic_settings import (
 )
 
 from ringfence.errors import InputError
+from ringfence.events.texts import TOML_LIMIT, parse_toml, read_text
 
 FILE_NAME = "ringfence.toml"
+
+
+class _TomlFile(TomlConfigSettingsSource):
+    """The file, of bounded size and nesting."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        return parse_toml(read_text(file_path, TOML_LIMIT), file_path.name)
 
 
 class Settings(BaseSettings):
@@ -47,7 +55,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class gives the names)
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, _TomlFile(settings_cls)
 
 
 def load_settings() -> Settings:

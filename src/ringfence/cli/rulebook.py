@@ -10,6 +10,7 @@ import typer
 
 from ringfence.cli import desks, options, screen
 from ringfence.errors import InputError, RuleError
+from ringfence.events.texts import read_text
 from ringfence.scoring.rules import Mode
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _review(change: Change) -> str:
 def read_book(file: Path) -> str:
     """The text of a rule book; `InputError` or `RuleError` where there is none."""
     try:
-        return file.read_text("utf-8")
+        return read_text(file)
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}): a rule book is a YAML file") from error
     except UnicodeDecodeError as error:

@@ -12,7 +12,6 @@ currency = { constant = "CHF" }
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,6 +21,7 @@ import msgspec
 
 from ringfence.errors import InputError
 from ringfence.events.mapping_check import read_mapping
+from ringfence.events.texts import TOML_LIMIT, parse_toml, read_text
 from ringfence.events.vocabulary import Mapping, nearest
 
 SHIPPED: Final = (
@@ -72,7 +72,7 @@ def load_mapping(name_or_path: str) -> Mapping:
             f"no mapping {name_or_path!r}{near}: use one of {', '.join(SHIPPED)}, or a file ending in .toml"
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, TOML_LIMIT)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"mapping file {path} cannot be read ({error}): check the path") from error
     return parse_mapping(text, str(path))
@@ -80,10 +80,7 @@ def load_mapping(name_or_path: str) -> Mapping:
 
 def parse_mapping(text: str, where: str) -> Mapping:
     """The mapping that a TOML text describes; `InputError` names what is wrong with it."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"mapping {where} is no TOML: {error}") from error
+    data = parse_toml(text, f"mapping {where}")
     return read_mapping({"name": Path(where).stem, **data}, where)
 
 

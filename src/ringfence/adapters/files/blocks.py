@@ -73,7 +73,7 @@ def _blocks(
                 start += end
             rest = rest[start:]
             while len(rest) > _GIVE_UP_BYTES and not end_of_records(rest):
-                head, newline, rest = rest.partition(b"\n")
+                head, newline, rest = _set_aside(rest, end_of_records)
                 yield Block(head[: 2 * ORIGINAL_LIMIT], _endless(head))
                 skipping = not newline
     except CutShortError as error:
@@ -95,8 +95,24 @@ def _last_blocks(rest: bytes, end_of_records: Callable[[bytes], int]) -> Iterato
             yield Block(rest[:end])
             rest = rest[end:]
         else:
-            head, _, rest = rest.partition(b"\n")
+            head, _, rest = _set_aside(rest, end_of_records)
             yield Block(head[: 2 * ORIGINAL_LIMIT], _endless(head))
+
+
+def _set_aside(rest: bytes, end_of_records: Callable[[bytes], int]) -> tuple[bytes, bytes, bytes]:
+    """Parts bytes that begin with an endless record as `bytes.partition` does: at its first line.
+
+    Where the next line begins another endless record, and so on, trying each line would read all bytes again
+    for each; from the second on, twice as many lines are set aside each time.
+    """
+    at, lines = rest.find(b"\n"), 1
+    while 0 <= at < len(rest) - 1 and not end_of_records(rest[at + 1 :] + b"\n"):
+        for _ in range(lines):
+            at = rest.find(b"\n", at + 1)
+            if at < 0:
+                return rest, b"", b""
+        lines *= 2
+    return (rest, b"", b"") if at < 0 else (rest[:at], b"\n", rest[at + 1 :])
 
 
 def _endless(head: bytes) -> Fault:

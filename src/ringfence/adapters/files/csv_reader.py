@@ -43,10 +43,10 @@ class CsvReader(TextReader):
         schema = pa.schema([(name, pa.string()) for name in header.names])
         binding = self._bind(schema, source.path)
         for block in csv_blocks(chunks, self._block_bytes, header.delimiter):
-            if block.fault is None:
-                yield from self._rows_of(source.path, block.data, header, binding)
-            else:
+            if block.fault is not None:
                 yield self._cut_off(source.path, block, header)
+            elif block.data.strip(b"\r\n"):
+                yield from self._rows_of(source.path, block.data, header, binding)
 
     def _rows_of(self, path: str, block: bytes, header: Header, binding: Binding) -> Iterator[Piece]:
         data, dropped = self._trailers.drop(block, header.delimiter)

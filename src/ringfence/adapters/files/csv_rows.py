@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
 
+COLUMNS_LIMIT: Final = 4096
 _DELIMITERS: Final = ",;\t|"
 _NOT_UTF8: Final = Fault(
     Reason.INVALID_UTF8,
@@ -53,8 +54,13 @@ class Header:
                 f"{where}: the first line is no CSV header: check the file, or name its format with --format"
             )
         delimiter = delimiter or max(_DELIMITERS, key=text.count)
-        names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
+        names = [name.strip() for name in _header_cells(text, delimiter, where)]
         columns = [name or f"column_{at}" for at, name in enumerate(names, 1)]
+        if len(columns) > COLUMNS_LIMIT:
+            raise InputError(
+                f"{where}: the header has {len(columns):,} columns, at most {COLUMNS_LIMIT:,} are read: "
+                "check the file, or take out the columns that nobody needs"
+            )
         if any(map(find_cards, columns)):
             raise InputError(
                 f"{where}: the first line holds a card number, so it is a payment and no header: put a line "
@@ -86,6 +92,13 @@ class CsvRows:
 
     table: pa.RecordBatch
     faults: dict[int, tuple[Fault, ...]]
+
+
+def _header_cells(text: str, delimiter: str, where: str) -> list[str]:
+    try:
+        return next(csv.reader([text], delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"{where}: the first line is no CSV header ({error}): check the file") from error
 
 
 def parse_block(data: bytes, header: Header, columns: Sequence[str]) -> CsvRows:

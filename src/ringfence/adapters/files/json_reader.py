@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.adapters.files.blocks import Block, line_blocks
-from ringfence.adapters.files.json_rows import of_one_type, records_in, to_table
+from ringfence.adapters.files.json_rows import narrow, of_one_type, records_in, to_table
 from ringfence.adapters.files.json_stream import json_lines
 from ringfence.adapters.files.readers import Piece, TextReader
 from ringfence.errors import InputError
@@ -38,6 +38,10 @@ class JsonReader(TextReader):
         for block in line_blocks(lines, self._block_bytes):
             if block.fault is not None:
                 yield self._cut_off(source.path, block)
+                continue
+            if block.data.isspace():
+                self._line += block.data.count(b"\n")
+                self.rows += block.data.count(b"\n")
                 continue
             ends = line_ends(block.data)
             self._saw(len(block.data), len(ends))
@@ -123,8 +127,9 @@ class JsonReader(TextReader):
     ) -> Iterator[tuple[tuple[int, ...], Sequence[int]]]:
         """Rows that can share columns: what a value is does not depend on the records beside it."""
         for fitting, rows in self._by_shape(objects).items():
-            for alike in of_one_type(objects, rows):
-                yield fitting, alike
+            for run in narrow(objects, rows):
+                for alike in of_one_type(objects, run):
+                    yield fitting, alike
 
     def _by_shape(self, objects: Sequence[dict[str, Any] | None]) -> dict[tuple[int, ...], list[int]]:
         """Rows by which of the mapping's records they are."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -13,9 +13,12 @@ from ringfence.events.decode import RECORD_LIMIT
 from ringfence.events.paths import each, flat, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ringfence.events.vocabulary import Mapping
+
+FIELDS_LIMIT: Final = 4096  # of one record, and columns of a table
+_CELLS_LIMIT: Final = 4 * 1024 * 1024  # of a table: its rows times the names that any of them has
 
 
 def parse_lines(
@@ -32,8 +35,11 @@ def parse_lines(
         elif line and not line.isspace():
             try:
                 found = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 faults[row] = (_fault(line, error),)
+            if found is not None and len(found) > FIELDS_LIMIT:
+                said = f"{len(found):,} fields, at most {FIELDS_LIMIT:,} are allowed"
+                found, faults[row] = None, (Fault(Reason.TOO_LARGE, "", said),)
         objects.append(found)
     return objects, faults
 
@@ -73,6 +79,20 @@ def to_table(objects: Sequence[dict[str, Any]], columns: Iterable[str]) -> pa.Re
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
+def narrow(objects: Sequence[dict[str, Any] | None], rows: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The rows in runs whose tables stay small, although each record may have names of its own."""
+    start = 0
+    names: set[str] = set()
+    for at, row in enumerate(rows):
+        item = objects[row] or {}
+        more = names.union(item) if not names.issuperset(item) else names
+        if at > start and (len(more) > FIELDS_LIMIT or (at + 1 - start) * len(more) > _CELLS_LIMIT):
+            yield rows[start:at]
+            start, more = at, set(item)
+        names = more
+    yield rows[start:]
+
+
 def of_one_type(objects: Sequence[dict[str, Any] | None], rows: Sequence[int]) -> list[Sequence[int]]:
     """The rows in groups in which each name has values of one type.
 
@@ -96,6 +116,8 @@ def _kind(value: Any) -> Any:
 
 
 def _fault(line: bytes, error: Exception) -> Fault:
+    if isinstance(error, RecursionError):
+        return Fault(Reason.MALFORMED, "", "is nested too deeply")
     try:
         line.decode()
     except UnicodeDecodeError:

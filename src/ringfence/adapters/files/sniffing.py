@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ringfence.adapters.files.json_rows import FIELDS_LIMIT
 from ringfence.adapters.files.json_stream import json_lines
 from ringfence.adapters.files.layout import open_table
 from ringfence.adapters.files.paths import CutShortError, Format, Opened, opened, resolve
@@ -85,8 +86,13 @@ def _columns(source: Opened) -> list[str]:
         try:
             item = msgspec.json.decode(line, type=dict[str, Any])
             names |= dict.fromkeys([*item, *places(item)])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
+        if len(names) > FIELDS_LIMIT:
+            raise InputError(
+                f"{source.path}: the first records have more than {FIELDS_LIMIT:,} fields: check the "
+                "file, or take out the fields that nobody needs"
+            )
     if not names:
         raise InputError(
             f"{source.path}: none of the first lines is a JSON object: check the file or its format"
