@@ -171,6 +171,44 @@ def test_only_recent_transactions_are_remembered(events):
     assert offsets(reference.apply(events(flag("a", 0)), 20)) == [4]  # 1, 2: pushed out; 3: a week old
 
 
+def test_an_attribute_of_few_among_many_takes_no_place_for_each_of_them(reference, events, fires):
+    few = {f"extra_{number}": float(number) for number in range(40)}
+    reference.apply(events(profile("customer", "first", **few)), 0)
+    reference.apply(events(*(profile("customer", f"c{at}", tier="gold") for at in range(5000))), 1)
+    before = state_bytes(reference)
+    reference.apply(events(profile("customer", "c7", **few)), 6000)  # the names are known
+    reference.apply(events(profile("customer", "c8", **{f"new_{at}": "x" for at in range(40)})), 6001)
+    assert state_bytes(reference) - before < 80 * 5000  # a place for each would take 80 * 5000 * 12
+    again = Reference.from_arrays({name: array.copy() for name, array in reference.to_arrays().items()}, 5)
+    for state in (reference, again):
+        rows = [{"customer_id": name} for name in ("first", "c7", "c8", "c9")]
+        assert fires("customer.profile.extra_3 = 3", *rows, reference=state) == [True, True, False, False]
+        assert fires("customer.profile.new_3 = 'x'", *rows, reference=state) == [False, False, True, False]
+        assert fires("customer.profile.tier = 'gold'", *rows, reference=state) == [False, True, True, True]
+        state.apply(events(*(profile("customer", f"c{at}", new_3="y") for at in range(9, 4000))), 6002)
+        assert fires("customer.profile.new_3 = 'x'", *rows, reference=state) == [False, False, True, False]
+        assert fires("customer.profile.new_3 = 'y'", *rows, reference=state) == [False, False, False, True]
+
+
+def test_a_snapshot_with_a_place_for_each_entity_still_opens(reference, events, fires):
+    reference.apply(events(*(profile("customer", f"c{at}", tier="gold") for at in range(3000))), 0)
+    arrays = reference.to_arrays()
+    arrays["profiles.json"] = np.frombuffer(b'{"customer": {"age": [], "tier": ["gold"]}}', np.uint8)
+    arrays["profiles.customer.age.numbers"] = np.where(np.arange(3000) == 7, 30.0, np.nan)
+    arrays["profiles.customer.age.codes"] = np.full(3000, -1, np.int32)
+    old = Reference.from_arrays(arrays, 5)
+    assert fires(
+        "customer.profile.age = 30", {"customer_id": "c7"}, {"customer_id": "c8"}, reference=old
+    ) == [
+        True,
+        False,
+    ]
+
+
+def state_bytes(reference):
+    return sum(array.nbytes for array in reference.to_arrays().values())
+
+
 def test_control_rows_are_set_apart_from_the_rest_in_order(events):
     rows = [{}, {"kind": Kind.LABEL}, flag("a", 0), profile("card", "c"), {}, entry("x", "block")]
     assert segments(events(*rows)) == [(0, 2, False), (2, 4, True), (4, 5, False), (5, 6, True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,24 +19,65 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
 
 
+_SMALL = 1024  # entities: an attribute of so few has a place for each
+_SPARSE = 4  # an attribute has a place for each entity once one of so many has it
+
+
+class _Values(NamedTuple):
+    """Values by place. The place of an entity is its row, or where `places` has it; replaced as a whole."""
+
+    places: IdTable | None  # keys are rows + 1
+    numbers: Any
+    codes: Any
+
+    def find(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Place of each entity row, -1 where nothing was said."""
+        at = rows if self.places is None else self.places.find(rows + 1)
+        return np.where(at < self.numbers.size, at, -1)
+
+
 class _Attribute:
     """One attribute by entity row.
 
-    A number (booleans are 0 and 1) or a text; setting one unsets the other.
+    A number (booleans are 0 and 1) or a text; setting one unsets the other. Memory grows with the entities
+    that have the attribute, not with all that are known.
     """
 
-    def __init__(self, numbers: Any = None, codes: Any = None, words: list[str] | None = None) -> None:
-        self.numbers: Any = np.empty(0) if numbers is None else numbers
-        self.codes: Any = np.empty(0, np.int32) if codes is None else codes
+    def __init__(self, values: _Values | None = None, words: list[str] | None = None) -> None:
+        self.values = values or _Values(IdTable(), np.empty(0), np.empty(0, np.int32))
         self.words = words or []
         self._code = {word: code for code, word in enumerate(self.words)}
 
-    def reserve(self, size: int) -> None:
-        self.numbers = grown(self.numbers, size, np.nan)
-        self.codes = grown(self.codes, size, -1)
+    def _place(self, rows: NDArray[np.int64], known: int) -> NDArray[np.int64]:
+        """Places for these rows of `known` entities."""
+        places, numbers, codes = self.values
+        if places is None and known > max(numbers.size, _SMALL):  # to grow: perhaps only few have it
+            held = np.flatnonzero(~np.isnan(numbers) | (codes >= 0))
+            if _SPARSE * (held.size + rows.size) < known:
+                places, numbers, codes = IdTable(held + 1), numbers[held], codes[held]
+        if places is not None and (known <= _SMALL or _SPARSE * (len(places) + rows.size) >= known):
+            held = places.ids() - 1
+            wide = grown(np.empty(0), known, np.nan), grown(np.empty(0, np.int32), known, -1)
+            wide[0][held], wide[1][held] = numbers[: held.size], codes[: held.size]
+            places, numbers, codes = None, *wide
+        at = rows if places is None else places.insert(rows + 1)
+        size = known if places is None else len(places)
+        self.values = _Values(places, grown(numbers, size, np.nan), grown(codes, size, -1))
+        return at
 
-    def set(self, rows: NDArray[np.int64], values: Any) -> None:
-        """Non-null Arrow values for these rows; of several for one row the last stays."""
+    def state(self, known: int) -> dict[str, Any]:
+        """Arrays of `known` entities: `rows` where not each of them has a place."""
+        places, numbers, codes = self.values
+        if places is None:
+            return {
+                "numbers": grown(numbers, known, np.nan)[:known],
+                "codes": grown(codes, known, -1)[:known],
+            }
+        held = places.ids() - 1
+        return {"rows": held, "numbers": numbers[: held.size], "codes": codes[: held.size]}
+
+    def set(self, rows: NDArray[np.int64], values: Any, known: int) -> None:
+        """Non-null Arrow values for these rows of `known` entities; of several for one row the last stays."""
         numbers = codes = None
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
@@ -46,8 +87,9 @@ class _Attribute:
             codes = own[encoded.indices.to_numpy(zero_copy_only=False)]
         elif not pa.types.is_null(values.type):
             numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
-        self.numbers[rows] = np.nan if numbers is None else numbers
-        self.codes[rows] = -1 if codes is None else codes
+        at = self._place(rows, known)
+        self.values.numbers[at] = np.nan if numbers is None else numbers
+        self.values.codes[at] = -1 if codes is None else codes
 
     def _word(self, word: str) -> int:
         code = self._code.setdefault(word, len(self.words))
@@ -81,17 +123,16 @@ class Profiles:
             if not said.any():
                 continue
             attribute = entity.attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), _Attribute())
-            attribute.reserve(len(entity.table))
-            attribute.set(rows[said], values.filter(pa.array(said)))
+            attribute.set(rows[said], values.filter(pa.array(said)), len(entity.table))
 
     def _say(self, entity: _Entity, name: str, rows: NDArray[np.int64], batch: EventBatch) -> None:
         """An attribute that the batch has as a number and as a text: one event after the other."""
         numbers, texts = batch.number(name), batch.text(name).to_pylist()
         attribute = entity.attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), _Attribute())
-        attribute.reserve(len(entity.table))
+        known = len(entity.table)
         for row, number, text in zip(rows.tolist(), numbers.tolist(), texts, strict=True):
             if row >= 0 and (text is not None or not np.isnan(number)):
-                attribute.set(np.array([row]), pa.array([number if text is None else text]))
+                attribute.set(np.array([row]), pa.array([number if text is None else text]), known)
 
     def knows(self, entity_type: str, attribute: str) -> bool:
         """Whether anything has been said of this attribute."""
@@ -103,8 +144,8 @@ class Profiles:
         found = self._find(entity_type, attribute, ids)
         if found is None:
             return np.full(ids.size, np.nan)
-        rows, values = found
-        out: NDArray[np.float64] = np.where(rows >= 0, values.numbers[rows], np.nan)
+        at, values, _ = found
+        out: NDArray[np.float64] = np.where(at >= 0, values.numbers[at], np.nan)
         return out
 
     def text(self, entity_type: str, attribute: str, ids: NDArray[np.int64]) -> Text:
@@ -112,8 +153,8 @@ class Profiles:
         found = self._find(entity_type, attribute, ids)
         if found is None:
             return Text(np.full(ids.size, -1, np.int32), [])
-        rows, values = found
-        return Text(np.where(rows >= 0, values.codes[rows], np.int32(-1)), values.words)
+        at, values, words = found
+        return Text(np.where(at >= 0, values.codes[at], np.int32(-1)), words)
 
     def attributes(self, entity_type: str, id_hash: int) -> dict[str, float | str]:
         """All that is known of one entity, by attribute."""
@@ -129,14 +170,14 @@ class Profiles:
 
     def _find(
         self, entity_type: str, attribute: str, ids: NDArray[np.int64]
-    ) -> tuple[Any, _Attribute] | None:
+    ) -> tuple[NDArray[np.int64], _Values, list[str]] | None:
+        """Places, values and words of the attribute; None where it was never said of anybody."""
         entity = self._entities.get(entity_type)
-        values = entity.attributes.get(attribute) if entity else None
-        if entity is None or values is None:
+        found = entity.attributes.get(attribute) if entity else None
+        if entity is None or found is None or not found.values.numbers.size:
             return None
-        rows = entity.table.find(ids)
-        rows[rows >= values.numbers.size] = -1  # known, but this attribute was never said of it
-        return rows, values
+        values = found.values
+        return values.find(entity.table.find(ids)), values, found.words
 
     def to_arrays(self) -> dict[str, Any]:
         """State as arrays; `from_arrays` gives it back."""
@@ -153,13 +194,8 @@ class Profiles:
             entity = self._entities[entity_type]
             out[f"profiles.{entity_type}.ids"] = entity.table.ids()
             for name in attributes:
-                entity.attributes[name].reserve(len(entity.table))
-                out[f"profiles.{entity_type}.{name}.numbers"] = entity.attributes[name].numbers[
-                    : len(entity.table)
-                ]
-                out[f"profiles.{entity_type}.{name}.codes"] = entity.attributes[name].codes[
-                    : len(entity.table)
-                ]
+                for part, array in entity.attributes[name].state(len(entity.table)).items():
+                    out[f"profiles.{entity_type}.{name}.{part}"] = array
         return out
 
     @classmethod
@@ -170,7 +206,9 @@ class Profiles:
             entity = profiles._entities.setdefault(entity_type, _Entity())
             entity.table = IdTable(arrays[f"profiles.{entity_type}.ids"])
             for name, words in attributes.items():
-                numbers = arrays[f"profiles.{entity_type}.{name}.numbers"].copy()
-                codes = arrays[f"profiles.{entity_type}.{name}.codes"].copy()
-                entity.attributes[name] = _Attribute(numbers, codes, words)
+                prefix = f"profiles.{entity_type}.{name}"
+                rows = arrays.get(f"{prefix}.rows")  # a snapshot without it has a place for each entity
+                places = None if rows is None else IdTable(rows + 1)
+                values = _Values(places, arrays[f"{prefix}.numbers"].copy(), arrays[f"{prefix}.codes"].copy())
+                entity.attributes[name] = _Attribute(values, words)
         return profiles
