@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ringfence.features import state
+from ringfence.features import growth, memory, state
 from ringfence.features.engine import Engine
 from ringfence.features.spec import NIGHT, FeatureSpec, Where, entity
 from ringfence.testing.oracle import differences, measure
@@ -150,8 +150,13 @@ class FromTheBeginning(np.ndarray):
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") != "1", reason="compiled code has no such arrays")
 def test_no_kernel_counts_from_the_end_of_an_array(monkeypatch):
     """Compiled, an index of -1 is the word before the array."""
-    plain = state.zeros
-    monkeypatch.setattr(state, "zeros", lambda shape, dtype: plain(shape, dtype).view(FromTheBeginning))
+    plain = memory.zeros
+
+    def checked(shape, dtype, **how):
+        return plain(shape, dtype, **how).view(FromTheBeginning)
+
+    for module in (state, growth, memory):
+        monkeypatch.setattr(module, "zeros", checked)
     log = seeded_stream(3, 1_500, cards=40)
     spec = FeatureSpec.of(*EVERYTHING, allowed_lateness="1d", horizon="5d")
     assert not differences(spec, engine_values(log, spec, (400, 401, 900), {2}), measure(log, spec))

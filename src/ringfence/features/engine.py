@@ -22,6 +22,7 @@ from ringfence.events.clock import StreamClock
 from ringfence.events.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.features import state as states
+from ringfence.features.growth import Growth
 from ringfence.features.kernel import layout as at
 from ringfence.features.kernel.measure import forget_expired, known_ids, measure
 from ringfence.features.kernel.observe import observe
@@ -50,6 +51,7 @@ class Engine:
         keys = (name for item in spec.entities for name in item.keys)
         self._hashed = list(dict.fromkeys(["transaction_id", *keys, *self._compiled.categories]))
         self._state = states.fresh(self._compiled, ring)
+        self._growth = Growth()
         self._oldest = 0
         self._clock = StreamClock()
         self._early: dict[int, int] = {}  # labels that came before their transaction: id hash -> 0 or 1
@@ -87,12 +89,13 @@ class Engine:
             chunk = rows[begin : begin + _CHUNK]
             spots = places[begin : begin + _CHUNK] if self._compiled.needs_places else places
             self._oldest = int(forget_expired(self._state, program))
-            self._state = states.grow_ring(self._state, self._oldest, len(chunk))
+            self._state = self._growth.ring(self._state, self._oldest, len(chunk))
+            self._state = self._growth.step(self._state, len(chunk))
             start = 0
             while start < len(chunk):
                 start, column, need = measure(self._state, program, chunk, spots, start, out, column)
                 if need != at.DONE:
-                    self._state = states.grow(self._state, need)
+                    self._state = self._growth.make_room(self._state, need)
 
     def observe(self, entity: str, identity: str, time_ms: int) -> dict[str, float]:
         """Features of one key as of a time: what an event without any content would see, itself not counted.
@@ -108,7 +111,7 @@ class Engine:
         if number is None or len(self.spec.entities[number].keys) > 1:
             return {}
         key = hash_text(identity, self.seed)
-        self._state = states.grow_ring(self._state, self._oldest, 1)
+        self._state = self._growth.ring(self._state, self._oldest, 1)
         states.blank_next(self._state, self._compiled, time_ms, self._hour(time_ms))
         out = np.empty((len(self.spec.features), 1))
         observe(self._state, self._compiled.program, number, key, out)

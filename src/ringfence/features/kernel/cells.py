@@ -42,7 +42,16 @@ from ringfence.features.kernel.layout import (
 )
 from ringfence.features.kernel.prefetch import fetch, fetch_expiring
 from ringfence.features.kernel.strips import ref_at, release
-from ringfence.features.kernel.tables import find_cell, find_pair, number_of, remove_id, take_out, word_of
+from ringfence.features.kernel.tables import (
+    enter_larger,
+    find_cell,
+    find_pair,
+    number_of,
+    remove_id,
+    remove_larger,
+    take_out,
+    word_of,
+)
 from ringfence.features.kernel.windows import forget_first
 
 if TYPE_CHECKING:
@@ -71,6 +80,7 @@ def open_cell(s: State, p: Program, entity: int, hashed: int, place: int) -> int
         if p.windows[window, W_DELAYED]:
             s.arena[w + HEAD_TIME] = NEVER
     s.table[place] = word_of(hashed, cell)
+    enter_larger(s.table_larger, s.table[place])
     s.counters[KEYS] += 1
     return cell
 
@@ -80,6 +90,7 @@ def close_cell(s: State, p: Program, entity: int, cell: int) -> None:
     """Forget a key without events."""
     base = cell * UNIT
     take_out(s.table, find_cell(s, s.arena[base + KEY]))
+    remove_larger(s.table_larger, word_of(s.arena[base + KEY], cell))
     release(s, base + EVENTS)
     for k in range(p.entities[entity, E_EXTREMA], p.entities[entity, E_EXTREMA + 1]):
         release(s, base + p.extrema[k, 0])
@@ -107,6 +118,7 @@ def open_pair(s: State, hashed: int) -> int:
     s.pairs_known[pair, PAIR_LAST] = -1
     s.pair_stamp[pair] = 0
     s.pair_table[place] = word_of(hashed, pair + 1)
+    enter_larger(s.pair_larger, s.pair_table[place])
     s.counters[PAIRS] += 1
     return pair
 
@@ -115,6 +127,7 @@ def open_pair(s: State, hashed: int) -> int:
 def close_pair(s: State, pair: int) -> None:
     """Forget a pair whose last event has gone."""
     take_out(s.pair_table, find_pair(s, s.pairs_known[pair, PAIR_HASH]))
+    remove_larger(s.pair_larger, word_of(s.pairs_known[pair, PAIR_HASH], pair + 1))
     s.pairs_known[pair, PAIR_HASH] = s.counters[PAIR_FREE]
     s.counters[PAIR_FREE] = pair + 1
     s.counters[PAIRS] -= 1

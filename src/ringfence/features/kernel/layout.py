@@ -87,10 +87,21 @@ class State(NamedTuple):
     pairs_known: Words  # (pairs, 2): PAIR_HASH, PAIR_LAST
     pair_stamp: Words  # last scan that saw the pair
     id_table: Words  # hash table: refs + 1 of the events that a label may name
+    table_larger: Words  # what each hash table is moving into, a single word while it stands still
+    pair_larger: Words
+    id_larger: Words
     counters: NDArray[np.int64]
     scratch: Words  # a cell as it stands at the time of a late event
     values: NDArray[np.float64]  # (features, LANES): what a block's events have been measured to
     moments: Words  # (groups, M_WORDS, LANES): sums that the features of a group are yet to be made of
+
+
+RING_ARRAYS: Final = ("rows", "places", "slots", "pairs")
+
+
+def nothing() -> Words:
+    """In place of a larger table while a table stands still."""
+    return np.zeros(1, np.int64)
 
 
 class Program(NamedTuple):

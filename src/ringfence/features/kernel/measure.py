@@ -84,7 +84,16 @@ from ringfence.features.kernel.layout import (
 )
 from ringfence.features.kernel.prefetch import fetch_block, fetch_cells, fetch_keys
 from ringfence.features.kernel.strips import append, first_after, full, insert, ref_at
-from ringfence.features.kernel.tables import find_cell, find_id, find_pair, number_of, pair_hash, word_of
+from ringfence.features.kernel.tables import (
+    enter_larger,
+    find_cell,
+    find_id,
+    find_pair,
+    number_of,
+    pair_hash,
+    remove_larger,
+    word_of,
+)
 from ringfence.features.kernel.windows import advance, enter_late, enter_newest, include_current, recall
 
 if TYPE_CHECKING:
@@ -215,7 +224,10 @@ def _event(s: State, p: Program, rows: Words, at: int, lane: int) -> None:
         place = find_id(s, s.rows[row, p.shape[S_ID]], p.shape[S_ID])
         if s.id_table[place] == 0:
             s.counters[IDS] += 1
+        else:
+            remove_larger(s.id_larger, s.id_table[place])
         s.id_table[place] = word_of(s.rows[row, p.shape[S_ID]], ref + 1)
+        enter_larger(s.id_larger, s.id_table[place])
     for entity in range(p.entities.shape[0]):
         key = rows[at, p.entities[entity, E_KEY_COLUMN]]
         if key == 0:

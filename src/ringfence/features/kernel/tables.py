@@ -3,7 +3,8 @@
 An entry is 0 (empty) or a word: 32 bits of the hash above what is entered, a number from 1 on. The 64-bit
 hash itself is found elsewhere, and asked for only where these bits agree: a look along the table costs no
 look at what its neighbours stand for. Removal shifts later entries back, so that no tombstones gather.
-Capacities are powers of two, at most two thirds full.
+Capacities are powers of two, at most two thirds full. While a table moves into a larger one (see
+`features.growth`) it is the one that is asked; entries are made and removed in both.
 """
 
 from __future__ import annotations
@@ -100,23 +101,56 @@ def find_id(s: State, hashed: int, column: int) -> int:
     return at
 
 
+@inlined
+def enter_larger(larger: Words, word: int) -> None:
+    """Enter what has just been entered into a table also into the one that it is moving into, if any."""
+    if larger.size > 1:
+        enter(larger, word)
+
+
+@kernel
+def enter(larger: Words, word: int) -> None:
+    """Enter a word unless it is there."""
+    mask = larger.size - 1
+    at = (word >> 32) & mask
+    while larger[at] != 0 and larger[at] != word:
+        at = (at + 1) & mask
+    larger[at] = word
+
+
+@inlined
+def remove_larger(larger: Words, word: int) -> None:
+    """Remove what has just been removed from a table also from the one that it is moving into, if any."""
+    if larger.size > 1:
+        remove(larger, word)
+
+
+@kernel
+def remove(larger: Words, word: int) -> None:
+    """Remove a word if it is there."""
+    mask = larger.size - 1
+    at = (word >> 32) & mask
+    while larger[at] != 0 and larger[at] != word:
+        at = (at + 1) & mask
+    if larger[at] != 0:
+        take_out(larger, at)
+
+
 @kernel
 def remove_id(s: State, ref: int, column: int) -> bool:
     """Forget an event's id, unless a later event has taken it over."""
     place = find_id(s, s.rows[ref & (s.rows.shape[0] - 1), column], column)
     if number_of(s.id_table[place]) != ref + 1:
         return False
+    word = s.id_table[place]
     take_out(s.id_table, place)
+    remove_larger(s.id_larger, word)
     return True
 
 
 @entry
-def reinsert(table: Words, larger: Words) -> None:
-    """Enter every entry of one table into a larger one."""
-    mask = larger.size - 1
-    for place in range(table.size):
+def reinsert(table: Words, larger: Words, begin: int, end: int) -> None:
+    """Enter what stands at the places [begin, end) of one table into a larger one, unless it is there."""
+    for place in range(begin, end):
         if table[place] != 0:
-            at = (table[place] >> 32) & mask
-            while larger[at] != 0:
-                at = (at + 1) & mask
-            larger[at] = table[place]
+            enter(larger, table[place])

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from ringfence.features.memory import zeros
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.reference.table import grown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from ringfence.events.batch import EventBatch
     from ringfence.scoring.reference.flags import Flags
@@ -58,10 +56,11 @@ class Recent:
         self.keep_ms, self.keep_count = keep_ms, keep_count
         self.seen = 0  # transactions ever remembered: the ring's write position, modulo its size once full
         self.newest_ms = _NEVER
-        self.offset: Any = np.empty(0, np.int64)
-        self.time_ms: Any = np.empty(0, np.int64)
-        self.ids: list[Any] = [np.empty(0, np.int64) for _ in REMEMBERED]
-        self.matched: list[Any] = [np.empty(0, np.uint8) for _ in REMEMBERED]  # already known to be flagged
+        # The whole ring: the system gives memory to what is written, so that no transaction waits for growth.
+        self.offset: Any = zeros(keep_count, np.int64)
+        self.time_ms: Any = zeros(keep_count, np.int64)
+        self.ids: list[Any] = [zeros(keep_count, np.int64) for _ in REMEMBERED]
+        self.matched: list[Any] = [zeros(keep_count, np.uint8) for _ in REMEMBERED]  # known to be flagged
 
     def remember(self, batch: EventBatch, base_offset: int, flags: Flags, seed: int) -> None:
         """Keep the transactions of a batch whose row i has log offset `base_offset + i`."""
@@ -71,7 +70,7 @@ class Recent:
             return
         times = batch.event_time_ms[rows]
         self.newest_ms = max(self.newest_ms, int(times.max()))
-        slots = self._room(rows.size)
+        slots = np.arange(self.seen, self.seen + rows.size) % self.keep_count
         self.offset[slots] = base_offset + rows
         self.time_ms[slots] = times
         for number, entity_type in enumerate(REMEMBERED):
@@ -80,19 +79,6 @@ class Recent:
             flagged = flags.any_of(entity_type) and flags.since(entity_type, ids, times) != _NEVER
             self.matched[number][slots] = flagged
         self.seen += rows.size
-
-    def _room(self, count: int) -> NDArray[np.int64]:
-        size = min(self.seen + count, self.keep_count)
-        if self.offset.size < size:
-            room = min(max(size, 2 * self.offset.size), self.keep_count)
-            self.offset, self.time_ms = (
-                grown(self.offset, room, 0)[:room],
-                grown(self.time_ms, room, _NEVER)[:room],
-            )
-            self.ids = [grown(ids, room, 0)[:room] for ids in self.ids]
-            self.matched = [grown(matched, room, 0)[:room] for matched in self.matched]
-        slots: NDArray[np.int64] = np.arange(self.seen, self.seen + count) % self.keep_count
-        return slots
 
     def match(self, new: Sequence[NewFlag]) -> pa.RecordBatch:
         """Remembered transactions that these flags cover, once per entity type, by flag and log order."""
@@ -153,7 +139,9 @@ class Recent:
         seen, newest_ms, keep_ms, keep_count = arrays["recent.position"].tolist()
         recent = cls(keep_ms, keep_count)
         recent.seen, recent.newest_ms = seen, newest_ms
-        recent.offset, recent.time_ms = arrays["recent.offset"].copy(), arrays["recent.time_ms"].copy()
-        recent.ids = [arrays[f"recent.{entity_type}.ids"].copy() for entity_type in REMEMBERED]
-        recent.matched = [arrays[f"recent.{entity_type}.matched"].copy() for entity_type in REMEMBERED]
+        held = min(seen, keep_count)
+        recent.offset[:held], recent.time_ms[:held] = arrays["recent.offset"], arrays["recent.time_ms"]
+        for number, entity_type in enumerate(REMEMBERED):
+            recent.ids[number][:held] = arrays[f"recent.{entity_type}.ids"]
+            recent.matched[number][:held] = arrays[f"recent.{entity_type}.matched"]
         return recent

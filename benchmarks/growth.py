@@ -1,0 +1,71 @@
+"""The longest steps while the engine's state grows: python -m benchmarks.growth [--events N] [--rows N].
+
+The shipped features, and in every payment a card, a customer, a device and an address that never came before,
+so that all tables grow as fast as they can; nothing is forgotten for the first month. Processor time, not the
+clock's, so that a busy machine shows less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from benchmarks.report import machine, show, versions
+from benchmarks.workload import Workload
+from ringfence.features.catalog import CATALOG
+from ringfence.features.engine import Engine
+
+START_MS = 1_700_000_000_000
+LONGEST = 5
+NEW = ("card", "customer", "device", "ip")
+
+
+def payments(events: int) -> Workload:
+    """A second apart."""
+    rng = np.random.default_rng(1)
+    number = np.arange(events)
+    ids = dict.fromkeys(NEW, number) | {"merchant": rng.integers(0, 5_000, events)}
+    return Workload(START_MS + 1000 * number, rng.integers(100, 100_000, events), ids)
+
+
+def steps(events: int, rows: int) -> list[tuple[float, int]]:
+    """Milliseconds of processor time of each step, and how many payments came before it."""
+    engine = Engine(CATALOG)
+    engine.measure(next(payments(rows).batches()))  # compiles
+    engine = Engine(CATALOG)
+    taken = []
+    for number, batch in enumerate(payments(events).batches(8192)):
+        inputs, places = engine._input(batch, engine.advance(batch))  # noqa: SLF001  hashes are made beforehand
+        for begin in range(0, len(inputs), rows):
+            part = inputs[begin : begin + rows]
+            out = np.empty((len(engine.spec.features), len(part)))
+            start = time.thread_time_ns()
+            engine.run(part, places[begin : begin + rows] if len(places) > 1 else places, out)
+            taken.append(((time.thread_time_ns() - start) / 1e6, number * 8192 + begin))
+    return taken
+
+
+def main() -> None:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=16, help="payments of a step")
+    options = parser.parse_args()
+    print(machine(), versions("numpy", "numba"), sep="\n")
+    taken = steps(options.events, options.rows)
+    longest = sorted(taken, reverse=True)[:LONGEST]
+    rows = [["median", f"{np.median([ms for ms, _ in taken]):.3f}", ""]]
+    rows += [
+        ["longest" if not place else "", f"{ms:.3f}", f"{at:,}"] for place, (ms, at) in enumerate(longest)
+    ]
+    show(
+        f"{options.events:,} payments in steps of {options.rows}: {sum(ms for ms, _ in taken) / 1000:.1f} s",
+        ["steps", "ms of processor time", "after payments"],
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()
