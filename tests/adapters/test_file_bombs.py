@@ -5,10 +5,15 @@ import subprocess
 import sys
 import zlib
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from ringfence.adapters.files import tables
 from ringfence.adapters.files.blocks import csv_blocks
+from ringfence.adapters.files.order.look import Looker
+from ringfence.adapters.files.paths import opened
 from ringfence.adapters.files.reading import read
 from ringfence.adapters.files.sniffing import sniff
 from ringfence.errors import InputError
@@ -189,3 +194,44 @@ def outcome(path, mapping="handbook"):
         events += len(batch.events)
         bad += [record.faults[0].reason for record in batch.bad]
     return events, bad
+
+
+def parquet(path, rows, value="x", **options):
+    texts = ["TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT", "TX_FRAUD"]
+    pq.write_table(pa.table({name: pa.repeat(value, rows) for name in texts}), path, **options)
+    return path
+
+
+def rows_of(path):
+    with opened(str(path)) as source:
+        file, probe = tables.open_twice(source)
+        return tables.rows_at_once(probe, 0, file.schema_arrow.names, 8192)
+
+
+def test_a_long_value_that_stands_in_each_row_of_a_parquet_file_makes_batches_short(tmp_path):
+    assert rows_of(parquet(tmp_path / "a.parquet", 9000)) == 8192
+    long = parquet(tmp_path / "b.parquet", 9000, "x" * 100_000)
+    assert long.stat().st_size < 40_000
+    assert 1 <= rows_of(long) * 6 * 100_000 <= 64 * MB
+    lists = pa.array([list(range(20_000))]).take(pa.array([0] * 300))
+    pq.write_table(pa.table({"a": lists}), tmp_path / "c.parquet")
+    assert rows_of(tmp_path / "c.parquet") < 500
+
+
+def test_row_groups_that_unpack_to_far_more_than_their_size_are_set_aside(tmp_path, monkeypatch):
+    path = parquet(tmp_path / "a.parquet", 50_000, "x" * 50, use_dictionary=False, compression="zstd")
+    monkeypatch.setattr(tables, "_GROUP_BYTES", MB)
+    assert outcome(path) == (0, [Reason.TOO_LARGE])
+    assert Looker(load_mapping("handbook"), TOKENIZER, NOW, 0).look(str(path)) is None
+
+
+def test_parquet_of_too_many_columns_or_packed_once_more_is_an_input_error(tmp_path, monkeypatch):
+    wide = tmp_path / "wide.parquet"
+    pq.write_table(pa.table({f"c{at}": [1] for at in range(4100)}), wide)
+    with pytest.raises(InputError, match="4,100 columns, at most 4,096"):
+        sniff(str(wide))
+    packed = tmp_path / "a.parquet.zst"
+    packed.write_bytes(zstandard.compress(bytes(4 * MB)))
+    monkeypatch.setattr(tables, "_GROUP_BYTES", MB)
+    with pytest.raises(InputError, match="unpack it first"):
+        sniff(str(packed))

@@ -15,7 +15,7 @@ from ringfence.adapters.drafts.objects import objects_in
 from ringfence.adapters.drafts.tables import table_in
 from ringfence.adapters.drafts.words import meanings_of, words_of
 from ringfence.adapters.files.paths import STDIN, opened, resolve
-from ringfence.adapters.files.tables import open_parquet
+from ringfence.adapters.files.tables import open_twice, rows_at_once
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -140,9 +140,12 @@ def sample_of(path: str, fmt: Format | None = None) -> Sample:
 
 def _rows_of(source: Opened) -> tuple[list[str], list[Any], Layout]:
     if source.format == "parquet":
-        batches = islice(open_parquet(source).iter_batches(ROWS), 1)
-        table = pa.Table.from_batches(list(batches)) if source.format else None
-        assert table is not None
+        file, probe = open_twice(source)
+        names = file.schema_arrow.names
+        most = rows_at_once(probe, 0, names, ROWS) if file.num_row_groups else ROWS
+        if not most:
+            raise InputError(f"{source.path} unpacks to far more than its size: write smaller row groups")
+        table = pa.Table.from_batches(islice(file.iter_batches(most), 1), file.schema_arrow)
         plain = list(zip(*(_plain(column) for column in table.columns), strict=True))
         return list(table.schema.names), plain, Layout()
     head = b""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ringfence.adapters.files.csv_rows import COLUMNS_LIMIT
 from ringfence.adapters.files.json_rows import to_table
 from ringfence.adapters.files.paths import STDIN, CutShortError
 from ringfence.adapters.files.readers import Piece, Reader
@@ -25,11 +27,17 @@ if TYPE_CHECKING:
     from ringfence.events.vocabulary import Mapping
 
 
+_GROUP_BYTES: Final = 256 * 1024 * 1024  # unpacked pages of a row group that packs more than honest ones do
+_RATIO: Final = 100
+_BATCH_BYTES: Final = 64 * 1024 * 1024
+_NESTED_BYTES: Final = 4096  # of a text within a list
+
+
 class ParquetReader(Reader):
     """Reads row groups one after the other; one that is damaged costs its own rows only."""
 
     def pieces(self, source: Opened) -> Iterator[Piece]:
-        file = open_parquet(source)
+        file, probe = open_twice(source)
         size = source.read_bytes or _size(source)
         nested = _Nested(file.schema_arrow, self._mapping)
         binding = self._bind(nested.schema, source.path)
@@ -39,7 +47,12 @@ class ParquetReader(Reader):
         for group in range(file.num_row_groups):
             end = row + file.metadata.row_group(group).num_rows
             try:
-                for table in file.iter_batches(self._batch_rows, [group], columns, use_threads=False):
+                rows = rows_at_once(probe, group, columns, self._batch_rows)
+                if not rows:
+                    yield self._too_large(source.path, row, end)
+                    row = end
+                    continue
+                for table in file.iter_batches(rows, [group], columns, use_threads=False):
                     source.read_bytes = size * (row + table.num_rows) // total
                     yield self._piece(source.path, table, row, binding, nested)
                     row += table.num_rows
@@ -53,7 +66,7 @@ class ParquetReader(Reader):
     def _piece(self, path: str, table: pa.RecordBatch, row: int, binding: Binding, nested: _Nested) -> Piece:
         ids = None
         if binding.needs_row_ids:
-            ids = self._ids.of([self._original(table, at, counted=False) for at in range(table.num_rows)])
+            ids = self._ids.of([self._original(table, at) for at in range(table.num_rows)])
         mapped = binding.apply(nested.flat(table), self._row_numbers(table.num_rows), row_ids=ids)
         self.rows += table.num_rows
         bad = [
@@ -62,15 +75,21 @@ class ParquetReader(Reader):
         ]
         return Piece(mapped.events, mapped.labels, bad, mapped.skipped)
 
-    def _original(self, table: pa.RecordBatch, row: int, *, counted: bool = True) -> bytes:
+    def _too_large(self, path: str, row: int, end: int) -> Piece:
+        said = (
+            f"rows {row + 1} to {end} are not read: they unpack to more than a hundred times their size, and "
+            "to more than memory should hold; write the file again in smaller row groups"
+        )
+        self.rows += end - row
+        lost = self._bad(path, row + 1, (Fault(Reason.TOO_LARGE, "", said),), b"")
+        return Piece(NO_EVENTS, None, [lost])
+
+    def _original(self, table: pa.RecordBatch, row: int) -> bytes:
         cells = {
             name: value for name, value in table.slice(row, 1).to_pylist()[0].items() if value is not None
         }
         return self._tokenizer.sanitize_json(
-            msgspec.json.encode(cells, enc_hook=str),
-            self._mapping.card_columns,
-            self._mapping.id_columns,
-            counted=counted,
+            msgspec.json.encode(cells, enc_hook=str), self._mapping.card_columns, self._mapping.id_columns
         )
 
 
@@ -111,13 +130,70 @@ def _leaves(field: pa.Field, before: str = "") -> list[str]:
 
 def open_parquet(source: Opened) -> Any:
     """The file behind a source; `InputError` when it cannot be read at all."""
+    return open_twice(source)[0]
+
+
+def open_twice(source: Opened) -> tuple[Any, Any]:
+    """The file, and the same with texts as dictionaries, for `rows_at_once`; `InputError` if unreadable."""
     try:
-        if source.packing or source.path == STDIN:
-            return pq.ParquetFile(io.BytesIO(b"".join(source.chunks())))
-        return pq.ParquetFile(source.path)
+        data = _unpacked(source) if source.packing or source.path == STDIN else None
+        file = pq.ParquetFile(source.path if data is None else io.BytesIO(data))
+        if file.metadata.num_columns > COLUMNS_LIMIT:
+            raise InputError(
+                f"{source.path}: {file.metadata.num_columns:,} columns, at most {COLUMNS_LIMIT:,} are read: "
+                "check the file, or take out the columns that nobody needs"
+            )
+        texts = [leaf.path for leaf in _leaves_of(file) if leaf.physical_type == "BYTE_ARRAY"]
+        return file, pq.ParquetFile(source.path if data is None else io.BytesIO(data), read_dictionary=texts)
     except (pa.ArrowInvalid, OSError, CutShortError) as error:
         said = "it is truncated, damaged or no Parquet: get a whole copy, or name its format with --format"
         raise InputError(f"{source.path} cannot be read as Parquet: {said}") from error
+
+
+def _unpacked(source: Opened) -> bytes:
+    parts, size = [], 0
+    for chunk in source.chunks():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > _GROUP_BYTES:
+            raise InputError(
+                f"{source.path}: Parquet that unpacks to more than {_GROUP_BYTES >> 20} MiB is read from a "
+                "file only: unpack it first (Parquet packs its pages itself)"
+            )
+    return b"".join(parts)
+
+
+def _leaves_of(file: Any) -> list[Any]:
+    return [file.schema.column(at) for at in range(len(file.schema))]
+
+
+def rows_at_once(probe: Any, group: int, columns: Sequence[str], most: int) -> int:
+    """How many rows of a row group may be in memory at once, at most `most`; 0 where not even its pages may.
+
+    A value that is in the file once can stand in each row: the longest value of each dictionary counts.
+    """
+    meta = probe.metadata.row_group(group)
+    count = max(meta.num_rows, 1)
+    packed, size, row_bytes = 0, 0, 1.0
+    flat = []
+    for at, leaf in enumerate(_leaves_of(probe)):
+        chunk = meta.column(at)
+        if leaf.path.split(".")[0] not in columns and leaf.path not in columns:
+            continue
+        packed, size = packed + chunk.total_compressed_size, size + chunk.total_uncompressed_size
+        if leaf.max_repetition_level:
+            is_text = leaf.physical_type == "BYTE_ARRAY"
+            each = min(chunk.total_uncompressed_size, _NESTED_BYTES) if is_text else 8
+            row_bytes += each * chunk.num_values / count
+        elif leaf.physical_type == "BYTE_ARRAY" and leaf.path in probe.schema_arrow.names:
+            flat.append(leaf.path)
+    if size > _GROUP_BYTES and size > _RATIO * packed:
+        return 0
+    first = next(probe.iter_batches(1, [group], flat, use_threads=False), None) if flat else None
+    for column in first.columns if first is not None else ():
+        if pa.types.is_dictionary(column.type):
+            row_bytes += pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+    return int(min(max(_BATCH_BYTES // row_bytes, 1), most))
 
 
 def _size(source: Opened) -> int:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ringfence.adapters.files.paths import STDIN, CutShortError, Opened, opened
 from ringfence.adapters.files.reading import pieces_of, read
-from ringfence.adapters.files.tables import open_parquet
+from ringfence.adapters.files.tables import open_twice, rows_at_once
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -133,12 +133,13 @@ def _until_unusable(pieces: Iterator[Piece]) -> Iterator[Piece]:
 
 def _row_groups(source: Opened) -> Iterator[bytes]:
     """The first rows of row groups from all over a Parquet file, as small files."""
-    file = open_parquet(source)
+    file, probe = open_twice(source)
     step = max(1, -(-file.num_row_groups // _SAMPLES))
     for group in range(0, file.num_row_groups, step):
         sink = io.BytesIO()
-        rows = islice(file.iter_batches(_SAMPLE_ROWS, [group], use_threads=False), 1)
         try:
+            most = rows_at_once(probe, group, file.schema_arrow.names, _SAMPLE_ROWS)
+            rows = islice(file.iter_batches(most, [group], use_threads=False), 1) if most else ()
             table = pa.Table.from_batches(rows, file.schema_arrow)
         except (pa.ArrowInvalid, OSError):
             continue  # damaged: reading the file reports it
