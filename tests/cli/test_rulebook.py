@@ -203,3 +203,15 @@ def test_a_server_that_is_not_there_is_told(ringfence):
     assert ended.code == 2
     assert "check the address" in ended.err
     assert ringfence("rules", "show", "--server", "nonsense").code == 2
+
+
+def test_a_change_is_signed_with_the_name_of_its_key(ringfence, project):
+    key = ringfence("keys", "create", "anna", "--role", "admin").out.split("rf_")[1].split("_")[0]
+    ringfence("lists", "add", "stolen", "d-1", "--author", f"key:{key}")
+    ringfence("lists", "add", "stolen", "d-2", "--author", "key:00000000")
+    for command in ("audit", "show"):
+        out = ringfence("lists", command, "stolen").out
+        assert "anna" in out
+        assert f"key:{key}" not in out
+        assert "key:00000000" in out
+    assert f"key:{key}" in ringfence("lists", "audit", "stolen", "--json").out

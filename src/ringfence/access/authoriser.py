@@ -73,6 +73,10 @@ class Authoriser:
         if self._keys is not None:
             self._keys.close()
 
+    def person(self, author: str | None) -> str:
+        """The name of the key that signed something; of any other author what was signed, of None nothing."""
+        return self._keys.person(author) if self._keys else author or ""
+
     def remembered(self, credential: bytes | None) -> Principal | None:
         """The caller, if known already: cheap. Forgets everybody once any key has changed."""
         if self.is_open:

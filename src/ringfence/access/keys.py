@@ -104,6 +104,15 @@ class ApiKeys:
             rows = self._reader.execute(f"SELECT {_COLUMNS} FROM api_key ORDER BY created_ms, id")  # noqa: S608 (constants)
             return [_key(row) for row in rows]
 
+    def person(self, author: str | None) -> str:
+        """Name of the key that signs as `key:ID`; any other author as it is, None as no text."""
+        kind, _, key_id = (author or "").partition(":")
+        if kind != "key":
+            return author or ""
+        with self._lock, self._errors():
+            found = self._reader.execute("SELECT name FROM api_key WHERE id = ?", (key_id,)).fetchone()
+        return str(found[0] or author) if found else author or ""
+
     def recognise(self, token: str) -> Principal | None:
         """Who holds this key; None for a key that is unknown, revoked or no key at all."""
         prefix, _, rest = token.partition("_")

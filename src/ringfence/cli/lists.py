@@ -14,6 +14,8 @@ from ringfence.rulebook.entries import Entry
 from ringfence.scoring.actions import ListKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.adapters.lake.rulebook import ListChange
     from ringfence.rulebook.entries import ListResult
 
@@ -54,7 +56,8 @@ def show(
             screen.show_table(["list", "kind", "entries", "ended", "last change"], rows, ["entries", "ended"])
             return
         entries = desk.entries(name, limit)
-    _show_changes(entries, json=json, history=False)
+    with options.people(data, server) as person:
+        _show_changes(entries, person, json=json, history=False)
 
 
 @app.command()
@@ -146,7 +149,8 @@ def audit(
     """
     with desks.reading(server, data) as desk:
         changes = desk.audit(name, limit)
-    _show_changes(changes, json=json, history=True)
+    with options.people(data, server) as person:
+        _show_changes(changes, person, json=json, history=True)
 
 
 def _show_result(done: ListResult, where: str, name: str, *, json: bool) -> None:
@@ -160,7 +164,9 @@ def _show_result(done: ListResult, where: str, name: str, *, json: bool) -> None
         raise typer.Exit(EXIT_QUARANTINED)
 
 
-def _show_changes(changes: list[ListChange], *, json: bool, history: bool) -> None:
+def _show_changes(
+    changes: list[ListChange], person: Callable[[str | None], str], *, json: bool, history: bool
+) -> None:
     if json:
         for change in changes:
             screen.show_json(change)
@@ -173,7 +179,7 @@ def _show_changes(changes: list[ListChange], *, json: bool, history: bool) -> No
             change.entity_type or "any",
             change.entity_id,
             screen.format_time(change.expires_at_ms),
-            change.author,
+            person(change.author),
             change.source,
             change.note,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ringfence.access.keys import ApiKeys
 from ringfence.cli.screen import after, say
 from ringfence.compose import Definitions, load_definitions, warm_up
 from ringfence.errors import InputError
@@ -17,6 +18,7 @@ from ringfence.features.precompile import is_compiled
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
 Data = Annotated[
@@ -95,6 +97,17 @@ Order = Annotated[
 def folder(data: Path | None) -> Path:
     """Where all state lives."""
     return data or load_settings().data_dir
+
+
+@contextmanager
+def people(data: Path | None, server: str | None = None) -> Iterator[Callable[[str | None], str]]:
+    """How the keys that signed something are called; a server's keys are its own, and go by their ids."""
+    where = folder(data)
+    if server is not None or not ApiKeys.are_in(where):
+        yield lambda author: author or ""
+        return
+    with closing(ApiKeys(where)) as keys:
+        yield keys.person
 
 
 def definitions(

@@ -14,7 +14,10 @@ from ringfence.events.texts import read_text
 from ringfence.scoring.rules import Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.rulebook.changes import Activation, Change
+    from ringfence.rulebook.desk import BookState
     from ringfence.rulebook.difference import Difference
     from ringfence.rulebook.shadow import ShadowReport
     from ringfence.rulebook.wire import Saved
@@ -44,7 +47,9 @@ def show(
         screen.show(f"{_MARK}{found.change.digest}\n{found.text}".rstrip())
         return
     state = "in force" if found.in_force else "not in force"
-    screen.show(f"version {found.change.digest}, {state}, by {found.change.author}", "bold")
+    with options.people(data, server) as person:
+        author = person(found.change.author)
+    screen.show(f"version {found.change.digest}, {state}, by {author}", "bold")
     rows = [(r.id, r.mode, r.outcome, f"{r.points:g}", r.title) for r in found.rules.every_rule]
     screen.show_table(["rule", "mode", "outcome", "points", "what it finds"], rows, ["points"])
 
@@ -56,6 +61,11 @@ def versions(server: desks.Server = None, data: options.Data = None, json: optio
     """
     with desks.reading(server, data) as desk:
         state = desk.state()
+    with options.people(data, server) as person:
+        _show_versions(state, person, json=json)
+
+
+def _show_versions(state: BookState, person: Callable[[str | None], str], *, json: bool) -> None:
     if json:
         screen.show_json({"active": state.active, "head": state.head, "changes": state.changes})
         return
@@ -65,7 +75,7 @@ def versions(server: desks.Server = None, data: options.Data = None, json: optio
             change.digest,
             "in force" if change.digest == state.active else _review(change),
             screen.format_time(change.created_ms),
-            change.author,
+            person(change.author),
             change.origin,
             change.note,
         )
@@ -75,7 +85,7 @@ def versions(server: desks.Server = None, data: options.Data = None, json: optio
     screen.show()
     screen.show("In force, newest first", "bold")
     history = [
-        (one.digest, one.offset, screen.format_time(one.time_ms), one.author, one.note)
+        (one.digest, one.offset, screen.format_time(one.time_ms), person(one.author), one.note)
         for one in state.activations
     ]
     screen.show_table(["version", "from offset", "since", "author", "note"], history, ["from offset"])
@@ -254,7 +264,9 @@ def _review_it(
     if json:
         screen.show_json(change)
     else:
-        screen.show(f"Version {change.digest} of {change.author} is {_review(change)} by {change.reviewer}.")
+        with options.people(data, server) as person:
+            author, reviewer = person(change.author), person(change.reviewer)
+        screen.show(f"Version {change.digest} of {author} is {_review(change)} by {reviewer}.")
 
 
 def _review(change: Change) -> str:

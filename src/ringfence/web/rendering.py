@@ -168,6 +168,7 @@ def render(
             csrf=visit.session.csrf,
             theme=theme if theme in ("light", "dark") else "",
             path=request.url.path,
+            person=request.app.state.server.authoriser.person,
             navigation=request.app.state.navigation,
             indexing=_indexing(request) if visit.caller else 0,
             **values,
