@@ -147,4 +147,4 @@ def stored_rates(folder: Path, spec: FeatureSpec, ruleset: RuleSet) -> list[Rate
 def with_modes(measured: Iterable[MeasuredRate], ruleset: RuleSet) -> list[Rate]:
     """Measured rates, each with the mode that its rule really has."""
     modes = {rule.id: rule.mode for rule in ruleset.every_rule}
-    return [Rate(one.rule, modes[one.rule], one.judged, one.fired) for one in measured]
+    return [Rate(one.rule, modes[one.rule], one.judged, one.fired, one.parts) for one in measured]

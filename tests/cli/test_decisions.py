@@ -166,3 +166,11 @@ class TestTextOfStrangers:
         ended = ringfence("sql", "SELECT * FROM payments")
         assert ended.code == 2
         assert "The tables are events, transactions, labels" in ended.err
+
+
+@pytest.mark.usefixtures("decided")
+def test_a_rule_that_no_version_has_is_an_error_with_the_nearest(ringfence):
+    ended = ringfence("decisions", "--rule", "card_testin")
+    assert ended.code == 2
+    assert "no version of the rules has a rule 'card_testin' (did you mean card_testing?)" in ended.err
+    assert ringfence("decisions", "--rule", "account_fan_out").code == 0

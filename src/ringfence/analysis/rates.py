@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.analysis.history import StoredColumns
+from ringfence.analysis.leaves import Leaves
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.ports import EventLog
+    from ringfence.rulebook.checking import PartRate
     from ringfence.scoring.rules import CompiledRules
 
 NEWEST = 20_000
@@ -28,11 +30,12 @@ _TOGETHER = 512  # batches
 
 
 class MeasuredRate(NamedTuple):
-    """A rule fired on `fired` of `judged` payments."""
+    """A rule fired on `fired` of `judged` payments, and how often its parts were TRUE."""
 
     rule: str
     judged: int
     fired: int
+    parts: list[PartRate]
 
 
 def measured_rates(
@@ -43,7 +46,7 @@ def measured_rates(
     reference: Reference | None = None,
     newest: int = NEWEST,
 ) -> list[MeasuredRate]:
-    """How often each active and shadow rule is TRUE over the newest payments and their stored features.
+    """How often each active and shadow rule and its parts are TRUE over the newest payments as stored.
 
     Lists, flags and profiles are those of `reference`, so as they are now; without one there are none.
     A rule whose features a stored decision lacks finds them unknown there.
@@ -59,12 +62,21 @@ def measured_rates(
     counts = np.zeros(len(rules.active) + len(rules.shadow), np.int64)
     judged = 0
     newest = min(newest, MOST_VERDICTS // max(1, len(counts)))
+    leaves = Leaves(rules, MOST_VERDICTS // max(1, newest))
     for columns in _newest(log, state, rules.ruleset.zone, newest):
         verdicts = rules.judge(columns)
         counts += np.concatenate([verdicts.active, verdicts.shadow]).sum(axis=1)
+        leaves.count(columns)
         judged += len(columns)
+    if judged and leaves.never:
+        for columns in _newest(log, state, rules.ruleset.zone, newest):
+            leaves.look(columns)
+    parts = leaves.rates()
     every = (*rules.active, *rules.shadow)
-    return [MeasuredRate(rule.id, judged, int(n)) for rule, n in zip(every, counts, strict=True)]
+    return [
+        MeasuredRate(rule.id, judged, int(n), parts.get(rule.id, []))
+        for rule, n in zip(every, counts, strict=True)
+    ]
 
 
 def _newest(log: EventLog, reference: Reference, zone: str, newest: int) -> Iterator[StoredColumns]:

@@ -16,8 +16,10 @@ from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.deployed import model_texts
 from ringfence.errors import InputError
 from ringfence.events.tokens import Tokenizer
+from ringfence.events.vocabulary import nearest
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.questions import bands_of
+from ringfence.scoring.rules import RuleSet
 from ringfence.scoring.words import in_words
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ def decisions(
             )
         )
         rows = found.to_pylist()
+        if rule is not None and not rows:
+            _check_rule(store, rule)
     if json:
         for row in rows:
             screen.show_json(row)
@@ -96,6 +100,17 @@ def decisions(
     screen.show_table(
         _LISTED, ([_shown(name, row[name]) for name in _LISTED] for row in rows), ["score", "amount"]
     )
+
+
+def _check_rule(store: Store, rule: str) -> None:
+    """`InputError` where no version of the rules has had this rule."""
+    books = [RuleSet.from_json(version.body) for version in store.registry.versions("rules")]
+    known = {one.id for book in books for one in book.every_rule}
+    if rule not in known:
+        raise InputError(
+            f"no version of the rules has a rule {rule[:80]!r}{nearest(rule[:80], sorted(known))}: "
+            "`ringfence rules show` lists those in force"
+        )
 
 
 def _entity(text: str | None, tokenizer: Tokenizer) -> tuple[str | None, str | None, str | None]:

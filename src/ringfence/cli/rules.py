@@ -33,10 +33,11 @@ def check(
 ) -> None:
     """Compile a rule book against the features in use; each error points at the character.
 
-    Where the data folder has decisions, every rule is tried on the newest payments, with no list or profile:
-    one that fires on more than half of them is warned of. Exit code 2 where the book has errors.
+    What can never be true is an error by itself, such as model.probability > 80. Where the data folder has
+    decisions, every rule and each part of it is tried on the newest payments, with no list or profile: the
+    table says how often each was true, and why one never was. Exit code 2 where the book has errors.
 
-    Example: ringfence rules check rules.yaml
+    Example: ringfence rules check rules.yaml --data ringfence-data
     """
     definitions = load_definitions(options.features_file(features), None)
     spec, where = definitions.spec, options.folder(data)
@@ -72,6 +73,28 @@ def _show_checked(found: checking.Checked, file: Path, origin: str) -> None:
             f"{file}: {total} rules compile against {origin}: {active} active, {shadow} shadow, "
             f"{total - active - shadow} at rest. Version {found.digest}"
         )
+    if found.rates and found.rates[0].judged:
+        _show_rates(found.rates)
+
+
+def _show_rates(rates: list[checking.Rate]) -> None:
+    """Each rule, and under it the parts of a condition that has several, or that never was true."""
+    screen.show()
+    screen.show(f"True of the newest {rates[0].judged:,} payments", "bold")
+    rows: list[tuple[object, ...]] = []
+    for rate in rates:
+        rows.append((rate.rule, rate.fired, f"{100 * rate.share:.2f} %", _together(rate)))
+        rows += [
+            (f"  {part.text}", part.fired, f"{100 * part.fired / rate.judged:.2f} %", part.why)
+            for part in rate.parts
+            if len(rate.parts) > 1 or part.why
+        ]
+    screen.show_table(["rule, and its parts", "true", "share", "why never"], rows, ["true", "share"])
+
+
+def _together(rate: checking.Rate) -> str:
+    alone = len(rate.parts) > 1 and not rate.fired and all(part.fired for part in rate.parts)
+    return "each part was true, never together" if alone else ""
 
 
 @app.command("list")

@@ -36,13 +36,27 @@ class RuleFault(msgspec.Struct, frozen=True, omit_defaults=True):
     column: int | None = None
 
 
+class PartRate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How often one part of a condition is true, a part being what stands between AND, OR and NOT.
+
+    `why` says why it never was, where the payments tell. `mistake` where that is hardly chance: a number
+    compared with text, or a value beside one that payments have.
+    """
+
+    text: str
+    fired: int
+    why: str = ""
+    mistake: bool = False
+
+
 class Rate(msgspec.Struct, frozen=True):
-    """How often a rule's condition is true, over the newest stored payments."""
+    """How often a rule's condition, and each part of it, is true, over the newest stored payments."""
 
     rule: str
     mode: Mode
     judged: int
     fired: int
+    parts: list[PartRate] = []
 
     @property
     def share(self) -> float:
@@ -117,12 +131,20 @@ def warnings_of(rates: Iterable[Rate]) -> list[str]:
     >>> warnings_of([Rate("all", Mode.ACTIVE, 1000, 1000), Rate("few", Mode.ACTIVE, 1000, 3)])
     ["rule 'all' fires on every one of the last 1,000 payments: is its condition what you mean?"]
     """
-    return [
+    rates = list(rates)
+    always = [
         f"rule {rate.rule!r} fires on {_much(rate)} of the last {rate.judged:,} payments: is its condition "
         "what you mean?"
         for rate in rates
         if rate.share > ALWAYS
     ]
+    never = [
+        f"rule {rate.rule!r}: {part.text} was true of none of the last {rate.judged:,} payments: {part.why}"
+        for rate in rates
+        for part in rate.parts
+        if part.mistake
+    ]
+    return always + never
 
 
 def _much(rate: Rate) -> str:
