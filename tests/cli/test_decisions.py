@@ -45,7 +45,7 @@ class TestDecisions:
         assert "2024-05-01 12:05:00" in out
 
     def test_that_do_not_exist_are_said_to(self, ringfence):
-        assert "No decision matches" in ringfence("decisions", "--rule", "nothing").err
+        assert "No decision matches" in ringfence("decisions", "--rule", "account_fan_out").err
 
 
 @pytest.mark.usefixtures("decided")
