@@ -83,9 +83,9 @@ def pay(url: str, name: str, seconds: float) -> list[float]:
     return taken
 
 
-def run(folder: Path, kinds: list[str], seconds: float) -> list[list[str]]:
+def run(folder: Path, kinds: list[str], seconds: float, **settings: str) -> list[list[str]]:
     """A row for each kind of attack."""
-    process = Process(folder)
+    process = Process(folder, **settings)
     host, port = process.url.removeprefix("http://").split(":")
     rows, quiet = [], 0.0
     try:
