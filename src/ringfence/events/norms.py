@@ -38,7 +38,7 @@ PLACEHOLDERS: Final = frozenset(
 """Words that stand for no id, in lower case; so does whatever has only zeros and signs: 0, -, ::, 0.0.0.0."""
 
 _LONGEST_WORD: Final = 40
-_NO_ID: Final = re.compile(r"[\W0_]*")
+_NO_ID: Final = re.compile(r"[^\w|]*(?:[0_][^\w|]*)*")
 _LONGEST: Final = 4096
 _TO_PLAIN: Final = re.compile(r"[^0-9]")
 _PORT: Final = re.compile(
