@@ -47,7 +47,7 @@ class Prepared:
         columns = {"r1": kernel.r1_columns, "r2": kernel.r2_columns}[name](work, BATCH)
         batches = list(work.batches(BATCH))
         engine = Engine(spec)
-        inputs = [engine._input(batch) for batch in batches]  # noqa: SLF001  numbers in, as the C kernel has them
+        inputs = [engine._input(batch, engine.advance(batch)) for batch in batches]  # noqa: SLF001  numbers in, as the C kernel has them
         return cls(name, work, spec, columns, batches, inputs)
 
     def run_c(self, *, keep: bool = False, prefetch: bool = False) -> list[NDArray[np.float64]]:

@@ -103,7 +103,7 @@ class Ours:
         """Made before the clock starts."""
         batches = list(work.batches(BATCH))
         engine = Engine(workload.r1_spec())
-        return cls(batches, [engine._input(batch) for batch in batches])  # noqa: SLF001  the integers themselves
+        return cls(batches, [engine._input(batch, engine.advance(batch)) for batch in batches])  # noqa: SLF001  the integers themselves
 
     def values(self) -> NDArray[np.float64]:
         """All features, for comparison; not timed."""

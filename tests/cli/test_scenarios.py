@@ -47,11 +47,13 @@ class TestFlaggedAccounts:
     def test_a_payment_that_came_before_its_flags_message_is_found_when_the_flag_arrives(
         self, ringfence, project
     ):
-        """Both topics in one stream: payment dated after the flag, then the flag's message, twice."""
+        """Both topics in one stream, as they arrive: payment dated after the flag, then the flag, twice."""
         flag = {"Account_Id": 7, "Flag_Date": "2024-05-02T00:00:00"}
         rows = [paid(7, "2024-05-03T00:00:00", 1), paid(7, "2024-05-01T00:00:00", 2), flag, flag]
         write_ndjson(project / "both.ndjson", rows)
-        ended = ringfence("run", "both.ndjson", "--mapping", "flagged-accounts", "--json")
+        ended = ringfence(
+            "run", "both.ndjson", "--mapping", "flagged-accounts", "--order", "arrival", "--json"
+        )
         assert (ended.code, ended.json["flag_matches"]) == (0, 1)
         question = 'SELECT transaction_id FROM flag_matches JOIN decisions ON transaction_offset = "offset"'
         found = ringfence("sql", question, "--format", "json").json_lines

@@ -24,7 +24,8 @@ from ringfence.events.model import Kind
 from ringfence.features import state as states
 from ringfence.features.growth import Growth
 from ringfence.features.kernel import layout as at
-from ringfence.features.kernel.measure import forget_expired, known_ids, measure
+from ringfence.features.kernel.labels import known_ids
+from ringfence.features.kernel.measure import forget_expired, measure
 from ringfence.features.kernel.observe import observe
 from ringfence.features.program import Compiled
 
