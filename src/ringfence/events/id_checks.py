@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 
 from ringfence.events.bad import TOTALS
 from ringfence.events.buffers import spans
+from ringfence.events.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def _checked(values: Any, suspects: NDArray[np.bool_], is_one: Any) -> NDArray[n
     return suspects
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _with_exponent(
     data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64]
 ) -> NDArray[np.bool_]:
@@ -68,7 +68,7 @@ def _with_exponent(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _without_digits(
     data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64]
 ) -> NDArray[np.bool_]:

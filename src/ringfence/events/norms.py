@@ -13,12 +13,12 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.buffers import spans
+from ringfence.events.compiled import compiled
 from ringfence.events.model import ID_FIELDS
 from ringfence.masking import fold
 
@@ -236,7 +236,7 @@ def _tables(words: Iterable[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
     return sizes, last
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _worth(
     data: NDArray[np.uint8],
     offsets: NDArray[np.int32] | NDArray[np.int64],
@@ -261,7 +261,7 @@ def _worth(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _may_be_word(
     data: NDArray[np.uint8], start: int, stop: int, sizes: NDArray[np.bool_], last: NDArray[np.bool_]
 ) -> bool:
@@ -275,7 +275,7 @@ def _may_be_word(
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _is_odd(data: NDArray[np.uint8], start: int, stop: int, rule: int) -> bool:
     """Whether a text has anything that its norm has not."""
     zero_first = True  # a zero here begins a number of several digits, if one more follows
@@ -299,6 +299,6 @@ def _is_odd(data: NDArray[np.uint8], start: int, stop: int, rule: int) -> bool:
     return bool(rule == _PHONE and data[start] == 48 and data[min(start + 1, stop - 1)] == 48)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _is_letter(byte: int) -> bool:
     return 97 <= byte <= 122 or 65 <= byte <= 90

@@ -106,5 +106,5 @@ def _read(place: fs.FileSystem, folder: str, name: str) -> bytes:
         with place.open_input_stream(path) as stream:
             content: bytes = stream.read()
     except OSError as error:
-        raise ScorerError(f"{path} cannot be read: {error}") from error
+        raise ScorerError(f"{path} cannot be read ({error}): import the original artifact again") from error
     return content
