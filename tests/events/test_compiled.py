@@ -74,7 +74,7 @@ def test_where_nothing_can_be_written_it_starts_all_the_same(package):
 def test_the_first_folder_that_can_be_written_is_taken(package, name):
     """A folder of its own is made in the one that is named, unless systemd has made it."""
     home = package / "open" / name
-    place, _ = start(package, **{"XDG_CACHE_HOME": "", name: str(home)})
+    place, _ = start(package, **{name: str(home)})
     assert Path(place).is_relative_to(home)
     assert any(home.rglob("*.nbc"))
 

@@ -9,6 +9,7 @@ TOLD = "stored decisions are not on these pages yet"
 
 
 def test_pages_say_how_many_decisions_are_not_in_the_index_yet(site, monkeypatch):
+    site.dashboard.finder.refresh()
     assert TOLD not in httpx.get(f"{site.url}/rules/edit").text
     monkeypatch.setattr(rendering, "FRESH_ROWS", 1)
     with site.dashboard.finder._lock:  # nothing is taken in meanwhile
