@@ -42,7 +42,7 @@ def test_every_route_is_described_with_its_errors(api):
         "/metrics",
     }
     decide = document["paths"]["/v1/decisions"]["post"]
-    promised = [200, 400, 401, 403, 409, 413, 415, 422, 429, 503]
+    promised = [200, 400, 401, 403, 408, 409, 413, 415, 421, 422, 429, 431, 503]
     assert sorted(map(int, decide["responses"])) == promised
     assert "example" in decide["requestBody"]["content"]["application/json"]
 

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from ringfence.api import describe_models, describe_rules, describe_trials, examples
 from ringfence.api.answers import DecisionAnswer
-from ringfence.api.describing import ASKED, BODY, REF, Contract, json_answer, ref, text_answer
+from ringfence.api.describing import ASKED, BODY, CONNECTION, REF, Contract, json_answer, ref, text_answer
 from ringfence.api.outcomes import Accepted
 from ringfence.api.problems import Problem
 from ringfence.api.reading import Details, EntityState, Page
@@ -32,11 +32,14 @@ _PROBLEMS: Final = {
     401: "No key or token in force was sent.",
     403: "The caller lacks the role, or somebody else has to approve.",
     404: "There is no such thing.",
+    408: "The request came too slowly.",
     409: "The id came before with other content, or an edit is stale; `fields` names what differs.",
     413: "The body is too large.",
     415: "The body's type or encoding is not taken.",
+    421: "The server does not go by the name in the Host header.",
     422: "A field or parameter is wrong; `errors` says which.",
     429: "The caller's limit is spent; Retry-After says for how long.",
+    431: "The address and headers are too long.",
     503: "Too much is waiting, or the server starts or stops; Retry-After says when to try again.",
 }
 _RETRY: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
@@ -172,7 +175,8 @@ def _bounded(option: dict[str, Any], limits: dict[str, int]) -> dict[str, Any]:
 
 def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     success, problems = _CONTRACT[method, path]
-    operation["responses"] = dict(success) | {str(status): _problem(status) for status in problems}
+    told = (*problems, *(status for status in CONNECTION if status not in problems))
+    operation["responses"] = dict(success) | {str(status): _problem(status) for status in told}
     if path.startswith("/v1/") or path == "/metrics":
         operation["security"] = [{"key": []}, {}]
     body = _BODIES.get(path) if method == "post" else None

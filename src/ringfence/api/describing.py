@@ -8,6 +8,9 @@ REF: Final = "#/components/schemas/{name}"
 ASKED: Final = (401, 403, 429, 503)
 """Refusals that any question may meet."""
 
+CONNECTION: Final = (408, 421, 431)
+"""Refusals that any request may meet before its route is looked at."""
+
 BODY: Final = (400, 413, 415, 422)
 """Refusals that any body may meet."""
 
