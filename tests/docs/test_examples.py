@@ -21,7 +21,7 @@ def sample(tmp_path, monkeypatch):
     with (tmp_path / "payments.ndjson").open("a") as file:
         file.write('{"transaction_id": "x", "event_time": "today", "amount": 1}\nno record\n')
     (tmp_path / "rules.yaml").write_text(
-        "rules: [{id: a, title: A, when: amount > 9, points: 5, reason: A, analyst: A.}]"
+        "extends: shipped\nrules: [{id: a, title: A, when: amount > 9, points: 5, reason: A, analyst: A.}]"
     )
     return tmp_path
 

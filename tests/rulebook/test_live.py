@@ -88,10 +88,10 @@ def test_a_file_that_says_what_is_in_force_already_changes_nothing(start):
 
 def test_where_approval_is_required_a_changed_file_waits_and_says_so(start):
     with start(10, require_approval=True) as session:
-        assert session.notices == []
+        assert [told for told in session.notices if "shipped" not in told] == []
     with start(20, require_approval=True) as session:
         assert in_force(session) == book(10).digest
-        (notice,) = session.notices
+        (notice,) = [told for told in session.notices if "shipped" not in told]
         assert f"ringfence rules approve {book(20).digest}" in notice
         desk = session.desk()
         desk.review(book(20).digest, NOOR, approve=True)

@@ -66,7 +66,7 @@ class ParquetReader(Reader):
     def _piece(self, path: str, table: pa.RecordBatch, row: int, binding: Binding, nested: _Nested) -> Piece:
         ids = None
         if binding.needs_row_ids:
-            ids = self._ids.of([self._original(table, at) for at in range(table.num_rows)])
+            ids = self._ids.of([self._original(table, at, counted=False) for at in range(table.num_rows)])
         mapped = binding.apply(nested.flat(table), self._row_numbers(table.num_rows), row_ids=ids)
         self.rows += table.num_rows
         bad = [
@@ -84,12 +84,15 @@ class ParquetReader(Reader):
         lost = self._bad(path, row + 1, (Fault(Reason.TOO_LARGE, "", said),), b"")
         return Piece(NO_EVENTS, None, [lost])
 
-    def _original(self, table: pa.RecordBatch, row: int) -> bytes:
+    def _original(self, table: pa.RecordBatch, row: int, *, counted: bool = True) -> bytes:
         cells = {
             name: value for name, value in table.slice(row, 1).to_pylist()[0].items() if value is not None
         }
         return self._tokenizer.sanitize_json(
-            msgspec.json.encode(cells, enc_hook=str), self._mapping.card_columns, self._mapping.id_columns
+            msgspec.json.encode(cells, enc_hook=str),
+            self._mapping.card_columns,
+            self._mapping.id_columns,
+            counted=counted,
         )
 
 
