@@ -90,7 +90,7 @@ def test_page_after_page_leads_back_in_time(site, watched):
 
 def test_a_decision_is_made_again_from_the_log_and_is_the_same(site, watched):
     page = watched.open(f"{site.url}/decisions/tx-0311")
-    page.get_by_role("button", name="Decide it again").click()
+    page.get_by_role("button", name="Re-run and verify this decision").click()
     expect(page.locator("#replay")).to_contain_text("bit for bit", timeout=30_000)
 
 

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from urllib.parse import quote
 
@@ -233,8 +234,11 @@ def told(tmp_path_factory):
         await server.stop()
         app.log.flush()
 
-    with open_session(folder, load_definitions(None, None), Snapshotting()) as session:
-        asyncio.run(whole(session))
+    with (
+        open_session(folder, load_definitions(None, None), Snapshotting()) as session,
+        ThreadPoolExecutor(1) as apart,  # the browser tests of this process have a loop on this thread
+    ):
+        apart.submit(lambda: asyncio.run(whole(session))).result()
     logging.getLogger().removeHandler(noted)
     return answers, access.getvalue(), log.getvalue().encode(), folder
 

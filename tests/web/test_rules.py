@@ -142,8 +142,8 @@ def test_a_decision_is_taken_apart_part_by_part(own, watched):
     why = page.locator("#why")
     expect(why).to_contain_text("card.count_small_10m = 12 >= 5")
     expect(why).to_contain_text("It would not have fired with")
-    page.get_by_role("button", name="When would it clear?").click()
-    expect(why).to_contain_text("Clears", timeout=60_000)
+    page.get_by_role("button", name="When would this stop triggering?").click()
+    expect(why).to_contain_text("Stops triggering", timeout=60_000)
     assert violations(page) == []
 
 

@@ -101,7 +101,7 @@ def is_card(text: str) -> bool:
 def names_card(path: str, query: str = "") -> bool:
     """Whether an address names a card by its number: a path that has been decoded, a query that has not.
 
-    >>> names_card("/%B4111111111111111^DOE"), names_card("/x", "id=4111%204111%204111%201237")
+    >>> names_card("/%B4111111111111111^DOE"), names_card("/x", "id=4111%201111%201111%201111")
     (True, True)
     """
     return any(map(is_card, (path, unquote_plus(path), unquote_plus(query))))
