@@ -6,7 +6,7 @@ import json
 from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
 
-_KIND_SALT = np.array([0, 0x51ED270B, 0x2545F491, 0x6C078965, 0x5D588B65, 0x1B873593], np.int64) << 21
+_SALT_OF: Final = {  # kept in the table of seen ids, so never changed; a payment's id has none
+    Kind.TRANSACTION: 0,
+    Kind.LABEL: 0x51ED270B,
+    Kind.PROFILE: 0x2545F491,
+    Kind.LIST_ENTRY: 0x6C078965,
+    Kind.FLAG: 0x5D588B65,
+    Kind.ACTIVATION: 0x1B873593,
+}
+_SALTS: Final = np.array([_SALT_OF[kind] for kind in sorted(Kind)], np.int64) << 21
 _TIMES = frozenset({"event_time_ms", "effective_at_ms", "expires_at_ms"})
 _NOT_GIVEN = frozenset({"ingest_time_ms", "card_last4"})  # no event comes with these
 _NOT_CONTENT = frozenset({"ingest_time_ms"})
@@ -78,19 +86,75 @@ class Intake:
         if not len(known):
             self._latest.append((base, rows))
             return Admitted(rows, rows, base + np.arange(len(rows)), 0, [])
-        fresh = rows.take(found < 0)
-        if len(fresh):
-            self._latest.append((base, fresh))
+        fresh = self._kept_at_hand(rows, found, base)
+        differs, strange = self._compared(rows, known, found[known])
+        if strange.any():
+            found = self._told_apart(rows, hashes, found, known[strange], base)
+            self._latest.pop()
+            self._stored.cache_clear()
+            known = np.flatnonzero(found >= 0)
+            fresh = self._kept_at_hand(rows, found, base)
+            differs, _ = self._compared(rows, known, found[known])
         offsets = found.copy()
         offsets[found < 0] = base + np.arange(len(fresh))
-        differs = self._differing(rows, known, found[known])
         conflicts = [_conflict(rows, int(row), int(found[row])) for row in known[differs]]
         offsets[known[differs]] = -1
         return Admitted(fresh, rows, offsets, len(known) - len(conflicts), conflicts)
 
     def absorb(self, events: EventBatch, base: int) -> None:
         """Remember the ids of events that the log holds from offset `base` on."""
-        self.seen.admit(self._ids(events), base)
+        hashes = self._ids(events)
+        found = self.seen.admit(hashes, base)
+        if (found >= 0).any():  # ids that share a hash: all of them are events of their own here
+            self.seen.correct(hashes, found, base + np.arange(len(hashes)), base)
+
+    def _kept_at_hand(self, rows: EventBatch, found: NDArray[np.int64], base: int) -> EventBatch:
+        """The new rows; the next ones are compared with them although the log may not have them yet."""
+        fresh = rows.take(found < 0)
+        self._latest.append((base, fresh))
+        return fresh
+
+    def _told_apart(
+        self,
+        rows: EventBatch,
+        hashes: NDArray[np.int64],
+        found: NDArray[np.int64],
+        strangers: NDArray[np.int64],
+        base: int,
+    ) -> NDArray[np.int64]:
+        """What is found once ids, not their hashes, are compared; the table of seen ids follows.
+
+        `strangers` are rows whose hash belongs to another id. Among a billion ids there is one such pair with
+        a chance of 3 %, so this goes row by row.
+        """
+        result, offsets = found.copy(), np.full(len(found), -1)
+        now_at: dict[int, int] = {}  # offset that a new row was given at first -> its offset
+        new: dict[tuple[int, str], int] = {}  # strangers of this batch
+        strange, first, offset = set(strangers.tolist()), base, base
+        for row in range(len(rows)):
+            if row in strange:
+                identity = _identity(rows, row)
+                known = new.get(identity, self._offset_of(identity, int(hashes[row]), base))
+                result[row] = known
+                if known < 0:
+                    new[identity] = offsets[row] = offset
+                    offset += 1
+            elif found[row] < 0:
+                now_at[first] = offsets[row] = offset
+                first, offset = first + 1, offset + 1
+            elif found[row] >= base:
+                result[row] = now_at[int(found[row])]
+        self.seen.correct(hashes, found, offsets, base)
+        return result
+
+    def _offset_of(self, identity: tuple[int, str], id_hash: int, end: int) -> int:
+        """Offset before `end` of the event of this identity, -1 where the log has none."""
+        for offset in self.seen.offsets_of(id_hash):
+            if offset < end:
+                start, _, stored = self._stored(offset)
+                if stored is not None and _identity(stored, offset - start) == identity:
+                    return offset
+        return -1
 
     def _ids(self, events: EventBatch) -> NDArray[np.int64]:
         """Hash of each event's identity, 0 for one without."""
@@ -99,23 +163,26 @@ class Intake:
             return ids
         others = ~events.is_transaction
         own = events.hashes("event_id", self._seed)
-        salted = np.where(own == 0, 0, own ^ _KIND_SALT[events.kind])
+        salted = np.where(own == 0, 0, own ^ _SALTS[events.kind])
         return np.where(others, salted, ids)
 
-    def _differing(
+    def _compared(
         self, rows: EventBatch, known: NDArray[np.int64], found: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Which of the known rows differ from the events at the offsets found."""
-        differs = np.zeros(len(known), np.bool_)
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which of the known rows differ from the events at the offsets found, and which have another id."""
+        differs, strange = np.zeros(len(known), np.bool_), np.zeros(len(known), np.bool_)
         todo = np.arange(len(known))
         while len(todo):
             start, stop, stored = self._stored(int(found[todo[0]]))
             here = (found[todo] >= start) & (found[todo] < stop)
             members = todo[here]
             if stored is not None:
-                differs[members] = _unequal(rows.take(known[members]), stored.take(found[members] - start))
+                ours, theirs = rows.take(known[members]), stored.take(found[members] - start)
+                differs[members] = unequal = _unequal(ours, theirs)
+                for at in np.flatnonzero(unequal).tolist():
+                    strange[members[at]] = _identity(ours, at) != _identity(theirs, at)
             todo = todo[~here]
-        return differs
+        return differs, strange
 
     def _read(self, offset: int) -> tuple[int, int, EventBatch | None]:
         """The stored batch that holds an offset, with its bounds; None where retention has taken it."""
@@ -143,6 +210,13 @@ class Intake:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """State for a snapshot; the schedule is stored beside the log."""
         return self.seen.arrays()
+
+
+def _identity(events: EventBatch, row: int) -> tuple[int, str]:
+    """What an event is known by: its kind and its id."""
+    kind = int(events.kind[row])
+    name = "transaction_id" if kind == Kind.TRANSACTION else "event_id"
+    return kind, events.column(name)[row].as_py()
 
 
 def _unequal(one: EventBatch, other: EventBatch) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ class SeenIds:
     """Open-addressing table from the 64-bit hash of an id to its log offset.
 
     A hash is no proof: two ids may share one. The caller compares with the log, and where the ids differ
-    looks at the other `offsets_of` the hash and adds its own with `insert`.
+    looks at the other `offsets_of` the hash and enters its own with `correct`.
 
     >>> seen = SeenIds()
     >>> seen.admit(np.array([11, 22, 11, 33]), base=100).tolist()
@@ -83,6 +83,23 @@ class SeenIds:
             self._rebuild()
         self._count += 1
 
+    def correct(
+        self, hashes: NDArray[np.int64], found: NDArray[np.int64], offsets: NDArray[np.int64], base: int
+    ) -> None:
+        """After `admit` of these rows gave `found`: they have these `offsets`, -1 for a row that is not new.
+
+        A new row that was found to be known shares its hash with another id: it gets an entry beside it.
+        """
+        given = base
+        for row, id_hash in enumerate(hashes.tolist()):
+            if found[row] >= 0:
+                if offsets[row] >= 0:
+                    self.insert(id_hash, int(offsets[row]))
+                continue
+            if id_hash and offsets[row] != given:
+                self._renumber(id_hash, given, int(offsets[row]))
+            given += 1
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The state as it is, for a snapshot: no copies."""
         counts = np.array([self._count, self._moved], np.int64)
@@ -102,6 +119,13 @@ class SeenIds:
 
     def _table_of(self, id_hash: int) -> NDArray[np.int64]:
         return self._larger if _home(np.int64(id_hash), len(self._table)) < self._moved else self._table
+
+    def _renumber(self, id_hash: int, before: int, after: int) -> None:
+        slots = self._table_of(id_hash)
+        slot = int(_home(np.int64(id_hash), len(slots)))
+        while slots[slot, 0] != id_hash or slots[slot, 1] != before + 1:
+            slot += 1
+        slots[slot, 1] = after + 1
 
     def _follow(self) -> None:
         """Leave the table that has been emptied."""
