@@ -160,6 +160,26 @@ def test_distinct_counts_and_new_values_skip_null():
     assert values(card.is_new("device"), *rows, horizon="5m") == [1, NULL, 1, 0, 1]
 
 
+def test_distinct_counts_only_values_of_events_that_meet_the_condition():
+    """A device of small payments alone is not among those of large ones, until it pays a large amount.
+
+    minute   0 a small   1 a large   2 b small   3 b large      12 c small
+                                                 (---- 10 minutes -------]   b alone is left
+    """
+    large = Where("large", "amount", ">=", 100)
+    rows = [
+        paid(0, device_id="a"),
+        paid(1, device_id="a", amount_minor=10_000),
+        paid(2, device_id="b"),
+        paid(3, device_id="b", amount_minor=20_000),
+        paid(12, device_id="c"),
+    ]
+    feature = card.distinct("device", "10m", where=large)
+    assert feature.feature.name == "card.distinct_device_large_10m"
+    assert values(feature, *rows) == [0, 1, 1, 2, 1]
+    assert values(card.distinct("device", "10m", where=large, exclude_current=True), *rows) == [0, 0, 1, 1, 1]
+
+
 def test_times_since_the_last_and_the_first_event():
     rows = [paid(0), paid(2), paid(1), paid(2, "again")]
     assert values(card.seconds_since_last(), *rows) == [NULL, 120, 60, 0]

@@ -95,6 +95,8 @@ def everything(of, window, delay):
         of.max("attributes.score", window, exclude_current=True),
         of.distinct("device", window),
         of.distinct("attributes.segment", window, exclude_current=True),
+        of.distinct("device", window, where=large),
+        of.distinct("device", window, where=euros, exclude_current=True),
         of.ratio("amount", window),
         of.ratio("amount", window, delay=delay),
         of.zscore("amount", window, delay=delay),

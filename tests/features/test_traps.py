@@ -8,6 +8,7 @@ import statistics
 import numpy as np
 import pytest
 
+from ringfence.errors import SpecError
 from ringfence.features.engine import Engine
 from ringfence.features.spec import DAY_MS, FeatureSpec, Where, entity
 from ringfence.testing.oracle import differences, measure
@@ -44,6 +45,36 @@ def test_a_condition_keeps_currencies_apart():
     rows = [paid(0), paid(1, amount_minor=5000, currency="JPY"), paid(2)]
     assert values(card.sum("amount", "1d", where=Where("eur", "currency", "=", "EUR")), *rows) == [10, 10, 20]
     assert values(card.sum("amount", "1d"), *rows) == [10, 5010, 5020]
+
+
+def test_a_distinct_count_with_a_condition_sees_no_occurrence_that_does_not_meet_it():
+    """Device a pays a large amount, then a small one, and the large one leaves; a late one speaks for it.
+
+    minute   0 large   5 small   8 large (late)   11     21
+             (--- 10 ---------------------]       a: 5 is small, so 8 alone speaks for it
+    """
+    large = Where("large", "amount", ">=", 100)
+    rows = [
+        paid(0, device_id="a", amount_minor=10_000),
+        paid(5, device_id="a"),
+        paid(11, device_id="b"),
+        paid(8, device_id="a", amount_minor=10_000),
+        paid(12, device_id="b"),
+        paid(21, device_id="b", amount_minor=10_000),
+    ]
+    features = [card.distinct("device", "10m", where=large), card.distinct("device", "10m")]
+    spec = FeatureSpec.of(*features)
+    log = log_of(rows)
+    found = Engine(spec).measure(log)
+    assert found[0].tolist() == [1, 1, 0, 1, 1, 1]
+    assert not differences(spec, found, measure(log, spec))
+
+
+def test_more_values_to_keep_apart_than_hashes_can_are_refused():
+    many = [card.distinct(f"attributes.a{number}", "1d") for number in range(129)]
+    assert len(Engine(FeatureSpec.of(*many[:128])).measure(log_of([paid(0)]))) == 128
+    with pytest.raises(SpecError, match="129 combinations of entity, field and condition"):
+        Engine(FeatureSpec.of(*many))
 
 
 def test_an_absurd_payment_leaves_no_trace_when_its_window_has_passed():

@@ -50,7 +50,8 @@ class Engine:
         self.seed = seed
         self._compiled = Compiled(spec)
         keys = (name for item in spec.entities for name in item.keys)
-        self._hashed = list(dict.fromkeys(["transaction_id", *keys, *self._compiled.categories]))
+        categories = (name for name, _ in self._compiled.categories)
+        self._hashed = list(dict.fromkeys(["transaction_id", *keys, *categories]))
         self._state = states.fresh(self._compiled, ring)
         self._growth = Growth()
         self._oldest = 0
@@ -153,8 +154,8 @@ class Engine:
             rows[:, at.IN_ROW + 1 + number] = self._fixed(batch, name, where)
         for number, item in enumerate(self.spec.entities):
             rows[:, compiled.key_column + number] = self._keys(batch, item.keys)
-        for number, name in enumerate(compiled.categories):
-            rows[:, compiled.category_column + number] = batch.hashes(name, self.seed)
+        for number, (name, where) in enumerate(compiled.categories):
+            rows[:, compiled.category_column + number] = self._category(batch, name, where)
         if compiled.mark_words:
             first = at.IN_ROW + compiled.marks_word
             rows[:, first] = self._marks(batch)
@@ -178,6 +179,11 @@ class Engine:
             mixed[(first == 0) | (other == 0)] = 0
             first = mixed
         return first
+
+    def _category(self, batch: EventBatch, name: str, where: Where | None) -> NDArray[np.int64]:
+        """Hashes of a field, 0 where it is null or the condition does not hold."""
+        hashes = batch.hashes(name, self.seed)
+        return hashes if where is None else np.where(self._holds(batch, where), hashes, 0)
 
     def _fixed(self, batch: EventBatch, name: str, where: Where | None) -> NDArray[np.int64]:
         """A numeric field as integers, NULL_INT where it is null or the condition does not hold."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Row: TypeAlias = NDArray[np.int64]
     Features: TypeAlias = Sequence[tuple[int, Feature]]
+    Category: TypeAlias = tuple[str, Where | None]
 
 T = TypeVar("T")
 K = FeatureKind
@@ -44,6 +45,8 @@ _OPERATION = {
 _OF_THE_PAST = frozenset({K.SINCE_LAST, K.SINCE_FIRST, K.IS_NEW, K.DISTANCE, K.SPEED})
 _GROUPED = (at.SUM, at.MEAN, at.STD)
 _LABELLED = frozenset({K.LABEL_COUNT, K.LABEL_RATE})
+_CATEGORICAL = frozenset({K.DISTINCT, K.IS_NEW})
+_MOST_TRACKERS = 128  # that the hashes of pairs tell apart
 
 
 @dataclass
@@ -74,7 +77,7 @@ class _Cell:
 
     words: int
     strips: dict[tuple[int, int], int] = field(default_factory=dict)  # (value, sign) -> offset
-    tracked: dict[str, int] = field(default_factory=dict)  # category -> tracker
+    tracked: dict[Category, int] = field(default_factory=dict)  # category -> tracker
     windows: dict[tuple[int, int], _Window] = field(default_factory=dict)  # (reach, delay)
 
     def take(self, words: int) -> int:
@@ -99,7 +102,7 @@ class Compiled:
     """A specification's tables, and which columns the engine must bring.
 
     `values` are the numeric columns of a row, as (field, condition under which a value counts); `categories`
-    the fields whose hashes follow the keys; `conditions` the bits of the marks.
+    in the same way the fields whose hashes follow the keys; `conditions` the bits of the marks.
     """
 
     def __init__(self, spec: FeatureSpec) -> None:
@@ -111,18 +114,22 @@ class Compiled:
         self.needs_labels = any(f.kind in _LABELLED for f in spec.features)
         self.needs_places = any(f.kind in (K.DISTANCE, K.SPEED) for f in spec.features)
         self.values: list[tuple[str, Where | None]] = _unique(
-            (f.field, f.where) for f in spec.features if f.field and f.kind not in (K.DISTINCT, K.IS_NEW)
+            (f.field, f.where) for f in spec.features if f.field and f.kind not in _CATEGORICAL
         )
-        self.mark_words = -(-(len(self.conditions) + _pairs_of(spec)) // at.MARK_BITS)
+        trackers = len({(f.entity, _category(f)) for f in spec.features if f.kind in _CATEGORICAL})
+        if trackers > _MOST_TRACKERS:
+            raise SpecError(
+                f"{trackers} combinations of entity, field and condition in distinct and is_new: "
+                f"at most {_MOST_TRACKERS}"
+            )
+        self.mark_words = -(-(len(self.conditions) + trackers) // at.MARK_BITS)
         if self.needs_hour or self.needs_labels:
             self.mark_words = max(self.mark_words, 1)
         self.marks_word = 1 + len(self.values) if self.mark_words else -1
         self.id_word = self.marks_word + self.mark_words if self.needs_labels else -1
         self.row_words = 1 + len(self.values) + self.mark_words + (self.id_word >= 0)
         self.key_column = at.IN_ROW + self.row_words
-        self.categories = _unique(
-            categorical_field(f.field) for f in spec.features if f.field and f.kind in (K.DISTINCT, K.IS_NEW)
-        )
+        self.categories = _unique(_category(f) for f in spec.features if f.kind in _CATEGORICAL)
         self.category_column = self.key_column + len(spec.entities)
         self.input_columns = self.category_column + len(self.categories)
         self._lay_out()
@@ -177,11 +184,10 @@ class Compiled:
 
     def _lay_trackers(self, cell: _Cell, row: Row, features: Features, tables: _Tables, number: int) -> None:
         row[at.E_TRACKERS] = len(tables.trackers)
-        tracked = (f.field for _, f in features if f.field and f.kind in (K.DISTINCT, K.IS_NEW))
-        for name in _unique(map(categorical_field, tracked)):
-            cell.tracked[name] = len(tables.trackers)
+        for category in _unique(_category(f) for _, f in features if f.kind in _CATEGORICAL):
+            cell.tracked[category] = len(tables.trackers)
             word, bit = divmod(len(self.conditions) + len(tables.trackers), at.MARK_BITS)
-            column = self.category_column + self.categories.index(name)
+            column = self.category_column + self.categories.index(category)
             tables.trackers.append([number, column, self.marks_word + word, bit])
         row[at.E_TRACKERS + 1] = len(tables.trackers)
 
@@ -254,7 +260,7 @@ class Compiled:
         elif f.kind in _BY_VALUE:
             window.want(at.SUMMED, self._value(f))
         elif f.kind is K.DISTINCT:
-            window.want(at.DISTINCT, cell.tracked[categorical_field(str(f.field))])
+            window.want(at.DISTINCT, cell.tracked[_category(f)])
         elif f.kind in _LABELLED:
             window.want(at.BIT, at.LABEL_BIT)
         elif f.kind is K.HOUR_SHARE:
@@ -278,9 +284,9 @@ class Compiled:
             op[at.O_SOURCE] = self._value(f)
             op[at.O_EXTREMUM] = cell.strips[self._extremum(f)]
         elif f.kind is K.DISTINCT and window:
-            op[at.O_ACCUMULATOR] = window.wanted[at.DISTINCT, cell.tracked[categorical_field(str(f.field))]]
+            op[at.O_ACCUMULATOR] = window.wanted[at.DISTINCT, cell.tracked[_category(f)]]
         elif f.kind is K.IS_NEW:
-            op[at.O_SOURCE] = cell.tracked[categorical_field(str(f.field))]
+            op[at.O_SOURCE] = cell.tracked[_category(f)]
         elif f.kind in _LABELLED and window:
             op[at.O_ACCUMULATOR] = window.wanted[at.BIT, at.LABEL_BIT]
         elif f.kind is K.HOUR_SHARE and window:
@@ -290,10 +296,9 @@ class Compiled:
         return op
 
 
-def _pairs_of(spec: FeatureSpec) -> int:
-    """How many (entity, category) are tracked."""
-    tracked = (f for f in spec.features if f.field and f.kind in (K.DISTINCT, K.IS_NEW))
-    return len({(f.entity, categorical_field(str(f.field))) for f in tracked})
+def _category(f: Feature) -> Category:
+    """What a feature counts the different values of: a field, and the condition under which one counts."""
+    return categorical_field(str(f.field)), f.where
 
 
 def _unique(items: Iterable[T]) -> list[T]:

@@ -71,6 +71,7 @@ class FeatureKind(StrEnum):
 WINDOWED: Final = frozenset(list(FeatureKind)[:13])
 _NEEDS_FIELD: Final = frozenset({"sum", "mean", "std", "min", "max", "distinct", "ratio", "zscore", "is_new"})
 _CATEGORICAL: Final = frozenset({"distinct", "is_new"})
+_CONDITIONAL: Final = ("count", "sum", "mean", "std", "distinct", "share")
 _DELAYED: Final = ("count", "sum", "mean", "std", "ratio", "zscore", "share", "label_count", "label_rate")
 
 
@@ -167,14 +168,8 @@ class Feature:
             return f"takes no delay: only {', '.join(_DELAYED)} do"
         if self.kind is FeatureKind.SHARE and self.where is None:
             return "needs a condition"
-        if self.where and self.kind not in (
-            FeatureKind.COUNT,
-            FeatureKind.SUM,
-            FeatureKind.MEAN,
-            FeatureKind.STD,
-            FeatureKind.SHARE,
-        ):
-            return "takes no condition"
+        if self.where and self.kind not in _CONDITIONAL:
+            return f"takes no condition: only {', '.join(_CONDITIONAL)} do"
         if self.field:
             return _field_problem(self.field, categorical=self.kind in _CATEGORICAL)
         return None
@@ -294,8 +289,11 @@ class Entity:
     ) -> BoundFeature:
         return self._make("max", field, window, exclude_current=exclude_current, default=default)
 
-    def distinct(self, field: str, window: str, *, exclude_current: bool = False) -> BoundFeature:
-        return self._make("distinct", categorical_field(field), window, exclude_current=exclude_current)
+    def distinct(
+        self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False
+    ) -> BoundFeature:
+        name = categorical_field(field)
+        return self._make("distinct", name, window, where=where, exclude_current=exclude_current)
 
     def ratio(
         self,

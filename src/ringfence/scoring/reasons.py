@@ -34,7 +34,7 @@ _KIND: Final = {
     FeatureKind.STD: ("SPREAD", "{field}{where} of this {entity} varies by {value} in {window}"),
     FeatureKind.MIN: ("SMALLEST", "smallest {field} of this {entity} in {window} is {value}"),
     FeatureKind.MAX: ("LARGEST", "largest {field} of this {entity} in {window} is {value}"),
-    FeatureKind.DISTINCT: ("VARIETY", "{value} different {fields} of this {entity} in {window}"),
+    FeatureKind.DISTINCT: ("VARIETY", "{value} different {fields}{where} of this {entity} in {window}"),
     FeatureKind.RATIO: ("UNUSUAL_AMOUNT", "{field} is {times} the average of this {entity} ({window})"),
     FeatureKind.ZSCORE: ("UNUSUAL_AMOUNT", "{field} unlike what is usual for this {entity} ({window})"),
     FeatureKind.SHARE: ("HABIT", "{percent} of the payments of this {entity}{where} in {window}"),

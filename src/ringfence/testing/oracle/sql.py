@@ -68,7 +68,7 @@ _ANSWER = {
     FeatureKind.ZSCORE: _NUMERIC,
     FeatureKind.MIN: "min(e.$x)",
     FeatureKind.MAX: "max(e.$x)",
-    FeatureKind.DISTINCT: "count(distinct e.$value)",
+    FeatureKind.DISTINCT: "count(distinct e.$value) filter ($where)",
     FeatureKind.SHARE: "count(e.position) filter ($where), count(e.position)",
     FeatureKind.HOUR_SHARE: f"count(e.position) filter ({_NEAR_HOUR}), count(e.position)",
     FeatureKind.SINCE_LAST: "min(p.time_ms - e.time_ms)",

@@ -100,7 +100,8 @@ def _value(name: str) -> Callable[[Entity, st.DrawFn], BoundFeature]:
 
 
 def _distinct(of: Entity, draw: st.DrawFn) -> BoundFeature:
-    return of.distinct(draw(st.sampled_from(_CATEGORIES)), _window(draw), exclude_current=draw(st.booleans()))
+    field, before = draw(st.sampled_from(_CATEGORIES)), draw(st.booleans())
+    return of.distinct(field, _window(draw), where=_maybe_where(draw), exclude_current=before)
 
 
 def _share(of: Entity, draw: st.DrawFn) -> BoundFeature:
