@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import runpy
 import time
@@ -20,7 +19,7 @@ from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.analysis.rates import measured_rates
-from ringfence.deployed import IN_FORCE, stored_models
+from ringfence.deployed import IN_FORCE, impact_of, stored_models
 from ringfence.errors import InputError, RuleError, SpecError, StoreError
 from ringfence.events.activation import Part
 from ringfence.events.batch import EventBatch
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.lake.rulebook import Asked
+    from ringfence.analysis.impact import Impact
+    from ringfence.pipeline import View
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.saving import Snapshotting
     from ringfence.scoring.models import Models
@@ -192,10 +193,14 @@ class StoredLibrary:
         return self.stored_models.models(digest)
 
 
-_LOOKS: Final = 3
 NORMS: Final = "norms"  # of ids, in which the lists have them
 FILE_RULES: Final = "file_rules"  # of the definitions that were put in force last, as opposed to live edits
 FILE_MODEL: Final = "file_model"  # likewise
+
+
+def at_once(question: Callable[[], View]) -> View:
+    """The answer of the thread that asks."""
+    return question()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,8 @@ class Session:
     library: StoredLibrary
     require_approval: bool
     notices: list[str] = field(default_factory=list)  # what else somebody should read
+    between_steps: Callable[[Callable[[], View]], View] = at_once
+    """Has the thread that decides answer a question; here that is whoever asks."""
 
     def desk(self, lake: Asked | None = None, put: Callable[[EventBatch], int] | None = None) -> Desk:
         """The rule book of this store. `put` appends an activation; the runner does without it."""
@@ -235,27 +242,33 @@ class Session:
         models = self.runner.pipeline
         return ModelDesk(self.library.stored_models, lambda: models.models.deployment, told)
 
-    def rates(self, ruleset: RuleSet) -> list[Rate]:
-        """How often each rule's condition is TRUE of the newest payments, also of rules that rest.
+    def view(self) -> View:
+        """What decides now, for any thread but the one that decides while a server runs."""
+        return self.between_steps(self.runner.pipeline.view)
 
-        May run beside the deciding thread: a look-up that falls between two steps of its is made again.
-        """
-        heard, pipeline = self.library.compile(all_heard(ruleset)), self.runner.pipeline
-        for _ in range(_LOOKS):
-            with contextlib.suppress(IndexError):
-                found = measured_rates(self.store.log, heard, pipeline.seed, reference=pipeline.reference)
-                return with_modes(found, ruleset)
-        return []
+    def rates(self, ruleset: RuleSet) -> list[Rate]:
+        """How often each rule's condition is TRUE of the newest payments, also of rules that rest."""
+        return self._rates(ruleset, self.view())
 
     def check(self, text: str) -> Checked:
         """All that is wrong with a book's text, or else what should be read before it takes effect."""
-        lists = self.runner.pipeline.reference.lists
-        return check(text, self.library.vet, self.rates, lists=lists.names)
+        view = self.view()
+        return check(
+            text, self.library.vet, lambda book: self._rates(book, view), lists=view.lookups.lists.names
+        )
 
     def warnings_on(self, ruleset: RuleSet) -> list[str]:
         """What should be read before these rules take effect."""
-        lists = self.runner.pipeline.reference.lists
-        return warnings_of(self.rates(ruleset)) + missing_lists(ruleset, lists.names())
+        view = self.view()
+        return warnings_of(self._rates(ruleset, view)) + missing_lists(ruleset, view.lookups.lists.names())
+
+    def impact(self, digest: str) -> Impact:
+        """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
+        return impact_of(self.store, self.library.stored_models, self.view(), digest)
+
+    def _rates(self, ruleset: RuleSet, view: View) -> list[Rate]:
+        heard, lookups = self.library.compile(all_heard(ruleset)), view.lookups
+        return with_modes(measured_rates(self.store.log, heard, lookups.seed, reference=lookups), ruleset)
 
     def _activate(self, change: EventBatch) -> int:
         offset = self.runner.pipeline.offset

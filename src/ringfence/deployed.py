@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.artifacts import ModelRegistry, StoredModels, load_scorer
 from ringfence.analysis.impact import impact
-from ringfence.errors import StoreError
 from ringfence.features.catalog import CATALOG
 from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.models import Models
@@ -21,13 +19,11 @@ if TYPE_CHECKING:
     from ringfence.analysis.impact import Impact
     from ringfence.decisions.decision import Decision
     from ringfence.features.spec import FeatureSpec
-    from ringfence.pipeline import Pipeline
+    from ringfence.pipeline import View
     from ringfence.scoring.manifest import ReasonText
 
 IN_FORCE: Final = "models_in_force"
 """Under this name a store remembers the deployment in force, for those who only read."""
-
-_LOOKS: Final = 3
 
 
 def model_registry(folder: Path) -> ModelRegistry:
@@ -59,17 +55,11 @@ def model_texts(store: Store, decision: Decision) -> Mapping[str, ReasonText]:
     return {} if decision.model is None else stored_models(store, CATALOG).texts(decision.model)
 
 
-def impact_of(store: Store, stored: StoredModels, pipeline: Pipeline, digest: str) -> Impact:
-    """What recent payments' outcomes would be if a kept model were the champion; it changes nothing.
-
-    May run beside the deciding thread: a look-up that falls between two steps of its is made again.
-    """
-    champion = pipeline.models.deployment.champion
+def impact_of(store: Store, stored: StoredModels, view: View, digest: str) -> Impact:
+    """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
+    champion = view.models.deployment.champion
     scorer, now = (
         stored.ready(Deployment(champion=one)).scorers[0] if one else None for one in (digest, champion)
     )
     assert scorer is not None
-    for _ in range(_LOOKS):
-        with contextlib.suppress(IndexError):
-            return impact(store.log, pipeline.rules, pipeline.reference, scorer, now)
-    raise StoreError("lists and profiles are changing too fast to look at: try again")
+    return impact(store.log, view.rules, view.lookups, scorer, now)

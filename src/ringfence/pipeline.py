@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports import Library
+    from ringfence.scoring.reference import Lookups
     from ringfence.scoring.rules import CompiledRules
 
 MODEL = "model"
@@ -52,6 +53,16 @@ class Step:
     decisions: DecisionBatch | None
     flag_matches: list[pa.RecordBatch] = field(default_factory=list)
     ahead: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What decides and what payments are looked up in, at one moment: for any thread, nothing changes it."""
+
+    offset: int
+    rules: CompiledRules
+    models: Models
+    lookups: Lookups
 
 
 class Pipeline:
@@ -102,6 +113,10 @@ class Pipeline:
     @property
     def _at_hand(self) -> dict[Part, str]:
         return {Part.RULES: self.rules.ruleset.digest, Part.MODELS: self.models.deployment.digest}
+
+    def view(self) -> View:
+        """What is in force now; cheap, and asked between two steps (only who decides may touch the state)."""
+        return View(self.offset, self.rules, self.models, self.reference.view())
 
     def activate(self, part: Part, digest: str) -> None:
         """Use a version of the library from the next event on."""

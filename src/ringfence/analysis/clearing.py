@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.features.spec import Feature
-    from ringfence.scoring.reference import Reference
+    from ringfence.scoring.reference import Lookups
 
 HOUR_MS: Final = 3_600_000
 MOST_MOMENTS: Final = 400
@@ -60,7 +60,7 @@ class Scene:
 
     payment: EventBatch
     spec: FeatureSpec
-    reference: Reference
+    reference: Lookups
     zone: str
     related: Callable[[tuple[str, ...], int], EventBatch]
 

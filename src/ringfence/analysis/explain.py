@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.manifest import Bands, ReasonText
-    from ringfence.scoring.reference import Reference
+    from ringfence.scoring.reference import Lookups
     from ringfence.scoring.rules import CompiledRules, Rule, Typology
     from ringfence.scoring.syntax import Parsed
 
@@ -116,7 +116,7 @@ class Explainer:
         payment: EventBatch,
         ruleset: RuleSet | CompiledRules,
         spec: FeatureSpec,
-        reference: Reference,
+        reference: Lookups,
         bands: Bands | None = None,
         texts: Mapping[str, ReasonText] | None = None,
     ) -> None:

@@ -24,7 +24,7 @@ from ringfence.features.spec import FeatureSpec
 from ringfence.ports import EVENTS
 from ringfence.replay import paired
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.reference import Reference, segments
+from ringfence.scoring.reference import Lookups, Reference, segments
 from ringfence.threads import ahead
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class StoredColumns(Columns):
         self,
         transactions: EventBatch,
         stored: pa.RecordBatch,
-        reference: Reference,
+        reference: Lookups,
         zone: str,
         measured: Mapping[str, NDArray[np.float64]],
     ) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ringfence.ports import EventLog
     from ringfence.scoring.models import Scorer
-    from ringfence.scoring.reference import Reference
+    from ringfence.scoring.reference import Lookups
     from ringfence.scoring.rules import CompiledRules
 
 RECENT: Final = 20_000
@@ -49,7 +49,7 @@ class Impact(msgspec.Struct, frozen=True):
 def impact(
     log: EventLog,
     rules: CompiledRules,
-    reference: Reference,
+    reference: Lookups,
     scorer: Scorer,
     champion: Scorer | None,
     most: int = RECENT,

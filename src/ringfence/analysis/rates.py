@@ -13,7 +13,7 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.scoring.reference import Reference
+from ringfence.scoring.reference import Lookups, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def measured_rates(
     rules: CompiledRules,
     seed: int,
     *,
-    reference: Reference | None = None,
+    reference: Lookups | None = None,
     newest: int = NEWEST,
 ) -> list[MeasuredRate]:
     """How often each active and shadow rule and its parts are TRUE over the newest payments as stored.
@@ -79,7 +79,7 @@ def measured_rates(
     ]
 
 
-def _newest(log: EventLog, reference: Reference, zone: str, newest: int) -> Iterator[StoredColumns]:
+def _newest(log: EventLog, reference: Lookups, zone: str, newest: int) -> Iterator[StoredColumns]:
     end = log.end_offset(DECISIONS)
     begin = max(end - newest, log.start_offset(DECISIONS))
     if end <= begin:
@@ -97,7 +97,7 @@ def _newest(log: EventLog, reference: Reference, zone: str, newest: int) -> Iter
     yield _joined(held, reference, zone)
 
 
-def _joined(held: list[tuple[EventBatch, pa.RecordBatch]], reference: Reference, zone: str) -> StoredColumns:
+def _joined(held: list[tuple[EventBatch, pa.RecordBatch]], reference: Lookups, zone: str) -> StoredColumns:
     """Live traffic leaves batches of a few rows each: judged together, they cost as much as one."""
     events = EventBatch.concat([events for events, _ in held])
     return StoredColumns(events, pa.concat_batches([table for _, table in held]), reference, zone, {})

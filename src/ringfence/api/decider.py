@@ -26,7 +26,7 @@ from ringfence.api.outcomes import Taken, Ticket, sort_out
 from ringfence.api.problems import unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from ringfence.api.decoding import Decoding
     from ringfence.api.gate import Gate
@@ -191,16 +191,25 @@ class Decider:
 
     def put_and_wait(self, events: EventBatch) -> list[int]:
         """`put` from another thread than the event loop's, which may have been ended by force meanwhile."""
+        return self._wait(
+            self.put(events),
+            "the change was not confirmed in time: look whether it is in force before you try again",
+        )
+
+    def look_and_wait(self, ask: Callable[[], T]) -> T:
+        """`look` from another thread than the event loop's; never from one that a step waits for."""
+        return self._wait(self.look(ask), "the server is too busy to look at its state: try again")
+
+    def _wait(self, asked: Coroutine[Any, Any, T], late: str) -> T:
         if self._loop is None or self._loop.is_closed():
+            asked.close()
             raise _cannot_decide()
-        promise = asyncio.run_coroutine_threadsafe(self.put(events), self._loop)
+        promise = asyncio.run_coroutine_threadsafe(asked, self._loop)
         try:
             return promise.result(_PATIENCE_SECONDS)
         except (TimeoutError, CancelledError):
             promise.cancel()
-            raise unavailable(
-                "the change was not confirmed in time: look whether it is in force before you try again"
-            ) from None
+            raise unavailable(late) from None
 
     async def stop(self) -> None:
         """Finish what is queued and return once it is committed; on the event loop."""

@@ -13,7 +13,6 @@ from ringfence.adapters.artifacts import Signed, UnsoundError
 from ringfence.api.asked import body_of, who_asks
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
-from ringfence.deployed import impact_of
 from ringfence.errors import InputError, ScorerError
 from ringfence.scoring.promotion import roles
 
@@ -78,14 +77,11 @@ async def list_models(request: Request) -> Response:
 async def impact(request: Request, version: str) -> Response:
     """Recent payments by outcome, as what is in force gives them and as this model would; changes nothing."""
     server = server_of(request)
-    desk = server.models
-    if version not in await asyncio.to_thread(desk.stored.registry.digests):
+    if version not in await asyncio.to_thread(server.models.stored.registry.digests):
         raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
     async with server.changing_models:  # one at a time
         try:
-            found = await asyncio.to_thread(
-                impact_of, server.session.store, desk.stored, server.runner.pipeline, version
-            )
+            found = await asyncio.to_thread(server.session.impact, version)
         except (InputError, ScorerError) as error:
             raise Refusal(422, "invalid_model", str(error)) from error
     return as_json(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,6 @@ class Server:
         self._give_up = give_up
         self.settings = settings
         self.authoriser = authoriser
-        self.session = session
         self.runner = session.runner
         self.clock = session.clock
         self.limits = Limits()
@@ -99,6 +99,7 @@ class Server:
             self.metrics.observe,
             self._failed,
         )
+        self.session = session = replace(session, between_steps=self.decider.look_and_wait)
         self.desk = session.desk(self.asides, self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
         self.changing_models = asyncio.Lock()

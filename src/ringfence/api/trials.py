@@ -78,9 +78,9 @@ class Trials:
         payment = event.batch.slice(event.row, event.row + 1)
         bands = self._bands(decision.model) if decision.model else None
         then = self._server.hindsight.reference(decision.offset)
-        reference = self._server.runner.pipeline.reference if then is None else then
+        lookups = self._server.session.view().lookups if then is None else then
         texts = self._server.session.library.stored_models.texts(decision.model) if decision.model else {}
-        explainer = Explainer(decision, payment, versions.rules, versions.spec, reference, bands, texts)
+        explainer = Explainer(decision, payment, versions.rules, versions.spec, lookups, bands, texts)
         told = explainer.explain(every=every)
         return msgspec.structs.replace(told, notes=[*told.notes, _NOW if then is None else _THEN])
 

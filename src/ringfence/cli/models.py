@@ -16,7 +16,7 @@ from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.analysis.impact import Impact
 from ringfence.cli import options, screen
 from ringfence.compose import SystemClock, open_session
-from ringfence.deployed import impact_of, in_force, model_registry
+from ringfence.deployed import in_force, model_registry
 from ringfence.errors import InputError, RingfenceError
 from ringfence.saving import Snapshotting
 from ringfence.scoring.deployment import Deployment
@@ -271,8 +271,7 @@ def promote(
 
         def change(session: Session, desk: ModelDesk, signed: Signed) -> None:
             desk.stored.ready(Deployment(champion=artifact.digest))
-            told = impact_of(session.store, desk.stored, session.runner.pipeline, artifact.digest)
-            _show_impact(told, "challenger" if challenger else "champion")
+            _show_impact(session.impact(artifact.digest), "challenger" if challenger else "champion")
             if dry_run:
                 return
             if challenger:

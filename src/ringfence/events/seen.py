@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -23,11 +23,25 @@ _32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 _MIX = np.uint64(0x9E3779B1)  # odd: ids whose hashes are not random, as in tests, spread as well
 
 
+class _Tables(NamedTuple):
+    """The table, and while it grows the one that it moves to, a little with each call.
+
+    `moved` slots have moved; the next one is free, so what has its home before it is in the larger table.
+    Nothing is ever taken out of either: whoever holds a trio finds in it all that it had.
+    """
+
+    table: NDArray[np.int64]
+    larger: NDArray[np.int64]
+    moved: int
+
+
 class SeenIds:
     """Open-addressing table from the 64-bit hash of an id to its log offset.
 
     A hash is no proof: two ids may share one. The caller compares with the log, and where the ids differ
     looks at the other `offsets_of` the hash and enters its own with `correct`.
+
+    One thread adds. Others may ask for `offsets_of`: they find all that was there when they asked.
 
     >>> seen = SeenIds()
     >>> seen.admit(np.array([11, 22, 11, 33]), base=100).tolist()
@@ -37,9 +51,7 @@ class SeenIds:
     """
 
     def __init__(self) -> None:
-        self._table = _empty(_LEAST)
-        self._larger = _NONE  # where the table moves to, a little with each call
-        self._moved = 0  # slots; the next one is free, so what has its home before it is in the larger table
+        self._tables = _Tables(_empty(_LEAST), _NONE, 0)  # replaced together
         self._count = 0
 
     def __len__(self) -> int:
@@ -48,7 +60,8 @@ class SeenIds:
     @property
     def nbytes(self) -> int:
         """Memory of the table in bytes; while it grows, of both."""
-        return self._table.nbytes + self._larger.nbytes
+        tables = self._tables
+        return tables.table.nbytes + tables.larger.nbytes
 
     def admit(self, hashes: NDArray[np.int64], base: int) -> NDArray[np.int64]:
         """Per row the offset of the first entry with this hash, or -1 where the row is new.
@@ -59,9 +72,12 @@ class SeenIds:
         found = np.empty(len(hashes), np.int64)
         done, offset = 0, base
         while True:
-            tables = self._table, self._larger, self._moved
-            done, self._count, offset, self._moved = _admit(*tables, self._count, hashes, offset, found, done)
-            self._follow()
+            table, larger, moved = self._tables
+            done, self._count, offset, moved = _admit(
+                table, larger, moved, self._count, hashes, offset, found, done
+            )
+            is_emptied = moved == len(table)
+            self._tables = _Tables(larger, _NONE, 0) if is_emptied else _Tables(table, larger, moved)
             if done == len(hashes):
                 return found
             self._grow()
@@ -102,23 +118,25 @@ class SeenIds:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The state as it is, for a snapshot: no copies."""
-        counts = np.array([self._count, self._moved], np.int64)
-        if not len(self._larger):
-            return {"seen": self._table, "seen_count": counts}
-        return {"seen_before": self._table, "seen_larger": self._larger, "seen_count": counts}
+        table, larger, moved = self._tables
+        counts = np.array([self._count, moved], np.int64)
+        if not len(larger):
+            return {"seen": table, "seen_count": counts}
+        return {"seen_before": table, "seen_larger": larger, "seen_count": counts}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The table that `arrays` gave, also an older version's; it keeps and changes the arrays."""
         seen = cls()
         growing = "seen_larger" in arrays
-        seen._table = arrays["seen_before" if growing else "seen"]
-        seen._larger = arrays["seen_larger"] if growing else _NONE
-        seen._count, seen._moved = (*arrays["seen_count"].tolist(), 0)[:2]
+        seen._count, moved = (*arrays["seen_count"].tolist(), 0)[:2]
+        table = arrays["seen_before" if growing else "seen"]
+        seen._tables = _Tables(table, arrays["seen_larger"] if growing else _NONE, moved)
         return seen
 
     def _table_of(self, id_hash: int) -> NDArray[np.int64]:
-        return self._larger if _home(np.int64(id_hash), len(self._table)) < self._moved else self._table
+        table, larger, moved = self._tables
+        return larger if _home(np.int64(id_hash), len(table)) < moved else table
 
     def _renumber(self, id_hash: int, before: int, after: int) -> None:
         slots = self._table_of(id_hash)
@@ -127,24 +145,21 @@ class SeenIds:
             slot += 1
         slots[slot, 1] = after + 1
 
-    def _follow(self) -> None:
-        """Leave the table that has been emptied."""
-        if self._moved == len(self._table):
-            self._table, self._larger, self._moved = self._larger, _NONE, 0
-
     def _grow(self) -> None:
-        if len(self._larger):  # no way on with the one that is being filled
+        table, larger, _ = self._tables
+        if len(larger):  # no way on with the one that is being filled
             self._rebuild()
         else:
-            self._larger = _empty(_half_more(self._table))
+            self._tables = _Tables(table, _empty(_half_more(table)), 0)
 
     def _rebuild(self) -> None:
         """Move all at once: where many share a home, or nearly, a table is full before its time."""
-        homes = _half_more(self._larger if len(self._larger) else self._table)
+        before, larger, moved = self._tables
+        homes = _half_more(larger if len(larger) else before)
         while True:
             table = _empty(homes)
-            if _all_moved(self._larger, 0, table) and _all_moved(self._table, self._moved, table):
-                self._table, self._larger, self._moved = table, _NONE, 0
+            if _all_moved(larger, 0, table) and _all_moved(before, moved, table):
+                self._tables = _Tables(table, _NONE, 0)
                 return
             homes += homes // 2
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.reference import Reference
+    from ringfence.scoring.reference import Lookups
 
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
@@ -45,7 +45,7 @@ class Columns:
         transactions: EventBatch,
         spec: FeatureSpec,
         features: NDArray[np.float64],
-        reference: Reference,
+        reference: Lookups,
         zone: str = "UTC",
         extra: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> None:

@@ -123,9 +123,9 @@ def take_apart(dashboard: Dashboard, transaction_id: str) -> TakenApart | None:
     payment = event.batch.slice(event.row, event.row + 1)
     bands = dashboard.bands(decision.model) if decision.model else None
     then = server.hindsight.reference(decision.offset)
-    reference = server.runner.pipeline.reference if then is None else then
+    lookups = server.session.view().lookups if then is None else then
     texts = _texts(server, decision.model)
-    explainer = Explainer(decision, payment, versions.rules, versions.spec, reference, bands, texts)
+    explainer = Explainer(decision, payment, versions.rules, versions.spec, lookups, bands, texts)
     return TakenApart(explainer.explain(), as_of_payment=then is not None)
 
 

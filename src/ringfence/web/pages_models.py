@@ -14,7 +14,6 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import Signed
 from ringfence.api.asked import who_asks
-from ringfence.deployed import impact_of
 from ringfence.errors import InputError, ScorerError
 from ringfence.learning.curves import Curves
 from ringfence.ports import DECISIONS
@@ -142,7 +141,7 @@ async def impact(request: Request, version: Version) -> Response:
     found = _asked(
         dashboard,
         ("impact", f"{version} {server.models.active().digest}"),
-        lambda: impact_of(dashboard.store, server.models.stored, server.runner.pipeline, version),
+        lambda: server.session.impact(version),
     )
     return render(request, "parts/model_impact.html", {"found": found, "version": version})
 

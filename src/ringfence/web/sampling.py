@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.ports import EventLog
+    from ringfence.scoring.reference import Lookups
     from ringfence.web.dashboard import Dashboard
 
 PAYMENTS: Final = 100_000
@@ -57,8 +58,8 @@ def sample_of(dashboard: Dashboard, inputs: Sequence[str] = (), zone: str | None
 
     Profiles, lists and flags among the inputs are those of now, everything else is as it was.
     """
-    found = runs(dashboard.store.log)
-    parts = [_part(dashboard, decisions, payments, inputs, zone) for decisions, payments in found]
+    found, lookups = runs(dashboard.store.log), dashboard.server.session.view().lookups
+    parts = [_part(dashboard, decisions, payments, lookups, inputs, zone) for decisions, payments in found]
     return joined(parts) if parts else None
 
 
@@ -91,18 +92,19 @@ def _part(
     dashboard: Dashboard,
     decisions: DecisionBatch,
     payments: EventBatch,
+    lookups: Lookups,
     inputs: Sequence[str],
     zone: str | None,
 ) -> Sample:
-    pipeline, table = dashboard.server.runner.pipeline, decisions.table
-    measured = np.full((len(pipeline.spec.names), len(decisions)), np.nan)
+    spec, seed, table = dashboard.server.session.definitions.spec, lookups.seed, decisions.table
+    measured = np.full((len(spec.names), len(decisions)), np.nan)
     there = set(decisions.feature_names)
-    for row, name in enumerate(pipeline.spec.names):
+    for row, name in enumerate(spec.names):
         if name in there and name in inputs:
             measured[row] = floats(table.column(name))
-    columns = Columns(payments, pipeline.spec, measured, pipeline.reference, zone or pipeline.spec.zone)
-    keys = hash_column(table.column("transaction_id"), pipeline.seed)
-    card, customer = (payments.hashes(name, pipeline.seed) for name in ("card_id", "customer_id"))
+    columns = Columns(payments, spec, measured, lookups, zone or spec.zone)
+    keys = hash_column(table.column("transaction_id"), seed)
+    card, customer = (payments.hashes(name, seed) for name in ("card_id", "customer_id"))
     return Sample(
         payments.event_time_ms,
         payments.amount,

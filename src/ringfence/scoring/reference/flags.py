@@ -27,6 +27,21 @@ class _Flags:
         self.since: Any = np.empty(0, np.int64)
         self.until: Any = np.empty(0, np.int64)  # NEVER once removed
         self.count = 0
+        self._is_shared = False  # with a view: copied before it changes
+
+    def view(self) -> _Flags:
+        self._is_shared = True
+        view = _Flags()
+        view.table, view.count, view._is_shared = self.table.view(), self.count, True
+        view.head, view.next, view.since, view.until = self.head, self.next, self.since, self.until
+        return view
+
+    def own(self) -> None:
+        """Before a change: what a view has of it stays as it is."""
+        if self._is_shared:
+            self.head, self.next = self.head.copy(), self.next.copy()
+            self.since, self.until = self.since.copy(), self.until.copy()
+            self._is_shared = False
 
     def chain(self, id_hash: int) -> list[int]:
         """Positions of all flags of one id."""
@@ -39,6 +54,7 @@ class _Flags:
         return found
 
     def put(self, id_hash: int, since_ms: int, until_ms: int) -> None:
+        self.own()
         for flag in self.chain(id_hash):
             if self.since[flag] == since_ms or self.until[flag] == NEVER:  # said again, or free to reuse
                 self.since[flag], self.until[flag] = since_ms, until_ms
@@ -74,6 +90,7 @@ class Flags:
         flags = self._types.get(entity_type)
         if flags is None:
             return
+        flags.own()
         for flag in flags.chain(id_hash):
             if since_ms is None or flags.since[flag] == since_ms:
                 flags.until[flag] = NEVER
@@ -105,6 +122,12 @@ class Flags:
             more = current != _NONE
             at, current = at[more], current[more]
         return out
+
+    def view(self) -> Flags:
+        """The flags as they are now, for any thread; those of a type are copied once, before they change."""
+        view = Flags()
+        view._types = {name: flags.view() for name, flags in self._types.items()}
+        return view
 
     def to_arrays(self) -> dict[str, Any]:
         """State as arrays; `from_arrays` gives it back."""

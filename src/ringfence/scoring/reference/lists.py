@@ -24,11 +24,20 @@ class _List:
         self.kind = kind
         self.table = IdTable()
         self.until: Any = np.empty(0, np.int64)  # by row: the entry's end, _ABSENT once removed
+        self._is_shared = False  # with a view: copied before it changes
 
     def put(self, key: int, until_ms: int) -> None:
         row = int(self.table.insert(np.array([key]))[0])
         self.until = grown(self.until, len(self.table), _ABSENT)
+        if self._is_shared:
+            self.until, self._is_shared = self.until.copy(), False
         self.until[row] = until_ms
+
+    def view(self) -> _List:
+        self._is_shared = True
+        view = _List(self.kind)
+        view.table, view.until, view._is_shared = self.table.view(), self.until, True
+        return view
 
     def holds(self, keys: NDArray[np.int64], times_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
         rows = self.table.find(keys)
@@ -107,6 +116,12 @@ class Lists:
 
     def _salt(self, entity_type: str) -> int:
         return hash_text(f"entity type {entity_type}", self._seed)
+
+    def view(self) -> Lists:
+        """The lists as they are now, for any thread; a list is copied once, before it next changes."""
+        view = Lists(self._seed)
+        view._lists = {name: found.view() for name, found in self._lists.items()}
+        return view
 
     def to_arrays(self) -> dict[str, Any]:
         """State as arrays; `from_arrays` gives it back."""

@@ -43,10 +43,23 @@ class _Attribute:
     that have the attribute, not with all that are known.
     """
 
-    def __init__(self, values: _Values | None = None, words: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        values: _Values | None = None,
+        words: list[str] | None = None,
+        code: dict[str, int] | None = None,
+    ) -> None:
+        """`code` is where each of the words is; a view never asks, and shares it."""
         self.values = values or _Values(IdTable(), np.empty(0), np.empty(0, np.int32))
         self.words = words or []
-        self._code = {word: code for code, word in enumerate(self.words)}
+        self._code = {word: at for at, word in enumerate(self.words)} if code is None else code
+        self._is_shared = False  # with a view: copied before it changes
+
+    def view(self) -> _Attribute:
+        self._is_shared = True
+        places, numbers, codes = self.values
+        values = _Values(None if places is None else places.view(), numbers, codes)
+        return _Attribute(values, self.words, self._code)
 
     def _place(self, rows: NDArray[np.int64], known: int) -> NDArray[np.int64]:
         """Places for these rows of `known` entities."""
@@ -78,6 +91,10 @@ class _Attribute:
 
     def set(self, rows: NDArray[np.int64], values: Any, known: int) -> None:
         """Non-null Arrow values for these rows of `known` entities; of several for one row the last stays."""
+        if self._is_shared:
+            places, held, held_codes = self.values
+            self.values, self.words = _Values(places, held.copy(), held_codes.copy()), self.words[:]
+            self._is_shared = False
         numbers = codes = None
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
@@ -102,6 +119,12 @@ class _Entity:
     def __init__(self) -> None:
         self.table = IdTable()
         self.attributes: dict[str, _Attribute] = {}
+
+    def view(self) -> _Entity:
+        view = _Entity()
+        view.table = self.table.view()
+        view.attributes = {name: attribute.view() for name, attribute in self.attributes.items()}
+        return view
 
 
 class Profiles:
@@ -178,6 +201,12 @@ class Profiles:
             return None
         values = found.values
         return values.find(entity.table.find(ids)), values, found.words
+
+    def view(self) -> Profiles:
+        """The profiles as they are now, for any thread; an attribute is copied once, before it changes."""
+        view = Profiles()
+        view._entities = {name: entity.view() for name, entity in self._entities.items()}
+        return view
 
     def to_arrays(self) -> dict[str, Any]:
         """State as arrays; `from_arrays` gives it back."""

@@ -39,24 +39,38 @@ def segments(batch: EventBatch) -> list[Segment]:
     return [Segment(a, b, bool(control[a])) for a, b in zip(starts, [*starts[1:], len(batch)], strict=True)]
 
 
-class Reference:
-    """What the control events so far have established.
+class Lookups:
+    """What payments are looked up in.
 
     `seed` is the store's hash seed, the same as the engine's.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, profiles: Profiles, lists: Lists, flags: Flags) -> None:
         self.seed = seed
-        self.profiles = Profiles()
-        self.lists = Lists(seed)
-        self.flags = Flags()
-        self.recent = Recent()
-        self.added = Added()
+        self.profiles = profiles
+        self.lists = lists
+        self.flags = flags
 
     @property
     def names_nobody(self) -> bool:
         """Whether nobody has ever been listed or flagged."""
         return self.flags.is_empty and self.lists.is_empty
+
+
+class Reference(Lookups):
+    """What the control events so far have established. One thread has it; others look up in a `view`."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, Profiles(), Lists(seed), Flags())
+        self.recent = Recent()
+        self.added = Added()
+
+    def view(self) -> Lookups:
+        """Profiles, lists and flags as they are now, for any thread.
+
+        It costs a few microseconds for each of them, and later one copy of each that changes.
+        """
+        return Lookups(self.seed, self.profiles.view(), self.lists.view(), self.flags.view())
 
     def apply(self, control: EventBatch, base_offset: int) -> pa.RecordBatch:
         """Apply control events in order; row i has log offset `base_offset + i`.

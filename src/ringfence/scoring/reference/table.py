@@ -58,7 +58,7 @@ def _insert(
 class IdTable:
     """Row number of each id, in order of first insertion. Id 0 stands for null and has none.
 
-    One thread inserts. Others may look up meanwhile: they find what was there before, or a little more.
+    One thread has it. What others look up in is a `view`, which nothing changes.
 
     >>> table = IdTable()
     >>> table.insert(np.array([7, 9, 7, 0])).tolist(), table.find(np.array([9, 5])).tolist(), len(table)
@@ -68,6 +68,7 @@ class IdTable:
     def __init__(self, ids: NDArray[np.int64] | None = None) -> None:
         self._table = np.zeros(16, np.int64), np.zeros(16, np.int64)  # slots and rows: replaced together
         self._count = 0
+        self._is_shared = False  # with a view: copied before it changes
         if ids is not None and ids.size:
             self.insert(ids)
 
@@ -83,10 +84,29 @@ class IdTable:
 
     def insert(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Row of each id, a new one for an unknown id."""
+        if self._is_shared:
+            rows = self.find(ids)
+            if not ((rows < 0) & (ids != _EMPTY)).any():
+                return rows
+            slots, rows_of = self._table
+            self._table, self._is_shared = (slots.copy(), rows_of.copy()), False
         self._reserve(self._count + ids.size)
         out = np.empty(ids.size, np.int64)
         self._count = int(_insert(*self._table, self._count, ids, out))
         return out
+
+    def view(self) -> IdTable:
+        """The table as it is now, for any thread: no copy, until this one has a new id.
+
+        >>> table = IdTable(np.array([7]))
+        >>> view = table.view()
+        >>> table.insert(np.array([9])).tolist(), view.find(np.array([9, 7])).tolist()
+        ([1], [-1, 0])
+        """
+        self._is_shared = True
+        view = IdTable()
+        view._table, view._count, view._is_shared = self._table, self._count, True
+        return view
 
     def ids(self) -> NDArray[np.int64]:
         """All ids by row: what rebuilds the table."""
