@@ -1,10 +1,10 @@
-# make setup | demo | test | check | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
+# make setup | demo | test | test-quick | check | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
 PYTHON ?= python3
 VENV   := .venv
 UV     := $(VENV)/bin/uv
 RUN    := $(VENV)/bin
 
-.PHONY: setup demo test check format bench bench-setup clean
+.PHONY: setup demo test test-quick check format bench bench-setup clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,10 @@ demo: setup
 test: setup check
 	@$(RUN)/python scripts/browser.py
 	$(RUN)/pytest -n 2 -q
+
+# While you work: without the long end-to-end tests. CI runs `make test`.
+test-quick: setup check
+	$(RUN)/pytest -n 2 -q -m "not slow"
 
 check: setup
 	$(RUN)/ruff check .

@@ -42,6 +42,7 @@ def _run_and_kill(path, seed):
     return int(said.split(b"\n")[:-1][-1])  # a torn last line acknowledges nothing
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment_loses_nothing_halves_nothing_doubles_nothing(tmp_path):
     path = tmp_path / "data" / "ringfence.db"
     for seed in range(20):

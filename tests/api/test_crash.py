@@ -2,11 +2,14 @@
 
 import time
 
+import pytest
 from benchmarks.serving import Process
 from tests.api.conftest import payment
 
 from benchmarks import crash
 from ringfence.client import Client
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_acknowledged_decision_survives_a_kill_and_a_replay_makes_the_same_ones(tmp_path):

@@ -1,6 +1,10 @@
 """Requests that no client would send, to every route: each is answered, and the server goes on."""
 
+import pytest
+
 from benchmarks import fuzz
+
+pytestmark = pytest.mark.slow
 
 
 def test_hostile_requests_get_no_500_and_the_server_goes_on(tmp_path):

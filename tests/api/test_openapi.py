@@ -1,5 +1,7 @@
 """The document says what the server does: cases drawn from it surprise neither side."""
 
+import pytest
+
 from benchmarks import contract
 
 
@@ -47,6 +49,7 @@ def test_every_route_is_described_with_its_errors(api):
     assert "example" in decide["requestBody"]["content"]["application/json"]
 
 
+@pytest.mark.slow
 def test_cases_drawn_from_the_document_get_what_it_promises(tmp_path):
     """A few a route; `python -m benchmarks.contract` draws thousands."""
     code, report, served = contract.run(tmp_path, examples=4, phases="examples,fuzzing")

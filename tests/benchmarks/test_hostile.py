@@ -1,6 +1,10 @@
 """Hostile callers for a moment each: what they hear is in order, and all others are served."""
 
+import pytest
+
 from benchmarks import fuzz_connections, hostile
+
+pytestmark = pytest.mark.slow
 
 PATIENT = {"RINGFENCE_SERVE_DEADLINE_MS": "60000"}  # this machine may be busy
 

@@ -18,6 +18,8 @@ from ringfence.events.batch import EventBatch
 from ringfence.features.engine import Engine
 from ringfence.testing.oracle import measure
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="the C kernels need gcc")

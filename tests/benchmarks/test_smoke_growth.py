@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.benchmarks.test_smoke import run
+
+pytestmark = pytest.mark.slow
 
 
 def test_growth_prints_the_longest_steps():

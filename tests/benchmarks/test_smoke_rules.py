@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
 from tests.benchmarks.test_smoke import run
+
+pytestmark = pytest.mark.slow
 
 
 def test_duckdb_agrees_with_each_rules_count_and_the_ratio_is_printed():

@@ -31,6 +31,8 @@ from ringfence.web import Dashboard
 
 from .conftest import payment, write_ndjson
 
+pytestmark = pytest.mark.slow
+
 ROWS = 40
 DERIVED = ("snapshot", "table", "index arrays", "index rows", "index sums", "report")
 OPENED = re.compile(r"writer\.lock|ringfence\.db-(wal|shm)")  # what opening a store makes

@@ -17,6 +17,7 @@ def made(ringfence, project, monkeypatch):
     return project / "till-fraud"
 
 
+@pytest.mark.slow
 def test_every_command_of_its_readme_works_as_it_is(made, capsys, monkeypatch):
     monkeypatch.setenv("RINGFENCE_SERVE_PORT", "0")
     lines = re.findall(r"^\$ ringfence (.*)$", (made / "README.md").read_text(), re.MULTILINE)

@@ -10,6 +10,8 @@ from ringfence.cli import execute
 
 from .pages import PAGES, ROOT, blocks, name_of
 
+pytestmark = pytest.mark.slow
+
 FINE = {0, 4}  # 4: some records are in quarantine, which is what one page is about
 
 

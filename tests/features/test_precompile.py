@@ -21,6 +21,8 @@ ASKED = """
 import numpy as np
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.kernel.tables import reinsert
+
+pytestmark = pytest.mark.slow
 before = is_kept(reinsert)
 reinsert(np.zeros(2, np.int64), np.zeros(4, np.int64), 0, 2)
 print(before, is_kept(reinsert))

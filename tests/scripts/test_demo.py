@@ -38,9 +38,10 @@ def left_running(folder):
     return found
 
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/cwd").exists(), reason="asks /proc which processes are left"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="asks /proc which processes are left"),
+]
 
 
 def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_place(tmp_path):

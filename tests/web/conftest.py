@@ -94,6 +94,13 @@ def locked(tmp_path_factory):
         yield served
 
 
+def pytest_collection_modifyitems(items):
+    """What looks at pages in a browser takes longest."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="package")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make setup")
