@@ -1,8 +1,11 @@
 """Changes of lists: what is taken, what is refused with its line, and what never gets into the log."""
 
+import json
+
 import pytest
 
 from ringfence.errors import InputError
+from ringfence.events.decode import JsonDecoder
 from ringfence.events.tokens import Tokenizer
 from ringfence.rulebook.entries import Entry, read_csv, to_events
 from ringfence.scoring.actions import ListKind
@@ -41,9 +44,14 @@ def test_a_card_number_becomes_its_token_wherever_it_stands(entity):
     assert "4111" not in str(row)
 
 
-def test_a_card_number_that_fails_its_check_digit_becomes_a_token_too():
-    (row,), _ = made(Entry("4111111111111112", "card"))
-    assert row["entity_id"] == TOKENIZER.token("4111111111111112")
+@pytest.mark.parametrize("field", ["card_id", "card_number"])
+@pytest.mark.parametrize("digits", [NUMBER, "4111111111111112", "100000000001", "9999 0000 0000 1234"])
+def test_a_card_on_a_list_is_the_card_of_payments_whichever_field_they_have_it_in(field, digits):
+    record = {"transaction_id": "p", "event_time": NOW_MS, "amount": 1.0, field: digits}
+    payment = JsonDecoder(TOKENIZER).decode_one(json.dumps(record).encode(), NOW_MS)
+    rows, refused = made(Entry(digits, "card"), Entry(digits, "card", expires_at="soon"))
+    assert payment.column("card_id")[0].as_py() in {row["entity_id"] for row in rows}
+    assert [fault.line for fault in refused] == [2]
 
 
 def test_taking_somebody_off_is_an_event_as_well():

@@ -127,4 +127,5 @@ async def _change(
         events, wrong = await server.pools.batches.run(make, entries, name, kind)
     for start in range(0, len(events), _AT_ONCE):
         await server.decider.put(events.slice(start, min(start + _AT_ONCE, len(events))))
-    return as_json(ListResult(len(events), sorted([*refused, *wrong], key=lambda fault: fault.line)))
+    faults = sorted([*refused, *wrong], key=lambda fault: fault.line)
+    return as_json(ListResult(len(entries) - len(wrong), faults))

@@ -114,14 +114,14 @@ def _check_rule(store: Store, rule: str) -> None:
 
 
 def _entity(text: str | None, tokenizer: Tokenizer) -> tuple[str | None, str | None, str | None]:
-    """Kind and id of `kind=id`, in the norm and as typed; a card number becomes its token."""
+    """Kind and id of `kind=id`, as payments have it, and as they may have it else; a card number's token."""
     if text is None:
         return None, None, None
     kind, sign, name = text.partition("=")
     if not sign or kind not in ENTITY_KEYS or not name:
         raise InputError(f"--entity takes KIND=ID, KIND one of {', '.join(ENTITY_KEYS)}")
-    kept = tokenizer.as_kept(ENTITY_KEYS[kind], name)
-    return kind, kept, tokenizer.guard_text(name)
+    kept, *others = tokenizer.every_kept(ENTITY_KEYS[kind], name)
+    return kind, kept, others[0] if others else tokenizer.guard_text(name)
 
 
 def _shown(name: str, value: Any) -> object:

@@ -119,7 +119,8 @@ class LocalDesk(LocalReading):
         )
         if len(events):
             session.runner.commit([session.runner.put(events)])
-        return ListResult(len(events), sorted([*refused, *wrong], key=lambda fault: fault.line))
+        faults = sorted([*refused, *wrong], key=lambda fault: fault.line)
+        return ListResult(len(entries) - len(wrong), faults)
 
     def _saved(self, change: Change, who: Who, *, activate: bool) -> Saved:
         warnings = self._session.warnings_on(self._book.ruleset(change.digest))

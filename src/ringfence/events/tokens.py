@@ -151,9 +151,19 @@ class Tokenizer:
         return _mask_digits(self.guard_text(text, counted=counted))
 
     def as_kept(self, field: str, text: str) -> str:
-        """A value of a field as the log has it: what is asked for, or put on a list, must match that."""
+        """A value of a field as the log has it: what is asked for must match that.
+
+        >>> Tokenizer(b"0123456789abcdef").as_kept("card_id", "100000000001")
+        '100000000001'
+        """
+        known = _TOKEN.fullmatch(text) if field == "card_id" else None
+        return known[1] if known else norm(field, self.guard_text(text, strict=field in IDS))
+
+    def every_kept(self, field: str, text: str) -> tuple[str, ...]:
+        """`as_kept`, and for a card the token as well that its number has where it came as `card_number`."""
+        kept = self.as_kept(field, text)
         token = self.card(text)[0] if field == "card_id" else None
-        return token or norm(field, self.guard_text(text, strict=field in IDS))
+        return (kept,) if token in (None, kept) else (kept, token)
 
     def guard(self, values: Any, tracks: list[int], *, strict: bool = False) -> Any:
         """A text column with tokens in place of card numbers, wherever somebody put one.

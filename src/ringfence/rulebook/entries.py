@@ -76,15 +76,19 @@ def to_events(
     """The events that make these changes from now on, and the entries that are refused.
 
     `lines` are where the entries stand in a file. A card may be given by its number: its token is kept.
+    Digits that no network has issued may be a card's number or its id, so that both are kept.
     """
     _check_name(list_name)
     list_name = mask_cards(list_name)
+    asked = zip(entries, lines or range(1, len(entries) + 1), strict=True)
+    every = [(entry, line, one) for entry, line in asked for one in _identities(entry, tokenizer)]
+    entries = [entry for entry, _, _ in every]
     draft = Draft(Kind.LIST_ENTRY, len(entries), tokenizer, now_ms)
     texts = {
         "list_name": [list_name] * len(entries),
         "list_kind": [None if removed else str(entry.list_kind or kind) for entry in entries],
         "entity_type": [entry.entity_type for entry in entries],
-        "entity_id": [_identity(entry, tokenizer) for entry in entries],
+        "entity_id": [identity for _, _, identity in every],
         "note": [entry.note for entry in entries],
         AUTHOR: [author] * len(entries),
         LIST_SOURCE: [entry.source for entry in entries],
@@ -106,9 +110,8 @@ def to_events(
     )
     draft.require("entity_id")
     events, _ = draft.finish()
-    numbers = lines or range(1, len(entries) + 1)
-    refused = [RowFault(numbers[row], _said(found)) for row, found in sorted(draft.faults.items())]
-    return events, refused
+    refused = {every[row][1]: _said(found) for row, found in sorted(draft.faults.items())}
+    return events, [RowFault(line, said) for line, said in refused.items()]
 
 
 def read_csv(
@@ -174,8 +177,8 @@ def _check_name(list_name: str) -> None:
         raise InputError(f"a list's name has 1 to {NAME_LIMIT} characters, and no space around it")
 
 
-def _identity(entry: Entry, tokenizer: Tokenizer) -> str:
-    return tokenizer.as_kept(ENTITY_KEYS.get(entry.entity_type or "", "entity_id"), entry.entity_id)
+def _identities(entry: Entry, tokenizer: Tokenizer) -> tuple[str, ...]:
+    return tokenizer.every_kept(ENTITY_KEYS.get(entry.entity_type or "", "entity_id"), entry.entity_id)
 
 
 def _time(value: str | int | None) -> str | None:

@@ -135,5 +135,6 @@ async def _change(
     faults = sorted([*refused, *wrong], key=lambda fault: fault.line)
     if faults and lines is None:
         raise Stop(422, faults[0].problem)
-    taken = len(await server.decider.put(events)) if len(events) else 0
-    return ListResult(taken, faults)
+    if len(events):
+        await server.decider.put(events)
+    return ListResult(len(entries) - len(wrong), faults)
