@@ -60,20 +60,6 @@ def test_kill_at_any_moment_loses_nothing_halves_nothing_doubles_nothing(tmp_pat
         log.close()
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 6 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
 def test_a_full_disk_is_an_error_that_loses_nothing_and_passes(small_disk):
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(3_000_000))

@@ -4,14 +4,14 @@ What can be made again is made again, and the answers stay the same. What cannot
 and nothing is decided, changed or deleted.
 """
 
-import os
 import re
 import shutil
 import sqlite3
 from contextlib import closing
 
 import pytest
-from tests import artifacts
+from benchmarks.damage import DAMAGE, DERIVED, PLACES, place
+from tests import artifacts, rights
 
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
@@ -33,40 +33,11 @@ from .conftest import payment, write_ndjson
 
 pytestmark = pytest.mark.slow
 
-ROWS = 40
-DERIVED = ("snapshot", "table", "index arrays", "index rows", "index sums", "report")
 OPENED = re.compile(r"writer\.lock|ringfence\.db-(wal|shm)")  # what opening a store makes
 COMMON = ("missing", "truncated", "flipped", "a directory")
 MODEL_FILES = ("manifest", "onnx")
 READING = ("decisions", "sql", "verify")
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x10
-    path.write_bytes(content)
-
-
-def directory(path):
-    path.unlink()
-    path.mkdir()
-
-
-def dangling(path):
-    path.unlink()
-    path.symlink_to("/nowhere/at/all")
-
-
-DAMAGE = {
-    "missing": lambda path: path.unlink(),
-    "empty": lambda path: path.write_bytes(b""),
-    "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
-    "flipped": flip,
-    "headless": lambda path: path.write_bytes(bytes(16) + path.read_bytes()[16:]),
-    "foreign": lambda path: path.write_bytes(b"PK\x03\x04" + b"something else " * 300),
-    "a directory": directory,
-    "a dangling link": dangling,
-}
+ROWS = 40
 
 
 @pytest.fixture(scope="module")
@@ -95,26 +66,6 @@ def template(tmp_path_factory):
     finally:
         patch.undo()
     return folder
-
-
-def place(folder, what):
-    """The file that a word stands for."""
-    patterns = {
-        "log": "ringfence.db",
-        "keys": "access.db",
-        "lock": "writer.lock",
-        "snapshot": "snapshots/*.bin",
-        "table": "tables/decisions/*.parquet",
-        "index arrays": "index/*/keys.npy",
-        "index rows": "index/*/rows.arrow",
-        "index sums": "index/*/sums.json",
-        "manifest": "models/*/manifest.json",
-        "onnx": "models/*/model.onnx",
-        "report": f"models/*/{REPORT}",
-    }
-    found = sorted(folder.glob(patterns[what]))
-    assert found, f"the store has no {what}"
-    return found[-1 if what == "snapshot" else 0]
 
 
 @pytest.fixture
@@ -158,7 +109,12 @@ def start(folder):
 
 @pytest.mark.parametrize(
     ("what", "how"),
-    [(what, how) for what in DERIVED for how in DAMAGE if what in ("snapshot", "table") or how in COMMON],
+    [
+        (what, how)
+        for what in (*DERIVED, "report")
+        for how in DAMAGE
+        if what in ("snapshot", "table") or how in COMMON
+    ],
 )
 def test_what_can_be_made_again_is_and_nothing_else_changes(damaged, template, commands, what, how):
     folder = damaged(what, how)
@@ -335,6 +291,69 @@ def test_a_store_of_a_newer_version_is_told_and_one_of_an_older_is_opened(templa
         )
     for name in (*READING, "run"):
         assert commands(name, folder).code == 0
+
+
+RIGHTS = {"read-only": rights.make_read_only, "another user's": rights.give_to_another}
+STOPPED = {
+    ("log", "read-only"): {"run": 3, "doctor": 1},
+    ("log", "another user's"): dict.fromkeys(("run", *READING, "backup"), 3) | {"doctor": 1},
+    ("keys", "read-only"): {"doctor": 1},
+    ("keys", "another user's"): {"backup": 3, "doctor": 1},
+    ("lock", "read-only"): {"run": 3, "doctor": 1},
+    ("lock", "another user's"): {"run": 3, "doctor": 1},
+    ("manifest", "another user's"): {"run": 2, "backup": 3, "doctor": 1},
+    ("onnx", "another user's"): {"run": 2, "backup": 3, "doctor": 1},
+    ("report", "another user's"): {"backup": 3},
+}
+"""By file and right: exit codes other than 0."""
+
+NOT_SERVED = ("log", "keys", "lock")
+
+
+@pytest.mark.parametrize("how", RIGHTS)
+@pytest.mark.parametrize("what", PLACES)
+def test_rights_that_are_missing_are_named_and_the_rest_is_answered(template, project, commands, what, how):
+    """Nothing is decided that could not be made durable, and no right is taken for damage."""
+    for name in (*READING, "doctor", "backup", "run"):
+        folder = project / name
+        shutil.copytree(template, folder)
+        path = place(folder, what)
+        before = path.read_bytes()
+        RIGHTS[how](path)
+        with rights.obeyed():
+            ended = commands(name, folder)
+        assert ended.code == STOPPED.get((what, how), {}).get(name, 0), (name, ended.err)
+        if ended.code:
+            assert path.name in ended.err + ended.out
+        if what not in DERIVED:
+            assert path.read_bytes() == before or ended.code == 0
+
+
+@pytest.mark.parametrize("how", RIGHTS)
+@pytest.mark.parametrize("what", PLACES)
+def test_a_server_starts_without_a_right_only_where_it_can_do_without(template, project, what, how):
+    folder = project / "data"
+    shutil.copytree(template, folder)
+    path = place(folder, what)
+    RIGHTS[how](path)
+    with rights.obeyed():
+        if what in NOT_SERVED or (what in MODEL_FILES and how != "read-only"):
+            with pytest.raises(RingfenceError, match=path.name):
+                start(folder)
+        else:
+            assert start(folder)[0] == 3 * ROWS
+
+
+@pytest.mark.parametrize("how", RIGHTS)
+def test_a_folder_without_rights_is_named_with_the_remedy(template, project, commands, how):
+    folder = project / "data"
+    shutil.copytree(template, folder)
+    RIGHTS[how](folder)
+    with rights.obeyed():
+        told = {name: commands(name, folder) for name in ("run", *READING, "backup", "doctor")}
+    folder.chmod(0o700)
+    assert {name: ended.code for name, ended in told.items()} == dict.fromkeys(told, 3) | {"doctor": 1}
+    assert all("right" in ended.err + ended.out for ended in told.values()), told
 
 
 @pytest.mark.parametrize("how", ["empty", "truncated", "foreign", "a directory", "a dangling link"])

@@ -121,14 +121,14 @@ def _vacuum(source: Path, target: Path, tell: Tell) -> None:
             stopped.append(error)
         return len(stopped)
 
-    with closing(
-        sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
-    ) as connection:
-        connection.set_progress_handler(look, _STEPS)
-        try:
+    try:
+        with closing(
+            sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
+        ) as connection:
+            connection.set_progress_handler(look, _STEPS)
             connection.execute("VACUUM INTO ?", (str(target),))
-        except sqlite3.Error as error:
-            raise (stopped[0] if stopped else explain(error, source)) from error
+    except sqlite3.Error as error:
+        raise (stopped[0] if stopped else explain(error, source)) from error
 
 
 def _check_log(partial: Path, tell: Tell) -> tuple[dict[str, tuple[int, int]], bool]:

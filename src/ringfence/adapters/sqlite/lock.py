@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+FILE_NAME = "writer.lock"
+
+
 class InUseError(StoreError):
     """Another process writes there."""
 

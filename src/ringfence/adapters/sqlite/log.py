@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ringfence.adapters.sqlite.database import Database
-from ringfence.adapters.sqlite.lock import WriterLock
+from ringfence.adapters.sqlite.lock import FILE_NAME, WriterLock
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.soundness import RESTORE, check_not_lost, check_whole
 from ringfence.adapters.sqlite.statements import SQL
@@ -30,7 +30,7 @@ class SqliteLog:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.remarks: list[str] = []  # what somebody should know who opens it
-        self._lock = None if read_only else WriterLock(path.parent / "writer.lock")
+        self._lock = None if read_only else WriterLock(path.parent / FILE_NAME)
         try:
             self._look_before(path, read_only=read_only)
             self.database = Database(path, read_only=read_only)

@@ -36,6 +36,8 @@ def explain(error: sqlite3.Error | OSError, path: Path) -> StoreError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _full(path)
         where = error.filename or path
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return StoreError(f"{where}: {error.strerror}; {_REMEDIES[sqlite3.SQLITE_CANTOPEN]}")
         return StoreError(
             f"{where}: {error.strerror}. Choose a folder that can be written, on a healthy disk"
         )

@@ -29,7 +29,7 @@ def all_checks(
         return
     yield from _guarded("settings", project.settings())
     yield from _guarded("definitions", project.definitions(features, rules))
-    yield from machine.disk(folder)
+    yield from _guarded("disk", machine.disk(folder))
     report = project.store(folder, deep=deep)
     yield from report.checks
     yield from machine.room(folder, report.bytes_a_day)
@@ -44,3 +44,6 @@ def _guarded(part: str, checks: Iterator[Check]) -> Iterator[Check]:
         yield from checks
     except RingfenceError as error:
         yield Check(part, State.BAD, str(error))
+    except OSError as error:
+        said = f"{error.filename or part}: {error.strerror}"
+        yield Check(part, State.BAD, said, "Give this user the right to read and write it.")

@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ringfence.access.keys import FILE_NAME as KEYS_NAME
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.lock import FILE_NAME as LOCK_NAME
 from ringfence.adapters.sqlite.soundness import check_not_lost
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli import options
@@ -77,11 +79,7 @@ def store(folder: Path, *, deep: bool) -> StoreReport:
                 Check("store", State.NOTE, f"none in {folder} yet", "The first `ringfence run` makes it.")
             )
             return report
-        if not os.access(folder / FILE_NAME, os.W_OK):
-            said = f"{folder / FILE_NAME} cannot be written by this user: nothing can be decided"
-            report.checks.append(
-                Check("store", State.BAD, said, "Give the user that runs the service the right.")
-            )
+        report.checks += _rights(folder)
         with Store.open(folder, read_only=True) as opened:
             report.checks += _log(opened, report, deep=deep)
             report.checks += _snapshots(opened)
@@ -95,6 +93,16 @@ def store(folder: Path, *, deep: bool) -> StoreReport:
             Check("store", State.BAD, f"{folder} cannot be read ({error.strerror})", _RIGHTS)
         )
     return report
+
+
+def _rights(folder: Path) -> Iterator[Check]:
+    """The files that a process that decides has to write."""
+    effective = os.access in os.supports_effective_ids
+    for name in (FILE_NAME, LOCK_NAME, KEYS_NAME):
+        path = folder / name
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=effective):
+            said = f"{path} cannot be read and written by this user: nothing can be decided"
+            yield Check("store", State.BAD, said, "Give the user that runs the service the right.")
 
 
 def _log(opened: Store, report: StoreReport, *, deep: bool) -> Iterator[Check]:

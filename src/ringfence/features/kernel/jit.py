@@ -143,7 +143,10 @@ def is_kept(function: Any) -> bool:
     if cache_base() is None:
         return False
     found = Path(function._cache.cache_path).glob(f"*.{function.__name__}-*.nbc")  # noqa: SLF001 (Numba shows it nowhere else)
-    return any(found)
+    try:
+        return any(found)
+    except PermissionError:  # another user's
+        return False
 
 
 @cache

@@ -71,7 +71,7 @@ class Runs:
         if not self._waiting and not self._labels:
             return
         path = self.folder / f"{len(self._files)}.run"
-        with _room(self.folder), path.open("wb") as file:
+        with _room(self.folder.parent), path.open("wb") as file:
             for batch in _sorted_batches(self._waiting, self._labels):
                 for events in (batch.events, batch.labels):
                     payload = b"" if events is None or not len(events) else codec.encode(events)
@@ -87,7 +87,8 @@ def runs_in(parent: Path | None, run_rows: int = _RUN_ROWS) -> Iterator[Runs]:
     if parent is not None:
         for left in parent.glob(f"{PREFIX}*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    with _room(parent):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     try:
         yield Runs(folder, run_rows)
     finally:
@@ -129,13 +130,13 @@ def _decoded(payload: bytes) -> EventBatch:
 
 
 @contextmanager
-def _room(folder: Path) -> Iterator[None]:
+def _room(parent: Path | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StoreFullError(
-            f"no room left in {folder.parent} to sort the sources by time: make room, or sort them yourself "
-            "and say --order arrival"
+            f"no room left in {parent or tempfile.gettempdir()} to sort the sources by time: make room, or "
+            "sort them yourself and say --order arrival"
         ) from error
