@@ -142,6 +142,16 @@ def test_the_same_id_with_other_content_is_a_conflict_and_changes_nothing(tmp_pa
         same(decided(store), before)
 
 
+def test_a_retry_of_a_payment_that_was_stored_before_there_were_bins_is_a_retry(tmp_path):
+    with open_store(tmp_path) as store:
+        at_work = runner(store)
+        rows = [row for row in payments(20) if not row.get("kind")]
+        at_work.ingest(batch(rows))
+        again = [row | {"card_bin": "411111", "card_bin8": "41111111"} for row in rows]
+        admitted, step = at_work.ingest(batch(again))
+        assert (admitted.duplicates, admitted.conflicts, step.decisions) == (len(rows), [], None)
+
+
 def test_duplicates_inside_one_batch_are_decided_once(tmp_path):
     with open_store(tmp_path) as store:
         rows = payments(5)[:5]

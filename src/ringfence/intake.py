@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from ringfence.events import codec
 from ringfence.events.attributes import as_text
 from ringfence.events.bad import BadRecord, Fault, Reason
-from ringfence.events.model import EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
+from ringfence.events.model import BIN_FIELDS, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
 from ringfence.events.schedule import Schedule
 from ringfence.events.seen import SeenIds
 from ringfence.events.times import format_ms
@@ -38,7 +38,7 @@ _SALT_OF: Final = {  # kept in the table of seen ids, so never changed; a paymen
 _SALTS: Final = np.array([_SALT_OF[kind] for kind in sorted(Kind)], np.int64) << 21
 _TIMES = frozenset({"event_time_ms", "effective_at_ms", "expires_at_ms"})
 _NOT_GIVEN = frozenset({"ingest_time_ms", "card_last4"})  # no event comes with these
-_NOT_CONTENT = frozenset({"ingest_time_ms"})
+_NOT_CONTENT = frozenset({"ingest_time_ms", *BIN_FIELDS})  # events of before have no BIN
 _IN_FLIGHT = 32  # batches admitted but perhaps not yet committed, to be compared with from memory
 
 

@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from tests.adapters.test_lake import decisions, events
 
-from ringfence.adapters.finder import Finder, Term, Wanted, disk
+from ringfence.adapters.finder import Finder, Term, Wanted, disk, rows
+from ringfence.adapters.finder import finder as finder_module
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError
 from ringfence.scoring.rules import Outcome
@@ -113,6 +115,23 @@ def test_a_decision_stays_when_retention_has_taken_its_payment(store, tmp_path):
     rows = {row["offset"]: row for row in finder.find(Wanted(), 1000).rows}
     assert (rows[3]["transaction_id"], rows[3]["card_id"], rows[3]["amount"]) == ("t3", None, None)
     assert rows[BATCH]["card_id"] == "c0"
+
+
+def test_an_index_of_before_a_column_has_nothing_there_and_stays(store, tmp_path, monkeypatch):
+    """Retention may have taken the payments: what the index holds cannot be made again."""
+    newer = pa.schema([*rows.SCHEMA, ("card_bin12", pa.string())])
+    finder = Finder(store.log, tmp_path / "index", 5, 30)
+    fill(store, 2)
+    finder.refresh()
+    for module in (rows, disk, finder_module):
+        monkeypatch.setattr(module, "SCHEMA", newer)
+    again = Finder(store.log, tmp_path / "index", 5, 30)
+    again.refresh()
+    found = again.find(Wanted(), 3).rows
+    assert [row["offset"] for row in found] == expected(store, 2)[:3]
+    assert {row["card_bin12"] for row in found} == {None}
+    (one,) = again.find(Wanted(), 1, ("card_id", "card_bin12")).rows
+    assert one["card_bin12"] is None
 
 
 def test_an_unknown_kind_of_term_is_refused_with_those_that_there_are(store, tmp_path):

@@ -9,8 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.events.bins import SHORTEST as SHORTEST_WITH
+from ringfence.events.bins import Card
 from ringfence.events.buffers import null_mask, spans
 from ringfence.events.compiled import compiled
+from ringfence.events.model import BIN_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,13 +26,14 @@ _MOST: Final = 1 << 20  # cards; with one more all are forgotten
 _LEAST: Final = 1 << 10  # slots to begin with
 _TOKEN_BYTES: Final = 36
 _DIGITS_KEPT: Final = 4
+_FIRST_KEPT: Final = max(BIN_FIELDS.values())
 _ZERO, _NINE = 48, 57
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HIGH = np.uint64(32)
 
 
 class CardMemory:
-    """Tokens and last digits of card numbers, in memory and nowhere else. Thread-safe."""
+    """Tokens, first and last digits of card numbers, in memory and nowhere else. Thread-safe."""
 
     def __init__(self, token: Callable[[str], str], most: int = _MOST) -> None:
         """`token` makes the 36 characters that stand for a number; `most` numbers are remembered."""
@@ -38,10 +42,11 @@ class CardMemory:
         self._lock = Lock()
         self._numbers, self._places_of = _table(_LEAST)
         self._tokens, self._last = _cells(_TOKEN_BYTES), _cells(_DIGITS_KEPT)
+        self._first, self._size = _cells(_FIRST_KEPT), _cells(1)
         self._count = 1  # place 0 is null's
 
-    def columns(self, texts: Any) -> tuple[Any, Any] | None:
-        """Columns of tokens and last digits, null where a text is; None unless all are plain numbers.
+    def columns(self, texts: Any) -> Card | None:
+        """Columns of what is kept of them, null where a text is; None unless all are plain numbers.
 
         A plain number has 12 to 19 digits, the first of them not 0, and nothing else.
         """
@@ -50,7 +55,13 @@ class CardMemory:
             if places is None:
                 return None
             valid = texts.is_valid().buffers()[1] if texts.null_count else None
-            return _texts(self._tokens[places], valid), _texts(self._last[places], valid)
+            kept = _texts(self._tokens[places], valid), _texts(self._last[places], valid)
+            size, first = self._size[places, 0], self._first[places]
+            bins = (
+                _texts(first[:, :digits], _bits(size >= SHORTEST_WITH[name]))
+                for name, digits in BIN_FIELDS.items()
+            )
+            return Card(*kept, *bins)
 
     def _places(self, texts: Any) -> NDArray[np.int32] | None:
         """Per text its place, 0 for null."""
@@ -81,10 +92,14 @@ class CardMemory:
         first, self._count = self._count, self._count + len(words)
         while self._count >= len(self._tokens):
             self._tokens, self._last = _doubled(self._tokens), _doubled(self._last)
+            self._first, self._size = _doubled(self._first), _doubled(self._size)
         tokens = "".join(map(self._token, words)).encode()
         self._tokens[first : self._count] = np.frombuffer(tokens, np.uint8).reshape(-1, _TOKEN_BYTES)
         last = "".join(word[-_DIGITS_KEPT:] for word in words).encode()
         self._last[first : self._count] = np.frombuffer(last, np.uint8).reshape(-1, _DIGITS_KEPT)
+        front = "".join(word[:_FIRST_KEPT] for word in words).encode()
+        self._first[first : self._count] = np.frombuffer(front, np.uint8).reshape(-1, _FIRST_KEPT)
+        self._size[first : self._count, 0] = [len(word) for word in words]
         while 2 * self._count > len(self._numbers):
             old = self._numbers, self._places_of
             self._numbers, self._places_of = _table(2 * len(self._numbers))
@@ -114,9 +129,15 @@ def _doubled(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([array, np.zeros_like(array)])
 
 
+def _bits(mask: NDArray[np.bool_]) -> Any:
+    """Arrow's validity of rows, None where all are."""
+    return None if mask.all() else pa.py_buffer(np.packbits(mask, bitorder="little"))
+
+
 def _texts(cells: NDArray[np.uint8], valid: Any) -> Any:
     """Text column of a matrix of characters, one row each."""
     rows, width = cells.shape
+    cells = np.ascontiguousarray(cells)
     offsets = np.arange(rows + 1, dtype=np.int32) * width
     return pa.Array.from_buffers(pa.string(), rows, [valid, pa.py_buffer(offsets), pa.py_buffer(cells)])
 

@@ -21,6 +21,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.binding import NEEDED, in_row_order
 from ringfence.events.draft import Draft
 from ringfence.events.free_fields import fill_attributes
+from ringfence.events.model import BIN_FIELDS
 from ringfence.events.record import RECORDS, Event, Transaction
 from ringfence.events.times import format_ms
 from ringfence.events.vocabulary import KINDS, nearest
@@ -241,6 +242,8 @@ def fill(draft: Draft, name: str, column: Any) -> None:
         draft.number(name, column, -limit, limit)
     elif name in _BOOLEANS:
         draft.boolean(name, column)
+    elif name in BIN_FIELDS:
+        draft.bin(name, column)
     else:
         draft.text(name, column)
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from ringfence.events import amounts, times
 from ringfence.events.attributes import ATTRIBUTES_LIMIT, arrange, encoded
 from ringfence.events.batch import EventBatch
+from ringfence.events.bins import NO_CARD, Card, is_bin
 from ringfence.events.cards import may_hold_card
 from ringfence.events.currencies import CURRENCIES, CURRENCY_EXPONENT
 from ringfence.events.decode import RECORD_LIMIT
@@ -27,6 +28,7 @@ from ringfence.events.model import (
     AMOUNT_LIMIT_MAJOR,
     AMOUNT_SCALE,
     ATTRIBUTE_PREFIX,
+    BIN_FIELDS,
     EVENT_SCHEMA,
     OTHER_ATTRIBUTES,
 )
@@ -101,6 +103,8 @@ class SmallDecoder:
             raise _NotPlainError
         if given["card_number"].count(None) < count:
             self._cards(given["card_number"], texts)
+        elif not texts.keys().isdisjoint(BIN_FIELDS):
+            _check_bins(texts, count)
         if money.currencies is not None:
             texts["currency"] = money.currencies
         others = self._attributes(given["attributes"], texts) if any(given["attributes"]) else {}
@@ -180,13 +184,13 @@ class SmallDecoder:
         ]
 
     def _cards(self, numbers: Values, texts: dict[str, list[str | None]]) -> None:
-        if "card_id" in texts:
+        if not texts.keys().isdisjoint(("card_id", *BIN_FIELDS)):
             raise _NotPlainError
-        pairs = [(None, None) if number is None else self._tokenizer.card(str(number)) for number in numbers]
-        tokens, last4 = map(list, zip(*pairs, strict=True))
-        if tokens.count(None) > numbers.count(None):
+        cards = [NO_CARD if number is None else self._tokenizer.card(str(number)) for number in numbers]
+        kept = Card(*map(list, zip(*cards, strict=True)))
+        if kept.token.count(None) > numbers.count(None):
             raise _NotPlainError
-        texts["card_id"], texts["card_last4"] = tokens, last4
+        texts |= {"card_id": kept.token, "card_last4": kept.last4, **kept.bins}
 
     def _attributes(
         self, attributes: Sequence[dict[str, Any] | None], texts: dict[str, list[str | None]]
@@ -218,6 +222,16 @@ class SmallDecoder:
         if any(isinstance(value, str) and find_cards(value) for value in checked.values()):
             raise _NotPlainError  # what is left out would be counted, and then again
         return {name: value for name, value in checked.items() if value is not None}
+
+
+def _check_bins(texts: Mapping[str, list[str | None]], count: int) -> None:
+    nothing: list[str | None] = [None] * count
+    six, eight = (texts.get(name, nothing) for name in BIN_FIELDS)
+    for name, values in zip(BIN_FIELDS, (six, eight), strict=True):
+        if not all(value is None or is_bin(name, value) for value in values):
+            raise _NotPlainError
+    if any(long is not None and long[:6] != short for short, long in zip(six, eight, strict=True)):
+        raise _NotPlainError
 
 
 def _text(value: str | int | None) -> str | None:

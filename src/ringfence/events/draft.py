@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from ringfence.events import amounts, times
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.buffers import is_text, spans
+from ringfence.events.bins import malformed, no_bin, settled
+from ringfence.events.buffers import spans
 from ringfence.events.currencies import (
     CURRENCIES,
     CURRENCY_EXPONENT,
@@ -27,7 +28,7 @@ from ringfence.events.dropped import Dropped
 from ringfence.events.identity import content_ids
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
 from ringfence.events.norms import norm_entities
-from ringfence.events.numbers import to_bools, to_floats
+from ringfence.events.numbers import to_bools, to_floats, whole
 from ringfence.events.sensitive import Secret
 from ringfence.events.tokens import IDS, numeric_cards
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.events.bins import Card
     from ringfence.events.norms import Norms
     from ringfence.events.tokens import Tokenizer
 
@@ -64,7 +66,8 @@ class Draft:
         self.skipped = np.zeros(rows, np.bool_)  # rows that are meant to become nothing
         self.dropped = Dropped()
         self._columns: dict[str, Any] = {}
-        self._cards: tuple[Any, Any, Any, NDArray[np.bool_]] | None = None
+        self._cards: tuple[Any, Card, NDArray[np.bool_]] | None = None
+        self._paid_with: Card | None = None
         self.tokenizer = self._tokenizer = tokenizer
         self._ingest_time_ms = ingest_time_ms
         self._dated: set[str] = set()  # currencies that were none at some time
@@ -81,10 +84,7 @@ class Draft:
             self.faults.setdefault(row, []).append(Fault(reason, field, said))
 
     def text(self, name: str, values: Any, prefix: str = "", norms: Norms | None = None) -> None:
-        """An id, a category or another text; numbers become their shortest text, empty text null.
-
-        Ids get their norm, see `events.norms`.
-        """
+        """An id in its norm, a category or another text; numbers get their shortest text, empty text null."""
         texts = self._limited(name, self._as_text(name, values))
         tracks: list[int] = []
         texts = self._tokenizer.guard(
@@ -95,15 +95,23 @@ class Draft:
         self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 
     def card(self, values: Any) -> None:
-        """A column of card numbers: becomes `card_id` and `card_last4`; a row without keeps its `card_id`."""
-        tokens, self._columns["card_last4"] = self._tokens("card_id", values)
+        """A column of card numbers: becomes `card_id`, `card_last4` and BINs; a row without keeps its own."""
+        self._paid_with = cards = self._kept_of("card_id", values)
+        self._columns["card_last4"] = cards.last4
         given = self._columns.get("card_id")
-        self._columns["card_id"] = tokens if given is None else pc.coalesce(tokens, given)
+        self._columns["card_id"] = cards.token if given is None else pc.coalesce(cards.token, given)
+
+    def bin(self, name: str, values: Any) -> None:
+        """First digits of card numbers, from a source that has tokens."""
+        texts = self._limited(name, self._as_text(name, values))
+        bad, said = malformed(name, texts), no_bin(name)
+        self.fault(bad, Reason.WRONG_TYPE, name, lambda row: f"{self.show(values, row)} {said}")
+        self._columns[name] = texts
 
     def id_of_card(self, name: str, values: Any, prefix: str) -> None:
         """An id for data that has none: one per card number, told from the card's token."""
-        tokens, _ = self._tokens(name, values)
-        self._columns[name] = pc.binary_join_element_wise(prefix, pc.utf8_slice_codeunits(tokens, 4), "")
+        tail = pc.utf8_slice_codeunits(self._kept_of(name, values).token, 4)
+        self._columns[name] = pc.binary_join_element_wise(prefix, tail, "")
 
     def copy(self, source: str, target: str) -> None:
         """The target column is the source column, already checked."""
@@ -257,6 +265,7 @@ class Draft:
     def finish(self) -> tuple[EventBatch, NDArray[np.int64]]:
         """The events of all rows without a fault that are not skipped, and which rows these are."""
         self._check_dated()
+        self._settle_bins()
         if self.skipped.any():
             self.faults = {row: found for row, found in self.faults.items() if not self.skipped[row]}
         norm_entities(self._columns)
@@ -282,17 +291,24 @@ class Draft:
         self.dropped.count(self._tokenizer, good)
         return EventBatch(table), good
 
-    def _tokens(self, name: str, values: Any) -> tuple[Any, Any]:
-        """Tokens and last digits of a column of card numbers, worked out once however many fields use it."""
+    def _settle_bins(self) -> None:
+        found, unlike = settled(self._columns, self._paid_with)
+        self.fault(
+            unlike, Reason.WRONG_TYPE, "card_bin8", "does not begin with card_bin: they are of two cards"
+        )
+        self._columns |= found
+
+    def _kept_of(self, name: str, values: Any) -> Card:
+        """What is kept of a column of card numbers, worked out once however many fields use it."""
         if self._cards is None or self._cards[0] is not values:
             self._cards = (values, *self._tokenizer.cards(values))
-        _, tokens, last4, refused = self._cards
+        _, cards, refused = self._cards
         said = (
             "no card number of 12 to 19 digits; where the source masks or a spreadsheet rounded them, map "
             "another column, or this one to card_id if it still tells cards apart"
         )
         self.fault(refused, Reason.CARD_NUMBER, name, said)
-        return tokens, last4
+        return cards
 
     def _event_ids(self) -> Any:
         given = self._columns.pop("event_id", None)
@@ -352,7 +368,7 @@ class Draft:
                 np.asarray(pc.is_valid(values)), Reason.WRONG_TYPE, name, "a list or an object is no text"
             )
             return pa.nulls(len(values), pa.string())
-        return _whole(values).cast(pa.string())
+        return whole(values).cast(pa.string())
 
     def _limited(self, name: str, texts: Any) -> Any:
         """Texts with empty ones as null; those that are too long are refused."""
@@ -378,15 +394,3 @@ class Draft:
         text = self._tokenizer.guard_text(str(shown)[: 10 * _SHOWN], counted=False)
         text = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
         return repr(text) if isinstance(shown, str) else text
-
-
-def _whole(values: Any) -> Any:
-    """Whole floats as integers are written: ids that became floats because some were missing."""
-    if not pa.types.is_floating(values.type) or is_text(values):
-        return values
-    values = pc.if_else(pc.is_nan(values), None, values)
-    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
-    if pc.all(whole, min_count=0).as_py():
-        return values.cast(pa.int64())
-    as_integers = pc.if_else(whole, values, None).cast(pa.int64()).cast(pa.string())
-    return pc.coalesce(as_integers, values.cast(pa.string()))

@@ -13,7 +13,7 @@ from ringfence.events.bad import Reason
 from ringfence.events.buffers import is_text
 from ringfence.events.currencies import CURRENCY_EXPONENT
 from ringfence.events.id_checks import shortened, totals
-from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
+from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, ID_FIELDS
 from ringfence.events.shaping import Rows, as_text, emptied, is_shaped, shaped, translated, values_of
 from ringfence.events.vocabulary import TIMES
 from ringfence.events.written import Read, currency_within, hint, read_amounts
@@ -67,9 +67,15 @@ class Filler:
         elif name in ("label", "removed"):
             self.draft.boolean(name, values)
         else:
-            if name in _IDS:
-                self._check_id(name, values)
-            self.draft.text(name, shaped(source, values), source.prefix, self.norms)
+            self._text(name, source, values)
+
+    def _text(self, name: str, source: Source, values: Any) -> None:
+        if name in BIN_FIELDS:
+            self.draft.bin(name, shaped(source, values))
+            return
+        if name in _IDS:
+            self._check_id(name, values)
+        self.draft.text(name, shaped(source, values), source.prefix, self.norms)
 
     def attribute(self, name: str, source: Source) -> None:
         """One free field."""

@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.events.hashing import hash_column
+from ringfence.events.model import BIN_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
-_NOT_CONTENT: Final = frozenset({"ingest_time_ms", "event_id"})
+_NOT_CONTENT: Final = frozenset({"ingest_time_ms", "event_id", *BIN_FIELDS})
 
 
 def content_ids(prefix: str, rows: int, columns: Mapping[str, Any]) -> Any:

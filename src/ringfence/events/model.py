@@ -37,10 +37,14 @@ ID_FIELDS: Final = (
 )
 CATEGORY_FIELDS: Final = ("currency", "channel", "entry_mode", "merchant_category", "country", "city")
 
+BIN_FIELDS: Final = {"card_bin": 6, "card_bin8": 8}
+"""First digits of the card number, and how many of them (`events.bins`)."""
+
 _TRANSACTION_FIELDS: Final = [
     pa.field("transaction_id", pa.string()),  # also a label's target
     *(pa.field(name, pa.string()) for name in ID_FIELDS),
-    pa.field("card_last4", pa.string()),  # all that is kept of a card number beside its token, card_id
+    pa.field("card_last4", pa.string()),  # kept of a card number beside its token, card_id; so is its BIN
+    *(pa.field(name, pa.string()) for name in BIN_FIELDS),
     pa.field("amount_minor", pa.int64()),
     *(pa.field(name, pa.string()) for name in CATEGORY_FIELDS),
     pa.field("lat", pa.float64()),  # degrees, where the payment was made

@@ -83,3 +83,15 @@ def _float(text: str | None) -> float | None:
     with suppress(pa.ArrowInvalid):
         return float(pa.scalar(text).cast(pa.float64()).as_py())
     return None
+
+
+def whole(values: Any) -> Any:
+    """Whole floats as integers are written: ids that became floats because some were missing."""
+    if not pa.types.is_floating(values.type) or is_text(values):
+        return values
+    values = pc.if_else(pc.is_nan(values), None, values)
+    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
+    if pc.all(whole, min_count=0).as_py():
+        return values.cast(pa.int64())
+    as_integers = pc.if_else(whole, values, None).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(as_integers, values.cast(pa.string()))

@@ -32,6 +32,8 @@ class Transaction(msgspec.Struct, tag_field="kind", tag="transaction", forbid_un
     customer_id: Text | None = None
     account_id: Text | None = None
     card_id: Text | None = None
+    card_bin: Text | None = None  # first six digits, for those who send a token; a card number tells its own
+    card_bin8: Text | None = None
     merchant_id: Text | None = None
     device_id: Text | None = None
     terminal_id: Text | None = None

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from ringfence.errors import InputError
 from ringfence.events.bad import ORIGINAL_LIMIT
+from ringfence.events.bins import NO_CARD, Card, bins_of
 from ringfence.events.card_memory import CardMemory
 from ringfence.events.cards import may_hold_card
 from ringfence.events.model import ID_FIELDS
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 IDS: Final = frozenset({"transaction_id", "event_id", "entity_id", *ID_FIELDS})
 """Fields that other records are joined by: in these only a network's number counts as a card's."""
 
-_TOKEN: Final = re.compile(r"(tok_[0-9a-f]{32})(?:/([0-9]{4}))?")
+_TOKEN: Final = re.compile(r"(tok_[0-9a-f]{32})(?:/([0-9]{4})(?:/b([0-9]{6}|[0-9]{8}))?)?")
 _DIGITS: Final = re.compile(r"[0-9]{12,19}")
 _BETWEEN: Final = re.compile("[^0-9A-Za-z*#?\u2022\u25cf\u2217\u2026]")  # digits; none of what hides some
 _DIGIT_RUN: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,8}[0-9]){11,}")
@@ -80,12 +81,12 @@ class Tokenizer:
         """Token of a card number; spaces and dashes do not count."""
         return self._token(_bare(number))
 
-    def card(self, word: str) -> tuple[str | None, str | None]:
-        """Token and last four digits of a card number, or of what `sanitize_json` made of one; else None."""
+    def card(self, word: str) -> Card:
+        """What is kept of a card number, or of what `sanitize_json` made of one; else `NO_CARD`."""
         return self._card(word)
 
-    def cards(self, values: Any) -> tuple[Any, Any, NDArray[np.bool_]]:
-        """Tokens, last four digits, and which rows hold no card number, of a column of 12 to 19 digits.
+    def cards(self, values: Any) -> tuple[Card, NDArray[np.bool_]]:
+        """What is kept of a column of 12 to 19 digits, and which rows hold no card number.
 
         A token passes as it is, so that a quarantined record can be read again. A number that came as a float
         is refused above 2^53, where it has lost digits. Nulls stay null.
@@ -93,21 +94,24 @@ class Tokenizer:
         texts = _card_text(values)
         plain = self._memory.columns(texts) if texts.null_count < len(texts) else None
         if plain is not None:
-            return *plain, np.asarray(pc.and_not(pc.is_null(texts), pc.is_null(values)))
+            return plain, np.asarray(pc.and_not(pc.is_null(texts), pc.is_null(values)))
         encoded = texts.dictionary_encode()
-        pairs = [self._card(word) for word in encoded.dictionary.to_pylist()]
-        tokens, last4 = (pa.array([pair[i] for pair in pairs], pa.string()) for i in (0, 1))
-        refused = np.append(np.array([pair[0] is None for pair in pairs], bool), False)
-        rows = pc.fill_null(encoded.indices, len(pairs)).to_numpy(zero_copy_only=False)
-        lost = ~np.asarray(pc.is_null(values)) & (rows == len(pairs))
-        return tokens.take(encoded.indices), last4.take(encoded.indices), refused[rows] | lost
+        read = [self._card(word) for word in encoded.dictionary.to_pylist()]
+        kept = (pa.array([one[part] for one in read], pa.string()) for part in range(len(NO_CARD)))
+        refused = np.append(np.array([one.token is None for one in read], bool), False)
+        rows = pc.fill_null(encoded.indices, len(read)).to_numpy(zero_copy_only=False)
+        lost = ~np.asarray(pc.is_null(values)) & (rows == len(read))
+        return Card(*(column.take(encoded.indices) for column in kept)), refused[rows] | lost
 
-    def _read_card(self, word: str) -> tuple[str | None, str | None]:
+    def _read_card(self, word: str) -> Card:
         digits = word if word.isdigit() and word.isascii() else _bare(word)
         if _DIGITS.fullmatch(digits):
-            return self._token(digits), digits[-4:]
+            return Card(self._token(digits), digits[-4:], *bins_of(digits))
         known = _TOKEN.fullmatch(word)
-        return (known[1], known[2]) if known else (None, None)
+        if known is None:
+            return NO_CARD
+        first = known[3] or ""
+        return Card(known[1], known[2], first[:6] or None, first if len(first) == 8 else None)
 
     def _token(self, digits: str) -> str:
         return "tok_" + hmac.digest(self._key, digits.encode(), "sha256").hex()[:32]
@@ -144,10 +148,16 @@ class Tokenizer:
         return self._token(found.digits)
 
     def card_or_text(self, text: str, *, counted: bool = True) -> str:
-        """`token/last4` of a card number of 12 to 19 digits, other text guarded."""
+        """`token/last4`, and `/b` with the BIN, of a card number of 12 to 19 digits; other text guarded.
+
+        The letter keeps the digits before and after it apart.
+        """
+        if _TOKEN.fullmatch(text):
+            return text
         digits = _bare(text)
         if _DIGITS.fullmatch(digits):
-            return f"{self.token(digits)}/{digits[-4:]}"
+            six, eight = bins_of(digits)
+            return f"{self.token(digits)}/{digits[-4:]}" + (f"/b{eight or six}" if six else "")
         return _mask_digits(self.guard_text(text, counted=counted))
 
     def as_kept(self, field: str, text: str) -> str:
@@ -162,7 +172,7 @@ class Tokenizer:
     def every_kept(self, field: str, text: str) -> tuple[str, ...]:
         """`as_kept`, and for a card the token as well that its number has where it came as `card_number`."""
         kept = self.as_kept(field, text)
-        token = self.card(text)[0] if field == "card_id" else None
+        token: str | None = self.card(text).token if field == "card_id" else None
         return (kept,) if token in (None, kept) else (kept, token)
 
     def guard(self, values: Any, tracks: list[int], *, strict: bool = False) -> Any:
@@ -200,10 +210,10 @@ class Tokenizer:
     ) -> bytes:
         """The bytes of a JSON object without what may not be kept; the very same bytes when it holds none.
 
-        The values of `card_fields` become `token/last4` whatever they look like; in `id_fields` only a
-        network's number is a card's. Members that are sensitive authentication data are left out. Of bytes
-        that are no JSON, or more than a bad record keeps, every run of 12 digits and more keeps its last four
-        only. What is left out is counted unless the same bytes come here again.
+        The values of `card_fields` become what `card_or_text` makes of them, whatever they look like; in
+        `id_fields` only a network's number is a card's. Members that are sensitive authentication data are
+        left out. Of bytes that are no JSON, or more than a bad record keeps, every run of 12 digits and more
+        keeps its last four only. What is left out is counted unless the same bytes come here again.
         """
         if len(original) > ORIGINAL_LIMIT:
             return mask_digits(original)

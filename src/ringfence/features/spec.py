@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ringfence.errors import SpecError
-from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, ID_FIELDS
+from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,6 +97,9 @@ def format_duration(ms: int) -> str:
     """
     unit = next(u for u in ("d", "h", "m", "s", "ms") if ms % _UNITS_MS[u] == 0)
     return f"{ms // _UNITS_MS[unit]}{unit}"
+
+
+_KEYS: Final = ENTITY_KEYS | {"bin": "card_bin"}  # no party to a payment: measured, not looked up
 
 
 def _check_word(text: str, what: str) -> None:
@@ -202,7 +205,7 @@ def _field_problem(name: str, *, categorical: bool) -> str | None:
     if name.startswith(ATTRIBUTE_PREFIX):
         return None
     if categorical:
-        allowed: tuple[str, ...] = (*ID_FIELDS, *CATEGORY_FIELDS)
+        allowed: tuple[str, ...] = (*ID_FIELDS, *CATEGORY_FIELDS, *BIN_FIELDS)
         return (
             None
             if name in allowed
@@ -390,16 +393,14 @@ def entity(name: str, keys: Iterable[str] | None = None) -> Entity:
     """
     if keys is not None:
         return Entity(name, tuple(keys))
-    if name not in ENTITY_KEYS:
-        raise SpecError(
-            f"no entity {name!r}: one of {', '.join(ENTITY_KEYS)}, or entity({name!r}, [its fields])"
-        )
-    return Entity(name, (ENTITY_KEYS[name],))
+    if name not in _KEYS:
+        raise SpecError(f"no entity {name!r}: one of {', '.join(_KEYS)}, or entity({name!r}, [its fields])")
+    return Entity(name, (_KEYS[name],))
 
 
 def categorical_field(name: str) -> str:
     """`merchant` stands for `merchant_id`, and so on for the id fields; other names stay as they are."""
-    return ENTITY_KEYS.get(name, name)
+    return _KEYS.get(name, name)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, ID_FIELDS
+from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Type(StrEnum):
 
 EVENT_NAMES: Final = {
     **dict.fromkeys(("amount", "amount_minor", "lat", "lon", "hour", "weekday", "event_time"), Type.NUMBER),
-    **dict.fromkeys(("transaction_id", *ID_FIELDS, *CATEGORY_FIELDS, "card_last4"), Type.TEXT),
+    **dict.fromkeys(("transaction_id", *ID_FIELDS, *CATEGORY_FIELDS, "card_last4", *BIN_FIELDS), Type.TEXT),
 }
 """Fields of the transaction itself.
 

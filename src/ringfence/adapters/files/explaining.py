@@ -145,8 +145,9 @@ def _of_label(record: Record, events: list[dict[str, Any]]) -> Iterable[Explaine
 def _stored(name: str, event: dict[str, Any]) -> str | None:
     """A field of an event as a person reads it; None where it has none."""
     if name == "card_number":
-        token, last4 = event.get("card_id"), event.get("card_last4")
-        return None if token is None else f"token {token[:12]}..., ends in {last4}"
+        token, last4, first = (event.get(one) for one in ("card_id", "card_last4", "card_bin"))
+        begins = f"begins with {first}, " if first else ""
+        return None if token is None else f"token {token[:12]}..., {begins}ends in {last4}"
     if name == "amount":
         minor, currency = event.get("amount_minor"), event.get("currency")
         if minor is None:

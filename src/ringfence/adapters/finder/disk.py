@@ -19,6 +19,7 @@ import pyarrow as pa
 import xxhash
 
 from ringfence.adapters.finder.piece import ARRAYS, Piece, build
+from ringfence.adapters.finder.rows import SCHEMA
 from ringfence.errors import CorruptError, StoreError
 from ringfence.events.hashing import mark_of
 
@@ -48,15 +49,26 @@ class FileListing:
 
     def take(self, rows: Sequence[int], columns: tuple[str, ...] | None = None) -> list[Any]:
         reader = self._readers.get(columns) or self._open(columns)
+        names = SCHEMA.names if columns is None else columns
         return [
-            reader.get_batch(block).take(pa.array([row % _BLOCK for row in inside]))
+            _widened(reader.get_batch(block).take(pa.array([row % _BLOCK for row in inside])), names)
             for block, inside in groupby(rows, lambda row: row // _BLOCK)
         ]
 
     def _open(self, columns: tuple[str, ...] | None) -> Any:
-        fields = None if columns is None else [self._names.index(name) for name in columns]
+        there = None if columns is None else [name for name in columns if name in self._names]
+        fields = None if there is None else [self._names.index(name) for name in there]
         options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
         return self._readers.setdefault(columns, pa.ipc.open_file(self._file, options=options))
+
+
+def _widened(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """The rows with all of these columns: a piece that was written before a column was has nulls there."""
+    if len(rows.schema) == len(names):
+        return rows
+    there = dict(zip(rows.schema.names, rows.columns, strict=True))
+    columns = [there.get(name, pa.nulls(len(rows), SCHEMA.field(name).type)) for name in names]
+    return pa.RecordBatch.from_arrays(columns, names=list(names))
 
 
 def spans(folder: Path) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from ringfence.adapters.finder.query import LISTS, salt
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.hashing import hash_column
-from ringfence.events.model import CATEGORY_FIELDS, ID_FIELDS
+from ringfence.events.model import BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import EVENTS
 
@@ -35,7 +35,7 @@ _OF_DECISIONS: Final = pa.schema(
         ("latency_us", pa.int64()),
     ]
 )
-_OF_PAYMENTS: Final = (*ID_FIELDS, "card_last4", *CATEGORY_FIELDS)
+_OF_PAYMENTS: Final = (*ID_FIELDS, "card_last4", *CATEGORY_FIELDS, *BIN_FIELDS)
 SCHEMA: Final = pa.schema(
     [
         *_OF_DECISIONS,
