@@ -62,7 +62,7 @@ def test_rules_lists_features_and_sql_know_the_bin(ringfence, decided):
     assert (shown["bin.count_1d"], shown["bin.distinct_card_1d"]) == (2, 2)
     assert shown["merchant.distinct_card_bin_1d"] == 2
     asked = "SELECT transaction_id, card_bin, card_bin8, card_last4 FROM transactions ORDER BY 1"
-    assert ringfence("sql", asked, "--json").json_lines == [
+    assert ringfence("sql", asked, "--format", "json").json_lines == [
         {"transaction_id": "p0", "card_bin": "411111", "card_bin8": "41111111", "card_last4": "1111"},
         {"transaction_id": "p1", "card_bin": "550000", "card_bin8": "55000055", "card_last4": "5559"},
         {"transaction_id": "p2", "card_bin": "411111", "card_bin8": None, "card_last4": None},
