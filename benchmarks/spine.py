@@ -91,7 +91,7 @@ def write_ndjson(table: pa.Table, path: Path) -> None:
 def run_once(source: str, mapping: str) -> tuple[int, float, dict[str, float]]:
     """A new store; transactions decided, seconds, and seconds per stage."""
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "data") as store:
-        pipeline = Pipeline(CATALOG, default_book(), store.meta.hash_seed)
+        pipeline = Pipeline(CATALOG, default_book(), store.meta.hash_seed, stopwatch=time.perf_counter)
         clock = SystemClock()
         runner = Runner(store, pipeline, clock, Snapshots(store.snapshots))
         runner.recover()

@@ -1,7 +1,9 @@
 """The few places where Ringfence meets the world, written for whoever implements one.
 
-Each port has one exam in `ringfence.testing` that every adapter sits. An adapter may block; the caller
-decides on which thread. What must hold after a crash is said per method.
+Each port has one exam in `ringfence.testing` that every adapter sits, the one in memory first. An adapter may
+block; the caller decides on which thread. What must hold after a crash is said per method. Three ports
+stand with what they are about: `scoring.models.Scorer`, `rulebook.changes.RuleHistory`,
+`access.key_store.KeyStore`.
 """
 
 from __future__ import annotations
@@ -151,6 +153,85 @@ class Library(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A registered text: `kind` is `features`, `rules`, `models` or `mapping`.
+
+    `digest` is the first 16 hex digits of the SHA-256 of `body`.
+    """
+
+    kind: str
+    digest: str
+    body: str
+    created_ms: int
+
+
+class Registry(Protocol):
+    """Every version that a decision may name, by kind and digest. Any thread may ask.
+
+    A version never changes and is never taken away.
+    """
+
+    def register(self, kind: str, digest: str, body: str, now_ms: int) -> None:
+        """Keep a version, once, durably; `ConflictError` if the digest names another text."""
+        ...
+
+    def find(self, kind: str, digest: str) -> Version | None:
+        """The version that a digest names; `CorruptError` where its text has changed."""
+        ...
+
+    def versions(self, kind: str | None = None) -> list[Version]:
+        """All versions, or those of a kind, by `created_ms`, then as they came; errors as of `find`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRecord:
+    """A bad record in quarantine. `replayed_ms` and `outcome` are None while nobody has tried it again."""
+
+    id: str
+    source: str
+    position: int
+    reason: str
+    message: str
+    original: bytes
+    original_format: str
+    mapping: str
+    received_ms: int
+    replayed_ms: int | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of a quarantined record that was tried again: `accepted`, `duplicate`, or a new reason."""
+
+    id: str
+    outcome: str
+
+
+class Quarantine(Protocol):
+    """Bad records as they were found, for looking at; `Journal.commit` adds and marks them. Any thread."""
+
+    def records(
+        self, *, reason: str | None = None, source: str | None = None, waiting: bool = False, limit: int = 100
+    ) -> list[QuarantinedRecord]:
+        """Newest first, all where `limit` is negative; only those that wait for a replay if asked."""
+        ...
+
+    def beginnings(self, limit: int, size: int) -> list[QuarantinedRecord]:
+        """The newest, with the first `size` bytes of each original."""
+        ...
+
+    def get(self, record_id: str) -> QuarantinedRecord:
+        """The record with this id or the only one whose id begins so; `InputError` where there is none."""
+        ...
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """By reason: how many there are, and how many of them wait for a replay."""
+        ...
+
+
 class Clock(Protocol):
     """Wall-clock time as an argument."""
 
@@ -167,18 +248,29 @@ class Journal(Protocol):
         """The log, for reading."""
         ...
 
+    @property
+    def quarantine(self) -> Quarantine:
+        """The bad records, for looking at."""
+        ...
+
     def commit(
         self,
         batches: Sequence[LogBatch] = (),
         *,
         bad_records: Sequence[BadRecord] = (),
+        replayed: Sequence[Replayed] = (),
         schedule: bytes | None = None,
         now_ms: int = 0,
     ) -> None:
         """All of it or nothing, on stable storage on return; `batches` as in `EventLog.append`.
 
-        `schedule`, if given, replaces what is pending.
+        `bad_records` go into quarantine, received at `now_ms`; one that is there already stays as it is.
+        `replayed` says what became of those tried again. `schedule`, if given, replaces what is pending.
         """
+        ...
+
+    def forget_bad_records(self, before_ms: int) -> int:
+        """Drop from quarantine what was received before a time; how many records that were."""
         ...
 
     def schedule(self) -> bytes | None:

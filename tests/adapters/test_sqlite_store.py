@@ -5,9 +5,10 @@ import sqlite3
 
 import pytest
 
-from ringfence.adapters.sqlite import Replayed, Store
+from ringfence.adapters.sqlite import Store
 from ringfence.errors import ConflictError, CorruptError, InputError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.ports import Replayed
 from ringfence.testing.log_exam import batch, spans
 
 

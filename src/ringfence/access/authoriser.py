@@ -15,7 +15,7 @@ from ringfence.errors import RingfenceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.access.keys import ApiKeys
+    from ringfence.access.key_store import KeyStore
     from ringfence.access.tokens import Tokens
 
 REMEMBERED_SECONDS: Final = 300.0
@@ -48,7 +48,7 @@ class Authoriser:
 
     def __init__(
         self,
-        keys: ApiKeys | None = None,
+        keys: KeyStore | None = None,
         tokens: Tokens | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:

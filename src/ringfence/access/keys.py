@@ -58,7 +58,7 @@ class ApiKey:
 
 
 class ApiKeys:
-    """The keys of one data folder, in a file of their own that several processes may change."""
+    """`ringfence.access.key_store.KeyStore` in a file that several processes may change."""
 
     @staticmethod
     def are_in(folder: Path) -> bool:

@@ -191,16 +191,17 @@ class Decider:
 
     def put_and_wait(self, events: EventBatch) -> list[int]:
         """`put` from another thread than the event loop's, which may have been ended by force meanwhile."""
-        return self._wait(
+        return self.wait(
             self.put(events),
             "the change was not confirmed in time: look whether it is in force before you try again",
         )
 
     def look_and_wait(self, ask: Callable[[], T]) -> T:
         """`look` from another thread than the event loop's; never from one that a step waits for."""
-        return self._wait(self.look(ask), "the server is too busy to look at its state: try again")
+        return self.wait(self.look(ask), "the server is too busy to look at its state: try again")
 
-    def _wait(self, asked: Coroutine[Any, Any, T], late: str) -> T:
+    def wait(self, asked: Coroutine[Any, Any, T], late: str) -> T:
+        """An answer of the event loop, on another thread; `Refusal` (503, `late`) where it never comes."""
         if self._loop is None or self._loop.is_closed():
             asked.close()
             raise _cannot_decide()

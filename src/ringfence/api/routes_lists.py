@@ -12,14 +12,15 @@ from ringfence.adapters.lake import rulebook as lake_lists
 from ringfence.api.asked import body_of, raw_body, refusals, who_asks
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
-from ringfence.rulebook.entries import NAME_LIMIT, ListResult, RowFault, read_csv, to_events
+from ringfence.rulebook.entries import NAME_LIMIT
 from ringfence.rulebook.wire import AddEntries, RemoveEntries
 from ringfence.scoring.actions import ListKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from ringfence.rulebook.entries import Entry
+    from ringfence.desks.lists import ListDesk
+    from ringfence.rulebook.entries import ListResult
 
 router = APIRouter(tags=["lists"])
 
@@ -28,7 +29,6 @@ _CSV: Final = b"text/csv"
 _JSON_BYTES: Final = 2 << 20  # of entries as JSON: 20,000 and more
 _CSV_BYTES: Final = 16 << 20
 _MOST_ROWS: Final = 200_000  # of a file
-_AT_ONCE: Final = 4096  # entries of one step: payments come in between
 Limit = Annotated[int, Query(ge=1, le=lake_lists.MOST_CHANGES)]
 Before = Annotated[
     int | None, Query(ge=0, le=2**53, description="Offset of the last one of the page before.")
@@ -71,15 +71,15 @@ async def audit(
 @router.post("/v1/lists/entries")
 async def add(request: Request) -> Response:
     """Put somebody or something on a list; rules see it from the next event on."""
-    asked = await body_of(request, AddEntries, _JSON_BYTES)
-    return await _change(request, asked.list, asked.kind, asked.entries)
+    asked, who = await body_of(request, AddEntries, _JSON_BYTES), who_asks(request, "")
+    return await _change(request, lambda desk: desk.add(asked.list, asked.kind, asked.entries, who))
 
 
 @router.post("/v1/lists/removals")
 async def remove(request: Request) -> Response:
     """Take somebody or something off a list; rules see it from the next event on."""
-    asked = await body_of(request, RemoveEntries, _JSON_BYTES)
-    return await _change(request, asked.list, ListKind.WATCH, asked.entries, removed=True)
+    asked, who = await body_of(request, RemoveEntries, _JSON_BYTES), who_asks(request, "")
+    return await _change(request, lambda desk: desk.remove(asked.list, asked.entries, who))
 
 
 @router.post("/v1/lists/import")
@@ -88,44 +88,20 @@ async def import_csv(
     name: Annotated[str, Query(alias="list", **_NAME)],
     kind: Annotated[ListKind, Query()] = ListKind.WATCH,
 ) -> Response:
-    """Put all rows of a CSV file on a list; a bad row is refused with its line, and harms no other.
+    """Put all rows of a CSV file on a list, at once; a bad row is refused with its line, and harms no other.
 
     Its columns: entity_id, and any of entity_type, list_kind, expires_at, note, source.
     """
-    body = await raw_body(request, _CSV, _CSV_BYTES)
+    body, who = await raw_body(request, _CSV, _CSV_BYTES), who_asks(request, "")
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Refusal(400, "malformed", "the file is not UTF-8 text: save it as UTF-8") from None
-    with refusals():
-        found, lines, refused = await server_of(request).pools.batches.run(
-            read_csv, text, "the file", _MOST_ROWS
-        )
-    return await _change(request, name, kind, found, lines=lines, refused=refused)
+    return await _change(request, lambda desk: desk.import_csv(name, kind, text, who, _MOST_ROWS))
 
 
-async def _change(
-    request: Request,
-    name: str,
-    kind: ListKind,
-    entries: Sequence[Entry],
-    *,
-    removed: bool = False,
-    lines: Sequence[int] | None = None,
-    refused: Sequence[RowFault] = (),
-) -> Response:
-    server, who = server_of(request), who_asks(request, "")
+async def _change(request: Request, change: Callable[[ListDesk], ListResult]) -> Response:
+    """Off the event loop, where the desk waits for the step that takes the change."""
+    server = server_of(request)
     with refusals():
-        make = partial(
-            to_events,
-            author=who.name,
-            now_ms=who.now_ms,
-            tokenizer=server.session.tokenizer,
-            removed=removed,
-            lines=lines,
-        )
-        events, wrong = await server.pools.batches.run(make, entries, name, kind)
-    for start in range(0, len(events), _AT_ONCE):
-        await server.decider.put(events.slice(start, min(start + _AT_ONCE, len(events))))
-    faults = sorted([*refused, *wrong], key=lambda fault: fault.line)
-    return as_json(ListResult(len(entries) - len(wrong), faults))
+        return as_json(await server.pools.batches.run(change, server.lists))

@@ -13,6 +13,7 @@ from ringfence.adapters.artifacts import Signed, UnsoundError
 from ringfence.api.asked import body_of, who_asks
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
+from ringfence.desks.models import SHARELESS, put_in_force
 from ringfence.errors import InputError, ScorerError
 from ringfence.scoring.promotion import roles
 
@@ -91,15 +92,13 @@ async def impact(request: Request, version: str) -> Response:
 async def promote(request: Request, version: str) -> Response:
     """Put a model in force, in the shadow, or for a share of entities, from the next event on."""
     wanted = await body_of(request, Promotion)
-    if (wanted.role == "rollout") != (wanted.share is not None):
-        raise Refusal(422, "invalid_parameter", "a rollout, and nothing else, takes a share")
+    if (wanted.role == "rollout") != (wanted.share is not None):  # as the desk says, with the request's code
+        raise Refusal(422, "invalid_parameter", SHARELESS)
 
     def change(desk: ModelDesk, signed: Signed) -> Deployment:
-        if wanted.share is not None:
-            return desk.roll_out(version, wanted.share, wanted.by, signed, force=wanted.force)
-        if wanted.role == "champion":
-            return desk.promote(version, signed, force=wanted.force)
-        return desk.challenge(version, signed)
+        return put_in_force(
+            desk, version, wanted.role, signed, share=wanted.share, by=wanted.by, force=wanted.force
+        )
 
     return await _changed(request, version, wanted.note, change)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
@@ -10,15 +11,12 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.adapters.lake.rulebook import shadow_report
 from ringfence.api.asked import BOOK_BYTES, body_of, refusals, who_asks
 from ringfence.api.routes_health import as_json, server_of
-from ringfence.rulebook.wire import CheckBook, Noted, RollBack, SaveBook, Saved, SetMode
-from ringfence.scoring.books import load_book
+from ringfence.rulebook.wire import CheckBook, Noted, RollBack, SaveBook, SetMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.api.server import Server
-    from ringfence.rulebook.changes import Change
-    from ringfence.rulebook.desk import Desk, Who
+    from ringfence.rulebook.desk import Desk
 
 T = TypeVar("T")
 router = APIRouter(tags=["rules"])
@@ -64,15 +62,9 @@ async def versions(request: Request) -> Response:
 async def save(request: Request) -> Response:
     """Keep a new version, made on `based_on`. If that is not the newest, 409 shows what changed since."""
     asked = await body_of(request, SaveBook, BOOK_BYTES)
-    who, server = who_asks(request, asked.note), server_of(request)
-    text = server.session.tokenizer.guard_text(asked.text)
-
-    def keep(desk: Desk) -> Saved:
-        ruleset = load_book(text, "the book")
-        change = desk.save(ruleset, asked.based_on, who)
-        return _saved(server, desk, change, who, activate=asked.activate)
-
-    return as_json(await _at_the_desk(request, keep), 201)
+    who, rules = who_asks(request, asked.note), server_of(request).rules
+    keep = partial(rules.save, asked.text, asked.based_on, who, activate=asked.activate)
+    return as_json(await _at_the_desk(request, lambda _desk: keep()), 201)
 
 
 @router.get("/v1/rules/versions/{digest}")
@@ -121,13 +113,9 @@ async def set_mode(
 ) -> Response:
     """Keep a new version in which one rule is a draft, in shadow, active, paused or archived."""
     asked = await body_of(request, SetMode)
-    who, server = who_asks(request, asked.note), server_of(request)
-
-    def keep(desk: Desk) -> Saved:
-        change = desk.set_mode(rule_id, asked.mode, asked.based_on, who)
-        return _saved(server, desk, change, who, activate=asked.activate)
-
-    return as_json(await _at_the_desk(request, keep), 201)
+    who, rules = who_asks(request, asked.note), server_of(request).rules
+    keep = partial(rules.set_mode, rule_id, asked.mode, asked.based_on, who, activate=asked.activate)
+    return as_json(await _at_the_desk(request, lambda _desk: keep()), 201)
 
 
 async def _at_the_desk(request: Request, act: Callable[[Desk], T]) -> T:
@@ -135,9 +123,3 @@ async def _at_the_desk(request: Request, act: Callable[[Desk], T]) -> T:
     with refusals():
         server = server_of(request)
         return await server.pools.rules.run(act, server.desk)
-
-
-def _saved(server: Server, desk: Desk, change: Change, who: Who, *, activate: bool) -> Saved:
-    warnings = server.session.warnings_on(desk.ruleset(change.digest))
-    activation = desk.activate_if_approved(change, who) if activate else None
-    return Saved(change=change, activation=activation, warnings=warnings)

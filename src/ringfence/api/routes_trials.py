@@ -16,12 +16,9 @@ from ringfence.api.jobs import State
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.rulebook.wire import Asked, Digest
-from ringfence.scoring.books import load_book
 
 if TYPE_CHECKING:
     from ringfence.api.jobs import Job
-    from ringfence.rulebook.desk import Desk
-    from ringfence.scoring.rules import RuleSet
 
 router = APIRouter()
 Moment = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]
@@ -57,7 +54,7 @@ async def start(request: Request) -> Response:
     """Try a rule set on the past, in the background: ask for the backtest by its id until it is over."""
     asked, server = await body_of(request, StartBacktest, BOOK_BYTES), server_of(request)
     with refusals():
-        book = await server.pools.rules.run(_book, server.desk, asked)
+        book = await server.pools.rules.run(server.rules.on_trial, asked.version, asked.text)
     span = (asked.since_ms, asked.until_ms)
     job = server.jobs.begin("Backtest", lambda job: server.trials.backtest(book, span, job))
     return as_json(_told(job), status=202)
@@ -94,18 +91,6 @@ async def explanation(
             partial(server.trials.explanation, found, every=every, full=full)
         )
     return as_json(told)
-
-
-def _book(desk: Desk, asked: StartBacktest) -> RuleSet:
-    if (asked.version is None) == (asked.text is None):
-        raise Refusal(422, "invalid_parameter", "give the version of a rule set, or the text of one")
-    book = (
-        desk.ruleset(desk.resolve(asked.version))
-        if asked.version
-        else load_book(asked.text or "", "the book")
-    )
-    desk.force.vet(book)
-    return book
 
 
 def _job(request: Request, job_id: str) -> Job:

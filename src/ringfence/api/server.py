@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from ringfence.compose import Session
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
-    from ringfence.rulebook.checking import Rate
     from ringfence.scoring.rules import RuleSet
 
 _RULE_SETS = 16  # kept, for the words of old decisions
@@ -101,6 +100,8 @@ class Server:
         )
         self.session = session = replace(session, between_steps=self.decider.look_and_wait)
         self.desk = session.desk(self.asides, self._put_in_force)
+        self.rules = session.rules_desk(self.desk)
+        self.lists = session.list_desk(self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
         self.changing_models = asyncio.Lock()
         self.jobs = Jobs()
@@ -167,10 +168,6 @@ class Server:
         task = asyncio.get_running_loop().create_task(submit_large(self, ticket))
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
-
-    def rates(self, ruleset: RuleSet) -> list[Rate]:
-        """How often each rule would have fired on the newest payments."""
-        return self.session.rates(ruleset)
 
     def _put_in_force(self, change: EventBatch) -> int:
         return self.decider.put_and_wait(change)[0]

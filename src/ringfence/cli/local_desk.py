@@ -11,15 +11,11 @@ from ringfence.cli import options, screen
 from ringfence.compose import SystemClock, open_session
 from ringfence.livebook import book_reader, open_lake
 from ringfence.rulebook.desk import Who
-from ringfence.rulebook.entries import ListResult, RowFault, read_csv, to_events
-from ringfence.rulebook.wire import Saved
 from ringfence.saving import Snapshotting
-from ringfence.scoring.actions import ListKind
-from ringfence.scoring.books import load_book
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ringfence.adapters.lake import Lake
@@ -27,8 +23,10 @@ if TYPE_CHECKING:
     from ringfence.compose import Session
     from ringfence.rulebook.changes import Activation, Change
     from ringfence.rulebook.desk import BookState, Reader, VersionState
-    from ringfence.rulebook.entries import Entry
+    from ringfence.rulebook.entries import Entry, ListResult
     from ringfence.rulebook.shadow import ShadowReport
+    from ringfence.rulebook.wire import Saved
+    from ringfence.scoring.actions import ListKind
     from ringfence.scoring.rules import Mode
 
 
@@ -65,17 +63,16 @@ class LocalDesk(LocalReading):
         desk = session.desk(lake)
         super().__init__(desk, lake)
         self._book = desk
+        self._rules = session.rules_desk(desk)
+        self._lists = session.list_desk()
         self._session = session
         self._author = author
 
     def save(self, text: str, based_on: str, note: str, *, activate: bool) -> Saved:
-        who = self._who(note)
-        ruleset = load_book(self._session.tokenizer.guard_text(text), "the book")
-        return self._saved(self._book.save(ruleset, based_on, who), who, activate=activate)
+        return self._rules.save(text, based_on, self._who(note), activate=activate)
 
     def set_mode(self, rule: str, mode: Mode, based_on: str, note: str, *, activate: bool) -> Saved:
-        who = self._who(note)
-        return self._saved(self._book.set_mode(rule, mode, based_on, who), who, activate=activate)
+        return self._rules.set_mode(rule, mode, based_on, self._who(note), activate=activate)
 
     def review(self, digest: str, note: str, *, approve: bool) -> Change:
         return self._book.review(digest, self._who(note), approve=approve)
@@ -87,45 +84,13 @@ class LocalDesk(LocalReading):
         return self._book.roll_back(self._who(note), to)
 
     def add(self, name: str, kind: ListKind, entries: list[Entry]) -> ListResult:
-        return self._change(name, kind, entries)
+        return self._lists.add(name, kind, entries, self._who(""))
 
     def remove(self, name: str, entries: list[Entry]) -> ListResult:
-        return self._change(name, ListKind.WATCH, entries, removed=True)
+        return self._lists.remove(name, entries, self._who(""))
 
     def import_csv(self, name: str, kind: ListKind, text: str) -> ListResult:
-        entries, lines, refused = read_csv(text)
-        return self._change(name, kind, entries, lines=lines, refused=refused)
-
-    def _change(
-        self,
-        name: str,
-        kind: ListKind,
-        entries: Sequence[Entry],
-        *,
-        removed: bool = False,
-        lines: Sequence[int] | None = None,
-        refused: Sequence[RowFault] = (),
-    ) -> ListResult:
-        session = self._session
-        events, wrong = to_events(
-            entries,
-            name,
-            kind,
-            author=self._author,
-            now_ms=session.clock.now_ms(),
-            tokenizer=session.tokenizer,
-            removed=removed,
-            lines=lines,
-        )
-        if len(events):
-            session.runner.commit([session.runner.put(events)])
-        faults = sorted([*refused, *wrong], key=lambda fault: fault.line)
-        return ListResult(len(entries) - len(wrong), faults)
-
-    def _saved(self, change: Change, who: Who, *, activate: bool) -> Saved:
-        warnings = self._session.warnings_on(self._book.ruleset(change.digest))
-        activation = self._book.activate_if_approved(change, who) if activate else None
-        return Saved(change=change, activation=activation, warnings=warnings)
+        return self._lists.import_csv(name, kind, text, self._who(""))
 
     def _who(self, note: str) -> Who:
         return Who(self._author, self._session.clock.now_ms(), self._session.tokenizer.guard_text(note))

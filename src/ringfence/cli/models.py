@@ -17,6 +17,7 @@ from ringfence.analysis.impact import Impact
 from ringfence.cli import options, screen
 from ringfence.compose import SystemClock, open_session
 from ringfence.deployed import in_force, model_registry
+from ringfence.desks.models import Part, put_in_force
 from ringfence.errors import InputError, RingfenceError
 from ringfence.saving import Snapshotting
 from ringfence.scoring.deployment import Deployment
@@ -260,8 +261,8 @@ def promote(
         raise InputError("--challenger and --share exclude each other: choose one")
     artifact = _find(_registry(data, registry), model)
     model_registry(options.folder(data)).add(artifact)
+    role: Part = "challenger" if challenger else "champion" if share is None else "rollout"
     if url is not None:
-        role = "challenger" if challenger else "champion" if share is None else "rollout"
         body = {"role": role, "share": share, "by": by, "note": note, "force": force}
         _show_impact(msgspec.convert(ask(url, key, f"/v1/models/{artifact.digest}/impact"), Impact), role)
         if dry_run:
@@ -274,12 +275,7 @@ def promote(
             _show_impact(session.impact(artifact.digest), "challenger" if challenger else "champion")
             if dry_run:
                 return
-            if challenger:
-                desk.challenge(artifact.digest, signed)
-            elif share is not None:
-                desk.roll_out(artifact.digest, share, by, signed, force=force)
-            else:
-                desk.promote(artifact.digest, signed, force=force)
+            put_in_force(desk, artifact.digest, role, signed, share=share, by=by, force=force)
 
         _change(data, features, rules, note, change)
         if dry_run:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from ringfence.adapters.files import read_original
 from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.quarantine import Replayed
 from ringfence.cli import options, screen
 from ringfence.cli.run import EXIT_QUARANTINED
-from ringfence.compose import Session, open_session, registered_mapping
+from ringfence.compose import open_session
+from ringfence.desks.quarantine import SETTLED, unsettled
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
-from ringfence.events.vocabulary import Mapping
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from ringfence.adapters.files import SourceBatch
-    from ringfence.adapters.sqlite.quarantine import QuarantinedRecord
-
-_SETTLED = frozenset({"accepted", "duplicate"})
+    from ringfence.compose import Session
+    from ringfence.ports import QuarantinedRecord
 
 app = typer.Typer(
     no_args_is_help=True, help="Records that could not become events: look at them, try them again."
@@ -123,19 +118,18 @@ def replay(
     if bool(record_ids) == every:
         raise InputError("name the records to replay, or --all for those that wait")
     given = load_mapping(mapping) if mapping else None
-    outcomes: Counter[str] = Counter()
     found = options.definitions(features, rules)
     approval = load_settings().require_approval
     with open_session(options.folder(data), found, Snapshotting(), require_approval=approval) as session:
-        records = _chosen(session, record_ids)
-        for record in records:
-            outcomes[_try_again(session, record, given)] += 1
+        outcomes = session.replay_desk(mapping=given).replay(
+            _chosen(session, record_ids), lambda record, error: screen.say(f"{record.id}: {error}")
+        )
     if json:
         screen.show_json(dict(outcomes))
     else:
         screen.show(f"{outcomes.total():,} records tried again", "bold")
         screen.show_table(["what became of them", "records"], outcomes.most_common(), ["records"])
-    if set(outcomes) - _SETTLED:
+    if set(outcomes) - SETTLED:
         raise typer.Exit(EXIT_QUARANTINED)
 
 
@@ -144,31 +138,7 @@ def _chosen(session: Session, record_ids: list[str] | None) -> list[QuarantinedR
     quarantine = session.store.quarantine
     if record_ids:
         return [quarantine.get(record_id) for record_id in record_ids]
-    return [record for record in quarantine.records(limit=-1)[::-1] if record.outcome not in _SETTLED]
-
-
-def _try_again(session: Session, record: QuarantinedRecord, given: Mapping | None) -> str:
-    """What became of it: accepted, duplicate, or the reason why it is still bad."""
-    now_ms = session.clock.now_ms()
-    try:
-        mapping = given or registered_mapping(session.store, record.mapping)
-        form: Any = record.original_format
-        row = max(record.position - 1, 0)
-        piece = read_original(record.original, form, mapping, session.tokenizer, now_ms, row)
-    except InputError as error:  # the mapping does not fit it, or nothing of it was left to keep
-        screen.say(f"{record.id}: {error}")
-        outcome = record.reason
-    else:
-        outcome = piece.bad[0].reason.value if piece.bad else _decide(session, piece)
-    session.store.commit(replayed=[Replayed(record.id, outcome)], now_ms=now_ms)
-    return outcome
-
-
-def _decide(session: Session, piece: SourceBatch) -> str:
-    admitted, _ = session.runner.ingest(piece.events, piece.labels)
-    if admitted.conflicts:
-        return "conflict"
-    return "accepted" if len(admitted.events) else "duplicate"
+    return unsettled(quarantine.records(limit=-1))
 
 
 def _plain(record: QuarantinedRecord) -> dict[str, Any]:

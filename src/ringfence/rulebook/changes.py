@@ -105,8 +105,8 @@ class ApprovalError(RingfenceError):
     exit_code = 2
 
 
-class Book(Protocol):
-    """Where changes are kept. Any thread may ask."""
+class RuleHistory(Protocol):
+    """Where the changes of the rule book are kept. Any thread may ask."""
 
     def changes(self) -> list[Change]:
         """All, oldest first."""

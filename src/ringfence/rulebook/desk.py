@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ringfence.events.batch import EventBatch
-    from ringfence.rulebook.changes import Book
+    from ringfence.rulebook.changes import RuleHistory
 
 
 T = TypeVar("T", Rule, Typology)
@@ -104,7 +104,7 @@ class Who:
 class Reader:
     """One project's rule book, for looking at."""
 
-    book: Book
+    book: RuleHistory
     force: History
     require_approval: bool = False
 

@@ -14,21 +14,24 @@ from ringfence.adapters.lake import rulebook as lists_of
 from ringfence.api.asked import refusals, who_asks
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
-from ringfence.rulebook.entries import Entry, ListResult, RowFault, read_csv, to_events
+from ringfence.rulebook.entries import Entry
 from ringfence.scoring.actions import ListKind
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
+    from ringfence.desks.lists import ListDesk
+    from ringfence.rulebook.entries import ListResult
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
 PATH: Final = "/lists"  # in the navigation
 ListName = Annotated[str, Path(min_length=1, max_length=400)]
 Field = Annotated[str, Form(max_length=4096)]
+_MOST_ROWS: Final = 200_000  # of one import, as over the API
 
 
 @router.get("/lists")
@@ -77,17 +80,18 @@ async def add(
 ) -> Response:
     """Put somebody on a list; rules see it from the next event on."""
     until = f"{expires}:00Z" if len(expires) == 16 else expires or None
-    name = mask_cards(name)
+    name, who = mask_cards(name), who_asks(request, "")
     entry = Entry(entity_id.strip(), entity_type or None, None, until, note.strip() or None, "dashboard")
-    await _change(request, name, kind, [entry])
+    _all_taken(await _change(request, lambda desk: desk.add(name, kind, [entry], who)))
     return RedirectResponse(f"/lists/{quote(name, safe='')}", 303)
 
 
 @router.post("/lists/remove")
 async def remove(request: Request, name: Field, entity_id: Field, entity_type: Field = "") -> Response:
     """Take somebody off."""
-    name = mask_cards(name)
-    await _change(request, name, ListKind.WATCH, [Entry(entity_id, entity_type or None)], removed=True)
+    name, who = mask_cards(name), who_asks(request, "")
+    entry = Entry(entity_id, entity_type or None)
+    _all_taken(await _change(request, lambda desk: desk.remove(name, [entry], who)))
     return RedirectResponse(f"/lists/{quote(name, safe='')}", 303)
 
 
@@ -99,42 +103,20 @@ async def import_rows(
     rows: Annotated[str, Form(max_length=4 << 20)] = "",
 ) -> Response:
     """Put all rows of a CSV text on a list; bad ones are told with their line."""
-    demand(request, Role.ANALYST)
-    name = mask_cards(name)
-    with refusals():
-        entries, lines, refused = await asyncio.to_thread(read_csv, rows.replace("\r\n", "\n"))
-    result = await _change(request, name, kind, entries, lines=lines, refused=refused)
+    name, who = mask_cards(name), who_asks(request, "")
+    result = await _change(request, lambda desk: desk.import_csv(name, kind, rows, who, _MOST_ROWS))
     values = await asyncio.to_thread(_entries, dashboard_of(request), name)
     return render(request, "list.html", values | {"result": result})
 
 
-async def _change(
-    request: Request,
-    name: str,
-    kind: ListKind,
-    entries: Sequence[Entry],
-    *,
-    removed: bool = False,
-    lines: Sequence[int] | None = None,
-    refused: Sequence[RowFault] = (),
-) -> ListResult:
+async def _change(request: Request, change: Callable[[ListDesk], ListResult]) -> ListResult:
+    """Off the event loop, where the desk waits for the step that takes the change."""
     demand(request, Role.ANALYST)
-    server, who = dashboard_of(request).server, who_asks(request, "")
+    server = dashboard_of(request).server
     with refusals():
-        events, wrong = await asyncio.to_thread(
-            to_events,
-            entries,
-            name,
-            kind,
-            author=who.name,
-            now_ms=who.now_ms,
-            tokenizer=server.session.tokenizer,
-            removed=removed,
-            lines=lines,
-        )
-    faults = sorted([*refused, *wrong], key=lambda fault: fault.line)
-    if faults and lines is None:
-        raise Stop(422, faults[0].problem)
-    if len(events):
-        await server.decider.put(events)
-    return ListResult(len(entries) - len(wrong), faults)
+        return await server.pools.batches.run(change, server.lists)
+
+
+def _all_taken(result: ListResult) -> None:
+    if result.refused:
+        raise Stop(422, result.refused[0].problem)

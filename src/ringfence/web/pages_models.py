@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import Signed
 from ringfence.api.asked import who_asks
+from ringfence.desks.models import Part, put_in_force
 from ringfence.errors import InputError, ScorerError
 from ringfence.learning.curves import Curves
 from ringfence.ports import DECISIONS
@@ -171,7 +172,7 @@ def _artifact(dashboard: Dashboard, version: str) -> Artifact:
 async def promote(
     request: Request,
     version: Version,
-    role: Annotated[str, Form(pattern="^(champion|challenger|rollout)$")] = "champion",
+    role: Annotated[Part, Form()] = "champion",
     share: Annotated[float, Form(ge=0, le=100)] = 0.0,
     note: Note = "",
     force: Annotated[bool, Form()] = False,
@@ -179,11 +180,8 @@ async def promote(
     """Put it in force, in the shadow, or in force for a share of entities, from the next event on."""
 
     def change(desk: Any, signed: Signed) -> Any:
-        if role == "rollout":
-            return desk.roll_out(version, share / 100, None, signed, force=force)
-        if role == "champion":
-            return desk.promote(version, signed, force=force)
-        return desk.challenge(version, signed)
+        part = share / 100 if role == "rollout" else None
+        return put_in_force(desk, version, role, signed, share=part, force=force)
 
     return await _changed(request, note, change, f"/models/{version}")
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
+from ringfence.desks.quarantine import unsettled
 from ringfence.web import second_chance
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.rendering import render
@@ -67,8 +68,8 @@ async def replay(
         records = [await asyncio.to_thread(store.get, record_id)]
     else:
         found = await asyncio.to_thread(lambda: store.records(reason=reason or None, limit=_MOST_AT_ONCE))
-        records = [one for one in found[::-1] if one.outcome not in second_chance.SETTLED]
-    outcomes = await second_chance.give(dashboard.server, records)
+        records = unsettled(found)
+    outcomes = await asyncio.to_thread(second_chance.give, dashboard.server, records)
     if record_id:
         again = await asyncio.to_thread(store.get, record_id)
         return render(request, "parts/record.html", {"record": again, "outcome": next(iter(outcomes))})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Query, Request
@@ -13,7 +14,7 @@ from ringfence.adapters.finder import Term, Wanted
 from ringfence.api.asked import BOOK_BYTES, refusals, who_asks
 from ringfence.errors import RuleError
 from ringfence.rulebook.changes import StaleError
-from ringfence.rulebook.checking import check, warnings_of
+from ringfence.rulebook.checking import check
 from ringfence.scoring.books import load_book
 from ringfence.scoring.outcomes import Mode
 from ringfence.web.asking import dashboard_of, demand
@@ -107,10 +108,10 @@ async def measure(request: Request, text: Text = "") -> Response:
     server = dashboard_of(request).server
     try:
         book = await server.pools.rules.run(load_book, text.replace("\r\n", "\n"), "the book")
-        rates = await server.pools.rules.run(lambda: list(server.rates(book)))
+        rates, warnings = await server.pools.rules.run(server.session.tried, book)
     except RuleError:  # typed since the check that asked for this: the next check tells
-        rates = []
-    return render(request, "parts/rates.html", {"rates": rates, "warnings": warnings_of(rates)})
+        rates, warnings = [], []
+    return render(request, "parts/rates.html", {"rates": rates, "warnings": warnings})
 
 
 @router.post("/rules/save")
@@ -124,18 +125,10 @@ async def save(
     """Keep a new version, and put it in force if asked; the difference where somebody was faster."""
     demand(request, Role.ANALYST)
     server, who = dashboard_of(request).server, who_asks(request, note)
-    desk = server.desk
-    guarded = server.session.tokenizer.guard_text(text.replace("\r\n", "\n"))
-
-    def keep() -> Change:
-        change = desk.save(load_book(guarded, "the book"), based_on, who)
-        if activate:
-            desk.activate(change.digest, who)
-        return change
-
+    keep = partial(server.rules.save, text, based_on, who, activate=bool(activate))
     try:
         with refusals():
-            change = await asyncio.to_thread(_or_stale, keep)
+            change = (await server.pools.rules.run(_or_stale, keep)).change
     except _Stale as stale:
         values = {"message": str(stale.error), "difference": stale.error.difference}
         return render(request, "parts/stale.html", values, 409)
@@ -165,16 +158,10 @@ async def set_mode(
     """A new version in which one rule has another mode, in force at once where no approval is needed."""
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
-    desk, who = dashboard.server.desk, who_asks(request, f"{rule}: {mode}")
-
-    def change() -> list[str]:
-        kept = desk.set_mode(rule, mode, based_on, who)
-        if not desk.require_approval:
-            desk.activate(kept.digest, who)
-        heard = mode in (Mode.ACTIVE, Mode.SHADOW)
-        return warnings_of(dashboard.server.rates(desk.ruleset(kept.digest))) if heard else []
-
+    server, who = dashboard.server, who_asks(request, f"{rule}: {mode}")
+    change = partial(server.rules.set_mode, rule, mode, based_on, who, activate=True)
     with refusals():
-        warnings = await asyncio.to_thread(change)
+        saved = await server.pools.rules.run(change)
+    warnings = saved.warnings if mode in (Mode.ACTIVE, Mode.SHADOW) else []
     values = await asyncio.to_thread(_book, dashboard)
     return render(request, "parts/rules.html", values | {"warnings": warnings})

@@ -12,7 +12,6 @@ from ringfence.access.principal import Role
 from ringfence.adapters.lake.rulebook import shadow_report
 from ringfence.api.asked import BOOK_BYTES, refusals
 from ringfence.ports import DECISIONS
-from ringfence.scoring.books import load_book
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.filters import time_ms
 from ringfence.web.pages_errors import Stop
@@ -64,14 +63,10 @@ async def backtest(
         span = tuple(time_ms(moment) if moment else None for moment in (since, until))
     except ValueError:
         raise Stop(422, "From and to are times, such as 2025-01-31T10:00.") from None
-    desk, rules = dashboard.server.desk, dashboard.server.pools.rules
+    server = dashboard.server
     with refusals():
-        if version:
-            book = await rules.run(lambda: desk.ruleset(desk.resolve(version)))
-        else:
-            book = await rules.run(load_book, text.replace("\r\n", "\n"), "the book")
-        await rules.run(desk.force.fit, book)
-    trials = dashboard.server.trials
+        book = await server.pools.rules.run(server.rules.on_trial, version, "" if version else text)
+    trials = server.trials
     job = dashboard.jobs.begin("Backtest", lambda job: trials.backtest(book, (span[0], span[1]), job))
     return render(request, "parts/backtest.html", {"job": job})
 

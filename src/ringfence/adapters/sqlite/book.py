@@ -1,4 +1,4 @@
-"""The rule book's history in the store: `ringfence.rulebook.changes.Book`."""
+"""The rule book's history in the store: `ringfence.rulebook.changes.RuleHistory`."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.sqlite.statements import SQL
 from ringfence.errors import InputError
+from ringfence.ports import QuarantinedRecord
 
 if TYPE_CHECKING:
     import sqlite3
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.sqlite.database import Database
     from ringfence.events.bad import BadRecord
+    from ringfence.ports import Replayed
 
 
 MOST_RECORDS: Final = 200_000
@@ -25,33 +26,8 @@ MOST_BYTES: Final = 256 * 1024 * 1024
 _BEGINNING: Final = 512
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantinedRecord:
-    """A bad record in quarantine. `replayed_ms` and `outcome` are None while nobody has tried it again."""
-
-    id: str
-    source: str
-    position: int
-    reason: str
-    message: str
-    original: bytes
-    original_format: str
-    mapping: str
-    received_ms: int
-    replayed_ms: int | None
-    outcome: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What became of a quarantined record that was tried again: `accepted`, `duplicate`, or a new reason."""
-
-    id: str
-    outcome: str
-
-
-class Quarantine:
-    """The bad records of a store; `Store.commit` adds them."""
+class SqliteQuarantine:
+    """`ringfence.ports.Quarantine` in the store's file; `Store.commit` adds to it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ringfence.adapters.sqlite.soundness import RESTORE
 from ringfence.adapters.sqlite.statements import SQL
 from ringfence.errors import ConflictError, CorruptError
+from ringfence.ports import Version
 
 if TYPE_CHECKING:
     from ringfence.adapters.sqlite.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A registered text: `kind` is `features`, `rules` or `mapping`, the digest is of `body`."""
-
-    kind: str
-    digest: str
-    body: str
-    created_ms: int
-
-
-class Registry:
-    """Versions by kind and digest. A version never changes and is never taken away."""
+class SqliteRegistry:
+    """`ringfence.ports.Registry` in the store's file."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -48,7 +38,7 @@ class Registry:
         return self._checked(rows[0]) if rows else None
 
     def versions(self, kind: str | None = None) -> list[Version]:
-        """All versions, or those of a kind, in the order in which they came; errors as of `find`."""
+        """All versions, or those of a kind, by `created_ms`, then as they came; errors as of `find`."""
         return [self._checked(row) for row in self._database.fetch("versions", {"kind": kind})]
 
     def _checked(self, row: Any) -> Version:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Self
 
 from ringfence.adapters.sqlite.log import SqliteLog, write_batches
 from ringfence.adapters.sqlite.meta import Meta, load_meta
-from ringfence.adapters.sqlite.quarantine import Quarantine, Replayed, mark_replayed
-from ringfence.adapters.sqlite.registry import Registry
+from ringfence.adapters.sqlite.quarantine import SqliteQuarantine, mark_replayed
+from ringfence.adapters.sqlite.registry import SqliteRegistry
 from ringfence.adapters.sqlite.statements import SQL
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.events.bad import BadRecord
-    from ringfence.ports import LogBatch
+    from ringfence.ports import LogBatch, Replayed
 
 FILE_NAME = "ringfence.db"
 
@@ -36,8 +36,8 @@ class Store:
         self.log = log
         self.meta = meta
         self.remarks = log.remarks
-        self.quarantine = Quarantine(log.database)
-        self.registry = Registry(log.database)
+        self.quarantine = SqliteQuarantine(log.database)
+        self.registry = SqliteRegistry(log.database)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Self:

@@ -26,12 +26,13 @@ class _List:
         self.until: Any = np.empty(0, np.int64)  # by row: the entry's end, _ABSENT once removed
         self._is_shared = False  # with a view: copied before it changes
 
-    def put(self, key: int, until_ms: int) -> None:
-        row = int(self.table.insert(np.array([key]))[0])
+    def put(self, keys: NDArray[np.int64], until_ms: NDArray[np.int64]) -> None:
+        """Of several entries for one key the last stays."""
+        rows = self.table.insert(keys)
         self.until = grown(self.until, len(self.table), _ABSENT)
         if self._is_shared:
             self.until, self._is_shared = self.until.copy(), False
-        self.until[row] = until_ms
+        self.until[rows[rows >= 0]] = until_ms[rows >= 0]
 
     def view(self) -> _List:
         self._is_shared = True
@@ -52,19 +53,28 @@ class Lists:
         self._seed = seed
         self._lists: dict[str, _List] = {}
 
-    def put(self, name: str, kind: str, entity_type: str | None, id_hash: int, until_ms: int | None) -> None:
-        """An id joins a list until a time (not included), or for ever.
+    def put(
+        self,
+        name: str,
+        kind: str,
+        entity_type: str | None,
+        ids: NDArray[np.int64],
+        until_ms: NDArray[np.int64],
+    ) -> None:
+        """Ids join a list, each until a time (not included) or `FOREVER`; of an id twice the last counts.
 
-        The latest kind that a list is given counts.
+        The latest kind that a list is given counts. Id 0 stands for nobody.
         """
-        found = self._lists.setdefault(name, _List(kind))
-        found.kind = kind
-        found.put(self._key(entity_type, id_hash), FOREVER if until_ms is None else until_ms)
+        if ids.any():
+            found = self._lists.setdefault(name, _List(kind))
+            found.kind = kind
+            found.put(self._keys(entity_type, ids), until_ms)
 
-    def remove(self, name: str, entity_type: str | None, id_hash: int) -> None:
-        """An id leaves a list; nothing happens when it was not there."""
+    def remove(self, name: str, entity_type: str | None, ids: NDArray[np.int64]) -> None:
+        """Ids leave a list; nothing happens when they were not there."""
         if name in self._lists:
-            self._lists[name].put(self._key(entity_type, id_hash), _ABSENT)
+            absent = np.full(ids.size, _ABSENT, np.int64)
+            self._lists[name].put(self._keys(entity_type, ids), absent)
 
     def holds(
         self, name: str, entity_type: str | None, ids: NDArray[np.int64], times_ms: NDArray[np.int64]
@@ -75,8 +85,7 @@ class Lists:
             return np.zeros(ids.size, np.bool_)
         inside = found.holds(ids, times_ms)
         if entity_type is not None:
-            typed = np.where(ids == 0, 0, ids ^ self._salt(entity_type))
-            inside |= found.holds(typed, times_ms)
+            inside |= found.holds(self._keys(entity_type, ids), times_ms)
         return inside
 
     def names(self) -> list[str]:
@@ -111,8 +120,8 @@ class Lists:
             if self.holds(name, entity_type, ids, times)[0]
         ]
 
-    def _key(self, entity_type: str | None, id_hash: int) -> int:
-        return id_hash ^ self._salt(entity_type) if entity_type and id_hash else id_hash
+    def _keys(self, entity_type: str | None, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(ids == 0, 0, ids ^ self._salt(entity_type)) if entity_type else ids
 
     def _salt(self, entity_type: str) -> int:
         return hash_text(f"entity type {entity_type}", self._seed)

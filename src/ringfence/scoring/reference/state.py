@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ringfence.events.model import ADDED_BY, Kind
 from ringfence.scoring.reference.added import Added
@@ -14,7 +16,7 @@ from ringfence.scoring.reference.profiles import Profiles
 from ringfence.scoring.reference.recent import NewFlag, Recent
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Iterator, Sequence
 
     from ringfence.events.batch import EventBatch
 
@@ -37,6 +39,18 @@ def segments(batch: EventBatch) -> list[Segment]:
     edges = np.flatnonzero(control[1:] != control[:-1]) + 1
     starts = [0, *edges.tolist()]
     return [Segment(a, b, bool(control[a])) for a, b in zip(starts, [*starts[1:], len(batch)], strict=True)]
+
+
+def _runs(columns: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Where the rows that are alike in every column begin and end."""
+    count = len(columns[0])
+    edge = np.zeros(max(count - 1, 0), np.bool_)
+    for column in columns:
+        plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        codes = pc.dictionary_encode(plain, null_encoding="encode").indices.to_numpy()
+        edge |= codes[1:] != codes[:-1]
+    starts = [0, *(np.flatnonzero(edge) + 1).tolist()] if count else []
+    return zip(starts, [*starts[1:], count], strict=True) if count else iter(())
 
 
 class Lookups:
@@ -107,16 +121,15 @@ class Reference(Lookups):
             self.profiles.apply(entity_type, ids[rows], batch.take(rows))
 
     def _apply_lists(self, batch: EventBatch) -> None:
-        ids = batch.hashes("entity_id", self.seed).tolist()
-        fields = (
-            batch.column(n).to_pylist()
-            for n in ("list_name", "list_kind", "entity_type", "removed", "expires_at_ms")
-        )
-        for id_hash, name, kind, entity_type, removed, until in zip(ids, *fields, strict=True):
+        ids = batch.hashes("entity_id", self.seed)
+        until = pc.fill_null(batch.column("expires_at_ms"), FOREVER).to_numpy(zero_copy_only=False)
+        alike = [batch.column(name) for name in ("list_name", "list_kind", "entity_type", "removed")]
+        for start, stop in _runs(alike):
+            name, kind, entity_type, removed = (column[start].as_py() for column in alike)
             if removed:
-                self.lists.remove(name or kind, entity_type, id_hash)
-            elif id_hash and (name or kind):
-                self.lists.put(name or kind, kind or "watch", entity_type, id_hash, until)
+                self.lists.remove(name or kind, entity_type, ids[start:stop])
+            elif name or kind:
+                self.lists.put(name or kind, kind or "watch", entity_type, ids[start:stop], until[start:stop])
         rules = batch.column(ADDED_BY).to_pylist()
         if any(rules):
             times = batch.event_time_ms.tolist()

@@ -1,37 +1,32 @@
-"""The only file that knows everything: puts store, specification, rules, pipeline and runner together."""
+"""An open store with a runner that has caught up, and the desks at which people change what it does."""
 
 from __future__ import annotations
 
 import hashlib
-import runpy
 import time
-import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import numpy as np
 
-from ringfence.adapters.artifacts import Artifact, ModelDesk, Signed, read_folder
+from ringfence.adapters.artifacts import ModelDesk, Signed
 from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.analysis.rates import measured_rates
-from ringfence.deployed import IN_FORCE, impact_of, stored_models
-from ringfence.errors import InputError, RuleError, SpecError, StoreError
+from ringfence.compose.definitions import Definitions, SystemClock
+from ringfence.compose.versions import StoredLibrary, register, registered_mapping
+from ringfence.deployed import IN_FORCE, impact_of
+from ringfence.desks.lists import ListDesk
+from ringfence.desks.quarantine import ReplayDesk
+from ringfence.desks.rules import RulesDesk
+from ringfence.errors import RuleError
 from ringfence.events.activation import Part
-from ringfence.events.batch import EventBatch
-from ringfence.events.mapping import SHIPPED, load_mapping
+from ringfence.events.mapping import SHIPPED
 from ringfence.events.norms import Norms
-from ringfence.events.seen import SeenIds
 from ringfence.events.tokens import Tokenizer
-from ringfence.events.vocabulary import Mapping
-from ringfence.features.catalog import CATALOG
-from ringfence.features.precompile import compiled_side_by_side
-from ringfence.features.spec import FeatureSpec
-from ringfence.library import load_rules
 from ringfence.livebook import FIRST_RULES, LoggedForce, open_lake, with_modes
 from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import is_approved
@@ -39,159 +34,23 @@ from ringfence.rulebook.checking import all_heard, check, missing_lists, warning
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.rulebook.entries_of_before import renewed
 from ringfence.runner import Runner
-from ringfence.scoring.books import default_book, shipped_rules_off
-from ringfence.scoring.columns import Columns
-from ringfence.scoring.possible import check_possible
-from ringfence.scoring.rules import CompiledRules, LeftOut, Mode, RuleSet, compile_rules, fit
+from ringfence.scoring.books import shipped_rules_off
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ringfence.adapters.lake.rulebook import Asked
     from ringfence.analysis.impact import Impact
+    from ringfence.desks.quarantine import ReadAgain
+    from ringfence.events.batch import EventBatch
+    from ringfence.events.vocabulary import Mapping
     from ringfence.pipeline import View
+    from ringfence.ports import QuarantinedRecord, Replayed
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.saving import Snapshotting
-    from ringfence.scoring.models import Models
-
-SHIPPED_CATALOG = "the shipped catalog"
-SHIPPED_BOOK = "the shipped rule book"
-
-
-class SystemClock:
-    """`ringfence.ports.Clock` of this machine."""
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970, UTC."""
-        return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Definitions:
-    """What a project measures and how it judges, and where both come from.
-
-    `left_out` are rules of the shipped book that the specification cannot serve.
-    """
-
-    spec: FeatureSpec
-    rules: CompiledRules
-    spec_origin: str
-    rules_origin: str
-    left_out: list[LeftOut] = field(default_factory=list)
-    model: Artifact | None = None
-
-
-def load_definitions(features: Path | None, rules: Path | None, model: Path | None = None) -> Definitions:
-    """Specification and compiled rules of these files, and the artifact in the folder `model`.
-
-    None stands for the shipped ones, and for no model. A rule of the user's own book that does not fit is a
-    `RuleError`; one of the shipped book is left out.
-    """
-    found = _load_rules(CATALOG if features is None else load_spec(features), features, rules)
-    return found if model is None else replace(found, model=read_folder(model))
-
-
-def _load_rules(spec: FeatureSpec, features: Path | None, rules: Path | None) -> Definitions:
-    origin = SHIPPED_CATALOG if features is None else str(features)
-    if rules is not None:
-        compiled = compile_rules(load_rules(rules), spec)
-        check_possible(compiled.ruleset, spec)
-        return Definitions(spec, compiled, origin, str(rules))
-    compiled, left_out = fit(default_book(), spec)
-    return Definitions(spec, compiled, origin, SHIPPED_BOOK, left_out)
-
-
-_HEADER: Final = b"kind,transaction_id,event_time,amount,card_number,entity_type,entity_id,label\n"
-_EXAMPLES: Final = (
-    b"transaction,a,2024-01-01T00:00:00Z,1.50,4111111111111111,,,\n",
-    b"label,a,2024-01-01T00:00:01Z,,,,,true\n",
-    b"flag,,2024-01-01T00:00:01Z,,,card,b,\n",
-    b"transaction,b,2024-01-01T00:00:02Z,2.50,4111111111111111,,,\n",
-)
-
-
-def warm_up(definitions: Definitions, *, observing: bool = False) -> None:
-    """Have every kernel compiled, or read from the compile cache, before anything waits for it.
-
-    `observing` as of `compiled_side_by_side`.
-    """
-    mapping, tokenizer, now_ms = load_mapping("canonical"), Tokenizer(bytes(32)), SystemClock().now_ms()
-    with compiled_side_by_side(observing=observing):
-        pieces = [read_original(_HEADER + line, "csv", mapping, tokenizer, now_ms) for line in _EXAMPLES]
-        events = EventBatch.concat([piece.events for piece in pieces])
-        SeenIds().admit(events.hashes("transaction_id", 0), 0)
-        pipeline = Pipeline(definitions.spec, definitions.rules)
-        unknown = np.full((len(definitions.spec.names), 1), np.nan)
-        payment = Columns(events.slice(0, 1), definitions.spec, unknown, pipeline.reference)
-        pipeline.rules.judge(payment)
-    pipeline.step(events)
-
-
-def load_spec(path: Path) -> FeatureSpec:
-    """The specification that a Python file assigns to `spec`; `SpecError` says what the file lacks."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: a specification is a Python file that assigns `spec`")
-    try:
-        names = runpy.run_path(str(path))
-    except SpecError as error:
-        raise SpecError(f"{path}: {error}") from error
-    except Exception as error:  # whatever a user's file raises is told with its line
-        line = _line_of(error, path)
-        raise SpecError(f"{path}{line}: {type(error).__name__}: {error}") from error
-    spec = names.get("spec")
-    if not isinstance(spec, FeatureSpec):
-        raise SpecError(f"{path} does not assign `spec`: write spec = FeatureSpec.of(...)")
-    return spec
-
-
-def _line_of(error: BaseException, path: Path) -> str:
-    if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f", line {frames[-1].lineno}" if frames else ""
-
-
-class StoredLibrary:
-    """`ringfence.ports.Library` over what a store has registered."""
-
-    def __init__(self, store: Store, definitions: Definitions) -> None:
-        self._store = store
-        self._spec = definitions.spec
-        self._rules = {definitions.rules.ruleset.digest: definitions.rules}
-        self.stored_models = stored_models(store, definitions.spec)
-
-    def rules(self, digest: str) -> CompiledRules:
-        """See `Library.rules`."""
-        if digest not in self._rules:
-            book = registered_rules(self._store, digest)
-            if book is None:
-                raise StoreError(f"rules {digest} are named in the log and not kept: restore the data folder")
-            self._rules[digest] = self.compile(book)
-        return self._rules[digest]
-
-    def compile(self, book: RuleSet) -> CompiledRules:
-        """Rules over the specification; `RuleError` for one that does not compile, unless shipped so."""
-        compiled, left_out = fit(book, self._spec)
-        shipped = default_book().every_rule
-        for left in left_out:
-            if left.rule not in shipped and left.rule.mode is not Mode.ARCHIVED:
-                raise RuleError(left.why)
-        return compiled
-
-    def vet(self, book: RuleSet, before: RuleSet | None = None) -> None:
-        """As `compile`, for rules that are written now: `RuleError` also for one that can never be true.
-
-        Those of `before` may stay as they are.
-        """
-        self.compile(book)
-        check_possible(book, self._spec, before=before)
-
-    def models(self, digest: str) -> Models:
-        """See `Library.models`."""
-        return self.stored_models.models(digest)
-
+    from ringfence.scoring.rules import RuleSet
 
 NORMS: Final = "norms"  # of ids, in which the lists have them
 FILE_RULES: Final = "file_rules"  # of the definitions that were put in force last, as opposed to live edits
@@ -225,14 +84,14 @@ class Session:
             self.store,
             self.library,
             lambda: self.runner.pipeline.versions[Part.RULES],
-            put or self._activate,
+            put or self._put,
             lambda: lake or open_lake(self.store),
         )
         return Desk(RuleBook(self.store.log.database), force, self.require_approval)
 
     def model_desk(self, put: Callable[[EventBatch], int] | None = None) -> ModelDesk:
         """The models of this store. `put` as of `desk`."""
-        append = put or self._activate
+        append = put or self._put
 
         def told(change: EventBatch) -> int:
             offset = append(change)
@@ -250,6 +109,12 @@ class Session:
         """How often each rule's condition is TRUE of the newest payments, also of rules that rest."""
         return self._rates(ruleset, self.view())
 
+    def tried(self, ruleset: RuleSet) -> tuple[list[Rate], list[str]]:
+        """The rates, and what should be read before these rules take effect."""
+        view = self.view()
+        rates = self._rates(ruleset, view)
+        return rates, warnings_of(rates) + missing_lists(ruleset, view.lookups.lists.names())
+
     def check(self, text: str) -> Checked:
         """All that is wrong with a book's text, or else what should be read before it takes effect."""
         view = self.view()
@@ -259,8 +124,7 @@ class Session:
 
     def warnings_on(self, ruleset: RuleSet) -> list[str]:
         """What should be read before these rules take effect."""
-        view = self.view()
-        return warnings_of(self._rates(ruleset, view)) + missing_lists(ruleset, view.lookups.lists.names())
+        return self.tried(ruleset)[1]
 
     def impact(self, digest: str) -> Impact:
         """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
@@ -270,10 +134,45 @@ class Session:
         heard, lookups = self.library.compile(all_heard(ruleset)), view.lookups
         return with_modes(measured_rates(self.store.log, heard, lookups.seed, reference=lookups), ruleset)
 
-    def _activate(self, change: EventBatch) -> int:
+    def rules_desk(self, book: Desk) -> RulesDesk:
+        """Changes of a rule book that `desk` gave."""
+        return RulesDesk(book, self.tokenizer.guard_text, self.warnings_on)
+
+    def list_desk(self, put: Callable[[EventBatch], object] | None = None) -> ListDesk:
+        """The lists of this store. `put` as of `desk`."""
+        return ListDesk(self.tokenizer, put or self._put)
+
+    def replay_desk(
+        self,
+        decide: Callable[[EventBatch, EventBatch | None], str] | None = None,
+        mapping: Mapping | None = None,
+    ) -> ReplayDesk:
+        """The quarantine of this store, its records read by `mapping`, or by the one that they came by.
+
+        `decide` takes events as any others; the runner does without it.
+        """
+
+        def read(record: QuarantinedRecord) -> ReadAgain:
+            used = mapping or registered_mapping(self.store, record.mapping)
+            form: Any = record.original_format
+            row = max(record.position - 1, 0)
+            return read_original(record.original, form, used, self.tokenizer, self.clock.now_ms(), row)
+
+        def mark(marks: Sequence[Replayed]) -> None:
+            self.store.commit(replayed=marks, now_ms=self.clock.now_ms())
+
+        return ReplayDesk(read, decide or self._decide, mark)
+
+    def _put(self, change: EventBatch) -> int:
         offset = self.runner.pipeline.offset
-        self.runner.commit([self.runner.activate(change)])
+        self.runner.commit([self.runner.put(change)])
         return offset
+
+    def _decide(self, events: EventBatch, labels: EventBatch | None) -> str:
+        admitted, _ = self.runner.ingest(events, labels)
+        if admitted.conflicts:
+            return "conflict"
+        return "accepted" if len(admitted.events) else "duplicate"
 
     def register_mapping(self, mapping: Mapping) -> None:
         """Keep the text of a mapping, so that a quarantined record can be read again by it."""
@@ -305,7 +204,13 @@ def open_session(
             store.remember(FIRST_RULES, digest)
             store.remember(FILE_RULES, digest)
         library = StoredLibrary(store, definitions)
-        pipeline = Pipeline(definitions.spec, definitions.rules, store.meta.hash_seed, library=library)
+        pipeline = Pipeline(
+            definitions.spec,
+            definitions.rules,
+            store.meta.hash_seed,
+            library=library,
+            stopwatch=time.perf_counter,
+        )
         pipeline.expect(Part.RULES, store.remembered(FIRST_RULES) or digest)
         runner = Runner(store, pipeline, clock, Snapshots(store.snapshots), snapshotting)
         warnings = [*store.remarks, *runner.recover(progress)]
@@ -380,33 +285,3 @@ def _deploy_model(session: Session) -> None:
             desk.promote(artifact.digest, Signed("file", session.clock.now_ms(), artifact.manifest.name))
         store.remember(FILE_MODEL, artifact.digest)
     store.remember(IN_FORCE, session.runner.pipeline.versions[Part.MODELS])
-
-
-def register(store: Store, definitions: Definitions, now_ms: int) -> None:
-    """Keep the versions that decisions will name."""
-    spec, ruleset = definitions.spec, definitions.rules.ruleset
-    store.registry.register("features", spec.digest, spec.to_json(), now_ms)
-    store.registry.register("rules", ruleset.digest, ruleset.to_json(), now_ms)
-
-
-def registered_rules(store: Store, digest: str) -> RuleSet | None:
-    """The rule set that a decision names."""
-    found = store.registry.find("rules", digest)
-    return RuleSet.from_json(found.body) if found else None
-
-
-def registered_spec(store: Store, digest: str) -> FeatureSpec | None:
-    """The specification that a decision names."""
-    found = store.registry.find("features", digest)
-    return FeatureSpec.from_json(found.body) if found else None
-
-
-def registered_mapping(store: Store, name: str) -> Mapping:
-    """The mapping by which a quarantined record was read; of several with one name, the latest."""
-    if name in SHIPPED:
-        return load_mapping(name)
-    for version in reversed(store.registry.versions("mapping")):
-        mapping = msgspec.json.decode(version.body, type=Mapping)
-        if mapping.name == name:
-            return mapping
-    raise InputError(f"mapping {name!r} is not known here: name its file with --mapping")

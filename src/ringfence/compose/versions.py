@@ -1,0 +1,92 @@
+"""The versions that a store has registered, found by the digest that decisions and the log name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ringfence.deployed import stored_models
+from ringfence.errors import InputError, RuleError, StoreError
+from ringfence.events.mapping import SHIPPED, load_mapping
+from ringfence.events.vocabulary import Mapping
+from ringfence.features.spec import FeatureSpec
+from ringfence.scoring.books import default_book
+from ringfence.scoring.possible import check_possible
+from ringfence.scoring.rules import Mode, RuleSet, fit
+
+if TYPE_CHECKING:
+    from ringfence.adapters.sqlite import Store
+    from ringfence.compose.definitions import Definitions
+    from ringfence.scoring.models import Models
+    from ringfence.scoring.rules import CompiledRules
+
+
+class StoredLibrary:
+    """`ringfence.ports.Library` over what a store has registered."""
+
+    def __init__(self, store: Store, definitions: Definitions) -> None:
+        self._store = store
+        self._spec = definitions.spec
+        self._rules = {definitions.rules.ruleset.digest: definitions.rules}
+        self.stored_models = stored_models(store, definitions.spec)
+
+    def rules(self, digest: str) -> CompiledRules:
+        """See `Library.rules`."""
+        if digest not in self._rules:
+            book = registered_rules(self._store, digest)
+            if book is None:
+                raise StoreError(f"rules {digest} are named in the log and not kept: restore the data folder")
+            self._rules[digest] = self.compile(book)
+        return self._rules[digest]
+
+    def compile(self, book: RuleSet) -> CompiledRules:
+        """Rules over the specification; `RuleError` for one that does not compile, unless shipped so."""
+        compiled, left_out = fit(book, self._spec)
+        shipped = default_book().every_rule
+        for left in left_out:
+            if left.rule not in shipped and left.rule.mode is not Mode.ARCHIVED:
+                raise RuleError(left.why)
+        return compiled
+
+    def vet(self, book: RuleSet, before: RuleSet | None = None) -> None:
+        """As `compile`, for rules that are written now: `RuleError` also for one that can never be true.
+
+        Those of `before` may stay as they are.
+        """
+        self.compile(book)
+        check_possible(book, self._spec, before=before)
+
+    def models(self, digest: str) -> Models:
+        """See `Library.models`."""
+        return self.stored_models.models(digest)
+
+
+def register(store: Store, definitions: Definitions, now_ms: int) -> None:
+    """Keep the versions that decisions will name."""
+    spec, ruleset = definitions.spec, definitions.rules.ruleset
+    store.registry.register("features", spec.digest, spec.to_json(), now_ms)
+    store.registry.register("rules", ruleset.digest, ruleset.to_json(), now_ms)
+
+
+def registered_rules(store: Store, digest: str) -> RuleSet | None:
+    """The rule set that a decision names."""
+    found = store.registry.find("rules", digest)
+    return RuleSet.from_json(found.body) if found else None
+
+
+def registered_spec(store: Store, digest: str) -> FeatureSpec | None:
+    """The specification that a decision names."""
+    found = store.registry.find("features", digest)
+    return FeatureSpec.from_json(found.body) if found else None
+
+
+def registered_mapping(store: Store, name: str) -> Mapping:
+    """The mapping by which a quarantined record was read; of several with one name, the latest."""
+    if name in SHIPPED:
+        return load_mapping(name)
+    for version in reversed(store.registry.versions("mapping")):
+        mapping = msgspec.json.decode(version.body, type=Mapping)
+        if mapping.name == name:
+            return mapping
+    raise InputError(f"mapping {name!r} is not known here: name its file with --mapping")

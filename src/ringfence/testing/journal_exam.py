@@ -1,0 +1,117 @@
+"""The exam of `ringfence.ports.Journal` and of the `Quarantine` in it; `place.open()` gives a journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ringfence.errors import ConflictError, InputError
+from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.ports import Replayed
+from ringfence.testing.log_exam import batch, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ringfence.ports import Journal
+    from ringfence.testing.places import Place
+
+
+def bad(position: int, reason: Reason = Reason.MALFORMED, source: str = "a.csv") -> BadRecord:
+    """A bad record whose original tells where it stood."""
+    fault = Fault(reason, "amount", f"is no number at {position}")
+    return BadRecord(source, position, (fault,), f"row {position} of {source}".encode(), "csv", "own")
+
+
+class JournalExam:
+    """What a journal promises, one sentence a test."""
+
+    @pytest.fixture
+    def place(self) -> Place[Journal]:
+        raise NotImplementedError("an exam needs a `place` fixture that gives a Place of a Journal")
+
+    @pytest.fixture
+    def journal(self, place: Place[Journal]) -> Iterator[Journal]:
+        with place.open() as opened:
+            yield opened
+
+    def test_a_new_journal_holds_nothing(self, journal: Journal) -> None:
+        assert journal.log.topics() == []
+        assert journal.schedule() is None
+        assert journal.quarantine.records() == []
+        assert journal.quarantine.counts() == {}
+
+    def test_a_commit_holds_all_of_its_parts_after_reopening(self, place: Place[Journal]) -> None:
+        with place.open() as first:
+            first.commit([batch(0, 2)], bad_records=[bad(1)], schedule=b"later", now_ms=5)
+        with place.open() as again:
+            assert spans(again.log.read("events")) == [(0, 2)]
+            assert again.schedule() == b"later"
+            [kept] = again.quarantine.records()
+        assert (kept.id, kept.position, kept.reason, kept.received_ms) == (bad(1).id, 1, "malformed", 5)
+        assert (kept.original, kept.original_format, kept.mapping) == (bad(1).original, "csv", "own")
+        assert kept.message == bad(1).message
+        assert (kept.replayed_ms, kept.outcome) == (None, None)
+
+    def test_a_commit_that_fails_leaves_none_of_its_parts(self, journal: Journal) -> None:
+        """The batch leaves a gap."""
+        journal.commit(bad_records=[bad(9)], schedule=b"before", now_ms=1)
+        with pytest.raises(ConflictError):
+            journal.commit(
+                [batch(7)],
+                bad_records=[bad(1)],
+                replayed=[Replayed(bad(9).id, "accepted")],
+                schedule=b"no",
+                now_ms=2,
+            )
+        assert journal.log.topics() == []
+        assert journal.schedule() == b"before"
+        [kept] = journal.quarantine.records()
+        assert (kept.position, kept.outcome) == (9, None)
+
+    def test_parts_may_be_left_out_and_a_schedule_may_be_emptied(self, journal: Journal) -> None:
+        journal.commit(schedule=b"pending")
+        journal.commit([batch(0)])
+        assert journal.schedule() == b"pending"
+        journal.commit(schedule=b"")
+        assert journal.schedule() == b""
+
+    def test_a_bad_record_is_quarantined_once_and_stays_as_it_was(self, journal: Journal) -> None:
+        journal.commit(bad_records=[bad(1), bad(1)], now_ms=1)
+        journal.commit(bad_records=[bad(1), bad(2)], now_ms=2)
+        assert [(one.position, one.received_ms) for one in journal.quarantine.records()] == [(2, 2), (1, 1)]
+
+    def test_records_are_listed_newest_first_and_by_what_is_asked(self, journal: Journal) -> None:
+        found = [bad(1), bad(2, Reason.CONFLICT), bad(3, source="b.csv")]
+        journal.commit(bad_records=found, now_ms=1)
+        journal.commit(replayed=[Replayed(found[0].id, "accepted")], now_ms=7)
+        look = journal.quarantine
+        assert [one.position for one in look.records()] == [3, 2, 1]
+        assert [one.position for one in look.records(limit=2)] == [3, 2]
+        assert [one.position for one in look.records(limit=-1)] == [3, 2, 1]
+        assert [one.position for one in look.records(reason="malformed")] == [3, 1]
+        assert [one.position for one in look.records(source="a.csv")] == [2, 1]
+        assert [one.position for one in look.records(waiting=True)] == [3, 2]
+        assert look.counts() == {"conflict": (1, 1), "malformed": (2, 1)}
+        tried = look.get(found[0].id)
+        assert (tried.replayed_ms, tried.outcome) == (7, "accepted")
+
+    def test_beginnings_are_the_newest_with_a_part_of_each_original(self, journal: Journal) -> None:
+        journal.commit(bad_records=[bad(1), bad(2)], now_ms=1)
+        assert [one.original for one in journal.quarantine.beginnings(1, 5)] == [b"row 2"]
+
+    def test_a_record_is_found_by_the_beginning_of_its_id(self, journal: Journal) -> None:
+        journal.commit(bad_records=[bad(1), bad(2)], now_ms=1)
+        assert journal.quarantine.get(bad(2).id[:10]).position == 2
+        with pytest.raises(InputError):
+            journal.quarantine.get("no id")
+        with pytest.raises(InputError):
+            journal.quarantine.get("")  # both begin so
+
+    def test_old_records_are_forgotten(self, journal: Journal) -> None:
+        journal.commit(bad_records=[bad(1)], now_ms=1)
+        journal.commit(bad_records=[bad(2)], now_ms=5)
+        assert journal.forget_bad_records(5) == 1
+        assert [one.position for one in journal.quarantine.records()] == [2]
+        assert journal.forget_bad_records(5) == 0

@@ -1,0 +1,132 @@
+"""Every port's adapter in memory sits the exam first."""
+
+from contextlib import closing, nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ringfence.scoring.deployment import Deployment
+from ringfence.testing.journal_exam import JournalExam
+from ringfence.testing.key_store_exam import KeyStoreExam
+from ringfence.testing.library_exam import BOOK, SPEC, UNFIT, LibraryExam
+from ringfence.testing.memory_keys import MemoryKeyRing, MemoryKeys
+from ringfence.testing.memory_models import MemoryLibrary, MemoryScorer
+from ringfence.testing.memory_snapshots import MemoryShelf, MemorySnapshots
+from ringfence.testing.memory_store import MemoryFolder, MemoryJournal, MemoryRegistry, MemoryRuleHistory
+from ringfence.testing.registry_exam import RegistryExam
+from ringfence.testing.rule_history_exam import RuleHistoryExam
+from ringfence.testing.scorer_exam import ScorerExam
+from ringfence.testing.snapshot_exam import SnapshotExam
+
+SCORER = MemoryScorer("m1", ("amount", "card.count_1h", "hour"), np.array([0.01, -0.5, 0.1]), bias=-1.0)
+
+
+class JournalPlace:
+    cannot_damage = "the log's own exam damages its batches"
+
+    def __init__(self):
+        self.folder = MemoryFolder()
+
+    def open(self):
+        return closing(MemoryJournal(self.folder))
+
+
+class SnapshotPlace:
+    cannot_damage = None
+
+    def __init__(self):
+        self.shelf = MemoryShelf()
+
+    def open(self):
+        return nullcontext(MemorySnapshots(self.shelf))
+
+    def damage(self, name):
+        self.shelf.damaged.add(int(name))
+
+
+class RegistryPlace:
+    cannot_damage = None
+
+    def __init__(self):
+        self.registry = MemoryRegistry()
+
+    def open(self):
+        return nullcontext(self.registry)
+
+    def damage(self, name):
+        for key, version in self.registry.kept.items():
+            if version.digest == name:
+                self.registry.kept[key] = replace(version, body=version.body + "!")
+
+
+class HistoryPlace:
+    cannot_damage = "texts are a registry's, whose exam damages them"
+
+    def __init__(self):
+        self.history = MemoryRuleHistory()
+
+    def open(self):
+        return nullcontext(self.history)
+
+
+class KeyPlace:
+    cannot_damage = "no promise is made of damaged keys"
+
+    def __init__(self):
+        self.ring = MemoryKeyRing()
+
+    def open(self):
+        return closing(MemoryKeys(self.ring))
+
+
+class TestMemoryJournal(JournalExam):
+    @pytest.fixture
+    def place(self):
+        return JournalPlace()
+
+
+class TestMemorySnapshots(SnapshotExam):
+    @pytest.fixture
+    def place(self):
+        return SnapshotPlace()
+
+
+class TestMemoryRegistry(RegistryExam):
+    @pytest.fixture
+    def place(self):
+        return RegistryPlace()
+
+
+class TestMemoryRuleHistory(RuleHistoryExam):
+    @pytest.fixture
+    def place(self):
+        return HistoryPlace()
+
+
+class TestMemoryKeys(KeyStoreExam):
+    @pytest.fixture
+    def place(self):
+        return KeyPlace()
+
+
+class TestMemoryLibrary(LibraryExam):
+    DEPLOYMENT = Deployment(champion="m1")
+
+    @pytest.fixture
+    def library(self):
+        library = MemoryLibrary(SPEC, {"m1": SCORER})
+        for book in (BOOK, UNFIT):
+            library.keep(book)
+        library.deploy(self.DEPLOYMENT)
+        return library
+
+    @pytest.fixture
+    def deployed(self):
+        return self.DEPLOYMENT.digest
+
+
+class TestMemoryScorer(ScorerExam):
+    @pytest.fixture
+    def scorer(self):
+        return SCORER
