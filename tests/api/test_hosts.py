@@ -166,6 +166,46 @@ def test_the_nearest_proxys_own_word_counts(headers, scheme):
     assert scheme_of(headers) == scheme
 
 
+@pytest.mark.parametrize(
+    ("headers", "caller"),
+    [
+        ([(b"forwarded", b"for=192.0.2.1;proto=https")], "192.0.2.1"),
+        ([(b"forwarded", b'for="192.0.2.1:8080"')], "192.0.2.1"),
+        ([(b"forwarded", b'proto=http; For="[2001:DB8:0::1]:1"')], "2001:db8::1"),
+        ([(b"forwarded", b"for=6.6.6.6"), (b"forwarded", b"for=192.0.2.1")], "192.0.2.1"),
+        ([(b"forwarded", b"for=6.6.6.6, for=192.0.2.1, for=10.0.0.7")], "192.0.2.1"),
+        ([(b"forwarded", b"for=6.6.6.6, for=unknown, for=10.0.0.7")], "10.0.0.7"),
+        ([(b"forwarded", b"for=_hidden")], None),
+        ([(b"forwarded", b"by=192.0.2.1")], None),
+        ([(b"forwarded", b"proto=https"), (b"x-forwarded-for", b"192.0.2.1")], None),
+        ([(b"x-forwarded-for", b"6.6.6.6, 192.0.2.1 , 10.0.0.7")], "192.0.2.1"),
+        ([(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"2001:db8::1")], "2001:db8::1"),
+        ([(b"x-forwarded-for", b"shop.example")], None),
+        ([(b"x-forwarded-for", b",")], None),
+        ([(b"x-forwarded-for", b"1.1.1.1," * 50_000 + b"10.0.0.7," * 99 + b"10.0.0.7")], "10.0.0.7"),
+        ([], None),
+    ],
+)
+def test_the_caller_is_whom_the_nearest_proxy_took_the_request_from(headers, caller):
+    """10.0.0.0/24 are proxies of ours; 6.6.6.6 is what a caller says of itself."""
+    assert Proxies(["10.0.0.0/24"]).caller_of(headers) == caller
+
+
+def test_behind_a_trusted_proxy_the_streams_of_an_open_server_are_counted_by_caller(wired):
+    """Of four places one address gets three; the proxy's alone would lose its oldest to the fourth."""
+
+    async def talk(server):
+        for caller in range(4):
+            stream = await Peer.of(server)
+            head = b"GET /v1/stream HTTP/1.1\r\nhost: localhost\r\nforwarded: for=192.0.2.%d\r\n\r\n"
+            await stream.send(head % caller)
+            await stream.reader.readuntil(b"follow")
+        return len(server.places)
+
+    assert wired(talk, most_streams=4, trusted_proxies=("127.0.0.1",)) == 4
+    assert wired(talk, most_streams=4) == 3
+
+
 def test_a_proxy_is_trusted_by_address_or_network_and_nonsense_is_told():
     proxies = Proxies(["10.0.0.0/24", "2001:db8::/32"])
     assert [

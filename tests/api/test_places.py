@@ -129,3 +129,25 @@ def test_slow_uploads_in_every_place_are_told_and_make_room(wired, monkeypatch):
         return answered.split(b" ")[1], b'"status":200' in answered, told[0], json.loads(told[2])["code"]
 
     assert wired(talk, most_batches=2) == (b"200", True, 408, "too_slow")
+
+
+def test_unread_answers_in_every_place_make_room(wired, monkeypatch):
+    """Their callers read nothing, and what is sent to them is more than both systems keep for them."""
+    monkeypatch.setattr("ringfence.api.slots._PATIENCE_SECONDS", 0.0)
+    head = b"POST /v1/decisions/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
+    body = json.dumps(payment("same")).encode() + b"\n"
+
+    async def talk(server):
+        for _ in range(2):
+            unread = await Peer.of(server)
+            await unread.send(head + b"content-length: %d\r\n\r\n" % (40_000 * len(body)) + 40_000 * body)
+        async with asyncio.timeout(60):
+            while [slot.came for slot in server.slots._taken if slot.timer] != [0, 0]:  # unread answers
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+        quick = await Peer.of(server)
+        await quick.send(head + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        answered = await asyncio.wait_for(quick.reader.read(), 60)
+        return answered.split(b" ")[1], b'"status":200' in answered
+
+    assert wired(talk, most_batches=2) == (b"200", True)

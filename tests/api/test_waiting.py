@@ -22,7 +22,7 @@ def ticket(since, count=1):
 
 def overloaded(gate, *, now):
     """It is full, and somebody has just been refused."""
-    gate.enter(ticket(now, count=gate.room - gate.waiting))
+    gate.enter(ticket(now, count=gate.room - gate.waiting), now)
     with pytest.raises(Refusal, match="waiting") as refused:
         gate.check(1, now)
     return refused.value
@@ -30,7 +30,7 @@ def overloaded(gate, *, now):
 
 def test_more_than_may_wait_are_refused_at_once_and_told_when_to_come_back():
     gate = Gate(10, 0.012)
-    gate.enter(ticket(since=0.0, count=8))
+    gate.enter(ticket(since=0.0, count=8), 0.0)
     gate.check(2, now=0.0)
     with pytest.raises(Refusal):
         gate.check(3, now=0.0)
@@ -73,10 +73,34 @@ def test_however_slow_a_step_some_may_wait_and_however_quick_no_more_than_the_mo
     assert few.room == 10
 
 
+def test_the_clock_stands_still_while_a_row_is_refused_but_for_what_is_decided_in_between():
+    """
+    ::
+
+        time   5.0       5.1                       5.4       5.5
+               enter     shut ── 0.2 decided ──── open       answered
+        clock  0 ······· 0.1 ····· 0.3 ··········· 0.3 ····· 0.4
+    """
+    gate = Gate(128, 0.012)
+    line = ticket(5.0)
+    gate.enter(line, 5.0)
+    gate.shut(5.1)
+    assert gate.is_shut
+    assert gate.clock(5.2) - line.entered == pytest.approx(0.1)
+    gate.went_on(0.2)
+    assert gate.clock(5.3) - line.entered == pytest.approx(0.3)
+    gate.open(5.4)
+    assert not gate.is_shut
+    assert gate.clock(5.5) - line.entered == pytest.approx(0.4)
+    gate.shut(5.5)
+    gate.open(6.5)
+    assert gate.clock(6.5) - line.entered == pytest.approx(0.4)
+
+
 def test_a_second_without_a_refusal_gives_the_whole_room_back():
     gate = Gate(128, 0.012)
     line = ticket(5.0, count=128)
-    gate.enter(line)
+    gate.enter(line, 5.0)
     assert gate.refuses(1, now=5.0)
     gate.served(0.5)
     gate.leave(line)

@@ -25,6 +25,7 @@ class Fixed:
 
     inputs = ("amount", "card.count_1h", "channel=web")
     zone = "UTC"
+    waits = False
 
     def __init__(self, digest, says, bands=NO_BANDS, broken=False):
         self.digest, self.says, self.bands, self.broken = digest, says, bands, broken

@@ -27,8 +27,10 @@ class AccessLog:
         self._held: list[bytes] = []
         self._written = now()
 
-    def write(self, method: str, route: str, status: int, seconds: float, caller: str | None) -> None:
-        """Note one request; status 0 where the caller hung up first."""
+    def write(
+        self, method: str, route: str, status: int, seconds: float, caller: str | None, count: int = 1
+    ) -> None:
+        """Note a request, or so many alike; status 0 where the caller hung up first."""
         if self._stream is None:
             return
         now = self._now()
@@ -40,7 +42,7 @@ class AccessLog:
             "ms": round(seconds * 1000, 3),
             "caller": caller,
         }
-        self._held.append(_ENCODER.encode(line))
+        self._held += [_ENCODER.encode(line)] * count
         if len(self._held) >= _MOST_HELD or now - self._written >= _HELD_SECONDS:
             self._written = now
             self.flush()

@@ -12,7 +12,7 @@ from ringfence.api import answer_columns
 from ringfence.api.outcomes import LARGE, Decided, Result
 from ringfence.api.problems import Refusal
 from ringfence.api.records import chunks
-from ringfence.api.slots import in_time
+from ringfence.api.slots import in_time, read_in_time
 
 if TYPE_CHECKING:
     import asyncio
@@ -53,11 +53,13 @@ class BatchResponse(Response):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """`Refusal` where the body is no batch, too large, too slow or too much."""
-        if line := scope.get("ringfence.line"):
+        line = scope.get("ringfence.line")
+        if line is not None:
             line.streamed = True
         caller = scope["ringfence.caller"]
         with self._server.slots.take(caller) as slot, SpooledTemporaryFile(_IN_MEMORY) as done:
             await self._take(scope, in_time(receive, slot), done)
+            send = read_in_time(send, slot, line)
             headers = [(b"content-type", b"application/x-ndjson")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             done.seek(0)

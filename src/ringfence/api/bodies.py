@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     Receive = Callable[[], Awaitable[Any]]
+    Send = Callable[[Any], Awaitable[None]]
     Headers = Iterable[tuple[bytes, bytes]]
 
 JSON: Final = b"application/json"
@@ -20,7 +21,7 @@ _PLAIN: Final = (b"", b"identity")
 
 
 class ClientGoneError(Exception):
-    """The caller hung up before its request was whole."""
+    """The caller hung up before its request was whole, or was hung up on because it read no answer."""
 
 
 async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:

@@ -7,7 +7,8 @@ When nothing is under way a request is taken at once; while a step or a commit r
 result is given only after the commit that made it durable.
 
 A step of a few requests runs on the event loop itself. Beside it, on another thread, every read and write of
-a socket would have to wait for the interpreter's lock, which such a step holds nearly all the time.
+a socket would have to wait for the interpreter's lock, which such a step holds nearly all the time. A step
+that waits for a model elsewhere holds nothing, and runs on a thread.
 """
 
 from __future__ import annotations
@@ -106,7 +107,6 @@ class Decider:
         self._aside = False  # such a step is under way
         self._uncommitted = 0
         self._committed: deque[tuple[list[Ticket], list[Sequence[Result]]]] = deque()  # to be answered
-        self._shut = False
         self._woken = False
         self._finished: asyncio.Event = asyncio.Event()
         self._stopping = False
@@ -132,19 +132,23 @@ class Decider:
         was let in goes on while others are refused, but those who come next get their turn with the next
         reading of all sockets, or the many would wait for their refusals behind the few.
         """
-        if self._loop is None or not (self._shut or self.gate.refuses(1, perf_counter())):
-            return False
-        if not self._shut:
-            self._shut = True
+        gate = self.gate
+        if not gate.is_shut:
+            if self._loop is None or not gate.refuses(1, now := perf_counter()):
+                return False
+            gate.shut(now)
             self._loop.call_soon(self._open_up)
-        if self._committed:
-            self._settle_all(None)
-        elif self._line and not self._uncommitted:
-            self._step()
+        if self._committed or (self._line and not (self._uncommitted or self._aside)):
+            begin = perf_counter()
+            if self._committed:
+                self._settle_all(None)
+            else:
+                self._step()
+            gate.went_on(perf_counter() - begin)
         return True
 
     def _open_up(self) -> None:
-        self._shut = False
+        self.gate.open(perf_counter())
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; on the event loop. `Refusal` (503) where too much is waiting."""
@@ -154,7 +158,7 @@ class Decider:
         ticket.since = ticket.since or now
         if ticket.bounded:
             self.gate.check(len(ticket.lines), now)
-            self.gate.enter(ticket)
+            self.gate.enter(ticket, now)
         self._open.add(ticket)
         if ticket.prepared is None:
             self._line.append(ticket)
@@ -240,16 +244,21 @@ class Decider:
             if isinstance(item, Look):
                 self._threads.submit(self._look_aside, item)
             else:
-                self._threads.submit(self._take_aside, item)
+                self._threads.submit(self._take_aside, item if isinstance(item, Order) else [item])
         elif self._uncommitted:
             return
         elif self._line:
             self._was_whole = False
-            self._take_together()
+            if self._runner.pipeline.models.waits:
+                self._aside = True
+                self._threads.submit(self._take_aside, self._first_in_line())
+            else:
+                self._take_together(self._first_in_line())
         elif self._stopping:
             self._finished.set()
 
-    def _take_together(self) -> None:
+    def _first_in_line(self) -> list[Ticket]:
+        """Those of the next step."""
         tickets: list[Ticket] = []
         rows = size = 0
         while self._line and rows < MOST_ROWS and size < MOST_BYTES:
@@ -257,6 +266,9 @@ class Decider:
             tickets.append(ticket)
             rows += len(ticket.lines)
             size += sum(map(len, ticket.lines))
+        return tickets
+
+    def _take_together(self, tickets: list[Ticket]) -> None:
         try:
             taken, work = self._take(tickets)
             writing = self._runner.encode([work])  # here, where it need not share the interpreter
@@ -286,13 +298,13 @@ class Decider:
             look.result.set_exception(error)
         self._wake()
 
-    def _take_aside(self, item: Ticket | Order) -> None:
+    def _take_aside(self, asked: list[Ticket] | Order) -> None:
         """On the thread of whole steps."""
         try:
-            if isinstance(item, Order):
-                step = Step(item, self._runner.put(item.events))
+            if isinstance(asked, Order):
+                step = Step(asked, self._runner.put(asked.events))
             else:
-                step = Step(*self._take([item]))
+                step = Step(*self._take(asked))
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
             self._on_loop(self._fail, error)
         else:
@@ -356,7 +368,7 @@ class Decider:
     def _settle(self, tickets: list[Ticket], answered: list[Sequence[Result]]) -> None:
         self._uncommitted -= 1
         if tickets[0].bounded:
-            self.gate.served(perf_counter() - tickets[0].since)
+            self.gate.served(self.gate.clock(perf_counter()) - tickets[0].entered)
         for ticket, results in zip(tickets, answered, strict=True):
             self._open.discard(ticket)
             if ticket.bounded:

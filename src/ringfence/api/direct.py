@@ -8,6 +8,7 @@ when it is there. Everything else, and every caller who is not known yet, goes t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,15 +38,25 @@ _START: Final = b"POST %b HTTP/1.1\r\n" % _PATH
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
 _NAMES: Final = rb"transfer-encoding|expect|connection|upgrade|origin"
 _MORE_TO_IT: Final = re.compile(rb"\r\n(" + _NAMES + rb") *:", re.IGNORECASE)
+_LONGEST_HEAD: Final = 2048  # of a request that is refused without being parsed
 
 
 def is_one_payment(data: bytes) -> bool:
     """Whether these bytes are one whole plain request for a decision, and nothing else."""
-    if not data.startswith(_START):
-        return False
-    head, found, body = data.partition(b"\r\n\r\n")
+    end = data.find(b"\r\n\r\n", 0, _LONGEST_HEAD)
+    return end >= 0 and _body_of(data[:end]) == len(data) - end - 4
+
+
+@lru_cache(maxsize=1024)
+def _body_of(head: bytes) -> int:
+    """Bytes of the body that such a head announces, -1 where it is not plain.
+
+    The head of a connection's next request is that of its last one, or differs in the length.
+    """
     lengths = _LENGTH.findall(head + b"\r\n")
-    return bool(found) and lengths == [b"%d" % len(body)] and _MORE_TO_IT.search(head) is None
+    if not head.startswith(_START) or len(lengths) != 1 or _MORE_TO_IT.search(head):
+        return -1
+    return int(lengths[0])
 
 
 class DirectProtocol(Wire):
@@ -58,11 +69,10 @@ class DirectProtocol(Wire):
     def data_received(self, data: bytes) -> None:
         """Bytes are there. While nobody is let in, a payment is refused without a closer look."""
         if self.stage == IDLE and self.front.lets_nobody_in() and is_one_payment(data):
-            begun = perf_counter()
             self.transport.write(_SHED)
-            self.front.count_refusal(_OVERLOADED)
-            self.front.note("POST", HOT_PATH, _OVERLOADED.status, begun, None)
-            self.on_response_complete()
+            self.since = self.among.beat
+            self.server_state.total_requests += 1
+            self.front.refused_unread()
         else:
             super().data_received(data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ class Front:
         self._limit = server.settings.body_bytes
         self._app = app
         self.log = log
+        self._unread = 0  # payments refused since the loop's last turn
         settings = server.settings
         self.names = Names(settings.public_names, settings.cors_origins, is_open=server.authoriser.is_open)
 
@@ -57,10 +59,14 @@ class Front:
         self.note(scope["method"], route, status, begin, scope.get("ringfence.caller"), replayed=replayed)
 
     def _believe_proxy(self, scope: Any) -> None:
-        """A trusted proxy knows whether its caller came over TLS."""
+        """A trusted proxy knows where its caller came from, and whether over TLS."""
         proxies, client = self.server.proxies, scope.get("client")
-        if proxies and client and proxies.trust(client[0]) and (scheme := scheme_of(scope["headers"])):
+        if not (proxies and client and proxies.trust(client[0])):
+            return
+        if scheme := scheme_of(scope["headers"]):
             scope["scheme"] = scheme
+        if caller := proxies.caller_of(scope["headers"]):
+            scope["client"] = (caller, 0)
 
     def note(
         self,
@@ -84,6 +90,17 @@ class Front:
         """Count what was refused because too much is waiting."""
         if refusal.status == 503:
             self.server.metrics.shed.inc()
+
+    def refused_unread(self) -> None:
+        """Note a payment that was refused unread; a row of them is counted and logged at once."""
+        if not self._unread:
+            asyncio.get_running_loop().call_soon(self._note_unread)
+        self._unread += 1
+
+    def _note_unread(self) -> None:
+        count, self._unread = self._unread, 0
+        self.server.metrics.refused_unread(HOT_PATH, count)
+        self.log.write("POST", HOT_PATH, 503, 0.0, None, count)
 
     def lets_nobody_in(self) -> bool:
         """Whether a further payment would wait too long at this moment."""

@@ -23,6 +23,9 @@ class Gate:
     `patience_seconds` from its first request to its answers makes the room smaller, every quicker one
     larger: what does not fit into that time is refused instead of kept waiting. A second without a refusal
     restores the whole.
+
+    A step's time is read from `clock`, which stands still while a row of requests is refused: deciding does
+    not become slower by that, and a smaller room would refuse more still.
     """
 
     def __init__(self, most: int, patience_seconds: float) -> None:
@@ -30,8 +33,34 @@ class Gate:
         self._patience = patience_seconds
         self._refused_at = -_CALM_SECONDS
         self._refused = False  # since the last step was answered
+        self._shut_at: float | None = None  # when the row under way began, later by what was decided in it
+        self._lost = 0.0  # seconds of all rows before
         self.room = most
         self.waiting = 0
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether a row is being refused."""
+        return self._shut_at is not None
+
+    def shut(self, now: float) -> None:
+        """A row of refusals begins."""
+        self._shut_at = now
+
+    def went_on(self, seconds: float) -> None:
+        """So much of the row under way went into deciding and answering after all."""
+        assert self._shut_at is not None
+        self._shut_at += seconds
+
+    def open(self, now: float) -> None:
+        """The row is over."""
+        assert self._shut_at is not None
+        self._lost += now - self._shut_at
+        self._shut_at = None
+
+    def clock(self, now: float) -> float:
+        """Seconds, of which none went into refusing."""
+        return (now if self._shut_at is None else self._shut_at) - self._lost
 
     def check(self, count: int, now: float) -> None:
         """`Refusal` (503) where `refuses` says so."""
@@ -51,16 +80,17 @@ class Gate:
         self._refused = True
         return True
 
-    def enter(self, ticket: Ticket) -> None:
+    def enter(self, ticket: Ticket, now: float) -> None:
         """It waits from now on."""
         self.waiting += len(ticket.lines)
+        ticket.entered = self.clock(now)
 
     def leave(self, ticket: Ticket) -> None:
         """It waits no longer, whatever became of it."""
         self.waiting -= len(ticket.lines)
 
     def served(self, seconds: float) -> None:
-        """A step has been answered, so long after the first of its requests came."""
+        """A step has been answered, so long after the first of its requests came by `clock`."""
         if not self._refused:
             return
         self._refused = False

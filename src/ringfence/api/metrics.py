@@ -34,7 +34,7 @@ class Metrics:
         self._routes: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.seconds = Histogram(
             "ringfence_http_request_seconds",
-            "From the request's head to its answer's end.",
+            "From the request's head to its answer's end, where it was read.",
             ("route",),
             buckets=_SECONDS,
             registry=of,
@@ -72,6 +72,11 @@ class Metrics:
             self._routes[route, status] = children
         children[0].inc()
         children[1].observe(seconds)
+
+    def refused_unread(self, route: str, count: int) -> None:
+        """So many requests have been refused for want of room before they were read: none took any time."""
+        self.requests.labels(route, 503).inc(count)
+        self.shed.inc(count)
 
     def turned_away(self, limit: str) -> None:
         """A connection has been closed by a limit."""

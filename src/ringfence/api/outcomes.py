@@ -82,6 +82,7 @@ class Ticket:
     refuse: Callable[[Refusal], None]
     wants_decisions: bool = True  # else other kinds of events are taken too, and only accepted
     first_position: int = 1
+    entered: float = 0.0  # by the gate's clock, since when it waits
     bounded: bool = True  # counts among those that may wait; not where the caller waits for results first
     prepared: tuple[EventBatch, list[BadRecord]] | None = None  # decoded already: then a step of its own
     since: float = 0.0  # when it was submitted, in seconds of `time.perf_counter`

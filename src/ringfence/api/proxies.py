@@ -11,6 +11,9 @@ from ringfence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^\s;,\"]+)", re.IGNORECASE)
+_NODE: Final = re.compile(r"\[([0-9a-f:.]+)\](?::\w+)?|([0-9.]+)(?::\w+)?|([0-9a-f:]+)", re.IGNORECASE)
+_MOST_HOPS: Final = 16
 _PROTO: Final = re.compile(r"(?:^|;)\s*proto\s*=\s*\"?([a-z]+)\"?\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -44,6 +47,48 @@ class Proxies:
             return False
         mapped = getattr(found, "ipv4_mapped", None)
         return any((mapped or found) in network for network in self._networks)
+
+
+    def caller_of(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+        """Address of whom the nearest proxy took the request from; None where it does not say.
+
+        Where that is one of these proxies as well, its own word counts, and so on: whatever stands before may
+        be the caller's.
+
+        >>> proxies = Proxies(["10.0.0.0/8"])
+        >>> proxies.caller_of([(b"forwarded", b'for=1.1.1.1, for="[2001:db8::7]:80", for=10.0.0.2')])
+        '2001:db8::7'
+        >>> proxies.caller_of([(b"x-forwarded-for", b"1.1.1.1, 192.0.2.9")])
+        '192.0.2.9'
+        >>> proxies.caller_of([(b"forwarded", b"for=_hidden")]) is None
+        True
+        """
+        said = [value for name, value in headers if name == b"forwarded"]
+        if said:
+            hops = b",".join(said).decode("latin-1").split(",")
+            found = [_FOR.search(hop) for hop in hops[-_MOST_HOPS:]]
+            nodes = [match[1].strip('"') if match else "" for match in found]
+        else:
+            said = [value for name, value in headers if name == b"x-forwarded-for"]
+            nodes = b",".join(said).decode("latin-1").split(",")[-_MOST_HOPS:]
+        caller = None
+        for node in reversed(nodes):
+            address = _address(node.strip())
+            if address is None:
+                break
+            caller = address
+            if not self.trust(address):
+                break
+        return caller
+
+
+def _address(node: str) -> str | None:
+    """The address in a node's name, without its port, as it is written most shortly."""
+    match = _NODE.fullmatch(node)
+    try:
+        return str(ipaddress.ip_address(next(filter(None, match.groups())))) if match else None
+    except ValueError:
+        return None
 
 
 def scheme_of(headers: Sequence[tuple[bytes, bytes]]) -> str | None:

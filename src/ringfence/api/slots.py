@@ -8,13 +8,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.principal import LOCAL
+from ringfence.api.bodies import ClientGoneError
 from ringfence.api.problems import Refusal, overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ringfence.access.principal import Principal
-    from ringfence.api.bodies import Receive
+    from ringfence.api.bodies import Receive, Send
+    from ringfence.api.connections import Line
 
 _FIRST_SECONDS: Final = 15.0  # in which any body may come, however slowly
 _PATIENCE_SECONDS: Final = 1.0  # with a slow one while others wait for its place
@@ -22,7 +24,7 @@ _SLOWEST: Final = 16 << 10  # bytes a second from then on, on average
 
 
 class Slot:
-    """A place for one batch request, and how quickly its body comes."""
+    """A place for one batch request, and how quickly its body comes, or its answers are read."""
 
     def __init__(self, caller: str) -> None:
         self.caller = caller
@@ -43,7 +45,8 @@ class Slot:
 class Slots:
     """Places for batch requests; on the event loop only.
 
-    Where all are taken, the one whose body comes most slowly makes room, if it is too slow.
+    Where all are taken, the one whose body comes, or whose answers are read, most slowly makes room, if it is
+    too slow.
     """
 
     def __init__(self, most: int, now: Callable[[], float] = perf_counter) -> None:
@@ -107,3 +110,24 @@ def in_time(receive: Receive, slot: Slot | None = None) -> Receive:
         return message
 
     return receive_in_time
+
+
+def read_in_time(send: Send, slot: Slot, line: Line | None) -> Send:
+    """The same for answers: whoever leaves a piece unread for as long as others wait is hung up on.
+
+    Each piece counts by itself: what the buffers of both systems took in one moment earns no time.
+    """
+
+    async def send_in_time(message: Any) -> None:
+        slot.came, slot.waited, slot.since = 0, 0.0, perf_counter()
+        try:
+            async with asyncio.timeout(None) as slot.timer:
+                await send(message)
+        except TimeoutError:
+            if line is not None:
+                line.hang_up()
+            raise ClientGoneError from None
+        finally:
+            slot.since = slot.timer = None
+
+    return send_in_time

@@ -46,6 +46,11 @@ class Described:
         return self.manifest.zone
 
     @property
+    def waits(self) -> bool:
+        """Whether it waits for somebody else."""
+        return False
+
+    @property
     def bands(self) -> Bands:
         """Probabilities from which it asks for an outcome."""
         return self.manifest.bands

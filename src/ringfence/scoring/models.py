@@ -43,6 +43,11 @@ class Scorer(Protocol):
         ...
 
     @property
+    def waits(self) -> bool:
+        """Whether it waits for somebody else, so that whoever calls must hold up nobody meanwhile."""
+        ...
+
+    @property
     def bands(self) -> Bands:
         """Probabilities from which it asks for an outcome."""
         ...
@@ -132,6 +137,7 @@ class Models:
         self.deployment = deployment
         self.scorers = [scorers[digest] for digest in deployment.models]
         self.digests = deployment.models
+        self.waits = any(scorer.waits for scorer in self.scorers)
         self._row = {digest: row for row, digest in enumerate(self.digests)}
         ends = np.cumsum([round(one.share * SHARES) for one in deployment.rollout], dtype=np.int64)
         self._ends = ends

@@ -83,6 +83,11 @@ class RemoteModel(Described):
         self._budget = RetryBudget()
         self._breaker = CircuitBreaker(self.endpoint.most_failures, self.endpoint.rest_ms / 1000)
 
+    @property
+    def waits(self) -> bool:
+        """For the service, each time."""
+        return True
+
     def close(self) -> None:
         """Hang up. Closing twice is allowed."""
         if self._loop.is_closed():
