@@ -66,7 +66,7 @@ def remote(tmp_path):
         one.close()
 
 
-def test_while_a_model_elsewhere_takes_its_time_the_loop_goes_on_and_the_log_keeps_its_order(remote, tmp_path):
+def test_while_a_model_elsewhere_takes_its_time_the_loop_goes_on_and_the_log_keeps_order(remote, tmp_path):
     """Pages are answered meanwhile, and who comes later is decided later."""
 
     async def talk(client, peer):
@@ -84,7 +84,8 @@ def test_while_a_model_elsewhere_takes_its_time_the_loop_goes_on_and_the_log_kee
     async def whole():
         with session_in(tmp_path / "data") as session, answering() as peer:
             model = remote(f"http://127.0.0.1:{peer.server_port}/invocations")
-            session.runner.pipeline.use(models=Models(Deployment(champion=model.digest), {model.digest: model}))
+            models = Models(Deployment(champion=model.digest), {model.digest: model})
+            session.runner.pipeline.use(models=models)
             async with running(session, deadline_ms=60_000) as client:
                 return await talk(client, peer)
 

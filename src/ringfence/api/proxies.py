@@ -48,7 +48,6 @@ class Proxies:
         mapped = getattr(found, "ipv4_mapped", None)
         return any((mapped or found) in network for network in self._networks)
 
-
     def caller_of(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
         """Address of whom the nearest proxy took the request from; None where it does not say.
 
