@@ -27,6 +27,8 @@ MOST_VERDICTS = 4_000_000
 """Rules times payments: a book of 2,000 rules is measured on 2,000 payments."""
 
 _TOGETHER = 512  # batches
+_MOST_CELLS = 1 << 22
+"""Rows times columns of what is judged together: callers choose the names of attributes, each its own."""
 
 
 class MeasuredRate(NamedTuple):
@@ -85,14 +87,21 @@ def _newest(log: EventLog, reference: Lookups, zone: str, newest: int) -> Iterat
     if end <= begin:
         return
     held: list[tuple[EventBatch, pa.RecordBatch]] = []
+    names: set[str] = set()
+    rows = 0
     for stored in log.read(DECISIONS, begin, end):
         decisions = DecisionBatch.decode(stored.payload)
         offsets = decisions.table.column("offset").to_numpy()
         batch = next(iter(log.read(EVENTS, int(offsets[0]))))
         events = codec.decode(batch.payload).take(offsets - batch.base_offset)
-        if held and (held[0][1].schema != decisions.table.schema or len(held) == _TOGETHER):
+        rows, names = rows + len(events), names.union(events.table.schema.names)
+        if held and (
+            held[0][1].schema != decisions.table.schema
+            or len(held) == _TOGETHER
+            or rows * len(names) > _MOST_CELLS
+        ):
             yield _joined(held, reference, zone)
-            held = []
+            held, rows, names = [], len(events), set(events.table.schema.names)
         held.append((events, decisions.table))
     yield _joined(held, reference, zone)
 

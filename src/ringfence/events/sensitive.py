@@ -98,13 +98,7 @@ def named(name: str) -> Named | None:
     >>> named("enteredCVV").secret, named("PIN-Block").secret, named("shipping")
     (<Secret.CODE: 'verification codes'>, <Secret.PIN: 'PINs'>, None)
     """
-    spread = _CAMEL.sub(" ", unicodedata.normalize("NFKC", name[:_LONGEST]))
-    plain = "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", spread.lower())
-        if not unicodedata.combining(letter)
-    )
-    words = _WORDS.findall(plain)
+    words = _WORDS.findall(_folded(name[:_LONGEST]))
     if not words:
         return None
     found = _meant(words, "".join(words))
@@ -113,15 +107,27 @@ def named(name: str) -> Named | None:
     return found
 
 
+def _folded(name: str) -> str:
+    """In lower case, without accents, and with a blank before each word that begins with a capital."""
+    if name.isascii():  # nearly always, and callers may make up a name for each of their attributes
+        return _CAMEL.sub(" ", name).lower()
+    spread = _CAMEL.sub(" ", unicodedata.normalize("NFKC", name))
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", spread.lower())
+        if not unicodedata.combining(letter)
+    )
+
+
 def _meant(words: list[str], joined: str) -> Named | None:
-    last = _joined_last(words)
-    if any(map(_CODE_WORDS.fullmatch, words)) or any(map(_CODE_NAMES.search, (joined, last))):
+    names = (joined, _joined_last(words)) if len(words) > 2 else (joined,)
+    if any(map(_CODE_WORDS.fullmatch, words)) or any(map(_CODE_NAMES.search, names)):
         return Named(Secret.CODE, surely=True)
     if _PIN_NAMES.search(joined) or (not _PIN_WORDS.isdisjoint(words) and words[-1] != "code"):
         return Named(Secret.PIN, surely=True)
-    if any(map(_TRACK_WORDS.fullmatch, words)) or any(map(_TRACK_NAMES.search, (joined, last))):
+    if any(map(_TRACK_WORDS.fullmatch, words)) or any(map(_TRACK_NAMES.search, names)):
         return Named(Secret.TRACK, surely=True)
-    if any(map(_CODE_PERHAPS.search, (joined, last))):
+    if any(map(_CODE_PERHAPS.search, names)):
         return Named(Secret.CODE, surely=False)
     if _PIN_PERHAPS.search(joined):
         return Named(Secret.PIN, surely=False)
