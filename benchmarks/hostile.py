@@ -192,7 +192,7 @@ def measure(folder, kinds, seconds, **settings):
 def report(figures, statuses):
     """The lines of a table, and how many bars were missed."""
     quiet, missed = figures["quiet"], 0
-    yield "kind       turn ms  memory MB  payments  not   p99 ms  read s"
+    yield f"{'kind':24}  turn ms  memory MB  payments  not   p99 ms  to quiet  read s"
     for kind, found in figures.items():
         turn, memory = max(found.turns_ms, default=0.0), max(found.memory_mb, default=0.0)
         read = max(found.read_s, default=0.0)
@@ -209,8 +209,9 @@ def report(figures, statuses):
         ]
         missed += len(over)
         yield (
-            f"{kind:8} {turn:9.1f} {memory:10.0f} {len(found.paid_ms):9,} {found.undecided.total():4} "
-            f"{found.p99_ms:8.1f} {read:7.2f}  {'missed: ' + ', '.join(over) if over else 'all bars held'}"
+            f"{kind:24} {turn:8.1f} {memory:10.0f} {len(found.paid_ms):9,} {found.undecided.total():4} "
+            f"{found.p99_ms:8.1f} {found.p99_ms / quiet.p99_ms:9.1f} {read:7.2f}  "
+            f"{'missed: ' + ', '.join(over) if over else 'all bars held'}"
         )
         if found.undecided:
             yield f"         not decided: {dict(found.undecided)}"
