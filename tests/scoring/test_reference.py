@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ringfence.events.model import Kind
 from ringfence.scoring.reference import FLAG_MATCH_SCHEMA, Reference, segments
+from ringfence.scoring.reference.profiles import Profiles
 from ringfence.scoring.reference.recent import Recent
 from ringfence.scoring.reference.table import IdTable
 
@@ -270,3 +271,37 @@ def test_an_id_table_is_a_dictionary_in_order_of_insertion(inserts, asked):
         assert rows.tolist() == wanted
     assert table.find(np.array(asked, np.int64)).tolist() == [expected.get(i, -1) for i in asked]
     assert table.ids().tolist() == list(expected)
+
+
+SAID = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([1.0, "x", True]), max_size=4)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(["ann", "bob"]), SAID), min_size=1, max_size=12), st.data())
+def test_of_more_names_than_there_is_room_for_the_first_are_kept_whatever_comes_in_one_batch(
+    events, said, data
+):
+    """Four names of eight: event by event, and in any batches, the same are kept, and the rest is counted."""
+
+    def known(sizes):
+        reference, rest = Reference(5), [profile("customer", who, **what) for who, what in said]
+        reference.profiles = Profiles(most_names=4)
+        while rest:
+            size = sizes()
+            reference.apply(events(*rest[:size]), 0)
+            rest = rest[size:]
+        names = {}
+        for one in reference.profiles._entities.values():
+            names |= dict.fromkeys(one.attributes)
+        of = [reference.profiles.attributes("customer", at) for at in hashed]
+        return set(names), of, reference.profiles.left_out
+
+    hashed = [events({"customer_id": who}).hashes("customer_id", 5)[0] for who in ("ann", "bob")]
+    alone = known(lambda: 1)
+    assert len(alone[0]) <= 4
+    assert known(lambda: data.draw(st.integers(1, len(said)))) == alone
+    wanted = []
+    for _, what in said:
+        wanted += [name for name in sorted(what) if name not in wanted]
+    assert alone[0] == set(wanted[:4])
+    assert alone[2] == sum(name in wanted[4:] for _, what in said for name in what)

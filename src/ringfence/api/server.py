@@ -224,6 +224,11 @@ class Server:
             "Verification codes, PINs and track data that came and were not kept.",
             tokenizer.dropped.total,
         )
+        watch(
+            "ringfence_profile_values_left_out",
+            "Values of profile events whose attribute is one more than there is room for, since the start.",
+            lambda: self.runner.pipeline.reference.profiles.left_out,
+        )
         log = self.session.store.log
         watch("ringfence_drift_alerts", "Alerts of drift found so far.", lambda: log.end_offset(DRIFT))
         additions = self.runner.additions

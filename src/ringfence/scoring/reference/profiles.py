@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,15 @@ from ringfence.scoring.reference.table import IdTable, grown
 from ringfence.scoring.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ringfence.events.batch import EventBatch
 
+
+MOST_NAMES: Final = 16_384
+"""Names of attributes of one entity type, the first that are said: each takes a kilobyte."""
 
 _SMALL = 1024  # entities: an attribute of so few has a place for each
 _SPARSE = 4  # an attribute has a place for each entity once one of so many has it
@@ -127,17 +132,29 @@ class _Entity:
         return view
 
 
-class Profiles:
-    """Latest attributes by entity type and id hash."""
+def _said(batch: EventBatch, name: str) -> NDArray[np.bool_]:
+    """In which rows an attribute has a value."""
+    values = batch.text(name) if name in batch.others else batch.column(name)
+    valid: NDArray[np.bool_] = pc.is_valid(values).to_numpy(zero_copy_only=False)
+    return valid | ~np.isnan(batch.number(name)) if name in batch.others else valid
 
-    def __init__(self) -> None:
+
+class Profiles:
+    """Latest attributes by entity type and id hash.
+
+    `left_out` counts values of names beyond the most since the start: they are in the log and nowhere else.
+    """
+
+    def __init__(self, most_names: int = MOST_NAMES) -> None:
         self._entities: dict[str, _Entity] = {}
+        self._most = most_names
+        self.left_out = 0
 
     def apply(self, entity_type: str, ids: NDArray[np.int64], batch: EventBatch) -> None:
         """Take over the non-null `attributes.*` of profile events of one entity type, in order."""
         entity = self._entities.setdefault(entity_type, _Entity())
         rows = entity.table.insert(ids)
-        for name in batch.attribute_names:
+        for name in self._kept(entity, rows, batch):
             if name in batch.others:
                 self._say(entity, name, rows, batch)
                 continue
@@ -147,6 +164,23 @@ class Profiles:
                 continue
             attribute = entity.attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), _Attribute())
             attribute.set(rows[said], values.filter(pa.array(said)), len(entity.table))
+
+    def _kept(self, entity: _Entity, rows: NDArray[np.int64], batch: EventBatch) -> Sequence[str]:
+        """Names there is room for. Of new ones those said first, in one event by the alphabet, are kept.
+
+        So it is the same whichever events come in one batch.
+        """
+        names = batch.attribute_names
+        known = entity.attributes
+        new = [name for name in names if name.removeprefix(ATTRIBUTE_PREFIX) not in known]
+        if len(known) + len(new) <= self._most:
+            return names
+        said = {name: np.flatnonzero(_said(batch, name) & (rows >= 0)) for name in new}
+        order = sorted((name for name in new if said[name].size), key=lambda name: (said[name][0], name))
+        room = self._most - len(known)
+        self.left_out += sum(said[name].size for name in order[room:])
+        passed = {*new} - {*order[:room]}
+        return [name for name in names if name not in passed]
 
     def _say(self, entity: _Entity, name: str, rows: NDArray[np.int64], batch: EventBatch) -> None:
         """An attribute that the batch has as a number and as a text: one event after the other."""
