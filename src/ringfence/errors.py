@@ -7,6 +7,7 @@
     ├── StoreError            durable state cannot be read or written
     │   ├── StoreFullError    the disk is full: nothing that was acknowledged is lost
     │   └── CorruptError      a stored row or snapshot fails its checksum
+    ├── CellError             keys cannot leave one engine, or not enter another
     ├── ScorerError           a model cannot give scores, or not in time
     └── ConflictError         the same id came again with other content
 
@@ -60,6 +61,12 @@ class StoreFullError(StoreError):
 
 class CorruptError(StoreError):
     """A stored row or snapshot fails its checksum."""
+
+
+class CellError(RingfenceError):
+    """The state of keys cannot leave this engine, or is not for that one."""
+
+    exit_code = 2
 
 
 class ScorerError(RingfenceError):

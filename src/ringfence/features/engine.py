@@ -14,41 +14,42 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.batch import NULL_INT, EventBatch
 from ringfence.events.clock import StreamClock
 from ringfence.events.hashing import hash_text
 from ringfence.events.model import Kind
+from ringfence.features import cell as cells
 from ringfence.features import state as states
+from ringfence.features.conditions import holds, local_hour
+from ringfence.features.early import EarlyLabels
 from ringfence.features.growth import Growth
 from ringfence.features.kernel import layout as at
 from ringfence.features.kernel.labels import known_ids
 from ringfence.features.kernel.measure import forget_expired, measure
 from ringfence.features.kernel.observe import observe
-from ringfence.features.program import Compiled
+from ringfence.features.program import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from ringfence.features.spec import FeatureSpec, Where
 
 _CHUNK = 8192
-_EARLY_LIMIT = 1 << 20
 _LARGEST_FIXED = float(1 << 53)
 
 
 class Engine:
     """Exact streaming features of one specification. Not thread-safe; a call lets other threads run."""
 
-    def __init__(self, spec: FeatureSpec, seed: int = 0, *, ring: int = 1 << 10) -> None:
+    def __init__(self, spec: FeatureSpec, seed: int = 0, *, ring: int = states.SMALLEST_RING) -> None:
         """`seed` keys the hashes of ids; `ring` is the room for events to begin with, a power of two."""
         self.spec = spec
         self.seed = seed
-        self._compiled = Compiled(spec)
+        self._compiled = tables_of(spec)
         keys = (name for item in spec.entities for name in item.keys)
         categories = (name for name, _ in self._compiled.categories)
         self._hashed = list(dict.fromkeys(["transaction_id", *keys, *categories]))
@@ -56,7 +57,7 @@ class Engine:
         self._growth = Growth()
         self._oldest = 0
         self._clock = StreamClock()
-        self._early: dict[int, int] = {}  # labels that came before their transaction: id hash -> 0 or 1
+        self._early = EarlyLabels()
 
     def advance(self, batch: EventBatch) -> NDArray[np.int64]:
         """The stream's clock after each of the batch's transactions, for `measure`; once, before it."""
@@ -123,6 +124,80 @@ class Engine:
             if feature.entity == entity
         }
 
+    def key_hashes(self, batch: EventBatch) -> NDArray[np.int64]:
+        """The key of each of the batch's transactions, 0 where it has none, for an engine of one entity.
+
+        Signed 64-bit hashes, by which a host routes (`cell.shard_of`) and names keys to `take`.
+        """
+        return self._keys(batch.take(batch.is_transaction), cells.only_entity(self.spec).keys)
+
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """Hashes of the keys held, sorted, for an engine of one entity."""
+        return cells.keys_of(self._state, self._compiled)
+
+    def take(self, keys: Sequence[int] | NDArray[np.int64]) -> bytes:
+        """The state of keys, by their hashes, for another's `put`: a cell. This engine has forgotten them.
+
+        Every later feature is what it would have been here, bit for bit, if both engines are given the
+        stream's clock and the keys' labels. Keys that are not held are passed over. CellError, and nothing
+        is taken, if they would not fit into a cell (`cell.MOST_BYTES`) or the engine has several entities.
+
+        >>> from ringfence.features.spec import FeatureSpec, entity
+        >>> spec = FeatureSpec.of(entity("card").count("1h"))
+        >>> here, there = Engine(spec), Engine(spec)
+        >>> there.put(here.take([hash_text("c1", here.seed)]))
+        """
+        cell = cells.taken(self._state, self._compiled, np.array(keys, np.int64), cells.MOST_BYTES)
+        return cell.to_bytes(self._compiled, self.seed)
+
+    def put(self, cell: bytes) -> None:
+        """Know the keys of a cell that an engine of the same specification and seed gave.
+
+        Labels of their transactions that came here meanwhile count. CellError or CorruptError, and nothing
+        changes, if the cell belongs elsewhere or is damaged, or one of its keys is here already.
+        """
+        self._put(cells.Cell.from_bytes(cell, self._compiled, self.seed))
+
+    def split(self, shards: int) -> list[Engine]:
+        """New engines that share this one's keys as `cell.shard_of` says; this one has none then."""
+        keys, parts = self.keys, []
+        numbers = cells.shard_of(keys, shards)
+        for number in range(shards):
+            part = Engine(self.spec, self.seed)
+            part._take_over(self, keys[numbers == number])
+            parts.append(part)
+        return parts
+
+    def merge(self, others: Iterable[Engine]) -> None:
+        """Know all keys of other engines, which have none then."""
+        for other in others:
+            self._take_over(other, other.keys)
+
+    def _take_over(self, other: Engine, keys: NDArray[np.int64]) -> None:
+        """Know keys of another engine, what time it is there, and which labels wait."""
+        self._put(cells.taken(other._state, other._compiled, keys))
+        self._clock = max(self._clock, other._clock, key=lambda clock: clock.now_ms or 0).copy()
+        self._early.adopt(other._early, self._knows)
+
+    def _put(self, cell: cells.Cell) -> None:
+        """Measure a cell's events again, for the state that they leave behind."""
+        if not len(cell.rows):
+            return
+        compiled, watermark = self._compiled, int(self._state.counters[at.WATERMARK])
+        cells.make_way(self._state, compiled, cell)
+        if self._early:
+            words = cell.rows[:, at.IN_ROW :]
+            row_of = {key: row for row, key in enumerate(words[:, compiled.id_word].tolist())}
+            self._early.settle(row_of, words[:, compiled.marks_word])
+        out = np.empty((len(self.spec.features), _CHUNK))
+        for begin in range(0, len(cell.rows), _CHUNK):
+            spots = cell.places[begin : begin + _CHUNK] if compiled.needs_places else cell.places
+            self.run(cell.rows[begin : begin + _CHUNK], spots, out)
+        self._state.counters[at.WATERMARK] = (
+            cell.clock_ms if watermark == at.LONG_AGO else min(watermark, cell.clock_ms)
+        )
+
     def compile(self, kernel: Any) -> None:
         """Have a kernel compiled as it is called here, without any event."""
         rows, places = np.empty((0, self._compiled.input_columns), np.int64), np.empty((1, 2))
@@ -183,7 +258,7 @@ class Engine:
     def _category(self, batch: EventBatch, name: str, where: Where | None) -> NDArray[np.int64]:
         """Hashes of a field, 0 where it is null or the condition does not hold."""
         hashes = batch.hashes(name, self.seed)
-        return hashes if where is None else np.where(self._holds(batch, where), hashes, 0)
+        return hashes if where is None else np.where(holds(batch, where, self.spec.zone), hashes, 0)
 
     def _fixed(self, batch: EventBatch, name: str, where: Where | None) -> NDArray[np.int64]:
         """A numeric field as integers, NULL_INT where it is null or the condition does not hold."""
@@ -195,30 +270,17 @@ class Engine:
             values = np.where(usable, scaled, 0.0).astype(np.int64)
             values[~usable] = NULL_INT
         if where is not None:
-            values = np.where(self._holds(batch, where), values, NULL_INT)
+            values = np.where(holds(batch, where, self.spec.zone), values, NULL_INT)
         return values
 
     def _marks(self, batch: EventBatch) -> NDArray[np.int64]:
         """Conditions and hour of each row, in bits."""
         marks = np.zeros(len(batch), np.int64)
         for bit, where in enumerate(self._compiled.conditions):
-            marks |= self._holds(batch, where).astype(np.int64) << bit
+            marks |= holds(batch, where, self.spec.zone).astype(np.int64) << bit
         if self._compiled.needs_hour:
             marks |= local_hour(batch, self.spec.zone) << at.HOUR_SHIFT
         return marks
-
-    def _holds(self, batch: EventBatch, where: Where) -> NDArray[np.bool_]:
-        """Where the condition is true; never for null."""
-        wanted = where.value if isinstance(where.value, tuple) else (where.value,)
-        if where.field in ("hour", "weekday"):
-            hour = where.field == "hour"
-            actual: Any = local_hour(batch, self.spec.zone) if hour else local_weekday(batch, self.spec.zone)
-        elif all(isinstance(item, str) for item in wanted):
-            return _text_holds(batch.written(where.field), where)
-        else:
-            actual = batch.number(where.field)
-        with np.errstate(invalid="ignore"):
-            return _COMPARE[where.op](actual, where.value) & ~np.isnan(actual)
 
     def _place_labels(self, batch: EventBatch, rows: NDArray[np.int64]) -> None:
         """Put labels into their rows, those that came before their transaction into the transaction's row."""
@@ -236,33 +298,29 @@ class Engine:
             .astype(np.int64)
         )
         marks[labelled] = fraud
-        known = np.zeros(len(labelled), np.bool_)
-        known_ids(self._state, self._compiled.program, ids[labelled], known)
+        known = self._knows(ids[labelled])
         events = np.flatnonzero(~is_label)
         first_at = (
             dict(zip(ids[events][::-1].tolist(), events[::-1].tolist(), strict=True))
             if not known.all() or self._early
             else {}
         )
-        early = []
         for row, label in zip(labelled[~known].tolist(), fraud[~known].tolist(), strict=True):
             if first_at.get(int(ids[row]), len(rows)) > row:
-                early.append((int(ids[row]), label))
-        for key, label in early:
-            self._early.pop(key, None)
-            self._early[key] = label
-            if len(self._early) > _EARLY_LIMIT:
-                self._early.pop(next(iter(self._early)))
-        for key in self._early.keys() & first_at.keys():
-            if self._early.pop(key):
-                marks[first_at[key]] |= np.int64(1 << at.LABEL_BIT)
+                self._early.note(int(ids[row]), label)
+        self._early.settle(first_at, marks)
+
+    def _knows(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which transactions a label may name, by the hashes of their ids."""
+        known = np.zeros(len(ids), np.bool_)
+        known_ids(self._state, self._compiled.program, ids, known)
+        return known
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Views of the whole state, valid until the next call, for `from_arrays`."""
         found = states.to_arrays(self._state, self._oldest)
         found["clock"] = self._clock.to_array()
-        found["early_ids"] = np.fromiter(self._early.keys(), np.int64, len(self._early))
-        found["early_labels"] = np.fromiter(self._early.values(), np.int64, len(self._early))
+        found["early_ids"], found["early_labels"] = self._early.to_arrays()
         return found
 
     @classmethod
@@ -275,7 +333,7 @@ class Engine:
             if "clock" in arrays  # a snapshot of before it had one
             else StreamClock.at(int(engine._state.counters[at.WATERMARK]))
         )
-        engine._early = dict(zip(arrays["early_ids"].tolist(), arrays["early_labels"].tolist(), strict=True))
+        engine._early = EarlyLabels.from_arrays(arrays["early_ids"], arrays["early_labels"])
         return engine
 
     @property
@@ -293,51 +351,3 @@ class Engine:
             "bytes": states.nbytes(self._state),
             "bytes_used": sum(array.nbytes for array in self.arrays().values()),
         }
-
-
-_COMPARE: dict[str, Any] = {
-    "=": np.equal,
-    "!=": np.not_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "in": lambda actual, wanted: np.isin(actual, np.array(wanted)),
-}
-_COMPARE_TEXT: dict[str, Any] = {
-    "=": pc.equal,
-    "!=": pc.not_equal,
-    "<": pc.less,
-    "<=": pc.less_equal,
-    ">": pc.greater,
-    ">=": pc.greater_equal,
-}
-
-
-def _text_holds(values: Any, where: Where) -> NDArray[np.bool_]:
-    if where.op == "in":
-        held = pc.and_(pc.is_in(values, pa.array(where.value, pa.string())), pc.is_valid(values))
-    else:
-        held = pc.fill_null(_COMPARE_TEXT[where.op](values, where.value), False)
-    result: NDArray[np.bool_] = held.to_numpy(zero_copy_only=False)
-    return result
-
-
-def local_hour(batch: EventBatch, zone: str) -> NDArray[np.int64]:
-    """Hour of day, 0 to 23, of each event in an IANA zone."""
-    if zone == "UTC":
-        return batch.event_time_ms // 3_600_000 % 24
-    hours: NDArray[np.int64] = pc.hour(_local(batch, zone)).to_numpy(zero_copy_only=False)
-    return hours
-
-
-def local_weekday(batch: EventBatch, zone: str) -> NDArray[np.int64]:
-    """Day of the week of each event in an IANA zone, 0 for Monday."""
-    if zone == "UTC":
-        return (batch.event_time_ms // 86_400_000 + 3) % 7
-    days: NDArray[np.int64] = pc.day_of_week(_local(batch, zone)).to_numpy(zero_copy_only=False)
-    return days
-
-
-def _local(batch: EventBatch, zone: str) -> Any:
-    return pa.array(batch.event_time_ms, pa.timestamp("ms", tz=zone))

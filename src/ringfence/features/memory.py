@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import sys
 from contextlib import suppress
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def zeros(
 
     `growing` reserves addresses for `extended`; `filled` says that all of it is about to be written.
     """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
     if size >= _LARGE:
         mapping = _mapped(max(_RESERVED, 16 * size), large_pages=True) if growing else None
         mapping = mapping or _mapped(size, large_pages=growing or filled)
@@ -47,7 +48,7 @@ def extended(array: NDArray[Any], rows: int) -> NDArray[Any]:
     Only what `zeros` or this has given, and only the longest view of it: zeros follow.
     """
     shape = (rows, *array.shape[1:])
-    size = int(np.prod(shape)) * array.dtype.itemsize
+    size = prod(shape) * array.dtype.itemsize
     mapping = _mapping_of(array)
     if mapping is not None and size <= len(mapping):
         return np.frombuffer(mapping, np.uint8, size).view(array.dtype).reshape(shape)

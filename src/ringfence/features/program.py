@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -294,6 +295,12 @@ class Compiled:
         elif f.where and window:
             op[at.O_ACCUMULATOR] = window.wanted[at.BIT, self.conditions.index(f.where)]
         return op
+
+
+@lru_cache(maxsize=64)
+def tables_of(spec: FeatureSpec) -> Compiled:
+    """A specification's tables, made once for all engines of it in this process."""
+    return Compiled(spec)
 
 
 def _category(f: Feature) -> Category:

@@ -464,6 +464,18 @@ class FeatureSpec:
         """The features measured for one entity, in order."""
         return tuple(feature for feature in self.features if feature.entity == entity_name)
 
+    def of_entity(self, entity_name: str) -> FeatureSpec:
+        """Only what is measured for one entity: an engine of it gives the same values as one of the whole.
+
+        >>> spec = FeatureSpec.of(entity("card").count("1h"), entity("ip").count("1h"))
+        >>> spec.of_entity("ip").names
+        ('ip.count_1h',)
+        """
+        entities = tuple(item for item in self.entities if item.name == entity_name)
+        if not entities:
+            raise SpecError(f"entity {entity_name!r} is not in the specification")
+        return replace(self, entities=entities, features=self.features_of(entity_name))
+
     def retention_ms(self, entity_name: str) -> int:
         """How long an entity's events stay: its longest reach plus the allowed lateness."""
         reach = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,32 +16,34 @@ if TYPE_CHECKING:
 
     from ringfence.features.program import Compiled
 
-_SMALLEST_RING = 1 << 10
+SMALLEST_RING: Final = 1 << 5
+_SMALLEST: Final = 1 << 5  # places of a hash table, refs of the pool
+_FEW: Final = 4  # cells, the empty one among them
 
 
-def fresh(compiled: Compiled, ring: int = _SMALLEST_RING) -> at.State:
+def fresh(compiled: Compiled, ring: int = SMALLEST_RING) -> at.State:
     """An empty state; `ring` events fit before it grows."""
     entities, trackers = len(compiled.spec.entities), len(compiled.program.trackers)
     counters = zeros(at.PER_ENTITY + 2 * entities, np.int64)
-    counters[at.WATERMARK] = at.NULL // 2
+    counters[at.WATERMARK] = at.LONG_AGO
     counters[at.ARENA_TOP] = -(
         -compiled.cell_words // at.UNIT
     )  # cell 0 stays empty and must be readable as any entity's
     counters[at.POOL_TOP] = 4  # 0 means "no run"
-    arena = zeros(max(1 << 12, 2 * compiled.cell_words), np.int64)
+    arena = zeros(_FEW * -(-compiled.cell_words // at.UNIT) * at.UNIT, np.int64)
     arena[at.LOCATED] = -1
     return at.State(
         rows=zeros((ring, compiled.row_words), np.int64, growing=True),
         places=zeros((ring if compiled.needs_places else 1, 2), np.float64, growing=True),
         slots=zeros((ring, entities), np.int32, growing=True),
         pairs=zeros((ring if trackers else 1, max(trackers, 1)), np.int32, growing=True),
-        table=zeros(1 << 10, np.int64),
+        table=zeros(_SMALLEST, np.int64),
         arena=arena,
-        pool=zeros(1 << 10, np.int32),
-        pair_table=zeros(1 << 10 if trackers else 4, np.int64),
-        pairs_known=zeros((1 << 9 if trackers else 1, 2), np.int64),
-        pair_stamp=zeros(1 << 9 if trackers else 1, np.int64),
-        id_table=zeros(1 << 10 if compiled.needs_labels else 4, np.int64),
+        pool=zeros(_SMALLEST, np.int32),
+        pair_table=zeros(_SMALLEST if trackers else 4, np.int64),
+        pairs_known=zeros((_SMALLEST // 2 if trackers else 1, 2), np.int64),
+        pair_stamp=zeros(_SMALLEST // 2 if trackers else 1, np.int64),
+        id_table=zeros(_SMALLEST if compiled.needs_labels else 4, np.int64),
         table_larger=at.nothing(),
         pair_larger=at.nothing(),
         id_larger=at.nothing(),

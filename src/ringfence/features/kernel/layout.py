@@ -29,6 +29,7 @@ Refs: TypeAlias = "NDArray[np.int32]"
 
 NULL: Final = int(np.iinfo(np.int64).min)
 NEVER: Final = int(np.iinfo(np.int64).max)
+LONG_AGO: Final = NULL // 2  # the clock before the first event; a retention may be taken from it
 REF_MASK: Final = (1 << 31) - 1
 UNIT: Final = 8  # a cache line
 
