@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ringfence.features.kernel.jit import entry, inlined, kernel
 from ringfence.features.kernel.layout import KEY, PAIR_HASH, UNIT
 
@@ -77,7 +79,8 @@ def find_cell(s: State, hashed: int) -> int:
 @inlined
 def pair_hash(cell: int, tracker: int, value: int) -> int:
     """Hash of a (key, value) pair: the value's own hash, moved by the cell and the tracker."""
-    return value ^ (cell << 31) ^ (cell << 11) ^ (tracker << 57)
+    wide = np.int64(cell)  # in plain Python a cell of `State.slots` has 32 bits, and so has what is shifted
+    return value ^ (wide << 31) ^ (wide << 11) ^ (tracker << 57)
 
 
 @inlined
