@@ -3,15 +3,8 @@
 import asyncio
 import contextlib
 import json
-import re
-from importlib.metadata import version
-from pathlib import Path
 
 import pytest
-from uvicorn.protocols.http import httptools_impl
-
-import ringfence
-from ringfence.api.wire import Wire
 
 from .conftest import Peer, payment
 
@@ -323,22 +316,3 @@ def test_what_was_asked_before_a_bad_request_is_answered(wired):
         return first, json.loads(body)["transaction_id"], last
 
     assert wired(talk) == (200, "good", 400)
-
-
-def test_uvicorns_private_protocol_is_known_to_one_file_and_of_a_version_that_was_looked_at():
-    """Before a version is added here: compare its `httptools_impl.py` with what `api/wire.py` overrides."""
-    assert version("uvicorn").rsplit(".", 1)[0] == "0.54"
-    assert version("httptools").rsplit(".", 1)[0] == "0.9"
-    source = Path(ringfence.__file__).parent
-    knowing = [
-        path.relative_to(source).as_posix()
-        for path in source.rglob("*.py")
-        if re.search(r"^(from|import) (uvicorn\.protocols|httptools)\b", path.read_text(), re.MULTILINE)
-    ]
-    assert knowing == ["api/wire.py"]
-    used = {"_start_asgi_task", "connection_made", "connection_lost", "on_message_begin", "on_header"}
-    used |= {"on_headers_complete", "on_body", "on_message_complete", "on_response_complete"}
-    assert used <= set(vars(httptools_impl.HttpToolsProtocol))
-    pinned = Path(__file__).parents[2].joinpath("pyproject.toml").read_text()
-    assert '"uvicorn>=0.54.0,<0.55"' in pinned
-    assert issubclass(Wire, httptools_impl.HttpToolsProtocol)

@@ -1,8 +1,8 @@
 """One connection, bounded in whatever a peer may do with it.
 
 This is the only file that knows uvicorn's `HttpToolsProtocol`, which is no public name of uvicorn's:
-`tests/api/test_wire.py` says for which versions it holds. It decides what is fed to the parser and when, and
-says no; requests are answered by uvicorn, or by `api/direct.py`.
+`tests/docs/test_libraries.py` says for which versions it holds. It decides what is fed to the parser and
+when, and says no; requests are answered by uvicorn, or by `api/direct.py`.
 """
 
 from __future__ import annotations

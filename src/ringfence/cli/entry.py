@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import sys
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ringfence.cli.program import finish, new_app
@@ -31,8 +30,9 @@ def program_for(arguments: Sequence[str]) -> typer.Typer:
 
         return app
     with without("pandas", "scipy", "cffi"):
-        for late in ("numba.np.arraymath", "numba.core.typing.cffi_utils"):  # else with the first kernel
-            import_module(late)
+        from ringfence.features.kernel.numba_internals import load_all  # noqa: PLC0415 (Numba, while the block runs)
+
+        load_all()
         from ringfence.cli.run import run  # noqa: PLC0415 (loads this one)
 
     alone = new_app()

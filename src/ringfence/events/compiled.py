@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
-from numba.core import config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-_SETTINGS: Any = config  # untyped
+_SETTINGS: Any = numba.config  # untyped
 
 
 def compiled(**options: Any) -> Callable[[F], F]:

@@ -10,11 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba import types
 from numba.extending import intrinsic, is_jitted
 
 from ringfence.features.kernel.exact import deviation_in_one_word
 from ringfence.features.kernel.layout import M_COUNT, M_SQUARES, M_SUM, MEAN, STD, STEP, SUM
+from ringfence.features.kernel.numba_internals import declared, pointer_to
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from ringfence.features.kernel.layout import Words
 
-_generate: Any = cgutils  # untyped
 _FLOATS = ir.VectorType(ir.DoubleType(), STEP)
 _INTEGERS = ir.VectorType(ir.IntType(64), STEP)
 
@@ -63,8 +63,7 @@ class _Lanes:
         self.scale, self.default = self.all_of(scale), self.all_of(default)
 
     def _place(self, array: tuple[Any, Any], index: list[Any], vector: Any) -> Any:
-        helper = self._context.make_array(array[0])(self._context, self.builder, array[1])
-        first = _generate.get_item_pointer(self._context, self.builder, array[0], helper, index)
+        first = pointer_to(self._context, self.builder, array, index)
         return self.builder.bitcast(first, vector.as_pointer())
 
     def all_of(self, value: Any) -> Any:
@@ -112,9 +111,7 @@ def _deviations(lanes: _Lanes) -> None:
     n, whole, b = lanes.integers(M_COUNT), lanes.integers(M_SUM), lanes.builder
     squared = b.sub(b.mul(n, lanes.integers(M_SQUARES)), b.mul(whole, whole))
     pairs = b.fmul(lanes.floats(n), lanes.floats(b.sub(n, _repeated(1))))
-    root = _generate.get_or_insert_function(
-        b.module, ir.FunctionType(_FLOATS, [_FLOATS]), f"llvm.sqrt.v{STEP}f64"
-    )
+    root = declared(b.module, ir.FunctionType(_FLOATS, [_FLOATS]), f"llvm.sqrt.v{STEP}f64")
     std = b.fdiv(b.call(root, [b.fdiv(lanes.floats(squared), pairs)]), lanes.scale)
     lanes.keep(b.select(lanes.above(n, 1), std, lanes.default))
 

@@ -3,105 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
-from numba.core import config
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering
-from numba.cpython import slicing
 
 from ringfence.events.compiled import cache_base, kept_in
+from ringfence.features.kernel.numba_internals import NO_REFERENCE_COUNTS, Part, Whole, cache_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-_SETTINGS: Any = config  # untyped, as what follows
-_BUILDER: Any = DefaultPassBuilder
-_PASS: Any = register_pass
-_PARTLY: Any = type(_SETTINGS.OPT)(1)  # LLVM's level for what is optimised again in its callers
-_INDEXING: Any = slicing
-
-
-def _as_it_is(_builder: Any, index: Any, _size: Any) -> Any:
-    """An index that counts from the beginning: none of ours counts from the end, as Python's may."""
-    return index
-
-
-@contextmanager
-def _indexed_from_the_beginning() -> Iterator[None]:
-    """Leave out Numba's look at every index for its sign, which took a fifth of the engine's time."""
-    before = _INDEXING.fix_index
-    _INDEXING.fix_index = _as_it_is
-    try:
-        yield
-    finally:
-        _INDEXING.fix_index = before
-
-
-@_PASS(mutates_CFG=True, analysis_only=False)
-class _WholeLowering(NativeLowering):
-    """Numba's, with indices as they are."""
-
-    _name = "ringfence_whole_lowering"
-
-    def run_pass(self, state: Any) -> Any:
-        lowering: Any = super()
-        with _indexed_from_the_beginning():
-            return lowering.run_pass(state)
-
-
-@_PASS(mutates_CFG=True, analysis_only=False)
-class _PartLowering(_WholeLowering):
-    """With less of LLVM's time for each part: the entry that holds them all gets the whole of it."""
-
-    _name = "ringfence_part_lowering"
-
-    def run_pass(self, state: Any) -> Any:
-        before = _SETTINGS.OPT, _SETTINGS.LOOP_VECTORIZE
-        _SETTINGS.OPT, _SETTINGS.LOOP_VECTORIZE = _PARTLY, 0
-        try:
-            return super().run_pass(state)
-        finally:
-            _SETTINGS.OPT, _SETTINGS.LOOP_VECTORIZE = before
-
-
-class _Whole(CompilerBase):
-    """How kernels are compiled."""
-
-    _lowering: type = _WholeLowering
-
-    def define_pipelines(self) -> list[Any]:
-        manager = _BUILDER.define_nopython_pipeline(self.state)
-        manager.passes = [
-            (self._lowering if one is NativeLowering else one, said) for one, said in manager.passes
-        ]
-        manager.finalize()
-        return [manager]
-
-
-class _Part(_Whole):
-    """How kernels are compiled that only kernels call."""
-
-    _lowering = _PartLowering
-
-
+_SETTINGS: Any = numba.config  # untyped
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
-    "_nrt": False,
-    "pipeline_class": _Whole,
+    "pipeline_class": Whole,
+    **NO_REFERENCE_COUNTS,
 }
 _INNER: dict[str, Any] = _OPTIONS | {
     "no_cpython_wrapper": True,  # Python calls none
     "no_cfunc_wrapper": True,
-    "pipeline_class": _Part,
+    "pipeline_class": Part,
 }
 
 
@@ -142,9 +68,8 @@ def is_kept(function: Any) -> bool:
         return True
     if cache_base() is None:
         return False
-    found = Path(function._cache.cache_path).glob(f"*.{function.__name__}-*.nbc")  # noqa: SLF001 (Numba shows it nowhere else)
     try:
-        return any(found)
+        return any(cache_files(function))
     except PermissionError:  # another user's
         return False
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba import types
 from numba.extending import intrinsic, is_jitted
 
 from ringfence.features.kernel.jit import inlined, spliced
@@ -45,13 +45,13 @@ from ringfence.features.kernel.layout import (
     W_OFFSET,
     W_REACH,
 )
+from ringfence.features.kernel.numba_internals import address_of, declared
 from ringfence.features.kernel.strips import ref_at
 from ringfence.features.kernel.tables import home, number_of, pair_hash, probe
 
 if TYPE_CHECKING:
     from ringfence.features.kernel.layout import Program, State, Words
 
-_generate: Any = cgutils  # untyped
 _FAR, _NEAR, _NEXT = (
     24,
     12,
@@ -69,12 +69,10 @@ def _fetch_compiled(_context: Any, array: Any, _index: Any) -> Any:
     """LLVM's prefetch of the first word of `array[index]`, for reading, to stay in all caches."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        values = context.make_array(signature.args[0])(context, builder, arguments[0])
-        stride = _generate.unpack_tuple(builder, values.strides)[0]
-        place = builder.add(builder.ptrtoint(values.data, ir.IntType(64)), builder.mul(arguments[1], stride))
+        place = address_of(context, builder, (signature.args[0], arguments[0]), arguments[1])
         pointer = ir.PointerType()
         word = ir.IntType(32)
-        prefetch = _generate.get_or_insert_function(
+        prefetch = declared(
             builder.module, ir.FunctionType(ir.VoidType(), [pointer, word, word, word]), "llvm.prefetch.p0"
         )
         builder.call(prefetch, [builder.inttoptr(place, pointer), word(0), word(3), word(1)])
