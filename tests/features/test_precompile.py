@@ -16,13 +16,12 @@ from ringfence.features.kernel.measure import forget_expired, measure
 from ringfence.features.precompile import compiled_side_by_side, is_compiled
 from ringfence.features.spec import FeatureSpec, entity
 
+pytestmark = pytest.mark.slow
 needs_compiler = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 ASKED = """
 import numpy as np
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.kernel.tables import reinsert
-
-pytestmark = pytest.mark.slow
 before = is_kept(reinsert)
 reinsert(np.zeros(2, np.int64), np.zeros(4, np.int64), 0, 2)
 print(before, is_kept(reinsert))
