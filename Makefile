@@ -1,10 +1,10 @@
-# make setup | demo | test | test-quick | check | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
+# make setup | demo | test | test-quick | check | docs | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
 PYTHON ?= python3
 VENV   := .venv
 UV     := $(VENV)/bin/uv
 RUN    := $(VENV)/bin
 
-.PHONY: setup demo test test-quick check format bench bench-setup clean
+.PHONY: setup demo test test-quick check docs format bench bench-setup clean
 
 setup: $(VENV)/.ready
 
@@ -33,6 +33,13 @@ check: setup
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
+	$(RUN)/python scripts/check_links.py
+
+# The documentation as a site, in build/docs. Its tool is installed here, so that nothing else waits for it.
+docs: setup
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --only-group docs --quiet --python $(RUN)/python
+	$(RUN)/python scripts/check_links.py
+	$(RUN)/zensical build --strict --clean
 
 # Minutes of a quiet machine; each figure of docs/performance.md is printed by one of these.
 bench: setup

@@ -71,7 +71,7 @@ SHOWN: Final = {
 
 
 _ABOUT: Final = """\
-Each row is a file of [tests/adapters/cases](../../tests/adapters/cases), read as `ringfence run FILE` reads
+Each row is a file of `tests/adapters/cases`, read as `ringfence run FILE` reads
 it where a shipped mapping knows its columns, and otherwise by the mapping that
 `ringfence sources --sniff FILE --draft NEW.toml` writes with nobody to ask. Times are UTC.
 [A stranger's CSV](your-csv.md) goes the way step by step;

@@ -1,9 +1,10 @@
-"""Writes the pages of docs/reference that are told from the code. A test checks that they are current."""
+"""Writes the pages of docs that are told from code or other pages. A test checks that they are current."""
 
 from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
@@ -18,19 +19,31 @@ from ringfence.events.mapping import describe_mappings
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureKind
 
-FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+FOLDER = Path(__file__).parent.parent / "docs"
+RECORD = re.compile(
+    r"# (?P<number>\d{4}) (?P<title>\S.*)\n\n"
+    r"(?P<status>(?:Accepted|Replaced by \[\d{4}\]\([\w-]+\.md\)), \d{4}-\d\d-\d\d)\.\n\n\S"
+)
+"""How a decision record begins."""
+
 MADE = "<!-- Made by scripts/reference.py: change the code, then run it. -->"
 
 
 def pages() -> dict[str, str]:
-    """Each page by its name."""
+    """Each page by its place under docs."""
     return {
-        "cli.md": _cli(),
-        "api.md": _api(),
-        "catalog.md": _catalog(),
-        "mappings.md": _mappings(),
-        "quarantine-reasons.md": _reasons(),
+        "reference/cli.md": _cli(),
+        "reference/api.md": _api(),
+        "reference/catalog.md": _catalog(),
+        "reference/mappings.md": _mappings(),
+        "reference/quarantine-reasons.md": _reasons(),
+        "decisions/README.md": _decisions(),
     }
+
+
+def records() -> list[Path]:
+    """The decision records, by number."""
+    return sorted((FOLDER / "decisions").glob("[0-9]*.md"))
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -168,6 +181,25 @@ MEANINGS = {
     Reason.CONFLICT: "has the id of another event and differs from it",
     Reason.CARD_NUMBER: "has something else where a card number belongs, or a card number where none belongs",
 }
+
+
+def _decisions() -> str:
+    """The index. A record in another form stands there by its name, and fails a test."""
+    rows = []
+    for path in records():
+        told = RECORD.match(path.read_text("utf-8"))
+        title, status = told.group("title", "status") if told else (path.stem, "")
+        rows.append(f"| [{path.name[:4]}]({path.name}) | {title} | {status} |")
+    table = "\n".join(["| | decision | status |", "|---|---|---|", *rows])
+    return _joined(
+        [
+            "# Decision records",
+            "<!-- Made by scripts/reference.py: write a record, then run it. -->",
+            "Why Ringfence is built as it is: half a page each, and never rewritten.",
+            "A record that takes the place of an earlier one says so, and the earlier one's status names it.",
+            table,
+        ]
+    )
 
 
 def _joined(parts: object) -> str:

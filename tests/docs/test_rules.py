@@ -9,7 +9,7 @@ import pytest
 import ringfence
 from ringfence.cli import execute
 
-from .pages import PAGES, ROOT, name_of
+from .pages import ROOT, name_of
 
 REFERENCE = runpy.run_path(str(ROOT / "scripts" / "reference.py"))
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -29,7 +29,7 @@ LONG = {
 @pytest.mark.parametrize("name", list(REFERENCE["pages"]()))
 def test_a_page_made_from_code_is_current(name):
     """Otherwise: .venv/bin/python scripts/reference.py"""
-    assert (ROOT / "docs" / "reference" / name).read_text("utf-8") == REFERENCE["pages"]()[name]
+    assert (ROOT / "docs" / name).read_text("utf-8") == REFERENCE["pages"]()[name]
 
 
 @pytest.mark.parametrize("words", REFERENCE["commands"](), ids=" ".join)
@@ -38,11 +38,14 @@ def test_every_command_teaches_with_an_example(words, capsys):
     assert f"Example: ringfence {' '.join(words)}" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
-        if not target.startswith(("http:", "https:", "#")):
-            assert (page.parent / target.partition("#")[0]).exists(), target
+@pytest.mark.parametrize("path", REFERENCE["records"](), ids=name_of)
+def test_a_decision_record_says_its_number_its_title_and_its_status(path):
+    """`# 0123 Title`, then `Accepted, 2026-01-31.` or `Replaced by [0124](0124-title.md), 2026-01-31.`"""
+    told = REFERENCE["RECORD"].match(path.read_text("utf-8"))
+    assert told, f"{path.name} does not begin as a record does"
+    assert told["number"] == path.name[:4]
+    for other in re.findall(r"\(([\w-]+\.md)\)", told["status"]):
+        assert f"]({path.name})" in (path.parent / other).read_text("utf-8"), f"{other} does not name it"
 
 
 def test_no_file_is_longer_than_400_lines_without_a_reason():
