@@ -13,6 +13,7 @@ from ringfence.api.problems import Refusal
 from ringfence.api.slots import Slots
 
 from .conftest import Peer, payment
+from .test_wire import until
 
 HEAD = b"GET /v1/stream HTTP/1.1\r\nhost: localhost\r\n"
 
@@ -52,7 +53,7 @@ def test_streams_that_nobody_reads_do_not_keep_others_out(wired):
         unread = [await Peer.of(server) for _ in range(12)]
         for peer in unread:
             await peer.send(HEAD + b"\r\n")
-        await asyncio.sleep(0.2)
+            assert b"200" in await peer.reader.readline()  # nothing that follows is read
         reader = await Peer.of(server)
         await reader.send(HEAD + b"\r\n")
         assert b"200" in await reader.reader.readline()
@@ -121,7 +122,7 @@ def test_slow_uploads_in_every_place_are_told_and_make_room(wired, monkeypatch):
         slow = [await Peer.of(server) for _ in range(2)]
         for peer in slow:
             await peer.send(head + b"content-length: 900\r\n\r\n{")
-        await asyncio.sleep(0.2)
+        await until(lambda: len(server.slots._taken) == 2)
         quick = await Peer.of(server)
         await quick.send(head + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         answered = await quick.reader.read()

@@ -214,7 +214,7 @@ def test_a_decision_says_why_on_every_page(every, case):
             assert rule in ("model", "degraded") or rule in part
         csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
         full = client.post(f"/explained/{name}", headers=csrf)
-        for _ in range(200):
+        for _ in range(1200):
             told = text_of(full)
             if "Faint scenario" in told:
                 break
@@ -290,7 +290,7 @@ def test_the_pages_of_models_say_what_would_change_and_which_are_not_worth_it(ev
         text_of(client.get("/models"))
         for digest in (sound, other):
             text_of(client.get(f"/models/{digest}"))
-        for _ in range(200):
+        for _ in range(1200):
             told = text_of(client.get(f"/models/{other}/impact"))
             if "recent payments" in told and "Judging" not in told:
                 break
