@@ -129,7 +129,7 @@ def open_lake(store: Store) -> Lake:
     """Questions about a store in SQL."""
     from ringfence.adapters.lake import Lake  # noqa: PLC0415 (DuckDB takes a while, and most runs ask nothing)
 
-    return Lake(store)
+    return Lake.alone(store)
 
 
 def stored_rates(folder: Path, spec: FeatureSpec, ruleset: RuleSet) -> list[Rate]:

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 from tests.adapters.test_lake import decisions, events
 
-from ringfence.adapters.finder import Finder, Term, Wanted, disk, rows
+from ringfence.adapters.finder import Finder, IndexFollower, Term, Wanted, disk, rows
 from ringfence.adapters.finder import finder as finder_module
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError
+from ringfence.follow import catch_up
 from ringfence.scoring.rules import Outcome
 
 BATCH = 21  # twenty payments and a label
@@ -33,17 +34,23 @@ def fill(store, batches):
         store.commit([events(base, BATCH), told])
 
 
+def index(store, tmp_path, piece_rows=30, short_rows=None):
+    """What the follower makes, as far as it goes; the rest is read from the log."""
+    follower = IndexFollower(store.log, tmp_path / "index", 5, piece_rows, short_rows or piece_rows)
+    catch_up(store.log, follower)
+
+
 def expected(store, batches):
     """Offsets of all payments, newest first."""
     return [base * BATCH + row for base in range(batches) for row in range(BATCH - 1)][::-1]
 
 
-@pytest.mark.parametrize("piece_rows", [30, 45, 10_000])
-def test_every_way_to_look_gives_what_a_look_at_each_row_gives(store, tmp_path, piece_rows):
-    finder = Finder(store.log, tmp_path / "index", 5, piece_rows)
+@pytest.mark.parametrize(("piece_rows", "short_rows"), [(30, 30), (45, 45), (10_000, 10_000), (70, 15)])
+def test_every_way_to_look_gives_what_a_look_at_each_row_gives(store, tmp_path, piece_rows, short_rows):
+    finder = Finder(store.log, tmp_path / "index", 5)
     for _ in range(3):
         fill(store, 3)
-        finder.refresh()
+        index(store, tmp_path, piece_rows, short_rows)
     every = expected(store, 9)
     cases = {
         Wanted(): every,
@@ -65,9 +72,9 @@ def test_every_way_to_look_gives_what_a_look_at_each_row_gives(store, tmp_path, 
 
 
 def test_page_after_page_gives_each_decision_once_also_while_new_ones_come(store, tmp_path):
-    finder = Finder(store.log, tmp_path / "index", 5, 30)
+    finder = Finder(store.log, tmp_path / "index", 5)
     fill(store, 4)
-    finder.refresh()
+    index(store, tmp_path)
     seen, before = [], None
     while True:
         found = finder.find(Wanted(before=before), 7)
@@ -76,28 +83,77 @@ def test_page_after_page_gives_each_decision_once_also_while_new_ones_come(store
         if before is None:
             break
         fill(store, 1)
-        finder.refresh()
+        index(store, tmp_path)
     assert seen == expected(store, 4)
 
 
 def test_the_folder_may_go_and_what_is_there_is_not_made_again(store, tmp_path):
     fill(store, 5)
-    Finder(store.log, tmp_path / "index", 5, 30).refresh()
-    again = Finder(store.log, tmp_path / "index", 5, 30)
-    assert again.behind == 20  # only the tail
-    again.refresh()
-    shutil.rmtree(next((tmp_path / "index").iterdir()))
-    other = Finder(store.log, tmp_path / "index", 5, 30)
-    other.refresh()
-    for finder in (again, other):
-        assert [row["offset"] for row in finder.find(Wanted(), 1000).rows] == expected(store, 5)
+    index(store, tmp_path)
+    spans = disk.spans(tmp_path / "index")
+    assert spans == [(0, 40), (40, 80)]
+    changed = [path.stat().st_mtime_ns for path in sorted((tmp_path / "index").iterdir())]
+    finder = Finder(store.log, tmp_path / "index", 5)
+    assert [row["offset"] for row in finder.find(Wanted(), 1000).rows] == expected(store, 5)
+    index(store, tmp_path)
+    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "index").iterdir())] == changed
+    shutil.rmtree(tmp_path / "index" / disk.name_of(0, 40))
+    for other in (finder, Finder(store.log, tmp_path / "index", 5)):
+        assert [row["offset"] for row in other.find(Wanted(), 1000).rows] == expected(store, 5)
+    index(store, tmp_path)
+    assert disk.spans(tmp_path / "index") == spans
+
+
+def test_short_pieces_become_one_and_whoever_reads_meanwhile_misses_nothing(store, tmp_path):
+    """20 decisions a batch: a piece for each until they make up 70, then one of all."""
+    finder = Finder(store.log, tmp_path / "index", 5)
+    lengths = []
+    for number in range(1, 9):
+        fill(store, 1)
+        index(store, tmp_path, 70, 15)
+        lengths.append([after - first for first, after in disk.spans(tmp_path / "index")])
+        assert [row["offset"] for row in finder.find(Wanted(), 1000).rows] == expected(store, number)
+    assert lengths == [[20], [20, 20], [20, 20, 20], [80], [80, 20], [80, 20, 20], [80, 20, 20, 20], [80, 80]]
+
+
+def test_what_a_kill_in_the_middle_of_a_merge_leaves_is_tidied_up(store, tmp_path):
+    fill(store, 4)
+    index(store, tmp_path, 10_000, 15)
+    (whole,) = disk.spans(tmp_path / "index")
+    rows = disk.rows(tmp_path / "index" / disk.name_of(*whole))
+    disk.save(tmp_path / "index", disk.name_of(0, 20), rows.slice(0, 20), 5)  # merged, and not removed yet
+    (tmp_path / "index" / f"{disk.name_of(80, 99)}.1.partial").mkdir()
+    finder = Finder(store.log, tmp_path / "index", 5)
+    assert [row["offset"] for row in finder.find(Wanted(), 1000).rows] == expected(store, 4)
+    index(store, tmp_path, 10_000, 15)
+    assert [path.name for path in (tmp_path / "index").iterdir()] == [disk.name_of(*whole)]
+
+
+def test_pieces_of_another_log_are_made_again(store, tmp_path):
+    fill(store, 2)
+    other = IndexFollower(store.log, tmp_path / "index", 6, 30, 30)
+    catch_up(store.log, other)
+    index(store, tmp_path)
+    finder = Finder(store.log, tmp_path / "index", 5, live_rows=0)
+    assert finder.count(Wanted(terms=(Term("card", "c1"),))) == 14
+
+
+def test_no_more_than_so_many_decisions_are_read_from_the_log(store, tmp_path):
+    """Where nobody makes the index; how many are missing is told."""
+    fill(store, 5)
+    finder = Finder(store.log, tmp_path / "index", 5, live_rows=40)
+    assert finder.find(Wanted(), 1000).total == 40
+    assert finder.behind == 60
+    index(store, tmp_path)
+    assert finder.find(Wanted(), 1000).total == 100
+    assert finder.behind == 0
 
 
 def test_counts_over_time_and_points_for_a_plot(store, tmp_path):
-    finder = Finder(store.log, tmp_path / "index", 5, 30)
+    finder = Finder(store.log, tmp_path / "index", 5)
     assert finder.span_ms() is None
     fill(store, 5)
-    finder.refresh()
+    index(store, tmp_path)
     assert finder.span_ms() == (0, 103_000)
     wanted = Wanted(terms=(Term("rule", "fast"),))
     assert finder.histogram(wanted, [0, 40_000, 80_000]).tolist() == [9, 10]
@@ -111,7 +167,7 @@ def test_a_decision_stays_when_retention_has_taken_its_payment(store, tmp_path):
     fill(store, 2)
     store.log.trim("events", BATCH)
     finder = Finder(store.log, tmp_path / "index", 5)
-    finder.refresh()
+    index(store, tmp_path, 10)
     rows = {row["offset"]: row for row in finder.find(Wanted(), 1000).rows}
     assert (rows[3]["transaction_id"], rows[3]["card_id"], rows[3]["amount"]) == ("t3", None, None)
     assert rows[BATCH]["card_id"] == "c0"
@@ -120,13 +176,11 @@ def test_a_decision_stays_when_retention_has_taken_its_payment(store, tmp_path):
 def test_an_index_of_before_a_column_has_nothing_there_and_stays(store, tmp_path, monkeypatch):
     """Retention may have taken the payments: what the index holds cannot be made again."""
     newer = pa.schema([*rows.SCHEMA, ("card_bin12", pa.string())])
-    finder = Finder(store.log, tmp_path / "index", 5, 30)
     fill(store, 2)
-    finder.refresh()
+    index(store, tmp_path)
     for module in (rows, disk, finder_module):
         monkeypatch.setattr(module, "SCHEMA", newer)
-    again = Finder(store.log, tmp_path / "index", 5, 30)
-    again.refresh()
+    again = Finder(store.log, tmp_path / "index", 5)
     found = again.find(Wanted(), 3).rows
     assert [row["offset"] for row in found] == expected(store, 2)[:3]
     assert {row["card_bin12"] for row in found} == {None}
@@ -142,8 +196,8 @@ def test_an_unknown_kind_of_term_is_refused_with_those_that_there_are(store, tmp
 def test_a_long_index_holds_no_descriptors(store, tmp_path):
     fill(store, 12)
     before = len(list(Path("/proc/self/fd").iterdir()))
-    finder = Finder(store.log, tmp_path / "index", 5, 30)
-    finder.refresh()
+    index(store, tmp_path, 40)
+    finder = Finder(store.log, tmp_path / "index", 5)
     assert len(disk.spans(tmp_path / "index")) == 6
     assert len(finder.find(Wanted(), 1000).rows) == 12 * (BATCH - 1)
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1  # a reader of the store

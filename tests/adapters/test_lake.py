@@ -6,11 +6,12 @@ import pyarrow as pa
 import pytest
 from tests.lakes import decisions, events, fill, one
 
-from ringfence.adapters.lake import DecisionQuery, Lake
+from ringfence.adapters.lake import DecisionQuery, Lake, LakeFollower
 from ringfence.adapters.lake.tables import TopicTable
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.follow import catch_up
 from ringfence.ports import LogBatch
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 
@@ -22,10 +23,9 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def lake(store, monkeypatch):
+def lake(store):
     """Files of 25 rows, so that 10 batches of 10 make three files and a tail of 10."""
-    monkeypatch.setattr("ringfence.adapters.lake.lake.FILE_ROWS", 25)
-    opened = Lake(store)
+    opened = Lake(store, LakeFollower(store.log, store.tables, 25))
     yield opened
     opened.close()
 
@@ -174,7 +174,7 @@ def test_the_files_can_be_deleted_and_come_back_the_same(lake, store):
 
 def test_two_lakes_over_one_store_write_the_same_files(lake, store, tmp_path):
     fill(store, batches=5)
-    lake.project()
+    catch_up(store.log, LakeFollower(store.log, store.tables, 25))
     with Store.open(store.folder, read_only=True) as reading:
         other = Lake(reading)
         fill(store, first=5)
@@ -189,8 +189,8 @@ def test_two_lakes_over_one_store_write_the_same_files(lake, store, tmp_path):
 
 def test_the_log_may_be_trimmed_up_to_where_the_lake_has_come(lake, store):
     fill(store)
-    lake.project()
-    assert store.log.reader_offset("lake", "events") == 90
+    catch_up(store.log, LakeFollower(store.log, store.tables, 25))
+    assert LakeFollower(store.log, store.tables, 25).positions()["events"] == 90
     store.log.trim("events", 90)
     assert one(lake, "SELECT count(*) n FROM events") == {"n": 100}
     again = Lake(store)
@@ -200,7 +200,7 @@ def test_the_log_may_be_trimmed_up_to_where_the_lake_has_come(lake, store):
 
 def test_a_half_written_file_is_not_read(lake, store):
     fill(store)
-    lake.project()
+    catch_up(store.log, LakeFollower(store.log, store.tables, 25))
     (store.tables / "events-2" / "00000000000000000090-00000000000000000120.99.partial").write_bytes(b"half")
     assert one(lake, "SELECT count(*) n FROM events") == {"n": 100}
 
@@ -272,6 +272,16 @@ def test_everything_else_is_refused_and_changes_nothing(lake, store, text):
 def test_a_table_folder_that_cannot_be_written_is_a_clear_error(store):
     fill(store)
     store.tables.write_text("a file where the folder belongs")
-    table = TopicTable(store.tables / "events-2", store.log, "events", 25)
     with pytest.raises(StoreError, match="the log is safe"):
+        catch_up(store.log, LakeFollower(store.log, store.tables, 25))
+
+
+def test_no_more_than_so_many_records_are_read_from_the_log(store):
+    """Where nobody writes the files: what would be missing is told, not left out."""
+    fill(store)
+    table = TopicTable(store.tables / "events-2", store.log, "events", 99)
+    with pytest.raises(StoreError, match="100 records of events behind the log"):
         table.refresh()
+    catch_up(store.log, LakeFollower(store.log, store.tables, 25))
+    table.refresh()
+    assert (len(table.files), len(table.tail)) == (3, 10)

@@ -7,13 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 from tests.lakes import NOW_MS, events, fill, one
 
-from ringfence.adapters.lake import DecisionQuery, Lake, forget
+from ringfence.adapters.lake import DecisionQuery, Lake, LakeFollower, forget
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.decode import JsonDecoder
 from ringfence.events.tokens import Tokenizer
+from ringfence.follow import catch_up
 from ringfence.ports import LogBatch
 
 
@@ -24,10 +25,9 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def lake(store, monkeypatch):
+def lake(store):
     """Files of 25 rows, so that 10 batches of 10 make three files and a tail of 10."""
-    monkeypatch.setattr("ringfence.adapters.lake.lake.FILE_ROWS", 25)
-    opened = Lake(store)
+    opened = Lake(store, LakeFollower(store.log, store.tables, 25))
     yield opened
     opened.close()
 
@@ -76,7 +76,7 @@ def test_tables_of_before_are_made_again(store):
     old.mkdir(parents=True)
     (old / "00000000000000000000-00000000000000000025.parquet").write_bytes(b"a column for every name")
     fill(store, batches=1)
-    opened = Lake(store)
+    opened = Lake.alone(store)
     assert one(opened, "SELECT count(*) AS n FROM events") == {"n": 10}
     opened.close()
     assert not old.exists()
@@ -84,7 +84,7 @@ def test_tables_of_before_are_made_again(store):
 
 def test_what_the_log_has_forgotten_is_in_no_file(lake, store):
     fill(store)
-    lake.project()
+    catch_up(store.log, LakeFollower(store.log, store.tables, 25))
     store.log.trim("events", 40)
     store.log.trim("decisions", 40)
     forget(store.tables, store.log)

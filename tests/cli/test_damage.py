@@ -15,8 +15,8 @@ from tests import artifacts, rights
 
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
-from ringfence.adapters.finder import Finder, Wanted
-from ringfence.adapters.lake import lake
+from ringfence.adapters.finder import IndexFollower, Wanted
+from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.api.server import Server
 from ringfence.api.serving import authoriser_of, check_keys
@@ -25,6 +25,7 @@ from ringfence.cli import execute
 from ringfence.compose import load_definitions, open_session
 from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.features.catalog import CATALOG
+from ringfence.follow import catch_up
 from ringfence.saving import Snapshotting
 from ringfence.scoring.manifest import FOREST, MODEL, REPORT
 from ringfence.web import Dashboard
@@ -46,7 +47,6 @@ def template(tmp_path_factory):
     base = tmp_path_factory.mktemp("template")
     folder, patch = base / "data", pytest.MonkeyPatch()
     patch.chdir(base)
-    patch.setattr(lake, "FILE_ROWS", ROWS)
     try:
         for part in range(3):
             rows = [payment(n, amount=2.0) for n in range(ROWS * part, ROWS * part + ROWS)]
@@ -60,7 +60,8 @@ def template(tmp_path_factory):
         assert execute(["models", "promote", digest, "--data", str(folder)]) == 0
         assert execute(["sql", "SELECT 1", "--data", str(folder)]) == 0
         with Store.open(folder) as store:
-            Finder(store.log, folder / "index", store.meta.hash_seed, piece_rows=ROWS).refresh()
+            catch_up(store.log, LakeFollower(store.log, store.tables, ROWS))
+            catch_up(store.log, IndexFollower(store.log, folder / "index", store.meta.hash_seed, ROWS, ROWS))
         with closing(ApiKeys(folder)) as keys:
             keys.create("one", frozenset({Role.ADMIN}), 0)
     finally:

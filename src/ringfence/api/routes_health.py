@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from ringfence.api.following import FollowerState  # noqa: TC001 (msgspec reads annotations at run time)
 from ringfence.api.metrics import CONTENT_TYPE
 from ringfence.api.problems import unavailable
 
@@ -26,7 +27,8 @@ class Health(msgspec.Struct, frozen=True):
 class Readiness(msgspec.Struct, frozen=True):
     """Payments are decided: by what, and how far the log has come.
 
-    `warnings` are what somebody should see to although payments are decided: a snapshot that cannot be saved.
+    `warnings` are what somebody should see to although payments are decided: a snapshot that cannot be saved,
+    a follower that fails. `followers` make tables, index and more of the log, in a process of their own.
     """
 
     status: str
@@ -34,6 +36,7 @@ class Readiness(msgspec.Struct, frozen=True):
     waiting: int
     versions: dict[str, str]
     warnings: list[str] = []
+    followers: list[FollowerState] = []
 
 
 def server_of(request: Request) -> Server:
@@ -62,8 +65,10 @@ async def readyz(request: Request) -> Response:
         raise unavailable("it has failed and will stop" if failure else "it is starting or stopping")
     runner = server.runner
     warnings = [] if runner.saving.problem is None else [str(runner.saving.problem)]
+    warnings += server.following.warnings()
+    told = server.following.states()
     return as_json(
-        Readiness("ready", runner.pipeline.offset, server.decider.waiting, server.versions, warnings)
+        Readiness("ready", runner.pipeline.offset, server.decider.waiting, server.versions, warnings, told)
     )
 
 

@@ -19,6 +19,7 @@ from ringfence.api.connections import Connections
 from ringfence.api.deadlines import Deadlines
 from ringfence.api.decider import Decider
 from ringfence.api.decoding import Decoding
+from ringfence.api.following import Following
 from ringfence.api.gate import Gate
 from ringfence.api.hot import expire, submit_large
 from ringfence.api.jobs import Jobs
@@ -76,6 +77,7 @@ class Server:
         self.metrics = Metrics()
         self.lake = Lake(session.store)
         self.asides = Asides(session.store.log, session.store.tables, session.store.meta.hash_seed)
+        self.following = Following(session.store, session.clock)
         self.places = Places(settings.most_streams)
         self.hub = Hub(self.places, settings.stream_seconds)
         texts = session.library.stored_models.texts
@@ -149,6 +151,7 @@ class Server:
         self.pools.close()
         await asyncio.to_thread(self.lake.close)
         await asyncio.to_thread(self.asides.close)
+        await asyncio.to_thread(self.following.close)
 
     def charge(self, caller: Principal, count: int) -> None:
         """`Refusal` (429) where the caller's limit is spent."""
@@ -238,6 +241,7 @@ class Server:
             "List entries that a rule's cap a day kept out.",
             lambda: additions.capped,
         )
+        self.metrics.registry.register(self.following)
         for stage in self.runner.seconds:
             watch(f"ringfence_{stage}_seconds_total", f"Seconds spent on {stage}.", self._spent(stage))
 

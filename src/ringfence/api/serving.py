@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ringfence.api.front import Front
     from ringfence.api.settings import ServeSettings
     from ringfence.compose import Session
+    from ringfence.follow.beside import Beside
 
 _HAD_KEYS: Final = "served_with_keys"
 COLLECT_AFTER = (20_000, 20, 100)  # objects of each generation: a full collection stops every thread
@@ -46,10 +47,11 @@ def serve(
     sockets: Sequence[socket.socket],
     started: Callable[[str], None] = lambda _url: None,
     site: Callable[[Server], Site] | None = None,
+    beside: Callable[[Server], Beside] | None = None,
 ) -> None:
     """Serve on these sockets until told to stop. Raises what made the store unusable, if that is why.
 
-    `site` makes the pages that are served beside the API.
+    `site` makes the pages that are served beside the API, `beside` what starts the process of the followers.
     """
     check_keys(session.store, authoriser)
     failures: list[BaseException] = []
@@ -60,6 +62,13 @@ def serve(
 
     fits = make_room(settings.most_connections)
     server = Server(session, settings, authoriser, give_up, fits.connections)
+    process = server.following.process = beside(server) if beside else None
+
+    def ready(url: str) -> None:
+        started(url)
+        if process is not None:
+            process.start()
+
     log = sys.stderr.buffer if settings.access_log else None
     application = build(server, log, site(server) if site else None)
     front: Front = getattr(application, "app", application)  # inside what answers other origins
@@ -75,7 +84,7 @@ def serve(
         timeout_graceful_shutdown=settings.stop_seconds,
         backlog=fits.backlog,
     )
-    listener = Listener(config, server.connections, started, server.end_streams)
+    listener = Listener(config, server.connections, ready, server.end_streams)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what is there now stays: collections need not look at it again and again
@@ -84,6 +93,8 @@ def serve(
         with _surviving_signals():
             listener.run_on(sockets)
     finally:
+        if process is not None:
+            process.stop()
         gc.unfreeze()  # at the end of the process, what others hold has to be let go
     if failures:
         raise failures[0]

@@ -42,6 +42,7 @@ class ServeSettings(BaseSettings):
     cors_origins: tuple[str, ...] = ()
     require_keys: bool = False  # ask on loopback too
     access_log: bool = True
+    follow: bool = True  # start the process that runs the followers; not where `ringfence follow` runs apart
     stop_seconds: Annotated[int, Field(ge=0)] = 20
     token_secret: Annotated[str | None, Field(repr=False)] = None
     token_jwks: str | None = None

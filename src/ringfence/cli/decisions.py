@@ -42,7 +42,7 @@ def open_lake(data: Path | None) -> Iterator[tuple[Store, Lake]]:
     with Store.open(options.folder(data), read_only=True) as store:
         from ringfence.adapters.lake import Lake  # noqa: PLC0415  DuckDB, which `run` does not wait for
 
-        lake = Lake(store)
+        lake = Lake.alone(store)
         try:
             yield store, lake
         finally:

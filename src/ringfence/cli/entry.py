@@ -1,4 +1,4 @@
-"""The `ringfence` command. `run` begins without loading what only other commands need."""
+"""The `ringfence` command. `run` and `follow` begin without loading what only other commands need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ringfence.cli.program import finish, new_app
 from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import typer
 
@@ -25,6 +25,11 @@ def main() -> None:
 
 def program_for(arguments: Sequence[str]) -> typer.Typer:
     """The program, with at least the command that these arguments name."""
+    if arguments[:1] == ["follow"]:
+        with without("pandas", "scipy", "cffi"):
+            from ringfence.cli.follow import follow  # noqa: PLC0415 (loads this one)
+
+        return _alone(follow)
     if arguments[:1] != ["run"]:
         from ringfence.cli.main import app  # noqa: PLC0415 (loads every command)
 
@@ -35,9 +40,14 @@ def program_for(arguments: Sequence[str]) -> typer.Typer:
         load_all()
         from ringfence.cli.run import run  # noqa: PLC0415 (loads this one)
 
+    return _alone(run)
+
+
+def _alone(command: Callable[..., None]) -> typer.Typer:
+    """A program of one command."""
     alone = new_app()
     alone.callback()(_group)
-    alone.command()(run)
+    alone.command()(command)
     return alone
 
 

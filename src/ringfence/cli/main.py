@@ -16,6 +16,8 @@ from ringfence.cli import (
     evaluate,
     explain,
     features,
+    follow,
+    followers,
     init,
     keys,
     lists,
@@ -64,6 +66,8 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(drift.drift)
 app.command()(serve.serve)
+app.command()(follow.follow)
+app.add_typer(followers.app, name="followers")
 app.command()(simulate.simulate)
 app.command()(init.init)
 app.command()(doctor.doctor)

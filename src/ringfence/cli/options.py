@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ringfence.access.keys import ApiKeys
+from ringfence.cli import where
 from ringfence.cli.screen import after, say
 from ringfence.compose import Definitions, load_definitions, warm_up
 from ringfence.errors import InputError
@@ -21,17 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        help="Folder with all state. [default: ringfence-data]",
-        envvar="RINGFENCE_DATA_DIR",
-        metavar="DIR",
-        show_default=False,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
+Data = where.Data
+Json = where.Json
+folder = where.folder
 Mapping = Annotated[
     str | None,
     typer.Option(
@@ -94,19 +87,14 @@ Order = Annotated[
 ]
 
 
-def folder(data: Path | None) -> Path:
-    """Where all state lives."""
-    return data or load_settings().data_dir
-
-
 @contextmanager
 def people(data: Path | None, server: str | None = None) -> Iterator[Callable[[str | None], str]]:
     """How the keys that signed something are called; a server's keys are its own, and go by their ids."""
-    where = folder(data)
-    if server is not None or not ApiKeys.are_in(where):
+    data_folder = folder(data)
+    if server is not None or not ApiKeys.are_in(data_folder):
         yield lambda author: author or ""
         return
-    with closing(ApiKeys(where)) as keys:
+    with closing(ApiKeys(data_folder)) as keys:
         yield keys.person
 
 

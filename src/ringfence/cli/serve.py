@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from contextlib import closing
-from typing import Annotated, Any
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -12,9 +15,17 @@ from ringfence.api.settings import ServeSettings
 from ringfence.cli.options import Data, Features, Model, Rules, definitions, folder
 from ringfence.cli.screen import say
 from ringfence.compose import open_session
+from ringfence.compose_follow import declare_all
 from ringfence.errors import InputError
+from ringfence.follow.beside import Beside
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ringfence.api.server import Server
 
 
 def serve(
@@ -30,8 +41,10 @@ def serve(
 ) -> None:
     """Answer over HTTP whether a payment may pass; every answer is durable before it is sent.
 
-    The dashboard is at the same address. Anything else is set in the environment as RINGFENCE_SERVE_<NAME>.
-    On any address but loopback it asks for keys (`ringfence keys create`) or tokens.
+    The dashboard is at the same address. A second process beside it, of low priority, keeps the dashboard's
+    index and the analysis tables up (`ringfence follow`); it is started and ended with this one. Anything
+    else is set in the environment as RINGFENCE_SERVE_<NAME>. On any address but loopback it asks for keys
+    (`ringfence keys create`) or tokens.
 
     Example: ringfence serve --port 8000
     """
@@ -54,6 +67,7 @@ def serve(
                 say(f"Warning: {warning}")
             for notice in session.notices:
                 say(f"Note: {notice}")
+            declare_all(session.store)
             session.runner.saving.heard = lambda problem: say(f"Warning: {problem}")
             serving.serve(
                 session,
@@ -62,8 +76,26 @@ def serve(
                 sockets,
                 lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."),
                 Dashboard,
+                _followers(where) if settings.follow else None,
             )
     say("Stopped; everything that was answered is kept.")
+
+
+def _followers(folder: Path) -> Callable[[Server], Beside]:
+    """The process of the followers, of low priority, which ends with this one."""
+    asked = ("follow", "--data", str(folder.absolute()), "--beside")
+
+    def beside(server: Server) -> Beside:
+        return Beside(
+            [sys.executable, "-P", "-m", "ringfence.cli", *asked],
+            "process of the followers",
+            server.following.look,
+            time.monotonic,
+            Random(),  # noqa: S311 (spreads attempts)
+            lambda problem: say(f"Warning: {problem}"),
+        )
+
+    return beside
 
 
 def _settings(options: dict[str, Any]) -> ServeSettings:

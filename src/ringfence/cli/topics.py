@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
+from ringfence.compose_follow import readers_of
 
 
 def topics(data: options.Data = None, json: options.Json = False) -> None:
@@ -14,7 +15,7 @@ def topics(data: options.Data = None, json: options.Json = False) -> None:
     with Store.open(options.folder(data), read_only=True) as store:
         log = store.log
         rows = [(name, log.start_offset(name), log.end_offset(name)) for name in log.topics()]
-        readers = [(who, topic, at, log.end_offset(topic) - at) for who, topic, at in log.readers()]
+        readers = [(who, topic, at, log.end_offset(topic) - at) for who, topic, at in readers_of(store)]
     if json:
         screen.show_json(
             {

@@ -11,6 +11,7 @@ from ringfence.adapters.lake import forget
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
+from ringfence.compose_follow import bring_up
 from ringfence.errors import InputError
 from ringfence.features.spec import parse_duration_ms
 from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, EventLog
@@ -22,9 +23,10 @@ def trim(
 ) -> None:
     """Forget old events and decisions for good.
 
-    Only what every kept snapshot has taken in goes, in whole batches, from the analysis tables too, and bad
-    records received longer ago. What is forgotten can no longer be replayed or measured by new features;
-    identifiers stay known, so that nothing is decided twice.
+    Only what every kept snapshot and every declared follower has taken goes (`ringfence followers list`), in
+    whole batches, from the analysis tables too, and bad records received longer ago. What is forgotten can
+    no longer be replayed or measured by new features; identifiers stay known, so that nothing is decided
+    twice.
 
     Example: ringfence trim --keep 400d
     """
@@ -33,6 +35,7 @@ def trim(
         snapshots = Snapshots(store.snapshots).offsets()
         if not snapshots:
             raise InputError("there is no snapshot to go on from yet: run some payments first, then trim")
+        bring_up(store)
         newest_ms = max((batch.last_time_ms for batch in store.log.read(EVENTS)), default=0)
         limits = {EVENTS: min(snapshots), DECISIONS: None, FLAG_MATCHES: None, DRIFT: None}
         rows = []

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.rules import CompiledRules, RuleSet
 
 _SECONDS: Final = 1.0
-_AT_ONCE: Final = 8  # batches that the index takes in before others get a turn
+_AT_ONCE: Final = 8  # batches that are taken in before others get a turn
 _REST_SECONDS: Final = 0.01  # which decisions have to themselves
 _PAGES: Final = (
     pages_sign_in,
@@ -81,7 +81,6 @@ class Dashboard:
         self.finder = Finder(self.store.log, self.store.folder / "index", self.store.meta.hash_seed)
         self.jobs = server.jobs
         self.vitals = Vitals()
-        self.index_problem: str | None = None
         self.watchers = 0  # live pages that are open
         self.stopping = asyncio.Event()
         server.streams.append(self.stopping.set)  # before the server waits for open requests
@@ -104,7 +103,7 @@ class Dashboard:
         await self._app(scope, receive, send)
 
     def start(self) -> None:
-        """Watch what is decided, and keep the index up."""
+        """Watch what is decided."""
         self.server.listeners.append(self.pulse.take)
         self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
 
@@ -127,16 +126,14 @@ class Dashboard:
         return None if ruleset is None or spec is None else Versions(fit(ruleset, spec)[0], spec)
 
     async def _keep_up(self) -> None:
-        """Every second: the index takes in what is new, the vital signs are noted."""
+        """Every second: list entries and labels are taken in, the vital signs are noted."""
         while not self.stopping.is_set():
-            try:
-                for step in (self.finder.step, self.server.asides.step):
-                    while await asyncio.to_thread(step, _AT_ONCE) and not self.stopping.is_set():
-                        self.vitals.note(self)
-                        await asyncio.sleep(_REST_SECONDS)
-                self.index_problem = None
-            except RingfenceError as error:  # a full disk, say: pages tell, decisions go on
-                self.index_problem = str(error)
+            with contextlib.suppress(RingfenceError):  # the page that asks for them tells; decisions go on
+                while await asyncio.to_thread(self.server.asides.step, _AT_ONCE):
+                    if self.stopping.is_set():
+                        break
+                    self.vitals.note(self)
+                    await asyncio.sleep(_REST_SECONDS)
             self.vitals.note(self)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _SECONDS)

@@ -17,7 +17,7 @@ from ringfence.web import dossier
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.filters import DecisionFilter
 from ringfence.web.pages_errors import Stop
-from ringfence.web.rendering import FRESH_ROWS, render
+from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.api.jobs import Job
@@ -35,7 +35,6 @@ async def decisions(request: Request) -> Response:
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     asked = DecisionFilter.of(request.query_params, request.query_params.getlist("outcome"))
-    await asyncio.to_thread(freshen, dashboard)
     wanted = await asyncio.to_thread(asked.wanted, partial(dossier.id_of, dashboard))
     found = await asyncio.to_thread(dashboard.finder.find, wanted, PAGE_ROWS)
     values = {
@@ -48,12 +47,6 @@ async def decisions(request: Request) -> Response:
     if is_part(request):
         return render(request, "parts/decisions.html", values, hx_push_url=asked.address(asked.before))
     return render(request, "decisions.html", values)
-
-
-def freshen(dashboard: Dashboard) -> None:
-    """Have the latest decisions in the index, unless that would take long."""
-    if 0 < dashboard.finder.behind <= FRESH_ROWS:
-        dashboard.finder.refresh()
 
 
 @router.get("/decisions/{transaction_id:id}")
@@ -150,7 +143,6 @@ async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = ""
     if is_card(text):
         token = dashboard.server.session.tokenizer.as_kept("card_id", text)
         return RedirectResponse(f"/entities/card/{quote(token, safe='')}", 303)
-    await asyncio.to_thread(freshen, dashboard)
     place = await asyncio.to_thread(_find, dashboard, text)
     if place is None:
         raise Stop(404, "Neither a payment nor a card, customer, merchant, device or address has this id.")

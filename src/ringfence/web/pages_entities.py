@@ -17,7 +17,6 @@ from ringfence.scoring.rules import OUTCOMES
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.dossier import id_of
 from ringfence.web.neighbours import neighbours_of
-from ringfence.web.pages_decisions import freshen
 from ringfence.web.pages_errors import Stop
 from ringfence.web.portrait import portrait_of
 from ringfence.web.rendering import render
@@ -39,15 +38,10 @@ async def entity(request: Request, entity_type: EntityType, entity_id: EntityId)
     demand(request, Role.ANALYST)
     _no_card(entity_id)
     dashboard = dashboard_of(request)
-    entity_id = await asyncio.to_thread(_id_of, dashboard, entity_type, entity_id)
+    entity_id = await asyncio.to_thread(id_of, dashboard, entity_type, entity_id)
     portrait = await portrait_of(dashboard.server, entity_type, entity_id)
     values = await asyncio.to_thread(_entity, dashboard, entity_type, entity_id, portrait)
     return render(request, "entity.html", values)
-
-
-def _id_of(dashboard: Dashboard, entity_type: str, entity_id: str) -> str:
-    freshen(dashboard)
-    return id_of(dashboard, entity_type, entity_id)
 
 
 def _entity(dashboard: Dashboard, entity_type: str, entity_id: str, portrait: Portrait) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from ringfence.api.reading import id_in_norm, is_card
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES, Outcome
 from ringfence.web.asking import dashboard_of, demand
-from ringfence.web.pages_decisions import freshen
 from ringfence.web.pages_errors import Stop
 from ringfence.web.pulse import SECONDS, Sieve
 from ringfence.web.rendering import render
@@ -42,7 +41,6 @@ async def live(request: Request) -> Response:
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     figures = dashboard.pulse.figures()
-    await asyncio.to_thread(freshen, dashboard)
     latest = await asyncio.to_thread(dashboard.finder.find, Wanted(), _LATEST)
     values = {
         "figures": figures,

@@ -18,7 +18,6 @@ from ringfence.rulebook.checking import check
 from ringfence.scoring.books import load_book
 from ringfence.scoring.outcomes import Mode
 from ringfence.web.asking import dashboard_of, demand
-from ringfence.web.pages_decisions import freshen
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ async def rules(request: Request) -> Response:
 
 
 def _book(dashboard: Dashboard) -> dict[str, Any]:
-    freshen(dashboard)
     state = dashboard.server.desk.state()
     span = dashboard.finder.span_ms()
     last = span[1] if span else 0

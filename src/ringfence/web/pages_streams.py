@@ -10,8 +10,6 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.finder.finder import READER
-from ringfence.ports import DECISIONS
 from ringfence.web import messages
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.pages_errors import Stop
@@ -50,7 +48,7 @@ def _overview(dashboard: Dashboard) -> dict[str, Any]:
         )
     readers = [
         {"reader": who, "topic": topic, "offset": at, "lag": max(0, log.end_offset(topic) - at)}
-        for who, topic, at in (*(told for told in log.readers() if told[0] != READER), _index(dashboard))
+        for who, topic, at in dashboard.server.following.readers()
     ]
     counts = dashboard.store.quarantine.counts()
     return {
@@ -60,11 +58,6 @@ def _overview(dashboard: Dashboard) -> dict[str, Any]:
         "waiting": sum(waiting for _, waiting in counts.values()),
         "folder": dashboard.store.folder.name,
     }
-
-
-def _index(dashboard: Dashboard) -> tuple[str, str, int]:
-    """The index's own place, which is ahead of what it has committed: its latest rows are in memory."""
-    return READER, DECISIONS, dashboard.store.log.end_offset(DECISIONS) - dashboard.finder.behind
 
 
 @router.get("/streams/{topic}")

@@ -58,7 +58,8 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
         "streams": len(server.places),
         "sessions": len(dashboard.sessions),
         "behind": dashboard.finder.behind,
-        "index_problem": dashboard.index_problem,
+        "followers": server.following.states(),
+        "follower_problems": server.following.warnings(),
     }
 
 

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from ringfence.web.shield import Visit
 
-FRESH_ROWS: Final = 20_000
-"""Decisions that are taken into the index while a page waits."""
-
 _DASH: Final = "–"
 _STATIC: Final = resources.files("ringfence.web") / "static"
 _LATEST_MS: Final = 253_402_300_799_000  # of year 9999
@@ -149,9 +146,9 @@ def _environment() -> Environment:
 
 
 def _indexing(request: Request) -> int:
-    """Stored decisions that pages do not show yet, if they are more than a moment's work."""
+    """Stored decisions that pages do not show yet, because the index is being made."""
     behind: int = request.app.state.dashboard.finder.behind
-    return behind if behind > FRESH_ROWS else 0
+    return behind
 
 
 def render(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_OURS: Final = ("models", "snapshots", "tables", "index", "access.db", "writer.lock")
+_OURS: Final = ("models", "snapshots", "tables", "index", "access.db", "followers.db", "writer.lock")
 
 
 def restore(

@@ -2,5 +2,6 @@
 
 from ringfence.adapters.finder.finder import Finder
 from ringfence.adapters.finder.query import Found, Term, Wanted
+from ringfence.adapters.finder.writer import IndexFollower
 
-__all__ = ["Finder", "Found", "Term", "Wanted"]
+__all__ = ["Finder", "Found", "IndexFollower", "Term", "Wanted"]

@@ -130,6 +130,17 @@ def load(path: Path, seed: int) -> Piece:
         raise CorruptError(f"{path} cannot be read ({error})") from error
 
 
+def rows(path: Path) -> pa.Table:
+    """All rows of a stored piece."""
+    return pa.ipc.open_file(_map(path / _ROWS)).read_all()
+
+
+def tidy(folder: Path) -> None:
+    """Take away what a process that was killed had begun."""
+    for path in folder.glob("*.partial"):
+        remove(path)
+
+
 def _map(path: Path) -> pa.Buffer:
     """A file's bytes, mapped; the mapping lives as long as they are used, the descriptor ends here."""
     with pa.memory_map(str(path)) as file:

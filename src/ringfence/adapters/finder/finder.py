@@ -1,9 +1,9 @@
 """Decisions found by what they have to do with, without reading the others.
 
     decision log ──► pieces on disk (many rows, sorted terms) ··· pieces in memory (the latest rows)
+                     `writer.IndexFollower` makes them             read from the log when somebody asks
 
-A projection of the log: `refresh` takes in what the log has gained; the folder may be deleted at any time.
-Which rows make up a piece follows from the log alone.
+Whoever asks writes nothing: what no piece holds yet is read from the log, up to a bound.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ringfence.adapters.finder.query import Found, Term, Wanted
 from ringfence.adapters.finder.rows import SCHEMA, leading, rows_of
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError
+from ringfence.follow.spans import chain
 from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
     from ringfence.ports import EventLog
 
-READER: Final = "finder"
-PIECE_ROWS: Final = 131_072
-_STEP_ROWS: Final = 65_536  # taken in at once, so that others get a turn
+LIVE_ROWS: Final = 131_072
+"""Decisions that no piece holds yet, of which so many are read from the log."""
+
 _ORDER: Final = ("event_time_ms", "offset")
 
 
@@ -45,65 +46,65 @@ class Place(NamedTuple):
 
 
 class Finder:
-    """The index of one log. Any thread may ask; one at a time takes in."""
+    """The index of one log, and the log's end. Any thread may ask.
 
-    def __init__(self, log: EventLog, folder: Path, seed: int, piece_rows: int = PIECE_ROWS) -> None:
+    Every question first takes in what is new: pieces that were stored since, and the latest decisions.
+    """
+
+    def __init__(self, log: EventLog, folder: Path, seed: int, live_rows: int = LIVE_ROWS) -> None:
         self._log = log
         self._folder = folder
         self._seed = seed
-        self._piece_rows = piece_rows
+        self._live_rows = live_rows
         self._lock = Lock()
-        self._is_open = False
-        self._stored: list[Piece] = []
-        self._first = self._end = self._read_to = 0
-        self._fresh: list[pa.Table] = []  # rows from `_end` to `_read_to`, not in order yet
+        self._stored: dict[tuple[int, int], Piece] = {}
+        self._end = 0  # of what answers are made of
         self._tail: list[Piece] = []  # each more than twice as long as the next one
 
     @property
     def behind(self) -> int:
-        """Decisions of the log that are not in the index yet."""
-        if not self._is_open:
-            with self._lock:
-                self._open()
-        return self._log.end_offset(DECISIONS) - self._end
+        """Decisions that no answer has, because the index is too far behind the log."""
+        spans = self._spans()
+        stored = spans[-1][1] if spans else self._log.start_offset(DECISIONS)
+        return max(0, self._log.end_offset(DECISIONS) - stored - self._live_rows)
 
     def refresh(self) -> None:
-        """Take in what the log has gained."""
-        while self.step():
-            pass
+        """Take in what is new, as every question does."""
+        self._pieces()
 
-    def step(self, most: int | None = None) -> bool:
-        """Take in some of what the log has gained, `most` batches of it; whether there may be more.
+    def _look(self) -> None:
+        """Take in the pieces that are there; where they have changed, the tail is read again."""
+        spans = self._spans()
+        if spans == list(self._stored) and self._end >= self._log.start_offset(DECISIONS):
+            return
+        loaded: dict[tuple[int, int], Piece] = {}
+        for span in spans:
+            try:
+                loaded[span] = self._stored.get(span) or disk.load(
+                    self._folder / disk.name_of(*span), self._seed
+                )
+            except CorruptError:
+                disk.remove(self._folder / disk.name_of(*span))  # or replaced by a longer one just now
+                break
+        self._stored = loaded
+        self._end = max([self._log.start_offset(DECISIONS), *(after for _, after in loaded)])
+        self._tail = []
 
-        Rows of a few batches are only laid by: they are put in order together, once the end is reached.
-        """
-        with self._lock:
-            self._open()
-            fresh: list[pa.Table] = []
-            end, at_end = self._read_to, False
-            enough = min(self._end + _STEP_ROWS, self._first + self._piece_rows)
-            for batch in self._log.read(DECISIONS, end):
-                fresh.append(leading(DecisionBatch.decode(batch.payload)))
-                end = batch.next_offset
-                if end >= enough or len(fresh) == most:
-                    break
-            else:
-                at_end = True
-            if fresh:
-                self._fresh.append(rows_of(fresh, self._log))
-                self._read_to = end
-            if self._fresh and (at_end or end >= enough):
-                self._fold()
-            return not at_end
+    def _read(self) -> None:
+        stored = max((after for _, after in self._stored), default=self._log.start_offset(DECISIONS))
+        most = stored + self._live_rows
+        end, fresh = self._end, []
+        for batch in self._log.read(DECISIONS, end, most):
+            fresh.append(leading(DecisionBatch.decode(batch.payload)))
+            end = batch.next_offset
+        if fresh:
+            self._append(rows_of(fresh, self._log))
+            self._end = end
 
-    def _fold(self) -> None:
-        """Put in order what was laid by; it stays laid by where that fails."""
-        if self._read_to - self._first >= self._piece_rows:
-            self._store([*self._tables(), *self._fresh], self._read_to)
-        else:
-            self._append(pa.concat_tables(self._fresh))
-        self._fresh = []
-        self._end = self._read_to
+    def _spans(self) -> list[tuple[int, int]]:
+        return chain(
+            disk.spans(self._folder), self._log.start_offset(DECISIONS), self._log.end_offset(DECISIONS)
+        )
 
     def points(self, wanted: Wanted, most: int) -> dict[str, list[Any]]:
         """Event times, amounts and strictness of the newest rows that are wanted, ascending: for a plot."""
@@ -162,11 +163,9 @@ class Finder:
 
     def _pieces(self) -> list[Piece]:
         with self._lock:
-            self._open()
-            return [*self._stored, *self._tail]
-
-    def _tables(self) -> list[pa.Table]:
-        return [piece.listing.table for piece in self._tail if isinstance(piece.listing, TableListing)]
+            self._look()
+            self._read()
+            return [*self._stored.values(), *self._tail]
 
     def _append(self, table: pa.Table) -> None:
         """Merge with pieces that are not much longer, so that there are few and little is done twice."""
@@ -176,39 +175,6 @@ class Finder:
             assert isinstance(last, TableListing)
             table = pa.concat_tables([last.table, table])
         self._tail = [*tail, in_memory(table, self._seed)]
-
-    def _store(self, tables: list[pa.Table], end: int) -> None:
-        name = disk.name_of(self._first, end)
-        path = disk.save(self._folder, name, pa.concat_tables(tables), self._seed)
-        self._stored = [*self._stored, disk.load(path, self._seed)]
-        self._tail = []
-        self._first = end
-        self._log.commit_reader(READER, DECISIONS, end)
-
-    def _open(self) -> None:
-        """Take in the stored pieces that follow on without a gap; with the lock held, once.
-
-        What is damaged, or of another log, goes: it is made again from the log.
-        """
-        if self._is_open:
-            return
-        begin, end = self._log.start_offset(DECISIONS), self._log.end_offset(DECISIONS)
-        spans = disk.spans(self._folder)
-        at = min(begin, spans[0][0]) if spans else begin
-        for first, after in spans:
-            if first != at or after > end:
-                continue
-            path = self._folder / disk.name_of(first, after)
-            try:
-                self._stored.append(disk.load(path, self._seed))
-            except CorruptError:
-                disk.remove(path)
-                if after > begin:
-                    break
-                self._stored.clear()  # its rows are trimmed: the index begins after them
-            at = after
-        self._first = self._end = self._read_to = max(at, begin) if not self._stored else at
-        self._is_open = True
 
 
 def _latest(pieces: Sequence[Piece], rows: Sequence[NDArray[np.int64]], most: int) -> list[Place]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
 import pyarrow as pa
 
 from ringfence.adapters.lake import free, guard, views
-from ringfence.adapters.lake.tables import FOLDERS, TopicTable
+from ringfence.adapters.lake.files import FILE_ROWS, FOLDERS, LakeFollower
+from ringfence.adapters.lake.tables import TopicTable
 from ringfence.decisions.decision import DECISION_FIELDS, Decision, decision_of
 from ringfence.errors import InputError, StoreError
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.sqlite import Store
 
-FILE_ROWS = 200_000
+LIVE_ROWS: Final = 2 * FILE_ROWS
+"""Records of a topic that no file holds yet, which are read from the log at most."""
+
 TABLES: Final = ("events", "transactions", "labels", "decisions", "features", "flag_matches", "quarantine")
 _QUARANTINE_ROWS: Final = 10_000  # the newest, that a statement sees
 _QUARANTINE_BYTES: Final = 4096  # of each
@@ -63,17 +66,19 @@ class DecisionQuery:
 class Lake:
     """Views of a store, read-only: `events`, `transactions`, `labels`, `decisions`, `features` and more.
 
-    Every question first takes in what the log has gained: full files of rows go to the store's `tables`
-    folder, which may be deleted at any time, the rest stays in memory. Any thread may ask, one at a time.
+    Every question first takes in what the log has gained: files that `files.LakeFollower` has put into the
+    store's `tables` folder since, which may be deleted at any time, and the log's end from the log itself.
+    Any thread may ask, one at a time.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, writer: LakeFollower | None = None) -> None:
+        """With a `writer`, files that are due are written before each question: where nobody else does it."""
         self._store = store
+        self._writer = writer
         self._topics = {
-            topic: TopicTable(store.tables / FOLDERS[topic], store.log, topic, FILE_ROWS)
+            topic: TopicTable(store.tables / FOLDERS[topic], store.log, topic, LIVE_ROWS)
             for topic in (EVENTS, DECISIONS, FLAG_MATCHES)
         }
-        shutil.rmtree(store.tables / EVENTS, ignore_errors=True)  # of before: a column for every attribute
         self._quarantine_state: object = None
         self._shown: dict[str, str] = {}  # attributes by name in the views, and their SQL types
         self._lock = Lock()
@@ -135,10 +140,10 @@ class Lake:
         column = ENTITY_KEYS[filters.pop("entity", "card")]
         return self._ask(views.decision_query(filters, column), filters)
 
-    def project(self) -> None:
-        """Take in what the log has gained, without a question."""
-        with self._lock:
-            self._refresh()
+    @classmethod
+    def alone(cls, store: Store) -> Self:
+        """For a command, which has the files written that its questions need."""
+        return cls(store, LakeFollower(store.log, store.tables))
 
     def close(self) -> None:
         """Release the memory; the store stays open."""
@@ -182,6 +187,8 @@ class Lake:
             DECISIONS: views.decision_views,
             FLAG_MATCHES: views.flag_match_views,
         }
+        if self._writer is not None:
+            catch_up(self._store.log, self._writer)
         for topic, table in self._topics.items():
             if table.refresh() or first:
                 connection.register(f"tail_{topic}", table.tail)

@@ -1,10 +1,10 @@
-"""One writer at a time: a locked file that says which process it is."""
+"""One at a time: a locked file that says which process it is."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.errors import StoreError
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 
 FILE_NAME = "writer.lock"
+WRITES: Final = (
+    "{folder} is in use by process {holder}: one process writes at a time. "
+    "Wait for it, end it, or use another --data folder"
+)
 
 
 class InUseError(StoreError):
@@ -30,10 +34,12 @@ class WriterLock:
 
     _held: ClassVar[set[str]] = set()
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, refusal: str = WRITES) -> None:
+        """`refusal` is told to the second one, with `{folder}` and `{holder}` filled in."""
         self._key = str(path.absolute())
+        self._refusal = refusal
         if self._key in self._held:
-            raise _in_use(path, str(os.getpid()))
+            raise self._in_use(path, str(os.getpid()))
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -51,7 +57,7 @@ class WriterLock:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(self._file, 32).decode("ascii", "replace").strip()
-            raise _in_use(path, holder or "unknown") from None
+            raise self._in_use(path, holder or "unknown") from None
         try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
@@ -64,9 +70,5 @@ class WriterLock:
             self._held.discard(self._key)
             os.close(self._file)
 
-
-def _in_use(path: Path, holder: str) -> InUseError:
-    return InUseError(
-        f"{path.parent} is in use by process {holder}: one process writes at a time. "
-        "Wait for it, end it, or use another --data folder"
-    )
+    def _in_use(self, path: Path, holder: str) -> InUseError:
+        return InUseError(self._refusal.format(folder=path.parent, holder=holder))

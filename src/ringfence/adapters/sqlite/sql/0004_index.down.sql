@@ -1,0 +1,2 @@
+-- Takes 0004_index.up.sql back.
+UPDATE reader SET name = 'finder' WHERE name = 'index';

@@ -1,0 +1,2 @@
+-- The dashboard's index is called so everywhere.
+UPDATE reader SET name = 'index' WHERE name = 'finder';

@@ -1,0 +1,5 @@
+"""`python -m ringfence.cli`: the `ringfence` command of this very interpreter."""
+
+from ringfence.cli.entry import main
+
+main()

@@ -1,0 +1,124 @@
+"""`ringfence followers`: what is made of the log, and how far each is."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.cli.screen import say, show_json, show_table
+from ringfence.cli.where import Data, Json, folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ringfence.follow import Entry
+
+app = typer.Typer(
+    help="What is made of the log (tables, index): list, pause, resume, make again.", no_args_is_help=True
+)
+Name = Annotated[str, typer.Argument(help="As `ringfence followers list` has it.", metavar="NAME")]
+_SILENT_MS = 30_000
+
+
+@app.command("list")
+def list_followers(data: Data = None, json: Json = False) -> None:
+    """List every follower with its state, its position in each topic and what it has not taken.
+
+    `running` takes what comes, `failing` is tried again by itself, `paused` waits for `resume`, and of a
+    `silent` one nothing was heard: neither `ringfence serve` nor `ringfence follow` runs here. What a
+    follower has not taken, `ringfence trim` leaves in the log.
+
+    Example: ringfence followers list
+    """
+    where = folder(data)
+    with Store.open(where, read_only=True) as store:
+        entries = _entries(where)
+        rows = [
+            (entry.name, _state(entry), topic, at, max(0, store.log.end_offset(topic) - at), entry.failures)
+            for entry in entries
+            for topic, at in entry.positions.items()
+        ]
+    columns = ["follower", "state", "topic", "offset", "lag", "restarts"]
+    if json:
+        problems = {entry.name: entry.problem for entry in entries}
+        show_json([dict(zip(columns, row, strict=True)) | {"problem": problems[row[0]]} for row in rows])
+        return
+    show_table(columns, rows, ["offset", "lag", "restarts"])
+    for entry in entries:
+        if entry.problem:
+            say(f"{entry.name}: {entry.problem}")
+        if entry.rebuild:
+            say(f"{entry.name} is made again as soon as it is at work.")
+
+
+@app.command()
+def pause(name: Name, data: Data = None) -> None:
+    """Have a follower stand still once it has finished what it is at, also while a server runs.
+
+    It stays so over restarts. The log keeps what it has not taken: `trim` forgets nothing of it.
+
+    Example: ringfence followers pause lake
+    """
+    with closing(_roll(data)) as roll:
+        roll.pause(name)
+    say(f"{name} stands still; `ringfence followers resume {name}` lets it go on.")
+
+
+@app.command()
+def resume(name: Name, data: Data = None) -> None:
+    """Have a paused follower go on from where it was.
+
+    Example: ringfence followers resume lake
+    """
+    with closing(_roll(data)) as roll:
+        roll.resume(name)
+    say(f"{name} goes on.")
+
+
+@app.command()
+def rebuild(name: Name, data: Data = None) -> None:
+    """Have a follower empty what it made and make it again from the log's start, also while a server runs.
+
+    What the log has forgotten (`trim`) does not come back. Pages and questions say so while they lack
+    something.
+
+    Example: ringfence followers rebuild index
+    """
+    with closing(_roll(data)) as roll:
+        roll.rebuild(name)
+        silent = _state(roll.entry(name)) == "silent"
+    say(
+        f"{name} is made again"
+        + (
+            " once `ringfence serve` or `ringfence follow` runs."
+            if silent
+            else "; `followers list` tells how far."
+        )
+    )
+
+
+def _roll(data: Path | None) -> SqliteRoll:
+    """The roll of a store that is there."""
+    where = folder(data)
+    Store.open(where, read_only=True).close()
+    return SqliteRoll(where)
+
+
+def _entries(where: Path) -> list[Entry]:
+    if not SqliteRoll.is_in(where):
+        return []
+    with closing(SqliteRoll(where)) as roll:
+        return roll.entries()
+
+
+def _state(entry: Entry) -> str:
+    if entry.paused:
+        return "paused"
+    if entry.failing:
+        return "failing"
+    return "silent" if time.time_ns() // 1_000_000 - entry.heard_ms > _SILENT_MS else "running"

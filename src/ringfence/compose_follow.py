@@ -1,0 +1,101 @@
+"""Puts the followers of a data folder together. Beside `compose`, which loads all that deciding needs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from contextlib import closing, contextmanager
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from ringfence.adapters.finder.writer import IndexFollower
+from ringfence.adapters.lake.files import LakeFollower
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.lock import InUseError, WriterLock
+from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.follow import Pump, catch_up, declare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ringfence.follow import Follower
+
+LOCK_NAME: Final = "followers.lock"
+_REFUSAL: Final = (
+    "process {holder} runs the followers of {folder} already (`ringfence serve` starts one itself, unless "
+    "RINGFENCE_SERVE_FOLLOW=false). Let it, or end it"
+)
+
+
+def followers_of(store: Store) -> list[Follower]:
+    """All that a store has."""
+    return [
+        LakeFollower(store.log, store.tables),
+        IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
+    ]
+
+
+def readers_of(store: Store) -> list[tuple[str, str, int]]:
+    """All who read the log, as of `EventLog.readers`, followers as far as they last said."""
+    readers = {(who, topic): at for who, topic, at in store.log.readers()}
+    if SqliteRoll.is_in(store.folder):
+        with closing(SqliteRoll(store.folder)) as roll:
+            entries = roll.entries()
+        readers |= {(one.name, topic): at for one in entries for topic, at in one.positions.items()}
+    return [(*which, at) for which, at in sorted(readers.items())]
+
+
+def declare_all(store: Store) -> None:
+    """Have the log keep what its followers have not read, before the first of them runs."""
+    with closing(SqliteRoll(store.folder)) as roll:
+        declare(store.log, roll, followers_of(store))
+
+
+@contextmanager
+def following(folder: Path) -> Iterator[Pump]:
+    """The followers of a data folder at work, until the block is left.
+
+    `InUseError` where another process runs them, `StoreError` where there is no store.
+    """
+    with Store.open(folder, read_only=True) as store, _locked(folder), closing(SqliteRoll(folder)) as roll:
+        followers = followers_of(store)
+        declare(store.log, roll, followers)
+        pump = Pump(store.log, roll, followers, lambda: time.time_ns() // 1_000_000, Random())  # noqa: S311
+        pump.start()
+        try:
+            yield pump
+        finally:
+            pump.stop()
+
+
+def bring_up(store: Store) -> None:
+    """Before retention takes anything: declared followers take all that there is, and the log hears of it.
+
+    One that is paused, or run by another process right now, stays where it is.
+    """
+    declared = {(reader, topic) for reader, topic, _ in store.log.readers()}
+    with closing(SqliteRoll(store.folder)) as roll:
+        standing = {entry.name for entry in roll.entries() if entry.paused}
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(_locked(store.folder))
+                is_ours = True
+            except InUseError:
+                is_ours = False
+            for follower in followers_of(store):
+                if not any((follower.name, topic) in declared for topic in follower.topics):
+                    continue
+                if is_ours and follower.name not in standing:
+                    catch_up(store.log, follower, all_of_it=True)
+                for topic, offset in follower.positions().items():
+                    store.log.commit_reader(follower.name, topic, offset)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = WriterLock(folder / LOCK_NAME, _REFUSAL)
+    try:
+        yield
+    finally:
+        lock.release()

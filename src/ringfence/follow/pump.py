@@ -1,0 +1,145 @@
+"""Runs followers, each on a thread of its own, and begins again with one that failed."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final
+
+from ringfence.errors import StoreError
+from ringfence.follow.backoff import wait_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from random import Random
+
+    from ringfence.follow.follower import Follower
+    from ringfence.follow.roll import Roll
+    from ringfence.ports import EventLog, LogBatch
+
+IDLE_SECONDS: Final = 0.5
+"""Between two looks at a log that has gained nothing, and at what people want."""
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+class Pump:
+    """Followers at work between `start` and `stop`.
+
+    One that fails is closed and tried again after a wait that grows; the others do not notice. The roll is
+    told of all of it.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        roll: Roll,
+        followers: Sequence[Follower],
+        now_ms: Callable[[], int],
+        random: Random,
+        wait: Callable[[int, Random], float] = wait_seconds,
+    ) -> None:
+        """The followers have been declared (`roll.declare`). `wait` as of `backoff.wait_seconds`."""
+        self._log = log
+        self._roll = roll
+        self._now_ms = now_ms
+        self._random = random
+        self._wait = wait
+        self._stopping = Event()
+        self._threads = [
+            Thread(target=self._keep, args=(one,), name=f"ringfence-follow-{one.name}", daemon=True)
+            for one in followers
+        ]
+
+    def start(self) -> None:
+        """Begin, on threads of its own."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let each finish the portion that it is at."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _keep(self, follower: Follower) -> None:
+        failing = 0
+        while not self._stopping.is_set():
+            try:
+                if self._step(follower):
+                    failing = 0
+            except Exception as error:  # noqa: BLE001 (whatever a target does: people are told, the others go on)
+                failing += 1
+                self._failed(follower, error, is_new=failing == 1)
+                self._stopping.wait(self._wait(failing, self._random))
+        _close(follower)
+
+    def _step(self, follower: Follower) -> bool:
+        """Do what people want, then take one portion of each topic; False where it stands still."""
+        wanted = self._roll.entry(follower.name)
+        if wanted.rebuild:
+            follower.reset()
+            self._roll.rebuilt(follower.name)
+        if wanted.paused:
+            self._stopping.wait(IDLE_SECONDS)
+            return False
+        moved = [advance(self._log, follower, topic) for topic in follower.topics]
+        self._roll.report(follower.name, follower.positions(), self._now_ms())
+        if not any(moved):
+            self._stopping.wait(IDLE_SECONDS)
+        return True
+
+    def _failed(self, follower: Follower, error: Exception, *, is_new: bool) -> None:
+        problem = f"{type(error).__name__}: {error}"
+        if is_new:
+            _LOGGER.warning("Follower %s failed and is tried again: %s", follower.name, problem)
+        _close(follower)
+        try:
+            self._roll.report_failure(follower.name, problem, self._now_ms())
+        except Exception:  # no room for the report either, perhaps: the attempts go on
+            _LOGGER.warning("The failure of follower %s cannot be noted", follower.name, exc_info=True)
+
+
+def advance(log: EventLog, follower: Follower, topic: str, least: int | None = None) -> bool:
+    """Have a follower take one portion of a topic; False where fewer than `least` records are due.
+
+    Without `least`, the follower's own. `StoreError` for a target that does not belong to this log, or that
+    stays where it was.
+    """
+    position = follower.positions().get(topic, 0)
+    begin, end = max(position, log.start_offset(topic)), log.end_offset(topic)
+    if position > end:
+        raise StoreError(
+            f"follower {follower.name} has {topic} up to offset {position:,}, and the log ends at {end:,}: "
+            f"what it made is of another log, or of this one before a restore. `ringfence followers rebuild "
+            f"{follower.name}` makes it again"
+        )
+    if end - begin < max(1, follower.least if least is None else least):
+        return False
+    follower.take(topic, _portion(log, topic, begin, follower.most))
+    if follower.positions().get(topic, 0) <= begin:
+        raise StoreError(
+            f"follower {follower.name} was given {topic} from offset {begin:,} on and kept nothing"
+        )
+    return True
+
+
+def catch_up(log: EventLog, follower: Follower, *, all_of_it: bool = False) -> None:
+    """Have a follower take what is due, here and now; `all_of_it` also what would not fill a portion yet."""
+    for topic in follower.topics:
+        while advance(log, follower, topic, 1 if all_of_it else None):
+            pass
+
+
+def _portion(log: EventLog, topic: str, begin: int, most: int) -> Iterator[LogBatch]:
+    for batch in log.read(topic, begin):
+        yield batch
+        if batch.next_offset - begin >= most:
+            return
+
+
+def _close(follower: Follower) -> None:
+    try:
+        follower.close()
+    except Exception:  # a connection that is lost cannot always be closed
+        _LOGGER.debug("Follower %s could not be closed", follower.name, exc_info=True)
