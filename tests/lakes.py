@@ -81,7 +81,8 @@ def decisions(base, count, features=("card.count_1h",), digest="f1"):
         for value, field in zip(values, fields, strict=True)
     ]
     batch = DecisionBatch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-    return LogBatch("decisions", base, count, base * 1000, (base + count) * 1000, batch.encode())
+    first = base // count * n  # after batches of the same length
+    return LogBatch("decisions", first, n, base * 1000, (base + count) * 1000, batch.encode())
 
 
 def fill(store, first=0, batches=10):

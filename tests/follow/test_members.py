@@ -61,10 +61,8 @@ class StorePlace:
 
     def fill(self, count):
         for _ in range(count):
-            base, at, flags = (self.log.end_offset(name) for name in ("events", "decisions", FLAG_MATCHES))
-            told = decisions(base, 10)
-            told = LogBatch("decisions", at, 9, base * 1000, base * 1000, told.payload)
-            self.store.commit([events(base, 10), told, flag_matches(flags, 10)])
+            base, flags = (self.log.end_offset(name) for name in ("events", FLAG_MATCHES))
+            self.store.commit([events(base, 10), decisions(base, 10), flag_matches(flags, 10)])
 
     def damage(self):
         self.folder.write_bytes(b"no folder")

@@ -1,6 +1,7 @@
 """Spans, waits, lags and the roll: what the pump goes by."""
 
 from contextlib import closing
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_portion_is_whole_batches_up_to_the_most():
 
 def test_waits_grow_to_a_minute_and_are_spread():
     waits = [[wait_seconds(n, Random(seed)) for seed in range(50)] for n in range(1, 12)]
-    for sooner, later in zip(waits, waits[1:], strict=False):
+    for sooner, later in pairwise(waits):
         assert max(later) >= max(sooner) * 0.9
     assert all(LONGEST_SECONDS / 2 <= one <= LONGEST_SECONDS for one in waits[-1])
     assert len(set(waits[-1])) == 50

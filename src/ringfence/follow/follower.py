@@ -44,6 +44,8 @@ class Follower(Protocol):
     def positions(self) -> Mapping[str, int]:
         """The end of what the target holds, by topic, as it is now; a topic without is at the log's start.
 
+        Of a topic that it does not read but looks things up in, what it has no use for any more: `trim` keeps
+        the rest.
         Asked before every take, so it should be cheap. Where the target has lost something, a file that
         somebody deleted say, the position is before it: it is made again.
         """

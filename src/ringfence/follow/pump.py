@@ -84,7 +84,9 @@ class Pump:
             self._stopping.wait(IDLE_SECONDS)
             return False
         moved = [advance(self._log, follower, topic) for topic in follower.topics]
-        self._roll.report(follower.name, follower.positions(), self._now_ms())
+        found = follower.positions()
+        come = {topic: found.get(topic, 0) for topic in follower.topics}
+        self._roll.report(follower.name, come, self._now_ms())
         if not any(moved):
             self._stopping.wait(IDLE_SECONDS)
         return True

@@ -135,6 +135,14 @@ def rows(path: Path) -> pa.Table:
     return pa.ipc.open_file(_map(path / _ROWS)).read_all()
 
 
+def last_payment(path: Path) -> int:
+    """Offset of the last payment in a stored piece; 0 where it cannot be read."""
+    try:
+        return int(_array(_map(path / "offset.npy")).max())
+    except (OSError, ValueError):
+        return 0
+
+
 def tidy(folder: Path) -> None:
     """Take away what a process that was killed had begun."""
     for path in folder.glob("*.partial"):

@@ -12,7 +12,7 @@ from ringfence.adapters.finder.rows import leading, rows_of
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError, StoreError
 from ringfence.follow.spans import chain
-from ringfence.ports import DECISIONS
+from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,12 +51,15 @@ class IndexFollower:
         self._is_tidy = False
 
     def positions(self) -> dict[str, int]:
-        """See `Follower.positions`."""
+        """See `Follower.positions`. Payments of decisions are looked up."""
         if not self._is_tidy:
             self._tidy()
             self._is_tidy = True
         spans = self._spans()
-        return {DECISIONS: spans[-1][1] if spans else 0}
+        if not spans:
+            return {DECISIONS: 0, EVENTS: 0}
+        last = disk.last_payment(self._folder / disk.name_of(*spans[-1]))
+        return {DECISIONS: spans[-1][1], EVENTS: last + 1}
 
     def take(self, _topic: str, batches: Iterable[LogBatch]) -> None:
         """See `Follower.take`. Stops where the next piece begins, if one in between was damaged."""
