@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 0.5
 """Between two looks at a log that has gained nothing, and at what people want."""
 
+_REPORT_MS: Final = 5000
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -46,6 +47,7 @@ class Pump:
         self._random = random
         self._wait = wait
         self._stopping = Event()
+        self._told: dict[str, tuple[dict[str, int], int]] = {}  # positions and time of the latest report
         self._threads = [
             Thread(target=self._keep, args=(one,), name=f"ringfence-follow-{one.name}", daemon=True)
             for one in followers
@@ -86,16 +88,25 @@ class Pump:
         moved = [advance(self._log, follower, topic) for topic in follower.topics]
         found = follower.positions()
         come = {topic: found.get(topic, 0) for topic in follower.topics}
-        self._roll.report(follower.name, come, self._now_ms())
+        self._report(follower.name, come)
         if not any(moved):
             self._stopping.wait(IDLE_SECONDS)
         return True
+
+    def _report(self, name: str, come: dict[str, int]) -> None:
+        """Tell the roll what is new, and every few seconds that nothing is."""
+        now_ms = self._now_ms()
+        before, at_ms = self._told.get(name, ({}, 0))
+        if come != before or now_ms - at_ms >= _REPORT_MS:
+            self._roll.report(name, come, now_ms)
+            self._told[name] = come, now_ms
 
     def _failed(self, follower: Follower, error: Exception, *, is_new: bool) -> None:
         problem = f"{type(error).__name__}: {error}"
         if is_new:
             _LOGGER.warning("Follower %s failed and is tried again: %s", follower.name, problem)
         _close(follower)
+        self._told.pop(follower.name, None)
         try:
             self._roll.report_failure(follower.name, problem, self._now_ms())
         except Exception:  # no room for the report either, perhaps: the attempts go on
