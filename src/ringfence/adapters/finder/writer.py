@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ringfence.adapters.finder import disk
-from ringfence.adapters.finder.rows import leading, rows_of
+from ringfence.adapters.finder.rows import SCHEMA, leading, rows_of
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError, StoreError
 from ringfence.follow.spans import chain
@@ -119,7 +119,8 @@ class IndexFollower:
         except (OSError, pa.ArrowInvalid) as error:
             raise CorruptError(f"the index in {self._folder} cannot be read ({error}): delete it") from error
         name = disk.name_of(short[0][0], short[-1][1])
-        disk.save(self._folder, name, pa.concat_tables(tables), self._seed)
+        merged = pa.concat_tables([SCHEMA.empty_table(), *tables], promote_options="default")
+        disk.save(self._folder, name, merged, self._seed)
         for path in paths:
             disk.remove(path)
 
