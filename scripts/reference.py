@@ -13,11 +13,28 @@ from pathlib import Path
 import typer
 
 import ringfence
+from ringfence.adapters.files.blocks import GIVE_UP_BYTES
+from ringfence.adapters.files.csv_rows import COLUMNS_LIMIT
+from ringfence.adapters.files.json_rows import FIELDS_LIMIT
+from ringfence.adapters.files.tables import GROUP_BYTES, GROUP_RATIO
+from ringfence.adapters.sqlite.quarantine import MOST_BYTES as QUARANTINE_BYTES
+from ringfence.adapters.sqlite.quarantine import MOST_RECORDS as QUARANTINE_RECORDS
 from ringfence.cli import app, execute
-from ringfence.events.bad import Reason
+from ringfence.events.attributes import ATTRIBUTES_LIMIT
+from ringfence.events.bad import ORIGINAL_LIMIT, Reason
+from ringfence.events.decode import RECORD_LIMIT
+from ringfence.events.draft import NAME_LIMIT as ATTRIBUTE_NAME
+from ringfence.events.draft import TEXT_LIMIT
 from ringfence.events.mapping import describe_mappings
+from ringfence.events.model import AMOUNT_LIMIT_MAJOR
+from ringfence.events.paths import DEEPEST
+from ringfence.events.texts import TOML_LIMIT
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureKind
+from ringfence.rulebook.entries import MOST_ROWS as LIST_ROWS
+from ringfence.rulebook.entries import NAME_LIMIT as LIST_NAME
+from ringfence.scoring.books import MAX_BYTES as BOOK_BYTES
+from ringfence.scoring.books import MAX_NODES as BOOK_NODES
 
 FOLDER = Path(__file__).parent.parent / "docs"
 RECORD = re.compile(
@@ -37,6 +54,7 @@ def pages() -> dict[str, str]:
         "reference/catalog.md": _catalog(),
         "reference/mappings.md": _mappings(),
         "reference/quarantine-reasons.md": _reasons(),
+        "reference/limits.md": _limits(),
         "decisions/README.md": _decisions(),
     }
 
@@ -171,7 +189,7 @@ MEANINGS = {
     Reason.WRONG_TYPE: "has a text where a number belongs, or the like",
     Reason.UNPARSABLE_TIME: "has a time that cannot be read in the mapping's format",
     Reason.TIME_OUT_OF_RANGE: "is dated before 2000, or more than a day after it was received",
-    Reason.UNPARSABLE_AMOUNT: "has an amount that is no number, or has more digits than its currency",
+    Reason.UNPARSABLE_AMOUNT: "has an amount that is no number",
     Reason.NEGATIVE_AMOUNT: "has an amount below zero",
     Reason.ABSURD_AMOUNT: "has an amount above 10^13 major units",
     Reason.UNKNOWN_CURRENCY: "has a currency that is no ISO 4217 code, or was none at the time of the event",
@@ -200,6 +218,55 @@ def _decisions() -> str:
             table,
         ]
     )
+
+
+def _limits() -> str:
+    """How large things may be, and what becomes of larger ones."""
+    groups = f"{_size(GROUP_BYTES)} and {GROUP_RATIO} times its packed size"
+    tables = {
+        "Records": [
+            ("a record of JSON or CSV", _size(RECORD_LIMIT), "quarantined: `too_large`"),
+            ("a JSON record", f"{FIELDS_LIMIT:,} fields", "quarantined: `too_large`"),
+            ("a JSON record", f"{DEEPEST} levels for a mapping's paths", "what lies deeper is not seen"),
+            ("a text", f"{_size(TEXT_LIMIT)} of UTF-8", "quarantined: `too_large`"),
+            ("free attributes of an event", f"{ATTRIBUTES_LIMIT}", "quarantined: `too_large`"),
+            ("the name of an attribute", f"{ATTRIBUTE_NAME} characters", "cut short"),
+            ("an amount", f"{AMOUNT_LIMIT_MAJOR:,} major units", "quarantined: `absurd_amount`"),
+            ("a time", "from 2000-01-01 to a day after its receipt", "quarantined: `time_out_of_range`"),
+        ],
+        "Files": [
+            ("columns of CSV or Parquet", f"{COLUMNS_LIMIT:,}", "exit code 2"),
+            (
+                "a record that does not end",
+                _size(GIVE_UP_BYTES),
+                "its first line is quarantined",
+            ),
+            ("a row group of Parquet, unpacked", groups, "quarantined: `too_large`"),
+            ("a mapping or settings file", _size(TOML_LIMIT), "exit code 2"),
+            ("a rule book", f"{_size(BOOK_BYTES)}, {BOOK_NODES:,} names and values", "exit code 2"),
+            ("an import of list entries", f"{LIST_ROWS:,} rows", "exit code 2"),
+            ("a list's name", f"{LIST_NAME} characters", "exit code 2"),
+        ],
+        "Quarantine": [
+            ("what is kept of an original", _size(ORIGINAL_LIMIT), "the rest is left out"),
+            ("records", f"{QUARANTINE_RECORDS:,}", "the oldest go"),
+            ("originals in all", _size(QUARANTINE_BYTES), "512 bytes of each further one are kept"),
+        ],
+    }
+    parts = [
+        "# Limits",
+        MADE,
+        "What is bounded, and what becomes of more. Files may be of any size: they are read in blocks.",
+        "A server has [its own](../operations/serve.md#settings), a [request](../howto/http.md) too.",
+    ]
+    for title, rows in tables.items():
+        lines = "\n".join(f"| {what} | {most} | {more} |" for what, most, more in rows)
+        parts += [f"## {title}", f"| | at most | of more |\n|---|---|---|\n{lines}"]
+    return _joined(parts)
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
 
 
 def _joined(parts: object) -> str:

@@ -17,6 +17,7 @@ from ringfence.deployed import model_texts
 from ringfence.errors import InputError, RingfenceError
 from ringfence.features.spec import FeatureSpec
 from ringfence.ports import DECISIONS, EVENTS
+from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import CompiledRules, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ def question(
     """What a backtest of `new` against the rules in force takes, payments of event times `span`.
 
     `spec` has the features that the new rules ask for, those of the newest decision unless given. RuleError
-    where a rule does not compile over it.
+    where a rule does not compile over it, or can never fire and is not in force as it stands.
     """
     book, known = newest_versions(store)
     active, _ = fit(book, known)
     compiled = compile_rules(new, spec or known)
+    check_possible(new, spec or known, before=book)
     stored = [FeatureSpec.from_json(version.body) for version in store.registry.versions("features")]
     begin_ms, end_ms = span
     measure = missing(compiled.asked_for | active.asked_for, _merged(spec or known, known), stored)
@@ -88,8 +90,13 @@ def tuning(
     ruleset: RuleSet | None = None,
     times: tuple[int | None, int | None] = (None, None),
 ) -> tuple[Past, Variants]:
-    """What tuning a rule of a rule set (the one in force unless given) takes; `span` gives the values."""
+    """What tuning a rule of a rule set (the one in force unless given) takes; `span` gives the values.
+
+    RuleError where a rule of that set can never fire and is not in force as it stands.
+    """
     book, known = newest_versions(store)
+    if ruleset is not None:
+        check_possible(ruleset, known, before=book)
     what = variants(ruleset or book, known, rule_id, parameter, span)
     stored = [FeatureSpec.from_json(version.body) for version in store.registry.versions("features")]
     measure = missing(what.base.asked_for | what.trials.asked_for, known, stored)

@@ -220,7 +220,7 @@ def test_a_long_value_that_stands_in_each_row_of_a_parquet_file_makes_batches_sh
 
 def test_row_groups_that_unpack_to_far_more_than_their_size_are_set_aside(tmp_path, monkeypatch):
     path = parquet(tmp_path / "a.parquet", 50_000, "x" * 50, use_dictionary=False, compression="zstd")
-    monkeypatch.setattr(tables, "_GROUP_BYTES", MB)
+    monkeypatch.setattr(tables, "GROUP_BYTES", MB)
     assert outcome(path) == (0, [Reason.TOO_LARGE])
     assert Looker(load_mapping("handbook"), TOKENIZER, NOW, 0).look(str(path)) is None
 
@@ -232,6 +232,6 @@ def test_parquet_of_too_many_columns_or_packed_once_more_is_an_input_error(tmp_p
         sniff(str(wide))
     packed = tmp_path / "a.parquet.zst"
     packed.write_bytes(zstandard.compress(bytes(4 * MB)))
-    monkeypatch.setattr(tables, "_GROUP_BYTES", MB)
+    monkeypatch.setattr(tables, "GROUP_BYTES", MB)
     with pytest.raises(InputError, match="unpack it first"):
         sniff(str(packed))

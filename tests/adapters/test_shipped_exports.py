@@ -114,11 +114,11 @@ def test_an_export_is_known_by_its_columns_and_read(name):
         assert [row.get(field) for row in rows] == values
 
 
-def test_iso_8583_keeps_the_full_card_as_a_token_and_refuses_a_masked_one_with_the_remedy():
+def test_iso_8583_keeps_the_full_card_as_a_token_and_a_masked_one_by_the_digits_that_show():
     file = str(CASES / "iso8583" / "in.ndjson")
     assert sniff(file).mapping == "iso8583"
     (batch,) = read([file], load_mapping("iso8583"), Tokenizer(bytes(16)), NOW)
-    (row,) = batch.events.table.to_pylist()
+    row, masked = batch.events.table.to_pylist()
     assert (row["transaction_id"], row["amount_minor"], row["currency"]) == (
         "512110000001|000001",
         12300,
@@ -126,8 +126,9 @@ def test_iso_8583_keeps_the_full_card_as_a_token_and_refuses_a_masked_one_with_t
     )
     assert row["card_id"].startswith("tok_")
     assert datetime.fromtimestamp(row["event_time_ms"] / 1000, UTC).isoformat() == "2026-05-01T10:00:00+00:00"
-    assert batch.skipped == 1
-    assert [record.reason.value for record in batch.bad] == ["card_number"]
+    assert (masked["card_id"], masked["card_last4"]) == ("411111******1111", "1111")
+    assert [one["attributes.card_expiry"] for one in (row, masked)] == ["2027-12", "2028-01"]
+    assert (batch.skipped, batch.bad) == (1, [])
 
 
 def test_every_shipped_mapping_has_a_sample():

@@ -36,6 +36,17 @@ def test_a_backtest_prints_what_changes_as_a_table_json_and_a_page(ringfence, pr
 
 
 @pytest.mark.usefixtures("decided")
+@pytest.mark.parametrize("words", [["backtest"], ["rules", "tune", "never"]])
+def test_a_rule_that_can_never_fire_is_an_error_before_anything_is_tried(ringfence, project, words):
+    rule = "{id: never, title: A, when: card.count_1h < 0, outcome: review, reason: A, analyst: A.}"
+    (project / "never.yaml").write_text(f"rules: [{rule}]")
+    ended = ringfence(*words, "--rules", "never.yaml")
+    assert ended.code == 2
+    assert "rule 'never'" in ended.err
+    assert "never" in ended.err
+
+
+@pytest.mark.usefixtures("decided")
 def test_new_features_are_measured_over_the_whole_log(ringfence, project):
     (project / "wider.py").write_text(
         "import ringfence as rf\nspec = rf.CATALOG.with_features(rf.entity('card').count('2h'))\n"

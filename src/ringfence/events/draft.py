@@ -26,6 +26,7 @@ from ringfence.events.currencies import (
 )
 from ringfence.events.dropped import Dropped
 from ringfence.events.identity import content_ids
+from ringfence.events.masked import with_masked
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
 from ringfence.events.norms import norm_entities
 from ringfence.events.numbers import to_bools, to_floats, whole
@@ -51,7 +52,7 @@ TEXT_LIMIT: Final = 4096
 """Bytes of one text field."""
 
 _SHOWN: Final = 40
-_LONGEST_NAME: Final = 80
+NAME_LIMIT: Final = 80
 _LATEST_MS: Final = 10**14
 _FAR_MS: Final = 2**62  # beyond every allowed time, and safe to add to
 
@@ -94,9 +95,12 @@ class Draft:
         texts = (norms or self._tokenizer.norms).column(name, texts)
         self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 
-    def card(self, values: Any) -> None:
-        """A column of card numbers: becomes `card_id`, `card_last4` and BINs; a row without keeps its own."""
-        self._paid_with = cards = self._kept_of("card_id", values)
+    def card(self, values: Any, *, masked: bool = False) -> None:
+        """A column of card numbers: becomes `card_id`, `card_last4` and BINs; a row without keeps its own.
+
+        `masked` ones are taken or refused.
+        """
+        self._paid_with = cards = self._kept_of("card_id", values, masked=masked)
         self._columns["card_last4"] = cards.last4
         given = self._columns.get("card_id")
         self._columns["card_id"] = cards.token if given is None else pc.coalesce(cards.token, given)
@@ -244,8 +248,8 @@ class Draft:
 
     def safe_name(self, name: str) -> str:
         """An attribute's name as it may be stored: without the prefix, without card numbers, not endless."""
-        bare = name.removeprefix(ATTRIBUTE_PREFIX)[: 2 * _LONGEST_NAME]
-        return self._tokenizer.guard_text(bare, counted=False)[:_LONGEST_NAME]
+        bare = name.removeprefix(ATTRIBUTE_PREFIX)[: 2 * NAME_LIMIT]
+        return self._tokenizer.guard_text(bare, counted=False)[:NAME_LIMIT]
 
     def require(self, *names: str) -> None:
         """Refuse rows where one of these columns is null."""
@@ -298,11 +302,13 @@ class Draft:
         )
         self._columns |= found
 
-    def _kept_of(self, name: str, values: Any) -> Card:
+    def _kept_of(self, name: str, values: Any, *, masked: bool = False) -> Card:
         """What is kept of a column of card numbers, worked out once however many fields use it."""
         if self._cards is None or self._cards[0] is not values:
             self._cards = (values, *self._tokenizer.cards(values))
         _, cards, refused = self._cards
+        if masked:
+            cards, refused = with_masked(values, cards, refused)
         said = (
             "no card number of 12 to 19 digits; where the source masks or a spreadsheet rounded them, map "
             "another column, or this one to card_id if it still tells cards apart"

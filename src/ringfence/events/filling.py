@@ -54,7 +54,7 @@ class Filler:
         if name in TIMES:
             self._time(name, source, values)
         elif name == "card_number":
-            self.draft.card(values)
+            self.draft.card(values, masked=source.masked)
         elif source.card:
             self.draft.id_of_card(
                 name, values, source.prefix or ("cus_" if name == "customer_id" else "crd_")

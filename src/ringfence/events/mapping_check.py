@@ -162,6 +162,7 @@ def _check_source(name: str, source: Source, place: str, where: str, mapping: Ma
     for keys, fits, words in (
         (_ONLY_AMOUNTS, name == "amount", "an amount"),
         (_ONLY_TIMES, name in TIMES, "a time"),
+        (("masked",), name == "card_number", "a card number"),
     ):
         for key in keys:
             if not fits and getattr(source, key) != getattr(_PLAIN, key):

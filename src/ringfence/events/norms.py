@@ -1,9 +1,9 @@
 """Ids as they are compared: in their field's norm, and without words that stand for nothing.
 
 E-mail addresses are in lower case with the domain as DNS has it, phone numbers in E.164 or digits alone, IP
-addresses as RFC 5952 writes them, IBANs without blanks, country codes in capitals. Everything that enters the
-log goes through here, and so does what is compared with it: list entries, rules, questions. The log itself is
-read as it is.
+addresses as RFC 5952 writes them, IBANs without blanks, country codes in capitals; when a card expires, the
+attribute `card_expiry`, is a year and a month. Everything that enters the log goes through here, and so does
+what is compared with it: list entries, rules, questions. The log itself is read as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from ringfence.events.buffers import spans
 from ringfence.events.compiled import compiled
-from ringfence.events.model import ID_FIELDS
+from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
 from ringfence.masking import fold
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ PLACEHOLDERS: Final = frozenset(
 ) | {"not available", "not set", "not provided", "not applicable", "no value", "k. a.", "k.a."}
 """Words that stand for no id, in lower case; so does whatever has only zeros and signs: 0, -, ::, 0.0.0.0."""
 
+CARD_EXPIRY: Final = f"{ATTRIBUTE_PREFIX}card_expiry"
+"""The attribute that says when a card expires."""
+
 _LONGEST_WORD: Final = 40
 _NO_ID: Final = re.compile(r"[^\w|]*(?:[0_][^\w|]*)*")
 _LONGEST: Final = 4096
@@ -45,10 +48,13 @@ _PORT: Final = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9]{1,3}(?:\.[0-9]{1,3}){3}))(?::[0-9]{1,5})?"
 )
 _IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+_EXPIRY: Final = re.compile(
+    r"[0-9]{4}|[0-9]{6}|[0-9]{1,4}\s?[-/.|]\s?[0-9]{1,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}.{0,15}"
+)
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2,3}")
 
 # Which texts of a field are looked at closely; the numbers are those of `_worth`.
-_ID, _EMAIL, _PHONE, _IP, _ACCOUNT, _COUNTRY_CODE, _NEVER = range(7)
+_ID, _EMAIL, _PHONE, _IP, _ACCOUNT, _COUNTRY_CODE, _NEVER, _ANY = range(8)
 _RULES: Final = dict.fromkeys(ID_FIELDS, _ID) | {
     "email": _EMAIL,
     "phone": _PHONE,
@@ -56,6 +62,7 @@ _RULES: Final = dict.fromkeys(ID_FIELDS, _ID) | {
     "account_id": _ACCOUNT,
     "counterparty_id": _ACCOUNT,
     "country": _COUNTRY_CODE,
+    CARD_EXPIRY: _ANY,
 }
 NORMED: Final = frozenset(name for name, rule in _RULES.items() if rule not in (_ID, _NEVER))
 """Fields that have a norm."""
@@ -133,6 +140,8 @@ def norm(field: str, text: str) -> str:
 
     >>> norm("phone", "+49 (0)170 123-45"), norm("ip", "::ffff:1.2.3.4"), norm("country", "de")
     ('+4917012345', '1.2.3.4', 'DE')
+    >>> [norm(CARD_EXPIRY, one) for one in ("12/27", "1227", "2712", "2027-12-31", "12 / 2027")]
+    ['2027-12', '2027-12', '2027-12', '2027-12', '2027-12']
     """
     found = _NORMS.get(field)
     return text if found is None or not text.strip() else found(text.strip())
@@ -190,6 +199,24 @@ def _country(text: str) -> str:
     return text.upper() if _COUNTRY.fullmatch(text) else text
 
 
+def _expiry(text: str) -> str:
+    """Month and year in either order, the year with two digits or four, with or without a day at the end."""
+    folded = fold(text).strip(" \0")
+    if not _EXPIRY.fullmatch(folded):
+        return text
+    parts = re.findall("[0-9]+", folded)
+    if len(parts) == 1:
+        whole = parts[0]
+        at = 4 if len(whole) == len("202712") and whole[:2] > "12" else 2
+        parts = [whole[:at], whole[at:]]
+    first, second = parts[:2]
+    is_month = len(first) <= 2 and 1 <= int(first) <= 12
+    year, month = (int(second), int(first)) if is_month else (int(first), int(second))
+    if year < 100:
+        year += 2000
+    return f"{year}-{month:02}" if 1 <= month <= 12 and 1980 <= year < 2100 else text
+
+
 _NORMS: Final[dict[str, Callable[[str], str]]] = {
     "email": _email,
     "phone": _phone,
@@ -197,6 +224,7 @@ _NORMS: Final[dict[str, Callable[[str], str]]] = {
     "account_id": _account,
     "counterparty_id": _account,
     "country": _country,
+    CARD_EXPIRY: _expiry,
 }
 
 
@@ -250,6 +278,9 @@ def _worth(
         start, stop = offsets[row], offsets[row + 1]
         size = stop - start
         if rule == _NEVER or size == 0:
+            continue
+        if rule == _ANY:
+            out[row] = True
             continue
         if rule != _COUNTRY_CODE and size <= _LONGEST_WORD and _may_be_word(data, start, stop, sizes, last):
             out[row] = True

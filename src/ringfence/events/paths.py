@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _STEP: Final = re.compile(r'\[(-?\d+)\]|(?:^|\.)(?:"((?:[^"\\]|\\.)*)"|([^.\[\]"]+))')
-_DEEPEST: Final = 32
+DEEPEST: Final = 32
 
 Step = str | int
 
@@ -76,7 +76,7 @@ def leaves(item: dict[str, Any], before: str = "", depth: int = 0) -> Iterator[t
     for key, value in item.items():
         path = f"{before}.{written(key)}" if before else key
         if isinstance(value, dict):
-            if depth < _DEEPEST:
+            if depth < DEEPEST:
                 yield from leaves(value, path if before else written(key), depth + 1)
         elif not isinstance(value, list):
             yield path, value
@@ -88,12 +88,12 @@ def places(item: Any, before: str = "", depth: int = 0) -> Iterator[str]:
     >>> list(places({"a": {"b": [{"c": 1}]}}))
     ['a', 'a.b', 'a.b[0]', 'a.b[0].c']
     """
-    if isinstance(item, dict) and depth < _DEEPEST:
+    if isinstance(item, dict) and depth < DEEPEST:
         for key, value in item.items():
             path = f"{before}.{written(key)}" if before else written(key)
             yield path
             yield from places(value, path, depth + 1)
-    elif isinstance(item, list) and item and depth < _DEEPEST:
+    elif isinstance(item, list) and item and depth < DEEPEST:
         yield f"{before}[0]"
         yield from places(item[0], f"{before}[0]", depth + 1)
 

@@ -61,6 +61,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pad: int = 0  # zeros to the left up to this many characters
     prefix: str = ""
     card: bool = False  # the column holds card numbers, and the field is told from their tokens
+    masked: bool = False  # a card number may be masked: the digits that show are the card's id then
     unit: Literal["major", "minor"] = "major"
     digits: dict[str, int] = {}  # minor digits by currency, where the source's are not those of ISO 4217
     scale: Literal[1, 10, 100, 1000, 10_000, 100_000, 1_000_000] = 1  # amounts in thousands, say

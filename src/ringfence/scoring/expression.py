@@ -80,6 +80,11 @@ def read(text: str, parameters: Mapping[str, float | str] = NO_PARAMETERS) -> Pa
     return replace(parsed, tree=_in_norm(parsed, tree))
 
 
+def _written(column: exp.Column) -> str:
+    """A column's name as the norms have it."""
+    return f"{column.table}.{column.name}" if column.table else column.name.lower()
+
+
 def _in_norm(parsed: Parsed, tree: exp.Expression) -> exp.Expression:
     """The tree with each id it compares also in the norm in which payments bring it (`events.norms`).
 
@@ -87,7 +92,7 @@ def _in_norm(parsed: Parsed, tree: exp.Expression) -> exp.Expression:
     """
     for node in list(tree.find_all(exp.EQ, exp.NEQ, exp.In)):
         sides = [node.this, *node.expressions] if isinstance(node, exp.In) else [node.this, node.expression]
-        columns = [side.name.lower() for side in sides if isinstance(side, exp.Column) and not side.table]
+        columns = [_written(side) for side in sides if isinstance(side, exp.Column)]
         texts = [side for side in sides if isinstance(side, exp.Literal) and side.is_string]
         texts = [text for text in texts if text.meta.get("start") not in parsed.lists]
         if len(columns) != 1 or columns[0] not in NORMED or not texts:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_GIVE_UP_BYTES: Final = 16 * RECORD_LIMIT  # a record without an end for so long: its first line is set aside
+GIVE_UP_BYTES: Final = 16 * RECORD_LIMIT  # a record without an end for so long: its first line is set aside
 _NEWLINE, _QUOTE = 10, 34
 _FIELD_START, _PLAIN, _QUOTED, _QUOTE_SEEN = 0, 1, 2, 3
 
@@ -72,7 +72,7 @@ def _blocks(
                 yield Block(data[:end] if end <= len(data) else rest[start : start + end])
                 start += end
             rest = rest[start:]
-            while len(rest) > _GIVE_UP_BYTES and not end_of_records(rest):
+            while len(rest) > GIVE_UP_BYTES and not end_of_records(rest):
                 head, newline, rest = _set_aside(rest, end_of_records)
                 yield Block(head[: 2 * ORIGINAL_LIMIT], _endless(head))
                 skipping = not newline

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ringfence.events.vocabulary import Mapping
 
 
-_GROUP_BYTES: Final = 256 * 1024 * 1024  # unpacked pages of a row group that packs more than honest ones do
-_RATIO: Final = 100
+GROUP_BYTES: Final = 256 * 1024 * 1024  # unpacked pages of a row group that packs more than honest ones do
+GROUP_RATIO: Final = 100
 _BATCH_BYTES: Final = 64 * 1024 * 1024
 _NESTED_BYTES: Final = 4096  # of a text within a list
 
@@ -158,9 +158,9 @@ def _unpacked(source: Opened) -> bytes:
     for chunk in source.chunks():
         parts.append(chunk)
         size += len(chunk)
-        if size > _GROUP_BYTES:
+        if size > GROUP_BYTES:
             raise InputError(
-                f"{source.path}: Parquet that unpacks to more than {_GROUP_BYTES >> 20} MiB is read from a "
+                f"{source.path}: Parquet that unpacks to more than {GROUP_BYTES >> 20} MiB is read from a "
                 "file only: unpack it first (Parquet packs its pages itself)"
             )
     return b"".join(parts)
@@ -190,7 +190,7 @@ def rows_at_once(probe: Any, group: int, columns: Sequence[str], most: int) -> i
             row_bytes += each * chunk.num_values / count
         elif leaf.physical_type == "BYTE_ARRAY" and leaf.path in probe.schema_arrow.names:
             flat.append(leaf.path)
-    if size > _GROUP_BYTES and size > _RATIO * packed:
+    if size > GROUP_BYTES and size > GROUP_RATIO * packed:
         return 0
     first = next(probe.iter_batches(1, [group], flat, use_threads=False), None) if flat else None
     for column in first.columns if first is not None else ():
