@@ -39,7 +39,7 @@ from ringfence.events.tokens import IDS
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -138,11 +138,11 @@ class SmallDecoder:
         """One array of all texts, of which each column is a slice, and so are its hashes."""
         together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         suspects = may_hold_card(together)
-        if suspects.any() and self._guard(texts, np.flatnonzero(suspects).tolist(), count):
+        if suspects.any() and _put(self._guarded, texts, np.flatnonzero(suspects), count):
             together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         rules = np.repeat(_rules_of(tuple(texts)), count)
         odd = self._tokenizer.norms.worth(together, rules)
-        if odd.any() and self._norm(texts, np.flatnonzero(odd).tolist(), count):
+        if odd.any() and _put(self._tokenizer.norms.of, texts, np.flatnonzero(odd), count):
             together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         hashes = hash_column(together, self._seed)
         known = dict.fromkeys(_HASHED, np.zeros(count, np.int64))
@@ -153,29 +153,9 @@ class SmallDecoder:
         names = _in_order(tuple(columns))
         return EventBatch(pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)), known
 
-    def _norm(self, texts: Mapping[str, list[str | None]], suspects: Sequence[int], count: int) -> bool:
-        """Put ids into their norm, likewise."""
-        names, changed = list(texts), False
-        for place in suspects:
-            name = names[place // count]
-            column, row = texts[name], place % count
-            text = column[row]
-            if text is not None:
-                column[row] = self._tokenizer.norms.of(name, text)
-                changed |= column[row] != text
-        return changed
-
-    def _guard(self, texts: Mapping[str, list[str | None]], suspects: Sequence[int], count: int) -> bool:
-        """Put tokens in place of card numbers; `suspects` count texts column by column. Whether any was."""
-        names, changed = list(texts), False
-        for place in suspects:
-            name = names[place // count]
-            column, row = texts[name], place % count
-            text = column[row]
-            if text is not None:
-                column[row] = self._tokenizer.guard_text(text, strict=name in IDS)
-                changed |= column[row] != text
-        return changed
+    def _guarded(self, name: str, text: str) -> str:
+        """A field's text with tokens in place of card numbers."""
+        return self._tokenizer.guard_text(text, strict=name in IDS)
 
     def _plain(self, values: Values) -> list[str | None]:
         return [
@@ -232,6 +212,27 @@ def _check_bins(texts: Mapping[str, list[str | None]], count: int) -> None:
             raise _NotPlainError
     if any(long is not None and long[:6] != short for short, long in zip(six, eight, strict=True)):
         raise _NotPlainError
+
+
+def _put(
+    change: Callable[[str, str], str | None],
+    texts: Mapping[str, list[str | None]],
+    suspects: NDArray[np.int64],
+    count: int,
+) -> bool:
+    """Put in the place of each suspect what a change makes of its field and text; whether any is another.
+
+    Suspects count texts column by column.
+    """
+    names, changed = list(texts), False
+    for place in suspects.tolist():
+        name = names[place // count]
+        column, row = texts[name], place % count
+        text = column[row]
+        if text is not None:
+            column[row] = change(name, text)
+            changed |= column[row] != text
+    return changed
 
 
 def _text(value: str | int | None) -> str | None:
