@@ -3,8 +3,9 @@
 python -m benchmarks.crash --rounds 50
 
 Payments come one by one and in batches, while rules and lists change. After each kill the server is
-started again, asked for what it had acknowledged, and sent everything once more. At the end the whole log is
-replayed.
+started again, asked for what it had acknowledged, and sent everything once more. Before that start, in every
+second round, a file that is made from the log is damaged: a snapshot, a table or a piece of the index. At the
+end the whole log is replayed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.damage import DAMAGE, DERIVED, PLACES, place
 from benchmarks.rule_changes import BOOK, assert_replay_agrees
 from benchmarks.serving import Process
+from ringfence.adapters.finder import Finder, Wanted
+from ringfence.adapters.lake import Lake
+from ringfence.adapters.lake.tables import FOLDERS, TopicTable
 from ringfence.adapters.sqlite import Store
 from ringfence.cli.remote_desk import RemoteDesk
 from ringfence.client import Answer, Client
@@ -34,6 +39,7 @@ from ringfence.scoring.actions import ListKind
 CALLERS = 3  # that send payments one by one
 BATCH = 40
 PAUSE_SECONDS = 0.05
+FILE_ROWS = 100  # of tables and pieces of the index, which have far more in a store that serves
 
 
 class Caller(threading.Thread):
@@ -108,7 +114,29 @@ def payment(identity, chance, now_ms):
     }
 
 
-def attempt(folder: Path, seed: int, name: str, count: int) -> int:
+def damage(folder: Path, chance: random.Random) -> str:
+    """Harm one of the files that are made from the log, tables and an index among them; which, and how."""
+    with Store.open(folder, read_only=True) as store:
+        Finder(store.log, folder / "index", store.meta.hash_seed, piece_rows=FILE_ROWS).refresh()
+        for topic, name in FOLDERS.items():
+            TopicTable(store.tables / name, store.log, topic, FILE_ROWS).refresh()
+    there = [what for what in DERIVED if any(folder.glob(PLACES[what]))]
+    what, how = chance.choice(there), chance.choice(sorted(DAMAGE))
+    DAMAGE[how](place(folder, what))
+    return f"{what}: {how}"
+
+
+def assert_found_by_all(folder: Path) -> None:
+    """Tables and index have each decision of the log, once."""
+    with Store.open(folder, read_only=True) as store:
+        count = store.log.end_offset(DECISIONS) - store.log.start_offset(DECISIONS)
+        (told,) = Lake(store).sql("SELECT count(DISTINCT transaction_id) AS n FROM decisions").to_pylist()
+        finder = Finder(store.log, folder / "index", store.meta.hash_seed)
+        finder.refresh()
+        assert told["n"] == finder.count(Wanted()) == count, "tables or index lack a decision"
+
+
+def attempt(folder: Path, seed: int, name: str, count: int, *, damaged: bool = False) -> int:
     """One round on a folder that may have had others; how many answers were checked."""
     chance = random.Random(f"{seed} {name}")
     now_ms = time.time_ns() // 1_000_000
@@ -125,12 +153,15 @@ def attempt(folder: Path, seed: int, name: str, count: int) -> int:
     for thread in (*callers, analyst):
         thread.join()
     told = {identity: answer for caller in callers for identity, answer in caller.told.items()}
+    if damaged:
+        print(f"damaged: {damage(folder, chance)}", flush=True)
     process = Process(folder)
     with Client(process.url, timeout_seconds=30) as client, RemoteDesk(process.url, None) as desk:
         stored = {identity: client.decision(identity)["decision"] for identity in told}
         retried = client.decide_batch(sent)
         in_force = {activation.digest for activation in desk.state().activations}
     process.end()
+    assert_found_by_all(folder)
     assert stored == told, "an acknowledged decision is missing or has changed"
     assert in_force.issuperset(analyst.told), "an acknowledged version of the rules was never in force"
     found = [answer for answer in retried if isinstance(answer, Answer)]
@@ -167,7 +198,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder, checked = Path(scratch) / "crashed", 0
         for number in range(options.rounds):
-            checked += attempt(folder, options.seed, f"r{number}", options.payments)
+            damaged = number % 2 == 1
+            checked += attempt(folder, options.seed, f"r{number}", options.payments, damaged=damaged)
             print(f"round {number + 1}: {checked:,} acknowledged decisions found again", flush=True)
         count = assert_equal_to_a_replay(folder)
         print(f"{options.rounds} kills, {checked:,} acknowledged, {count:,} decided once, equal to a replay")

@@ -13,7 +13,11 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_acknowledged_decision_survives_a_kill_and_a_replay_makes_the_same_ones(tmp_path):
-    told = [crash.attempt(tmp_path, seed=1, name=f"r{number}", count=160) for number in range(2)]
+    """Before the second start a file that is made from the log is damaged."""
+    told = [
+        crash.attempt(tmp_path, seed=1, name=f"r{number}", count=160, damaged=number == 1)
+        for number in range(2)
+    ]
     assert sum(told) > 0
     assert crash.assert_equal_to_a_replay(tmp_path) == 320
 
