@@ -6,7 +6,6 @@ import textwrap
 from pathlib import Path
 from typing import Annotated
 
-import click
 import msgspec
 import typer
 
@@ -129,8 +128,11 @@ def _asked(question: Question) -> str:
     screen.say(f"{question.text}.")
     for number, words in enumerate(question.words, 1):
         screen.say(f"  {number}  {words}")
-    chosen = typer.prompt("Which", default=1, type=click.IntRange(1, len(question.answers)), err=True)
-    return question.answers[int(chosen) - 1]
+    while True:
+        chosen = int(typer.prompt("Which", default=1, type=int, err=True))
+        if 1 <= chosen <= len(question.answers):
+            return question.answers[chosen - 1]
+        screen.say(f"{chosen} is none of these: a number from 1 to {len(question.answers)}.")
 
 
 def _explain(item: Description) -> None:
