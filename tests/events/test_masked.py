@@ -42,6 +42,8 @@ def test_a_mapping_that_says_so_takes_masked_numbers_beside_full_ones_and_refuse
     ids, last4 = found.column("card_id"), found.column("card_last4")
     assert (ids[0][:4], last4[0]) == ("tok_", "1111")
     assert list(zip(ids, last4, strict=True))[1:] == list(WRITTEN.values())
+    bins = [shown and shown[:6] for shown, _ in WRITTEN.values()]
+    assert found.column("card_bin") == ["411111", *bins]
     assert [reason for _, reason in found.reasons] == ["card_number"] * 2
 
 

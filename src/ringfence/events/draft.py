@@ -96,10 +96,7 @@ class Draft:
         self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 
     def card(self, values: Any, *, masked: bool = False) -> None:
-        """A column of card numbers: becomes `card_id`, `card_last4` and BINs; a row without keeps its own.
-
-        `masked` ones are taken or refused.
-        """
+        """A column of card numbers, `masked` or not: becomes `card_id`, `card_last4` and BINs."""
         self._paid_with = cards = self._kept_of("card_id", values, masked=masked)
         self._columns["card_last4"] = cards.last4
         given = self._columns.get("card_id")
