@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,8 @@ from ringfence.events.times import format_ms
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ringfence.events.batch import EventBatch
@@ -52,6 +54,7 @@ class Admitted:
         rows: the batch with due labels in their places.
         duplicates: rows that the log has already, with equal content.
         conflicts: rows whose id the log has with other content, as bad records.
+        own: the places of the batch's own rows among `rows`, in order.
     """
 
     events: EventBatch
@@ -59,6 +62,7 @@ class Admitted:
     offsets: NDArray[np.int64]
     duplicates: int
     conflicts: list[BadRecord]
+    own: NDArray[np.int64]
 
 
 class Intake:
@@ -76,16 +80,50 @@ class Intake:
         """Order, then keep what is new; the first new event will have offset `base`."""
         if labels is not None:
             self.schedule.add(labels)
-        return self.admit_now(self.schedule.release(events), base)
+        rows, own = self.schedule.place(events)
+        return self._admit(rows, base, own)
 
     def admit_now(self, rows: EventBatch, base: int) -> Admitted:
         """The same for events that take effect as they stand."""
+        return self._admit(rows, base, np.arange(len(rows)))
+
+    def enter(self, events: EventBatch, offset: int) -> EventBatch:
+        """Those of some events made here whose ids are new, to be logged from `offset` on."""
+        return events.take(self.seen.admit(self._ids(events), offset) < 0)
+
+    def moved(
+        self, admitted: Admitted, base: int, put: Sequence[tuple[int, int]], logged: EventBatch
+    ) -> Admitted:
+        """What was admitted at `base`, once other events have been put between its new ones.
+
+        `put` are the places among the new events, each with how many have come before it; `logged` is all of
+        it in order.
+        """
+        if not put:
+            return admitted
+        places, counts = np.array(put, np.int64).T
+        behind = np.append(0, np.cumsum(counts))
+        fresh = np.arange(len(admitted.events))
+        after = fresh + behind[np.searchsorted(places, fresh, side="right")]
+        self.seen.move(self._ids(admitted.events), base + fresh, base + after)
+        self._latest[-1] = (base, logged)
+        self._stored.cache_clear()
+        offsets = admitted.offsets.copy()
+        here = offsets >= base
+        offsets[here] = base + after[offsets[here] - base]
+        conflicts = [
+            _conflict(admitted.rows, row, at if at < base else base + int(after[at - base]))
+            for row, at in zip(np.flatnonzero(offsets < 0).tolist(), _places(admitted), strict=True)
+        ]
+        return replace(admitted, offsets=offsets, conflicts=conflicts)
+
+    def _admit(self, rows: EventBatch, base: int, own: NDArray[np.int64]) -> Admitted:
         hashes = self._ids(rows)
         found = self.seen.admit(hashes, base)
         known = np.flatnonzero(found >= 0)
         if not len(known):
             self._latest.append((base, rows))
-            return Admitted(rows, rows, base + np.arange(len(rows)), 0, [])
+            return Admitted(rows, rows, base + np.arange(len(rows)), 0, [], own)
         fresh = self._kept_at_hand(rows, found, base)
         differs, strange = self._compared(rows, known, found[known])
         if strange.any():
@@ -99,7 +137,7 @@ class Intake:
         offsets[found < 0] = base + np.arange(len(fresh))
         conflicts = [_conflict(rows, int(row), int(found[row])) for row in known[differs]]
         offsets[known[differs]] = -1
-        return Admitted(fresh, rows, offsets, len(known) - len(conflicts), conflicts)
+        return Admitted(fresh, rows, offsets, len(known) - len(conflicts), conflicts, own)
 
     def absorb(self, events: EventBatch, base: int) -> None:
         """Remember the ids of events that the log holds from offset `base` on."""
@@ -198,18 +236,23 @@ class Intake:
         """Labels that are not due yet."""
         held = self.schedule.drain()
         if held is not None:
-            self.schedule.add(held)
+            self.schedule.add(held, with_next=False)
         return held
 
     def resume(self, pending: EventBatch | None, now_ms: int | None) -> None:
         """Hold what was pending; the stream has got to `now_ms`."""
         self.schedule = Schedule() if now_ms is None else Schedule(now_ms)
         if pending is not None:
-            self.schedule.add(pending)
+            self.schedule.add(pending, with_next=False)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """State for a snapshot; the schedule is stored beside the log."""
         return self.seen.arrays()
+
+
+def _places(admitted: Admitted) -> list[int]:
+    """Of each conflict the offset of the event that came before it."""
+    return [conflict.position for conflict in admitted.conflicts]
 
 
 def _identity(events: EventBatch, row: int) -> tuple[int, str]:

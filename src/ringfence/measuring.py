@@ -1,4 +1,4 @@
-"""Features of a source without a store: the engine over the same order of events as a run would log."""
+"""Features of a source without a store: the stages over the same order of events as a run would log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from ringfence.decisions.decision import number_columns
 from ringfence.events.schedule import Schedule
 from ringfence.events.seen import SeenIds
-from ringfence.features.engine import Engine
+from ringfence.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,11 +64,11 @@ def measured(source: Iterable[Arrived], spec: FeatureSpec) -> Iterator[pa.Record
 
     Labels enter when they become known. A transaction that comes again is left out.
     """
-    engine, schema = Engine(spec, _SEED), features_schema(spec)
+    walk, schema = Walk(spec, _SEED), features_schema(spec)
     for events in in_log_order(source):
         rows = events.take(events.is_transaction)
         yield pa.RecordBatch.from_arrays(
-            [*_facts(rows), *number_columns(engine.measure(events))], schema=schema
+            [*_facts(rows), *number_columns(walk.measure(events))], schema=schema
         )
 
 

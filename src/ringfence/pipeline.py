@@ -1,30 +1,29 @@
 """The main path. Read this first.
 
-    events ──► enrich ──► measure ──► score ──► judge ──► decide ──► decisions
+    events ──► measure ──► enrich ──► score ──► judge ──► decide ──► decisions
+               └── stages of the walk ──┘
 
-A payment is decided by a deterministic function of an ordered log: `Pipeline` is that function and the state
-that it carries along the log. It commits nothing, waits for nothing and knows no clock; `runner.py` is the
-shell that does. The same log, from the beginning or from a snapshot, gives the same decisions bit for bit.
+A payment is decided by a deterministic function of an ordered log: `Pipeline` is that function and what it
+carries along the log, which is the state of a `Walk`'s stages and the versions in force. It commits nothing,
+waits for nothing and knows no clock; `runner.py` is the shell that does. The same log, from the beginning or
+from a snapshot, gives the same decisions bit for bit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from ringfence.decisions.decide import Decider
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.in_force import InForce
 from ringfence.decisions.policy import FUTURE, LATE, Cause
-from ringfence.events.activation import Part, is_activation, versions
+from ringfence.events.activation import is_activation, versions
 from ringfence.events.clock import believed_times
-from ringfence.features.engine import Engine
-from ringfence.scoring.columns import Columns
-from ringfence.scoring.models import NO_MODELS, Models
-from ringfence.scoring.reference import Reference, segments
-from ringfence.scoring.rules import RuleSet, compile_rules
+from ringfence.scoring.models import NO_MODELS, Models, tell
+from ringfence.walk import Measure, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,24 +31,45 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.batch import EventBatch
+    from ringfence.features.engine import Engine
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports import Library
-    from ringfence.scoring.reference import Lookups
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.columns import Columns
+    from ringfence.scoring.models import Scored
+    from ringfence.scoring.reference import Lookups, Reference
+    from ringfence.scoring.rules import CompiledRules, RuleSet, Verdicts
+    from ringfence.walk import Run
 
 MODEL = "model"
 """Cause of degradation: the model that should have spoken gave no score."""
+
+
+class Reaction(NamedTuple):
+    """Control events that a payment led to, as row `row` of what was judged: next in the log after it."""
+
+    row: int
+    events: EventBatch
+
+
+React: TypeAlias = "Callable[[Columns, Verdicts, NDArray[np.int64]], Reaction | None]"
+"""The first of the payments judged, at these offsets, that leads to anything; None where none does."""
 
 
 @dataclass(slots=True)
 class Step:
     """What one batch of events led to.
 
-    `flag_matches` are transactions decided earlier that a flag of this batch turned out to cover
-    (`FLAG_MATCH_SCHEMA`). `ahead` are the places of transactions whose time moved no clock.
+    Attributes:
+        events: the batch as it is to be logged, with what payments of it led to right behind each.
+        put: before which row of the batch, as it came, how many such events there are.
+        flag_matches: transactions decided earlier that a flag of this batch turned out to cover
+            (`FLAG_MATCH_SCHEMA`).
+        ahead: the places of transactions whose time moved no clock.
     """
 
     decisions: DecisionBatch | None
+    events: EventBatch
+    put: list[tuple[int, int]] = field(default_factory=list)
     flag_matches: list[pa.RecordBatch] = field(default_factory=list)
     ahead: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
@@ -64,8 +84,8 @@ class View:
     lookups: Lookups
 
 
-class Pipeline:
-    """Features, reference state, models and rules along one log."""
+class Pipeline(InForce):
+    """What decides, and the state of all stages, along one log."""
 
     def __init__(
         self,
@@ -83,143 +103,99 @@ class Pipeline:
         given here decides throughout, as a backtest wants. `stopwatch` gives seconds, for `seconds` and
         latencies, which are 0 without one.
         """
-        self.spec = spec
+        super().__init__(spec, rules, models, library)
         self.seed = seed
-        self.engine = Engine(spec, seed)
-        self.reference = Reference(seed)
-        self.offset = 0
+        self.walk = Walk(spec, seed, stopwatch)
+        self.walk.seconds |= dict.fromkeys(("score", "judge", "decide"), 0.0)
         self.stopwatch = stopwatch
-        self.seconds = dict.fromkeys(("measure", "enrich", "score", "judge", "decide"), 0.0)
-        self._library = library
-        self._due: dict[Part, str] = {}  # versions in force that nothing has been judged by yet
-        self.use(rules, models)
-
-    def use(self, rules: RuleSet | CompiledRules | None = None, models: Models | None = None) -> None:
-        """Judge by these rules, and ask these models, from the next event on; None leaves what is."""
-        if rules is not None:
-            self.rules = compile_rules(rules, self.spec) if isinstance(rules, RuleSet) else rules
-            self._due.pop(Part.RULES, None)
-        if models is not None:
-            self.models = models
-            self._due.pop(Part.MODELS, None)
-        self._decider = Decider(self.rules, self.models)
-
-    @property
-    def versions(self) -> dict[Part, str]:
-        """Digest of what is in force, part by part."""
-        return self._at_hand | self._due
-
-    @property
-    def _at_hand(self) -> dict[Part, str]:
-        return {Part.RULES: self.rules.ruleset.digest, Part.MODELS: self.models.deployment.digest}
 
     def view(self) -> View:
         """What is in force now; cheap, and asked between two steps (only who decides may touch the state)."""
         return View(self.offset, self.rules, self.models, self.reference.view())
 
-    def activate(self, part: Part, digest: str) -> None:
-        """Use a version of the library from the next event on."""
-        if self._library is None:
-            return
-        if self._at_hand[part] == digest:
-            self._due.pop(part, None)
-        elif part is Part.RULES:
-            self.use(self._library.rules(digest))
-        else:
-            self.use(models=self._library.models(digest) if digest else NO_MODELS)
+    @property
+    def offset(self) -> int:
+        """In the log, of the next event."""
+        return self.walk.offset
 
-    def expect(self, part: Part, digest: str) -> None:
-        """As `activate`, but the library is asked only once something is to be judged by it, or by `settle`.
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Spent so far, by verb."""
+        return self.walk.seconds
 
-        What was in force long ago may not fit the features of today, and need not.
-        """
-        if self._library is not None:
-            self._due[part] = digest
+    @property
+    def engine(self) -> Engine:
+        """The features' state, as it is now."""
+        return self.walk.stage(Measure).engine
 
-    def settle(self) -> None:
-        """Have what is in force at hand; the library's errors where it cannot give it."""
-        for part, digest in list(self._due.items()):
-            self.activate(part, digest)
+    @property
+    def reference(self) -> Reference:
+        """Lists, flags and profiles, as they are now."""
+        return self.walk.reference
 
-    def step(self, events: EventBatch, decided_at_ms: int = 0, received: float | None = None) -> Step:
+    def step(
+        self,
+        events: EventBatch,
+        decided_at_ms: int = 0,
+        received: float | None = None,
+        react: React | None = None,
+    ) -> Step:
         """Take the next events of the log; one decision per transaction, in order.
 
-        `received` is the stopwatch's reading then.
+        `received` is the stopwatch's reading then. What a payment leads to by `react` is known to those
+        behind it; a replay, which has it in the log, leaves `react` out.
         """
         if is_activation(events):
             return self._change(events)
         self.settle()
-        base = self.offset
-        clock = self.engine.advance(events)
-        late, future, ahead = self._out_of_time(events, clock)
-        features = self._timed("measure", self.engine.measure, events, clock)
-        parts, matches, begin = [], [], 0
-        for start, stop, is_control in segments(events):
-            segment = events if stop - start == len(events) else events.slice(start, stop)
-            if is_control:
-                found = self._timed("enrich", self.reference.apply, segment, base + start)
-                if found.num_rows:
-                    matches.append(found)
-                continue
-            rows = (
-                np.arange(len(segment)) if segment.only_payments else np.flatnonzero(segment.is_transaction)
-            )
-            payments = segment if len(rows) == len(segment) else segment.take(rows)
-            end = begin + len(rows)
-            if len(rows):
-                here = ((LATE, late[begin:end]), (FUTURE, future[begin:end]))
-                causes = [Cause(name, rows) for name, rows in here if rows.any()]
-                parts.append(
-                    self._decide(
-                        payments, features[:, begin:end], base + start + rows, causes, decided_at_ms, received
-                    )
-                )
-            self._timed("enrich", self.reference.remember, segment, base + start)
-            begin = end
-        self.offset = base + len(events)
-        return Step(_joined(parts), matches, ahead)
+        passage = self.walk.over(events)
+        parts = [self._decide(run, decided_at_ms, received, react) for run in passage]
+        times = events.event_time_ms
+        times = times if events.only_payments else times[events.is_transaction]
+        ahead = np.flatnonzero(times > self.walk.stage(Measure).clock)
+        return Step(_joined(parts), passage.logged, passage.put, passage.matches, ahead)
 
     def absorb(self, events: EventBatch) -> None:
         """Take events whose decisions are known already: the state moves on, nothing is judged."""
         if is_activation(events):
             for part, digest in versions(events):
                 self.expect(part, digest)
-            self.offset += len(events)
-            return
-        self.engine.measure(events)
-        for start, stop, is_control in segments(events):
-            act = self.reference.apply if is_control else self.reference.remember
-            act(events.slice(start, stop), self.offset + start)
-        self.offset += len(events)
+        self.walk.absorb(events)
 
     def _change(self, events: EventBatch) -> Step:
         for part, digest in versions(events):
             self.activate(part, digest)
-        self.offset += len(events)
-        return Step(None)
+        self.walk.absorb(events)
+        return Step(None, events)
 
     def _decide(
         self,
-        payments: EventBatch,
-        features: NDArray[np.float64],
-        offsets: NDArray[np.int64],
-        causes: list[Cause],
+        run: Run,
         decided_at_ms: int,
         received: float | None,
+        react: React | None,
     ) -> DecisionBatch:
-        columns = Columns(payments, self.spec, features, self.reference, self.rules.ruleset.zone)
+        """Decide a run up to and with the first payment that leads to anything."""
+        zone, offsets = self.rules.ruleset.zone, run.offsets
+        columns = run.columns(zone)
         scored = None
         if self.models is not NO_MODELS:
-            scored = self._timed("score", self.models.score, columns)
-            columns.add("model.probability", scored.probability)
-            columns.add("model.score", 100 * scored.probability)
-            if scored.failed is not None:
-                causes = [*causes, Cause(MODEL, scored.failed, skipped=True)]
-        verdicts = self._timed("judge", self.rules.judge, columns)
+            scored = self.walk.timed("score", self.models.score, columns)
+            tell(columns, scored)
+        verdicts = self.walk.timed("judge", self.rules.judge, columns)
+        found = None if react is None else react(columns, verdicts, offsets)
+        if found is not None:
+            count = found.row + 1
+            run.cut(count, found.events)
+            columns, verdicts, offsets = run.columns(zone, count), verdicts.first(count), offsets[:count]
+            if scored is not None:
+                scored = scored.first(count)
+                tell(columns, scored)
+        causes = self._causes(columns.transactions, run.begin, scored)
         latency_us = 0 if received is None else round(1e6 * (self.stopwatch() - received))
-        return self._timed(
+        return self.walk.timed(
             "decide",
-            self._decider.decide,
+            self.decider.decide,
             columns,
             verdicts,
             offsets,
@@ -229,40 +205,31 @@ class Pipeline:
             latency_us=latency_us,
         )
 
-    def _out_of_time(
-        self, events: EventBatch, clock: NDArray[np.int64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
-        """Transactions later than the specification allows; dated after their receipt; ahead of the clock."""
-        payments = events if events.only_payments else events.take(events.is_transaction)
-        times = payments.event_time_ms
-        late: NDArray[np.bool_] = times < clock - self.spec.allowed_lateness_ms
-        ahead = np.flatnonzero(times > clock)
-        future = np.zeros(len(times), np.bool_)
-        if len(ahead):
-            future = times > believed_times(payments)
-        return late, future, ahead
+    def _causes(self, payments: EventBatch, begin: int, scored: Scored | None) -> list[Cause]:
+        """What is wrong with payments that came late, were dated after their receipt, or have no score.
 
-    def _timed(self, stage: str, act: Any, *args: Any, **more: Any) -> Any:
-        begin = self.stopwatch()
-        result = act(*args, **more)
-        self.seconds[stage] += self.stopwatch() - begin
-        return result
+        `begin` is the place of the first in its batch.
+        """
+        times, causes = payments.event_time_ms, []
+        clock = self.walk.stage(Measure).clock[begin : begin + len(payments)]
+        late = times < clock - self.spec.allowed_lateness_ms
+        if late.any():
+            causes.append(Cause(LATE, late))
+        if (times > clock).any():
+            future = times > believed_times(payments)
+            if future.any():
+                causes.append(Cause(FUTURE, future))
+        if scored is not None and scored.failed is not None:
+            causes.append(Cause(MODEL, scored.failed, skipped=True))
+        return causes
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Views of the state behind `offset`, for a snapshot; they change with the next step."""
-        engine = {f"engine.{name}": array for name, array in self.engine.arrays().items()}
-        return engine | {f"reference.{name}": array for name, array in self.reference.to_arrays().items()}
+        return self.walk.arrays()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], offset: int) -> None:
         """Go on from the `arrays` of a pipeline with the same specification and seed, taken at `offset`."""
-        engine = Engine.from_arrays(self.spec, self.seed, _part(arrays, "engine."))
-        self.reference = Reference.from_arrays(_part(arrays, "reference."), self.seed)
-        self.engine = engine
-        self.offset = offset
-
-
-def _part(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        self.walk.restore(arrays, offset)
 
 
 def _joined(parts: list[DecisionBatch]) -> DecisionBatch | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,9 +19,9 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.activation import Part, is_activation, versions
-from ringfence.events.batch import EventBatch
 from ringfence.events.seen import SeenIds
-from ringfence.intake import Admitted, Intake
+from ringfence.intake import Intake
+from ringfence.pipeline import Reaction
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
 from ringfence.rulebook.additions import Additions
 from ringfence.saving import SNAPSHOTTING, Saving, Snapshotting
@@ -29,9 +30,15 @@ from ringfence.threads import Behind, ahead
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from ringfence.events.bad import BadRecord
+    from ringfence.events.batch import EventBatch
+    from ringfence.intake import Admitted
     from ringfence.pipeline import Pipeline, Step
     from ringfence.ports import Clock, EventLog, Journal, Saved, SnapshotStore
+    from ringfence.scoring.columns import Columns
+    from ringfence.scoring.rules import Verdicts
 
 _AHEAD = 4  # batches read before they are decided, and decided before they are committed
 _GROUP = 8  # batches that one commit may hold
@@ -69,13 +76,12 @@ class Totals:
 
 @dataclass(slots=True)
 class Work:
-    """One batch that has been decided and waits for its commit, with the list entries that it led to."""
+    """One batch that has been decided and waits for its commit."""
 
     admitted: Admitted
     step: Step
     base: int
     bad: Sequence[BadRecord]
-    added: EventBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +107,8 @@ class Runner:
         self.pipeline = pipeline
         self.intake = Intake(journal.log, pipeline.seed)
         self.additions = Additions()
-        self.seconds = pipeline.seconds | dict.fromkeys(("read", "admit", "encode", "commit"), 0.0)
-        pipeline.seconds = self.seconds
+        self.seconds = pipeline.seconds
+        self.seconds |= dict.fromkeys(("read", "admit", "encode", "commit"), 0.0)
         self._clock = clock
         self.saving = Saving(snapshots, clock, snapshotting, pipeline.seed)
         self._ends: dict[str, int] | None = None  # of the topics that follow the events
@@ -174,14 +180,8 @@ class Runner:
         self.saving.close(self.pipeline.offset, self._state)
 
     def take(self, events: EventBatch, bad: Sequence[BadRecord] = ()) -> Work:
-        """Decide live events; durable only once `commit`, in order, has returned.
-
-        Labels that fall due now go before them: the rows of `events` are the last of `admitted.rows`.
-        """
-        received = self.pipeline.stopwatch()
-        due = self.intake.schedule.take_due(events)
-        rows = events if due is None else EventBatch.concat([due, events])
-        work = self._step(self.intake.admit_now(rows, self.pipeline.offset), received, bad)
+        """Decide live events; durable only once `commit`, in order, has returned."""
+        work = self._decide(events, None, bad)
         self.saving.maybe(self.pipeline.offset, self._state)
         return work
 
@@ -215,11 +215,8 @@ class Runner:
         ends = self._ends
         batches: list[LogBatch] = []
         for work in works:
-            events = work.admitted.events
-            if len(events):
-                batches.append(_events(work.base, events))
-            if work.added is not None:
-                batches.append(_events(work.base + len(events), work.added))
+            if len(work.step.events):
+                batches.append(_events(work.base, work.step.events))
             if work.step.decisions is not None:
                 batches.append(_batch(DECISIONS, ends, work.step.decisions))
             batches += [_matches(ends, found) for found in work.step.flag_matches]
@@ -246,28 +243,25 @@ class Runner:
         return self._step(self.intake.admit(events, labels, self.pipeline.offset), received, bad)
 
     def _step(self, admitted: Admitted, received: float, bad: Sequence[BadRecord]) -> Work:
-        base = self.pipeline.offset
+        base, now_ms = self.pipeline.offset, self._clock.now_ms()
         self.seconds["admit"] += self.pipeline.stopwatch() - received
-        step = self.pipeline.step(admitted.events, self._clock.now_ms(), received)
-        return Work(admitted, step, base, bad, self._add(step, admitted.events))
+        step = self.pipeline.step(admitted.events, now_ms, received, partial(self._react, now_ms))
+        return Work(self.intake.moved(admitted, base, step.put, step.events), step, base, bad)
 
-    def _add(self, step: Step, events: EventBatch) -> EventBatch | None:
-        """The list entries that rules ask for: they take effect, and are logged, right after the batch."""
-        if step.decisions is None:
-            return None
-        pipeline = self.pipeline
-        found = self.additions.of(
-            step.decisions, events, pipeline.rules, pipeline.reference, self._clock.now_ms()
-        )
-        if found is None:
-            return None
-        added = self.intake.admit_now(found, pipeline.offset).events
-        pipeline.step(added)
-        return added if len(added) else None
+    def _react(
+        self, now_ms: int, columns: Columns, verdicts: Verdicts, offsets: NDArray[np.int64]
+    ) -> Reaction | None:
+        """The list entries that rules ask for, of the first payment that leads to any."""
+        rules, reference = self.pipeline.rules, self.pipeline.reference
+        for row, entries in self.additions.first(columns, verdicts, rules, reference, now_ms):
+            new = self.intake.enter(entries, int(offsets[row]) + 1)
+            if len(new):
+                return Reaction(row, new)
+        return None
 
     def _hashed(self, arrival: Arrival) -> Arrival:
         """With the hashes of its ids, which the thread that reads has time for."""
-        self.pipeline.engine.hash(arrival.events)
+        self.pipeline.walk.prepare(arrival.events)
         return arrival
 
     def _spent_reading(self, seconds: float) -> None:

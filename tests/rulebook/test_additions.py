@@ -1,4 +1,4 @@
-"""A rule that fires may put somebody on a list: within its cap, from the next batch on; replay agrees."""
+"""A rule that fires may put somebody on a list: within its cap, from the next payment on; replay agrees."""
 
 from __future__ import annotations
 
@@ -60,16 +60,15 @@ def agrees(session):
     return (result.differing, result.unknown, result.compared)
 
 
-def test_an_entry_takes_effect_after_the_batch_that_led_to_it(start):
+def test_an_entry_takes_effect_with_the_next_payment(start):
     """
-    batch 1   a: big      ->  card-1 goes on the list
-              b: card-1       not declined yet: its batch had been read
-    batch 2   c: card-1       declined
+    a: big      ->  card-1 goes on the list
+    b: card-1       declined, also where it shares a batch with a
     """
     with start() as session:
         session.runner.ingest(batch([pay("a", "card-1"), pay("b", "card-1", 5)]))
         session.runner.ingest(batch([pay("c", "card-1", 5), pay("d", "card-2", 5)]))
-        assert outcomes(session) == {"a": "approve", "b": "approve", "c": "decline", "d": "approve"}
+        assert outcomes(session) == {"a": "approve", "b": "decline", "c": "decline", "d": "approve"}
         (entry,) = entries(session)
         assert (entry["list_name"], entry["list_kind"], entry["entity_type"], entry["entity_id"]) == (
             "big spenders",

@@ -19,13 +19,12 @@ from ringfence.analysis.clearing import related
 from ringfence.events import codec
 from ringfence.events.activation import is_activation
 from ringfence.events.model import Kind
-from ringfence.features.engine import Engine
 from ringfence.features.spec import FeatureSpec
 from ringfence.ports import EVENTS
 from ringfence.replay import paired
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.reference import Lookups, Reference, segments
 from ringfence.threads import ahead
+from ringfence.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
+    from ringfence.scoring.reference import Lookups, Reference
+    from ringfence.walk import Run
 
 MOST_READ: Final = 250_000
 """Events that are read, a quarter of a second, for what an analyst waits for."""
@@ -104,55 +105,27 @@ class Past:
 
         Only those that have a stored decision. `labels` and `last_ms` are whole once this has ended.
         """
-        reference = Reference(self.seed)
-        engine = Engine(self.measure, self.seed) if self.measure else None
+        walk = Walk(self.measure or _NO_FEATURES, self.seed)
         read = ahead(paired(self.log, progress), _AHEAD, lambda _seconds: None, lambda: 0.0)
         with contextlib.closing(read) as batches:
             for events, stored in batches:
-                if is_activation(events):
-                    continue
-                self._note(events)
-                measured = engine.measure(events) if engine else None
-                yield from self._runs(events, stored, measured, reference, zone)
+                if not is_activation(events):
+                    self._note(events)
+                for run in walk.over(events, None if self.measure else _nothing_of(events)):
+                    found = None if stored is None else self._found(run, stored, zone, walk.reference)
+                    if found is not None:
+                        yield found
 
-    def _runs(
-        self,
-        events: EventBatch,
-        stored: DecisionBatch | None,
-        measured: NDArray[np.float64] | None,
-        reference: Reference,
-        zone: str,
-    ) -> Iterator[StoredColumns]:
-        begin = 0
-        for start, stop, is_control in segments(events):
-            part = events if stop - start == len(events) else events.slice(start, stop)
-            if is_control:
-                reference.apply(part, 0)
-                continue
-            count = int(np.count_nonzero(part.is_transaction))
-            if count and stored is not None:
-                run = slice(begin, begin + count)
-                found = self._run(part, stored, measured, run, reference, zone)
-                if found is not None:
-                    yield found
-            begin += count
-
-    def _run(
-        self,
-        part: EventBatch,
-        stored: DecisionBatch,
-        measured: NDArray[np.float64] | None,
-        run: slice,
-        reference: Reference,
-        zone: str,
+    def _found(
+        self, run: Run, stored: DecisionBatch, zone: str, reference: Reference
     ) -> StoredColumns | None:
-        payments = part if run.stop - run.start == len(part) else part.take(part.is_transaction)
-        table = stored.table.slice(run.start, run.stop - run.start)
+        """The payments of a run that are wanted."""
+        payments, table = run.payments, stored.table.slice(run.begin, len(run))
         wanted = self._wanted(payments.event_time_ms)
         if not wanted.any():
             return None
         names = self.measure.names if self.measure else ()
-        again = {} if measured is None else dict(zip(names, measured[:, run], strict=True))
+        again = dict(zip(names, run.features, strict=True))
         if not wanted.all():
             payments = payments.take(wanted)
             table = table.take(pa.array(np.flatnonzero(wanted)))
@@ -176,6 +149,11 @@ class Past:
             ids = labels.hashes("transaction_id", self.seed).tolist()
             times = labels.event_time_ms.tolist()
             self.labels.update(zip(ids, zip(told, times, strict=True), strict=True))
+
+
+def _nothing_of(events: EventBatch) -> NDArray[np.float64]:
+    """No features of the payments of a batch."""
+    return np.empty((0, int(np.count_nonzero(events.is_transaction))))
 
 
 def missing(wanted: Collection[str], spec: FeatureSpec, stored: Iterable[FeatureSpec]) -> FeatureSpec | None:
@@ -219,7 +197,7 @@ class LogScan:
     def __init__(self, log: EventLog, seed: int) -> None:
         self._log = log
         self._seed = seed
-        self._control: list[tuple[int, EventBatch]] = []
+        self._control: list[tuple[NDArray[np.int64], EventBatch]] = []  # with offsets
         self._seen = log.start_offset(EVENTS)
 
     def distance(self, offset: int) -> int:
@@ -235,11 +213,11 @@ class LogScan:
     def reference(self, offset: int) -> Reference:
         """Lists, flags and profiles as they were before the event at `offset`."""
         self._read_to(offset)
-        reference = Reference(self._seed)
-        for base, control in self._control:
-            if base < offset:
-                reference.apply(control.slice(0, min(len(control), offset - base)), base)
-        return reference
+        walk = Walk(_NO_FEATURES, self._seed)
+        for offsets, control in self._control:
+            before = control.slice(0, int(np.searchsorted(offsets, offset)))
+            walk.absorb(before, _nothing_of(before))
+        return walk.reference
 
     def related(self, payment: EventBatch, offset: int, fields: tuple[str, ...], since_ms: int) -> EventBatch:
         """Payments up to the one at `offset` that share an id with it and are not older, and their labels."""
@@ -256,11 +234,9 @@ class LogScan:
                 continue
             events = codec.decode(batch.payload)
             self._seen = batch.next_offset
-            if is_activation(events):
-                continue
-            for start, stop, is_control in segments(events):
-                if is_control:
-                    self._control.append((batch.base_offset + start, events.slice(start, stop)))
+            rows = np.flatnonzero(events.is_control)
+            if len(rows):
+                self._control.append((batch.base_offset + rows, events.take(rows)))
 
 
 class Hindsight:

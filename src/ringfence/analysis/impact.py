@@ -16,7 +16,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.pipeline import MODEL
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.inputs import input_matrix
-from ringfence.scoring.models import Scored, asked
+from ringfence.scoring.models import Scored, asked, tell
 from ringfence.scoring.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
@@ -97,6 +97,5 @@ def _outcome(columns: StoredColumns, rules: CompiledRules, scorer: Scorer | None
             scored.asked = asked(scorer.bands, scored.probability)
         except ScorerError:
             causes.append(Cause(MODEL, None, skipped=True))
-    columns.add("model.probability", scored.probability)
-    columns.add("model.score", 100 * scored.probability)
+    tell(columns, scored)
     return Weights(rules).apply(rules.judge(columns), causes, scored).outcome

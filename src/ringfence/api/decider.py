@@ -346,7 +346,8 @@ class Decider:
         committed = perf_counter()
         self._observe("commit", committed - begin)
         if isinstance(step.asked, Order):
-            self._on_loop(self._fulfil, (step.asked, step.work.admitted.offsets.tolist()))
+            admitted = step.work.admitted
+            self._on_loop(self._fulfil, (step.asked, admitted.offsets[admitted.own].tolist()))
             return
         results = self._resolver.resolve(step.asked, step.work)
         self._committed.append((step.asked.tickets, results))
@@ -358,7 +359,7 @@ class Decider:
         self._uncommitted -= 1
         self._open.discard(order)
         if not order.result.done():
-            order.result.set_result(offsets[-len(order.events) :])
+            order.result.set_result(offsets)
         self._wake()
 
     def _settle_all(self, _nothing: None) -> None:

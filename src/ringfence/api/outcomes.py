@@ -184,15 +184,16 @@ class Resolver:
         return bodies
 
     def _rows(self, taken: Taken, work: Work) -> list[Row]:
-        admitted, count = work.admitted, len(taken.events)
-        offsets = admitted.offsets[len(admitted.offsets) - count :].tolist()
+        admitted = work.admitted
+        offsets = admitted.offsets[admitted.own].tolist()
         payments = taken.events.is_transaction.tolist()
-        conflicts = iter(admitted.conflicts)
+        refused = np.flatnonzero(admitted.offsets < 0).tolist()
+        conflicts = dict(zip(refused, admitted.conflicts, strict=True))
         seen: set[int] = set()
         rows = []
         for row, offset in enumerate(offsets):
             if offset < 0:
-                problem = self._conflict(taken.events, row, next(conflicts).position)
+                problem = self._conflict(taken.events, row, conflicts[int(admitted.own[row])].position)
                 rows.append(Row(-1, repeated=False, is_payment=False, problem=problem))
                 continue
             rows.append(Row(offset, offset < work.base or offset in seen, payments[row]))

@@ -56,6 +56,11 @@ class EventBatch:
         return self.kind == Kind.TRANSACTION
 
     @cached_property
+    def is_control(self) -> NDArray[np.bool_]:
+        """Profiles, list entries and flags."""
+        return (self.kind >= Kind.PROFILE) & (self.kind != Kind.ACTIVATION)
+
+    @cached_property
     def only_payments(self) -> bool:
         """Whether every event is a transaction."""
         return not self.kind.any()

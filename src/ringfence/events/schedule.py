@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BEGINNING = np.iinfo(np.int64).min
+
+
+class Placed(NamedTuple):
+    """A batch with due labels at their places; `own` are those of its own rows."""
+
+    rows: EventBatch
+    own: NDArray[np.int64]
 
 
 class Schedule:
@@ -31,6 +38,7 @@ class Schedule:
         self._waiting: EventBatch | None = None  # sorted by (time, id)
         self._due_ms: NDArray[np.int64] = np.empty(0, np.int64)
         self._earliest_ms: int | None = None
+        self._with_next: list[EventBatch] = []  # came with the batch that is released next
 
     def __len__(self) -> int:
         return len(self._due_ms) + sum(len(batch) for batch in self._added)
@@ -40,45 +48,47 @@ class Schedule:
         """Stream time so far."""
         return self._now_ms
 
-    def add(self, labels: EventBatch) -> None:
-        """Hold these labels; their event time says when each becomes known."""
+    def add(self, labels: EventBatch, *, with_next: bool = True) -> None:
+        """Hold these labels; their event time says when each becomes known.
+
+        `with_next` they come with the batch that is released next: none enters before its transaction there.
+        """
         if not len(labels):
             return
         self._added.append(labels)
+        if with_next:
+            self._with_next.append(labels)
         first = int(labels.event_time_ms.min())
         self._earliest_ms = first if self._earliest_ms is None else min(first, self._earliest_ms)
 
     def release(self, batch: EventBatch) -> EventBatch:
         """The batch with the labels that fall due inside it put at their places."""
+        return self.place(batch).rows
+
+    def place(self, batch: EventBatch) -> Placed:
+        """As `release`; it is also told where the batch's own rows are now."""
+        own = np.arange(len(batch))
+        come_now, self._with_next = self._with_next, []
         if not len(batch):
-            return batch
+            return Placed(batch, own)
+        if self._earliest_ms is None and batch.only_payments:
+            self._now_ms = max(self._now_ms, int(believed_times(batch).max()))
+            return Placed(batch, own)
         stream_ms = self._stream_time(batch)
         self._now_ms = int(stream_ms[-1])
         if self._earliest_ms is None or self._earliest_ms > self._now_ms:
-            return batch
+            return Placed(batch, own)
         self._sort()
         due = int(np.searchsorted(self._due_ms, self._now_ms, side="right"))
         before = np.searchsorted(stream_ms, self._due_ms[:due], side="left")
         labels = self._pop(due)
-        after_own = _own_rows(labels, batch) + 1
+        after_own = np.where(_is_among(labels, come_now), _own_rows(labels, batch) + 1, 0)
         if (after_own > before).any():
             before = np.maximum(before, after_own)
             order = np.argsort(before, kind="stable")
             labels, before = labels.take(order), before[order]
-        return _interleave(labels, batch, before)
-
-    def take_due(self, batch: EventBatch) -> EventBatch | None:
-        """The labels that fall due inside this batch, to enter before it."""
-        if not len(batch):
-            return None
-        if batch.only_payments:
-            self._now_ms = max(self._now_ms, int(believed_times(batch).max()))
-        else:
-            self._now_ms = int(self._stream_time(batch)[-1])
-        if self._earliest_ms is None or self._earliest_ms > self._now_ms:
-            return None
-        self._sort()
-        return self._pop(int(np.searchsorted(self._due_ms, self._now_ms, side="right")))
+        own += np.searchsorted(before, own, side="right")
+        return Placed(_interleave(labels, batch, before), own)
 
     def drain(self) -> EventBatch | None:
         """All labels still held, in order; nothing is left."""
@@ -110,6 +120,14 @@ class Schedule:
         self._due_ms = self._due_ms[count:]
         self._earliest_ms = int(self._due_ms[0]) if rest else None
         return popped
+
+
+def _is_among(labels: EventBatch, others: list[EventBatch]) -> NDArray[np.bool_]:
+    """Which labels are of a transaction that one of the others is of."""
+    if not others:
+        return np.zeros(len(labels), np.bool_)
+    ids = np.concatenate([batch.hashes("transaction_id", 0) for batch in others])
+    return np.isin(labels.hashes("transaction_id", 0), ids)
 
 
 def _own_rows(labels: EventBatch, batch: EventBatch) -> NDArray[np.int64]:

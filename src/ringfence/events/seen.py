@@ -116,6 +116,13 @@ class SeenIds:
                 self._renumber(id_hash, given, int(offsets[row]))
             given += 1
 
+    def move(self, hashes: NDArray[np.int64], before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
+        """Entries (a hash of 0 has none) whose offsets turn out to be greater, in ascending order."""
+        told = zip(hashes.tolist()[::-1], before.tolist()[::-1], after.tolist()[::-1], strict=True)
+        for id_hash, one, other in told:
+            if id_hash and one != other:
+                self._renumber(id_hash, one, other)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The state as it is, for a snapshot: no copies."""
         table, larger, moved = self._tables

@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ringfence.decisions.policy import Weights
-from ringfence.events.activation import is_activation
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, Kind
-from ringfence.features.engine import Engine
-from ringfence.scoring.columns import Columns
 from ringfence.scoring.inputs import number_of
-from ringfence.scoring.reference import Reference, segments
+from ringfence.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.columns import Columns
     from ringfence.scoring.rules import CompiledRules
 
 ENTITIES: Final = ("customer", "card", "account")
@@ -107,7 +105,7 @@ def collect(
     """
     kept = Collected(spec)
     weights = None if rules is None else Weights(rules)
-    for payments, columns in walk(history, spec, seed, kept.labels):
+    for payments, columns in passing(history, spec, seed, kept.labels):
         _keep(kept, payments, columns, seed, wanted)
         if rules is not None and weights is not None:
             judged = weights.apply(rules.judge(columns))
@@ -117,27 +115,15 @@ def collect(
     return kept
 
 
-def walk(
+def passing(
     history: Iterable[Passed], spec: FeatureSpec, seed: int, labels: Labels
 ) -> Iterator[tuple[EventBatch, Columns]]:
     """Payments in order, each run of them with its columns; labels passed are kept."""
-    engine, reference, offset = Engine(spec, seed), Reference(seed), 0
+    walk = Walk(spec, seed)
     for events, stored in history:
-        if not is_activation(events):
-            labels.add(events, seed)
-            features, begin = engine.measure(events) if stored is None else stored, 0
-            for start, stop, is_control in segments(events):
-                segment = events.slice(start, stop)
-                if is_control:
-                    reference.apply(segment, offset + start)
-                    continue
-                payments = segment.take(segment.is_transaction)
-                end = begin + len(payments)
-                if len(payments):
-                    yield payments, Columns(payments, spec, features[:, begin:end], reference, spec.zone)
-                reference.remember(segment, offset + start)
-                begin = end
-        offset += len(events)
+        labels.add(events, seed)
+        for run in walk.over(events, stored):
+            yield run.payments, run.columns()
 
 
 def _keep(

@@ -1,15 +1,14 @@
-"""List entries that rules make: events like others, in the log right after the batch that led to them.
+"""List entries that rules make: events like others, in the log right after the payment that led to them.
 
 A replay meets them there, so it asks no rule again; and the caps are counted from them, wherever one begins.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import ADDED_BY, AUTHOR, Kind
@@ -19,10 +18,12 @@ from ringfence.scoring.reference.added import DAY_MS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.decisions.decision import DecisionBatch
+    from numpy.typing import NDArray
+
     from ringfence.scoring.actions import AddTo
+    from ringfence.scoring.columns import Columns
     from ringfence.scoring.reference import Reference
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.rules import CompiledRules, Verdicts
 
 _FIELDS: Final = pa.schema(
     [
@@ -42,93 +43,85 @@ _FIELDS: Final = pa.schema(
 )
 
 
-class _Hit(NamedTuple):
-    """A payment on which a rule with an action fired."""
-
-    transaction_id: str
-    time_ms: int
-    entity_id: str
-
-
 class Additions:
-    """Works out the entries of one batch after the other. `capped` counts those that a cap kept out."""
+    """Works out the entries of one payment after the other. `capped` counts those that a cap kept out."""
 
     def __init__(self) -> None:
         self.made = 0
         self.capped = 0
         self._rules: CompiledRules | None = None
-        self._actions: list[tuple[str, AddTo]] = []
+        self._actions: list[tuple[int, str, AddTo]] = []  # row among the active rules, its id, what it does
 
-    def of(
-        self,
-        decisions: DecisionBatch,
-        events: EventBatch,
-        rules: CompiledRules,
-        reference: Reference,
-        now_ms: int,
-    ) -> EventBatch | None:
-        """Entries that these decisions lead to, None where there are none.
+    def first(
+        self, columns: Columns, verdicts: Verdicts, rules: CompiledRules, reference: Reference, now_ms: int
+    ) -> Iterator[tuple[int, EventBatch]]:
+        """Payments that lead to entries, by row, each with its entries.
 
-        `events` are the batch that was decided, by these rules; `reference` is as it has left it.
+        `columns` look up in `reference`, which is as before the first of them.
+
+        Take the first that is of use, and judge those behind it anew: its entries may change what they lead
+        to.
         """
         if rules is not self._rules:
             self._rules = rules
-            self._actions = [(rule.id, rule.add_to) for rule in rules.active if rule.add_to is not None]
-        if not self._actions:
-            return None
-        rows: list[dict[str, Any]] = []
-        payments = events.take(events.is_transaction)
-        for rule, action in self._actions:
-            hits = _hits(decisions, payments, rule, action, reference)
-            rows += self._within_cap(rule, action, hits, reference, now_ms)
-        self.made += len(rows)
-        return EventBatch(pa.RecordBatch.from_pylist(rows, schema=_FIELDS)) if rows else None
+            self._actions = [
+                (row, rule.id, rule.add_to)
+                for row, rule in enumerate(rules.active)
+                if rule.add_to is not None
+            ]
+        found = [
+            (_unlisted(columns, verdicts.active[row], action), rule, action)
+            for row, rule, action in self._actions
+        ]
+        if not any(hits.any() for hits, _, _ in found):
+            return
+        for at in np.flatnonzero(np.logical_or.reduce([hits for hits, _, _ in found])).tolist():
+            here = [(rule, action) for hits, rule, action in found if hits[at]]
+            rows = list(self._within_cap(here, columns.transactions, at, reference, now_ms))
+            if rows:
+                yield at, EventBatch(pa.RecordBatch.from_pylist(rows, schema=_FIELDS))
 
     def _within_cap(
-        self, rule: str, action: AddTo, hits: Iterator[_Hit], reference: Reference, now_ms: int
+        self,
+        rules: list[tuple[str, AddTo]],
+        payments: EventBatch,
+        at: int,
+        reference: Reference,
+        now_ms: int,
     ) -> Iterator[dict[str, Any]]:
-        made: dict[int, int] = {}
-        for hit in hits:
-            day = hit.time_ms // DAY_MS
-            if reference.added.on(rule, day) + made.get(day, 0) >= action.cap_per_day:
+        time_ms = int(payments.event_time_ms[at])
+        for rule, action in rules:
+            if reference.added.on(rule, time_ms // DAY_MS) >= action.cap_per_day:
                 self.capped += 1
                 continue
-            made[day] = made.get(day, 0) + 1
-            yield _entry(rule, action, hit, now_ms)
+            self.made += 1
+            yield _entry(rule, action, payments, at, now_ms)
 
 
-def _hits(
-    decisions: DecisionBatch, payments: EventBatch, rule: str, action: AddTo, reference: Reference
-) -> Iterator[_Hit]:
-    """The first hit of each entity that is not on the list yet."""
-    fired = decisions.table.column("rules")
-    rows = pc.list_parent_indices(fired).filter(pc.equal(fired.flatten(), rule)).to_numpy()
-    if not len(rows):
-        return
-    hit = payments.take(rows)
-    column = ENTITY_KEYS[action.entity]
-    times, hashes = hit.event_time_ms, hit.hashes(column, reference.seed)
-    listed = reference.lists.holds(action.list, action.entity, hashes, times)
-    ids, transactions = hit.column(column).to_pylist(), hit.column("transaction_id").to_pylist()
-    seen: set[str] = set()
-    for at in np.flatnonzero(~listed & (hashes != 0)).tolist():
-        if ids[at] not in seen:
-            seen.add(ids[at])
-            yield _Hit(transactions[at], int(times[at]), ids[at])
+def _unlisted(columns: Columns, fired: NDArray[np.bool_], action: AddTo) -> NDArray[np.bool_]:
+    """Payments on which the rule fired and whose entity is not on the list."""
+    if not fired.any():
+        return fired
+    payments, reference = columns.transactions, columns.reference
+    hashes = payments.hashes(ENTITY_KEYS[action.entity], reference.seed)
+    listed = reference.lists.holds(action.list, action.entity, hashes, payments.event_time_ms)
+    return fired & ~listed & (hashes != 0)
 
 
-def _entry(rule: str, action: AddTo, hit: _Hit, now_ms: int) -> dict[str, Any]:
+def _entry(rule: str, action: AddTo, payments: EventBatch, at: int, now_ms: int) -> dict[str, Any]:
+    transaction_id = payments.column("transaction_id")[at].as_py()
+    time_ms = int(payments.event_time_ms[at])
     return {
         "kind": Kind.LIST_ENTRY,
-        "event_id": f"{rule}:{action.list}:{action.entity}:{hit.transaction_id}",
-        "event_time_ms": hit.time_ms,
+        "event_id": f"{rule}:{action.list}:{action.entity}:{transaction_id}",
+        "event_time_ms": time_ms,
         "ingest_time_ms": now_ms,
         "list_name": action.list,
         "list_kind": str(action.kind),
         "entity_type": action.entity,
-        "entity_id": hit.entity_id,
-        "expires_at_ms": None if action.days is None else hit.time_ms + action.days * DAY_MS,
-        "note": f"payment {hit.transaction_id}",
+        "entity_id": payments.column(ENTITY_KEYS[action.entity])[at].as_py(),
+        "expires_at_ms": None if action.days is None else time_ms + action.days * DAY_MS,
+        "note": f"payment {transaction_id}",
         AUTHOR: f"rule:{rule}",
         ADDED_BY: rule,
     }

@@ -25,7 +25,7 @@ class ListKind(StrEnum):
 
 
 class AddTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """Where the rule fires, the payment's `entity` goes on a list, from the next batch of events on.
+    """Where the rule fires, the payment's `entity` goes on a list, from the next payment on.
 
     At most `cap_per_day` entries a day (UTC, of the payments' times); who is on the list already stays as is.
     """

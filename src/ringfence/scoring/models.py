@@ -103,6 +103,17 @@ class Scored:
         self.scorers: Sequence[Scorer] = ()
         self.inputs: dict[str, NDArray[np.float64]] = {}
 
+    def first(self, count: int) -> Scored:
+        """What was said of the first payments."""
+        scored = Scored(count, 0)
+        scored.probability, scored.speaker = self.probability[:count], self.speaker[:count]
+        scored.asked, scored.challengers = self.asked[:count], self.challengers[:, :count]
+        if self.failed is not None and self.failed[:count].any():
+            scored.failed = self.failed[:count]
+        scored.scorers = self.scorers
+        scored.inputs = {digest: inputs[:count] for digest, inputs in self.inputs.items()}
+        return scored
+
     def factors(self, rows: NDArray[np.int64]) -> Factors:
         """The strongest contributions of these rows; empty where the model cannot tell."""
         found = Factors([[] for _ in rows], [[] for _ in rows], [[] for _ in rows])
@@ -190,6 +201,12 @@ class Models:
 
 
 NO_MODELS: Final = Models(Deployment(), {})
+
+
+def tell(columns: Columns, scored: Scored) -> None:
+    """Let rules ask for what the models said."""
+    columns.add("model.probability", scored.probability)
+    columns.add("model.score", 100 * scored.probability)
 
 
 def asked(bands: Bands, probability: NDArray[np.float64]) -> NDArray[np.int8]:

@@ -59,6 +59,10 @@ class Verdicts(msgspec.Struct, frozen=True):
     shadow: NDArray[np.bool_]
     typologies: NDArray[np.float64] = msgspec.field(default_factory=lambda: np.empty((0, 0)))
 
+    def first(self, count: int) -> Verdicts:
+        """Those on the first transactions."""
+        return Verdicts(self.active[:, :count], self.shadow[:, :count], self.typologies[:, :count])
+
 
 class CompiledRules:
     """The active and shadow rules of a set over one feature specification, strictest outcome first.

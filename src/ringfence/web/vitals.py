@@ -8,11 +8,13 @@ from collections import deque
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ringfence.walk import STAGES as WALK
+
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
 
 MINUTES: Final = 10
-STAGES: Final = ("admit", "measure", "enrich", "score", "judge", "decide", "encode", "commit")
+STAGES: Final = ("admit", *(stage.verb for stage in WALK), "score", "judge", "decide", "encode", "commit")
 _WINDOW_SECONDS: Final = 60
 
 

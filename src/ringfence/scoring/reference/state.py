@@ -35,7 +35,7 @@ def segments(batch: EventBatch) -> list[Segment]:
         return []
     if batch.only_payments:
         return [Segment(0, len(batch), is_control=False)]
-    control = batch.kind >= Kind.PROFILE
+    control = batch.is_control
     edges = np.flatnonzero(control[1:] != control[:-1]) + 1
     starts = [0, *edges.tolist()]
     return [Segment(a, b, bool(control[a])) for a, b in zip(starts, [*starts[1:], len(batch)], strict=True)]
