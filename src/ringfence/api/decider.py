@@ -23,6 +23,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ringfence.api.orders import Look, Order, give_up, keep
 from ringfence.api.outcomes import Taken, Ticket, sort_out
 from ringfence.api.problems import unavailable
 
@@ -46,22 +47,6 @@ MOST_BYTES: Final = 64 << 10
 
 _PATIENCE_SECONDS: Final = 30.0  # with an event loop that may never come to it
 _WHOLE_IN_FLIGHT: Final = 2  # large steps without a commit: one is decided while the other is written
-
-
-@dataclass(slots=True, eq=False)
-class Look:
-    """A question to the state, asked between two steps."""
-
-    ask: Callable[[], Any]
-    result: asyncio.Future[Any]
-
-
-@dataclass(slots=True, eq=False)
-class Order:
-    """Events of the server's own making: an activation, which is a batch of its own, or list entries."""
-
-    events: EventBatch
-    result: asyncio.Future[list[int]]  # offset of each, -1 where its id came before with other content
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +154,7 @@ class Decider:
     def ask(self, lines: Sequence[bytes], source: str, **more: Any) -> asyncio.Future[Sequence[Result]]:
         """Submit records (`more` as in `Ticket`); the promise of a result for each."""
         future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
-        self.submit(Ticket(lines, source, partial(_keep, future), partial(_break, future), **more))
+        self.submit(Ticket(lines, source, partial(keep, future), partial(give_up, future), **more))
         return future
 
     async def look(self, ask: Callable[[], T]) -> T:
@@ -383,7 +368,7 @@ class Decider:
         self.failure = error
         for waiting in self._open:
             if isinstance(waiting, Order | Look):
-                _break(waiting.result, _cannot_decide())
+                give_up(waiting.result, _cannot_decide())
             elif not waiting.answered:
                 waiting.answered = True
                 waiting.refuse(_cannot_decide())
@@ -395,16 +380,6 @@ class Decider:
         assert self._loop is not None
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(act, value)
-
-
-def _keep(promise: asyncio.Future[Any], value: Any) -> None:
-    if not promise.done():
-        promise.set_result(value)
-
-
-def _break(promise: asyncio.Future[Any], refusal: Refusal) -> None:
-    if not promise.done():
-        promise.set_exception(refusal)
 
 
 def _cannot_decide() -> Refusal:

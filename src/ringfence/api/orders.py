@@ -1,0 +1,41 @@
+"""What the decider is asked beside the records of requests, and how a promise of its answer is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from ringfence.api.problems import Refusal
+    from ringfence.events.batch import EventBatch
+
+
+@dataclass(slots=True, eq=False)
+class Look:
+    """A question to the state, asked between two steps."""
+
+    ask: Callable[[], Any]
+    result: asyncio.Future[Any]
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """Events of the server's own making: an activation, which is a batch of its own, or list entries."""
+
+    events: EventBatch
+    result: asyncio.Future[list[int]]  # offset of each, -1 where its id came before with other content
+
+
+def keep(promise: asyncio.Future[Any], value: Any) -> None:
+    """Answer, unless whoever asked has gone."""
+    if not promise.done():
+        promise.set_result(value)
+
+
+def give_up(promise: asyncio.Future[Any], refusal: Refusal) -> None:
+    """Refuse, unless whoever asked has gone."""
+    if not promise.done():
+        promise.set_exception(refusal)
