@@ -16,6 +16,7 @@ from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.ports import DECISIONS, EVENTS
 
+pytestmark = pytest.mark.slow
 DAY_MS = 86_400_000
 PATIENCE_SECONDS = 90.0  # nobody waits so long but for a fault
 
