@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ringfence.events.bins import BIN_FIELDS, Card
+from ringfence.events.bins import Card
+from ringfence.events.model import BIN_FIELDS
 from ringfence.masking import fold
 
 if TYPE_CHECKING:
