@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
+from ringfence.features.calendar import next_start
 from ringfence.features.engine import Engine
 from ringfence.features.spec import WINDOWED, FeatureSpec
 from ringfence.scoring.columns import Columns
@@ -80,7 +81,7 @@ def clears(rule: Rule, ruleset: RuleSet, scene: Scene) -> Clearing | None:
     engine = Engine(spec, scene.reference.seed)
     engine.measure(history)
     drifting = len(windowed) < len(features) or _asks_for_time(compiled)
-    moments = _moments(windowed, history, now, hourly=drifting)
+    moments = _moments(windowed, history, scene.payment, spec.zone, hourly=drifting)
     exact = not drifting and len(moments) <= MOST_MOMENTS
     for moment in moments[:MOST_MOMENTS]:
         if not _fires(compiled, scene, spec, engine, moment):
@@ -111,11 +112,18 @@ def _only(spec: FeatureSpec, features: tuple[Feature, ...]) -> FeatureSpec:
     return replace(spec, entities=entities, features=features)
 
 
-def _moments(features: list[Feature], history: EventBatch, now: int, *, hourly: bool) -> list[int]:
-    """Times after `now` at which an event leaves or enters one of the windows, ascending."""
+def _moments(
+    features: list[Feature], history: EventBatch, payment: EventBatch, zone: str, *, hourly: bool
+) -> list[int]:
+    """Times after the payment's at which an event leaves or enters one of the windows, ascending."""
+    now = int(payment.event_time_ms[0])
     times = history.event_time_ms[history.is_transaction]
     found: list[NDArray[np.int64]] = []
     for feature in features:
+        if feature.calendar:  # all of them leave together
+            (place,), zones = feature.calendar.zones(payment, zone)
+            found.append(np.array([next_start(now, feature.calendar.period, zones[place])]))
+            continue
         found += [times + feature.delay_ms + feature.window_ms, times + feature.delay_ms]
     if hourly:
         end = max(int(one.max(initial=now)) for one in found)

@@ -22,6 +22,7 @@ from ringfence.events.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.features import cell as cells
 from ringfence.features import state as states
+from ringfence.features.calendar import begun, starts_of
 from ringfence.features.conditions import holds, local_hour
 from ringfence.features.early import EarlyLabels
 from ringfence.features.growth import Growth
@@ -115,7 +116,13 @@ class Engine:
             return {}
         key = hash_text(identity, self.seed)
         self._state = self._growth.ring(self._state, self._oldest, 1)
-        states.blank_next(self._state, self._compiled, time_ms, self._hour(time_ms))
+        at_once = np.array([time_ms])
+        starts = [
+            begun(at_once, one.period, one.zone or self.spec.zone)[0] for one in self._compiled.calendars
+        ]
+        states.blank_next(
+            self._state, self._compiled, time_ms, self._hour(time_ms), np.array(starts, np.int64)
+        )
         out = np.empty((len(self.spec.features), 1))
         observe(self._state, self._compiled.program, number, key, out)
         return {
@@ -227,6 +234,10 @@ class Engine:
         rows[:, at.IN_ROW] = batch.event_time_ms
         for number, (name, where) in enumerate(compiled.values):
             rows[:, at.IN_ROW + 1 + number] = self._fixed(batch, name, where)
+        first = at.IN_ROW + compiled.calendar_word
+        rows[:, first : first + len(compiled.calendars)] = starts_of(
+            batch, compiled.calendars, self.spec.zone
+        )
         for number, item in enumerate(self.spec.entities):
             rows[:, compiled.key_column + number] = self._keys(batch, item.keys)
         for number, (name, where) in enumerate(compiled.categories):

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.features.calendar import Calendar
+
     Row: TypeAlias = NDArray[np.int64]
     Features: TypeAlias = Sequence[tuple[int, Feature]]
     Category: TypeAlias = tuple[str, Where | None]
+    Span: TypeAlias = tuple[int, int, int]  # reach, delay, column that it reaches back from
 
 T = TypeVar("T")
 K = FeatureKind
@@ -56,6 +59,7 @@ class _Window:
 
     reach_ms: int
     delay_ms: int
+    edge: int = 0  # column of a row that it reaches back from
     wanted: dict[tuple[int, int], int] = field(
         default_factory=dict
     )  # (kind, source) -> offset, set by the layout
@@ -79,7 +83,7 @@ class _Cell:
     words: int
     strips: dict[tuple[int, int], int] = field(default_factory=dict)  # (value, sign) -> offset
     tracked: dict[Category, int] = field(default_factory=dict)  # category -> tracker
-    windows: dict[tuple[int, int], _Window] = field(default_factory=dict)  # (reach, delay)
+    windows: dict[Span, _Window] = field(default_factory=dict)
 
     def take(self, words: int) -> int:
         """Offset of so many more words."""
@@ -103,7 +107,8 @@ class Compiled:
     """A specification's tables, and which columns the engine must bring.
 
     `values` are the numeric columns of a row, as (field, condition under which a value counts); `categories`
-    in the same way the fields whose hashes follow the keys; `conditions` the bits of the marks.
+    in the same way the fields whose hashes follow the keys; `conditions` the bits of the marks; `calendars`
+    the periods whose beginnings a row holds from `calendar_word` on.
     """
 
     def __init__(self, spec: FeatureSpec) -> None:
@@ -126,9 +131,12 @@ class Compiled:
         self.mark_words = -(-(len(self.conditions) + trackers) // at.MARK_BITS)
         if self.needs_hour or self.needs_labels:
             self.mark_words = max(self.mark_words, 1)
-        self.marks_word = 1 + len(self.values) if self.mark_words else -1
+        self.calendars: list[Calendar] = _unique(f.calendar for f in spec.features if f.calendar)
+        self.calendar_word = 1 + len(self.values)
+        after = self.calendar_word + len(self.calendars)
+        self.marks_word = after if self.mark_words else -1
         self.id_word = self.marks_word + self.mark_words if self.needs_labels else -1
-        self.row_words = 1 + len(self.values) + self.mark_words + (self.id_word >= 0)
+        self.row_words = after + self.mark_words + (self.id_word >= 0)
         self.key_column = at.IN_ROW + self.row_words
         self.categories = _unique(_category(f) for f in spec.features if f.kind in _CATEGORICAL)
         self.category_column = self.key_column + len(spec.entities)
@@ -196,7 +204,8 @@ class Compiled:
         row[at.E_WINDOWS] = len(tables.windows)
         for _, f in features:
             self._want(cell, f)
-        for window in sorted(cell.windows.values(), key=lambda window: -window.reach_ms):
+        row[at.E_CALENDAR] = row[at.E_WINDOWS] + sum(1 for window in cell.windows.values() if window.edge)
+        for window in sorted(cell.windows.values(), key=lambda window: (not window.edge, -window.reach_ms)):
             window.offset = cell.take(4 if window.delay_ms else 2)
             begin = len(tables.accumulators)
             for kind, source in window.wanted:
@@ -206,8 +215,9 @@ class Compiled:
                     mark = tables.trackers[source][at.T_WORD :]
                 tables.accumulators.append([kind, window.wanted[kind, source], source, *mark])
             delayed = int(window.delay_ms > 0)
+            end = len(tables.accumulators)
             tables.windows.append(
-                [window.offset, window.reach_ms, window.delay_ms, delayed, begin, len(tables.accumulators)]
+                [window.offset, window.reach_ms, window.delay_ms, delayed, begin, end, window.edge]
             )
         row[at.E_WINDOWS + 1] = len(tables.windows)
 
@@ -251,11 +261,17 @@ class Compiled:
         scaled = f.field and f.kind in (K.SUM, K.MEAN, K.STD, K.MIN, K.MAX)
         return float(self.scale_of(str(f.field))) if scaled else 1.0
 
+    def _span(self, f: Feature) -> Span:
+        """Where its window begins: so far back from the event, or with the period, to the millisecond."""
+        if f.calendar:
+            return 1, 0, self.calendar_word + self.calendars.index(f.calendar)
+        return (f.window_ms or self.spec.horizon_ms) + f.delay_ms, f.delay_ms, 0
+
     def _want(self, cell: _Cell, f: Feature) -> None:
         if f.kind in _OF_THE_PAST and f.kind is not K.SINCE_FIRST:
             return
-        reach_ms = (f.window_ms or self.spec.horizon_ms) + f.delay_ms
-        window = cell.windows.setdefault((reach_ms, f.delay_ms), _Window(reach_ms, f.delay_ms))
+        span = self._span(f)
+        window = cell.windows.setdefault(span, _Window(*span))
         if f.kind in (K.STD, K.ZSCORE):
             window.want(at.SQUARED, self._value(f))
         elif f.kind in _BY_VALUE:
@@ -273,9 +289,10 @@ class Compiled:
         op = [0] * at.O_WORDS
         op[at.O_CODE] = at.BITS if f.kind is K.COUNT and f.where else _OPERATION[f.kind]
         op[at.O_FEATURE] = index
-        op[at.O_REACH] = (f.window_ms or self.spec.horizon_ms) + f.delay_ms
+        span = self._span(f)
+        op[at.O_REACH], _, op[at.O_EDGE] = span
         op[at.O_DELAYED] = int(f.delay_ms > 0)
-        window = cell.windows.get((op[at.O_REACH], f.delay_ms))
+        window = cell.windows.get(span)
         if window:
             op[at.O_WINDOW] = window.offset
         if f.kind in _BY_VALUE and window:

@@ -21,9 +21,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ringfence.errors import SpecError
 from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
+from ringfence.features.calendar import LONGEST_MS, Calendar, calendar_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+Window = str | Calendar
+"""How long it is: `10m`, `7d`; or with what it begins: `today`, `this_week`, `this_month`, a `Calendar`."""
 
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
@@ -84,7 +88,8 @@ def parse_duration_ms(text: str) -> int:
     match = re.fullmatch(r"(\d{1,15})(ms|s|m|h|d)", text.strip())
     if not match:
         raise SpecError(
-            f"{text!r} is no duration: write a whole number and a unit, such as 90s, 10m, 1h or 7d"
+            f"{text!r} is no duration: write a whole number and a unit, such as 90s, 10m, 1h or 7d; "
+            "or for a window today, this_week or this_month"
         )
     return int(match[1]) * _UNITS_MS[match[2]]
 
@@ -149,6 +154,7 @@ class Feature:
     exclude_current: bool = False
     where: Where | None = None
     default: float | None = None  # stands in for null
+    calendar: Calendar | None = None  # the window begins with this period; `window_ms` is the longest one's
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", FeatureKind(self.kind))
@@ -167,6 +173,8 @@ class Feature:
             )
         if self.window_ms > _LONGEST_MS or self.delay_ms > _LONGEST_MS:
             return "windows and delays end at 366 days"
+        if self.calendar and (self.delay_ms or self.window_ms != LONGEST_MS[self.calendar.period]):
+            return f"{self.calendar.word} takes no delay, and is as long as it is"
         if self.delay_ms and self.kind not in _DELAYED:
             return f"takes no delay: only {', '.join(_DELAYED)} do"
         if self.kind is FeatureKind.SHARE and self.where is None:
@@ -176,6 +184,12 @@ class Feature:
         if self.field:
             return _field_problem(self.field, categorical=self.kind in _CATEGORICAL)
         return None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Its fields. Without a calendar window they are those of before there were any: digests stay."""
+        fields = asdict(self)
+        return fields if self.calendar else {name: fields[name] for name in fields if name != "calendar"}
 
     @property
     def name(self) -> str:
@@ -188,7 +202,7 @@ class Feature:
             if self.where:
                 parts.append(self.where.name)
         if self.window_ms:
-            parts.append(format_duration(self.window_ms))
+            parts.append(self.calendar.word if self.calendar else format_duration(self.window_ms))
         if self.delay_ms:
             parts += ["delay", format_duration(self.delay_ms)]
         if self.exclude_current:
@@ -239,14 +253,14 @@ class Entity:
         return Entity(f"{self.name}_{other.name}", self.keys + other.keys)
 
     def count(
-        self, window: str, *, where: Where | None = None, delay: str = "0s", exclude_current: bool = False
+        self, window: Window, *, where: Where | None = None, delay: str = "0s", exclude_current: bool = False
     ) -> BoundFeature:
         return self._make("count", None, window, where=where, delay=delay, exclude_current=exclude_current)
 
     def sum(
         self,
         field: str,
-        window: str,
+        window: Window,
         *,
         where: Where | None = None,
         delay: str = "0s",
@@ -257,7 +271,7 @@ class Entity:
     def mean(
         self,
         field: str,
-        window: str,
+        window: Window,
         *,
         where: Where | None = None,
         delay: str = "0s",
@@ -271,7 +285,7 @@ class Entity:
     def std(
         self,
         field: str,
-        window: str,
+        window: Window,
         *,
         where: Where | None = None,
         delay: str = "0s",
@@ -283,17 +297,17 @@ class Entity:
         )
 
     def min(
-        self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None
+        self, field: str, window: Window, *, exclude_current: bool = False, default: float | None = None
     ) -> BoundFeature:
         return self._make("min", field, window, exclude_current=exclude_current, default=default)
 
     def max(
-        self, field: str, window: str, *, exclude_current: bool = False, default: float | None = None
+        self, field: str, window: Window, *, exclude_current: bool = False, default: float | None = None
     ) -> BoundFeature:
         return self._make("max", field, window, exclude_current=exclude_current, default=default)
 
     def distinct(
-        self, field: str, window: str, *, where: Where | None = None, exclude_current: bool = False
+        self, field: str, window: Window, *, where: Where | None = None, exclude_current: bool = False
     ) -> BoundFeature:
         name = categorical_field(field)
         return self._make("distinct", name, window, where=where, exclude_current=exclude_current)
@@ -301,7 +315,7 @@ class Entity:
     def ratio(
         self,
         field: str,
-        window: str,
+        window: Window,
         *,
         delay: str = "0s",
         exclude_current: bool = True,
@@ -314,7 +328,7 @@ class Entity:
     def zscore(
         self,
         field: str,
-        window: str,
+        window: Window,
         *,
         delay: str = "0s",
         exclude_current: bool = True,
@@ -327,7 +341,7 @@ class Entity:
     def share(
         self,
         where: Where,
-        window: str,
+        window: Window,
         *,
         delay: str = "0s",
         exclude_current: bool = False,
@@ -337,14 +351,14 @@ class Entity:
             "share", None, window, where=where, delay=delay, exclude_current=exclude_current, default=default
         )
 
-    def label_count(self, window: str, *, delay: str = "0s") -> BoundFeature:
+    def label_count(self, window: Window, *, delay: str = "0s") -> BoundFeature:
         return self._make("label_count", None, window, delay=delay)
 
-    def label_rate(self, window: str, *, delay: str = "0s", default: float | None = None) -> BoundFeature:
+    def label_rate(self, window: Window, *, delay: str = "0s", default: float | None = None) -> BoundFeature:
         return self._make("label_rate", None, window, delay=delay, default=default)
 
     def hour_share(
-        self, window: str, *, exclude_current: bool = True, default: float | None = None
+        self, window: Window, *, exclude_current: bool = True, default: float | None = None
     ) -> BoundFeature:
         return self._make("hour_share", None, window, exclude_current=exclude_current, default=default)
 
@@ -367,12 +381,17 @@ class Entity:
         self,
         kind: str,
         field: str | None = None,
-        window: str | None = None,
+        window: Window | None = None,
         *,
         delay: str = "0s",
         **more: Any,
     ) -> BoundFeature:
-        window_ms = 0 if window is None else parse_duration_ms(window)
+        calendar = calendar_of(window) if isinstance(window, str) else window
+        if calendar:
+            window_ms = LONGEST_MS[calendar.period]
+            more["calendar"] = calendar
+        else:
+            window_ms = 0 if window is None else parse_duration_ms(str(window))
         made = Feature(self.name, FeatureKind(kind), field, window_ms, parse_duration_ms(delay), **more)
         return BoundFeature(self, made)
 
@@ -486,7 +505,8 @@ class FeatureSpec:
 
     def to_json(self) -> str:
         """Canonical text: equal specifications give equal texts."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        data = asdict(self) | {"features": [feature.data for feature in self.features]}
+        return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> FeatureSpec:
@@ -510,8 +530,10 @@ class FeatureSpec:
         return replace(self, entities=tuple(merged.values()), features=self.features + more.features)
 
 
-def _feature(where: dict[str, Any] | None, **fields: Any) -> Feature:
+def _feature(where: dict[str, Any] | None, calendar: dict[str, Any] | None = None, **fields: Any) -> Feature:
     """A feature from its JSON fields."""
+    if calendar is not None:
+        fields["calendar"] = Calendar(**calendar)
     if where is None:
         return Feature(**fields)
     value = where.pop("value")

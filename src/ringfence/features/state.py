@@ -54,11 +54,17 @@ def fresh(compiled: Compiled, ring: int = SMALLEST_RING) -> at.State:
     )
 
 
-def blank_next(state: at.State, compiled: Compiled, time_ms: int, hour: int) -> None:
-    """Make the ring's next row, which must be free, an event at this time without any content."""
+def blank_next(
+    state: at.State, compiled: Compiled, time_ms: int, hour: int, starts: NDArray[np.int64]
+) -> None:
+    """Make the ring's next row, which must be free, an event at this time without any content.
+
+    `starts` is when its calendar windows began.
+    """
     row = int(state.counters[at.SEQ_END]) & (len(state.rows) - 1)
     state.rows[row] = at.NULL
     state.rows[row, 0] = time_ms
+    state.rows[row, compiled.calendar_word : compiled.calendar_word + len(starts)] = starts
     if compiled.marks_word >= 0:
         state.rows[row, compiled.marks_word] = hour << at.HOUR_SHIFT
     if compiled.needs_places:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -201,7 +200,7 @@ def feature_hashes(spec: FeatureSpec) -> dict[str, str]:
     """
     entities = {item.name: item for item in spec.entities}
     return {
-        feature.name: _hash([asdict(feature), entities[feature.entity].keys, _shared(spec, feature)])
+        feature.name: _hash([feature.data, entities[feature.entity].keys, _shared(spec, feature)])
         for feature in spec.features
     }
 
@@ -211,7 +210,7 @@ def _shared(spec: FeatureSpec, feature: Feature) -> list[Any]:
     return [
         spec.allowed_lateness_ms,
         0 if feature.kind in WINDOWED else spec.horizon_ms,
-        spec.zone if feature.kind == "hour_share" or feature.where else "",
+        spec.zone if feature.kind == "hour_share" or feature.where or feature.calendar else "",
         spec.decimals.get(feature.field or "", 6),
     ]
 

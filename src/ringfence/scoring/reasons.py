@@ -151,11 +151,15 @@ def of_feature(feature: Feature) -> ReasonText:
         field=field,
         fields=f"{field[:-1]}ies" if field.endswith("y") else f"{field}s",
         where=f" ({feature.where.name})" if feature.where else "",
-        window=f"{_long(feature.window_ms)}{ago}" if feature.window_ms else "all time",
+        window=f"{_window(feature)}{ago}" if feature.window_ms else "all time",
         value=f"{{{feature.name}}}",
         **forms,
     )
     return _reason(f"{feature.entity}_{topic}", analyst, topic)
+
+
+def _window(feature: Feature) -> str:
+    return f"the {feature.calendar.period} so far" if feature.calendar else _long(feature.window_ms)
 
 
 def _long(duration_ms: int) -> str:

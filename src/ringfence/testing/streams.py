@@ -20,6 +20,7 @@ ATTRIBUTE_TYPES = {
     "attributes.score": pa.float64(),
     "attributes.segment": pa.string(),
     "attributes.recurring": pa.bool_(),
+    "attributes.time_zone": pa.string(),
 }
 """Free fields that the generated streams carry, one of each type."""
 

@@ -36,6 +36,7 @@ from ringfence.features.kernel.layout import (
     O_ACCUMULATOR,
     O_CODE,
     O_DELAYED,
+    O_EDGE,
     O_EXTREMUM,
     O_FEATURE,
     O_REACH,
@@ -139,8 +140,7 @@ def _extremum(
 ) -> float:
     strip, source = at + p.ops[k, O_EXTREMUM], p.ops[k, O_SOURCE]
     sign = 1 if p.ops[k, O_CODE] == MAX else -1
-    time = s.rows[row, 0]
-    edge = time - p.ops[k, O_REACH]
+    edge = s.rows[row, p.ops[k, O_EDGE]] - p.ops[k, O_REACH]
     if late != ON_TIME:
         low, high = cells[base + p.ops[k, O_WINDOW] + TAIL], cells[base + EVENTS + END]
         own = NULL

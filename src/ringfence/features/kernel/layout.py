@@ -10,6 +10,7 @@ position `i` lies at `start + (i & (capacity - 1))`.
     window:  TAIL TAIL_TIME [HEAD HEAD_TIME]  accumulators ...
 
 Windows stand in order of their reach, the longest first: where an event has left one, it has left the rest.
+Calendar windows, whose length changes from event to event, stand before them.
 
 A window holds the events at positions [TAIL, END) of the strip, a delayed one [TAIL, HEAD). TAIL_TIME is the
 time of the event at TAIL, so that a key whose tails need not move costs no look at the ring.
@@ -77,7 +78,7 @@ IS_EVENT, IS_LABEL = 0, 1  # a label carries the id in the id word and 0 or 1 in
 class State(NamedTuple):
     """Everything the engine remembers."""
 
-    rows: Words  # (ring, row words): time, values, marks, id hash
+    rows: Words  # (ring, row words): time, values, when its calendar windows began, marks, id hash
     places: NDArray[np.float64]  # (ring or 1, 2): latitude, longitude, NaN for null
     slots: NDArray[np.int32]  # (ring, entities): the cell of each entity's key, 0 where there is none
     pairs: NDArray[np.int32]  # (ring, trackers): which (key, value) pair, -1 for a null value
@@ -135,11 +136,13 @@ E_UNITS, E_SALT, E_RETENTION, E_KEY_COLUMN, E_WINDOWS, E_EXTREMA, E_TRACKERS, E_
 )
 GROUPS_OF_SIDE: Final = 4  # from a side's range of operations to its range of groups
 E_LOCATES: Final = 18
-E_WORDS: Final = 19
+E_CALENDAR: Final = 19  # end of the calendar windows, which stand first: they may grow from event to event
+E_WORDS: Final = 20
 
-# Words of a row of `Program.windows`.
-W_OFFSET, W_REACH, W_DELAY, W_DELAYED, W_ACCUMULATORS = 0, 1, 2, 3, 4
-W_WORDS: Final = 6
+# Words of a row of `Program.windows`. A window holds the events later than its reach before what stands in
+# the current event's column EDGE: its time, or for a calendar window when the period began.
+W_OFFSET, W_REACH, W_DELAY, W_DELAYED, W_ACCUMULATORS, W_EDGE = 0, 1, 2, 3, 4, 6
+W_WORDS: Final = 7
 
 # Words of a row of `Program.accumulators`: the source is a column, a bit or a tracker, a mark (word, bit).
 A_KIND, A_OFFSET, A_SOURCE, A_WORD, A_BIT = range(5)
@@ -150,8 +153,8 @@ T_ENTITY, T_COLUMN, T_WORD, T_BIT = range(4)
 T_WORDS: Final = 4
 
 # Words of a row of `Program.ops`.
-O_CODE, O_FEATURE, O_WINDOW, O_DELAYED, O_ACCUMULATOR, O_SOURCE, O_REACH, O_EXTREMUM = range(8)
-O_WORDS: Final = 8
+O_CODE, O_FEATURE, O_WINDOW, O_DELAYED, O_ACCUMULATOR, O_SOURCE, O_REACH, O_EXTREMUM, O_EDGE = range(9)
+O_WORDS: Final = 9
 
 # Words of a row of `Program.groups`: sum, mean and std of one field in one window. The accumulator's offset,
 # whether it has squares, and where its operations are.

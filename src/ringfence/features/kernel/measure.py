@@ -258,7 +258,7 @@ def _entity(
     if not (in_order and time >= s.counters[WATERMARK] - p.shape[S_LATENESS]):
         _late_event(s, p, entity, base, row, ref, time, newest, recorded, lane)
         return
-    advance(s, p, entity, base, time)
+    advance(s, p, entity, base, row, time)
     for side in (E_BEFORE, E_AFTER):
         if side == E_AFTER:
             enter_newest(s, p, entity, base, row, time)
@@ -283,7 +283,7 @@ def _late_event(
     """An event older than its key's newest, or too late: measured as of its own time, then put in place."""
     events = base + EVENTS
     limit = s.counters[WATERMARK] - p.entities[entity, E_RETENTION]
-    recall(s, p, entity, base, time, limit)
+    recall(s, p, entity, base, row, time, limit)
     for late in (LATE_BEFORE, LATE_AFTER):
         side = E_BEFORE
         if late == LATE_AFTER:
@@ -294,7 +294,7 @@ def _late_event(
         return
     in_order = time >= newest
     if in_order:
-        advance(s, p, entity, base, time)
+        advance(s, p, entity, base, row, time)
         enter_newest(s, p, entity, base, row, time)
         append(s, events, ref)
     else:

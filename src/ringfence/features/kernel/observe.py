@@ -36,7 +36,7 @@ def observe(state: State, program: Program, entity: int, key: int, out: NDArray[
     row = s.counters[SEQ_END] & (s.rows.shape[0] - 1)
     base = number_of(s.table[find_cell(s, key ^ p.entities[entity, E_SALT])]) * UNIT
     limit = s.counters[WATERMARK] - p.entities[entity, E_RETENTION]
-    recall(s, p, entity, base, s.rows[row, 0], limit)
+    recall(s, p, entity, base, row, s.rows[row, 0], limit)
     for side in (E_BEFORE, E_AFTER):
         emit(s, p, entity, side, s.scratch, SCRATCH, base, row, 0, LATE_BEFORE, limit)
     write_out(s, p, out, 0, 1)

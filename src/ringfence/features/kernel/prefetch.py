@@ -42,6 +42,7 @@ from ringfence.features.kernel.layout import (
     TAIL_TIME,
     UNIT,
     W_DELAYED,
+    W_EDGE,
     W_OFFSET,
     W_REACH,
 )
@@ -144,10 +145,9 @@ def fetch_block(s: State, p: Program, rows: Words, start: int, stop: int, events
 def _fetch_rows(s: State, p: Program, entity: int, base: int, row: int) -> None:
     """Ask for the events at a key's edges that an event will move, and for its latest."""
     mask = s.rows.shape[0] - 1
-    time = s.rows[row, 0]
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         w = base + p.windows[window, W_OFFSET]
-        moves = s.arena[w + TAIL_TIME] <= time - p.windows[window, W_REACH]
+        moves = s.arena[w + TAIL_TIME] <= s.rows[row, p.windows[window, W_EDGE]] - p.windows[window, W_REACH]
         gone = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL]) & mask
         after = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + TAIL] + 1) & mask
         fetch(s.rows, gone if moves else row)  # a row at hand instead of a branch that nobody can predict

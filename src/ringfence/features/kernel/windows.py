@@ -17,6 +17,7 @@ from ringfence.features.kernel.layout import (
     ACCUMULATOR_WORDS,
     BIT,
     DISTINCT,
+    E_CALENDAR,
     E_WINDOWS,
     END,
     EVENTS,
@@ -38,6 +39,7 @@ from ringfence.features.kernel.layout import (
     W_ACCUMULATORS,
     W_DELAY,
     W_DELAYED,
+    W_EDGE,
     W_OFFSET,
     W_REACH,
 )
@@ -115,8 +117,14 @@ def leave_tail(s: State, p: Program, window: int, base: int) -> None:
 
 
 @inlined
-def advance(s: State, p: Program, entity: int, base: int, time: int) -> None:
-    """Move every window of a key to the right edge `time`."""
+def left_edge(rows: Words, windows: Words, window: int, row: int) -> int:
+    """The greatest time that lies before the window of an event."""
+    return rows[row, windows[window, W_EDGE]] - windows[window, W_REACH]
+
+
+@inlined
+def advance(s: State, p: Program, entity: int, base: int, row: int, time: int) -> None:
+    """Move every window of a key to the right edge `time` of the event in `row`."""
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         w = base + p.windows[window, W_OFFSET]
         if p.windows[window, W_DELAYED]:
@@ -126,9 +134,32 @@ def advance(s: State, p: Program, entity: int, base: int, time: int) -> None:
                 count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _ADD)
                 s.arena[w + HEAD] += 1
                 s.arena[w + HEAD_TIME] = time_at(s.arena, s.pool, s.rows, base + EVENTS, s.arena[w + HEAD])
-        edge = time - p.windows[window, W_REACH]
+        edge = left_edge(s.rows, p.windows, window, row)
         while s.arena[w + TAIL_TIME] <= edge:
             leave_tail(s, p, window, base)
+    for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_CALENDAR]):
+        _take_back(s, p, window, base, left_edge(s.rows, p.windows, window, row))
+
+
+@inlined
+def _take_back(s: State, p: Program, window: int, base: int, edge: int) -> None:
+    """Events later than `edge` that had left a calendar window enter it again.
+
+    The newest event is of a zone where the period began earlier than where the one before it is.
+    """
+    w = base + p.windows[window, W_OFFSET]
+    events = base + EVENTS
+    while s.arena[w + TAIL] > s.arena[events + FIRST]:
+        row = ref_at(s.arena, s.pool, events, s.arena[w + TAIL] - 1) & (s.rows.shape[0] - 1)
+        if s.rows[row, 0] <= edge:
+            break
+        count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _ADD)
+        for k in range(p.windows[window, W_ACCUMULATORS], p.windows[window, W_ACCUMULATORS + 1]):
+            if p.accumulators[k, A_KIND] == DISTINCT:  # the window ends now: it has every later event
+                latest = (s.rows[row, p.accumulators[k, A_WORD]] >> p.accumulators[k, A_BIT]) & 1
+                s.arena[base + p.accumulators[k, A_OFFSET]] += latest
+        s.arena[w + TAIL] -= 1
+        s.arena[w + TAIL_TIME] = s.rows[row, 0]
 
 
 @inlined
@@ -144,7 +175,7 @@ def enter_newest(s: State, p: Program, entity: int, base: int, row: int, time: i
                 s.arena[w + HEAD_TIME] = time
         else:
             count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _ADD)
-            enter_distinct(s, p, window, base, row, time - p.windows[window, W_REACH])
+            enter_distinct(s, p, window, base, row, left_edge(s.rows, p.windows, window, row))
 
 
 @kernel
@@ -152,9 +183,11 @@ def enter_late(
     s: State, p: Program, entity: int, base: int, row: int, position: int, time: int, newest: int
 ) -> None:
     """A late event about to be inserted at `position` enters its windows, whose right edge is `newest`."""
+    events = base + EVENTS
+    last = ref_at(s.arena, s.pool, events, s.arena[events + END] - 1) & (s.rows.shape[0] - 1)
     for window in range(p.entities[entity, E_WINDOWS], p.entities[entity, E_WINDOWS + 1]):
         w = base + p.windows[window, W_OFFSET]
-        edge = newest - p.windows[window, W_REACH]
+        edge = left_edge(s.rows, p.windows, window, last)
         if time <= edge:
             s.arena[w + TAIL] += 1
         elif s.arena[w + TAIL] == position:
@@ -184,14 +217,16 @@ def forget_first(s: State, p: Program, entity: int, base: int) -> None:
             s.arena[w + TAIL_TIME] = s.arena[w + HEAD_TIME]
         elif s.arena[w + TAIL] == first:
             leave_tail(s, p, window, base)
-        else:
+        elif window >= p.entities[entity, E_CALENDAR]:
             break
     s.arena[base + EVENTS + FIRST] += 1
 
 
 @kernel
-def recall(s: State, p: Program, entity: int, base: int, time: int, limit: int) -> None:
-    """Fill the scratch cell with the key's windows as they stood at `time`, over events later than `limit`.
+def recall(s: State, p: Program, entity: int, base: int, row: int, time: int, limit: int) -> None:
+    """Fill the scratch cell with the windows of the event in `row` as they stood at its `time`.
+
+    Over events later than `limit`.
 
     From the windows as they are, by whichever is shorter: moving both edges, or adding the range up.
     """
@@ -207,9 +242,8 @@ def recall(s: State, p: Program, entity: int, base: int, time: int, limit: int) 
             if delayed
             else s.scratch[EVENTS + END]
         )
-        low = min(
-            first_after(s.arena, s.pool, s.rows, events, max(time - p.windows[window, W_REACH], limit)), high
-        )
+        edge = max(left_edge(s.rows, p.windows, window, row), limit)
+        low = min(first_after(s.arena, s.pool, s.rows, events, edge), high)
         s.scratch[offset + TAIL] = low
         s.scratch[offset + TAIL_TIME] = time_at(s.arena, s.pool, s.rows, events, low) if low < high else NEVER
         if delayed:

@@ -21,9 +21,11 @@ _WINDOW = Template("""
       on $same_key
      and e.position $reach p.position
      and e.time_ms <= p.time_ms - $$delay_ms
-     and e.time_ms > p.time_ms - $$delay_ms - $$window_ms
+     and e.time_ms > $left_edge
      and (e.time_ms > p.watermark_ms - $$retention_ms or e.position = p.position)
 """)
+
+_ROLLING = "p.time_ms - $delay_ms - $window_ms"
 
 _QUERY = Template("""
     select p.position, $has_key, $answer
@@ -91,6 +93,7 @@ def query(feature: Feature, spec: FeatureSpec) -> str:
     )
     window = _WINDOW.substitute(
         same_key=" and ".join(f'e."text:{key}" = p."text:{key}"' for key in keys),
+        left_edge=f'p."start:{feature.name}" - 1' if feature.calendar else _ROLLING,
         reach="<" if feature.exclude_current or feature.kind in _BEFORE else "<=",
     )
     return (_LABELLED_QUERY if labelled else _QUERY).substitute(
@@ -101,10 +104,11 @@ def query(feature: Feature, spec: FeatureSpec) -> str:
 def parameters(feature: Feature, spec: FeatureSpec) -> dict[str, Any]:
     """Values of the query's named parameters."""
     values: dict[str, Any] = {
-        "window_ms": feature.window_ms if feature.kind in WINDOWED else spec.horizon_ms,
         "delay_ms": feature.delay_ms,
         "retention_ms": spec.retention_ms(feature.entity),
     }
+    if not feature.calendar:
+        values["window_ms"] = feature.window_ms if feature.kind in WINDOWED else spec.horizon_ms
     if feature.where:
         wanted = feature.where.value
         values["wanted"] = list(wanted) if isinstance(wanted, tuple) else wanted

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import duckdb
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.batch import EventBatch
+    from ringfence.features.calendar import Calendar
     from ringfence.features.spec import FeatureSpec
 
 _LARGEST_EXACT = 2.0**53
@@ -90,12 +91,30 @@ def _transactions(batch: EventBatch, spec: FeatureSpec) -> pa.Table:
         "lat": _null_for_nan(batch.number("lat")[rows]),
         "lon": _null_for_nan(batch.number("lon")[rows]),
     }
+    for feature in spec.features:
+        if feature.calendar:
+            columns[f"start:{feature.name}"] = _starts(batch.take(rows), feature.calendar, spec.zone)
     for field in sorted(_text_fields(spec)):
         columns[f"text:{field}"] = batch.column(field).cast(pa.string()).take(pa.array(rows))
     for field in sorted(_number_fields(spec) - {"hour", "weekday"}):
         columns[f"number:{field}"] = _number(batch, field).take(pa.array(rows))
         columns[f"fixed:{field}"] = _fixed(batch, field, spec).take(pa.array(rows))
     return pa.table(columns)
+
+
+def _starts(batch: EventBatch, calendar: Calendar, zone: str) -> NDArray[np.int64]:
+    """When each transaction's day, week or month began, one by one, by the clock on the wall."""
+    own: list[Any] = [None] * len(batch)
+    if calendar.zone_field:
+        own = batch.column(calendar.zone_field).to_pylist()
+    found = []
+    for time_ms, name in zip(batch.event_time_ms.tolist(), own, strict=True):
+        where = ZoneInfo(name if name in available_timezones() else calendar.zone or zone)
+        day = datetime.fromtimestamp(time_ms // 1000, where).date()
+        if calendar.period != "day":
+            day = day.replace(day=1) if calendar.period == "month" else day - timedelta(day.weekday())
+        found.append(int(datetime(day.year, day.month, day.day, tzinfo=where).timestamp()) * 1000)
+    return np.array(found, np.int64)
 
 
 def _clock(times: list[int]) -> list[int]:

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 Drawn = tuple[dict[str, Any], int, bool]
 """Fields of an event, milliseconds to step, and whether forward from the latest time (or back from it)."""
 
-_STARTS_MS = (1_700_000_000_000, 160_000_000_000, 4_000_000_000_000)
+_STARTS_MS = (
+    1_700_000_000_000,
+    160_000_000_000,
+    4_000_000_000_000,
+    1_711_842_300_000,  # 2024-03-31 00:45 in Berlin: clocks go forward, and the month ends
+    1_730_610_000_000,  # 2024-11-03 01:00 in New York: clocks go back
+)
 _LATEST_MS = 4_100_000_000_000
 _LATEST_LOCAL_MS = 2_145_000_000_000  # Arrow knows no daylight saving time from 2038 on
 _COMMON_STEPS_MS = (0, 0, 1, 999, 1_000, 60_000, 1_800_000, 3_600_000)
@@ -71,6 +77,9 @@ _PAYMENT = st.fixed_dictionaries(
         "attributes.score": st.sampled_from(_SCORES),
         "attributes.segment": st.sampled_from(("gold", "basic", None)),
         "attributes.recurring": st.sampled_from((True, False, None)),
+        "attributes.time_zone": st.sampled_from(
+            ("Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Berlin", None)
+        ),
     }
 )
 _LABEL = st.fixed_dictionaries(

@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from ringfence.features.calendar import Calendar
 from ringfence.features.spec import NIGHT, Entity, FeatureSpec, Where, entity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.features.spec import BoundFeature
+    from ringfence.features.spec import BoundFeature, Window
 
 WINDOWS = ("1m", "10m", "1h", "1d", "7d", "30d", "180d")
+CALENDARS = (
+    Calendar("day"),
+    Calendar("day", "America/New_York", "attributes.time_zone"),
+    Calendar("week", "Asia/Kathmandu"),
+    Calendar("week", None, "attributes.time_zone"),
+    Calendar("month", "Europe/Berlin"),
+    Calendar("month", None, "attributes.time_zone"),
+)
 DELAYS = ("0s", "1m", "1d", "7d")
 LATENESS = ("0s", "1m", "1h", "1d", "3d")
 HORIZONS = ("1h", "1d", "30d")
@@ -52,8 +61,13 @@ def features(draw: st.DrawFn, of: Entity) -> BoundFeature:
     return draw(st.sampled_from(_MAKERS))(of, draw)
 
 
-def _window(draw: st.DrawFn) -> str:
-    return draw(st.sampled_from(WINDOWS))
+def _window(draw: st.DrawFn) -> Window:
+    return draw(st.sampled_from(WINDOWS) | st.sampled_from(CALENDARS))
+
+
+def _delayed(draw: st.DrawFn) -> tuple[str, str]:
+    """A window, and its delay."""
+    return draw(st.sampled_from(WINDOWS)), draw(st.sampled_from(DELAYS))
 
 
 def _maybe_where(draw: st.DrawFn) -> Where | None:
@@ -71,7 +85,8 @@ def _number(draw: st.DrawFn) -> str:
 def _count(of: Entity, draw: st.DrawFn) -> BoundFeature:
     before = draw(st.booleans())
     if draw(st.booleans()):
-        return of.count(_window(draw), delay=draw(st.sampled_from(DELAYS)), exclude_current=before)
+        window, delay = _delayed(draw)
+        return of.count(window, delay=delay, exclude_current=before)
     return of.count(_window(draw), where=_maybe_where(draw), exclude_current=before)
 
 
@@ -109,6 +124,18 @@ def _share(of: Entity, draw: st.DrawFn) -> BoundFeature:
     return of.share(where, _window(draw), exclude_current=draw(st.booleans()), default=_default(draw))
 
 
+def _label_count(of: Entity, draw: st.DrawFn) -> BoundFeature:
+    window, delay = _delayed(draw)
+    return of.label_count(window, delay=delay)
+
+
+def _label_rate(of: Entity, draw: st.DrawFn) -> BoundFeature:
+    if draw(st.booleans()):
+        return of.label_rate(_window(draw), default=_default(draw))
+    window, delay = _delayed(draw)
+    return of.label_rate(window, delay=delay, default=_default(draw))
+
+
 def _hour_share(of: Entity, draw: st.DrawFn) -> BoundFeature:
     return of.hour_share(_window(draw), exclude_current=draw(st.booleans()), default=_default(draw))
 
@@ -120,10 +147,8 @@ _MAKERS: tuple[Callable[[Entity, st.DrawFn], BoundFeature], ...] = (
     _distinct,
     _share,
     _hour_share,
-    lambda of, draw: of.label_count(_window(draw), delay=draw(st.sampled_from(DELAYS))),
-    lambda of, draw: of.label_rate(
-        _window(draw), delay=draw(st.sampled_from(DELAYS)), default=_default(draw)
-    ),
+    _label_count,
+    _label_rate,
     lambda of, draw: of.is_new(draw(st.sampled_from(_CATEGORIES))),
     lambda of, draw: of.seconds_since_last(default=_default(draw)),
     lambda of, _draw: of.seconds_since_first(),
