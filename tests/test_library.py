@@ -10,6 +10,7 @@ PUBLIC = [
     "CATALOG",
     "NIGHT",
     "BadRecord",
+    "Calendar",
     "Decision",
     "DecisionBatch",
     "Entity",

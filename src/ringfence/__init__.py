@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ringfence.errors import RingfenceError
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
+    from ringfence.features.calendar import Calendar
     from ringfence.features.catalog import CATALOG
     from ringfence.features.spec import NIGHT, Entity, FeatureSpec, Where, entity
     from ringfence.library import default_rules, load_rules, to_events
@@ -28,6 +29,7 @@ __all__ = [
     "CATALOG",
     "NIGHT",
     "BadRecord",
+    "Calendar",
     "Decision",
     "DecisionBatch",
     "Entity",
@@ -52,6 +54,7 @@ _HOME = {
     "CATALOG": "features.catalog",
     "NIGHT": "features.spec",
     "BadRecord": "events.bad",
+    "Calendar": "features.calendar",
     "Decision": "decisions.decision",
     "DecisionBatch": "decisions.decision",
     "Entity": "features.spec",
