@@ -130,8 +130,8 @@ def advance(s: State, p: Program, entity: int, base: int, row: int, time: int) -
         if p.windows[window, W_DELAYED]:
             edge = time - p.windows[window, W_DELAY]
             while s.arena[w + HEAD_TIME] <= edge:
-                row = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD]) & (s.rows.shape[0] - 1)
-                count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, row, _ADD)
+                head = ref_at(s.arena, s.pool, base + EVENTS, s.arena[w + HEAD]) & (s.rows.shape[0] - 1)
+                count_event(s.rows, p.accumulators, p.windows, p.shape, window, s.arena, base, head, _ADD)
                 s.arena[w + HEAD] += 1
                 s.arena[w + HEAD_TIME] = time_at(s.arena, s.pool, s.rows, base + EVENTS, s.arena[w + HEAD])
         edge = left_edge(s.rows, p.windows, window, row)
