@@ -17,6 +17,8 @@ def test_the_page_defines_this_kind(kind):
     assert re.search(rf"^\| .*`{kind}[(`]", PAGE, re.MULTILINE)
 
 
-def test_the_example_of_the_page_runs():
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(compile(example, "features.md", "exec"), {})
+def test_the_examples_of_the_page_run():
+    names = {}
+    for example in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(compile(example, "features.md", "exec"), names)
+    assert names
