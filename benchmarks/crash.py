@@ -24,14 +24,14 @@ import httpx
 from benchmarks.damage import DAMAGE, DERIVED, PLACES, place
 from benchmarks.rule_changes import BOOK, assert_replay_agrees
 from benchmarks.serving import Process
-from ringfence.adapters.finder import Finder, Wanted
-from ringfence.adapters.lake import Lake
-from ringfence.adapters.lake.tables import FOLDERS, TopicTable
+from ringfence.adapters.finder import Finder, IndexFollower, Wanted
+from ringfence.adapters.lake import Lake, LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.cli.remote_desk import RemoteDesk
 from ringfence.client import Answer, Client
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import RingfenceError
+from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.entries import Entry
 from ringfence.scoring.actions import ListKind
@@ -117,9 +117,10 @@ def payment(identity, chance, now_ms):
 def damage(folder: Path, chance: random.Random) -> str:
     """Harm one of the files that are made from the log, tables and an index among them; which, and how."""
     with Store.open(folder, read_only=True) as store:
-        Finder(store.log, folder / "index", store.meta.hash_seed, piece_rows=FILE_ROWS).refresh()
-        for topic, name in FOLDERS.items():
-            TopicTable(store.tables / name, store.log, topic, FILE_ROWS).refresh()
+        catch_up(
+            store.log, IndexFollower(store.log, folder / "index", store.meta.hash_seed, FILE_ROWS, FILE_ROWS)
+        )
+        catch_up(store.log, LakeFollower(store.log, store.tables, FILE_ROWS))
     there = [what for what in DERIVED if any(folder.glob(PLACES[what]))]
     what, how = chance.choice(there), chance.choice(sorted(DAMAGE))
     DAMAGE[how](place(folder, what))
