@@ -1,0 +1,218 @@
+"""The relational store as a follower: each portion of the log in one transaction with its position."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg import sql
+
+from ringfence.adapters.questions import ROLLUPS
+from ringfence.adapters.relational.copying import copy_into
+from ringfence.adapters.relational.partitions import add_partitions
+from ringfence.adapters.relational.portion import DecisionPortion, EventPortion
+from ringfence.adapters.relational.problems import explained, target_of
+from ringfence.adapters.relational.schema import PARTITIONED, SCHEMA, log_source, metadata
+from ringfence.adapters.relational.statements import SQL
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import StoreError
+from ringfence.ports import DECISIONS, EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ringfence.ports import LogBatch
+
+_ROLLUP_KEYS: Final = {
+    "payment_hours": ("hour", "currency"),
+    "payment_days": ("day", "currency", "dimension", "value"),
+    "payment_months": ("month", "currency", "dimension", "value"),
+}
+_COUNTED: Final = ("payments", "amount", "frauds", "fraud_amount")
+_STAGED: Final = (
+    *("customers", "cards", "accounts", "merchants", "devices", "addresses", "known_labels"),
+    *("outcome_hours", *_ROLLUP_KEYS),
+)
+_CONNECT_SECONDS: Final = 10
+
+
+class RelationalStore:
+    """Customers, cards, merchants, payments, decisions, labels and rollups in a PostgreSQL schema.
+
+    A `ringfence.follow.Follower`. The tables must be there (`migrate.upgrade`). A transaction of PostgreSQL
+    holds a portion and its position; after a crash of either side it goes on from the position that the
+    database has, so that nothing is lost or doubled.
+
+    Args:
+        url: `postgresql://user@host/database` or a libpq connection string.
+        log_id: identity of the log; a store made from another one is refused.
+    """
+
+    name = "relational"
+    topics = (EVENTS, DECISIONS)
+    least = 1
+    most = 65_536
+
+    def __init__(self, url: str, log_id: str) -> None:
+        self.url = url
+        self.target = target_of(url)
+        self._log_id = log_id
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def positions(self) -> Mapping[str, int]:
+        """End of what the store holds, by topic; `StoreError` where it cannot be asked."""
+        with self._transaction() as cursor:
+            return dict(cursor.execute(SQL["positions"]).fetchall())
+
+    def take(self, topic: str, batches: Iterable[LogBatch]) -> None:
+        """Put a portion into the store; decisions only up to the payments that are there."""
+        with self._transaction() as cursor:
+            if topic == DECISIONS:
+                end = self._position(cursor, EVENTS) or 0
+                batches = takewhile(lambda batch: _last_offset(batch) < end, batches)
+            portion = list(batches)
+            if not portion:
+                return
+            expected = self._position(cursor, topic)
+            if expected is not None and portion[0].base_offset < expected:
+                raise StoreError(
+                    f"{self.target} holds {topic} up to offset {expected:,} already: another process loads it"
+                )
+            (_put_events if topic == EVENTS else _put_decisions)(cursor, portion)
+            cursor.execute(SQL["set_position"], {"topic": topic, "offset": portion[-1].next_offset})
+
+    def reset(self) -> None:
+        """Empty all tables; their definitions stay."""
+        names = [table.name for table in metadata.sorted_tables if table is not log_source]
+        with self._transaction() as cursor:
+            tables = sql.SQL(", ").join(map(sql.Identifier, names))
+            cursor.execute(sql.SQL("TRUNCATE {}").format(tables))
+
+    def close(self) -> None:
+        """End the connection; the next call begins another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Cursor[Any]]:
+        with explained(self.url):
+            connection = self._connected()
+            with connection.transaction(), connection.cursor() as cursor:
+                yield cursor
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        connection = connect(self.url)
+        try:
+            self._begin(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _begin(self, connection: psycopg.Connection[Any]) -> None:
+        """Look whose store it is, and make the tables that a portion passes through."""
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute(SQL["set_log_source"], {"log_id": self._log_id})
+            if _sources(cursor) != [self._log_id]:
+                raise StoreError(
+                    f"{self.target} was made from another log: give this one a database of its own, or empty "
+                    "that one with `ringfence store drop`"
+                )
+            for name in _STAGED:
+                cursor.execute(
+                    sql.SQL(
+                        "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
+                    ).format(sql.Identifier(f"incoming_{name}"), sql.Identifier(name))
+                )
+
+    @staticmethod
+    def _position(cursor: psycopg.Cursor[Any], topic: str) -> int | None:
+        row = cursor.execute(SQL["position"], {"topic": topic}).fetchone()
+        return None if row is None else int(row[0])
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """A connection whose names are the store's and whose zone is UTC.
+
+    A commit does not wait for PostgreSQL's disk: what a crash of its machine takes away, rows and position
+    together, is loaded again from the log.
+    """
+    connection = psycopg.connect(
+        url,
+        autocommit=True,
+        connect_timeout=_CONNECT_SECONDS,
+        application_name="ringfence",
+        options=f"-c search_path={SCHEMA} -c TimeZone=UTC -c synchronous_commit=off",
+    )
+    connection.prepare_threshold = None
+    return connection
+
+
+def _sources(cursor: psycopg.Cursor[Any]) -> list[str]:
+    return [row[0] for row in cursor.execute(SQL["log_source"]).fetchall()]
+
+
+def _last_offset(batch: LogBatch) -> int:
+    return int(DecisionBatch.decode(batch.payload).numbers("offset")[-1])
+
+
+def _put_events(cursor: psycopg.Cursor[Any], batches: Sequence[LogBatch]) -> None:
+    portion = EventPortion(batches)
+    add_partitions(cursor, portion.months(), PARTITIONED)
+    for name in ("customers", "cards", "accounts", "merchants", "devices", "addresses"):
+        _add(cursor, name, portion.summary(name))
+    for name in ("transactions", "labels", "list_entries", "flags"):
+        copy_into(cursor, name, portion.facts(name))
+    for name in _ROLLUP_KEYS:
+        copy_into(cursor, f"incoming_{name}", portion.rollup(name))
+        _add_to_rollup(cursor, name, sql.SQL("SELECT * FROM {}").format(sql.Identifier(f"incoming_{name}")))
+    begin, end = batches[0].base_offset, batches[-1].next_offset
+    _count_labels(cursor, "payments_labelled_before", {"begin": begin, "end": end})
+    known = portion.summary("known_labels")
+    if len(known):
+        copy_into(cursor, "incoming_known_labels", known)
+        _count_labels(cursor, "payments_labelled_now", {})
+        cursor.execute(SQL["add_known_labels"])
+
+
+def _put_decisions(cursor: psycopg.Cursor[Any], batches: Sequence[LogBatch]) -> None:
+    portion = DecisionPortion(batches)
+    for name in ("decisions", "fired_rules"):
+        copy_into(cursor, name, portion.facts(name))
+    _add(cursor, "outcome_hours", portion.summary("outcome_hours"))
+
+
+def _add(cursor: psycopg.Cursor[Any], name: str, rows: Any) -> None:
+    if len(rows):
+        copy_into(cursor, f"incoming_{name}", rows)
+        cursor.execute(SQL[f"add_{name}"])
+
+
+def _count_labels(cursor: psycopg.Cursor[Any], statement: str, arguments: dict[str, int]) -> None:
+    """Add or take back the frauds that labels make of payments that are counted."""
+    cursor.execute(SQL[statement], arguments)
+    if cursor.rowcount:
+        for name, counted in ROLLUPS.items():
+            _add_to_rollup(cursor, name, sql.SQL(counted))
+    cursor.execute(SQL["forget_payments"])
+
+
+def _add_to_rollup(cursor: psycopg.Cursor[Any], name: str, rows: sql.Composable) -> None:
+    table = sql.Identifier(name)
+    added = [
+        sql.SQL("{0} = {1}.{0} + excluded.{0}").format(sql.Identifier(column), table) for column in _COUNTED
+    ]
+    cursor.execute(
+        sql.SQL("INSERT INTO {} {} ON CONFLICT ({}) DO UPDATE SET {}").format(
+            table,
+            rows,
+            sql.SQL(", ").join(map(sql.Identifier, _ROLLUP_KEYS[name])),
+            sql.SQL(", ").join(added),
+        )
+    )
