@@ -49,7 +49,18 @@ CREATE TABLE plain (
 """
 _PAYMENT = (
     *("offset", "transaction_id", "event_time", "card_id", "customer_id", "account_id", "merchant_id"),
-    *("device_id", "terminal_id", "ip", "email", "amount", "currency", "merchant_category", "country", "lat", "lon"),
+    *(
+        "device_id",
+        "terminal_id",
+        "ip",
+        "email",
+        "amount",
+        "currency",
+        "merchant_category",
+        "country",
+        "lat",
+        "lon",
+    ),
 )
 _DECISION = ("outcome", "score", "reasons", "rules", "features_digest", "rules_digest")
 
@@ -62,7 +73,9 @@ def decided(folder: Path, events: int) -> Store:
     clock = spine.SystemClock()
     runner = Runner(store, Pipeline(CATALOG, default_book(), store.meta.hash_seed), clock)
     runner.recover()
-    runner.run(read([str(source)], load_mapping("canonical"), Tokenizer(store.meta.token_key), clock.now_ms()))
+    runner.run(
+        read([str(source)], load_mapping("canonical"), Tokenizer(store.meta.token_key), clock.now_ms())
+    )
     return store
 
 
@@ -70,7 +83,7 @@ def load_store(url: str, store: Store) -> Callable[[], None]:
     """Loads an empty relational store, given the address of its database."""
 
     def load() -> None:
-        target = RelationalStore(url, store.meta.store_id)
+        target = RelationalStore(store.log, url, store.meta.store_id)
         target.reset()
         catch_up(store.log, target, all_of_it=True)
         target.close()
@@ -88,7 +101,9 @@ def load_plain(url: str, log: EventLog) -> Callable[[], None]:
             for batch in log.read(EVENTS):
                 payments = rows.of_kind(rows.event_rows([batch]), Kind.TRANSACTION).select(_PAYMENT)
                 verdicts = rows.decisions_of([next(decisions)]).select(_DECISION)
-                facts = pa.table(dict(zip(_PAYMENT, payments.columns)) | dict(zip(_DECISION, verdicts.columns)))
+                facts = pa.table(
+                    dict(zip(_PAYMENT, payments.columns)) | dict(zip(_DECISION, verdicts.columns))
+                )
                 with connection.cursor() as cursor:
                     copy_into(cursor, "plain", facts)
                 connection.commit()

@@ -3,7 +3,7 @@
 -- name: decided_payments
 -- Every payment with its decision, why it was made, and what became known of it.
 SELECT t."offset", t.transaction_id, t.event_time, t.customer_id, t.card_id, t.account_id, t.merchant_id,
-       t.device_id, t.amount, t.currency, t.merchant_category, t.channel, t.country, t.city, t.state,
+       t.device_id, t.amount, t.currency, t.merchant_category, t.channel, t.country, t.city,
        d.outcome, d.score, d.probability, d.reasons, d.rules, d.degraded, d.decided_at, k.is_fraud
 FROM transactions t
 LEFT JOIN decisions d ON d.transaction_id = t.transaction_id AND d.event_time = t.event_time

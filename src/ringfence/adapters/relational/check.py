@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
 from ringfence.adapters.questions import ROLLUPS
@@ -67,11 +68,11 @@ def check(
     be asked.
     """
     with explained(url), connect(url) as connection, connection.cursor() as cursor:
-        positions = dict(cursor.execute(SQL["positions"]).fetchall())
+        held = {topic: (first, end) for topic, first, end in cursor.execute(SQL["positions"]).fetchall()}
         theirs = {row[0]: Day(*row[1:]) for row in cursor.execute(SQL["days"]).fetchall()}
-        ours = _days_of(log, positions, progress)
+        ours = _days_of(log, held, progress)
         differences = [*_different_days(ours, theirs), *_different_rollups(cursor)]
-    behind = {topic: log.end_offset(topic) - positions.get(topic, 0) for topic in (EVENTS, DECISIONS)}
+    behind = {topic: log.end_offset(topic) - held.get(topic, (0, 0))[1] for topic in (EVENTS, DECISIONS)}
     return Checked(len(ours), sum(day.payments for day in ours.values()), differences, behind)
 
 
@@ -103,14 +104,15 @@ def _different_rollups(cursor: psycopg.Cursor[Any]) -> Iterator[str]:
 
 
 def _days_of(
-    log: EventLog, positions: dict[str, int], progress: Callable[[int, int], None]
+    log: EventLog, held: dict[str, tuple[int, int]], progress: Callable[[int, int], None]
 ) -> dict[date, Day]:
-    total = sum(max(0, positions.get(topic, 0) - log.start_offset(topic)) for topic in (EVENTS, DECISIONS))
+    """What the log has of what the store should hold; what retention took meanwhile is missing here."""
+    total = sum(end - first for first, end in held.values())
     days: dict[date, Day] = {}
-    done = 0
+    done, first_payment = 0, held.get(EVENTS, (0, 0))[0]
     for topic in (EVENTS, DECISIONS):
-        for batches in _portions(log, topic, positions.get(topic, 0)):
-            for day, count, amount in _counted(topic, batches):
+        for batches in _portions(log, topic, *held.get(topic, (0, 0))):
+            for day, count, amount in _counted(topic, batches, first_payment):
                 known = days.get(day, Day())
                 days[day] = (
                     Day(known.payments + count, known.amount + amount, known.decisions)
@@ -122,20 +124,21 @@ def _days_of(
     return days
 
 
-def _counted(topic: str, batches: list[LogBatch]) -> list[tuple[date, int, Decimal]]:
+def _counted(topic: str, batches: list[LogBatch], first_payment: int) -> list[tuple[date, int, Decimal]]:
     if topic == EVENTS:
         part = rows.of_kind(rows.event_rows(batches), Kind.TRANSACTION)
     else:
-        part = rows.decisions_of(batches).select(["event_time"])
+        part = rows.decisions_of(batches)
+        part = part.filter(pc.greater_equal(part["offset"], first_payment)).select(["event_time"])
         part = part.append_column("amount", pa.nulls(len(part), pa.decimal128(22, 3)))
     connection = duckdb.connect(config={"threads": 1})
     connection.register("part", part)
     return connection.sql(_DAYS).fetchall()
 
 
-def _portions(log: EventLog, topic: str, end: int) -> Iterator[list[LogBatch]]:
+def _portions(log: EventLog, topic: str, first: int, end: int) -> Iterator[list[LogBatch]]:
     held: list[LogBatch] = []
-    for batch in log.read(topic, log.start_offset(topic), end):
+    for batch in log.read(topic, first, end):
         held.append(batch)
         if len(held) == _PORTION:
             yield held

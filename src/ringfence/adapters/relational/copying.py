@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _OPTIONS: Final = csv.WriteOptions(include_header=False)
+_QUOTED_IS_DATA: Final = 180_000  # PostgreSQL 18
 _END_OF_DATA: Final = r"(^|\n)\\\.\r?(\n|$)"
 
 
@@ -21,7 +22,8 @@ def copy_into(cursor: psycopg.Cursor[Any], table: str, rows: pa.Table) -> None:
     """Append all rows; the table has columns of these names. Null is null, an empty text an empty text."""
     if not len(rows):
         return
-    written = pa.table({name: _written(rows[name]) for name in rows.column_names})
+    is_old = cursor.connection.info.server_version < _QUOTED_IS_DATA
+    written = pa.table({name: _written(rows[name], is_old=is_old) for name in rows.column_names})
     names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(sql.Identifier(table), names)
     sink = io.BytesIO()
@@ -30,16 +32,16 @@ def copy_into(cursor: psycopg.Cursor[Any], table: str, rows: pa.Table) -> None:
         copy.write(sink.getbuffer())
 
 
-def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _written(column: pa.ChunkedArray, *, is_old: bool) -> pa.ChunkedArray:
     if pa.types.is_list(column.type):
         return pa.chunked_array([_array_texts(chunk) for chunk in column.chunks], pa.string())
-    if pa.types.is_string(column.type):
+    if is_old and pa.types.is_string(column.type):
         return _without_end_of_data(column)
     return column
 
 
 def _without_end_of_data(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    r"""Before PostgreSQL 18 a line of `\.` ends the data even inside quotes: a space goes after it."""
+    r"""Older servers end the data at a line of `\.`, inside quotes too: a space goes after it."""
     hit = pc.match_substring_regex(texts, _END_OF_DATA)
     if not pc.any(hit, min_count=0).as_py():
         return texts

@@ -40,7 +40,7 @@ class EventPortion:
     def __init__(self, batches: Sequence[LogBatch]) -> None:
         self._rows = rows.event_rows(batches)
         payments = rows.of_kind(self._rows, Kind.TRANSACTION)
-        one, zero = (pa.array([value], pa.int64()).take(pa.array([0] * len(payments))) for value in (1, 0))
+        one, zero = (pa.repeat(pa.scalar(value, pa.int64()), len(payments)) for value in (1, 0))
         self._ask = _Asked(
             payments=payments.append_column("counted", one).append_column("fraud", zero),
             people=_people(payments, rows.of_kind(self._rows, Kind.PROFILE)),
@@ -71,10 +71,11 @@ class EventPortion:
 
 
 class DecisionPortion:
-    """Decisions of some batches."""
+    """Decisions of some batches, on payments from an offset on."""
 
-    def __init__(self, batches: Sequence[LogBatch]) -> None:
-        self._rows = rows.decisions_of(batches)
+    def __init__(self, batches: Sequence[LogBatch], first_payment: int) -> None:
+        found = rows.decisions_of(batches)
+        self._rows = found.filter(pc.greater_equal(found["offset"], first_payment))
         self._ask = _Asked(decisions=self._rows)
 
     def facts(self, name: str) -> pa.Table:

@@ -13,7 +13,7 @@ from ringfence.adapters.lake.free import objects_of
 from ringfence.adapters.lake.shapes import decision_rows
 from ringfence.events import codec
 from ringfence.events.batch import NULL_INT
-from ringfence.events.model import EVENT_SCHEMA, Kind
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,22 +66,22 @@ def _of_the_payer(events: EventBatch) -> dict[str, Any]:
     found: dict[str, Any] = {name: _texts(events, (name,)) for name in _PERSON}
     found |= {name: _texts(events, sources) for name, sources in _HOME.items()}
     return found | {
-        name: pa.array(events.number(f"attributes.{name}"), from_pandas=True) for name in _HOME_NUMBERS
+        name: pa.array(events.number(ATTRIBUTE_PREFIX + name), from_pandas=True) for name in _HOME_NUMBERS
     }
 
 
 def _texts(events: EventBatch, names: Sequence[str]) -> Any:
     """The first of these attributes that a row has."""
-    known = [name for name in names if name in events.attribute_names]
+    known = [name for name in names if ATTRIBUTE_PREFIX + name in events.attribute_names]
     if not known:
         return pa.nulls(len(events), pa.string())
-    return pc.coalesce(*(_clean(events.text(f"attributes.{name}").cast(pa.string())) for name in known))
+    return pc.coalesce(*(_clean(events.text(ATTRIBUTE_PREFIX + name).cast(pa.string())) for name in known))
 
 
 def _home_distance(events: EventBatch) -> Any:
     """Kilometres from the payer's home to the payment, null where one of them is not known."""
     home_lat, home_lon = (
-        np.radians(events.number(f"attributes.{name}")) for name in ("home_lat", "home_lon")
+        np.radians(events.number(ATTRIBUTE_PREFIX + name)) for name in ("home_lat", "home_lon")
     )
     lat, lon = (np.radians(_floats(events.column(name))) for name in ("lat", "lon"))
     half = np.sin((lat - home_lat) / 2) ** 2

@@ -83,8 +83,9 @@ positions: Final = Table(
     "positions",
     metadata,
     _column("topic", key=True),
+    _column("first_offset", BigInteger),
     _column("next_offset", BigInteger),
-    comment="End of what the store holds, by topic of the log; written with the rows",
+    comment="Beginning and end of what the store holds, by topic of the log; written with the rows",
 )
 
 customers: Final = Table(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final
+import contextlib
+import itertools
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -23,7 +23,7 @@ from ringfence.ports import DECISIONS, EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ringfence.ports import LogBatch
+    from ringfence.ports import EventLog, LogBatch
 
 _ROLLUP_KEYS: Final = {
     "payment_hours": ("hour", "currency"),
@@ -36,6 +36,7 @@ _STAGED: Final = (
     *("outcome_hours", *_ROLLUP_KEYS),
 )
 _CONNECT_SECONDS: Final = 10
+_PAYMENT_BATCHES: Final = 16  # at a time, where decisions come before their payments
 
 
 class RelationalStore:
@@ -46,6 +47,7 @@ class RelationalStore:
     database has, so that nothing is lost or doubled.
 
     Args:
+        log: the log that is followed.
         url: `postgresql://user@host/database` or a libpq connection string.
         log_id: identity of the log; a store made from another one is refused.
     """
@@ -55,8 +57,9 @@ class RelationalStore:
     least = 1
     most = 65_536
 
-    def __init__(self, url: str, log_id: str) -> None:
+    def __init__(self, log: EventLog, url: str, log_id: str) -> None:
         self.url = url
+        self._log = log
         self.target = target_of(url)
         self._log_id = log_id
         self._connection: psycopg.Connection[Any] | None = None
@@ -64,24 +67,42 @@ class RelationalStore:
     def positions(self) -> Mapping[str, int]:
         """End of what the store holds, by topic; `StoreError` where it cannot be asked."""
         with self._transaction() as cursor:
-            return dict(cursor.execute(SQL["positions"]).fetchall())
+            return {topic: end for topic, _, end in cursor.execute(SQL["positions"]).fetchall()}
 
     def take(self, topic: str, batches: Iterable[LogBatch]) -> None:
-        """Put a portion into the store; decisions only up to the payments that are there."""
+        """Put a portion into the store; payments go before the decisions on them."""
+        portion = list(batches)
+        if not portion:
+            return
         with self._transaction() as cursor:
             if topic == DECISIONS:
-                end = self._position(cursor, EVENTS) or 0
-                batches = takewhile(lambda batch: _last_offset(batch) < end, batches)
-            portion = list(batches)
-            if not portion:
-                return
-            expected = self._position(cursor, topic)
-            if expected is not None and portion[0].base_offset < expected:
-                raise StoreError(
-                    f"{self.target} holds {topic} up to offset {expected:,} already: another process loads it"
-                )
-            (_put_events if topic == EVENTS else _put_decisions)(cursor, portion)
-            cursor.execute(SQL["set_position"], {"topic": topic, "offset": portion[-1].next_offset})
+                self._put_payments(cursor, _last_offset(portion[-1]) + 1)
+            self._put(cursor, topic, portion)
+
+    def _put_payments(self, cursor: psycopg.Cursor[Any], end: int) -> None:
+        """Have the events before `end` in the store."""
+        while (begin := self._event_end(cursor)) < end:
+            events = self._log.read(EVENTS, begin, end)
+            self._put(cursor, EVENTS, list(itertools.islice(events, _PAYMENT_BATCHES)))
+
+    def _event_end(self, cursor: psycopg.Cursor[Any]) -> int:
+        known = self._position(cursor, EVENTS)
+        return max(self._log.start_offset(EVENTS), 0 if known is None else known.next_offset)
+
+    def _put(self, cursor: psycopg.Cursor[Any], topic: str, portion: Sequence[LogBatch]) -> None:
+        known = self._position(cursor, topic)
+        first = portion[0].base_offset if known is None else known.first_offset
+        if known is not None and portion[0].base_offset < known.next_offset:
+            raise StoreError(
+                f"{self.target} holds {topic} to {known.next_offset:,} already: another process loads it"
+            )
+        if topic == EVENTS:
+            _put_events(cursor, portion)
+        else:
+            payments = self._position(cursor, EVENTS)
+            _put_decisions(cursor, portion, 0 if payments is None else payments.first_offset)
+        position = {"topic": topic, "first": first, "next": portion[-1].next_offset}
+        cursor.execute(SQL["set_position"], position)
 
     def reset(self) -> None:
         """Empty all tables; their definitions stay."""
@@ -96,7 +117,7 @@ class RelationalStore:
             self._connection.close()
             self._connection = None
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[psycopg.Cursor[Any]]:
         with explained(self.url):
             connection = self._connected()
@@ -117,6 +138,11 @@ class RelationalStore:
 
     def _begin(self, connection: psycopg.Connection[Any]) -> None:
         """Look whose store it is, and make the tables that a portion passes through."""
+        # A foreign key's check plans a scan of a table that is empty now and grows within the transaction.
+        connection.execute("SET enable_seqscan = off")
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            # What a portion refers to is put in before it; to check it row by row takes most of the time.
+            connection.execute("SET session_replication_role = replica")
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(SQL["set_log_source"], {"log_id": self._log_id})
             if _sources(cursor) != [self._log_id]:
@@ -132,9 +158,16 @@ class RelationalStore:
                 )
 
     @staticmethod
-    def _position(cursor: psycopg.Cursor[Any], topic: str) -> int | None:
+    def _position(cursor: psycopg.Cursor[Any], topic: str) -> _Position | None:
         row = cursor.execute(SQL["position"], {"topic": topic}).fetchone()
-        return None if row is None else int(row[0])
+        return None if row is None else _Position(*row)
+
+
+class _Position(NamedTuple):
+    """What the store holds of a topic; what retention had taken before it began is not there."""
+
+    first_offset: int
+    next_offset: int
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
@@ -181,8 +214,8 @@ def _put_events(cursor: psycopg.Cursor[Any], batches: Sequence[LogBatch]) -> Non
         cursor.execute(SQL["add_known_labels"])
 
 
-def _put_decisions(cursor: psycopg.Cursor[Any], batches: Sequence[LogBatch]) -> None:
-    portion = DecisionPortion(batches)
+def _put_decisions(cursor: psycopg.Cursor[Any], batches: Sequence[LogBatch], first_payment: int) -> None:
+    portion = DecisionPortion(batches, first_payment)
     for name in ("decisions", "fired_rules"):
         copy_into(cursor, name, portion.facts(name))
     _add(cursor, "outcome_hours", portion.summary("outcome_hours"))

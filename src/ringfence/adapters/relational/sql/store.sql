@@ -2,13 +2,13 @@
 
 -- name: position
 -- Locks the topic's row: of two processes that load, the second waits and then sees where the first has come.
-SELECT next_offset FROM positions WHERE topic = %(topic)s FOR UPDATE;
+SELECT first_offset, next_offset FROM positions WHERE topic = %(topic)s FOR UPDATE;
 
 -- name: positions
-SELECT topic, next_offset FROM positions;
+SELECT topic, first_offset, next_offset FROM positions;
 
 -- name: set_position
-INSERT INTO positions (topic, next_offset) VALUES (%(topic)s, %(offset)s)
+INSERT INTO positions (topic, first_offset, next_offset) VALUES (%(topic)s, %(first)s, %(next)s)
 ON CONFLICT (topic) DO UPDATE SET next_offset = excluded.next_offset;
 
 -- name: log_source

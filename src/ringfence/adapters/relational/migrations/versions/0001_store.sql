@@ -121,10 +121,11 @@ COMMENT ON TABLE ringfence.payment_months IS 'Payments by month and merchant or 
 
 CREATE TABLE ringfence.positions (
   topic TEXT NOT NULL,
+  first_offset BIGINT NOT NULL,
   next_offset BIGINT NOT NULL,
   CONSTRAINT pk_positions PRIMARY KEY (topic)
 );
-COMMENT ON TABLE ringfence.positions IS 'End of what the store holds, by topic of the log; written with the rows';
+COMMENT ON TABLE ringfence.positions IS 'Beginning and end of what the store holds, by topic of the log; written with the rows';
 
 CREATE TABLE ringfence.accounts (
   account_id TEXT NOT NULL,
