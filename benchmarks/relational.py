@@ -1,7 +1,7 @@
 """Loads a log into PostgreSQL: python -m benchmarks.relational [--events N].
 
-Payments, decisions, fired rules, dimensions and rollups with the position, against a COPY of the same payments and
-decisions into one table with the same primary key and unique id; both with the same server on the same cores.
+Payments, decisions, fired rules, dimensions, rollups and position, against a COPY of the same payments
+and decisions into one table with the same primary key and a unique id; both on the same server and cores.
 The server comes from the test tools and is taken down afterwards; --to names one that is there.
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-import pyarrow as pa
 import pyarrow.parquet as pq
+from tests.postgres import database
 
 from benchmarks import spine
 from benchmarks.report import interleaved, machine, show, versions
@@ -31,7 +31,6 @@ from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.runner import Runner
 from ringfence.scoring.books import default_book
-from tests.postgres import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,25 +41,17 @@ _PLAIN = """
 DROP TABLE IF EXISTS plain;
 CREATE TABLE plain (
   "offset" BIGINT, transaction_id TEXT UNIQUE, event_time TIMESTAMPTZ, card_id TEXT, customer_id TEXT,
-  account_id TEXT, merchant_id TEXT, device_id TEXT, terminal_id TEXT, ip TEXT, email TEXT, amount NUMERIC(22, 3),
-  currency TEXT, merchant_category TEXT, country TEXT, lat FLOAT8, lon FLOAT8, outcome TEXT, score FLOAT8,
-  reasons TEXT[], rules TEXT[], features_digest TEXT, rules_digest TEXT, PRIMARY KEY (transaction_id, event_time)
+  account_id TEXT, merchant_id TEXT, device_id TEXT, terminal_id TEXT, ip TEXT, email TEXT,
+  amount NUMERIC(22, 3), currency TEXT, merchant_category TEXT, country TEXT, lat FLOAT8, lon FLOAT8,
+  outcome TEXT, score FLOAT8,
+  reasons TEXT[], rules TEXT[], features_digest TEXT, rules_digest TEXT,
+  PRIMARY KEY (transaction_id, event_time)
 );
 """
 _PAYMENT = (
     *("offset", "transaction_id", "event_time", "card_id", "customer_id", "account_id", "merchant_id"),
-    *(
-        "device_id",
-        "terminal_id",
-        "ip",
-        "email",
-        "amount",
-        "currency",
-        "merchant_category",
-        "country",
-        "lat",
-        "lon",
-    ),
+    *("device_id", "terminal_id", "ip", "email", "amount", "currency", "merchant_category", "country"),
+    *("lat", "lon"),
 )
 _DECISION = ("outcome", "score", "reasons", "rules", "features_digest", "rules_digest")
 
@@ -101,9 +92,9 @@ def load_plain(url: str, log: EventLog) -> Callable[[], None]:
             for batch in log.read(EVENTS):
                 payments = rows.of_kind(rows.event_rows([batch]), Kind.TRANSACTION).select(_PAYMENT)
                 verdicts = rows.decisions_of([next(decisions)]).select(_DECISION)
-                facts = pa.table(
-                    dict(zip(_PAYMENT, payments.columns)) | dict(zip(_DECISION, verdicts.columns))
-                )
+                facts = payments
+                for name in _DECISION:
+                    facts = facts.append_column(name, verdicts[name])
                 with connection.cursor() as cursor:
                     copy_into(cursor, "plain", facts)
                 connection.commit()

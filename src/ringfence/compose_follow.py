@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -13,12 +14,15 @@ from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.lock import InUseError, WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.errors import InputError
 from ringfence.follow import Pump, catch_up, declare
+from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ringfence.adapters.relational import RelationalStore
     from ringfence.follow import Follower
 
 LOCK_NAME: Final = "followers.lock"
@@ -29,11 +33,33 @@ _REFUSAL: Final = (
 
 
 def followers_of(store: Store) -> list[Follower]:
-    """All that a store has."""
-    return [
+    """All that a store has; the relational store is one of them where `store_url` names a database."""
+    found: list[Follower] = [
         LakeFollower(store.log, store.tables),
         IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
     ]
+    return found if load_settings().store_url is None else [*found, relational_store(store)]
+
+
+def relational_store(store: Store, to: str | None = None) -> RelationalStore:
+    """The relational store of this log, at `to` or where the settings say; errors as `store_address`."""
+    address = store_address(to)
+    from ringfence.adapters.relational import RelationalStore  # noqa: PLC0415 (an extra)
+
+    return RelationalStore(store.log, address, store.meta.store_id)
+
+
+def store_address(to: str | None = None) -> str:
+    """Address of the relational store; `InputError` where none is named, or its libraries are missing."""
+    address = to or load_settings().store_url
+    if address is None:
+        raise InputError(
+            "no relational store is named: give --to postgresql://USER@HOST/DATABASE, or set store_url in "
+            "ringfence.toml (RINGFENCE_STORE_URL)"
+        )
+    if any(find_spec(name) is None for name in ("alembic", "psycopg", "sqlalchemy")):
+        raise InputError("the relational store needs more libraries: pip install 'ringfence[postgres]'")
+    return address
 
 
 def readers_of(store: Store) -> list[tuple[str, str, int]]:

@@ -31,6 +31,7 @@ from ringfence.cli import (
     serve,
     simulate,
     sources,
+    store,
     topics,
     train,
     trim,
@@ -68,6 +69,7 @@ app.command()(drift.drift)
 app.command()(serve.serve)
 app.command()(follow.follow)
 app.add_typer(followers.app, name="followers")
+app.add_typer(store.app, name="store")
 app.command()(simulate.simulate)
 app.command()(init.init)
 app.command()(doctor.doctor)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from ringfence.adapters.lake import free, guard, views
 from ringfence.adapters.lake.files import FILE_ROWS, FOLDERS, LakeFollower
 from ringfence.adapters.lake.tables import TopicTable
+from ringfence.adapters.questions import VIEWS
 from ringfence.decisions.decision import DECISION_FIELDS, Decision, decision_of
 from ringfence.errors import InputError, StoreError
 from ringfence.features.spec import ENTITY_KEYS
@@ -198,6 +199,9 @@ class Lake:
                     connection.sql(statement)
                 if topic == EVENTS:
                     self._shown = {}
+        if first:
+            for statement in views.question_views():
+                connection.sql(statement)
         return connection
 
     def _refresh_quarantine(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -212,7 +216,11 @@ class Lake:
 
 def _refused(error: duckdb.Error) -> InputError:
     unknown = isinstance(error, duckdb.CatalogException) and "Table with name" in str(error)
-    return InputError(f"{error}\nThe tables are {', '.join(TABLES)}" if unknown else str(error))
+    return InputError(
+        f"{error}\nThe tables are {', '.join(TABLES)}; business questions are in {', '.join(VIEWS)}"
+        if unknown
+        else str(error)
+    )
 
 
 def _decision(row: dict[str, Any]) -> Decision:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.lake.free import ATTRIBUTES, as_struct
+from ringfence.adapters.questions import LAKE, ROLLUPS, VIEWS
 from ringfence.events.model import Kind
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ def flag_match_views(_: Iterable[str]) -> list[str]:
         "make_timestamp_ms(flag_since_ms) AS flag_since"
     )
     return [_view("flag_matches", f"SELECT *, {times} FROM raw_flag_matches")]
+
+
+def question_views() -> list[str]:
+    """Business questions (`adapters.questions`), once the views of all topics are there."""
+    named = {**LAKE, **ROLLUPS, **VIEWS}
+    return [_view(name, statement) for name, statement in named.items()]
 
 
 def _view(name: str, query: str) -> str:

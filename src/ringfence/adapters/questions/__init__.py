@@ -20,5 +20,8 @@ ROLLUPS: Final = parse((_FOLDER / "rollups.sql").read_text("utf-8"))
 counted before) and `fraud` (1, or -1 where a label took the fraud back).
 """
 
+LAKE: Final = parse((_FOLDER / "lake.sql").read_text("utf-8"))
+"""By name what DuckDB makes of the analysis tables, for the rollups and views to be made of."""
+
 VIEWS: Final = parse((_FOLDER / "views.sql").read_text("utf-8"))
 """By name the statement of each view, in an order in which they can be made."""
