@@ -9,7 +9,7 @@ Capacities are powers of two, at most two thirds full. While a table moves into 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -79,7 +79,9 @@ def find_cell(s: State, hashed: int) -> int:
 @inlined
 def pair_hash(cell: int, tracker: int, value: int) -> int:
     """Hash of a (key, value) pair: the value's own hash, moved by the cell and the tracker."""
-    wide = np.int64(cell)  # in plain Python a cell of `State.slots` has 32 bits, and so has what is shifted
+    wide: Any = np.int64(
+        cell
+    )  # in plain Python a cell of `State.slots` has 32 bits, and so has what is shifted
     return value ^ (wide << 31) ^ (wide << 11) ^ (tracker << 57)
 
 
