@@ -8,10 +8,12 @@ FROM raw_events WHERE kind = 1 AND transaction_id IS NOT NULL AND label IS NOT N
 SELECT e.transaction_id, make_timestamp_ms(e.event_time_ms) AS event_time, e.amount, e.currency, e.merchant_category,
        e.country, e.channel, e.merchant_id, e.customer_id,
        coalesce(json_extract_string(e.attributes, '/home_state'), json_extract_string(e.attributes, '/state')) AS state,
-       2 * 6371.0088 * asin(sqrt(least(1, greatest(0,
-         sin(radians(e.lat - home.lat) / 2) ** 2
-         + cos(radians(home.lat)) * cos(radians(e.lat)) * sin(radians(e.lon - home.lon) / 2) ** 2
-       )))) AS home_distance_km,
+       CASE WHEN home.lat + home.lon + e.lat + e.lon IS NOT NULL THEN  -- least and greatest pass over nulls
+         2 * 6371.0088 * asin(sqrt(least(1, greatest(0,
+           sin(radians(e.lat - home.lat) / 2) ** 2
+           + cos(radians(home.lat)) * cos(radians(e.lat)) * sin(radians(e.lon - home.lon) / 2) ** 2
+         ))))
+       END AS home_distance_km,
        1 AS counted, coalesce(k.is_fraud, false)::INTEGER AS fraud
 FROM raw_events e
 LEFT JOIN known_labels k ON k.transaction_id = e.transaction_id,
