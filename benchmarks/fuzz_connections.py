@@ -1,11 +1,11 @@
-"""Peers that hold, flood or starve connections, while others pay and read: what those notice, and the server.
+"""Peers that hold, flood or starve connections, while a caller pays: what it costs him, and the server.
 
-    python -m benchmarks.fuzz_connections                         # every kind, each for five seconds
-    python -m benchmarks.fuzz_connections --kind "slow uploads"   # one
+python -m benchmarks.fuzz_connections
 
 One kind after the other: heads without end, many headers, tiny chunks, silent and slow connections, rows of
-requests, streams and answers that nobody reads, slow uploads in every place. Figures and bars are those of
-`benchmarks.hostile`.
+requests, streams and answers that nobody reads, slow uploads in every place. All of the caller's payments
+have to be decided. Shown are the caller's times beside those of a quiet server, and what the server's memory
+grew by.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from benchmarks.hostile import Figures, Others, report
-from benchmarks.report import machine, versions
+import httpx
+import numpy as np
+
+from benchmarks.api_load import payments, resident_mib
+from benchmarks.report import machine, show, versions
 from benchmarks.serving import Process
 
 MIB = 1 << 20
@@ -64,41 +67,68 @@ def attack(address: tuple[str, int], count: int, sent: bytes, until: threading.E
         until.wait()
 
 
-def run(folder: Path, kinds: list[str], seconds: float, **settings: str) -> dict[str, Figures]:
-    """What the others notice by kind of attack, `quiet` first."""
+def pay(url: str, name: str, seconds: float) -> list[float]:
+    """Milliseconds of each payment of a caller who sends one after the other, all of them decided."""
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    with httpx.Client(base_url=url, timeout=30, headers={"content-type": "application/json"}) as http:
+        for body in payments(100_000, name):
+            begin = time.perf_counter()
+            answer = http.post("/v1/decisions", content=body)
+            assert answer.status_code == 200, (name, answer.text)
+            assert "deadline" not in answer.json()["degraded"], name
+            taken.append((time.perf_counter() - begin) * 1000)
+            if time.perf_counter() > end:
+                break
+    return taken
+
+
+def run(folder: Path, kinds: list[str], seconds: float, **settings: str) -> list[list[str]]:
+    """A row for each kind of attack."""
     process = Process(folder, **settings)
     host, port = process.url.removeprefix("http://").split(":")
-    figures: dict[str, Figures] = {}
+    rows, quiet = [], 0.0
     try:
-        others = Others(process, "", "", ())
-        with others.going_on():
-            time.sleep(min(1.0, seconds))  # the first of everything
-        for kind in ("quiet", *kinds):
+        pay(process.url, "warm", seconds)
+        began = resident_mib(process.pid)
+        for kind in kinds:
             count, sent = KINDS[kind]
             until = threading.Event()
             attacker = threading.Thread(target=attack, args=((host, int(port)), count, sent, until))
-            with others.going_on() as figures[kind]:
-                attacker.start()
-                time.sleep(seconds)
+            attacker.start()
+            taken = pay(process.url, kind.replace(" ", "-"), seconds)
+            grown = resident_mib(process.pid) - began
             until.set()
             attacker.join()
+            p99 = float(np.quantile(taken, 0.99))
+            quiet = quiet or p99
+            rows.append(
+                [
+                    kind,
+                    f"{count:,}",
+                    f"{len(taken):,}",
+                    f"{p99:.1f}",
+                    f"{p99 / quiet:.1f}",
+                    f"{max(taken):.0f}",
+                    f"{grown:+.0f}",
+                ]
+            )
     finally:
         code = process.end()
     assert code == 0, f"the server ended with {code}"
-    return figures
+    return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--kind", action="append", choices=list(KINDS)[1:])
     options = parser.parse_args()
-    print(machine())
-    print(versions("ringfence", "uvicorn"))
+    kinds = ["quiet", *(options.kind or list(KINDS)[1:])]
     with tempfile.TemporaryDirectory() as scratch:
-        figures = run(Path(scratch), options.kind or list(KINDS)[1:], options.seconds)
-    for line in report(figures, {}):
-        print(line)
+        rows = run(Path(scratch), kinds, options.seconds)
+    columns = ("kind", "connections", "decided", "p99 ms", "to quiet", "longest ms", "memory MiB")
+    show(f"{machine()}; {versions('ringfence', 'uvicorn')}", columns, rows)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ def test_whatever_some_send_the_payments_of_others_are_decided_and_pages_are_rea
 
 
 def test_peers_that_hold_connections_keep_nobody_from_paying(tmp_path):
-    """Likewise `python -m benchmarks.fuzz_connections`."""
-    kinds = list(fuzz_connections.KINDS)[1:]
-    in_order(fuzz_connections.run(tmp_path, kinds, 0.2, **PATIENT), kinds, {})
+    """`python -m benchmarks.fuzz_connections` prints a row for each kind."""
+    kinds = ["quiet", "slow uploads"]
+    rows = fuzz_connections.run(tmp_path, kinds, 0.2, **PATIENT)
+    assert [row[0] for row in rows] == kinds
+    assert all(int(row[2].replace(",", "")) > 0 for row in rows)
