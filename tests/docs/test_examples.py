@@ -5,6 +5,7 @@ import io
 import shlex
 
 import pytest
+from tests.postgres import database
 
 from ringfence.cli import execute
 
@@ -32,8 +33,10 @@ WITH_COMMANDS = [page for page in PAGES if any(block.language == "console" for b
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
-def test_every_command_on_a_page_runs(page, sample, capsys):
+def test_every_command_on_a_page_runs(page, sample, capsys, monkeypatch):
     """In order, from a folder where the sample has been run once."""
+    if page.stem == "postgresql":
+        monkeypatch.setenv("RINGFENCE_STORE_URL", database())
     assert execute(["run", "payments.ndjson"]) in FINE
     for language, info, text in blocks(page):
         if info.startswith("file="):

@@ -1,0 +1,96 @@
+"""`ringfence store`: the way of a newcomer, what goes wrong, and the follower that keeps it up to date."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+from tests.cli.conftest import payment
+from tests.postgres import database, rows
+
+
+@pytest.fixture
+def url(project, monkeypatch):
+    made = database()
+    monkeypatch.setenv("RINGFENCE_STORE_URL", made)
+    (project / "one.ndjson").write_text("".join(json.dumps(payment(number)) + "\n" for number in range(60)))
+    (project / "two.ndjson").write_text(
+        "".join(json.dumps(payment(number)) + "\n" for number in range(60, 90))
+    )
+    return made
+
+
+def test_a_newcomer_makes_loads_checks_asks_and_removes_it(ringfence, url):
+    assert ringfence("run", "one.ndjson").code == 0
+    made = ringfence("store", "init")
+    assert (made.code, "version 0001" in made.err) == (0, True)
+    assert "60 decisions" in ringfence("store", "load").err
+    checked = ringfence("store", "check", "--json")
+    assert (checked.code, checked.json["payments"], checked.json["differences"]) == (0, 60, [])
+    assert rows(url, "SELECT payments, amount FROM kpis")[0][0] == 60
+    assert ringfence("sql", "SELECT payments FROM kpis", "--format", "csv").out.splitlines()[1] == "60"
+    assert ringfence("run", "two.ndjson").code == 0
+    behind = ringfence("store", "check")
+    assert "30 records of decisions are not in the store yet" in behind.err
+    assert "90 decisions" in ringfence("store", "load").err
+    assert "90 decisions" in ringfence("store", "rebuild").err
+    assert ringfence("store", "migrate").code == 0
+    assert ringfence("store", "drop", "--yes").code == 0
+    assert ringfence("store", "load").code == 3
+
+
+def test_a_difference_is_told_and_exits_with_one(ringfence, url):
+    ringfence("run", "one.ndjson")
+    ringfence("store", "init")
+    ringfence("store", "load")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DELETE FROM ringfence.fired_rules")
+        connection.execute("DELETE FROM ringfence.decisions WHERE transaction_id = 'p3'")
+    told = ringfence("store", "check")
+    assert (told.code, "of decisions" in told.err, "store rebuild" in told.err) == (1, True, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "told"),
+    [
+        (None, 2, "store_url"),
+        ("mysql://bank:hunter2@host/x", 2, "postgresql://USER@HOST"),
+        ("postgresql://bank:hunter2@127.0.0.1:1/x", 3, "Is the server up"),
+    ],
+)
+def test_an_address_that_is_missing_or_wrong_is_told_without_its_password(
+    ringfence, monkeypatch, address, code, told
+):
+    monkeypatch.delenv("RINGFENCE_STORE_URL", raising=False)
+    found = ringfence("store", "init", *([] if address is None else ["--to", address]))
+    assert (found.code, told in found.err, "hunter2" in found.err + found.out) == (code, True, False)
+
+
+@pytest.mark.slow
+def test_the_follower_keeps_it_up_to_date(ringfence, project, url):
+    """A process of its own, as `serve` starts it, with the database's schema made after it began."""
+    ringfence("run", "one.ndjson")
+    with subprocess.Popen(
+        [sys.executable, "-m", "ringfence.cli", "follow", "--data", "ringfence-data"]
+    ) as follow:
+        try:
+            ringfence("store", "init")
+            for file, count in (("one.ndjson", 60), ("two.ndjson", 90)):
+                ringfence("run", file)
+                _until(lambda count=count: rows(url, "SELECT count(*) FROM decisions") == [(count,)])
+        finally:
+            follow.terminate()
+    assert follow.returncode == 0
+    listed = ringfence("followers", "list", "--json").json
+    assert {row["lag"] for row in listed if row["follower"] == "relational"} == {0}
+
+
+def _until(what):
+    end = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.2)
