@@ -14,9 +14,9 @@ from ringfence.adapters.questions.statements import parse
 _FOLDER = files(__name__)
 
 ROLLUPS: Final = parse((_FOLDER / "rollups.sql").read_text("utf-8"))
-"""By table the statement that counts the rows of `payments` for it.
+"""By table the statement that counts the rows of `counted_payments` for it.
 
-`payments` has the columns of `transactions`, and per row `counted` (1, or 0 where the payment has been
+`counted_payments` has the columns of `transactions`, and per row `counted` (1, or 0 where it has been
 counted before) and `fraud` (1, or -1 where a label took the fraud back).
 """
 

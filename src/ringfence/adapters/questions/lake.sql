@@ -4,7 +4,7 @@
 SELECT transaction_id, arg_max(label, "offset") AS is_fraud, max("offset") AS "offset"
 FROM raw_events WHERE kind = 1 AND transaction_id IS NOT NULL AND label IS NOT NULL GROUP BY transaction_id;
 
--- name: payments
+-- name: counted_payments
 SELECT e.transaction_id, make_timestamp_ms(e.event_time_ms) AS event_time, e.amount, e.currency, e.merchant_category,
        e.country, e.channel, e.merchant_id, e.customer_id,
        coalesce(json_extract_string(e.attributes, '/home_state'), json_extract_string(e.attributes, '/state')) AS state,

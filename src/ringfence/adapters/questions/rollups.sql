@@ -4,14 +4,14 @@
 SELECT date_trunc('hour', event_time) AS hour, coalesce(currency, '') AS currency,
        sum(counted) AS payments, coalesce(sum(counted * amount), 0) AS amount,
        sum(fraud) AS frauds, coalesce(sum(fraud * amount), 0) AS fraud_amount
-FROM payments GROUP BY 1, 2;
+FROM counted_payments GROUP BY 1, 2;
 
 -- name: payment_days
 -- Bands of the distance between where the payer lives and where the payment was made: from ..., below ....
 SELECT event_time::DATE AS day, coalesce(currency, '') AS currency, d.dimension, d.value,
        sum(counted) AS payments, coalesce(sum(counted * amount), 0) AS amount,
        sum(fraud) AS frauds, coalesce(sum(fraud * amount), 0) AS fraud_amount
-FROM payments,
+FROM counted_payments,
      LATERAL (VALUES ('category', merchant_category), ('state', state), ('country', country), ('channel', channel),
                      ('home_distance', CASE WHEN home_distance_km < 10 THEN '0-10 km'
                                             WHEN home_distance_km < 50 THEN '10-50 km'
@@ -25,5 +25,5 @@ WHERE d.value IS NOT NULL GROUP BY 1, 2, 3, 4;
 SELECT date_trunc('month', event_time)::DATE AS month, coalesce(currency, '') AS currency, d.dimension, d.value,
        sum(counted) AS payments, coalesce(sum(counted * amount), 0) AS amount,
        sum(fraud) AS frauds, coalesce(sum(fraud * amount), 0) AS fraud_amount
-FROM payments, LATERAL (VALUES ('merchant', merchant_id), ('customer', customer_id)) AS d(dimension, value)
+FROM counted_payments, LATERAL (VALUES ('merchant', merchant_id), ('customer', customer_id)) AS d(dimension, value)
 WHERE d.value IS NOT NULL GROUP BY 1, 2, 3, 4;

@@ -42,7 +42,8 @@ class EventPortion:
         payments = rows.of_kind(self._rows, Kind.TRANSACTION)
         one, zero = (pa.repeat(pa.scalar(value, pa.int64()), len(payments)) for value in (1, 0))
         self._ask = _Asked(
-            payments=payments.append_column("counted", one).append_column("fraud", zero),
+            payments=payments,
+            counted_payments=payments.append_column("counted", one).append_column("fraud", zero),
             people=_people(payments, rows.of_kind(self._rows, Kind.PROFILE)),
             labels=rows.of_kind(self._rows, Kind.LABEL),
             facts=payments.select(["event_time"]),

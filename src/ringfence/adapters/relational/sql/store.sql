@@ -61,13 +61,13 @@ SET street = excluded.street, city = excluded.city, state = excluded.state, zip 
 
 -- name: payments_labelled_before
 -- Payments of the portion that a label names which came before them.
-CREATE TEMPORARY TABLE payments ON COMMIT DROP AS
+CREATE TEMPORARY TABLE counted_payments ON COMMIT DROP AS
 SELECT t.*, 0 AS counted, 1 AS fraud FROM transactions t JOIN known_labels k USING (transaction_id)
 WHERE k.is_fraud AND t."offset" >= %(begin)s AND t."offset" < %(end)s;
 
 -- name: payments_labelled_now
 -- Payments whose label in force the portion changes.
-CREATE TEMPORARY TABLE payments ON COMMIT DROP AS
+CREATE TEMPORARY TABLE counted_payments ON COMMIT DROP AS
 SELECT t.*, 0 AS counted, i.is_fraud::INTEGER - coalesce(k.is_fraud, false)::INTEGER AS fraud
 FROM incoming_known_labels i
 LEFT JOIN known_labels k USING (transaction_id)
@@ -76,12 +76,12 @@ WHERE i.is_fraud <> coalesce(k.is_fraud, false);
 
 -- name: payments_counted_anew
 -- All of them, as the rollups should have counted them.
-CREATE TEMPORARY TABLE payments ON COMMIT DROP AS
+CREATE TEMPORARY TABLE counted_payments ON COMMIT DROP AS
 SELECT t.*, 1 AS counted, coalesce(k.is_fraud, false)::INTEGER AS fraud
 FROM transactions t LEFT JOIN known_labels k USING (transaction_id);
 
 -- name: forget_payments
-DROP TABLE IF EXISTS pg_temp.payments;
+DROP TABLE IF EXISTS pg_temp.counted_payments;
 
 -- name: add_known_labels
 INSERT INTO known_labels SELECT * FROM incoming_known_labels
