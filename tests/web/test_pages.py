@@ -17,7 +17,7 @@ PAGES = {
     f"/entities/card/{CARD}": ["watch list", "count_1d", "device-2"],
     "/entities/customer/customer-7": ["44", HOSTILE],
     f"/entities/merchant/{quote(HOSTILE, safe='')}": [HOSTILE],
-    "/streams": ["decisions", "finder"],
+    "/streams": ["decisions"],
     "/streams/events?offset=0": ["profile", "list_entry", "transaction_id"],
     "/streams/decisions?key=tx-0311": ["CARD_TESTING"],
     "/rules": ["card_testing", "watched"],
