@@ -41,6 +41,7 @@ class MemoryScorer:
     zone: str = "UTC"
     bands: Bands = field(default_factory=Bands)
     reasons: Mapping[str, ReasonText] = field(default_factory=dict)
+    waits: bool = False
 
     def score(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         return logistic(self.contributions(inputs).sum(axis=1))
