@@ -84,4 +84,11 @@ def leaks_under(folder) -> dict[str, list[str]]:
 
 def _folded(letter: str) -> str:
     digit = unicodedata.digit(letter, -1)
-    return str(digit) if digit >= 0 else letter.lower() if letter.isalpha() else " "
+    if digit >= 0:
+        return str(digit)
+    return letter.lower() if letter.isalpha() else "x" if _is_binary(letter) else " "
+
+
+def _is_binary(letter: str) -> bool:
+    """No text: a column of times, all alike, is a digit and seven such bytes again and again."""
+    return letter == "\ufffd" or (letter < " " and letter not in "\t\n\r")
