@@ -44,6 +44,7 @@ class Rows(NamedTuple):
     events: EventBatch
     labels: EventBatch | None = None
     bad: tuple = ()
+    positions: tuple = ()
 
 
 def batch(rows: list[dict]) -> EventBatch:

@@ -85,7 +85,15 @@ def end_offsets_after(batches: Sequence[LogBatch], end_offset: Callable[[str], i
 
 
 class EventLog(Protocol):
-    """Ordered, durable batches of records by topic. One writer, any number of readers."""
+    """Ordered, durable batches of records by topic. One writer, any number of readers.
+
+    An event's address, among all logs there are, is the log's identity and the offset.
+    """
+
+    @property
+    def identity(self) -> str:
+        """Of this log alone: made with it, the same ever after, up to 64 letters and digits."""
+        ...
 
     def append(self, batches: Sequence[LogBatch]) -> None:
         """Commit all batches, of whatever topics, in one transaction.
@@ -232,6 +240,18 @@ class Quarantine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a part of a source has been taken: a partition of a topic, a shard of a stream, a file.
+
+    `value` is the source's own word for the place where it goes on; None forgets the part.
+    """
+
+    source: str
+    part: str
+    value: str | None
+
+
 class Clock(Protocol):
     """Wall-clock time as an argument."""
 
@@ -260,12 +280,14 @@ class Journal(Protocol):
         bad_records: Sequence[BadRecord] = (),
         replayed: Sequence[Replayed] = (),
         schedule: bytes | None = None,
+        positions: Sequence[Position] = (),
         now_ms: int = 0,
     ) -> None:
         """All of it or nothing, on stable storage on return; `batches` as in `EventLog.append`.
 
         `bad_records` go into quarantine, received at `now_ms`; one that is there already stays as it is.
         `replayed` says what became of those tried again. `schedule`, if given, replaces what is pending.
+        `positions` say where each source goes on after what is committed here; of two of one part, the last.
         """
         ...
 
@@ -275,6 +297,10 @@ class Journal(Protocol):
 
     def schedule(self) -> bytes | None:
         """What the last commit that said so left pending."""
+        ...
+
+    def positions(self, source: str) -> dict[str, str]:
+        """Where a source goes on, by part; empty for one that was never taken."""
         ...
 
 

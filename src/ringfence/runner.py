@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.intake import Admitted
     from ringfence.pipeline import Pipeline, Step
-    from ringfence.ports import Clock, EventLog, Journal, Saved, SnapshotStore
+    from ringfence.ports import Clock, EventLog, Journal, Position, Saved, SnapshotStore
     from ringfence.scoring.columns import Columns
     from ringfence.scoring.rules import Verdicts
 
@@ -56,6 +56,9 @@ class Arrival(Protocol):
 
     @property
     def bad(self) -> Sequence[BadRecord]: ...
+
+    @property
+    def positions(self) -> Sequence[Position]: ...  # where the source goes on after these rows
 
 
 @dataclass(slots=True)
@@ -82,6 +85,7 @@ class Work:
     step: Step
     base: int
     bad: Sequence[BadRecord]
+    positions: Sequence[Position] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class Writing:
 
     batches: Sequence[LogBatch]
     bad: Sequence[BadRecord]
+    positions: Sequence[Position] = ()
 
 
 class Runner:
@@ -168,6 +173,7 @@ class Runner:
         ):
             for arrival in arrivals:
                 work = self._decide(arrival.events, arrival.labels, arrival.bad)
+                work.positions = arrival.positions
                 writer.put(work)
                 _count(totals, work)
                 self.saving.maybe(self.pipeline.offset, self._state)
@@ -179,9 +185,16 @@ class Runner:
         """Save a snapshot if there is anything new; the journal stays the caller's."""
         self.saving.close(self.pipeline.offset, self._state)
 
-    def take(self, events: EventBatch, bad: Sequence[BadRecord] = ()) -> Work:
+    def take(
+        self,
+        events: EventBatch,
+        bad: Sequence[BadRecord] = (),
+        labels: EventBatch | None = None,
+        positions: Sequence[Position] = (),
+    ) -> Work:
         """Decide live events; durable only once `commit`, in order, has returned."""
-        work = self._decide(events, None, bad)
+        work = self._decide(events, labels, bad)
+        work.positions = positions
         self.saving.maybe(self.pipeline.offset, self._state)
         return work
 
@@ -222,7 +235,7 @@ class Runner:
             batches += [_matches(ends, found) for found in work.step.flag_matches]
         bad = [record for work in works for record in (*work.bad, *work.admitted.conflicts)]
         self.seconds["encode"] += self.pipeline.stopwatch() - begin
-        return Writing(batches, bad)
+        return Writing(batches, bad, [position for work in works for position in work.positions])
 
     def write(self, writing: Writing) -> None:
         """The half of `commit` that waits for the disk; on any thread, in the order of `encode`.
@@ -230,9 +243,14 @@ class Runner:
         Where it fails the state is ahead of the log: nothing more can be taken.
         """
         begin = self.pipeline.stopwatch()
-        if writing.batches or writing.bad:
+        if writing.batches or writing.bad or writing.positions:
             try:
-                self.journal.commit(writing.batches, bad_records=writing.bad, now_ms=self._clock.now_ms())
+                self.journal.commit(
+                    writing.batches,
+                    bad_records=writing.bad,
+                    positions=writing.positions,
+                    now_ms=self._clock.now_ms(),
+                )
             except BaseException:
                 self._ends = None
                 raise

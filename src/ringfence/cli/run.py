@@ -6,11 +6,12 @@ import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ringfence.adapters.files import Sniffed, SourceBatch, read_ordered, sniff
+from ringfence.adapters.files import Reading, Sniffed, SourceBatch, read_ordered, reading_of, sniff
 from ringfence.cli import options, screen
 from ringfence.cli.majority import Majority
 from ringfence.compose import Session, open_session
@@ -80,7 +81,8 @@ def run(
     """Read payments, decide each one, and keep the decisions.
 
     Reads CSV, NDJSON and Parquet, plain, gzip or zstd. Every decision is on stable storage before the command
-    ends, and running the same command again changes nothing: what was decided is not decided twice.
+    ends, and running the same command again changes nothing: what was decided is not decided twice. A run
+    that was killed goes on where it was: the place in the files is kept with the decisions.
 
     Payments are decided in order of event time. Newest-first and shuffled files are sorted first, files that
     overlap in time, such as payments and their labels, are merged. Standard input is decided as it comes.
@@ -111,25 +113,41 @@ def run(
             screen.say(f"Note: {notice}")
         session.register_mapping(chosen)
         account = Account()
+        asked: dict[str, Any] = {
+            "order": order,
+            "lateness_ms": found.spec.allowed_lateness_ms,
+            "batch_rows": batch_rows or settings.batch_rows,
+            "label_delay": label_delay or settings.label_delay,
+            "fmt": fmt,
+        }
+        reading = _reading(session, sources, [chosen, settings.null_values, settings.keep_values, asked])
         batches = read_ordered(
             sources,
             chosen,
             session.tokenizer,
-            session.clock.now_ms(),
-            order=order,
-            lateness_ms=found.spec.allowed_lateness_ms,
+            reading.mark.ingest_time_ms if reading else session.clock.now_ms(),
             folder=session.store.folder,
             say=screen.say,
-            batch_rows=batch_rows or settings.batch_rows,
-            label_delay=label_delay or settings.label_delay,
-            fmt=fmt,
             unusable=lambda error: account.unusable.append(str(error)),
+            **asked,
         )
-        _process(session, batches, account, tell)
+        _process(session, reading.resumed(batches) if reading else batches, account, tell)
+        if reading and not account.interrupted:
+            session.store.commit(positions=[reading.ended], now_ms=session.clock.now_ms())
         account.dropped = dict(session.tokenizer.dropped)
     _report(session, account, verbose=verbose, json=json)
     if account.exit_code:
         raise typer.Exit(account.exit_code)
+
+
+def _reading(session: Session, sources: list[str], options: list[Any]) -> Reading | None:
+    """Where an interrupted run over the same files goes on; told to the user."""
+    reading = reading_of(
+        sources, [version("ringfence"), *options], session.store.positions, session.clock.now_ms()
+    )
+    if reading and reading.mark.batches:
+        screen.say(f"Going on after {reading.mark.rows:,} records, where an earlier run was interrupted")
+    return reading
 
 
 def choose_mapping(name: str | None, sources: list[str], fmt: Any = None) -> Mapping:

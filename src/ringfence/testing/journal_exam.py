@@ -8,7 +8,7 @@ import pytest
 
 from ringfence.errors import ConflictError, InputError
 from ringfence.events.bad import BadRecord, Fault, Reason
-from ringfence.ports import Replayed
+from ringfence.ports import Position, Replayed
 from ringfence.testing.log_exam import batch, spans
 
 if TYPE_CHECKING:
@@ -56,17 +56,21 @@ class JournalExam:
 
     def test_a_commit_that_fails_leaves_none_of_its_parts(self, journal: Journal) -> None:
         """The batch leaves a gap."""
-        journal.commit(bad_records=[bad(9)], schedule=b"before", now_ms=1)
+        journal.commit(
+            bad_records=[bad(9)], schedule=b"before", positions=[Position("topic", "0", "3")], now_ms=1
+        )
         with pytest.raises(ConflictError):
             journal.commit(
                 [batch(7)],
                 bad_records=[bad(1)],
                 replayed=[Replayed(bad(9).id, "accepted")],
                 schedule=b"no",
+                positions=[Position("topic", "0", "7")],
                 now_ms=2,
             )
         assert journal.log.topics() == []
         assert journal.schedule() == b"before"
+        assert journal.positions("topic") == {"0": "3"}
         [kept] = journal.quarantine.records()
         assert (kept.position, kept.outcome) == (9, None)
 
@@ -76,6 +80,21 @@ class JournalExam:
         assert journal.schedule() == b"pending"
         journal.commit(schedule=b"")
         assert journal.schedule() == b""
+
+    def test_positions_of_sources_move_with_what_they_stand_behind(self, place: Place[Journal]) -> None:
+        with place.open() as first:
+            assert first.positions("topic") == {}
+            first.commit([batch(0)], positions=[Position("topic", "0", "3"), Position("topic", "1", "9")])
+            first.commit(positions=[Position("topic", "0", "4"), Position("topic", "0", "5")])
+            first.commit(positions=[Position("other", "0", "1")])
+        with place.open() as again:
+            assert again.positions("topic") == {"0": "5", "1": "9"}
+            assert again.positions("other") == {"0": "1"}
+
+    def test_a_position_that_is_forgotten_begins_anew(self, journal: Journal) -> None:
+        journal.commit(positions=[Position("topic", "0", "3"), Position("topic", "1", "9")])
+        journal.commit(positions=[Position("topic", "0", None), Position("never", "0", None)])
+        assert journal.positions("topic") == {"1": "9"}
 
     def test_a_bad_record_is_quarantined_once_and_stays_as_it_was(self, journal: Journal) -> None:
         journal.commit(bad_records=[bad(1), bad(1)], now_ms=1)

@@ -64,6 +64,17 @@ class EventLogExam:
         assert (log.start_offset("events"), log.end_offset("events")) == (0, 0)
         assert list(log.read("events")) == []
 
+    def test_a_log_keeps_its_identity(self, place: LogPlace) -> None:
+        first = place.open()
+        identity = first.identity
+        first.append([batch(0, 2)])
+        first.close()
+        again = place.open()
+        assert again.identity == identity
+        again.close()
+        assert identity.isalnum()
+        assert 16 <= len(identity) <= 64
+
     def test_batches_come_back_whole_and_in_order(self, log: EventLog) -> None:
         written = [batch(0, 3), batch(3, 1), batch(4, 5)]
         for one in written:

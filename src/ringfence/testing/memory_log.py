@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from ringfence.errors import CorruptError, StoreError
 from ringfence.ports import end_offsets_after
@@ -30,6 +31,7 @@ class MemoryDisk:
     topics: dict[str, _Topic] = field(default_factory=dict)
     readers: dict[tuple[str, str], int] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
+    identity: str = field(default_factory=lambda: uuid4().hex)
 
     def corrupt(self, topic: str, base_offset: int) -> None:
         """Flip a bit in the stored payload of one batch."""
@@ -53,6 +55,10 @@ class MemoryLog:
     def __init__(self, disk: MemoryDisk | None = None) -> None:
         self._disk = disk or MemoryDisk()
         self._closed = False
+
+    @property
+    def identity(self) -> str:
+        return self._open_disk().identity
 
     def append(self, batches: Sequence[LogBatch]) -> None:
         disk = self._open_disk()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ringfence.events.bad import BadRecord
-    from ringfence.ports import LogBatch, Replayed
+    from ringfence.ports import LogBatch, Position, Replayed
     from ringfence.rulebook.changes import Proposed, Review
 
 
@@ -98,6 +98,7 @@ class MemoryFolder:
     disk: MemoryDisk = field(default_factory=MemoryDisk)
     quarantine: MemoryQuarantine = field(default_factory=MemoryQuarantine)
     schedule: bytes | None = None
+    positions: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 class MemoryJournal:
@@ -121,6 +122,7 @@ class MemoryJournal:
         bad_records: Sequence[BadRecord] = (),
         replayed: Sequence[Replayed] = (),
         schedule: bytes | None = None,
+        positions: Sequence[Position] = (),
         now_ms: int = 0,
     ) -> None:
         self.log.append(batches)  # the only part that may fail goes first
@@ -128,12 +130,20 @@ class MemoryJournal:
         self.quarantine.mark(replayed, now_ms)
         if schedule is not None:
             self._folder.schedule = schedule
+        for one in positions:
+            if one.value is None:
+                self._folder.positions.pop((one.source, one.part), None)
+            else:
+                self._folder.positions[one.source, one.part] = one.value
 
     def forget_bad_records(self, before_ms: int) -> int:
         return self.quarantine.forget(before_ms)
 
     def schedule(self) -> bytes | None:
         return self._folder.schedule
+
+    def positions(self, source: str) -> dict[str, str]:
+        return {part: value for (name, part), value in self._folder.positions.items() if name == source}
 
     def close(self) -> None:
         """Let go of the log."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
+    from ringfence.ports import Position
 
 _READERS: Final[dict[Format, type[Reader]]] = {
     "csv": CsvReader,
@@ -41,7 +42,7 @@ class SourceBatch:
     """Some rows of a source: events in order, labels of its label column when they are known, bad records.
 
     The mapping leaves `skipped` rows out on purpose. `position` of `total` bytes of all sources have been
-    read; `total` is None when one is standard input.
+    read; `total` is None when one is standard input. `positions` commit with the rows.
     """
 
     source: str
@@ -51,6 +52,7 @@ class SourceBatch:
     position: int
     total: int | None
     skipped: int = 0
+    positions: tuple[Position, ...] = ()
 
 
 def read(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.adapters.sqlite.database import Database
 from ringfence.adapters.sqlite.lock import FILE_NAME, WriterLock
+from ringfence.adapters.sqlite.meta import load_meta
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.soundness import RESTORE, check_not_lost, check_whole
 from ringfence.adapters.sqlite.statements import SQL
@@ -39,6 +40,7 @@ class SqliteLog:
             raise
         try:
             check_whole(self.database)
+            self.meta = load_meta(self.database)
         except BaseException:
             self.close()
             raise
@@ -52,6 +54,10 @@ class SqliteLog:
             raise explain(error, path) from error
         if torn is not None:
             self.remarks.append(torn)
+
+    @property
+    def identity(self) -> str:
+        return self.meta.store_id
 
     def append(self, batches: Sequence[LogBatch]) -> None:
         with self.transaction() as connection:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from ringfence.adapters.sqlite.log import SqliteLog, write_batches
-from ringfence.adapters.sqlite.meta import Meta, load_meta
 from ringfence.adapters.sqlite.quarantine import SqliteQuarantine, mark_replayed
 from ringfence.adapters.sqlite.registry import SqliteRegistry
 from ringfence.adapters.sqlite.statements import SQL
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
 
     from ringfence.events.bad import BadRecord
-    from ringfence.ports import LogBatch, Replayed
+    from ringfence.ports import LogBatch, Position, Replayed
 
 FILE_NAME = "ringfence.db"
 
@@ -31,10 +31,10 @@ class Store:
         remarks: what somebody should know who opens it.
     """
 
-    def __init__(self, folder: Path, log: SqliteLog, meta: Meta) -> None:
+    def __init__(self, folder: Path, log: SqliteLog) -> None:
         self.folder = folder
         self.log = log
-        self.meta = meta
+        self.meta = log.meta
         self.remarks = log.remarks
         self.quarantine = SqliteQuarantine(log.database)
         self.registry = SqliteRegistry(log.database)
@@ -47,7 +47,7 @@ class Store:
         """
         log = SqliteLog(folder / FILE_NAME, read_only=read_only)
         try:
-            return cls(folder, log, load_meta(log.database))
+            return cls(folder, log)
         except BaseException:
             log.close()
             raise
@@ -69,6 +69,7 @@ class Store:
         bad_records: Sequence[BadRecord] = (),
         replayed: Sequence[Replayed] = (),
         schedule: bytes | None = None,
+        positions: Sequence[Position] = (),
         now_ms: int = 0,
     ) -> None:
         """One durable step of the pipeline: all of it or nothing, on stable storage on return.
@@ -78,6 +79,7 @@ class Store:
             bad_records: into quarantine, received at `now_ms`; one that is there already is left as it is.
             replayed: quarantined records that were tried again at `now_ms`, and what became of them.
             schedule: what is pending from now on, None to leave it.
+            positions: where sources go on after this step.
             now_ms: wall-clock time.
         """
         with self.log.transaction() as connection:
@@ -86,6 +88,8 @@ class Store:
             mark_replayed(connection, replayed, now_ms)
             if schedule is not None:
                 connection.execute(SQL["set_schedule"], {"payload": schedule})
+            for position in positions:
+                _move(connection, position, now_ms)
 
     def forget_bad_records(self, before_ms: int) -> int:
         """Drop from quarantine what was received before a time; how many records that were."""
@@ -96,6 +100,10 @@ class Store:
         """What the last commit that said so left pending."""
         payload: bytes | None = self.log.database.fetch_value("schedule", {}, None)
         return payload
+
+    def positions(self, source: str) -> dict[str, str]:
+        """Where a source goes on, by part."""
+        return dict(self.log.database.fetch("source_positions", {"source": source}))
 
     def remember(self, name: str, value: str) -> None:
         """Keep a word about the store itself under a name, in place of the one before."""
@@ -116,3 +124,11 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _move(connection: sqlite3.Connection, position: Position, now_ms: int) -> None:
+    which = {"source": position.source, "part": position.part}
+    if position.value is None:
+        connection.execute(SQL["forget_position"], which)
+    else:
+        connection.execute(SQL["set_position"], which | {"value": position.value, "moved_ms": now_ms})

@@ -122,6 +122,19 @@ INSERT INTO schedule (id, payload) VALUES (1, :payload) ON CONFLICT (id) DO UPDA
 -- What is pending.
 SELECT payload FROM schedule WHERE id = 1;
 
+-- name: set_position
+-- Where a part of a source goes on.
+INSERT INTO source_position (source, part, value, moved_ms) VALUES (:source, :part, :value, :moved_ms)
+ON CONFLICT (source, part) DO UPDATE SET value = excluded.value, moved_ms = excluded.moved_ms;
+
+-- name: forget_position
+-- A part that begins anew next time.
+DELETE FROM source_position WHERE source = :source AND part = :part;
+
+-- name: source_positions
+-- Where the parts of a source go on.
+SELECT part, value FROM source_position WHERE source = :source ORDER BY part;
+
 -- name: add_version
 -- A version never changes.
 INSERT INTO version (kind, digest, body, created_ms) VALUES (:kind, :digest, :body, :created_ms)

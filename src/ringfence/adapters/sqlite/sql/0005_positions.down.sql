@@ -1,0 +1,2 @@
+-- Takes 0005_positions.up.sql back.
+DROP TABLE source_position;
