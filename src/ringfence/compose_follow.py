@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from ringfence.adapters.cases import CaseFollower, read_policy
 from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.sqlite import Store
@@ -37,6 +38,7 @@ def followers_of(store: Store) -> list[Follower]:
     found: list[Follower] = [
         LakeFollower(store.log, store.tables),
         IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
+        CaseFollower(store.log, store.folder, read_policy(load_settings().cases)),
     ]
     return found if load_settings().store_url is None else [*found, relational_store(store)]
 

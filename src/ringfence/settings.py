@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     rules: Path | None = None  # `rules.yaml`, where there is one
     model: Path | None = None  # folder of the champion
     mapping: str | None = None
+    cases: Path | None = None  # case policy, where it is not `cases.toml`
     store_url: str | None = None  # of the relational store, postgresql://USER@HOST/DATABASE
     label_delay: str | None = None
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones

@@ -1,14 +1,20 @@
 """The follower's exam: in memory first, then the analysis tables and the dashboard's index."""
 
+from contextlib import closing
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.lakes import decisions, events
 
+from ringfence.adapters.cases import CaseFollower, SqliteCases
 from ringfence.adapters.finder import IndexFollower, disk
 from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.lake.files import FOLDERS
 from ringfence.adapters.sqlite import Store
+from ringfence.cases.book import CaseQuery
+from ringfence.cases.model import CaseState
+from ringfence.cases.policy import CasePolicy
 from ringfence.ports import FLAG_MATCHES, LogBatch
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 from ringfence.testing.follower_exam import FollowerExam
@@ -134,3 +140,22 @@ class TestIndex(FollowerExam):
     @pytest.fixture
     def place(self, store):
         return IndexPlace(store, store.folder / "index")
+
+
+class CasePlace(StorePlace):
+    def follower(self):
+        return CaseFollower(self.log, self.folder, CasePolicy())
+
+    def content(self):
+        """All but what says where the follower is; one case a card, and one payment a row."""
+        if not SqliteCases.are_in(self.folder):
+            return []
+        with closing(SqliteCases(self.folder)) as book:
+            query = CaseQuery(states=tuple(CaseState), limit=1000, order="due")
+            return [(case, book.payments(case.id), book.events(case.id)) for case in book.cases(query, 0)]
+
+
+class TestCaseFollower(FollowerExam):
+    @pytest.fixture
+    def place(self, store):
+        return CasePlace(store, store.folder / "cases")

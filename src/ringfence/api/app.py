@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ringfence.api import (
     describe,
+    routes_cases,
     routes_drift,
     routes_events,
     routes_health,
@@ -81,6 +82,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
         routes_read,
         routes_rules,
         routes_lists,
+        routes_cases,
         routes_models,
         routes_drift,
         routes_health,

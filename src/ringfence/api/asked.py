@@ -12,6 +12,8 @@ from ringfence.access.principal import Role
 from ringfence.api.bodies import JSON, content_type, read_body
 from ringfence.api.problems import FieldError, Problem, Refusal
 from ringfence.api.routes_health import server_of
+from ringfence.cases.errors import StaleCaseError, UnknownCaseError
+from ringfence.cases.model import Case, Event  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.errors import ConflictError, InputError, RuleError
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError, StaleError, UnknownVersionError
 from ringfence.rulebook.desk import Who
@@ -41,14 +43,29 @@ class StaleRefusal(Refusal):
         self.problem = StaleProblem(**msgspec.structs.asdict(self.problem), difference=error.difference)
 
 
-async def body_of(request: Request, kind: type[T], limit: int | None = None) -> T:
+class StaleCase(Problem, frozen=True, kw_only=True, omit_defaults=True):
+    """An action on a case that has changed: the case as it is now, and what happened since."""
+
+    case: Case | None = None
+    missed: list[Event] = msgspec.field(default_factory=list)
+
+
+class StaleCaseRefusal(Refusal):
+    """409 with what the caller has not seen."""
+
+    def __init__(self, error: StaleCaseError) -> None:
+        super().__init__(409, "stale_version", str(error), fields=["version"])
+        self.problem = StaleCase(**msgspec.structs.asdict(self.problem), case=error.case, missed=error.missed)
+
+
+async def body_of(request: Request, kind: type[T], limit: int | None = None, *, strict: bool = True) -> T:
     """The body, of at most `limit` bytes, as a struct; `Refusal` 400, 413, 415 or 422 (which field).
 
-    The limit is that of one event unless given.
+    The limit is that of one event unless given. Not `strict`, 3.0 and "3" are 3.
     """
     body = await raw_body(request, JSON, limit or server_of(request).settings.body_bytes)
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=kind, strict=strict)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$.")
         found = FieldError(path.rstrip("`"), "invalid", problem)
@@ -82,6 +99,10 @@ def refusals() -> Iterator[None]:
         yield
     except StaleError as error:
         raise StaleRefusal(error) from error
+    except StaleCaseError as error:
+        raise StaleCaseRefusal(error) from error
+    except UnknownCaseError as error:
+        raise Refusal(404, "not_found", str(error)) from error
     except ApprovalError as error:
         raise Refusal(403, "needs_approval", str(error)) from error
     except UnknownVersionError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from ringfence.api import describe_models, describe_rules, describe_trials, examples
+from ringfence.api import describe_cases, describe_models, describe_rules, describe_trials, examples
 from ringfence.api.answers import DecisionAnswer
 from ringfence.api.describing import ASKED, BODY, CONNECTION, REF, Contract, json_answer, ref, text_answer
 from ringfence.api.outcomes import Accepted
@@ -26,6 +26,7 @@ _STRUCTS: Final = (
     *describe_rules.STRUCTS,
     *describe_models.STRUCTS,
     *describe_trials.STRUCTS,
+    *describe_cases.STRUCTS,
 )
 _PROBLEMS: Final = {
     400: "The body cannot be read.",
@@ -135,6 +136,7 @@ def _as_pattern(template: str) -> str:
 _BODIES: Final = {
     **examples.BODIES,
     **describe_rules.BODIES,
+    **describe_cases.BODIES,
     **describe_models.BODIES,
     **describe_trials.BODIES,
 }
@@ -223,6 +225,7 @@ _CONTRACT: Final[Contract] = {
     ("get", "/readyz"): ({"200": _json("Readiness", "It decides.")}, (503,)),
     ("get", "/metrics"): ({"200": text_answer("text/plain", "Figures.")}, (401, 403, 429)),
     **describe_rules.CONTRACT,
+    **describe_cases.CONTRACT,
     **describe_models.CONTRACT,
     **describe_trials.CONTRACT,
 }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from functools import lru_cache, partial
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ringfence.access.limits import Limits
+from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.lake import Asides, Lake
 from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
@@ -34,6 +37,7 @@ from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
 from ringfence.api.trials import Trials
 from ringfence.compose import registered_rules
+from ringfence.errors import RingfenceError
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DRIFT
@@ -105,6 +109,9 @@ class Server:
         self.rules = session.rules_desk(self.desk)
         self.lists = session.list_desk(self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
+        self.case_book = SqliteCases(session.store.folder)
+        self.cases = session.case_desk(self.case_book)
+        self._delivering = Lock()
         self.changing_models = asyncio.Lock()
         self.jobs = Jobs()
         self.trials = Trials(self)
@@ -152,6 +159,7 @@ class Server:
         await asyncio.to_thread(self.lake.close)
         await asyncio.to_thread(self.asides.close)
         await asyncio.to_thread(self.following.close)
+        self.case_book.close()
 
     def charge(self, caller: Principal, count: int) -> None:
         """`Refusal` (429) where the caller's limit is spent."""
@@ -171,6 +179,17 @@ class Server:
         task = asyncio.get_running_loop().create_task(submit_large(self, ticket))
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
+
+    def tend_cases(self) -> None:
+        """Do what overdue cases call for, and deliver what other processes closed; off the event loop."""
+        self.cases.sweep(self.clock.now_ms())
+        if self.case_book.outgoing(1):
+            self.deliver_cases()
+
+    def deliver_cases(self) -> None:
+        """Have the log take what closed cases say, off the event loop; what it cannot take now stays due."""
+        with self._delivering, contextlib.suppress(RingfenceError, Refusal):
+            self.session.deliver(self.cases, self._put_in_force)
 
     def _put_in_force(self, change: EventBatch) -> int:
         return self.decider.put_and_wait(change)[0]

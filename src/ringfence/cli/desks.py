@@ -95,7 +95,7 @@ def writing(server: str | None, data: Path | None, author: str | None) -> Iterat
     from ringfence.cli.local_desk import open_writing  # noqa: PLC0415 (likewise)
 
     try:
-        with open_writing(data, author or _user()) as local:
+        with open_writing(data, author or user()) as local:
             yield local
     except InUseError as error:
         raise StoreError(
@@ -112,7 +112,8 @@ def _remote(server: str) -> Any:
     return RemoteDesk(server, os.environ.get(KEY_VARIABLE))
 
 
-def _user() -> str:
+def user() -> str:
+    """Name of the user of this machine."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -10,6 +10,7 @@ import typer
 from ringfence.cli import (
     backtest,
     backup,
+    cases,
     decisions,
     doctor,
     drift,
@@ -57,6 +58,7 @@ rules.app.command()(tune.tune)
 rules.app.command()(tune.typologies)
 app.add_typer(rules.app, name="rules")
 app.add_typer(lists.app, name="lists")
+app.add_typer(cases.app, name="cases")
 app.add_typer(models.app, name="models")
 app.add_typer(model.app, name="model")
 app.command()(topics.topics)

@@ -9,6 +9,9 @@ import httpx
 import msgspec
 
 from ringfence.adapters.lake.rulebook import ListChange, ListSummary
+from ringfence.cases.book import CaseQuery, QueueCount
+from ringfence.cases.model import Case
+from ringfence.cases.wire import CasePage, CaseView, Handed
 from ringfence.errors import ConflictError, InputError, RingfenceError
 from ringfence.rulebook import wire
 from ringfence.rulebook.changes import Activation, Change
@@ -18,6 +21,7 @@ from ringfence.rulebook.entries import Entry, ListResult
 from ringfence.rulebook.shadow import ShadowReport
 
 if TYPE_CHECKING:
+    from ringfence.cases.wire import Action, NextCase
     from ringfence.scoring.actions import ListKind
     from ringfence.scoring.rules import Mode
 
@@ -101,6 +105,35 @@ class RemoteDesk:
             content=text.encode(),
             headers={"content-type": "text/csv"},
         )
+
+    def case_view(self, case_id: str) -> CaseView:
+        return self._get(f"/v1/cases/{quote(case_id, safe='')}", CaseView)
+
+    def case_page(self, query: CaseQuery) -> CasePage:
+        params = {
+            "state": [str(state) for state in query.states],
+            "queue": query.queue,
+            "assignee": query.assignee,
+            "entity": query.subject and query.subject.entity_type,
+            "entity_id": query.subject and query.subject.entity_id,
+            "overdue": query.overdue,
+            "q": query.text,
+            "order": query.order,
+            "limit": query.limit,
+        }
+        return self._get("/v1/cases", CasePage, **params)
+
+    def queues(self) -> list[QueueCount]:
+        return self._get("/v1/cases/queues", list[QueueCount])
+
+    def next_case(self, asked: NextCase) -> Case | None:
+        return self._post("/v1/cases/next", asked, Handed).case
+
+    def act(self, case_id: str, asked: Action) -> Case:
+        return self._post(f"/v1/cases/{quote(case_id, safe='')}", asked, Case)
+
+    def deliver(self) -> None:
+        """A server does it by itself."""
 
     def _get(self, path: str, kind: type[T], **params: Any) -> T:
         given = {name: value for name, value in params.items() if value is not None}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.adapters.artifacts import ModelDesk, Signed
+from ringfence.adapters.cases import read_policy
 from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
@@ -19,6 +20,7 @@ from ringfence.analysis.rates import measured_rates
 from ringfence.compose.definitions import Definitions, SystemClock
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.deployed import IN_FORCE, impact_of
+from ringfence.desks.cases import CaseDesk
 from ringfence.desks.lists import ListDesk
 from ringfence.desks.quarantine import ReplayDesk
 from ringfence.desks.rules import RulesDesk
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.lake.rulebook import Asked
     from ringfence.analysis.impact import Impact
+    from ringfence.cases.book import CaseBook
     from ringfence.desks.quarantine import ReadAgain
     from ringfence.events.batch import EventBatch
     from ringfence.events.vocabulary import Mapping
@@ -141,6 +144,14 @@ class Session:
     def list_desk(self, put: Callable[[EventBatch], object] | None = None) -> ListDesk:
         """The lists of this store. `put` as of `desk`."""
         return ListDesk(self.tokenizer, put or self._put)
+
+    def case_desk(self, book: CaseBook) -> CaseDesk:
+        """The cases of this store, by the policy of the project."""
+        return CaseDesk(book, read_policy(load_settings().cases), self.tokenizer.guard_text)
+
+    def deliver(self, desk: CaseDesk, put: Callable[[EventBatch], object] | None = None) -> int:
+        """Have the log take what closed cases say; how many labels and list entries. `put` as of `desk`."""
+        return desk.deliver(self.tokenizer, put or self._put)
 
     def replay_desk(
         self,

@@ -126,7 +126,7 @@ class Dashboard:
         return None if ruleset is None or spec is None else Versions(fit(ruleset, spec)[0], spec)
 
     async def _keep_up(self) -> None:
-        """Every second: list entries and labels are taken in, the vital signs are noted."""
+        """Every second: list entries and labels are taken in, cases tended, the vital signs noted."""
         while not self.stopping.is_set():
             with contextlib.suppress(RingfenceError):  # the page that asks for them tells; decisions go on
                 while await asyncio.to_thread(self.server.asides.step, _AT_ONCE):
@@ -134,6 +134,7 @@ class Dashboard:
                         break
                     self.vitals.note(self)
                     await asyncio.sleep(_REST_SECONDS)
+                await asyncio.to_thread(self.server.tend_cases)
             self.vitals.note(self)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _SECONDS)

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_OURS: Final = ("models", "snapshots", "tables", "index", "access.db", "followers.db", "writer.lock")
+_OURS: Final = (
+    "models",
+    "snapshots",
+    "tables",
+    "index",
+    "access.db",
+    "cases.db",
+    "followers.db",
+    "writer.lock",
+)
 
 
 def restore(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Tell = Callable[[int, int | None, str], None]
 
 KEYS: Final = "access.db"
+CASES: Final = "cases.db"
 _MODELS: Final = "models"
 _STEPS: Final = 20_000  # of SQLite's machine between two looks at how far it is
 
@@ -54,8 +55,9 @@ def back_up(
             store = stack.enter_context(Store.open(folder, read_only=True))
             _vacuum(store.log.database.path, partial / FILE_NAME, tell)
             topics, trimmed = _check_log(partial, tell)
-            if (folder / KEYS).exists():
-                _vacuum(folder / KEYS, partial / KEYS, tell)
+            for name in (KEYS, CASES):
+                if (folder / name).exists():
+                    _vacuum(folder / name, partial / name, tell)
             remarks = _copy_models(folder, partial, tell)
             if with_snapshot or trimmed:
                 _copy_snapshot(snapshots, partial, topics, tell, needed=trimmed)

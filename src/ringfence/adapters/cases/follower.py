@@ -1,0 +1,112 @@
+"""The follower that opens cases: reviewed, declined and challenged payments come to whom they are about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.adapters.cases.store import SqliteCases
+from ringfence.adapters.finder.rows import leading, rows_of
+from ringfence.cases.actions import take_payment
+from ringfence.cases.model import Payment
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.ports import DECISIONS, EVENTS
+from ringfence.scoring.rules import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ringfence.cases.policy import CasePolicy
+    from ringfence.ports import EventLog, LogBatch
+
+_MOST: Final = 65_536
+
+
+class CaseFollower:
+    """`ringfence.follow.Follower`. Cases, payments and the position commit together.
+
+    A reset forgets the cases that no person has touched; all payments come again, and those that are in a
+    case stay where they are.
+    """
+
+    name: Final = "cases"
+    topics: Final = (DECISIONS,)
+    least: Final = 1
+    most: Final = _MOST
+
+    def __init__(self, log: EventLog, folder: Path, policy: CasePolicy) -> None:
+        self._log = log
+        self._folder = folder
+        self._policy = policy
+        self._opened: SqliteCases | None = None
+        self._wanted = pa.array([str(one) for one in (*policy.open_on, *policy.join_on)], pa.string())
+
+    def positions(self) -> dict[str, int]:
+        """See `Follower.positions`. Payments of decisions are looked up."""
+        found = self._cases().positions()
+        return {DECISIONS: found.get(DECISIONS, 0), EVENTS: found.get(EVENTS, 0)}
+
+    def take(self, _topic: str, batches: Iterable[LogBatch]) -> None:
+        """See `Follower.take`."""
+        end = last = 0
+        payments: list[Payment] = []
+        for batch in batches:
+            decisions = DecisionBatch.decode(batch.payload)
+            payments += self._payments(decisions)
+            end, last = batch.next_offset, int(decisions.numbers("offset")[-1]) + 1
+        if not end:
+            return
+        with self._cases().work() as work:
+            for payment in payments:
+                take_payment(work, self._policy, payment)
+            work.reach(DECISIONS, end)
+            work.reach(EVENTS, last)
+
+    def reset(self) -> None:
+        """See `Follower.reset`."""
+        with self._cases().work() as work:
+            work.forget_untouched()
+
+    def close(self) -> None:
+        """See `Follower.close`."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def _cases(self) -> SqliteCases:
+        if self._opened is None:
+            self._opened = SqliteCases(self._folder)
+        return self._opened
+
+    def _payments(self, decisions: DecisionBatch) -> list[Payment]:
+        table = leading(decisions)
+        outcomes = table.column("outcome").cast("string")
+        table = table.filter(pc.is_in(outcomes, value_set=self._wanted))
+        if not len(table):
+            return []
+        rows = rows_of([table], self._log)
+        return [payment_of(row) for row in rows.to_pylist()]
+
+
+def payment_of(row: dict[str, Any]) -> Payment:
+    """A payment of a row of the index (`finder.rows.SCHEMA`)."""
+    probability, amount = row["probability"], row["amount"] or 0.0
+    likely = probability if probability is not None else row["score"] / 100
+    return Payment(
+        transaction_id=row["transaction_id"],
+        offset=row["offset"],
+        event_time_ms=row["event_time_ms"],
+        decided_at_ms=row["decided_at_ms"],
+        outcome=Outcome(row["outcome"]),
+        score=row["score"],
+        probability=probability,
+        amount=amount,
+        currency=row["currency"],
+        loss=round(likely * amount, 4),
+        reasons=tuple(row["reasons"] or ()),
+        entities={kind: row[column] for kind, column in ENTITY_KEYS.items() if row.get(column)},
+    )

@@ -1,0 +1,219 @@
+"""`ringfence.cases.book.CaseBook` in SQLite: events, and what they come to, in the same transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.adapters.cases.schema import ORDERS, QUEUES, SCHEMA
+from ringfence.adapters.cases.working import SqliteWork, case_number
+from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.cases.book import Outgoing, QueueCount
+from ringfence.cases.errors import UnknownCaseError
+from ringfence.cases.model import Case, Event, Payment, decode_case, decode_change
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ringfence.cases.book import CaseQuery
+
+FILE_NAME: Final = "cases.db"
+
+
+class SqliteCases:
+    """The cases of one data folder. Any thread and any process may use it."""
+
+    @staticmethod
+    def are_in(folder: Path) -> bool:
+        """Whether a data folder has a file of cases."""
+        return (folder / FILE_NAME).exists()
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._write_lock = Lock()
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._open: list[sqlite3.Connection] = []
+        with self._errors():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute("PRAGMA synchronous = FULL")
+            self._writer.executescript(SCHEMA)
+
+    @contextmanager
+    def work(self) -> Iterator[SqliteWork]:
+        """See `CaseBook.work`."""
+        with self._write_lock, self._errors():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield SqliteWork(self._writer)
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def case(self, case_id: str) -> Case:
+        """See `CaseBook.case`."""
+        rows = self._fetch("SELECT body FROM standing WHERE case_id = :id", {"id": case_id})
+        if not rows:
+            raise UnknownCaseError(f"there is no case {case_id!r}: `ringfence cases list` shows them")
+        return decode_case(rows[0][0])
+
+    def cases(self, query: CaseQuery, now_ms: int) -> list[Case]:
+        """See `CaseBook.cases`."""
+        if query.order not in ORDERS:
+            raise InputError(f"cases are ordered by {', '.join(ORDERS)}, not {query.order!r}")
+        where, values = _conditions(query, now_ms)
+        order = f"ORDER BY {ORDERS[query.order]} LIMIT :limit OFFSET :skip"
+        text = f"SELECT body FROM standing WHERE {where} {order}"  # noqa: S608 (constants)
+        found = self._fetch(text, {**values, "limit": query.limit, "skip": query.skip})
+        return [decode_case(body) for (body,) in found]
+
+    def count(self, query: CaseQuery, now_ms: int) -> int:
+        """See `CaseBook.count`."""
+        where, values = _conditions(query, now_ms)
+        return int(self._fetch(f"SELECT count(*) FROM standing WHERE {where}", values)[0][0])  # noqa: S608 (constants)
+
+    def events(self, case_id: str, after: int = 0) -> list[Event]:
+        """See `CaseBook.events`."""
+        text = (
+            "SELECT version, at_ms, by_whom, change FROM event WHERE case_id = :id AND version > :after "
+            "ORDER BY version"
+        )
+        return [
+            Event(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
+            for version, at_ms, by, change in self._fetch(text, {"id": case_id, "after": after})
+        ]
+
+    def payments(self, case_id: str, limit: int = 1000) -> list[Payment]:
+        """See `CaseBook.payments`."""
+        text = (
+            "SELECT body FROM payment WHERE case_id = :id ORDER BY event_time_ms DESC, transaction_id "
+            "LIMIT :limit"
+        )
+        rows = self._fetch(text, {"id": case_id, "limit": limit})
+        return [msgspec.json.decode(body, type=Payment) for (body,) in rows]
+
+    def case_of(self, transaction_id: str) -> Case | None:
+        """See `CaseBook.case_of`."""
+        text = "SELECT s.body FROM payment p JOIN standing s USING (case_id) WHERE p.transaction_id = :id"
+        rows = self._fetch(text, {"id": transaction_id})
+        return decode_case(rows[0][0]) if rows else None
+
+    def queues(self, now_ms: int) -> list[QueueCount]:
+        """See `CaseBook.queues`."""
+        return [
+            QueueCount(
+                queue=queue, ready=ready, resting=resting, held=held, overdue=late, loss=loss, oldest_ms=first
+            )
+            for queue, ready, resting, held, late, loss, first in self._fetch(QUEUES, {"now": now_ms})
+        ]
+
+    def is_any_due(self, now_ms: int) -> bool:
+        """See `CaseBook.is_any_due`."""
+        text = (
+            "SELECT 1 FROM standing WHERE state IN ('open', 'proposed') AND state = 'open' "
+            "AND due_ms <= :now AND escalated = 0 LIMIT 1"
+        )
+        return bool(self._fetch(text, {"now": now_ms}))
+
+    def closed(self, since_ms: int, until_ms: int) -> list[Case]:
+        """Cases that were closed within a time, oldest first."""
+        text = (
+            "SELECT body FROM standing WHERE state = 'closed' AND closed_ms >= :since AND closed_ms < :until "
+            "ORDER BY closed_ms"
+        )
+        return [decode_case(body) for (body,) in self._fetch(text, {"since": since_ms, "until": until_ms})]
+
+    def outgoing(self, limit: int = 500) -> list[Outgoing]:
+        """See `CaseBook.outgoing`."""
+        text = "SELECT body FROM outgoing WHERE is_delivered = 0 ORDER BY number LIMIT :limit"
+        return [msgspec.json.decode(body, type=Outgoing) for (body,) in self._fetch(text, {"limit": limit})]
+
+    def delivered(self, ids: Iterable[str]) -> None:
+        """See `CaseBook.delivered`."""
+        with self.work() as work:
+            work.connection.executemany(
+                "UPDATE outgoing SET is_delivered = 1 WHERE id = ?", [(one,) for one in ids]
+            )
+
+    def attachment(self, file: str) -> bytes | None:
+        """The bytes of an attached file by their SHA-256."""
+        rows = self._fetch("SELECT bytes FROM attachment WHERE file = :file", {"file": file})
+        return bytes(rows[0][0]) if rows else None
+
+    def positions(self) -> dict[str, int]:
+        """How far the follower has come, by topic."""
+        return dict(self._fetch("SELECT topic, position FROM progress", {}))
+
+    def close(self) -> None:
+        """See `CaseBook.close`. Closing twice is allowed."""
+        with self._write_lock:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+            self._idle.clear()
+
+    def _fetch(self, text: str, values: dict[str, Any]) -> list[Any]:
+        with self._errors():
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                return connection.execute(text, values).fetchall()
+            finally:
+                self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self._open.append(connection)
+        return connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise explain(error, self.path) from error
+
+
+def _conditions(query: CaseQuery, now_ms: int) -> tuple[str, dict[str, Any]]:
+    """The WHERE of a query, and its values."""
+    values: dict[str, Any] = {"now": now_ms}
+    states = ", ".join(f"'{state.value}'" for state in query.states) or "''"
+    parts = [f"state IN ({states})"]
+    if query.queue is not None:
+        parts.append("queue = :queue")
+        values["queue"] = query.queue
+    if query.assignee is not None:
+        parts.append("assignee = :assignee AND lease_until_ms > :now")
+        values["assignee"] = query.assignee
+    if query.subject is not None:
+        parts.append(
+            "number IN (SELECT number FROM subject WHERE entity_type = :kind AND entity_id = :entity)"
+        )
+        values |= {"kind": query.subject.entity_type, "entity": query.subject.entity_id}
+    if query.ready is not None:
+        parts.append("ready_ms <= :now" if query.ready else "ready_ms > :now")
+    if query.overdue is not None:
+        parts.append("due_ms <= :now" if query.overdue else "due_ms > :now")
+    if query.text:
+        number = case_number(query.text)
+        parts.append(
+            "(number = :number OR number IN (SELECT number FROM subject WHERE entity_id >= :text AND "
+            "entity_id < :text || char(1114111)))"
+        )
+        values |= {"number": -1 if number is None else number, "text": query.text}
+    return " AND ".join(parts), values

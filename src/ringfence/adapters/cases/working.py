@@ -1,0 +1,238 @@
+"""`ringfence.cases.book.Work`: what happens inside one transaction on the file of cases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.adapters.cases.schema import BEST
+from ringfence.cases.errors import StaleCaseError, UnknownCaseError
+from ringfence.cases.fold import apply
+from ringfence.cases.model import (
+    Case,
+    Event,
+    Joined,
+    Payment,
+    Totals,
+    decode_case,
+    decode_change,
+    encode,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from ringfence.cases.book import Outgoing
+    from ringfence.cases.model import AnyChange, Subject
+
+FOR_EVER_MS: Final = 1 << 53
+_PREFIX: Final = "C-"
+_SAVE: Final = """
+INSERT INTO standing VALUES (:number, :case_id, :state, :queue, :assignee, :lease_until_ms, :ready_ms,
+  :opened_ms, :due_ms, :changed_ms, :closed_ms, :closed_by, :escalated, :proposed_by, :loss, :amount,
+  :disposition, :body)
+ON CONFLICT (number) DO UPDATE SET state = :state, queue = :queue, assignee = :assignee,
+  lease_until_ms = :lease_until_ms, ready_ms = :ready_ms, due_ms = :due_ms, changed_ms = :changed_ms,
+  closed_ms = :closed_ms, closed_by = :closed_by, escalated = :escalated, proposed_by = :proposed_by,
+  loss = :loss, amount = :amount, disposition = :disposition, body = :body
+"""
+
+
+def case_number(case_id: str) -> int | None:
+    """The number in a case's id; None where it is none.
+
+    >>> case_number("C-17"), case_number("c-17"), case_number("17"), case_number("C-x")
+    (17, 17, 17, None)
+    """
+    digits = case_id.upper().removeprefix(_PREFIX)
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None
+
+
+class SqliteWork:
+    """One transaction. Use it on the thread that opened it, until it ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def case(self, case_id: str, seen: int | None = None) -> Case:
+        """See `Work.case`."""
+        row = self._one("SELECT body FROM standing WHERE case_id = ?", case_id)
+        if row is None:
+            raise UnknownCaseError(f"there is no case {case_id!r}: `ringfence cases list` shows them")
+        case = decode_case(row[0])
+        if seen is not None and seen != case.version:
+            missed = self.connection.execute(
+                "SELECT version, at_ms, by_whom, change FROM event WHERE case_id = ? AND version > ? "
+                "ORDER BY version",
+                (case_id, seen),
+            ).fetchall()
+            events = [
+                Event(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
+                for version, at_ms, by, change in missed
+            ]
+            raise StaleCaseError(_stale(case, seen, events), case, events)
+        return case
+
+    def new_id(self) -> str:
+        """See `Work.new_id`."""
+        row = self._one("SELECT coalesce(max(number), 0) + 1 FROM standing")
+        assert row is not None
+        return f"{_PREFIX}{row[0]}"
+
+    def append(self, case_id: str, change: AnyChange, by: str, at_ms: int) -> Case:
+        """See `Work.append`."""
+        row = self._one("SELECT body FROM standing WHERE case_id = ?", case_id)
+        before = decode_case(row[0]) if row else None
+        version = 1 if before is None else before.version + 1
+        after = apply(before, Event(case=case_id, version=version, at_ms=at_ms, by=by, change=change))
+        self.connection.execute(
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?)", (case_id, version, at_ms, by, encode(change))
+        )
+        if isinstance(change, Joined):
+            payment = change.payment
+            self.connection.execute(
+                "INSERT INTO payment VALUES (?, ?, ?, ?, ?)",
+                (payment.transaction_id, case_id, case_id, payment.event_time_ms, encode(payment)),
+            )
+        self._save(before, after)
+        return after
+
+    def live_case_of(self, subject: Subject) -> Case | None:
+        """See `Work.live_case_of`."""
+        text = (
+            "SELECT s.body FROM subject t JOIN standing s USING (number) "
+            "WHERE t.entity_type = ? AND t.entity_id = ? AND t.is_live = 1"
+        )
+        row = self._one(text, subject.entity_type, subject.entity_id)
+        return decode_case(row[0]) if row else None
+
+    def latest_closed_of(self, subject: Subject) -> Case | None:
+        """See `Work.latest_closed_of`."""
+        text = (
+            "SELECT s.body FROM subject t JOIN standing s USING (number) WHERE t.entity_type = ? "
+            "AND t.entity_id = ? AND s.state = 'closed' ORDER BY s.closed_ms DESC LIMIT 1"
+        )
+        row = self._one(text, subject.entity_type, subject.entity_id)
+        return decode_case(row[0]) if row else None
+
+    def has_payment(self, transaction_id: str) -> bool:
+        """See `Work.has_payment`."""
+        return self._one("SELECT 1 FROM payment WHERE transaction_id = ?", transaction_id) is not None
+
+    def payments(self, case_id: str) -> Sequence[Payment]:
+        """See `Work.payments`."""
+        rows = self.connection.execute(
+            "SELECT body FROM payment WHERE case_id = ? ORDER BY event_time_ms, transaction_id", (case_id,)
+        )
+        return [msgspec.json.decode(body, type=Payment) for (body,) in rows]
+
+    def move(self, source: str, target: str, transaction_ids: Iterable[str] | None = None) -> int:
+        """See `Work.move`."""
+        if transaction_ids is None:
+            text = "UPDATE payment SET case_id = ? WHERE case_id = ?"
+            return self.connection.execute(text, (target, source)).rowcount
+        text = "UPDATE payment SET case_id = ?, origin = ? WHERE case_id = ? AND transaction_id = ?"
+        rows = [(target, target, source, one) for one in transaction_ids]
+        return self.connection.executemany(text, rows).rowcount
+
+    def move_back(self, source: str, origin: str) -> int:
+        """See `Work.move_back`."""
+        text = "UPDATE payment SET case_id = ? WHERE case_id = ? AND origin = ?"
+        return self.connection.execute(text, (origin, source, origin)).rowcount
+
+    def totals(self, case_id: str) -> Totals:
+        """See `Work.totals`."""
+        found = Totals()
+        for payment in self.payments(case_id):
+            found = found.plus(payment)
+        return found
+
+    def post(self, outgoing: Iterable[Outgoing]) -> None:
+        """See `Work.post`."""
+        self.connection.executemany(
+            "INSERT INTO outgoing (id, body) VALUES (?, ?)", [(one.id, encode(one)) for one in outgoing]
+        )
+
+    def best(self, queue: str | None, analyst: str, now_ms: int) -> Case | None:
+        """See `Work.best`."""
+        values = {"now": now_ms, "queue": queue, "analyst": analyst}
+        for (body,) in self.connection.execute(BEST, values):
+            case = decode_case(body)
+            if case.passed.get(analyst, 0) <= now_ms:
+                return case
+        return None
+
+    def due(self, now_ms: int, limit: int) -> list[Case]:
+        """Open cases that are overdue and not escalated, the oldest first."""
+        text = (
+            "SELECT body FROM standing WHERE state IN ('open', 'proposed') AND state = 'open' "
+            "AND due_ms <= ? AND escalated = 0 ORDER BY due_ms LIMIT ?"
+        )
+        return [decode_case(body) for (body,) in self.connection.execute(text, (now_ms, limit))]
+
+    def attach(self, file: str, data: bytes) -> None:
+        """Keep the bytes of a file."""
+        self.connection.execute("INSERT OR IGNORE INTO attachment VALUES (?, ?)", (file, data))
+
+    def reach(self, topic: str, position: int) -> None:
+        """The follower has come so far."""
+        self.connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", (topic, position))
+
+    def forget_untouched(self) -> None:
+        """Take away every case that nobody but the follower has changed, and how far that has come."""
+        mine = "SELECT case_id FROM event GROUP BY case_id HAVING max(by_whom <> 'system') = 0"
+        self.connection.execute(f"CREATE TEMP TABLE gone AS {mine}")
+        try:
+            for statement in (
+                "DELETE FROM subject WHERE number IN (SELECT number FROM standing WHERE case_id IN gone)",
+                "DELETE FROM payment WHERE case_id IN gone",
+                "DELETE FROM standing WHERE case_id IN gone",
+                "DELETE FROM event WHERE case_id IN gone",
+                "DELETE FROM progress",
+            ):
+                self.connection.execute(statement)
+        finally:
+            self.connection.execute("DROP TABLE gone")
+
+    def _save(self, before: Case | None, case: Case) -> None:
+        number = case_number(case.id)
+        finding = case.finding
+        row: dict[str, Any] = {
+            "number": number,
+            "case_id": case.id,
+            "state": case.state.value,
+            "queue": case.queue,
+            "assignee": case.assignee,
+            "lease_until_ms": case.lease_until_ms or FOR_EVER_MS,
+            "ready_ms": max(case.available_ms, case.snoozed_until_ms or 0),
+            "opened_ms": case.opened_ms,
+            "due_ms": case.due_ms,
+            "changed_ms": case.changed_ms,
+            "closed_ms": finding.at_ms if finding else None,
+            "closed_by": finding.by if finding else None,
+            "escalated": int(case.escalated),
+            "proposed_by": case.proposed_by,
+            "loss": case.totals.loss,
+            "amount": case.totals.amount,
+            "disposition": finding.disposition.value if finding else None,
+            "body": encode(case),
+        }
+        self.connection.execute(_SAVE, row)
+        if before is not None and before.subjects == case.subjects and before.is_live == case.is_live:
+            return
+        if before is not None:
+            self.connection.execute("DELETE FROM subject WHERE number = ?", (number,))
+        rows = [(one.entity_type, one.entity_id, number, int(case.is_live)) for one in case.subjects]
+        self.connection.executemany("INSERT INTO subject VALUES (?, ?, ?, ?)", rows)
+
+    def _one(self, text: str, *values: Any) -> Any:
+        return self.connection.execute(text, values).fetchone()
+
+
+def _stale(case: Case, seen: int, missed: Sequence[Event]) -> str:
+    if not missed:
+        return f"case {case.id} is at version {case.version}, not {seen}: load it again"
+    told = ", ".join(dict.fromkeys(f"{type(one.change).__name__.lower()} by {one.by}" for one in missed))
+    return f"case {case.id} has changed since you saw it ({told}): look at it again, then repeat"

@@ -1,0 +1,128 @@
+"""Cases: what waits, what is handed out, and what analysts do with it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+
+from ringfence.api.asked import body_of, refusals, who_asks
+from ringfence.api.problems import Refusal
+from ringfence.api.routes_health import as_json, server_of
+from ringfence.cases import wire
+from ringfence.cases.book import CaseQuery
+from ringfence.cases.model import LIVE, CaseState, Subject
+from ringfence.features.spec import ENTITY_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from ringfence.api.server import Server
+    from ringfence.cases.model import Case
+
+    T = TypeVar("T")
+
+router = APIRouter(tags=["cases"])
+_BYTES: Final = 2 << 20
+_DECIDING: Final = (wire.Close, wire.Approve)  # what the event log hears of
+_WORD: Final = {"pattern": "^[a-z0-9_-]{1,40}$"}
+CaseId = Annotated[str, Path(pattern="^[Cc]-[0-9]{1,15}$")]
+Order = Literal["urgency", "opened", "due", "changed", "amount"]
+
+
+@router.get("/v1/cases")
+async def cases(
+    request: Request,
+    state: Annotated[
+        list[CaseState] | None, Query(description="Open and proposed ones unless given.")
+    ] = None,
+    queue: Annotated[str | None, Query(**_WORD)] = None,
+    assignee: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    entity: Annotated[str | None, Query(pattern=f"^({'|'.join(ENTITY_KEYS)})$")] = None,
+    entity_id: Annotated[str | None, Query(min_length=1, max_length=4096)] = None,
+    ready: Annotated[bool | None, Query(description="Neither snoozed nor held, or the opposite.")] = None,
+    overdue: Annotated[bool | None, Query()] = None,
+    q: Annotated[str | None, Query(min_length=1, max_length=4096, description="Beginning of an id.")] = None,
+    order: Annotated[Order, Query()] = "urgency",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Response:
+    """Cases where every filter holds; by default those that wait, the most urgent first."""
+    if (entity is None) != (entity_id is None):
+        raise Refusal(422, "invalid_parameter", "entity goes with entity_id: give both or neither")
+    query = CaseQuery(
+        states=tuple(state) if state else LIVE,
+        queue=queue,
+        assignee=assignee,
+        subject=Subject(entity, entity_id) if entity and entity_id else None,
+        ready=ready,
+        overdue=overdue,
+        text=q,
+        order=order,
+        limit=limit,
+        skip=skip,
+    )
+    return as_json(await _read(request, lambda server: server.cases.page(query, server.clock.now_ms())))
+
+
+@router.get("/v1/cases/queues")
+async def queues(request: Request) -> Response:
+    """What waits in each queue: ready, resting, held by analysts, overdue."""
+    return as_json(await _read(request, lambda server: server.cases.queues(server.clock.now_ms())))
+
+
+@router.post("/v1/cases/next")
+async def next_case(request: Request) -> Response:
+    """Hand the most urgent case to the caller, and to nobody else until its lease ends."""
+    asked, who = await body_of(request, wire.NextCase, _BYTES, strict=False), who_asks(request, "")
+    found = await _act(request, lambda server: server.cases.next(asked, who))
+    return as_json(wire.Handed(case=found))
+
+
+@router.post("/v1/cases/bulk")
+async def bulk(request: Request) -> Response:
+    """Do the same to many cases; what one is refused harms no other."""
+    asked, who = await body_of(request, wire.Bulk, _BYTES, strict=False), who_asks(request, "")
+    found = await _act(request, lambda server: server.cases.bulk(asked, who))
+    if isinstance(asked.act, _DECIDING):
+        await _act(request, _deliver)
+    return as_json(found)
+
+
+@router.get("/v1/cases/{case_id}")
+async def case(request: Request, case_id: CaseId) -> Response:
+    """One case with its newest payments, and all that happened to it."""
+    with refusals():
+        return as_json(await _read(request, lambda server: server.cases.view(case_id)))
+
+
+@router.post("/v1/cases/{case_id}")
+async def act(request: Request, case_id: CaseId) -> Response:
+    """Do something to a case: assign, note, snooze, merge, close, ... The answer is the case after it.
+
+    A case that has changed since `version` answers 409 with what happened.
+    """
+    kind: Any = wire.Action  # a union, which mypy takes for no type
+    asked, who = await body_of(request, kind, _BYTES, strict=False), who_asks(request, "")
+    done: Case = await _act(request, lambda server: server.cases.act(case_id, asked, who))
+    if isinstance(asked, _DECIDING):
+        await _act(request, _deliver)
+    return as_json(done)
+
+
+def _deliver(server: Server) -> None:
+    server.deliver_cases()
+
+
+async def _read(request: Request, ask: Callable[[Server], T]) -> T:
+    server = server_of(request)
+    return await server.pools.reading.run(partial(ask, server))
+
+
+async def _act(request: Request, change: Callable[[Server], T]) -> T:
+    server = server_of(request)
+    with refusals():
+        return await server.pools.batches.run(partial(change, server))

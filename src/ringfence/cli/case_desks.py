@@ -1,0 +1,98 @@
+"""Where a command about cases goes: to a running server, or to the file of cases itself."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from ringfence.adapters.cases import SqliteCases, read_policy
+from ringfence.adapters.sqlite import Store
+from ringfence.cli import desks, options, screen
+from ringfence.compose import SystemClock
+from ringfence.desks.cases import CaseDesk
+from ringfence.events.tokens import Tokenizer
+from ringfence.rulebook.desk import Who
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ringfence.cases.book import CaseQuery, QueueCount
+    from ringfence.cases.model import Case
+    from ringfence.cases.wire import Action, CasePage, CaseView, NextCase
+
+
+class CaseWork(Protocol):
+    """What commands about cases need."""
+
+    def case_view(self, case_id: str) -> CaseView: ...
+    def case_page(self, query: CaseQuery) -> CasePage: ...
+    def queues(self) -> list[QueueCount]: ...
+    def next_case(self, asked: NextCase) -> Case | None: ...
+    def act(self, case_id: str, asked: Action) -> Case: ...
+    def deliver(self) -> None: ...
+
+
+class LocalCases:
+    """`CaseWork` of a data folder. A server may run on it meanwhile: the file of cases takes both."""
+
+    def __init__(self, desk: CaseDesk, data: Path | None, author: str) -> None:
+        self._desk = desk
+        self._data = data
+        self._author = author
+
+    def case_view(self, case_id: str) -> CaseView:
+        return self._desk.view(case_id)
+
+    def case_page(self, query: CaseQuery) -> CasePage:
+        return self._desk.page(query, _now_ms())
+
+    def queues(self) -> list[QueueCount]:
+        return self._desk.queues(_now_ms())
+
+    def next_case(self, asked: NextCase) -> Case | None:
+        return self._desk.next(asked, self._who())
+
+    def act(self, case_id: str, asked: Action) -> Case:
+        return self._desk.act(case_id, asked, self._who())
+
+    def deliver(self) -> None:
+        """Put the labels into the log; where a server runs on the folder, it does."""
+        from ringfence.adapters.sqlite.lock import InUseError  # noqa: PLC0415 (reading needs no engine)
+        from ringfence.compose import open_session  # noqa: PLC0415 (likewise)
+        from ringfence.saving import Snapshotting  # noqa: PLC0415 (likewise)
+
+        settings = load_settings()
+        snapshotting = Snapshotting(settings.snapshot_every_events, settings.snapshot_every_ms)
+        folder = options.folder(self._data)
+        try:
+            with open_session(folder, options.definitions(None, None), snapshotting) as session:
+                session.deliver(self._desk)
+        except InUseError:
+            screen.say("A server runs on this folder: it takes the labels within a second.")
+
+    def _who(self) -> Who:
+        return Who(self._author, _now_ms())
+
+
+@contextmanager
+def working(server: str | None, data: Path | None, author: str | None = None) -> Iterator[CaseWork]:
+    """A server, or the data folder."""
+    if server is not None:
+        from ringfence.cli.remote_desk import RemoteDesk  # noqa: PLC0415 (the data folder needs no HTTP)
+
+        with RemoteDesk(server, os.environ.get(desks.KEY_VARIABLE)) as remote:
+            yield remote
+        return
+    folder = options.folder(data)
+    with Store.open(folder, read_only=True) as store:
+        guard = Tokenizer(store.meta.token_key).guard_text
+    with closing(SqliteCases(folder)) as book:
+        desk = CaseDesk(book, read_policy(load_settings().cases), guard)
+        yield LocalCases(desk, data, author or desks.user())
+
+
+def _now_ms() -> int:
+    return SystemClock().now_ms()

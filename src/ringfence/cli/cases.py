@@ -1,0 +1,497 @@
+"""`ringfence cases`: what analysts work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ringfence.cases import wire
+from ringfence.cases.book import CaseQuery
+from ringfence.cases.model import LIVE, Case, CaseState, Disposition, Subject, as_fields
+from ringfence.cli import desks, options, screen
+from ringfence.cli.case_desks import working
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from ringfence.cases.model import Event
+
+app = typer.Typer(no_args_is_help=True, help="Cases: work the queue, record what was found, look things up.")
+
+CaseId = Annotated[str, typer.Argument(help="Id of a case, such as C-17.", metavar="CASE")]
+Seen = Annotated[
+    int | None,
+    typer.Option(
+        "--version",
+        help="The version that you saw: refused if somebody changed the case since. [default: the newest]",
+        show_default=False,
+    ),
+]
+QueueName = Annotated[str | None, typer.Option("--queue", help="One queue. [default: all]")]
+Why = Annotated[str, typer.Option("--reason", "-r", help="Why, for those who read it later.")]
+
+
+@app.command("list")
+def list_cases(
+    state: Annotated[
+        list[CaseState] | None,
+        typer.Option(help="Only these. [default: open and proposed]", show_default=False),
+    ] = None,
+    queue: QueueName = None,
+    assignee: Annotated[str | None, typer.Option(help="Cases of one analyst.")] = None,
+    entity: Annotated[
+        str | None, typer.Option(help="Cases about one entity, such as customer:c-17.", metavar="TYPE:ID")
+    ] = None,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only those that are overdue.")] = False,
+    order: Annotated[
+        Literal["urgency", "opened", "due", "changed", "amount"],
+        typer.Option(help="urgency is expected loss divided by the time left."),
+    ] = "urgency",
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=200)] = 50,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """List cases, by default those that wait, the most urgent first.
+
+    Example: ringfence cases list --overdue
+    """
+    query = CaseQuery(
+        states=tuple(state) if state else LIVE,
+        queue=queue,
+        assignee=assignee,
+        subject=_subject(entity),
+        overdue=True if overdue else None,
+        order=order,
+        limit=limit,
+    )
+    with working(server, data) as desk:
+        found = desk.case_page(query)
+    if json:
+        screen.show_json(found)
+        return
+    rows = [
+        (
+            case.id,
+            case.state,
+            case.queue,
+            _about(case),
+            case.totals.payments,
+            f"{case.totals.amount:,.2f} {case.totals.currency or ''}",
+            f"{case.totals.loss:,.2f}",
+            screen.format_time(case.due_ms),
+            case.assignee,
+            case.finding.disposition if case.finding else None,
+        )
+        for case in found.cases
+    ]
+    columns = ["case", "state", "queue", "about", "payments", "amount", "expected loss", "due", "assignee"]
+    screen.show_table([*columns, "disposition"], rows, ["payments", "amount", "expected loss"])
+    if found.total > len(found.cases):
+        screen.say(f"{found.total - len(found.cases):,} more: --limit shows more of them.")
+
+
+@app.command()
+def queues(server: desks.Server = None, data: options.Data = None, json: options.Json = False) -> None:
+    """Show what waits in each queue.
+
+    Example: ringfence cases queues
+    """
+    with working(server, data) as desk:
+        found = desk.queues()
+    if json:
+        screen.show_json(found)
+        return
+    rows = [
+        (
+            one.queue,
+            one.ready,
+            one.held,
+            one.resting,
+            one.overdue,
+            f"{one.loss:,.2f}",
+            screen.format_time(one.oldest_ms),
+        )
+        for one in found
+    ]
+    columns = ["queue", "ready", "being worked on", "snoozed or held", "overdue", "expected loss", "oldest"]
+    screen.show_table(columns, rows, columns[1:6])
+
+
+@app.command()
+def show(
+    case_id: CaseId, server: desks.Server = None, data: options.Data = None, json: options.Json = False
+) -> None:
+    """Show one case: its payments, and everything that happened to it.
+
+    Example: ringfence cases show C-17
+    """
+    with working(server, data) as desk:
+        found = desk.case_view(case_id)
+    if json:
+        screen.show_json(found)
+        return
+    _say_case(found.case)
+    rows = [
+        (
+            screen.format_time(one.event_time_ms),
+            one.transaction_id,
+            f"{one.amount:,.2f} {one.currency or ''}",
+            one.outcome,
+            f"{one.score:.0f}",
+            ", ".join(one.reasons),
+        )
+        for one in found.payments
+    ]
+    screen.show()
+    screen.show_table(["time", "payment", "amount", "outcome", "score", "reasons"], rows, ["amount", "score"])
+    screen.show()
+    with options.people(data, server) as person:
+        told = [
+            (one.version, screen.format_time(one.at_ms), person(one.by), *_told(one)) for one in found.events
+        ]
+    screen.show_table(["version", "time", "by", "what", "details"], told, ["version"])
+
+
+@app.command("next")
+def next_case(
+    queue: QueueName = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Take the most urgent case. Nobody else is given it until the lease ends (15 minutes by default).
+
+    Example: ringfence cases next --queue default
+    """
+    with working(server, data, author) as desk:
+        found = desk.next_case(wire.NextCase(queue=queue))
+    if json:
+        screen.show_json(wire.Handed(case=found))
+    elif found is None:
+        screen.show("No case is ready.")
+    else:
+        _say_case(found)
+
+
+@app.command()
+def assign(
+    case_id: CaseId,
+    to: Annotated[str | None, typer.Option(help="Who is to work on it. [default: you]")] = None,
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Assign a case to somebody until further notice.
+
+    Example: ringfence cases assign C-17 --to anna
+    """
+    _act(case_id, wire.Assign, {"to": to}, (version, author, server, data), json=json)
+
+
+@app.command()
+def release(
+    case_id: CaseId,
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Return a case to its queue. You are not given it again for a while.
+
+    Example: ringfence cases release C-17
+    """
+    _act(case_id, wire.Release, {}, (version, author, server, data), json=json)
+
+
+@app.command()
+def note(
+    case_id: CaseId,
+    text: Annotated[str, typer.Argument(help="The note.", metavar="TEXT")],
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Add a note to a case.
+
+    Example: ringfence cases note C-17 "Called the customer: she knows the shop."
+    """
+    _act(case_id, wire.Note, {"text": text}, (version, author, server, data), json=json)
+
+
+@app.command()
+def snooze(
+    case_id: CaseId,
+    minutes: Annotated[int, typer.Option(help="For how long.", min=1, max=525_600)] = 60,
+    reason: Why = "",
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Take a case out of its queue for a while, for example while you wait for the customer.
+
+    Example: ringfence cases snooze C-17 --minutes 1440 --reason "awaiting customer"
+    """
+    asked = {"minutes": minutes, "reason": reason}
+    _act(case_id, wire.Snooze, asked, (version, author, server, data), json=json)
+
+
+@app.command()
+def wake(
+    case_id: CaseId,
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """End a case's snooze.
+
+    Example: ringfence cases wake C-17
+    """
+    _act(case_id, wire.Wake, {}, (version, author, server, data), json=json)
+
+
+@app.command()
+def escalate(
+    case_id: CaseId,
+    reason: Why = "",
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Put a case before all others of its queue.
+
+    Example: ringfence cases escalate C-17 --reason "a ring of at least five cards"
+    """
+    _act(case_id, wire.Escalate, {"reason": reason}, (version, author, server, data), json=json)
+
+
+@app.command()
+def move(
+    case_id: CaseId,
+    queue: Annotated[str, typer.Argument(help="Name of the queue.", metavar="QUEUE")],
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Move a case to another queue.
+
+    Example: ringfence cases move C-17 default
+    """
+    _act(case_id, wire.Move, {"queue": queue}, (version, author, server, data), json=json)
+
+
+@app.command()
+def merge(
+    case_id: CaseId,
+    other: Annotated[str, typer.Argument(help="The case whose payments are taken over.", metavar="OTHER")],
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Merge another case into this one.
+
+    Example: ringfence cases merge C-17 C-21
+    """
+    with working(server, data, author) as desk:
+        seen, absorbed = desk.case_view(case_id).case, desk.case_view(other).case
+        asked = wire.Merge(version=seen.version, other=absorbed.id, other_version=absorbed.version)
+        _say_done(desk.act(case_id, asked), json=json)
+
+
+@app.command()
+def unmerge(
+    case_id: CaseId,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Give a merged case its payments back; it is open again.
+
+    Example: ringfence cases unmerge C-21
+    """
+    _act(case_id, wire.Unmerge, {}, (None, author, server, data), json=json)
+
+
+@app.command()
+def split(
+    case_id: CaseId,
+    payments: Annotated[list[str], typer.Argument(help="Ids of payments.", metavar="PAYMENT...")],
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Give some payments of a case a case of their own.
+
+    Example: ringfence cases split C-17 t-1001 t-1002
+    """
+    _act(case_id, wire.Split, {"payments": payments}, (version, author, server, data), json=json)
+
+
+@app.command()
+def close(
+    case_id: CaseId,
+    disposition: Annotated[Disposition, typer.Argument(help="What you found.", metavar="DISPOSITION")],
+    typology: Annotated[
+        str | None, typer.Option(help="Kind of fraud, such as card_testing or account_takeover.")
+    ] = None,
+    payment: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these payments. [default: all of the case]", show_default=False),
+    ] = None,
+    block: Annotated[
+        list[str] | None,
+        typer.Option(help="Block these entities of the payments: card, device, ...", show_default=False),
+    ] = None,
+    note: desks.Note = "",
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Close a case as confirmed_fraud, false_positive or inconclusive.
+
+    The payments of a confirmed fraud or a false positive are labelled at once: label-rate features, training
+    and reports use them from then on.
+
+    Example: ringfence cases close C-17 confirmed_fraud --typology card_testing --block card
+    """
+    asked = {
+        "disposition": disposition,
+        "typology": typology,
+        "payments": payment or None,
+        "block": block or [],
+        "note": note,
+    }
+    _act(case_id, wire.Close, asked, (version, author, server, data), json=json)
+
+
+@app.command()
+def approve(
+    case_id: CaseId,
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Approve a disposition that somebody else proposed.
+
+    Example: ringfence cases approve C-17
+    """
+    _act(case_id, wire.Approve, {}, (version, author, server, data), json=json)
+
+
+@app.command()
+def reject(
+    case_id: CaseId,
+    reason: Why = "",
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Reject a disposition that somebody else proposed; the case is open again.
+
+    Example: ringfence cases reject C-17 --reason "the customer has not been asked"
+    """
+    _act(case_id, wire.Reject, {"reason": reason}, (version, author, server, data), json=json)
+
+
+@app.command()
+def reopen(
+    case_id: CaseId,
+    reason: Why = "",
+    version: Seen = None,
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Reopen a closed case. What was found before is kept.
+
+    Example: ringfence cases reopen C-17 --reason "a chargeback came"
+    """
+    _act(case_id, wire.Reopen, {"reason": reason}, (version, author, server, data), json=json)
+
+
+def _act(case_id: str, kind: Any, asked: dict[str, Any], where: tuple[Any, ...], *, json: bool) -> None:
+    version, author, server, data = where
+    with working(server, data, author) as desk:
+        seen = version or desk.case_view(case_id).case.version
+        done = desk.act(case_id, kind(version=seen, **asked))
+        if kind in (wire.Close, wire.Approve) and done.state is CaseState.CLOSED:
+            desk.deliver()
+    _say_done(done, json=json)
+
+
+def _subject(text: str | None) -> Subject | None:
+    if text is None:
+        return None
+    kind, _, identity = text.partition(":")
+    if not kind or not identity:
+        raise InputError(f"--entity {text!r} is no entity: write customer:c-17")
+    return Subject(kind, identity)
+
+
+def _about(case: Case) -> str:
+    return ", ".join(f"{one.entity_type} {one.entity_id}" for one in case.subjects)
+
+
+def _say_case(case: Case) -> None:
+    totals = case.totals
+    screen.show(f"{case.id}  {case.state}  version {case.version}", "bold")
+    screen.show(f"About {_about(case) or 'payments that were split off'}, in queue {case.queue}")
+    screen.show(
+        f"{totals.payments:,} payments, {totals.amount:,.2f} {totals.currency or ''}, expected loss "
+        f"{totals.loss:,.2f}, highest score {totals.score:.0f}"
+    )
+    screen.show(f"Due {screen.format_time(case.due_ms)}; assigned to {case.assignee or 'nobody'}")
+    if case.reasons:
+        screen.show(f"Reasons: {', '.join(case.reasons)}")
+    if case.proposal is not None:
+        screen.show(f"{case.proposed_by} proposes {case.proposal.disposition}: somebody else has to agree")
+    if case.finding is not None:
+        kind = f" ({case.finding.typology})" if case.finding.typology else ""
+        screen.show(f"Closed as {case.finding.disposition}{kind} by {case.finding.by}")
+
+
+def _say_done(case: Case, *, json: bool) -> None:
+    if json:
+        screen.show_json(case)
+        return
+    screen.show(f"{case.id} is {case.state}, at version {case.version}.")
+    if case.state is CaseState.PROPOSED:
+        screen.show("A second person has to agree: ringfence cases approve " + case.id)
+
+
+def _told(event: Event) -> tuple[str, str]:
+    fields = as_fields(event.change)
+    kind = fields.pop("kind")
+    if kind == "joined":
+        return kind, fields["payment"]["transaction_id"]
+    if kind == "opened":
+        return kind, f"in queue {fields['queue']}"
+    told = {name: value for name, value in fields.items() if value not in (None, [], "")}
+    return kind, ", ".join(
+        f"{name} {len(value) if isinstance(value, list) else value}" for name, value in told.items()
+    )

@@ -1,0 +1,320 @@
+"""What happens to cases, in the file where they are kept."""
+
+import threading
+
+import pytest
+from tests.cases.desk import MINUTE, NOON, Office, payment
+
+from ringfence.cases import wire
+from ringfence.cases.actions import take_alert
+from ringfence.cases.book import CaseQuery
+from ringfence.cases.errors import CaseStateError, SecondPersonError, StaleCaseError, UnknownCaseError
+from ringfence.cases.fold import fold
+from ringfence.cases.model import CaseState, Disposition, Snoozed, Subject
+from ringfence.cases.policy import CasePolicy, Queue, parse_policy
+from ringfence.errors import CorruptError, InputError
+from ringfence.rulebook.desk import Who
+from ringfence.scoring.rules import Outcome
+
+DAY = 24 * 60 * MINUTE
+
+
+def test_a_review_opens_a_case_and_what_follows_joins_it(office):
+    """Of the same customer; a challenge joins and opens none, an approval does neither."""
+    first, again, other, joins, alone, passes = office.take(
+        payment(1, customer="ada"),
+        payment(2, customer="ada", probability=0.9),
+        payment(3, customer="bob"),
+        payment(4, customer="ada", outcome=Outcome.CHALLENGE),
+        payment(5, customer="eve", outcome=Outcome.CHALLENGE),
+        payment(6, customer="ada", outcome=Outcome.APPROVE),
+    )
+    assert first.id == again.id == joins.id == "C-1"
+    assert other.id == "C-2"
+    assert alone is None
+    assert passes is None
+    case = office.book.case("C-1")
+    assert case.totals.payments == 3
+    assert case.totals.amount == 300
+    assert case.totals.loss == 190
+    assert case.totals.score == 90
+    assert case.subjects == [Subject("customer", "ada")]
+    assert office.take(payment(1, customer="ada")) == [None]  # it is in a case
+
+
+def test_the_state_is_what_its_events_come_to(office):
+    office.take(*(payment(n, customer="ada") for n in range(5)), payment(9, customer="bob"))
+    case = office.next()
+    case = office.act(case, wire.Note, text="asked")
+    case = office.act(case, wire.Escalate, reason="many")
+    new = office.act(case, wire.Split, payments=["t-0", "t-3"])
+    case = office.book.case(case.id)
+    other = office.book.case("C-2")
+    case = office.act(case, wire.Merge, other="C-2", other_version=other.version)
+    case = office.close(case)
+    office.act(case, wire.Reopen, reason="chargeback")
+    office.act("C-2", wire.Unmerge)
+    office.act(new, wire.Snooze, minutes=5)
+    for found in ("C-1", "C-2", "C-3"):
+        assert fold(office.book.events(found)) == office.book.case(found)
+    ids = {
+        found: {one.transaction_id for one in office.book.payments(found)} for found in ("C-1", "C-2", "C-3")
+    }
+    assert ids == {"C-1": {"t-1", "t-2", "t-4"}, "C-2": {"t-9"}, "C-3": {"t-0", "t-3"}}
+    assert {found: office.book.case(found).totals.payments for found in ids} == {"C-1": 3, "C-2": 1, "C-3": 2}
+
+
+def test_events_out_of_order_are_no_case(office):
+    office.take(payment(1))
+    events = office.book.events("C-1")
+    with pytest.raises(CorruptError, match="does not follow"):
+        fold(events[1:])
+    with pytest.raises(CorruptError, match="does not follow"):
+        fold([events[0], events[0]])
+
+
+def test_a_stale_view_is_refused_with_what_changed(office):
+    office.take(payment(1))
+    seen = office.book.case("C-1")
+    office.act(seen, wire.Note, by="bob", text="the bank called")
+    with pytest.raises(StaleCaseError, match="noted by bob") as caught:
+        office.close(seen)
+    [missed] = caught.value.missed
+    assert missed.change.text == "the bank called"
+    assert caught.value.case.version == seen.version + 1
+    assert office.book.case("C-1").state is CaseState.OPEN
+
+
+def test_a_payment_that_joins_makes_a_disposition_stale(office):
+    """Nobody labels a payment that they have not seen."""
+    office.take(payment(1, customer="ada"))
+    seen = office.book.case("C-1")
+    office.take(payment(2, customer="ada"))
+    with pytest.raises(StaleCaseError, match="joined by system"):
+        office.close(seen)
+
+
+def test_the_queue_is_ordered_by_expected_loss_over_time_left(office):
+    """500 due in an hour goes before 2000 due in eight: 8.3 a minute against 4.2."""
+    office.having(
+        sla_minutes=480,
+        queues=[Queue(name="fast", reasons=["VELOCITY"], sla_minutes=60, outcomes=["decline"])],
+    )
+    office.take(
+        payment(1, amount=100),
+        payment(2, amount=4000),
+        payment(3, amount=1000, outcome=Outcome.DECLINE),
+    )
+    found = office.book.cases(CaseQuery(), NOON)
+    assert [case.id for case in found] == ["C-3", "C-2", "C-1"]
+    assert [round(case.urgency(NOON), 2) for case in found] == [8.33, 4.17, 0.1]
+    office.act("C-1", wire.Escalate)
+    assert office.next().id == "C-1"
+
+
+def test_next_gives_a_case_to_one_analyst_and_takes_it_back_after_a_while(office):
+    office.take(payment(1, amount=900), payment(2, amount=100))
+    mine = office.next("anna")
+    assert mine.id == "C-1"
+    assert office.next("anna").id == "C-1"
+    assert office.next("bob").id == "C-2"
+    assert office.next("eve") is None
+    with pytest.raises(CaseStateError, match="anna is working"):
+        office.close(mine, by="eve")
+    later = NOON + 16 * MINUTE
+    assert office.next("eve", later).id == "C-1"
+    with pytest.raises(StaleCaseError, match="assigned by eve"):
+        office.close(mine, by="anna", at=later)
+
+
+def test_a_case_that_is_passed_goes_to_others_first(office):
+    office.take(payment(1, amount=900), payment(2, amount=100))
+    mine = office.next("anna")
+    assert office.next("anna", passing=mine).id == "C-2"
+    assert office.next("bob").id == "C-1"
+
+
+def test_two_analysts_at_once_handle_each_of_500_cases_once(office):
+    """Each thread has a connection of its own, as two processes would."""
+    office.take(*(payment(n, amount=1 + n) for n in range(500)))
+    done = {"anna": [], "bob": []}
+    failures = []
+
+    def work(name):
+        try:
+            with Office(office.folder) as own:
+                while case := own.next(name):
+                    own.close(case, Disposition.FALSE_POSITIVE, by=name)
+                    done[name].append(case.id)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in done]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert sorted(done["anna"] + done["bob"]) == sorted(f"C-{n}" for n in range(1, 501))
+    assert all(done.values())
+    assert office.book.count(CaseQuery(states=(CaseState.CLOSED,)), NOON) == 500
+    for case in office.book.cases(CaseQuery(states=(CaseState.CLOSED,), limit=500), NOON):
+        assert case.finding.by in done
+        assert case.id in done[case.finding.by]
+
+
+def test_a_snoozed_case_comes_back(office):
+    office.take(payment(1))
+    case = office.act(office.next(), wire.Snooze, minutes=60, reason="awaiting customer")
+    assert isinstance(office.book.events("C-1")[-1].change, Snoozed)
+    assert office.next("bob") is None
+    [queue] = office.desk.queues(NOON)
+    assert (queue.ready, queue.resting) == (0, 1)
+    assert office.next("bob", NOON + 61 * MINUTE).id == case.id
+
+
+def test_a_new_case_is_held_before_it_is_handed_out(office):
+    office.having(hold_minutes=10).take(payment(1))
+    assert office.next(at=NOON + 9 * MINUTE) is None
+    assert office.next(at=NOON + 10 * MINUTE).id == "C-1"
+
+
+def test_a_large_case_is_closed_by_two(office):
+    office.having(four_eyes_above=500).take(payment(1, amount=800), payment(2, amount=20))
+    asked = office.close("C-1", typology="card_testing", block=["card"])
+    assert asked.state is CaseState.PROPOSED
+    assert not office.book.outgoing()
+    with pytest.raises(SecondPersonError, match="anna proposed this"):
+        office.act(asked, wire.Approve, by="anna")
+    with pytest.raises(CaseStateError, match="second person"):
+        office.close(asked, by="bob")
+    assert office.next("anna").id == "C-2"
+    assert office.next("bob").id == "C-1"
+    open_again = office.act("C-1", wire.Reject, by="bob", reason="ask the customer")
+    assert open_again.state is CaseState.OPEN
+    office.close(open_again, by="anna", typology="card_testing", block=["card"])
+    done = office.act("C-1", wire.Approve, by="bob")
+    assert done.finding.by == "bob"
+    assert office.book.events("C-1")[-1].change.proposed_by == "anna"
+    assert len(office.book.outgoing()) == 2
+    assert office.close("C-2").state is CaseState.CLOSED
+
+
+def test_what_was_found_reaches_the_log_once(office):
+    office.take(payment(1, customer="ada"), payment(2, customer="ada"), payment(3))
+    office.close("C-1", payments=["t-2"], block=["card"], typology="stolen_card")
+    office.close("C-2", Disposition.INCONCLUSIVE)
+    label, block = office.book.outgoing()
+    assert (label.transaction_id, label.label, label.by) == ("t-2", True, "anna")
+    assert label.note == "case C-1: confirmed fraud, stolen_card"
+    assert block.subject == Subject("card", "k-2")
+    office.book.delivered([label.id])
+    assert [one.id for one in office.book.outgoing()] == [block.id]
+
+
+def test_a_closed_case_takes_no_disposition_and_is_reopened_with_what_was_found(office):
+    office.take(payment(1, customer="ada"))
+    closed = office.close("C-1", Disposition.FALSE_POSITIVE)
+    with pytest.raises(CaseStateError, match="reopen it first"):
+        office.close(closed)
+    again = office.act(closed, wire.Reopen, by="bob", reason="a chargeback came")
+    assert again.state is CaseState.OPEN
+    assert [one.disposition for one in again.earlier] == [Disposition.FALSE_POSITIVE]
+    changed = office.close(again, by="bob")
+    assert changed.finding.disposition is Disposition.CONFIRMED_FRAUD
+    assert len({one.id for one in office.book.outgoing()}) == 2
+    office.take(payment(2, customer="ada"))
+    assert office.book.case("C-2").previous == "C-1"
+    with pytest.raises(CaseStateError, match="open case already: C-2"):
+        office.act(office.book.case("C-1"), wire.Reopen)
+
+
+def test_a_new_payment_reopens_an_inconclusive_case_where_the_policy_says_so(office):
+    office.having(reopen_days=7).take(payment(1, customer="ada"))
+    office.close("C-1", Disposition.INCONCLUSIVE)
+    [case] = office.take(payment(2, customer="ada", at=NOON + DAY))
+    assert case.id == "C-1"
+    assert case.state is CaseState.OPEN
+    office.close("C-1", Disposition.INCONCLUSIVE, at=NOON + DAY)
+    [late] = office.take(payment(3, customer="ada", at=NOON + 9 * DAY))
+    assert late.id == "C-2"
+
+
+def test_an_overdue_case_is_escalated_once(office):
+    office.take(payment(1, amount=10), payment(2, amount=5000))
+    assert office.desk.sweep(NOON + 479 * MINUTE) == 0
+    assert office.desk.sweep(NOON + 481 * MINUTE) == 2
+    assert office.desk.sweep(NOON + 482 * MINUTE) == 0
+    assert office.book.case("C-1").escalated
+    office.having(on_overdue="close").take(payment(3, at=NOON))
+    assert office.desk.sweep(NOON + 481 * MINUTE) == 1
+    assert office.book.case("C-3").finding.disposition is Disposition.INCONCLUSIVE
+
+
+def test_many_cases_are_closed_at_once_and_one_that_is_refused_harms_no_other(office):
+    office.take(*(payment(n) for n in range(1, 4)))
+    office.next("bob")
+    seen = [wire.Seen(id=f"C-{n}", version=2) for n in (1, 2, 3, 4)]
+    act = wire.Close(version=1, disposition=Disposition.FALSE_POSITIVE)
+    found = office.desk.bulk(wire.Bulk(cases=seen, act=act), Who("anna", NOON))
+    assert [one.status for one in found] == ["refused", "done", "done", "refused"]
+    assert "assigned by bob" in found[0].problem
+    assert "no case" in found[3].problem
+
+
+def test_what_cannot_be_is_refused_with_the_remedy(office):
+    office.take(payment(1), payment(2))
+    with pytest.raises(UnknownCaseError, match="cases list"):
+        office.desk.view("C-99")
+    for kind, asked, said in (
+        (wire.Close, {"disposition": Disposition.CONFIRMED_FRAUD, "typology": "bad luck"}, "typologies are"),
+        (wire.Close, {"disposition": Disposition.FALSE_POSITIVE, "block": ["card"]}, "only confirmed fraud"),
+        (wire.Close, {"disposition": Disposition.CONFIRMED_FRAUD, "block": ["planet"]}, "cannot be blocked"),
+        (wire.Close, {"disposition": Disposition.CONFIRMED_FRAUD, "payments": ["t-2"]}, "not in case C-1"),
+        (wire.Move, {"queue": "nowhere"}, "queues are default"),
+        (wire.Split, {"payments": ["t-1"]}, "leaves at least one"),
+        (wire.Merge, {"other": "C-1", "other_version": 2}, "into itself"),
+        (wire.Note, {"text": " \n"}, "empty"),
+    ):
+        with pytest.raises(InputError, match=said):
+            office.act("C-1", kind, **asked)
+    assert office.book.case("C-1").version == 2
+    with pytest.raises(InputError, match="another name"):
+        office.next("system")
+
+
+def test_cases_are_found_by_the_beginning_of_an_id(office):
+    office.take(payment(1, customer="ada-lovelace"), payment(2, customer="bob"))
+    for text, found in (("ada", ["C-1"]), ("c-2", ["C-2"]), ("2", ["C-2"]), ("nobody", [])):
+        assert [case.id for case in office.book.cases(CaseQuery(text=text), NOON)] == found
+
+
+def test_an_alert_joins_the_open_case_once(office):
+    office.take(payment(1, customer="ada"))
+    for _ in range(2):
+        with office.book.work() as work:
+            case = take_alert(work, office.policy, Subject("customer", "ada"), "a-7", "Device changed", NOON)
+    assert case.id == "C-1"
+    assert case.alerts == ["a-7"]
+    with office.book.work() as work:
+        new = take_alert(work, office.policy, Subject("card", "k-77"), "a-8", "Seen elsewhere", NOON)
+    assert new.id == "C-2"
+
+
+def test_a_policy_names_what_is_wrong_with_it():
+    policy = parse_policy(
+        'subjects = ["card"]\n[[queues]]\nname = "large"\nmin_amount = 1000\nsla_minutes = 30\n'
+    )
+    assert policy.queue_for(payment(1, amount=2000), Subject("card", "k")) == "large"
+    assert policy.due_ms("large", NOON) == NOON + 30 * MINUTE
+    assert policy.due_ms("default", NOON) == NOON + 480 * MINUTE
+    for text, said in (
+        ("lease_minutes = 0", "lease_minutes"),
+        ('subjects = ["planet"]', "planet"),
+        ("colour = 1", "colour"),
+        ("= 1", "no TOML"),
+    ):
+        with pytest.raises(InputError, match=said):
+            parse_policy(text)
+    assert CasePolicy().queue_names() == ["default"]
