@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.calendar import Calendar
     from ringfence.features.catalog import CATALOG
+    from ringfence.features.links import Graph, pays, uses
     from ringfence.features.spec import NIGHT, Entity, FeatureSpec, Where, entity
     from ringfence.library import default_rules, load_rules, to_events
     from ringfence.pipeline import Pipeline, Step
@@ -35,6 +36,7 @@ __all__ = [
     "Entity",
     "EventBatch",
     "FeatureSpec",
+    "Graph",
     "Outcome",
     "Pipeline",
     "Policy",
@@ -46,7 +48,9 @@ __all__ = [
     "default_rules",
     "entity",
     "load_rules",
+    "pays",
     "to_events",
+    "uses",
 ]
 
 # `ringfence version` and a client of a server need none of these: each is imported when it is asked for.
@@ -60,6 +64,7 @@ _HOME = {
     "Entity": "features.spec",
     "EventBatch": "events.batch",
     "FeatureSpec": "features.spec",
+    "Graph": "features.links",
     "Outcome": "scoring.rules",
     "Pipeline": "pipeline",
     "Policy": "scoring.rules",
@@ -71,7 +76,9 @@ _HOME = {
     "default_rules": "library",
     "entity": "features.spec",
     "load_rules": "library",
+    "pays": "features.links",
     "to_events": "library",
+    "uses": "features.links",
 }
 
 

@@ -117,6 +117,7 @@ def _merged(spec: FeatureSpec, known: FeatureSpec) -> FeatureSpec:
         spec.horizon_ms,
         spec.zone,
         spec.decimals,
+        spec.graph or known.graph,
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from ringfence.features.spec import DAY_MS, NIGHT, FeatureSpec, Where, entity
+from ringfence.features.durations import DAY_MS
+from ringfence.features.spec import NIGHT, FeatureSpec, Where, entity
 from ringfence.testing.oracle import measure
 from ringfence.testing.strategies import scenarios
 from ringfence.testing.streams import log_of, seeded_stream

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ringfence.errors import SpecError
+from ringfence.features.durations import DAY_MS
 from ringfence.features.engine import Engine
-from ringfence.features.spec import DAY_MS, FeatureSpec, Where, entity
+from ringfence.features.spec import FeatureSpec, Where, entity
 from ringfence.testing.oracle import differences, measure
 from ringfence.testing.streams import log_of
 

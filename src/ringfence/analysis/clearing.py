@@ -18,6 +18,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features.calendar import next_start
 from ringfence.features.engine import Engine
+from ringfence.features.links import GRAPH
 from ringfence.features.spec import WINDOWED, FeatureSpec
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.rules import CompiledRules, Mode, Rule, RuleSet, compile_rules
@@ -67,8 +68,10 @@ class Scene:
 
 
 def clears(rule: Rule, ruleset: RuleSet, scene: Scene) -> Clearing | None:
-    """When a rule clears; None for a rule that asks for no window of time."""
+    """When a rule clears; None for a rule that asks for no window of time, or for the graph."""
     compiled = _alone(rule, ruleset, scene.spec)
+    if any(name.startswith(GRAPH) for name in compiled.asked_for):
+        return None
     features = [feature for feature in scene.spec.features if feature.name in compiled.asked_for]
     windowed = [feature for feature in features if feature.kind in WINDOWED]
     if not windowed:
@@ -109,7 +112,7 @@ def _asks_for_time(compiled: CompiledRules) -> bool:
 def _only(spec: FeatureSpec, features: tuple[Feature, ...]) -> FeatureSpec:
     names = {feature.entity for feature in features}
     entities = tuple(entity for entity in spec.entities if entity.name in names)
-    return replace(spec, entities=entities, features=features)
+    return replace(spec, entities=entities, features=features, graph=None)
 
 
 def _moments(

@@ -19,6 +19,7 @@ from ringfence.analysis.clearing import related
 from ringfence.events import codec
 from ringfence.events.activation import is_activation
 from ringfence.events.model import Kind
+from ringfence.features.links import GRAPH
 from ringfence.features.spec import FeatureSpec
 from ringfence.ports import EVENTS
 from ringfence.replay import paired
@@ -162,23 +163,26 @@ def missing(wanted: Collection[str], spec: FeatureSpec, stored: Iterable[Feature
     None where every stored specification has each of them, meant alike.
     """
     known = tuple(stored)
-    by_name = {feature.name: feature for feature in spec.features}
-    lacking = tuple(
-        by_name[name]
+    names = {
+        name
         for name in spec.names
         if name in wanted and not (known and all(_alike(name, spec, one) for one in known))
-    )
-    if not lacking:
+    }
+    if not names:
         return None
+    lacking = tuple(feature for feature in spec.features if feature.name in names)
     entities = {feature.entity for feature in lacking}
     kept = tuple(entity for entity in spec.entities if entity.name in entities)
-    return replace(spec, entities=kept, features=lacking)
+    graph = spec.graph if spec.graph and names.intersection(spec.graph.names) else None
+    return replace(spec, entities=kept, features=lacking, graph=graph)
 
 
 def _alike(name: str, one: FeatureSpec, other: FeatureSpec) -> bool:
     """Whether two specifications mean the same by a feature's name."""
     if name not in other.names:
         return False
+    if name.startswith(GRAPH):
+        return one.graph == other.graph
     left, right = (spec.features[spec.names.index(name)] for spec in (one, other))
     keys = [{item.name: item.keys for item in spec.entities}[left.entity] for spec in (one, other)]
     shared = [

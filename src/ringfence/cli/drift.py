@@ -18,7 +18,7 @@ from ringfence.cli.models import Key, Url, ask
 from ringfence.cli.scoring import model_named, scored_by
 from ringfence.compose import SystemClock
 from ringfence.errors import InputError
-from ringfence.features.spec import parse_duration_ms
+from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.drift import Day, Reference, by_day
 from ringfence.learning.drift_alerts import SCORE, DriftAlert, alerts_of, drifted, record
 from ringfence.ports import DRIFT

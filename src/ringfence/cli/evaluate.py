@@ -12,7 +12,7 @@ from ringfence.cli.histories import Wanted
 from ringfence.cli.scoring import model_named, scored_by
 from ringfence.cli.train import show_figures
 from ringfence.errors import InputError
-from ringfence.features.spec import parse_duration_ms
+from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.evaluate import Contestant, figures
 from ringfence.learning.money import outcomes_of
 from ringfence.learning.splits import Part, part

@@ -20,7 +20,7 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.tokens import Tokenizer
-from ringfence.features.spec import parse_duration_ms
+from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.history import Passed, collect
 from ringfence.learning.wide import DEFAULT_DELAY_MS, fields_of, wide_spec
 from ringfence.library import load_rules

@@ -15,7 +15,8 @@ import typer
 from ringfence.cli import options, screen
 from ringfence.cli.histories import Wanted, take_in
 from ringfence.errors import InputError
-from ringfence.features.spec import FeatureSpec, parse_duration_ms
+from ringfence.features.durations import parse_duration_ms
+from ringfence.features.spec import FeatureSpec
 from ringfence.learning.appraise import appraise
 from ringfence.learning.artifact import Origin, artifact_files, write_artifact
 from ringfence.learning.dataset import dataset

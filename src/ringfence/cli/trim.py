@@ -13,7 +13,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose_follow import bring_up
 from ringfence.errors import InputError
-from ringfence.features.spec import parse_duration_ms
+from ringfence.features.durations import parse_duration_ms
 from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, EventLog
 
 

@@ -22,17 +22,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from ringfence.errors import SpecError
 from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
 from ringfence.features.calendar import LONGEST_MS, Calendar, calendar_of
+from ringfence.features.durations import DAY_MS, format_duration, parse_duration_ms
+from ringfence.features.durations import LONGEST_MS as LONGEST_DURATION_MS
+from ringfence.features.links import Graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Window = str | Calendar
 """How long it is: `10m`, `7d`; or with what it begins: `today`, `this_week`, `this_month`, a `Calendar`."""
-
-MINUTE_MS: Final = 60_000
-DAY_MS: Final = 86_400_000
-_UNITS_MS: Final = {"ms": 1, "s": 1000, "m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": DAY_MS}
-_LONGEST_MS: Final = 366 * DAY_MS
 
 ENTITY_KEYS: Final = {
     "card": "card_id",
@@ -77,31 +75,6 @@ _NEEDS_FIELD: Final = frozenset({"sum", "mean", "std", "min", "max", "distinct",
 _CATEGORICAL: Final = frozenset({"distinct", "is_new"})
 _CONDITIONAL: Final = ("count", "sum", "mean", "std", "distinct", "share")
 _DELAYED: Final = ("count", "sum", "mean", "std", "ratio", "zscore", "share", "label_count", "label_rate")
-
-
-def parse_duration_ms(text: str) -> int:
-    """Milliseconds of "90s", "10m", "1h", "7d".
-
-    >>> parse_duration_ms("10m"), parse_duration_ms("7d")
-    (600000, 604800000)
-    """
-    match = re.fullmatch(r"(\d{1,15})(ms|s|m|h|d)", text.strip())
-    if not match:
-        raise SpecError(
-            f"{text!r} is no duration: write a whole number and a unit, such as 90s, 10m, 1h or 7d; "
-            "or for a window today, this_week or this_month"
-        )
-    return int(match[1]) * _UNITS_MS[match[2]]
-
-
-def format_duration(ms: int) -> str:
-    """Shortest exact text of a duration.
-
-    >>> format_duration(86_400_000), format_duration(5_400_000)
-    ('1d', '90m')
-    """
-    unit = next(u for u in ("d", "h", "m", "s", "ms") if ms % _UNITS_MS[u] == 0)
-    return f"{ms // _UNITS_MS[unit]}{unit}"
 
 
 _KEYS: Final = ENTITY_KEYS | {"bin": "card_bin"}  # no party to a payment: measured, not looked up
@@ -171,7 +144,7 @@ class Feature:
                 if self.kind in WINDOWED
                 else "takes no window: it looks back over the horizon"
             )
-        if self.window_ms > _LONGEST_MS or self.delay_ms > _LONGEST_MS:
+        if self.window_ms > LONGEST_DURATION_MS or self.delay_ms > LONGEST_DURATION_MS:
             return "windows and delays end at 366 days"
         if self.calendar and (self.delay_ms or self.window_ms != LONGEST_MS[self.calendar.period]):
             return f"{self.calendar.word} takes no delay, and is as long as it is"
@@ -434,6 +407,7 @@ class FeatureSpec:
     decimals: Mapping[str, int] = field(
         default_factory=dict, hash=False
     )  # digits kept of numeric attributes, 6 unless said
+    graph: Graph | None = None  # what is linked to what, and the signals of that; None costs nothing
 
     def __post_init__(self) -> None:
         names = [feature.name for feature in self.features]
@@ -476,8 +450,9 @@ class FeatureSpec:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Feature names, in the order of the engine's output."""
-        return tuple(feature.name for feature in self.features)
+        """Names of features and then of the graph's signals, in the order in which they are measured."""
+        signals = () if self.graph is None else self.graph.names
+        return (*(feature.name for feature in self.features), *signals)
 
     def features_of(self, entity_name: str) -> tuple[Feature, ...]:
         """The features measured for one entity, in order."""
@@ -493,7 +468,7 @@ class FeatureSpec:
         entities = tuple(item for item in self.entities if item.name == entity_name)
         if not entities:
             raise SpecError(f"entity {entity_name!r} is not in the specification")
-        return replace(self, entities=entities, features=self.features_of(entity_name))
+        return replace(self, entities=entities, features=self.features_of(entity_name), graph=None)
 
     def retention_ms(self, entity_name: str) -> int:
         """How long an entity's events stay: its longest reach plus the allowed lateness."""
@@ -506,12 +481,16 @@ class FeatureSpec:
     def to_json(self) -> str:
         """Canonical text: equal specifications give equal texts."""
         data = asdict(self) | {"features": [feature.data for feature in self.features]}
+        if self.graph is None:  # as before there was any: digests stay
+            del data["graph"]
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> FeatureSpec:
         """The specification that `to_json` wrote."""
         data = json.loads(text)
+        if "graph" in data:
+            data["graph"] = Graph.from_data(data["graph"])
         return cls(
             tuple(Entity(**item) for item in data.pop("entities")),
             tuple(_feature(**item) for item in data.pop("features")),
@@ -528,6 +507,10 @@ class FeatureSpec:
         more = FeatureSpec.of(*bound)
         merged = {item.name: item for item in (*self.entities, *more.entities)}
         return replace(self, entities=tuple(merged.values()), features=self.features + more.features)
+
+    def with_graph(self, graph: Graph | None) -> FeatureSpec:
+        """This specification with the signals of a graph, in place of another's; None for none."""
+        return replace(self, graph=graph)
 
 
 def _feature(where: dict[str, Any] | None, calendar: dict[str, Any] | None = None, **fields: Any) -> Feature:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.features.spec import DAY_MS, NIGHT, BoundFeature, Entity, FeatureSpec, entity, format_duration
+from ringfence.features.durations import DAY_MS, format_duration
+from ringfence.features.spec import NIGHT, BoundFeature, Entity, FeatureSpec, entity
 from ringfence.learning.history import ENTITIES
 
 if TYPE_CHECKING:

@@ -199,10 +199,14 @@ def feature_hashes(spec: FeatureSpec) -> dict[str, str]:
     Other features of the specification do not enter, so a model outlives features added beside its own.
     """
     entities = {item.name: item for item in spec.entities}
-    return {
+    found = {
         feature.name: _hash([feature.data, entities[feature.entity].keys, _shared(spec, feature)])
         for feature in spec.features
     }
+    if spec.graph:  # any other link may join what this signal tells apart
+        whole = _hash([spec.graph.data])
+        found |= {name: _hash([name, whole]) for name in spec.graph.names}
+    return found
 
 
 def _shared(spec: FeatureSpec, feature: Feature) -> list[Any]:

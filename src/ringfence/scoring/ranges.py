@@ -123,6 +123,16 @@ _KINDS: Final = {
     FeatureKind.DISTANCE: Range(0, _HALF_ROUND_EARTH_KM),
     FeatureKind.SPEED: _UP,
 }
+_SIGNALS: Final = {
+    "linked_seconds": _UP,
+    "degree_damped": _UP,
+    "fraud_nearness": _UP,
+    "fraud_distance": Range(0, 2, whole=True),
+    "pair_is_new": Range(0, 1, whole=True),
+    "pass_through": EVERYTHING,
+    "seconds_since_income": EVERYTHING,
+}
+"""Of the graph's signals; the others count something."""
 _OF_AMOUNTS: Final = frozenset(
     {FeatureKind.SUM, FeatureKind.MEAN, FeatureKind.MIN, FeatureKind.MAX, FeatureKind.RATIO}
 )
@@ -136,6 +146,9 @@ def ranges_of(spec: FeatureSpec, typologies: Iterable[str] = ()) -> dict[str, Ra
     'a whole number from 0 up'
     """
     features = {one.name: _range_of(one) for one in spec.features}
+    features |= {
+        one.name: _SIGNALS.get(one.what, _COUNT) for one in (spec.graph.signals if spec.graph else ())
+    }
     return {**_NAMES, **features, **dict.fromkeys(typologies, Range(0, 100))}
 
 

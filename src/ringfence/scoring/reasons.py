@@ -11,12 +11,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from ringfence.features.spec import FeatureKind, FeatureSpec, format_duration, short_field
+from ringfence.features.durations import format_duration
+from ringfence.features.spec import FeatureKind, FeatureSpec, short_field
 from ringfence.scoring.manifest import ReasonText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from ringfence.features.links import Signal
     from ringfence.features.spec import Feature
     from ringfence.scoring.manifest import Manifest
 
@@ -50,6 +52,28 @@ _KIND: Final = {
     FeatureKind.DISTANCE: ("PLACE", "{whole} km from the previous payment of this {entity}"),
     FeatureKind.SPEED: ("PLACE", "{whole} km/h from the previous payment of this {entity}"),
 }
+_SIGNAL: Final = {
+    "component_id": ("NETWORK", "the network of this {subject}"),
+    "component_size": ("NETWORK", "the network of this {subject} has {value} members"),
+    "component_of": ("NETWORK", "the network of this {subject} has {value} of the kind {of}"),
+    "linked_seconds": ("ACQUAINTANCE", "{duration} since this {subject} became linked to anything"),
+    "degree": ("NETWORK", "this {subject} is linked to {value} others"),
+    "degree_damped": ("NETWORK", "this {subject} is linked to many others"),
+    "hubs": ("NETWORK", "{value} ids of this payment are shared by too many to join anybody"),
+    "shared": ("SHARED", "{value} use this {of}{window}"),
+    "fraud_neighbours": ("FRAUD_NEARBY", "{value} direct neighbours of this {subject} had confirmed fraud"),
+    "fraud_neighbours_two_hops": ("FRAUD_NEARBY", "{value} neighbours' neighbours had confirmed fraud"),
+    "fraud_distance": ("FRAUD_NEARBY", "confirmed fraud is {value} steps from this {subject}"),
+    "fraud_nearness": ("FRAUD_NEARBY", "confirmed fraud is close to this {subject}"),
+    "pair_is_new": ("FIRST_TIME", "payer and payee are {new} to each other"),
+    "fan_out": ("FAN", "this payer paid {value} payees{window}"),
+    "fan_in": ("FAN", "this payer was paid by {value} payers{window}"),
+    "payee_fan_in": ("FAN", "this payee was paid by {value} payers{window}"),
+    "payee_fan_out": ("FAN", "this payee paid {value} payees{window}"),
+    "pass_through": ("PASS_THROUGH", "this payer paid out {times} what came in{window}"),
+    "seconds_since_income": ("PASS_THROUGH", "{duration} since money came in for this payer"),
+}
+"""Of the graph's signals: topic and what the analyst reads."""
 _CUSTOMER: Final = {
     "FREQUENCY": "There were more payments than usual in a short time.",
     "TURNOVER": "More was spent than usual in a short time.",
@@ -88,11 +112,10 @@ def reason_texts(
     >>> reason_texts(["card.count_1h"], spec, {})["card.count_1h"].analyst
     '{card.count_1h} payments of this card in 1 hour'
     """
-    features = {feature.name: feature for feature in spec.features}
-    return {
-        name: own.get(name) or (of_feature(features[name]) if name in features else of_event(name))
-        for name in inputs
-    }
+    known = {feature.name: of_feature(feature) for feature in spec.features if feature.name in inputs}
+    if spec.graph:
+        known |= {signal.name: of_signal(signal, spec.graph.subject) for signal in spec.graph.signals}
+    return {name: own.get(name) or known.get(name) or of_event(name) for name in inputs}
 
 
 def texts_of(manifest: Manifest) -> dict[str, ReasonText]:
@@ -156,6 +179,20 @@ def of_feature(feature: Feature) -> ReasonText:
         **forms,
     )
     return _reason(f"{feature.entity}_{topic}", analyst, topic)
+
+
+def of_signal(signal: Signal, subject: str) -> ReasonText:
+    """Words for a signal of the graph."""
+    topic, text = _SIGNAL[signal.what]
+    forms = {form: f"{{{signal.name}:{form}}}" for form in ("times", "duration", "new")}
+    analyst = text.format(
+        subject=subject,
+        of=signal.of,
+        window=f" in {_long(signal.window_ms)}" if signal.window_ms else "",
+        value=f"{{{signal.name}}}",
+        **forms,
+    )
+    return _reason(f"graph_{topic}", analyst, topic)
 
 
 def _window(feature: Feature) -> str:

@@ -11,7 +11,7 @@ stands in `ringfence.walk.stages`.
 
 from ringfence.walk.passage import Passage, Run
 from ringfence.walk.stage import Stage
-from ringfence.walk.stages import STAGES, Enrich, Measure
+from ringfence.walk.stages import STAGES, Connect, Enrich, Measure
 from ringfence.walk.walk import Walk
 
-__all__ = ["STAGES", "Enrich", "Measure", "Passage", "Run", "Stage", "Walk"]
+__all__ = ["STAGES", "Connect", "Enrich", "Measure", "Passage", "Run", "Stage", "Walk"]

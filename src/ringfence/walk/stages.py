@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 
 from ringfence.features.engine import Engine
+from ringfence.graph.network import Network
 from ringfence.scoring.reference import Reference
 from ringfence.walk.stage import Stage
 
@@ -73,6 +74,40 @@ class Measure(Stage):
         return cls(Engine.from_arrays(spec, seed, arrays))
 
 
+class Connect(Stage):
+    """The entity graph; without one in the specification `network` is None, and nothing is done."""
+
+    name: ClassVar[str] = "graph"
+    verb: ClassVar[str] = "link"
+
+    def __init__(self, network: Network | None) -> None:
+        self.network = network
+        self.names = () if network is None else network.graph.names
+
+    @classmethod
+    def fresh(cls, spec: FeatureSpec, seed: int) -> Self:
+        """See `Stage.fresh`."""
+        return cls(None if spec.graph is None else Network(spec.graph, seed))
+
+    def prepare(self, events: EventBatch) -> None:
+        """See `Stage.prepare`."""
+        if self.network is not None:
+            self.network.hash(events)
+
+    def measure(self, events: EventBatch) -> NDArray[np.float64]:
+        """See `Stage.measure`."""
+        return _NOTHING if self.network is None else self.network.measure(events)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """See `Stage.arrays`."""
+        return {} if self.network is None else self.network.arrays()
+
+    @classmethod
+    def restored(cls, spec: FeatureSpec, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """See `Stage.restored`."""
+        return cls(None if spec.graph is None else Network.from_arrays(spec.graph, seed, arrays))
+
+
 class Enrich(Stage):
     """Profiles, lists and flags: not measured ahead but looked up in `reference` when a payment is judged."""
 
@@ -109,5 +144,7 @@ class Enrich(Stage):
         return cls(Reference.from_arrays(dict(arrays), seed))
 
 
-STAGES: Final[list[type[Stage]]] = [Measure, Enrich]
+_NOTHING: Final = np.empty((0, 0))  # of no names
+
+STAGES: Final[list[type[Stage]]] = [Measure, Connect, Enrich]
 """The one list."""

@@ -1,0 +1,156 @@
+"""Where everything of the graph's state stands: structures of arrays that compiled code walks.
+
+Nodes are entities and attributes alike. A pair is all live links of one type between the same two nodes. Each
+pair stands in two lists, newest arrival first: that of its entity and that of its attribute. A port is where
+such a list begins: a node has one for each (link type, side) that its type can stand on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Words: TypeAlias = NDArray[np.int64]
+
+
+NONE: Final = -1
+FREE: Final = -2  # of a timeline link: waits for nothing
+
+# Counters.
+NODES, NODES_TOP, NODE_FREE = 0, 1, 2  # in use, slots ever used, first free slot
+PAIRS, PAIRS_TOP, PAIR_FREE = 3, 4, 5
+PORTS_TOP = 6
+NOW, STARTED = 7, 8  # the clock, and whether it has begun
+EDGE_BUCKET, PAIR_BUCKET = 9, 10  # of either timeline, the one that its heap holds
+EDGE_HEAP, PAIR_HEAP = 11, 12  # entries of either heap
+FLOWS_END, FLOWS_OLDEST = 13, 14  # sequence numbers
+PAYMENTS_END, PAYMENTS_OLDEST = 15, 16
+KNOWN = 17  # nodes with a confirmed fraud
+STAMP = 18  # of the search that looked last
+CHANGES = 19  # edges of the forest made so far
+COUNTERS: Final = 20
+
+# What a pass stopped for.
+DONE, NEED_NODES, NEED_PAIRS, NEED_FLOWS, NEED_PAYMENTS = 0, 1, 2, 3, 4
+
+# Columns of an input row; then one key for each end.
+IN_KIND, IN_CLOCK, IN_TIME, IN_ID, IN_MARKS, IN_AMOUNT, IN_SUBJECT, IN_OPEN, IN_KEYS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+)
+IS_PAYMENT, IS_LABEL = 0, 1
+
+# Words of a link type.
+L_FROM, L_TO, L_FROM_TYPE, L_TO_TYPE, L_TTL, L_CAP, L_FROM_PORT, L_TO_PORT = 0, 1, 2, 3, 4, 5, 6, 7
+LINK_WORDS: Final = 8
+
+# Words of the program's shape.
+S_SUBJECT_TYPE, S_FLOW, S_GRAIN, S_LONGEST, S_MEMORY, S_FRAUD, S_FLOWS = 0, 1, 2, 3, 4, 5, 6
+SHAPE: Final = 7
+
+LOOK: Final = 1000
+"""Entries of one list that are looked at, the newest ones, for a count within a window."""
+
+REACH: Final = 100
+"""Neighbours of one node that a search goes through; a node with more is not expanded."""
+
+MOST_FOUND: Final = 2000
+"""Nodes that a search finds."""
+
+# Operations, of which each signal is one: (code, argument, window in ms). From `O_PAIR_NEW` on they are about
+# the payment's payer and payee.
+(
+    O_COMPONENT_ID,
+    O_COMPONENT_SIZE,
+    O_COMPONENT_OF,  # argument: node type
+    O_SINCE,
+    O_DEGREE,
+    O_DAMPED,
+    O_HUBS,
+    O_SHARED,  # argument: link
+    O_FRAUD_ONE,
+    O_FRAUD_TWO,
+    O_FRAUD_DISTANCE,
+    O_FRAUD_NEARNESS,
+    O_PAIR_NEW,
+    O_FAN_OUT,
+    O_FAN_IN,
+    O_PAYEE_IN,
+    O_PAYEE_OUT,
+    O_PASS,
+    O_SINCE_IN,
+) = range(19)
+
+# What a payment's links turned out to be; from `WHO_TARGETS` on, the attribute or payee of each link.
+WHO_SUBJECT, WHO_PAYER, WHO_PAYEE, WHO_HUBS, WHO_NEW, WHO_TARGETS = 0, 1, 2, 3, 4, 5
+
+LARGEST_LOAD: Final = 0.75
+"""Of a hash table."""
+
+
+class State(NamedTuple):
+    """All that the links so far have taught. Times are ms, amounts thousandths of a major unit."""
+
+    node_key: NDArray[np.int64]
+    node_parent: NDArray[np.int32]  # in the forest of latest expiries; itself for a root
+    node_until: NDArray[np.int64]  # when the edge to its parent expires
+    node_wait: NDArray[np.int32]  # next in its bucket of the edges' timeline, or in the list of free slots
+    node_type: NDArray[np.int8]
+    node_open: NDArray[np.int8]  # 1 where the declaration says that it joins nobody
+    node_port: NDArray[np.int32]  # its first port
+    node_live: NDArray[np.int32]  # live pairs that it is an end of
+    node_since: NDArray[np.int64]  # since when it has had one without a break
+    node_sizes: NDArray[np.int32]  # (nodes, types): what hangs below it in the forest, itself included
+    node_fraud: NDArray[np.int32]  # payments of it that are known to be fraud
+    node_out: NDArray[np.int64]  # its latest payment made and received, sequence numbers
+    node_in: NDArray[np.int64]
+    node_mark: NDArray[np.int64]  # the search that saw it last
+    port_head: NDArray[np.int32]
+    port_count: NDArray[np.int32]  # live pairs: distinct neighbours
+    pair_from: NDArray[np.int32]
+    pair_to: NDArray[np.int32]
+    pair_link: NDArray[np.int8]
+    pair_last: NDArray[np.int64]  # time of its latest link
+    pair_seen: NDArray[np.int64]  # the clock when a link of it came last
+    pair_next: NDArray[np.int32]  # (pairs, 2): in the list of the entity, of the attribute
+    pair_before: NDArray[np.int32]  # (pairs, 2)
+    pair_wait: NDArray[np.int32]  # next in its bucket of the pairs' timeline, or in the list of free slots
+    node_table: NDArray[np.int32]  # hash tables: number + 1
+    pair_table: NDArray[np.int32]
+    port_free: NDArray[np.int32]  # of each type, the first free block of ports
+    edge_buckets: NDArray[np.int32]
+    pair_buckets: NDArray[np.int32]
+    edge_heap: NDArray[np.int64]  # (room, 2): expiry, number
+    pair_heap: NDArray[np.int64]
+    flow_ends: NDArray[np.int32]  # (ring, 2): payer, payee
+    flow_amount: NDArray[np.int64]
+    flow_times: NDArray[np.int64]  # (ring, 2): its time, the clock when it came
+    flow_before: NDArray[np.int64]  # (ring, 2): the payer's payment before, the payee's
+    paid_keys: NDArray[np.int64]  # (ring, 3): hash of its id, keys of payer and payee, 0 for none
+    paid_clock: NDArray[np.int64]
+    paid_fraud: NDArray[np.int8]
+    paid_table: NDArray[np.int32]  # hash table: place in the ring + 1
+    found: NDArray[np.int32]  # what a search has found
+    counters: NDArray[np.int64]
+
+
+class Program(NamedTuple):
+    """A declaration of the graph as tables."""
+
+    links: NDArray[np.int64]  # (links, LINK_WORDS)
+    types: NDArray[np.int64]  # (types, 2): how many ports a node has, whether it is an attribute
+    sides: NDArray[np.int64]  # (types, ports, 2): the link and the side that a port is for
+    ops: NDArray[np.int64]  # (signals, 3)
+    shape: NDArray[np.int64]

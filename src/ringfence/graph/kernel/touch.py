@@ -1,0 +1,221 @@
+"""What a payment does to the graph: nodes, pairs and edges come, payments are remembered, labels tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ringfence.features.kernel.jit import kernel
+from ringfence.graph.kernel.expiry import blame, enter, leave, port_of
+from ringfence.graph.kernel.forest import connect
+from ringfence.graph.kernel.layout import (
+    FLOWS_END,
+    FREE,
+    IN_AMOUNT,
+    IN_CLOCK,
+    IN_ID,
+    IN_KEYS,
+    IN_MARKS,
+    IN_OPEN,
+    IN_SUBJECT,
+    IN_TIME,
+    L_CAP,
+    L_FROM,
+    L_FROM_TYPE,
+    L_TO,
+    L_TO_PORT,
+    L_TO_TYPE,
+    L_TTL,
+    NODE_FREE,
+    NODES,
+    NODES_TOP,
+    NONE,
+    PAIR_FREE,
+    PAIRS,
+    PAIRS_TOP,
+    PAYMENTS_END,
+    PORTS_TOP,
+    S_FLOW,
+    S_SUBJECT_TYPE,
+)
+from ringfence.graph.kernel.tables import find_node, find_paid, find_pair
+from ringfence.graph.kernel.timeline import queue_pair
+
+if TYPE_CHECKING:
+    from ringfence.graph.kernel.layout import Program, State, Words
+
+PRESENT, NEW, HUB = 1, 2, 4
+"""What a link of a payment turned out to be."""
+
+
+@kernel
+def node_of(s: State, p: Program, key: int, kind: int) -> int:
+    """The node with this key, made where there is none; there is room for it."""
+    place = find_node(s, key)
+    if s.node_table[place] != 0:
+        return s.node_table[place] - 1
+    node = s.counters[NODE_FREE]
+    if node == NONE:
+        node = s.counters[NODES_TOP]
+        s.counters[NODES_TOP] += 1
+    else:
+        s.counters[NODE_FREE] = s.node_wait[node]
+    s.counters[NODES] += 1
+    block = s.port_free[kind]
+    if block == NONE:
+        block = s.counters[PORTS_TOP]
+        s.counters[PORTS_TOP] += p.types[kind, 0]
+    else:
+        s.port_free[kind] = s.port_head[block]
+    for port in range(block, block + p.types[kind, 0]):
+        s.port_head[port] = NONE
+        s.port_count[port] = 0
+    s.node_table[place] = node + 1
+    s.node_key[node] = key
+    s.node_type[node] = kind
+    s.node_open[node] = 0
+    s.node_port[node] = block
+    s.node_parent[node] = node
+    s.node_until[node] = 0
+    s.node_wait[node] = FREE
+    s.node_live[node] = 0
+    s.node_since[node] = 0
+    s.node_fraud[node] = 0
+    s.node_out[node] = NONE
+    s.node_in[node] = NONE
+    s.node_mark[node] = 0
+    for other in range(s.node_sizes.shape[1]):
+        s.node_sizes[node, other] = 0
+    s.node_sizes[node, kind] = 1
+    return node
+
+
+@kernel
+def pair_of(s: State, p: Program, source: int, target: int, link: int, time: int, now: int) -> int:
+    """A new pair; there is room for it."""
+    pair = s.counters[PAIR_FREE]
+    if pair == NONE:
+        pair = s.counters[PAIRS_TOP]
+        s.counters[PAIRS_TOP] += 1
+    else:
+        s.counters[PAIR_FREE] = s.pair_wait[pair]
+    s.counters[PAIRS] += 1
+    s.pair_table[find_pair(s, source, target, link)] = pair + 1
+    s.pair_from[pair] = source
+    s.pair_to[pair] = target
+    s.pair_link[pair] = link
+    s.pair_last[pair] = time
+    s.pair_seen[pair] = now
+    for side in range(2):
+        enter(s, p, pair, side)
+        s.port_count[port_of(s, p, pair, side)] += 1
+        node = source if side == 0 else target
+        if s.node_live[node] == 0:
+            s.node_since[node] = now
+        s.node_live[node] += 1
+    queue_pair(s, p, pair)
+    return pair
+
+
+@kernel
+def touch(s: State, p: Program, rows: Words, row: int, link: int) -> int:
+    """One link of a payment: what it turned out to be."""
+    first, second = rows[row, IN_KEYS + p.links[link, L_FROM]], rows[row, IN_KEYS + p.links[link, L_TO]]
+    if first == 0 or second == 0 or first == second:
+        return 0
+    now = rows[row, IN_CLOCK]
+    time = min(rows[row, IN_TIME], now)
+    until = time + p.links[link, L_TTL]
+    if until <= now:
+        return 0
+    source = node_of(s, p, first, p.links[link, L_FROM_TYPE])
+    target = node_of(s, p, second, p.links[link, L_TO_TYPE])
+    is_open = (rows[row, IN_OPEN] >> link) & 1
+    if is_open:
+        s.node_open[target] = 1
+    found = PRESENT
+    place = find_pair(s, source, target, link)
+    if s.pair_table[place] == 0:
+        pair_of(s, p, source, target, link, time, now)
+        found |= NEW
+    else:
+        pair = s.pair_table[place] - 1
+        s.pair_last[pair] = max(s.pair_last[pair], time)
+        s.pair_seen[pair] = now
+        for side in range(2):
+            if s.pair_before[pair, side] != NONE:
+                leave(s, p, pair, side)
+                enter(s, p, pair, side)
+    cap = p.links[link, L_CAP]
+    if is_open or s.port_count[s.node_port[target] + p.links[link, L_TO_PORT]] > cap:
+        return found | (HUB if is_open or cap > 0 else 0)
+    connect(s, p, source, target, until)
+    return found
+
+
+@kernel
+def remember_flow(s: State, rows: Words, row: int, payer: int, payee: int) -> None:
+    """A payment between two nodes, for windows and searches; there is room for it."""
+    sequence = s.counters[FLOWS_END]
+    at = sequence & (s.flow_amount.size - 1)
+    s.flow_ends[at, 0], s.flow_ends[at, 1] = payer, payee
+    s.flow_amount[at] = rows[row, IN_AMOUNT]
+    now = rows[row, IN_CLOCK]
+    s.flow_times[at, 0], s.flow_times[at, 1] = min(rows[row, IN_TIME], now), now
+    s.flow_before[at, 0], s.flow_before[at, 1] = s.node_out[payer], s.node_in[payee]
+    s.node_out[payer] = sequence
+    s.node_in[payee] = sequence
+    s.counters[FLOWS_END] += 1
+
+
+@kernel
+def accuse(s: State, p: Program, key: int, kind: int) -> None:
+    """One more payment of the node with this key is known to be fraud; there is room for a node."""
+    if key != 0:
+        node_of(s, p, key, kind)
+        blame(s, key, 1)
+
+
+@kernel
+def remember_payment(s: State, p: Program, rows: Words, row: int) -> None:
+    """A payment that a label may name later, or has named already; there is room for it."""
+    sequence = s.counters[PAYMENTS_END]
+    at = sequence & (s.paid_clock.size - 1)
+    place = find_paid(s, rows[row, IN_ID])
+    if s.paid_table[place] != 0:
+        return
+    s.paid_table[place] = at + 1
+    s.paid_keys[at, 0] = rows[row, IN_ID]
+    s.paid_keys[at, 1] = rows[row, IN_SUBJECT]
+    s.paid_keys[at, 2] = 0
+    flow = p.shape[S_FLOW]
+    if flow >= 0:
+        key = rows[row, IN_KEYS + p.links[flow, L_TO]]
+        if p.links[flow, L_TO_TYPE] == p.shape[S_SUBJECT_TYPE] and key != rows[row, IN_SUBJECT]:
+            s.paid_keys[at, 2] = key
+    s.paid_clock[at] = rows[row, IN_CLOCK]
+    s.paid_fraud[at] = 0
+    s.counters[PAYMENTS_END] += 1
+    if rows[row, IN_MARKS] & 1:
+        mark(s, p, at, 1)
+
+
+@kernel
+def mark(s: State, p: Program, at: int, fraud: int) -> None:
+    """What the latest label says of a payment that is kept."""
+    if s.paid_fraud[at] == fraud:
+        return
+    s.paid_fraud[at] = fraud
+    for side in range(1, 3):
+        key = s.paid_keys[at, side]
+        if key != 0 and fraud:
+            accuse(s, p, key, p.shape[S_SUBJECT_TYPE])
+        elif key != 0:
+            blame(s, key, -1)
+
+
+@kernel
+def label(s: State, p: Program, rows: Words, row: int) -> None:
+    """A label came: it says what its payment was, if that is kept."""
+    place = find_paid(s, rows[row, IN_ID])
+    if s.paid_table[place] != 0:
+        mark(s, p, s.paid_table[place] - 1, rows[row, IN_MARKS] & 1)

@@ -1,0 +1,74 @@
+"""Every signal of the graph, against brute force over random streams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.graph.streams import GRAPHS, stream
+
+from ringfence.graph.network import Network
+from ringfence.testing.graph_oracle import Oracle
+
+SEED = 7
+
+
+def different(graph, got, want):
+    """One line per signal whose values differ."""
+    lines = []
+    for name, ours, theirs in zip(graph.names, got, want, strict=True):
+        wrong = np.flatnonzero(~np.isclose(ours, theirs, rtol=1e-12, atol=0, equal_nan=True))
+        if len(wrong):
+            lines.append(
+                f"{name}: payment {wrong[0]} has {ours[wrong[0]]}, not {theirs[wrong[0]]}; {len(wrong)}"
+            )
+    return lines
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", GRAPHS)
+def test_each_signal_is_what_brute_force_finds(name, seed):
+    """Late links, repeats, expiry, hubs that cross their cap both ways, labels early, late and taken back."""
+    graph, events = GRAPHS[name], stream(seed)
+    network = Network(graph, SEED)
+    got = network.measure(events)
+    assert different(graph, got, Oracle(graph, network.key).measure(events)) == []
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_how_events_are_batched_makes_no_difference(name):
+    graph, events = GRAPHS[name], stream(99)
+    whole, pieces = Network(graph, SEED), Network(graph, SEED)
+    values = whole.measure(events)
+    cut = np.sort(np.random.default_rng(1).choice(len(events), 40, replace=False)).tolist()
+    parts = [
+        pieces.measure(events.slice(begin, end))
+        for begin, end in zip([0, *cut], [*cut, len(events)], strict=True)
+    ]
+    assert np.array_equal(np.concatenate(parts, 1), values, equal_nan=True)
+    assert same(whole.arrays(), pieces.arrays())
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_network_restored_in_the_middle_goes_on_bit_by_bit(name):
+    graph, events = GRAPHS[name], stream(5)
+    first, half = Network(graph, SEED), len(events) // 2
+    first.measure(events.slice(0, half))
+    kept = {key: array.copy() for key, array in first.arrays().items()}
+    second = Network.from_arrays(graph, SEED, kept)
+    rest = events.slice(half, len(events))
+    assert np.array_equal(first.measure(rest), second.measure(rest), equal_nan=True)
+    assert same(first.arrays(), second.arrays())
+
+
+def same(one, other):
+    """Whether two states are alike but for what searches leave behind."""
+    return [key for key in one if not np.array_equal(one[key], other[key]) and key != "counters"] == []
+
+
+def test_a_network_that_everything_has_left_is_empty():
+    graph = GRAPHS["transfers"]
+    network = Network(graph, SEED)
+    network.measure(stream(3))
+    late = stream(4, start_day=500)
+    network.measure(late.slice(0, 3))
+    assert network.size["nodes"] <= 12
