@@ -22,6 +22,7 @@ SHOWN: Final = {
         "Stripe, charges of the API": "stripe-api-minor/in.ndjson",
         "Adyen, settlement details": "adyen/in.csv",
         "PayPal, activity download": "paypal/in.csv",
+        "Amazon Fraud Detector, event data": "fraud-detector/in.csv",
         "PaySim": "paysim/in.csv",
         "TabFormer": "tabformer/in.csv",
         "BankSim": "banksim/in.csv",

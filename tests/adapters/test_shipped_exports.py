@@ -88,6 +88,14 @@ EXPECTED = {
         {"account_id": ["DE65100110011234567890"] * 2,
          "counterparty_id": ["FR7630006000011234567890189", "acc-7"]}, 0, 0,
     ),
+    "fraud-detector/in.csv": (
+        "fraud-detector",
+        [("e1", "2024-05-01 10:00:00", 12050, "USD"), ("e1", "2024-05-20 00:00:00", None, None),
+         ("e2", "2024-05-01 10:01:00", 2000, "USD"), ("e2", "2024-05-20 00:00:00", None, None),
+         ("e3", "2024-05-01 10:02:00", 700, "USD")],
+        {"customer_id": ["c1", None, "c2", None, "c3"], "label": [None, True, None, False, None],
+         "card_bin": ["411111", None, "545454", None, "545454"]}, 0, 0,
+    ),
 }  # fmt: skip
 
 

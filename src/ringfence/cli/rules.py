@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ringfence.cli import options, rulebook, screen
+from ringfence.cli import importing, options, rulebook, screen
 from ringfence.compose import load_definitions
 from ringfence.errors import RuleError
 from ringfence.livebook import stored_rates
@@ -22,6 +22,7 @@ for _command in (
     *(rulebook.reject, rulebook.activate, rulebook.rollback, rulebook.shadow),
 ):
     app.command()(_command)
+app.command("import")(importing.import_rules)
 
 
 @app.command()

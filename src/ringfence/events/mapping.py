@@ -44,6 +44,7 @@ SHIPPED: Final = (
     "pacs008",
     "pain001",
     "iso8583",
+    "fraud-detector",
 )
 
 

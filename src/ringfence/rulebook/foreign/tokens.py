@@ -1,0 +1,102 @@
+"""Text of another product's rules to tokens."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ringfence.masking import mask_cards
+
+
+class Untranslatable(Exception):  # noqa: N818 (a value that carries a reason up to whoever names it)
+    """A part of a foreign rule that has no counterpart; `at` is its offset in the text."""
+
+    def __init__(self, reason: str, at: int = 0) -> None:
+        super().__init__(mask_cards(reason))
+        self.reason = mask_cards(reason)
+        self.at = at
+
+
+class Kind(StrEnum):
+    """What a token is."""
+
+    COMMENT = "comment"
+    ATTRIBUTE = "attribute"  # @"user.email", or @list in Fraud Detector
+    VARIABLE = "variable"  # $amount
+    TEXT = "text"
+    DURATION = "duration"  # 7d
+    NUMBER = "number"
+    WORD = "word"
+    SIGN = "sign"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token: its kind, its text (of texts and attributes, without quotes), where it begins and ends."""
+
+    kind: Kind
+    text: str
+    at: int
+    end: int
+
+    def is_sign(self, *signs: str) -> bool:
+        """Whether it is one of these signs."""
+        return self.kind is Kind.SIGN and self.text in signs
+
+    def is_word(self, *words: str) -> bool:
+        """Whether it is one of these words, in either case."""
+        return self.kind is Kind.WORD and self.text.lower() in words
+
+
+_TOKEN: Final = re.compile(
+    r"""(?P<space>\s+)
+      | (?P<comment>//[^\n]*|/\*.*?\*/|\#[^\n]*)
+      | (?P<attribute>@@?(?:"[^"\n]*"|[A-Za-z_][\w.]*))
+      | (?P<variable>\$[A-Za-z_]\w*)
+      | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+      | (?P<duration>\d+[smhd]\b)
+      | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+      | (?P<word>[A-Za-z_]\w*)
+      | (?P<sign>&&|\|\||[=!<>]=|[<>!+*/%(),.\[\]?:{}=|&-])""",
+    re.VERBOSE | re.DOTALL,
+)
+_TYPOGRAPHIC: Final = str.maketrans(
+    dict.fromkeys((0x201C, 0x201D, 0x201E), '"') | dict.fromkeys((0x2018, 0x2019), "'")
+)
+MAX_TOKENS: Final = 200_000
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Tokens of a text, comments included. Typographic quotes, as documents have them, are plain ones.
+
+    >>> [token.text for token in tokens_of('$amount > 5 and @"user.email" == "a"')]
+    ['amount', '>', '5', 'and', 'user.email', '==', 'a']
+    """
+    text = text.translate(_TYPOGRAPHIC)
+    found: list[Token] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            quote = text[at] in "\"'"
+            what = "a quote that is not closed" if quote else f"{text[at]!r} is no part of an expression"
+            raise Untranslatable(what, at)
+        kind = match.lastgroup or "space"
+        if kind != "space":
+            found.append(Token(Kind(kind), _content(kind, match[0]), at, match.end()))
+        if len(found) > MAX_TOKENS:
+            raise Untranslatable(f"more than {MAX_TOKENS:,} words and signs: split the file", at)
+        at = match.end()
+    return found
+
+
+def _content(kind: str, text: str) -> str:
+    if kind == "attribute":
+        return text.lstrip("@").strip('"')
+    if kind == "variable":
+        return text[1:]
+    if kind == "text":
+        return re.sub(r"\\([\"'])", r"\1", text[1:-1])
+    return text
