@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 from ringfence.adapters.cases import CaseFollower, read_policy
 from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
+from ringfence.adapters.outbox import Bus, Courier, OutboxFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.lock import InUseError, WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.compose_notifiers import notifiers
 from ringfence.errors import InputError
 from ringfence.follow import Pump, catch_up, declare
 from ringfence.settings import load_settings
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ringfence.follow import Follower
 
 LOCK_NAME: Final = "followers.lock"
+_NEWS_SECONDS: Final = 0.03  # between two looks at the log for those who wait for messages
 _REFUSAL: Final = (
     "process {holder} runs the followers of {folder} already (`ringfence serve` starts one itself, unless "
     "RINGFENCE_SERVE_FOLLOW=false). Let it, or end it"
@@ -39,8 +42,14 @@ def followers_of(store: Store) -> list[Follower]:
         LakeFollower(store.log, store.tables),
         IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
         CaseFollower(store.log, store.folder, read_policy(load_settings().cases)),
+        OutboxFollower(store.log, store.folder, store.meta.store_id, now_ms),
     ]
     return found if load_settings().store_url is None else [*found, relational_store(store)]
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 def relational_store(store: Store, to: str | None = None) -> RelationalStore:
@@ -81,20 +90,28 @@ def declare_all(store: Store) -> None:
 
 
 @contextmanager
-def following(folder: Path) -> Iterator[Pump]:
+def following(folder: Path) -> Iterator[None]:
     """The followers of a data folder at work, until the block is left.
 
     `InUseError` where another process runs them, `StoreError` where there is no store.
     """
     with Store.open(folder, read_only=True) as store, _locked(folder), closing(SqliteRoll(folder)) as roll:
-        followers = followers_of(store)
-        declare(store.log, roll, followers)
-        pump = Pump(store.log, roll, followers, lambda: time.time_ns() // 1_000_000, Random())  # noqa: S311
-        pump.start()
+        courier = Courier(Bus(folder), notifiers(load_settings()), now_ms, Random())  # noqa: S311
+        outbox = OutboxFollower(store.log, folder, store.meta.store_id, now_ms, courier.wake)
+        others = [one for one in followers_of(store) if one.name != outbox.name]
+        declare(store.log, roll, [*others, outbox])
+        pumps = [
+            Pump(store.log, roll, others, now_ms, Random()),  # noqa: S311
+            Pump(store.log, roll, [outbox], now_ms, Random(), idle_seconds=_NEWS_SECONDS),  # noqa: S311
+        ]
+        at_work: list[Pump | Courier] = [*pumps, courier]
+        for one in at_work:
+            one.start()
         try:
-            yield pump
+            yield
         finally:
-            pump.stop()
+            for one in at_work:
+                one.stop()
 
 
 def bring_up(store: Store) -> None:

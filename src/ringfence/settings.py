@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     mapping: str | None = None
     cases: Path | None = None  # case policy, where it is not `cases.toml`
     store_url: str | None = None  # of the relational store, postgresql://USER@HOST/DATABASE
+    smtp_url: str | None = None  # smtp://USER@HOST:587, or smtps://USER@HOST:465
+    smtp_password: Annotated[str | None, Field(repr=False)] = None
+    mail_from: str | None = None  # whom e-mail comes from
+    slack_token: Annotated[str | None, Field(repr=False)] = None  # of a bot that may write, xoxb-...
+    webhook_networks: tuple[str, ...] = ()  # private networks that webhooks may reach
     label_delay: str | None = None
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones
     keep_values: tuple[str, ...] = ()  # ids, although they look like such words

@@ -27,6 +27,7 @@ from ringfence.api.gate import Gate
 from ringfence.api.hot import expire, submit_large
 from ringfence.api.jobs import Jobs
 from ringfence.api.metrics import Metrics
+from ringfence.api.outboxes import Outboxes
 from ringfence.api.outcomes import Resolver
 from ringfence.api.places import Places
 from ringfence.api.pools import Pools
@@ -82,6 +83,7 @@ class Server:
         self.lake = Lake(session.store)
         self.asides = Asides(session.store.log, session.store.tables, session.store.meta.hash_seed)
         self.following = Following(session.store, session.clock)
+        self.outboxes = Outboxes(session.store.folder, session.clock)
         self.places = Places(settings.most_streams)
         self.hub = Hub(self.places, settings.stream_seconds)
         texts = session.library.stored_models.texts
@@ -160,6 +162,7 @@ class Server:
         await asyncio.to_thread(self.asides.close)
         await asyncio.to_thread(self.following.close)
         self.case_book.close()
+        self.outboxes.close()
 
     def charge(self, caller: Principal, count: int) -> None:
         """`Refusal` (429) where the caller's limit is spent."""
@@ -261,6 +264,7 @@ class Server:
             lambda: additions.capped,
         )
         self.metrics.registry.register(self.following)
+        self.metrics.registry.register(self.outboxes)
         for stage in self.runner.seconds:
             watch(f"ringfence_{stage}_seconds_total", f"Seconds spent on {stage}.", self._spent(stage))
 

@@ -23,7 +23,7 @@ def follow(
         typer.Option("--beside", hidden=True, help="End with the process at standard input's other end."),
     ] = False,
 ) -> None:
-    """Keep the analysis tables and the dashboard's index up with the log, until Ctrl-C.
+    """Keep the analysis tables and the dashboard's index up with the log, and deliver messages, until Ctrl-C.
 
     `ringfence serve` starts this beside itself. Run it alone where it shall be watched apart: then start the
     server with RINGFENCE_SERVE_FOLLOW=false. One process follows a data folder at a time; it may end at any

@@ -10,6 +10,7 @@ import typer
 from ringfence.cli import (
     backtest,
     backup,
+    bus,
     cases,
     decisions,
     doctor,
@@ -24,6 +25,7 @@ from ringfence.cli import (
     lists,
     model,
     models,
+    outbox,
     quarantine,
     replay,
     rules,
@@ -72,6 +74,8 @@ app.command()(serve.serve)
 app.command()(follow.follow)
 app.add_typer(followers.app, name="followers")
 app.add_typer(store.app, name="store")
+app.add_typer(bus.app, name="bus")
+app.add_typer(outbox.app, name="outbox")
 app.command()(simulate.simulate)
 app.command()(init.init)
 app.command()(doctor.doctor)

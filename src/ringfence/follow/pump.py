@@ -39,6 +39,7 @@ class Pump:
         now_ms: Callable[[], int],
         random: Random,
         wait: Callable[[int, Random], float] = wait_seconds,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         """The followers have been declared (`roll.declare`). `wait` as of `backoff.wait_seconds`."""
         self._log = log
@@ -46,6 +47,7 @@ class Pump:
         self._now_ms = now_ms
         self._random = random
         self._wait = wait
+        self._idle_seconds = idle_seconds
         self._stopping = Event()
         self._told: dict[str, tuple[dict[str, int], int]] = {}  # positions and time of the latest report
         self._threads = [
@@ -83,14 +85,14 @@ class Pump:
             follower.reset()
             self._roll.rebuilt(follower.name)
         if wanted.paused:
-            self._stopping.wait(IDLE_SECONDS)
+            self._stopping.wait(self._idle_seconds)
             return False
         moved = [advance(self._log, follower, topic) for topic in follower.topics]
         found = follower.positions()
         come = {topic: found.get(topic, 0) for topic in follower.topics}
         self._report(follower.name, come)
         if not any(moved):
-            self._stopping.wait(IDLE_SECONDS)
+            self._stopping.wait(self._idle_seconds)
         return True
 
     def _report(self, name: str, come: dict[str, int]) -> None:

@@ -23,6 +23,7 @@ _OURS: Final = (
     "index",
     "access.db",
     "cases.db",
+    "bus.db",
     "followers.db",
     "writer.lock",
 )

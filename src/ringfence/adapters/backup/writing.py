@@ -19,6 +19,7 @@ import msgspec
 
 from ringfence.adapters.artifacts import ModelRegistry
 from ringfence.adapters.backup.manifest import FORMAT, MANIFEST, Backup, copy, sum_of, sync_folder
+from ringfence.adapters.outbox.database import FILE_NAME as BUS
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.problems import explain
@@ -53,6 +54,8 @@ def back_up(
         with ExitStack() as stack:
             snapshots = _opened_snapshots(folder, stack)
             store = stack.enter_context(Store.open(folder, read_only=True))
+            if (folder / BUS).exists():  # before the log, which may not be behind it
+                _vacuum(folder / BUS, partial / BUS, tell)
             _vacuum(store.log.database.path, partial / FILE_NAME, tell)
             topics, trimmed = _check_log(partial, tell)
             for name in (KEYS, CASES):

@@ -1,0 +1,64 @@
+"""Which machines a webhook may reach: none of our own networks, unless they are named."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Final
+
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind NAT64
+
+
+class PrivateAddressError(Exception):
+    """A name leads to a private address that is not allowed."""
+
+
+def networks(texts: Iterable[str]) -> list[Network]:
+    """Networks that are allowed; `InputError` names what is none.
+
+    >>> networks(["10.1.0.0/16", "127.0.0.1"])
+    [IPv4Network('10.1.0.0/16'), IPv4Network('127.0.0.1/32')]
+    """
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            raise InputError(
+                f"webhook_networks: {text[:60]!r} is no address and no network: {error}"
+            ) from None
+    return found
+
+
+def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
+    """The address to connect to, looked up once.
+
+    `PrivateAddressError` where one of the host's addresses is private and not allowed, `OSError` where there
+    are none.
+    """
+    found = [info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    for text in found:
+        address = ipaddress.ip_address(str(text).partition("%")[0])
+        if not _may_be_reached(address, allowed):
+            raise PrivateAddressError(f"{host} is at {address}, a private address")
+    return str(found[0])
+
+
+def _may_be_reached(address: Address, allowed: Sequence[Network]) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _TRANSLATED:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            address = inner
+    if any(address in network for network in allowed):
+        return True
+    return address.is_global and not address.is_multicast

@@ -1,0 +1,123 @@
+"""Slack: Block Kit within its limits, and a text for whoever does not show blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from ringfence.bus.notifier import Answer, Outcome
+
+if TYPE_CHECKING:
+    from ringfence.bus.notifier import Message
+    from ringfence.bus.words import Words
+
+SECONDS: Final = 10
+MOST_FIELDS: Final = 10
+FIELD_CHARACTERS: Final = 2000
+SECTION_CHARACTERS: Final = 3000
+_HEADER_CHARACTERS: Final = 150
+_TEXT_CHARACTERS: Final = 3000
+_MOST_SECTIONS: Final = 40
+_FINAL: Final = frozenset(
+    {"channel_not_found", "is_archived", "not_in_channel", "msg_too_long", "no_text", "invalid_blocks"}
+)
+_BUTTONS: Final = {"acknowledge": "Acknowledge", "fraud": "Fraud", "not_fraud": "Not fraud"}
+
+
+class SlackNotifier:
+    """A `Notifier` for `slack:#CHANNEL` addresses.
+
+    Args:
+        token: of a bot that may write there (`xoxb-…`).
+        base_url: of Slack's API.
+    """
+
+    def __init__(self, token: str, base_url: str = WebClient.BASE_URL) -> None:
+        self._client = WebClient(token, base_url=base_url, timeout=SECONDS)
+
+    def deliver(self, message: Message) -> Outcome:
+        """See `Notifier.deliver`."""
+        try:
+            self._client.chat_postMessage(
+                channel=message.to,
+                text=escaped(message.words.text, _TEXT_CHARACTERS),
+                blocks=blocks_of(message.words),
+                metadata={"event_type": "ringfence", "event_payload": {"id": message.id}},
+                unfurl_links=False,
+            )
+        except SlackApiError as error:
+            return _outcome(error)
+        except (SlackClientError, OSError) as error:
+            return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+        return Outcome(Answer.DELIVERED, "ok")
+
+    def close(self) -> None:
+        """See `Notifier.close`."""
+
+
+def blocks_of(words: Words) -> list[dict[str, Any]]:
+    """A header, the named lines as fields, the others as sections; what is too much is cut and says so."""
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": cut(words.title, _HEADER_CHARACTERS)}}
+    ]
+    named = [(name, told) for name, told in words.lines if name]
+    for at in range(0, len(named), MOST_FIELDS):
+        fields = [
+            {"type": "mrkdwn", "text": f"*{escaped(name, 200)}*\n{escaped(told, FIELD_CHARACTERS - 300)}"}
+            for name, told in named[at : at + MOST_FIELDS]
+        ]
+        blocks.append({"type": "section", "fields": fields})
+    for name, told in words.lines:
+        if not name and told.strip():
+            text = {"type": "mrkdwn", "text": escaped(told, SECTION_CHARACTERS)}
+            blocks.append({"type": "section", "text": text})
+    if len(blocks) > _MOST_SECTIONS:
+        rest = len(blocks) - _MOST_SECTIONS
+        note = {"type": "mrkdwn", "text": f"… and {rest} parts more"}
+        blocks = [*blocks[:_MOST_SECTIONS], {"type": "section", "text": note}]
+    if words.actions:
+        buttons = [
+            {
+                "type": "button",
+                "action_id": f"ringfence_{action}",
+                "value": cut(words.subject, 2000),
+                "text": {"type": "plain_text", "text": _BUTTONS[action]},
+            }
+            for action in words.actions
+        ]
+        blocks.append({"type": "actions", "elements": buttons})
+    return blocks
+
+
+def escaped(text: str, most: int) -> str:
+    """Text as Slack's markup has it, at most so many characters, never cut inside an escape.
+
+    >>> escaped("a < b & c", 8)
+    'a &lt; …'
+    """
+    parts, size = [], 0
+    for letter in text:
+        part = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(letter, letter)
+        size += len(part)
+        parts.append(part)
+        if size > most:
+            while size > most - 1:
+                size -= len(parts.pop())
+            return "".join(parts) + "…"
+    return "".join(parts)
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many characters; an ellipsis says that there were more."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _outcome(error: SlackApiError) -> Outcome:
+    response: Any = error.response
+    said = str(response.get("error", "")) or f"status {response.status_code}"
+    if response.status_code == 429 or said == "ratelimited":
+        told = response.headers.get("Retry-After") or response.headers.get("retry-after") or "1"
+        return Outcome(Answer.RETRY, "429 ratelimited", float(told) if str(told).isdigit() else 1.0)
+    return Outcome(Answer.REFUSED if said in _FINAL else Answer.RETRY, said)

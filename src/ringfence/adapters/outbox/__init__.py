@@ -1,0 +1,12 @@
+"""The outbox: what subscribers are owed, in a SQLite file of its own, and how it gets to them.
+
+log ──► OutboxFollower: subscriptions, patterns ──► bus.db: position and messages, in one transaction
+                                                       │
+                                 Courier: one thread a destination ──► webhook, Slack, e-mail, ...
+"""
+
+from ringfence.adapters.outbox.bus import Bus
+from ringfence.adapters.outbox.courier import Courier
+from ringfence.adapters.outbox.follower import OutboxFollower
+
+__all__ = ["Bus", "Courier", "OutboxFollower"]

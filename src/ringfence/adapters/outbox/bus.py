@@ -1,0 +1,260 @@
+"""Subscriptions, destinations and messages of one data folder. Any thread and any process may use it."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.adapters.outbox.database import FILE_NAME, Database
+from ringfence.bus.subscription import (
+    MOST_SUBSCRIPTIONS,
+    Destination,
+    Subscription,
+    check_name,
+    kind_of,
+)
+from ringfence.errors import ConflictError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+STATES: Final = ("waiting", "delivered", "dead")
+_COLUMNS: Final = "id, subscription, destination, key, event, state, due_ms, attempts, said, made_ms, done_ms"
+_SECRET_BYTES: Final = 32
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """One message as it stands in the outbox; `event` is the CloudEvent as JSON."""
+
+    id: str
+    subscription: str
+    destination: str
+    key: str
+    event: bytes
+    state: str
+    due_ms: int
+    attempts: int
+    said: str
+    made_ms: int
+    done_ms: int
+
+
+class Bus:
+    """What people see and change of the bus."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = Database(folder)
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether a bus has ever been used in a data folder."""
+        return (folder / FILE_NAME).exists()
+
+    def close(self) -> None:
+        """Release the file. Closing twice is allowed."""
+        self.database.close()
+
+    def subscriptions(self) -> list[Subscription]:
+        """All of them, by name."""
+        rows = self.database.rows("SELECT body FROM subscription ORDER BY name")
+        return [msgspec.json.decode(body, type=Subscription) for (body,) in rows]
+
+    def subscription(self, name: str) -> Subscription:
+        """One of them; `InputError` with those that there are."""
+        known = self.subscriptions()
+        for one in known:
+            if one.name == name:
+                return one
+        names = ", ".join(one.name for one in known) or "none yet: `ringfence bus subscribe` makes one"
+        raise InputError(f"there is no subscription {name[:80]!r}: {names}")
+
+    def subscribe(self, wanted: Subscription) -> Subscription:
+        """Add a subscription; `ConflictError` where its name stands for another one."""
+        check_name(wanted.name)
+        wanted.parsed()
+        kind = kind_of(wanted.to)
+        with self.database.transaction() as connection:
+            known = {one.name: one for one in self.subscriptions()}
+            before = known.get(wanted.name)
+            if before is not None:
+                same = (before.pattern, before.to, before.ordered)
+                if same != (wanted.pattern, wanted.to, wanted.ordered):
+                    raise ConflictError(
+                        f"there is a subscription {wanted.name!r} already, to {before.to}: remove it first, "
+                        "or choose another name"
+                    )
+                return before
+            if len(known) >= MOST_SUBSCRIPTIONS:
+                raise InputError(f"there are {MOST_SUBSCRIPTIONS} subscriptions already: remove one first")
+            connection.execute("INSERT INTO subscription VALUES (?, ?)", (wanted.name, _text(wanted)))
+            fresh = Destination(
+                address=wanted.to, kind=kind, secrets=(new_secret(),) if kind == "webhook" else ()
+            )
+            connection.execute(
+                "INSERT INTO destination VALUES (?, ?) ON CONFLICT DO NOTHING", (wanted.to, _text(fresh))
+            )
+        return wanted
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Have a subscription's messages wait, or go on; `InputError` as of `subscription`."""
+        with self.database.transaction() as connection:
+            changed = msgspec.structs.replace(self.subscription(name), paused=paused)
+            connection.execute("UPDATE subscription SET body = ? WHERE name = ?", (_text(changed), name))
+
+    def remove(self, name: str) -> int:
+        """Take a subscription away, and what it still waits for; how many messages that were."""
+        with self.database.transaction() as connection:
+            to = self.subscription(name).to
+            connection.execute("DELETE FROM subscription WHERE name = ?", (name,))
+            gone = connection.execute(
+                "DELETE FROM message WHERE subscription = ? AND state = 'waiting'", (name,)
+            ).rowcount
+            if all(one.to != to for one in self.subscriptions()):
+                connection.execute("DELETE FROM destination WHERE address = ?", (to,))
+        return gone
+
+    def destinations(self) -> list[Destination]:
+        """All of them, by address."""
+        rows = self.database.rows("SELECT body FROM destination ORDER BY address")
+        return [msgspec.json.decode(body, type=Destination) for (body,) in rows]
+
+    def destination(self, address: str) -> Destination:
+        """One of them; `InputError` with those that there are."""
+        known = self.destinations()
+        for one in known:
+            if one.address == address:
+                return one
+        names = ", ".join(one.address for one in known) or "none yet"
+        raise InputError(f"there is no destination {address[:80]!r}: {names}")
+
+    def change(self, address: str, **fields: Any) -> Destination:
+        """Set fields of a destination."""
+        with self.database.transaction() as connection:
+            changed = msgspec.structs.replace(self.destination(address), **fields)
+            connection.execute("UPDATE destination SET body = ? WHERE address = ?", (_text(changed), address))
+        return changed
+
+    def rotate(self, address: str) -> Destination:
+        """Sign with a new secret and, until the next call, with the one before, too."""
+        known = self.destination(address)
+        if known.kind != "webhook":
+            raise InputError(f"{address}: only messages to webhooks are signed")
+        return self.change(address, secrets=(new_secret(), *known.secrets[:1]))
+
+    def letters(
+        self,
+        *,
+        state: str | None = None,
+        subscription: str | None = None,
+        destination: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[Letter]:
+        """Messages, newest first, where every filter holds; `before` as of `place`."""
+        where, arguments = _where(state=state, subscription=subscription, destination=destination)
+        if before is not None:
+            where, arguments = [*where, "seq < ?"], [*arguments, before]
+        text = f"SELECT {_COLUMNS} FROM message WHERE {' AND '.join(where) or '1'} ORDER BY seq DESC LIMIT ?"  # noqa: S608 (constants)
+        return [Letter(*row) for row in self.database.rows(text, (*arguments, limit))]
+
+    def letter(self, message_id: str) -> Letter:
+        """The message with this id; `InputError` where there is none."""
+        rows = self.database.rows(f"SELECT {_COLUMNS} FROM message WHERE id = ?", (message_id,))  # noqa: S608 (constants)
+        if not rows:
+            raise InputError(
+                f"the outbox has no message {message_id[:120]!r}: `ringfence outbox list` shows them"
+            )
+        return Letter(*rows[0])
+
+    def counts(self) -> list[tuple[str, str, int, int]]:
+        """How many messages of each destination are in each state, and when the oldest of them was made."""
+        found: list[Any] = self.database.rows(
+            "SELECT destination, state, count(*), min(made_ms) FROM message GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        return found
+
+    def figures(self) -> list[tuple[str, int, int, int]]:
+        """By kind of destination: waiting messages, dead letters, when the oldest waiting one was made."""
+        found: dict[str, list[int]] = {}
+        counts = self.database.rows(
+            "SELECT destination, count(*), min(made_ms) FROM message WHERE state = 'waiting' GROUP BY 1"
+        )
+        dead = dict(
+            self.database.rows("SELECT destination, count(*) FROM message WHERE state = 'dead' GROUP BY 1")
+        )
+        waiting = {address: (count, oldest) for address, count, oldest in counts}
+        for one in self.destinations():
+            kind = found.setdefault(one.kind, [0, 0, 0])
+            count, oldest = waiting.get(one.address, (0, 0))
+            kind[0] += count
+            kind[1] += dead.get(one.address, 0)
+            kind[2] = min(filter(None, (kind[2], oldest)), default=0)
+        return [(kind, one[0], one[1], one[2]) for kind, one in sorted(found.items())]
+
+    def retry(
+        self,
+        ids: Iterable[str] = (),
+        *,
+        destination: str | None = None,
+        subscription: str | None = None,
+        now_ms: int,
+    ) -> int:
+        """Have dead letters tried again from the beginning, and waiting ones at once; how many that are.
+
+        Those with these ids, or all dead ones where the filters hold.
+        """
+        told = "state = 'waiting', attempts = 0, due_ms = 0, made_ms = ?, done_ms = 0"
+        chosen = list(ids)
+        with self.database.transaction() as connection:
+            if chosen:
+                return sum(
+                    connection.execute(
+                        f"UPDATE message SET {told} WHERE id = ? AND state <> 'delivered'",  # noqa: S608 (constants)
+                        (now_ms, one),
+                    ).rowcount
+                    for one in chosen
+                )
+            where, arguments = _where(state="dead", destination=destination, subscription=subscription)
+            return connection.execute(
+                f"UPDATE message SET {told} WHERE {' AND '.join(where)}",  # noqa: S608 (constants)
+                (now_ms, *arguments),
+            ).rowcount
+
+    def purge(
+        self,
+        ids: Iterable[str] = (),
+        *,
+        destination: str | None = None,
+        subscription: str | None = None,
+    ) -> int:
+        """Throw dead letters away: those with these ids, or all where the filters hold."""
+        chosen = list(ids)
+        with self.database.transaction() as connection:
+            if chosen:
+                return sum(
+                    connection.execute("DELETE FROM message WHERE id = ? AND state = 'dead'", (one,)).rowcount
+                    for one in chosen
+                )
+            where, arguments = _where(state="dead", destination=destination, subscription=subscription)
+            return connection.execute(
+                f"DELETE FROM message WHERE {' AND '.join(where)}",  # noqa: S608 (constants)
+                arguments,
+            ).rowcount
+
+
+def new_secret() -> str:
+    """A secret as Standard Webhooks has them."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def _where(**wanted: str | None) -> tuple[list[str], list[Any]]:
+    there = {name: value for name, value in wanted.items() if value is not None}
+    return [f"{name} = ?" for name in there], list(there.values())
+
+
+def _text(value: msgspec.Struct) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,212 @@
+"""Carries messages to their destinations, each on a thread of its own: none waits for another one."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.bus.notifier import Answer, Message, Outcome
+from ringfence.bus.retry import DEAD_AFTER_MS, Breaker, Bucket, wait_ms
+from ringfence.bus.words import words_of
+from ringfence.errors import RingfenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from random import Random
+
+    from ringfence.adapters.outbox.bus import Bus
+    from ringfence.bus.notifier import Notifier
+    from ringfence.bus.subscription import Destination
+    from ringfence.bus.words import Words
+
+_LOGGER: Final = logging.getLogger(__name__)
+_LOOK_SECONDS: Final = 1.0  # between two looks at what people have changed
+_IDLE_SECONDS: Final = 0.25
+_AT_ONCE: Final = 8  # messages under way to one destination
+_PORTION: Final = 64
+KEEP_MS: Final = 7 * 86_400_000
+"""Delivered messages are kept for so long."""
+
+RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
+"""Messages a second, by kind of destination; as many as there are to others."""
+
+_DUE: Final = """
+SELECT seq, id, event, attempts, made_ms FROM message AS due
+WHERE destination = ? AND state = 'waiting' AND due_ms <= ?
+  AND subscription NOT IN (SELECT value FROM json_each(?))
+  AND (NOT ordered OR NOT EXISTS (
+    SELECT 1 FROM message AS before
+    WHERE before.subscription = due.subscription AND before.key = due.key AND before.state = 'waiting'
+      AND before.ordered AND before.seq < due.seq))
+ORDER BY due_ms, seq LIMIT ?
+"""
+_NEXT: Final = """
+SELECT min(due_ms) FROM message WHERE destination = ? AND state = 'waiting'
+"""
+_DONE: Final = """
+UPDATE message SET state = ?, due_ms = ?, attempts = attempts + 1, said = ?, done_ms = ? WHERE seq = ?
+"""
+
+
+class Courier:
+    """Delivers between `start` and `stop`. One a data folder at a time.
+
+    Args:
+        notifiers: by kind of destination.
+        words: an event in words, for people.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        notifiers: Mapping[str, Notifier],
+        now_ms: Callable[[], int],
+        random: Random,
+        words: Callable[[dict[str, Any]], Words] = words_of,
+    ) -> None:
+        self._bus = bus
+        self._notifiers = dict(notifiers)
+        self._now_ms = now_ms
+        self._random = random
+        self._words = words
+        self._stopping = Event()
+        self._lock = Lock()
+        self._rounds: dict[str, _Round] = {}
+        self._thread = Thread(target=self._keep, name="ringfence-courier", daemon=True)
+
+    def start(self) -> None:
+        """Begin, on threads of its own."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something new."""
+        with self._lock:
+            for one in self._rounds.values():
+                one.wake.set()
+
+    def stop(self) -> None:
+        """Let each attempt that is under way end."""
+        self._stopping.set()
+        self.wake()
+        if self._thread.ident is not None:
+            self._thread.join()
+        for one in self._rounds.values():
+            one.thread.join()
+        for notifier in self._notifiers.values():
+            notifier.close()
+
+    def _keep(self) -> None:
+        """See to it that each destination has its thread, and that what is old goes."""
+        while not self._stopping.is_set():
+            try:
+                for destination in self._bus.destinations():
+                    if destination.address not in self._rounds and destination.kind in self._notifiers:
+                        fresh = _Round(self, destination)
+                        with self._lock:
+                            self._rounds[destination.address] = fresh
+                        fresh.thread.start()
+                self._tidy()
+            except RingfenceError:
+                _LOGGER.warning("The outbox cannot be read; it is tried again", exc_info=True)
+            self._stopping.wait(_LOOK_SECONDS)
+
+    def _tidy(self) -> None:
+        now_ms = self._now_ms()
+        with self._bus.database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM message WHERE state = 'delivered' AND done_ms < ?", (now_ms - KEEP_MS,)
+            )
+
+    def attempt(self, destination: Destination, letter: tuple[Any, ...]) -> Outcome:
+        """One attempt; whatever goes wrong is an outcome."""
+        _, message_id, event, _, _ = letter
+        try:
+            words = self._words(msgspec.json.decode(event))
+            target = destination.address
+            if destination.kind != "webhook":
+                target = words.to or target.partition(":")[2]
+            return self._notifiers[destination.kind].deliver(
+                Message(message_id, event, words, target, destination.secrets)
+            )
+        except Exception as error:  # whatever a destination's library does: the message waits
+            _LOGGER.debug("An attempt failed", exc_info=True)
+            return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+
+
+class _Round:
+    """The messages of one destination."""
+
+    def __init__(self, courier: Courier, destination: Destination) -> None:
+        self.wake = Event()
+        self.thread = Thread(target=self._run, name=f"ringfence-to-{destination.kind}", daemon=True)
+        self._courier = courier
+        self._address = destination.address
+        self._breaker = Breaker()
+        self._bucket = Bucket(RATES.get(destination.kind, 0.0), courier._now_ms())  # noqa: SLF001 (its own)
+
+    def _run(self) -> None:
+        courier = self._courier
+        with ThreadPoolExecutor(_AT_ONCE, "ringfence-attempt") as pool:
+            while not courier._stopping.is_set():  # noqa: SLF001 (its own)
+                self.wake.clear()
+                try:
+                    wait = self._deliver(pool)
+                except Exception:
+                    _LOGGER.warning("Messages to %s wait", self._address, exc_info=True)
+                    wait = _LOOK_SECONDS
+                if wait:
+                    self.wake.wait(wait)
+
+    def _deliver(self, pool: ThreadPoolExecutor) -> float:
+        """Attempt what is due; how many seconds there is nothing more to do."""
+        courier, now_ms = self._courier, self._courier._now_ms()  # noqa: SLF001 (its own)
+        bus = courier._bus  # noqa: SLF001 (its own)
+        destination = next((one for one in bus.destinations() if one.address == self._address), None)
+        if destination is None or destination.disabled:
+            return _LOOK_SECONDS
+        allowed = self._breaker.allows(now_ms)
+        if not allowed:
+            return min(_LOOK_SECONDS, (self._breaker.open_until_ms - now_ms) / 1000)
+        paused = msgspec.json.encode([one.name for one in bus.subscriptions() if one.paused]).decode()
+        most = _PORTION if allowed < 0 else allowed
+        due = bus.database.rows(_DUE, (self._address, now_ms, paused, most))
+        granted = self._bucket.take(len(due), now_ms) if due else 0
+        if not granted:
+            return _IDLE_SECONDS
+        chosen = due[:granted]
+        outcomes = list(pool.map(lambda letter: courier.attempt(destination, letter), chosen))
+        self._note(bus, chosen, outcomes)
+        return 0.0
+
+    def _note(self, bus: Bus, letters: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome]) -> None:
+        """What became of each attempt."""
+        courier = self._courier
+        now_ms, rows, gone = courier._now_ms(), [], ""  # noqa: SLF001 (its own)
+        for (seq, _, _, attempts, made_ms), outcome in zip(letters, outcomes, strict=True):
+            state, due_ms = "waiting", 0
+            if outcome.answer is Answer.DELIVERED:
+                state = "delivered"
+                self._breaker.succeeded()
+            elif outcome.answer is Answer.REFUSED:
+                state = "dead"
+            elif outcome.answer is Answer.GONE:
+                gone = outcome.said or "gone"
+            else:
+                self._breaker.failed(now_ms, outcome.after_seconds, courier._random.random)  # noqa: SLF001
+                wait = wait_ms(attempts + 1, outcome.after_seconds, courier._random.random)  # noqa: SLF001
+                due_ms = now_ms + wait
+                state = "dead" if due_ms - made_ms > DEAD_AFTER_MS else "waiting"
+            done_ms = 0 if state == "waiting" else now_ms
+            rows.append((state, due_ms, outcome.said[:500], done_ms, seq))
+        with bus.database.transaction() as connection:
+            connection.executemany(_DONE, rows)
+        fields = {
+            "failing": self._breaker.failing,
+            "open_until_ms": self._breaker.open_until_ms,
+            "said": outcomes[-1].said[:500],
+        }
+        bus.change(self._address, **fields, **({"disabled": gone} if gone else {}))

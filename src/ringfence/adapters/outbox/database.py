@@ -1,0 +1,102 @@
+"""The file of the bus: one connection a process, any thread, transactions that wait for each other."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+FILE_NAME: Final = "bus.db"
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS position (
+  topic       TEXT PRIMARY KEY,
+  next_offset INTEGER NOT NULL,
+  told        INTEGER NOT NULL DEFAULT 0  -- up to here subscribers have had their messages once
+) STRICT;
+CREATE TABLE IF NOT EXISTS subscription (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS destination (address TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS message (
+  seq          INTEGER PRIMARY KEY AUTOINCREMENT,
+  id           TEXT    NOT NULL UNIQUE,
+  subscription TEXT    NOT NULL,
+  destination  TEXT    NOT NULL,
+  key          TEXT    NOT NULL,             -- order is kept among messages of one key
+  ordered      INTEGER NOT NULL,
+  event        BLOB    NOT NULL,
+  state        TEXT    NOT NULL,             -- waiting, delivered, dead
+  due_ms       INTEGER NOT NULL,
+  attempts     INTEGER NOT NULL DEFAULT 0,
+  said         TEXT    NOT NULL DEFAULT '',
+  made_ms      INTEGER NOT NULL,
+  done_ms      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX IF NOT EXISTS message_due ON message (destination, due_ms, seq) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS message_key ON message (subscription, key, seq)
+  WHERE state = 'waiting' AND ordered;
+CREATE INDEX IF NOT EXISTS message_dead ON message (destination) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS message_done ON message (done_ms) WHERE state = 'delivered';
+CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
+"""
+
+
+class Database:
+    """Statements on the file; `StoreError` with the remedy where it cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._lock = RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that writes: all of it is there on return, or nothing."""
+        with self._lock, self._errors():
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def rows(self, statement: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The answer to one question."""
+        with self._lock, self._errors():
+            return self._open().execute(statement, arguments).fetchall()
+
+    def close(self) -> None:
+        """Release the file; the next statement opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(_SCHEMA)
+            self._connection = connection
+        return self._connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise explain(error, self.path) from error

@@ -1,0 +1,150 @@
+"""Puts into the outbox what subscribers want, with the position, in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from ringfence.adapters.outbox.bus import Bus
+from ringfence.bus.catalog import TOPICS, tables
+from ringfence.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+    from sqlite3 import Connection
+
+    from ringfence.bus.subscription import Subscription
+    from ringfence.bus.table import EventTable
+    from ringfence.ports import EventLog, LogBatch
+
+_INSERT: Final = """
+INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, made_ms, done_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING
+"""
+_MOVE: Final = """
+INSERT INTO position (topic, next_offset) VALUES (?, ?)
+ON CONFLICT (topic) DO UPDATE SET next_offset = excluded.next_offset
+"""
+_RESET: Final = """
+INSERT OR IGNORE INTO owed SELECT id FROM message WHERE state <> 'delivered';
+UPDATE position SET told = max(told, next_offset), next_offset = 0;
+DELETE FROM message;
+"""
+
+
+class OutboxFollower:
+    """A `ringfence.follow.Follower`.
+
+    Made again, it makes the same messages; those that were delivered before are not sent once more.
+
+    Args:
+        log: the log that is followed.
+        folder: where `bus.db` is.
+        log_id: identity of the log, the beginning of each message's id.
+        made: called once there are new messages.
+    """
+
+    name = "outbox"
+    topics = TOPICS  # decisions first: their payments are read before `trim` may take these
+    least = 1
+    most = 16_384
+
+    def __init__(
+        self,
+        log: EventLog,
+        folder: Path,
+        log_id: str,
+        now_ms: Callable[[], int],
+        made: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.bus = Bus(folder)
+        self._log = log
+        self._log_id = log_id
+        self._now_ms = now_ms
+        self._made = made
+
+    def positions(self) -> Mapping[str, int]:
+        """See `Follower.positions`."""
+        return dict(self.bus.database.rows("SELECT topic, next_offset FROM position"))
+
+    def take(self, topic: str, batches: Iterable[LogBatch]) -> None:
+        """See `Follower.take`."""
+        portion = list(batches)
+        if not portion:
+            return
+        with self.bus.database.transaction() as connection:
+            self._check_log(connection)
+            row = connection.execute(
+                "SELECT next_offset, told FROM position WHERE topic = ?", (topic,)
+            ).fetchone()
+            begin, told = row or (0, 0)
+            end = portion[-1].next_offset
+            wanting = [one for one in self.bus.subscriptions() if one.start.get(topic, 0) < end]
+            count = 0
+            if wanting:
+                for offsets, table in tables(topic, portion, self._log, f"/ringfence/{self._log_id}"):
+                    count += self._put(connection, wanting, topic, offsets, table, begin, told)
+            connection.execute(_MOVE, (topic, end))
+        if count:
+            self._made()
+
+    def reset(self) -> None:
+        """See `Follower.reset`."""
+        with self.bus.database.transaction() as connection:
+            for statement in filter(str.strip, _RESET.split(";")):
+                connection.execute(statement)
+
+    def close(self) -> None:
+        """See `Follower.close`."""
+        self.bus.close()
+
+    def _put(
+        self,
+        connection: Connection,
+        wanting: list[Subscription],
+        topic: str,
+        offsets: Any,
+        table: EventTable,
+        begin: int,
+        told: int,
+    ) -> int:
+        """Messages for the events from `begin` on; what is before `told` was sent, unless it is owed."""
+        due = {
+            one.name: table.matching(one.parsed()) & (offsets >= max(begin, one.start.get(topic, 0)))
+            for one in wanting
+        }
+        rows = np.flatnonzero(np.logical_or.reduce(list(due.values())))
+        if not len(rows):
+            return 0
+        now_ms = self._now_ms()
+        encoder = msgspec.json.Encoder()
+        messages: list[tuple[Any, ...]] = []
+        for row, event in zip(rows.tolist(), table.events(rows.tolist()), strict=True):
+            body, offset = encoder.encode(event), int(offsets[row])
+            for one in wanting:
+                if due[one.name][row]:
+                    message_id = f"{self._log_id}:{topic}:{offset}:{one.name}"
+                    is_told = offset < told and not self._is_owed(connection, message_id)
+                    messages.append(
+                        (
+                            *(message_id, one.name, one.to, event["partitionkey"], int(one.ordered), body),
+                            *(("delivered" if is_told else "waiting"), now_ms, now_ms if is_told else 0),
+                        )
+                    )
+        connection.executemany(_INSERT, messages)
+        return len(messages)
+
+    @staticmethod
+    def _is_owed(connection: Connection, message_id: str) -> bool:
+        return connection.execute("SELECT 1 FROM owed WHERE id = ?", (message_id,)).fetchone() is not None
+
+    def _check_log(self, connection: Connection) -> None:
+        connection.execute("INSERT INTO meta VALUES ('log', ?) ON CONFLICT DO NOTHING", (self._log_id,))
+        ((known,),) = connection.execute("SELECT value FROM meta WHERE name = 'log'").fetchall()
+        if known != self._log_id:
+            raise StoreError(
+                f"{self.bus.database.path} belongs to another log: remove it, and subscribe again"
+            )

@@ -1,0 +1,58 @@
+"""What the server tells of the outbox, which another process fills and empties."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import GaugeMetricFamily
+
+from ringfence.adapters.outbox import Bus
+from ringfence.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from prometheus_client import Metric
+
+    from ringfence.ports import Clock
+
+
+class Outboxes:
+    """A collector of metrics: messages that wait and dead letters, by kind of destination. Any thread."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self.bus = Bus(folder)
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures, in Prometheus' form."""
+        messages = GaugeMetricFamily(
+            "ringfence_outbox_messages",
+            "Messages that wait to be delivered, or are dead letters.",
+            labels=("kind", "state"),
+        )
+        age = GaugeMetricFamily(
+            "ringfence_outbox_oldest_seconds",
+            "Age of the oldest message that waits to be delivered.",
+            labels=("kind",),
+        )
+        now_ms = self._clock.now_ms()
+        for kind, waiting, dead, oldest_ms in self._figures():
+            messages.add_metric((kind, "waiting"), waiting)
+            messages.add_metric((kind, "dead"), dead)
+            age.add_metric((kind,), max(0, now_ms - oldest_ms) / 1000 if waiting else 0.0)
+        yield from (messages, age)
+
+    def close(self) -> None:
+        """Release the file."""
+        self.bus.close()
+
+    def _figures(self) -> list[tuple[str, int, int, int]]:
+        if not Bus.is_in(self._folder):
+            return []
+        try:
+            return self.bus.figures()
+        except StoreError:  # as the server stops
+            return []

@@ -1,0 +1,203 @@
+"""What the log says, as CloudEvents 1.0: one type for each thing that can happen.
+
+An event's id is `TOPIC:OFFSET`, its source the log: together they are the event's for ever.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence.bus.table import EventTable
+from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
+from ringfence.errors import CorruptError
+from ringfence.events import codec
+from ringfence.events.batch import EventBatch
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
+from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ringfence.ports import EventLog, LogBatch
+
+PREFIX: Final = "com.ringfence."
+DECISION_MADE: Final = f"{PREFIX}decision.made.v1"
+DRIFT_FOUND: Final = f"{PREFIX}model.drifted.v1"
+FLAG_MATCHED: Final = f"{PREFIX}flag.matched.v1"
+TYPES: Final = {
+    DECISION_MADE: "A payment was decided; with score, reasons, features and the payment itself.",
+    f"{PREFIX}label.recorded.v1": "A payment was said to be fraud, or not to be.",
+    f"{PREFIX}profile.changed.v1": "Something became known of a customer, a card, or another entity.",
+    f"{PREFIX}list.changed.v1": "An entity joined a list or left it.",
+    f"{PREFIX}flag.changed.v1": "An entity was flagged, or a flag was taken away.",
+    f"{PREFIX}version.activated.v1": "Other rules, or another model, decide from here on.",
+    FLAG_MATCHED: "A payment turned out to be covered by a flag that came after it.",
+    DRIFT_FOUND: "Payments of a day are no longer like those that a model was trained on.",
+}
+"""Every type of event, and what has happened."""
+
+TOPICS: Final = (DECISIONS, EVENTS, DRIFT, FLAG_MATCHES)
+"""Topics of the log that the bus reads."""
+
+_KINDS: Final = {
+    Kind.LABEL: "label.recorded",
+    Kind.PROFILE: "profile.changed",
+    Kind.LIST_ENTRY: "list.changed",
+    Kind.FLAG: "flag.changed",
+    Kind.ACTIVATION: "version.activated",
+}
+_CONTENT: Final = "application/json"
+_SKIPPED: Final = frozenset({"kind", "amount_minor"})
+_OF_DECISION: Final = tuple(
+    field.name
+    for field in DECISION_FIELDS
+    if field.name not in ("typologies", "typology_scores", "factor_weights", "challengers")
+)
+_KEYS: Final = ("card_id", "account_id", "customer_id", "merchant_id")
+Located = tuple[Any, EventTable]
+
+
+def tables(topic: str, batches: Sequence[LogBatch], log: EventLog, source: str) -> Iterator[Located]:
+    """Events of some batches of a topic, in order: their offsets in it (int64) beside each table.
+
+    Payments are no events of the bus, their decisions are. `log` gives the payments of decisions.
+    """
+    if topic == DECISIONS:
+        yield from _decisions(batches, log, source)
+    elif topic == EVENTS:
+        for batch in batches:
+            yield from _inputs(batch, source)
+    else:
+        type_ = DRIFT_FOUND if topic == DRIFT else FLAG_MATCHED
+        for batch in batches:
+            yield _plain_rows(batch, source, type_)
+
+
+def _decisions(batches: Sequence[LogBatch], log: EventLog, source: str) -> Iterator[Located]:
+    decoded = [(batch.base_offset, DecisionBatch.decode(batch.payload)) for batch in batches]
+    for _, alike in groupby(decoded, lambda one: one[1].table.schema.metadata):
+        bases, group = zip(*alike, strict=True)
+        table = pa.Table.from_batches([one.table for one in group]).combine_chunks()
+        offsets = np.concatenate([np.arange(len(one)) + base for base, one in zip(bases, group, strict=True)])
+        columns: dict[tuple[str, ...], Any] = {
+            ("data", name): table.column(name) for name in _OF_DECISION
+        } | {("data", "features", name): table.column(name) for name in group[0].feature_names}
+        columns |= _typologies(table)
+        payments = _payments(log, table.column("offset").to_numpy())
+        columns |= _payment_columns(payments)
+        keys = [payments.column(name).cast(pa.string()) for name in _KEYS]
+        columns["partitionkey",] = pc.coalesce(*keys, table.column("transaction_id").combine_chunks())
+        columns["subject",] = table.column("transaction_id")
+        columns["time",] = _instants(table.column("decided_at_ms"))
+        constants: dict[tuple[str, ...], str] = {
+            ("data", "versions", part): digest for part, digest in group[0].versions.items()
+        }
+        yield offsets, _table(DECISION_MADE, source, DECISIONS, offsets, columns, constants)
+
+
+def _typologies(table: pa.Table) -> dict[tuple[str, ...], Any]:
+    """Scores by typology, null where a decision has none."""
+    lists, scores = (table.column(name).combine_chunks() for name in ("typologies", "typology_scores"))
+    rows = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    names, values = lists.flatten(), scores.flatten().to_numpy(zero_copy_only=False)
+    found: dict[tuple[str, ...], Any] = {}
+    for name in names.unique().to_pylist():
+        column = np.full(len(table), np.nan)
+        hit = pc.equal(names, name).to_numpy(zero_copy_only=False)
+        column[rows[hit]] = values[hit]
+        found["data", "typologies", name] = pa.array(column, from_pandas=True)
+    return found
+
+
+def _payments(log: EventLog, offsets: Any) -> EventBatch:
+    """The payments at these ascending offsets, null where retention has taken them."""
+    begin = log.start_offset(EVENTS)
+    first, after = max(int(offsets[0]), begin), int(offsets[-1]) + 1
+    found = list(log.read(EVENTS, first, after)) if first < after else []
+    if not found:
+        return EventBatch(pa.RecordBatch.from_pydict({"kind": pa.nulls(len(offsets), pa.uint8())}))
+    events = EventBatch.concat([codec.decode(batch.payload) for batch in found])
+    places = offsets - found[0].base_offset
+    return EventBatch(events.table.take(pa.array(places, mask=places < 0)))
+
+
+def _payment_columns(payments: EventBatch) -> dict[tuple[str, ...], Any]:
+    columns = {
+        ("data", "transaction", name): payments.table.column(name)
+        for name in payments.table.schema.names
+        if name in EVENT_SCHEMA.names and name not in _SKIPPED and not name.endswith("_time_ms")
+    }
+    columns["data", "transaction", "amount"] = pa.array(payments.amount, from_pandas=True)
+    return columns | _attributes(payments, ("data", "transaction"))
+
+
+def _attributes(events: EventBatch, path: tuple[str, ...]) -> dict[tuple[str, ...], Any]:
+    return {
+        (*path, "attributes", name.removeprefix(ATTRIBUTE_PREFIX)): events.written(name)
+        if name in events.others
+        else events.column(name)
+        for name in events.attribute_names
+    }
+
+
+def _inputs(batch: LogBatch, source: str) -> Iterator[Located]:
+    """Everything but payments, kind by kind in runs: order is the log's."""
+    events = codec.decode(batch.payload)
+    if events.only_payments:
+        return
+    rows = np.flatnonzero(~events.is_transaction)
+    kinds = events.kind[rows]
+    for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(kinds)) + 1):
+        if not len(part):
+            continue
+        told = events.take(rows[part])
+        offsets = rows[part] + batch.base_offset
+        columns: dict[tuple[str, ...], Any] = {
+            ("data", name): told.table.column(name)
+            for name in told.table.schema.names
+            if name in EVENT_SCHEMA.names and name not in _SKIPPED
+        } | _attributes(told, ("data",))
+        columns["data", "offset"] = pa.array(offsets)
+        columns["time",] = _instants(pc.coalesce(told.column("ingest_time_ms"), told.column("event_time_ms")))
+        subject = pc.coalesce(told.column("entity_id").cast(pa.string()), told.column("transaction_id"))
+        columns["subject",] = columns["partitionkey",] = pc.coalesce(subject, pa.scalar("-"))
+        type_ = f"{PREFIX}{_KINDS[Kind(int(kinds[part[0]]))]}.v1"
+        yield offsets, _table(type_, source, EVENTS, offsets, columns, {})
+
+
+def _plain_rows(batch: LogBatch, source: str, type_: str) -> Located:
+    try:
+        with pa.ipc.open_stream(batch.payload) as reader:
+            table = reader.read_all().combine_chunks()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CorruptError(f"a stored batch of {batch.topic} cannot be read ({error})") from error
+    offsets = np.arange(batch.base_offset, batch.next_offset)
+    columns: dict[tuple[str, ...], Any] = {("data", name): table.column(name) for name in table.schema.names}
+    time, subject = ("found_ms", "model") if type_ == DRIFT_FOUND else ("transaction_time_ms", "entity_id")
+    columns["time",] = _instants(table.column(time))
+    columns["subject",] = columns["partitionkey",] = table.column(subject)
+    return offsets, _table(type_, source, batch.topic, offsets, columns, {})
+
+
+def _table(
+    type_: str,
+    source: str,
+    topic: str,
+    offsets: Any,
+    columns: dict[tuple[str, ...], Any],
+    constants: dict[tuple[str, ...], str],
+) -> EventTable:
+    columns["id",] = pc.binary_join_element_wise(topic, pa.array(offsets).cast(pa.string()), ":")
+    envelope = {"specversion": "1.0", "type": type_, "source": source, "datacontenttype": _CONTENT}
+    return EventTable(len(offsets), {(name,): value for name, value in envelope.items()} | constants, columns)
+
+
+def _instants(column: Any) -> Any:
+    """Milliseconds since 1970 as RFC 3339 has them."""
+    times = column.cast(pa.timestamp("ms"))
+    return pc.binary_join_element_wise(pc.strftime(times, format="%Y-%m-%dT%H:%M:%S"), "Z", "")

@@ -1,0 +1,124 @@
+"""Who wants which events, and where they go: data that people change while the bus runs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ringfence.bus.pattern import parse
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from ringfence.bus.pattern import Pattern
+
+MOST_SUBSCRIPTIONS: Final = 500
+EVERYTHING: Final = '{"type": [{"exists": true}]}'
+KINDS: Final = {
+    "console": "console: (standard error of the process that follows)",
+    "webhook": "https://HOST/PATH",
+    "mail": "mailto:NAME@HOST",
+    "slack": "slack:#CHANNEL",
+    "sms": "sms:+NUMBER",
+    "apprise": "apprise:URL, as Apprise documents them",
+}
+"""Kinds of destinations, and what their addresses look like."""
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_MAIL: Final = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,255}")
+_CHANNEL: Final = re.compile(r"#?[\w.-]{1,80}")
+_PHONE: Final = re.compile(r"\+[0-9]{6,15}")
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """One wish: the events that a pattern describes go to a destination.
+
+    Attributes:
+        to: address of the destination.
+        ordered: events of one entity arrive in order; one that fails holds those behind it up.
+        start: by topic, the offset from which on events count.
+        paused: messages are made and wait.
+    """
+
+    name: str
+    pattern: str
+    to: str
+    ordered: bool = False
+    paused: bool = False
+    created_ms: int = 0
+    start: dict[str, int] = {}
+
+    def parsed(self) -> Pattern:
+        """The pattern, ready to be tried."""
+        return parse(self.pattern)
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """Where messages go, as the outbox sees it.
+
+    Attributes:
+        secrets: what messages are signed with, newest first; only of webhooks.
+        disabled: why nothing is sent there any more, empty while it is.
+        failing: attempts that failed, the latest ones in a row.
+        open_until_ms: no attempt is made before.
+        said: what it answered last.
+    """
+
+    address: str
+    kind: str
+    secrets: tuple[str, ...] = ()
+    disabled: str = ""
+    failing: int = 0
+    open_until_ms: int = 0
+    said: str = ""
+
+
+def check_name(name: str) -> str:
+    """A subscription's name; `InputError` where it is none."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name[:80]!r} cannot name a subscription: small letters, digits, dots and dashes, "
+            "such as fraud-team"
+        )
+    return name
+
+
+def kind_of(address: str) -> str:
+    """Kind of the destination that an address names; `InputError` says what addresses look like.
+
+    >>> kind_of("slack:#fraud-team-alerts"), kind_of("https://example.com/hook")
+    ('slack', 'webhook')
+    """
+    scheme, _, rest = address.partition(":")
+    if len(address) > 2048 or any(ord(letter) < 33 for letter in address):
+        raise InputError("an address has no spaces and no line breaks, and at most 2,048 characters")
+    if scheme in ("http", "https"):
+        _check_url(address)
+        return "webhook"
+    known: dict[str, tuple[str, re.Pattern[str]]] = {
+        "console": ("console", re.compile("")),
+        "mailto": ("mail", _MAIL),
+        "slack": ("slack", _CHANNEL),
+        "sms": ("sms", _PHONE),
+        "apprise": ("apprise", re.compile(r"[a-z][a-z0-9+.-]*:\S+")),
+    }
+    if scheme not in known:
+        raise InputError(f"{address[:80]!r} is no destination: {'; '.join(KINDS.values())}")
+    kind, shape = known[scheme]
+    if not shape.fullmatch(rest):
+        raise InputError(f"{address[:80]!r}: an address of this kind looks like {KINDS[kind]}")
+    return kind
+
+
+def _check_url(address: str) -> None:
+    try:
+        parts = urlsplit(address)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host:
+        raise InputError(f"{address[:80]!r} names no host: https://HOST/PATH is needed")
+    if parts.username or parts.password or parts.fragment:
+        raise InputError("a webhook's address has no user, no password and no #fragment: messages are signed")

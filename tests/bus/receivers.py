@@ -1,0 +1,85 @@
+"""Receivers of webhooks that behave as they are told."""
+
+import contextlib
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Receiver:
+    """An HTTP server on loopback. `script` has one entry a request, the last one for all that follow.
+
+    An entry is a status, `(status, headers)`, "hang" (says nothing for a while) or "half" (closes in the
+    middle of its answer).
+    """
+
+    def __init__(self, *script, tls=None):
+        self.script = list(script) or [204]
+        self.requests = []
+        self._lock = threading.Lock()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                with receiver._lock:
+                    what = receiver.script.pop(0) if len(receiver.script) > 1 else receiver.script[0]
+                    receiver.requests.append((dict(self.headers), body))
+                if what == "hang":
+                    time.sleep(3)
+                    what = 204
+                if what == "half":
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n")
+                    self.close_connection = True
+                    return
+                status, headers = what if isinstance(what, tuple) else (what, {})
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    @property
+    def ids(self):
+        """Of the messages that came, in order."""
+        return [headers["webhook-id"] for headers, _ in self.requests]
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def until(what, seconds=30):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def stopping(thing):
+    thing.start()
+    try:
+        yield thing
+    finally:
+        thing.stop()

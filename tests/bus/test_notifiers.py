@@ -1,0 +1,234 @@
+"""What carries messages, against real receivers that misbehave."""
+
+import io
+import socket
+import ssl
+import threading
+from datetime import UTC, datetime
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from slack_sdk.models.blocks import Block
+from standardwebhooks import Webhook
+
+from ringfence.adapters.notifiers import ConsoleNotifier
+from ringfence.adapters.notifiers.addresses import PrivateAddressError, networks, resolve
+from ringfence.adapters.notifiers.anywhere import AppriseNotifier
+from ringfence.adapters.notifiers.mail import MailNotifier
+from ringfence.adapters.notifiers.slack import SlackNotifier, blocks_of, escaped
+from ringfence.adapters.notifiers.webhook import WebhookNotifier, retry_after
+from ringfence.adapters.outbox.bus import new_secret
+from ringfence.bus.notifier import Answer, Message
+from ringfence.bus.words import Words
+
+from .receivers import Receiver
+
+LOOPBACK = networks(["127.0.0.0/8", "::1/128"])
+WORDS = Words("Payment p1 of 500.00 EUR: decline", (("Score", "93"), ("Reasons", "VELOCITY <b>&")))
+
+
+def message(to, *secrets, words=WORDS):
+    return Message("log:decisions:7:team", b'{"id":"decisions:7"}', words, to, secrets)
+
+
+@pytest.fixture
+def webhooks():
+    made = WebhookNotifier(LOOPBACK, seconds=0.5)
+    yield made
+    made.close()
+
+
+def test_a_webhook_is_signed_with_every_secret(webhooks):
+    old, new = new_secret(), new_secret()
+    with Receiver(204) as receiver:
+        assert webhooks.deliver(message(receiver.url, new, old)).answer is Answer.DELIVERED
+    headers, body = receiver.requests[0]
+    named = {name.lower(): value for name, value in headers.items()}
+    assert named["webhook-id"] == "log:decisions:7:team"
+    assert named["content-type"] == "application/cloudevents+json"
+    assert named["host"] == f"127.0.0.1:{receiver.port}"
+    for secret in (old, new):
+        assert Webhook(secret).verify(body, named) == {"id": "decisions:7"}
+
+
+@pytest.mark.parametrize(
+    ("script", "answer", "said", "after"),
+    [
+        (500, Answer.RETRY, "500", None),
+        (404, Answer.RETRY, "404", None),
+        (410, Answer.GONE, "410", None),
+        ((429, {"Retry-After": "7"}), Answer.RETRY, "429", 7.0),
+        ((503, {"Retry-After": "no time"}), Answer.RETRY, "503", None),
+        ((307, {"Location": "http://169.254.169.254/latest"}), Answer.RETRY, "redirects", None),
+        ("hang", Answer.RETRY, "no answer", None),
+        ("half", Answer.RETRY, "RemoteProtocolError", None),
+    ],
+)
+def test_a_receiver_that_misbehaves_is_an_outcome(webhooks, script, answer, said, after):
+    with Receiver(script) as receiver:
+        outcome = webhooks.deliver(message(receiver.url))
+    assert (outcome.answer, outcome.after_seconds) == (answer, after)
+    assert said in outcome.said
+    assert len(receiver.requests) == 1
+
+
+def test_a_receiver_that_is_not_there_is_tried_again(webhooks):
+    with Receiver() as receiver:
+        pass
+    assert webhooks.deliver(message(receiver.url)).answer is Answer.RETRY
+    assert webhooks.deliver(message("https://nowhere.invalid/")).answer is Answer.RETRY
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "0.0.0.0", "localhost"),
+        *("[64:ff9b::a00:1]", "[2002:a00:1::]", "192.168.1.1", "[fd00::1]", "224.0.0.1", "2130706433"),
+    ],
+)
+def test_a_private_address_is_refused_unless_it_is_allowed(host):
+    strict = WebhookNotifier()
+    outcome = strict.deliver(message(f"http://{host}:9/hook"))
+    assert outcome.answer is Answer.REFUSED
+    assert "private address" in outcome.said
+    strict.close()
+
+
+def test_a_public_address_may_be_reached():
+    assert resolve("1.1.1.1", 443, ()) == "1.1.1.1"
+    with pytest.raises(PrivateAddressError):
+        resolve("10.1.2.3", 443, networks(["10.1.2.4"]))
+
+
+def test_a_certificate_of_another_host_is_no_delivery():
+    authority = trustme.CA()
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    for name, answer in (("localhost", Answer.DELIVERED), ("other.example", Answer.RETRY)):
+        served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(name).configure_cert(served)
+        notifier = WebhookNotifier(LOOPBACK, trusted, seconds=2)
+        with Receiver(tls=served) as receiver:
+            outcome = notifier.deliver(message(f"https://localhost:{receiver.port}/hook"))
+        assert outcome.answer is answer, outcome
+        notifier.close()
+
+
+def test_retry_after_is_seconds_or_a_date():
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    assert retry_after("Tue, 01 Jan 2030 00:01:00 GMT", now) == 60.0
+    assert retry_after("soon", now) is None
+    assert retry_after(None, now) is None
+
+
+class Box:
+    """Keeps mail, and refuses as told."""
+
+    def __init__(self):
+        self.mails = []
+        self.answer = "250 taken"
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 (aiosmtpd's)
+        if address.startswith("nobody"):
+            return "550 no such mailbox"
+        if address.startswith("later"):
+            return "451 greylisted"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802
+        self.mails.append(envelope)
+        return self.answer
+
+
+@pytest.fixture
+def smtp():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(Box(), "127.0.0.1", port)
+    controller.start()
+    yield controller.handler, port
+    controller.stop()
+
+
+def test_mail_is_text_and_html(smtp):
+    box, port = smtp
+    notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example")
+    words = Words("Declined\nBcc: x@evil.example", WORDS.lines)
+    assert notifier.deliver(message("team@bank.example", words=words)).answer is Answer.DELIVERED
+    raw = box.mails[0].content.decode()
+    assert box.mails[0].rcpt_tos == ["team@bank.example"]
+    assert "Subject: Declined Bcc: x@evil.example" in raw
+    assert "text/plain" in raw
+    assert "VELOCITY &lt;b&gt;&amp;" in raw
+    assert "X-Ringfence-Id: log:decisions:7:team" in raw
+
+
+def test_mail_that_is_refused_for_good_is_dead_and_other_mail_waits(smtp):
+    box, port = smtp
+    notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example", seconds=2)
+    assert notifier.deliver(message("nobody@bank.example")).answer is Answer.REFUSED
+    assert notifier.deliver(message("later@bank.example")).answer is Answer.RETRY
+    box.answer = "554 spam"
+    assert notifier.deliver(message("team@bank.example")).answer is Answer.REFUSED
+    box.answer = "451 full"
+    assert notifier.deliver(message("team@bank.example")).answer is Answer.RETRY
+    gone = MailNotifier("smtp://127.0.0.1:1", "fraud@bank.example", seconds=1)
+    assert gone.deliver(message("team@bank.example")).answer is Answer.RETRY
+
+
+def test_slack_gets_blocks_within_its_limits_and_a_text():
+    lines = [(f"n{i}", "<&>" * 2000) for i in range(25)] + [("", "y" * 9000)] * 60
+    words = Words("t" * 500, tuple(lines), ("acknowledge", "fraud", "not_fraud"), "alert-1")
+    blocks = blocks_of(words)
+    assert len(blocks) <= 50
+    for block in Block.parse_all(blocks):
+        block.validate_json()
+    for block in blocks:
+        for field in block.get("fields", ()):
+            assert len(field["text"]) <= 2000
+    assert blocks[-1]["elements"][0]["action_id"] == "ringfence_acknowledge"
+    assert escaped("a<b", 100) == "a&lt;b"
+    assert escaped("<" * 10, 9) == "&lt;&lt;…"
+
+
+class SlackServer(Receiver):
+    """Slack's API, as far as one method."""
+
+
+@pytest.mark.parametrize(
+    ("script", "answer", "after"),
+    [
+        ((429, {"Retry-After": "3"}), Answer.RETRY, 3.0),
+        (500, Answer.RETRY, None),
+    ],
+)
+def test_slack_that_is_busy_waits_for_what_it_says(script, answer, after):
+    with SlackServer(script) as slack:
+        outcome = SlackNotifier("xoxb-1", f"http://127.0.0.1:{slack.port}/api/").deliver(message("#team"))
+    assert (outcome.answer, outcome.after_seconds) == (answer, after)
+
+
+def test_the_console_steers_no_terminal():
+    stream = io.StringIO()
+    ConsoleNotifier(stream).deliver(message("", words=Words("a\x1b[2Jb")))
+    assert "a?[2Jb" in stream.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:.*imghdr.*:DeprecationWarning")  # a plugin of its
+def test_apprise_carries_to_the_long_tail():
+    with Receiver(200) as receiver:
+        notifier = AppriseNotifier()
+        to = f"json://127.0.0.1:{receiver.port}/x"
+        assert notifier.deliver(message(to)).answer is Answer.DELIVERED
+        assert notifier.deliver(message("nothing:that")).answer is Answer.REFUSED
+        notifier.close()
+    assert b"VELOCITY" in receiver.requests[0][1]
+
+
+def test_no_thread_is_left(webhooks):
+    with Receiver() as receiver:
+        webhooks.deliver(message(receiver.url))
+    assert not [one for one in threading.enumerate() if one.name.startswith("ringfence-")]

@@ -1,0 +1,312 @@
+"""From the log to receivers: nothing is lost, nothing waits for another, and ids stay the same."""
+
+from random import Random
+
+import msgspec
+import pytest
+from tests.follow.test_members import flag_matches
+from tests.lakes import decisions, events, fill
+
+from ringfence.adapters.notifiers.addresses import networks
+from ringfence.adapters.notifiers.webhook import WebhookNotifier
+from ringfence.adapters.outbox import Bus, Courier, OutboxFollower
+from ringfence.adapters.sqlite import Store
+from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.subscription import EVERYTHING, Subscription
+from ringfence.errors import ConflictError, InputError, StoreError
+from ringfence.follow import catch_up
+from ringfence.learning.drift_alerts import DriftAlert, record
+from ringfence.ports import DRIFT, FLAG_MATCHES
+from ringfence.testing.follower_exam import FollowerExam
+
+from .receivers import Receiver, stopping, until
+
+DECLINES = '{"data": {"outcome": ["decline"]}}'
+NOW_MS = 1_750_000_000_000
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest.fixture
+def bus(store):
+    made = Bus(store.folder)
+    yield made
+    made.close()
+
+
+def follower(store, log_id="log"):
+    return OutboxFollower(store.log, store.folder, log_id, lambda: NOW_MS)
+
+
+def take(store):
+    one = follower(store)
+    catch_up(store.log, one)
+    one.close()
+
+
+class Place:
+    def __init__(self, store):
+        self.store, self.log = store, store.log
+        bus = Bus(store.folder)
+        bus.subscribe(Subscription(name="declines", pattern=DECLINES, to="console:"))
+        bus.subscribe(Subscription(name="all", pattern=EVERYTHING, to="mailto:a@b.example", ordered=True))
+        bus.close()
+
+    def fill(self, count):
+        for _ in range(count):
+            base, flags, drift = (self.log.end_offset(name) for name in ("events", FLAG_MATCHES, DRIFT))
+            self.store.commit([events(base, 10), decisions(base, 10), flag_matches(flags, 2)])
+            record(self.log, [DriftAlert(drift * 86_400_000, "m", "amount", 0.5, 0.2, 9)], NOW_MS)
+
+    def follower(self):
+        return follower(self.store)
+
+    def content(self):
+        bus = Bus(self.store.folder)
+        found = sorted((one.id, one.destination, one.event) for one in bus.letters(limit=10_000))
+        bus.close()
+        return found
+
+    def damage(self):
+        path = self.store.folder / "bus.db"
+        kept = path.read_bytes()
+        for one in (path, path.with_name("bus.db-wal"), path.with_name("bus.db-shm")):
+            one.unlink(missing_ok=True)
+        path.mkdir()
+
+        def mend():
+            path.rmdir()
+            path.write_bytes(kept)
+
+        return mend
+
+
+class TestOutbox(FollowerExam):
+    @pytest.fixture
+    def place(self, store):
+        return Place(store)
+
+
+def test_a_message_has_a_stable_id_and_the_event_with_its_payment(store, bus):
+    bus.subscribe(Subscription(name="declines", pattern=DECLINES, to="console:"))
+    fill(store, batches=1)
+    take(store)
+    found = bus.letters()
+    assert [one.id for one in reversed(found)] == [f"log:decisions:{n}:declines" for n in (0, 4, 8)]
+    event = msgspec.json.decode(found[0].event)
+    assert event["type"] == "com.ringfence.decision.made.v1"
+    assert event["specversion"] == "1.0"
+    assert event["data"]["transaction"]["amount"] == 8.05
+    assert event["data"]["typologies"] == {"card_testing": 40.0}
+
+
+def test_a_subscription_begins_where_it_was_made(store, bus):
+    fill(store, batches=2)
+    start = {topic: store.log.end_offset(topic) for topic in ("decisions", "events")}
+    bus.subscribe(Subscription(name="late", pattern=EVERYTHING, to="console:", start=start))
+    fill(store, 2, 1)
+    take(store)
+    assert {one.id for one in bus.letters()} == {
+        *(f"log:decisions:{n}:late" for n in range(18, 27)),
+        "log:events:29:late",
+    }
+
+
+def test_an_outbox_that_is_made_again_sends_only_what_is_owed(store, bus):
+    bus.subscribe(Subscription(name="declines", pattern=DECLINES, to="console:"))
+    fill(store, batches=1)
+    take(store)
+    with bus.database.transaction() as connection:
+        connection.execute("UPDATE message SET state = 'delivered' WHERE id = 'log:decisions:4:declines'")
+    one = follower(store)
+    one.reset()
+    fill(store, 1, 1)
+    catch_up(store.log, one)
+    one.close()
+    states = {letter.id.split(":")[2]: letter.state for letter in bus.letters()}
+    assert states == {"0": "waiting", "4": "delivered", "8": "waiting", "11": "waiting", "15": "waiting"}
+
+
+def test_a_file_of_another_log_is_refused(store, bus):
+    fill(store, batches=1)
+    take(store)
+    with pytest.raises(StoreError, match="another log"):
+        catch_up_as(store, "other")
+
+
+def catch_up_as(store, log_id):
+    fill(store, 1, 1)
+    one = follower(store, log_id)
+    try:
+        catch_up(store.log, one)
+    finally:
+        one.close()
+
+
+def test_a_name_stands_for_one_subscription(bus):
+    one = Subscription(name="a", pattern=DECLINES, to="console:")
+    bus.subscribe(one)
+    assert bus.subscribe(one) == one
+    with pytest.raises(ConflictError):
+        bus.subscribe(Subscription(name="a", pattern=EVERYTHING, to="console:"))
+    with pytest.raises(InputError, match="there is no subscription 'b': a"):
+        bus.subscription("b")
+    for wrong in ("ftp://x", "mailto:nobody", "https://user:pw@host/", "slack:#a b", "https:///x"):
+        with pytest.raises(InputError):
+            bus.subscribe(Subscription(name="c", pattern=EVERYTHING, to=wrong))
+    with pytest.raises(InputError, match="name"):
+        bus.subscribe(Subscription(name="No Name", pattern=EVERYTHING, to="console:"))
+
+
+class Clock:
+    """Hours pass as fast as somebody asks."""
+
+    def __init__(self, step_ms=0):
+        self.ms, self.step_ms = NOW_MS, step_ms
+
+    def __call__(self):
+        self.ms += self.step_ms
+        return self.ms
+
+
+def courier(bus, clock=None, **notifiers):
+    hooks = WebhookNotifier(networks(["127.0.0.0/8"]), seconds=1)
+    return Courier(bus, {"webhook": hooks, **notifiers}, clock or Clock(50), Random(1))
+
+
+def states(bus, to=None):
+    return sorted((one.id, one.state) for one in bus.letters(destination=to, limit=1000))
+
+
+def test_everything_gets_there_although_the_receiver_fails_first(store, bus):
+    with Receiver(500, "half", (429, {"Retry-After": "2"}), 500, 500, 500, 204) as receiver:
+        bus.subscribe(Subscription(name="hook", pattern=DECLINES, to=receiver.url))
+        fill(store, batches=2)
+        take(store)
+        with stopping(courier(bus, Clock(200))):
+            until(lambda: not bus.letters(state="waiting"))
+    assert {state for _, state in states(bus)} == {"delivered"}
+    assert set(receiver.ids) == {one.id for one in bus.letters()}
+    assert bus.destination(receiver.url).failing == 0
+
+
+def test_a_dead_destination_delays_no_other_one(store, bus):
+    with Receiver(204) as well, Receiver("hang") as slow:
+        for name, one in (("well", well), ("slow", slow)):
+            bus.subscribe(Subscription(name=name, pattern=DECLINES, to=one.url))
+        fill(store, batches=3)
+        take(store)
+        with stopping(courier(bus, Clock())):
+            until(lambda: not bus.letters(state="waiting", destination=well.url))
+            assert bus.letters(state="waiting", destination=slow.url)
+            assert not bus.letters(state="delivered", destination=slow.url)
+
+
+def test_one_that_has_gone_is_left_alone_until_it_is_enabled(store, bus):
+    with Receiver(410, 204) as receiver:
+        bus.subscribe(Subscription(name="hook", pattern=DECLINES, to=receiver.url))
+        fill(store, batches=1)
+        take(store)
+        with stopping(courier(bus)):
+            until(lambda: bus.destination(receiver.url).disabled)
+            assert "410" in bus.destination(receiver.url).disabled
+            bus.change(receiver.url, disabled="")
+            until(lambda: not bus.letters(state="waiting"))
+
+
+def test_what_is_refused_or_fails_for_days_is_a_dead_letter_and_can_be_retried(store, bus):
+    bus.subscribe(Subscription(name="inside", pattern=DECLINES, to="http://10.0.0.1/x"))
+    with Receiver(500) as receiver:
+        bus.subscribe(Subscription(name="hook", pattern=DECLINES, to=receiver.url))
+        fill(store, batches=1)
+        take(store)
+        with stopping(courier(bus, Clock(3_000_000))):
+            until(lambda: len(bus.letters(state="dead")) == 6)
+        assert "private address" in bus.letters(subscription="inside")[0].said
+        assert bus.letters(subscription="hook")[0].attempts > 3
+        assert bus.purge(subscription="inside") == 3
+        assert bus.retry(destination=receiver.url, now_ms=NOW_MS) == 3
+        receiver.script = [204]
+        with stopping(courier(bus)):
+            until(lambda: not bus.letters(state="waiting"))
+    assert {state for _, state in states(bus)} == {"delivered"}
+
+
+def test_messages_of_a_paused_subscription_wait(store, bus):
+    with Receiver(204) as receiver:
+        bus.subscribe(Subscription(name="hook", pattern=DECLINES, to=receiver.url))
+        bus.subscribe(Subscription(name="other", pattern=DECLINES, to=receiver.url))
+        bus.pause("hook", paused=True)
+        fill(store, batches=1)
+        take(store)
+        with stopping(courier(bus)):
+            until(lambda: not bus.letters(state="waiting", subscription="other"))
+            assert len(bus.letters(state="waiting", subscription="hook")) == 3
+            bus.pause("hook", paused=False)
+            until(lambda: not bus.letters(state="waiting"))
+    assert bus.remove("hook") == 0
+
+
+class Flaky:
+    """Fails every other time, and remembers."""
+
+    def __init__(self):
+        self.chance, self.taken = Random(7), []
+
+    def deliver(self, message):
+        if self.chance.random() < 0.5:
+            return Outcome(Answer.RETRY, "not now")
+        self.taken.append(message.id)
+        return Outcome(Answer.DELIVERED)
+
+    def close(self):
+        pass
+
+
+def test_order_is_kept_for_each_card_where_it_is_promised(store, bus):
+    bus.subscribe(
+        Subscription(
+            name="o", pattern='{"type": [{"wildcard": "*.decision.*"}]}', to="console:", ordered=True
+        )
+    )
+    fill(store, batches=3)
+    take(store)
+    flaky = Flaky()
+    with stopping(courier(bus, Clock(500), console=flaky)):
+        until(lambda: not bus.letters(state="waiting"))
+    keys = {one.id: one.key for one in bus.letters()}
+    for key in set(keys.values()):
+        offsets = [int(one.split(":")[2]) for one in flaky.taken if keys[one] == key]
+        assert offsets == sorted(offsets)
+        assert len(offsets) >= 8
+
+
+def test_a_courier_that_is_killed_sends_again_with_the_same_id(store, bus):
+    """Between delivery and note: the receiver has it, the outbox does not know."""
+    bus.subscribe(Subscription(name="o", pattern=DECLINES, to="console:"))
+    fill(store, batches=1)
+    take(store)
+    taken = []
+
+    class Killed:
+        def deliver(self, message):
+            taken.append(message.id)
+            return Outcome(Answer.DELIVERED)
+
+        def close(self):
+            pass
+
+    with bus.database.transaction() as connection:
+        connection.execute("CREATE TRIGGER stop BEFORE UPDATE ON message BEGIN SELECT raise(ABORT, 'x'); END")
+    with stopping(courier(bus, console=Killed())):
+        until(lambda: len(taken) >= 3)
+    with bus.database.transaction() as connection:
+        connection.execute("DROP TRIGGER stop")
+    with stopping(courier(bus, console=Killed())):
+        until(lambda: not bus.letters(state="waiting"))
+    assert len(taken) >= 6
+    assert set(taken) == {one.id for one in bus.letters()}
