@@ -15,9 +15,11 @@ from ringfence.errors import RingfenceError
 from ringfence.questions import bands_of
 from ringfence.scoring.rules import fit
 from ringfence.web import (
+    pages_cases,
     pages_decisions,
     pages_entities,
     pages_errors,
+    pages_find,
     pages_lists,
     pages_live,
     pages_models,
@@ -50,6 +52,8 @@ _REST_SECONDS: Final = 0.01  # which decisions have to themselves
 _PAGES: Final = (
     pages_sign_in,
     pages_live,
+    pages_cases,
+    pages_find,
     pages_decisions,
     pages_entities,
     pages_streams,

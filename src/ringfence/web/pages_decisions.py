@@ -56,7 +56,10 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
     found = await asyncio.to_thread(dossier.compile, dashboard_of(request), transaction_id)
     if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
-    return render(request, "decision.html", {"d": found})
+    case = await asyncio.to_thread(
+        dashboard_of(request).server.case_book.case_of, found.decision.transaction_id
+    )
+    return render(request, "decision.html", {"d": found, "case": case})
 
 
 @router.get("/explained/{transaction_id:id}")
@@ -143,13 +146,14 @@ async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = ""
     if is_card(text):
         token = dashboard.server.session.tokenizer.as_kept("card_id", text)
         return RedirectResponse(f"/entities/card/{quote(token, safe='')}", 303)
-    place = await asyncio.to_thread(_find, dashboard, text)
+    place = await asyncio.to_thread(place_of, dashboard, text)
     if place is None:
         raise Stop(404, "Neither a payment nor a card, customer, merchant, device or address has this id.")
     return RedirectResponse(place, 303)
 
 
-def _find(dashboard: Dashboard, text: str) -> str | None:
+def place_of(dashboard: Dashboard, text: str) -> str | None:
+    """Address of the payment, or else the entity, that has this id; None where there is none."""
     if dashboard.server.stored.decision_of(text) is not None:
         return f"/decisions/{quote(text, safe='')}"
     ids = {kind: dossier.id_of(dashboard, kind, text) for kind in ENTITY_KEYS}

@@ -103,6 +103,15 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+def left(seconds: float) -> str:
+    """How much time is left until something is due.
+
+    >>> left(3700), left(-100)
+    ('in 1 h 1 min', '100 s late')
+    """
+    return f"in {duration(seconds)}" if seconds > 0 else f"{duration(max(-seconds, 1))} late"
+
+
 @cache
 def asset(path: str) -> tuple[bytes, str, str]:
     """A static file: content, media type and hash. `KeyError` for what is none."""
@@ -138,6 +147,7 @@ def _environment() -> Environment:
         "money": money,
         "when": when,
         "duration": duration,
+        "left": left,
         "percent": percent,
         "times": times,
     }

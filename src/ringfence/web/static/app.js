@@ -46,6 +46,15 @@ async function sessionAgain() {
   notice("Signed in again: go on.");
 }
 
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text.trim());
+    notice("Copied.");
+  } catch {
+    notice("The browser does not let this page copy: select the text and copy it.", true);
+  }
+}
+
 // Theme ------------------------------------------------------------------------------------------------------------
 
 function switchTheme() {
@@ -57,44 +66,14 @@ function switchTheme() {
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-theme-switch], [data-shortcuts], [data-session-again]");
+  const button = event.target.closest("[data-theme-switch], [data-session-again], [data-menu], [data-opens], [data-closes], [data-focuses], [data-copies]");
   if (!button) return;
-  if ("themeSwitch" in button.dataset) switchTheme();
-  else if ("shortcuts" in button.dataset) document.getElementById("shortcuts").showModal();
+  const { dataset } = button;
+  if ("themeSwitch" in dataset) switchTheme();
+  else if ("menu" in dataset) button.setAttribute("aria-expanded", button.closest("header").classList.toggle("unfolded"));
+  else if ("opens" in dataset) document.getElementById(dataset.opens).showModal();
+  else if ("closes" in dataset) button.closest("dialog").close();
+  else if ("focuses" in dataset) document.getElementById(dataset.focuses).focus();
+  else if ("copies" in dataset) copyText(document.getElementById(dataset.copies).textContent);
   else sessionAgain();
-});
-
-// Keyboard -----------------------------------------------------------------------------------------------------------
-
-let going = false;
-
-function rowLinks() {
-  return [...document.querySelectorAll("table[data-rows] tbody tr")].map((row) => row.querySelector("td:last-child a, td:first-child a")).filter(Boolean);
-}
-
-function step(by) {
-  const links = rowLinks();
-  if (!links.length) return;
-  const row = document.activeElement.closest("table[data-rows] tbody tr");
-  const at = links.findIndex((link) => row && row.contains(link));
-  links[Math.min(Math.max(at + by, 0), links.length - 1)].focus();
-}
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, textarea, select, dialog")) return;
-  const key = event.key;
-  if (going) {
-    going = false;
-    document.querySelector(`nav a[data-key="${CSS.escape(key)}"]`)?.click();
-  } else if (key === "g") {
-    going = true;
-    setTimeout(() => { going = false; }, 1500);
-  } else if (key === "/") {
-    event.preventDefault();
-    document.getElementById("q").focus();
-  } else if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
-  else if (key === "t") switchTheme();
-  else if (key === "p") document.getElementById("pause")?.click();
-  else if (key === "?") document.getElementById("shortcuts").showModal();
 });
