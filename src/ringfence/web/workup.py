@@ -51,7 +51,7 @@ class Linked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Workup:
-    """A case and what surrounds it. `lead` is the strictest payment, of those the one with the greatest expected loss."""
+    """A case and what surrounds it. `lead` is the strictest payment, and the costliest of those."""
 
     case: Case
     payments: list[Payment]
