@@ -36,6 +36,7 @@ _SALT_OF: Final = {  # kept in the table of seen ids, so never changed; a paymen
     Kind.LIST_ENTRY: 0x6C078965,
     Kind.FLAG: 0x5D588B65,
     Kind.ACTIVATION: 0x1B873593,
+    Kind.LIFECYCLE: 0x38B34AE5,
 }
 _SALTS: Final = np.array([_SALT_OF[kind] for kind in sorted(Kind)], np.int64) << 21
 _TIMES = frozenset({"event_time_ms", "effective_at_ms", "expires_at_ms"})

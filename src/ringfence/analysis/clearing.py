@@ -68,14 +68,14 @@ class Scene:
 
 
 def clears(rule: Rule, ruleset: RuleSet, scene: Scene) -> Clearing | None:
-    """When a rule clears; None for a rule that asks for no window of time, or for the graph."""
+    """When a rule clears; None for one that asks for no window of time, for the graph or for lifecycles."""
     compiled = _alone(rule, ruleset, scene.spec)
     if any(name.startswith(GRAPH) for name in compiled.asked_for):
         return None
     features = [feature for feature in scene.spec.features if feature.name in compiled.asked_for]
     windowed = [feature for feature in features if feature.kind in WINDOWED]
-    if not windowed:
-        return None
+    if not windowed or any(feature.is_lifecycle for feature in windowed):
+        return None  # what becomes of payments is not told by payments alone
     spec = _only(scene.spec, tuple(features))
     now = int(scene.payment.event_time_ms[0])
     fields = tuple(dict.fromkeys(key for entity in spec.entities for key in entity.keys))

@@ -16,7 +16,6 @@ from ringfence.compose import SystemClock, load_spec
 from ringfence.events.decode import NO_EVENTS
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
-from ringfence.features.engine import Engine
 from ringfence.measuring import features_schema, measured
 from ringfence.settings import load_settings
 
@@ -74,7 +73,7 @@ def features(
         fmt=fmt,
     )
     with options.compiling():
-        Engine(found).measure(NO_EVENTS)
+        Walk(found).measure(NO_EVENTS)
     rows, bad = _write(arrivals, found, out)
     screen.show(f"{rows:,} payments with {len(found.names)} features each written to {out}")
     if bad:

@@ -58,7 +58,7 @@ class EventBatch:
     @cached_property
     def is_control(self) -> NDArray[np.bool_]:
         """Profiles, list entries and flags."""
-        return (self.kind >= Kind.PROFILE) & (self.kind != Kind.ACTIVATION)
+        return (self.kind >= Kind.PROFILE) & (self.kind <= Kind.FLAG)
 
     @cached_property
     def only_payments(self) -> bool:
@@ -118,6 +118,11 @@ class EventBatch:
         out = fixed / AMOUNT_SCALE
         out[fixed == NULL_INT] = np.nan
         return out
+
+    @cached_property
+    def flows(self) -> dict[str, NDArray[np.int64]]:
+        """What moved at each row by lifecycle field, `NULL_INT` for nothing; given to `know`, or none."""
+        return {}
 
     @cached_property
     def _minor_factor(self) -> NDArray[np.int64] | int:

@@ -37,6 +37,7 @@ NEEDED: Final = {
     Kind.PROFILE: ("entity_type", "entity_id", "event_time_ms"),
     Kind.LIST_ENTRY: ("list_name", "list_kind", "entity_id", "event_time_ms"),
     Kind.FLAG: ("entity_type", "entity_id", "event_time_ms"),
+    Kind.LIFECYCLE: ("transaction_id", "event_time_ms", "action", "amount_minor"),
 }
 
 

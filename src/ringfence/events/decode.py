@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from ringfence.events.actions import fill_action
 from ringfence.events.attributes import ARROW_TYPE
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
@@ -22,7 +23,7 @@ from ringfence.events.binding import NEEDED, in_row_order
 from ringfence.events.draft import Draft
 from ringfence.events.free_fields import fill_attributes
 from ringfence.events.model import BIN_FIELDS
-from ringfence.events.record import RECORDS, Event, Transaction
+from ringfence.events.record import RECORDS, Event, Lifecycle, Transaction
 from ringfence.events.times import format_ms
 from ringfence.events.vocabulary import KINDS, nearest
 from ringfence.masking import mask_cards
@@ -116,7 +117,9 @@ class JsonDecoder:
             if values.count(None) < len(values):
                 fill(draft, name, _column(name, values))
         if isinstance(records[0], Transaction):
-            _fill_payment(draft, records)
+            _fill_cards(draft, records)
+        if isinstance(records[0], (Transaction, Lifecycle)):
+            _fill_money(draft, records)
         if "attributes" in _TYPES[kind]:
             fill_attributes(draft, list(map(attrgetter("attributes"), records)))
         draft.require(*NEEDED[KINDS[kind]])
@@ -244,17 +247,22 @@ def fill(draft: Draft, name: str, column: Any) -> None:
         draft.boolean(name, column)
     elif name in BIN_FIELDS:
         draft.bin(name, column)
+    elif name == "action":
+        fill_action(draft, column)
     else:
         draft.text(name, column)
 
 
-def _fill_payment(draft: Draft, records: Sequence[Any]) -> None:
-    currencies = [record.currency for record in records]
-    if currencies.count(None) < len(currencies):
-        draft.currency(pa.array(currencies, pa.string()))
+def _fill_cards(draft: Draft, records: Sequence[Any]) -> None:
     cards = [record.card_number for record in records]
     if cards.count(None) < len(cards):
         draft.card(_texts(cards))
+
+
+def _fill_money(draft: Draft, records: Sequence[Any]) -> None:
+    currencies = [record.currency for record in records]
+    if currencies.count(None) < len(currencies):
+        draft.currency(pa.array(currencies, pa.string()))
     minor = [record.amount_minor for record in records]
     amounts = [record.amount for record in records]
     if minor[0] is None:  # so are all of the group

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ringfence.events import amounts
+from ringfence.events.actions import fill_action
 from ringfence.events.bad import Reason
 from ringfence.events.buffers import is_text
 from ringfence.events.currencies import CURRENCY_EXPONENT
@@ -66,6 +67,8 @@ class Filler:
             self.draft.number(name, values, -limit, limit)
         elif name in ("label", "removed"):
             self.draft.boolean(name, values)
+        elif name == "action":
+            fill_action(self.draft, values)
         else:
             self._text(name, source, values)
 

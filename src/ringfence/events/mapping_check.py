@@ -20,6 +20,7 @@ _FORMATS: Final = ("iso", *NUMBERED)
 _NEEDED: Final = {
     "transaction": ("transaction_id", "event_time", "amount"),
     "label": ("transaction_id", "label", "event_time"),
+    "lifecycle": ("transaction_id", "action", "amount", "event_time"),
 }
 _ONLY_AMOUNTS: Final = (
     "credit",
@@ -137,8 +138,8 @@ def _check_record(record: Record, place: str, where: str, mapping: Mapping) -> N
             raise InputError(f"mapping {where}: {place}: a {record.kind} needs the field {name!r}")
     if record.label is None:
         return
-    if record.kind != "transaction":
-        raise InputError(f"mapping {where}: {place}: only a transaction has a label column")
+    if record.kind not in ("transaction", "lifecycle"):
+        raise InputError(f"mapping {where}: {place}: only a transaction or lifecycle record has a label column")
     try:
         parse_delay_ms(record.label.delay)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""What an event is: five kinds, one set of fields, in columns.
+"""What an event is: a few kinds, one set of fields, in columns.
 
 Every input is an event in one ordered log. Position in the log says what was known when; `event_time_ms` says
 when it happened. Times are UTC, integer milliseconds; money is integer minor units of its currency.
@@ -21,6 +21,7 @@ class Kind(IntEnum):
     LIST_ENTRY = 3  # entity_id joins (or, removed = true, leaves) the list list_name
     FLAG = 4  # entity_type / entity_id is flagged from effective_at_ms on
     ACTIVATION = 5  # from here on version entity_id of entity_type ("rules", "models") decides; ours alone
+    LIFECYCLE = 6  # what became of the payment transaction_id: its action, such as a capture or a refund
 
 
 ID_FIELDS: Final = (
@@ -41,7 +42,7 @@ BIN_FIELDS: Final = {"card_bin": 6, "card_bin8": 8}
 """First digits of the card number, and how many of them (`events.bins`)."""
 
 _TRANSACTION_FIELDS: Final = [
-    pa.field("transaction_id", pa.string()),  # also a label's target
+    pa.field("transaction_id", pa.string()),  # also the target of a label or of an action
     *(pa.field(name, pa.string()) for name in ID_FIELDS),
     pa.field("card_last4", pa.string()),  # kept of a card number beside its token, card_id; so is its BIN
     *(pa.field(name, pa.string()) for name in BIN_FIELDS),
@@ -68,9 +69,14 @@ EVENT_SCHEMA: Final = pa.schema(
         pa.field("effective_at_ms", pa.int64()),  # flag: since when
         pa.field("expires_at_ms", pa.int64()),  # list entry, flag: until when, null for ever
         pa.field("note", pa.string()),
+        pa.field("action", pa.string()),  # lifecycle: one of ACTIONS
+        pa.field("reason_code", pa.string()),  # lifecycle, label: the network's or the bank's code for why
     ]
 )
 """All canonical columns. A batch leaves out a column that none of its rows uses."""
+
+ACTIONS: Final = ("increment", "capture", "reversal", "refund", "chargeback", "representment")
+"""What may become of a payment. Stored as words; their order is that of `lifecycle` features."""
 
 ATTRIBUTE_PREFIX: Final = "attributes."
 """Free fields are extra columns named `attributes.<name>`, each double, string or bool."""

@@ -3,7 +3,7 @@
     {"transaction_id": "t1", "event_time": "2024-03-01T10:15:00Z", "amount": "12.34", "currency": "EUR",
      "card_number": "4111111111111111", "merchant_id": "m7", "attributes": {"basket": 3}}
 
-A member "kind" tells other events apart: label, profile, list_entry, flag. Which fields an event must have is
+A member "kind" tells other events apart: label, profile, list_entry, flag, lifecycle. Which fields an event must have is
 checked with everything else, in `draft`; here every field may be absent, and a field that nobody knows is
 refused.
 """
@@ -59,6 +59,7 @@ class Label(msgspec.Struct, tag_field="kind", tag="label", forbid_unknown_fields
     event_time: Time | None = None
     label: bool | None = None
     label_source: Text | None = None
+    reason_code: Text | None = None
     note: str | None = None
 
 
@@ -100,12 +101,31 @@ class Flag(msgspec.Struct, tag_field="kind", tag="flag", forbid_unknown_fields=T
     note: str | None = None
 
 
-Event = Transaction | Label | Profile | ListEntry | Flag
+class Lifecycle(msgspec.Struct, tag_field="kind", tag="lifecycle", forbid_unknown_fields=True, gc=False):
+    """What became of a payment: an `action` (`events.model.ACTIONS`) on the payment `transaction_id`.
+
+    Amounts are as a payment's: what this action moves, not what is left.
+    """
+
+    event_id: Text | None = None
+    transaction_id: Text | None = None
+    event_time: Time | None = None
+    action: str | None = None
+    amount: str | float | None = None
+    amount_minor: _Int64 | None = None
+    currency: str | None = None
+    reason_code: Text | None = None
+    note: str | None = None
+    attributes: dict[str, Value] | None = None
+
+
+Event = Transaction | Label | Profile | ListEntry | Flag | Lifecycle
 RECORDS: Final[dict[str, type[Event]]] = {
     "transaction": Transaction,
     "label": Label,
     "profile": Profile,
     "list_entry": ListEntry,
     "flag": Flag,
+    "lifecycle": Lifecycle,
 }
 """The structs by their "kind"."""

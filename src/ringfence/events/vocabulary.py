@@ -120,7 +120,7 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of event that the rows of a source become."""
 
-    kind: Literal["transaction", "label", "profile", "list_entry", "flag"] = "transaction"
+    kind: Literal["transaction", "label", "profile", "list_entry", "flag", "lifecycle"] = "transaction"
     when: list[str] = []  # applies to sources that have all these columns
     unless: list[str] = []  # and none of these
     only: dict[str, str | list[str]] = {}  # of such sources, to rows with one of these values

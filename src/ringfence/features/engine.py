@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow.compute as pc
 
+from ringfence.errors import SpecError
 from ringfence.events.batch import NULL_INT, EventBatch
 from ringfence.events.clock import StreamClock
 from ringfence.events.hashing import hash_text
@@ -31,6 +32,7 @@ from ringfence.features.kernel.labels import known_ids
 from ringfence.features.kernel.measure import forget_expired, measure
 from ringfence.features.kernel.observe import observe
 from ringfence.features.program import tables_of
+from ringfence.features.spec import LIFECYCLE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -275,6 +277,10 @@ class Engine:
         """A numeric field as integers, NULL_INT where it is null or the condition does not hold."""
         if name == "amount":
             values = batch.amount_fixed
+        elif name in LIFECYCLE_FIELDS:
+            if name not in batch.flows:
+                raise SpecError(f"sums of {name} follow payments through their lives: an engine alone cannot")
+            values = batch.flows[name]
         else:
             scaled = np.rint(batch.number(name) * self._compiled.scale_of(name))
             usable = np.abs(scaled) <= _LARGEST_FIXED  # false for NaN

@@ -12,7 +12,7 @@ import numpy as np
 from ringfence.errors import SpecError
 from ringfence.events.model import AMOUNT_SCALE
 from ringfence.features.kernel import layout as at
-from ringfence.features.spec import Feature, FeatureKind, FeatureSpec, Where, categorical_field
+from ringfence.features.spec import ACTED, MOVED, Feature, FeatureKind, FeatureSpec, Where, categorical_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -255,7 +255,9 @@ class Compiled:
 
     def scale_of(self, name: str) -> int:
         """What a field's values are multiplied by to become integers."""
-        return AMOUNT_SCALE if name == "amount" else int(10 ** self.spec.decimals.get(name, 6))
+        if name in ACTED:
+            return 1
+        return AMOUNT_SCALE if name in ("amount", *MOVED) else int(10 ** self.spec.decimals.get(name, 6))
 
     def _scale(self, f: Feature) -> float:
         scaled = f.field and f.kind in (K.SUM, K.MEAN, K.STD, K.MIN, K.MAX)

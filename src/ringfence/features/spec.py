@@ -70,6 +70,19 @@ class FeatureKind(StrEnum):
     SPEED = "speed_kmh"  # that distance / elapsed time, which counts as at least one second
 
 
+MOVED: Final = ("authorised", "captured", "reversed", "refunded", "charged_back", "represented", "net")
+"""Amounts that the life of a payment moves (major units), each at the time of its own event.
+
+`authorised` is what payments ask for and increments add, less reversals; `net` what captures bring, less
+refunds, chargebacks and reversals of what was captured, and representments again.
+"""
+
+ACTED: Final = ("captures", "reversals", "refunds", "chargebacks", "representments")
+"""How often something became of a payment."""
+
+LIFECYCLE_FIELDS: Final = frozenset({*MOVED, *ACTED})
+"""What `sum` adds up over the lives of payments, beside `amount`, which only their authorisations have."""
+
 WINDOWED: Final = frozenset(list(FeatureKind)[:13])
 _NEEDS_FIELD: Final = frozenset({"sum", "mean", "std", "min", "max", "distinct", "ratio", "zscore", "is_new"})
 _CATEGORICAL: Final = frozenset({"distinct", "is_new"})
@@ -154,9 +167,17 @@ class Feature:
             return "needs a condition"
         if self.where and self.kind not in _CONDITIONAL:
             return f"takes no condition: only {', '.join(_CONDITIONAL)} do"
+        if self.is_lifecycle:
+            plain = self.kind is FeatureKind.SUM and self.where is None
+            return None if plain else f"{self.field} takes part in sums without a condition alone"
         if self.field:
             return _field_problem(self.field, categorical=self.kind in _CATEGORICAL)
         return None
+
+    @property
+    def is_lifecycle(self) -> bool:
+        """Whether it adds up what became of payments."""
+        return self.field in LIFECYCLE_FIELDS
 
     @property
     def data(self) -> dict[str, Any]:
@@ -198,7 +219,11 @@ def _field_problem(name: str, *, categorical: bool) -> str | None:
             if name in allowed
             else f"{name!r} is no categorical field: one of {', '.join(allowed)} or attributes.<name>"
         )
-    return None if name == "amount" else f"{name!r} is no numeric field: amount or attributes.<name>"
+    return (
+        None
+        if name == "amount"
+        else f"{name!r} is no numeric field: amount, attributes.<name>, or in sums {', '.join((*MOVED, *ACTED))}"
+    )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -410,6 +435,9 @@ class FeatureSpec:
     graph: Graph | None = None  # what is linked to what, and the signals of that; None costs nothing
 
     def __post_init__(self) -> None:
+        # Stages measure one after the other, so what they give stands in their order.
+        in_order = tuple(sorted(self.features, key=lambda feature: feature.is_lifecycle))
+        object.__setattr__(self, "features", in_order)
         names = [feature.name for feature in self.features]
         for name in names:
             if names.count(name) > 1:
@@ -469,6 +497,24 @@ class FeatureSpec:
         if not entities:
             raise SpecError(f"entity {entity_name!r} is not in the specification")
         return replace(self, entities=entities, features=self.features_of(entity_name), graph=None)
+
+    @cached_property
+    def of_payments(self) -> FeatureSpec:
+        """What the payments themselves tell."""
+        return self._only(lifecycle=False)
+
+    @cached_property
+    def of_lifecycle(self) -> FeatureSpec:
+        """What is told by what became of payments."""
+        return self._only(lifecycle=True)
+
+    def _only(self, *, lifecycle: bool) -> FeatureSpec:
+        features = tuple(item for item in self.features if item.is_lifecycle == lifecycle)
+        if len(features) == len(self.features):
+            return self
+        used = {item.entity for item in features}
+        entities = tuple(item for item in self.entities if item.name in used)
+        return replace(self, entities=entities, features=features, graph=None)
 
     def retention_ms(self, entity_name: str) -> int:
         """How long an entity's events stay: its longest reach plus the allowed lateness."""

@@ -24,6 +24,7 @@ import numpy as np
 from ringfence.features.engine import Engine
 from ringfence.graph.network import Network
 from ringfence.scoring.reference import Reference
+from ringfence.walk.lives import Lives
 from ringfence.walk.stage import Stage
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class Measure(Stage):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.names = tuple(feature.name for feature in engine.spec.features)
+        self.names = engine.spec.names
         self.clock = np.empty(0, np.int64)
 
     @classmethod
     def fresh(cls, spec: FeatureSpec, seed: int) -> Self:
         """See `Stage.fresh`."""
-        return cls(Engine(spec, seed))
+        return cls(Engine(spec.of_payments, seed))
 
     def prepare(self, events: EventBatch) -> None:
         """See `Stage.prepare`."""
@@ -71,7 +72,7 @@ class Measure(Stage):
     @classmethod
     def restored(cls, spec: FeatureSpec, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """See `Stage.restored`."""
-        return cls(Engine.from_arrays(spec, seed, arrays))
+        return cls(Engine.from_arrays(spec.of_payments, seed, arrays))
 
 
 class Connect(Stage):
@@ -146,5 +147,5 @@ class Enrich(Stage):
 
 _NOTHING: Final = np.empty((0, 0))  # of no names
 
-STAGES: Final[list[type[Stage]]] = [Measure, Connect, Enrich]
+STAGES: Final[list[type[Stage]]] = [Measure, Lives, Connect, Enrich]
 """The one list."""

@@ -34,7 +34,7 @@ _SIZE_BYTES: Final = 8
 
 def sort_keys(events: EventBatch, times: NDArray[np.int64]) -> NDArray[np.int64]:
     """What events are ordered by: time, and at the same time labels after what they may name."""
-    return 2 * times + (events.kind == Kind.LABEL)
+    return 2 * times + ((events.kind == Kind.LABEL) | (events.kind == Kind.LIFECYCLE))
 
 
 @dataclass(slots=True)
