@@ -17,6 +17,7 @@ from ringfence.adapters.questions import VIEWS
 from ringfence.adapters.relational import RelationalStore, migrate
 from ringfence.adapters.sqlite import Store
 from ringfence.events.batch import EventBatch
+from ringfence.events.model import ACTIONS, Kind
 from ringfence.follow import catch_up
 
 DAY_MS = 86_400_000
@@ -51,6 +52,25 @@ def a_stream(count: int) -> EventBatch:
     return EventBatch(table.combine_chunks().to_batches()[0])
 
 
+def lives_of(events: EventBatch) -> list[dict]:
+    """Actions on some of the payments, now and then in another currency or on nobody's payment."""
+    chance = random.Random(4)
+    paid = events.table.to_pylist()
+    return [
+        {
+            "kind": Kind.LIFECYCLE,
+            "event_id": f"action-{number}",
+            "transaction_id": "nobody's" if number % 40 == 0 else row["transaction_id"],
+            "event_time_ms": row["event_time_ms"] + chance.randrange(DAY_MS),
+            "action": chance.choice(ACTIONS),
+            "amount_minor": chance.randrange(1, 10_000),
+            "currency": chance.choice([row["currency"], None, "EUR"]),
+            "reason_code": chance.choice(["10.4", None]),
+        }
+        for number, row in enumerate(chance.choices(paid, k=400))
+    ]
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """The same log in PostgreSQL and as analysis tables."""
@@ -60,6 +80,7 @@ def both(tmp_path_factory):
     with Store.open(tmp_path_factory.mktemp("questions")) as store:
         deciding = runner(store)
         deciding.ingest(events, labels(events.table.to_pylist(), DAY_MS))
+        deciding.ingest(batch(lives_of(events)))
         deciding.ingest(
             batch([payments(1)[0] | {"transaction_id": "last", "event_time_ms": 1_800_000_000_000}])
         )

@@ -7,6 +7,7 @@ import pytest
 
 from ringfence.adapters.files import read, sniff
 from ringfence.events.mapping import SHIPPED, load_mapping
+from ringfence.events.model import Kind
 from ringfence.events.tokens import Tokenizer
 
 CASES = Path(__file__).parent / "cases"
@@ -29,7 +30,7 @@ EXPECTED = {
         "adyen",
         [("PSP1", "2026-07-15 08:22:31", 4599, "EUR"), ("PSP2", "2026-07-16 07:00:00", 5000, "JPY"),
          ("PSP2", "2026-07-20 07:00:00", None, None)],
-        {"label": [None, None, True]}, 0, 2,
+        {"label": [None, None, True]}, 0, 1,
     ),
     "paypal/in.csv": (
         "paypal",
@@ -96,6 +97,13 @@ EXPECTED = {
         {"customer_id": ["c1", None, "c2", None, "c3"], "label": [None, True, None, False, None],
          "card_bin": ["411111", None, "545454", None, "545454"]}, 0, 0,
     ),
+    "pacs004/in.ndjson": (
+        "pacs004", [("E0", "2025-05-02 10:00:00", 2089, "USD"), ("u-1", "2025-05-02 10:00:00", 750, "EUR")],
+        {"action": ["refund", "refund"], "reason_code": ["AC04", None]}, 0, 0,
+    ),
+    "pacs007/in.ndjson": (
+        "pacs007", [("E0", "2025-05-02 10:00:00", 2089, "USD")], {"action": ["reversal"]}, 0, 0,
+    ),
 }  # fmt: skip
 
 
@@ -109,6 +117,8 @@ def test_an_export_is_known_by_its_columns_and_read(name):
         rows += batch.events.table.to_pylist()
         found_labels += len(batch.labels) if batch.labels else 0
         found_skipped += batch.skipped
+    if any(row["kind"] == 0 for row in rows):  # what became of payments: test_lifecycle_mappings
+        rows = [row for row in rows if row["kind"] != Kind.LIFECYCLE]
     times = [f"{datetime.fromtimestamp(row['event_time_ms'] / 1000, UTC):%Y-%m-%d %H:%M:%S}" for row in rows]
     got = [
         (row["transaction_id"], time, row.get("amount_minor"), row.get("currency"))
@@ -126,7 +136,7 @@ def test_iso_8583_keeps_the_full_card_as_a_token_and_a_masked_one_by_the_digits_
     file = str(CASES / "iso8583" / "in.ndjson")
     assert sniff(file).mapping == "iso8583"
     (batch,) = read([file], load_mapping("iso8583"), Tokenizer(bytes(16)), NOW)
-    row, masked = batch.events.table.to_pylist()
+    row, masked, _reversal = batch.events.table.to_pylist()
     assert (row["transaction_id"], row["amount_minor"], row["currency"]) == (
         "512110000001|000001",
         12300,
@@ -136,7 +146,7 @@ def test_iso_8583_keeps_the_full_card_as_a_token_and_a_masked_one_by_the_digits_
     assert datetime.fromtimestamp(row["event_time_ms"] / 1000, UTC).isoformat() == "2026-05-01T10:00:00+00:00"
     assert (masked["card_id"], masked["card_last4"]) == ("411111******1111", "1111")
     assert [one["attributes.card_expiry"] for one in (row, masked)] == ["2027-12", "2028-01"]
-    assert (batch.skipped, batch.bad) == (1, [])
+    assert (batch.skipped, batch.bad) == (0, [])
 
 
 def test_every_shipped_mapping_has_a_sample():

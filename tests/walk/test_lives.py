@@ -126,9 +126,8 @@ def brute(rows, feature):
 
 
 def walked(walk, batches):
-    return np.concatenate(
-        [run.features for events in batches for run in walk.over(events)] or [np.empty((len(SPEC.names), 0))], axis=1
-    )
+    found = [run.features for events in batches for run in walk.over(events)]
+    return np.concatenate(found or [np.empty((len(SPEC.names), 0))], axis=1)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -16,6 +16,7 @@ from ringfence.api.problems import Problem
 from ringfence.api.reading import Details, EntityState, Page
 from ringfence.api.routes_health import Health, Readiness
 from ringfence.events.currencies import EVERY_CURRENCY
+from ringfence.events.model import ACTIONS
 from ringfence.events.record import RECORDS
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ _NEEDED: Final = {
     "Profile": ["kind", "event_time", "entity_type", "entity_id"],
     "ListEntry": ["kind", "event_time", "list_name", "list_kind", "entity_id"],
     "Flag": ["kind", "event_time", "entity_type", "entity_id"],
+    "Lifecycle": ["kind", "event_time", "transaction_id", "action"],
 }
 _DATE_TIME: Final = (
     "^20(0[0-9]|1[0-9]|2[0-5])-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
@@ -91,6 +93,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "lon": {"type": "number", "minimum": -180, "maximum": 180},
     "list_kind": {"enum": ["allow", "block", "watch"]},
     "label": {"type": "boolean"},
+    "action": {"enum": list(ACTIONS)},
     "attributes": {
         "type": "object",
         "maxProperties": 64,
@@ -150,7 +153,8 @@ def _schemas() -> dict[str, Any]:
     schemas = {**schemas, "Event": {"anyOf": [ref(name) for name in _NEEDED]}}
     for name, needed in _NEEDED.items():
         _tighten(schemas[name], needed)
-    schemas["Transaction"]["anyOf"] = [{"required": ["amount"]}, {"required": ["amount_minor"]}]
+    for name in ("Transaction", "Lifecycle"):
+        schemas[name]["anyOf"] = [{"required": ["amount"]}, {"required": ["amount_minor"]}]
     return schemas
 
 

@@ -23,6 +23,15 @@ _LABEL: Final = {
     "event_time": "2024-03-08T09:00:00Z",
     "label": True,
 }
+_REFUND: Final = {
+    "kind": "lifecycle",
+    "event_id": "refund-4",
+    "transaction_id": "pay-1001",
+    "event_time": "2024-03-09T12:00:00Z",
+    "action": "refund",
+    "amount": "5.00",
+    "currency": "EUR",
+}
 _LIST_ENTRY: Final = {
     "kind": "list_entry",
     "event_id": "entry-3",
@@ -54,7 +63,11 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/events": {
         "application/json": {
             "schema": _ONE_EVENT,
-            "examples": {"label": {"value": _LABEL}, "list entry": {"value": _LIST_ENTRY}},
+            "examples": {
+                "label": {"value": _LABEL},
+                "refund": {"value": _REFUND},
+                "list entry": {"value": _LIST_ENTRY},
+            },
         }
     },
     "/v1/events/batch": {

@@ -235,7 +235,8 @@ def sql(
 ) -> None:
     """Ask in SQL, DuckDB's, of what the log holds. Only statements that read are taken.
 
-    Tables: events, transactions, labels, decisions, features, flag_matches, and the newest of the quarantine.
+    Tables: events, transactions, labels, lifecycle, decisions, features, flag_matches, and the newest of the
+    quarantine.
     Features and attributes are written as in rules: SELECT card.count_1h FROM features, SELECT
     attributes.basket FROM transactions. The column attributes by itself is a JSON object.
 

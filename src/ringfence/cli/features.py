@@ -18,6 +18,7 @@ from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.measuring import features_schema, measured
 from ringfence.settings import load_settings
+from ringfence.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

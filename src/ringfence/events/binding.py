@@ -104,7 +104,7 @@ class Binding:
         taken = np.zeros(len(kept), bool)
         skipped = int(left_out.sum())
         for bound in self._records:
-            mine = chosen(columns, bound.record.only, len(kept))
+            mine = chosen(columns, bound.record, self.mapping.null_values, len(kept))
             taken |= mine
             rows = np.flatnonzero(mine)
             part = clean if len(rows) == len(kept) else clean.take(pa.array(rows))
@@ -194,7 +194,7 @@ def bind(
     sources = [source for bound in records for source in (*bound.fields.values(), *bound.attributes.values())]
     used = {column for source in sources for column in source.columns} | mapping.skip.keys()
     used |= {bound.record.label.column for bound in records if bound.record.label}
-    used |= {column for bound in records for column in bound.record.only}
+    used |= {column for bound in records for column in (*bound.record.only, *bound.record.optional_columns)}
     reader = times or Reader(ingest_time_ms, mapping.zone_names)
     columns = [name for name in names if name in used]
     return Binding(mapping, columns, tokenizer, ingest_time_ms, records, reader)

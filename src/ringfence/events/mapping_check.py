@@ -139,7 +139,7 @@ def _check_record(record: Record, place: str, where: str, mapping: Mapping) -> N
     if record.label is None:
         return
     if record.kind not in ("transaction", "lifecycle"):
-        raise InputError(f"mapping {where}: {place}: only a transaction or lifecycle record has a label column")
+        raise InputError(f"mapping {where}: {place}: only a transaction or an action has a label column")
     try:
         parse_delay_ms(record.label.delay)
     except InputError as error:

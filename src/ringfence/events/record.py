@@ -3,9 +3,9 @@
     {"transaction_id": "t1", "event_time": "2024-03-01T10:15:00Z", "amount": "12.34", "currency": "EUR",
      "card_number": "4111111111111111", "merchant_id": "m7", "attributes": {"basket": 3}}
 
-A member "kind" tells other events apart: label, profile, list_entry, flag, lifecycle. Which fields an event must have is
-checked with everything else, in `draft`; here every field may be absent, and a field that nobody knows is
-refused.
+A member "kind" tells other events apart: label, profile, list_entry, flag, lifecycle. Which fields an event
+must have is checked with everything else, in `draft`; here every field may be absent, and a field that nobody
+knows is refused.
 """
 
 from __future__ import annotations

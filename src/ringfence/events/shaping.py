@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.buffers import is_text
+from ringfence.events.vocabulary import Part
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
-    from ringfence.events.vocabulary import Source
+    from ringfence.events.vocabulary import Record, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,13 @@ def _first(columns: list[Any]) -> Any:
 def _joined(source: Source, rows: Rows, nulls: Collection[str], separator: str) -> Any:
     parts: list[Any] = []
     for part in source.join:
-        name, pad = (part, 0) if isinstance(part, str) else (part.column, part.pad)
-        texts = _no_blanks(as_text(emptied(rows.columns[name], nulls)))
-        parts.append(pc.utf8_lpad(texts, pad, "0") if pad else texts)
+        one = Part(part) if isinstance(part, str) else part
+        texts = _no_blanks(as_text(emptied(rows.columns[one.column], nulls)))
+        texts = pc.utf8_lpad(texts, one.pad, "0") if one.pad else texts
+        if one.start or one.length:
+            end = one.start + one.length if one.length else None
+            texts = _no_blanks(pc.utf8_slice_codeunits(texts, one.start, end))
+        parts.append(texts)
     between = separator if source.separator is None else source.separator
     return pc.binary_join_element_wise(*parts, between)
 
@@ -126,12 +131,26 @@ def _no_blanks(texts: Any) -> Any:
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
-def chosen(columns: dict[str, Any], only: dict[str, str | list[str]], count: int) -> NDArray[np.bool_]:
-    """Rows with one of the wanted values in each of these columns."""
+def chosen(columns: dict[str, Any], record: Record, nulls: Collection[str], count: int) -> NDArray[np.bool_]:
+    """Rows that a record takes."""
     rows = np.ones(count, bool)
-    for column, wanted in only.items():
+    for column, wanted in record.only.items():
         rows &= one_of(columns[column], [wanted] if isinstance(wanted, str) else wanted)
+    for column, unwanted in record.excluding.items():
+        if column in columns:
+            rows &= ~one_of(columns[column], [unwanted] if isinstance(unwanted, str) else unwanted)
+    for names, wanted_there in ((record.has, True), (record.lacks, False)):
+        for name in names:
+            rows &= _holds(columns[name], nulls) == wanted_there if name in columns else not wanted_there
     return rows
+
+
+def _holds(values: Any, nulls: Collection[str]) -> NDArray[np.bool_]:
+    """Which values say something."""
+    told = emptied(values, nulls)
+    told = _no_blanks(told.cast(pa.string())) if is_text(told) else told
+    found: NDArray[np.bool_] = told.is_valid().to_numpy(zero_copy_only=False)
+    return found
 
 
 def one_of(values: Any, wanted: Iterable[str]) -> NDArray[np.bool_]:

@@ -37,6 +37,8 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     column: str
     pad: int = 0  # zeros to the left up to this many characters: 93207 is 09:32:07
+    start: int = 0  # of its texts only the characters from here on, the first is 0,
+    length: int = 0  # and so many of them; 0 for all
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +126,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     when: list[str] = []  # applies to sources that have all these columns
     unless: list[str] = []  # and none of these
     only: dict[str, str | list[str]] = {}  # of such sources, to rows with one of these values
+    excluding: dict[str, str | list[str]] = {}  # but to none with one of these
+    has: list[str] = []  # to rows where these columns hold a value
+    lacks: list[str] = []  # to rows where these hold none, or that have no such column
     fields: dict[str, Source | str] = {}
     attributes: Literal["*", "attributes.*"] | list[str] | dict[str, Source | str] = []
     label: Label | None = None
@@ -150,11 +155,17 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {name: Source(column=name) for name in names if name not in used}
 
     @property
+    def optional_columns(self) -> tuple[str, ...]:
+        """Columns by which it tells its rows from others, where a source has them."""
+        return (*self.excluding, *self.has, *self.lacks)
+
+    @property
     def columns(self) -> dict[str, None]:
         """All columns that it names, in order."""
         sources = (*self.sources().values(), *self.attribute_sources(()).values())
         named = [column for source in sources for column in source.columns]
-        named += [*self.when, *self.unless, *self.only, *([self.label.column] if self.label else [])]
+        named += [*self.when, *self.unless, *self.only, *self.optional_columns]
+        named += [self.label.column] if self.label else []
         return dict.fromkeys(named)
 
 

@@ -219,10 +219,10 @@ def _field_problem(name: str, *, categorical: bool) -> str | None:
             if name in allowed
             else f"{name!r} is no categorical field: one of {', '.join(allowed)} or attributes.<name>"
         )
+    if name == "amount":
+        return None
     return (
-        None
-        if name == "amount"
-        else f"{name!r} is no numeric field: amount, attributes.<name>, or in sums {', '.join((*MOVED, *ACTED))}"
+        f"{name!r} is no numeric field: amount, attributes.<name>, or in sums {', '.join((*MOVED, *ACTED))}"
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ACTIONS: Final = pa.array(ACTIONS, pa.string())
 _AUTHORISED: Final = FIELDS.index("authorised")
+_OWN: Final = "engine."  # what the arrays of its engine begin with
 
 
 class Lives(Stage):
@@ -79,9 +80,8 @@ class Lives(Stage):
             known = places >= 0
             acting, told, places = acting[known], told[known], places[known]
             actions = pc.index_in(events.column("action").take(pa.array(acting)), _ACTIONS)
-            moved = self._payments.act(
-                places, actions.to_numpy(zero_copy_only=False).astype(np.int64), amounts[acting], currencies[acting]
-            )
+            numbers = actions.to_numpy(zero_copy_only=False).astype(np.int64)
+            moved = self._payments.act(places, numbers, amounts[acting], currencies[acting])
             keys[acting] = self._payments.keys(places)
             rows = np.concatenate([paid, acting])
             order = np.argsort(rows, kind="stable")
@@ -96,7 +96,7 @@ class Lives(Stage):
         if not self.names:
             return {}
         own = self._payments.arrays() | {"clock": self._clock.to_array()}
-        return own | {f"engine.{name}": array for name, array in self.engine.arrays().items()}
+        return own | {_OWN + name: array for name, array in self.engine.arrays().items()}
 
     @classmethod
     def restored(cls, spec: FeatureSpec, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -105,7 +105,9 @@ class Lives(Stage):
         if not own.names:
             return cls.fresh(spec, seed)
         prefix = "engine."
-        state = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        state = {
+            name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
+        }
         payments = Remembered.from_arrays(len(_key_fields(own)), arrays)
         return cls(Engine.from_arrays(own, seed, state), payments, StreamClock.from_array(arrays["clock"]))
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 LIVE_ROWS: Final = 2 * FILE_ROWS
 """Records of a topic that no file holds yet, which are read from the log at most."""
 
-TABLES: Final = ("events", "transactions", "labels", "decisions", "features", "flag_matches", "quarantine")
+TABLES: Final = (
+    *("events", "transactions", "labels", "lifecycle"),
+    *("decisions", "features", "flag_matches", "quarantine"),
+)
 _QUARANTINE_ROWS: Final = 10_000  # the newest, that a statement sees
 _QUARANTINE_BYTES: Final = 4096  # of each
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _KINDS: Final = " ".join(f"WHEN {kind.value} THEN '{kind.name.lower()}'" for kind in Kind)
 _NOT_OF_TRANSACTIONS: Final = (
     "kind, event_id, label, label_source, entity_type, entity_id, list_name, list_kind, removed, "
-    "effective_at_ms, expires_at_ms, note"
+    "effective_at_ms, expires_at_ms, note, action, reason_code"
 )
 
 
@@ -42,7 +42,7 @@ def raw_view(topic: str, files: Sequence[Path]) -> str:
 
 
 def event_views(types: Mapping[str, str] = MappingProxyType({})) -> list[str]:
-    """`events`, `transactions` and `labels`.
+    """`events`, `transactions`, `labels` and `lifecycle`.
 
     `attributes` is a JSON object, or, where a statement asks for some by name as rules do, a struct of these,
     with the SQL type of each.
@@ -54,10 +54,15 @@ def event_views(types: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     )
     transactions = f"SELECT * EXCLUDE ({_NOT_OF_TRANSACTIONS}) FROM events WHERE kind = 'transaction'"
     labels = (
-        'SELECT "offset", event_time, event_time_ms, transaction_id, label, label_source '
+        'SELECT "offset", event_time, event_time_ms, transaction_id, label, label_source, reason_code, note '
         "FROM events WHERE kind = 'label'"
     )
-    return [_view("events", events), _view("transactions", transactions), _view("labels", labels)]
+    lifecycle = (
+        'SELECT "offset", event_id, event_time, event_time_ms, transaction_id, action, amount, currency, '
+        "reason_code, note, attributes FROM events WHERE kind = 'lifecycle'"
+    )
+    views = {"events": events, "transactions": transactions, "labels": labels, "lifecycle": lifecycle}
+    return [_view(name, query) for name, query in views.items()]
 
 
 def decision_views(columns: Iterable[str]) -> list[str]:

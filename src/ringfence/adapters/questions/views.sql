@@ -125,3 +125,29 @@ SELECT account_id, event_time, transaction_id, amount, currency,
        count(*) OVER (PARTITION BY account_id ORDER BY event_time
                       RANGE BETWEEN INTERVAL '899.999 seconds' PRECEDING AND CURRENT ROW) AS payments_15m
 FROM transactions WHERE account_id IS NOT NULL;
+
+-- name: payment_lives
+-- What became of each payment. A reversal takes first what was not captured; net is what captures brought, less
+-- refunds, chargebacks and reversals of what was captured, and representments again. Actions in another currency
+-- than the payment's do not count.
+SELECT transaction_id, event_time, customer_id, card_id, merchant_id, currency, actions, last_action, last_action_time,
+       asked - reversed AS authorised, captured, reversed, refunded, charged_back, represented,
+       captured - greatest(0, reversed - greatest(0, asked - captured)) - refunded - charged_back + represented AS net
+FROM (
+  SELECT t.transaction_id, t.event_time, t.customer_id, t.card_id, t.merchant_id, t.currency,
+         count(l.action) AS actions,
+         (array_agg(l.action ORDER BY l.event_time DESC, l."offset" DESC) FILTER (WHERE l.action IS NOT NULL))[1]
+           AS last_action,
+         max(l.event_time) AS last_action_time,
+         t.amount::DECIMAL(22, 3)
+           + coalesce(sum(l.amount::DECIMAL(22, 3)) FILTER (WHERE l.action = 'increment'), 0) AS asked,
+         coalesce(sum(l.amount::DECIMAL(22, 3)) FILTER (WHERE l.action = 'capture'), 0) AS captured,
+         coalesce(sum(l.amount::DECIMAL(22, 3)) FILTER (WHERE l.action = 'reversal'), 0) AS reversed,
+         coalesce(sum(l.amount::DECIMAL(22, 3)) FILTER (WHERE l.action = 'refund'), 0) AS refunded,
+         coalesce(sum(l.amount::DECIMAL(22, 3)) FILTER (WHERE l.action = 'chargeback'), 0) AS charged_back,
+         coalesce(sum(l.amount::DECIMAL(22, 3)) FILTER (WHERE l.action = 'representment'), 0) AS represented
+  FROM transactions t
+  LEFT JOIN lifecycle l ON l.transaction_id = t.transaction_id
+       AND coalesce(l.currency, t.currency, '') = coalesce(t.currency, l.currency, '')
+  GROUP BY t.transaction_id, t.event_time, t.customer_id, t.card_id, t.merchant_id, t.currency, t.amount
+) AS lives;

@@ -10,7 +10,14 @@ import pyarrow.compute as pc
 
 from ringfence.adapters.questions import ROLLUPS
 from ringfence.adapters.relational import rows
-from ringfence.adapters.relational.schema import decisions, flags, labels, list_entries, transactions
+from ringfence.adapters.relational.schema import (
+    decisions,
+    flags,
+    labels,
+    lifecycle,
+    list_entries,
+    transactions,
+)
 from ringfence.adapters.relational.statements import PORTION
 from ringfence.events.model import Kind
 
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 _FACTS: Final = {
     "transactions": (transactions, Kind.TRANSACTION),
     "labels": (labels, Kind.LABEL),
+    "lifecycle": (lifecycle, Kind.LIFECYCLE),
     "list_entries": (list_entries, Kind.LIST_ENTRY),
     "flags": (flags, Kind.FLAG),
 }

@@ -221,6 +221,7 @@ labels: Final = Table(
     _column("event_time", _TIME),
     _column("label", Boolean),
     _column("label_source", null=True),
+    _column("reason_code", null=True),
     Index("ix_labels_transaction_id", "transaction_id"),
     comment="Everything that was said about fraud; the payment may be unknown",
 )
@@ -232,6 +233,22 @@ known_labels: Final = Table(
     _column("offset", BigInteger),
     Index("ix_known_labels_frauds", "transaction_id", postgresql_where="is_fraud"),
     comment="The label in force of each payment: the last in the log",
+)
+lifecycle: Final = Table(
+    "lifecycle",
+    metadata,
+    _column("offset", BigInteger, key=True),
+    _column("event_id"),
+    _column("transaction_id"),
+    _column("event_time", _TIME),
+    _column("action"),
+    _column("amount", MONEY),
+    _column("currency", null=True),
+    _column("reason_code", null=True),
+    _column("note", null=True),
+    _column("attributes", JSONB, null=True),
+    Index("ix_lifecycle_transaction_id", "transaction_id"),
+    comment="What became of payments: captures, reversals, refunds, chargebacks; the payment may be unknown",
 )
 list_entries: Final = Table(
     "list_entries",

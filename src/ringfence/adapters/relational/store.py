@@ -200,7 +200,7 @@ def _put_events(cursor: psycopg.Cursor[Any], batches: Sequence[LogBatch]) -> Non
     add_partitions(cursor, portion.months(), PARTITIONED)
     for name in ("customers", "cards", "accounts", "merchants", "devices", "addresses"):
         _add(cursor, name, portion.summary(name))
-    for name in ("transactions", "labels", "list_entries", "flags"):
+    for name in ("transactions", "labels", "lifecycle", "list_entries", "flags"):
         copy_into(cursor, name, portion.facts(name))
     for name in _ROLLUP_KEYS:
         copy_into(cursor, f"incoming_{name}", portion.rollup(name))
