@@ -31,6 +31,8 @@ SHOWN: Final = {
         "Berlin Group, transactions": "nested-json/bg.ndjson",
         "Berlin Group, whole responses": "responses/berlin-group.json",
         "ISO 20022 pacs.008 as JSON": "pacs008/in.ndjson",
+        "ISO 20022 pacs.004, returned transfers": "pacs004/in.ndjson",
+        "ISO 20022 pacs.007, reversed transfers": "pacs007/in.ndjson",
         "ISO 20022 pain.001 as JSON": "pain001/in.json",
         "ISO 8583 as JSON, a masked card number among them": "iso8583/in.ndjson",
     },
@@ -133,6 +135,7 @@ def _becomes(trial: Trial) -> str:
     counts = {
         "payment" + "s" * (trial.payments != 1): trial.payments,
         "label" + "s" * (trial.labels != 1): trial.labels,
+        "action" + "s" * (trial.actions != 1): trial.actions,
         "skipped": trial.skipped,
         "in quarantine": trial.refused.total(),
     }

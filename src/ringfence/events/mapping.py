@@ -42,6 +42,8 @@ SHIPPED: Final = (
     "berlin-group",
     "berlin-group-response",
     "pacs008",
+    "pacs004",
+    "pacs007",
     "pain001",
     "iso8583",
     "fraud-detector",

@@ -39,7 +39,7 @@ class Lives(Stage):
 
     def __init__(self, engine: Engine, payments: Remembered, clock: StreamClock) -> None:
         self.engine = engine
-        self.names = engine.spec.names
+        self.names = tuple(feature.name for feature in engine.spec.features)
         self._payments = payments
         self._clock = clock
         self._fields = _key_fields(engine.spec)
@@ -102,7 +102,7 @@ class Lives(Stage):
     def restored(cls, spec: FeatureSpec, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """See `Stage.restored`."""
         own = spec.of_lifecycle
-        if not own.names:
+        if not own.features:
             return cls.fresh(spec, seed)
         prefix = "engine."
         state = {

@@ -48,7 +48,7 @@ class Measure(Stage):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.names = engine.spec.names
+        self.names = tuple(feature.name for feature in engine.spec.features)
         self.clock = np.empty(0, np.int64)
 
     @classmethod

@@ -33,6 +33,7 @@ class Trial:
     rows: int = 0
     payments: int = 0
     labels: int = 0
+    actions: int = 0  # on payments
     skipped: int = 0
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # by field and what is said
     places: dict[tuple[str, str], list[int]] = field(default_factory=dict)
@@ -60,9 +61,12 @@ def tried(path: str, mapping: Mapping, now_ms: int, fmt: Format | None) -> Trial
     said_of: dict[str, str] = {}
     for batch in read([path], mapping, tokenizer, now_ms, fmt=fmt):
         table = batch.events.table
-        payments = int(np.count_nonzero(table.column("kind").to_numpy() == Kind.TRANSACTION))
+        kinds = table.column("kind").to_numpy()
+        payments = int(np.count_nonzero(kinds == Kind.TRANSACTION))
+        actions = int(np.count_nonzero(kinds == Kind.LIFECYCLE))
         trial.payments += payments
-        trial.labels += table.num_rows - payments + (len(batch.labels) if batch.labels else 0)
+        trial.actions += actions
+        trial.labels += table.num_rows - payments - actions + (len(batch.labels) if batch.labels else 0)
         trial.skipped += batch.skipped
         trial.rows += table.num_rows + len(batch.bad)
         for record in batch.bad:
