@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 from ringfence.adapters.cases import CaseFollower, read_policy
 from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
+from ringfence.adapters.links import LinkFollower
 from ringfence.adapters.outbox import Bus, Courier, OutboxFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.lock import InUseError, WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.compose_notifiers import notifiers
 from ringfence.errors import InputError
+from ringfence.features.spec import FeatureSpec
 from ringfence.follow import Pump, catch_up, declare
 from ringfence.settings import load_settings
 
@@ -44,12 +46,28 @@ def followers_of(store: Store) -> list[Follower]:
         CaseFollower(store.log, store.folder, read_policy(load_settings().cases)),
         OutboxFollower(store.log, store.folder, store.meta.store_id, now_ms),
     ]
+    found += link_followers_of(store)
     return found if load_settings().store_url is None else [*found, relational_store(store)]
 
 
 def now_ms() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def link_followers_of(store: Store) -> list[Follower]:
+    """What keeps the links of the newest specification, where that declares a graph."""
+    versions = store.registry.versions("features")
+    graph = FeatureSpec.from_json(versions[-1].body).graph if versions else None
+    return [] if graph is None else [LinkFollower(store.folder, graph)]
+
+
+def bring_links_up(store: Store) -> None:
+    """Have the links taken up to the end of the log, unless another process sees to that right now."""
+    with contextlib.suppress(InUseError), _locked(store.folder):
+        for follower in link_followers_of(store):
+            with closing(follower):
+                catch_up(store.log, follower, all_of_it=True)
 
 
 def relational_store(store: Store, to: str | None = None) -> RelationalStore:

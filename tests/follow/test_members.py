@@ -11,10 +11,13 @@ from ringfence.adapters.cases import CaseFollower, SqliteCases
 from ringfence.adapters.finder import IndexFollower, disk
 from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.lake.files import FOLDERS
+from ringfence.adapters.links import LinkFollower
+from ringfence.adapters.links.schema import opened
 from ringfence.adapters.sqlite import Store
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
 from ringfence.cases.policy import CasePolicy
+from ringfence.features.links import Graph, uses
 from ringfence.ports import FLAG_MATCHES, LogBatch
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 from ringfence.testing.follower_exam import FollowerExam
@@ -153,6 +156,33 @@ class CasePlace(StorePlace):
         with closing(SqliteCases(self.folder)) as book:
             query = CaseQuery(states=tuple(CaseState), limit=1000, order="due")
             return [(case, book.payments(case.id), book.events(case.id)) for case in book.cases(query, 0)]
+
+
+class LinkPlace(StorePlace):
+    """Links of cards and their marks; the file of links is told apart from its journal by SQLite."""
+
+    def fill(self, count):
+        for _ in range(count):
+            base = self.log.end_offset("events")
+            self.store.commit([events(base, 10, device_id=[f"d{(base + n) // 4}" for n in range(10)])])
+
+    def follower(self):
+        return LinkFollower(self.folder, Graph.of(uses("card", "device"), windows=[]))
+
+    def content(self):
+        if not (self.folder / "links.sqlite").exists():
+            return [[], [], []]
+        with closing(opened(self.folder)) as connection:
+            return [
+                sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
+                for table in ("pair", "payment", "early")
+            ]
+
+
+class TestLinks(FollowerExam):
+    @pytest.fixture
+    def place(self, store):
+        return LinkPlace(store, store.folder / "links")
 
 
 class TestCaseFollower(FollowerExam):

@@ -20,6 +20,7 @@ from ringfence.cli import (
     features,
     follow,
     followers,
+    graph,
     init,
     keys,
     lists,
@@ -61,6 +62,7 @@ rules.app.command()(tune.typologies)
 app.add_typer(rules.app, name="rules")
 app.add_typer(lists.app, name="lists")
 app.add_typer(cases.app, name="cases")
+app.add_typer(graph.app, name="graph")
 app.add_typer(models.app, name="models")
 app.add_typer(model.app, name="model")
 app.command()(topics.topics)

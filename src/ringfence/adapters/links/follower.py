@@ -1,0 +1,187 @@
+"""The follower that keeps the live links in a file."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ringfence.adapters.links.schema import opened
+from ringfence.events import codec
+from ringfence.events.batch import NULL_INT
+from ringfence.events.clock import StreamClock
+from ringfence.events.model import Kind
+from ringfence.ports import EVENTS
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.links import Graph, Link
+    from ringfence.ports import LogBatch
+
+_PAIR: Final = """
+INSERT INTO pair VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+  first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
+  count = count + excluded.count, amount = amount + excluded.amount
+"""
+
+
+class LinkFollower:
+    """`ringfence.follow.Follower`. Links, payments and the position commit together.
+
+    Another declaration of the graph begins again from the start of the log.
+    """
+
+    name: Final = "links"
+    topics: Final = (EVENTS,)
+    least: Final = 1
+    most: Final = 65_536
+
+    def __init__(self, folder: Path, graph: Graph) -> None:
+        self._folder = folder
+        self.graph = graph
+        self._digest = json.dumps(graph.data, sort_keys=True)
+        self._connection: sqlite3.Connection | None = None
+
+    def positions(self) -> dict[str, int]:
+        """See `Follower.positions`."""
+        return {EVENTS: int(self._meta("position", "0")) if self._is_ours() else 0}
+
+    def take(self, _topic: str, batches: Iterable[LogBatch]) -> None:
+        """See `Follower.take`."""
+        with self._work() as connection:
+            if not self._is_ours():
+                _empty(connection)
+                _set(connection, "graph", self._digest)
+            clock = StreamClock.from_array(
+                np.array(json.loads(self._meta("clock", json.dumps(StreamClock().to_array().tolist()))))
+            )
+            end = None
+            for batch in batches:
+                self._put(connection, codec.decode(batch.payload), clock)
+                end = batch.next_offset
+            if end is None:
+                return
+            self._forget(connection, clock.now_ms)
+            _set(connection, "clock", json.dumps(clock.to_array().tolist()))
+            _set(connection, "position", str(end))
+
+    def reset(self) -> None:
+        """See `Follower.reset`."""
+        with self._work() as connection:
+            _empty(connection)
+
+    def close(self) -> None:
+        """See `Follower.close`."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _put(self, connection: sqlite3.Connection, events: EventBatch, clock: StreamClock) -> None:
+        labels = events.take(events.kind == Kind.LABEL)
+        payments = events.take(events.is_transaction)
+        if len(payments):
+            clocks = clock.advance(payments)
+            for number, link in enumerate(self.graph.links):
+                connection.executemany(_PAIR, _pairs(number, link, payments, clocks))
+            self._remember(connection, payments, clocks)
+        if len(labels):
+            ids = labels.column("transaction_id").to_pylist()
+            said = [
+                (bool(one), name) for one, name in zip(labels.column("label").to_pylist(), ids, strict=True)
+            ]
+            for fraud, name in said:
+                if not connection.execute(
+                    "UPDATE payment SET fraud = ? WHERE id = ?", (fraud, name)
+                ).rowcount:
+                    connection.execute("INSERT OR REPLACE INTO early VALUES (?, ?)", (name, fraud))
+
+    def _remember(self, connection: sqlite3.Connection, payments: EventBatch, clocks: Any) -> None:
+        graph = self.graph
+        subject = next(link.source_field for link in graph.links if link.source == graph.subject)
+        ids = payments.column("transaction_id").to_pylist()
+        nobody = [None] * len(ids)
+        same = graph.flow is not None and graph.flow.target == graph.subject
+        payees = payments.column(graph.flow.target_field).to_pylist() if same and graph.flow else nobody
+        rows = zip(ids, payments.column(subject).to_pylist(), payees, clocks.tolist(), strict=True)
+        connection.executemany("INSERT OR IGNORE INTO payment VALUES (?, ?, ?, ?, 0)", rows)
+        if connection.execute("SELECT 1 FROM early LIMIT 1").fetchone():
+            connection.execute(
+                "UPDATE payment SET fraud = (SELECT fraud FROM early WHERE early.id = payment.id) "
+                "WHERE id IN (SELECT id FROM early)"
+            )
+            connection.execute("DELETE FROM early WHERE id IN (SELECT id FROM payment)")
+
+    def _forget(self, connection: sqlite3.Connection, now_ms: int | None) -> None:
+        if now_ms is None:
+            return
+        for number, link in enumerate(self.graph.links):
+            connection.execute(
+                "DELETE FROM pair WHERE link = ? AND last_ms <= ?", (number, now_ms - link.ttl_ms)
+            )
+        connection.execute("DELETE FROM payment WHERE came_ms <= ?", (now_ms - self.graph.memory_ms,))
+
+    def _is_ours(self) -> bool:
+        return self._meta("graph", "") == self._digest
+
+    def _meta(self, name: str, default: str) -> str:
+        row = self._open().execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return default if row is None else str(row[0])
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = opened(self._folder)
+        return self._connection
+
+    @contextmanager
+    def _work(self) -> Iterator[sqlite3.Connection]:
+        connection = self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _pairs(number: int, link: Link, payments: EventBatch, clocks: Any) -> list[tuple[Any, ...]]:
+    """What the payments say of one link type, a row for each pair."""
+    times = np.minimum(payments.event_time_ms, clocks)
+    amounts = payments.amount_fixed
+    amounts = np.where(amounts == NULL_INT, 0, amounts)
+    alive = times + link.ttl_ms > clocks
+    found: dict[tuple[str, str], list[int]] = {}
+    for source, target, time, amount, lives in zip(
+        payments.column(link.source_field).to_pylist(),
+        payments.column(link.target_field).to_pylist(),
+        times.tolist(),
+        amounts.tolist(),
+        alive.tolist(),
+        strict=True,
+    ):
+        if not (source and target and lives) or (source == target and link.source == link.target):
+            continue
+        known = found.get((source, target))
+        if known is None:
+            found[source, target] = [time, time, 1, amount]
+        else:
+            known[0], known[1] = min(known[0], time), max(known[1], time)
+            known[2] += 1
+            known[3] += amount
+    return [(number, *ends, *facts) for ends, facts in found.items()]
+
+
+def _empty(connection: sqlite3.Connection) -> None:
+    for table in ("pair", "payment", "early", "meta"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
+
+
+def _set(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))

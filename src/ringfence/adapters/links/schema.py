@@ -1,0 +1,43 @@
+"""The tables of the file, and how it is opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_NAME: Final = "links.sqlite"
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS pair (
+  link INTEGER, source TEXT, target TEXT,      -- ids as events have them
+  first_ms INTEGER, last_ms INTEGER, count INTEGER, amount INTEGER,
+  PRIMARY KEY (link, source, target)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS pair_by_target ON pair (link, target, last_ms);
+CREATE INDEX IF NOT EXISTS pair_by_source ON pair (link, source, last_ms);
+CREATE INDEX IF NOT EXISTS pair_by_time ON pair (link, last_ms);
+CREATE TABLE IF NOT EXISTS payment (
+  id TEXT PRIMARY KEY, subject TEXT, payee TEXT, came_ms INTEGER, fraud INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS payment_by_time ON payment (came_ms);
+CREATE INDEX IF NOT EXISTS payment_fraud ON payment (subject) WHERE fraud = 1;
+CREATE INDEX IF NOT EXISTS payment_fraud_payee ON payment (payee) WHERE fraud = 1;
+CREATE TABLE IF NOT EXISTS early (id TEXT PRIMARY KEY, fraud INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+"""
+
+
+def opened(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """The file in a data folder, readable by its owner alone; made unless `read_only`."""
+    path = folder / FILE_NAME
+    if read_only:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.executescript(_TABLES)
+    return connection

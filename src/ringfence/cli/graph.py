@@ -1,0 +1,205 @@
+"""`ringfence graph`: the live links of the entity graph, looked at and exported."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+import typer
+
+from ringfence.adapters.links import LinkBook
+from ringfence.adapters.sqlite import Store
+from ringfence.cli import options, screen
+from ringfence.compose_follow import bring_links_up
+from ringfence.errors import InputError
+from ringfence.events.model import ID_FIELDS
+from ringfence.events.tokens import Tokenizer
+from ringfence.graph.drawing import csv_of, graphml_of, json_of, ring_of
+from ringfence.graph.rings import MOST_NODES, Node, path_between, ring_around, why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ringfence.graph.rings import Pair
+
+app = typer.Typer(no_args_is_help=True, help="The entity graph: who shares what, rings, paths, exports.")
+
+Entity = Annotated[
+    str, typer.Argument(help="A kind and an id, such as account=1234 or phone=+15550100.", metavar="KIND=ID")
+]
+Most = Annotated[int, typer.Option("--most", help="Stop at so many members.", min=2, max=100_000)]
+_FIELDS = {name.removesuffix("_id"): name for name in ID_FIELDS}
+
+
+@app.command()
+def neighbours(
+    entity: Entity,
+    limit: Annotated[int, typer.Option(help="At most so many of each kind of link.", min=1, max=10_000)] = 50,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Show what an entity is linked to now, newest first.
+
+    Example: ringfence graph neighbours account=1234-5678-25
+    """
+    with _book(data) as (store, book):
+        node = _node(store, book, entity)
+        pairs = book.pairs(node, limit)
+    if json:
+        screen.show_json([json_of(pair) for pair in pairs])
+        return
+    rows = [
+        (
+            book.graph.links[pair.link].title,
+            _said(pair.target if node == pair.source else pair.source),
+            pair.count,
+            screen.format_time(pair.first_ms),
+            screen.format_time(pair.last_ms),
+        )
+        for pair in pairs
+    ]
+    screen.show_table(["link", "neighbour", "payments", "first", "last"], rows, ["payments"])
+
+
+@app.command()
+def ring(
+    entity: Entity,
+    most: Most = MOST_NODES,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Show the ring around an entity: its members, why they belong together, and what joined nobody.
+
+    Example: ringfence graph ring account=1234-5678-25
+    """
+    with _book(data) as (store, book):
+        found = ring_around(book, _node(store, book, entity), most)
+    if json:
+        screen.show_json(ring_of(found, book.graph))
+        return
+    for kind in book.graph.types:
+        members = found.of_kind(kind)
+        if members:
+            screen.show(f"{len(members):,} {kind}{'s' if len(members) > 1 else ''}", "bold")
+            screen.show(f"  {', '.join(members[:50])}{' ...' if len(members) > 50 else ''}")
+    for sentence in why(found, book.graph):
+        screen.show(f"· {sentence}")
+    for node, count in found.frauds.items():
+        screen.show(f"· {_said(node)} had {count} confirmed fraud{'s' if count > 1 else ''}")
+    for hub, reason in found.hubs.items():
+        screen.show(f"· {_said(hub)} joins nobody: {reason}")
+    if found.cut:
+        screen.say(f"There are more members: --most looks for more than {most:,}")
+
+
+@app.command()
+def path(
+    start: Entity,
+    end: Annotated[str, typer.Argument(help="Where to.", metavar="KIND=ID")],
+    most: Most = 20_000,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Show a shortest way from one entity to another over links of any kind.
+
+    Example: ringfence graph path account=1234-5678-20 account=1234-5678-30
+    """
+    with _book(data) as (store, book):
+        first, last = (_node(store, book, text) for text in (start, end))
+        way, cut = path_between(book, first, last, most)
+    if json:
+        screen.show_json({"path": [json_of(pair) for pair in way], "cut": cut})
+        return
+    at = first
+    for pair in way:
+        verb = book.graph.links[pair.link].title.split()[1]
+        line = f"{_said(pair.source)} {verb} {_said(pair.target)}"
+        screen.show(f"{line}, {pair.count:,} times, last {screen.format_time(pair.last_ms)}")
+        at = pair.target if at == pair.source else pair.source
+    if not way:
+        screen.show(
+            f"no way found within {most:,} nodes: --most looks further" if cut else "nothing connects them"
+        )
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="File to write.", metavar="FILE")],
+    around: Annotated[
+        str | None,
+        typer.Option("--ring", help="Only the ring around this entity.", metavar="KIND=ID"),
+    ] = None,
+    fmt: Annotated[
+        Literal["graphml", "csv", "json"] | None,
+        typer.Option("--format", help="Without it, told from the file's name."),
+    ] = None,
+    most: Most = MOST_NODES,
+    data: options.Data = None,
+) -> None:
+    """Write the live links, or one ring, as GraphML (Gephi, yEd, NetworkX), CSV or JSON lines.
+
+    Example: ringfence graph export --out ring.graphml --ring account=1234-5678-25
+    """
+    form = fmt or out.suffix.removeprefix(".").lower()
+    writers = {"graphml": graphml_of, "csv": csv_of, "json": None}
+    if form not in writers:
+        raise InputError(f"{out} has no known ending: name it .graphml, .csv or .json, or give --format")
+    with _book(data) as (store, book):
+        pairs: Iterator[Pair] | list[Pair]
+        if around is None:
+            pairs = book.every()
+        else:
+            found = ring_around(book, _node(store, book, around), most)
+            pairs = [*found.pairs, *(one for one in found.payments if one not in found.pairs)]
+        written = _write(out, form, pairs, book)
+    screen.show(f"{written:,} links written to {out}")
+
+
+def _write(out: Path, form: str, pairs: Iterator[Pair] | list[Pair], book: LinkBook) -> int:
+    count = 0
+
+    def counted() -> Iterator[Pair]:
+        nonlocal count
+        for count, pair in enumerate(pairs, 1):  # noqa: B007 (what is counted stays)
+            yield pair
+
+    try:
+        with out.open("w", encoding="utf-8", newline="") as file:
+            for line in {"graphml": graphml_of, "csv": csv_of}.get(form, _lines)(counted(), book.graph):
+                file.write(line)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    return count
+
+
+def _lines(pairs: Iterator[Pair], graph: object) -> Iterator[str]:  # noqa: ARG001 (as the other formats)
+    return (msgspec.json.encode(json_of(pair)).decode() + "\n" for pair in pairs)
+
+
+def _said(node: Node) -> str:
+    return f"{node.kind} {node.id}"
+
+
+@contextmanager
+def _book(data: Path | None) -> Iterator[tuple[Store, LinkBook]]:
+    """The links of a store, brought up to the end of its log where no other process does that."""
+    folder = options.folder(data)
+    with Store.open(folder, read_only=True) as store:
+        bring_links_up(store)
+        with LinkBook.looking(folder) as book:
+            yield store, book
+
+
+def _node(store: Store, book: LinkBook, text: str) -> Node:
+    kind, sign, identity = text.partition("=")
+    if not sign or not identity:
+        raise InputError(f"{text!r} is no entity: write KIND=ID, such as account=1234")
+    if kind not in book.graph.types:
+        raise InputError(f"the graph knows no {kind!r}: {', '.join(book.graph.types)}")
+    kept = Tokenizer(store.meta.token_key).as_kept(_FIELDS.get(kind, kind), identity)
+    found = book.find(kind, kept)
+    if found is None:
+        raise InputError(f"{kind} {identity!r} has no live link")
+    return found
