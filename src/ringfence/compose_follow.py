@@ -15,8 +15,11 @@ from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.links import LinkFollower
 from ringfence.adapters.outbox import Bus, Courier, OutboxFollower
 from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.checkpoints import Checkpoints
 from ringfence.adapters.sqlite.lock import InUseError, WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.adapters.sqlite.sealing import SealFollower
+from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose_notifiers import notifiers
 from ringfence.errors import InputError
 from ringfence.features.spec import FeatureSpec
@@ -40,14 +43,17 @@ _REFUSAL: Final = (
 
 def followers_of(store: Store) -> list[Follower]:
     """All that a store has; the relational store is one of them where `store_url` names a database."""
+    settings = load_settings()
+    checkpoints = Checkpoints(settings.audit_every_ms, now_ms, settings.audit_key, settings.audit_anchor)
     found: list[Follower] = [
         LakeFollower(store.log, store.tables),
         IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
-        CaseFollower(store.log, store.folder, read_policy(load_settings().cases)),
+        CaseFollower(store.log, store.folder, read_policy(settings.cases)),
         OutboxFollower(store.log, store.folder, store.meta.store_id, now_ms),
+        SealFollower(lambda: SqliteTrail(store.folder), checkpoints.due),
     ]
     found += link_followers_of(store)
-    return found if load_settings().store_url is None else [*found, relational_store(store)]
+    return found if settings.store_url is None else [*found, relational_store(store)]
 
 
 def now_ms() -> int:

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones
     keep_values: tuple[str, ...] = ()  # ids, although they look like such words
     require_approval: bool = False  # a change of the rules takes effect only once a second person approved it
+    audit_key: Path | None = None  # of who signs the audit trail; never in the data folder
+    audit_anchor: str | None = None  # where heads of the audit trail are kept: a file elsewhere, or a URL
+    audit_every_ms: Annotated[int, Field(ge=1000)] = 300_000  # between two checkpoints of the audit trail
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
     snapshot_every_events: Annotated[int, Field(ge=1)] = 1_000_000
     snapshot_every_ms: Annotated[int, Field(ge=1000)] = 300_000

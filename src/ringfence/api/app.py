@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import FastAPI
@@ -24,6 +25,7 @@ from ringfence.api import (
     routes_trials,
 )
 from ringfence.api.access_log import AccessLog
+from ringfence.api.audited import ACTIONS, Audited
 from ringfence.api.front import Front
 from ringfence.api.problems import TYPE, FieldError, Refusal, unavailable
 from ringfence.errors import InputError, RingfenceError
@@ -96,7 +98,9 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
     app.add_exception_handler(RingfenceError, _ours)
     app.add_exception_handler(Exception, _unexpected)
     access = AccessLog(log)
-    front: Any = Front(server, app if site is None else _Switch(app, site), access)
+    now_ms, clean = server.clock.now_ms, partial(server.session.tokenizer.guard_text, counted=False)
+    recorded = Audited(app, server.trail, ACTIONS, "api", now_ms, clean)
+    front: Any = Front(server, recorded if site is None else _Switch(recorded, site), access)
     if server.settings.cors_origins:
         front = CORSMiddleware(
             front,

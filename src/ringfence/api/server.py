@@ -15,6 +15,7 @@ import msgspec
 from ringfence.access.limits import Limits
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.lake import Asides, Lake
+from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
 from ringfence.api.answers import Answers
@@ -84,6 +85,7 @@ class Server:
         self.asides = Asides(session.store.log, session.store.tables, session.store.meta.hash_seed)
         self.following = Following(session.store, session.clock)
         self.outboxes = Outboxes(session.store.folder, session.clock)
+        self.trail = SqliteTrail(session.store.folder)
         self.places = Places(settings.most_streams)
         self.hub = Hub(self.places, settings.stream_seconds)
         texts = session.library.stored_models.texts
@@ -163,6 +165,7 @@ class Server:
         await asyncio.to_thread(self.following.close)
         self.case_book.close()
         self.outboxes.close()
+        await asyncio.to_thread(self.trail.close)
 
     def charge(self, caller: Principal, count: int) -> None:
         """`Refusal` (429) where the caller's limit is spent."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.cli import (
+    audit,
     backtest,
     backup,
     bus,
@@ -41,6 +42,7 @@ from ringfence.cli import (
     trim,
     tune,
 )
+from ringfence.cli.audited import put_on_record
 from ringfence.cli.program import finish, new_app
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ app.command()(simulate.simulate)
 app.command()(init.init)
 app.command()(doctor.doctor)
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 
 
 def _say_version(asked: bool) -> None:
@@ -112,6 +115,9 @@ def version(
         screen.show_json({"ringfence": installed("ringfence")})
     else:
         _say_version(asked=True)
+
+
+put_on_record(app)
 
 
 def execute(arguments: Sequence[str]) -> int:

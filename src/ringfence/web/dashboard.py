@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastapi import FastAPI
 
 from ringfence.adapters.finder import Finder
+from ringfence.api.audited import Audited
 from ringfence.compose import registered_rules, registered_spec
 from ringfence.errors import RingfenceError
 from ringfence.questions import bands_of
@@ -31,6 +32,7 @@ from ringfence.web import (
     pages_trials,
     pages_versions,
 )
+from ringfence.web.audited import ACTIONS
 from ringfence.web.kept import Kept
 from ringfence.web.pulse import Pulse
 from ringfence.web.sessions import Sessions
@@ -101,7 +103,9 @@ class Dashboard:
         for module in _PAGES:
             app.include_router(module.router)
         pages_errors.install(app)
-        self._app = Shield(app, self.sessions, server.authoriser)
+        clean = partial(server.session.tokenizer.guard_text, counted=False)
+        recorded = Audited(app, server.trail, ACTIONS, "dashboard", server.clock.now_ms, clean)
+        self._app = Shield(recorded, self.sessions, server.authoriser)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._app(scope, receive, send)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ringfence.access.principal import Role
+from ringfence.api.audited import tell
 from ringfence.web.asking import dashboard_of, visit_of
 from ringfence.web.rendering import render
 from ringfence.web.shield import cookie, local_path, no_cookie
@@ -35,6 +36,7 @@ async def sign_in(
     dashboard, visit = dashboard_of(request), visit_of(request)
     credential = key.strip().encode("utf-8", "replace")[:_LONGEST_KEY]
     caller = await dashboard.server.authoriser.find(credential) if credential else None
+    tell(request.scope, actor=caller.name if caller else "nobody")
     if caller is None:
         problem = "This key is not in force. An administrator makes one with: ringfence keys create"
         return render(request, "sign_in.html", {"next": local_path(next), "problem": problem}, 401)

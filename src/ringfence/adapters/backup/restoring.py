@@ -22,6 +22,7 @@ _OURS: Final = (
     "tables",
     "index",
     "access.db",
+    "audit.db",
     "cases.db",
     "bus.db",
     "followers.db",

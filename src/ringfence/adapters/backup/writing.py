@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 KEYS: Final = "access.db"
 CASES: Final = "cases.db"
+TRAIL: Final = "audit.db"
 _MODELS: Final = "models"
 _STEPS: Final = 20_000  # of SQLite's machine between two looks at how far it is
 
@@ -42,7 +43,7 @@ _STEPS: Final = 20_000  # of SQLite's machine between two looks at how far it is
 def back_up(
     folder: Path, target: Path, tell: Tell = lambda *_: None, *, with_snapshot: bool = False
 ) -> tuple[Backup, list[str]]:
-    """Copy log, keys and models of a data folder to `target`, a new folder; a snapshot too, if asked.
+    """Copy log, keys, audit trail and models of a data folder to `target`, a new folder; a snapshot too, if asked.
 
     What it holds, and remarks on models that are damaged already. All of it or nothing: `target` is there
     once every file has been read back. A snapshot goes along in any case where the log's beginning has been
@@ -58,7 +59,7 @@ def back_up(
                 _vacuum(folder / BUS, partial / BUS, tell)
             _vacuum(store.log.database.path, partial / FILE_NAME, tell)
             topics, trimmed = _check_log(partial, tell)
-            for name in (KEYS, CASES):
+            for name in (KEYS, CASES, TRAIL):
                 if (folder / name).exists():
                     _vacuum(folder / name, partial / name, tell)
             remarks = _copy_models(folder, partial, tell)

@@ -1,0 +1,151 @@
+"""Requests that go on record before they are answered: what changes something, or shows personal data.
+
+Payments and events that come in are in the log itself, and so in the chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.api.problems import TYPE, unavailable
+from ringfence.audit import Act
+from ringfence.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ringfence.adapters.sqlite.trail import SqliteTrail
+
+DETAILS: Final = "ringfence.audit"
+"""Key of a request's scope under which its route tells what stands in the body and not in the path."""
+
+IN_THE_LOG: Final = frozenset(
+    {
+        ("POST", "/v1/decisions"),
+        ("POST", "/v1/decisions/batch"),
+        ("POST", "/v1/events"),
+        ("POST", "/v1/events/batch"),
+    }
+)
+ACTIONS: Final[Mapping[tuple[str, str], str]] = {
+    ("GET", "/v1/decisions"): "payment.listed",
+    ("GET", "/v1/decisions/{transaction_id:id}"): "payment.seen",
+    ("GET", "/v1/decisions/{transaction_id:id}/explanation"): "payment.explained",
+    ("GET", "/v1/entities/{entity_type}/{entity_id:id}"): "entity.seen",
+    ("GET", "/v1/stream"): "payment.streamed",
+    ("GET", "/v1/lists/entries"): "list.seen",
+    ("GET", "/v1/lists/audit"): "list.seen",
+    ("POST", "/v1/lists/entries"): "list.added",
+    ("POST", "/v1/lists/removals"): "list.removed",
+    ("POST", "/v1/lists/import"): "list.imported",
+    ("POST", "/v1/rules/check"): "rules.checked",
+    ("POST", "/v1/rules/versions"): "rules.saved",
+    ("POST", "/v1/rules/versions/{digest}/approve"): "rules.approved",
+    ("POST", "/v1/rules/versions/{digest}/reject"): "rules.rejected",
+    ("POST", "/v1/rules/versions/{digest}/activate"): "rules.activated",
+    ("POST", "/v1/rules/rollback"): "rules.rolled_back",
+    ("POST", "/v1/rules/modes/{rule_id}"): "rules.mode_set",
+    ("POST", "/v1/rules/backtest"): "rules.tried",
+    ("POST", "/v1/rules/backtest/{job_id}/stop"): "rules.trial_stopped",
+    ("POST", "/v1/models/{version}/promotion"): "model.promoted",
+    ("POST", "/v1/models/{version}/retirement"): "model.retired",
+    ("POST", "/v1/drift"): "drift.measured",
+}
+"""What a request of the API is called on record, by method and route."""
+
+_REFUSED: Final = 400
+_FAILED: Final = 500
+_AGAIN_MS: Final = 60_000
+_MOST_KNOWN: Final = 10_000
+
+
+class Audited:
+    """Between the door and an application whose routes `actions` names.
+
+    An answer waits until its record is durable. Where that fails, nothing of it is shown: the caller gets
+    503, and what it changed stays changed. Looking at the same again, or being refused again, is on record
+    once a minute.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        trail: SqliteTrail,
+        actions: Mapping[tuple[str, str], str],
+        channel: str,
+        now_ms: Callable[[], int],
+        clean: Callable[[str], str],
+    ) -> None:
+        """`clean` makes tokens of card numbers in a text."""
+        self._app = app
+        self._trail = trail
+        self._actions = actions
+        self._channel = channel
+        self._now_ms = now_ms
+        self._clean = clean
+        self._known: dict[tuple[str, ...], int] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_lost = False
+
+        async def recorded(message: Any) -> None:
+            nonlocal is_lost
+            if message["type"] == "http.response.start":
+                act = self._act(scope, message["status"])
+                try:
+                    if act is not None and not self._is_known(scope, act):
+                        await asyncio.to_thread(self._trail.write, [act], self._now_ms())
+                except StoreError as error:
+                    is_lost = True
+                    await _refuse(send, error)
+            if not is_lost:
+                await send(message)
+
+        await self._app(scope, receive, recorded)
+
+    def _is_known(self, scope: Any, act: Act) -> bool:
+        """Whether the same was on record less than a minute ago, and nothing changes by it."""
+        if scope["method"] not in ("GET", "HEAD") and act.outcome == "done":
+            return False
+        which, now_ms = (act.actor, act.action, act.object, act.outcome), self._now_ms()
+        if now_ms - self._known.get(which, -_AGAIN_MS) < _AGAIN_MS:
+            return True
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[which] = now_ms
+        return False
+
+    def _act(self, scope: Any, status: int) -> Act | None:
+        route = getattr(scope.get("route"), "path", "")
+        action = self._actions.get((scope["method"], route))
+        if action is None:
+            return None
+        caller, told = scope.get("ringfence.caller"), scope.get(DETAILS, {})
+        named = [str(value) for value in scope.get("path_params", {}).values()]
+        outcome = "failed" if status >= _FAILED else "refused" if status >= _REFUSED else "done"
+        return Act(
+            actor=told.get("actor") or (caller.name if caller else "nobody"),
+            channel=self._channel,
+            action=action,
+            object=self._clean(told.get("object") or " ".join(named)),
+            outcome=outcome,
+            details={
+                name: self._clean(text) for name, text in told.items() if name not in ("object", "actor")
+            },
+        )
+
+
+async def _refuse(send: Any, error: StoreError) -> None:
+    refusal = unavailable(f"this could not be put on record; what it changed, if anything, stays ({error})")
+    headers = [(b"content-type", TYPE), (b"content-length", str(len(refusal.body)).encode())]
+    await send({"type": "http.response.start", "status": 503, "headers": [*headers, *refusal.headers]})
+    await send({"type": "http.response.body", "body": refusal.body})
+
+
+def tell(scope: Any, **details: str) -> None:
+    """Have a request's record say what its path does not: `object`, `actor`, or a detail."""
+    scope.setdefault(DETAILS, {}).update(details)

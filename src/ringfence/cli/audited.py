@@ -1,0 +1,131 @@
+"""Commands that go on record: what changes a data folder, or takes personal data out of it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pwd
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
+
+import typer
+
+from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.audit import Act
+from ringfence.cli.screen import say
+from ringfence.cli.where import folder
+from ringfence.errors import StoreError
+from ringfence.masking import mask_cards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+P = ParamSpec("P")
+ACTIONS: Final[Mapping[str, str]] = {
+    "backup": "data.backed_up",
+    "restore": "data.restored",
+    "trim": "data.trimmed",
+    "decisions": "payment.listed",
+    "decision": "payment.seen",
+    "explain": "payment.explained",
+    "sql": "data.asked",
+    "serve": "server.started",
+    "keys create": "key.created",
+    "keys revoke": "key.revoked",
+    "lists show": "list.seen",
+    "lists add": "list.added",
+    "lists remove": "list.removed",
+    "lists import": "list.imported",
+    "lists audit": "list.seen",
+    "models import": "model.imported",
+    "models remote": "model.imported",
+    "models promote": "model.promoted",
+    "models retire": "model.retired",
+    "quarantine show": "quarantine.seen",
+    "quarantine replay": "quarantine.replayed",
+    "rules save": "rules.saved",
+    "rules mode": "rules.mode_set",
+    "rules approve": "rules.approved",
+    "rules reject": "rules.rejected",
+    "rules activate": "rules.activated",
+    "rules rollback": "rules.rolled_back",
+    "topics": "log.seen",
+    "store load": "data.copied",
+    "store rebuild": "data.copied",
+    "store drop": "data.dropped",
+    "followers pause": "follower.paused",
+    "followers resume": "follower.resumed",
+    "followers rebuild": "follower.rebuilt",
+    "audit export": "audit.exported",
+}
+"""What a command is called on record: what changes a data folder, and what shows personal data of it."""
+
+_NAMES = (
+    "name",
+    "topic",
+    "transaction_id",
+    "record_id",
+    "digest",
+    "version",
+    "key_id",
+    "rule",
+    "model",
+    "keep",
+)
+_FAILED = 1  # exit code
+
+
+def put_on_record(app: typer.Typer, path: str = "") -> None:
+    """Have the commands of a program that `ACTIONS` names write to the audit trail, once each has ended.
+
+    Only where they worked on a data folder of this machine: of what they asked a server to do, the server
+    keeps the record.
+    """
+    for command in app.registered_commands:
+        callback = command.callback
+        name = command.name or (callback.__name__ if callback else "")
+        action = ACTIONS.get(f"{path}{name}")
+        if action is not None and callback is not None:
+            command.callback = _audited(action, callback)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            put_on_record(group.typer_instance, f"{path}{group.name} ")
+
+
+def _audited(action: str, command: Callable[P, None]) -> Callable[P, None]:
+    @functools.wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        outcome = "failed"
+        try:
+            command(*args, **kwargs)
+            outcome = "done"
+        except typer.Exit as ended:
+            outcome = "failed" if ended.exit_code == _FAILED else "done"
+            raise
+        finally:
+            if kwargs.get("server") is None:
+                _record(action, outcome, kwargs)
+
+    return wrapper
+
+
+def actor() -> str:
+    """Who runs this command, as the trail names it."""
+    try:
+        return f"user:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"user:{os.getuid()}"
+
+
+def _record(action: str, outcome: str, given: dict[str, Any]) -> None:
+    where = folder(given.get("data"))
+    if not where.is_dir():
+        return
+    named = next((str(given[name]) for name in _NAMES if given.get(name)), "")
+    act = Act(actor=actor(), channel="command", action=action, object=mask_cards(named), outcome=outcome)
+    try:
+        with closing(SqliteTrail(where)) as trail:
+            trail.write([act], time.time_ns() // 1_000_000)
+    except StoreError as error:  # who runs commands has the files, whatever the trail can keep
+        say(f"Warning: this is not on record in the audit trail: {error}")
