@@ -43,7 +43,7 @@ _STEPS: Final = 20_000  # of SQLite's machine between two looks at how far it is
 def back_up(
     folder: Path, target: Path, tell: Tell = lambda *_: None, *, with_snapshot: bool = False
 ) -> tuple[Backup, list[str]]:
-    """Copy log, keys, audit trail and models of a data folder to `target`, a new folder; a snapshot too, if asked.
+    """Copy log, keys, audit trail and models of a folder to `target`, a new one; a snapshot too, if asked.
 
     What it holds, and remarks on models that are damaged already. All of it or nothing: `target` is there
     once every file has been read back. A snapshot goes along in any case where the log's beginning has been
