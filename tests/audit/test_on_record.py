@@ -28,7 +28,8 @@ from ringfence.web.audited import ACTIONS as PAGES
 DEFINITIONS = load_definitions(None, None)
 LOOKING = frozenset(
     {
-        "audit checkpoint", "audit key", "audit list", "audit verify", "backtest", "doctor", "drift",
+        "audit checkpoint", "audit key", "audit list", "audit verify", "backtest", "bus list",
+        "bus test", "cases queues", "doctor", "drift", "outbox list", "rules import",
         "evaluate",
         "features", "follow", "followers list", "init", "keys list", "model serve", "models compare",
         "models list", "models show", "quarantine list", "replay", "rules check", "rules diff", "rules list",
@@ -142,8 +143,8 @@ def test_looking_at_the_same_again_is_one_record_and_changing_again_is_two(servi
 
     serving(talk)
     assert sorted((one.channel, one.action, one.object, one.outcome) for one in serving.acts()) == [
-        ("api", "list.added", "", "done"),
-        ("api", "list.added", "", "done"),
+        ("api", "list.added", "stolen", "done"),
+        ("api", "list.added", "stolen", "done"),
         ("api", "payment.seen", "nobody", "refused"),
         ("dashboard", "payment.seen", "nobody", "refused"),
     ]

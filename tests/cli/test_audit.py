@@ -1,5 +1,6 @@
 """`ringfence audit`: what commands did is on record, and a record that was changed is named."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -97,6 +98,15 @@ def test_the_settings_name_what_is_wrong_with_them(used, ringfence, monkeypatch)
     ended = ringfence("audit", "checkpoint")
     assert ended.code != 0
     assert "ringfence audit key --file nowhere.pem" in ended.err
+
+
+def test_a_key_is_on_record_by_its_id_and_never_whole(used, ringfence):
+    made = ringfence("keys", "create", "bob").out.strip()
+    ringfence("keys", "revoke", made)
+    ringfence("keys", "revoke", made.split("_")[1])
+    told = ringfence("audit", "export", "--action", "key").out
+    assert made.split("_")[2] not in told
+    assert [one["object"] for one in map(json.loads, told.splitlines())][-2:] == [made.split("_")[1]] * 2
 
 
 def test_without_a_data_folder_it_says_so(ringfence):

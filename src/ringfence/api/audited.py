@@ -51,6 +51,11 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/models/{version}/promotion"): "model.promoted",
     ("POST", "/v1/models/{version}/retirement"): "model.retired",
     ("POST", "/v1/drift"): "drift.measured",
+    ("GET", "/v1/cases"): "case.listed",
+    ("GET", "/v1/cases/{case_id}"): "case.seen",
+    ("POST", "/v1/cases/{case_id}"): "case.acted_on",
+    ("POST", "/v1/cases/next"): "case.taken",
+    ("POST", "/v1/cases/bulk"): "case.acted_on",
 }
 """What a request of the API is called on record, by method and route."""
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.asked import body_of, refusals, who_asks
+from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.cases import wire
@@ -107,6 +108,7 @@ async def act(request: Request, case_id: CaseId) -> Response:
     """
     kind: Any = wire.Action  # a union, which mypy takes for no type
     asked, who = await body_of(request, kind, _BYTES, strict=False), who_asks(request, "")
+    tell(request.scope, act=str(asked.__struct_config__.tag))
     done: Case = await _act(request, lambda server: server.cases.act(case_id, asked, who))
     if isinstance(asked, _DECIDING):
         await _act(request, _deliver)

@@ -10,6 +10,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.adapters.lake import rulebook as lake_lists
 from ringfence.api.asked import body_of, raw_body, refusals, who_asks
+from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.rulebook.entries import NAME_LIMIT
@@ -72,6 +73,7 @@ async def audit(
 async def add(request: Request) -> Response:
     """Put somebody or something on a list; rules see it from the next event on."""
     asked, who = await body_of(request, AddEntries, _JSON_BYTES), who_asks(request, "")
+    tell(request.scope, object=asked.list, entries=str(len(asked.entries)))
     return await _change(request, lambda desk: desk.add(asked.list, asked.kind, asked.entries, who))
 
 
@@ -79,6 +81,7 @@ async def add(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     """Take somebody or something off a list; rules see it from the next event on."""
     asked, who = await body_of(request, RemoveEntries, _JSON_BYTES), who_asks(request, "")
+    tell(request.scope, object=asked.list, entries=str(len(asked.entries)))
     return await _change(request, lambda desk: desk.remove(asked.list, asked.entries, who))
 
 
@@ -93,6 +96,7 @@ async def import_csv(
     Its columns: entity_id, and any of entity_type, list_kind, expires_at, note, source.
     """
     body, who = await raw_body(request, _CSV, _CSV_BYTES), who_asks(request, "")
+    tell(request.scope, object=name)
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:

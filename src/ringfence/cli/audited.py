@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import pwd
+import re
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 import typer
 
+from ringfence.access.keys import PREFIX
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.audit import Act
 from ringfence.cli.screen import say
@@ -58,10 +60,29 @@ ACTIONS: Final[Mapping[str, str]] = {
     "followers resume": "follower.resumed",
     "followers rebuild": "follower.rebuilt",
     "audit export": "audit.exported",
-}
+    "bus subscribe": "bus.changed",
+    "bus enable": "bus.changed",
+    "bus pause": "bus.changed",
+    "bus resume": "bus.changed",
+    "bus remove": "bus.changed",
+    "bus secret": "bus.changed",
+    "outbox show": "message.seen",
+    "outbox retry": "message.retried",
+    "outbox purge": "message.purged",
+    "cases list": "case.listed",
+    "cases show": "case.seen",
+    "cases next": "case.taken",
+} | {
+    f"cases {act}": "case.acted_on"
+    for act in (
+        "approve", "assign", "close", "escalate", "merge", "move", "note", "reject", "release", "reopen",
+        "snooze", "split", "unmerge", "wake",
+    )
+}  # fmt: skip
 """What a command is called on record: what changes a data folder, and what shows personal data of it."""
 
 _NAMES = (
+    "case_id",
     "name",
     "topic",
     "transaction_id",
@@ -122,10 +143,16 @@ def _record(action: str, outcome: str, given: dict[str, Any]) -> None:
     where = folder(given.get("data"))
     if not where.is_dir():
         return
-    named = next((str(given[name]) for name in _NAMES if given.get(name)), "")
+    named = next((str(given[name]) for name in _NAMES if given.get(name)), "") or _id_of(given.get("key"))
     act = Act(actor=actor(), channel="command", action=action, object=mask_cards(named), outcome=outcome)
     try:
         with closing(SqliteTrail(where)) as trail:
             trail.write([act], time.time_ns() // 1_000_000)
     except StoreError as error:  # who runs commands has the files, whatever the trail can keep
         say(f"Warning: this is not on record in the audit trail: {error}")
+
+
+def _id_of(key: object) -> str:
+    """The part of an API key that names it; nothing of what is secret."""
+    found = re.match(rf"(?:{PREFIX}_)?([0-9a-f]{{8}})(?:_|$)", key) if isinstance(key, str) else None
+    return found[1] if found else ""

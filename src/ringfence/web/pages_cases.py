@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
 from ringfence.api.asked import who_asks
+from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
@@ -187,6 +188,7 @@ async def act(
     """Do something to a case; what was typed stays on the page where somebody else was faster."""
     demand(request, Role.ANALYST)
     dashboard, who = dashboard_of(request), who_asks(request, "")
+    tell(request.scope, act=action)
     fields = _fields(
         action,
         version,

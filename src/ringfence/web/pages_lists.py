@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.principal import Role
 from ringfence.adapters.lake import rulebook as lists_of
 from ringfence.api.asked import refusals, who_asks
+from ringfence.api.audited import tell
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.rulebook.entries import Entry
@@ -81,6 +82,7 @@ async def add(
     """Put somebody on a list; rules see it from the next event on."""
     until = f"{expires}:00Z" if len(expires) == 16 else expires or None
     name, who = mask_cards(name), who_asks(request, "")
+    tell(request.scope, object=name)
     entry = Entry(entity_id.strip(), entity_type or None, None, until, note.strip() or None, "dashboard")
     _all_taken(await _change(request, lambda desk: desk.add(name, kind, [entry], who)))
     return RedirectResponse(f"/lists/{quote(name, safe='')}", 303)
@@ -90,6 +92,7 @@ async def add(
 async def remove(request: Request, name: Field, entity_id: Field, entity_type: Field = "") -> Response:
     """Take somebody off."""
     name, who = mask_cards(name), who_asks(request, "")
+    tell(request.scope, object=name)
     entry = Entry(entity_id, entity_type or None)
     _all_taken(await _change(request, lambda desk: desk.remove(name, [entry], who)))
     return RedirectResponse(f"/lists/{quote(name, safe='')}", 303)
@@ -104,6 +107,7 @@ async def import_rows(
 ) -> Response:
     """Put all rows of a CSV text on a list; bad ones are told with their line."""
     name, who = mask_cards(name), who_asks(request, "")
+    tell(request.scope, object=name)
     result = await _change(request, lambda desk: desk.import_csv(name, kind, rows, who, _MOST_ROWS))
     values = await asyncio.to_thread(_entries, dashboard_of(request), name)
     return render(request, "list.html", values | {"result": result})
