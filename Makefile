@@ -1,10 +1,10 @@
-# make setup | demo | test | test-quick | check | docs | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
+# make setup | demo | test | test-quick | check | sbom | docs | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
 PYTHON ?= python3
 VENV   := .venv
 UV     := $(VENV)/bin/uv
 RUN    := $(VENV)/bin
 
-.PHONY: setup demo test test-quick check docs format bench bench-setup clean
+.PHONY: setup demo test test-quick check sbom docs format bench bench-setup clean
 
 setup: $(VENV)/.ready
 
@@ -34,6 +34,13 @@ check: setup
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 	$(RUN)/python scripts/check_links.py
+	$(RUN)/python scripts/check_licences.py
+
+# What a user installs, as a CycloneDX list with hashes, in build/sbom.json.
+sbom: setup
+	@mkdir -p build
+	@$(UV) export --frozen --no-dev --all-extras --format cyclonedx1.5 --quiet --output-file build/sbom.json
+	@echo "build/sbom.json"
 
 # The documentation as a site, in build/docs. Its tool is installed here, so that nothing else waits for it.
 docs: setup
