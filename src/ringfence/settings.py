@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     mail_from: str | None = None  # whom e-mail comes from
     slack_token: Annotated[str | None, Field(repr=False)] = None  # of a bot that may write, xoxb-...
     webhook_networks: tuple[str, ...] = ()  # private networks that webhooks may reach
+    kafka_properties: Path | None = None  # file of NAME=VALUE with what Kafka's client is told, secrets too
     label_delay: str | None = None
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones
     keep_values: tuple[str, ...] = ()  # ids, although they look like such words

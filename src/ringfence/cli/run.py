@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ringfence.adapters.files import Reading, Sniffed, SourceBatch, read_ordered, reading_of, sniff
-from ringfence.cli import options, screen
+from ringfence.cli import options, screen, streams
 from ringfence.cli.majority import Majority
 from ringfence.compose import Session, open_session
 from ringfence.decisions.policy import FUTURE, LATE
@@ -25,7 +25,9 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ringfence.adapters.kafka import KafkaBatch
     from ringfence.events.vocabulary import Mapping
+    from ringfence.settings import Settings
 
 _CAUSES: Final = {
     LATE: "they came later than the features allow",
@@ -62,7 +64,11 @@ class Account:
 
 def run(
     sources: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="SOURCE")
+        list[str],
+        typer.Argument(
+            help="Files, folders, globs, - for standard input, or kafka://BROKER:9092/TOPIC.",
+            metavar="SOURCE",
+        ),
     ],
     data: options.Data = None,
     mapping: options.Mapping = None,
@@ -75,6 +81,9 @@ def run(
     batch_rows: Annotated[
         int | None, typer.Option(help="Rows decided at a time.", min=1, max=1_000_000)
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Of topics: go on for ever instead of up to their ends.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Time per stage, too.")] = False,
     json: options.Json = False,
 ) -> None:
@@ -87,15 +96,29 @@ def run(
     Payments are decided in order of event time. Newest-first and shuffled files are sorted first, files that
     overlap in time, such as payments and their labels, are merged. Standard input is decided as it comes.
 
+    Topics of Kafka are read from where the last run of the same --data ended: the place commits with the
+    decisions, so each message is decided once, whatever is killed when. docs/howto/kafka.md has more.
+
     Exit codes: 0 all went well; 2 a source, mapping, specification or rule book is unusable (the other
     sources were processed); 3 the data folder cannot be used; 4 done, and some records are in quarantine;
     130 interrupted: all that was decided is safe, and the same command goes on.
 
     Example: ringfence run payments.csv --mapping sparkov
+    Example: ringfence run kafka://localhost:9092/payments --follow
     """
     settings = load_settings()
-    chosen = choose_mapping(mapping or settings.mapping, sources, fmt)
+    is_streams = streams.are_streams(sources)
+    if follow and not is_streams:
+        raise InputError("--follow goes with topics, such as kafka://localhost:9092/payments")
+    chosen = None if is_streams else choose_mapping(mapping or settings.mapping, sources, fmt)
     found = options.definitions(features, rules, model)
+    asked: dict[str, Any] = {
+        "order": order,
+        "lateness_ms": found.spec.allowed_lateness_ms,
+        "batch_rows": batch_rows or settings.batch_rows,
+        "label_delay": label_delay or settings.label_delay,
+        "fmt": fmt,
+    }
     snapshotting = Snapshotting(settings.snapshot_every_events, settings.snapshot_every_ms)
     with (
         screen.progress("catching up with the log") as tell,
@@ -111,33 +134,44 @@ def run(
             screen.say(f"Warning: {warning}")
         for notice in session.notices:
             screen.say(f"Note: {notice}")
-        session.register_mapping(chosen)
         account = Account()
-        asked: dict[str, Any] = {
-            "order": order,
-            "lateness_ms": found.spec.allowed_lateness_ms,
-            "batch_rows": batch_rows or settings.batch_rows,
-            "label_delay": label_delay or settings.label_delay,
-            "fmt": fmt,
-        }
-        reading = _reading(session, sources, [chosen, settings.null_values, settings.keep_values, asked])
-        batches = read_ordered(
-            sources,
-            chosen,
-            session.tokenizer,
-            reading.mark.ingest_time_ms if reading else session.clock.now_ms(),
-            folder=session.store.folder,
-            say=screen.say,
-            unusable=lambda error: account.unusable.append(str(error)),
-            **asked,
-        )
-        _process(session, reading.resumed(batches) if reading else batches, account, tell)
-        if reading and not account.interrupted:
-            session.store.commit(positions=[reading.ended], now_ms=session.clock.now_ms())
+        if chosen is None:
+            named = mapping or settings.mapping
+            with streams.reading(session, sources, named, asked["batch_rows"], follow=follow) as arrivals:
+                _process(session, arrivals, account, tell)
+        else:
+            _read_files(session, sources, chosen, account, tell, asked, settings)
         account.dropped = dict(session.tokenizer.dropped)
     _report(session, account, verbose=verbose, json=json)
     if account.exit_code:
         raise typer.Exit(account.exit_code)
+
+
+def _read_files(
+    session: Session,
+    sources: list[str],
+    mapping: Mapping,
+    account: Account,
+    tell: screen.Tell,
+    asked: dict[str, Any],
+    settings: Settings,
+) -> None:
+    """Decide what files hold, from where an interrupted run over the same files had got to."""
+    session.register_mapping(mapping)
+    reading = _reading(session, sources, [mapping, settings.null_values, settings.keep_values, asked])
+    batches = read_ordered(
+        sources,
+        mapping,
+        session.tokenizer,
+        reading.mark.ingest_time_ms if reading else session.clock.now_ms(),
+        folder=session.store.folder,
+        say=screen.say,
+        unusable=lambda error: account.unusable.append(str(error)),
+        **asked,
+    )
+    _process(session, reading.resumed(batches) if reading else batches, account, tell)
+    if reading and not account.interrupted:
+        session.store.commit(positions=[reading.ended], now_ms=session.clock.now_ms())
 
 
 def _reading(session: Session, sources: list[str], options: list[Any]) -> Reading | None:
@@ -175,7 +209,12 @@ def _sniff_first(sources: list[str], fmt: Any) -> Sniffed:
     return sniff(sources[-1], fmt)
 
 
-def _process(session: Session, batches: Iterator[SourceBatch], account: Account, tell: screen.Tell) -> None:
+def _process(
+    session: Session,
+    batches: Iterator[SourceBatch] | Iterator[KafkaBatch],
+    account: Account,
+    tell: screen.Tell,
+) -> None:
     begin, majority = time.perf_counter(), Majority()
 
     def heard(arrival: Any, totals: Totals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +58,14 @@ class JsonReader(TextReader):
         if not self._line:
             raise InputError(f"{source.path} is empty: it has no records")
 
+    def records(self, source: str, lines: Sequence[bytes], ids: Any) -> Piece:
+        """Lines of a stream: each is a record by itself, whatever the others are.
+
+        A bad one has its line's number, from 1, as its position. `ids` are those of lines without any.
+        """
+        self._some_fit = True  # a record that does not fit says nothing of the mapping
+        return self._mapped(source, lines, ids)
+
     @property
     def _is_canonical(self) -> bool:
         return self._mapping.name == _CANONICAL
@@ -75,15 +84,13 @@ class JsonReader(TextReader):
         events, bad = self._decoder.decode(lines, self._ingest_time_ms, path, self._line + 1)
         return Piece(events, None, bad)  # its labels stand where they became known
 
-    def _mapped(self, path: str, lines: Sequence[bytes]) -> Piece:
+    def _mapped(self, path: str, lines: Sequence[bytes], given_ids: Any = None) -> Piece:
         found = records_in(lines, self._mapping)
         objects, faults, lines = found.items, found.faults, found.originals
         numbers = self._row_numbers(len(lines))
-        ids = (
-            self._ids_of(lines)
-            if any(makes_ids(record, objects) for record in self._mapping.records)
-            else None
-        )
+        ids = None
+        if any(makes_ids(record, objects) for record in self._mapping.records):
+            ids = self._ids_of(lines) if given_ids is None else _ids_by_line(given_ids, found.lines)
         parts: list[tuple[EventBatch, Any]] = []
         labels: list[EventBatch] = []
         skipped = 0
@@ -162,3 +169,13 @@ class JsonReader(TextReader):
         mapping = self._mapping
         clean = self._tokenizer.sanitize_json(line, mapping.card_columns, mapping.id_columns)
         return self._bad(path, position, faults, clean)
+
+
+def _ids_by_line(ids: Any, lines: Sequence[int]) -> Any:
+    """The id of each record's line, with its number where a line holds several."""
+    texts, seen = ids.to_pylist(), Counter[int]()
+    out = []
+    for line in lines:
+        out.append(texts[line] + (f"-{seen[line] + 1}" if seen[line] else ""))
+        seen[line] += 1
+    return pa.array(out, pa.string())

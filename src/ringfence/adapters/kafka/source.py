@@ -1,0 +1,358 @@
+"""Topics of Kafka as a source: every partition from where the journal says, in the order of arrival.
+
+    broker ──► librdkafka's queue (bounded) ──► consume ──► decode ──► batch with the positions after it
+
+The journal alone says where a partition goes on: its position commits with the events before it, so what is
+read twice after a crash is not in the log, and nothing is left out. Partitions are assigned, not shared out
+by a group; offsets are told to the group as well, for people and tools that watch lag there.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from ringfence.adapters.kafka.client import SECONDS, Client
+from ringfence.errors import InputError, StoreError
+from ringfence.ports import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from confluent_kafka import Message
+
+    from ringfence.adapters.kafka.decoding import Decoding
+    from ringfence.events.bad import BadRecord
+    from ringfence.events.batch import EventBatch
+
+OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
+    "mapping": None,
+    "format": ("auto", "cloudevents"),
+    "registry": None,
+    "keep": None,
+    "from": ("beginning", "end"),
+    "on_gap": ("stop", "continue"),
+}
+"""What an address may say of a source, with the values of each where they are few."""
+
+QUEUE_KILOBYTES: Final = 32 * 1024
+"""Bytes that the client library fetches ahead: while it is full, partitions are not fetched."""
+
+_CHUNK: Final = 500  # messages taken from the library at a time
+_CHUNK_BYTES: Final = 16 << 20  # of one batch, about
+_LOOK_SECONDS: Final = 30.0  # between two looks for new partitions
+_TELL_SECONDS: Final = 5.0  # between two commits of offsets to the group
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Where a partition goes on; `topic_id` tells a topic from one that was made again under its name."""
+
+    offset: int
+    topic_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaBatch:
+    """Some messages: events in order of arrival, bad records, and where each partition goes on after them.
+
+    `skipped` are tombstones and what the mapping leaves out. `position` messages have been read of `total`.
+    """
+
+    events: EventBatch
+    labels: EventBatch | None
+    bad: Sequence[BadRecord]
+    positions: tuple[Position, ...]
+    position: int
+    total: int | None
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class Partition:
+    """One partition at work: where it goes on, where it ended when last heard of, and when it began."""
+
+    topic: str
+    number: int
+    next: int
+    end: int
+    is_at_end: bool = False
+
+
+@dataclass(slots=True)
+class State:
+    """What people are told of a source; written by the thread that reads."""
+
+    partitions: dict[tuple[str, int], Partition] = field(default_factory=dict)
+    records: int = 0
+    skipped: int = 0
+    bad: int = 0
+    assignments: int = 0  # how often the set of partitions has changed
+
+    @property
+    def lag(self) -> int:
+        """Messages in the topics that have not been taken."""
+        return sum(max(one.end - one.next, 0) for one in list(self.partitions.values()))
+
+
+class KafkaSource:
+    """The topics of one address. One thread at a time, but for `state` and `problem`."""
+
+    def __init__(
+        self,
+        client: Client,
+        decoding: Decoding,
+        positions: Callable[[str], dict[str, str]],
+        now_ms: Callable[[], int],
+        *,
+        group: str,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`positions` as of `Journal.positions`; `group` is told of offsets, for who watches lag there."""
+        self.address = client.address
+        self.state = State()
+        self._client = client
+        self._decoding = decoding
+        self._positions = positions
+        self._now_ms = now_ms
+        self._say = say
+        self._group = group
+        self._cluster = ""
+        self._topic_ids: dict[str, str] = {}
+        self._looked = self._told = time.monotonic()
+        self._consumer: Any = None
+
+    @property
+    def problem(self) -> str:
+        """Why nothing comes although something may be there; empty while all is well."""
+        return self._client.problem
+
+    def open(self) -> None:
+        """Find the topics and take each partition up where the journal says.
+
+        `InputError` where a topic is missing, the user is refused, or records that come next are gone;
+        `StoreError` where no broker answers.
+        """
+        self._consumer = self._client.made(
+            Consumer,
+            group_id=self._group,
+            enable_auto_commit=False,
+            enable_partition_eof=True,
+            auto_offset_reset="error",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            queued_max_messages_kbytes=QUEUE_KILOBYTES,
+        )
+        self._poll_errors()
+        self._topic_ids = self._ids()
+        assigned = [part for topic in self.address.topics for part in self._parts_of(topic)]
+        self._consumer.assign(assigned)
+        self.state.assignments += 1
+
+    def batches(
+        self, rows: int, *, until_end: bool = False, wait_seconds: float = 0.1, is_over: Callable[[], bool]
+    ) -> Iterator[KafkaBatch]:
+        """Batches of at most `rows` messages as they come, an empty one while nothing does, until `is_over`.
+
+        With `until_end` to where the partitions end, each as soon as nothing more is in it.
+        """
+        while not is_over():
+            yield self._batch(self._consume(rows, wait_seconds))
+            if until_end and all(one.is_at_end for one in self.state.partitions.values()):
+                return
+            self._look_around()
+
+    def close(self) -> None:
+        """Leave the brokers. Closing twice is allowed."""
+        if self._consumer is not None:
+            self._tell(wait=True)
+            self._consumer.close()
+            self._consumer = None
+
+    def _poll_errors(self) -> None:
+        """Learn who the cluster is; the first request meets all that can be wrong with an address."""
+        self._consumer.poll(0)
+        try:
+            found = self._consumer.list_topics(timeout=SECONDS)
+        except KafkaException as error:
+            self._consumer.poll(0)
+            raise self._client.explained(error.args[0], "asking for its topics") from None
+        self._cluster = found.cluster_id or self.address.brokers
+        for topic in self.address.topics:
+            missing = found.topics.get(topic)
+            if missing is None or missing.error is not None:
+                known = [name for name in found.topics if not name.startswith("__")]
+                listed = ", ".join(sorted(known)[:10]) or "none"
+                raise InputError(
+                    f"there is no topic {topic!r} at {self.address.brokers}, or this user may not read it; "
+                    f"topics there: {listed}"
+                )
+
+    def _ids(self) -> dict[str, str]:
+        """Ids of the topics; empty where brokers are too old or do not tell this user."""
+        admin = self._client.made(AdminClient)
+        try:
+            asked = admin.describe_topics(TopicCollection(list(self.address.topics)), request_timeout=SECONDS)
+            return {name: str(found.result().topic_id) for name, found in asked.items()}
+        except KafkaException:
+            return {}
+
+    def _parts_of(self, topic: str, but: frozenset[int] = frozenset()) -> list[TopicPartition]:
+        """The partitions of a topic, each at the place where it goes on."""
+        found = self._consumer.list_topics(topic, timeout=SECONDS).topics[topic]
+        kept = self._positions(self._source(topic))
+        numbers = sorted(set(found.partitions) - but)
+        return [self._placed(topic, number, kept.get(str(number)), is_new=bool(but)) for number in numbers]
+
+    def _placed(self, topic: str, number: int, kept: str | None, *, is_new: bool) -> TopicPartition:
+        part = TopicPartition(topic, number)
+        try:
+            low, high = self._consumer.get_watermark_offsets(part, timeout=SECONDS)
+        except KafkaException as error:
+            raise self._client.explained(error.args[0], f"asking where {topic}/{number} ends") from None
+        if kept is None:
+            at_end = self.address.options.get("from") == "end" and not is_new
+            part.offset = high if at_end else low
+        else:
+            mark = msgspec.json.decode(kept, type=Mark)
+            part.offset = self._checked(topic, number, mark, low, high)
+        self.state.partitions[topic, number] = Partition(topic, number, part.offset, high)
+        return part
+
+    def _checked(self, topic: str, number: int, mark: Mark, low: int, high: int) -> int:
+        """Where a partition goes on; `InputError` where what came next there is not there any more."""
+        known = self._topic_ids.get(topic, "")
+        if mark.topic_id and known and mark.topic_id != known:
+            gone, at = "the topic was deleted and made again since: all it holds is new", low
+        elif mark.offset > high:
+            gone, at = f"it ends at offset {high:,} already: it was cut off, or made again", low
+        elif mark.offset < low:
+            count = low - mark.offset
+            gone, at = f"its {count:,} records up to offset {low:,} are gone: retention took them", low
+        else:
+            return mark.offset
+        said = f"{topic}/{number} should go on at offset {mark.offset:,}, but {gone}"
+        if self.address.options.get("on_gap") != "continue":
+            raise InputError(
+                f"{said}. Add on_gap=continue to the address to go on at offset {at:,}, with a hole"
+            )
+        self._say(f"Warning: {said}. Going on at offset {at:,}, as on_gap=continue says")
+        return at
+
+    def _consume(self, rows: int, wait_seconds: float) -> list[Message]:
+        messages: list[Message] = []
+        size = 0
+        while len(messages) < rows and size < _CHUNK_BYTES:
+            wait = 0.001 if messages else wait_seconds
+            some = self._consumer.consume(min(_CHUNK, rows - len(messages)), wait)
+            for message in some:
+                error = message.error()
+                if error is None:
+                    messages.append(message)
+                    self.state.partitions[_place(message)].is_at_end = False
+                    size += len(message)
+                else:
+                    self._met(error, message)
+            if not some:
+                break
+        return messages
+
+    def _met(self, error: KafkaError, message: Message) -> None:
+        """What comes in a message's place: the end of a partition, or why it cannot go on."""
+        code = error.code()
+        if code == KafkaError._PARTITION_EOF:  # noqa: SLF001 (a public constant)
+            part = self.state.partitions[_place(message)]
+            part.is_at_end, part.end = True, int(message.offset() or 0)
+            part.next = max(part.next, part.end)
+            self._client.problem = ""
+            return
+        if code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
+            where = f"{message.topic()}/{message.partition()}"
+            raise InputError(
+                f"the next records of {where} are gone while it was read: retention took them, or the topic "
+                "was cut off. Start again: it says which are missing, and on_gap=continue goes on behind them"
+            )
+        if error.retriable() or code in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):  # noqa: SLF001
+            self._client.problem = error.str()
+            return
+        raise self._client.explained(error, "reading")
+
+    def _batch(self, messages: list[Message]) -> KafkaBatch:
+        state = self.state
+        if messages:
+            self._client.problem = ""
+        piece = self._decoding(messages, self._now_ms())
+        moved: dict[tuple[str, int], int] = {}
+        for message in messages:
+            moved[_place(message)] = int(message.offset() or 0) + 1
+        for (topic, number), after in moved.items():
+            part = state.partitions[topic, number]
+            part.next = max(part.next, after)
+            low_high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+            part.end = max(part.end, after, low_high[1] if low_high else 0)
+        state.records += len(messages)
+        state.skipped += piece.skipped
+        state.bad += len(piece.bad)
+        positions = tuple(
+            Position(
+                self._source(topic),
+                str(number),
+                msgspec.json.encode(Mark(after, self._topic_ids.get(topic, ""))).decode(),
+            )
+            for (topic, number), after in moved.items()
+        )
+        total = state.records + state.lag
+        return KafkaBatch(
+            piece.events, piece.labels, piece.bad, positions, state.records, total, piece.skipped
+        )
+
+    def _source(self, topic: str) -> str:
+        return f"kafka:{self._cluster}/{topic}"
+
+    def _look_around(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= _TELL_SECONDS:
+            self._told = now
+            self._tell(wait=False)
+        if now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        for topic in self.address.topics:
+            own = frozenset(number for name, number in self.state.partitions if name == topic)
+            try:
+                fresh = self._parts_of(topic, own)
+            except (KafkaException, KeyError, StoreError):
+                continue  # brokers are away: the next look tells
+            if fresh:
+                self._say(f"{topic} has {len(fresh)} new partitions: they are read from their beginning")
+                self._consumer.incremental_assign(fresh)
+                self.state.assignments += 1
+
+    def _tell(self, *, wait: bool) -> None:
+        """Offsets to the group, as the journal has them."""
+        told = []
+        for topic in self.address.topics:
+            for number, kept in self._positions(self._source(topic)).items():
+                mark = msgspec.json.decode(kept, type=Mark)
+                if mark.offset > 0 and (topic, int(number)) in self.state.partitions:
+                    told.append(TopicPartition(topic, int(number), mark.offset))
+        if not told:
+            return
+        try:
+            self._consumer.commit(offsets=told, asynchronous=not wait)
+        except KafkaException:
+            return  # the group is for information: lag is in /metrics as well
+
+
+def _place(message: Message) -> tuple[str, int]:
+    return str(message.topic()), int(message.partition() or 0)

@@ -1,0 +1,56 @@
+"""Streams as sources of `ringfence run`: several at once, up to their ends or for ever."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ringfence.cli import screen
+from ringfence.compose_streams import is_stream, stream_of
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ringfence.adapters.kafka import KafkaBatch, KafkaSource
+    from ringfence.compose import Session
+
+_WAIT_SECONDS = 0.1
+
+
+def are_streams(sources: list[str]) -> bool:
+    """Whether all sources are streams; `InputError` where only some of them are."""
+    streams = [source for source in sources if is_stream(source)]
+    if streams and len(streams) < len(sources):
+        raise InputError("files and streams do not go into one run: read the files first, then the streams")
+    return bool(streams)
+
+
+@contextmanager
+def reading(
+    session: Session, addresses: list[str], mapping: str | None, rows: int, *, follow: bool
+) -> Iterator[Iterator[KafkaBatch]]:
+    """The batches of some streams, each from where the journal says; closed when the block is left."""
+    sources: list[KafkaSource] = []
+    try:
+        for address in addresses:
+            sources.append(stream_of(session, address, mapping, screen.say))  # noqa: PERF401 (closed if a later one fails)
+        yield _in_turns(sources, rows, follow=follow)
+    finally:
+        for source in sources:
+            source.close()
+
+
+def _in_turns(sources: list[KafkaSource], rows: int, *, follow: bool) -> Iterator[KafkaBatch]:
+    wait = _WAIT_SECONDS / len(sources)
+    live = [
+        source.batches(rows, until_end=not follow, wait_seconds=wait, is_over=lambda: False)
+        for source in sources
+    ]
+    while live:
+        for batches in live[:]:
+            batch = next(batches, None)
+            if batch is None:
+                live.remove(batches)
+            else:
+                yield batch

@@ -1,0 +1,337 @@
+"""Topics of a real Kafka as sources: each message is decided once, and what is no record is quarantined."""
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import NewPartitions, NewTopic
+from tests.cli.conftest import payment
+from tests.kafka import broker
+from tests.spine import START_MS, Tick, open_store, runner
+
+from ringfence.adapters.kafka import source as module
+from ringfence.adapters.kafka.address import Address
+from ringfence.adapters.kafka.client import Client, properties_in
+from ringfence.adapters.kafka.decoding import Decoding
+from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, Mark
+from ringfence.compose import SystemClock
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import InputError, StoreError
+from ringfence.events import codec
+from ringfence.events.mapping import load_mapping, parse_mapping
+from ringfence.events.tokens import Tokenizer
+from ringfence.ports import DECISIONS, EVENTS
+from ringfence.runner import Runner
+
+ROUNDS = """
+import os, random, signal, sys, time, traceback
+from pathlib import Path
+from tests.adapters.kafka.test_kafka_source import opened, take
+from tests.spine import open_store, runner
+
+folder, address, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+with open_store(folder / "warm") as store:  # compiled before the first round
+    runner(store)
+chance = random.Random(7)
+for _ in range(rounds):
+    heard, said = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with open_store(folder / "data") as store, opened(store, address) as source:
+                os.write(said, b"!")
+                take(store, source, rows=20)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(0)
+    os.close(said)
+    os.read(heard, 1)  # it is about to begin
+    os.close(heard)
+    time.sleep(chance.uniform(0.0, 0.5))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+OWN = """
+name = "own"
+title = "Payments by strangers"
+about = "A payment has a pid, a refund notice has a flag."
+
+[[records]]
+kind = "transaction"
+when = ["paid"]
+
+[records.fields]
+transaction_id = { column = "pid", row_id = true }
+event_time = "kafka_timestamp"
+card_id = "kafka_key"
+amount = "paid"
+currency = { constant = "EUR" }
+
+[records.attributes]
+trace = { column = "kafka_header_trace", optional = true }
+"""
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    return broker()
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_store(tmp_path / "data") as made:
+        yield made
+
+
+@contextmanager
+def opened(store, address, mapping=None, told=None, properties=None, now_ms=None, **more):
+    """A source over the canonical mapping, or another."""
+    client = Client(Address.of(address, OPTIONS), properties or {})
+    tokenizer = Tokenizer(store.meta.token_key)
+    decoding = Decoding(mapping or load_mapping("canonical"), tokenizer, **more)
+    said = (told if told is not None else []).append
+    source = KafkaSource(client, decoding, store.positions, now_ms or Tick().now_ms, group="tests", say=said)
+    try:
+        source.open()
+        yield source
+    finally:
+        source.close()
+
+
+def take(store, source, rows=1000):
+    """Decide what the topics hold, as a new process would."""
+    at_work: Runner = runner(store)
+    totals = at_work.run(source.batches(rows, until_end=True, is_over=lambda: False))
+    at_work.close()
+    return totals
+
+
+def all_of(store, address, **more):
+    with opened(store, address, **more) as source:
+        return take(store, source)
+
+
+def ids(store):
+    batches = [DecisionBatch.decode(item.payload).table for item in store.log.read(DECISIONS)]
+    return [identity for table in batches for identity in table.column("transaction_id").to_pylist()]
+
+
+def lines(count, first=0):
+    return [json.dumps(paid(n)) for n in range(first, first + count)]
+
+
+def paid(number, **more):
+    """One payment a second, up to the clock of the tests."""
+    return payment(0, transaction_id=f"t{number}", event_time=START_MS - 40_000_000 + 1000 * number, **more)
+
+
+def test_each_message_is_decided_once_and_the_next_run_goes_on_behind_it(kafka, store):
+    topic = kafka.topic()
+    address = f"kafka://{kafka.address}/{topic}"
+    kafka.send(topic, lines(50))
+    assert all_of(store, address).transactions == 50
+    assert all_of(store, address).events == 0
+    kafka.send(topic, lines(20, 50))
+    again = all_of(store, address)
+    assert (again.transactions, again.duplicates) == (20, 0)
+    assert ids(store) == [f"t{n}" for n in range(70)]
+
+
+def test_partitions_are_merged_and_each_keeps_its_order(kafka, store):
+    topic = kafka.topic(3)
+    for number in range(3):
+        kafka.send(topic, lines(40, 100 * number), partition=number)
+    assert all_of(store, f"kafka://{kafka.address}/{topic}").transactions == 120
+    found = [int(identity[1:]) for identity in ids(store)]
+    for number in range(3):
+        own = [one for one in found if one // 100 == number]
+        assert own == sorted(own)
+
+
+def test_events_of_all_kinds_come_over_several_topics(kafka, store):
+    payments, others = kafka.topic(), kafka.topic()
+    kafka.send(payments, lines(3))
+    at = START_MS
+    rows = [
+        {"kind": "label", "event_id": "l1", "transaction_id": "t0", "event_time": at, "label": True},
+        {"kind": "profile", "event_id": "p1", "event_time": at, "entity_type": "card", "entity_id": "card-1",
+         "attributes": {"limit": 5}},
+        {"kind": "flag", "event_id": "f1", "event_time": at, "entity_type": "card", "entity_id": "card-1"},
+    ]  # fmt: skip
+    kafka.send(others, map(json.dumps, rows))
+    totals = all_of(store, f"kafka://{kafka.address}/{payments},{others}")
+    assert (totals.transactions, totals.events, totals.bad) == (3, 6, 0)
+
+
+def test_what_is_no_record_goes_to_quarantine_with_partition_and_offset(kafka, store):
+    """A tombstone is no record and no fault; its neighbours are decided."""
+    topic = kafka.topic(2)
+    large = json.dumps(paid(1, attributes={"x": "y" * (2 << 20)})).encode()
+    poison = [b"no json", b"", b"\xff\xfe", b"\0\0\0\0\x01avro", b"[1]", b'{"transaction_id": 1', large]
+    kafka.send(topic, [lines(1)[0], *poison, lines(1, 1)[0], None], partition=1, key=b"k")
+    totals = all_of(store, f"kafka://{kafka.address}/{topic}")
+    assert (totals.transactions, totals.bad) == (2, len(poison))
+    found = {(one.source, one.position): one.reason for one in store.quarantine.records()}
+    assert sorted(found) == [(f"{topic}/1", offset) for offset in range(1, 8)]
+    assert found[f"{topic}/1", 3] == "invalid_utf8"
+    assert found[f"{topic}/1", 7] == "too_large"
+    assert all_of(store, f"kafka://{kafka.address}/{topic}").bad == 0
+
+
+def test_a_card_number_in_a_poison_record_is_not_kept(kafka, store):
+    topic = kafka.topic()
+    kafka.send(topic, [b"card 4111111111111111 and no json"])
+    all_of(store, f"kafka://{kafka.address}/{topic}")
+    [kept] = store.quarantine.records()
+    assert b"4111111111111111" not in kept.original
+
+
+def test_a_mapping_may_name_key_headers_and_time_of_a_message(kafka, store):
+    topic = kafka.topic()
+    kafka.send(topic, [b'{"paid": 5}', b'{"paid":\n 7.5}'], key=b"card-9", headers=[("trace", b"abc")])
+    own = parse_mapping(OWN, "own.toml")
+    now_ms = SystemClock().now_ms
+    totals = all_of(store, f"kafka://{kafka.address}/{topic}", mapping=own, now_ms=now_ms)
+    assert (totals.transactions, totals.bad) == (2, 0)
+    assert ids(store) == [f"{topic}/0/0", f"{topic}/0/1"]
+
+
+def test_key_and_headers_are_kept_where_asked(kafka, store):
+    topic = kafka.topic()
+    kafka.send(topic, lines(1), key=b"\xff", headers=[("trace", b"abc"), ("empty", None)])
+    all_of(store, f"kafka://{kafka.address}/{topic}", keep=frozenset({"key", "headers"}))
+    [batch] = [codec.decode(item.payload) for item in store.log.read(EVENTS)]
+    assert batch.attributes_of(0) == {
+        "kafka_key": "ff",
+        "kafka_header_trace": "abc",
+    }
+
+
+def test_cloud_events_are_taken_out_of_their_envelope(kafka, store):
+    topic = kafka.topic()
+    whole = {"specversion": "1.0", "id": "1", "source": "/bank", "type": "payment"}
+    structured = [{**whole, "data": paid(1)}, whole, {**whole, "data_base64": "!"}]
+    kafka.send(
+        topic,
+        map(json.dumps, structured),
+        headers=[("content-type", b"application/cloudevents+json; charset=utf-8")],
+    )
+    kafka.send(topic, [json.dumps(paid(2))], headers=[("ce_specversion", b"1.0")])  # in binary mode
+    totals = all_of(store, f"kafka://{kafka.address}/{topic}")
+    assert (totals.transactions, totals.bad) == (2, 2)
+
+
+def test_records_that_are_gone_are_named_and_the_user_decides(kafka, store):
+    topic = kafka.topic()
+    address = f"kafka://{kafka.address}/{topic}"
+    kafka.send(topic, lines(10))
+    all_of(store, address)
+    kafka.send(topic, lines(20, 10))
+    part = TopicPartition(topic, 0, 25)
+    kafka.admin.delete_records([part])[part].result(30)
+    with pytest.raises(InputError, match=r"its 15 records up to offset 25 are gone.*on_gap=continue"):
+        all_of(store, address)
+    told = []
+    assert all_of(store, address + "?on_gap=continue", told=told).transactions == 5
+    assert "Going on at offset 25" in told[0]
+
+
+def test_a_topic_that_was_made_again_is_not_taken_for_the_old_one(kafka, store):
+    """It has more records by now than the old one ever had."""
+    topic = kafka.topic()
+    address = f"kafka://{kafka.address}/{topic}"
+    kafka.send(topic, lines(5))
+    all_of(store, address)
+    kafka.admin.delete_topics([topic])[topic].result(30)
+    kafka.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    kafka.send(topic, lines(10, 100))
+    with pytest.raises(InputError, match="deleted and made again"):
+        all_of(store, address)
+    assert all_of(store, address + "?on_gap=continue").transactions == 10
+
+
+def test_new_partitions_are_read_from_their_beginning(kafka, store, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
+    topic = kafka.topic()
+    kafka.send(topic, lines(5), partition=0)
+    seen: list[int] = []
+    with opened(store, f"kafka://{kafka.address}/{topic}") as source:
+        for batch in source.batches(100, is_over=lambda: False):
+            if sum(seen) >= 12:
+                break
+            if not seen and len(batch.events):
+                kafka.admin.create_partitions([NewPartitions(topic, 2)])[topic].result(30)
+                kafka.send(topic, lines(7, 50), partition=1)
+            seen += [len(batch.events)] if len(batch.events) else []
+        assert {number for _, number in source.state.partitions} == {0, 1}
+        assert source.state.assignments == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "told"),
+    [
+        ("kafka://127.0.0.1:1/payments", StoreError, "no Kafka broker answers at 127.0.0.1:1"),
+        ("kafka://{broker}/missing", InputError, "there is no topic 'missing'"),
+        ("kafka://{broker}/t?no.such.property=1", InputError, "no.such.property"),
+        ("kafka://{broker}/t?no_such=1", InputError, "is no option"),
+        ("kafka://{broker}", InputError, "names no topic"),
+        ("kafka:///t", InputError, "no brokers"),
+        ("kafka://{broker}/a%20b", InputError, "names no topic"),
+        ("kafka://bank:hunter2@{broker}/t", InputError, "kafka_properties"),
+        ("kafka://{broker}/t?sasl.password=hunter2", InputError, "kafka_properties"),
+        ("kafka://{broker}/t?on_gap=perhaps", InputError, "one of stop, continue"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_one_message_without_secrets(
+    kafka, store, monkeypatch, address, kind, told
+):
+    monkeypatch.setattr(module, "SECONDS", 2.0)
+    with pytest.raises(kind) as raised:
+        all_of(store, address.format(broker=kafka.address))
+    assert told in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_user_is_let_in_by_password_and_a_wrong_one_is_never_shown(kafka, store, tmp_path, monkeypatch):
+    topic = kafka.topic()
+    kafka.send(topic, lines(3))
+    file = tmp_path / "client.properties"
+    text = (
+        "# from a console\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n"
+        "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required "
+        'username="bank" password="{}";\n'
+    )
+    address = f"kafka://127.0.0.1:{kafka.sasl}/{topic}"
+    file.write_text(text.format("hunter2"))
+    assert all_of(store, address, properties=properties_in(file)).transactions == 3
+    monkeypatch.setattr(module, "SECONDS", 3.0)
+    file.write_text(text.format("hunter3"))
+    with pytest.raises(InputError, match="do not accept this user") as raised:
+        all_of(store, address, properties=properties_in(file))
+    assert "hunter3" not in str(raised.value)
+
+
+def test_a_mark_that_has_no_topic_id_is_of_a_broker_that_told_none():
+    assert Mark(3).topic_id == ""
+
+
+@pytest.mark.slow
+def test_killed_thirty_times_each_message_is_decided_once(kafka, tmp_path):
+    """Killed at seeded moments, most of them while it is at work; the messages have no ids to go by."""
+    topic = kafka.topic(3)
+    address = f"kafka://{kafka.address}/{topic}"
+    for number in range(3):
+        kafka.send(topic, lines(2000, 10_000 * number), partition=number)
+    asked = [sys.executable, "-c", ROUNDS, str(tmp_path), address, "30"]
+    done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=1500)
+    assert (done.returncode, done.stderr) == (0, "")
+    with open_store(tmp_path / "data") as store:
+        before = store.log.end_offset(DECISIONS)
+        totals = all_of(store, address)
+        found = ids(store)
+    assert before > 0
+    assert totals.duplicates == 0
+    assert len(found) == len(set(found)) == 6000

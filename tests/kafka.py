@@ -1,0 +1,198 @@
+"""A real Apache Kafka for tests: fetched from Maven Central, one broker in KRaft mode for each test process.
+
+Where Java or Maven is missing, or Maven Central cannot be reached, the tests that need it are skipped and say
+so; with RINGFENCE_ALL_PARTS=1 in the environment, as in CI, that is a failure.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import itertools
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+VERSION = "4.1.0"
+POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+<modelVersion>4.0.0</modelVersion><groupId>tests</groupId><artifactId>kafka</artifactId><version>1</version>
+<dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+<version>{VERSION}</version></dependency></dependencies></project>
+"""
+SETTINGS = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
+required username="admin" password="hunter2" user_bank="hunter2";
+log.dirs={data}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+message.max.bytes=67108864
+"""
+JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx384m"]
+PATIENCE_SECONDS = 240.0
+QUIET = logging.getLogger("tests.kafka")  # of a broker that ends before its clients do
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
+_NUMBERS = itertools.count()
+
+
+def _missing(what: str) -> None:
+    if os.environ.get("RINGFENCE_ALL_PARTS"):
+        pytest.fail(f"no Kafka: {what}")
+    pytest.skip(f"no Kafka: {what}")
+
+
+@cache
+def _problem_or_jars() -> tuple[str, Path]:
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed", Path()
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringfence-tests"
+    folder = base / f"kafka-{VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (base / "kafka.lock").open("w") as lock:  # of test processes one fetches
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "whole").exists():
+            (folder / "pom.xml").write_text(POM)
+            command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
+            done = subprocess.run(
+                command, check=False, cwd=folder, capture_output=True, text=True, timeout=900
+            )
+            if done.returncode:
+                return f"Maven Central did not give it: {(done.stdout + done.stderr)[-300:]}", Path()
+            (folder / "whole").touch()
+    return "", folder / "libs"
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@dataclass
+class Broker:
+    """One running broker. `sasl` is the port where user `bank` has the password `hunter2`."""
+
+    folder: Path
+    jars: Path
+    port: int
+    sasl: int
+    process: subprocess.Popen | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [*JAVA, "-cp", f"{self.jars}/*", "kafka.Kafka", str(self.folder / "server.properties")]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            with socket.socket() as tried:
+                if tried.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            assert time.monotonic() < end, "Kafka does not come up"
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def topic(self, partitions: int = 1, **config: str) -> str:
+        """Name of a new, empty topic."""
+        name = f"topic-{next(_NUMBERS)}"
+        made = self.admin.create_topics([NewTopic(name, partitions, 1, config=config)])
+        made[name].result(30)
+        end = time.monotonic() + 30
+        while name not in self.admin.list_topics(timeout=10).topics:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        return name
+
+    @cached_property
+    def admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.address, "logger": QUIET})
+
+    def send(self, topic: str, values, key=None, partition: int = -1, headers=None) -> None:
+        """Put records into a topic, one after the other."""
+        settings = {"bootstrap.servers": self.address, "message.max.bytes": 64 << 20, "logger": QUIET}
+        producer = Producer(settings)
+        for value in values:
+            producer.produce(topic, value, key=key, partition=partition, headers=headers)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+
+    def content(self, topic: str, *, committed: bool = True) -> list:
+        """All messages of a topic, partition after partition."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.address,
+                "group.id": "look",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed" if committed else "read_uncommitted",
+            }
+        )
+        partitions = sorted(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+        found = []
+        for number in partitions:
+            consumer.assign([TopicPartition(topic, number, 0)])
+            while True:
+                message = consumer.poll(30)
+                assert message is not None
+                if message.error():
+                    break
+                found.append(message)
+        consumer.close()
+        return found
+
+
+@cache
+def _running() -> Broker:
+    _, jars = _problem_or_jars()
+    folder = Path(tempfile.mkdtemp(prefix="ringfence-kafka-", dir="/tmp"))
+    ports = [_free_port() for _ in range(3)]
+    settings = SETTINGS.format(port=ports[0], sasl=ports[1], controller=ports[2], data=folder / "data")
+    (folder / "server.properties").write_text(settings)
+    tool = [*JAVA, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk"]
+    subprocess.run([*tool, "-c", str(folder / "server.properties")], check=True, capture_output=True)
+    made = Broker(folder, jars, ports[0], ports[1])
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(made.kill)
+    made.start()
+    return made
+
+
+def broker() -> Broker:
+    """The broker of this test process, started when it is asked for first."""
+    problem, _ = _problem_or_jars()
+    if problem:
+        _missing(problem)
+    return _running()
