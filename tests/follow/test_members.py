@@ -164,18 +164,19 @@ class LinkPlace(StorePlace):
     def fill(self, count):
         for _ in range(count):
             base = self.log.end_offset("events")
-            self.store.commit([events(base, 10, device_id=[f"d{(base + n) // 4}" for n in range(10)])])
+            marks = [f"d{(base + n) // 4}" for n in range(10)]
+            self.store.commit([events(base, 10, device_id=marks), decisions(base, 10)])
 
     def follower(self):
         return LinkFollower(self.folder, Graph.of(uses("card", "device"), windows=[]))
 
     def content(self):
         if not (self.folder / "links.sqlite").exists():
-            return [[], [], []]
+            return [[], [], [], [], []]
         with closing(opened(self.folder)) as connection:
             return [
                 sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
-                for table in ("pair", "payment", "early")
+                for table in ("pair", "payment", "early", "pending", "member")
             ]
 
 

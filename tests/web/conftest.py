@@ -48,10 +48,10 @@ class Served:
 
 
 @contextmanager
-def serving(folder, *, with_keys=False, require_approval=False, rules=None, **options):
+def serving(folder, *, with_keys=False, require_approval=False, features=None, rules=None, **options):
     """A server on a free port, until the block is left."""
     keys = ApiKeys(folder) if with_keys else None
-    found = load_definitions(None, rules)
+    found = load_definitions(features, rules)
     with open_session(folder, found, Snapshotting(), require_approval=require_approval) as session:
         server = Server(session, ServeSettings(deadline_ms=60_000, **options), Authoriser(keys))
         dashboard = Dashboard(server)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from ringfence.api import describe_cases, describe_models, describe_rules, describe_trials, examples
+from ringfence.api import (
+    describe_cases,
+    describe_graph,
+    describe_models,
+    describe_rules,
+    describe_trials,
+    examples,
+)
 from ringfence.api.answers import DecisionAnswer
 from ringfence.api.describing import ASKED, BODY, CONNECTION, REF, Contract, json_answer, ref, text_answer
 from ringfence.api.outcomes import Accepted
@@ -28,6 +35,7 @@ _STRUCTS: Final = (
     *describe_models.STRUCTS,
     *describe_trials.STRUCTS,
     *describe_cases.STRUCTS,
+    *describe_graph.STRUCTS,
 )
 _PROBLEMS: Final = {
     400: "The body cannot be read.",
@@ -230,6 +238,7 @@ _CONTRACT: Final[Contract] = {
     ("get", "/metrics"): ({"200": text_answer("text/plain", "Figures.")}, (401, 403, 429)),
     **describe_rules.CONTRACT,
     **describe_cases.CONTRACT,
+    **describe_graph.CONTRACT,
     **describe_models.CONTRACT,
     **describe_trials.CONTRACT,
 }

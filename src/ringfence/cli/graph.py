@@ -16,12 +16,14 @@ from ringfence.compose_follow import bring_links_up
 from ringfence.errors import InputError
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.tokens import Tokenizer
-from ringfence.graph.drawing import csv_of, graphml_of, json_of, ring_of
+from ringfence.graph.drawing import csv_of, graphml_of
 from ringfence.graph.rings import MOST_NODES, Node, path_between, ring_around, why
+from ringfence.graph.wire import neighbours_of, pair_of, ring_of, rings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ringfence.features.links import Graph
     from ringfence.graph.rings import Pair
 
 app = typer.Typer(no_args_is_help=True, help="The entity graph: who shares what, rings, paths, exports.")
@@ -48,7 +50,7 @@ def neighbours(
         node = _node(store, book, entity)
         pairs = book.pairs(node, limit)
     if json:
-        screen.show_json([json_of(pair) for pair in pairs])
+        screen.show_json(neighbours_of(node, pairs, book.graph))
         return
     rows = [
         (
@@ -76,8 +78,9 @@ def ring(
     """
     with _book(data) as (store, book):
         found = ring_around(book, _node(store, book, entity), most)
+        stopped = book.stopped(found.nodes)
     if json:
-        screen.show_json(ring_of(found, book.graph))
+        screen.show_json(ring_of(found, book.graph, stopped))
         return
     for kind in book.graph.types:
         members = found.of_kind(kind)
@@ -92,6 +95,28 @@ def ring(
         screen.show(f"· {_said(hub)} joins nobody: {reason}")
     if found.cut:
         screen.say(f"There are more members: --most looks for more than {most:,}")
+
+
+@app.command()
+def rings(
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """List the rings around payments that were reviewed or declined, the highest score first.
+
+    Example: ringfence graph rings
+    """
+    with _book(data) as (_, book):
+        found = book.rings(limit)
+    if json:
+        screen.show_json(rings_of(found))
+        return
+    if not found:
+        screen.show("No ring has been found: one is looked for when a payment is reviewed or declined.")
+        return
+    rows = [(one.number, one.score, one.size, _said(one.start), "; ".join(one.reasons)) for one in found]
+    screen.show_table(["ring", "score", "members", "around", "why"], rows, ["ring", "score", "members"])
 
 
 @app.command()
@@ -110,7 +135,7 @@ def path(
         first, last = (_node(store, book, text) for text in (start, end))
         way, cut = path_between(book, first, last, most)
     if json:
-        screen.show_json({"path": [json_of(pair) for pair in way], "cut": cut})
+        screen.show_json({"path": [pair_of(pair, book.graph) for pair in way], "cut": cut})
         return
     at = first
     for pair in way:
@@ -174,8 +199,8 @@ def _write(out: Path, form: str, pairs: Iterator[Pair] | list[Pair], book: LinkB
     return count
 
 
-def _lines(pairs: Iterator[Pair], graph: object) -> Iterator[str]:  # noqa: ARG001 (as the other formats)
-    return (msgspec.json.encode(json_of(pair)).decode() + "\n" for pair in pairs)
+def _lines(pairs: Iterator[Pair], graph: Graph) -> Iterator[str]:
+    return (msgspec.json.encode(pair_of(pair, graph)).decode() + "\n" for pair in pairs)
 
 
 def _said(node: Node) -> str:

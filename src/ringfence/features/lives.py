@@ -13,7 +13,8 @@ import numpy as np
 from ringfence.events.batch import NULL_INT
 from ringfence.events.compiled import compiled
 from ringfence.events.model import ACTIONS
-from ringfence.features.spec import ACTED, DAY_MS, MOVED
+from ringfence.features.durations import DAY_MS
+from ringfence.features.spec import ACTED, MOVED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

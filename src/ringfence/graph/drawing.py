@@ -1,19 +1,17 @@
-"""Rings and links in the forms that other programs read."""
+"""Links in the forms that other programs read."""
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
-
-from ringfence.graph.rings import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ringfence.features.links import Graph
-    from ringfence.graph.rings import Pair, Ring
+    from ringfence.graph.rings import Pair
 
 _KEYS = (
     ("link", "string"),
@@ -22,36 +20,6 @@ _KEYS = (
     ("count", "long"),
     ("amount", "double"),
 )
-
-
-def json_of(pair: Pair) -> dict[str, Any]:
-    """A pair as JSON has it; the amount in major units."""
-    return {
-        "source": {"kind": pair.source.kind, "id": pair.source.id},
-        "target": {"kind": pair.target.kind, "id": pair.target.id},
-        "link": pair.link,
-        "first_ms": pair.first_ms,
-        "last_ms": pair.last_ms,
-        "count": pair.count,
-        "amount": pair.amount / 1000,
-    }
-
-
-def ring_of(ring: Ring, graph: Graph) -> dict[str, Any]:
-    """A ring as JSON has it."""
-    return {
-        "start": {"kind": ring.start.kind, "id": ring.start.id},
-        "members": [
-            {"kind": node.kind, "id": node.id, "hops": hops, "frauds": ring.frauds.get(node, 0)}
-            for node, hops in ring.nodes.items()
-        ],
-        "why": why(ring, graph),
-        "links": [json_of(pair) for pair in ring.pairs],
-        "payments": [json_of(pair) for pair in ring.payments],
-        "hubs": [{"kind": hub.kind, "id": hub.id, "why": reason} for hub, reason in ring.hubs.items()],
-        "types": [link.title for link in graph.links],
-        "cut": ring.cut,
-    }
 
 
 def csv_of(pairs: Iterable[Pair], graph: Graph) -> Iterator[str]:

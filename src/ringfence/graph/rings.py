@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_NODES: Final = 2000
 """Of a ring, unless somebody asks for fewer."""
 
+_LEAST_MEMBERS: Final = 3
+
 MOST_PAIRS: Final = 1000
 """Live pairs of one node and link type that a question looks at, newest first."""
 
@@ -65,6 +67,19 @@ class Links(Protocol):
     def frauds(self, nodes: Collection[Node]) -> dict[Node, int]:
         """How many payments of each of these nodes are known to be fraud; only of those that have any."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRing:
+    """A ring as the macro analysis has found it: it grows, and keeps its number."""
+
+    number: int
+    score: float
+    size: int
+    reasons: tuple[str, ...]
+    start: Node
+    found_ms: int
+    changed_ms: int
 
 
 @dataclass(slots=True)
@@ -175,9 +190,12 @@ def why(ring: Ring, graph: Graph) -> list[str]:
         shared = {target: many for target, many in sharers.items() if many > 1}
         if shared:
             most = max(shared.values())
-            ids = f"{len(shared)} {link.name}{'s' if len(shared) > 1 else ''}"
-            verb = "receive payments from" if link.is_payment else "are each used by"
-            found.append(f"{ids} {verb} several {link.source}s, one by {most}")
+            many = len(shared) > 1
+            verb = ("are" if many else "is") + (" paid by" if link.is_payment else " used by")
+            ids = f"{len(shared)} {link.name}{'s' if many else ''} {verb}"
+            found.append(
+                f"{ids} {f'several {link.source}s, up to {most}' if many else f'{most} {link.source}s'}"
+            )
     if ring.frauds:
         found.append(f"{len(ring.frauds)} of {sum(counts.values())} had confirmed fraud")
     if ring.payments:
@@ -185,6 +203,31 @@ def why(ring: Ring, graph: Graph) -> list[str]:
         count = sum(pair.count for pair in ring.payments)
         found.append(f"{count:,} payments of {total:,.2f} in total went from members to members")
     return found
+
+
+def score_of(ring: Ring, graph: Graph, stopped: int) -> tuple[float, list[str]]:
+    """How much speaks for fraud, 0 to 100, and why; 0 for fewer than three entities together.
+
+    Size, confirmed fraud, stopped payments (`stopped` members have one) and money that stays among the
+    members are signs that add up: each takes its share of what the others leave.
+    """
+    members = [node for node in ring.nodes if node.kind in entities_of(graph)]
+    mine = [node for node in members if node.kind == graph.subject]
+    if len(mine) < _LEAST_MEMBERS:
+        return 0.0, []
+    signs = [
+        min(0.5, 0.05 * (len(mine) - 1)),
+        min(0.6, 0.3 * len(ring.frauds)),
+        0.5 * stopped / len(mine),
+        0.2 if ring.payments else 0.0,
+    ]
+    left = 1.0
+    for sign in signs:
+        left *= 1 - sign
+    reasons = why(ring, graph)
+    if stopped:
+        reasons.append(f"{stopped} of {len(mine)} made payments that were reviewed or declined")
+    return round(100 * (1 - left), 1), reasons
 
 
 def _by_target(pairs: Iterable[Pair]) -> dict[Node, int]:

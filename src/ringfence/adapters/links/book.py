@@ -12,7 +12,7 @@ from ringfence.adapters.links.schema import FILE_NAME, opened
 from ringfence.errors import InputError
 from ringfence.events.clock import StreamClock
 from ringfence.features.links import Graph
-from ringfence.graph.rings import Node, Pair
+from ringfence.graph.rings import FoundRing, Node, Pair
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,7 +29,6 @@ class LinkBook:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """`looking` opens one."""
         self._connection = connection
-        connection.execute("BEGIN")
         meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
         if "graph" not in meta:
             raise InputError(
@@ -52,6 +51,7 @@ class LinkBook:
             )
         connection = opened(folder, read_only=True)
         try:
+            connection.execute("BEGIN")  # one moment for all questions
             yield cls(connection)
         finally:
             connection.close()
@@ -100,6 +100,24 @@ class LinkBook:
                 for name, count in self._connection.execute(asked, part):
                     counts[name] = counts.get(name, 0) + count
         return {Node(self.graph.subject, name): count for name, count in counts.items()}
+
+    def stopped(self, nodes: Collection[Node]) -> int:
+        """How many of these nodes made a payment that was reviewed or declined."""
+        asked = "SELECT 1 FROM payment WHERE stopped = 1 AND subject = ? LIMIT 1"
+        mine = [node for node in nodes if node.kind == self.graph.subject]
+        return sum(self._connection.execute(asked, (node.id,)).fetchone() is not None for node in mine)
+
+    def rings(self, limit: int) -> list[FoundRing]:
+        """Rings that the macro analysis has found, the highest score first."""
+        rows = self._connection.execute(
+            "SELECT id, score, size, reasons, start, found_ms, changed_ms FROM ring "
+            "WHERE merged_into IS NULL ORDER BY score DESC, id LIMIT ?",
+            (limit,),
+        )
+        return [
+            FoundRing(number, score, size, tuple(json.loads(reasons)), Node(*json.loads(start)), *times)
+            for number, score, size, reasons, start, *times in rows
+        ]
 
     def every(self) -> Iterator[Pair]:
         """All live pairs."""

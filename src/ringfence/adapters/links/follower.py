@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from ringfence.adapters.links.macro import look_around
 from ringfence.adapters.links.schema import opened
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
 from ringfence.events.batch import NULL_INT
 from ringfence.events.clock import StreamClock
 from ringfence.events.model import Kind
-from ringfence.ports import EVENTS
+from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from ringfence.features.links import Graph, Link
     from ringfence.ports import LogBatch
 
+_STOPPED: Final = pa.array(["review", "decline"])
 _PAIR: Final = """
 INSERT INTO pair VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
   first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
@@ -38,7 +43,7 @@ class LinkFollower:
     """
 
     name: Final = "links"
-    topics: Final = (EVENTS,)
+    topics: Final = (EVENTS, DECISIONS)
     least: Final = 1
     most: Final = 65_536
 
@@ -50,9 +55,10 @@ class LinkFollower:
 
     def positions(self) -> dict[str, int]:
         """See `Follower.positions`."""
-        return {EVENTS: int(self._meta("position", "0")) if self._is_ours() else 0}
+        ours = self._is_ours()
+        return {topic: int(self._meta(topic, "0")) if ours else 0 for topic in self.topics}
 
-    def take(self, _topic: str, batches: Iterable[LogBatch]) -> None:
+    def take(self, topic: str, batches: Iterable[LogBatch]) -> None:
         """See `Follower.take`."""
         with self._work() as connection:
             if not self._is_ours():
@@ -63,13 +69,17 @@ class LinkFollower:
             )
             end = None
             for batch in batches:
-                self._put(connection, codec.decode(batch.payload), clock)
+                if topic == DECISIONS:
+                    _note(connection, DecisionBatch.decode(batch.payload))
+                else:
+                    self._put(connection, codec.decode(batch.payload), clock)
                 end = batch.next_offset
             if end is None:
                 return
             self._forget(connection, clock.now_ms)
             _set(connection, "clock", json.dumps(clock.to_array().tolist()))
-            _set(connection, "position", str(end))
+            _set(connection, topic, str(end))
+            look_around(connection)
 
     def reset(self) -> None:
         """See `Follower.reset`."""
@@ -109,7 +119,7 @@ class LinkFollower:
         same = graph.flow is not None and graph.flow.target == graph.subject
         payees = payments.column(graph.flow.target_field).to_pylist() if same and graph.flow else nobody
         rows = zip(ids, payments.column(subject).to_pylist(), payees, clocks.tolist(), strict=True)
-        connection.executemany("INSERT OR IGNORE INTO payment VALUES (?, ?, ?, ?, 0)", rows)
+        connection.executemany("INSERT OR IGNORE INTO payment VALUES (?, ?, ?, ?, 0, 0)", rows)
         if connection.execute("SELECT 1 FROM early LIMIT 1").fetchone():
             connection.execute(
                 "UPDATE payment SET fraud = (SELECT fraud FROM early WHERE early.id = payment.id) "
@@ -178,8 +188,17 @@ def _pairs(number: int, link: Link, payments: EventBatch, clocks: Any) -> list[t
     return [(number, *ends, *facts) for ends, facts in found.items()]
 
 
+def _note(connection: sqlite3.Connection, decisions: DecisionBatch) -> None:
+    """Payments that were stopped: what is around those who made them will be looked at."""
+    outcomes = decisions.table.column("outcome").cast("string")
+    stopped = (
+        decisions.table.filter(pc.is_in(outcomes, value_set=_STOPPED)).column("transaction_id").to_pylist()
+    )
+    connection.executemany("INSERT OR IGNORE INTO pending VALUES (?)", [(one,) for one in stopped])
+
+
 def _empty(connection: sqlite3.Connection) -> None:
-    for table in ("pair", "payment", "early", "meta"):
+    for table in ("pair", "payment", "early", "pending", "ring", "member", "meta"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
 
 

@@ -20,10 +20,19 @@ CREATE INDEX IF NOT EXISTS pair_by_target ON pair (link, target, last_ms);
 CREATE INDEX IF NOT EXISTS pair_by_source ON pair (link, source, last_ms);
 CREATE INDEX IF NOT EXISTS pair_by_time ON pair (link, last_ms);
 CREATE TABLE IF NOT EXISTS payment (
-  id TEXT PRIMARY KEY, subject TEXT, payee TEXT, came_ms INTEGER, fraud INTEGER) WITHOUT ROWID;
+  id TEXT PRIMARY KEY, subject TEXT, payee TEXT, came_ms INTEGER, fraud INTEGER, stopped INTEGER
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS payment_by_time ON payment (came_ms);
 CREATE INDEX IF NOT EXISTS payment_fraud ON payment (subject) WHERE fraud = 1;
 CREATE INDEX IF NOT EXISTS payment_fraud_payee ON payment (payee) WHERE fraud = 1;
+CREATE INDEX IF NOT EXISTS payment_stopped ON payment (subject) WHERE stopped = 1;
+CREATE TABLE IF NOT EXISTS pending (id TEXT PRIMARY KEY) WITHOUT ROWID;  -- stopped, not looked at yet
+CREATE TABLE IF NOT EXISTS ring (
+  id INTEGER PRIMARY KEY, score REAL, size INTEGER, reasons TEXT, start TEXT, -- reasons as a JSON list
+  found_ms INTEGER, changed_ms INTEGER, merged_into INTEGER);
+CREATE TABLE IF NOT EXISTS member (
+  kind TEXT, name TEXT, ring INTEGER, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS member_by_ring ON member (ring);
 CREATE TABLE IF NOT EXISTS early (id TEXT PRIMARY KEY, fraud INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """

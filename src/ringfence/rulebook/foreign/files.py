@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from ringfence.errors import RuleError
-from ringfence.features.spec import ENTITY_KEYS, BoundFeature, Entity, FeatureSpec, format_duration
+from ringfence.features.durations import format_duration
+from ringfence.features.spec import ENTITY_KEYS, BoundFeature, Entity, FeatureSpec
 from ringfence.masking import mask_cards
 from ringfence.rulebook.foreign.result import Imported, Refusal
 from ringfence.scoring.books import dump_book, load_book

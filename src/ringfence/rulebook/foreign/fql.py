@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ringfence.errors import InputError
-from ringfence.features.spec import DAY_MS, parse_duration_ms
+from ringfence.features.durations import DAY_MS, parse_duration_ms
 from ringfence.rulebook.foreign import functions, grammar
 from ringfence.rulebook.foreign.order import Draft, add_rules
 from ringfence.rulebook.foreign.result import MAX_RULES, Imported, Refusal, Wishes, read_source
