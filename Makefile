@@ -1,10 +1,10 @@
-# make setup | demo | test | test-quick | check | sbom | docs | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
+# make setup | demo | test | test-quick | check | sbom | docs | aws | aws-test | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
 PYTHON ?= python3
 VENV   := .venv
 UV     := $(VENV)/bin/uv
 RUN    := $(VENV)/bin
 
-.PHONY: setup demo test test-quick check sbom docs format bench bench-setup clean
+.PHONY: setup demo test test-quick check sbom docs format aws aws-test bench bench-setup clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,7 @@ demo: setup
 test: setup check
 	@$(RUN)/python scripts/browser.py
 	$(RUN)/pytest -n 2 -q
+	@$(MAKE) --no-print-directory aws-test
 
 # While you work: without the long end-to-end tests. CI runs `make test`.
 test-quick: setup check
@@ -47,6 +48,24 @@ docs: setup
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --only-group docs --quiet --python $(RUN)/python
 	$(RUN)/python scripts/check_links.py
 	$(RUN)/zensical build --strict --clean
+
+# The stacks of deploy/aws, in an environment of their own (some 850 MB) from a lock file of their own. CDK needs Node.js.
+AWS := deploy/aws
+
+$(AWS)/.venv/.ready: $(AWS)/pyproject.toml $(AWS)/uv.lock | setup
+	@cd $(AWS) && ../../$(UV) sync --frozen --quiet --python ../../$(RUN)/python && touch .venv/.ready
+
+aws: $(AWS)/.venv/.ready
+	@cd $(AWS) && JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 .venv/bin/python templates.py
+
+# Part of `make test`. Without Node.js it says so and passes, but not in CI.
+aws-test: setup
+	@if command -v node >/dev/null; then \
+	  $(MAKE) --no-print-directory $(AWS)/.venv/.ready && cd $(AWS) && .venv/bin/pytest -q; \
+	else \
+	  echo "NOT CHECKED: the stacks of deploy/aws, because CDK needs Node.js and there is no \`node\` on the path" >&2; \
+	  test -z "$$CI"; \
+	fi
 
 # Minutes of a quiet machine; each figure of docs/performance.md is printed by one of these.
 bench: setup

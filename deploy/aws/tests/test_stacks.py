@@ -1,0 +1,194 @@
+"""What an auditor asks of the stacks, asked of every resource of every template."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1]
+BIN = Path(sys.prefix) / "bin"
+
+
+def of(resources, kind):
+    found = [
+        (f"{stack}.{name}", properties, whole)
+        for stack, name, is_a, properties, whole in resources
+        if is_a == kind
+    ]
+    assert found, f"no {kind} at all"
+    return found
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def test_the_snapshots_are_what_is_synthesised(texts):
+    """Otherwise: make aws, and look at the difference."""
+    kept = {path.stem: path.read_text() for path in (FOLDER / "snapshots").glob("*.json")}
+    assert sorted(kept) == sorted(texts)
+    for name, text in texts.items():
+        assert kept[name] == text, name
+
+
+def test_the_small_template_is_the_small_stack_and_needs_nothing_but_cloudformation(texts):
+    from templates import compact
+
+    text = (FOLDER / "small.template.json").read_text()
+    assert text == compact(texts["RingfenceSmall"])
+    assert len(text) < 51_200  # what CloudFormation takes without a bucket
+    template = json.loads(text)
+    assert "cdk" not in json.dumps(template["Parameters"]).lower()
+    assert all("AllowedPattern" in one or "MinValue" in one for one in template["Parameters"].values())
+
+
+def test_everything_that_is_kept_is_encrypted_with_a_key_of_ones_own(resources):
+    for name, properties, _ in of(resources, "AWS::S3::Bucket"):
+        (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+        assert algorithm == ("AES256" if "AccessLogs" in name else "aws:kms"), name
+    for kind, key in {
+        "AWS::SQS::Queue": "KmsMasterKeyId",
+        "AWS::SNS::Topic": "KmsMasterKeyId",
+        "AWS::Logs::LogGroup": "KmsKeyId",
+        "AWS::SecretsManager::Secret": "KmsKeyId",
+        "AWS::EFS::FileSystem": "KmsKeyId",
+        "AWS::RDS::DBInstance": "KmsKeyId",
+        "AWS::SageMaker::EndpointConfig": "KmsKeyId",
+    }.items():
+        for name, properties, _ in of(resources, kind):
+            assert key in properties, name
+    for name, properties, _ in of(resources, "AWS::Kinesis::Stream"):
+        assert properties["StreamEncryption"]["EncryptionType"] == "KMS", name
+    for name, properties, _ in of(resources, "AWS::DynamoDB::Table"):
+        assert properties["SSESpecification"]["SSEType"] == "KMS", name
+    for name, properties, _ in of(resources, "AWS::KMS::Key"):
+        assert properties["EnableKeyRotation"] is True, name
+
+
+def test_no_statement_allows_every_action_and_wildcards_stay_below_a_named_resource(resources):
+    for stack, name, kind, properties, _ in resources:
+        if kind not in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role"):
+            continue
+        documents = [
+            properties.get("PolicyDocument"),
+            *(one["PolicyDocument"] for one in properties.get("Policies", [])),
+        ]
+        for document in filter(None, documents):
+            for statement in document["Statement"]:
+                actions = as_list(statement["Action"])
+                assert not any("*" in action for action in actions), (stack, name, actions)
+                assert "*" not in as_list(statement.get("Resource", [])), (stack, name, actions)
+
+
+def test_the_balancer_is_the_only_door_that_is_open_to_all(resources):
+    open_doors = []
+    for stack, _, kind, properties, _ in resources:
+        rules = properties.get("SecurityGroupIngress", []) if kind == "AWS::EC2::SecurityGroup" else []
+        rules = [*rules, properties] if kind == "AWS::EC2::SecurityGroupIngress" else rules
+        open_doors += [
+            (stack, rule["FromPort"])
+            for rule in rules
+            if "0.0.0.0/0" in (rule.get("CidrIp"), rule.get("CidrIpv6"))
+        ]
+    assert open_doors == [("RingfenceService", 443), ("RingfenceSmall", 443)]
+
+
+def test_the_database_is_private_protected_and_speaks_tls(resources):
+    ((_, properties, whole),) = of(resources, "AWS::RDS::DBInstance")
+    assert properties["PubliclyAccessible"] is False
+    assert properties["DeletionProtection"] is True
+    assert properties["MultiAZ"] is True
+    assert properties["BackupRetentionPeriod"] >= 7
+    assert whole["DeletionPolicy"] == "Retain"
+    ((_, parameters, _),) = of(resources, "AWS::RDS::DBParameterGroup")
+    assert parameters["Parameters"]["rds.force_ssl"] == "1"
+    assert of(resources, "AWS::SecretsManager::RotationSchedule")
+
+
+def test_what_cannot_be_made_again_survives_its_stack(resources):
+    kinds = (
+        "AWS::S3::Bucket",
+        "AWS::DynamoDB::Table",
+        "AWS::EFS::FileSystem",
+        "AWS::Kinesis::Stream",
+        "AWS::KMS::Key",
+    )
+    for kind in kinds:
+        for name, _, whole in of(resources, kind):
+            assert whole["DeletionPolicy"] == "Retain", name
+
+
+def test_one_task_writes_at_a_time_also_while_a_version_is_exchanged(resources):
+    for name, properties, _ in of(resources, "AWS::ECS::Service"):
+        deployment = properties["DeploymentConfiguration"]
+        assert (
+            properties["DesiredCount"],
+            deployment["MinimumHealthyPercent"],
+            deployment["MaximumPercent"],
+        ) == (
+            1,
+            0,
+            100,
+        ), name
+    for name, properties, _ in of(resources, "AWS::ECS::TaskDefinition"):
+        (container,) = properties["ContainerDefinitions"]
+        assert container["ReadonlyRootFilesystem"] is True, name
+        assert container["User"] == "10001", name
+        told = {one["Name"] for one in container["Environment"]}
+        assert not any("SECRET" in variable or "PASSWORD" in variable for variable in told), name
+
+
+def test_every_alarm_tells_somebody_and_says_what_to_do(resources):
+    alarms = of(resources, "AWS::CloudWatch::Alarm")
+    for name, properties, _ in alarms:
+        assert properties["AlarmActions"], name
+        assert properties["OKActions"] == properties["AlarmActions"], name
+        assert "docs/operations/aws.md" in properties["AlarmDescription"], name
+    described = " ".join(properties["AlarmDescription"] for _, properties, _ in alarms)
+    for what in (
+        "80 % of its CPU",
+        "storage",
+        "80 % of the connections",
+        "behind",
+        "errors",
+        "250 ms",
+        "dead-letter",
+    ):
+        assert what in described
+    assert len(of(resources, "AWS::Budgets::Budget")) == 2
+
+
+def test_github_deploys_from_one_environment_of_one_repository_without_a_key(resources):
+    roles = [
+        properties
+        for stack, _, kind, properties, _ in resources
+        if (stack, kind) == ("RingfencePipeline", "AWS::IAM::Role")
+    ]
+    ((statement,),) = [role["AssumeRolePolicyDocument"]["Statement"] for role in roles]
+    conditions = statement["Condition"]["StringEquals"]
+    assert set(conditions) == {
+        "token.actions.githubusercontent.com:aud",
+        "token.actions.githubusercontent.com:sub",
+    }
+    assert not any(kind == "AWS::IAM::AccessKey" for _, _, kind, _, _ in resources)
+
+
+def test_everything_carries_owner_environment_and_cost(resources):
+    for name, properties, _ in [*of(resources, "AWS::ECS::Service"), *of(resources, "AWS::RDS::DBInstance")]:
+        tags = {one["Key"] for one in properties["Tags"]}
+        assert {"owner", "environment", "cost-center", "application", "profile"} <= tags, name
+
+
+def test_cfn_lint_finds_nothing():
+    files = sorted(map(str, (FOLDER / "snapshots").glob("*.json")))
+    ended = subprocess.run(
+        [BIN / "cfn-lint", *files], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_checkov_finds_nothing_but_what_has_a_reason():
+    command = [BIN / "checkov", "-d", "snapshots", "--config-file", ".checkov.yaml"]
+    ended = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout[-4000:]
