@@ -39,6 +39,8 @@ def test_every_route_is_described_with_its_errors(api):
         "/v1/lists/audit",
         "/v1/lists/removals",
         "/v1/lists/import",
+        "/v1/audit",
+        "/v1/audit/head",
         "/v1/cases",
         "/v1/cases/queues",
         "/v1/cases/next",

@@ -157,6 +157,45 @@ def test_a_card_number_in_an_address_is_not_on_record(serving):
     assert "4111111111111111" not in acts[0].object
 
 
+def test_the_trail_is_read_in_pages_and_its_head_is_that_of_the_file(serving):
+    async def talk(client, _server):
+        for number in range(5):
+            await client.post("/v1/lists/entries", json=ENTRY | {"list": f"l{number}"})
+        first = (await client.get("/v1/audit", params={"action": "list", "limit": 3})).json()
+        rest = (await client.get("/v1/audit", params={"action": "list", "after": first["after"]})).json()
+        return first, rest, (await client.get("/v1/audit/head")).json()
+
+    first, rest, head = serving(talk)
+    assert [one["act"]["object"] for one in (*first["records"], *rest["records"])] == [
+        f"l{n}" for n in range(5)
+    ]
+    assert rest["after"] is None
+    with closing(SqliteTrail(serving.folder)) as trail:
+        assert (head["trail"], head["number"]) == (trail.id, 6)
+        assert head["hash"] == trail.head().hash
+
+
+def test_an_analyst_may_not_read_the_trail(serving):
+    serving.folder.mkdir()
+    with closing(ApiKeys(serving.folder)) as keys:
+        analyst, admin = (keys.create("a", frozenset({role}), 0) for role in (Role.ANALYST, Role.ADMIN))
+    serving.keys = ApiKeys(serving.folder)
+
+    async def talk(client, _server):
+        asked = [
+            ("/v1/audit", analyst),
+            ("/v1/audit/head", analyst),
+            ("/v1/audit", admin),
+            ("/v1/audit/head", admin),
+        ]
+        return [
+            (await client.get(path, headers={"authorization": f"Bearer {key}"})).status_code
+            for path, key in asked
+        ]
+
+    assert serving(talk) == [403, 403, 200, 200]
+
+
 def test_nothing_is_shown_that_cannot_be_put_on_record(serving, monkeypatch):
     def full(*_):
         raise StoreError("no room")

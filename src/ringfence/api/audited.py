@@ -51,6 +51,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/models/{version}/promotion"): "model.promoted",
     ("POST", "/v1/models/{version}/retirement"): "model.retired",
     ("POST", "/v1/drift"): "drift.measured",
+    ("GET", "/v1/audit"): "audit.read",
     ("GET", "/v1/cases"): "case.listed",
     ("GET", "/v1/cases/{case_id}"): "case.seen",
     ("POST", "/v1/cases/{case_id}"): "case.acted_on",

@@ -9,6 +9,7 @@ import msgspec
 from fastapi.openapi.utils import get_openapi
 
 from ringfence.api import (
+    describe_audit,
     describe_cases,
     describe_graph,
     describe_models,
@@ -36,6 +37,7 @@ _STRUCTS: Final = (
     *describe_trials.STRUCTS,
     *describe_cases.STRUCTS,
     *describe_graph.STRUCTS,
+    *describe_audit.STRUCTS,
 )
 _PROBLEMS: Final = {
     400: "The body cannot be read.",
@@ -239,6 +241,7 @@ _CONTRACT: Final[Contract] = {
     **describe_rules.CONTRACT,
     **describe_cases.CONTRACT,
     **describe_graph.CONTRACT,
+    **describe_audit.CONTRACT,
     **describe_models.CONTRACT,
     **describe_trials.CONTRACT,
 }

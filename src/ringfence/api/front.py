@@ -222,10 +222,11 @@ def _needed(method: str, path: str) -> tuple[Role, ...]:
         return (Role.ANALYST,)
     if not path.startswith("/v1/"):
         return ()
-    if method in ("GET", "HEAD"):
-        return (Role.ANALYST,)
-    if path.startswith(("/v1/models", "/v1/drift")):
+    is_reading = method in ("GET", "HEAD")
+    if path.startswith("/v1/audit" if is_reading else ("/v1/models", "/v1/drift")):
         return (Role.ADMIN,)
+    if is_reading:
+        return (Role.ANALYST,)
     if path.startswith(_OF_ANALYSTS):
         return (Role.ANALYST,)
     return (Role.DECIDE,) if path.startswith(HOT_PATH) else (Role.INGEST,)

@@ -70,6 +70,10 @@ ACTIONS: Final[Mapping[str, str]] = {
     "outbox retry": "message.retried",
     "outbox purge": "message.purged",
     "cases list": "case.listed",
+    "graph neighbours": "entity.seen",
+    "graph ring": "entity.seen",
+    "graph path": "entity.seen",
+    "graph export": "data.exported",
     "cases show": "case.seen",
     "cases next": "case.taken",
 } | {
