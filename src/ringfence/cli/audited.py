@@ -72,6 +72,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "cases list": "case.listed",
     "graph neighbours": "entity.seen",
     "graph ring": "entity.seen",
+    "graph rings": "entity.seen",
     "graph path": "entity.seen",
     "graph export": "data.exported",
     "cases show": "case.seen",
