@@ -13,13 +13,14 @@ from ringfence.adapters.cases import CaseFollower, read_policy
 from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.links import LinkFollower
-from ringfence.adapters.outbox import Bus, Courier, OutboxFollower
+from ringfence.adapters.outbox import Bus, Courier, OutboxFollower, Watch
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.checkpoints import Checkpoints
 from ringfence.adapters.sqlite.lock import InUseError, WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.compose_alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose_notifiers import notifiers
 from ringfence.errors import InputError
 from ringfence.features.spec import FeatureSpec
@@ -27,7 +28,7 @@ from ringfence.follow import Pump, catch_up, declare
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ringfence.adapters.relational import RelationalStore
@@ -49,11 +50,24 @@ def followers_of(store: Store) -> list[Follower]:
         LakeFollower(store.log, store.tables),
         IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
         CaseFollower(store.log, store.folder, read_policy(settings.cases)),
-        OutboxFollower(store.log, store.folder, store.meta.store_id, now_ms),
+        outbox_of(store),
         SealFollower(lambda: SqliteTrail(store.folder), checkpoints.due),
     ]
     found += link_followers_of(store)
     return found if settings.store_url is None else [*found, relational_store(store)]
+
+
+def outbox_of(store: Store, made: Callable[[], None] = lambda: None) -> OutboxFollower:
+    """The outbox of this log, with the alert policy as it is now; `made` is called at new messages."""
+    return OutboxFollower(
+        store.log,
+        store.folder,
+        store.meta.store_id,
+        now_ms,
+        alert_policy(),
+        rules_by_digest(store),
+        made,
+    )
 
 
 def now_ms() -> int:
@@ -120,8 +134,17 @@ def following(folder: Path) -> Iterator[None]:
     `InUseError` where another process runs them, `StoreError` where there is no store.
     """
     with Store.open(folder, read_only=True) as store, _locked(folder), closing(SqliteRoll(folder)) as roll:
-        courier = Courier(Bus(folder), notifiers(load_settings()), now_ms, Random())  # noqa: S311
-        outbox = OutboxFollower(store.log, folder, store.meta.store_id, now_ms, courier.wake)
+        policy, bus = alert_policy(), Bus(folder)
+        watch = Watch(bus, policy, store.meta.store_id)
+        courier = Courier(
+            bus,
+            notifiers(load_settings()),
+            now_ms,
+            Random(),  # noqa: S311 (spreads attempts)
+            alert_words(policy),
+            watch.look,
+        )
+        outbox = outbox_of(store, courier.wake)
         others = [one for one in followers_of(store) if one.name != outbox.name]
         declare(store.log, roll, [*others, outbox])
         pumps = [

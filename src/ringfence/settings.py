@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     rules: Path | None = None  # `rules.yaml`, where there is one
     model: Path | None = None  # folder of the champion
     mapping: str | None = None
+    alerts: Path | None = None  # alert policy, where it is not `alerts.toml`
     cases: Path | None = None  # case policy, where it is not `cases.toml`
     store_url: str | None = None  # of the relational store, postgresql://USER@HOST/DATABASE
     smtp_url: str | None = None  # smtp://USER@HOST:587, or smtps://USER@HOST:465

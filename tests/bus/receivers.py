@@ -16,6 +16,8 @@ class Receiver:
     def __init__(self, *script, tls=None):
         self.script = list(script) or [204]
         self.requests = []
+        self.answered = []  # bodies to which it said that all is well
+        self.body = b""
         self._lock = threading.Lock()
         receiver = self
 
@@ -38,8 +40,12 @@ class Receiver:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", "0")
+                said = receiver.body if status < 300 and status != 204 else b""
+                self.send_header("content-length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
+                if status < 300:
+                    receiver.answered.append(body)
 
             def log_message(self, *_):
                 pass

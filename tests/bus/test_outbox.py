@@ -9,7 +9,7 @@ from tests.lakes import decisions, events, fill
 
 from ringfence.adapters.notifiers.addresses import networks
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
-from ringfence.adapters.outbox import Bus, Courier, OutboxFollower
+from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import EVERYTHING, Subscription
@@ -68,6 +68,7 @@ class Place:
     def content(self):
         bus = Bus(self.store.folder)
         found = sorted((one.id, one.destination, one.event) for one in bus.letters(limit=10_000))
+        found += AlertBook(bus.database).alerts(limit=10_000)
         bus.close()
         return found
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.cli import (
+    alerts,
     audit,
     backtest,
     backup,
@@ -79,6 +80,7 @@ app.command()(follow.follow)
 app.add_typer(followers.app, name="followers")
 app.add_typer(store.app, name="store")
 app.add_typer(bus.app, name="bus")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(outbox.app, name="outbox")
 app.command()(simulate.simulate)
 app.command()(init.init)

@@ -5,8 +5,10 @@ log ──► OutboxFollower: subscriptions, patterns ──► bus.db: position
                                  Courier: one thread a destination ──► webhook, Slack, e-mail, ...
 """
 
+from ringfence.adapters.outbox.alert_book import AlertBook
+from ringfence.adapters.outbox.alerting import Watch
 from ringfence.adapters.outbox.bus import Bus
 from ringfence.adapters.outbox.courier import Courier
 from ringfence.adapters.outbox.follower import OutboxFollower
 
-__all__ = ["Bus", "Courier", "OutboxFollower"]
+__all__ = ["AlertBook", "Bus", "Courier", "OutboxFollower", "Watch"]

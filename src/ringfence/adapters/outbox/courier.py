@@ -58,6 +58,7 @@ class Courier:
     Args:
         notifiers: by kind of destination.
         words: an event in words, for people.
+        look: called with the time about once a second: makes messages that only the clock asks for.
     """
 
     def __init__(
@@ -67,12 +68,14 @@ class Courier:
         now_ms: Callable[[], int],
         random: Random,
         words: Callable[[dict[str, Any]], Words] = words_of,
+        look: Callable[[int], object] = lambda _now_ms: None,
     ) -> None:
         self._bus = bus
         self._notifiers = dict(notifiers)
         self._now_ms = now_ms
         self._random = random
         self._words = words
+        self._look = look
         self._stopping = Event()
         self._lock = Lock()
         self._rounds: dict[str, _Round] = {}
@@ -109,6 +112,7 @@ class Courier:
                         with self._lock:
                             self._rounds[destination.address] = fresh
                         fresh.thread.start()
+                self._look(self._now_ms())
                 self._tidy()
             except RingfenceError:
                 _LOGGER.warning("The outbox cannot be read; it is tried again", exc_info=True)

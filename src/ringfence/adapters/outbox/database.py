@@ -43,6 +43,32 @@ CREATE INDEX IF NOT EXISTS message_key ON message (subscription, key, seq)
   WHERE state = 'waiting' AND ordered;
 CREATE INDEX IF NOT EXISTS message_dead ON message (destination) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS message_done ON message (done_ms) WHERE state = 'delivered';
+CREATE TABLE IF NOT EXISTS alert (
+  id         TEXT PRIMARY KEY,
+  number     INTEGER NOT NULL,
+  entity     TEXT    NOT NULL,
+  entity_id  TEXT    NOT NULL,
+  typology   TEXT    NOT NULL,
+  severity   INTEGER NOT NULL,
+  decided_ms INTEGER NOT NULL,
+  body       TEXT    NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS alert_subject ON alert (entity_id, typology, entity, number);
+CREATE INDEX IF NOT EXISTS alert_number ON alert (number);
+CREATE INDEX IF NOT EXISTS alert_decided ON alert (decided_ms);
+CREATE TABLE IF NOT EXISTS cap (
+  destination TEXT    NOT NULL,
+  bucket      INTEGER NOT NULL,  -- periods since 1970
+  sent        INTEGER NOT NULL,
+  held        TEXT    NOT NULL,  -- how many of each severity
+  PRIMARY KEY (destination, bucket)
+) STRICT;
+-- What people said of alerts, and what the clock made of them: it stays when the outbox is made again.
+CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, by TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS mute (
+  typology TEXT NOT NULL, entity_id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (typology, entity_id)
+) STRICT;
+CREATE TABLE IF NOT EXISTS done (id TEXT PRIMARY KEY) STRICT;
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
 

@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from ringfence.adapters.outbox.alerting import Alerting
 from ringfence.adapters.outbox.bus import Bus
+from ringfence.alerts.policy import AlertPolicy
 from ringfence.bus.catalog import TOPICS, tables
+from ringfence.bus.pattern import Exact, Field
 from ringfence.errors import StoreError
+from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from sqlite3 import Connection
 
+    from ringfence.adapters.outbox.alerting import Row
     from ringfence.bus.subscription import Subscription
     from ringfence.bus.table import EventTable
     from ringfence.ports import EventLog, LogBatch
+    from ringfence.scoring.ruleset import RuleSet
 
+DEFAULT_POLICY: Final = AlertPolicy()
 _INSERT: Final = """
-INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, made_ms, done_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING
+INSERT INTO message (id, subscription, destination, key, ordered, event, due_ms, state, made_ms, done_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
 """
 _MOVE: Final = """
 INSERT INTO position (topic, next_offset) VALUES (?, ?)
@@ -32,6 +39,8 @@ _RESET: Final = """
 INSERT OR IGNORE INTO owed SELECT id FROM message WHERE state <> 'delivered';
 UPDATE position SET told = max(told, next_offset), next_offset = 0;
 DELETE FROM message;
+DELETE FROM alert;
+DELETE FROM cap;
 """
 
 
@@ -44,6 +53,8 @@ class OutboxFollower:
         log: the log that is followed.
         folder: where `bus.db` is.
         log_id: identity of the log, the beginning of each message's id.
+        policy: which decisions raise alerts, and who hears of them.
+        rules: the rule set of a digest, for reasons in words; None where it is not known.
         made: called once there are new messages.
     """
 
@@ -58,12 +69,16 @@ class OutboxFollower:
         folder: Path,
         log_id: str,
         now_ms: Callable[[], int],
+        policy: AlertPolicy = DEFAULT_POLICY,
+        rules: Callable[[str], RuleSet | None] = lambda _digest: None,
         made: Callable[[], None] = lambda: None,
     ) -> None:
         self.bus = Bus(folder)
         self._log = log
         self._log_id = log_id
         self._now_ms = now_ms
+        self._policy = policy
+        self._rules = rules
         self._made = made
 
     def positions(self) -> Mapping[str, int]:
@@ -83,10 +98,15 @@ class OutboxFollower:
             begin, told = row or (0, 0)
             end = portion[-1].next_offset
             wanting = [one for one in self.bus.subscriptions() if one.start.get(topic, 0) < end]
+            alerting = Alerting(connection, self._policy, self._log_id, self._now_ms(), wanting, self._rules)
             count = 0
-            if wanting:
+            if wanting or topic == DECISIONS:
                 for offsets, table in tables(topic, portion, self._log, f"/ringfence/{self._log_id}"):
                     count += self._put(connection, wanting, topic, offsets, table, begin, told)
+                    if topic == DECISIONS:
+                        self._alert(alerting, offsets, table, begin)
+                alerting.finish()
+                count += self._put_rows(connection, alerting.rows, told)
             connection.execute(_MOVE, (topic, end))
         if count:
             self._made()
@@ -116,7 +136,7 @@ class OutboxFollower:
             one.name: table.matching(one.parsed()) & (offsets >= max(begin, one.start.get(topic, 0)))
             for one in wanting
         }
-        rows = np.flatnonzero(np.logical_or.reduce(list(due.values())))
+        rows = np.flatnonzero(np.logical_or.reduce(list(due.values()))) if due else np.empty(0, np.int64)
         if not len(rows):
             return 0
         now_ms = self._now_ms()
@@ -130,12 +150,33 @@ class OutboxFollower:
                     is_told = offset < told and not self._is_owed(connection, message_id)
                     messages.append(
                         (
-                            *(message_id, one.name, one.to, event["partitionkey"], int(one.ordered), body),
+                            *(message_id, one.name, one.to, event["partitionkey"], int(one.ordered), body, 0),
                             *(("delivered" if is_told else "waiting"), now_ms, now_ms if is_told else 0),
                         )
                     )
         connection.executemany(_INSERT, messages)
         return len(messages)
+
+    def _alert(self, alerting: Alerting, offsets: Any, table: EventTable, begin: int) -> None:
+        """Alerts of the decisions from `begin` on."""
+        wanted = Field(("data", "outcome"), tuple(Exact(one) for one in self._policy.outcomes))
+        rows = np.flatnonzero(table.matching(wanted) & (offsets >= begin)).tolist()
+        for row, event in zip(rows, table.events(rows), strict=True):
+            alerting.add(int(offsets[row]), event)
+
+    def _put_rows(self, connection: Connection, rows: list[Row], told: int) -> int:
+        """Messages of alerts, as `_put` for events."""
+        now_ms = self._now_ms()
+        for row in rows:
+            is_told = row.offset < told and not self._is_owed(connection, row.id)
+            connection.execute(
+                _INSERT,
+                (
+                    *(row.id, row.subscription, row.destination, row.key, 0, row.event, row.due_ms),
+                    *(("delivered" if is_told else "waiting"), now_ms, now_ms if is_told else 0),
+                ),
+            )
+        return len(rows)
 
     @staticmethod
     def _is_owed(connection: Connection, message_id: str) -> bool:

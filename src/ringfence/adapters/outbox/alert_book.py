@@ -1,0 +1,142 @@
+"""Alerts in the file of the bus: what people see of them, and what they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.alerts.model import Alert
+from ringfence.alerts.policy import Severity
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from ringfence.adapters.outbox.database import Database
+
+_SELECT: Final = """
+SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0)
+FROM alert LEFT JOIN seen ON seen.id = alert.id
+"""
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True):
+    """A typology or reason that raises no alert for an entity until a time; "*" stands for any."""
+
+    typology: str
+    entity_id: str
+    until_ms: int
+    by: str
+    note: str = ""
+
+
+class AlertBook:
+    """The alerts of one data folder. Any thread and any process may use it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def alerts(
+        self,
+        *,
+        state: str | None = None,
+        entity_id: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[Alert]:
+        """Newest first, where every filter holds; `before` is the number in an alert's id."""
+        where, arguments = ["1"], []
+        if state is not None:
+            where.append(f"seen.id IS {'NULL' if state == 'open' else 'NOT NULL'}")
+        if entity_id is not None:
+            where.append("alert.entity_id = ?")
+            arguments.append(entity_id)
+        if before is not None:
+            where.append("alert.number < ?")
+            arguments.append(str(before))
+        text = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY alert.number DESC LIMIT ?"
+        return [_alert(row) for row in self._database.rows(text, (*arguments, limit))]
+
+    def alert(self, alert_id: str) -> Alert:
+        """One alert; `InputError` where there is none."""
+        rows = self._database.rows(f"{_SELECT} WHERE alert.id = ?", (alert_id,))
+        if not rows:
+            raise InputError(f"there is no alert {alert_id[:80]!r}: `ringfence alerts list` shows them")
+        return _alert(rows[0])
+
+    def of_payment(self, transaction_id: str, limit: int = 1000) -> list[Alert]:
+        """The latest alerts that a payment is part of: by it, a case finds what it belongs to."""
+        return [one for one in self.alerts(limit=limit) if transaction_id in one.payments]
+
+    def counts(self) -> dict[str, int]:
+        """How many alerts are open, and how many acknowledged."""
+        ((total,),) = self._database.rows("SELECT count(*) FROM alert")
+        ((seen,),) = self._database.rows("SELECT count(*) FROM alert JOIN seen ON seen.id = alert.id")
+        return {"open": total - seen, "acknowledged": seen}
+
+    def acknowledge(self, alert_id: str, by: str, now_ms: int) -> Alert:
+        """Somebody looks at it: it is not escalated. The first one counts."""
+        self.alert(alert_id)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (alert_id, by, now_ms)
+            )
+        return self.alert(alert_id)
+
+    def mute(self, mute: Mute) -> None:
+        """Raise no such alerts until a time; the latest word on the same typology and entity counts."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO mute VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+                (mute.typology, mute.entity_id, msgspec.json.encode(mute).decode()),
+            )
+
+    def unmute(self, typology: str, entity_id: str) -> bool:
+        """Whether there was such a mute, which is gone now."""
+        with self._database.transaction() as connection:
+            return (
+                connection.execute(
+                    "DELETE FROM mute WHERE typology = ? AND entity_id = ?", (typology, entity_id)
+                ).rowcount
+                > 0
+            )
+
+    def mutes(self) -> list[Mute]:
+        """All of them, those that have ended too."""
+        rows = self._database.rows("SELECT body FROM mute ORDER BY 1")
+        return [msgspec.json.decode(body, type=Mute) for (body,) in rows]
+
+
+def near(connection: Connection, subject: tuple[str, str, str], most: int = 20) -> list[Alert]:
+    """The latest alerts on a subject, newest first."""
+    rows = connection.execute(
+        "SELECT body FROM alert WHERE entity = ? AND entity_id = ? AND typology = ? "
+        "ORDER BY number DESC LIMIT ?",
+        (*subject, most),
+    )
+    return [msgspec.json.decode(body, type=Alert) for (body,) in rows]
+
+
+def put(connection: Connection, alerts: list[Alert]) -> None:
+    """Write alerts as they are now."""
+    connection.executemany(
+        "INSERT INTO alert (id, number, entity, entity_id, typology, severity, decided_ms, body) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET body = excluded.body, severity = excluded.severity",
+        [
+            (
+                *(one.id, int(one.id.removeprefix("alert-")), one.entity, one.entity_id, one.typology),
+                *(Severity[one.severity.upper()], one.decided_ms, msgspec.json.encode(one).decode()),
+            )
+            for one in alerts
+        ],
+    )
+
+
+def _alert(row: tuple[Any, ...]) -> Alert:
+    body, by, at_ms = row
+    found = msgspec.json.decode(body, type=Alert)
+    if not at_ms:
+        return found
+    return msgspec.structs.replace(found, state="acknowledged", by=by, acknowledged_ms=at_ms)

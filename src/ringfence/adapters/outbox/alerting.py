@@ -1,0 +1,275 @@
+"""Makes alerts of decisions, and messages of alerts, within the transaction of a take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.adapters.outbox import alert_book
+from ringfence.adapters.outbox.bus import new_secret
+from ringfence.alerts import events
+from ringfence.alerts.model import belongs, grown, opened, subject_of
+from ringfence.alerts.policy import Severity
+from ringfence.bus.pattern import matches
+from ringfence.bus.retry import DEAD_AFTER_MS
+from ringfence.bus.subscription import Destination, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from sqlite3 import Connection
+
+    from ringfence.adapters.outbox.bus import Bus
+    from ringfence.alerts.model import Alert
+    from ringfence.alerts.policy import AlertPolicy
+    from ringfence.bus.subscription import Subscription
+    from ringfence.scoring.ruleset import RuleSet
+
+ALERTS: Final = "alerts"
+"""Stands for a subscription in messages that the alert policy asks for."""
+
+_CONTACTS: Final = {"mail": "email", "sms": "phone", "console": "customer_id"}
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A message to be put into the outbox; `offset` is of the decision it comes of."""
+
+    id: str
+    subscription: str
+    destination: str
+    key: str
+    event: bytes
+    due_ms: int
+    offset: int
+
+
+class Alerting:
+    """The alerts of one take.
+
+    Args:
+        rules: the rule set of a digest, for reasons in words.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        policy: AlertPolicy,
+        log_id: str,
+        now_ms: int,
+        subscriptions: Sequence[Subscription],
+        rules: Callable[[str], RuleSet | None],
+    ) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._log_id = log_id
+        self._now_ms = now_ms
+        self._subscriptions = [(one, one.parsed()) for one in subscriptions]
+        self._rules = rules
+        self._near: dict[tuple[str, str, str], list[Alert]] = {}
+        self._changed: dict[str, Alert] = {}
+        self._caps: dict[tuple[str, int], tuple[int, dict[str, int]]] = {}
+        self._mutes = {
+            (typology, entity_id): msgspec.json.decode(body)["until_ms"]
+            for typology, entity_id, body in connection.execute("SELECT * FROM mute")
+        }
+        self.rows: list[Row] = []
+
+    def add(self, offset: int, event: dict[str, Any]) -> None:
+        """Take in a decision that raises an alert by its outcome."""
+        subject = subject_of(event)
+        if self._is_muted(subject, event):
+            return
+        if subject not in self._near:
+            self._near[subject] = alert_book.near(self._connection, subject)
+        known = self._near[subject]
+        for place, alert in enumerate(known):
+            if belongs(alert, event, self._policy):
+                known[place], raised = grown(alert, event, self._policy)
+                self._changed[alert.id] = known[place]
+                if raised:
+                    self._tell(offset, known[place], event, events.RAISED)
+                return
+        fresh = opened(offset, event, self._policy)
+        known.insert(0, fresh)
+        self._changed[fresh.id] = fresh
+        self._tell(offset, fresh, event, events.OPENED)
+        self._ask_customer(offset, fresh, event)
+
+    def finish(self) -> None:
+        """Write what has changed."""
+        alert_book.put(self._connection, list(self._changed.values()))
+        self._connection.executemany(
+            "INSERT INTO cap VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET sent = excluded.sent, held = excluded.held",
+            [
+                (*which, sent, msgspec.json.encode(held).decode())
+                for which, (sent, held) in self._caps.items()
+            ],
+        )
+        for address in {one.destination for one in self.rows if one.subscription == ALERTS}:
+            declare(self._connection, address)
+
+    def _tell(self, offset: int, alert: Alert, event: dict[str, Any], type_: str) -> None:
+        """Make the team's messages, and those of whoever subscribes to alerts."""
+        if self._now_ms - event["data"]["decided_at_ms"] > DEAD_AFTER_MS:
+            return  # history that is read again, or for the first time: nobody wants to hear of it
+        ruleset = self._rules(event["data"].get("versions", {}).get("rules", ""))
+        data = events.alert_data(alert, event, events.explanations(event, ruleset))
+        source = f"/ringfence/{self._log_id}"
+        event_id = f"{alert.id}:{alert.severity}"
+        told = events.event_of(type_, source, event_id, event["data"]["decided_at_ms"], alert.entity_id, data)
+        body = _ENCODER.encode(told)
+        severity = Severity[alert.severity.upper()]
+        due_ms = self._policy.due_ms(event["data"]["decided_at_ms"], severity)
+        for address in self._policy.team:
+            if self._may_send(address, alert.severity, event["data"]["decided_at_ms"]):
+                self._put(offset, f"{event_id}:{address}", ALERTS, address, alert.entity_id, body, due_ms)
+        for one, pattern in self._subscriptions:
+            if matches(pattern, told):
+                self._put(offset, f"{event_id}:{one.name}", one.name, one.to, alert.entity_id, body, 0)
+
+    def _ask_customer(self, offset: int, alert: Alert, event: dict[str, Any]) -> None:
+        """One message for each alert, in the customer's language, about the payment that opened it."""
+        policy, decision = self._policy, event["data"]
+        is_stale = self._now_ms - decision["decided_at_ms"] > DEAD_AFTER_MS
+        if not policy.customer or decision["outcome"] not in policy.customer_outcomes or is_stale:
+            return
+        payment = decision.get("transaction", {})
+        to = payment.get(_CONTACTS[policy.customer])
+        if not to:
+            return
+        data = events.alert_data(alert, event, [])
+        language = payment.get("attributes", {}).get("language", policy.language)
+        data = {
+            "to": to,
+            "language": language if isinstance(language, str) else policy.language,
+            "alert": {"id": alert.id},
+            "decision": {
+                name: data["decision"][name]
+                for name in ("transaction_id", "outcome", "transaction", "event_time_ms")
+                if name in data["decision"]
+            },
+        }
+        told = events.event_of(
+            events.CUSTOMER_ASKED,
+            f"/ringfence/{self._log_id}",
+            f"{alert.id}:customer",
+            decision["decided_at_ms"],
+            alert.entity_id,
+            data,
+        )
+        address = f"customer:{policy.customer}"
+        self._put(offset, f"{alert.id}:customer", ALERTS, address, alert.entity_id, _ENCODER.encode(told), 0)
+
+    def _may_send(self, address: str, severity: str, at_ms: int) -> bool:
+        """Count a message against the destination's cap; what is over it goes into the digest."""
+        which = address, at_ms // self._policy.per_ms
+        if which not in self._caps:
+            row = self._connection.execute(
+                "SELECT sent, held FROM cap WHERE destination = ? AND bucket = ?", which
+            ).fetchone()
+            self._caps[which] = (row[0], msgspec.json.decode(row[1])) if row else (0, {})
+        sent, held = self._caps[which]
+        if sent >= self._policy.most:
+            held[severity] = held.get(severity, 0) + 1
+            return False
+        self._caps[which] = sent + 1, held
+        return True
+
+    def _put(
+        self, offset: int, tail: str, subscription: str, to: str, key: str, body: bytes, due_ms: int
+    ) -> None:
+        self.rows.append(Row(f"{self._log_id}:alerts:{tail}", subscription, to, key, body, due_ms, offset))
+
+    def _is_muted(self, subject: tuple[str, str, str], event: dict[str, Any]) -> bool:
+        if not self._mutes:
+            return False
+        _, entity_id, typology = subject
+        names = {typology, "*", *event["data"].get("rules", ()), *event["data"].get("reasons", ())}
+        at_ms = event["data"]["decided_at_ms"]
+        return any(self._mutes.get((name, whom), 0) > at_ms for name in names for whom in (entity_id, "*"))
+
+
+def declare(connection: Connection, address: str) -> None:
+    """There is such a destination, which the alert policy names."""
+    kind = address.partition(":")[2] if address.startswith("customer:") else kind_of(address)
+    secrets = (new_secret(),) if kind == "webhook" else ()
+    body = msgspec.json.encode(Destination(address=address, kind=kind, secrets=secrets)).decode()
+    connection.execute("INSERT INTO destination VALUES (?, ?) ON CONFLICT DO NOTHING", (address, body))
+
+
+def _is_first(connection: Connection, done: str) -> bool:
+    """Whether this is done for the first time; it is not, afterwards."""
+    return connection.execute("INSERT INTO done VALUES (?) ON CONFLICT DO NOTHING", (done,)).rowcount > 0
+
+
+class Watch:
+    """What alerts do by the clock: digests of what a cap held back, and escalation."""
+
+    def __init__(self, bus: Bus, policy: AlertPolicy, log_id: str) -> None:
+        self._bus = bus
+        self._policy = policy
+        self._log_id = log_id
+
+    def look(self, now_ms: int) -> int:
+        """Make the messages that are due; how many."""
+        with self._bus.database.transaction() as connection:
+            made = [*self._digests(connection, now_ms), *self._escalations(connection, now_ms)]
+            for address in {row[2] for row in made}:
+                declare(connection, address)
+            connection.executemany(
+                "INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, "
+                "made_ms) VALUES (?, ?, ?, ?, 0, ?, 'waiting', 0, ?) ON CONFLICT (id) DO NOTHING",
+                [(*row, now_ms) for row in made],
+            )
+        return len(made)
+
+    def _digests(self, connection: Connection, now_ms: int) -> list[tuple[Any, ...]]:
+        ended = now_ms // self._policy.per_ms
+        rows = connection.execute(
+            "SELECT destination, bucket, held FROM cap WHERE bucket BETWEEN ? AND ? AND held <> '{}'",
+            (ended - DEAD_AFTER_MS // self._policy.per_ms - 1, ended - 1),
+        ).fetchall()
+        made = []
+        for address, bucket, held_text in rows:
+            if not _is_first(connection, f"digest-{bucket}:{address}"):
+                continue
+            held = msgspec.json.decode(held_text)
+            severities = ", ".join(
+                f"{held[one.name.lower()]:,} {one.name.lower()}"
+                for one in sorted(Severity, reverse=True)
+                if one.name.lower() in held
+            )
+            data = {"count": sum(held.values()), "severities": severities}
+            made.append(self._row(events.DIGEST, f"digest-{bucket}", address, now_ms, data))
+        return made
+
+    def _escalations(self, connection: Connection, now_ms: int) -> list[tuple[Any, ...]]:
+        policy = self._policy
+        if not policy.escalate_to:
+            return []
+        until_ms = now_ms - policy.escalate_after_ms
+        rows = connection.execute(
+            "SELECT alert.id, alert.body FROM alert LEFT JOIN seen ON seen.id = alert.id "
+            "WHERE decided_ms <= ? AND decided_ms > ? AND severity >= ? AND seen.id IS NULL "
+            "AND alert.id NOT IN (SELECT id FROM done) LIMIT 1000",
+            (until_ms, until_ms - DEAD_AFTER_MS, Severity[policy.escalate_from.upper()]),
+        ).fetchall()
+        made = []
+        for alert_id, body in rows:
+            alert = msgspec.json.decode(body)
+            _is_first(connection, alert_id)
+            data = {"alert": alert, "minutes": policy.escalate_after_ms // 60_000}
+            made += [
+                self._row(events.ESCALATED, alert_id, address, now_ms, data) for address in policy.escalate_to
+            ]
+        return made
+
+    def _row(self, type_: str, subject: str, to: str, now_ms: int, data: dict[str, Any]) -> tuple[Any, ...]:
+        kind = type_.split(".")[-2]
+        event = events.event_of(
+            type_, f"/ringfence/{self._log_id}", f"{subject}:{kind}", now_ms, subject, data
+        )
+        message_id = f"{self._log_id}:alerts:{subject}:{kind}:{to}"
+        return message_id, ALERTS, to, subject, _ENCODER.encode(event)

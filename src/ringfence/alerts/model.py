@@ -1,0 +1,116 @@
+"""What an alert is, and how decisions become alerts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from ringfence.alerts.policy import AlertPolicy, Severity
+
+MOST_PAYMENTS: Final = 50
+"""Payments that an alert names; it counts all of them."""
+
+_ENTITIES: Final = ("card", "customer", "account", "merchant", "device")
+OTHER: Final = "other"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Decisions on one entity for one typology within a window.
+
+    Attributes:
+        id: `alert-OFFSET`, of the decision that opened it: made again, it is the same.
+        entity: "card", "customer", ...; `entity_id` its token or id.
+        typology: fraud scenario, or the first reason where no typology has a score.
+        severity: the highest so far, by name.
+        count: decisions that it stands for; `payments` the latest of their ids.
+        opened_ms, last_ms: event times of the first and the latest.
+        amounts: sums by currency, in major units.
+        state: open or acknowledged; by whom and when, once it is.
+    """
+
+    id: str
+    entity: str
+    entity_id: str
+    typology: str
+    severity: str
+    score: float
+    outcome: str
+    count: int
+    opened_ms: int
+    last_ms: int
+    decided_ms: int
+    payments: tuple[str, ...]
+    amounts: dict[str, float]
+    state: str = "open"
+    by: str = ""
+    acknowledged_ms: int = 0
+
+
+def subject_of(event: dict[str, Any]) -> tuple[str, str, str]:
+    """Entity, its id and typology that a decision's alert is about."""
+    data = event["data"]
+    payment = data.get("transaction", {})
+    scores: dict[str, float] = data.get("typologies", {})
+    typology = max(scores, key=lambda name: (scores[name], name), default="")
+    if not typology:
+        typology = next(iter(data.get("reasons", ())), OTHER).lower()
+    for entity in _ENTITIES:
+        if found := payment.get(f"{entity}_id"):
+            return entity, found, typology
+    return "transaction", data["transaction_id"], typology
+
+
+def opened(offset: int, event: dict[str, Any], policy: AlertPolicy) -> Alert:
+    """The alert that a decision opens."""
+    data = event["data"]
+    entity, entity_id, typology = subject_of(event)
+    return Alert(
+        id=f"alert-{offset}",
+        entity=entity,
+        entity_id=entity_id,
+        typology=typology,
+        severity=_severity(data, policy).name.lower(),
+        score=data["score"],
+        outcome=data["outcome"],
+        count=1,
+        opened_ms=data["event_time_ms"],
+        last_ms=data["event_time_ms"],
+        decided_ms=data["decided_at_ms"],
+        payments=(data["transaction_id"],),
+        amounts=_added({}, data.get("transaction", {})),
+    )
+
+
+def grown(alert: Alert, event: dict[str, Any], policy: AlertPolicy) -> tuple[Alert, bool]:
+    """The alert with one more decision, and whether it is more severe by it."""
+    data = event["data"]
+    severity = _severity(data, policy)
+    raised = severity > Severity[alert.severity.upper()]
+    return msgspec.structs.replace(
+        alert,
+        severity=severity.name.lower() if raised else alert.severity,
+        score=max(alert.score, data["score"]),
+        outcome=data["outcome"] if raised else alert.outcome,
+        count=alert.count + 1,
+        last_ms=max(alert.last_ms, data["event_time_ms"]),
+        payments=(*alert.payments, data["transaction_id"])[-MOST_PAYMENTS:],
+        amounts=_added(alert.amounts, data.get("transaction", {})),
+    ), raised
+
+
+def belongs(alert: Alert, event: dict[str, Any], policy: AlertPolicy) -> bool:
+    """Whether a decision on the same subject is near enough in time."""
+    return abs(int(event["data"]["event_time_ms"]) - alert.opened_ms) < policy.window_ms
+
+
+def _severity(data: dict[str, Any], policy: AlertPolicy) -> Severity:
+    return policy.severity(data["outcome"], data["score"])
+
+
+def _added(amounts: dict[str, float], payment: dict[str, Any]) -> dict[str, float]:
+    amount = payment.get("amount")
+    if amount is None:
+        return amounts
+    currency = payment.get("currency", "")
+    return amounts | {currency: round(amounts.get(currency, 0.0) + amount, 3)}

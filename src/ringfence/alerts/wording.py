@@ -1,0 +1,172 @@
+"""Messages from templates: Jinja in a sandbox, every name checked before a template is used.
+
+The first line of a template is the message's title. A line `* NAME: VALUE` is a field, any other is text. A
+customer's template knows the payment and nothing of why it was stopped: what it cannot name it cannot tell.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ringfence.alerts.policy import LANGUAGES
+from ringfence.bus.words import Words
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST_BYTES: Final = 16_384
+_MOST_CHARACTERS: Final = 20_000
+NAMES: Final = {
+    "team": (
+        *("alert_id", "severity", "raised", "count", "entity", "entity_id", "typology", "outcome", "score"),
+        *(
+            "reasons",
+            "transaction_id",
+            "amount",
+            "currency",
+            "merchant",
+            "country",
+            "card_last4",
+            "time",
+            "bank",
+        ),
+    ),
+    "customer": (
+        "amount",
+        "currency",
+        "merchant",
+        "country",
+        "card_last4",
+        "time",
+        "declined",
+        "bank",
+        "link",
+    ),
+    "digest": ("count", "severities", "bank"),
+    "escalation": ("alert_id", "severity", "count", "entity", "entity_id", "typology", "minutes", "bank"),
+}
+"""What a template of each audience may name."""
+
+
+OPTIONAL: Final = frozenset({"amount", "currency", "merchant", "country", "card_last4", "time", "link"})
+"""Names that are empty where a payment does not say so."""
+
+
+def check_template(audience: str, text: str) -> None:
+    """`InputError` for a template that is none, or names what its audience does not have."""
+    if audience not in NAMES:
+        raise InputError(f"there is no template {audience[:60]!r}: one of {', '.join(NAMES)}")
+    if len(text.encode()) > MOST_BYTES:
+        raise InputError(f"a template is at most {MOST_BYTES:,} bytes long")
+    try:
+        tree = _environment().parse(text)
+        asked = meta.find_undeclared_variables(tree)
+    except (TemplateSyntaxError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        raise InputError(f"line {line} of the template: {error}") from None
+    if next(tree.find_all((nodes.Mul, nodes.Pow)), None) is not None:
+        raise InputError("a template does not multiply: it fills in words")
+    for name in sorted(asked - set(NAMES[audience])):
+        near = get_close_matches(name, NAMES[audience], 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it may name {', '.join(NAMES[audience])}"
+        raise InputError(f"the {audience}'s template names {name!r}, which it does not have: {hint}")
+    if not text.strip():
+        raise InputError("the template is empty")
+    rendered(audience, text, SAMPLES[audience])
+    rendered(audience, text, {name: told for name, told in SAMPLES[audience].items() if name not in OPTIONAL})
+
+
+def rendered(audience: str, text: str, values: Mapping[str, Any]) -> Words:
+    """The message that a checked template gives."""
+    known = {name: values.get(name, "") for name in NAMES[audience]}
+    try:
+        told = _compiled(text).render(known)[:_MOST_CHARACTERS]
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        raise InputError(f"the {audience}'s template cannot be filled in: {error}") from None
+    title, *rest = [line.strip() for line in told.strip().splitlines()] or [""]
+    lines: list[tuple[str, str]] = []
+    for line in rest:
+        name, colon, value = line.removeprefix("* ").partition(": ")
+        if line.startswith("* ") and colon:
+            lines.append((name, value))
+        elif line:
+            lines.append(("", line))
+    return Words(title[:300], tuple(lines))
+
+
+@cache
+def shipped(audience: str, language: str) -> str:
+    """The template that comes with Ringfence; English where there is none in a language."""
+    chosen = language if language in LANGUAGES else "en"
+    return (resources.files("ringfence.alerts") / "templates" / f"{audience}.{chosen}.txt").read_text("utf-8")
+
+
+@cache
+def _environment() -> ImmutableSandboxedEnvironment:
+    made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.globals.clear()  # no range, no cycler: a template fills in words
+    made.filters["money"] = _money
+    return made
+
+
+@cache
+def _compiled(text: str) -> Any:
+    return _environment().from_string(text)
+
+
+def _money(value: Any) -> str:
+    return f"{value:,.2f}" if isinstance(value, int | float) else str(value)
+
+
+SAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "team": {
+        "alert_id": "alert-17",
+        "severity": "high",
+        "raised": False,
+        "count": 3,
+        "entity": "card",
+        "entity_id": "tok_9f31c2",
+        "typology": "card_testing",
+        "outcome": "decline",
+        "score": 93.5,
+        "reasons": ["6 payments of 5 or less on this card within 10 minutes."],
+        "transaction_id": "tx-1",
+        "amount": 129.9,
+        "currency": "EUR",
+        "merchant": "shop-7",
+        "country": "DE",
+        "card_last4": "1881",
+        "time": "2030-01-01 12:00 UTC",
+        "bank": "your bank",
+    },
+    "customer": {
+        "amount": 129.9,
+        "currency": "EUR",
+        "merchant": "shop-7",
+        "country": "DE",
+        "card_last4": "1881",
+        "time": "2030-01-01 12:00 UTC",
+        "declined": True,
+        "bank": "your bank",
+        "link": "https://bank.example/answer/…",
+    },
+    "digest": {"count": 212, "severities": "200 high, 12 medium", "bank": "your bank"},
+    "escalation": {
+        "alert_id": "alert-17",
+        "severity": "high",
+        "count": 3,
+        "entity": "card",
+        "entity_id": "tok_9f31c2",
+        "typology": "card_testing",
+        "minutes": 30,
+        "bank": "your bank",
+    },
+}
+"""What previews are filled in with."""

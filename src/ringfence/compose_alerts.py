@@ -1,0 +1,83 @@
+"""Puts together what alerts need: the policy, templates of your own, and rules for reasons in words."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ringfence.alerts.events import Wording
+from ringfence.alerts.policy import FILE_NAME, LANGUAGES, AlertPolicy, parse_policy
+from ringfence.alerts.wording import MOST_BYTES, NAMES, check_template
+from ringfence.errors import InputError, RingfenceError
+from ringfence.events.texts import TOML_LIMIT, read_text
+from ringfence.scoring.rules import RuleSet
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.adapters.sqlite import Store
+
+
+def alert_policy(file: Path | None = None) -> AlertPolicy:
+    """The policy in a file; without one that of `alerts.toml` in the current folder, or the shipped one.
+
+    `InputError` names what is wrong with it, or with one of its templates.
+    """
+    chosen = file or load_settings().alerts
+    if chosen is None:
+        chosen = Path(FILE_NAME)
+        if not chosen.is_file():
+            return AlertPolicy()
+    policy = parse_policy(_read(chosen, TOML_LIMIT), str(chosen))
+    templates(policy)
+    return policy
+
+
+def templates(policy: AlertPolicy) -> dict[str, str]:
+    """Templates of your own by `AUDIENCE.LANGUAGE`, all of them checked; `InputError` names the file."""
+    if not policy.templates:
+        return {}
+    folder, found = Path(policy.templates), {}
+    if not folder.is_dir():
+        raise InputError(f"templates: there is no folder {folder}")
+    known = {f"{audience}.{language}" for audience in NAMES for language in LANGUAGES}
+    for path in sorted(folder.glob("*.txt")):
+        if path.stem not in known:
+            raise InputError(f"{path}: templates are named {', '.join(sorted(known))}, each with .txt")
+        text = _read(path, MOST_BYTES)
+        try:
+            check_template(path.stem.partition(".")[0], text)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        found[path.stem] = text
+    return found
+
+
+def alert_words(policy: AlertPolicy) -> Wording:
+    """Messages as the policy wants them."""
+    return Wording(policy, templates(policy))
+
+
+def rules_by_digest(store: Store) -> Callable[[str], RuleSet | None]:
+    """Rule sets as they were; None for one that cannot be read."""
+
+    @cache
+    def find(digest: str) -> RuleSet | None:
+        try:
+            found = store.registry.find("rules", digest) if digest else None
+            return RuleSet.from_json(found.body) if found else None
+        except RingfenceError:
+            return None
+
+    return find
+
+
+def _read(path: Path, limit: int) -> str:
+    try:
+        return read_text(path, limit)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from error

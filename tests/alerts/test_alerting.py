@@ -1,0 +1,252 @@
+"""Decisions become alerts: grouped, capped, quiet at night, never swallowed when they get worse."""
+
+from random import Random
+
+import msgspec
+import pytest
+from tests.bus.receivers import stopping, until
+from tests.lakes import fill
+
+from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower, Watch
+from ringfence.adapters.outbox.alert_book import Mute
+from ringfence.adapters.sqlite import Store
+from ringfence.alerts import model
+from ringfence.alerts.events import Wording
+from ringfence.alerts.policy import AlertPolicy, Severity, parse_policy
+from ringfence.alerts.wording import NAMES, SAMPLES, check_template, rendered, shipped
+from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.subscription import Subscription
+from ringfence.errors import InputError
+from ringfence.follow import catch_up
+
+HOUR = 3_600_000
+TEAM = AlertPolicy(team=("slack:#team",), window="1h")
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest.fixture
+def bus(store):
+    made = Bus(store.folder)
+    yield made
+    made.close()
+
+
+def take(store, policy=TEAM, most=None):
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: HOUR, policy)
+    if most:
+        follower.most = most
+    catch_up(store.log, follower)
+    follower.close()
+
+
+def ids(bus, **wanted):
+    return sorted(one.id for one in bus.letters(limit=1000, **wanted))
+
+
+def test_one_alert_stands_for_all_declines_of_a_card_in_the_window(store, bus):
+    fill(store, batches=6)
+    take(store)
+    found = AlertBook(bus.database).alerts()
+    assert sorted((one.entity_id, one.typology, one.severity) for one in found) == [
+        (f"c{n}", "card_testing", "high") for n in range(3)
+    ]
+    declined = [offset for offset in range(60) if offset % 4 == 0 and offset % 10 != 9]
+    assert sum(one.count for one in found) == len(declined)
+    assert sorted(p for one in found for p in one.payments) == sorted(f"t{n}" for n in declined)
+    assert len(ids(bus)) == 3
+    assert all(one.startswith("log:alerts:alert-") for one in ids(bus))
+
+
+def test_alerts_do_not_depend_on_who_shares_their_take(store, bus, tmp_path):
+    fill(store, batches=8)
+    policy = msgspec.structs.replace(TEAM, window="20s", most=3)
+    take(store, policy, most=1)
+    few = AlertBook(bus.database).alerts(), ids(bus)
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: HOUR, policy)
+    follower.reset()
+    follower.close()
+    take(store, policy)
+    assert (AlertBook(bus.database).alerts(), ids(bus)) == few
+    assert len(few[0]) > 6
+    assert len(few[1]) == 3
+
+
+def event(score, at_ms, outcome="review", card="c1", **payment):
+    data = {"transaction_id": f"t{at_ms}", "outcome": outcome, "score": score, "event_time_ms": at_ms}
+    data |= {"decided_at_ms": at_ms, "reasons": ["VELOCITY"], "typologies": {}}
+    return {"data": data | {"transaction": {"card_id": card, "amount": 5.5, "currency": "EUR"} | payment}}
+
+
+def test_a_later_and_more_severe_decision_raises_the_alert():
+    policy = AlertPolicy()
+    alert = model.opened(7, event(20, 1000), policy)
+    assert (alert.severity, alert.typology) == ("medium", "velocity")
+    alert, raised = model.grown(alert, event(20, 2000), policy)
+    assert not raised
+    alert, raised = model.grown(alert, event(95, 500, "decline"), policy)
+    assert raised
+    assert (alert.severity, alert.count, alert.amounts) == ("critical", 3, {"EUR": 16.5})
+    assert model.belongs(alert, event(1, 6 * HOUR), policy)
+    assert not model.belongs(alert, event(1, 6 * HOUR + 1000), policy)
+
+
+def test_a_storm_is_a_few_messages_and_a_digest(store, bus):
+    """Every card an alert of its own, 2 messages an hour."""
+    policy = AlertPolicy(team=("slack:#team",), most=2, window="1s")
+    fill(store, batches=10)
+    take(store, policy)
+    count = sum(AlertBook(bus.database).counts().values())
+    assert count > 10
+    assert len(ids(bus)) == 2
+    watch = Watch(bus, policy, "log")
+    assert watch.look(HOUR // 2) == 0
+    assert watch.look(HOUR + 1) == 1
+    assert watch.look(HOUR + 2) == 0
+    digest = msgspec.json.decode(bus.letters()[0].event)
+    assert digest["data"]["count"] == count - 2
+    assert Wording(policy, {})(digest).title == f"{count - 2} more alerts like these"
+
+
+def test_nobody_acknowledges_so_somebody_else_hears_of_it(store, bus):
+    policy = AlertPolicy(escalate_to=("mailto:lead@bank.example",), escalate_after="10m")
+    fill(store, batches=2)
+    take(store, policy)
+    book = AlertBook(bus.database)
+    first = book.alerts()[-1]
+    assert book.acknowledge(first.id, "mira", 5).by == "mira"
+    assert book.acknowledge(first.id, "tom", 6).by == "mira"
+    watch = Watch(bus, policy, "log")
+    assert watch.look(9 * 60_000) == 0
+    assert watch.look(11 * 60_000) == 2
+    assert watch.look(12 * 60_000) == 0
+    told = Wording(policy, {})(msgspec.json.decode(bus.letters()[0].event))
+    assert "Nobody has acknowledged" in told.title
+    assert first.id not in told.title
+
+
+def test_what_is_muted_raises_no_alert_until_its_time(store, bus):
+    book = AlertBook(bus.database)
+    book.mute(Mute(typology="card_testing", entity_id="c1", until_ms=20_000, by="mira"))
+    fill(store, batches=4)
+    take(store)
+    found = {one.entity_id: one for one in book.alerts()}
+    assert found["c1"].opened_ms >= 20_000
+    assert found["c2"].opened_ms < 20_000
+    assert book.unmute("card_testing", "c1")
+    assert not book.unmute("card_testing", "c1")
+
+
+def test_history_is_grouped_and_nobody_is_told(store, bus):
+    fill(store, batches=2)
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: 10**13, TEAM)
+    catch_up(store.log, follower)
+    follower.close()
+    assert AlertBook(bus.database).counts()["open"] == 3
+    assert not ids(bus)
+
+
+def test_whoever_subscribes_hears_of_alerts(store, bus):
+    bus.subscribe(
+        Subscription(name="a", pattern='{"type": ["com.ringfence.alert.opened.v1"]}', to="console:")
+    )
+    fill(store, batches=1)
+    take(store)
+    assert len(ids(bus, subscription="a")) == 3
+
+
+def test_quiet_hours_hold_back_what_is_not_urgent(store, bus):
+    policy = AlertPolicy(team=("slack:#team",), quiet="22:00-06:30", quiet_below="critical")
+    fill(store, batches=1)
+    take(store, policy)
+    assert {one.due_ms for one in bus.letters()} == {round(6.5 * HOUR)}
+    assert policy.due_ms(5, Severity.CRITICAL) == 5
+    winter = AlertPolicy(quiet="22:00-07:00", quiet_zone="Europe/Berlin")
+    assert winter.due_ms(23 * HOUR, Severity.MEDIUM) == 30 * HOUR
+
+
+def test_the_customer_is_asked_in_their_words_and_language(store, bus):
+    policy = AlertPolicy(customer="console", bank="Bank of Bern")
+    fill_with_customers(store)
+    take(store, policy)
+    taken = []
+
+    class Taking:
+        def deliver(self, message):
+            taken.append(message)
+            return Outcome(Answer.DELIVERED)
+
+        def close(self):
+            pass
+
+    with stopping(Courier(bus, {"console": Taking()}, lambda: HOUR, Random(1), Wording(policy, {}))):
+        until(lambda: not bus.letters(state="waiting"))
+    assert {one.to for one in taken} == {"ada"}
+    assert "Waren Sie das? 0.05 EUR" in {one.words.title for one in taken}
+    text = taken[0].words.text.lower()
+    for secret in ("card_testing", "velocity", "score", "punkte", "fast"):
+        assert secret not in text
+
+
+def fill_with_customers(store):
+    from tests.lakes import decisions, events  # noqa: PLC0415
+
+    names = ["ada"] * 9 + [None]
+    store.commit(
+        [
+            events(0, 10, **{"customer_id": names, "attributes.language": ["de"] * 9 + [None]}),
+            decisions(0, 10),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("audience", "text", "said"),
+    [
+        ("customer", "Hi {{ score }}", "names 'score', which it does not have"),
+        ("customer", "Hi {{ amuont }}", "did you mean 'amount'?"),
+        ("customer", "{{ amount", "line 1"),
+        ("team", "{{ ''.__class__.__mro__ }}", "cannot be filled in"),
+        ("team", "{{ 'x' * 1000000000 }}", "does not multiply"),
+        ("team", "", "empty"),
+        ("team", "x" * 20_000, "at most"),
+        ("team", "{% for a in range(9) %}{% endfor %}", "names 'range'"),
+        ("nobody", "x", "there is no template"),
+    ],
+)
+def test_a_template_is_checked_before_it_is_used(audience, text, said):
+    with pytest.raises(InputError, match=said.replace("(", "\\(")):
+        check_template(audience, text)
+
+
+@pytest.mark.parametrize("audience", NAMES)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_shipped_templates_are_whole(audience, language):
+    check_template(audience, shipped(audience, language))
+    assert rendered(audience, shipped(audience, language), SAMPLES[audience]).title
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('tema = ["console:"]', "did you mean 'team'?"),
+        ('team = ["pager"]', "no destination"),
+        ('window = "soon"', "window:"),
+        ('quiet = "late"', "span of hours"),
+        ('quiet_zone = "Mars"', "time zone"),
+        ('outcomes = ["refuse"]', "outcomes: 'refuse'"),
+        ("most = 0", "most:"),
+        ("most = true", "most"),
+        ("high = 95.0", "high and critical"),
+        ('language = "xx"', "language"),
+        ("x = [", "a.toml"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused_with_its_place(text, said):
+    with pytest.raises(InputError) as refused:
+        parse_policy(text, "a.toml")
+    assert said in str(refused.value)
