@@ -18,6 +18,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 FOLDER = "ringfence-demo"
 PORT = 8000
+CATCH_UP_DAYS = 10  # the last days, which come as live traffic: it is never ahead of the clock
 TOUR_SECONDS = 12  # without a terminal, from the moment at which the model is in force
 LESSON = ("--quick", "--maturity", "14d", "--max-challenge-share", "0.01")
 WORLD = ("--seed", "1", "--fraud", "0.01")
@@ -40,6 +42,7 @@ PATIENCE_SECONDS = 180
 SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
 STYLES = {"challenge": "yellow", "review": "dark_orange", "decline": "bold red"}
 PLACES = (
+    ("/cases", "cases that wait for you: press n for the most urgent one, ? for all keys"),
     ("/?outcome=challenge", "fraud being caught: decisions as they are made, the approved left out"),
     ("/", "all decisions as they are made"),
     ("/decisions", "all of them, searched and filtered; click one to see why"),
@@ -70,7 +73,9 @@ def main() -> int:
             return 1
         finally:
             console.print(
-                f"\nEverything is stopped; {folder} keeps the data until the next demo.", soft_wrap=True
+                f"\nEverything is stopped. {folder} keeps the data until the next demo; open it again with:\n"
+                f"  cd {folder} && {Path(sys.executable).parent / 'ringfence'} serve",
+                soft_wrap=True,
             )
 
 
@@ -88,13 +93,14 @@ def options() -> argparse.Namespace:
 
 def show(given: argparse.Namespace, children: Children) -> int:
     begin = time.monotonic()
-    world = (*WORLD, "--customers", str(given.customers))
-    days = str(given.days)
+    days, first_day = given.days, dated(given.days)
+    world = (*WORLD, "--customers", str(given.customers), "--start", first_day)
+    past = str(days - min(CATCH_UP_DAYS, days // 4))
     history = children.make("history")
     service = children.make("serve", "--warm", "ringfence.api.serving", "ringfence.web")
     lessons = children.make("train", "lightgbm", "sklearn")  # loaded while the history is made
-    tell(begin, f"{days} days of a small world: {given.customers:,} people, and some criminals ...")
-    history.run("simulate", "history.parquet", "--days", days, *world)
+    tell(begin, f"the last {days} days of a small world: {given.customers:,} people, and some criminals ...")
+    history.run("simulate", "history.parquet", "--days", past, *world)
     if not service.ended(SOON_SECONDS):
         tell(begin, "the engine is being compiled, once for each machine ...")
         service.ended(None)
@@ -108,13 +114,18 @@ def show(given: argparse.Namespace, children: Children) -> int:
     lessons.begin("models", "import", "model")
     os.setpriority(os.PRIO_PROCESS, lessons.process.pid, 5)  # payments go first
     wait_until_ready(url, service)
-    history.begin("simulate", "--to", url, "--first-day", days, "--rate", str(given.rate), *world)
+    history.begin("simulate", "--to", url, "--first-day", past, "--rate", str(given.rate), *world)
     tell(begin, f"live at [bold]{url}[/bold], {given.rate:g} payments a second; a model is being trained\n")
     for path, what in PLACES:
         console.print(f"  {url + path:42} {what}", soft_wrap=True)
     console.print("\nWhat is being stopped, and why (Ctrl-C ends the demo):\n")
     watch(url, Teacher(lessons, url, begin), history, End(given.seconds))
     return 0
+
+
+def dated(days: int) -> str:
+    """The world's first day: its last one is today."""
+    return (datetime.now(UTC) - timedelta(days=days)).date().isoformat()
 
 
 @dataclass(slots=True)
@@ -194,13 +205,13 @@ def free_folder() -> Iterator[Path]:
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port, or another one where that is taken, which is said."""
+    """The wanted port. If it is taken, this says so and uses another."""
     try:
         with socket.create_server(("127.0.0.1", wanted)) as found:
             return int(found.getsockname()[1])
     except OSError:
         port = free_port(0)
-        console.print(f"Port {wanted} is busy: taking {port}.", style="yellow")
+        console.print(f"Port {wanted} is taken: using {port} instead.", style="yellow")
         return port
 
 

@@ -49,6 +49,7 @@ def test_every_route_is_described_with_its_errors(api):
         "/v1/graph/rings",
         "/v1/graph/ring/{entity_type}/{entity_id}",
         "/v1/graph/neighbours/{entity_type}/{entity_id}",
+        "/v1/cases/{case_id}/report",
         "/healthz",
         "/readyz",
         "/metrics",

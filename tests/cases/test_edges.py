@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
@@ -237,3 +238,37 @@ def test_what_is_delivered_twice_is_one_label(tmp_path, times):
         assert len(waiting) == 1
         assert len(labels_in(session.store.log)) == 1
         book.close()
+
+
+def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path):
+    """XML of what the case holds, whatever its notes contain; an admin is refused."""
+    fill(tmp_path, payment(1), payment(2))
+
+    async def whole():
+        keys = ApiKeys(tmp_path)
+        asks = {
+            role: {"authorization": f"Bearer {keys.create(role, frozenset({role}), 0)}"}
+            for role in (Role.ANALYST, Role.ADMIN, Role.COMPLIANCE)
+        }
+        async with serving(tmp_path, keys) as client:
+            path, found = "/v1/cases/C-1/report", {"action": "close", "disposition": "confirmed_fraud"}
+            early = await client.post(path, headers=asks[Role.COMPLIANCE])
+            assert early.status_code == 409
+            note = "a \x00 </reason><!DOCTYPE x> & \U0001f600 note"
+            body = found | {"version": 2, "typology": "scam", "note": note}
+            done = await client.post("/v1/cases/C-1", json=body, headers=asks[Role.ANALYST])
+            assert done.status_code == 200, done.text
+            for role in (Role.ANALYST, Role.ADMIN):
+                assert (await client.post(path, headers=asks[role])).status_code == 403
+            answer = await client.post(path, headers=asks[Role.COMPLIANCE])
+            assert answer.headers["content-type"].startswith("application/xml")
+            root = ET.fromstring(answer.content)
+            assert root.findtext("entity_reference") == "C-1"
+            assert "</reason><!DOCTYPE x> & \U0001f600 note" in root.findtext("reason")
+            assert [one.findtext("transactionnumber") for one in root.findall("transaction")] == ["t-1"]
+            assert "scam" in [one.text for one in root.iter("indicator")]
+            events = (await client.get("/v1/cases/C-1", headers=asks[Role.ANALYST])).json()["events"]
+            assert events[-1]["change"]["kind"] == "reported"
+        keys.close()
+
+    asyncio.run(whole())

@@ -54,7 +54,7 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
                 if "Ctrl-C ends the demo" in line:
                     first.send_signal(signal.SIGINT)
     assert first.returncode == 0, said
-    assert f"Port {port} is busy" in said
+    assert f"Port {port} is taken" in said
     assert left_running(tmp_path) == []
     second = demo(tmp_path, *ENOUGH_TO_LEARN_FROM)  # no terminal: it ends when everything has been shown
     said, _ = second.communicate(timeout=300)

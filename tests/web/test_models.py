@@ -86,7 +86,7 @@ def test_a_model_is_put_in_force_challenged_compared_and_rolled_back(modelled, w
     page = signed_in(modelled, watched, Role.ADMIN, "/models")
     expect(page.locator("main tbody tr")).to_have_count(2)
     page.get_by_role("link", name=modelled.shipped).click()
-    page.get_by_role("button", name="Put in force").click()
+    page.get_by_role("button", name="Promote").click()
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.small}")
     page.get_by_role("button", name="Run in shadow").click()
@@ -104,10 +104,10 @@ def test_a_model_is_put_in_force_challenged_compared_and_rolled_back(modelled, w
     page.get_by_label("Share of customers").fill("25")
     page.get_by_role("button", name="Roll out").click()
     expect(page.locator(".head .badge")).to_have_text("rollout, 25 % by customer")
-    page.get_by_role("button", name="Put in force").click()
+    page.get_by_role("button", name="Promote").click()
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.shipped}")
-    page.get_by_role("button", name="Put in force").click()
+    page.get_by_role("button", name="Promote").click()
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.small}")
     expect(page.locator(".head .badge")).to_have_count(0)
@@ -115,7 +115,7 @@ def test_a_model_is_put_in_force_challenged_compared_and_rolled_back(modelled, w
 
 def test_curves_drift_and_importance_are_on_the_page_and_can_be_read_as_tables(modelled, watched):
     page = signed_in(modelled, watched, Role.ANALYST, f"/models/{modelled.small}")
-    expect(page.get_by_text("payments from all over the log")).to_be_visible()
+    expect(page.get_by_text("payments sampled from the whole log")).to_be_visible()
     titles = page.locator(".charts h3")
     expect(titles.nth(0)).to_have_text("Precision by recall")
     assert titles.count() == 12  # six of training, six of the store
@@ -125,7 +125,7 @@ def test_curves_drift_and_importance_are_on_the_page_and_can_be_read_as_tables(m
     page.locator("details.as-table summary").first.click()
     expect(page.locator("details.as-table td").first).to_be_visible()
     assert "attributes" not in page.locator(".wide-names li").first.inner_text()
-    assert page.get_by_role("button", name="Put in force").count() == 0
+    assert page.get_by_role("button", name="Promote").count() == 0
     for _ in range(2):
         assert violations(page) == []
         page.get_by_role("button", name="Theme").click()
@@ -133,9 +133,9 @@ def test_curves_drift_and_importance_are_on_the_page_and_can_be_read_as_tables(m
 
 def test_a_model_without_curves_is_measured_on_stored_payments(modelled, watched):
     page = signed_in(modelled, watched, Role.ANALYST, f"/models/{modelled.shipped}")
-    expect(page.get_by_text("It came without curves.")).to_be_visible()
-    expect(page.get_by_text("payments from all over the log")).to_be_visible()
-    expect(page.get_by_text("The model keeps nothing to compare with.")).to_be_visible()
+    expect(page.get_by_text("No curves were imported with this model.")).to_be_visible()
+    expect(page.get_by_text("payments sampled from the whole log")).to_be_visible()
+    expect(page.get_by_text("This model has no reference to compare with.")).to_be_visible()
 
 
 def test_who_may_only_look_changes_no_model(modelled, visitor):

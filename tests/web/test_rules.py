@@ -44,7 +44,7 @@ def test_a_rule_is_written_checked_tried_and_put_in_force_without_a_restart(own,
     page = watched.open(f"{own.url}/rules")
     expect(page.locator("main")).to_contain_text("card_testing")
     page.get_by_role("link", name="Edit", exact=True).click()
-    expect(page.locator("#checked")).to_contain_text("sound")
+    expect(page.locator("#checked")).to_contain_text("valid")
     text = page.locator("#text").input_value()
     write(page, text.replace("rules:\n", "rules:\n" + RULE.replace("amount > 40", "amont > 40"), 1))
     fault = page.locator("#checked button").first
@@ -52,14 +52,15 @@ def test_a_rule_is_written_checked_tried_and_put_in_force_without_a_restart(own,
     fault.click()
     expect(page.locator("#place")).to_contain_text("line 2")
     write(page, text.replace("rules:\n", "rules:\n" + RULE, 1))
-    expect(page.locator("#checked")).to_contain_text("sound")
-    page.get_by_role("button", name="Try on the past").click()
+    expect(page.locator("#checked")).to_contain_text("valid")
+    page.get_by_role("button", name="Backtest").click()
     expect(page.locator("#trial")).to_contain_text("Alerts a day", timeout=60_000)
-    page.get_by_label("Why").fill(f"Larger than usual {HOSTILE}")
+    page.get_by_label("Activate now").check()
+    page.get_by_label("Change note").fill(f"Larger than usual {HOSTILE}")
     page.get_by_role("button", name="Save").click()
     page.wait_for_url("**/rules/versions/*")
     expect(page.locator(".diff .add").filter(has_text="id: large")).to_be_visible()
-    expect(page.get_by_text("in force", exact=True)).to_be_visible()
+    expect(page.get_by_text("active", exact=True)).to_be_visible()
     assert page.evaluate("window.hacked") is None
     assert violations(page) == []
     after = decide(own, 8002, amount="45.00")
@@ -72,7 +73,8 @@ def test_an_edit_on_an_old_version_is_a_conflict_that_shows_what_changed_and_los
     for page, rule in ((one, "first"), (other, "second")):
         text = page.locator("#text").input_value()
         write(page, text.replace("rules:\n", "rules:\n" + RULE.replace("id: large", f"id: {rule}"), 1))
-        page.get_by_label("Why").fill(rule)
+        page.get_by_label("Change note").fill(rule)
+        page.get_by_label("Activate now").check()
     one.get_by_role("button", name="Save").click()
     one.wait_for_url("**/rules/versions/*")
     other.get_by_role("button", name="Save").click()
@@ -98,7 +100,7 @@ def test_a_rule_goes_into_shadow_and_the_change_is_rolled_back(own, watched):
     page.goto(f"{own.url}/rules/versions")
     page.get_by_role("region", name="Changes").get_by_role("link").nth(1).click()
     page.get_by_role("button", name="Roll back").click()
-    expect(page.get_by_text("in force", exact=True)).to_be_visible()
+    expect(page.get_by_text("active", exact=True)).to_be_visible()
     page.goto(f"{own.url}/rules")
     expect(page.get_by_label("Mode of card_testing")).to_have_value("active")
     assert violations(page) == []
@@ -106,11 +108,11 @@ def test_a_rule_goes_into_shadow_and_the_change_is_rolled_back(own, watched):
 
 def test_a_backtest_shows_its_progress_and_its_result(own, watched):
     page = watched.open(f"{own.url}/rules/backtest")
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Run backtest").click()
     expect(page.locator("#trial")).to_contain_text("Good customers hit", timeout=60_000)
     assert violations(page) == []
     page.get_by_label("From").fill("2040-01-01T00:00")
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Run backtest").click()
     expect(page.locator("#trial")).to_contain_text("no decided payment", timeout=60_000)
 
 
@@ -119,9 +121,9 @@ def test_somebody_is_put_on_a_list_stopped_and_taken_off(own, watched):
     assert violations(page) == []
     page.get_by_label("List", exact=True).fill(f"stolen {HOSTILE[:20]}")
     page.get_by_label("Kind").select_option("block")
-    page.get_by_label("Id; a card number is kept as its token").fill("4111 1111 1111 1111")
-    page.get_by_label("Why").fill(HOSTILE)
-    page.get_by_role("button", name="Put on the list").click()
+    page.get_by_label("Id (a card number is stored as a token)").fill("4111 1111 1111 1111")
+    page.get_by_label("Note").fill(HOSTILE)
+    page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("stolen")
     assert "4111" not in page.content()
     fields = payment(8020, START_MS + 71 * DAY_MS, card_number="4111111111111111")
@@ -130,9 +132,9 @@ def test_somebody_is_put_on_a_list_stopped_and_taken_off(own, watched):
     assert answer["outcome"] == "decline"
     page.get_by_label("CSV").fill("entity_type,entity_id\ndevice,d-1\nplanet,x\n")
     page.get_by_role("button", name="Import").click()
-    expect(page.get_by_role("status").filter(has_text="1 taken")).to_contain_text("line 3")
-    page.get_by_role("button", name="Take off d-1").click()
-    expect(page.get_by_role("button", name="Take off d-1")).to_have_count(0)
+    expect(page.get_by_role("status").filter(has_text="1 imported")).to_contain_text("line 3")
+    page.get_by_role("button", name="Remove d-1").click()
+    expect(page.get_by_role("button", name="Remove d-1")).to_have_count(0)
     assert page.evaluate("window.hacked") is None
     assert violations(page) == []
 
@@ -158,7 +160,7 @@ def test_nobody_approves_their_own_change_where_two_are_asked_for(tmp_path, visi
         for deed in ("approve", "activate"):
             refused = writer.post(f"{version}/{deed}")
             assert (refused.status_code, "somebody" in refused.text) == (403, True)
-        assert "waits for a second person" in writer.get(version).text
+        assert "awaiting approval" in writer.get(version).text
         assert reviewer.post(f"{version}/approve").status_code == 303
         assert reviewer.post(f"{version}/activate").status_code == 303
         assert desk.state().active == version.rsplit("/", 1)[1]

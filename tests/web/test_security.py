@@ -149,7 +149,7 @@ def test_an_analyst_looks_and_an_admin_changes(locked, visitor):
     analyst, admin = visitor(locked, Role.ANALYST), visitor(locked, Role.ADMIN)
     page = analyst.get("/quarantine").text
     assert "unparsable_time" in page
-    assert "Try again" not in page
+    assert "Retry" not in page
     refused = analyst.post("/quarantine/replay", data={"reason": "malformed"})
     assert (refused.status_code, "role admin" in refused.text) == (403, True)
     assert admin.post("/quarantine/replay", data={"reason": "nothing"}).status_code == 200

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """What a caller may do. An admin may do everything."""
+    """What a caller may do. An admin may do everything but see suspicious-activity reports."""
 
     INGEST = "ingest"  # send events
     DECIDE = "decide"  # ask for decisions on payments
     ANALYST = "analyst"  # read decisions, entities and the stream
+    COMPLIANCE = "compliance"  # make suspicious-activity reports, which no other role sees
     ADMIN = "admin"
 
 
@@ -29,6 +30,11 @@ class Principal:
     roles: frozenset[Role]
     rate: float = 0.0
     burst: float = 0.0
+
+    @property
+    def may_report(self) -> bool:
+        """Whether suspicious-activity reports are for these eyes: an admin's alone are not enough."""
+        return Role.COMPLIANCE in self.roles or self is LOCAL
 
     def may(self, *roles: Role) -> bool:
         """Whether one of these roles, or admin, is among its own.

@@ -169,5 +169,5 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, _error: Exception) -> Response:
     return _answer(
-        request, Refusal(500, "internal", "this is our fault; the server's log says what happened")
+        request, Refusal(500, "internal", "something went wrong; the server's log has the details")
     )

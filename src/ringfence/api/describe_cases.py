@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ringfence.api.asked import StaleCase
-from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body, ref
+from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body, ref, text_answer
 from ringfence.cases import wire
 from ringfence.cases.book import QueueCount
 from ringfence.cases.model import Case
@@ -17,6 +17,7 @@ STRUCTS: Final = (
 )
 """Whose schemas the document needs."""
 
+_PROBLEM: Final = {"application/problem+json": {"schema": ref("Problem")}}
 _STALE: Final = {
     "description": "The case has changed since `version`: `missed` tells how, `case` is how it stands; or it "
     "does not allow this as it stands.",
@@ -46,6 +47,13 @@ CONTRACT: Final[Contract] = {
     ),
     ("get", "/v1/cases/{case_id}"): (
         {"200": json_answer("CaseView", "The case with its payments and its history.")},
+        (404, 422, *ASKED),
+    ),
+    ("post", "/v1/cases/{case_id}/report"): (
+        {
+            "200": text_answer("application/xml", "The report, in the shape of goAML's."),
+            "409": {"description": "The case is not closed as confirmed fraud.", "content": _PROBLEM},
+        },
         (404, 422, *ASKED),
     ),
     ("post", "/v1/cases/{case_id}"): (

@@ -228,5 +228,6 @@ def _needed(method: str, path: str) -> tuple[Role, ...]:
     if is_reading:
         return (Role.ANALYST,)
     if path.startswith(_OF_ANALYSTS):
-        return (Role.ANALYST,)
+        is_report = path.startswith("/v1/cases/") and path.endswith("/report")
+        return (Role.COMPLIANCE if is_report else Role.ANALYST,)
     return (Role.DECIDE,) if path.startswith(HOT_PATH) else (Role.INGEST,)

@@ -98,5 +98,5 @@ def _run(job: Job, work: Callable[[Job], Any]) -> None:
     except RingfenceError as error:
         job.problem, job.state = str(error), State.FAILED
     except Exception:
-        job.problem, job.state = "This is our fault; the server's log says what happened.", State.FAILED
+        job.problem, job.state = "Something went wrong; the server's log has the details.", State.FAILED
         raise

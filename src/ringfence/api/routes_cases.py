@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+from starlette.responses import Response
 
 from ringfence.api.asked import body_of, refusals, who_asks
 from ringfence.api.audited import tell
@@ -113,6 +113,17 @@ async def act(request: Request, case_id: CaseId) -> Response:
     if isinstance(asked, _DECIDING):
         await _act(request, _deliver)
     return as_json(done)
+
+
+@router.post("/v1/cases/{case_id}/report")
+async def report(request: Request, case_id: CaseId) -> Response:
+    """A suspicious-activity report of a case closed as confirmed fraud; for the role `compliance` alone."""
+    if not request.scope["ringfence.caller"].may_report:
+        raise Refusal(403, "forbidden", "this needs the role compliance: ask for a key that has it")
+    who = who_asks(request, "")
+    found = await _act(request, lambda server: server.cases.report(case_id, who))
+    headers = {"content-disposition": f'attachment; filename="{case_id.upper()}.xml"'}
+    return Response(found, media_type="application/xml", headers=headers)
 
 
 def _deliver(server: Server) -> None:

@@ -100,6 +100,11 @@ def _(_change: model.Attached, _case: Case, _event: Event) -> dict[str, Any]:
 
 
 @_fields.register
+def _(_change: model.Reported, _case: Case, _event: Event) -> dict[str, Any]:
+    return {}
+
+
+@_fields.register
 def _(change: model.Snoozed, _case: Case, _event: Event) -> dict[str, Any]:
     resting = {"snoozed_until_ms": change.until_ms, "snooze_reason": change.reason}
     return resting | {"assignee": None, "lease_until_ms": None}

@@ -153,6 +153,10 @@ class Attached(Change, frozen=True, kw_only=True, tag="attached"):
     media_type: str
 
 
+class Reported(Change, frozen=True, kw_only=True, tag="reported"):
+    """A suspicious-activity report was made of it."""
+
+
 class Snoozed(Change, frozen=True, kw_only=True, tag="snoozed"):
     """It rests until a time."""
 
@@ -247,6 +251,7 @@ AnyChange = (
     | Released
     | Noted
     | Attached
+    | Reported
     | Snoozed
     | Woken
     | Escalated

@@ -61,6 +61,16 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
+class Reporting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands in a suspicious-activity report: codes that the authority assigns."""
+
+    rentity_id: str = "0"
+    report_code: str = "STR"
+    currency: str = "EUR"
+    transmode_code: str = "CARD"
+    funds_code: str = "CARD"
+
+
 class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a project works its cases.
 
@@ -77,6 +87,7 @@ class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         four_eyes_above: a case of this amount, in major units, is closed by two people; None for never.
         reopen_days: a new payment reopens a case that was closed as inconclusive no longer ago than this.
         ignore_older_than_days: payments that were this old when they were decided open no case.
+        reporting: codes of suspicious-activity reports.
         block_list: the list that entities join when an analyst blocks them.
     """
 
@@ -93,6 +104,7 @@ class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reopen_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 0
     ignore_older_than_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
     typologies: tuple[Name, ...] = TYPOLOGIES
+    reporting: Reporting = Reporting()
     block_list: Annotated[str, msgspec.Meta(min_length=1, max_length=80)] = "confirmed_fraud"
 
     def subject_of(self, payment: Payment) -> Subject | None:

@@ -64,6 +64,11 @@ def _(change: model.Attached) -> str:
 
 
 @told.register
+def _(_change: model.Reported) -> str:
+    return "made a suspicious-activity report"
+
+
+@told.register
 def _(change: model.Snoozed) -> str:
     return f"snoozed the case{_why(change.reason)}"
 

@@ -21,8 +21,10 @@ from ringfence.scoring.outcomes import OUTCOMES
 if TYPE_CHECKING:
     from ringfence.analysis.report import Report, RuleResult, Side
 
-Begin = Annotated[str | None, typer.Option("--from", help="Event time from here on, UTC.", metavar="TIME")]
-End = Annotated[str | None, typer.Option("--to", help="Event time before this, UTC.", metavar="TIME")]
+Begin = Annotated[
+    str | None, typer.Option("--from", help="Only from this event time on (UTC).", metavar="TIME")
+]
+End = Annotated[str | None, typer.Option("--to", help="Only before this event time (UTC).", metavar="TIME")]
 _MOST_RULES = 40
 
 

@@ -52,7 +52,7 @@ def restore(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Put a backup in place as the data folder, which must not hold a store yet; each file is checked.
+    """Restore a backup into a data folder that holds no store yet. Every file is checked.
 
     What came after the backup can be read or sent again: what it has already is passed over.
 

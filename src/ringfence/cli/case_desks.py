@@ -32,6 +32,7 @@ class CaseWork(Protocol):
     def queues(self) -> list[QueueCount]: ...
     def next_case(self, asked: NextCase) -> Case | None: ...
     def act(self, case_id: str, asked: Action) -> Case: ...
+    def report(self, case_id: str) -> bytes: ...
     def deliver(self) -> None: ...
 
 
@@ -57,6 +58,9 @@ class LocalCases:
 
     def act(self, case_id: str, asked: Action) -> Case:
         return self._desk.act(case_id, asked, self._who())
+
+    def report(self, case_id: str) -> bytes:
+        return self._desk.report(case_id, self._who())
 
     def deliver(self) -> None:
         """Put the labels into the log; where a server runs on the folder, it does."""

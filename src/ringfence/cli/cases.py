@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -28,14 +29,14 @@ Seen = Annotated[
     ),
 ]
 QueueName = Annotated[str | None, typer.Option("--queue", help="One queue. [default: all]")]
-Why = Annotated[str, typer.Option("--reason", "-r", help="Why, for those who read it later.")]
+Why = Annotated[str, typer.Option("--reason", "-r", help="Reason, kept on record.")]
 
 
 @app.command("list")
 def list_cases(
     state: Annotated[
         list[CaseState] | None,
-        typer.Option(help="Only these. [default: open and proposed]", show_default=False),
+        typer.Option(help="Only these states. [default: open and proposed]", show_default=False),
     ] = None,
     queue: QueueName = None,
     assignee: Annotated[str | None, typer.Option(help="Cases of one analyst.")] = None,
@@ -47,7 +48,7 @@ def list_cases(
         Literal["urgency", "opened", "due", "changed", "amount"],
         typer.Option(help="urgency is expected loss divided by the time left."),
     ] = "urgency",
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=200)] = 50,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=200)] = 50,
     server: desks.Server = None,
     data: options.Data = None,
     json: options.Json = False,
@@ -228,7 +229,7 @@ def note(
 @app.command()
 def snooze(
     case_id: CaseId,
-    minutes: Annotated[int, typer.Option(help="For how long.", min=1, max=525_600)] = 60,
+    minutes: Annotated[int, typer.Option(help="Duration.", min=1, max=525_600)] = 60,
     reason: Why = "",
     version: Seen = None,
     author: desks.Author = None,
@@ -432,6 +433,30 @@ def reopen(
     Example: ringfence cases reopen C-17 --reason "a chargeback came"
     """
     _act(case_id, wire.Reopen, {"reason": reason}, (version, author, server, data), json=json)
+
+
+@app.command()
+def report(
+    case_id: CaseId,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE.xml")],
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+) -> None:
+    """Write a suspicious-activity report of a case that was closed as confirmed fraud: XML like goAML's.
+
+    A server gives it to keys with the role compliance only, and the case keeps on record who made it.
+
+    Example: ringfence cases report C-17 --out C-17.xml
+    """
+    with working(server, data, author) as desk:
+        found = desk.report(case_id)
+    try:
+        with out.open("xb") as file:
+            file.write(found)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror}): name a new file") from error
+    screen.show(f"{out} is written.")
 
 
 def _act(case_id: str, kind: Any, asked: dict[str, Any], where: tuple[Any, ...], *, json: bool) -> None:

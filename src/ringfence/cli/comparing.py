@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def compare_on_log(one: Artifact, other: Artifact, data: Path | None, *, json: bool) -> None:
-    """Measure both over the log, and show what each is worth and how sure the difference is."""
+    """Compare two models over the log, with intervals for the differences."""
     found = [
         scored_by(each, Wanted([], data), f"measuring for {each.manifest.name}") for each in (one, other)
     ]

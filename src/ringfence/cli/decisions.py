@@ -54,17 +54,21 @@ def decisions(
     entity: Annotated[
         str | None,
         typer.Option(
-            help="Of one card, customer, merchant, device, ...; a card's token or its number.",
+            help="Only one card, customer, merchant, device, ...; a card by its token or number.",
             metavar="KIND=ID",
         ),
     ] = None,
-    since: Annotated[str | None, typer.Option(help="Event time from here on, UTC.", metavar="TIME")] = None,
-    until: Annotated[str | None, typer.Option(help="Event time before this, UTC.", metavar="TIME")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only from this event time on (UTC).", metavar="TIME")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only before this event time (UTC).", metavar="TIME")
+    ] = None,
     outcome: Annotated[
-        Literal["approve", "challenge", "review", "decline"] | None, typer.Option(help="With this outcome.")
+        Literal["approve", "challenge", "review", "decline"] | None, typer.Option(help="Only this outcome.")
     ] = None,
     rule: Annotated[str | None, typer.Option(help="Where this rule fired.", metavar="ID")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1)] = 50,
     json: options.Json = False,
 ) -> None:
     """List decisions, newest first.
@@ -137,7 +141,7 @@ def decision(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Show one decision with all that it knew: reasons, rules, features, versions, and the payment.
+    """Show one decision with everything it was based on: reasons, rules, features, versions, and the payment.
 
     Example: ringfence decision 755e4e8350ec4a3e9309727574c97726
     """
@@ -227,13 +231,15 @@ def _show_features(found: Decision) -> None:
 
 
 def sql(
-    statement: Annotated[str, typer.Argument(help="One reading statement.", metavar="STATEMENT")],
+    statement: Annotated[
+        str, typer.Argument(help="One statement that reads, such as SELECT.", metavar="STATEMENT")
+    ],
     data: options.Data = None,
     fmt: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="How to answer.")
+        Literal["table", "csv", "json"], typer.Option("--format", help="Output format.")
     ] = "table",
 ) -> None:
-    """Ask in SQL, DuckDB's, of what the log holds. Only statements that read are taken.
+    """Query the log in SQL (DuckDB). Only statements that read are accepted.
 
     Tables: events, transactions, labels, lifecycle, decisions, features, flag_matches, and the newest of the
     quarantine.

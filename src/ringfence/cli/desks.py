@@ -41,11 +41,11 @@ Author = Annotated[
     str | None,
     typer.Option(
         "--author",
-        help="Who is on record for this. [default: the user of this machine; a server knows by the key]",
+        help="Name on record. [default: your user name on this machine; a server takes it from the key]",
         show_default=False,
     ),
 ]
-Note = Annotated[str, typer.Option("--note", "-n", help="Why, for those who read it later.")]
+Note = Annotated[str, typer.Option("--note", "-n", help="Reason, kept on record.")]
 
 
 class Reading(Protocol):

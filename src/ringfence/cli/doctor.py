@@ -20,10 +20,10 @@ def doctor(
         int | None,
         typer.Option(help="Port that `ringfence serve` is to use. [default: as serve]", min=0, max=65535),
     ] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Read all of the log, not its ends only.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read the whole log, not only its ends.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Check versions, clock, disk, settings, definitions, store, models, port and all that is configured.
+    """Check the installation: versions, clock, disk, settings, definitions, store, models, port.
 
     Changes nothing, and may run beside a server. Exit codes: 0 all is well, or worth a note; 1 something is
     broken: what to do stands beside it.

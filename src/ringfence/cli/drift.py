@@ -42,12 +42,16 @@ def drift(
     since: Annotated[str | None, typer.Option(help="First day shown.", metavar="TIME")] = None,
     maturity: Annotated[
         str,
-        typer.Option(help="How long labels take: earlier days show their recall.", metavar="DURATION"),
+        typer.Option(
+            help="How long labels take to arrive: only earlier days show recall.", metavar="DURATION"
+        ),
     ] = "7d",
     threshold: Annotated[
         float, typer.Option(help="Stability index from which a day of an input or the score alerts.", min=0)
     ] = 0.25,
-    min_payments: Annotated[int, typer.Option(help="Days with fewer payments are left out.", min=1)] = 100,
+    min_payments: Annotated[
+        int, typer.Option(help="Leave out days with fewer payments than this.", min=1)
+    ] = 100,
     metrics: Annotated[
         Path | None,
         typer.Option(help="Write the last day as Prometheus metrics.", metavar="FILE.prom"),
@@ -56,7 +60,7 @@ def drift(
     key: Key = None,
     json: options.Json = False,
 ) -> None:
-    """Compare every day with the training: stability of the score and of each input, nulls, recall.
+    """Compare every day with the training data: stability of the score and of each input, nulls, recall.
 
     An index below 0.1 is nothing, from 0.25 on the model no longer sees what it was trained on. Exit code 5
     says that the last day has the score or an input at or above the threshold.

@@ -35,18 +35,18 @@ def evaluate(
     label_delay: options.LabelDelay = None,
     fmt: options.SourceFormat = None,
     against: Annotated[
-        str | None, typer.Option(help="Another model, on the same payments.", metavar="MODEL")
+        str | None, typer.Option(help="Another model to compare with, on the same payments.", metavar="MODEL")
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(help="First payment. [default: after the model's last label]", metavar="TIME"),
+        typer.Option(help="Start of the period. [default: after the model's last label]", metavar="TIME"),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="Last payment. [default: those with mature labels]", metavar="TIME")
+        str | None, typer.Option(help="End of the period. [default: the last mature labels]", metavar="TIME")
     ] = None,
     maturity: Annotated[
         str | None,
-        typer.Option(help="How long labels take. [default: as observed]", metavar="DURATION"),
+        typer.Option(help="How long labels take to arrive. [default: as observed]", metavar="DURATION"),
     ] = None,
     drop_known_victims: Annotated[
         bool,
@@ -54,7 +54,7 @@ def evaluate(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Say how good a model is: ranking, money and bands, each with its 95 % interval, beside the rules alone.
+    """Evaluate a model: ranking, money and outcomes with 95 % intervals, compared with rules alone.
 
     Features are measured anew over the whole history, as the model defines them. Payments whose label may
     still come are left out.

@@ -28,7 +28,7 @@ def explain(
     every: Annotated[bool, typer.Option("--all", help="Show the rules that did not fire, too.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Take a decision apart: each rule's parts with their values, and what would have had to differ.
+    """Explain a decision: each rule's parts with their values, and what would have had to differ.
 
     Of rules about windows of time it says when a payment like this one would no longer meet them, if nothing
     else is paid until then.

@@ -20,7 +20,7 @@ def follow(
     data: Data = None,
     beside: Annotated[
         bool,
-        typer.Option("--beside", hidden=True, help="End with the process at standard input's other end."),
+        typer.Option("--beside", hidden=True, help="Stop when standard input is closed."),
     ] = False,
 ) -> None:
     """Keep the analysis tables and the dashboard's index up with the log, and deliver messages, until Ctrl-C.

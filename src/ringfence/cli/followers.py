@@ -27,7 +27,7 @@ _SILENT_MS = 30_000
 
 @app.command("list")
 def list_followers(data: Data = None, json: Json = False) -> None:
-    """List every follower with its state, its position in each topic and what it has not taken.
+    """List the followers: state, position in each topic, and lag.
 
     `running` takes what comes, `failing` is tried again by itself, `paused` waits for `resume`, and of a
     `silent` one nothing was heard: neither `ringfence serve` nor `ringfence follow` runs here. What a
@@ -58,7 +58,7 @@ def list_followers(data: Data = None, json: Json = False) -> None:
 
 @app.command()
 def pause(name: Name, data: Data = None) -> None:
-    """Have a follower stand still once it has finished what it is at, also while a server runs.
+    """Pause a follower; also while a server runs.
 
     It stays so over restarts. The log keeps what it has not taken: `trim` forgets nothing of it.
 
@@ -71,7 +71,7 @@ def pause(name: Name, data: Data = None) -> None:
 
 @app.command()
 def resume(name: Name, data: Data = None) -> None:
-    """Have a paused follower go on from where it was.
+    """Resume a paused follower where it stopped.
 
     Example: ringfence followers resume lake
     """
@@ -82,7 +82,7 @@ def resume(name: Name, data: Data = None) -> None:
 
 @app.command()
 def rebuild(name: Name, data: Data = None) -> None:
-    """Have a follower empty what it made and make it again from the log's start, also while a server runs.
+    """Rebuild what a follower made, from the start of the log; also while a server runs.
 
     What the log has forgotten (`trim`) does not come back. Pages and questions say so while they lack
     something.

@@ -34,9 +34,9 @@ _DAYS, _CUSTOMERS = 14, 300
 
 
 def init(
-    name: Annotated[Path, typer.Argument(help="Folder to make.", metavar="NAME", show_default=False)],
+    name: Annotated[Path, typer.Argument(help="Folder to create.", metavar="NAME", show_default=False)],
 ) -> None:
-    """Make a project folder: settings, features, rules and sample payments, each explained where it stands.
+    """Create a project folder with settings, features, rules and sample payments, all commented.
 
     Example: ringfence init till-fraud
     """

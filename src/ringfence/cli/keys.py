@@ -25,11 +25,13 @@ def create(
     role: Annotated[
         list[str] | None, typer.Option(help="ingest, decide, analyst or admin; may be given several times.")
     ] = None,
-    rate: Annotated[float, typer.Option(min=0, help="Records a second at most; 0 without limit.")] = 0.0,
-    burst: Annotated[float, typer.Option(min=0, help="Records at once at most. [default: the rate]")] = 0.0,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Maximum number of records per second; 0 for no limit.")
+    ] = 0.0,
+    burst: Annotated[float, typer.Option(min=0, help="Maximum burst of records. [default: the rate]")] = 0.0,
     json: Json = False,
 ) -> None:
-    """Make a key and show it, once: only a hash of it is kept.
+    """Create a key and show it once. Only its hash is stored.
 
     Example: ringfence keys create till-7 --role decide
     """
@@ -46,7 +48,7 @@ def create(
 
 @app.command("list")
 def list_keys(data: Data = None, json: Json = False) -> None:
-    """Show every key that there has been, without its secret.
+    """List all keys ever created, without their secrets.
 
     Example: ringfence keys list
     """
@@ -75,7 +77,7 @@ def list_keys(data: Data = None, json: Json = False) -> None:
 
 @app.command()
 def revoke(key: Annotated[str, typer.Argument(help="Its id: rf_<id>_...")], data: Data = None) -> None:
-    """Let nobody in with this key any more; a running server knows at once.
+    """Revoke a key. A running server refuses it at once.
 
     Example: ringfence keys revoke 1f0c9d2e
     """

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from ringfence.adapters.lake.rulebook import ListChange
     from ringfence.rulebook.entries import ListResult
 
-app = typer.Typer(no_args_is_help=True, help="Allow, block and watch lists: look, change, audit.")
+app = typer.Typer(no_args_is_help=True, help="Allow, block and watch lists: show, change, audit.")
 
 Name = Annotated[str, typer.Argument(help="Name of the list.", metavar="LIST")]
-Ids = Annotated[list[str], typer.Argument(help="Ids; of cards the number or the token.", metavar="ID...")]
+Ids = Annotated[
+    list[str], typer.Argument(help="Ids. A card may be given by its number or its token.", metavar="ID...")
+]
 EntityType = Annotated[
     str | None,
     typer.Option("--entity", help="card, customer, merchant, device, ... [default: whatever has the id]"),
 ]
-Kind = Annotated[ListKind, typer.Option("--kind", help="What being on the list means.")]
-Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)]
+Kind = Annotated[ListKind, typer.Option("--kind", help="What the list does: allow, block or watch.")]
+Limit = Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=1000)]
 
 
 @app.command()
@@ -39,7 +41,7 @@ def show(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Show all lists, or who is on one of them now, newest first.
+    """Show all lists, or the entries of one list, newest first.
 
     Example: ringfence lists show stolen
     """
@@ -67,7 +69,7 @@ def add(
     kind: Kind = ListKind.WATCH,
     entity: EntityType = None,
     expires: Annotated[
-        str | None, typer.Option(help="Until when, such as 2030-01-01. [default: for ever]", metavar="TIME")
+        str | None, typer.Option(help="Expiry, such as 2030-01-01. [default: never]", metavar="TIME")
     ] = None,
     note: desks.Note = "",
     source: Annotated[str | None, typer.Option(help="Where it is known from.")] = None,
@@ -76,7 +78,7 @@ def add(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Put somebody or something on a list; rules see it from the next event on.
+    """Add entries to a list. The change takes effect with the next event.
 
     Example: ringfence lists add stolen d-5 d-9 --kind block --entity device --note "seen in three attacks"
     """
@@ -97,7 +99,7 @@ def remove(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Take somebody or something off a list; rules see it from the next event on.
+    """Remove entries from a list. The change takes effect with the next event.
 
     Example: ringfence lists remove stolen d-5 --entity device --note "a mistake"
     """
@@ -117,7 +119,7 @@ def import_file(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Put all rows of a CSV file on a list. A bad row is told with its line, and harms no other.
+    """Add all rows of a CSV file to a list. A bad row is reported with its line; the others are added.
 
     Columns: entity_id, and any of entity_type, list_kind, expires_at, note, source. Exit code 4 where some
     rows were refused.

@@ -99,7 +99,7 @@ def _say_version(asked: bool) -> None:
 def _program(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_say_version),
+        typer.Option("--version", help="Show the version.", is_eager=True, callback=_say_version),
     ] = False,
 ) -> None:
     pass
@@ -109,7 +109,7 @@ def _program(
 def version(
     json: Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")] = False,
 ) -> None:
-    """Say which version this is.
+    """Show the version of Ringfence.
 
     Example: ringfence version
     """

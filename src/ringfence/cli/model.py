@@ -35,23 +35,24 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on.", envvar="RINGFENCE_MODEL_HOST")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(help="Port; 0 chooses a free one.")] = 8080,
     threshold: Annotated[
         float, typer.Option(help="Probability from which a payment is flagged.", envvar="THRESHOLD")
     ] = 0.5,
     key: Annotated[
-        str | None, typer.Option(help="Callers have to send it.", envvar="RINGFENCE_MODEL_KEY", metavar="KEY")
+        str | None,
+        typer.Option(help="Callers must send this key.", envvar="RINGFENCE_MODEL_KEY", metavar="KEY"),
     ] = None,
     without_key: Annotated[
         bool,
         typer.Option(
             "--without-key",
-            help="Let anybody ask who can reach it: something in front, as SageMaker, sees to that.",
+            help="Serve without keys: something in front of it, such as SageMaker, controls access.",
             envvar="RINGFENCE_MODEL_OPEN",
         ),
     ] = False,
 ) -> None:
-    """Answer GET /ping and POST /invocations with a model's probabilities; its version is in every answer.
+    """Serve a model's probabilities: GET /ping and POST /invocations. Every answer names the model's version.
 
     A model that is missing, changed or broken is an error now, and never a made-up score later.
 

@@ -32,12 +32,10 @@ if TYPE_CHECKING:
     from ringfence.scoring.manifest import Metric
 
 app = typer.Typer(
-    no_args_is_help=True, help="Models: import, compare, put in force, in the shadow, for a share; retire."
+    no_args_is_help=True, help="Models: import, compare, promote, run in shadow, roll out, retire."
 )
 
-Model = Annotated[
-    str, typer.Argument(help="Its version, or the beginning of it, or a name.", metavar="MODEL")
-]
+Model = Annotated[str, typer.Argument(help="Version, the beginning of one, or a name.", metavar="MODEL")]
 Registry = Annotated[
     str | None,
     typer.Option(
@@ -59,7 +57,7 @@ Key = Annotated[
 
 @app.command("list")
 def list_models(data: options.Data = None, registry: Registry = None, json: options.Json = False) -> None:
-    """List the models there are, newest first, and what each is to the decisions that are made now.
+    """List the models, newest first, with the role that each has now.
 
     Example: ringfence models list
     """
@@ -127,7 +125,7 @@ def compare(
     on_log: Annotated[
         bool,
         typer.Option(
-            "--on-log", help="Both on the same payments: those of the data folder with mature labels."
+            "--on-log", help="Score both on the same payments: those in the data folder with mature labels."
         ),
     ] = False,
     json: options.Json = False,
@@ -171,7 +169,7 @@ def import_model(
     data: options.Data = None,
     registry: Registry = None,
 ) -> None:
-    """Check a model and keep it; nothing takes effect. Importing it again changes nothing.
+    """Check a model and store it. Nothing takes effect; importing it again changes nothing.
 
     Example: ringfence models import fraud-model
     """
@@ -191,13 +189,15 @@ def remote(
     serves: Annotated[
         str, typer.Option(help="The model that is served there: it gives inputs and bands.", metavar="MODEL")
     ],
-    name: Annotated[str | None, typer.Option(help="Name of its own. [default: the model's, -remote]")] = None,
-    deadline_ms: Annotated[int, typer.Option(help="For an answer, tries included.")] = 100,
-    tries: Annotated[int, typer.Option(help="Calls for one answer at most.")] = 2,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the remote model. [default: the model's name with -remote]")
+    ] = None,
+    deadline_ms: Annotated[int, typer.Option(help="Timeout for one answer, retries included.")] = 100,
+    tries: Annotated[int, typer.Option(help="Maximum number of calls for one answer.")] = 2,
     data: options.Data = None,
     registry: Registry = None,
 ) -> None:
-    """Describe a model that answers elsewhere; `models promote` puts it in force like any other.
+    """Register a model that another service runs. `models promote` activates it like any other.
 
     Decisions made while it does not answer say so (degraded: model), and the rules' on_failure applies. It is
     asked with the key in RINGFENCE_MODEL_KEY, and left alone for a while once it has failed too often.
@@ -225,7 +225,7 @@ def remote(
 def promote(
     model: Model,
     challenger: Annotated[
-        bool, typer.Option("--challenger", help="Heard in the shadow: scored and stored, without effect.")
+        bool, typer.Option("--challenger", help="Run in shadow: score and store, without effect.")
     ] = False,
     share: Annotated[
         float | None,
@@ -235,7 +235,8 @@ def promote(
         str | None, typer.Option(help="Whose share: customer, card, ... [default: customer]")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Promote it even where its training advises against it.")
+        bool,
+        typer.Option("--force", help="Promote the model even if its training report advises against it."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would change for recent payments.")
@@ -248,7 +249,7 @@ def promote(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Put a model in force as the champion, in the shadow, or for a share; it decides from the next event on.
+    """Promote a model: as champion, in shadow, or for a share. It takes effect with the next event.
 
     First it shows the outcomes of recent payments, as what is in force gives them and as this model would. A
     model that its training found no better than chance, than a copy trained on shuffled labels

@@ -41,10 +41,12 @@ All = Annotated[bool, typer.Option("--all", help="All dead letters, where no ids
 
 @app.command("list")
 def list_messages(
-    state: Annotated[State | None, typer.Option(help="Only these. [default: waiting and dead]")] = None,
+    state: Annotated[
+        State | None, typer.Option(help="Only these states. [default: waiting and dead]")
+    ] = None,
     subscription: Subscription = None,
     to: To = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=1000)] = 50,
     data: Data = None,
     json: Json = False,
 ) -> None:

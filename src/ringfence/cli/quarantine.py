@@ -21,21 +21,19 @@ if TYPE_CHECKING:
     from ringfence.compose import Session
     from ringfence.ports import QuarantinedRecord
 
-app = typer.Typer(
-    no_args_is_help=True, help="Records that could not become events: look at them, try them again."
-)
+app = typer.Typer(no_args_is_help=True, help="Quarantined records: show them, retry them.")
 
 
 @app.command("list")
 def list_records(
     data: options.Data = None,
     reason: Annotated[str | None, typer.Option(help="With this reason.", metavar="REASON")] = None,
-    source: Annotated[str | None, typer.Option(help="Of this source.", metavar="SOURCE")] = None,
-    waiting: Annotated[bool, typer.Option(help="Only those that nobody has tried again.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    source: Annotated[str | None, typer.Option(help="Only from this source.", metavar="SOURCE")] = None,
+    waiting: Annotated[bool, typer.Option(help="Only those that have not been retried.")] = False,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1)] = 50,
     json: options.Json = False,
 ) -> None:
-    """List bad records, newest first, with where they stood and why they were refused.
+    """List quarantined records, newest first, with their source and the reason.
 
     Example: ringfence quarantine list --reason unparsable_time
     """
@@ -66,11 +64,11 @@ def list_records(
 
 @app.command()
 def show(
-    record_id: Annotated[str, typer.Argument(help="Its id, or how it begins.", metavar="ID")],
+    record_id: Annotated[str, typer.Argument(help="Id, or the beginning of it.", metavar="ID")],
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Show one bad record with its original bytes; card numbers are tokens in them.
+    """Show one quarantined record with its original bytes. Card numbers are replaced by tokens.
 
     Example: ringfence quarantine show 3f1b
     """
@@ -96,11 +94,11 @@ def replay(
         list[str] | None, typer.Argument(help="Their ids.", metavar="[ID...]", show_default=False)
     ] = None,
     data: options.Data = None,
-    every: Annotated[bool, typer.Option("--all", help="All that have not become events yet.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All records that are still in quarantine.")] = False,
     mapping: Annotated[
         str | None,
         typer.Option(
-            help="Read them by this mapping. [default: the one they came by]",
+            help="Mapping to read them with. [default: the one they came with]",
             metavar="NAME|FILE",
             show_default=False,
         ),

@@ -132,6 +132,9 @@ class RemoteDesk:
     def act(self, case_id: str, asked: Action) -> Case:
         return self._post(f"/v1/cases/{quote(case_id, safe='')}", asked, Case)
 
+    def report(self, case_id: str) -> bytes:
+        return self._raw("POST", f"/v1/cases/{quote(case_id, safe='')}/report").content
+
     def deliver(self) -> None:
         """A server does it by itself."""
 
@@ -143,7 +146,7 @@ class RemoteDesk:
         headers = {"content-type": "application/json"}
         return self._ask("POST", path, kind, content=msgspec.json.encode(body), headers=headers)
 
-    def _ask(self, method: str, path: str, kind: type[T], **request: Any) -> T:
+    def _raw(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **request)
         except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
@@ -152,6 +155,10 @@ class RemoteDesk:
             ) from error
         if not response.is_success:
             raise _error(response)
+        return response
+
+    def _ask(self, method: str, path: str, kind: type[T], **request: Any) -> T:
+        response = self._raw(method, path, **request)
         try:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.DecodeError as error:

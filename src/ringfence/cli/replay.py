@@ -44,7 +44,7 @@ def replay(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Rebuild all decisions from the log, with the same rules and model or others. Changes nothing.
+    """Decide the whole log again, with the same or with other rules and models. Changes nothing.
 
     With other rules, features or another model it shows which outcomes would change, and what that does to
     payments that turned out to be fraud. With --verify, each decision is made again by the very versions that

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ringfence.rulebook.wire import Saved
 
 _MARK: Final = "# Based on version "
-Version = Annotated[str, typer.Argument(help="A version, which may be shortened; or active, or head.")]
-Activate = Annotated[bool, typer.Option("--activate", help="Put it in force at once.")]
+Version = Annotated[str, typer.Argument(help="A version (its first digits are enough), or active, or head.")]
+Activate = Annotated[bool, typer.Option("--activate", help="Activate the version at once.")]
 
 
 def show(
@@ -55,7 +55,7 @@ def show(
 
 
 def versions(server: desks.Server = None, data: options.Data = None, json: options.Json = False) -> None:
-    """List every version of the live book, newest first: whose, when, why, and who looked at it.
+    """List the versions of the live rule book, newest first, with author, time, note and reviewer.
 
     Example: ringfence rules versions
     """
@@ -94,7 +94,7 @@ def _show_versions(state: BookState, person: Callable[[str | None], str], *, jso
 def diff(
     version: Version = "head",
     against: Annotated[
-        str | None, typer.Option(help="Compare with this version. [default: what it is based on]")
+        str | None, typer.Option(help="Compare with this version. [default: the version it is based on]")
     ] = None,
     server: desks.Server = None,
     data: options.Data = None,
@@ -127,7 +127,7 @@ def save(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Save an edited book as a new version. Nothing takes effect before it is activated.
+    """Save an edited rule book as a new version. It takes effect once it is activated.
 
     The version that the edit was made on has to be the newest still: else nothing is saved, and what has
     changed since is shown. `ringfence rules show --yaml` writes a mark that says which it was.
@@ -143,7 +143,7 @@ def save(
 
 def mode(
     rule: Annotated[str, typer.Argument(help="Id of the rule or typology.")],
-    mode: Annotated[Mode, typer.Argument(help="Its mode from now on.")],
+    mode: Annotated[Mode, typer.Argument(help="The new mode.")],
     note: desks.Note = "",
     activate: Activate = False,
     author: desks.Author = None,
@@ -151,7 +151,7 @@ def mode(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Save a version in which one rule has another mode: draft, shadow, active, paused or archived.
+    """Change the mode of a rule: draft, shadow, active, paused or archived. This saves a new version.
 
     Example: ringfence rules mode card_testing shadow --activate
     """
@@ -168,7 +168,7 @@ def approve(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Say that somebody else's version may take effect.
+    """Approve somebody else's version.
 
     Example: ringfence rules approve head --note "looks right"
     """
@@ -183,7 +183,7 @@ def reject(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Say that a version may not take effect; the next edit starts from before it.
+    """Reject a version. The next edit starts from the version before it.
 
     Example: ringfence rules reject head --note "stops too many"
     """
@@ -198,7 +198,7 @@ def activate(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Put a version in force from the end of the log on. Nothing is restarted.
+    """Activate a version of the rule book. It takes effect with the next event; nothing is restarted.
 
     Example: ringfence rules activate head
     """
@@ -209,7 +209,7 @@ def activate(
 
 def rollback(
     version: Annotated[
-        str | None, typer.Argument(help="An earlier version. [default: the one before the present]")
+        str | None, typer.Argument(help="An earlier version. [default: the previous one]")
     ] = None,
     note: desks.Note = "",
     author: desks.Author = None,
@@ -217,7 +217,7 @@ def rollback(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Put an earlier version in force again.
+    """Roll back to an earlier version.
 
     Example: ringfence rules rollback --note "too many challenges"
     """

@@ -16,7 +16,7 @@ from ringfence.rulebook import checking
 from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import RuleSet, compile_rules
 
-app = typer.Typer(no_args_is_help=True, help="Rule books: check a file; look at the live book and change it.")
+app = typer.Typer(no_args_is_help=True, help="Rule books: check a file; show and change the live book.")
 for _command in (
     *(rulebook.show, rulebook.versions, rulebook.diff, rulebook.save, rulebook.mode, rulebook.approve),
     *(rulebook.reject, rulebook.activate, rulebook.rollback, rulebook.shadow),
@@ -104,7 +104,7 @@ def list_rules(
     rules: options.Rules = None,
     json: options.Json = False,
 ) -> None:
-    """List the rules of a file, or else of the shipped book, and those that are left out with the reason.
+    """List the rules of a file, or of the shipped book, and the reason for each rule that is left out.
 
     What decides in a data folder may have been edited since: `ringfence rules show`.
 

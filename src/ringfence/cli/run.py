@@ -78,11 +78,9 @@ def run(
     label_delay: options.LabelDelay = None,
     fmt: options.SourceFormat = None,
     order: options.Order = "auto",
-    batch_rows: Annotated[
-        int | None, typer.Option(help="Rows decided at a time.", min=1, max=1_000_000)
-    ] = None,
+    batch_rows: Annotated[int | None, typer.Option(help="Rows per batch.", min=1, max=1_000_000)] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Of topics: go on for ever instead of up to their ends.")
+        bool, typer.Option("--follow", help="For topics: keep reading instead of stopping at their ends.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Time per stage, too.")] = False,
     json: options.Json = False,

@@ -34,12 +34,12 @@ def serve(
     rules: Rules = None,
     model: Model = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [default: 8000]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 chooses a free one. [default: 8000]")] = None,
     deadline_ms: Annotated[
         int | None, typer.Option(help="When an answer is due at the latest. [default: 250]")
     ] = None,
 ) -> None:
-    """Answer over HTTP whether a payment may pass; every answer is durable before it is sent.
+    """Serve decisions over HTTP. Every answer is durable before it is sent.
 
     The dashboard is at the same address. A second process beside it, of low priority, keeps the dashboard's
     index and the analysis tables up (`ringfence follow`); it is started and ended with this one. Anything

@@ -42,29 +42,36 @@ def simulate(
         ),
     ] = None,
     to: Annotated[
-        str | None, typer.Option(help="Server that decides the payments instead.", metavar="URL")
+        str | None, typer.Option(help="Send the events to this server instead.", metavar="URL")
     ] = None,
     days: Annotated[
-        int | None, typer.Option(help="How many days. [default: 30; for ever with --rate]", min=1)
+        int | None, typer.Option(help="Number of days. [default: 30; unlimited with --rate]", min=1)
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(help="Events a second. Without it, as fast as it goes.", min=0.01)
+        float | None, typer.Option(help="Events per second. [default: as fast as possible]", min=0.01)
     ] = None,
-    customers: Annotated[int, typer.Option(help="How many people pay.", min=20)] = 2000,
+    customers: Annotated[int, typer.Option(help="Number of customers.", min=20)] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same world.", min=0)] = 1,
     start: Annotated[str, typer.Option(help="The world's first day.", metavar="DATE")] = "2025-01-01",
     first_day: Annotated[
-        int, typer.Option(help="Begin with this day; those before it happen, too, untold.", min=0)
+        int,
+        typer.Option(
+            help="Start the output with this day; earlier days are simulated but not written.", min=0
+        ),
     ] = 0,
-    fraud: Annotated[float, typer.Option(help="Share of payments that are fraud.", min=0.0, max=0.2)] = 0.006,
-    late: Annotated[float, typer.Option(help="Share that arrives late.", min=0.0, max=1.0)] = 0.0,
-    duplicates: Annotated[float, typer.Option(help="Share that arrives twice.", min=0.0, max=1.0)] = 0.0,
+    fraud: Annotated[
+        float, typer.Option(help="Share of payments that are fraudulent.", min=0.0, max=0.2)
+    ] = 0.006,
+    late: Annotated[float, typer.Option(help="Share of events that arrive late.", min=0.0, max=1.0)] = 0.0,
+    duplicates: Annotated[
+        float, typer.Option(help="Share of events that arrive twice.", min=0.0, max=1.0)
+    ] = 0.0,
     outages: Annotated[
-        float, typer.Option(help="Outages of a city's tills in a month.", min=0.0, max=30.0)
+        float, typer.Option(help="Number of outages of a city's tills per month.", min=0.0, max=30.0)
     ] = 0.0,
     schema: Annotated[
         Literal["canonical", "flagged-accounts", "micro-macro"],
-        typer.Option(help="Mapping by which `ringfence run` reads it."),
+        typer.Option(help="Mapping with which `ringfence run` reads the file."),
     ] = "canonical",
     truth: Annotated[
         Path | None,
@@ -72,17 +79,20 @@ def simulate(
     ] = None,
     flags: Annotated[
         str | None,
-        typer.Option(help="Flags of `flagged-accounts` as a file of their own.", metavar="FILE"),
+        typer.Option(help="Write the flags of `flagged-accounts` to a separate file.", metavar="FILE"),
     ] = None,
-    batch: Annotated[int, typer.Option(help="Most payments in a request of --to.", min=1, max=10_000)] = 1,
+    batch: Annotated[
+        int, typer.Option(help="Maximum number of payments per request to --to.", min=1, max=10_000)
+    ] = 1,
     connections: Annotated[
-        int, typer.Option(help="Connections of --to; a customer's events go over one.", min=1, max=256)
+        int,
+        typer.Option(help="Number of connections for --to; a customer's events share one.", min=1, max=256),
     ] = 8,
     key: Annotated[
         str | None, typer.Option(help="Key of the server.", envvar="RINGFENCE_KEY", show_default=False)
     ] = None,
 ) -> None:
-    """Make payments of a seeded world: people with habits, shops, fraud of nine kinds, labels that come late.
+    """Simulate payments: customers with habits, merchants, nine kinds of fraud, and labels that arrive late.
 
     A day is made at a time, so memory does not grow with the days. With --rate it is live traffic: on and on
     until Ctrl-C, and never ahead of the clock. Nothing in the events tells fraud; --truth does.

@@ -23,7 +23,7 @@ def sources(
         str | None, typer.Argument(help="A shipped mapping.", metavar="[NAME]", show_default=False)
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--sniff", help="Say what this file seems to be.", metavar="FILE")
+        Path | None, typer.Option("--sniff", help="Detect what this file seems to be.", metavar="FILE")
     ] = None,
     draft: Annotated[
         Path | None,
@@ -34,20 +34,20 @@ def sources(
     explained: Annotated[
         Path | None,
         typer.Option(
-            "--explain", help="Say what --mapping makes of this file, field by field.", metavar="FILE"
+            "--explain", help="Show what --mapping makes of this file, field by field.", metavar="FILE"
         ),
     ] = None,
     mapping: options.Mapping = None,
     answer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Settle what --draft cannot tell: a field's column, or what a warning names. Repeat it.",
+            help="Decide what --draft cannot: a field's column, or what a warning names. Repeatable.",
             metavar="FIELD=COLUMN",
         ),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """List the shipped mappings, explain one, or tell what a file seems to be.
+    """List the shipped mappings, explain one, or detect the format of a file.
 
     A mapping of your own is a TOML file; docs/howto/sources.md has all that it can say. --draft writes a
     first one: what each column seems to be, by its name and values. It tries the mapping on the file, shows

@@ -114,7 +114,9 @@ def check(data: Data = None, to: To = None, json: Json = False) -> None:
 
 
 @app.command()
-def drop(to: To = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def drop(
+    to: To = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False
+) -> None:
     """Remove the schema `ringfence` with everything in it; the log stays, and loads it again.
 
     Example: ringfence store drop --yes

@@ -8,7 +8,7 @@ from ringfence.compose_follow import readers_of
 
 
 def topics(data: options.Data = None, json: options.Json = False) -> None:
-    """List the topics of the log with their offsets, and how far each reader has got.
+    """List the topics of the log with their offsets and the position of each reader.
 
     Example: ringfence topics
     """

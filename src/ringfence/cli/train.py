@@ -52,14 +52,14 @@ def train(
     sources: options.LogOrSources = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder to write, which must not exist. [default: models/NAME]", metavar="DIR"),
+        typer.Option(help="Folder to create; it must not exist. [default: models/NAME]", metavar="DIR"),
     ] = None,
     name: Annotated[str, typer.Option(help="What to call the model.")] = "model",
     data: options.Data = None,
     mapping: options.Mapping = None,
     features: options.Features = None,
     wide: Annotated[
-        bool, typer.Option("--wide", help="Measure a wide set of features made for the fields there are.")
+        bool, typer.Option("--wide", help="Use a wide set of features, generated for the fields that exist.")
     ] = False,
     rules: options.Rules = None,
     label_delay: options.LabelDelay = None,
@@ -78,7 +78,7 @@ def train(
     maturity: Annotated[
         str | None,
         typer.Option(
-            help="How long to wait for a payment's label. [default: as long as 95 of 100 took]",
+            help="How long to wait for a payment's label. [default: the time in which 95 % arrived]",
             metavar="DURATION",
         ),
     ] = None,
@@ -89,14 +89,14 @@ def train(
         bool,
         typer.Option(
             "--quick",
-            help="Seconds instead of minutes: no search, few good payments, compared with rules only.",
+            help="Train in seconds: no parameter search, fewer genuine payments.",
         ),
     ] = False,
-    review_cost: Annotated[float, typer.Option(help="Of an analyst's look at a payment.", min=0)] = 5.0,
-    insult_cost: Annotated[float, typer.Option(help="Of a good payment declined.", min=0)] = 20.0,
-    challenge_cost: Annotated[float, typer.Option(help="Of a second factor asked for.", min=0)] = 0.5,
+    review_cost: Annotated[float, typer.Option(help="Cost of one review by an analyst.", min=0)] = 5.0,
+    insult_cost: Annotated[float, typer.Option(help="Cost of declining a genuine payment.", min=0)] = 20.0,
+    challenge_cost: Annotated[float, typer.Option(help="Cost of a challenge.", min=0)] = 0.5,
     max_alerts_per_day: Annotated[
-        float | None, typer.Option(help="Most payments reviewed or declined a day.", min=0)
+        float | None, typer.Option(help="Maximum number of payments reviewed or declined per day.", min=0)
     ] = None,
     max_challenge_share: Annotated[
         float, typer.Option(help="Largest share of payments to challenge.", min=0, max=1)
@@ -120,7 +120,7 @@ def train(
             help="Write the features that the model needs as a file for --features.", metavar="FILE.py"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random generator.")] = 0,
     json: options.Json = False,
 ) -> None:
     """Train a model: features as they were at each payment, labels as they were known when the test begins.

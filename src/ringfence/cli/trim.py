@@ -18,10 +18,12 @@ from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, EventLog
 
 
 def trim(
-    keep: Annotated[str, typer.Option(help="How much to keep, back from the newest event: 400d, 48h.")],
+    keep: Annotated[
+        str, typer.Option(help="How much to keep, counted back from the newest event: 400d, 48h.")
+    ],
     data: options.Data = None,
 ) -> None:
-    """Forget old events and decisions for good.
+    """Delete old events and decisions for good.
 
     Only what every kept snapshot and every declared follower has taken goes (`ringfence followers list`), in
     whole batches, from the analysis tables too, and bad records received longer ago. What is forgotten can

@@ -41,7 +41,8 @@ def tune(
         ),
     ] = None,
     low: Annotated[
-        float | None, typer.Option(help="From here. [default: a quarter]", show_default=False)
+        float | None,
+        typer.Option(help="Lowest value. [default: a quarter of the present one]", show_default=False),
     ] = None,
     high: Annotated[
         float | None, typer.Option(help="To here. [default: three times]", show_default=False)
@@ -50,7 +51,7 @@ def tune(
     rules: Annotated[
         Path | None,
         typer.Option(
-            "--rules", "-r", help="A rule book of yours. [default: the one in force]", show_default=False
+            "--rules", "-r", help="Your own rule book. [default: the active one]", show_default=False
         ),
     ] = None,
     begin: Begin = None,
@@ -146,7 +147,7 @@ def _row(one: TunePoint, tuned: Tuned, most: float) -> tuple[object, ...]:
 
 
 def typologies(
-    typology: Annotated[str | None, typer.Argument(help="One of them, in full.", metavar="ID")] = None,
+    typology: Annotated[str | None, typer.Argument(help="Show one of them in full.", metavar="ID")] = None,
     json: options.Json = False,
 ) -> None:
     """List the typologies that come with Ringfence, or one with its signals and parameters.

@@ -13,7 +13,7 @@ Data = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="Folder with all state. [default: ringfence-data]",
+        help="Data folder. [default: ringfence-data]",
         envvar="RINGFENCE_DATA_DIR",
         metavar="DIR",
         show_default=False,

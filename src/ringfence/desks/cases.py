@@ -11,8 +11,9 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from ringfence.cases import actions, wire
-from ringfence.cases.model import SYSTEM, Case, Proposed
+from ringfence.cases.model import SYSTEM, Case, Proposed, Reported
 from ringfence.cases.policy import MINUTE_MS
+from ringfence.cases.report import report_xml
 from ringfence.errors import InputError, RingfenceError
 from ringfence.events.draft import Draft
 from ringfence.events.model import AUTHOR, Kind
@@ -96,6 +97,20 @@ class CaseDesk:
                 found.append(wire.BulkResult(id=seen.id, status="refused", problem=str(error)))
             else:
                 found.append(wire.BulkResult(id=case.id, status="done", version=case.version))
+        return found
+
+    def report(self, case_id: str, who: Who) -> bytes:
+        """A suspicious-activity report of a case as XML; that it was made is on record.
+
+        `CaseStateError` unless the case is closed as confirmed fraud.
+        """
+        _check(who)
+        with self.book.work() as work:
+            case = work.case(_norm(case_id))
+            events = self.book.events(case.id)
+            payments = work.payments(case.id)
+            found = report_xml(case, payments, events, self.policy.reporting, who.name, who.now_ms)
+            work.append(case.id, Reported(), who.name, who.now_ms)
         return found
 
     def sweep(self, now_ms: int) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from fastapi import FastAPI
 
 from ringfence.adapters.finder import Finder
+from ringfence.adapters.lake import Lake
 from ringfence.api.audited import Audited
 from ringfence.compose import registered_rules, registered_spec
 from ringfence.errors import RingfenceError
@@ -25,9 +26,11 @@ from ringfence.web import (
     pages_lists,
     pages_live,
     pages_models,
+    pages_performance,
     pages_quarantine,
     pages_rules,
     pages_sign_in,
+    pages_sql,
     pages_streams,
     pages_system,
     pages_trials,
@@ -57,6 +60,8 @@ _PAGES: Final = (
     pages_live,
     pages_cases,
     pages_find,
+    pages_performance,
+    pages_sql,
     pages_decisions,
     pages_entities,
     pages_graph,
@@ -87,6 +92,7 @@ class Dashboard:
         self.sessions = Sessions()
         self.pulse = Pulse(lambda: server.clock.now_ms() / 1000)
         self.finder = Finder(self.store.log, self.store.folder / "index", self.store.meta.hash_seed)
+        self.console = Lake(self.store)  # of the SQL page alone: nobody else waits for its statements
         self.jobs = server.jobs
         self.vitals = Vitals()
         self.watchers = 0  # live pages that are open
@@ -121,6 +127,7 @@ class Dashboard:
         """End streams and work in the background."""
         self.stopping.set()
         await asyncio.to_thread(self.kept.stop)
+        await asyncio.to_thread(self.console.close)
         if self._upkeep is not None:
             await self._upkeep
 

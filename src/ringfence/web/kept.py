@@ -61,7 +61,7 @@ class Kept:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _work(self, question: Hashable, state: Hashable, work: Callable[[], Any]) -> None:
-        problem, value = "This is our fault; the server's log says what happened.", None
+        problem, value = "Something went wrong; the server's log has the details.", None
         begun = self._now()
         try:
             value, problem = work(), ""

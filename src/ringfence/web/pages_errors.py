@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 from typing import TYPE_CHECKING, Final
 
 from fastapi.exceptions import RequestValidationError
@@ -16,19 +18,20 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
+_LOGGER: Final = logging.getLogger(__name__)
 _TITLES: Final = {
-    400: "This cannot be understood",
-    403: "Not with your role",
+    400: "Bad request",
+    403: "Not allowed",
     404: "Not found",
-    405: "Not this way",
-    409: "Somebody was faster",
-    422: "This cannot be used",
-    500: "Our fault",
-    503: "Not at the moment",
+    405: "Method not allowed",
+    409: "Changed in the meantime",
+    422: "Invalid input",
+    500: "Something went wrong",
+    503: "Unavailable",
 }
 _TEXTS: Final = {
-    404: "There is nothing under this address. It may have been mistyped, or is no longer kept.",
-    405: "This address is reached from a page, not by itself.",
+    404: "There is no page at this address. Check the spelling; what it showed may also be gone.",
+    405: "This address only works from a page, not by itself.",
 }
 
 
@@ -66,7 +69,8 @@ async def _stop(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _page(request, error.status_code, _TEXTS.get(error.status_code, "The request is not understood."))
+    text = _TEXTS.get(error.status_code, "The server could not read this request.")
+    return _page(request, error.status_code, text)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -83,11 +87,13 @@ async def _refusal(request: Request, error: Exception) -> Response:
 async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, InputError | RuleError | SpecError):
         return _page(request, 422, str(error))
-    return _page(request, 503, "The store cannot answer at the moment; the server's log says why.")
+    return _page(request, 503, "The store cannot answer right now. The server's log says why.")
 
 
-async def _unexpected(request: Request, _error: Exception) -> Response:
-    return _page(request, 500, "The server's log says what happened. Nothing was changed by this page.")
+async def _unexpected(request: Request, error: Exception) -> Response:
+    number = secrets.token_hex(4)
+    _LOGGER.error("Error %s on %s", number, request.url.path, exc_info=error)
+    return _page(request, 500, f"Error ID {number}: the server's log has the details. Nothing was changed.")
 
 
 async def _static(request: Request) -> Response:

@@ -38,7 +38,7 @@ async def sign_in(
     caller = await dashboard.server.authoriser.find(credential) if credential else None
     tell(request.scope, actor=caller.name if caller else "nobody")
     if caller is None:
-        problem = "This key is not in force. An administrator makes one with: ringfence keys create"
+        problem = "This key is not valid. An admin can create one: ringfence keys create"
         return render(request, "sign_in.html", {"next": local_path(next), "problem": problem}, 401)
     if not caller.may(Role.ANALYST):
         problem = "This key may not look at decisions: ask for one with the role analyst."

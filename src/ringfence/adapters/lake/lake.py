@@ -88,20 +88,20 @@ class Lake:
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
-    def sql(self, text: str) -> pa.Table:
-        """The answer to one reading statement.
+    def sql(self, text: str, most: int | None = None) -> pa.Table:
+        """The answer to one reading statement, at most its first `most` rows.
 
         `InputError` with DuckDB's words where it cannot be answered.
         """
         with self._lock:
             guard.check_only_reads(self._refresh(), text)
             try:
-                return self._answer(text)
+                return self._answer(text, most=most)
             except duckdb.Error as error:
                 if not self._mend():
                     raise _refused(error) from None
             try:
-                return self._answer(text)
+                return self._answer(text, most=most)
             except duckdb.Error as error:
                 raise _refused(error) from None
 
@@ -149,6 +149,12 @@ class Lake:
         """For a command, which has the files written that its questions need."""
         return cls(store, LakeFollower(store.log, store.tables))
 
+    def interrupt(self) -> None:
+        """End the statement that is being answered; from another thread than the one that waits for it."""
+        connection = self._connection
+        if connection is not None:
+            connection.interrupt()
+
     def close(self) -> None:
         """Release the memory; the store stays open."""
         with self._lock:
@@ -165,7 +171,9 @@ class Lake:
                     raise StoreError(f"{self._store.tables} cannot be read: {error}") from error
             return self._answer(text, arguments)
 
-    def _answer(self, text: str, arguments: dict[str, Any] | None = None) -> pa.Table:
+    def _answer(
+        self, text: str, arguments: dict[str, Any] | None = None, most: int | None = None
+    ) -> pa.Table:
         connection = self._refresh()
         if "quarantine" in text.lower():
             self._refresh_quarantine(connection)
@@ -174,7 +182,8 @@ class Lake:
             self._shown = free.types_of(connection, names) if names else {}
             for statement in views.event_views(self._shown):
                 connection.sql(statement)
-        return connection.sql(text, params=arguments).to_arrow_table()
+        found = connection.sql(text, params=arguments)
+        return (found if most is None else found.limit(most)).to_arrow_table()
 
     def _mend(self) -> bool:
         """Whether a file was damaged, which the next `_refresh` makes again."""

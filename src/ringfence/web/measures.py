@@ -1,0 +1,105 @@
+"""The figures of the performance page: one SQL statement each, which the page shows beside what it gave."""
+
+# ruff: noqa: S608 - what is put into the texts is constants and times
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from ringfence.adapters.lake import Lake
+
+DAY_MS: Final = 86_400_000
+MATURITY_DAYS: Final = 30
+"""Younger payments' labels may still be on their way."""
+
+_STOPPED: Final = "outcome IN ('decline', 'review')"
+_CHOSEN: Final = """\
+WITH labelled AS (
+  SELECT transaction_id, arg_max(label, "offset") AS is_fraud FROM labels GROUP BY transaction_id
+), chosen AS (
+  SELECT d.event_time, d.outcome, t.amount, t.country, t.merchant_category, t.channel, t.merchant_id,
+    l.is_fraud
+  FROM decisions d
+  JOIN transactions t ON t."offset" = d."offset"
+  LEFT JOIN labelled l ON l.transaction_id = d.transaction_id
+  WHERE d.event_time >= TIMESTAMP '{since}' AND d.event_time < TIMESTAMP '{until}'
+)
+"""
+_KPIS: Final = f"""\
+SELECT count(*) AS payments,
+  coalesce(sum(amount), 0) AS volume,
+  avg((outcome = 'approve')::INT) AS approval_rate,
+  avg((outcome = 'challenge')::INT) AS challenge_rate,
+  count(*) FILTER (is_fraud) AS frauds,
+  coalesce(sum(amount) FILTER (is_fraud AND {_STOPPED}), 0) AS fraud_stopped,
+  coalesce(sum(amount) FILTER (is_fraud AND NOT {_STOPPED}), 0) AS fraud_missed,
+  avg(({_STOPPED})::INT) FILTER (NOT is_fraud) AS false_positive_rate,
+  avg((is_fraud IS NOT NULL)::INT) AS labelled
+FROM chosen"""
+_TREND: Final = f"""\
+SELECT event_time::DATE AS day,
+  count(*) AS payments,
+  count(*) FILTER (outcome = 'challenge') AS challenged,
+  count(*) FILTER (outcome = 'review') AS reviewed,
+  count(*) FILTER (outcome = 'decline') AS declined,
+  coalesce(sum(amount) FILTER (is_fraud AND {_STOPPED}), 0) AS fraud_stopped,
+  coalesce(sum(amount) FILTER (is_fraud AND NOT {_STOPPED}), 0) AS fraud_missed
+FROM chosen GROUP BY day ORDER BY day"""
+_HOURS: Final = """\
+SELECT isodow(event_time) AS weekday, hour(event_time) AS hour,
+  count(*) AS payments,
+  count(*) FILTER (is_fraud) AS frauds
+FROM chosen GROUP BY ALL ORDER BY ALL"""
+_BY: Final = f"""\
+SELECT coalesce({{column}}, '(none)') AS value,
+  count(*) AS payments,
+  count(*) FILTER (is_fraud) AS frauds,
+  coalesce(sum(amount) FILTER (is_fraud AND {_STOPPED}), 0) AS fraud_stopped,
+  coalesce(sum(amount) FILTER (is_fraud AND NOT {_STOPPED}), 0) AS fraud_missed
+FROM chosen GROUP BY value ORDER BY frauds DESC, payments DESC, value LIMIT 12"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A panel: its title, what it counts, and how it is drawn."""
+
+    name: str
+    title: str
+    note: str
+    kind: Literal["kpis", "trend", "hours", "bars"]
+    body: str
+
+    def statement(self, since_ms: int, until_ms: int) -> str:
+        """The SQL over a time, as `ringfence sql` takes it."""
+        return _CHOSEN.format(since=_moment(since_ms), until=_moment(until_ms)) + self.body
+
+    def rows(self, lake: Lake, since_ms: int, until_ms: int) -> list[dict[str, Any]]:
+        """What it gives."""
+        found: list[dict[str, Any]] = lake.sql(self.statement(since_ms, until_ms)).to_pylist()
+        return found
+
+
+def _by(name: str, column: str, title: str) -> Measure:
+    return Measure(name, title, "by number of frauds", "bars", _BY.format(column=column))
+
+
+MEASURES: Final = {
+    one.name: one
+    for one in (
+        Measure("kpis", "Key figures", "", "kpis", _KPIS),
+        Measure("trend", "Fraud money by day", "stopped: declined or sent to review", "trend", _TREND),
+        Measure("hours", "Frauds by hour of the week", "UTC", "hours", _HOURS),
+        _by("country", "country", "Countries"),
+        _by("category", "merchant_category", "Merchant categories"),
+        _by("channel", "channel", "Channels"),
+        _by("merchant", "merchant_id", "Merchants"),
+    )
+}
+"""By name, in the order of the page."""
+
+
+def _moment(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,55 @@
+"""One word for one thing, in pages, command line and documentation."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = ROOT / "src" / "ringfence" / "web" / "templates"
+INSTEAD = {
+    r"\bput (?:it |them )?in force\b": "activate (rules), promote (models)",
+    r"\bin force\b": "active",
+    r"\btake(?:s|n)? off\b|\bput on (?:a|the|it)\b": "remove, add",
+    r"\bfor ever\b": "never expires",
+    r"\bis said\b|\bare said\b": "name who says it",
+    r"\bOur fault\b|\bour fault\b": "Something went wrong",
+    r"\bTry on the past\b": "Backtest",
+    r"\bspoken\b|\bspeak in the shadow\b": "scored, run in shadow",
+    r"\bTo be known\b": "Notes",
+    r"\bsound version\b": "valid",
+    r"\bnot fraud\b": "genuine",
+    r"\bworth promoting\b": "promote despite the warnings",
+    r"\bDecided without a part\b": "Degraded decisions",
+}
+"""Words that were used once, and those that are used."""
+
+CLI = {
+    word: INSTEAD[word]
+    for word in INSTEAD
+    if word not in (r"\bin force\b", r"\bput (?:it |them )?in force\b")
+}
+"""The command line's long texts still explain what being in force means."""
+
+
+def text_of(template):
+    """What a reader sees: without tags, expressions and statements."""
+    text = re.sub(r"\{#.*?#\}|\{%.*?%\}", " ", template.read_text("utf-8"), flags=re.DOTALL)
+    return re.sub(r"<[^>]*>", " ", text)
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.name)
+def test_pages_use_the_words_of_the_glossary(template):
+    text = text_of(template)
+    for word, better in INSTEAD.items():
+        found = re.search(word, text)
+        assert found is None, f"{template.name} says {found[0]!r}: {better}"
+
+
+def test_the_command_line_uses_them_too():
+    text = re.sub(r"\s+", " ", (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8"))
+    for word, better in CLI.items():
+        found = re.search(word, text)
+        assert found is None, (
+            f"`ringfence --help` says {text[found.start() - 60 : found.end() + 20]!r}: {better}"
+        )
