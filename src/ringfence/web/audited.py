@@ -40,6 +40,8 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/cases/{case_id}"): "case.acted_on",
     ("POST", "/cases/next"): "case.taken",
     ("POST", "/cases/bulk"): "case.acted_on",
+    ("GET", "/performance/{name}/csv"): "figures.exported",
+    ("POST", "/sql"): "sql.asked",
     ("POST", "/models/{version}/promote"): "model.promoted",
     ("POST", "/models/{version}/retire"): "model.retired",
 }
