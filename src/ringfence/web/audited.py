@@ -41,7 +41,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/cases/next"): "case.taken",
     ("POST", "/cases/bulk"): "case.acted_on",
     ("GET", "/performance/{name}/csv"): "figures.exported",
-    ("POST", "/sql"): "sql.asked",
+    ("POST", "/sql"): "data.asked",
     ("POST", "/models/{version}/promote"): "model.promoted",
     ("POST", "/models/{version}/retire"): "model.retired",
 }
