@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     slack_token: Annotated[str | None, Field(repr=False)] = None  # of a bot that may write, xoxb-...
     webhook_networks: tuple[str, ...] = ()  # private networks that webhooks may reach
     kafka_properties: Path | None = None  # file of NAME=VALUE with what Kafka's client is told, secrets too
+    landing_url: str | None = None  # of the landing zone: a folder, or s3://BUCKET/PREFIX
+    landing_format: Literal["parquet", "ndjson", "csv"] = "parquet"
+    landing_layout: Literal["hive", "calendar"] = "hive"  # dt=2026-01-31, or 2026/01/31
+    landing_file_mb: Annotated[int, Field(ge=1, le=1024)] = 128
+    landing_file_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     label_delay: str | None = None
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones
     keep_values: tuple[str, ...] = ()  # ids, although they look like such words
