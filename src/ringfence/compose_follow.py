@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ringfence.adapters.cases import CaseFollower, read_policy
 from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
+from ringfence.adapters.landing import LandingFollower, open_place
 from ringfence.adapters.links import LinkFollower
 from ringfence.adapters.outbox import Bus, Courier, OutboxFollower, Watch
 from ringfence.adapters.sqlite import Store
@@ -54,6 +55,8 @@ def followers_of(store: Store) -> list[Follower]:
         SealFollower(lambda: SqliteTrail(store.folder), checkpoints.due),
     ]
     found += link_followers_of(store)
+    if settings.landing_url is not None:
+        found.append(landing_zone(store))
     return found if settings.store_url is None else [*found, relational_store(store)]
 
 
@@ -73,6 +76,33 @@ def outbox_of(store: Store, made: Callable[[], None] = lambda: None) -> OutboxFo
 def now_ms() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def landing_zone(store: Store, to: str | None = None) -> LandingFollower:
+    """The landing zone of this log, at `to` or where the settings say; `InputError` where none is named."""
+    settings = load_settings()
+    return LandingFollower(
+        store.log,
+        open_place(landing_address(to)),
+        store.meta.store_id,
+        now_ms,
+        fmt=settings.landing_format,
+        layout=settings.landing_layout,
+        file_mb=settings.landing_file_mb,
+        file_seconds=settings.landing_file_seconds,
+        quarantine=store.quarantine,
+    )
+
+
+def landing_address(to: str | None = None) -> str:
+    """Address of the landing zone; `InputError` where none is named."""
+    address = to or load_settings().landing_url
+    if address is None:
+        raise InputError(
+            "no landing zone is named: give --to FOLDER or --to s3://BUCKET/PREFIX, or set landing_url in "
+            "ringfence.toml (RINGFENCE_LANDING_URL)"
+        )
+    return address
 
 
 def link_followers_of(store: Store) -> list[Follower]:

@@ -136,7 +136,7 @@ def test_every_record_of_the_log_lands_once_in_the_folder_of_its_day(zone):
             ).fetchall()
             assert [name.split("/")[1]] == [f"dt={day}" for (day,) in days]
     told = json.loads(zone.place.read(zone.place.names("_manifest/events")[0]))
-    assert (told["rows"], told["first"], told["after"]) == (90, 0, 90)
+    assert (told["rows"], told["first"], told["after"]) == (40, 0, 40)
     assert zone.place.names("_plan") == []
 
 

@@ -25,6 +25,7 @@ from ringfence.cli import (
     graph,
     init,
     keys,
+    land,
     lists,
     model,
     models,
@@ -79,6 +80,7 @@ app.command()(serve.serve)
 app.command()(follow.follow)
 app.add_typer(followers.app, name="followers")
 app.add_typer(store.app, name="store")
+app.add_typer(land.app, name="land")
 app.add_typer(bus.app, name="bus")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(outbox.app, name="outbox")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 
 from ringfence.adapters.landing import shapes
+from ringfence.adapters.landing.faulty import FAULTY, land_faulty
 from ringfence.adapters.landing.shapes import ENDINGS, SCHEMAS, Format, by_day, rows, written
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS, EVENTS
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from ringfence.adapters.landing.place import Place
-    from ringfence.ports import EventLog, LogBatch
+    from ringfence.ports import EventLog, LogBatch, Quarantine
 
     Layout = Literal["hive", "calendar"]
 
@@ -60,6 +61,7 @@ class LandingFollower:
         file_mb: roughly how large files become before they are written.
         file_seconds: how long a record waits for such a file at most.
         now_ms: the time, for that.
+        quarantine: its records land too, whenever events do.
     """
 
     name: Final = "landing"
@@ -76,6 +78,7 @@ class LandingFollower:
         layout: Layout = "hive",
         file_mb: int = FILE_MB,
         file_seconds: int = FILE_SECONDS,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.most = max(1, file_mb * 1_000_000 // _BYTES_A_RECORD)
         self._log = log
@@ -85,6 +88,7 @@ class LandingFollower:
         self._fmt: Format = fmt
         self._layout = layout
         self._wait_ms = file_seconds * 1000
+        self._quarantine = quarantine
         self._due_ms: int | None = None
         self._ends: dict[str, tuple[int, str]] = {}  # by topic: end, and the manifest that says so
         self._is_ours = False
@@ -126,10 +130,18 @@ class LandingFollower:
             for day, part in by_day(pa.concat_tables(tables).combine_chunks())
         ]
         self._finish(topic, begin, after, files)
+        if topic == EVENTS:
+            self.land_faulty()
+
+    def land_faulty(self) -> int:
+        """Land what has been quarantined since; how many records."""
+        if self._quarantine is None:
+            return 0
+        return land_faulty(self._quarantine, self._place, self._now_ms())
 
     def reset(self) -> None:
         """See `Follower.reset`."""
-        for folder in (MANIFESTS, PLANS, *TOPICS):
+        for folder in (MANIFESTS, PLANS, FAULTY, *TOPICS):
             self._place.remove(self._place.names(folder))
         self.close()
 
