@@ -8,7 +8,8 @@ import pytest
 from ringfence.errors import SpecError
 from ringfence.events.model import ACTIONS, Kind
 from ringfence.features import lives
-from ringfence.features.spec import ACTED, DAY_MS, MOVED, FeatureSpec, entity
+from ringfence.features.durations import DAY_MS
+from ringfence.features.spec import ACTED, MOVED, FeatureSpec, entity
 from ringfence.testing.streams import log_of
 from ringfence.walk import Walk
 
