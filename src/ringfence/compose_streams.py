@@ -46,7 +46,7 @@ def kafka_client(address: str, options: dict[str, tuple[str, ...] | None]) -> Cl
 
 
 def stream_of(session: Session, address: str, mapping: str | None, say: Callable[[str], None]) -> KafkaSource:
-    """The source that an address names, opened; its own mapping goes before `mapping`."""
+    """The source that an address names, to be opened; its own mapping goes before `mapping`."""
     from ringfence.adapters.kafka.decoding import Decoding  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.source import OPTIONS, KafkaSource  # noqa: PLC0415 (likewise)
 
@@ -58,7 +58,7 @@ def stream_of(session: Session, address: str, mapping: str | None, say: Callable
     if keep - _KEPT:
         raise InputError(f"option keep of the address names some of {', '.join(sorted(_KEPT))}")
     decoding = Decoding(used, session.tokenizer, keep=keep, enveloped=options.get("format") == "cloudevents")
-    source = KafkaSource(
+    return KafkaSource(
         client,
         decoding,
         session.store.positions,
@@ -66,5 +66,3 @@ def stream_of(session: Session, address: str, mapping: str | None, say: Callable
         group=f"ringfence-{session.store.log.identity}",
         say=say,
     )
-    source.open()
-    return source

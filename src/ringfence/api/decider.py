@@ -23,7 +23,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ringfence.api.orders import Look, Order, give_up, keep
+from ringfence.api.orders import Arrived, Look, Order, give_up, keep
 from ringfence.api.outcomes import Taken, Ticket, sort_out
 from ringfence.api.problems import unavailable
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ringfence.api.problems import Refusal
     from ringfence.events.batch import EventBatch
     from ringfence.ports import Clock
-    from ringfence.runner import Runner, Work, Writing
+    from ringfence.runner import Arrival, Runner, Work, Writing
 
 T = TypeVar("T")
 MOST_ROWS: Final = 1024
@@ -172,7 +172,15 @@ class Decider:
         """Take events of the server's own, between two steps; their offsets, once they are durable."""
         if self.failure is not None or self._loop is None or self._stopping:
             raise _cannot_decide()
-        order = Order(events, self._loop.create_future())
+        return await self._ordered(Order(events, self._loop.create_future()))
+
+    async def take_in(self, arrival: Arrival) -> None:
+        """Decide records of a stream in a step of their own; returns once they are durable."""
+        if self.failure is not None or self._loop is None or self._stopping:
+            raise _cannot_decide()
+        await self._ordered(Arrived(arrival.events, self._loop.create_future(), arrival))
+
+    async def _ordered(self, order: Order) -> list[int]:
         self._open.add(order)
         self._whole.append(order)
         self._wake()
@@ -287,7 +295,7 @@ class Decider:
         """On the thread of whole steps."""
         try:
             if isinstance(asked, Order):
-                step = Step(asked, self._runner.put(asked.events))
+                step = Step(asked, asked.work(self._runner))
             else:
                 step = Step(*self._take(asked))
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
@@ -331,6 +339,8 @@ class Decider:
         committed = perf_counter()
         self._observe("commit", committed - begin)
         if isinstance(step.asked, Order):
+            if isinstance(step.asked, Arrived):
+                self._resolver.remember(step.work)
             admitted = step.work.admitted
             self._on_loop(self._fulfil, (step.asked, admitted.offsets[admitted.own].tolist()))
             return

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ringfence.api.problems import Refusal
     from ringfence.events.batch import EventBatch
+    from ringfence.runner import Arrival, Runner, Work
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +28,22 @@ class Order:
 
     events: EventBatch
     result: asyncio.Future[list[int]]  # offset of each, -1 where its id came before with other content
+
+    def work(self, runner: Runner) -> Work:
+        """Have it done; on the thread of whole steps."""
+        return runner.put(self.events)
+
+
+@dataclass(slots=True, eq=False)
+class Arrived(Order):
+    """Some records of a stream, which are decided as payments are that somebody asks about."""
+
+    arrival: Arrival
+
+    def work(self, runner: Runner) -> Work:
+        """Have them decided; where the stream goes on commits with them."""
+        arrival = self.arrival
+        return runner.take(arrival.events, arrival.bad, arrival.labels, arrival.positions)
 
 
 def keep(promise: asyncio.Future[Any], value: Any) -> None:

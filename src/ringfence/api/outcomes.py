@@ -149,7 +149,7 @@ class Resolver:
 
     def resolve(self, taken: Taken, work: Work) -> list[Sequence[Result]]:
         """Results of each ticket, in the order of its lines."""
-        bodies = self._remember(work)
+        bodies = self.remember(work)
         if len(bodies) == len(taken.slots) and _all_new(taken, work):
             if isinstance(bodies, Bodies) and len(taken.tickets) == 1:
                 return [Decided(bodies)]
@@ -165,8 +165,8 @@ class Resolver:
             for ticket in taken.tickets
         ]
 
-    def _remember(self, work: Work) -> Sequence[bytes]:
-        """The answers of a step."""
+    def remember(self, work: Work) -> Sequence[bytes]:
+        """The answers of a step, kept for retries; everybody who listens hears of it."""
         decisions = work.step.decisions
         if decisions is None:
             return []

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from ringfence.api.following import FollowerState  # noqa: TC001 (msgspec reads annotations at run time)
 from ringfence.api.metrics import CONTENT_TYPE
 from ringfence.api.problems import unavailable
+from ringfence.api.sourcing import SourceState  # noqa: TC001 (likewise)
 
 if TYPE_CHECKING:
     from ringfence.api.server import Server
@@ -29,6 +30,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
     `warnings` are what somebody should see to although payments are decided: a snapshot that cannot be saved,
     a follower that fails. `followers` make tables, index and more of the log, in a process of their own.
+    `sources` are streams that are read.
     """
 
     status: str
@@ -37,6 +39,7 @@ class Readiness(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     warnings: list[str] = []
     followers: list[FollowerState] = []
+    sources: list[SourceState] = []
 
 
 def server_of(request: Request) -> Server:
@@ -66,9 +69,17 @@ async def readyz(request: Request) -> Response:
     runner = server.runner
     warnings = [] if runner.saving.problem is None else [str(runner.saving.problem)]
     warnings += server.following.warnings()
-    told = server.following.states()
+    warnings += server.sources.warnings()
     return as_json(
-        Readiness("ready", runner.pipeline.offset, server.decider.waiting, server.versions, warnings, told)
+        Readiness(
+            "ready",
+            runner.pipeline.offset,
+            server.decider.waiting,
+            server.versions,
+            warnings,
+            server.following.states(),
+            server.sources.states(),
+        )
     )
 
 

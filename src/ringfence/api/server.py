@@ -35,6 +35,7 @@ from ringfence.api.pools import Pools
 from ringfence.api.problems import Refusal
 from ringfence.api.proxies import Proxies
 from ringfence.api.slots import Slots
+from ringfence.api.sourcing import Sources
 from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
 from ringfence.api.trials import Trials
@@ -126,6 +127,7 @@ class Server:
         self.slots = Slots(settings.most_batches)
         self.pools = Pools()
         self._aside: set[asyncio.Task[None]] = set()
+        self.sources = Sources(self.decider, self.clock)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
         self.streams: list[Callable[[], None]] = [self.hub.stop]  # each ends some
         self.ready = False
@@ -144,6 +146,7 @@ class Server:
         self.hub.start(loop)
         self.deadlines.start(loop)
         self.decider.start(loop)
+        self.sources.start(loop)
         self.ready = True
 
     def end_streams(self) -> None:
@@ -156,6 +159,7 @@ class Server:
         self.ready = False
         self.hub.stop()
         await asyncio.to_thread(self.jobs.stop)
+        await asyncio.to_thread(self.sources.stop)
         if self._aside:
             await asyncio.wait(self._aside)
         await self.decider.stop()
@@ -267,6 +271,7 @@ class Server:
             lambda: additions.capped,
         )
         self.metrics.registry.register(self.following)
+        self.metrics.registry.register(self.sources)
         self.metrics.registry.register(self.outboxes)
         for stage in self.runner.seconds:
             watch(f"ringfence_{stage}_seconds_total", f"Seconds spent on {stage}.", self._spent(stage))

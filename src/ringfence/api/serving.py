@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ringfence.api.app import Site
     from ringfence.api.front import Front
     from ringfence.api.settings import ServeSettings
+    from ringfence.api.sourcing import Stream
     from ringfence.compose import Session
     from ringfence.follow.beside import Beside
 
@@ -48,10 +49,12 @@ def serve(
     started: Callable[[str], None] = lambda _url: None,
     site: Callable[[Server], Site] | None = None,
     beside: Callable[[Server], Beside] | None = None,
+    streams: Sequence[Stream] = (),
 ) -> None:
     """Serve on these sockets until told to stop. Raises what made the store unusable, if that is why.
 
     `site` makes the pages that are served beside the API, `beside` what starts the process of the followers.
+    `streams` are read beside what comes over HTTP.
     """
     check_keys(session.store, authoriser)
     failures: list[BaseException] = []
@@ -62,6 +65,7 @@ def serve(
 
     fits = make_room(settings.most_connections)
     server = Server(session, settings, authoriser, give_up, fits.connections)
+    server.sources.add(streams)
     process = server.following.process = beside(server) if beside else None
 
     def ready(url: str) -> None:

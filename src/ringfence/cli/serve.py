@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from ringfence.api.settings import ServeSettings
+from ringfence.cli import streams
 from ringfence.cli.options import Data, Features, Model, Rules, definitions, folder
 from ringfence.cli.screen import say
 from ringfence.compose import open_session
@@ -35,6 +36,13 @@ def serve(
     model: Model = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 chooses a free one. [default: 8000]")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Topics that are read beside HTTP; repeat it. [default: sources of ringfence.toml]",
+            metavar="kafka://BROKER:9092/TOPIC",
+        ),
+    ] = None,
     deadline_ms: Annotated[
         int | None, typer.Option(help="When an answer is due at the latest. [default: 250]")
     ] = None,
@@ -46,7 +54,11 @@ def serve(
     else is set in the environment as RINGFENCE_SERVE_<NAME>. On any address but loopback it asks for keys
     (`ringfence keys create`) or tokens.
 
+    Topics of Kafka are read from where they were left, each message decided once; /readyz and /metrics tell
+    their lag.
+
     Example: ringfence serve --port 8000
+    Example: ringfence serve --source kafka://localhost:9092/payments,labels
     """
     from ringfence.api import serving  # noqa: PLC0415 (most of a second that other commands need not wait)
     from ringfence.api.sockets import bound  # noqa: PLC0415 (likewise)
@@ -69,15 +81,18 @@ def serve(
                 say(f"Note: {notice}")
             declare_all(session.store)
             session.runner.saving.heard = lambda problem: say(f"Warning: {problem}")
-            serving.serve(
-                session,
-                settings,
-                authoriser,
-                sockets,
-                lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."),
-                Dashboard,
-                _followers(where) if settings.follow else None,
-            )
+            addresses = list(project.sources) if source is None else source
+            with streams.opened(session, addresses, project.mapping) as sources:
+                serving.serve(
+                    session,
+                    settings,
+                    authoriser,
+                    sockets,
+                    lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."),
+                    Dashboard,
+                    _followers(where) if settings.follow else None,
+                    sources,
+                )
     say("Stopped; everything that was answered is kept.")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.cli import screen
 from ringfence.compose_streams import is_stream, stream_of
-from ringfence.errors import InputError
+from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,29 @@ def reading(
     sources: list[KafkaSource] = []
     try:
         for address in addresses:
-            sources.append(stream_of(session, address, mapping, screen.say))  # noqa: PERF401 (closed if a later one fails)
+            sources.append(stream_of(session, address, mapping, screen.say))
+            sources[-1].open()
         yield _in_turns(sources, rows, follow=follow)
+    finally:
+        for source in sources:
+            source.close()
+
+
+@contextmanager
+def opened(session: Session, addresses: list[str], mapping: str | None) -> Iterator[list[KafkaSource]]:
+    """Streams for a server; one whose brokers do not answer now is tried again while it serves."""
+    sources: list[KafkaSource] = []
+    try:
+        for address in addresses:
+            if not is_stream(address):
+                raise InputError("a source of a server is a stream, such as kafka://localhost:9092/payments")
+            source = stream_of(session, address, mapping, screen.say)
+            sources.append(source)
+            try:
+                source.open()
+            except StoreError as error:
+                screen.say(f"Warning: {error}. It is tried again while the server runs")
+        yield sources
     finally:
         for source in sources:
             source.close()

@@ -137,12 +137,34 @@ class KafkaSource:
         """Why nothing comes although something may be there; empty while all is well."""
         return self._client.problem
 
+    @property
+    def name(self) -> str:
+        """For people, without options."""
+        return self.address.shown
+
+    @property
+    def lag(self) -> int:
+        """Messages in the topics that have not been taken."""
+        return self.state.lag
+
+    @property
+    def parts(self) -> int:
+        """Partitions that are read."""
+        return len(self.state.partitions)
+
+    @property
+    def moves(self) -> int:
+        """How often the set of partitions has changed."""
+        return self.state.assignments
+
     def open(self) -> None:
         """Find the topics and take each partition up where the journal says.
 
         `InputError` where a topic is missing, the user is refused, or records that come next are gone;
         `StoreError` where no broker answers.
         """
+        self._client.problem = ""
+        self.state.partitions.clear()
         self._consumer = self._client.made(
             Consumer,
             group_id=self._group,
