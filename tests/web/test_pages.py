@@ -18,6 +18,7 @@ PAGES = {
     "/entities/customer/customer-7": ["44", HOSTILE],
     f"/entities/merchant/{quote(HOSTILE, safe='')}": [HOSTILE],
     "/streams": ["decisions"],
+    "/alerts": ["Alerts", "Outbox"],
     "/streams/events?offset=0": ["profile", "list_entry", "transaction_id"],
     "/streams/decisions?key=tx-0311": ["CARD_TESTING"],
     "/rules": ["card_testing", "watched"],

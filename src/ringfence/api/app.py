@@ -15,6 +15,7 @@ from starlette.responses import Response
 from ringfence.api import (
     describe,
     routes_audit,
+    routes_bus,
     routes_cases,
     routes_drift,
     routes_events,
@@ -87,6 +88,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
         routes_rules,
         routes_lists,
         routes_audit,
+        routes_bus,
         routes_cases,
         routes_graph,
         routes_models,

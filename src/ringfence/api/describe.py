@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from ringfence.api import (
     describe_audit,
+    describe_bus,
     describe_cases,
     describe_graph,
     describe_models,
@@ -36,6 +37,7 @@ _STRUCTS: Final = (
     *describe_models.STRUCTS,
     *describe_trials.STRUCTS,
     *describe_cases.STRUCTS,
+    *describe_bus.STRUCTS,
     *describe_graph.STRUCTS,
     *describe_audit.STRUCTS,
 )
@@ -240,6 +242,7 @@ _CONTRACT: Final[Contract] = {
     ("get", "/metrics"): ({"200": text_answer("text/plain", "Figures.")}, (401, 403, 429)),
     **describe_rules.CONTRACT,
     **describe_cases.CONTRACT,
+    **describe_bus.CONTRACT,
     **describe_graph.CONTRACT,
     **describe_audit.CONTRACT,
     **describe_models.CONTRACT,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
 
 HOT_PATH: Final = "/v1/decisions"
-_OF_ANALYSTS: Final = ("/v1/rules", "/v1/lists", "/v1/cases")  # what they own, and may change
+_OF_ANALYSTS: Final = ("/v1/rules", "/v1/lists", "/v1/cases", "/v1/alerts")  # what they own, and may change
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", TYPE)

@@ -17,6 +17,7 @@ from ringfence.errors import RingfenceError
 from ringfence.questions import bands_of
 from ringfence.scoring.rules import fit
 from ringfence.web import (
+    pages_alerts,
     pages_cases,
     pages_decisions,
     pages_entities,
@@ -58,6 +59,7 @@ _REST_SECONDS: Final = 0.01  # which decisions have to themselves
 _PAGES: Final = (
     pages_sign_in,
     pages_live,
+    pages_alerts,
     pages_cases,
     pages_find,
     pages_performance,

@@ -1,0 +1,171 @@
+"""Events of the bus to pull and replay, alerts, and what stands in the outbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+
+from ringfence.adapters.outbox import AlertBook, Bus
+from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.api.problems import Refusal
+from ringfence.api.routes_health import as_json, server_of
+from ringfence.bus.catalog import tables
+from ringfence.bus.pattern import MOST_BYTES, parse
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from ringfence.api.server import Server
+
+router = APIRouter(tags=["bus"])
+_LOOKED_AT: Final = 20_000  # records of the log that one page looks at
+Topic = Literal["decisions", "events", "drift", "flag_matches"]
+AlertId = Annotated[str, Path(pattern="^alert-[0-9]{1,18}$")]
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """CloudEvents in log order. `after` goes on from here; `end` is where the topic ends now."""
+
+    events: list[dict[str, Any]]
+    after: int
+    end: int
+
+
+class SubscriptionView(msgspec.Struct, frozen=True):
+    """One subscription."""
+
+    name: str
+    pattern: str
+    to: str
+    ordered: bool
+    paused: bool
+
+
+class DestinationView(msgspec.Struct, frozen=True):
+    """Where messages go: `disabled` says why nothing is sent, `said` what it answered last."""
+
+    address: str
+    kind: str
+    disabled: str
+    failing: int
+    said: str
+
+
+class BusView(msgspec.Struct, frozen=True):
+    """Subscriptions, and how their destinations are."""
+
+    subscriptions: list[SubscriptionView]
+    destinations: list[DestinationView]
+
+
+class AlertPage(msgspec.Struct, frozen=True):
+    """Alerts, newest first; `open` and `acknowledged` count all of them."""
+
+    alerts: list[Alert]
+    open: int
+    acknowledged: int
+
+
+@router.get("/v1/events")
+async def events(
+    request: Request,
+    topic: Annotated[Topic, Query(description="Each topic has offsets of its own.")] = "decisions",
+    after: Annotated[int, Query(ge=0, le=1 << 53, description="As the page before says it.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    pattern: Annotated[
+        str | None,
+        Query(max_length=MOST_BYTES, description="EventBridge's language; all events unless given."),
+    ] = None,
+) -> Response:
+    """Events of the bus as CloudEvents 1.0, from an offset on: to pull, to page through, to replay.
+
+    A page may be empty although more events follow: go on with its `after` until that is `end`.
+    """
+    server = server_of(request)
+    return as_json(await server.pools.reading.run(_page, server, topic, after, limit, pattern))
+
+
+@router.get("/v1/bus")
+async def bus(request: Request) -> Response:
+    """Subscriptions and destinations; secrets are not shown."""
+    server = server_of(request)
+    return as_json(await server.pools.reading.run(_bus, server))
+
+
+@router.get("/v1/alerts")
+async def alerts(
+    request: Request,
+    state: Annotated[Literal["open", "acknowledged"] | None, Query()] = None,
+    entity_id: Annotated[str | None, Query(min_length=1, max_length=4096)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[
+        int | None, Query(ge=0, le=1 << 53, description="Number of the last alert seen.")
+    ] = None,
+) -> Response:
+    """Alerts, newest first."""
+    server = server_of(request)
+    found = await server.pools.reading.run(_alerts, server, state, entity_id, limit, before)
+    return as_json(found)
+
+
+@router.post("/v1/alerts/{alert_id}/acknowledge")
+async def acknowledge(request: Request, alert_id: AlertId) -> Response:
+    """Say that somebody looks at an alert: it is not escalated. The first one counts."""
+    server, by = server_of(request), request.scope["ringfence.caller"].name
+    try:
+        found = await server.pools.reading.run(_acknowledge, server, alert_id, by)
+    except InputError as error:
+        raise Refusal(404, "not_found", str(error)) from None
+    return as_json(found)
+
+
+def _page(server: Server, topic: str, after: int, limit: int, pattern_text: str | None) -> EventPage:
+    log = server.session.store.log
+    pattern = parse(pattern_text) if pattern_text else None
+    end = log.end_offset(topic)
+    begin = max(after, log.start_offset(topic))
+    found: list[dict[str, Any]] = []
+    come = min(begin, end)
+    for batch in log.read(topic, begin, min(end, begin + _LOOKED_AT)) if begin < end else ():
+        come = batch.next_offset
+        source = f"/ringfence/{server.session.store.meta.store_id}"
+        for offsets, table in tables(topic, [batch], log, source):
+            wanted = offsets >= begin
+            if pattern is not None:
+                wanted &= table.matching(pattern)
+            rows = wanted.nonzero()[0].tolist()
+            chosen = rows[: limit - len(found)]
+            found += table.events(chosen)
+            if len(chosen) < len(rows):
+                return EventPage(found, int(offsets[rows[len(chosen)]]), end)
+        if len(found) >= limit:
+            break
+    return EventPage(found, come, end)
+
+
+def _bus(server: Server) -> BusView:
+    if not Bus.is_in(server.session.store.folder):
+        return BusView([], [])
+    known = server.outboxes.bus
+    return BusView(
+        [SubscriptionView(o.name, o.pattern, o.to, o.ordered, o.paused) for o in known.subscriptions()],
+        [DestinationView(o.address, o.kind, o.disabled, o.failing, o.said) for o in known.destinations()],
+    )
+
+
+def _alerts(
+    server: Server, state: str | None, entity_id: str | None, limit: int, before: int | None
+) -> AlertPage:
+    if not Bus.is_in(server.session.store.folder):
+        return AlertPage([], 0, 0)
+    book = AlertBook(server.outboxes.bus.database)
+    found = book.alerts(state=state, entity_id=entity_id, limit=limit, before=before)
+    return AlertPage(found, **book.counts())
+
+
+def _acknowledge(server: Server, alert_id: str, by: str) -> Alert:
+    if not Bus.is_in(server.session.store.folder):
+        raise InputError(f"there is no alert {alert_id!r}")
+    return AlertBook(server.outboxes.bus.database).acknowledge(alert_id, by, server.clock.now_ms())

@@ -1,0 +1,73 @@
+"""Alerts, who looks at them, and messages on their way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from ringfence.access.principal import Role
+from ringfence.adapters.outbox import AlertBook, Bus
+from ringfence.api.asked import who_asks
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/alerts"  # in the navigation
+_SHOWN: Final = 100
+_LETTERS: Final = 50
+
+
+@router.get("/alerts")
+async def alerts(
+    request: Request, state: Annotated[str, Query(pattern="^(open|acknowledged|all)$")] = "open"
+) -> Response:
+    """Alerts, newest first, and how destinations are."""
+    demand(request, Role.ANALYST)
+    values = await asyncio.to_thread(_overview, dashboard_of(request), state)
+    return render(request, "alerts.html", values)
+
+
+@router.post("/alerts/acknowledge")
+async def acknowledge(request: Request, alert_id: Annotated[str, Form(max_length=64)]) -> Response:
+    """Somebody looks at it."""
+    demand(request, Role.ANALYST)
+    by = who_asks(request, "").name
+    dashboard = dashboard_of(request)
+    book = AlertBook(dashboard.server.outboxes.bus.database)
+    await asyncio.to_thread(book.acknowledge, alert_id, by, dashboard.server.clock.now_ms())
+    return RedirectResponse("/alerts", 303)
+
+
+@router.post("/outbox/retry")
+async def retry(request: Request, message_id: Annotated[str, Form(max_length=4096)]) -> Response:
+    """Try a message again now."""
+    demand(request, Role.ADMIN)
+    dashboard = dashboard_of(request)
+    bus, now_ms = dashboard.server.outboxes.bus, dashboard.server.clock.now_ms()
+    await asyncio.to_thread(lambda: bus.retry([message_id], now_ms=now_ms))
+    return RedirectResponse("/alerts", 303)
+
+
+def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
+    empty: dict[str, Any] = {"alerts": [], "counts": {"open": 0, "acknowledged": 0}, "state": state}
+    empty |= {"destinations": [], "letters": [], "subscriptions": []}
+    if not Bus.is_in(dashboard.store.folder):
+        return empty
+    bus = dashboard.server.outboxes.bus
+    book = AlertBook(bus.database)
+    return empty | {
+        "alerts": book.alerts(state=None if state == "all" else state, limit=_SHOWN),
+        "counts": book.counts(),
+        "destinations": bus.destinations(),
+        "subscriptions": bus.subscriptions(),
+        "letters": [
+            *bus.letters(state="dead", limit=_LETTERS),
+            *bus.letters(state="waiting", limit=_LETTERS),
+        ],
+    }

@@ -1,0 +1,73 @@
+"""Events to pull and replay, and alerts, over HTTP."""
+
+from tests.api.conftest import payment
+
+from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
+from ringfence.alerts.policy import OUTCOMES, AlertPolicy
+from ringfence.follow import catch_up
+
+
+def test_events_are_pulled_page_by_page_and_again(api):
+    async def talk(client):
+        for number in range(5):
+            await client.post("/v1/decisions", json=payment(f"t{number}", amount=str(10 + number)))
+        pages, after = [], 0
+        while True:
+            page = (await client.get("/v1/events", params={"after": after, "limit": 2})).json()
+            pages.append(page["events"])
+            after = page["after"]
+            if after >= page["end"]:
+                break
+        big = {"pattern": '{"data": {"transaction": {"amount": [{"numeric": [">=", 13]}]}}}'}
+        return pages, (await client.get("/v1/events", params=big)).json(), after
+
+    pages, big, after = api(talk)
+    found = [event for page in pages for event in page]
+    assert [event["data"]["transaction_id"] for event in found] == [f"t{n}" for n in range(5)]
+    assert max(map(len, pages)) == 2
+    assert after == 5
+    assert [event["subject"] for event in big["events"]] == ["t3", "t4"]
+    assert "4111111111111111" not in str(found)
+
+
+def test_what_is_no_pattern_is_refused_at_its_place(api):
+    async def talk(client):
+        bad = await client.get("/v1/events", params={"pattern": '{"data": {"a": [{"prefx": "x"}]}}'})
+        return bad, await client.get("/v1/events", params={"topic": "nothing"})
+
+    bad, unknown = api(talk)
+    assert bad.status_code == 422
+    assert "did you mean 'prefix'?" in bad.json()["detail"]
+    assert unknown.status_code == 422
+
+
+def test_alerts_are_listed_and_acknowledged(api, tmp_path):
+    folder = tmp_path / "data"
+
+    async def talk(client):
+        empty = (await client.get("/v1/alerts")).json()
+        await client.post("/v1/decisions", json=payment("t1"))
+        log = client._transport.app.server.session.store.log
+        policy = AlertPolicy(outcomes=OUTCOMES)
+        follower = OutboxFollower(log, folder, "log", lambda: 1, policy)
+        catch_up(log, follower)
+        follower.close()
+        listed = (await client.get("/v1/alerts", params={"state": "open"})).json()
+        one = listed["alerts"][0]["id"]
+        seen = await client.post(f"/v1/alerts/{one}/acknowledge")
+        gone = await client.post("/v1/alerts/alert-99/acknowledge")
+        bus = (await client.get("/v1/bus")).json()
+        metrics = (await client.get("/metrics")).text
+        return empty, listed, seen, gone, (await client.get("/v1/alerts")).json(), bus, metrics
+
+    empty, listed, seen, gone, after, bus, metrics = api(talk)
+    assert empty == {"alerts": [], "open": 0, "acknowledged": 0}
+    assert (listed["open"], listed["alerts"][0]["payments"]) == (1, ["t1"])
+    assert seen.json()["state"] == "acknowledged"
+    assert gone.status_code == 404
+    assert (after["open"], after["acknowledged"]) == (0, 1)
+    assert bus == {"subscriptions": [], "destinations": []}
+    assert "ringfence_http_requests" in metrics
+    made = Bus(folder)
+    assert AlertBook(made.database).alerts(state="open") == []
+    made.close()
