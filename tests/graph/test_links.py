@@ -22,6 +22,7 @@ from ringfence.features.links import Graph, pays, uses
         (lambda: Graph.of(uses("card", "ip"), subject="account"), "nothing links its subject"),
         (lambda: Graph.of(uses("card", "ip"), kinds=["fan"]), "need a link made by `pays`"),
         (lambda: Graph.of(uses("card", "ip"), kinds=["rings"]), "no kind of signal"),
+        (lambda: Graph.of(pays("card", "merchant"), kinds=["motif"]), "needs payees of the payer's kind"),
         (lambda: Graph.of(pays("card", "merchant", ttl="1d"), windows=["7d"]), "give them a longer ttl"),
         (
             lambda: Graph.of(uses("card", "ip"), windows=["1h"] * 3 + [f"{n}m" for n in range(1, 8)]),

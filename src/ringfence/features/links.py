@@ -30,15 +30,20 @@ if TYPE_CHECKING:
 GRAPH: Final = "graph."
 """How the names of the graph's signals begin."""
 
+_SHAPES: Final = ("cycle_length", "scatter_gather", "gather_scatter", "bipartite", "chain_length")
+_LONGEST: Final = frozenset({"seconds_since_income", *_SHAPES})  # over the longest window: no name says it
 _MOST_LINKS: Final = 16
 _MOST_WINDOWS: Final = 6
 _LARGEST_CAP: Final = 1000
 _FIELDS: Final = {name.removesuffix("_id"): name for name in ID_FIELDS}
 
-KINDS: Final = ("component", "shared", "degree", "fraud", "pair", "fan", "flow")
-"""Families of signals. The last three are about payments between two entities and need a `pays` link."""
+KINDS: Final = ("component", "shared", "degree", "fraud", "pair", "fan", "flow", "motif")
+"""Families of signals. The last four are about payments between two entities and need a `pays` link.
 
-_OF_PAYMENTS: Final = frozenset({"pair", "fan", "flow"})
+`motif` needs one whose payees can pay in turn.
+"""
+
+_OF_PAYMENTS: Final = frozenset({"pair", "fan", "flow", "motif"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -155,7 +160,7 @@ class Graph:
         if problem:
             raise SpecError(f"graph: {problem}")
 
-    def _problem(self) -> str | None:  # noqa: PLR0911 (one line a rule)
+    def _problem(self) -> str | None:  # noqa: C901, PLR0911 (one line a rule)
         if not 0 < len(self.links) <= _MOST_LINKS:
             return f"declares {len(self.links)} links: from 1 to {_MOST_LINKS}"
         names = [(link.name, link.source, link.is_payment) for link in self.links]
@@ -171,6 +176,8 @@ class Graph:
             return f"{unknown[0]!r} is no kind of signal: {', '.join(KINDS)}"
         if not self.flow and _OF_PAYMENTS & set(self.kinds):
             return f"{', '.join(sorted(_OF_PAYMENTS & set(self.kinds)))} need a link made by `pays`"
+        if "motif" in self.kinds and self.flow and self.flow.source != self.flow.target:
+            return f"'motif' needs payees of the payer's kind, and {self.flow.title!r} has others"
         if len(self.windows_ms) > _MOST_WINDOWS:
             return f"has at most {_MOST_WINDOWS} windows"
         if any(not 0 < window <= LONGEST_MS for window in (*self.windows_ms, self.memory_ms)):
@@ -200,8 +207,13 @@ class Graph:
         >>> Graph.of(uses("customer", "device"), windows=[], kinds=["shared"]).names
         ('graph.shared_device',)
         """
-        has_payments = any(link.is_payment for link in links)
-        every = tuple(kind for kind in KINDS if has_payments or kind not in _OF_PAYMENTS)
+        flow = next((link for link in links if link.is_payment), None)
+        every = tuple(
+            kind
+            for kind in KINDS
+            if (flow or kind not in _OF_PAYMENTS)
+            and not (kind == "motif" and flow and flow.source != flow.target)
+        )
         return cls(
             tuple(links),
             subject or (links[0].source if links else ""),
@@ -249,6 +261,8 @@ class Graph:
         elif kind == "fan":
             names = ("fan_out", "fan_in", "payee_fan_in", "payee_fan_out")
             made = [(name, "", window) for window in self.windows_ms for name in names]
+        elif kind == "motif" and self.windows_ms:
+            made = [(name, "", self.windows_ms[-1]) for name in _SHAPES]
         elif self.windows_ms:
             made = [("pass_through", "", window) for window in self.windows_ms]
             made += [("seconds_since_income", "", self.windows_ms[-1])]
@@ -269,6 +283,6 @@ def _name(what: str, of: str, window_ms: int) -> str:
     parts = [f"component_{of}s" if what == "component_of" else what]
     if what == "shared":
         parts.append(of)
-    if window_ms and what != "seconds_since_income":
+    if window_ms and what not in _LONGEST:
         parts.append(format_duration(window_ms))
     return GRAPH + "_".join(parts)

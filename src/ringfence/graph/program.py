@@ -35,6 +35,11 @@ _CODES: Final = {
     "payee_fan_out": at.O_PAYEE_OUT,
     "pass_through": at.O_PASS,
     "seconds_since_income": at.O_SINCE_IN,
+    "cycle_length": at.O_CYCLE,
+    "scatter_gather": at.O_SCATTER,
+    "gather_scatter": at.O_GATHER,
+    "bipartite": at.O_BIPARTITE,
+    "chain_length": at.O_CHAIN,
 }
 _EVER: Final = 1 << 60  # longer than any time to live
 
@@ -113,5 +118,7 @@ def _shape(graph: Graph) -> Any:
     shape[at.S_LONGEST] = max(graph.windows_ms, default=0)
     shape[at.S_MEMORY] = graph.memory_ms
     shape[at.S_FRAUD] = "fraud" in graph.kinds
-    shape[at.S_FLOWS] = "flow" in graph.kinds and bool(graph.windows_ms)
+    shape[at.S_SHORTEST] = min(graph.windows_ms, default=0)
+    shape[at.S_CHAINS] = "motif" in graph.kinds and bool(graph.windows_ms)
+    shape[at.S_FLOWS] = bool({"flow", "motif"}.intersection(graph.kinds)) and bool(graph.windows_ms)
     return shape

@@ -24,7 +24,8 @@ _OF_NODES: Final = tuple(
 )
 _OF_PORTS: Final = ("port_head", "port_count")
 _OF_PAIRS: Final = tuple(name for name in at.State._fields if name.startswith("pair_"))[:8]
-_OF_FLOWS: Final = ("flow_ends", "flow_amount", "flow_times", "flow_before")
+_OF_FLOWS: Final = ("flow_ends", "flow_amount", "flow_times", "flow_before", "flow_depth")
+_SCRATCH: Final = frozenset({"node_mark", "node_seen", "node_bound", "node_count"})  # of searches
 _OF_PAID: Final = ("paid_keys", "paid_clock", "paid_fraud")
 _WHOLE: Final = (
     "node_table",
@@ -53,17 +54,28 @@ def fresh(compiled: Compiled) -> at.State:
             "node_out",
             "node_in",
             "node_mark",
+            "node_seen",
+            "node_bound",
             "pair_last",
             "pair_seen",
         ),
-        *("edge_heap", "pair_heap", "flow_amount", "flow_times", "flow_before", "paid_keys", "paid_clock"),
+        *(
+            "edge_heap",
+            "pair_heap",
+            "flow_amount",
+            "flow_times",
+            "flow_before",
+            "paid_keys",
+            "paid_clock",
+            "found_until",
+        ),
         "counters",
     ):
         kinds[name] = np.int64
     rows = dict.fromkeys(at.State._fields, _SMALLEST) | dict.fromkeys(_OF_PORTS, ports)
     rows |= dict.fromkeys(("node_table", "pair_table", "paid_table"), 2 * _SMALLEST)
     rows |= {"port_free": types, "edge_buckets": BUCKETS, "pair_buckets": BUCKETS}
-    rows |= {"found": at.MOST_FOUND, "counters": at.COUNTERS}
+    rows |= {"found": at.MOST_FOUND, "found_until": at.MOST_FOUND, "counters": at.COUNTERS}
     state = at.State(
         **{
             name: zeros((rows[name], wide[name]) if name in wide else rows[name], kinds[name], growing=True)
@@ -126,7 +138,7 @@ def to_arrays(state: at.State) -> dict[str, NDArray[Any]]:
     ends = dict.fromkeys(_OF_NODES, c[at.NODES_TOP]) | dict.fromkeys(_OF_PAIRS, c[at.PAIRS_TOP])
     ends |= dict.fromkeys(_OF_PORTS, c[at.PORTS_TOP])
     ends |= {"edge_heap": c[at.EDGE_HEAP], "pair_heap": c[at.PAIR_HEAP]}
-    kept = {name: getattr(state, name)[: int(end)] for name, end in ends.items() if name != "node_mark"}
+    kept = {name: getattr(state, name)[: int(end)] for name, end in ends.items() if name not in _SCRATCH}
     return kept | {name: getattr(state, name) for name in (*_OF_FLOWS, *_OF_PAID, *_WHOLE)}
 
 
@@ -147,7 +159,7 @@ def from_arrays(compiled: Compiled, arrays: Mapping[str, NDArray[Any]]) -> at.St
         read[name][:] = arrays[name]
     state = state._replace(**read)
     for name in (*_OF_NODES, *_OF_PORTS, *_OF_PAIRS, "edge_heap", "pair_heap"):
-        if name != "node_mark":
+        if name not in _SCRATCH:
             getattr(state, name)[: len(arrays[name])] = arrays[name]
     state.counters[at.STAMP] = 0
     return state

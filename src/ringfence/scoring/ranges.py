@@ -128,6 +128,7 @@ _SIGNALS: Final = {
     "degree_damped": _UP,
     "fraud_nearness": _UP,
     "fraud_distance": Range(0, 2, whole=True),
+    "cycle_length": Range(2, 10, whole=True),
     "pair_is_new": Range(0, 1, whole=True),
     "pass_through": EVERYTHING,
     "seconds_since_income": EVERYTHING,

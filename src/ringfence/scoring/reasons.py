@@ -72,6 +72,11 @@ _SIGNAL: Final = {
     "payee_fan_out": ("FAN", "this payee paid {value} payees{window}"),
     "pass_through": ("PASS_THROUGH", "this payer paid out {times} what came in{window}"),
     "seconds_since_income": ("PASS_THROUGH", "{duration} since money came in for this payer"),
+    "cycle_length": ("LAYERING", "this payment closes a cycle of {value} payments"),
+    "scatter_gather": ("LAYERING", "one source reached this payee over {value} others"),
+    "gather_scatter": ("LAYERING", "this payer gathered from, and paid out to, {value} others"),
+    "bipartite": ("LAYERING", "{value} other payers of this payee share a further payee with this payer"),
+    "chain_length": ("LAYERING", "the money moved on {value} times in a row"),
 }
 """Of the graph's signals: topic and what the analyst reads."""
 _CUSTOMER: Final = {

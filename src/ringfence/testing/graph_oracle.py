@@ -38,6 +38,9 @@ class _Payment(NamedTuple):
     came: int
 
 
+_Money = tuple[Node, Node, int, int, int]  # payer, payee, amount, time, length of the chain
+
+
 class _Moment(NamedTuple):
     """A payment whose links are in."""
 
@@ -57,7 +60,7 @@ class Oracle:
         self.graph = graph
         self.key = key
         self.links: list[_Link] = []
-        self.money: list[tuple[Node, Node, int, int]] = []  # payer, payee, amount, time
+        self.money: list[_Money] = []
         self.payments: list[_Payment] = []
         self.labels: dict[str, bool] = {}
         self.since: dict[Node, int] = {}
@@ -103,11 +106,19 @@ class Oracle:
         subject_field = next(x.source_field for x in self.graph.links if x.source == self.graph.subject)
         subject = (self.graph.subject, row[subject_field]) if row.get(subject_field) else None
         if flow:
-            self.money.append((*flow, row.get("amount_minor") or 0, time))
+            depth = self._depth(flow[0], time, now)
+            self.money.append((*flow, row.get("amount_minor") or 0, time, depth))
         self._remember(row, subject, now)
         return _Moment(
             now, subject if subject and self._knows(subject, now) else None, targets, hubs, flow, is_new
         )
+
+    def _depth(self, payer: Node, time: int, now: int) -> int:
+        if not self.graph.windows_ms:
+            return 0
+        since = max(time - self.graph.windows_ms[0], now - self.graph.windows_ms[-1])
+        depths = [one[4] for one in self.money if one[1] == payer and since < one[3] <= time]
+        return 1 + max(depths, default=0)
 
     def _remember(self, row: dict[str, Any], subject: Node | None, now: int) -> None:
         blamed = [subject] if subject else []
@@ -166,7 +177,7 @@ class Oracle:
             window = signal.window_ms or math.inf
             mine = [x for x in self.links if x.number == number and x.target == at.targets.get(number)]
             return self._distinct(mine, "source", window, at.now) if number in at.targets else math.nan
-        if signal.family in ("pair", "fan", "flow"):
+        if signal.family in ("pair", "fan", "flow", "motif"):
             return self._of_payment(what, signal.window_ms, at)
         if at.subject is None:
             return math.nan
@@ -201,7 +212,7 @@ class Oracle:
             return mine + near / 2 + far / 4
         return 0 if mine else 1 if near else 2 if far else math.nan
 
-    def _of_payment(self, what: str, window: int, at: _Moment) -> float:
+    def _of_payment(self, what: str, window: int, at: _Moment) -> float:  # noqa: PLR0911 (one a signal)
         if at.flow is None:
             return math.nan
         (payer, payee), flow = at.flow, self.graph.flow
@@ -217,12 +228,32 @@ class Oracle:
                 return math.nan
             return self._distinct([x for x in mine if getattr(x, end) == node], other, window, at.now)
         since = at.now - window
+        if what in ("cycle_length", "scatter_gather", "bipartite", "gather_scatter", "chain_length"):
+            return self._motif(what, payer, payee, [one for one in self.money if one[3] > since])
         income = [one for one in self.money if one[1] == payer and one[3] > since]
         if what == "seconds_since_income":
             return (at.now - max(one[3] for one in income)) / 1000 if income else math.nan
         spent = sum(one[2] for one in self.money if one[0] == payer and one[3] > since)
         total = sum(one[2] for one in income)
         return spent / total if total > 0 else math.nan
+
+    def _motif(self, what: str, payer: Node, payee: Node, recent: list[_Money]) -> float:
+        """`recent` are the payments within the window."""
+        paid: dict[Node, set[Node]] = defaultdict(set)
+        for one in recent:
+            paid[one[0]].add(one[1])
+        payers = {one[0] for one in recent if one[1] == payer}
+        if what == "chain_length":
+            return self.money[-1][4]
+        if what == "gather_scatter":
+            return min(len(payers), len(paid[payer]))
+        if what == "scatter_gather":
+            middles = [node for node in paid if payee in paid[node]]
+            return max((sum(x in paid[source] for x in middles) for source in payers - {payee}), default=0)
+        if what == "bipartite":
+            mine = paid[payer] - {payee}
+            return sum(payee in paid[node] and bool(mine & paid[node]) for node in paid if node != payer)
+        return _cycle(payer, payee, self.money[-1][3], recent)
 
     def _distinct(self, links: Iterable[_Link], end: str, window: float, now: int) -> float:
         return len({getattr(one, end) for one in links if one.time > now - window})
@@ -235,3 +266,12 @@ def _reached(node: Node, beside: Callable[[Node], set[Node]]) -> set[Node]:
             found.add(other)
             waiting.append(other)
     return found
+
+
+def _cycle(payer: Node, payee: Node, until: int, recent: list[_Money]) -> float:
+    ends = {(payer, until)}
+    for length in range(2, 11):
+        ends = {(one[0], one[3]) for one in recent for end, last in ends if one[1] == end and one[3] <= last}
+        if any(node == payee for node, _ in ends):
+            return length
+    return math.nan

@@ -9,6 +9,7 @@ import numpy as np
 from ringfence.features.kernel.jit import kernel
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.forest import root_of
+from ringfence.graph.kernel.motifs import bipartite, cycle, scatter_gather
 from ringfence.graph.kernel.near import known_within
 from ringfence.graph.kernel.windows import fan, latest_income, money, neighbours
 
@@ -108,5 +109,15 @@ def _of_payment(s: State, p: Program, code: int, window: int, who: NDArray[np.in
     if code == at.O_PASS:
         income = money(s, payer, 1, window, now)
         return money(s, payer, 0, window, now) / income if income > 0 else np.nan
+    if code == at.O_CYCLE:
+        return cycle(s, p, payer, payee, now)
+    if code == at.O_SCATTER:
+        return scatter_gather(s, p, payer, payee, now)
+    if code == at.O_GATHER:
+        return min(fan(s, p, payer, 1, window, now), fan(s, p, payer, 0, window, now))
+    if code == at.O_BIPARTITE:
+        return bipartite(s, p, payer, payee, now)
+    if code == at.O_CHAIN:
+        return float(s.flow_depth[s.node_out[payer] & (s.flow_amount.size - 1)])
     latest = latest_income(s, payer, window, now)
     return (now - latest) / 1000.0 if latest != at.NONE else np.nan

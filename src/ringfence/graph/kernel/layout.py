@@ -57,8 +57,8 @@ L_FROM, L_TO, L_FROM_TYPE, L_TO_TYPE, L_TTL, L_CAP, L_FROM_PORT, L_TO_PORT = 0, 
 LINK_WORDS: Final = 8
 
 # Words of the program's shape.
-S_SUBJECT_TYPE, S_FLOW, S_GRAIN, S_LONGEST, S_MEMORY, S_FRAUD, S_FLOWS = 0, 1, 2, 3, 4, 5, 6
-SHAPE: Final = 7
+(S_SUBJECT_TYPE, S_FLOW, S_GRAIN, S_LONGEST, S_MEMORY, S_FRAUD, S_FLOWS, S_SHORTEST, S_CHAINS) = range(9)
+SHAPE: Final = 9
 
 LOOK: Final = 1000
 """Entries of one list that are looked at, the newest ones, for a count within a window."""
@@ -91,7 +91,12 @@ MOST_FOUND: Final = 2000
     O_PAYEE_OUT,
     O_PASS,
     O_SINCE_IN,
-) = range(19)
+    O_CYCLE,
+    O_SCATTER,
+    O_GATHER,
+    O_BIPARTITE,
+    O_CHAIN,
+) = range(24)
 
 # What a payment's links turned out to be; from `WHO_TARGETS` on, the attribute or payee of each link.
 WHO_SUBJECT, WHO_PAYER, WHO_PAYEE, WHO_HUBS, WHO_NEW, WHO_TARGETS = 0, 1, 2, 3, 4, 5
@@ -116,7 +121,10 @@ class State(NamedTuple):
     node_fraud: NDArray[np.int32]  # payments of it that are known to be fraud
     node_out: NDArray[np.int64]  # its latest payment made and received, sequence numbers
     node_in: NDArray[np.int64]
-    node_mark: NDArray[np.int64]  # the search that saw it last
+    node_mark: NDArray[np.int64]  # what searches leave behind: which one saw it last, and what it noted
+    node_seen: NDArray[np.int64]
+    node_bound: NDArray[np.int64]
+    node_count: NDArray[np.int32]
     port_head: NDArray[np.int32]
     port_count: NDArray[np.int32]  # live pairs: distinct neighbours
     pair_from: NDArray[np.int32]
@@ -138,11 +146,13 @@ class State(NamedTuple):
     flow_amount: NDArray[np.int64]
     flow_times: NDArray[np.int64]  # (ring, 2): its time, the clock when it came
     flow_before: NDArray[np.int64]  # (ring, 2): the payer's payment before, the payee's
+    flow_depth: NDArray[np.int32]  # payments in the longest chain that ends with it
     paid_keys: NDArray[np.int64]  # (ring, 3): hash of its id, keys of payer and payee, 0 for none
     paid_clock: NDArray[np.int64]
     paid_fraud: NDArray[np.int8]
     paid_table: NDArray[np.int32]  # hash table: place in the ring + 1
-    found: NDArray[np.int32]  # what a search has found
+    found: NDArray[np.int32]  # what a search has found, and the latest time at which it led on from there
+    found_until: NDArray[np.int64]
     counters: NDArray[np.int64]
 
 

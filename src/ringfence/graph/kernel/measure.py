@@ -86,7 +86,7 @@ def pay(s: State, p: Program, rows: Words, row: int, who: Words) -> None:
             who[at.WHO_PAYEE] = who[at.WHO_TARGETS + number]
             who[at.WHO_NEW] = 1 if found & NEW else 0
     if p.shape[at.S_FLOWS] and who[at.WHO_PAYER] != at.NONE:
-        remember_flow(s, rows, row, who[at.WHO_PAYER], who[at.WHO_PAYEE])
+        remember_flow(s, p, rows, row, who[at.WHO_PAYER], who[at.WHO_PAYEE])
     if p.shape[at.S_FRAUD]:
         remember_payment(s, p, rows, row)
     who[at.WHO_SUBJECT] = at.NONE if rows[row, at.IN_SUBJECT] == 0 else node_at(s, rows[row, at.IN_SUBJECT])

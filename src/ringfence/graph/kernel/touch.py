@@ -34,9 +34,11 @@ from ringfence.graph.kernel.layout import (
     PAIRS_TOP,
     PAYMENTS_END,
     PORTS_TOP,
+    S_CHAINS,
     S_FLOW,
     S_SUBJECT_TYPE,
 )
+from ringfence.graph.kernel.motifs import depth_of
 from ringfence.graph.kernel.tables import find_node, find_paid, find_pair
 from ringfence.graph.kernel.timeline import queue_pair
 
@@ -153,10 +155,11 @@ def touch(s: State, p: Program, rows: Words, row: int, link: int) -> int:
 
 
 @kernel
-def remember_flow(s: State, rows: Words, row: int, payer: int, payee: int) -> None:
+def remember_flow(s: State, p: Program, rows: Words, row: int, payer: int, payee: int) -> None:
     """A payment between two nodes, for windows and searches; there is room for it."""
     sequence = s.counters[FLOWS_END]
     at = sequence & (s.flow_amount.size - 1)
+    s.flow_depth[at] = depth_of(s, p, rows, row, payer) if p.shape[S_CHAINS] else 0
     s.flow_ends[at, 0], s.flow_ends[at, 1] = payer, payee
     s.flow_amount[at] = rows[row, IN_AMOUNT]
     now = rows[row, IN_CLOCK]
