@@ -22,6 +22,7 @@ from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose_alerts import alert_policy, alert_words, rules_by_digest
+from ringfence.compose_kafka import kafka_client
 from ringfence.compose_notifiers import notifiers
 from ringfence.errors import InputError
 from ringfence.features.spec import FeatureSpec
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ringfence.adapters.kafka.sink import KafkaSink
     from ringfence.adapters.relational import RelationalStore
     from ringfence.follow import Follower
 
@@ -57,6 +59,8 @@ def followers_of(store: Store) -> list[Follower]:
     found += link_followers_of(store)
     if settings.landing_url is not None:
         found.append(landing_zone(store))
+    if settings.kafka_sink is not None:
+        found.append(kafka_sink(store, settings.kafka_sink))
     return found if settings.store_url is None else [*found, relational_store(store)]
 
 
@@ -76,6 +80,13 @@ def outbox_of(store: Store, made: Callable[[], None] = lambda: None) -> OutboxFo
 def now_ms() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def kafka_sink(store: Store, address: str) -> KafkaSink:
+    """The topics that follow this log; `InputError` where the address is none, or the library is missing."""
+    from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink  # noqa: PLC0415 (an extra)
+
+    return KafkaSink(store.log, kafka_client(address, OPTIONS), store.folder)
 
 
 def landing_zone(store: Store, to: str | None = None) -> LandingFollower:

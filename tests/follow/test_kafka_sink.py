@@ -1,0 +1,94 @@
+"""Decisions as messages of a real Kafka: each is there with its key and its offset, whatever is killed."""
+
+import pytest
+from tests.follow.test_members import StorePlace, flag_matches
+from tests.kafka import broker
+from tests.lakes import decisions, events
+
+from ringfence.adapters.kafka.address import Address
+from ringfence.adapters.kafka.client import Client
+from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink
+from ringfence.adapters.sqlite import Store
+from ringfence.errors import RingfenceError
+from ringfence.follow import catch_up
+from ringfence.ports import DECISIONS, FLAG_MATCHES
+
+
+class SinkPlace(StorePlace):
+    def __init__(self, store, kafka):
+        super().__init__(store, store.folder / "kafka-sink.json")
+        self.kafka = kafka
+        self.to = {DECISIONS: kafka.topic(3), FLAG_MATCHES: kafka.topic()}
+
+    def follower(self, address=None):
+        matches = self.to[FLAG_MATCHES]
+        text = f"kafka://{address or self.kafka.address}/{self.to[DECISIONS]}?flag_matches={matches}"
+        return KafkaSink(self.log, Client(Address.of(text, OPTIONS), {}), self.store.folder)
+
+    def content(self):
+        """What a receiver knows that passes over what it has seen."""
+        found = {}
+        for topic, name in self.to.items():
+            for message in self.kafka.content(name):
+                headers = dict(message.headers())
+                place = (topic, headers["ringfence-log"].decode(), int(headers["ringfence-offset"]))
+                said = (message.key(), message.value())
+                assert found.setdefault(place, said) == said
+        return sorted(found.items())
+
+
+@pytest.fixture
+def place(tmp_path):
+    kafka = broker()
+    with Store.open(tmp_path / "data") as store:
+        yield SinkPlace(store, kafka)
+
+
+def test_each_decision_is_a_message_with_its_key_and_its_place(place):
+    place.fill(2)
+    follower = place.follower()
+    catch_up(place.log, follower, all_of_it=True)
+    follower.close()
+    content = place.content()
+    of_decisions = [(where[2], key, value) for (where, (key, value)) in content if where[0] == DECISIONS]
+    assert [offset for offset, _, _ in of_decisions] == list(range(place.log.end_offset(DECISIONS)))
+    assert {key for _, key, _ in of_decisions} == {b"c0", b"c1", b"c2"}
+    assert b'"transaction_id":"t0"' in of_decisions[0][2]
+    assert {where[1] for where, _ in content} == {place.log.identity}
+    assert len(content) == place.log.end_offset(DECISIONS) + place.log.end_offset(FLAG_MATCHES)
+    partition_of = {}
+    for message in place.kafka.content(place.to[DECISIONS]):
+        assert partition_of.setdefault(message.key(), message.partition()) == message.partition()
+
+
+def test_killed_before_its_position_is_kept_it_sends_again_what_a_receiver_knows(place):
+    place.fill(1)
+    catch_up(place.log, place.follower(), all_of_it=True)
+    before, at = place.content(), place.folder.read_bytes()
+    place.fill(1)
+    catch_up(place.log, place.follower(), all_of_it=True)
+    whole = place.content()
+    place.folder.write_bytes(at)  # as a crash between the messages and the position leaves it
+    follower = place.follower()
+    assert follower.positions()[DECISIONS] < place.log.end_offset(DECISIONS)
+    catch_up(place.log, follower, all_of_it=True)
+    assert before != whole == place.content()
+    messages = place.kafka.content(place.to[DECISIONS])
+    assert len(messages) == place.log.end_offset(DECISIONS) + 9  # nine of them twice
+
+
+def test_a_broker_that_is_away_moves_no_position(place, monkeypatch):
+    monkeypatch.setattr("ringfence.adapters.kafka.sink._FLUSH_SECONDS", 1.0)
+    place.fill(1)
+    follower = place.follower("127.0.0.1:1")
+    with pytest.raises(RingfenceError, match=r"127\.0\.0\.1:1"):
+        follower.take(DECISIONS, place.log.read(DECISIONS))
+    assert follower.positions()[DECISIONS] == 0
+
+
+def test_another_topic_begins_anew(place):
+    place.store.commit([events(0, 10), decisions(0, 10), flag_matches(0, 10)])
+    catch_up(place.log, place.follower(), all_of_it=True)
+    place.to[DECISIONS] = place.kafka.topic()
+    assert place.follower().positions()[DECISIONS] == 0
+    assert place.follower().positions()[FLAG_MATCHES] == 10
