@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ringfence.alerts.answers import Asked, answer_key, signed
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import FILE_NAME, LANGUAGES, AlertPolicy, parse_policy
 from ringfence.alerts.wording import MOST_BYTES, NAMES, check_template
@@ -55,9 +56,19 @@ def templates(policy: AlertPolicy) -> dict[str, str]:
     return found
 
 
-def alert_words(policy: AlertPolicy) -> Wording:
-    """Messages as the policy wants them."""
-    return Wording(policy, templates(policy))
+def alert_words(policy: AlertPolicy, secret: bytes) -> Wording:
+    """Messages as the policy wants them; links for answers are signed by a store's secret."""
+    key = answer_key(secret)
+
+    def link(data: dict[str, Any]) -> str:
+        if not policy.answer_url:
+            return ""
+        decision = data["decision"]
+        expires_ms = decision["decided_at_ms"] + policy.answer_for_ms
+        token = signed(key, Asked(data["alert"]["id"], decision["transaction_id"], expires_ms))
+        return f"{policy.answer_url.rstrip('/')}/answer/{token}"
+
+    return Wording(policy, templates(policy), link)
 
 
 def rules_by_digest(store: Store) -> Callable[[str], RuleSet | None]:

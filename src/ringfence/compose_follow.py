@@ -182,7 +182,7 @@ def following(folder: Path) -> Iterator[None]:
             notifiers(load_settings()),
             now_ms,
             Random(),  # noqa: S311 (spreads attempts)
-            alert_words(policy),
+            alert_words(policy, store.meta.token_key),
             watch.look,
         )
         outbox = outbox_of(store, courier.wake)

@@ -58,7 +58,16 @@ def event_of(
 def alert_data(alert: Alert, event: dict[str, Any], reasons: list[str]) -> dict[str, Any]:
     """What an event on an alert says: the alert, and the decision that opened or raised it."""
     decision = event["data"]
-    kept = ("transaction_id", "outcome", "score", "reasons", "rules", "transaction", "event_time_ms")
+    kept = (
+        "transaction_id",
+        "outcome",
+        "score",
+        "reasons",
+        "rules",
+        "transaction",
+        "event_time_ms",
+        "decided_at_ms",
+    )
     return {
         "alert": msgspec.to_builtins(alert),
         "decision": {name: decision[name] for name in kept if name in decision},

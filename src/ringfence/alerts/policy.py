@@ -44,6 +44,10 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         quiet: from when to when less than `quiet_below` waits, such as "22:00-07:00".
         escalate_to: who hears of an alert of `escalate_from` that nobody has acknowledged.
         customer: how the customer hears of a payment: "mail", "sms", or not at all.
+        answer_url: where customers reach this server, such as "https://answers.bank.example"; they are
+            asked to answer by a link that is valid for `answer_for`.
+        yes_allows: for how long "it was me" puts the card on an allow list; not at all unless given.
+        no_blocks: whether "it was not me" puts the card on a block list.
         language: of messages; "en" or "de". A customer's own is the attribute `language`.
         bank: how customers know you.
         templates: folder with texts of your own, such as `team.en.txt`.
@@ -64,6 +68,10 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     escalate_to: tuple[str, ...] = ()
     customer: str = ""
     customer_outcomes: tuple[str, ...] = ("challenge", "review", "decline")
+    answer_url: str = ""
+    answer_for: str = "2d"
+    yes_allows: str = ""
+    no_blocks: bool = False
     language: str = "en"
     bank: str = "your bank"
     templates: str = ""
@@ -74,8 +82,12 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
                 _one_of(name, one, OUTCOMES)
         if not self.outcomes:
             raise InputError("outcomes: name one at least, such as decline")
-        for name in ("window", "per", "escalate_after"):
+        for name in ("window", "per", "escalate_after", "answer_for"):
             _duration(name, getattr(self, name))
+        if self.yes_allows:
+            _duration("yes_allows", self.yes_allows)
+        if self.answer_url and kind_of(self.answer_url) != "webhook":
+            raise InputError("answer_url: https://HOST is needed")
         for name in ("quiet_below", "escalate_from"):
             _one_of(name, getattr(self, name), tuple(one.name.lower() for one in Severity))
         _one_of("language", self.language, LANGUAGES)
@@ -101,6 +113,14 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     @property
     def window_ms(self) -> int:
         return _duration("window", self.window)
+
+    @property
+    def answer_for_ms(self) -> int:
+        return _duration("answer_for", self.answer_for)
+
+    @property
+    def yes_allows_ms(self) -> int:
+        return _duration("yes_allows", self.yes_allows)
 
     @property
     def per_ms(self) -> int:

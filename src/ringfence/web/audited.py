@@ -36,6 +36,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/backtests/{job_id}/stop"): "rules.trial_stopped",
     ("GET", "/alerts"): "alert.listed",
     ("POST", "/alerts/acknowledge"): "alert.acknowledged",
+    ("POST", "/answer"): "customer.answered",
     ("POST", "/outbox/retry"): "outbox.retried",
     ("GET", "/cases"): "case.listed",
     ("GET", "/cases/{case_id}"): "case.seen",

@@ -18,6 +18,7 @@ from ringfence.questions import bands_of
 from ringfence.scoring.rules import fit
 from ringfence.web import (
     pages_alerts,
+    pages_answer,
     pages_cases,
     pages_decisions,
     pages_entities,
@@ -60,6 +61,7 @@ _PAGES: Final = (
     pages_sign_in,
     pages_live,
     pages_alerts,
+    pages_answer,
     pages_cases,
     pages_find,
     pages_performance,

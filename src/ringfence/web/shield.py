@@ -33,7 +33,7 @@ _MOST_ESCAPES: Final = 150_000  # of a form, which is read on the event loop: ea
 _MOST_FIELDS: Final = 100
 _TOKEN: Final = re.compile(rb"(?:^|&)" + CSRF_FIELD.encode() + rb"=([^&]{0,400})")
 _SAFE: Final = frozenset({"GET", "HEAD"})
-_OPEN_PATHS: Final = ("/static/", "/sign-in", "/session", "/favicon.ico")
+_OPEN_PATHS: Final = ("/static/", "/sign-in", "/session", "/answer", "/favicon.ico")
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,14 @@ class Mute(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int
     by: str
     note: str = ""
+
+
+class Answered(NamedTuple):
+    """The customer's answer to an alert; `done` once the log has it."""
+
+    answer: str
+    at_ms: int
+    done: bool
 
 
 class AlertBook:
@@ -83,6 +91,22 @@ class AlertBook:
                 "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (alert_id, by, now_ms)
             )
         return self.alert(alert_id)
+
+    def answer(self, alert_id: str, answer: str, now_ms: int) -> Answered:
+        """What the customer said first: this, unless there was another answer before."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO answer VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING", (alert_id, answer, now_ms)
+            )
+            row = connection.execute(
+                "SELECT answer, at_ms, done FROM answer WHERE id = ?", (alert_id,)
+            ).fetchone()
+        return Answered(row[0], row[1], bool(row[2]))
+
+    def answered(self, alert_id: str) -> None:
+        """The log has the answer."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE answer SET done = 1 WHERE id = ?", (alert_id,))
 
     def mute(self, mute: Mute) -> None:
         """Raise no such alerts until a time; the latest word on the same typology and entity counts."""

@@ -147,7 +147,7 @@ class Alerting:
             "alert": {"id": alert.id},
             "decision": {
                 name: data["decision"][name]
-                for name in ("transaction_id", "outcome", "transaction", "event_time_ms")
+                for name in ("transaction_id", "outcome", "transaction", "event_time_ms", "decided_at_ms")
                 if name in data["decision"]
             },
         }

@@ -65,6 +65,9 @@ CREATE TABLE IF NOT EXISTS cap (
 ) STRICT;
 -- What people said of alerts, and what the clock made of them: it stays when the outbox is made again.
 CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, by TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS answer (
+  id TEXT PRIMARY KEY, answer TEXT NOT NULL, at_ms INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0
+) STRICT;
 CREATE TABLE IF NOT EXISTS mute (
   typology TEXT NOT NULL, entity_id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (typology, entity_id)
 ) STRICT;

@@ -1,0 +1,112 @@
+"""A customer answers by a link: no account, a second click, once."""
+
+import re
+
+import httpx
+import msgspec
+import pytest
+from tests.api.conftest import payment
+from tests.web.conftest import serving
+
+from ringfence.access.principal import Role
+from ringfence.adapters.outbox import AlertBook, OutboxFollower
+from ringfence.alerts.answers import Asked, answer_key, signed
+from ringfence.alerts.policy import OUTCOMES, AlertPolicy
+from ringfence.compose_alerts import alert_words
+from ringfence.events import codec
+from ringfence.events.model import Kind
+from ringfence.follow import catch_up
+
+pytestmark = pytest.mark.slow
+POLICY = AlertPolicy(
+    outcomes=OUTCOMES, customer_outcomes=OUTCOMES, customer="mail", answer_url="https://a.example"
+)
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """A server with keys, a customer's browser, and the path of the link that they were sent."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alerts.toml").write_text('yes_allows = "1d"\nno_blocks = true\n')
+    with serving(tmp_path / "data", with_keys=True) as site:
+        headers = {"authorization": f"Bearer {site.key(Role.DECIDE)}"}
+        body = payment("t1", email="ada@example.org")
+        assert httpx.post(f"{site.url}/v1/decisions", json=body, headers=headers).status_code == 200
+        store = site.dashboard.store
+        follower = OutboxFollower(store.log, store.folder, "log", lambda: 1, POLICY)
+        catch_up(store.log, follower)
+        event = msgspec.json.decode(follower.bus.letters()[0].event)
+        follower.close()
+        words = alert_words(POLICY, store.meta.token_key)(event)
+        link = re.search(r"https://a\.example(/answer/\S+)", words.text)[1]
+        with httpx.Client(base_url=site.url) as browser:
+            yield site, browser, link
+
+
+def press(browser, page, was_it):
+    fields = dict(re.findall(r'name="(csrf|token)" value="([^"]+)"', page.text))
+    return browser.post("/answer", data=fields | {"was_it": was_it})
+
+
+def heard(site):
+    """What the log has beside payments."""
+    log = site.dashboard.store.log
+    found = [codec.decode(batch.payload).table.to_pylist() for batch in log.read("events")]
+    return [row for rows in found for row in rows if row["kind"] != Kind.TRANSACTION]
+
+
+def test_looking_changes_nothing_and_a_button_is_a_label_and_a_list_entry(asked):
+    site, browser, link = asked
+    for _ in range(3):
+        page = browser.get(link)
+        assert page.status_code == 200
+    assert browser.head(link).status_code in (200, 405)
+    assert heard(site) == []
+    assert "Thank you" in press(browser, page, "no").text
+    label, entry = heard(site)
+    assert (label["transaction_id"], label["label"], label["label_source"]) == ("t1", True, "customer")
+    assert (entry["list_kind"], entry["entity_type"]) == ("block", "card")
+    assert "Thank you" in press(browser, page, "no").text
+    changed = press(browser, page, "yes")
+    assert changed.status_code == 409
+    assert "answered already" in changed.text
+    assert len(heard(site)) == 2
+
+
+def test_yes_is_a_label_and_allows_for_a_time(asked):
+    site, browser, link = asked
+    press(browser, browser.get(link), "yes")
+    label, entry = heard(site)
+    assert label["label"] is False
+    assert entry["list_kind"] == "allow"
+    assert entry["expires_at_ms"] - entry["event_time_ms"] == 86_400_000
+
+
+def test_a_link_that_is_forged_or_has_expired_is_refused(asked):
+    site, browser, link = asked
+    key = answer_key(site.dashboard.store.meta.token_key)
+    (alert,) = AlertBook(site.dashboard.server.outboxes.bus.database).alerts()
+    late = f"/answer/{signed(key, Asked(alert.id, 't1', 1))}"
+    other = f"/answer/{signed(b'other', Asked(alert.id, 't1', 10**15))}"
+    for path, said in (
+        (late, "expired"),
+        (other, "not valid"),
+        (link[:-3], "not valid"),
+        ("/answer/x", "not valid"),
+    ):
+        refused = browser.get(path)
+        assert refused.status_code == 404
+        assert said in refused.text
+    page = browser.get(link)
+    token = late.removeprefix("/answer/")
+    csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)[1]
+    assert browser.post("/answer", data={"csrf": csrf, "token": token, "was_it": "yes"}).status_code == 409
+    assert browser.post("/answer", data={"token": link[8:], "was_it": "yes"}).status_code == 403
+    assert heard(site) == []
+
+
+def test_the_link_opens_nothing_else(asked):
+    _, browser, link = asked
+    browser.get(link)
+    for path in ("/alerts", "/decisions"):
+        assert browser.get(path).status_code == 303
