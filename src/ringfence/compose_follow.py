@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ringfence.adapters.aws import AuditTable
     from ringfence.adapters.kafka.sink import KafkaSink
     from ringfence.adapters.relational import RelationalStore
     from ringfence.follow import Follower
@@ -61,6 +62,8 @@ def followers_of(store: Store) -> list[Follower]:
         found.append(landing_zone(store))
     if settings.kafka_sink is not None:
         found.append(kafka_sink(store, settings.kafka_sink))
+    if settings.dynamodb_table is not None:
+        found.append(audit_table(store))
     return found if settings.store_url is None else [*found, relational_store(store)]
 
 
@@ -129,6 +132,31 @@ def bring_links_up(store: Store) -> None:
         for follower in link_followers_of(store):
             with closing(follower):
                 catch_up(store.log, follower, all_of_it=True)
+
+
+def audit_table(store: Store, table: str | None = None) -> AuditTable:
+    """The audit items of this log, in a table of DynamoDB; `InputError` where none is named, or no boto3."""
+    settings = load_settings()
+    found = table_name(table)
+    from ringfence.adapters.aws import AuditTable, aws_client  # noqa: PLC0415 (an extra)
+
+    days = settings.dynamodb_days
+    return AuditTable(
+        store.log, aws_client("dynamodb"), found, store.meta.store_id, days=days, sleep=time.sleep
+    )
+
+
+def table_name(table: str | None = None) -> str:
+    """The table that is named here or in the settings."""
+    found = table or load_settings().dynamodb_table
+    if found is None:
+        raise InputError(
+            "no table is named: give --table NAME, or set dynamodb_table in ringfence.toml "
+            "(RINGFENCE_DYNAMODB_TABLE)"
+        )
+    if find_spec("boto3") is None:
+        raise InputError("DynamoDB needs one more library: pip install 'ringfence[aws]'")
+    return found
 
 
 def relational_store(store: Store, to: str | None = None) -> RelationalStore:

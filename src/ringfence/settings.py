@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     alerts: Path | None = None  # alert policy, where it is not `alerts.toml`
     cases: Path | None = None  # case policy, where it is not `cases.toml`
     store_url: str | None = None  # of the relational store, postgresql://USER@HOST/DATABASE
+    dynamodb_table: str | None = None  # where the audit item of each decision goes
+    dynamodb_days: Annotated[int, Field(ge=0, le=36_500)] = 0  # how long it stays there; 0 for ever
     smtp_url: str | None = None  # smtp://USER@HOST:587, or smtps://USER@HOST:465
     smtp_password: Annotated[str | None, Field(repr=False)] = None
     mail_from: str | None = None  # whom e-mail comes from

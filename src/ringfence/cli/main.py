@@ -17,6 +17,7 @@ from ringfence.cli import (
     decisions,
     doctor,
     drift,
+    dynamodb,
     evaluate,
     explain,
     features,
@@ -81,6 +82,7 @@ app.command()(follow.follow)
 app.add_typer(followers.app, name="followers")
 app.add_typer(store.app, name="store")
 app.add_typer(land.app, name="land")
+app.add_typer(dynamodb.app, name="dynamodb")
 app.add_typer(bus.app, name="bus")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(outbox.app, name="outbox")
