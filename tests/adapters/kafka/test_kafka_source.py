@@ -17,6 +17,8 @@ from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.client import Client, properties_in
 from ringfence.adapters.kafka.decoding import Decoding
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, Mark
+from ringfence.cli.checks.check import State
+from ringfence.cli.checks.streams import streams
 from ringfence.compose import SystemClock
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError, StoreError
@@ -335,3 +337,22 @@ def test_killed_thirty_times_each_message_is_decided_once(kafka, tmp_path):
     assert before > 0
     assert totals.duplicates == 0
     assert len(found) == len(set(found)) == 6000
+
+
+def test_the_doctor_asks_brokers_for_the_topics_that_are_set(kafka, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ringfence.adapters.kafka.look.SECONDS", 2.0)
+    topic = kafka.topic(2)
+    sources = [
+        f"kafka://{kafka.address}/{topic}",
+        f"kafka://{kafka.address}/missing",
+        "kafka://127.0.0.1:1/t",
+    ]
+    monkeypatch.setenv("RINGFENCE_SOURCES", json.dumps(sources))
+    monkeypatch.setenv("RINGFENCE_KAFKA_SINK", f"kafka://{kafka.address}/{topic}?flag_matches=none")
+    found = list(streams())
+    assert [one.state for one in found] == [State.FINE, State.BAD, State.BAD, State.BAD]
+    assert f"{topic} with 2 partitions" in found[0].said
+    assert "missing" in found[1].said
+    assert "no Kafka broker answers" in found[2].said
+    assert "no topic none" in found[3].said

@@ -8,6 +8,7 @@ from ringfence.cli import options
 from ringfence.cli.checks import machine, project, service
 from ringfence.cli.checks.check import Check, State
 from ringfence.cli.checks.models import models
+from ringfence.cli.checks.streams import streams
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def all_checks(
         return
     yield from _guarded("settings", project.settings())
     yield from _guarded("definitions", project.definitions(features, rules))
+    yield from _guarded("streams", streams())
     yield from _guarded("disk", machine.disk(folder))
     report = project.store(folder, deep=deep)
     yield from report.checks

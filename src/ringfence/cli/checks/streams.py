@@ -1,0 +1,45 @@
+"""The topics that a server reads, and those that follow the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ringfence.cli.checks.check import Check, State
+from ringfence.compose_kafka import kafka_client
+from ringfence.errors import RingfenceError
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def streams() -> Iterator[Check]:
+    """Brokers answer, let this user in, and have the topics that the settings name."""
+    settings = load_settings()
+    if not settings.sources and settings.kafka_sink is None:
+        return
+    try:
+        from ringfence.adapters.kafka import sink, source  # noqa: PLC0415 (an extra)
+        from ringfence.adapters.kafka.look import look_at  # noqa: PLC0415 (likewise)
+    except ImportError:
+        yield Check("kafka", State.BAD, "its client library is missing", "pip install 'ringfence[kafka]'")
+        return
+    asked = [(address, source.OPTIONS, "source") for address in settings.sources]
+    if settings.kafka_sink is not None:
+        asked.append((settings.kafka_sink, sink.OPTIONS, "sink"))
+    for address, options, part in asked:
+        try:
+            client = kafka_client(address, options)
+            matches = client.address.options.get("flag_matches")
+            topics = [*client.address.topics, *([matches] if matches else [])]
+            seen = look_at(client, topics)
+        except RingfenceError as error:
+            yield Check(part, State.BAD, str(error))
+            continue
+        missing = [one.topic for one in seen if not one.partitions]
+        if missing:
+            said = f"{client.address.shown}: no topic {', '.join(missing)}, or not for this user"
+            yield Check(part, State.BAD, said, "Create it, check its name, or let this user use it.")
+        else:
+            told = ", ".join(f"{one.topic} with {one.partitions} partitions" for one in seen)
+            yield Check(part, State.FINE, f"{client.address.brokers} has {told}")
