@@ -16,6 +16,7 @@ from benchmarks.serving import Process
 UNTOLD = {
     "GET /v1/decisions": "entity goes with entity_id",
     "GET /v1/stream": "entity goes with entity_id",
+    "GET /v1/events": "what the text of a pattern says",
     "POST /v1/decisions": "an amount is given once, with the digits of its currency; cards have check digits",
     "POST /v1/events": "as for decisions",
     "POST /v1/drift": "JSON Schema calls 3.0 an integer",

@@ -16,12 +16,15 @@ from ringfence.adapters.outbox.alert_book import Mute
 from ringfence.adapters.sqlite import Store
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
+from ringfence.bus.subscription import kind_of
 from ringfence.cli.screen import format_time, say, show, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
 from ringfence.compose_alerts import alert_policy, templates
 from ringfence.compose_follow import now_ms
+from ringfence.compose_notifiers import notifier
 from ringfence.errors import InputError
 from ringfence.events.durations import parse_delay_ms
+from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +170,9 @@ def check(
     say(f"The team: {', '.join(policy.team) or 'nobody is told (set team)'}.")
     say(f"At most {policy.most} messages in {policy.per} to one destination, then a digest.")
     say(f"The customer: {f'by {policy.customer}' if policy.customer else 'is not told (set customer)'}.")
+    kinds = {kind_of(address) for address in (*policy.team, *policy.escalate_to)}
+    for kind in sorted(kinds | ({policy.customer} if policy.customer else set())):
+        notifier(kind, load_settings()).close()
     say(f"Templates of your own: {', '.join(templates(policy)) or 'none'}.")
 
 

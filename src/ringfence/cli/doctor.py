@@ -21,17 +21,21 @@ def doctor(
         typer.Option(help="Port that `ringfence serve` is to use. [default: as serve]", min=0, max=65535),
     ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Read the whole log, not only its ends.")] = False,
+    messages: Annotated[
+        bool,
+        typer.Option("--messages", help="Send a test message to every destination; say what it answers."),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Check the installation: versions, clock, disk, settings, definitions, store, models, port.
 
-    Changes nothing, and may run beside a server. Exit codes: 0 all is well, or worth a note; 1 something is
-    broken: what to do stands beside it.
+    Changes nothing, and may run beside a server. Nobody gets a message without --messages. Exit codes: 0
+    all is well, or worth a note; 1 something is broken: what to do stands beside it.
 
     Example: ringfence doctor --deep
     """
     found: list[Check] = []
-    for check in all_checks(data, features, rules, port, deep=deep):
+    for check in all_checks(data, features, rules, port, deep=deep, messages=messages):
         found.append(check)
         if not json:
             screen.show(f"{check.state:5} {check.part}: {check.said}", _STYLES[check.state])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ringfence.cli import options
 from ringfence.cli.checks import machine, project, service
 from ringfence.cli.checks.check import Check, State
+from ringfence.cli.checks.messages import messages as test_messages
 from ringfence.cli.checks.models import models
 from ringfence.cli.checks.streams import streams
 from ringfence.errors import InputError, RingfenceError
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def all_checks(
-    data: Path | None, features: Path | None, rules: Path | None, port: int | None, *, deep: bool
+    data: Path | None,
+    features: Path | None,
+    rules: Path | None,
+    port: int | None,
+    *,
+    deep: bool,
+    messages: bool = False,
 ) -> Iterator[Check]:
     """One by one, as they are made; one that cannot be made is a finding itself."""
     yield from machine.versions()
@@ -38,6 +45,8 @@ def all_checks(
     yield from machine.clock(report.newest_ms)
     yield from _guarded("models", models(folder, project.specification(features, rules)))
     yield from service.serving(port)
+    if messages:
+        yield from _guarded("messages", test_messages(folder))
 
 
 def _guarded(part: str, checks: Iterator[Check]) -> Iterator[Check]:
