@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +11,7 @@ from ringfence.cli import screen
 from ringfence.errors import RingfenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 EXIT_INTERRUPTED = 130
 
@@ -26,10 +27,16 @@ def new_app() -> typer.Typer:
     )
 
 
+@cache
+def _command_of(app: typer.Typer) -> Callable[..., object]:
+    """Its commands with all their options, which take most of a tenth of a second to make."""
+    return typer.main.get_command(app)
+
+
 def finish(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code. An error of ours is one message, never a traceback."""
     try:
-        app(args=list(arguments), prog_name="ringfence")
+        _command_of(app)(args=list(arguments), prog_name="ringfence")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except RingfenceError as error:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlglot
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 16 * 1024
 MAX_DEPTH: Final = 64
+_REMEMBERED_LENGTH: Final = 400  # characters; a tree takes some hundred times the memory of its text
 _FRAMES_PER_LEVEL: Final = 40
 """Python frames that the parser spends on one level of nesting, generously."""
 
@@ -135,11 +137,24 @@ def parse(text: str) -> Parsed:
     >>> parse("amount > 100 and card_id in list 'stolen'").tree.key
     'and'
     """
-    source = Source(text)
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise RuleError(
             f"the expression is longer than {MAX_BYTES} bytes: split it into several rules, or use a list"
         )
+    if len(text) > _REMEMBERED_LENGTH:
+        return _parsed(text)
+    found = _remembered(text)
+    return replace(found, tree=found.tree.copy())
+
+
+@lru_cache(maxsize=512)
+def _remembered(text: str) -> Parsed:
+    """A book's expressions are read again at each start, check and edit. Nobody changes these trees."""
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Parsed:
+    source = Source(text)
     tokens = _tokens(source)
     _check_nesting(source, tokens)
     lists = _list_names(source, tokens)
