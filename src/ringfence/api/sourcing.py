@@ -50,6 +50,11 @@ class Stream(Protocol):
         ...
 
     @property
+    def is_open(self) -> bool:
+        """Whether it has been taken up and not been closed."""
+        ...
+
+    @property
     def problem(self) -> str:
         """Why nothing comes although something may be there; empty while all is well."""
         ...
@@ -124,19 +129,16 @@ class _Reading:
 
     def _loop(self) -> None:
         failures, random = 0, Random()  # noqa: S311 (spreads attempts)
-        is_open = True  # the command has opened it
         while not self._stopping.is_set():
             try:
-                if not is_open:
+                if not self.stream.is_open:  # else the command has opened it
                     self.stream.open()
-                is_open = True
                 self._problem, failures = "", 0
                 self._read()
             except RingfenceError as error:
                 self._problem = str(error)
             except Exception as error:  # noqa: BLE001 (of the server, which tells it itself)
                 self._problem = f"reading stopped: {error!r}"
-            is_open = False
             self.stream.close()
             if self._stopping.is_set():
                 return

@@ -356,3 +356,21 @@ def test_the_doctor_asks_brokers_for_the_topics_that_are_set(kafka, monkeypatch,
     assert "missing" in found[1].said
     assert "no Kafka broker answers" in found[2].said
     assert "no topic none" in found[3].said
+
+
+def test_a_source_that_cannot_be_opened_is_closed_and_may_be_opened_later(kafka, store):
+    """The topic is made after the first attempt."""
+    name = f"late-{kafka.topic()}"
+    client = Client(Address.of(f"kafka://{kafka.address}/{name}", OPTIONS), {})
+    decoding = Decoding(load_mapping("canonical"), Tokenizer(store.meta.token_key))
+    source = KafkaSource(client, decoding, store.positions, Tick().now_ms, group="tests")
+    with pytest.raises(InputError):
+        source.open()
+    assert not source.is_open
+    kafka.admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
+    kafka.send(name, lines(3))
+    source.open()
+    assert source.is_open
+    assert take(store, source).transactions == 3
+    source.close()
+    assert not source.is_open

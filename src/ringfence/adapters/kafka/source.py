@@ -143,6 +143,11 @@ class KafkaSource:
         return self.address.shown
 
     @property
+    def is_open(self) -> bool:
+        """Whether it has been taken up and not been closed."""
+        return self._consumer is not None
+
+    @property
     def lag(self) -> int:
         """Messages in the topics that have not been taken."""
         return self.state.lag
@@ -163,6 +168,7 @@ class KafkaSource:
         `InputError` where a topic is missing, the user is refused, or records that come next are gone;
         `StoreError` where no broker answers.
         """
+        self.close()
         self._client.problem = ""
         self.state.partitions.clear()
         self._consumer = self._client.made(
@@ -175,9 +181,13 @@ class KafkaSource:
             isolation_level="read_committed",
             queued_max_messages_kbytes=QUEUE_KILOBYTES,
         )
-        self._poll_errors()
-        self._topic_ids = self._ids()
-        assigned = [part for topic in self.address.topics for part in self._parts_of(topic)]
+        try:
+            self._poll_errors()
+            self._topic_ids = self._ids()
+            assigned = [part for topic in self.address.topics for part in self._parts_of(topic)]
+        except BaseException:
+            self.close()
+            raise
         self._consumer.assign(assigned)
         self.state.assignments += 1
 
@@ -197,7 +207,8 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the brokers. Closing twice is allowed."""
         if self._consumer is not None:
-            self._tell(wait=True)
+            if self.state.records and not self._client.problem:
+                self._tell(wait=True)
             self._consumer.close()
             self._consumer = None
 
