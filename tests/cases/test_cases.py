@@ -241,6 +241,17 @@ def test_a_new_payment_reopens_an_inconclusive_case_where_the_policy_says_so(off
     assert late.id == "C-2"
 
 
+def test_a_case_of_two_customers_is_not_reopened_while_one_of_them_has_another(office):
+    """Else the second customer had two open cases, and the follower could go no further."""
+    office.having(reopen_days=7).take(payment(1, customer="ada"), payment(2, customer="bob"))
+    office.act("C-1", wire.Merge, other="C-2", other_version=office.book.case("C-2").version)
+    office.close("C-1", Disposition.INCONCLUSIVE)
+    office.having().take(payment(3, customer="bob"))
+    [case] = office.having(reopen_days=7).take(payment(4, customer="ada"))
+    assert case.id == "C-4"
+    assert office.book.case("C-1").state is CaseState.CLOSED
+
+
 def test_an_overdue_case_is_escalated_once(office):
     office.take(payment(1, amount=10), payment(2, amount=5000))
     assert office.desk.sweep(NOON + 479 * MINUTE) == 0

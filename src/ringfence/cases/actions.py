@@ -39,7 +39,7 @@ def _open(work: Work, policy: CasePolicy, payment: Payment, subject: Subject) ->
     at_ms, before = payment.decided_at_ms, work.latest_closed_of(subject)
     queue = policy.queue_for(payment, subject)
     due_ms = policy.due_ms(queue, at_ms)
-    if before is not None and _is_taken_up_again(policy, before, at_ms):
+    if before is not None and _is_taken_up_again(work, policy, before, at_ms):
         return work.append(
             before.id, model.Reopened(reason="a new payment came", due_ms=due_ms), SYSTEM, at_ms
         )
@@ -53,10 +53,12 @@ def _open(work: Work, policy: CasePolicy, payment: Payment, subject: Subject) ->
     return work.append(work.new_id(), opened, SYSTEM, at_ms)
 
 
-def _is_taken_up_again(policy: CasePolicy, case: Case, at_ms: int) -> bool:
+def _is_taken_up_again(work: Work, policy: CasePolicy, case: Case, at_ms: int) -> bool:
+    """Whether the policy reopens it, and none of its subjects has an open case by now."""
     finding = case.finding
     return (
         finding is not None
+        and not any(work.live_case_of(subject) for subject in case.subjects)
         and finding.disposition is Disposition.INCONCLUSIVE
         and at_ms - finding.at_ms < policy.reopen_days * DAY_MS
     )

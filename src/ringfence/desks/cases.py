@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from functools import singledispatch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 LABEL_SOURCE: Final = "case"
 """Source of a label that a disposition made."""
 
+_LOGGER: Final = logging.getLogger(__name__)
 SHOWN_PAYMENTS: Final = 500
 _AT_ONCE: Final = 200  # overdue cases of one transaction
 
@@ -250,7 +252,10 @@ def _events(waiting: Sequence[Outgoing], policy: CasePolicy, tokenizer: Tokenize
     found = []
     labels = [one for one in waiting if one.label is not None]
     if labels:
-        found.append(_labels(labels, tokenizer))
+        events = _labels(labels, tokenizer)
+        if len(events) < len(labels):
+            _LOGGER.error("%d labels of cases cannot be events of the log", len(labels) - len(events))
+        found.append(events)
     blocked = [one for one in waiting if one.subject is not None]
     for one in blocked:
         assert one.subject is not None

@@ -150,10 +150,12 @@ def _timeline(dashboard: Dashboard, case: Case, payments: list[Payment], events:
     found = [
         Moment(row["event_time_ms"], "payment", "", None, row, row["transaction_id"] in ids) for row in rows
     ]
-    for one in payments[:_LABELLED]:
-        for label in dashboard.server.asides.labels_of(one.transaction_id):
+    asked = [one.transaction_id for one in payments[:_LABELLED]]
+    labels = dashboard.server.asides.labels_of_each(asked)
+    for transaction_id, known_labels in zip(asked, labels, strict=True):
+        for label in known_labels:
             said = "fraud" if label["label"] else "genuine"
-            text = f"Payment {one.transaction_id} labelled {said} by {label['label_source'] or 'a label'}"
+            text = f"Payment {transaction_id} labelled {said} by {label['label_source'] or 'a label'}"
             found.append(Moment(label["event_time_ms"], "label", text))
     for event in events:
         if not isinstance(event.change, model.Joined):

@@ -33,7 +33,9 @@ CREATE TABLE IF NOT EXISTS standing (
   disposition    TEXT,
   body           BLOB    NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS standing_live ON standing (queue, due_ms) WHERE state IN ('open', 'proposed');
+CREATE INDEX IF NOT EXISTS standing_waiting ON standing (
+  queue, ready_ms, due_ms, loss, escalated, assignee, lease_until_ms, proposed_by, state, opened_ms
+) WHERE state IN ('open', 'proposed');
 CREATE INDEX IF NOT EXISTS standing_closed ON standing (closed_ms) WHERE state = 'closed';
 CREATE INDEX IF NOT EXISTS standing_changed ON standing (changed_ms);
 CREATE TABLE IF NOT EXISTS subject (
@@ -82,11 +84,12 @@ ORDERS: Final = {
 }
 
 BEST: Final = f"""
-SELECT body FROM standing
+SELECT number FROM standing INDEXED BY standing_waiting
 WHERE state IN ('open', 'proposed') AND ready_ms <= :now AND (:queue IS NULL OR queue = :queue)
   AND (assignee IS NULL OR assignee = :analyst OR lease_until_ms <= :now)
   AND (proposed_by IS NULL OR proposed_by <> :analyst)
 ORDER BY (assignee IS :analyst AND lease_until_ms > :now) DESC, escalated DESC, {URGENCY} DESC, number
+LIMIT :limit OFFSET :skip
 """  # noqa: S608 (constants)
 
 QUEUES: Final = """
@@ -97,5 +100,6 @@ SELECT queue,
   sum(due_ms <= :now),
   sum(loss),
   min(opened_ms)
-FROM standing WHERE state IN ('open', 'proposed') GROUP BY queue ORDER BY queue
+FROM standing INDEXED BY standing_waiting
+WHERE state IN ('open', 'proposed') GROUP BY queue ORDER BY queue
 """

@@ -74,7 +74,10 @@ class SqliteCases:
             raise InputError(f"cases are ordered by {', '.join(ORDERS)}, not {query.order!r}")
         where, values = _conditions(query, now_ms)
         order = f"ORDER BY {ORDERS[query.order]} LIMIT :limit OFFSET :skip"
-        text = f"SELECT body FROM standing WHERE {where} {order}"  # noqa: S608 (constants)
+        text = (
+            f"WITH chosen AS (SELECT number AS which FROM standing WHERE {where} {order}) "  # noqa: S608 (constants)
+            f"SELECT body FROM chosen JOIN standing ON number = which ORDER BY {ORDERS[query.order]}"
+        )
         found = self._fetch(text, {**values, "limit": query.limit, "skip": query.skip})
         return [decode_case(body) for (body,) in found]
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ringfence.cases.model import AnyChange, Subject
 
 FOR_EVER_MS: Final = 1 << 53
+_AT_ONCE: Final = 64  # candidates for an analyst, of whom some may have been passed
 _PREFIX: Final = "C-"
 _SAVE: Final = """
 INSERT INTO standing VALUES (:number, :case_id, :state, :queue, :assignee, :lease_until_ms, :ready_ms,
@@ -157,11 +158,13 @@ class SqliteWork:
 
     def best(self, queue: str | None, analyst: str, now_ms: int) -> Case | None:
         """See `Work.best`."""
-        values = {"now": now_ms, "queue": queue, "analyst": analyst}
-        for (body,) in self.connection.execute(BEST, values):
-            case = decode_case(body)
-            if case.passed.get(analyst, 0) <= now_ms:
-                return case
+        values = {"now": now_ms, "queue": queue, "analyst": analyst, "limit": _AT_ONCE, "skip": 0}
+        while numbers := self.connection.execute(BEST, values).fetchall():
+            for (number,) in numbers:
+                case = decode_case(self._one("SELECT body FROM standing WHERE number = ?", number)[0])
+                if case.passed.get(analyst, 0) <= now_ms:
+                    return case
+            values["skip"] += _AT_ONCE
         return None
 
     def due(self, now_ms: int, limit: int) -> list[Case]:

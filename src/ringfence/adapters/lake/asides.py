@@ -21,6 +21,7 @@ from ringfence.events.model import Kind
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -62,14 +63,18 @@ class Asides:
 
     def labels_of(self, transaction_id: str) -> list[dict[str, Any]]:
         """What labels say of this transaction, oldest first: `event_time_ms`, `label`, `label_source`."""
+        return self.labels_of_each([transaction_id])[0]
+
+    def labels_of_each(self, transaction_ids: Sequence[str]) -> list[list[dict[str, Any]]]:
+        """Likewise of several, in their order."""
         with self._lock:
-            self._refresh()
-            return self._labels.of(hash_text(transaction_id, self._seed))
+            self._read()
+            return [self._labels.of(hash_text(one, self._seed)) for one in transaction_ids]
 
     def fraud(self, keys: NDArray[np.int64]) -> NDArray[np.int8]:
         """What the latest label says of transactions by their keyed hashes: 1 fraud, 0 none, -1 no label."""
         with self._lock:
-            self._refresh()
+            self._read()
             return self._labels.latest(keys)
 
     def close(self) -> None:
