@@ -272,3 +272,29 @@ def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path):
         keys.close()
 
     asyncio.run(whole())
+
+
+def test_a_case_is_opened_on_a_payment_that_nothing_stopped(tmp_path, capsys):
+    """Over the API, on the command line; once, and of a payment that there is."""
+
+    async def whole():
+        async with serving(tmp_path) as client:
+            for number in (1, 2, 3):
+                sent_one = sent(number, customer_id=f"customer-{number}")
+                assert (await client.post("/v1/decisions", json=sent_one)).json()["outcome"] == "approve"
+            opened = await client.post("/v1/cases", json={"transaction_id": "t-1"})
+            assert opened.status_code == 200, opened.text
+            assert opened.json()["subjects"] == [{"entity_type": "customer", "entity_id": "customer-1"}]
+            assert opened.json()["totals"]["amount"] == 100
+            assert (await client.post("/v1/cases", json={"transaction_id": "t-1"})).status_code == 409
+            assert (await client.post("/v1/cases", json={"transaction_id": "t-9"})).status_code == 404
+
+    asyncio.run(whole())
+    words = ["--data", str(tmp_path), "--json"]
+    capsys.readouterr()
+    assert execute(["cases", "open", "t-2", *words]) == 0
+    case = json.loads(capsys.readouterr().out)
+    assert case["totals"]["amount"] == 100
+    assert case["totals"]["currency"] == "EUR"
+    assert execute(["cases", "open", "t-2", *words]) == 1
+    assert execute(["cases", "open", "t-9", *words]) == 2

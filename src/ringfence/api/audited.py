@@ -59,6 +59,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/cases/{case_id}"): "case.seen",
     ("POST", "/v1/cases/{case_id}"): "case.acted_on",
     ("POST", "/v1/cases/{case_id}/report"): "case.reported",
+    ("POST", "/v1/cases"): "case.opened",
     ("POST", "/v1/cases/next"): "case.taken",
     ("POST", "/v1/cases/bulk"): "case.acted_on",
 }

@@ -11,7 +11,7 @@ from ringfence.cases.book import QueueCount
 from ringfence.cases.model import Case
 
 STRUCTS: Final = (
-    *(wire.CasePage, wire.CaseView, wire.Handed, wire.NextCase, wire.Bulk, wire.BulkResult),
+    *(wire.CasePage, wire.CaseView, wire.Handed, wire.NextCase, wire.OpenCase, wire.Bulk, wire.BulkResult),
     *(Case, QueueCount, StaleCase),
     *wire.Action.__args__,
 )
@@ -36,6 +36,10 @@ _ACTIONS: Final = {
 
 CONTRACT: Final[Contract] = {
     ("get", "/v1/cases"): ({"200": json_answer("CasePage", "A page of cases.")}, (422, *ASKED)),
+    ("post", "/v1/cases"): (
+        {"200": json_answer("Case", "The case that has the payment now."), "409": _STALE},
+        (*BODY, 404, *ASKED),
+    ),
     ("get", "/v1/cases/queues"): ({"200": _array("QueueCount", "By name.")}, ASKED),
     ("post", "/v1/cases/next"): (
         {"200": json_answer("Handed", "The case, or null where none is ready."), "409": _STALE},
@@ -73,6 +77,7 @@ _CLOSE: Final = {
     "note": "the customer did not know these payments",
 }
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    "/v1/cases": json_body("OpenCase", {"transaction_id": "t-1001"}),
     "/v1/cases/next": json_body("NextCase", {"queue": "default"}),
     "/v1/cases/bulk": json_body(
         "Bulk", {"cases": [_SEEN], "act": {"action": "snooze", "version": 1, "minutes": 60}}

@@ -75,6 +75,16 @@ async def queues(request: Request) -> Response:
     return as_json(await _read(request, lambda server: server.cases.queues(server.clock.now_ms())))
 
 
+@router.post("/v1/cases")
+async def open_case(request: Request) -> Response:
+    """Open a case on any payment, such as a fraud that nothing stopped; it joins its customer's open case."""
+    asked, who = await body_of(request, wire.OpenCase, _BYTES), who_asks(request, "")
+    done = await _act(request, lambda server: server.open_case(asked.transaction_id, who))
+    if done is None:
+        raise Refusal(404, "not_found", "there is no decision on a transaction with this id")
+    return as_json(done)
+
+
 @router.post("/v1/cases/next")
 async def next_case(request: Request) -> Response:
     """Hand the most urgent case to the caller, and to nobody else until its lease ends."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ringfence.access.limits import Limits
-from ringfence.adapters.cases import SqliteCases
+from ringfence.adapters.cases import SqliteCases, payment_of
+from ringfence.adapters.finder.rows import leading, rows_of
 from ringfence.adapters.lake import Asides, Lake
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.analysis.history import Hindsight
@@ -40,6 +41,7 @@ from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
 from ringfence.api.trials import Trials
 from ringfence.compose import registered_rules
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import RingfenceError
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
@@ -52,9 +54,10 @@ if TYPE_CHECKING:
     from ringfence.access.principal import Principal
     from ringfence.api.outcomes import Ticket
     from ringfence.api.settings import ServeSettings
+    from ringfence.cases.model import Case
     from ringfence.compose import Session
-    from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
+    from ringfence.rulebook.desk import Who
     from ringfence.scoring.rules import RuleSet
 
 _RULE_SETS = 16  # kept, for the words of old decisions
@@ -189,6 +192,15 @@ class Server:
         task = asyncio.get_running_loop().create_task(submit_large(self, ticket))
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
+
+    def open_case(self, transaction_id: str, who: Who) -> Case | None:
+        """A case on a payment; None where there is no decision on it. Errors as of `CaseDesk.open`."""
+        found = self.stored.decision_of(transaction_id)
+        if found is None:
+            return None
+        decision = DecisionBatch(found.batch.table.slice(found.row, 1))
+        [row] = rows_of([leading(decision)], self.session.store.log).to_pylist()
+        return self.cases.open(payment_of(row), who)
 
     def tend_cases(self) -> None:
         """Do what overdue cases call for, and deliver what other processes closed; off the event loop."""

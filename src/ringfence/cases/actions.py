@@ -64,6 +64,24 @@ def _is_taken_up_again(work: Work, policy: CasePolicy, case: Case, at_ms: int) -
     )
 
 
+def open_by_hand(work: Work, policy: CasePolicy, payment: Payment, by: str, now_ms: int) -> Case:
+    """Somebody opens a case on a payment, whatever its outcome, or finds the one that has it."""
+    subject = policy.subject_of(payment)
+    if work.has_payment(payment.transaction_id):
+        raise CaseStateError(f"payment {payment.transaction_id} is in a case already")
+    case = work.live_case_of(subject) if subject else None
+    if case is None:
+        queue = policy.queue_for(payment, subject) if subject else "default"
+        opened = model.Opened(
+            queue=queue,
+            subjects=[subject] if subject else [],
+            available_ms=now_ms,
+            due_ms=policy.due_ms(queue, now_ms),
+        )
+        case = work.append(work.new_id(), opened, by, now_ms)
+    return work.append(case.id, model.Joined(payment=payment), by, now_ms)
+
+
 def take_alert(work: Work, policy: CasePolicy, subject: Subject, alert: str, title: str, at_ms: int) -> Case:
     """An alert about a subject joins its open case, or opens one; the same alert joins once."""
     case = work.live_case_of(subject)

@@ -149,6 +149,12 @@ class NextCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     passing: Seen | None = None
 
 
+class OpenCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Open a case on a payment."""
+
+    transaction_id: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+
+
 class Handed(msgspec.Struct, frozen=True, kw_only=True):
     """The case that was handed out; null where none is ready."""
 

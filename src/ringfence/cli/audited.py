@@ -77,6 +77,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "graph export": "data.exported",
     "cases show": "case.seen",
     "cases next": "case.taken",
+    "cases open": "case.opened",
     "cases report": "case.reported",
 } | {
     f"cases {act}": "case.acted_on"

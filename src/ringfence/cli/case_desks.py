@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ringfence.adapters.cases import SqliteCases, read_policy
+from ringfence.adapters.cases import SqliteCases, payment_of, read_policy
+from ringfence.adapters.lake import Lake
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import desks, options, screen
 from ringfence.compose import SystemClock
 from ringfence.desks.cases import CaseDesk
+from ringfence.errors import InputError
 from ringfence.events.tokens import Tokenizer
 from ringfence.rulebook.desk import Who
 from ringfence.settings import load_settings
@@ -23,6 +25,17 @@ if TYPE_CHECKING:
     from ringfence.cases.model import Case
     from ringfence.cases.wire import Action, CasePage, CaseView, NextCase
 
+_DECIDED: Final = (
+    "transaction_id",
+    "offset",
+    "event_time_ms",
+    "decided_at_ms",
+    "outcome",
+    "score",
+    "probability",
+    "reasons",
+)
+
 
 class CaseWork(Protocol):
     """What commands about cases need."""
@@ -32,6 +45,7 @@ class CaseWork(Protocol):
     def queues(self) -> list[QueueCount]: ...
     def next_case(self, asked: NextCase) -> Case | None: ...
     def act(self, case_id: str, asked: Action) -> Case: ...
+    def open_case(self, transaction_id: str) -> Case: ...
     def report(self, case_id: str) -> bytes: ...
     def deliver(self) -> None: ...
 
@@ -58,6 +72,18 @@ class LocalCases:
 
     def act(self, case_id: str, asked: Action) -> Case:
         return self._desk.act(case_id, asked, self._who())
+
+    def open_case(self, transaction_id: str) -> Case:
+        folder = options.folder(self._data)
+        with Store.open(folder, read_only=True) as store:
+            lake = Lake.alone(store)
+            decision, paid = lake.find_decision(transaction_id), lake.find_transaction(transaction_id)
+            lake.close()
+        if decision is None or paid is None:
+            raise InputError(f"there is no decision on a transaction {transaction_id!r}")
+        known = {name: getattr(decision, name) for name in _DECIDED}
+        row = paid | known | {"amount": None if paid["amount"] is None else float(paid["amount"])}
+        return self._desk.open(payment_of(row), self._who())
 
     def report(self, case_id: str) -> bytes:
         return self._desk.report(case_id, self._who())

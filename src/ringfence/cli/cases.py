@@ -154,6 +154,22 @@ def show(
     screen.show_table(["version", "time", "by", "what", "details"], told, ["version"])
 
 
+@app.command("open")
+def open_case(
+    transaction_id: Annotated[str, typer.Argument(help="Id of a payment.", metavar="PAYMENT")],
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Open a case on any payment, such as a fraud that nothing stopped. It joins its customer's open case.
+
+    Example: ringfence cases open t-1001
+    """
+    with working(server, data, author) as desk:
+        _say_done(desk.open_case(transaction_id), json=json)
+
+
 @app.command("next")
 def next_case(
     queue: QueueName = None,

@@ -11,7 +11,7 @@ import msgspec
 from ringfence.adapters.lake.rulebook import ListChange, ListSummary
 from ringfence.cases.book import CaseQuery, QueueCount
 from ringfence.cases.model import Case
-from ringfence.cases.wire import CasePage, CaseView, Handed
+from ringfence.cases.wire import CasePage, CaseView, Handed, OpenCase
 from ringfence.errors import ConflictError, InputError, RingfenceError
 from ringfence.rulebook import wire
 from ringfence.rulebook.changes import Activation, Change
@@ -131,6 +131,9 @@ class RemoteDesk:
 
     def act(self, case_id: str, asked: Action) -> Case:
         return self._post(f"/v1/cases/{quote(case_id, safe='')}", asked, Case)
+
+    def open_case(self, transaction_id: str) -> Case:
+        return self._post("/v1/cases", OpenCase(transaction_id=transaction_id), Case)
 
     def report(self, case_id: str) -> bytes:
         return self._raw("POST", f"/v1/cases/{quote(case_id, safe='')}/report").content

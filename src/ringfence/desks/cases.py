@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.cases.book import CaseBook, CaseQuery, Outgoing, QueueCount, Work
+    from ringfence.cases.model import Payment
     from ringfence.cases.policy import CasePolicy
     from ringfence.events.batch import EventBatch
     from ringfence.events.tokens import Tokenizer
@@ -81,6 +82,12 @@ class CaseDesk:
                 if case.is_live and case.holder(who.now_ms) == who.name:
                     actions.release(work, self.policy, case, who.name, who.now_ms)
             return actions.hand_out(work, self.policy, asked.queue, who.name, who.now_ms)
+
+    def open(self, payment: Payment, who: Who) -> Case:
+        """Open a case on a payment, or have it join its customer's; `CaseStateError` where it is in one."""
+        _check(who)
+        with self.book.work() as work:
+            return actions.open_by_hand(work, self.policy, payment, who.name, who.now_ms)
 
     def act(self, case_id: str, asked: wire.Action, who: Who) -> Case:
         """Do what is asked; the case after it. Errors as of `cases.errors`, and `InputError`."""

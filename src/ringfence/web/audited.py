@@ -42,6 +42,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/cases/{case_id}"): "case.seen",
     ("GET", "/cases/{case_id}/preview"): "case.seen",
     ("POST", "/cases/{case_id}"): "case.acted_on",
+    ("POST", "/cases/open"): "case.opened",
     ("POST", "/cases/next"): "case.taken",
     ("POST", "/cases/bulk"): "case.acted_on",
     ("GET", "/performance/{name}/csv"): "figures.exported",

@@ -107,6 +107,20 @@ def _agreement(dashboard: Dashboard, me: str, now_ms: int) -> tuple[int, int]:
     return agreed, judged
 
 
+@router.post("/cases/open")
+async def open_case(request: Request, transaction_id: Annotated[str, Form(max_length=4096)]) -> Response:
+    """Open a case on a payment."""
+    demand(request, Role.ANALYST)
+    who = who_asks(request, "")
+    try:
+        case = await _run(request, lambda dashboard: dashboard.server.open_case(transaction_id, who))
+    except ConflictError as error:
+        raise Stop(409, str(error)) from None
+    if case is None:
+        raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
+    return RedirectResponse(f"/cases/{case.id}", 303)
+
+
 @router.post("/cases/next")
 async def next_case(
     request: Request, queue: Word = "", passing: Word = "", version: Annotated[int, Form(ge=0)] = 0
