@@ -158,7 +158,8 @@ class SqliteWork:
 
     def best(self, queue: str | None, analyst: str, now_ms: int) -> Case | None:
         """See `Work.best`."""
-        values = {"now": now_ms, "queue": queue, "analyst": analyst, "limit": _AT_ONCE, "skip": 0}
+        values: dict[str, Any] = {"now": now_ms, "queue": queue, "analyst": analyst}
+        values |= {"limit": _AT_ONCE, "skip": 0}
         while numbers := self.connection.execute(BEST, values).fetchall():
             for (number,) in numbers:
                 case = decode_case(self._one("SELECT body FROM standing WHERE number = ?", number)[0])
