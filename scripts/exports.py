@@ -30,6 +30,7 @@ SHOWN: Final = {
         "Open Banking UK, whole responses": "responses/open-banking-uk.json",
         "Berlin Group, transactions": "nested-json/bg.ndjson",
         "Berlin Group, whole responses": "responses/berlin-group.json",
+        "chargebacks and fraud reports": "labels/in.csv",
         "ISO 20022 pacs.008 as JSON": "pacs008/in.ndjson",
         "ISO 20022 pacs.004, returned transfers": "pacs004/in.ndjson",
         "ISO 20022 pacs.007, reversed transfers": "pacs007/in.ndjson",

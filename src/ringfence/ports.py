@@ -133,6 +133,10 @@ class EventLog(Protocol):
         """What `commit_reader` remembered; 0 for a reader not seen yet."""
         ...
 
+    def forget_reader(self, reader: str) -> None:
+        """Keep nothing for this reader any more."""
+        ...
+
     def readers(self) -> list[tuple[str, str, int]]:
         """All (reader, topic, offset)."""
         ...

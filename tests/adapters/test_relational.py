@@ -145,6 +145,21 @@ def test_a_check_names_the_day_and_the_rollup_that_differ(tmp_path, url):
     assert any(line.startswith("payment_hours") for line in told)
 
 
+def test_a_check_after_retention_compares_what_both_have(tmp_path, url):
+    with Store.open(tmp_path) as store:
+        deciding = runner(store)
+        for part in source(600, 50):
+            deciding.ingest(part.events, part.labels)
+        with contextlib.closing(RelationalStore(store.log, url, "log-1")) as target:
+            catch_up(store.log, target, all_of_it=True)
+        events = list(store.log.read(EVENTS))
+        decided = list(store.log.read("decisions"))
+        store.log.trim(EVENTS, events[3].next_offset)
+        assert check(url, store.log).differences == []
+        store.log.trim("decisions", decided[5].next_offset)
+        assert check(url, store.log).differences == []
+
+
 def a_payment(number: int, **fields) -> dict:
     return (
         payments(1)[0]

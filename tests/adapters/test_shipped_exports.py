@@ -97,6 +97,10 @@ EXPECTED = {
         {"customer_id": ["c1", None, "c2", None, "c3"], "label": [None, True, None, False, None],
          "card_bin": ["411111", None, "545454", None, "545454"]}, 0, 0,
     ),
+    "labels/in.csv": (
+        "labels", [("ch_0", "2024-05-20 00:00:00", None, None), ("ch_2", "2024-06-02 00:00:00", None, None)],
+        {"label": [True, True], "reason_code": ["10.4", "83"], "label_source": ["visa", "visa"]}, 0, 0,
+    ),
     "pacs004/in.ndjson": (
         "pacs004", [("E0", "2025-05-02 10:00:00", 2089, "USD"), ("u-1", "2025-05-02 10:00:00", 750, "EUR")],
         {"action": ["refund", "refund"], "reason_code": ["AC04", None]}, 0, 0,

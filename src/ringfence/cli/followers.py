@@ -12,6 +12,8 @@ from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.cli.screen import say, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
+from ringfence.compose_follow import followers_of
+from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +102,25 @@ def rebuild(name: Name, data: Data = None) -> None:
             else "; `followers list` tells how far."
         )
     )
+
+
+@app.command()
+def forget(name: Name, data: Data = None) -> None:
+    """Forget a follower that no setting names any more, so that `trim` keeps nothing for it.
+
+    What it made, a database or a folder, stays as it is.
+
+    Example: ringfence followers forget relational
+    """
+    with closing(_roll(data)) as roll, Store.open(folder(data), read_only=True) as store:
+        if any(one.name == name for one in followers_of(store)):
+            raise InputError(
+                f"{name} is at work here: take its setting out of ringfence.toml (or the environment) first, "
+                f"or let it stand still with `ringfence followers pause {name}`"
+            )
+        roll.forget(name)
+        store.log.forget_reader(name)
+    say(f"{name} is forgotten; what it made is left as it is.")
 
 
 def _roll(data: Path | None) -> SqliteRoll:

@@ -26,6 +26,7 @@ from ringfence.cli import (
     graph,
     init,
     keys,
+    labels,
     land,
     lists,
     model,
@@ -83,6 +84,7 @@ app.add_typer(followers.app, name="followers")
 app.add_typer(store.app, name="store")
 app.add_typer(land.app, name="land")
 app.add_typer(dynamodb.app, name="dynamodb")
+app.add_typer(labels.app, name="labels")
 app.add_typer(bus.app, name="bus")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(outbox.app, name="outbox")

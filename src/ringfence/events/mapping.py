@@ -30,6 +30,7 @@ SHIPPED: Final = (
     "sparkov",
     "flagged-accounts",
     "micro-macro",
+    "labels",
     "stripe",
     "stripe-api",
     "adyen",

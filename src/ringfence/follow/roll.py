@@ -71,6 +71,10 @@ class Roll(Protocol):
         """The target has been emptied."""
         ...
 
+    def forget(self, name: str) -> None:
+        """There is no such follower any more; `InputError` as of `entry`."""
+        ...
+
     def report(self, name: str, positions: Mapping[str, int], now_ms: int) -> None:
         """It works, and has come so far."""
         ...

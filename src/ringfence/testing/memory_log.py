@@ -106,6 +106,10 @@ class MemoryLog:
     def reader_offset(self, reader: str, topic: str) -> int:
         return self._open_disk().readers.get((reader, topic), 0)
 
+    def forget_reader(self, reader: str) -> None:
+        disk = self._open_disk()
+        disk.readers = {key: at for key, at in disk.readers.items() if key[0] != reader}
+
     def readers(self) -> list[tuple[str, str, int]]:
         return sorted(
             (reader, topic, offset) for (reader, topic), offset in self._open_disk().readers.items()

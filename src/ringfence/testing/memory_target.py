@@ -109,6 +109,10 @@ class MemoryRoll:
         """See `Roll.rebuilt`."""
         self._change(name, rebuild=False)
 
+    def forget(self, name: str) -> None:
+        """See `Roll.forget`."""
+        del self._entries[self.entry(name).name]
+
     def report(self, name: str, positions: Mapping[str, int], now_ms: int) -> None:
         """See `Roll.report`."""
         self._change(name, positions=dict(positions), heard_ms=now_ms, failing=0, problem="")

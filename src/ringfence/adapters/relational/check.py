@@ -15,6 +15,7 @@ from ringfence.adapters.relational import rows
 from ringfence.adapters.relational.problems import explained
 from ringfence.adapters.relational.statements import SQL
 from ringfence.adapters.relational.store import connect
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.events.model import Kind
 from ringfence.ports import DECISIONS, EVENTS
 
@@ -69,11 +70,27 @@ def check(
     """
     with explained(url), connect(url) as connection, connection.cursor() as cursor:
         held = {topic: (first, end) for topic, first, end in cursor.execute(SQL["positions"]).fetchall()}
-        theirs = {row[0]: Day(*row[1:]) for row in cursor.execute(SQL["days"]).fetchall()}
-        ours = _days_of(log, held, progress)
+        first = _first_kept(log, held)
+        theirs = {row[0]: Day(*row[1:]) for row in cursor.execute(SQL["days"], first).fetchall()}
+        ours = _days_of(log, held, first, progress)
         differences = [*_different_days(ours, theirs), *_different_rollups(cursor)]
     behind = {topic: log.end_offset(topic) - held.get(topic, (0, 0))[1] for topic in (EVENTS, DECISIONS)}
     return Checked(len(ours), sum(day.payments for day in ours.values()), differences, behind)
+
+
+def _first_kept(log: EventLog, held: dict[str, tuple[int, int]]) -> dict[str, int]:
+    """From which payment on log and store have payments, and decisions, alike: retention took earlier ones.
+
+    `trim` forgets both batch by batch, so that of some payments only one of the two is left.
+    """
+    paid = max(held.get(EVENTS, (0, 0))[0], log.start_offset(EVENTS))
+    oldest = next(iter(log.read(DECISIONS, log.start_offset(DECISIONS))), None)
+    decided = (
+        log.end_offset(EVENTS)
+        if oldest is None
+        else int(DecisionBatch.decode(oldest.payload).numbers("offset")[0])
+    )
+    return {"paid": paid, "decided": max(paid, decided)}
 
 
 def _different_days(ours: dict[date, Day], theirs: dict[date, Day]) -> Iterator[str]:
@@ -104,12 +121,15 @@ def _different_rollups(cursor: psycopg.Cursor[Any]) -> Iterator[str]:
 
 
 def _days_of(
-    log: EventLog, held: dict[str, tuple[int, int]], progress: Callable[[int, int], None]
+    log: EventLog,
+    held: dict[str, tuple[int, int]],
+    first: dict[str, int],
+    progress: Callable[[int, int], None],
 ) -> dict[date, Day]:
     """What the log has of what the store should hold; what retention took meanwhile is missing here."""
     total = sum(end - first for first, end in held.values())
     days: dict[date, Day] = {}
-    done, first_payment = 0, held.get(EVENTS, (0, 0))[0]
+    done, first_payment = 0, first["decided"]
     for topic in (EVENTS, DECISIONS):
         for batches in _portions(log, topic, *held.get(topic, (0, 0))):
             for day, count, amount in _counted(topic, batches, first_payment):

@@ -103,6 +103,10 @@ class SqliteLog:
     def reader_offset(self, reader: str, topic: str) -> int:
         return int(self.database.fetch_value("reader_offset", {"reader": reader, "topic": topic}, 0))
 
+    def forget_reader(self, reader: str) -> None:
+        with self.database.transaction() as connection:
+            connection.execute(SQL["forget_reader"], {"reader": reader})
+
     def readers(self) -> list[tuple[str, str, int]]:
         return self.database.fetch("readers")
 

@@ -100,6 +100,10 @@ class SqliteRoll:
         """See `Roll.rebuilt`."""
         self._wish("UPDATE follower SET rebuild = 0 WHERE name = ?", name)
 
+    def forget(self, name: str) -> None:
+        """See `Roll.forget`."""
+        self._wish("DELETE FROM follower WHERE name = ?", name)
+
     def report(self, name: str, positions: Mapping[str, int], now_ms: int) -> None:
         """See `Roll.report`."""
         self._write(_REPORT, (json.dumps(dict(positions)), now_ms, name), durable=False)

@@ -94,6 +94,6 @@ ON CONFLICT (hour, outcome) DO UPDATE SET decisions = o.decisions + excluded.dec
 -- name: days
 -- What the store holds, day by day of the payment's time, to be compared with the log.
 SELECT t.event_time::DATE AS day, count(*) AS payments, coalesce(sum(t.amount), 0) AS amount,
-       count(d.transaction_id) AS decisions
+       count(d.transaction_id) FILTER (WHERE d."offset" >= %(decided)s) AS decisions
 FROM transactions t LEFT JOIN decisions d USING (transaction_id, event_time)
-GROUP BY 1 ORDER BY 1;
+WHERE t."offset" >= %(paid)s GROUP BY 1 ORDER BY 1;

@@ -44,6 +44,10 @@ UPDATE topic SET start_offset = :start WHERE name = :topic;
 INSERT INTO reader (name, topic, "offset") VALUES (:reader, :topic, :offset)
 ON CONFLICT (name, topic) DO UPDATE SET "offset" = excluded."offset";
 
+-- name: forget_reader
+-- Nothing is kept for it any more.
+DELETE FROM reader WHERE name = :reader;
+
 -- name: reader_offset
 -- How far one reader has come.
 SELECT "offset" FROM reader WHERE name = :reader AND topic = :topic;

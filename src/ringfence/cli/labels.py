@@ -1,0 +1,138 @@
+"""`ringfence labels`: chargebacks and fraud reports in bulk, and what is known of fraud so far."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ringfence.cli import options
+from ringfence.cli.decisions import open_lake
+from ringfence.cli.run import run
+from ringfence.cli.screen import say, show, show_json, show_table
+
+app = typer.Typer(
+    help="Labels in bulk: import chargeback files, and see what is known.", no_args_is_help=True
+)
+_SHOWN = 20
+_DAYS = (1, 7, 14, 30, 60, 90, 180)
+_UNKNOWN = """
+SELECT transaction_id, count(*) AS labels FROM labels l
+WHERE NOT EXISTS (SELECT 1 FROM transactions t WHERE t.transaction_id = l.transaction_id)
+GROUP BY 1 ORDER BY 1
+"""
+_SOURCES = """
+SELECT coalesce(label_source, '') AS source, count(*) FILTER (WHERE label) AS fraud,
+       count(*) FILTER (WHERE NOT label) AS good,
+       min(event_time)::DATE AS first, max(event_time)::DATE AS last
+FROM labels GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+_CONFLICTS = """
+SELECT transaction_id, string_agg(coalesce(label_source, 'no source') || ': ' ||
+         CASE WHEN label THEN 'fraud' ELSE 'good' END, ', ' ORDER BY "offset") AS said,
+       CASE WHEN arg_max(label, "offset") THEN 'fraud' ELSE 'good' END AS counts
+FROM labels GROUP BY 1 HAVING bool_or(label) AND NOT bool_and(label) ORDER BY 1
+"""
+_MATURITY = """
+WITH known AS (
+  SELECT transaction_id, min(event_time) AS since FROM labels WHERE label GROUP BY 1
+), frauds AS (
+  SELECT coalesce(t.currency, '') AS currency, coalesce(t.amount, 0) AS amount,
+         k.since - t.event_time AS after
+  FROM known k JOIN transactions t USING (transaction_id) JOIN known_labels l USING (transaction_id)
+  WHERE l.is_fraud
+)
+SELECT currency, d.days, count(*) AS frauds,
+       sum(CASE WHEN after <= to_days(d.days) THEN amount ELSE 0 END) / nullif(sum(amount), 0) AS value_known
+FROM frauds, (SELECT unnest($days) AS days) AS d GROUP BY ALL ORDER BY ALL
+"""
+
+
+@app.command("import")
+def import_labels(
+    sources: Annotated[list[str], typer.Argument(help="Files, folders, globs, or -.", metavar="SOURCE")],
+    data: options.Data = None,
+    mapping: options.Mapping = "labels",
+    fmt: options.SourceFormat = None,
+) -> None:
+    """Read chargebacks and fraud reports: which payment, when that became known, and why.
+
+    The mapping `labels` reads the columns transaction_id, reported_at, and if they are there label,
+    label_source, reason_code and note. Each report counts from its own time on. Importing a file again
+    changes nothing. A report on a payment that is not known yet is kept and counts as soon as the payment
+    comes; those that are still unknown are named at the end. Where two reports differ, the later one in the
+    log counts (`ringfence labels status` lists them).
+
+    Exit codes are those of `ringfence run`: 4 if some rows are in quarantine.
+
+    Example: ringfence labels import chargebacks.csv
+    """
+    ended: typer.Exit | None = None
+    try:
+        run(sources, data=data, mapping=mapping, fmt=fmt)
+    except typer.Exit as error:
+        ended = error
+    with open_lake(data) as (_, lake):
+        _tell_unknown(lake.sql(_UNKNOWN).to_pylist())
+    if ended is not None:
+        raise ended
+
+
+@app.command()
+def status(data: options.Data = None, json: options.Json = False) -> None:
+    """Tell what is known of fraud: by source, how soon it becomes known, what contradicts, what is unknown.
+
+    The share of fraud value known after n days says how old payments must be before their labels can be
+    trusted: of payments younger than that, more frauds will turn up.
+
+    Example: ringfence labels status
+    """
+    with open_lake(data) as (_, lake):
+        days = f"[{', '.join(map(str, _DAYS))}]"
+        found: dict[str, list[dict[str, Any]]] = {
+            "sources": lake.sql(_SOURCES).to_pylist(),
+            "maturity": lake.sql(_MATURITY.replace("$days", days)).to_pylist(),
+            "conflicts": lake.sql(_CONFLICTS).to_pylist(),
+            "unknown": lake.sql(_UNKNOWN).to_pylist(),
+        }
+    if json:
+        show_json(
+            {
+                name: [{key: _plain(value) for key, value in row.items()} for row in rows]
+                for name, rows in found.items()
+            }
+        )
+        return
+    show_table(
+        ["source", "fraud", "good", "first", "last"],
+        [tuple(row.values()) for row in found["sources"]],
+        ["fraud", "good"],
+    )
+    if found["maturity"]:
+        show()
+        rows = [
+            (row["currency"], row["days"], row["frauds"], _percent(row["value_known"]))
+            for row in found["maturity"]
+        ]
+        show_table(["currency", "after days", "frauds", "value known"], rows, ["after days", "frauds"])
+    if found["conflicts"]:
+        show()
+        conflicts = [tuple(row.values()) for row in found["conflicts"][:_SHOWN]]
+        show_table(["payment", "what was said, in order", "counts"], conflicts, [])
+    _tell_unknown(found["unknown"])
+
+
+def _tell_unknown(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    names = ", ".join(row["transaction_id"] for row in rows[:_SHOWN])
+    more = f" and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
+    say(f"{len(rows):,} labelled payments are unknown; their labels wait for them: {names}{more}.")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
