@@ -193,7 +193,15 @@ def remote(
         str | None, typer.Option(help="Name of the remote model. [default: the model's name with -remote]")
     ] = None,
     deadline_ms: Annotated[int, typer.Option(help="Timeout for one answer, retries included.")] = 100,
-    tries: Annotated[int, typer.Option(help="Maximum number of calls for one answer.")] = 2,
+    tries: Annotated[
+        int | None, typer.Option(help="Maximum number of calls for one answer. [default: 2, of SageMaker 1]")
+    ] = None,
+    sagemaker: Annotated[
+        str | None,
+        typer.Option(
+            help="Region of a SageMaker endpoint: calls are signed with AWS credentials.", metavar="REGION"
+        ),
+    ] = None,
     data: options.Data = None,
     registry: Registry = None,
 ) -> None:
@@ -206,7 +214,9 @@ def remote(
     """
     place = _registry(data, registry)
     served = _find(place, serves)
+    tries = tries or (1 if sagemaker else 2)
     parameters = {"url": url, "serves": served.digest, "deadline_ms": deadline_ms, "tries": tries}
+    parameters |= {"region": sagemaker} if sagemaker else {}
     manifest = msgspec.structs.replace(
         served.manifest,
         name=name or f"{served.manifest.name}-remote",

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Meta
 
 from ringfence.adapters.remote.guards import CircuitBreaker, RetryBudget
+from ringfence.adapters.remote.signing import SageMakerSigner
 from ringfence.errors import ScorerError
 from ringfence.fetching import PLAIN, AnswerError, ask
 from ringfence.scoring.local import Described
@@ -42,6 +43,9 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tries: Annotated[int, Meta(ge=1, le=5)] = 2
     most_failures: Annotated[int, Meta(ge=1)] = 5  # in a row, until it is left alone
     rest_ms: Annotated[int, Meta(ge=1)] = 5_000  # for so long
+    region: Annotated[str, Meta(pattern="^[a-z0-9-]*$")] = (
+        ""  # of a SageMaker endpoint: calls are signed for it
+    )
 
 
 class _Answer(msgspec.Struct):
@@ -70,8 +74,9 @@ class RemoteModel(Described):
             self.endpoint = msgspec.convert(manifest.parameters, Endpoint)
         except msgspec.ValidationError as error:
             raise ScorerError(f"model {digest} names no endpoint: {error}") from error
+        self._signer = SageMakerSigner(self.endpoint.region) if self.endpoint.region else None
         headers = PLAIN | {"content-type": "application/json"}
-        if key:
+        if key and self._signer is None:
             headers["authorization"] = f"Bearer {key}"
         limits = httpx.Limits(max_connections=4, max_keepalive_connections=4)
         self._http = httpx.AsyncClient(headers=headers, limits=limits, timeout=None)  # noqa: S113 (see _post)
@@ -139,9 +144,10 @@ class RemoteModel(Described):
     async def _post(self, body: bytes, seconds: float) -> tuple[int, bytes]:
         """Status and body; `TimeoutError` once the whole of it takes too long."""
         async with asyncio.timeout(seconds):
-            return await ask(
-                self._http, self._http.build_request("POST", self.endpoint.url, content=body), _MOST_BYTES
-            )
+            url = self.endpoint.url
+            signed = await asyncio.to_thread(self._signer.headers, url, body) if self._signer else None
+            request = self._http.build_request("POST", url, content=body, headers=signed)
+            return await ask(self._http, request, _MOST_BYTES)
 
     def _checked(self, status: int, answer: bytes, count: int) -> NDArray[np.float64]:
         if status in _TRIED_AGAIN:

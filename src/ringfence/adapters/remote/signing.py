@@ -1,0 +1,40 @@
+"""Signatures of AWS (SigV4) for calls of a SageMaker endpoint."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Final
+
+from ringfence.errors import ScorerError
+
+_SIGNED: Final = ("authorization", "x-amz-date", "x-amz-security-token")
+
+
+class SageMakerSigner:
+    """Signs calls with the credentials of AWS's own environment and files, or the task's role.
+
+    `ScorerError` where the library is missing, or nobody is signed in.
+    """
+
+    def __init__(self, region: str) -> None:
+        if find_spec("boto3") is None:
+            raise ScorerError("a SageMaker endpoint needs one more library: pip install 'ringfence[aws]'")
+        import boto3  # noqa: PLC0415 (an extra)
+
+        self._region = region
+        self._credentials = boto3.session.Session(region_name=region).get_credentials()
+        if self._credentials is None:
+            raise ScorerError("AWS finds no credentials: give the task a role, or sign in (aws sso login)")
+
+    def headers(self, url: str, body: bytes) -> dict[str, str]:
+        """What to send with this very body, now. It may wait for the role's next credentials."""
+        from botocore.auth import SigV4Auth  # noqa: PLC0415 (an extra)
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+        request = AWSRequest("POST", url, {"content-type": "application/json"}, body)
+        try:
+            SigV4Auth(self._credentials.get_frozen_credentials(), "sagemaker", self._region).add_auth(request)
+        except BotoCoreError as error:
+            raise ScorerError(f"AWS gives no credentials: {error}") from error
+        return {name: value for name, value in request.headers.items() if name.lower() in _SIGNED}
