@@ -45,7 +45,7 @@ def _small(app: App) -> Stack:
     logs = log_bucket(stack, SMALL.log_days)
     audit = Audit(stack, key(stack, "AuditKey", "audit items")).table
     alerts = Alerts(stack)
-    service = Service(stack, SMALL, network, logs)
+    service = Service(stack, SMALL, network, logs, {"RINGFENCE_DYNAMODB_TABLE": audit.table_name})
     role = service.task.task_role
     _write_audit(role, audit)
     _send_alerts(role, alerts)
@@ -113,7 +113,10 @@ def _large_service(
         LARGE,
         network,
         log_bucket(stack, LARGE.log_days),
-        {"RINGFENCE_STORE_URL": f"postgresql://ringfence@{host}:{PORT}/ringfence?sslmode=require"},
+        {
+            "RINGFENCE_STORE_URL": f"postgresql://ringfence@{host}:{PORT}/ringfence?sslmode=require",
+            "RINGFENCE_DYNAMODB_TABLE": store.audit.table_name,
+        },
         {"PGPASSWORD": ecs.Secret.from_secrets_manager(secret, "password")},
     )
     ec2.CfnSecurityGroupIngress(
