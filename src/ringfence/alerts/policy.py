@@ -40,7 +40,7 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         high: score from which an alert is high; a declined payment always is.
         critical: score from which it is critical.
         team: addresses of destinations that hear of each alert, as of `ringfence bus subscribe --to`.
-        most: messages to a destination within `per`; what is more comes as one digest.
+        most: messages to a destination within `per`, of each severity; what is more comes as one digest.
         quiet: from when to when less than `quiet_below` waits, such as "22:00-07:00".
         escalate_to: who hears of an alert of `escalate_from` that nobody has acknowledged.
         customer: how the customer hears of a payment: "mail", "sms", or not at all.

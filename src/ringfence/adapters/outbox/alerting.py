@@ -163,8 +163,11 @@ class Alerting:
         self._put(offset, f"{alert.id}:customer", ALERTS, address, alert.entity_id, _ENCODER.encode(told), 0)
 
     def _may_send(self, address: str, severity: str, at_ms: int) -> bool:
-        """Count a message against the destination's cap; what is over it goes into the digest."""
-        which = address, at_ms // self._policy.per_ms
+        """Count a message against the destination's cap; what is over it goes into the digest.
+
+        Each severity has a cap of its own: a storm of lesser alerts swallows no critical one.
+        """
+        which = f"{severity} {address}", at_ms // self._policy.per_ms
         if which not in self._caps:
             row = self._connection.execute(
                 "SELECT sent, held FROM cap WHERE destination = ? AND bucket = ?", which
@@ -232,8 +235,9 @@ class Watch:
             (ended - DEAD_AFTER_MS // self._policy.per_ms - 1, ended - 1),
         ).fetchall()
         made = []
-        for address, bucket, held_text in rows:
-            if not _is_first(connection, f"digest-{bucket}:{address}"):
+        for capped, bucket, held_text in rows:
+            severity, _, address = capped.partition(" ")
+            if not _is_first(connection, f"digest-{bucket}:{capped}"):
                 continue
             held = msgspec.json.decode(held_text)
             severities = ", ".join(
@@ -242,7 +246,7 @@ class Watch:
                 if one.name.lower() in held
             )
             data = {"count": sum(held.values()), "severities": severities}
-            made.append(self._row(events.DIGEST, f"digest-{bucket}", address, now_ms, data))
+            made.append(self._row(events.DIGEST, f"digest-{severity}-{bucket}", address, now_ms, data))
         return made
 
     def _escalations(self, connection: Connection, now_ms: int) -> list[tuple[Any, ...]]:
