@@ -15,7 +15,9 @@ from ringfence.cli.screen import after, say
 from ringfence.compose import Definitions, load_definitions, warm_up
 from ringfence.errors import InputError
 from ringfence.events.compiled import cache_base
+from ringfence.features.kernel.jit import is_kept
 from ringfence.features.precompile import is_compiled
+from ringfence.graph.kernel.measure import link
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ def definitions(
     found = load_definitions(features_file(features), rules_file(rules), model or load_settings().model)
     for left in found.left_out:
         say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
-    with compiling():
+    with compiling(graph=found.spec.graph is not None):
         warm_up(found, observing=observing)
     return found
 
@@ -123,9 +125,9 @@ def rules_file(option: Path | None) -> Path | None:
     return option or load_settings().rules or _present("rules.yaml")
 
 
-def compiling() -> AbstractContextManager[None]:
-    """Tells why the first command on a machine takes its time."""
-    if is_compiled():
+def compiling(*, graph: bool = False) -> AbstractContextManager[None]:
+    """Tells why the first command on a machine takes its time; `graph` where one is declared."""
+    if is_compiled() and (not graph or is_kept(link)):
         return nullcontext()
     if cache_base() is None:
         return after(
