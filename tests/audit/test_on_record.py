@@ -28,13 +28,13 @@ from ringfence.web.audited import ACTIONS as PAGES
 DEFINITIONS = load_definitions(None, None)
 LOOKING = frozenset(
     {
-        "audit checkpoint", "audit key", "audit list", "audit verify", "backtest", "bus list",
-        "bus test", "cases queues", "doctor", "drift", "outbox list", "rules import",
-        "evaluate",
-        "features", "follow", "followers list", "init", "keys list", "model serve", "models compare",
-        "models list", "models show", "quarantine list", "replay", "rules check", "rules diff", "rules list",
-        "rules shadow", "rules show", "rules tune", "rules typologies", "rules versions", "run", "simulate",
-        "sources", "store check", "store init", "store migrate", "train", "version",
+        "alerts check", "alerts mutes", "alerts preview", "audit checkpoint", "audit key", "audit list",
+        "audit verify", "backtest", "bus list", "bus test", "cases queues", "doctor", "drift", "evaluate",
+        "features", "follow", "followers list", "init", "keys list", "labels status", "land ddl",
+        "model serve", "models compare", "models list", "models show", "outbox list", "quarantine list",
+        "replay", "rules check", "rules diff", "rules import", "rules list", "rules shadow", "rules show",
+        "rules tune", "rules typologies", "rules versions", "run", "simulate", "sources", "store check",
+        "store init", "store migrate", "train", "version",
     }
 )  # fmt: skip
 """Commands that show no person's data and change nothing that the log does not hold."""

@@ -52,6 +52,8 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/models/{version}/retirement"): "model.retired",
     ("POST", "/v1/drift"): "drift.measured",
     ("GET", "/v1/audit"): "audit.read",
+    ("GET", "/v1/graph/ring/{entity_type}/{entity_id:id}"): "entity.seen",
+    ("GET", "/v1/graph/neighbours/{entity_type}/{entity_id:id}"): "entity.seen",
     ("GET", "/v1/events"): "log.seen",
     ("GET", "/v1/alerts"): "alert.listed",
     ("POST", "/v1/alerts/{alert_id}/acknowledge"): "alert.acknowledged",

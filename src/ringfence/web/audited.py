@@ -39,6 +39,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/answer"): "customer.answered",
     ("POST", "/outbox/retry"): "outbox.retried",
     ("GET", "/cases"): "case.listed",
+    ("GET", "/graph/{entity_type}/{entity_id:id}"): "entity.seen",
     ("GET", "/cases/{case_id}"): "case.seen",
     ("GET", "/cases/{case_id}/preview"): "case.seen",
     ("POST", "/cases/{case_id}"): "case.acted_on",
