@@ -13,7 +13,7 @@ from ringfence.cli import (
     backtest,
     backup,
     bus,
-    cases,
+    case_acts,
     decisions,
     doctor,
     drift,
@@ -67,7 +67,7 @@ rules.app.command()(tune.tune)
 rules.app.command()(tune.typologies)
 app.add_typer(rules.app, name="rules")
 app.add_typer(lists.app, name="lists")
-app.add_typer(cases.app, name="cases")
+app.add_typer(case_acts.app, name="cases")
 app.add_typer(graph.app, name="graph")
 app.add_typer(models.app, name="models")
 app.add_typer(model.app, name="model")

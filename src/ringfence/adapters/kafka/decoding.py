@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from ringfence.adapters.kafka.records import Unpack
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
 
@@ -34,7 +33,6 @@ class Decoding:
         self,
         mapping: Mapping,
         tokenizer: Tokenizer,
-        unpack: Unpack | None = None,
         *,
         keep: frozenset[str] = frozenset(),
         enveloped: bool = False,
@@ -42,7 +40,6 @@ class Decoding:
         """`keep` of `key`, `headers` and `timestamp`; what the mapping names is kept in any case."""
         self._mapping = mapping
         self._tokenizer = tokenizer
-        self._unpack = unpack
         self._enveloped = enveloped
         self._is_canonical = mapping.name == _CANONICAL
         self._blocks = BlockDecoder(tokenizer)
@@ -61,7 +58,7 @@ class Decoding:
         bad: list[BadRecord] = []
         tombstones = 0
         for message in messages:
-            value = value_of(message, self._unpack, enveloped=self._enveloped)
+            value = value_of(message, enveloped=self._enveloped)
             if value is None:
                 tombstones += 1
             elif isinstance(value, Fault):

@@ -12,11 +12,10 @@ from ringfence.events.bad import Fault, Reason
 from ringfence.events.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from confluent_kafka import Message
 
-    Unpack = Callable[[bytes, str], bytes | Fault]
 
 KEY: Final = "kafka_key"
 HEADER: Final = "kafka_header_"
@@ -40,35 +39,30 @@ class _Envelope(msgspec.Struct):
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 
 
-def value_of(message: Message, unpack: Unpack | None, *, enveloped: bool = False) -> bytes | Fault | None:
+def value_of(message: Message, *, enveloped: bool = False) -> bytes | Fault | None:
     """The JSON in a message, on one line; what is wrong with it; None for a tombstone.
 
-    `unpack` reads values that name their schema; with `enveloped` each value is a CloudEvent.
+    With `enveloped` each value is a CloudEvent.
     """
     value = message.value()
     if value is None:
         return None
     raw = value if isinstance(value, bytes) else str(value).encode()
-    if fault := _unreadable(raw, unpack):
+    if fault := _unreadable(raw):
         return fault
-    if raw[0] == _MAGIC and unpack is not None:
-        found = unpack(raw, str(message.topic()))
-        if isinstance(found, Fault):
-            return found
-        raw = found
     if enveloped or _says_structured(message):
         return _data_of(raw)
     return raw.translate(_ONE_LINE) if b"\n" in raw else raw
 
 
-def _unreadable(raw: bytes, unpack: Unpack | None) -> Fault | None:
+def _unreadable(raw: bytes) -> Fault | None:
     """What is wrong with a value before anybody looks into it."""
     if len(raw) > RECORD_LIMIT:
         return Fault(Reason.TOO_LARGE, "", f"{len(raw)} bytes, at most {RECORD_LIMIT} are allowed")
     if not raw.strip():
         return Fault(Reason.MALFORMED, "", "an empty value")
-    if raw[0] == _MAGIC and unpack is None:
-        said = "names its schema by an id: name the registry, ?registry=http://HOST:8081"
+    if raw[0] == _MAGIC:
+        said = "names its schema by an id, as Avro and Protobuf of a registry do: only JSON is read"
         return Fault(Reason.MALFORMED, "", said)
     return None
 

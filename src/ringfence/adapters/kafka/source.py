@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "mapping": None,
     "format": ("auto", "cloudevents"),
-    "registry": None,
     "keep": None,
     "from": ("beginning", "end"),
     "on_gap": ("stop", "continue"),
