@@ -12,6 +12,8 @@ from ringfence.cli import desks, options
 from ringfence.cli.case_desks import working
 from ringfence.cli.cases import CaseId, Why, app, say_done
 
+__all__ = ["app"]  # of all case commands, these included
+
 Seen = Annotated[
     int | None,
     typer.Option(
