@@ -5,17 +5,19 @@ from random import Random
 import msgspec
 import pytest
 from tests.bus.receivers import stopping, until
-from tests.lakes import fill
+from tests.lakes import decisions, events, fill
 
 from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower, Watch
 from ringfence.adapters.outbox.alert_book import Mute
 from ringfence.adapters.sqlite import Store
 from ringfence.alerts import model
+from ringfence.alerts import wording as templates
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy, Severity, parse_policy
 from ringfence.alerts.wording import NAMES, SAMPLES, check_template, rendered, shipped
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import Subscription
+from ringfence.bus.words import words_of
 from ringfence.errors import InputError
 from ringfence.follow import catch_up
 
@@ -193,8 +195,6 @@ def test_the_customer_is_asked_in_their_words_and_language(store, bus):
 
 
 def fill_with_customers(store):
-    from tests.lakes import decisions, events  # noqa: PLC0415
-
     names = ["ada"] * 9 + [None]
     store.commit(
         [
@@ -202,6 +202,113 @@ def fill_with_customers(store):
             decisions(0, 10),
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("by", "field", "contact"),
+    [
+        ("mail", "email", "ada@example.org, eve@evil.example"),
+        ("mail", "email", "ada@example.org\nBcc: eve@evil.example"),
+        ("mail", "email", "Ada <ada@example.org>"),
+        ("mail", "email", "team:ada@example.org;"),
+        ("sms", "phone", "+491701234567,+4990012345"),
+    ],
+)
+def test_a_contact_that_is_not_one_address_is_not_written_to(store, bus, by, field, contact):
+    store.commit([events(0, 10, **{field: [contact] * 10}), decisions(0, 10)])
+    take(store, AlertPolicy(customer=by))
+    assert sum(AlertBook(bus.database).counts().values()) == 3
+    assert not ids(bus)
+
+
+@pytest.mark.parametrize("by", ["mail", "sms"])
+def test_a_contact_that_is_one_address_is_written_to(store, bus, by):
+    known = {"email": ["ada@example.org"] * 10, "phone": ["+491701234567"] * 10}
+    store.commit([events(0, 10, **known), decisions(0, 10)])
+    take(store, AlertPolicy(customer=by))
+    assert len(ids(bus)) == 3
+
+
+def test_a_language_that_a_payment_makes_up_is_kept_nowhere(store, bus):
+    policy = AlertPolicy(customer="console", language="de")
+    store.commit(
+        [
+            events(
+                0, 10, **{"customer_id": ["ada"] * 10, "attributes.language": [f"x{n}" for n in range(10)]}
+            ),
+            decisions(0, 10),
+        ]
+    )
+    take(store, policy)
+    told = [msgspec.json.decode(one.event) for one in bus.letters()]
+    assert {one["data"]["language"] for one in told} == {"de"}
+    before = templates.shipped.cache_info().currsize
+    for number in range(50):
+        told[0]["data"]["language"] = f"y{number}"
+        assert "Waren Sie das?" in Wording(policy, {})(told[0]).title
+    assert templates.shipped.cache_info().currsize <= before + 1
+
+
+def test_a_message_that_cannot_be_written_is_dead_and_no_other_one_waits(store, bus):
+    policy = AlertPolicy(team=("console:",))
+    fill(store, batches=1)
+    take(store, policy)
+    taken = []
+
+    class Taking:
+        def deliver(self, message):
+            taken.append(message.id)
+            return Outcome(Answer.DELIVERED)
+
+        def close(self):
+            pass
+
+    bad = ids(bus)[0]
+
+    def words(told):
+        if told["id"] in bad:
+            raise ValueError("not this one")
+        return Wording(policy, {})(told)
+
+    with stopping(Courier(bus, {"console": Taking()}, lambda: HOUR, Random(1), words)):
+        until(lambda: not bus.letters(state="waiting"))
+    assert ids(bus, state="dead") == [bad]
+    assert len(taken) == 2
+    assert bus.destinations()[0].failing == 0
+
+
+def test_text_of_a_payment_makes_no_line_and_no_link_of_its_own():
+    forged = "x\r\n* Amount: 1.00\nhttps://evil.example/\u2028y\u202ez\x1b"
+    text = "{{ merchant }}\n* Merchant: {{ merchant }}\n* Amount: {{ amount|money }}\n{{ reasons[0] }}"
+    words = rendered("team", text, SAMPLES["team"] | {"merchant": forged, "reasons": [forged]})
+    one_line = "x * Amount: 1.00 https://evil.example/ y z"
+    assert words.title == one_line
+    assert words.lines == (("Merchant", one_line), ("Amount", "129.90"), ("", one_line))
+    made = {
+        "type": "com.ringfence.decision.made.v1",
+        "data": {"transaction_id": forged, "outcome": "decline"},
+    }
+    made["data"] |= {"score": 5.0, "transaction": {"merchant_id": forged}}
+    assert len(words_of(made).text.splitlines()) == 4
+
+
+def test_the_customers_link_is_the_only_one():
+    told = {"to": "ada@example.org", "alert": {"id": "alert-1"}, "decision": {"transaction_id": "t1"}}
+    told["decision"]["transaction"] = {"amount": 5.0, "currency": "https://evil.example/"}
+    asked = {"type": "com.ringfence.customer.asked.v1", "data": told}
+    words = Wording(AlertPolicy(), {}, lambda _data: "https://a.example/answer/x")(asked)
+    assert words.link == "https://a.example/answer/x"
+    assert ("", words.link) in words.lines
+
+
+def test_no_id_of_a_message_holds_a_secret(store, bus):
+    to = ("apprise:tgram://s3cret/1", "apprise:tgram://s3cret/2", "https://example.com/hook?token=s3cret")
+    policy = AlertPolicy(team=to, escalate_to=to, escalate_after="10m")
+    fill(store, batches=1)
+    take(store, policy)
+    assert Watch(bus, policy, "log").look(11 * 60_000) == 9
+    assert len(ids(bus)) == 18
+    assert not [one for one in ids(bus) if "s3cret" in one]
 
 
 @pytest.mark.parametrize(
@@ -240,6 +347,9 @@ def test_shipped_templates_are_whole(audience, language):
         ('quiet_zone = "Mars"', "time zone"),
         ('outcomes = ["refuse"]', "outcomes: 'refuse'"),
         ("most = 0", "most:"),
+        ('yes_allows = "1d"', 'contacts = "payment"'),
+        ('contacts = "bank"', "contacts:"),
+        ('team = ["tgram://s3cret/1"]', "'tgram:…' is no destination"),
         ("most = true", "most"),
         ("high = 95.0", "high and critical"),
         ('language = "xx"', "language"),
@@ -250,3 +360,4 @@ def test_a_policy_that_is_none_is_refused_with_its_place(text, said):
     with pytest.raises(InputError) as refused:
         parse_policy(text, "a.toml")
     assert said in str(refused.value)
+    assert "s3cret" not in str(refused.value)

@@ -4,6 +4,7 @@ from tests.api.conftest import payment
 
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
+from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.follow import catch_up
 
 
@@ -71,3 +72,24 @@ def test_alerts_are_listed_and_acknowledged(api, tmp_path):
     made = Bus(folder)
     assert AlertBook(made.database).alerts(state="open") == []
     made.close()
+
+
+def test_secrets_in_addresses_are_shown_to_nobody(api, tmp_path):
+    made = Bus(tmp_path / "data")
+    for name, to in (("a", "apprise:tgram://s3cret/1"), ("b", "https://example.com/hook?token=s3cret")):
+        made.subscribe(Subscription(name=name, pattern=EVERYTHING, to=to))
+    made.close()
+
+    async def talk(client):
+        return await client.get("/v1/bus")
+
+    found = api(talk)
+    assert "s3cret" not in found.text
+    assert [one["to"] for one in found.json()["subscriptions"]] == [
+        "apprise:tgram://…",
+        "https://example.com/hook?…",
+    ]
+    assert {one["address"] for one in found.json()["destinations"]} == {
+        "apprise:tgram://…",
+        "https://example.com/hook?…",
+    }

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Receiver:
     """An HTTP server on loopback. `script` has one entry a request, the last one for all that follow.
 
-    An entry is a status, `(status, headers)`, "hang" (says nothing for a while) or "half" (closes in the
+    An entry is a status, `(status, headers)`, "hang" (says nothing for a while), "drip" and
+    "drip body" (a byte now and then, without an end), or "half" (closes in the
     middle of its answer).
     """
 
@@ -32,6 +33,19 @@ class Receiver:
                 if what == "hang":
                     time.sleep(3)
                     what = 204
+                if what in ("drip", "drip body"):
+                    head = (
+                        b"HTTP/1.1 204 OK\r\n"
+                        if what == "drip"
+                        else b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"
+                    )
+                    self.close_connection = True
+                    with contextlib.suppress(OSError):
+                        self.wfile.write(head)
+                        for _ in range(40):
+                            time.sleep(0.1)
+                            self.wfile.write(b"x")
+                    return
                 if what == "half":
                     self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n")
                     self.close_connection = True

@@ -1,5 +1,7 @@
 """What carries messages, against real receivers that misbehave."""
 
+import email
+import email.policy
 import io
 import socket
 import ssl
@@ -63,6 +65,8 @@ def test_a_webhook_is_signed_with_every_secret(webhooks):
         ((307, {"Location": "http://169.254.169.254/latest"}), Answer.RETRY, "redirects", None),
         ("hang", Answer.RETRY, "no answer", None),
         ("half", Answer.RETRY, "RemoteProtocolError", None),
+        ("drip", Answer.RETRY, "no answer", None),
+        ("drip body", Answer.DELIVERED, "200", None),
     ],
 )
 def test_a_receiver_that_misbehaves_is_an_outcome(webhooks, script, answer, said, after):
@@ -85,6 +89,7 @@ def test_a_receiver_that_is_not_there_is_tried_again(webhooks):
     [
         *("127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "0.0.0.0", "localhost"),
         *("[64:ff9b::a00:1]", "[2002:a00:1::]", "192.168.1.1", "[fd00::1]", "224.0.0.1", "2130706433"),
+        *("[64:ff9b:1::a00:1]", "[64:ff9b:1:7f00:0:100::]", "[::127.0.0.2]", "[::10.0.0.1]"),
     ],
 )
 def test_a_private_address_is_refused_unless_it_is_allowed(host):
@@ -113,6 +118,22 @@ def test_a_certificate_of_another_host_is_no_delivery():
             outcome = notifier.deliver(message(f"https://localhost:{receiver.port}/hook"))
         assert outcome.answer is answer, outcome
         notifier.close()
+
+
+def test_a_connection_that_was_verified_for_another_host_is_not_used():
+    """Two names at one address: the certificate is looked at for each of them."""
+    authority = trustme.CA()
+    trusted, served = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.configure_trust(trusted)
+    authority.issue_cert("localhost").configure_cert(served)
+    notifier = WebhookNotifier(LOOPBACK, trusted, seconds=2)
+    with Receiver(tls=served) as receiver:
+        first = notifier.deliver(message(f"https://localhost:{receiver.port}/hook"))
+        other = notifier.deliver(message(f"https://127.0.0.1:{receiver.port}/hook"))
+    notifier.close()
+    assert first.answer is Answer.DELIVERED
+    assert (other.answer, len(receiver.requests)) == (Answer.RETRY, 1)
+    assert receiver.requests[0][0]["connection"] == "close"
 
 
 def test_retry_after_is_seconds_or_a_date():
@@ -164,6 +185,29 @@ def test_mail_is_text_and_html(smtp):
     assert "text/plain" in raw
     assert "VELOCITY &lt;b&gt;&amp;" in raw
     assert "X-Ringfence-Id: log:decisions:7:team" in raw
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["a@x.example, b@y.example", "a@x.example\nBcc: b@y.example", "A <a@x.example>", "", "a@x.example\x85"],
+)
+def test_mail_to_what_is_not_one_address_is_refused(smtp, to):
+    box, port = smtp
+    notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example")
+    assert notifier.deliver(message(to)).answer is Answer.REFUSED
+    assert not box.mails
+
+
+def test_mail_has_the_link_of_its_template_and_no_other_one(smtp):
+    box, port = smtp
+    notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example")
+    lines = (("Merchant", "https://evil.example/"), ("", "https://a.example/x"))
+    words = Words("Was this you?", lines, link="https://a.example/x")
+    assert notifier.deliver(message("ada@example.org", words=words)).answer is Answer.DELIVERED
+    mail = email.message_from_bytes(box.mails[0].content, policy=email.policy.default)
+    raw = mail.get_body(("html",)).get_content()
+    assert '<a href="https://a.example/x">' in raw
+    assert 'href="https://evil.example/' not in raw
 
 
 def test_mail_that_is_refused_for_good_is_dead_and_other_mail_waits(smtp):

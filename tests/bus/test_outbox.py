@@ -13,7 +13,7 @@ from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import EVERYTHING, Subscription
-from ringfence.errors import ConflictError, InputError, StoreError
+from ringfence.errors import ConflictError, InputError, RingfenceError, StoreError
 from ringfence.follow import catch_up
 from ringfence.learning.drift_alerts import DriftAlert, record
 from ringfence.ports import DRIFT, FLAG_MATCHES
@@ -311,3 +311,30 @@ def test_a_courier_that_is_killed_sends_again_with_the_same_id(store, bus):
         until(lambda: not bus.letters(state="waiting"))
     assert len(taken) >= 6
     assert set(taken) == {one.id for one in bus.letters()}
+
+
+@pytest.mark.parametrize("to", ["apprise:tgram://s3cret/1", "https://example.com/hook?token=s3cret"])
+def test_an_error_names_a_destination_without_its_secret(tmp_path, to):
+    made = Bus(tmp_path)
+    made.subscribe(Subscription(name="a", pattern=EVERYTHING, to=to))
+
+    class Failing:
+        def deliver(self, message):
+            raise OSError(f"cannot reach {message.to}")
+
+        def close(self):
+            pass
+
+    courier = Courier(made, {"apprise": Failing(), "webhook": Failing()}, lambda: 1, Random(1))
+    event = {"type": "com.ringfence.label.set.v1", "data": {}}
+    outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
+    assert (outcome.answer, outcome.said) == (Answer.RETRY, "OSError")
+    for wrong in (
+        lambda: made.subscribe(Subscription(name="a", pattern=EVERYTHING, to="console:")),
+        lambda: made.destination(f"{to}x"),
+        lambda: made.subscribe(Subscription(name="b", pattern=EVERYTHING, to="https:///x?token=s3cret")),
+    ):
+        with pytest.raises(RingfenceError) as refused:
+            wrong()
+        assert "s3cret" not in str(refused.value)
+    made.close()

@@ -9,9 +9,10 @@ from tests.api.conftest import payment
 from tests.web.conftest import serving
 
 from ringfence.access.principal import Role
-from ringfence.adapters.outbox import AlertBook, OutboxFollower
+from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
 from ringfence.alerts.answers import Asked, answer_key, signed
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
+from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.compose_alerts import alert_words
 from ringfence.events import codec
 from ringfence.events.model import Kind
@@ -27,7 +28,7 @@ POLICY = AlertPolicy(
 def asked(tmp_path, monkeypatch):
     """A server with keys, a customer's browser, and the path of the link that they were sent."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "alerts.toml").write_text('yes_allows = "1d"\nno_blocks = true\n')
+    (tmp_path / "alerts.toml").write_text('contacts = "payment"\nyes_allows = "1d"\nno_blocks = true\n')
     with serving(tmp_path / "data", with_keys=True) as site:
         headers = {"authorization": f"Bearer {site.key(Role.DECIDE)}"}
         body = payment("t1", email="ada@example.org")
@@ -82,6 +83,37 @@ def test_yes_is_a_label_and_allows_for_a_time(asked):
     assert entry["expires_at_ms"] - entry["event_time_ms"] == 86_400_000
 
 
+def test_yes_of_a_contact_that_the_payer_gave_is_no_label_and_allows_nothing(asked, tmp_path):
+    """Whoever pays with a stolen card gives an address of their own, and says that it was them."""
+    site, browser, link = asked
+    (tmp_path / "alerts.toml").write_text("no_blocks = true\n")
+    assert "Thank you" in press(browser, browser.get(link), "yes").text
+    assert heard(site) == []
+    assert press(browser, browser.get(link), "no").status_code == 409
+    assert heard(site) == []
+
+
+def test_no_of_a_contact_that_the_payer_gave_counts(asked, tmp_path):
+    site, browser, link = asked
+    (tmp_path / "alerts.toml").write_text("no_blocks = true\n")
+    press(browser, browser.get(link), "no")
+    assert [row["kind"] for row in heard(site)] == [Kind.LABEL, Kind.LIST_ENTRY]
+
+
+def test_a_faulty_policy_is_no_matter_of_the_customer_and_loses_no_answer(asked, tmp_path):
+    site, browser, link = asked
+    good = (tmp_path / "alerts.toml").read_text()
+    (tmp_path / "alerts.toml").write_text("tema = 1\n")
+    page = browser.get(link)
+    later = press(browser, page, "yes")
+    assert later.status_code == 503
+    assert "alerts.toml" not in later.text
+    assert "try again" in later.text
+    (tmp_path / "alerts.toml").write_text(good)
+    assert "Thank you" in press(browser, page, "no").text
+    assert heard(site)[0]["label"] is True
+
+
 def test_a_link_that_is_forged_or_has_expired_is_refused(asked):
     site, browser, link = asked
     key = answer_key(site.dashboard.store.meta.token_key)
@@ -110,3 +142,22 @@ def test_the_link_opens_nothing_else(asked):
     browser.get(link)
     for path in ("/alerts", "/decisions"):
         assert browser.get(path).status_code == 303
+
+
+def test_the_page_of_alerts_shows_no_secret_of_a_destination(tmp_path):
+    to = "https://example.com/hook?token=s3cret", "apprise:tgram://s3cret/1"
+    policy = AlertPolicy(outcomes=OUTCOMES, team=to)
+    with serving(tmp_path / "data") as site:
+        assert httpx.post(f"{site.url}/v1/decisions", json=payment("t1")).status_code == 200
+        store = site.dashboard.store
+        follower = OutboxFollower(store.log, store.folder, "log", lambda: 1, policy)
+        catch_up(store.log, follower)
+        follower.close()
+        bus = Bus(store.folder)
+        bus.subscribe(Subscription(name="a", pattern=EVERYTHING, to=to[0]))
+        bus.close()
+        page = httpx.get(f"{site.url}/alerts")
+    assert page.status_code == 200
+    assert page.text.count("https://example.com/hook?…") >= 3
+    assert "apprise:tgram://…" in page.text
+    assert "s3cret" not in page.text

@@ -64,8 +64,13 @@ def read(key: bytes, token: str, now_ms: int) -> Asked:
 def events_of(
     asked: Asked, alert: Alert, answer: str, now_ms: int, policy: AlertPolicy
 ) -> list[dict[str, Any]]:
-    """Records of the log that an answer becomes: a label, and a list entry where the policy wants one."""
+    """Records of the log that an answer becomes: a label, and a list entry where the policy wants one.
+
+    "Yes" becomes none where the message went to a contact that the payer gave: a fraudster would answer it.
+    """
     said_no = answer == "no"
+    if not said_no and policy.contacts != "payment":
+        return []
     label = {
         "kind": "label",
         "event_id": f"answer-{alert.id}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.alerts import wording
+from ringfence.alerts.policy import LANGUAGES
 from ringfence.bus.catalog import PREFIX
 from ringfence.bus.words import Words, words_of
 from ringfence.errors import InputError
@@ -122,17 +123,19 @@ class Wording:
         if audience is None:
             return words_of(event)
         data = event["data"]
-        language = data.get("language", self._policy.language)
+        asked = data.get("language")
+        language = asked if asked in LANGUAGES else self._policy.language
         text = self._texts.get(f"{audience}.{language}") or wording.shipped(audience, language)
+        values = self._values(event, audience)
         try:
-            words = wording.rendered(audience, text, self._values(event, audience))
+            words = wording.rendered(audience, text, values)
         except InputError:  # a text of one's own that this event does not fit: it is told all the same
-            words = wording.rendered(
-                audience, wording.shipped(audience, language), self._values(event, audience)
-            )
+            words = wording.rendered(audience, wording.shipped(audience, language), values)
         if audience == "team":
             return words._replace(actions=self._actions, subject=data["alert"]["id"])
-        return words._replace(to=data["to"]) if audience == "customer" else words
+        if audience == "customer":
+            return words._replace(to=data["to"], link=values["link"])
+        return words
 
     def _values(self, event: dict[str, Any], audience: str) -> dict[str, Any]:
         data = event["data"]

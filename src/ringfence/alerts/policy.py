@@ -44,9 +44,12 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         quiet: from when to when less than `quiet_below` waits, such as "22:00-07:00".
         escalate_to: who hears of an alert of `escalate_from` that nobody has acknowledged.
         customer: how the customer hears of a payment: "mail", "sms", or not at all.
+        contacts: "payment" says that the `email` and `phone` of a payment are your own records of the
+            customer, so that "it was me" counts; unless given, they are what the payer typed.
         answer_url: where customers reach this server, such as "https://answers.bank.example"; they are
             asked to answer by a link that is valid for `answer_for`.
-        yes_allows: for how long "it was me" puts the card on an allow list; not at all unless given.
+        yes_allows: for how long "it was me" puts the card on an allow list; not at all unless given. It
+            needs `contacts`.
         no_blocks: whether "it was not me" puts the card on a block list.
         language: of messages; "en" or "de". A customer's own is the attribute `language`.
         bank: how customers know you.
@@ -68,6 +71,7 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     escalate_to: tuple[str, ...] = ()
     customer: str = ""
     customer_outcomes: tuple[str, ...] = ("challenge", "review", "decline")
+    contacts: str = ""
     answer_url: str = ""
     answer_for: str = "2d"
     yes_allows: str = ""
@@ -84,8 +88,15 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise InputError("outcomes: name one at least, such as decline")
         for name in ("window", "per", "escalate_after", "answer_for"):
             _duration(name, getattr(self, name))
+        _one_of("contacts", self.contacts, ("", "payment"))
         if self.yes_allows:
             _duration("yes_allows", self.yes_allows)
+            if not self.contacts:
+                raise InputError(
+                    "yes_allows: whoever pays with a stolen card may give an address of their own. Set "
+                    'contacts = "payment" if email and phone of a payment are your own records of the '
+                    "customer, or leave yes_allows out"
+                )
         if self.answer_url and kind_of(self.answer_url) != "webhook":
             raise InputError("answer_url: https://HOST is needed")
         for name in ("quiet_below", "escalate_from"):

@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, no
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ringfence.alerts.policy import LANGUAGES
-from ringfence.bus.words import Words
+from ringfence.bus.words import Words, plain
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def check_template(audience: str, text: str) -> None:
 
 def rendered(audience: str, text: str, values: Mapping[str, Any]) -> Words:
     """The message that a checked template gives."""
-    known = {name: values.get(name, "") for name in NAMES[audience]}
+    known = {name: _plain(values.get(name, "")) for name in NAMES[audience]}
     try:
         told = _compiled(text).render(known)[:_MOST_CHARACTERS]
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
@@ -119,6 +119,13 @@ def _environment() -> ImmutableSandboxedEnvironment:
 @cache
 def _compiled(text: str) -> Any:
     return _environment().from_string(text)
+
+
+def _plain(value: Any) -> Any:
+    """A value that makes no line of its own: texts come from whoever pays."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return plain(value) if isinstance(value, str) else value
 
 
 def _money(value: Any) -> str:

@@ -14,6 +14,7 @@ from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.bus.catalog import tables
 from ringfence.bus.pattern import MOST_BYTES, parse
+from ringfence.bus.subscription import shown
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -150,8 +151,14 @@ def _bus(server: Server) -> BusView:
         return BusView([], [])
     known = server.outboxes.bus
     return BusView(
-        [SubscriptionView(o.name, o.pattern, o.to, o.ordered, o.paused) for o in known.subscriptions()],
-        [DestinationView(o.address, o.kind, o.disabled, o.failing, o.said) for o in known.destinations()],
+        [
+            SubscriptionView(o.name, o.pattern, shown(o.to), o.ordered, o.paused)
+            for o in known.subscriptions()
+        ],
+        [
+            DestinationView(shown(o.address), o.kind, o.disabled, o.failing, o.said)
+            for o in known.destinations()
+        ],
     )
 
 

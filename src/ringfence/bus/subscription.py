@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -27,7 +28,9 @@ KINDS: Final = {
 """Kinds of destinations, and what their addresses look like."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_MAIL: Final = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,255}")
+_MAIL: Final = re.compile(
+    r"[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,255}"
+)
 _CHANNEL: Final = re.compile(r"#?[\w.-]{1,80}")
 _PHONE: Final = re.compile(r"\+[0-9]{6,15}")
 
@@ -105,11 +108,44 @@ def kind_of(address: str) -> str:
         "apprise": ("apprise", re.compile(r"[a-z][a-z0-9+.-]*:\S+")),
     }
     if scheme not in known:
-        raise InputError(f"{address[:80]!r} is no destination: {'; '.join(KINDS.values())}")
+        told = f"{scheme[:40]}:…" if ":" in address else address[:80]
+        raise InputError(f"{told!r} is no destination: {'; '.join(KINDS.values())}")
     kind, shape = known[scheme]
     if not shape.fullmatch(rest):
-        raise InputError(f"{address[:80]!r}: an address of this kind looks like {KINDS[kind]}")
+        raise InputError(f"{shown(address)[:80]!r}: an address of this kind looks like {KINDS[kind]}")
     return kind
+
+
+def is_contact(kind: str, text: str) -> bool:
+    """Whether a text is one address of a person, by kind of destination: nothing is parsed out of it.
+
+    >>> is_contact("mail", "ada@example.org"), is_contact("mail", "ada@example.org, eve@example.org")
+    (True, False)
+    """
+    shape = {"mail": _MAIL, "sms": _PHONE}.get(kind)
+    return text.isprintable() and (shape is None or shape.fullmatch(text) is not None)
+
+
+def shown(address: str) -> str:
+    """A destination's address without what may be a secret: the query of a webhook, most of an Apprise URL.
+
+    >>> shown("https://example.com/hook?token=s3cret"), shown("apprise:tgram://s3cret/12")
+    ('https://example.com/hook?…', 'apprise:tgram://…')
+    """
+    scheme, _, rest = address.partition(":")
+    if scheme == "apprise":
+        return f"apprise:{rest.partition(':')[0]}://…"
+    if scheme not in ("http", "https"):
+        return address
+    place, query, _ = rest.partition("#")[0].partition("?")
+    host, slash, path = place.removeprefix("//").partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{'?…' if query else ''}"
+
+
+def tag(address: str) -> str:
+    """What names a destination within ids: its address, or what is shown of it with a digest of the rest."""
+    told = shown(address)
+    return told if told == address else f"{told}#{hashlib.sha256(address.encode()).hexdigest()[:12]}"
 
 
 def _check_url(address: str) -> None:
@@ -119,6 +155,6 @@ def _check_url(address: str) -> None:
     except ValueError:
         has_host = False
     if not has_host:
-        raise InputError(f"{address[:80]!r} names no host: https://HOST/PATH is needed")
+        raise InputError(f"{shown(address)[:80]!r} names no host: https://HOST/PATH is needed")
     if parts.username or parts.password or parts.fragment:
         raise InputError("a webhook's address has no user, no password and no #fragment: messages are signed")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import re
+from typing import Any, Final, NamedTuple
 
 from ringfence.bus.catalog import DECISION_MADE, PREFIX
+
+_BREAKING: Final = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
+)
 
 
 class Words(NamedTuple):
@@ -15,6 +20,7 @@ class Words(NamedTuple):
     actions: tuple[str, ...] = ()  # what a reader may answer, of an alert
     subject: str = ""  # what the answer is about
     to: str = ""  # the reader, where the event and not the destination says who it is
+    link: str = ""  # the only line that may be shown as a link
 
     @property
     def text(self) -> str:
@@ -22,8 +28,22 @@ class Words(NamedTuple):
         return "\n".join([self.title, *(f"{name}: {told}" if name else told for name, told in self.lines)])
 
 
+def plain(text: str) -> str:
+    r"""Text on one line: a payment's values make no lines, and turn the direction of no others.
+
+    >>> plain("shop\n* Amount: 1\u202e x")
+    'shop * Amount: 1 x'
+    """
+    return _BREAKING.sub(" ", text).strip()
+
+
 def words_of(event: dict[str, Any]) -> Words:
     """What happened, in plain English."""
+    told = _words_of(event)
+    return Words(plain(told.title), tuple((plain(name), plain(value)) for name, value in told.lines))
+
+
+def _words_of(event: dict[str, Any]) -> Words:
     data = event.get("data", {})
     if event["type"] == DECISION_MADE:
         payment = data.get("transaction", {})
@@ -31,7 +51,9 @@ def words_of(event: dict[str, Any]) -> Words:
         money = "" if amount is None else f" of {amount:,.2f} {payment.get('currency', '')}".rstrip()
         lines = [("Score", f"{data['score']:g}"), ("Reasons", ", ".join(data.get("reasons", ())) or "none")]
         shown = ("card_id", "customer_id", "merchant_id", "country")
-        lines += [(name.removesuffix("_id").capitalize(), payment[name]) for name in shown if name in payment]
+        lines += [
+            (name.removesuffix("_id").capitalize(), str(payment[name])) for name in shown if name in payment
+        ]
         return Words(f"Payment {data['transaction_id']}{money}: {data['outcome']}", tuple(lines))
     happened = event["type"].removeprefix(PREFIX).removesuffix(".v1").replace(".", " ")
     lines = [(name, str(value)) for name, value in data.items() if not isinstance(value, dict | list)]

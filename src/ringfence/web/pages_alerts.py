@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Query, Request
+from msgspec.structs import replace
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
 from ringfence.adapters.outbox import AlertBook, Bus
 from ringfence.api.asked import who_asks
+from ringfence.bus.subscription import shown
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.rendering import render
 
@@ -64,10 +66,11 @@ def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
     return empty | {
         "alerts": book.alerts(state=None if state == "all" else state, limit=_SHOWN),
         "counts": book.counts(),
-        "destinations": bus.destinations(),
-        "subscriptions": bus.subscriptions(),
+        "destinations": [replace(one, address=shown(one.address)) for one in bus.destinations()],
+        "subscriptions": [replace(one, to=shown(one.to)) for one in bus.subscriptions()],
         "letters": [
-            *bus.letters(state="dead", limit=_LETTERS),
-            *bus.letters(state="waiting", limit=_LETTERS),
+            replace(one, destination=shown(one.destination))
+            for state in ("dead", "waiting")
+            for one in bus.letters(state=state, limit=_LETTERS)
         ],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -19,9 +20,11 @@ from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.alerts.answers import Asked
+    from ringfence.alerts.policy import AlertPolicy
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
+_LOGGER: Final = logging.getLogger(__name__)
 _THANKS: Final = "Thank you for your answer. You can close this page."
 _LATER: Final = "Your answer could not be kept right now. Please try again in a minute."
 
@@ -47,11 +50,16 @@ async def answer(
     dashboard = dashboard_of(request)
     try:
         asked = _read(dashboard, token)
-        lines, is_new = await asyncio.to_thread(_begun, dashboard, asked, was_it)
+        policy = await asyncio.to_thread(_policy)
+        if policy is None:
+            return render(request, "answer.html", {"token": token, "said": _LATER}, 503)
+        lines, is_new = await asyncio.to_thread(_begun, dashboard, asked, was_it, policy)
     except InputError as error:
         return render(request, "answer.html", {"token": "", "said": str(error)}, 409)
     if is_new:
-        results = await dashboard.server.decider.ask(lines, "customer", wants_decisions=False)
+        results = (
+            await dashboard.server.decider.ask(lines, "customer", wants_decisions=False) if lines else []
+        )
         if any(result.status >= 400 for result in results):
             return render(request, "answer.html", {"token": token, "said": _LATER}, 503)
         await asyncio.to_thread(_book(dashboard).answered, asked.alert_id)
@@ -63,14 +71,23 @@ def _read(dashboard: Dashboard, token: str) -> Asked:
     return answers.read(key, token, dashboard.server.clock.now_ms())
 
 
-def _begun(dashboard: Dashboard, asked: Asked, was_it: str) -> tuple[list[bytes], bool]:
+def _policy() -> AlertPolicy | None:
+    """The alert policy; None where its file is faulty, which is for the log and not for the customer."""
+    try:
+        return alert_policy()
+    except InputError:
+        _LOGGER.exception("A customer's answer cannot be kept")
+        return None
+
+
+def _begun(dashboard: Dashboard, asked: Asked, was_it: str, policy: AlertPolicy) -> tuple[list[bytes], bool]:
     """What the log has to hear, and whether it has not yet."""
     book, now_ms = _book(dashboard), dashboard.server.clock.now_ms()
     alert = book.alert(asked.alert_id)
     kept = book.answer(asked.alert_id, was_it, now_ms)
     if kept.answer != was_it:
         raise InputError("You have answered already. Please call us if your answer has changed.")
-    records: list[dict[str, Any]] = answers.events_of(asked, alert, was_it, kept.at_ms, alert_policy())
+    records: list[dict[str, Any]] = answers.events_of(asked, alert, was_it, kept.at_ms, policy)
     return [msgspec.json.encode(record) for record in records], not kept.done
 
 

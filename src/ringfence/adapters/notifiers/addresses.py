@@ -15,6 +15,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind NAT64
+_NEVER_PUBLIC: Final = (
+    ipaddress.ip_network("64:ff9b:1::/48"),  # NAT64 of one's own, by any prefix within
+    ipaddress.ip_network("::/96"),  # IPv4-compatible, deprecated
+)
 
 
 class PrivateAddressError(Exception):
@@ -61,4 +65,6 @@ def _may_be_reached(address: Address, allowed: Sequence[Network]) -> bool:
             address = inner
     if any(address in network for network in allowed):
         return True
+    if any(address in network for network in _NEVER_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import html
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING, Final
@@ -12,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.subscription import is_contact
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class MailNotifier:
                 asyncio.wait_for(
                     aiosmtplib.send(
                         self._written(message),
+                        recipients=[message.to],
                         hostname=self._host,
                         port=self._port,
                         username=self._user,
@@ -69,6 +73,8 @@ class MailNotifier:
         except aiosmtplib.SMTPResponseException as error:
             is_final = error.code in (550, 551, 552, 553, 554, 555)
             return Outcome(Answer.REFUSED if is_final else Answer.RETRY, f"{error.code} {error.message}")
+        except (ValueError, MessageError) as error:  # the message cannot be written, to nobody
+            return Outcome(Answer.REFUSED, f"{type(error).__name__}: {error}")
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
         return Outcome(Answer.DELIVERED, said)
@@ -77,20 +83,22 @@ class MailNotifier:
         """See `Notifier.close`."""
 
     def _written(self, message: Message) -> EmailMessage:
+        if not is_contact("mail", message.to):
+            raise ValueError("the recipient is not one e-mail address")
         words = message.words
         mail = EmailMessage()
         mail["Subject"] = " ".join(words.title.split())[:200]
         mail["From"] = self._sender
-        mail["To"] = message.to
+        mail["To"] = Address(addr_spec=message.to)
         mail["Date"] = formatdate()
         mail["Message-ID"] = make_msgid(domain=self._host)
         mail["X-Ringfence-Id"] = message.id
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(words.text)
         rows = "".join(
-            f"<tr><th align=left>{html.escape(name)}</th><td>{_linked(told)}</td></tr>"
+            f"<tr><th align=left>{html.escape(name)}</th><td>{_linked(told, words.link)}</td></tr>"
             if name
-            else f"<tr><td colspan=2>{_linked(told)}</td></tr>"
+            else f"<tr><td colspan=2>{_linked(told, words.link)}</td></tr>"
             for name, told in words.lines
         )
         mail.add_alternative(
@@ -100,8 +108,8 @@ class MailNotifier:
         return mail
 
 
-def _linked(text: str) -> str:
+def _linked(text: str, link: str) -> str:
     escaped = html.escape(text)
-    if text.startswith(("https://", "http://")) and " " not in text:
+    if link and text == link:
         return f'<a href="{escaped}">{escaped}</a>'
     return escaped.replace("\n", "<br>")

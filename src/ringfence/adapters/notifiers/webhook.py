@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
@@ -47,13 +47,7 @@ class WebhookNotifier:
         self._allowed = list(allowed)
         self._now = now
         self._seconds = seconds
-        self._client = httpx.Client(
-            timeout=seconds,
-            follow_redirects=False,
-            trust_env=False,
-            verify=verify or httpx.create_ssl_context(),
-            headers={"user-agent": "ringfence"},
-        )
+        self._verify = verify or httpx.create_ssl_context()
 
     def deliver(self, message: Message) -> Outcome:
         """See `Notifier.deliver`."""
@@ -68,40 +62,47 @@ class WebhookNotifier:
         except OSError as error:
             return Outcome(Answer.RETRY, f"{host} cannot be looked up: {error.strerror or error}")
         try:
-            return self._send(message, host, address)
-        except httpx.TimeoutException:
+            return asyncio.run(self._send(message, host, address))
+        except (httpx.TimeoutException, TimeoutError):
             return Outcome(Answer.RETRY, f"no answer within {self._seconds:g} s")
         except httpx.HTTPError as error:
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """See `Notifier.close`."""
-        self._client.close()
 
-    def _send(self, message: Message, host: str, address: str) -> Outcome:
+    async def _send(self, message: Message, host: str, address: str) -> Outcome:
         pinned = httpx.URL(message.to).copy_with(host=address)
         netloc = httpx.URL(message.to).netloc.decode("ascii")
-        request = self._client.build_request(
-            "POST",
-            pinned,
-            content=message.event,
-            headers={
-                "host": netloc,
-                "content-type": "application/cloudevents+json",
-                **signed(message, self._now()),
-            },
-            extensions={"sni_hostname": host},
-        )
-        end = time.monotonic() + 3 * self._seconds
-        response = self._client.send(request, stream=True)
-        try:
-            said = b""
-            for chunk in response.iter_raw(_SAID_BYTES):
-                said += chunk
-                if len(said) >= _SAID_BYTES or time.monotonic() > end:
-                    break
-        finally:
-            response.close()
+        headers = {
+            "host": netloc,
+            "user-agent": "ringfence",
+            "content-type": "application/cloudevents+json",
+            "connection": "close",
+            **signed(message, self._now()),
+        }
+        response, said = None, b""
+        # A client for each attempt: a connection whose certificate was checked for one name is never used
+        # for another name at the same address.
+        async with httpx.AsyncClient(
+            timeout=self._seconds, follow_redirects=False, trust_env=False, verify=self._verify
+        ) as client:
+            request = client.build_request(
+                "POST", pinned, content=message.event, headers=headers, extensions={"sni_hostname": host}
+            )
+            try:
+                async with asyncio.timeout(3 * self._seconds):
+                    response = await client.send(request, stream=True)
+                    async for chunk in response.aiter_raw(_SAID_BYTES):
+                        said += chunk
+                        if len(said) >= _SAID_BYTES:
+                            break
+            except TimeoutError:
+                if response is None:
+                    raise
+            finally:
+                if response is not None:
+                    await response.aclose()
         return _outcome(response, said[:_SAID_BYTES].decode(errors="replace"))
 
 

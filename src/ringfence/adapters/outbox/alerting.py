@@ -10,10 +10,10 @@ from ringfence.adapters.outbox import alert_book
 from ringfence.adapters.outbox.bus import new_secret
 from ringfence.alerts import events
 from ringfence.alerts.model import belongs, grown, opened, subject_of
-from ringfence.alerts.policy import Severity
+from ringfence.alerts.policy import LANGUAGES, Severity
 from ringfence.bus.pattern import matches
 from ringfence.bus.retry import DEAD_AFTER_MS
-from ringfence.bus.subscription import Destination, kind_of
+from ringfence.bus.subscription import Destination, is_contact, kind_of, tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,7 +124,9 @@ class Alerting:
         due_ms = self._policy.due_ms(event["data"]["decided_at_ms"], severity)
         for address in self._policy.team:
             if self._may_send(address, alert.severity, event["data"]["decided_at_ms"]):
-                self._put(offset, f"{event_id}:{address}", ALERTS, address, alert.entity_id, body, due_ms)
+                self._put(
+                    offset, f"{event_id}:{tag(address)}", ALERTS, address, alert.entity_id, body, due_ms
+                )
         for one, pattern in self._subscriptions:
             if matches(pattern, told):
                 self._put(offset, f"{event_id}:{one.name}", one.name, one.to, alert.entity_id, body, 0)
@@ -137,13 +139,13 @@ class Alerting:
             return
         payment = decision.get("transaction", {})
         to = payment.get(_CONTACTS[policy.customer])
-        if not to:
+        if not to or not is_contact(policy.customer, to):
             return
         data = events.alert_data(alert, event, [])
         language = payment.get("attributes", {}).get("language", policy.language)
         data = {
             "to": to,
-            "language": language if isinstance(language, str) else policy.language,
+            "language": language if language in LANGUAGES else policy.language,
             "alert": {"id": alert.id},
             "decision": {
                 name: data["decision"][name]
@@ -275,5 +277,5 @@ class Watch:
         event = events.event_of(
             type_, f"/ringfence/{self._log_id}", f"{subject}:{kind}", now_ms, subject, data
         )
-        message_id = f"{self._log_id}:alerts:{subject}:{kind}:{to}"
+        message_id = f"{self._log_id}:alerts:{subject}:{kind}:{tag(to)}"
         return message_id, ALERTS, to, subject, _ENCODER.encode(event)

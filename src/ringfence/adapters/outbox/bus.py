@@ -15,6 +15,7 @@ from ringfence.bus.subscription import (
     Subscription,
     check_name,
     kind_of,
+    shown,
 )
 from ringfence.errors import ConflictError, InputError
 
@@ -84,8 +85,8 @@ class Bus:
                 same = (before.pattern, before.to, before.ordered)
                 if same != (wanted.pattern, wanted.to, wanted.ordered):
                     raise ConflictError(
-                        f"there is a subscription {wanted.name!r} already, to {before.to}: remove it first, "
-                        "or choose another name"
+                        f"there is a subscription {wanted.name!r} already, to {shown(before.to)}: remove it "
+                        "first, or choose another name"
                     )
                 return before
             if len(known) >= MOST_SUBSCRIPTIONS:
@@ -128,8 +129,8 @@ class Bus:
         for one in known:
             if one.address == address:
                 return one
-        names = ", ".join(one.address for one in known) or "none yet"
-        raise InputError(f"there is no destination {address[:80]!r}: {names}")
+        names = ", ".join(shown(one.address) for one in known) or "none yet"
+        raise InputError(f"there is no destination {shown(address)[:80]!r}: {names}")
 
     def change(self, address: str, **fields: Any) -> Destination:
         """Set fields of a destination."""
@@ -142,7 +143,7 @@ class Bus:
         """Sign with a new secret and, until the next call, with the one before, too."""
         known = self.destination(address)
         if known.kind != "webhook":
-            raise InputError(f"{address}: only messages to webhooks are signed")
+            raise InputError(f"{shown(address)}: only messages to webhooks are signed")
         return self.change(address, secrets=(new_secret(), *known.secrets[:1]))
 
     def letters(

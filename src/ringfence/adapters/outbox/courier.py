@@ -11,6 +11,7 @@ import msgspec
 
 from ringfence.bus.notifier import Answer, Message, Outcome
 from ringfence.bus.retry import DEAD_AFTER_MS, Breaker, Bucket, wait_ms
+from ringfence.bus.subscription import shown
 from ringfence.bus.words import words_of
 from ringfence.errors import RingfenceError
 
@@ -130,6 +131,12 @@ class Courier:
         _, message_id, event, _, _ = letter
         try:
             words = self._words(msgspec.json.decode(event))
+        except ValueError as error:  # of the message, not of its destination: no other one waits for it
+            return Outcome(Answer.REFUSED, f"{type(error).__name__}: {error}")
+        except Exception as error:
+            _LOGGER.debug("A message cannot be put into words", exc_info=True)
+            return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+        try:
             target = destination.address
             if destination.kind != "webhook":
                 target = words.to or target.partition(":")[2]
@@ -138,7 +145,9 @@ class Courier:
             )
         except Exception as error:  # whatever a destination's library does: the message waits
             _LOGGER.debug("An attempt failed", exc_info=True)
-            return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+            name = type(error).__name__
+            is_secret = shown(destination.address) != destination.address  # which the error may quote
+            return Outcome(Answer.RETRY, name if is_secret else f"{name}: {error}")
 
 
 class _Round:
@@ -160,7 +169,7 @@ class _Round:
                 try:
                     wait = self._deliver(pool)
                 except Exception:
-                    _LOGGER.warning("Messages to %s wait", self._address, exc_info=True)
+                    _LOGGER.warning("Messages to %s wait", shown(self._address), exc_info=True)
                     wait = _LOOK_SECONDS
                 if wait:
                     self.wake.wait(wait)

@@ -10,7 +10,7 @@ import msgspec
 
 from ringfence.adapters.outbox import Bus
 from ringfence.bus.notifier import Answer, Message
-from ringfence.bus.subscription import kind_of
+from ringfence.bus.subscription import kind_of, shown
 from ringfence.bus.words import Words
 from ringfence.cli.checks.check import Check, State
 from ringfence.compose_alerts import alert_policy
@@ -40,7 +40,7 @@ def messages(folder: Path) -> Iterator[Check]:
 
 
 def _sent(address: str, signing: tuple[str, ...]) -> Check:
-    part, kind = f"message to {address}", kind_of(address)
+    part, kind = f"message to {shown(address)}", kind_of(address)
     try:
         sender = notifier(kind, load_settings())
     except InputError as error:
