@@ -204,7 +204,26 @@ def test_a_file_waits_until_it_is_large_or_has_waited_long_enough(zone):
     assert follower.positions() == {EVENTS: 0, DECISIONS: 0}
     now[0] = 300_000
     catch_up(zone.log, follower)
-    assert follower.positions()[EVENTS] == 20
+    assert follower.positions() == {EVENTS: 20, DECISIONS: 18}
+    zone.fill(1)
+    catch_up(zone.log, follower)
+    assert follower.positions() == {EVENTS: 20, DECISIONS: 18}
+    now[0] = 600_000
+    catch_up(zone.log, follower)
+    assert follower.positions() == {EVENTS: 30, DECISIONS: 27}
+
+
+def test_a_topic_that_gains_nothing_does_not_make_the_other_one_due(zone):
+    now = [0]
+    follower = LandingFollower(zone.log, zone.place, "log-1", lambda: now[0], file_mb=1, file_seconds=300)
+    zone.store.commit([decisions(0, 10)])
+    for now[0] in (0, 300_000):
+        catch_up(zone.log, follower)
+    assert follower.positions() == {EVENTS: 0, DECISIONS: 9}
+    now[0] = 900_000
+    zone.store.commit([decisions(10, 10)])
+    catch_up(zone.log, follower)
+    assert follower.positions() == {EVENTS: 0, DECISIONS: 9}
 
 
 def test_small_files_become_one_a_day_and_old_days_go(zone):

@@ -89,17 +89,21 @@ class LandingFollower:
         self._layout = layout
         self._wait_ms = file_seconds * 1000
         self._quarantine = quarantine
-        self._due_ms: int | None = None
+        self._due_ms: dict[str, int] = {}  # by topic that has records waiting
         self._ends: dict[str, tuple[int, str]] = {}  # by topic: end, and the manifest that says so
         self._is_ours = False
 
     @property
     def least(self) -> int:
-        """As many records as fill a file; once they have waited long enough, any."""
+        """As many records as fill a file; once those of a topic have waited long enough, any."""
         now_ms = self._now_ms()
-        if self._due_ms is None:
-            self._due_ms = now_ms + self._wait_ms
-        return 1 if now_ms >= self._due_ms else self.most
+        for topic in TOPICS:
+            begin = max(self._ends.get(topic, (0, ""))[0], self._log.start_offset(topic))
+            if self._log.end_offset(topic) > begin:
+                self._due_ms.setdefault(topic, now_ms + self._wait_ms)
+            else:
+                self._due_ms.pop(topic, None)
+        return 1 if any(now_ms >= due_ms for due_ms in self._due_ms.values()) else self.most
 
     def positions(self) -> dict[str, int]:
         """See `Follower.positions`."""
@@ -222,7 +226,7 @@ class LandingFollower:
         name = f"{MANIFESTS}/{topic}/{begin:020d}-{after:020d}.json"
         self._place.create(name, json.dumps(told, indent=1).encode())
         self._place.remove([f"{PLANS}/{topic}/{begin:020d}.json"])
-        self._due_ms = None
+        self._due_ms.pop(topic, None)
 
 
 def folder_of(day: date, layout: Layout) -> str:
