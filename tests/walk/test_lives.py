@@ -155,6 +155,16 @@ def test_they_are_the_same_however_the_log_is_cut_and_after_a_snapshot(seed):
     np.testing.assert_array_equal(np.concatenate(got, axis=1), whole)
 
 
+def test_an_action_after_a_snapshot_without_payments_is_on_nobodys_payment():
+    paid, *actions = [row for row in a_log(1, 1, 3) if row["transaction_id"] != "nobody's"]
+    walk, again = Walk(SPEC), Walk(SPEC)
+    again.restore({name: np.copy(array) for name, array in walk.arrays().items()}, walk.offset)
+    rows = [*actions, paid]
+    for part in (actions, [paid]):
+        got = walked(again, [log_of(part)])
+    np.testing.assert_array_equal(got, walked(walk, [log_of(rows)]))
+
+
 def test_actions_are_no_payments():
     rows = a_log(1)
     paid = [row for row in rows if "kind" not in row]

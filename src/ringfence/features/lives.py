@@ -149,11 +149,12 @@ class Remembered:
         """The one whose `arrays` these were."""
         made = cls(keys)
         made._first, made._end = arrays["place"].tolist()
-        made._rows = np.array(arrays["rows"], np.int64).reshape(-1, 6 + keys)
-        if made._end - made._first != len(made._rows):
+        rows = np.array(arrays["rows"], np.int64).reshape(-1, 6 + keys)
+        if made._end - made._first != len(rows):
             raise ValueError("rows of payments and their numbers do not fit together")
-        if len(made._rows):
-            made._index(made._rows[:, 0].copy(), np.arange(made._first, made._end))
+        if len(rows):  # otherwise the room of a new one stays: `find` looks at a row in any case
+            made._rows = rows
+            made._index(rows[:, 0].copy(), np.arange(made._first, made._end))
         return made
 
 
