@@ -12,11 +12,18 @@ import httpx
 import pytest
 from benchmarks.serving import Process
 from tests import artifacts
+from tests.cases.desk import payment as case_payment
 
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.adapters.backup import back_up
+from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.audit import Act
+from ringfence.cases.actions import take_payment
+from ringfence.cases.book import CaseQuery
+from ringfence.cases.policy import CasePolicy
 from ringfence.ports import EVENTS
 
 from .conftest import payment, write_ndjson
@@ -91,6 +98,28 @@ def test_while_payments_are_decided_every_answered_one_is_in_the_copy(ringfence,
             "sql", "SELECT transaction_id FROM decisions", "--format", "json", "--data", f"back-{number}"
         )
         assert {row["transaction_id"] for row in found.json_lines} >= set(before)
+
+
+def test_cases_and_audit_trail_of_the_copy_are_not_ahead_of_its_log(project, served):
+    """What is committed once the log has been copied is in the next backup."""
+
+    def commit(number):
+        with closing(SqliteCases(served)) as book, book.work() as work:
+            take_payment(work, CasePolicy(), case_payment(number))
+        with closing(SqliteTrail(served)) as trail:
+            return trail.write([Act(actor="user:ada", channel="command", action="looked")], number)
+
+    head, late = commit(1), []
+
+    def tell(_done, _total, what):
+        if what == "checking the copy" and not late:
+            late.append(commit(2))
+
+    back_up(served, project / "copy", tell)
+    assert late
+    with closing(SqliteCases(project / "copy")) as book, closing(SqliteTrail(project / "copy")) as trail:
+        assert [case.id for case in book.cases(CaseQuery(), 0)] == ["C-1"]
+        assert trail.head() == head
 
 
 def test_a_log_that_was_trimmed_takes_its_snapshot_along(ringfence, project, served):

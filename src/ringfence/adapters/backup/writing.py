@@ -1,8 +1,9 @@
 """Writes a backup beside whatever serves the folder, reads it back, and only then gives it its name.
 
-The log goes first, in one read transaction (`VACUUM INTO`), which no writer waits for. Models come after it:
-what the copied log names is there by then, and models are never changed. A snapshot fits where it is not
-ahead of the copied log; it is held open beforehand, as the server keeps the newest few only.
+What follows the log (outbox, cases, audit trail) goes first, so that the copied log is not behind it. Each
+database is copied in one read transaction (`VACUUM INTO`), which no writer waits for. Models come last: what
+the copied log names is there by then, and models are never changed. A snapshot fits where it is not ahead of
+the copied log; it is held open beforehand, as the server keeps the newest few only.
 """
 
 from __future__ import annotations
@@ -55,13 +56,13 @@ def back_up(
         with ExitStack() as stack:
             snapshots = _opened_snapshots(folder, stack)
             store = stack.enter_context(Store.open(folder, read_only=True))
-            if (folder / BUS).exists():  # before the log, which may not be behind it
-                _vacuum(folder / BUS, partial / BUS, tell)
-            _vacuum(store.log.database.path, partial / FILE_NAME, tell)
-            topics, trimmed = _check_log(partial, tell)
-            for name in (KEYS, CASES, TRAIL):
+            for name in (BUS, CASES, TRAIL):  # before the log, which may not be behind them
                 if (folder / name).exists():
                     _vacuum(folder / name, partial / name, tell)
+            _vacuum(store.log.database.path, partial / FILE_NAME, tell)
+            topics, trimmed = _check_log(partial, tell)
+            if (folder / KEYS).exists():
+                _vacuum(folder / KEYS, partial / KEYS, tell)
             remarks = _copy_models(folder, partial, tell)
             if with_snapshot or trimmed:
                 _copy_snapshot(snapshots, partial, topics, tell, needed=trimmed)
