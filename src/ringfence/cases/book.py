@@ -96,7 +96,7 @@ class Work(Protocol):
         ...
 
     def move_back(self, source: str, origin: str) -> int:
-        """The payments of `source` that came from `origin` go back there."""
+        """The payments of `source` that came from `origin`, or from cases merged into it, go back there."""
         ...
 
     def totals(self, case_id: str) -> Totals:

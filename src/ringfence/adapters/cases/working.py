@@ -140,8 +140,17 @@ class SqliteWork:
 
     def move_back(self, source: str, origin: str) -> int:
         """See `Work.move_back`."""
+        found = self.connection.execute("SELECT DISTINCT origin FROM payment WHERE case_id = ?", (source,))
+        rows = [(origin, source, one) for (one,) in found.fetchall() if self._came_by(one, origin)]
         text = "UPDATE payment SET case_id = ? WHERE case_id = ? AND origin = ?"
-        return self.connection.execute(text, (origin, source, origin)).rowcount
+        return self.connection.executemany(text, rows).rowcount if rows else 0
+
+    def _came_by(self, case_id: str, origin: str) -> bool:
+        """Whether a case is `origin`, or was merged into it, directly or by way of others."""
+        at: str | None = case_id
+        while at is not None and at != origin:
+            at = self.case(at).merged_into
+        return at is not None
 
     def totals(self, case_id: str) -> Totals:
         """See `Work.totals`."""
