@@ -94,6 +94,20 @@ def test_items_are_found_by_account_and_by_transaction(place):
     assert follower.find("nobody") == []
 
 
+def test_a_reset_leaves_the_items_of_other_logs(place, client, tmp_path):
+    with Store.open(tmp_path / "other") as store:
+        other = StorePlace(store, None)
+        other.fill(3)
+        follower = AuditTable(store.log, client, place.table, "log-2", sleep=lambda _: None)
+        catch_up(store.log, follower, all_of_it=True)
+        before = place.content()
+        place.follower().reset()
+        assert place.content() == before
+        assert follower.positions()["decisions"] == 27
+        follower.reset()
+        assert place.content() == []
+
+
 def test_what_dynamodb_leaves_unprocessed_is_sent_again_after_a_while(place):
     stubborn, waits = Stubborn(place.client, 5), []
     follower = AuditTable(place.log, stubborn, place.table, "log-1", days=30, sleep=waits.append)

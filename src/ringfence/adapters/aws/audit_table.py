@@ -83,9 +83,8 @@ class AuditTable:
         with explained(f"table {self.table}"):
             self._client.delete_item(TableName=self.table, Key=self._key)
         keys: list[dict[str, Any]] = []
-        for item in self._items("account_id, transaction_id"):
-            if item["account_id"]["S"] != _POSITION:
-                keys.append({"DeleteRequest": {"Key": item}})
+        for item in self._own_items("account_id, transaction_id"):
+            keys.append({"DeleteRequest": {"Key": item}})
             if len(keys) == self.most:
                 self._write(keys)
                 keys = []
@@ -120,6 +119,7 @@ class AuditTable:
             "account_id": {"S": key_of(row[owner]) if owner else "unknown"},
             "transaction_id": {"S": _short(row["transaction_id"])},
             "owner": {"S": owner.removesuffix("_id") if owner else "none"},
+            "log_id": self._key["transaction_id"],
         }
         item |= {name: {"S": row[name]} for name in _TEXTS if row[name]}
         item |= {name: {"N": f"{row[name]:.15g}"} for name in _NUMBERS if row[name] is not None}
@@ -170,10 +170,17 @@ class AuditTable:
                     "tries: raise its capacity, or make it on demand"
                 )
 
-    def _items(self, names: str) -> Iterator[dict[str, Any]]:
+    def _own_items(self, names: str) -> Iterator[dict[str, Any]]:
+        """Without those that followers of other logs put into the same table."""
         with explained(f"table {self.table}"):
             pages = self._client.get_paginator("scan")
-            for page in pages.paginate(TableName=self.table, ProjectionExpression=names, ConsistentRead=True):
+            for page in pages.paginate(
+                TableName=self.table,
+                ProjectionExpression=names,
+                FilterExpression="log_id = :log_id",
+                ExpressionAttributeValues={":log_id": self._key["transaction_id"]},
+                ConsistentRead=True,
+            ):
                 yield from page["Items"]
 
 
