@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, shortest_path
 from tests.graph.streams import HOUR_MS, START_MS
+from tests.lakes import decisions
 from tests.spine import batch
 
 from ringfence.adapters.links import LinkBook, LinkFollower
+from ringfence.adapters.links.schema import opened
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.features.links import Graph, pays, uses
 from ringfence.graph.drawing import csv_of, graphml_of
 from ringfence.graph.rings import Node, path_between, ring_around, why
-from ringfence.ports import EVENTS, LogBatch
+from ringfence.ports import DECISIONS, EVENTS, LogBatch
 
 GRAPH = Graph.of(
     uses("account", "device", ttl="10h", cap=4, open_to_all=["d0"]),
@@ -29,10 +34,12 @@ def taken(folder, rows, graph=GRAPH, pieces=1):
     follower = LinkFollower(folder, graph)
     parts = np.array_split(np.arange(len(rows)), pieces)
     for part in parts:
-        events = batch([rows[at] for at in part])
-        payload = codec.encode(events)
-        follower.take(EVENTS, [LogBatch(EVENTS, int(part[0]), len(part), 0, 0, payload)])
+        follower.take(EVENTS, [logged(int(part[0]), [rows[at] for at in part])])
     follower.close()
+
+
+def logged(base, rows):
+    return LogBatch(EVENTS, base, len(rows), 0, 0, codec.encode(batch(rows)))
 
 
 def random_rows(seed, count=150):
@@ -138,6 +145,33 @@ def test_fraud_is_told_whether_its_label_comes_before_or_after_the_payment(tmp_p
         ring = ring_around(book, Node("account", "a1"))
     assert ring.frauds == {Node("account", "a2"): 1}
     assert "1 of 2 had confirmed fraud" in why(ring, GRAPH)
+
+
+def left_in(folder):
+    with closing(opened(folder, read_only=True)) as connection:
+        return {
+            table: [one for (one,) in connection.execute(f"SELECT id FROM {table} ORDER BY id")]
+            for table in ("early", "pending")
+        }
+
+
+def test_labels_and_stops_of_payments_that_never_come_are_forgotten(tmp_path):
+    """In a file of an earlier version, too: it has no column for that."""
+    with closing(sqlite3.connect(tmp_path / "links.sqlite")) as old:
+        old.executescript(
+            "CREATE TABLE early (id TEXT PRIMARY KEY, fraud INTEGER) WITHOUT ROWID;"
+            "CREATE TABLE pending (id TEXT PRIMARY KEY) WITHOUT ROWID;"
+        )
+    label = {"kind": Kind.LABEL, "event_id": "l", "transaction_id": "x", "event_time_ms": START_MS}
+    rows = [{"transaction_id": f"p{n}", "event_time_ms": START_MS + n * HOUR_MS} for n in range(30)]
+    follower = LinkFollower(tmp_path, Graph.of(uses("account", "device"), windows=[], fraud_memory="20h"))
+    follower.take(DECISIONS, [decisions(0, 6)])  # t0 and t4 are declined
+    follower.take(EVENTS, [logged(0, [label | {"label": True}, rows[0]])])
+    assert left_in(tmp_path) == {"early": ["x"], "pending": ["t4"]}
+    for at, row in enumerate(rows[1:], 2):
+        follower.take(EVENTS, [logged(at, [row])])
+    follower.close()
+    assert left_in(tmp_path) == {"early": [], "pending": []}
 
 
 def test_links_expire_and_another_declaration_begins_again(tmp_path):

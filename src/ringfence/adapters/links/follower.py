@@ -80,6 +80,8 @@ class LinkFollower:
             _set(connection, "clock", json.dumps(clock.to_array().tolist()))
             _set(connection, topic, str(end))
             look_around(connection)
+            # whoever is left although the events have been read has been forgotten, or was trimmed
+            connection.execute("DELETE FROM pending WHERE event_offset < ?", (int(self._meta(EVENTS, "0")),))
 
     def reset(self) -> None:
         """See `Follower.reset`."""
@@ -109,7 +111,7 @@ class LinkFollower:
                 if not connection.execute(
                     "UPDATE payment SET fraud = ? WHERE id = ?", (fraud, name)
                 ).rowcount:
-                    connection.execute("INSERT OR REPLACE INTO early VALUES (?, ?)", (name, fraud))
+                    connection.execute("INSERT OR REPLACE INTO early VALUES (?, ?, NULL)", (name, fraud))
 
     def _remember(self, connection: sqlite3.Connection, payments: EventBatch, clocks: Any) -> None:
         graph = self.graph
@@ -134,7 +136,10 @@ class LinkFollower:
             connection.execute(
                 "DELETE FROM pair WHERE link = ? AND last_ms <= ?", (number, now_ms - link.ttl_ms)
             )
-        connection.execute("DELETE FROM payment WHERE came_ms <= ?", (now_ms - self.graph.memory_ms,))
+        connection.execute("UPDATE early SET came_ms = ? WHERE came_ms IS NULL", (now_ms,))
+        for table in ("payment", "early"):
+            text = f"DELETE FROM {table} WHERE came_ms <= ?"  # noqa: S608 (names of ours)
+            connection.execute(text, (now_ms - self.graph.memory_ms,))
 
     def _is_ours(self) -> bool:
         return self._meta("graph", "") == self._digest
@@ -191,10 +196,11 @@ def _pairs(number: int, link: Link, payments: EventBatch, clocks: Any) -> list[t
 def _note(connection: sqlite3.Connection, decisions: DecisionBatch) -> None:
     """Payments that were stopped: what is around those who made them will be looked at."""
     outcomes = decisions.table.column("outcome").cast("string")
-    stopped = (
-        decisions.table.filter(pc.is_in(outcomes, value_set=_STOPPED)).column("transaction_id").to_pylist()
+    stopped = decisions.table.filter(pc.is_in(outcomes, value_set=_STOPPED))
+    rows = zip(
+        stopped.column("transaction_id").to_pylist(), stopped.column("offset").to_pylist(), strict=True
     )
-    connection.executemany("INSERT OR IGNORE INTO pending VALUES (?)", [(one,) for one in stopped])
+    connection.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", rows)
 
 
 def _empty(connection: sqlite3.Connection) -> None:

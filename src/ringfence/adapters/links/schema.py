@@ -26,15 +26,24 @@ CREATE INDEX IF NOT EXISTS payment_by_time ON payment (came_ms);
 CREATE INDEX IF NOT EXISTS payment_fraud ON payment (subject) WHERE fraud = 1;
 CREATE INDEX IF NOT EXISTS payment_fraud_payee ON payment (payee) WHERE fraud = 1;
 CREATE INDEX IF NOT EXISTS payment_stopped ON payment (subject) WHERE stopped = 1;
-CREATE TABLE IF NOT EXISTS pending (id TEXT PRIMARY KEY) WITHOUT ROWID;  -- stopped, not looked at yet
+CREATE TABLE IF NOT EXISTS pending (  -- stopped, not looked at yet
+  id TEXT PRIMARY KEY, event_offset INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ring (
   id INTEGER PRIMARY KEY, score REAL, size INTEGER, reasons TEXT, start TEXT, -- reasons as a JSON list
   found_ms INTEGER, changed_ms INTEGER, merged_into INTEGER);
 CREATE TABLE IF NOT EXISTS member (
   kind TEXT, name TEXT, ring INTEGER, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS member_by_ring ON member (ring);
-CREATE TABLE IF NOT EXISTS early (id TEXT PRIMARY KEY, fraud INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS early (id TEXT PRIMARY KEY, fraud INTEGER, came_ms INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+"""
+
+_LATER: Final = {"pending": "event_offset", "early": "came_ms"}
+"""Columns that files of earlier versions do not have."""
+
+_INDEXES: Final = """
+CREATE INDEX IF NOT EXISTS pending_by_offset ON pending (event_offset);
+CREATE INDEX IF NOT EXISTS early_by_time ON early (came_ms);
 """
 
 
@@ -49,4 +58,9 @@ def opened(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.executescript(_TABLES)
+    asked = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
+    for table, column in _LATER.items():
+        if connection.execute(asked, (table, column)).fetchone() is None:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER")
+    connection.executescript(_INDEXES)
     return connection
