@@ -1,8 +1,10 @@
 """What happens to cases, in the file where they are kept."""
 
 import threading
+from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 from tests.cases.desk import MINUTE, NOON, Office, payment
 
 from ringfence.cases import wire
@@ -11,7 +13,8 @@ from ringfence.cases.book import CaseQuery
 from ringfence.cases.errors import CaseStateError, SecondPersonError, StaleCaseError, UnknownCaseError
 from ringfence.cases.fold import fold
 from ringfence.cases.model import CaseState, Disposition, Snoozed, Subject
-from ringfence.cases.policy import CasePolicy, Queue, parse_policy
+from ringfence.cases.policy import CasePolicy, Queue, Reporting, parse_policy
+from ringfence.cases.report import report_xml
 from ringfence.errors import CorruptError, InputError
 from ringfence.rulebook.desk import Who
 from ringfence.scoring.rules import Outcome
@@ -62,6 +65,43 @@ def test_the_state_is_what_its_events_come_to(office):
     }
     assert ids == {"C-1": {"t-1", "t-2", "t-4"}, "C-2": {"t-9"}, "C-3": {"t-0", "t-3"}}
     assert {found: office.book.case(found).totals.payments for found in ids} == {"C-1": 3, "C-2": 1, "C-3": 2}
+
+
+def test_a_case_takes_back_what_was_merged_into_it_before(office):
+    """A into B, B into C; then B out of C, A out of B: each has its own again."""
+    office.take(*(payment(n, customer=f"c-{n}") for n in (1, 2, 3)), payment(4, customer="c-1"))
+
+    def merge(case, other):
+        office.act(case, wire.Merge, other=other, other_version=office.book.case(other).version)
+
+    def content():
+        found = ("C-1", "C-2", "C-3")
+        return [sorted(one.transaction_id for one in office.book.payments(case)) for case in found]
+
+    merge("C-2", "C-1")
+    merge("C-3", "C-2")
+    assert content() == [[], [], ["t-1", "t-2", "t-3", "t-4"]]
+    office.act("C-2", wire.Unmerge)
+    assert content() == [[], ["t-1", "t-2", "t-4"], ["t-3"]]
+    assert [office.book.case(one).totals.payments for one in ("C-2", "C-3")] == [3, 1]
+    office.act("C-1", wire.Unmerge)
+    assert content() == [["t-1", "t-4"], ["t-2"], ["t-3"]]
+    merge("C-1", "C-2")  # the other way round
+    assert content() == [["t-1", "t-2", "t-4"], [], ["t-3"]]
+
+
+def test_a_report_states_amounts_by_currency(office):
+    office.take(payment(1, customer="ada"))
+    office.take(replace(payment(2, customer="ada", amount=7.5), currency="USD"), payment(3, customer="ada"))
+    case = office.close(office.next())
+    payments, events = office.book.payments(case.id), office.book.events(case.id)
+    root = ET.fromstring(report_xml(case, payments, events, Reporting(currency="EUR"), "anna", NOON))
+    assert root.findtext("reason").startswith("3 payments, 200.00 EUR, 7.50 USD in all.")
+    euro, dollar, _ = root.findall("transaction")
+    foreign = "t_from_my_client/from_foreign_currency"
+    assert (euro.findtext("amount_local"), euro.find(foreign)) == ("100.00", None)
+    assert dollar.find("amount_local") is None
+    assert [one.text for one in dollar.find(foreign)] == ["USD", "7.50"]
 
 
 def test_events_out_of_order_are_no_case(office):

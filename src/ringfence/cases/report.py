@@ -50,7 +50,7 @@ def report_xml(
     _text(root, "currency_code_local", reporting.currency)
     person = SubElement(root, "reporting_person")
     _text(person, "last_name", reporter)
-    _text(root, "reason", _reason(case, events))
+    _text(root, "reason", _reason(payments, events, reporting))
     _text(root, "action", f"closed by {finding.by} on {_moment(finding.at_ms)}")
     for payment in sorted(payments, key=lambda one: (one.event_time_ms, one.transaction_id)):
         _transaction(root, payment, reporting)
@@ -68,10 +68,16 @@ def _transaction(root: Element, payment: Payment, reporting: Reporting) -> None:
     _text(one, "internal_ref_number", str(payment.offset))
     _text(one, "date_transaction", _moment(payment.event_time_ms))
     _text(one, "transmode_code", reporting.transmode_code)
-    _text(one, "amount_local", f"{payment.amount:.2f}")
-    _text(one, "currency", payment.currency or reporting.currency)
+    currency = payment.currency or reporting.currency
+    if currency == reporting.currency:
+        _text(one, "amount_local", f"{payment.amount:.2f}")
+    _text(one, "currency", currency)
     source = SubElement(one, "t_from_my_client")
     _text(source, "from_funds_code", reporting.funds_code)
+    if currency != reporting.currency:
+        foreign = SubElement(source, "from_foreign_currency")
+        _text(foreign, "foreign_currency_code", currency)
+        _text(foreign, "foreign_amount", f"{payment.amount:.2f}")
     for kind in ("customer", "account", "card"):
         if kind in payment.entities:
             _text(source, f"{kind}_reference", payment.entities[kind])
@@ -82,9 +88,13 @@ def _transaction(root: Element, payment: Payment, reporting: Reporting) -> None:
     _text(one, "comments", f"{payment.outcome}, score {payment.score:.0f}: {', '.join(payment.reasons)}")
 
 
-def _reason(case: Case, events: Sequence[Event]) -> str:
-    totals = case.totals
-    said = [f"{totals.payments} payments, {totals.amount:.2f} {totals.currency or ''} in all."]
+def _reason(payments: Sequence[Payment], events: Sequence[Event], reporting: Reporting) -> str:
+    totals: dict[str, float] = {}
+    for payment in payments:
+        currency = payment.currency or reporting.currency
+        totals[currency] = totals.get(currency, 0.0) + payment.amount
+    amounts = ", ".join(f"{amount:.2f} {currency}" for currency, amount in sorted(totals.items()))
+    said = [f"{len(payments)} payments, {amounts} in all."]
     said += [event.change.text for event in events if isinstance(event.change, Noted)]
     return "\n".join(said)[:_LONGEST]
 
