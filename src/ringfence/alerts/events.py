@@ -110,12 +110,10 @@ class Wording:
         policy: AlertPolicy,
         texts: Mapping[str, str],
         link: Callable[[dict[str, Any]], str] = lambda _data: "",
-        actions: tuple[str, ...] = (),
     ) -> None:
         self._policy = policy
         self._texts = dict(texts)
         self._link = link
-        self._actions = actions
 
     def __call__(self, event: dict[str, Any]) -> Words:
         """The message about an event; those that are no alerts have words of their own."""
@@ -131,11 +129,7 @@ class Wording:
             words = wording.rendered(audience, text, values)
         except InputError:  # a text of one's own that this event does not fit: it is told all the same
             words = wording.rendered(audience, wording.shipped(audience, language), values)
-        if audience == "team":
-            return words._replace(actions=self._actions, subject=data["alert"]["id"])
-        if audience == "customer":
-            return words._replace(to=data["to"], link=values["link"])
-        return words
+        return words._replace(to=data["to"], link=values["link"]) if audience == "customer" else words
 
     def _values(self, event: dict[str, Any], audience: str) -> dict[str, Any]:
         data = event["data"]

@@ -17,8 +17,6 @@ class Words(NamedTuple):
 
     title: str
     lines: tuple[tuple[str, str], ...] = ()
-    actions: tuple[str, ...] = ()  # what a reader may answer, of an alert
-    subject: str = ""  # what the answer is about
     to: str = ""  # the reader, where the event and not the destination says who it is
     link: str = ""  # the only line that may be shown as a link
 

@@ -95,11 +95,6 @@ def _(_change: model.Noted, case: Case, _event: Event) -> dict[str, Any]:
 
 
 @_fields.register
-def _(_change: model.Attached, _case: Case, _event: Event) -> dict[str, Any]:
-    return {}
-
-
-@_fields.register
 def _(_change: model.Reported, _case: Case, _event: Event) -> dict[str, Any]:
     return {}
 

@@ -144,15 +144,6 @@ class Noted(Change, frozen=True, kw_only=True, tag="noted"):
     text: str
 
 
-class Attached(Change, frozen=True, kw_only=True, tag="attached"):
-    """A file was attached: `file` is the SHA-256 of its bytes."""
-
-    file: str
-    name: str
-    size: int
-    media_type: str
-
-
 class Reported(Change, frozen=True, kw_only=True, tag="reported"):
     """A suspicious-activity report was made of it."""
 
@@ -250,7 +241,6 @@ AnyChange = (
     | Assigned
     | Released
     | Noted
-    | Attached
     | Reported
     | Snoozed
     | Woken

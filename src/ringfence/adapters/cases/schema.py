@@ -62,10 +62,6 @@ CREATE TABLE IF NOT EXISTS outgoing (
   is_delivered INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS outgoing_waiting ON outgoing (number) WHERE is_delivered = 0;
-CREATE TABLE IF NOT EXISTS attachment (
-  file  TEXT PRIMARY KEY,
-  bytes BLOB NOT NULL
-) STRICT;
 CREATE TABLE IF NOT EXISTS progress (
   topic    TEXT    PRIMARY KEY,
   position INTEGER NOT NULL

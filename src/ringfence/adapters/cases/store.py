@@ -149,11 +149,6 @@ class SqliteCases:
                 "UPDATE outgoing SET is_delivered = 1 WHERE id = ?", [(one,) for one in ids]
             )
 
-    def attachment(self, file: str) -> bytes | None:
-        """The bytes of an attached file by their SHA-256."""
-        rows = self._fetch("SELECT bytes FROM attachment WHERE file = :file", {"file": file})
-        return bytes(rows[0][0]) if rows else None
-
     def positions(self) -> dict[str, int]:
         """How far the follower has come, by topic."""
         return dict(self._fetch("SELECT topic, position FROM progress", {}))

@@ -185,10 +185,6 @@ class SqliteWork:
         )
         return [decode_case(body) for (body,) in self.connection.execute(text, (now_ms, limit))]
 
-    def attach(self, file: str, data: bytes) -> None:
-        """Keep the bytes of a file."""
-        self.connection.execute("INSERT OR IGNORE INTO attachment VALUES (?, ?)", (file, data))
-
     def reach(self, topic: str, position: int) -> None:
         """The follower has come so far."""
         self.connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", (topic, position))

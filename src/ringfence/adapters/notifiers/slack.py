@@ -23,7 +23,6 @@ _MOST_SECTIONS: Final = 40
 _FINAL: Final = frozenset(
     {"channel_not_found", "is_archived", "not_in_channel", "msg_too_long", "no_text", "invalid_blocks"}
 )
-_BUTTONS: Final = {"acknowledge": "Acknowledge", "fraud": "Fraud", "not_fraud": "Not fraud"}
 
 
 class SlackNotifier:
@@ -77,17 +76,6 @@ def blocks_of(words: Words) -> list[dict[str, Any]]:
         rest = len(blocks) - _MOST_SECTIONS
         note = {"type": "mrkdwn", "text": f"… and {rest} parts more"}
         blocks = [*blocks[:_MOST_SECTIONS], {"type": "section", "text": note}]
-    if words.actions:
-        buttons = [
-            {
-                "type": "button",
-                "action_id": f"ringfence_{action}",
-                "value": cut(words.subject, 2000),
-                "text": {"type": "plain_text", "text": _BUTTONS[action]},
-            }
-            for action in words.actions
-        ]
-        blocks.append({"type": "actions", "elements": buttons})
     return blocks
 
 

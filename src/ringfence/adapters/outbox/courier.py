@@ -45,9 +45,6 @@ WHERE destination = ? AND state = 'waiting' AND due_ms <= ?
       AND before.ordered AND before.seq < due.seq))
 ORDER BY due_ms, seq LIMIT ?
 """
-_NEXT: Final = """
-SELECT min(due_ms) FROM message WHERE destination = ? AND state = 'waiting'
-"""
 _DONE: Final = """
 UPDATE message SET state = ?, due_ms = ?, attempts = attempts + 1, said = ?, done_ms = ? WHERE seq = ?
 """
