@@ -118,7 +118,6 @@ def bus(decided):
         )
         follower.reset()
         with made.database.transaction() as connection:
-            connection.execute("DELETE FROM owed")
             connection.execute("UPDATE position SET told = 0")
         catch_up(store.log, follower)
         follower.close()

@@ -13,6 +13,7 @@ from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import EVERYTHING, Subscription
+from ringfence.cli import execute
 from ringfence.errors import ConflictError, InputError, RingfenceError, StoreError
 from ringfence.follow import catch_up
 from ringfence.learning.drift_alerts import DriftAlert, record
@@ -132,6 +133,63 @@ def test_an_outbox_that_is_made_again_sends_only_what_is_owed(store, bus):
     assert states == {"0": "waiting", "4": "delivered", "8": "waiting", "11": "waiting", "15": "waiting"}
 
 
+def again(store):
+    one = follower(store)
+    one.reset()
+    catch_up(store.log, one)
+    one.close()
+
+
+def test_what_was_owed_once_and_delivered_or_thrown_away_since_is_not_sent_by_the_next_rebuild(store, bus):
+    bus.subscribe(Subscription(name="declines", pattern=DECLINES, to="console:"))
+    fill(store, batches=1)
+    take(store)
+    again(store)
+    with bus.database.transaction() as connection:
+        connection.execute("UPDATE message SET state = 'dead' WHERE id = 'log:decisions:8:declines'")
+    assert bus.purge() == 1
+    with stopping(courier(bus, console=Flaky())):
+        until(lambda: not bus.letters(state="waiting"))
+    again(store)
+    assert {state for _, state in states(bus)} == {"delivered"}
+    assert len(states(bus)) == 3
+
+
+def test_a_destination_stays_with_its_secret_as_long_as_anything_names_it(store, bus):
+    hook = "https://bank.example/hook"
+    one = Subscription(name="declines", pattern=DECLINES, to=hook)
+    bus.subscribe(one)
+    secret = bus.destination(hook).secrets
+    bus.remove("declines", kept=[hook])
+    assert bus.destination(hook).secrets == secret
+    bus.subscribe(one)
+    bus.subscribe(Subscription(name="all", pattern=EVERYTHING, to=hook))
+    bus.remove("all", kept=[])
+    assert bus.destination(hook).secrets == secret
+    fill(store, batches=1)
+    take(store)
+    with bus.database.transaction() as connection:
+        connection.execute("UPDATE message SET state = 'dead' WHERE id = 'log:decisions:8:declines'")
+    assert bus.remove("declines", kept=[]) == 2
+    assert bus.destination(hook).secrets == secret
+    bus.purge()
+    bus.subscribe(one)
+    bus.remove("declines", kept=[])
+    with pytest.raises(InputError, match="no destination"):
+        bus.destination(hook)
+
+
+def test_the_command_keeps_a_destination_of_the_alert_policy(store, bus, tmp_path, monkeypatch):
+    hook = "https://bank.example/hook"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alerts.toml").write_text(f'team = ["{hook}"]')
+    bus.subscribe(Subscription(name="declines", pattern=DECLINES, to=hook))
+    secret = bus.destination(hook).secrets
+    assert execute(["bus", "remove", "declines", "--data", str(store.folder)]) == 0
+    assert not bus.subscriptions()
+    assert bus.destination(hook).secrets == secret
+
+
 def test_a_file_of_another_log_is_refused(store, bus):
     fill(store, batches=1)
     take(store)
@@ -249,7 +307,7 @@ def test_messages_of_a_paused_subscription_wait(store, bus):
             assert len(bus.letters(state="waiting", subscription="hook")) == 3
             bus.pause("hook", paused=False)
             until(lambda: not bus.letters(state="waiting"))
-    assert bus.remove("hook") == 0
+    assert bus.remove("hook", kept=[]) == 0
 
 
 class Flaky:

@@ -25,6 +25,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         severity: the highest so far, by name.
         count: decisions that it stands for; `payments` the latest of their ids.
         opened_ms, last_ms: event times of the first and the latest.
+        decided_ms: when the decision that opened it was made; `raised_ms` when it became severe enough to be
+            escalated, if later.
         amounts: sums by currency, in major units.
         state: open or acknowledged; by whom and when, once it is.
     """
@@ -40,6 +42,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     opened_ms: int
     last_ms: int
     decided_ms: int
+    raised_ms: int
     payments: tuple[str, ...]
     amounts: dict[str, float]
     state: str = "open"
@@ -77,6 +80,7 @@ def opened(offset: int, event: dict[str, Any], policy: AlertPolicy) -> Alert:
         opened_ms=data["event_time_ms"],
         last_ms=data["event_time_ms"],
         decided_ms=data["decided_at_ms"],
+        raised_ms=data["decided_at_ms"],
         payments=(data["transaction_id"],),
         amounts=_added({}, data.get("transaction", {})),
     )
@@ -86,7 +90,8 @@ def grown(alert: Alert, event: dict[str, Any], policy: AlertPolicy) -> tuple[Ale
     """The alert with one more decision, and whether it is more severe by it."""
     data = event["data"]
     severity = _severity(data, policy)
-    raised = severity > Severity[alert.severity.upper()]
+    before, urgent = Severity[alert.severity.upper()], Severity[policy.escalate_from.upper()]
+    raised = severity > before
     return msgspec.structs.replace(
         alert,
         severity=severity.name.lower() if raised else alert.severity,
@@ -94,6 +99,7 @@ def grown(alert: Alert, event: dict[str, Any], policy: AlertPolicy) -> tuple[Ale
         outcome=data["outcome"] if raised else alert.outcome,
         count=alert.count + 1,
         last_ms=max(alert.last_ms, data["event_time_ms"]),
+        raised_ms=data["decided_at_ms"] if before < urgent <= severity else alert.raised_ms,
         payments=(*alert.payments, data["transaction_id"])[-MOST_PAYMENTS:],
         amounts=_added(alert.amounts, data.get("transaction", {})),
     ), raised

@@ -14,6 +14,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.bus.subscription import EVERYTHING, kind_of
 from ringfence.cli.screen import say, show, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
+from ringfence.compose_alerts import alert_policy
 from ringfence.compose_follow import now_ms
 from ringfence.compose_notifiers import notifier
 from ringfence.desks import bus as desk
@@ -204,10 +205,14 @@ def resume(name: Name, data: Data = None) -> None:
 def remove(name: Name, data: Data = None) -> None:
     """Take a subscription away, with the messages that it still waits for.
 
+    Its destination and the secret of that go too, unless another subscription, a dead letter or the alert
+    policy still names it.
+
     Example: ringfence bus remove declines
     """
+    policy = alert_policy()
     with _bus(data) as (bus, _):
-        gone = bus.remove(name)
+        gone = bus.remove(name, (*policy.team, *policy.escalate_to))
     say(f"{name} is gone, and {gone:,} waiting messages with it.")
 
 

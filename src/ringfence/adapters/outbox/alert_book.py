@@ -73,10 +73,6 @@ class AlertBook:
             raise InputError(f"there is no alert {alert_id[:80]!r}: `ringfence alerts list` shows them")
         return _alert(rows[0])
 
-    def of_payment(self, transaction_id: str, limit: int = 1000) -> list[Alert]:
-        """The latest alerts that a payment is part of: by it, a case finds what it belongs to."""
-        return [one for one in self.alerts(limit=limit) if transaction_id in one.payments]
-
     def counts(self) -> dict[str, int]:
         """How many alerts are open, and how many acknowledged."""
         ((total,),) = self._database.rows("SELECT count(*) FROM alert")
@@ -145,13 +141,14 @@ def near(connection: Connection, subject: tuple[str, str, str], most: int = 20) 
 def put(connection: Connection, alerts: list[Alert]) -> None:
     """Write alerts as they are now."""
     connection.executemany(
-        "INSERT INTO alert (id, number, entity, entity_id, typology, severity, decided_ms, body) "
+        "INSERT INTO alert (id, number, entity, entity_id, typology, severity, raised_ms, body) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET body = excluded.body, severity = excluded.severity",
+        "ON CONFLICT (id) DO UPDATE SET body = excluded.body, severity = excluded.severity, "
+        "raised_ms = excluded.raised_ms",
         [
             (
                 *(one.id, int(one.id.removeprefix("alert-")), one.entity, one.entity_id, one.typology),
-                *(Severity[one.severity.upper()], one.decided_ms, msgspec.json.encode(one).decode()),
+                *(Severity[one.severity.upper()], one.raised_ms, msgspec.json.encode(one).decode()),
             )
             for one in alerts
         ],

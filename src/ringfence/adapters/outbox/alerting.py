@@ -233,22 +233,23 @@ class Watch:
     def _digests(self, connection: Connection, now_ms: int) -> list[tuple[Any, ...]]:
         ended = now_ms // self._policy.per_ms
         rows = connection.execute(
-            "SELECT destination, bucket, held FROM cap WHERE bucket BETWEEN ? AND ? AND held <> '{}'",
-            (ended - DEAD_AFTER_MS // self._policy.per_ms - 1, ended - 1),
+            "SELECT destination, bucket, held, coalesce(told, 0) FROM cap "
+            "LEFT JOIN digest USING (destination, bucket) "
+            "WHERE bucket BETWEEN ? AND ? AND held <> '{}' AND coalesce(told_in, 0) < ?",
+            (ended - DEAD_AFTER_MS // self._policy.per_ms - 2, ended - 1, ended),
         ).fetchall()
         made = []
-        for capped, bucket, held_text in rows:
+        for capped, bucket, held_text, told in rows:
             severity, _, address = capped.partition(" ")
-            if not _is_first(connection, f"digest-{bucket}:{capped}"):
-                continue
-            held = msgspec.json.decode(held_text)
-            severities = ", ".join(
-                f"{held[one.name.lower()]:,} {one.name.lower()}"
-                for one in sorted(Severity, reverse=True)
-                if one.name.lower() in held
+            held = msgspec.json.decode(held_text).get(severity, 0)
+            if held <= told:
+                continue  # what a late decision held back afterwards is told once a period
+            connection.execute(
+                "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?)", (capped, bucket, held, ended)
             )
-            data = {"count": sum(held.values()), "severities": severities}
-            made.append(self._row(events.DIGEST, f"digest-{severity}-{bucket}", address, now_ms, data))
+            subject = f"digest-{severity}-{bucket}" + (f"-{told}" if told else "")
+            data = {"count": held - told, "severities": f"{held - told:,} {severity}"}
+            made.append(self._row(events.DIGEST, subject, address, now_ms, data))
         return made
 
     def _escalations(self, connection: Connection, now_ms: int) -> list[tuple[Any, ...]]:
@@ -258,7 +259,7 @@ class Watch:
         until_ms = now_ms - policy.escalate_after_ms
         rows = connection.execute(
             "SELECT alert.id, alert.body FROM alert LEFT JOIN seen ON seen.id = alert.id "
-            "WHERE decided_ms <= ? AND decided_ms > ? AND severity >= ? AND seen.id IS NULL "
+            "WHERE raised_ms <= ? AND raised_ms > ? AND severity >= ? AND seen.id IS NULL "
             "AND alert.id NOT IN (SELECT id FROM done) LIMIT 1000",
             (until_ms, until_ms - DEAD_AFTER_MS, Severity[policy.escalate_from.upper()]),
         ).fetchall()

@@ -20,7 +20,7 @@ from ringfence.bus.subscription import (
 from ringfence.errors import ConflictError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
 STATES: Final = ("waiting", "delivered", "dead")
@@ -106,16 +106,24 @@ class Bus:
             changed = msgspec.structs.replace(self.subscription(name), paused=paused)
             connection.execute("UPDATE subscription SET body = ? WHERE name = ?", (_text(changed), name))
 
-    def remove(self, name: str) -> int:
-        """Take a subscription away, and what it still waits for; how many messages that were."""
+    def remove(self, name: str, kept: Collection[str]) -> int:
+        """Take a subscription away, and what it still waits for; how many messages that were.
+
+        Its destination goes too, with its secret, unless it is in `kept` (the alert policy's addresses), or
+        another subscription or a message that is not delivered names it.
+        """
         with self.database.transaction() as connection:
             to = self.subscription(name).to
             connection.execute("DELETE FROM subscription WHERE name = ?", (name,))
             gone = connection.execute(
                 "DELETE FROM message WHERE subscription = ? AND state = 'waiting'", (name,)
             ).rowcount
-            if all(one.to != to for one in self.subscriptions()):
-                connection.execute("DELETE FROM destination WHERE address = ?", (to,))
+            if to not in kept and all(one.to != to for one in self.subscriptions()):
+                connection.execute(
+                    "DELETE FROM destination WHERE address = ?1 AND NOT EXISTS "
+                    "(SELECT 1 FROM message WHERE destination = ?1 AND state <> 'delivered')",
+                    (to,),
+                )
         return gone
 
     def destinations(self) -> list[Destination]:

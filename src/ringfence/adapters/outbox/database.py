@@ -50,12 +50,12 @@ CREATE TABLE IF NOT EXISTS alert (
   entity_id  TEXT    NOT NULL,
   typology   TEXT    NOT NULL,
   severity   INTEGER NOT NULL,
-  decided_ms INTEGER NOT NULL,
+  raised_ms  INTEGER NOT NULL,
   body       TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS alert_subject ON alert (entity_id, typology, entity, number);
 CREATE INDEX IF NOT EXISTS alert_number ON alert (number);
-CREATE INDEX IF NOT EXISTS alert_decided ON alert (decided_ms);
+CREATE INDEX IF NOT EXISTS alert_raised ON alert (raised_ms);
 CREATE TABLE IF NOT EXISTS cap (
   destination TEXT    NOT NULL,
   bucket      INTEGER NOT NULL,  -- periods since 1970
@@ -72,6 +72,13 @@ CREATE TABLE IF NOT EXISTS mute (
   typology TEXT NOT NULL, entity_id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (typology, entity_id)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS done (id TEXT PRIMARY KEY) STRICT;
+CREATE TABLE IF NOT EXISTS digest (
+  destination TEXT    NOT NULL,  -- and bucket, as in `cap`
+  bucket      INTEGER NOT NULL,
+  told        INTEGER NOT NULL,  -- how many alerts digests have counted
+  told_in     INTEGER NOT NULL,  -- bucket of the latest digest
+  PRIMARY KEY (destination, bucket)
+) STRICT;
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
-from ringfence.adapters.outbox.alerting import Alerting
+from ringfence.adapters.outbox.alerting import ALERTS, Alerting
 from ringfence.adapters.outbox.bus import Bus
+from ringfence.alerts.events import DIGEST, ESCALATED
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.bus.catalog import TOPICS, tables
 from ringfence.bus.pattern import Exact, Field
@@ -35,19 +36,23 @@ _MOVE: Final = """
 INSERT INTO position (topic, next_offset) VALUES (?, ?)
 ON CONFLICT (topic) DO UPDATE SET next_offset = excluded.next_offset
 """
-_RESET: Final = """
-INSERT OR IGNORE INTO owed SELECT id FROM message WHERE state <> 'delivered';
+_OF_LOG: Final = f"""(
+  subscription <> '{ALERTS}'
+  OR json_extract(CAST(event AS TEXT), '$.type') NOT IN ('{DIGEST}', '{ESCALATED}'))"""
+_RESET: Final = f"""
+INSERT OR IGNORE INTO owed SELECT id FROM message WHERE state <> 'delivered' AND {_OF_LOG};
 UPDATE position SET told = max(told, next_offset), next_offset = 0;
-DELETE FROM message;
+DELETE FROM message WHERE {_OF_LOG};
 DELETE FROM alert;
 DELETE FROM cap;
-"""
+"""  # noqa: S608 (constants)
 
 
 class OutboxFollower:
     """A `ringfence.follow.Follower`.
 
-    Made again, it makes the same messages; those that were delivered before are not sent once more.
+    Made again, it makes the same messages; those that were delivered before are not sent once more, and those
+    that the clock has made stay.
 
     Args:
         log: the log that is followed.
@@ -147,7 +152,7 @@ class OutboxFollower:
             for one in wanting:
                 if due[one.name][row]:
                     message_id = f"{self._log_id}:{topic}:{offset}:{one.name}"
-                    is_told = offset < told and not self._is_owed(connection, message_id)
+                    is_told = offset < told and not self._takes_owed(connection, message_id)
                     messages.append(
                         (
                             *(message_id, one.name, one.to, event["partitionkey"], int(one.ordered), body, 0),
@@ -168,7 +173,7 @@ class OutboxFollower:
         """Messages of alerts, as `_put` for events."""
         now_ms = self._now_ms()
         for row in rows:
-            is_told = row.offset < told and not self._is_owed(connection, row.id)
+            is_told = row.offset < told and not self._takes_owed(connection, row.id)
             connection.execute(
                 _INSERT,
                 (
@@ -179,8 +184,9 @@ class OutboxFollower:
         return len(rows)
 
     @staticmethod
-    def _is_owed(connection: Connection, message_id: str) -> bool:
-        return connection.execute("SELECT 1 FROM owed WHERE id = ?", (message_id,)).fetchone() is not None
+    def _takes_owed(connection: Connection, message_id: str) -> bool:
+        """Whether a message is owed; its row in the outbox says so from now on, until it is delivered."""
+        return connection.execute("DELETE FROM owed WHERE id = ?", (message_id,)).rowcount > 0
 
     def _check_log(self, connection: Connection) -> None:
         connection.execute("INSERT INTO meta VALUES ('log', ?) ON CONFLICT DO NOTHING", (self._log_id,))
