@@ -276,6 +276,7 @@ def fill_with_customers(store):
         ("mail", "email", "ada@example.org\nBcc: eve@evil.example"),
         ("mail", "email", "Ada <ada@example.org>"),
         ("mail", "email", "team:ada@example.org;"),
+        ("mail", "email", "äda@example.org"),  # which servers without SMTPUTF8 refuse
         ("sms", "phone", "+491701234567,+4990012345"),
     ],
 )

@@ -198,6 +198,16 @@ def test_mail_to_what_is_not_one_address_is_refused(smtp, to):
     assert not box.mails
 
 
+def test_mail_waits_for_a_certificate_that_is_put_right():
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(served)
+    with Receiver(tls=served) as server:
+        notifier = MailNotifier(f"smtps://localhost:{server.port}", "fraud@bank.example", seconds=2)
+        outcome = notifier.deliver(message("team@bank.example"))
+    assert outcome.answer is Answer.RETRY
+    assert "certificate" in outcome.said.lower()
+
+
 def test_mail_has_the_link_of_its_template_and_no_other_one(smtp):
     box, port = smtp
     notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example")

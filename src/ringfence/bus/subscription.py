@@ -28,9 +28,7 @@ KINDS: Final = {
 """Kinds of destinations, and what their addresses look like."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_MAIL: Final = re.compile(
-    r"[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,255}"
-)
+_MAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _CHANNEL: Final = re.compile(r"#?[\w.-]{1,80}")
 _PHONE: Final = re.compile(r"\+[0-9]{6,15}")
 

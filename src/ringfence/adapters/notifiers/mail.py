@@ -73,10 +73,10 @@ class MailNotifier:
         except aiosmtplib.SMTPResponseException as error:
             is_final = error.code in (550, 551, 552, 553, 554, 555)
             return Outcome(Answer.REFUSED if is_final else Answer.RETRY, f"{error.code} {error.message}")
-        except (ValueError, MessageError) as error:  # the message cannot be written, to nobody
-            return Outcome(Answer.REFUSED, f"{type(error).__name__}: {error}")
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+        except (ValueError, MessageError) as error:  # after OSError: a bad certificate is both, and may pass
+            return Outcome(Answer.REFUSED, f"{type(error).__name__}: {error}")
         return Outcome(Answer.DELIVERED, said)
 
     def close(self) -> None:
