@@ -161,7 +161,7 @@ def actor() -> str:
 
 def _record(action: str, outcome: str, given: dict[str, Any]) -> None:
     where = folder(given.get("data"))
-    if not where.is_dir():
+    if not where.is_dir() or not any(where.iterdir()):  # a restore that failed; it has to find it empty again
         return
     named = next((str(given[name]) for name in _NAMES if given.get(name)), "") or _id_of(given.get("key"))
     act = Act(actor=actor(), channel="command", action=action, object=mask_cards(named), outcome=outcome)
