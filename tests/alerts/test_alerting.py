@@ -8,7 +8,7 @@ from tests.bus.receivers import stopping, until
 from tests.lakes import decisions, events, fill
 
 from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower, Watch
-from ringfence.adapters.outbox.alert_book import Mute, put
+from ringfence.adapters.outbox.alert_book import Mute
 from ringfence.adapters.sqlite import Store
 from ringfence.alerts import model
 from ringfence.alerts import wording as templates
@@ -129,71 +129,6 @@ def test_nobody_acknowledges_so_somebody_else_hears_of_it(store, bus):
     told = Wording(policy, {})(msgspec.json.decode(bus.letters()[0].event))
     assert "Nobody has acknowledged" in told.title
     assert first.id not in told.title
-
-
-def test_an_alert_that_gets_worse_is_escalated_after_its_time_as_a_worse_one():
-    policy = AlertPolicy(escalate_from="high")
-    alert = model.opened(7, event(20, 1000), policy)
-    alert, _ = model.grown(alert, event(20, 2000), policy)
-    assert (alert.decided_ms, alert.raised_ms) == (1000, 1000)
-    alert, _ = model.grown(alert, event(70, 3000), policy)
-    assert (alert.decided_ms, alert.raised_ms) == (1000, 3000)
-    worst, raised = model.grown(alert, event(95, 4000), policy)
-    assert raised
-    assert worst.raised_ms == 3000  # it was to be escalated before: it waits no longer than it would have
-
-
-def test_escalation_goes_by_when_the_alert_became_severe(bus):
-    policy = AlertPolicy(escalate_to=("console:",), escalate_after="10m")
-    alert = model.opened(7, event(20, 0), policy)
-    with bus.database.transaction() as connection:
-        put(connection, [alert])
-    alert, _ = model.grown(alert, event(70, 20 * 60_000), policy)
-    with bus.database.transaction() as connection:
-        put(connection, [alert])
-    watch = Watch(bus, policy, "log")
-    assert watch.look(21 * 60_000) == 0
-    assert watch.look(30 * 60_000) == 1
-
-
-def test_what_is_held_back_after_the_digest_is_told_once_a_period(store, bus):
-    policy = AlertPolicy(team=("slack:#team",), most=1, window="1s")
-    watch, counts = Watch(bus, policy, "log"), []
-
-    def told(now_ms):
-        made = watch.look(now_ms)
-        counts.extend(msgspec.json.decode(one.event)["data"]["count"] for one in bus.letters(limit=made))
-        return made
-
-    fill(store, batches=2)
-    take(store, policy)
-    assert told(HOUR + 1) == 1
-    fill(store, 2, 2)  # late: decided within the hour that has ended
-    take(store, policy)
-    assert told(HOUR + 2) == 0
-    assert told(2 * HOUR) == 1
-    assert told(3 * HOUR) == 0
-    assert sum(counts) == sum(AlertBook(bus.database).counts().values()) - 1
-    assert len(set(ids(bus))) == 3
-
-
-def test_what_the_clock_has_made_stays_when_the_outbox_is_made_again(store, bus):
-    policy = AlertPolicy(team=("slack:#team",), most=1, window="1s", escalate_to=("console:",))
-    fill(store, batches=2)
-    take(store, policy)
-    watch = Watch(bus, policy, "log")
-    assert watch.look(HOUR + 1) > 1
-    before = states(bus)
-    follower = OutboxFollower(store.log, store.folder, "log", lambda: HOUR, policy)
-    follower.reset()
-    catch_up(store.log, follower)
-    follower.close()
-    assert watch.look(HOUR + 2) == 0
-    assert states(bus) == before
-
-
-def states(bus):
-    return sorted((one.id, one.state) for one in bus.letters(limit=1000))
 
 
 def test_what_is_muted_raises_no_alert_until_its_time(store, bus):
