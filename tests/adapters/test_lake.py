@@ -1,6 +1,8 @@
 """Questions in SQL over what the log holds, in files and not yet in files."""
 
 import shutil
+import threading
+import time
 
 import pyarrow as pa
 import pytest
@@ -285,3 +287,39 @@ def test_no_more_than_so_many_records_are_read_from_the_log(store):
     catch_up(store.log, LakeFollower(store.log, store.tables, 25))
     table.refresh()
     assert (len(table.files), len(table.tail)) == (3, 10)
+
+
+ENDLESS = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
+
+
+def test_a_time_limit_is_that_of_its_own_statement(lake):
+    """A statement that waits for another loses none of its limit, and never ends the other."""
+    problems = []
+
+    def ask(seconds):
+        try:
+            lake.sql(ENDLESS, seconds=seconds)
+        except InputError as error:
+            problems.append(str(error))
+
+    first = threading.Thread(target=ask, args=(2.0,))
+    first.start()
+    while not lake._lock.locked():
+        time.sleep(0.01)
+    second = threading.Thread(target=ask, args=(0.5,))
+    second.start()
+    for thread in (first, second):
+        thread.join()
+    stopped = "this took longer than {} s and was stopped: ask for less"
+    assert problems == [stopped.format(2), stopped.format(0.5)]
+    assert one(lake, "SELECT 1 AS n") == {"n": 1}
+
+
+def test_a_statement_with_little_memory_is_refused_with_the_remedy(store):
+    small = Lake(store, memory="64MB")
+    try:
+        with pytest.raises(InputError, match="needs more than 64MB of memory: ask for less"):
+            small.sql("SELECT list(a) FROM range(100000000) t(a)")
+        assert one(small, "SELECT current_setting('threads') AS n") == {"n": 1}
+    finally:
+        small.close()

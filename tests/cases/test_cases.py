@@ -1,5 +1,6 @@
 """What happens to cases, in the file where they are kept."""
 
+import json
 import threading
 from xml.etree import ElementTree as ET
 
@@ -12,7 +13,7 @@ from ringfence.cases.actions import take_alert
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.errors import CaseStateError, SecondPersonError, StaleCaseError, UnknownCaseError
 from ringfence.cases.fold import fold
-from ringfence.cases.model import CaseState, Disposition, Snoozed, Subject
+from ringfence.cases.model import CaseState, Disposition, Snoozed, Subject, encode
 from ringfence.cases.policy import CasePolicy, Queue, Reporting, parse_policy
 from ringfence.cases.report import report_xml
 from ringfence.errors import CorruptError, InputError
@@ -239,6 +240,46 @@ def test_a_large_case_is_closed_by_two(office):
     assert office.book.events("C-1")[-1].change.proposed_by == "anna"
     assert len(office.book.outgoing()) == 2
     assert office.close("C-2").state is CaseState.CLOSED
+
+
+def test_a_large_case_needs_two_people_however_it_is_split_and_merged(office):
+    office.take(*(payment(n, customer="ada", amount=200) for n in range(4)), payment(9, amount=20))
+    office.having(four_eyes_above=500)
+    part = office.act("C-1", wire.Split, payments=["t-0", "t-1"])
+    smaller = office.act(part, wire.Split, payments=["t-0"])
+    small = office.book.case("C-2")
+    host = office.act(small, wire.Merge, other=smaller.id, other_version=smaller.version)
+    assert host.totals.amount == 220
+    for case in ("C-1", part.id, host.id):
+        assert office.close(case).state is CaseState.PROPOSED, case
+    assert not office.book.outgoing()
+    for case in ("C-1", "C-2", part.id, smaller.id):
+        assert fold(office.book.events(case)) == office.book.case(case)
+
+
+def test_a_case_that_was_kept_before_its_highest_amount_was_needs_two_people_all_the_same(office):
+    office.take(*(payment(n, customer="ada", amount=400) for n in range(2)))
+    kept = json.loads(encode(office.book.case("C-1")))
+    del kept["highest"]
+    with office.book.work() as work:
+        work.connection.execute("UPDATE standing SET body = ?", (json.dumps(kept).encode(),))
+    new = office.having(four_eyes_above=500).act("C-1", wire.Split, payments=["t-0"])
+    assert office.close(new).state is CaseState.PROPOSED
+    assert office.close("C-1").state is CaseState.PROPOSED
+
+
+def test_what_changed_since_does_not_tell_of_a_report(office):
+    office.take(payment(1))
+    closed = office.close("C-1")
+    office.desk.report("C-1", Who("carla", NOON))
+    with pytest.raises(StaleCaseError) as refused:
+        office.act(closed, wire.Reopen, reason="chargeback")
+    assert refused.value.missed == []
+    assert "report" not in str(refused.value)
+    assert "carla" not in str(refused.value)
+    for shown, seen in ((False, "closed"), (True, "reported")):
+        last = office.desk.view("C-1", with_reports=shown).events[-1]
+        assert type(last.change).__name__.lower() == seen
 
 
 def test_what_was_found_reaches_the_log_once(office):

@@ -267,8 +267,12 @@ def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path):
             assert "</reason><!DOCTYPE x> & \U0001f600 note" in root.findtext("reason")
             assert [one.findtext("transactionnumber") for one in root.findall("transaction")] == ["t-1"]
             assert "scam" in [one.text for one in root.iter("indicator")]
-            events = (await client.get("/v1/cases/C-1", headers=asks[Role.ANALYST])).json()["events"]
-            assert events[-1]["change"]["kind"] == "reported"
+            for role in (Role.ANALYST, Role.ADMIN):
+                events = (await client.get("/v1/cases/C-1", headers=asks[role])).json()["events"]
+                assert events[-1]["change"]["kind"] == "closed"
+            both = keys.create("carla", frozenset({Role.ANALYST, Role.COMPLIANCE}), 0)
+            view = await client.get("/v1/cases/C-1", headers={"authorization": f"Bearer {both}"})
+            assert view.json()["events"][-1]["change"]["kind"] == "reported"
         keys.close()
 
     asyncio.run(whole())

@@ -13,7 +13,10 @@ from tests.web.test_pages import violations
 
 from ringfence.access.principal import Role
 from ringfence.adapters.cases import CaseFollower
+from ringfence.cases import wire
+from ringfence.cases.model import Disposition
 from ringfence.follow import catch_up
+from ringfence.rulebook.desk import Who
 
 PICTURES = os.environ.get("RINGFENCE_PICTURES")  # a folder for what the pages look like
 
@@ -217,3 +220,15 @@ def test_pages_of_cases_ask_for_the_role_and_refuse_what_cannot_be(guarded, visi
     bare = visitor(guarded, Role.ANALYST)
     bare.headers.pop("x-csrf-token")
     assert bare.post("/cases/C-1", data={"action": "wake", "version": 1}).status_code == 403
+
+
+def test_the_page_of_a_case_tells_of_a_report_to_the_role_compliance_alone(guarded, visitor):
+    desk = guarded.dashboard.server.cases
+    case = guarded.dashboard.server.case_book.case("C-1")
+    close = wire.Close(version=case.version, disposition=Disposition.CONFIRMED_FRAUD)
+    desk.act("C-1", close, Who("bob", case.changed_ms))
+    desk.report("C-1", Who("bob", case.changed_ms))
+    said = "made a suspicious-activity report"
+    assert said not in visitor(guarded, Role.ANALYST).get("/cases/C-1").text
+    assert said not in visitor(guarded, Role.ADMIN).get("/cases/C-1").text
+    assert said in visitor(guarded, Role.ANALYST, Role.COMPLIANCE).get("/cases/C-1").text

@@ -132,3 +132,76 @@ def test_a_statement_that_takes_too_long_is_stopped(site, visitor, monkeypatch):
     endless = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
     assert "was stopped" in client.post("/sql", data={"statement": endless}).text
     assert "approve" in client.post("/sql", data={"statement": "SELECT DISTINCT outcome FROM decisions"}).text
+
+
+def asking(site, visitor):
+    """Asks the SQL page."""
+    client = visitor(site)
+    client.get("/sign-in")
+    client.headers["x-csrf-token"] = client.get("/session").json()["csrf"]
+    return lambda statement: client.post("/sql", data={"statement": statement})
+
+
+def test_a_result_is_bounded_whatever_its_rows_hold(site, visitor):
+    ask = asking(site, visitor)
+    for statement, said in (
+        ("SELECT list(a) FROM range(3000000) t(a)", "too large for a page"),
+        ("SELECT repeat('x', 9000000)", "too large for a page"),
+        ("SELECT list(NULL) FROM range(2000000)", "too large for a page"),
+        ("SELECT {'a': {'b': list(true)}} FROM range(2000000)", "too large for a page"),
+        ("SELECT list(a) FROM range(100000000) t(a)", "needs more than 512MB of memory"),
+    ):
+        answer = ask(statement)
+        assert answer.status_code == 200
+        assert said in answer.text, statement
+        assert len(answer.text) < 10_000
+    assert len(ask("SELECT repeat('x', 100000)").text) < 10_000
+    assert "[1, 2]" in ask("SELECT [1, 2]").text
+
+
+def test_no_cell_name_or_error_shows_a_card_number(site, visitor):
+    ask, card = asking(site, visitor), "4111111111111111"
+    for statement in (
+        f"SELECT ['{card}', 'b']",
+        f"SELECT {{'a': [{{'b': '{card}'}}]}}",
+        f"SELECT MAP {{'a': '{card}'}}",
+        f"SELECT '{card}'::BLOB",
+        f"SELECT {card}::BIGINT",
+        f"SELECT {card}::DECIMAL(18, 0)",
+        f'SELECT 1 AS "{card}"',
+        f'SELECT "{card}" FROM decisions',
+        f"SELECT '{card}'::DATE",
+        "SELECT repeat('x', 1990) || ' 4111 1111 1111 1111'",
+    ):
+        told = re.sub("[^0-9]", "", ask(statement).text)
+        assert "41111111" not in told, statement
+    told = ask("SELECT 1 AS a, 2 AS a, 1709288100120 AS t, 2.5 AS d, NULL AS n").text
+    assert re.findall("<td[^>]*>([^<]*)</td>", told) == ["1", "2", "1709288100120", "2.5", ""]
+
+
+def test_what_was_asked_is_on_record(site, visitor):
+    ask = asking(site, visitor)
+    ask("SELECT 7 AS seven,\n  '4111111111111111' AS card")
+    ask("-- " + "x" * 1000 + "\nSELECT 8")
+    ask("-- " + "x" * 10_000 + "\nSELECT 9")
+    records = site.dashboard.server.trail.newest(3, action="data.asked")
+    first, padded, long = (record.act for record in sorted(records, key=lambda one: one.number))
+    assert first.object.startswith("SELECT 7 AS seven, '")
+    assert "4111" not in first.object
+    assert padded.details["continued_2"].endswith(" SELECT 8")
+    assert long.details["characters"] == "10012"
+    assert sum(map(len, (long.object, *long.details.values()))) < 5000
+
+
+def test_statements_and_rings_wait_in_pools_of_their_own(site, visitor):
+    """A short queue: who comes when it is full is told so, and nothing else waits."""
+    client, pools = visitor(site), site.dashboard.server.pools
+    for pool, path in ((pools.reading, "/graph"), (pools.reading, "/graph/card/k"), (pools.sql, "/sql")):
+        was, pool.busy = pool.busy, 1000
+        try:
+            answer = client.get(path)
+        finally:
+            pool.busy = was
+        assert answer.status_code == 503, path
+        assert "try again" in answer.text
+    assert client.get("/sql").status_code == 200

@@ -79,8 +79,9 @@ class Pools:
     rules: Pool = field(default_factory=lambda: Pool("the rule book", 1, 8, 60.0))
     batches: Pool = field(default_factory=lambda: Pool("batches", 2, 64, 60.0))
     payments: Pool = field(default_factory=lambda: Pool("large payments", 1, 16, 10.0))
+    sql: Pool = field(default_factory=lambda: Pool("SQL", 1, 4, 45.0))  # 10 s each
 
     def close(self) -> None:
         """Close each."""
-        for pool in (self.reading, self.rules, self.batches, self.payments):
+        for pool in (self.reading, self.rules, self.batches, self.payments, self.sql):
             pool.close()

@@ -105,9 +105,13 @@ async def bulk(request: Request) -> Response:
 
 @router.get("/v1/cases/{case_id}")
 async def case(request: Request, case_id: CaseId) -> Response:
-    """One case with its newest payments, and all that happened to it."""
+    """One case with its newest payments, and all that happened to it.
+
+    Only the role `compliance` is told of suspicious-activity reports.
+    """
+    seen = request.scope["ringfence.caller"].may_report
     with refusals():
-        return as_json(await _read(request, lambda server: server.cases.view(case_id)))
+        return as_json(await _read(request, lambda server: server.cases.view(case_id, with_reports=seen)))
 
 
 @router.post("/v1/cases/{case_id}")

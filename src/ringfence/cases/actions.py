@@ -223,10 +223,10 @@ def merge(work: Work, case: Case, other: Case, by: str, now_ms: int) -> Case:
     _demand_holder(other, by, now_ms)
     work.append(other.id, model.Merged(into=case.id), by, now_ms)
     work.move(other.id, case.id)
-    totals = work.totals(case.id)
-    return work.append(
-        case.id, model.Absorbed(case=other.id, subjects=other.subjects, totals=totals), by, now_ms
+    came = model.Absorbed(
+        case=other.id, subjects=other.subjects, totals=work.totals(case.id), highest=other.reached
     )
+    return work.append(case.id, came, by, now_ms)
 
 
 def unmerge(work: Work, merged: Case, by: str, now_ms: int) -> Case:
@@ -263,9 +263,8 @@ def split(work: Work, case: Case, transaction_ids: Sequence[str], by: str, now_m
     work.move(case.id, new.id, [payment.transaction_id for payment in chosen])
     left = model.Separated(case=new.id, subjects=[], totals=work.totals(case.id))
     work.append(case.id, left, by, now_ms)
-    return work.append(
-        new.id, model.Absorbed(case=case.id, subjects=[], totals=work.totals(new.id)), by, now_ms
-    )
+    came = model.Absorbed(case=case.id, subjects=[], totals=work.totals(new.id), highest=case.reached)
+    return work.append(new.id, came, by, now_ms)
 
 
 def overdue(work: Work, policy: CasePolicy, case: Case, now_ms: int) -> Case | None:

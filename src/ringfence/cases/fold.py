@@ -29,7 +29,8 @@ def apply(case: Case | None, event: Event) -> Case:
     if case is None:
         return _opened(event)
     fields = _fields(event.change, case, event)
-    return replace(case, version=event.version, changed_ms=event.at_ms, **fields)
+    after = replace(case, version=event.version, changed_ms=event.at_ms, **fields)
+    return replace(after, highest=max(case.reached, after.reached))
 
 
 def fold(events: Iterable[Event]) -> Case | None:
@@ -127,7 +128,8 @@ def _(change: model.Merged, _case: Case, _event: Event) -> dict[str, Any]:
 
 @_fields.register
 def _(change: model.Absorbed, case: Case, _event: Event) -> dict[str, Any]:
-    return {"subjects": sorted({*case.subjects, *change.subjects}), "totals": change.totals}
+    subjects = sorted({*case.subjects, *change.subjects})
+    return {"subjects": subjects, "totals": change.totals, "highest": max(case.highest, change.highest)}
 
 
 @_fields.register

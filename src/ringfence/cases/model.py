@@ -178,11 +178,15 @@ class Merged(Change, frozen=True, kw_only=True, tag="merged"):
 
 
 class Absorbed(Change, frozen=True, kw_only=True, tag="absorbed"):
-    """Another case's payments and subjects came to it; `totals` are those from now on."""
+    """Another case's payments and subjects came to it; `totals` are those from now on.
+
+    `highest` is `Case.reached` of the other case, so that no part of a case forgets how large the case was.
+    """
 
     case: str
     subjects: list[Subject]
     totals: Totals
+    highest: float = 0.0
 
 
 class Separated(Change, frozen=True, kw_only=True, tag="separated"):
@@ -284,6 +288,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     due_ms: int
     changed_ms: int
     totals: Totals = Totals()
+    highest: float = 0.0  # amount that it came to at most, or that a case did which it got payments of
     outcome: Outcome = Outcome.APPROVE  # the strictest of its payments
     reasons: list[str] = []  # reason codes, those of the first payments first
     alerts: list[str] = []
@@ -305,6 +310,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def is_live(self) -> bool:
         """Whether it still has to be decided."""
         return self.state in LIVE
+
+    @property
+    def reached(self) -> float:
+        """The highest amount, in major units, that it ever came to; cases of before keep no `highest`."""
+        return max(self.highest, self.totals.amount)
 
     def holder(self, now_ms: int) -> str | None:
         """Whose it is at a time; a lease that has run out is nobody's."""

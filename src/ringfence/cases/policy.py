@@ -84,7 +84,8 @@ class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         hold_minutes: a new case is handed out only after so long, so that what belongs together is together.
         lease_minutes: for how long `next` gives a case to one analyst.
         pass_minutes: for how long an analyst who passed a case is not given it again.
-        four_eyes_above: a case of this amount, in major units, is closed by two people; None for never.
+        four_eyes_above: a case that ever came to this amount, in major units, is closed by two people, and so
+            is each part that was split off it; None for never.
         reopen_days: a new payment reopens a case that was closed as inconclusive no longer ago than this.
         ignore_older_than_days: payments that were this old when they were decided open no case.
         reporting: codes of suspicious-activity reports.
@@ -140,7 +141,7 @@ class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def needs_two(self, case: Case) -> bool:
         """Whether a second person has to agree to a disposition."""
-        return self.four_eyes_above is not None and case.totals.amount >= self.four_eyes_above
+        return self.four_eyes_above is not None and case.reached >= self.four_eyes_above
 
 
 def parse_policy(text: str, origin: str = "the case policy") -> CasePolicy:

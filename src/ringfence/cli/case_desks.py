@@ -59,7 +59,7 @@ class LocalCases:
         self._author = author
 
     def case_view(self, case_id: str) -> CaseView:
-        return self._desk.view(case_id)
+        return self._desk.view(case_id, with_reports=True)
 
     def case_page(self, query: CaseQuery) -> CasePage:
         return self._desk.page(query, _now_ms())

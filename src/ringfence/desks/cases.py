@@ -52,13 +52,18 @@ class CaseDesk:
     policy: CasePolicy
     guard: Callable[[str], str]
 
-    def view(self, case_id: str) -> wire.CaseView:
-        """A case with its newest payments and its history; `UnknownCaseError`."""
+    def view(self, case_id: str, *, with_reports: bool = False) -> wire.CaseView:
+        """A case with its newest payments and its history; `UnknownCaseError`.
+
+        That suspicious-activity reports were made is left out unless `with_reports`: only who may make them
+        may know.
+        """
         case = self.book.case(_norm(case_id))
+        events = self.book.events(case.id)
         return wire.CaseView(
             case=case,
             payments=self.book.payments(case.id, SHOWN_PAYMENTS),
-            events=self.book.events(case.id),
+            events=[one for one in events if with_reports or not isinstance(one.change, Reported)],
         )
 
     def page(self, query: CaseQuery, now_ms: int) -> wire.CasePage:

@@ -96,7 +96,7 @@ class Dashboard:
         self.sessions = Sessions()
         self.pulse = Pulse(lambda: server.clock.now_ms() / 1000)
         self.finder = Finder(self.store.log, self.store.folder / "index", self.store.meta.hash_seed)
-        self.console = Lake(self.store)  # of the SQL page alone: nobody else waits for its statements
+        self.console = Lake(self.store, memory="512MB")  # of the SQL page: nobody else waits for it
         self.jobs = server.jobs
         self.vitals = Vitals()
         self.watchers = 0  # live pages that are open

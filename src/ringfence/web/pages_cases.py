@@ -253,7 +253,8 @@ async def _page(
 ) -> Response:
     dashboard = dashboard_of(request)
     try:
-        found = await asyncio.to_thread(work_up, dashboard, case_id)
+        seen = request.scope["ringfence.caller"].may_report
+        found = await asyncio.to_thread(work_up, dashboard, case_id, with_reports=seen)
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     values = {

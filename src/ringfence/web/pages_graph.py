@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
@@ -22,7 +21,11 @@ from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.web.dashboard import Dashboard
+
+T = TypeVar("T")
 
 router = APIRouter()
 PATH: Final = "/graph"  # in the navigation
@@ -38,7 +41,7 @@ EntityId = Annotated[str, Path(min_length=1, max_length=4096)]
 async def rings(request: Request) -> Response:
     """The rings that the macro analysis has found."""
     demand(request, Role.ANALYST)
-    values = await asyncio.to_thread(_rings, dashboard_of(request))
+    values = await _read(request, _rings)
     return render(request, "rings.html", values)
 
 
@@ -59,7 +62,7 @@ async def ring(
 ) -> Response:
     """The ring around an entity."""
     demand(request, Role.ANALYST)
-    values = await asyncio.to_thread(_ring, dashboard_of(request), entity_type, entity_id, most)
+    values = await _read(request, _ring, entity_type, entity_id, most)
     return render(request, "ring.html", values | {"entity_type": entity_type, "most": most})
 
 
@@ -86,7 +89,7 @@ def _ring(dashboard: Dashboard, entity_type: str, entity_id: str, most: int) -> 
 async def expand(request: Request, entity_type: EntityType, entity_id: EntityId) -> Response:
     """What a click on a node brings, as JSON."""
     demand(request, Role.ANALYST)
-    body = await asyncio.to_thread(_expand, dashboard_of(request), entity_type, entity_id)
+    body = await _read(request, _expand, entity_type, entity_id)
     return Response(body, media_type="application/json")
 
 
@@ -105,3 +108,8 @@ def _kept(dashboard: Dashboard, entity_type: str, entity_id: str) -> str:
     if is_card(entity_id):
         raise Stop(422, "A card is asked for by its token. The search box takes a number, and forgets it.")
     return id_of(dashboard, entity_type, entity_id)
+
+
+async def _read(request: Request, ask: Callable[..., T], *given: Any) -> T:
+    dashboard = dashboard_of(request)
+    return await dashboard.server.pools.reading.run(ask, dashboard, *given)

@@ -66,9 +66,9 @@ class Workup:
     blockable: list[str]
 
 
-def work_up(dashboard: Dashboard, case_id: str) -> Workup:
-    """The workup of a case; `UnknownCaseError`."""
-    view = dashboard.server.cases.view(case_id)
+def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup:
+    """The workup of a case; errors and `with_reports` as of `CaseDesk.view`."""
+    view = dashboard.server.cases.view(case_id, with_reports=with_reports)
     case, payments = view.case, view.payments
     lead = max(payments, key=_weight, default=None)
     found = dossier.compile(dashboard, lead.transaction_id) if lead else None

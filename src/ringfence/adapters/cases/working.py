@@ -14,6 +14,7 @@ from ringfence.cases.model import (
     Event,
     Joined,
     Payment,
+    Reported,
     Totals,
     decode_case,
     decode_change,
@@ -73,6 +74,7 @@ class SqliteWork:
                 Event(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
                 for version, at_ms, by, change in missed
             ]
+            events = [one for one in events if not isinstance(one.change, Reported)]  # not for all eyes
             raise StaleCaseError(_stale(case, seen, events), case, events)
         return case
 

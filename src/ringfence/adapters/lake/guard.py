@@ -23,11 +23,19 @@ _TABLE_FUNCTIONS: Final = frozenset(
     {"range", "generate_series", "unnest", "repeat", "duckdb_columns", "duckdb_views"}
 )
 _TEXT_LIMIT: Final = 64 * 1024
+_SPILL: Final = "1GB"  # of the disk, for a connection whose memory is limited
 
 
-def connect(tables: Path) -> duckdb.DuckDBPyConnection:
-    """A connection in memory that can read files in one folder and nothing else."""
+def connect(tables: Path, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection in memory that can read files in one folder and nothing else.
+
+    With `memory`, such as 512MB, it takes one core, about so much memory, and 1 GB of the disk.
+    """
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    if memory is not None:
+        connection.execute("SET threads = 1")
+        connection.execute("SET memory_limit = $memory", {"memory": memory})
+        connection.execute("SET max_temp_directory_size = $disk", {"disk": _SPILL})
     connection.execute("SET temp_directory = $folder", {"folder": str(tables / "spill")})
     connection.execute("SET allowed_directories = $folders", {"folders": [str(tables)]})
     connection.execute("SET autoinstall_known_extensions = false")

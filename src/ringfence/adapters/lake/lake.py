@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
@@ -21,7 +22,7 @@ from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ringfence.adapters.sqlite import Store
 
@@ -34,6 +35,7 @@ TABLES: Final = (
 )
 _QUARANTINE_ROWS: Final = 10_000  # the newest, that a statement sees
 _QUARANTINE_BYTES: Final = 4096  # of each
+_AGAIN_SECONDS: Final = 0.1  # DuckDB forgets an interrupt that comes before the statement has begun
 
 _QUARANTINE = pa.schema(
     [
@@ -75,9 +77,13 @@ class Lake:
     Any thread may ask, one at a time.
     """
 
-    def __init__(self, store: Store, writer: LakeFollower | None = None) -> None:
-        """With a `writer`, files that are due are written before each question: where nobody else does it."""
+    def __init__(self, store: Store, writer: LakeFollower | None = None, memory: str | None = None) -> None:
+        """With a `writer`, files that are due are written before each question: where nobody else does it.
+
+        `memory`, such as 512MB, bounds what a statement may take: see `guard.connect`.
+        """
         self._store = store
+        self._memory = memory
         self._writer = writer
         self._topics = {
             topic: TopicTable(store.tables / FOLDERS[topic], store.log, topic, LIVE_ROWS)
@@ -88,20 +94,25 @@ class Lake:
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
-    def sql(self, text: str, most: int | None = None) -> pa.Table:
+    def sql(self, text: str, most: int | None = None, seconds: float | None = None) -> pa.Table:
         """The answer to one reading statement, at most its first `most` rows.
 
-        `InputError` with DuckDB's words where it cannot be answered.
+        `InputError` with DuckDB's words where it cannot be answered, or where that takes longer than
+        `seconds`: the wait for other statements does not count.
         """
         with self._lock:
             guard.check_only_reads(self._refresh(), text)
             try:
-                return self._answer(text, most=most)
+                return self._answer(text, most=most, seconds=seconds)
+            except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+                raise self._too_much(error, seconds) from None
             except duckdb.Error as error:
                 if not self._mend():
                     raise _refused(error) from None
             try:
-                return self._answer(text, most=most)
+                return self._answer(text, most=most, seconds=seconds)
+            except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+                raise self._too_much(error, seconds) from None
             except duckdb.Error as error:
                 raise _refused(error) from None
 
@@ -149,12 +160,6 @@ class Lake:
         """For a command, which has the files written that its questions need."""
         return cls(store, LakeFollower(store.log, store.tables))
 
-    def interrupt(self) -> None:
-        """End the statement that is being answered; from another thread than the one that waits for it."""
-        connection = self._connection
-        if connection is not None:
-            connection.interrupt()
-
     def close(self) -> None:
         """Release the memory; the store stays open."""
         with self._lock:
@@ -172,7 +177,11 @@ class Lake:
             return self._answer(text, arguments)
 
     def _answer(
-        self, text: str, arguments: dict[str, Any] | None = None, most: int | None = None
+        self,
+        text: str,
+        arguments: dict[str, Any] | None = None,
+        most: int | None = None,
+        seconds: float | None = None,
     ) -> pa.Table:
         connection = self._refresh()
         if "quarantine" in text.lower():
@@ -182,8 +191,16 @@ class Lake:
             self._shown = free.types_of(connection, names) if names else {}
             for statement in views.event_views(self._shown):
                 connection.sql(statement)
-        found = connection.sql(text, params=arguments)
-        return (found if most is None else found.limit(most)).to_arrow_table()
+        with _ended_after(connection, seconds):
+            found = connection.sql(text, params=arguments)
+            return (found if most is None else found.limit(most)).to_arrow_table()
+
+    def _too_much(self, error: duckdb.Error, seconds: float | None) -> InputError:
+        if isinstance(error, duckdb.InterruptException) and seconds is not None:
+            return InputError(f"this took longer than {seconds:g} s and was stopped: ask for less")
+        if isinstance(error, duckdb.OutOfMemoryException) and self._memory is not None:
+            return InputError(f"this needs more than {self._memory} of memory: ask for less")
+        return _refused(error)
 
     def _mend(self) -> bool:
         """Whether a file was damaged, which the next `_refresh` makes again."""
@@ -193,7 +210,7 @@ class Lake:
         connection = self._connection
         first = connection is None
         if connection is None:
-            connection = self._connection = guard.connect(self._store.tables)
+            connection = self._connection = guard.connect(self._store.tables, self._memory)
             connection.register("quarantine", _QUARANTINE.empty_table())
         make: dict[str, Callable[[Sequence[str]], list[str]]] = {
             EVENTS: lambda _: views.event_views(),
@@ -224,6 +241,29 @@ class Lake:
         rows = [asdict(record) for record in newest]
         connection.register("quarantine", pa.Table.from_pylist(rows, _QUARANTINE))
         self._quarantine_state = state
+
+
+@contextmanager
+def _ended_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """End whatever the connection does in the block after so long, and nothing that it does later."""
+    if seconds is None:
+        yield
+        return
+    done = Event()
+
+    def watch() -> None:
+        is_done = done.wait(seconds)
+        while not is_done:
+            connection.interrupt()
+            is_done = done.wait(_AGAIN_SECONDS)
+
+    watcher = Thread(target=watch, name="ringfence-statement-limit", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _refused(error: duckdb.Error) -> InputError:
