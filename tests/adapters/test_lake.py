@@ -304,7 +304,7 @@ def test_a_time_limit_is_that_of_its_own_statement(lake):
 
     first = threading.Thread(target=ask, args=(2.0,))
     first.start()
-    while not lake._lock.locked():
+    while first.is_alive() and not lake._lock.locked():
         time.sleep(0.01)
     second = threading.Thread(target=ask, args=(0.5,))
     second.start()
