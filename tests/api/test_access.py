@@ -95,6 +95,7 @@ def test_a_role_opens_its_own_routes_only(api, keys):
         "ingest": [False, True, False, False],
         "analyst": [False, False, True, True],
         "admin": [True, True, True, True],
+        "compliance": [False, False, False, False],
     }
 
 

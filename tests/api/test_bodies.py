@@ -107,7 +107,7 @@ def test_sizes_types_and_encodings_that_are_not_taken_are_told(api):
             await client.post("/v1/decisions", content=b"{}", headers={"content-type": "text/xml"}),
             await client.post("/v1/decisions", content=b"{}"),
             await client.post("/v1/decisions", content=b"{}", headers=JSON | {"content-encoding": "br"}),
-            await client.get("/v1/events"),
+            await client.get("/v1/events/batch"),
             await client.get("/nowhere"),
         ]
 

@@ -288,6 +288,7 @@ def test_a_store_of_a_newer_version_is_told_and_one_of_an_older_is_opened(templa
         connection.executescript(
             "DROP INDEX batch_by_offset;"
             "CREATE UNIQUE INDEX batch_by_offset ON batch (topic_id, next_offset);"
+            "DROP TABLE source_position;"
             "DELETE FROM meta WHERE name = 'seal'; PRAGMA user_version = 2;"
         )
     for name in (*READING, "run"):
