@@ -150,6 +150,18 @@ def test_looking_at_the_same_again_is_one_record_and_changing_again_is_two(servi
     ]
 
 
+def test_another_question_is_another_record(serving):
+    async def talk(client, _server):
+        for query in ("outcome=decline", "outcome=decline", "outcome=review"):
+            await client.get(f"/v1/decisions?{query}")
+
+    serving(talk)
+    assert [one.details for one in serving.acts()] == [
+        {"query": "outcome=decline"},
+        {"query": "outcome=review"},
+    ]
+
+
 def test_a_card_number_in_an_address_is_not_on_record(serving):
     serving(lambda client, _server: client.get("/v1/decisions/4111111111111111"))
     acts = serving.acts()
@@ -171,7 +183,7 @@ def test_the_trail_is_read_in_pages_and_its_head_is_that_of_the_file(serving):
     ]
     assert rest["after"] is None
     with closing(SqliteTrail(serving.folder)) as trail:
-        assert (head["trail"], head["number"]) == (trail.id, 6)
+        assert (head["trail"], head["number"]) == (trail.id, 7)
         assert head["hash"] == trail.head().hash
 
 
@@ -204,6 +216,8 @@ def test_nothing_is_shown_that_cannot_be_put_on_record(serving, monkeypatch):
         monkeypatch.setattr(server.trail, "write", full)
         return [
             await client.get("/v1/decisions"),
+            await client.get("/v1/decisions"),  # the second try is no better off than the first
+            await client.get("/decisions"),
             await client.get("/decisions"),
             await client.post("/v1/lists/entries", json=ENTRY),
             await client.get("/v1/rules"),

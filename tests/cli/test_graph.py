@@ -51,7 +51,10 @@ def test_all_members_of_the_ring_and_no_other_come_back_from_any_of_them(decided
 
 
 def test_only_members_of_the_ring_are_reviewed_and_all_large_payments_come_from_them(decided):
-    asked = "SELECT DISTINCT account_id FROM decisions WHERE outcome = 'review'"
+    asked = (
+        "SELECT DISTINCT account_id FROM decisions JOIN transactions USING (transaction_id) "
+        "WHERE outcome = 'review'"
+    )
     rows = decided("sql", asked, "--format", "json").json_lines
     assert {one["account_id"] for one in rows} <= set(RING)
     assert rows

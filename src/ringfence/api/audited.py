@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
 
 from ringfence.api.problems import TYPE, unavailable
 from ringfence.audit import Act
@@ -112,6 +113,7 @@ class Audited:
                 try:
                     if act is not None and not self._is_known(scope, act):
                         await asyncio.to_thread(self._trail.write, [act], self._now_ms())
+                        self._know(act)
                 except StoreError as error:
                     is_lost = True
                     await _refuse(send, error)
@@ -124,13 +126,13 @@ class Audited:
         """Whether the same was on record less than a minute ago, and nothing changes by it."""
         if scope["method"] not in ("GET", "HEAD") and act.outcome == "done":
             return False
-        which, now_ms = (act.actor, act.action, act.object, act.outcome), self._now_ms()
-        if now_ms - self._known.get(which, -_AGAIN_MS) < _AGAIN_MS:
-            return True
+        return self._now_ms() - self._known.get(_named(act), -_AGAIN_MS) < _AGAIN_MS
+
+    def _know(self, act: Act) -> None:
+        """Only once it is durable: what follows it may be shown on its account."""
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[which] = now_ms
-        return False
+        self._known[_named(act)] = self._now_ms()
 
     def _act(self, scope: Any, status: int) -> Act | None:
         route = getattr(scope.get("route"), "path", "")
@@ -139,6 +141,8 @@ class Audited:
             return None
         caller, told = scope.get("ringfence.caller"), scope.get(DETAILS, {})
         named = [str(value) for value in scope.get("path_params", {}).values()]
+        query = scope["query_string"].decode("latin-1") if scope["method"] in ("GET", "HEAD") else ""
+        told = told | ({"query": unquote_plus(query)} if query else {})
         outcome = "failed" if status >= _FAILED else "refused" if status >= _REFUSED else "done"
         return Act(
             actor=told.get("actor") or (caller.name if caller else "nobody"),
@@ -150,6 +154,10 @@ class Audited:
                 name: self._clean(text) for name, text in told.items() if name not in ("object", "actor")
             },
         )
+
+
+def _named(act: Act) -> tuple[str, ...]:
+    return act.actor, act.action, act.object, act.outcome, *sorted(act.details.values())
 
 
 async def _refuse(send: Any, error: StoreError) -> None:

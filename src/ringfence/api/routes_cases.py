@@ -97,6 +97,11 @@ async def next_case(request: Request) -> Response:
 async def bulk(request: Request) -> Response:
     """Do the same to many cases; what one is refused harms no other."""
     asked, who = await body_of(request, wire.Bulk, _BYTES, strict=False), who_asks(request, "")
+    tell(
+        request.scope,
+        act=str(asked.act.__struct_config__.tag),
+        object=" ".join(one.id for one in asked.cases),
+    )
     found = await _act(request, lambda server: server.cases.bulk(asked, who))
     if isinstance(asked.act, _DECIDING):
         await _act(request, _deliver)

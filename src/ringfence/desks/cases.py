@@ -280,11 +280,16 @@ def _events(waiting: Sequence[Outgoing], policy: CasePolicy, tokenizer: Tokenize
     return found
 
 
+def _unguessed(event_id: str, tokenizer: Tokenizer) -> str:
+    """An id that stays the same and that nobody can send before: the later one of two would be refused."""
+    return f"{event_id}-{tokenizer.seed(event_id):032x}"[: len(event_id) + 13]
+
+
 def _labels(labels: Sequence[Outgoing], tokenizer: Tokenizer) -> EventBatch:
     draft = Draft(Kind.LABEL, len(labels), tokenizer, max(one.at_ms for one in labels))
     texts = {
         "transaction_id": [one.transaction_id for one in labels],
-        "event_id": [one.id for one in labels],
+        "event_id": [_unguessed(one.id, tokenizer) for one in labels],
         "label_source": [LABEL_SOURCE] * len(labels),
         "note": [one.note for one in labels],
         AUTHOR: [one.by for one in labels],

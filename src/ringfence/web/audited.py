@@ -36,6 +36,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/backtests/{job_id}/stop"): "rules.trial_stopped",
     ("GET", "/alerts"): "alert.listed",
     ("POST", "/alerts/acknowledge"): "alert.acknowledged",
+    ("GET", "/graph-neighbours/{entity_type}/{entity_id:id}"): "entity.seen",
     ("POST", "/answer"): "customer.answered",
     ("POST", "/outbox/retry"): "outbox.retried",
     ("GET", "/cases"): "case.listed",

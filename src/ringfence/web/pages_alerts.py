@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.principal import Role
 from ringfence.adapters.outbox import AlertBook, Bus
 from ringfence.api.asked import who_asks
+from ringfence.api.audited import tell
 from ringfence.bus.subscription import shown
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.rendering import render
@@ -40,6 +41,7 @@ async def acknowledge(request: Request, alert_id: Annotated[str, Form(max_length
     """Somebody looks at it."""
     demand(request, Role.ANALYST)
     by = who_asks(request, "").name
+    tell(request.scope, object=alert_id)
     dashboard = dashboard_of(request)
     book = AlertBook(dashboard.server.outboxes.bus.database)
     await asyncio.to_thread(book.acknowledge, alert_id, by, dashboard.server.clock.now_ms())
@@ -50,6 +52,7 @@ async def acknowledge(request: Request, alert_id: Annotated[str, Form(max_length
 async def retry(request: Request, message_id: Annotated[str, Form(max_length=4096)]) -> Response:
     """Try a message again now."""
     demand(request, Role.ADMIN)
+    tell(request.scope, object=message_id)
     dashboard = dashboard_of(request)
     bus, now_ms = dashboard.server.outboxes.bus, dashboard.server.clock.now_ms()
     await asyncio.to_thread(lambda: bus.retry([message_id], now_ms=now_ms))
