@@ -9,14 +9,13 @@ from msgspec.structs import replace
 from tests.cases.desk import MINUTE, NOON, Office, payment
 
 from ringfence.cases import wire
-from ringfence.cases.actions import take_alert
 from ringfence.cases.book import CaseQuery
-from ringfence.cases.errors import CaseStateError, SecondPersonError, StaleCaseError, UnknownCaseError
+from ringfence.cases.errors import CaseStateError, SecondPersonError, StaleCaseError
 from ringfence.cases.fold import fold
 from ringfence.cases.model import CaseState, Disposition, Snoozed, Subject, encode
-from ringfence.cases.policy import CasePolicy, Queue, Reporting, parse_policy
+from ringfence.cases.policy import Queue, Reporting
 from ringfence.cases.report import report_xml
-from ringfence.errors import CorruptError, InputError
+from ringfence.errors import CorruptError
 from ringfence.rulebook.desk import Who
 from ringfence.scoring.rules import Outcome
 
@@ -342,71 +341,3 @@ def test_an_overdue_case_is_escalated_once(office):
     office.having(on_overdue="close").take(payment(3, at=NOON))
     assert office.desk.sweep(NOON + 481 * MINUTE) == 1
     assert office.book.case("C-3").finding.disposition is Disposition.INCONCLUSIVE
-
-
-def test_many_cases_are_closed_at_once_and_one_that_is_refused_harms_no_other(office):
-    office.take(*(payment(n) for n in range(1, 4)))
-    office.next("bob")
-    seen = [wire.Seen(id=f"C-{n}", version=2) for n in (1, 2, 3, 4)]
-    act = wire.Close(version=1, disposition=Disposition.FALSE_POSITIVE)
-    found = office.desk.bulk(wire.Bulk(cases=seen, act=act), Who("anna", NOON))
-    assert [one.status for one in found] == ["refused", "done", "done", "refused"]
-    assert "assigned by bob" in found[0].problem
-    assert "no case" in found[3].problem
-
-
-def test_what_cannot_be_is_refused_with_the_remedy(office):
-    office.take(payment(1), payment(2))
-    with pytest.raises(UnknownCaseError, match="cases list"):
-        office.desk.view("C-99")
-    for kind, asked, said in (
-        (wire.Close, {"disposition": Disposition.CONFIRMED_FRAUD, "typology": "bad luck"}, "typologies are"),
-        (wire.Close, {"disposition": Disposition.FALSE_POSITIVE, "block": ["card"]}, "only confirmed fraud"),
-        (wire.Close, {"disposition": Disposition.CONFIRMED_FRAUD, "block": ["planet"]}, "cannot be blocked"),
-        (wire.Close, {"disposition": Disposition.CONFIRMED_FRAUD, "payments": ["t-2"]}, "not in case C-1"),
-        (wire.Move, {"queue": "nowhere"}, "queues are default"),
-        (wire.Split, {"payments": ["t-1"]}, "leaves at least one"),
-        (wire.Merge, {"other": "C-1", "other_version": 2}, "into itself"),
-        (wire.Note, {"text": " \n"}, "empty"),
-    ):
-        with pytest.raises(InputError, match=said):
-            office.act("C-1", kind, **asked)
-    assert office.book.case("C-1").version == 2
-    with pytest.raises(InputError, match="another name"):
-        office.next("system")
-
-
-def test_cases_are_found_by_the_beginning_of_an_id(office):
-    office.take(payment(1, customer="ada-lovelace"), payment(2, customer="bob"))
-    for text, found in (("ada", ["C-1"]), ("c-2", ["C-2"]), ("2", ["C-2"]), ("nobody", [])):
-        assert [case.id for case in office.book.cases(CaseQuery(text=text), NOON)] == found
-
-
-def test_an_alert_joins_the_open_case_once(office):
-    office.take(payment(1, customer="ada"))
-    for _ in range(2):
-        with office.book.work() as work:
-            case = take_alert(work, office.policy, Subject("customer", "ada"), "a-7", "Device changed", NOON)
-    assert case.id == "C-1"
-    assert case.alerts == ["a-7"]
-    with office.book.work() as work:
-        new = take_alert(work, office.policy, Subject("card", "k-77"), "a-8", "Seen elsewhere", NOON)
-    assert new.id == "C-2"
-
-
-def test_a_policy_names_what_is_wrong_with_it():
-    policy = parse_policy(
-        'subjects = ["card"]\n[[queues]]\nname = "large"\nmin_amount = 1000\nsla_minutes = 30\n'
-    )
-    assert policy.queue_for(payment(1, amount=2000), Subject("card", "k")) == "large"
-    assert policy.due_ms("large", NOON) == NOON + 30 * MINUTE
-    assert policy.due_ms("default", NOON) == NOON + 480 * MINUTE
-    for text, said in (
-        ("lease_minutes = 0", "lease_minutes"),
-        ('subjects = ["planet"]', "planet"),
-        ("colour = 1", "colour"),
-        ("= 1", "no TOML"),
-    ):
-        with pytest.raises(InputError, match=said):
-            parse_policy(text)
-    assert CasePolicy().queue_names() == ["default"]

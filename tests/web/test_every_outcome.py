@@ -292,7 +292,7 @@ def test_the_pages_of_models_say_what_would_change_and_which_are_not_worth_it(ev
             text_of(client.get(f"/models/{digest}"))
         for _ in range(1200):
             told = text_of(client.get(f"/models/{other}/impact"))
-            if "recent payments" in told and "Judging" not in told:
+            if "recent payments" in told and "Re-evaluating" not in told:
                 break
             time.sleep(0.05)
         assert re.search(r"Of \d+ recent payments Now With this model", told)

@@ -25,7 +25,7 @@ PAGES = {
     "/rules/edit": ["Save version"],
     "/rules/versions": ["Activations"],
     "/rules/shadow": ["Would have changed"],
-    "/rules/backtest": ["against version"],
+    "/rules/backtest": ["compared with the active version"],
     "/lists": [HOSTILE],
     f"/lists/{quote(HOSTILE, safe='')}": [CARD],
     "/models": ["no model is active"],

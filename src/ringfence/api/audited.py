@@ -6,8 +6,10 @@ Payments and events that come in are in the log itself, and so in the chain.
 from __future__ import annotations
 
 import asyncio
+import secrets
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl
 
 from ringfence.api.problems import TYPE, unavailable
 from ringfence.audit import Act
@@ -99,6 +101,7 @@ class Audited:
         self._now_ms = now_ms
         self._clean = clean
         self._known: dict[tuple[str, ...], int] = {}
+        self._secret = secrets.token_bytes(16)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -141,8 +144,8 @@ class Audited:
             return None
         caller, told = scope.get("ringfence.caller"), scope.get(DETAILS, {})
         named = [str(value) for value in scope.get("path_params", {}).values()]
-        query = scope["query_string"].decode("latin-1") if scope["method"] in ("GET", "HEAD") else ""
-        told = told | ({"query": unquote_plus(query)} if query else {})
+        if scope["query_string"] and scope["method"] in ("GET", "HEAD"):
+            told = told | {"query": self._question(scope["query_string"])}
         outcome = "failed" if status >= _FAILED else "refused" if status >= _REFUSED else "done"
         return Act(
             actor=told.get("actor") or (caller.name if caller else "nobody"),
@@ -154,6 +157,12 @@ class Audited:
                 name: self._clean(text) for name, text in told.items() if name not in ("object", "actor")
             },
         )
+
+    def _question(self, query: bytes) -> str:
+        """What was asked for by name, with a mark instead of values, which may be secret."""
+        names = sorted({name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)})
+        mark = blake2b(query, key=self._secret, digest_size=4).hexdigest()
+        return f"{' '.join(name for name in names if name.isidentifier())} {mark}"
 
 
 def _named(act: Act) -> tuple[str, ...]:
