@@ -304,9 +304,7 @@ def test_a_page_forces_nothing_unasked(every, tmp_path):
     models.keep(poor)
     before = models.active()
     with httpx.Client(base_url=every.url, timeout=30) as client:
-        assert "Not worth promoting: it is no better than chance" in text_of(
-            client.get(f"/models/{poor.digest}")
-        )
+        assert "Do not promote: it is no better than chance" in text_of(client.get(f"/models/{poor.digest}"))
         csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
         refused = client.post(f"/models/{poor.digest}/promote", data={"role": "champion"}, headers=csrf)
         assert refused.status_code == 409
