@@ -283,6 +283,8 @@ def test_apprise_carries_to_the_long_tail():
 
 
 def test_no_thread_is_left(webhooks):
+    before = set(threading.enumerate())
     with Receiver() as receiver:
         webhooks.deliver(message(receiver.url))
-    assert not [one for one in threading.enumerate() if one.name.startswith("ringfence-")]
+    left = set(threading.enumerate()) - before
+    assert not [one for one in left if one.name.startswith("ringfence-")]

@@ -84,7 +84,7 @@ def test_a_killed_follower_is_started_again_and_the_index_comes_right(server):
     until(lambda: disk.spans(folder / "index"))
     ready = httpx.get(f"{url}/readyz").json()
     assert ready["status"] == "ready"
-    assert {one["name"] for one in ready["followers"]} == {"cases", "index", "lake"}
+    assert {one["name"] for one in ready["followers"]} == {"audit", "cases", "index", "lake", "outbox"}
     metrics = httpx.get(f"{url}/metrics").text
     assert 'ringfence_follower_lag_records{follower="lake"}' in metrics
     assert "ringfence_follower_process_up 1.0" in metrics
