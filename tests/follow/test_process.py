@@ -154,7 +154,7 @@ def test_an_unknown_follower_is_refused_with_those_that_there_are(server):
     follower_of(server.folder)
     code, said = told(server.folder, "followers", "pause", "ledger")
     assert code == 2
-    assert "no follower 'ledger': index, lake" in said
+    assert "no follower 'ledger': audit, cases, index, lake, outbox" in said
 
 
 def test_followers_run_apart_where_a_server_is_told_so(tmp_path):

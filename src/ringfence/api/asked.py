@@ -13,7 +13,7 @@ from ringfence.api.bodies import JSON, content_type, read_body
 from ringfence.api.problems import FieldError, Problem, Refusal
 from ringfence.api.routes_health import server_of
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
-from ringfence.cases.model import Case, Event  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.errors import ConflictError, InputError, RuleError
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError, StaleError, UnknownVersionError
 from ringfence.rulebook.desk import Who
@@ -47,7 +47,7 @@ class StaleCase(Problem, frozen=True, kw_only=True, omit_defaults=True):
     """An action on a case that has changed: the case as it is now, and what happened since."""
 
     case: Case | None = None
-    missed: list[Event] = msgspec.field(default_factory=list)
+    missed: list[CaseEvent] = msgspec.field(default_factory=list)
 
 
 class StaleCaseRefusal(Refusal):

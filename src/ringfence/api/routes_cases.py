@@ -42,8 +42,12 @@ async def cases(
     ] = None,
     queue: Annotated[str | None, Query(**_WORD)] = None,
     assignee: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    entity: Annotated[str | None, Query(pattern=f"^({'|'.join(ENTITY_KEYS)})$")] = None,
-    entity_id: Annotated[str | None, Query(min_length=1, max_length=4096)] = None,
+    entity: Annotated[
+        str | None,
+        Query(
+            pattern=f"^({'|'.join(ENTITY_KEYS)}):.+$", max_length=4096, description="Such as customer:c-17."
+        ),
+    ] = None,
     ready: Annotated[bool | None, Query(description="Neither snoozed nor held, or the opposite.")] = None,
     overdue: Annotated[bool | None, Query()] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=4096, description="Beginning of an id.")] = None,
@@ -52,13 +56,12 @@ async def cases(
     skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
     """Cases where every filter holds; by default those that wait, the most urgent first."""
-    if (entity is None) != (entity_id is None):
-        raise Refusal(422, "invalid_parameter", "entity goes with entity_id: give both or neither")
+    kind, _, entity_id = (entity or "").partition(":")
     query = CaseQuery(
         states=tuple(state) if state else LIVE,
         queue=queue,
         assignee=assignee,
-        subject=Subject(entity, entity_id) if entity and entity_id else None,
+        subject=Subject(kind, entity_id) if entity else None,
         ready=ready,
         overdue=overdue,
         text=q,

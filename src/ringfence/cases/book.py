@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from ringfence.cases.model import AnyChange, Case, CaseState, Event, Payment, Subject, Totals
+from ringfence.cases.model import AnyChange, Case, CaseEvent, CaseState, Payment, Subject, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,7 +135,7 @@ class CaseBook(Protocol):
         """How many those are."""
         ...
 
-    def events(self, case_id: str, after: int = 0) -> list[Event]:
+    def events(self, case_id: str, after: int = 0) -> list[CaseEvent]:
         """What happened to a case since a version, in order."""
         ...
 

@@ -9,7 +9,7 @@ from ringfence.errors import ConflictError, InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.cases.model import Case, Event
+    from ringfence.cases.model import Case, CaseEvent
 
 
 class UnknownCaseError(InputError):
@@ -24,7 +24,7 @@ class StaleCaseError(ConflictError):
         missed: the events since.
     """
 
-    def __init__(self, message: str, case: Case, missed: Sequence[Event]) -> None:
+    def __init__(self, message: str, case: Case, missed: Sequence[CaseEvent]) -> None:
         super().__init__(message)
         self.case = case
         self.missed = list(missed)

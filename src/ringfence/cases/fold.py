@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from ringfence.cases import model
-from ringfence.cases.model import Case, CaseState, Event, Finding
+from ringfence.cases.model import Case, CaseEvent, CaseState, Finding
 from ringfence.errors import CorruptError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_REASONS: Final = 8
 
 
-def apply(case: Case | None, event: Event) -> Case:
+def apply(case: Case | None, event: CaseEvent) -> Case:
     """The case after an event; `CorruptError` where the event does not follow on it."""
     expected = 1 if case is None else case.version + 1
     if event.version != expected or (case is None) != isinstance(event.change, model.Opened):
@@ -33,13 +33,13 @@ def apply(case: Case | None, event: Event) -> Case:
     return replace(after, highest=max(case.reached, after.reached))
 
 
-def fold(events: Iterable[Event]) -> Case | None:
+def fold(events: Iterable[CaseEvent]) -> Case | None:
     """The case that these events, all of one case and in order, come to; None where there are none."""
     found: Case | None = reduce(apply, events, None)
     return found
 
 
-def _opened(event: Event) -> Case:
+def _opened(event: CaseEvent) -> Case:
     change = event.change
     assert isinstance(change, model.Opened)
     return Case(
@@ -57,12 +57,12 @@ def _opened(event: Event) -> Case:
 
 
 @singledispatch
-def _fields(change: model.Change, _case: Case, _event: Event) -> dict[str, Any]:
+def _fields(change: model.Change, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     raise CorruptError(f"a case cannot be {type(change).__name__.lower()} twice")
 
 
 @_fields.register
-def _(change: model.Joined, case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Joined, case: Case, _event: CaseEvent) -> dict[str, Any]:
     payment = change.payment
     new = [code for code in payment.reasons if code not in case.reasons]
     return {
@@ -73,17 +73,17 @@ def _(change: model.Joined, case: Case, _event: Event) -> dict[str, Any]:
 
 
 @_fields.register
-def _(change: model.Alerted, case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Alerted, case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"alerts": [*case.alerts, change.alert]}
 
 
 @_fields.register
-def _(change: model.Assigned, _case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Assigned, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"assignee": change.to, "lease_until_ms": change.until_ms}
 
 
 @_fields.register
-def _(change: model.Released, case: Case, event: Event) -> dict[str, Any]:
+def _(change: model.Released, case: Case, event: CaseEvent) -> dict[str, Any]:
     passed = {who: until for who, until in case.passed.items() if until > event.at_ms}
     if change.not_before_ms is not None:
         passed[event.by] = change.not_before_ms
@@ -91,72 +91,72 @@ def _(change: model.Released, case: Case, event: Event) -> dict[str, Any]:
 
 
 @_fields.register
-def _(_change: model.Noted, case: Case, _event: Event) -> dict[str, Any]:
+def _(_change: model.Noted, case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"notes": case.notes + 1}
 
 
 @_fields.register
-def _(_change: model.Reported, _case: Case, _event: Event) -> dict[str, Any]:
+def _(_change: model.Reported, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {}
 
 
 @_fields.register
-def _(change: model.Snoozed, _case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Snoozed, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     resting = {"snoozed_until_ms": change.until_ms, "snooze_reason": change.reason}
     return resting | {"assignee": None, "lease_until_ms": None}
 
 
 @_fields.register
-def _(_change: model.Woken, _case: Case, _event: Event) -> dict[str, Any]:
+def _(_change: model.Woken, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"snoozed_until_ms": None, "snooze_reason": None}
 
 
 @_fields.register
-def _(_change: model.Escalated, _case: Case, _event: Event) -> dict[str, Any]:
+def _(_change: model.Escalated, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"escalated": True, "snoozed_until_ms": None, "snooze_reason": None}
 
 
 @_fields.register
-def _(change: model.Moved, _case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Moved, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"queue": change.queue, "assignee": None, "lease_until_ms": None}
 
 
 @_fields.register
-def _(change: model.Merged, _case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Merged, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"state": CaseState.MERGED, "merged_into": change.into, "assignee": None, "lease_until_ms": None}
 
 
 @_fields.register
-def _(change: model.Absorbed, case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Absorbed, case: Case, _event: CaseEvent) -> dict[str, Any]:
     subjects = sorted({*case.subjects, *change.subjects})
     return {"subjects": subjects, "totals": change.totals, "highest": max(case.highest, change.highest)}
 
 
 @_fields.register
-def _(change: model.Separated, case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Separated, case: Case, _event: CaseEvent) -> dict[str, Any]:
     kept = [one for one in case.subjects if one not in change.subjects]
     return {"subjects": kept, "totals": change.totals}
 
 
 @_fields.register
-def _(change: model.Unmerged, _case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Unmerged, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"state": CaseState.OPEN, "merged_into": None, "totals": change.totals}
 
 
 @_fields.register
-def _(change: model.Proposed, _case: Case, event: Event) -> dict[str, Any]:
+def _(change: model.Proposed, _case: Case, event: CaseEvent) -> dict[str, Any]:
     waiting = {"state": CaseState.PROPOSED, "proposal": change, "proposed_by": event.by}
     return waiting | {"assignee": None, "lease_until_ms": None}
 
 
 @_fields.register
-def _(_change: model.Rejected, case: Case, _event: Event) -> dict[str, Any]:
+def _(_change: model.Rejected, case: Case, _event: CaseEvent) -> dict[str, Any]:
     back = {"assignee": case.proposed_by, "lease_until_ms": None}
     return back | {"state": CaseState.OPEN, "proposal": None, "proposed_by": None}
 
 
 @_fields.register
-def _(change: model.Closed, _case: Case, event: Event) -> dict[str, Any]:
+def _(change: model.Closed, _case: Case, event: CaseEvent) -> dict[str, Any]:
     return {
         "state": CaseState.CLOSED,
         "finding": Finding(change.disposition, change.typology, event.by, event.at_ms),
@@ -170,6 +170,6 @@ def _(change: model.Closed, _case: Case, event: Event) -> dict[str, Any]:
 
 
 @_fields.register
-def _(change: model.Reopened, case: Case, _event: Event) -> dict[str, Any]:
+def _(change: model.Reopened, case: Case, _event: CaseEvent) -> dict[str, Any]:
     earlier = case.earlier if case.finding is None else [*case.earlier, case.finding]
     return {"state": CaseState.OPEN, "finding": None, "earlier": earlier, "due_ms": change.due_ms}

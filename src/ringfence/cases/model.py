@@ -261,7 +261,7 @@ AnyChange = (
 )
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class CaseEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A change of one case: it led from `version` - 1 to `version`. `by` is a person, or `system`."""
 
     case: str

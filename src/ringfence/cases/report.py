@@ -18,7 +18,7 @@ from ringfence.cases.words import FOUND
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.cases.model import Case, Event, Payment
+    from ringfence.cases.model import Case, CaseEvent, Payment
     from ringfence.cases.policy import Reporting
 
 _NO_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,7 +28,7 @@ _LONGEST: Final = 4000  # characters of goAML's free texts
 def report_xml(
     case: Case,
     payments: Sequence[Payment],
-    events: Sequence[Event],
+    events: Sequence[CaseEvent],
     reporting: Reporting,
     reporter: str,
     now_ms: int,
@@ -88,7 +88,7 @@ def _transaction(root: Element, payment: Payment, reporting: Reporting) -> None:
     _text(one, "comments", f"{payment.outcome}, score {payment.score:.0f}: {', '.join(payment.reasons)}")
 
 
-def _reason(payments: Sequence[Payment], events: Sequence[Event], reporting: Reporting) -> str:
+def _reason(payments: Sequence[Payment], events: Sequence[CaseEvent], reporting: Reporting) -> str:
     totals: dict[str, float] = {}
     for payment in payments:
         currency = payment.currency or reporting.currency

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ringfence.cases.model import Case, Disposition, Event, Payment  # noqa: TC001 (msgspec reads them)
+from ringfence.cases.model import Case, CaseEvent, Disposition, Payment  # noqa: TC001 (msgspec reads them)
 
 Text = Annotated[str, msgspec.Meta(max_length=10_000)]
 Reason = Annotated[str, msgspec.Meta(max_length=1000)]
@@ -182,7 +182,7 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
 
     case: Case
     payments: list[Payment]
-    events: list[Event]
+    events: list[CaseEvent]
 
 
 class CasePage(msgspec.Struct, frozen=True, kw_only=True):

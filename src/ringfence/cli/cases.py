@@ -15,7 +15,7 @@ from ringfence.cli.case_desks import working
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from ringfence.cases.model import Event
+    from ringfence.cases.model import CaseEvent
 
 app = typer.Typer(no_args_is_help=True, help="Cases: work the queue, record what was found, look things up.")
 
@@ -239,7 +239,7 @@ def _say_case(case: Case) -> None:
         screen.show(f"Closed as {case.finding.disposition}{kind} by {case.finding.by}")
 
 
-def _told(event: Event) -> tuple[str, str]:
+def _told(event: CaseEvent) -> tuple[str, str]:
     fields = as_fields(event.change)
     kind = fields.pop("kind")
     if kind == "joined":

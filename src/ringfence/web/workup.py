@@ -15,7 +15,7 @@ from ringfence.web import dossier
 from ringfence.web.usual import compare
 
 if TYPE_CHECKING:
-    from ringfence.cases.model import Case, Event, Payment
+    from ringfence.cases.model import Case, CaseEvent, Payment
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.dossier import Dossier
     from ringfence.web.usual import Comparison
@@ -55,13 +55,13 @@ class Workup:
 
     case: Case
     payments: list[Payment]
-    events: list[Event]
+    events: list[CaseEvent]
     lead: Payment | None
     dossier: Dossier | None
     strip: list[Comparison]
     timeline: list[Moment]
     linked: list[Linked]
-    notes: list[Event]
+    notes: list[CaseEvent]
     to_customer: str
     blockable: list[str]
 
@@ -127,7 +127,9 @@ def _strip(dashboard: Dashboard, case: Case, lead: Payment | None) -> list[Compa
     return compare(dashboard.finder, this, subject) if this else []
 
 
-def _timeline(dashboard: Dashboard, case: Case, payments: list[Payment], events: list[Event]) -> list[Moment]:
+def _timeline(
+    dashboard: Dashboard, case: Case, payments: list[Payment], events: list[CaseEvent]
+) -> list[Moment]:
     ids = {one.transaction_id for one in payments}
     rows: list[dict[str, Any]] = []
     for subject in case.subjects[:3]:

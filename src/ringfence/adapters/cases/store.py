@@ -15,7 +15,7 @@ from ringfence.adapters.cases.working import SqliteWork, case_number
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.cases.book import Outgoing, QueueCount
 from ringfence.cases.errors import UnknownCaseError
-from ringfence.cases.model import Case, Event, Payment, decode_case, decode_change
+from ringfence.cases.model import Case, CaseEvent, Payment, decode_case, decode_change
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ class SqliteCases:
         where, values = _conditions(query, now_ms)
         return int(self._fetch(f"SELECT count(*) FROM standing WHERE {where}", values)[0][0])  # noqa: S608 (constants)
 
-    def events(self, case_id: str, after: int = 0) -> list[Event]:
+    def events(self, case_id: str, after: int = 0) -> list[CaseEvent]:
         """See `CaseBook.events`."""
         text = (
             "SELECT version, at_ms, by_whom, change FROM event WHERE case_id = :id AND version > :after "
             "ORDER BY version"
         )
         return [
-            Event(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
+            CaseEvent(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
             for version, at_ms, by, change in self._fetch(text, {"id": case_id, "after": after})
         ]
 

@@ -11,7 +11,7 @@ from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.fold import apply
 from ringfence.cases.model import (
     Case,
-    Event,
+    CaseEvent,
     Joined,
     Payment,
     Reported,
@@ -71,7 +71,7 @@ class SqliteWork:
                 (case_id, seen),
             ).fetchall()
             events = [
-                Event(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
+                CaseEvent(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
                 for version, at_ms, by, change in missed
             ]
             events = [one for one in events if not isinstance(one.change, Reported)]  # not for all eyes
@@ -89,7 +89,7 @@ class SqliteWork:
         row = self._one("SELECT body FROM standing WHERE case_id = ?", case_id)
         before = decode_case(row[0]) if row else None
         version = 1 if before is None else before.version + 1
-        after = apply(before, Event(case=case_id, version=version, at_ms=at_ms, by=by, change=change))
+        after = apply(before, CaseEvent(case=case_id, version=version, at_ms=at_ms, by=by, change=change))
         self.connection.execute(
             "INSERT INTO event VALUES (?, ?, ?, ?, ?)", (case_id, version, at_ms, by, encode(change))
         )
@@ -242,7 +242,7 @@ class SqliteWork:
         return self.connection.execute(text, values).fetchone()
 
 
-def _stale(case: Case, seen: int, missed: Sequence[Event]) -> str:
+def _stale(case: Case, seen: int, missed: Sequence[CaseEvent]) -> str:
     if not missed:
         return f"case {case.id} is at version {case.version}, not {seen}: load it again"
     told = ", ".join(dict.fromkeys(f"{type(one.change).__name__.lower()} by {one.by}" for one in missed))
