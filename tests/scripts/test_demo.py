@@ -60,7 +60,8 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
     said, _ = second.communicate(timeout=300)
     assert second.returncode == 0, said
     assert re.search(r"live at http://127\.0\.0\.1:\d+", said)
-    assert "a model is in force" in said
+    # The world ends today, so this small one differs by the day: its model may be no better than the rules.
+    assert "a model is in force" in said or "not worth promoting" in said
     assert re.search(r"(REVIEW|CHALLENGE|DECLINE) +[\d,.]+ EUR", said)
     assert "Everything is stopped" in said
     assert left_running(tmp_path) == []
