@@ -16,6 +16,7 @@ PUBLIC = [
     "Entity",
     "EventBatch",
     "FeatureSpec",
+    "Graph",
     "Outcome",
     "Pipeline",
     "Policy",
@@ -27,7 +28,9 @@ PUBLIC = [
     "default_rules",
     "entity",
     "load_rules",
+    "pays",
     "to_events",
+    "uses",
 ]
 """Users' programs depend on each of these: adding one is a decision, removing one breaks them."""
 
