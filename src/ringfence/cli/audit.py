@@ -235,7 +235,10 @@ def _report(
         say(f"Signed up to record {signed:,}.")
     if not anchors:
         say("No anchor was given: a chain that was cut at its end would look whole, too (--anchor FILE).")
-    say(f"{checked:,} records of the log are what they were when they were sealed.")
+    if checked:
+        say(f"{checked:,} records of the log are what they were when they were sealed.")
+    else:
+        say("No record of the log was compared: none is sealed yet, or --no-log was given.")
     if gone:
         say(f"{gone:,} sealed records are gone by retention (`ringfence trim`) and cannot be compared.")
 
