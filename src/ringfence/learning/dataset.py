@@ -23,6 +23,8 @@ MIN_WORD_SHARE: Final = 0.005
 MOST_INDICATORS: Final = 24
 """Of one field: its most frequent values, each in at least 1 of 200 payments."""
 
+MIN_GOOD_SHARE: Final = 0.1
+"""Payments labelled good, of all, from which on a payment without a label is unknown."""
 
 _BLOCK: Final = 65_536  # payments scored at a time
 
@@ -38,7 +40,7 @@ class Dataset:
         time_ms: event times.
         entity: whose payment it is, a hash; 0 for nobody's.
         fraud_known_ms: when a label first said fraud, `NEVER` if none did.
-        cleared_ms: when the last label took that back, `NEVER` if it did not.
+        cleared_ms: when the last label said good, `NEVER` if it did not.
         points: risk score of the rules alone, None where no rules were asked.
         outcome: strictness of the rules' outcome alone, likewise.
         unmatched: labels whose transaction is not here.
@@ -65,6 +67,22 @@ class Dataset:
     def fraud_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
         """Payments known to be fraud at this time."""
         return (self.fraud_known_ms <= cut_off_ms) & (self.cleared_ms > cut_off_ms)
+
+    def good_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
+        """Payments that a label had called good by this time, and none has called fraud since."""
+        return self.cleared_ms <= cut_off_ms
+
+    def told_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
+        """Payments of which a label said either at this time: fraud or good."""
+        return (self.fraud_known_ms <= cut_off_ms) | (self.cleared_ms <= cut_off_ms)
+
+    @cached_property
+    def tells_good(self) -> bool:
+        """Whether labels name good payments as a rule: one without a label is unknown then, not good.
+
+        A desk that clears what it reviewed names few; a file with a word for good names many.
+        """
+        return float(np.mean(self.cleared_ms < NEVER)) >= MIN_GOOD_SHARE
 
     @cached_property
     def maturity_ms(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +24,10 @@ _TEST_SHARE: Final = 0.2
 
 @dataclass(frozen=True)
 class Part:
-    """Payments (`rows` of a data set) in [start_ms, end_ms), and which were known as fraud at a cut-off."""
+    """Payments (`rows` of a data set) in [start_ms, end_ms), and which were known as fraud at a cut-off.
+
+    A part to learn from may hold later payments, too, up to its cut-off, that a label has settled by then.
+    """
 
     rows: NDArray[np.int64]
     fraud: NDArray[np.bool_]
@@ -47,10 +50,21 @@ class Fold:
 
 
 def part(
-    data: Dataset, start_ms: int, end_ms: int, cut_off_ms: int, *, without_known_victims: bool = False
+    data: Dataset,
+    start_ms: int,
+    end_ms: int,
+    cut_off_ms: int,
+    *,
+    without_known_victims: bool = False,
+    labelled: bool = True,
 ) -> Part:
-    """The payments of a period with the labels known at a cut-off."""
+    """The payments of a period with the labels known at a cut-off.
+
+    Where labels tell good payments, too, those without one are left out unless `labelled` is false.
+    """
     inside = (data.time_ms >= start_ms) & (data.time_ms < end_ms)
+    if labelled and data.tells_good:
+        inside &= data.told_at(cut_off_ms)
     if without_known_victims:
         inside &= ~data.of_known_victim
     rows = np.flatnonzero(inside)
@@ -64,11 +78,13 @@ def train_and_test(
     end_ms: int | None = None,
     *,
     without_known_victims: bool = False,
+    supervised: bool = True,
 ) -> tuple[Part, Part]:
     """What may be learned from at the moment the test period begins, and the test period.
 
-    A payment is learned from only if its label, had there been one, would have come by then: the last
-    `maturity_ms` before the test period are left out. The test period's labels are those known at the end.
+    A payment is learned from only if its label, had there been one, would have come by then: of the last
+    `maturity_ms` before the test period only those are taken that a label has settled already. The test
+    period's labels are those known at the end. What is not `supervised` learns from payments of any label.
 
         |----- train -----|-- maturity --|---- test ----|-- maturity --| last label
     """
@@ -80,7 +96,10 @@ def train_and_test(
         test_from_ms = _default_cut(data, end_ms)
     start_ms = int(data.time_ms.min())
     more = {"without_known_victims": without_known_victims}
-    train = part(data, start_ms, test_from_ms - maturity_ms, test_from_ms, **more)
+    train = part(data, start_ms, test_from_ms - maturity_ms, test_from_ms, labelled=supervised, **more)
+    if supervised:
+        late = part(data, train.end_ms, test_from_ms, test_from_ms, **more)
+        train = _joined(data, train, late.rows)
     test = part(data, test_from_ms, end_ms, known_until_ms, **more)
     return train, test
 
@@ -92,11 +111,13 @@ def prequential(data: Dataset, train: Part, maturity_ms: int, count: int = FOLDS
     from.
     """
     times = np.sort(data.time_ms[train.rows])
+    times = times[times < train.end_ms]
     borders = [int(times[len(times) * (5 - number) // 5]) for number in range(count, 0, -1)]
     borders.append(train.end_ms)
     folds = []
     for begin, end in pairwise(borders):
         learned = _inside(data, train, train.start_ms, begin - maturity_ms, begin)
+        learned = _joined(data, learned, _inside(data, train, learned.end_ms, begin, begin).rows)
         judged = _inside(data, train, begin, end, train.cut_off_ms)
         if min(learned.fraud.sum(), judged.fraud.sum()) >= MIN_FRAUDS:
             folds.append(Fold(learned, judged))
@@ -150,7 +171,16 @@ def _late(train: Part, data: Dataset) -> str:
 def _inside(data: Dataset, whole: Part, start_ms: int, end_ms: int, cut_off_ms: int) -> Part:
     times = data.time_ms[whole.rows]
     rows = whole.rows[(times >= start_ms) & (times < end_ms)]
+    if data.tells_good:
+        rows = rows[data.told_at(cut_off_ms)[rows]]
     return Part(rows, data.fraud_at(cut_off_ms)[rows], start_ms, end_ms, cut_off_ms)
+
+
+def _joined(data: Dataset, learned: Part, later: NDArray[np.int64]) -> Part:
+    """With those of the payments after it that a label has settled by its cut-off."""
+    settled = data.told_at if data.tells_good else data.good_at
+    rows = np.concatenate([learned.rows, later[settled(learned.cut_off_ms)[later]]])
+    return replace(learned, rows=rows, fraud=data.fraud_at(learned.cut_off_ms)[rows])
 
 
 def _default_cut(data: Dataset, end_ms: int) -> int:

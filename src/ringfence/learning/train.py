@@ -19,6 +19,7 @@ from ringfence.learning import boosting
 from ringfence.learning.calibrate import calibrated, platt, shifted
 from ringfence.learning.choice import Choice, choose_inputs
 from ringfence.learning.graph import run_graph
+from ringfence.learning.history import NEVER
 from ringfence.learning.learners import Algorithm, Boosting, Logistic, Novelty
 from ringfence.learning.metrics import DAY_MS, Ranking
 from ringfence.learning.money import Caps, Chosen, alerts_only, choose_bands, limited
@@ -116,7 +117,12 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
     maturity_ms = observed_ms if plan.maturity_ms is None else plan.maturity_ms
     known_only = plan.without_known_victims
     learned, test = train_and_test(
-        data, plan.test_from_ms, maturity_ms, plan.end_ms, without_known_victims=known_only
+        data,
+        plan.test_from_ms,
+        maturity_ms,
+        plan.end_ms,
+        without_known_victims=known_only,
+        supervised=supervised,
     )
     check_learnable(learned, data, supervised=supervised)
     choice = choose_inputs(data, learned)
@@ -128,7 +134,14 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
     later = ranked(data, rows, fraud, calibrated(raw, calibration))
     tell(0.8, "fitting on all that was known")
     fitted = learner.fit(data, learned)
-    waiting = part(data, learned.end_ms, test.start_ms, learned.cut_off_ms, without_known_victims=known_only)
+    waiting = part(
+        data,
+        learned.end_ms,
+        test.start_ms,
+        learned.cut_off_ms,
+        without_known_victims=known_only,
+        labelled=False,
+    )
     between = data.scored(fitted.raw, waiting.rows, choice.names)
     if folds and len(between) >= _FEWEST_BETWEEN:
         judged = np.concatenate([fold.judge.fraud for fold in folds])
@@ -269,7 +282,13 @@ def _facts(
         f"{frauds:,} of {rows:,} payments learned from are fraud ({share:.2%}); none is drawn twice or made "
         "up, and probabilities keep that share"
     )
-    said.append(f"a payment without a report counts as good after {_days(maturity_ms)}")
+    if data.tells_good:
+        said.append(
+            f"labels call {np.mean(data.cleared_ms < NEVER):.0%} of all payments good: those without a label "
+            "count as unknown, neither learned from nor judged by"
+        )
+    else:
+        said.append(f"a payment without a report counts as good after {_days(maturity_ms)}")
     if not folds:
         said.append(
             "too few frauds to calibrate on a later window: probabilities are as trained, and thresholds "

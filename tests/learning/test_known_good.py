@@ -1,0 +1,58 @@
+"""Labels that say good: what they settle early, and what the payments without any label are then."""
+
+import numpy as np
+import pytest
+
+from ringfence.learning.dataset import Dataset
+from ringfence.learning.history import NEVER
+from ringfence.learning.splits import part, prequential, train_and_test
+
+DAY_MS = 86_400_000
+MATURITY_MS = 30 * DAY_MS
+
+
+def payments(good_after_ms: np.ndarray, fraud_after_ms: np.ndarray) -> Dataset:
+    """100 days of payments, one in 100 minutes; labels come so long after them, `NEVER` for none."""
+    count = len(good_after_ms)
+    time_ms = np.arange(count) * 6_000_000
+
+    def known(after_ms: np.ndarray) -> np.ndarray:
+        return np.where(after_ms == NEVER, NEVER, time_ms + np.where(after_ms == NEVER, 0, after_ms))
+
+    nothing = np.zeros((1, count), np.float32)
+    entity = np.zeros(count, np.int64)
+    return Dataset(("amount",), nothing, time_ms, entity, known(fraud_after_ms), known(good_after_ms))
+
+
+@pytest.fixture(params=[0.02, 0.3], ids=["few", "many"])
+def data(request):
+    rng = np.random.default_rng(7)
+    count, draw = 1_440, rng.random(1_440)
+    after = rng.integers(1, 40, count) * DAY_MS
+    fraud = np.where(draw < 0.05, after, NEVER)
+    return payments(np.where(draw > 1 - request.param, after // 10, NEVER), fraud)
+
+
+def test_a_payment_called_good_is_learned_from_at_once(data):
+    learned, test = train_and_test(data, None, MATURITY_MS)
+    early = data.time_ms < test.start_ms - MATURITY_MS
+    good = (data.cleared_ms <= test.start_ms) & (data.time_ms < test.start_ms)
+    assert (good & ~early).any()
+    assert np.isin(np.flatnonzero(good), learned.rows).all()
+    assert not learned.fraud[np.isin(learned.rows, np.flatnonzero(good))].any()
+    assert learned.end_ms == test.start_ms - MATURITY_MS
+    for fold in prequential(data, learned, MATURITY_MS):
+        begin = fold.judge.start_ms
+        late = fold.train.rows[data.time_ms[fold.train.rows] >= begin - MATURITY_MS]
+        assert len(late)
+        assert data.told_at(begin)[late].all()
+        assert fold.judge.end_ms <= learned.end_ms
+
+
+def test_without_a_label_a_payment_is_unknown_only_where_labels_tell_good_as_a_rule(data):
+    learned, test = train_and_test(data, None, MATURITY_MS)
+    told = data.told_at(test.start_ms)[learned.rows]
+    assert told.all() == data.tells_good
+    assert data.told_at(test.cut_off_ms)[test.rows].all() == data.tells_good
+    everybody = part(data, 0, test.end_ms, test.cut_off_ms, labelled=False)
+    assert len(everybody.rows) == (data.time_ms < test.end_ms).sum()
