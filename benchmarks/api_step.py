@@ -21,11 +21,12 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.api.outcomes import Resolver, Ticket, sort_out
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
-from ringfence.compose import load_definitions, open_session
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.session import open_session
 from ringfence.saving import Snapshotting
 
 if TYPE_CHECKING:
-    from ringfence.compose import Definitions
+    from ringfence.compose.definitions import Definitions
 
 STAGES = ("decode", "decide", "encode", "write", "answer")
 

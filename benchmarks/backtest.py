@@ -22,13 +22,14 @@ from benchmarks.spine import SystemClock, payments
 from ringfence.adapters.files import read
 from ringfence.adapters.sqlite import Store
 from ringfence.analysis.backtest import backtest
-from ringfence.compose import Definitions, register
+from ringfence.compose.definitions import Definitions
+from ringfence.compose.questions import question
+from ringfence.compose.versions import register
 from ringfence.events.mapping import load_mapping
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.pipeline import Pipeline
-from ringfence.questions import question
 from ringfence.runner import Runner
 from ringfence.scoring.books import default_book
 from ringfence.scoring.rules import Rule, RuleSet, compile_rules

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ringfence.compose import load_definitions, warm_up
+from ringfence.compose.definitions import load_definitions, warm_up
 from ringfence.scoring.forest import Forest
 
 STUMP = {

@@ -5,9 +5,10 @@ import pytest
 from tests import artifacts, spine
 
 from ringfence.adapters.artifacts import Signed, read_folder
-from ringfence.compose import load_definitions, open_session
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.models import stored_models
+from ringfence.compose.session import open_session
 from ringfence.decisions.decision import DecisionBatch
-from ringfence.deployed import stored_models
 from ringfence.errors import InputError, ScorerError
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify

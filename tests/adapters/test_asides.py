@@ -8,12 +8,13 @@ import pytest
 
 from ringfence.adapters.lake import Asides, Lake
 from ringfence.adapters.lake.rulebook import audit, entries, lists
-from ringfence.compose import load_definitions, open_session
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.rules import activations
+from ringfence.compose.session import open_session
 from ringfence.events.activation import Part, activation
 from ringfence.events.batch import EventBatch
 from ringfence.events.hashing import hash_text
 from ringfence.events.model import Kind
-from ringfence.livebook import activations
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.saving import Snapshotting
 from ringfence.scoring.actions import ListKind

@@ -7,7 +7,8 @@ from tests.spine import batch, payments
 
 from ringfence.adapters.lake import Lake
 from ringfence.adapters.lake.rulebook import audit, entries, lists
-from ringfence.compose import load_definitions, open_session
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.session import open_session
 from ringfence.events.decode import JsonDecoder
 from ringfence.events.hashing import hash_text
 from ringfence.rulebook.entries import Entry, to_events

@@ -12,8 +12,9 @@ from ringfence.adapters.artifacts.loading import load_local
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.book import RuleBook
-from ringfence.compose import Definitions, StoredLibrary
-from ringfence.deployed import model_registry
+from ringfence.compose.definitions import Definitions
+from ringfence.compose.models import model_registry
+from ringfence.compose.versions import StoredLibrary
 from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.manifest import FOREST, LINEAR
 from ringfence.scoring.rules import compile_rules

@@ -17,7 +17,7 @@ from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.cli import execute
-from ringfence.compose_alerts import rules_by_digest
+from ringfence.compose.alerts import rules_by_digest
 from ringfence.follow import catch_up
 
 pytestmark = pytest.mark.slow

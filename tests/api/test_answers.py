@@ -8,7 +8,7 @@ import pytest
 from benchmarks.api_load import payments
 
 from ringfence.api.answers import Answers, DecisionAnswer
-from ringfence.compose import load_definitions
+from ringfence.compose.definitions import load_definitions
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events.decode import JsonDecoder
 from ringfence.events.tokens import Tokenizer

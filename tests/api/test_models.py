@@ -9,7 +9,7 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
-from ringfence.deployed import model_registry
+from ringfence.compose.models import model_registry
 from ringfence.scoring.manifest import FOREST, Appraisal, Bands
 
 from .conftest import payment

@@ -9,7 +9,7 @@ from ringfence.api import decider
 from ringfence.api.problems import Refusal
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
-from ringfence.compose import load_definitions
+from ringfence.compose.definitions import load_definitions
 from ringfence.events.activation import Part, activation
 from ringfence.scoring.books import load_book
 from ringfence.scoring.rules import compile_rules

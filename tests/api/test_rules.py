@@ -9,7 +9,7 @@ import pytest
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
-from ringfence.compose import load_definitions
+from ringfence.compose.definitions import load_definitions
 from ringfence.scoring.books import load_book
 
 from .conftest import Api, payment

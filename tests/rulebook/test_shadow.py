@@ -8,7 +8,9 @@ from tests.spine import batch, labels, payments
 
 from ringfence.adapters.lake import Lake
 from ringfence.adapters.lake.rulebook import shadow_report
-from ringfence.compose import load_definitions, open_session, registered_rules
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.session import open_session
+from ringfence.compose.versions import registered_rules
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.shadow import Group, compare

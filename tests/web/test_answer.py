@@ -13,7 +13,7 @@ from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
 from ringfence.alerts.answers import Asked, answer_key, signed
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
 from ringfence.bus.subscription import EVERYTHING, Subscription
-from ringfence.compose_alerts import alert_words
+from ringfence.compose.alerts import alert_words
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.follow import catch_up

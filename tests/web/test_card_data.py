@@ -20,7 +20,8 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
-from ringfence.compose import load_definitions, open_session
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.session import open_session
 from ringfence.saving import Snapshotting
 from ringfence.web import Dashboard
 

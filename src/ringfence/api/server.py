@@ -40,7 +40,7 @@ from ringfence.api.sourcing import Sources
 from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
 from ringfence.api.trials import Trials
-from ringfence.compose import registered_rules
+from ringfence.compose.versions import registered_rules
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import RingfenceError
 from ringfence.intake import Intake
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from ringfence.api.outcomes import Ticket
     from ringfence.api.settings import ServeSettings
     from ringfence.cases.model import Case
-    from ringfence.compose import Session
+    from ringfence.compose.session import Session
     from ringfence.events.batch import EventBatch
     from ringfence.rulebook.desk import Who
     from ringfence.scoring.rules import RuleSet

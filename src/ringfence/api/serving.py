@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ringfence.api.front import Front
     from ringfence.api.settings import ServeSettings
     from ringfence.api.sourcing import Stream
-    from ringfence.compose import Session
+    from ringfence.compose.session import Session
     from ringfence.follow.beside import Beside
 
 _HAD_KEYS: Final = "served_with_keys"

@@ -10,9 +10,9 @@ import msgspec
 
 from ringfence.analysis.backtest import backtest
 from ringfence.analysis.explain import Explainer, Explanation
-from ringfence.compose import registered_rules, registered_spec
+from ringfence.compose.questions import bands_of, explain, question
+from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.errors import InputError
-from ringfence.questions import bands_of, explain, question
 from ringfence.scoring.rules import fit
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
 from ringfence.bus.subscription import kind_of
 from ringfence.cli.screen import format_time, say, show, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
-from ringfence.compose_alerts import alert_policy, templates
-from ringfence.compose_follow import now_ms
-from ringfence.compose_notifiers import notifier
+from ringfence.compose.alerts import alert_policy, templates
+from ringfence.compose.followers import now_ms
+from ringfence.compose.notifiers import notifier
 from ringfence.errors import InputError
 from ringfence.events.durations import parse_delay_ms
 from ringfence.settings import load_settings

@@ -12,10 +12,10 @@ from ringfence.adapters.sqlite import Store
 from ringfence.analysis.backtest import backtest as run_backtest
 from ringfence.analysis.page import page
 from ringfence.cli import options, screen
-from ringfence.compose import load_spec
+from ringfence.compose.definitions import load_spec
+from ringfence.compose.questions import question
 from ringfence.errors import InputError
 from ringfence.library import load_rules
-from ringfence.questions import question
 from ringfence.scoring.outcomes import OUTCOMES
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from ringfence.adapters.sqlite import Store
 from ringfence.bus.subscription import EVERYTHING, kind_of
 from ringfence.cli.screen import say, show, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
-from ringfence.compose_alerts import alert_policy
-from ringfence.compose_follow import now_ms
-from ringfence.compose_notifiers import notifier
+from ringfence.compose.alerts import alert_policy
+from ringfence.compose.followers import now_ms
+from ringfence.compose.notifiers import notifier
 from ringfence.desks import bus as desk
 from ringfence.errors import InputError
 from ringfence.events.texts import read_text

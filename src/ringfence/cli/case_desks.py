@@ -10,7 +10,7 @@ from ringfence.adapters.cases import SqliteCases, payment_of, read_policy
 from ringfence.adapters.lake import Lake
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import desks, options, screen
-from ringfence.compose import SystemClock
+from ringfence.compose.definitions import SystemClock
 from ringfence.desks.cases import CaseDesk
 from ringfence.errors import InputError
 from ringfence.events.tokens import Tokenizer
@@ -91,7 +91,7 @@ class LocalCases:
     def deliver(self) -> None:
         """Put the labels into the log; where a server runs on the folder, it does."""
         from ringfence.adapters.sqlite.lock import InUseError  # noqa: PLC0415 (reading needs no engine)
-        from ringfence.compose import open_session  # noqa: PLC0415 (likewise)
+        from ringfence.compose.session import open_session  # noqa: PLC0415 (likewise)
         from ringfence.saving import Snapshotting  # noqa: PLC0415 (likewise)
 
         settings = load_settings()

@@ -10,15 +10,15 @@ import typer
 
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
-from ringfence.compose import registered_rules
+from ringfence.compose.models import model_texts
+from ringfence.compose.questions import bands_of
+from ringfence.compose.versions import registered_rules
 from ringfence.decisions.decision import MODEL_RULE, NO_RULE
 from ringfence.decisions.verdict import usual_amount, verdict
-from ringfence.deployed import model_texts
 from ringfence.errors import InputError
 from ringfence.events.tokens import Tokenizer
 from ringfence.events.vocabulary import nearest
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.questions import bands_of
 from ringfence.scoring.rules import RuleSet
 from ringfence.scoring.words import in_words
 

@@ -16,7 +16,7 @@ from ringfence.cli.evaluate import Model, latest_label_ms
 from ringfence.cli.histories import Wanted
 from ringfence.cli.models import Key, Url, ask
 from ringfence.cli.scoring import model_named, scored_by
-from ringfence.compose import SystemClock
+from ringfence.compose.definitions import SystemClock
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.drift import Day, Reference, by_day

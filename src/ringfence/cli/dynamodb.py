@@ -9,7 +9,7 @@ import typer
 
 from ringfence.cli import screen
 from ringfence.cli.where import Data, Json, folder
-from ringfence.compose_follow import audit_table, table_name
+from ringfence.compose.followers import audit_table, table_name
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 

@@ -8,9 +8,9 @@ import typer
 
 from ringfence.cli import options, screen
 from ringfence.cli.decisions import open_lake
+from ringfence.compose.questions import explain as explain_decision
 from ringfence.errors import InputError
 from ringfence.events.tokens import Tokenizer
-from ringfence.questions import explain as explain_decision
 from ringfence.scoring.words import percent
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ringfence.adapters.files import read_ordered
 from ringfence.adapters.files.writing import write_parquet
 from ringfence.cli import options, screen
 from ringfence.cli.run import EXIT_QUARANTINED, choose_mapping
-from ringfence.compose import SystemClock, load_spec
+from ringfence.compose.definitions import SystemClock, load_spec
 from ringfence.events.decode import NO_EVENTS
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG

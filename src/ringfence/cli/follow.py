@@ -11,7 +11,7 @@ import typer
 
 from ringfence.cli.screen import say
 from ringfence.cli.where import Data, folder
-from ringfence.compose_follow import following
+from ringfence.compose.followers import following
 
 _NICE = 10  # deciding comes first, also where there are few cores
 

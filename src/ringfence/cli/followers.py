@@ -12,7 +12,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.cli.screen import say, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
-from ringfence.compose_follow import followers_of
+from ringfence.compose.followers import followers_of
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import typer
 from ringfence.adapters.links import LinkBook
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
-from ringfence.compose_follow import bring_links_up
+from ringfence.compose.followers import bring_links_up
 from ringfence.errors import InputError
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.tokens import Tokenizer

@@ -15,7 +15,8 @@ from ringfence.adapters.files import read_ordered
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.cli.run import choose_mapping
-from ringfence.compose import SystemClock, load_spec, registered_spec
+from ringfence.compose.definitions import SystemClock, load_spec
+from ringfence.compose.versions import registered_spec
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError
 from ringfence.events import codec

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from ringfence.cli import options, screen
-from ringfence.compose import load_definitions
+from ringfence.compose.definitions import load_definitions
 from ringfence.errors import InputError
 from ringfence.events.texts import read_text
 from ringfence.rulebook import foreign

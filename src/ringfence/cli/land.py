@@ -15,7 +15,7 @@ from ringfence.adapters.landing.tending import expire as expire_files
 from ringfence.adapters.sqlite import Store
 from ringfence.cli.screen import progress, say, show
 from ringfence.cli.where import Data, folder
-from ringfence.compose_follow import landing_address, landing_zone
+from ringfence.compose.followers import landing_address, landing_zone
 from ringfence.features.durations import parse_duration_ms
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ringfence.adapters.lake import rulebook as lake_lists
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
-from ringfence.compose import SystemClock, open_session
-from ringfence.livebook import book_reader, open_lake
+from ringfence.compose.definitions import SystemClock
+from ringfence.compose.rules import book_reader, open_lake
+from ringfence.compose.session import open_session
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.lake import Lake
     from ringfence.adapters.lake.rulebook import ListChange, ListSummary
-    from ringfence.compose import Session
+    from ringfence.compose.session import Session
     from ringfence.rulebook.changes import Activation, Change
     from ringfence.rulebook.desk import BookState, Reader, VersionState
     from ringfence.rulebook.entries import Entry, ListResult

@@ -15,8 +15,9 @@ from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.analysis.impact import Impact
 from ringfence.cli import options, screen
-from ringfence.compose import SystemClock, open_session
-from ringfence.deployed import in_force, model_registry
+from ringfence.compose.definitions import SystemClock
+from ringfence.compose.models import in_force, model_registry
+from ringfence.compose.session import open_session
 from ringfence.desks.models import Part, put_in_force
 from ringfence.errors import InputError, RingfenceError
 from ringfence.saving import Snapshotting
@@ -28,7 +29,7 @@ from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from ringfence.adapters.artifacts import ModelDesk
-    from ringfence.compose import Session
+    from ringfence.compose.session import Session
     from ringfence.scoring.manifest import Metric
 
 app = typer.Typer(

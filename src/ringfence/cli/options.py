@@ -12,7 +12,7 @@ import typer
 from ringfence.access.keys import ApiKeys
 from ringfence.cli import where
 from ringfence.cli.screen import after, say
-from ringfence.compose import Definitions, load_definitions, warm_up
+from ringfence.compose.definitions import Definitions, load_definitions, warm_up
 from ringfence.errors import InputError
 from ringfence.events.compiled import cache_base
 from ringfence.features.kernel.jit import is_kept

@@ -14,7 +14,7 @@ from ringfence.adapters.outbox import Bus
 from ringfence.adapters.sqlite import Store
 from ringfence.cli.screen import format_time, say, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
-from ringfence.compose_follow import now_ms
+from ringfence.compose.followers import now_ms
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import typer
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.cli.run import EXIT_QUARANTINED
-from ringfence.compose import open_session
+from ringfence.compose.session import open_session
 from ringfence.desks.quarantine import SETTLED, unsettled
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
@@ -18,7 +18,7 @@ from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from ringfence.compose import Session
+    from ringfence.compose.session import Session
     from ringfence.ports import QuarantinedRecord
 
 app = typer.Typer(no_args_is_help=True, help="Quarantined records: show them, retry them.")

@@ -11,7 +11,7 @@ import typer
 from ringfence.adapters.files.writing import write_parquet
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
-from ringfence.deployed import models_for, stored_models
+from ringfence.compose.models import models_for, stored_models
 from ringfence.features.spec import FeatureSpec
 from ringfence.pipeline import Pipeline
 from ringfence.replay import Backtest, Verification, backtest, verify
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ringfence.compose import Definitions
+    from ringfence.compose.definitions import Definitions
     from ringfence.decisions.decision import DecisionBatch
 
 

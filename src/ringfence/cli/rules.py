@@ -9,9 +9,9 @@ import msgspec
 import typer
 
 from ringfence.cli import importing, options, rulebook, screen
-from ringfence.compose import load_definitions
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.rules import stored_rates
 from ringfence.errors import RuleError
-from ringfence.livebook import stored_rates
 from ringfence.rulebook import checking
 from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import RuleSet, compile_rules

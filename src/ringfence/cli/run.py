@@ -14,7 +14,7 @@ import typer
 from ringfence.adapters.files import Reading, Sniffed, SourceBatch, read_ordered, reading_of, sniff
 from ringfence.cli import options, screen, streams
 from ringfence.cli.majority import Majority
-from ringfence.compose import Session, open_session
+from ringfence.compose.session import Session, open_session
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping

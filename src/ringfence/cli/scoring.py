@@ -12,7 +12,7 @@ import numpy as np
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.cli import options
 from ringfence.cli.histories import Wanted, take_in
-from ringfence.deployed import model_registry
+from ringfence.compose.models import model_registry
 from ringfence.features.spec import FeatureSpec
 from ringfence.learning.dataset import dataset
 

@@ -15,8 +15,8 @@ from ringfence.api.settings import ServeSettings
 from ringfence.cli import streams
 from ringfence.cli.options import Data, Features, Model, Rules, definitions, folder
 from ringfence.cli.screen import say
-from ringfence.compose import open_session
-from ringfence.compose_follow import declare_all
+from ringfence.compose.followers import declare_all
+from ringfence.compose.session import open_session
 from ringfence.errors import InputError
 from ringfence.follow.beside import Beside
 from ringfence.saving import Snapshotting

@@ -14,7 +14,7 @@ import typer
 from ringfence.cli import options, screen
 from ringfence.cli.sinks import format_of, open_file
 from ringfence.cli.traffic import Traffic
-from ringfence.compose import SystemClock
+from ringfence.compose.definitions import SystemClock
 from ringfence.errors import InputError
 from ringfence.simulate import SCHEMA, START_MS, TRUTH_SCHEMA, Disorder, World
 from ringfence.simulate.flagged_accounts import FLAGS, TRANSACTIONS, flagged_accounts, interleaved

@@ -12,7 +12,7 @@ import typer
 from ringfence.adapters.drafts import Draft, Question, draft_mapping
 from ringfence.adapters.files import explain, sniff
 from ringfence.cli import options, screen
-from ringfence.compose import SystemClock
+from ringfence.compose.definitions import SystemClock
 from ringfence.errors import InputError
 from ringfence.events.mapping import SHIPPED, Description, describe_mappings, load_mapping
 from ringfence.events.vocabulary import nearest

@@ -10,7 +10,7 @@ import typer
 from ringfence.adapters.sqlite import Store
 from ringfence.cli.screen import progress, say, show_json
 from ringfence.cli.where import Data, Json, folder
-from ringfence.compose_follow import relational_store, store_address
+from ringfence.compose.followers import relational_store, store_address
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS
 

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ringfence.cli import screen
-from ringfence.compose_streams import is_stream, stream_of
+from ringfence.compose.streams import is_stream, stream_of
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.adapters.kafka import KafkaBatch, KafkaSource
-    from ringfence.compose import Session
+    from ringfence.compose.session import Session
 
 _WAIT_SECONDS = 0.1
 

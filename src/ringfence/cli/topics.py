@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
-from ringfence.compose_follow import readers_of
+from ringfence.compose.followers import readers_of
 
 
 def topics(data: options.Data = None, json: options.Json = False) -> None:

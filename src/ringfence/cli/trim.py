@@ -11,7 +11,7 @@ from ringfence.adapters.lake import forget
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
-from ringfence.compose_follow import bring_up
+from ringfence.compose.followers import bring_up
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, EventLog

@@ -14,9 +14,9 @@ from ringfence.analysis.tune import USUAL_COSTS, Costs
 from ringfence.analysis.tune import tune as run_tune
 from ringfence.cli import options, screen
 from ringfence.cli.backtest import Begin, End
+from ringfence.compose.questions import bands_of, tuning
 from ringfence.errors import InputError
 from ringfence.library import load_rules
-from ringfence.questions import bands_of, tuning
 from ringfence.scoring.typologies import SHIPPED, shipped_typology
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.analysis.rates import measured_rates
 from ringfence.compose.definitions import Definitions, SystemClock
+from ringfence.compose.models import IN_FORCE, impact_of
+from ringfence.compose.rules import FIRST_RULES, LoggedForce, open_lake, with_modes
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
-from ringfence.deployed import IN_FORCE, impact_of
 from ringfence.desks.cases import CaseDesk
 from ringfence.desks.lists import ListDesk
 from ringfence.desks.quarantine import ReplayDesk
@@ -29,7 +30,6 @@ from ringfence.events.activation import Part
 from ringfence.events.mapping import SHIPPED
 from ringfence.events.norms import Norms
 from ringfence.events.tokens import Tokenizer
-from ringfence.livebook import FIRST_RULES, LoggedForce, open_lake, with_modes
 from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import is_approved
 from ringfence.rulebook.checking import all_heard, check, missing_lists, warnings_of

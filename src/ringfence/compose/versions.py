@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringfence.deployed import stored_models
+from ringfence.compose.models import stored_models
 from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.events.mapping import SHIPPED, load_mapping
 from ringfence.events.vocabulary import Mapping

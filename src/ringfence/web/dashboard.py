@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from ringfence.adapters.finder import Finder
 from ringfence.adapters.lake import Lake
 from ringfence.api.audited import Audited
-from ringfence.compose import registered_rules, registered_spec
+from ringfence.compose.questions import bands_of
+from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.errors import RingfenceError
-from ringfence.questions import bands_of
 from ringfence.scoring.rules import fit
 from ringfence.web import (
     pages_alerts,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ringfence.adapters.finder import Term, Wanted
 from ringfence.analysis.explain import Explainer
 from ringfence.api.reading import id_in_norm
-from ringfence.compose import registered_rules, registered_spec
+from ringfence.compose.questions import explain
+from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
-from ringfence.questions import explain
 from ringfence.scoring.models import NO_MODELS
 from ringfence.web.again import decide_again
 

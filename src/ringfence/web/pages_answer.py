@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ringfence.adapters.outbox import AlertBook
 from ringfence.alerts import answers
 from ringfence.api.audited import tell
-from ringfence.compose_alerts import alert_policy
+from ringfence.compose.alerts import alert_policy
 from ringfence.errors import InputError
 from ringfence.web.asking import dashboard_of
 from ringfence.web.rendering import render

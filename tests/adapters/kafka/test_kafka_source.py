@@ -19,7 +19,7 @@ from ringfence.adapters.kafka.decoding import Decoding
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, Mark
 from ringfence.cli.checks.check import State
 from ringfence.cli.checks.streams import streams
-from ringfence.compose import SystemClock
+from ringfence.compose.definitions import SystemClock
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError, StoreError
 from ringfence.events import codec

@@ -13,8 +13,8 @@ from ringfence.bus.notifier import Answer, Message
 from ringfence.bus.subscription import kind_of, shown
 from ringfence.bus.words import Words
 from ringfence.cli.checks.check import Check, State
-from ringfence.compose_alerts import alert_policy
-from ringfence.compose_notifiers import notifier
+from ringfence.compose.alerts import alert_policy
+from ringfence.compose.notifiers import notifier
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
 

@@ -14,7 +14,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli.checks.check import Check, State
 from ringfence.cli.checks.clocks import skew
-from ringfence.deployed import in_force, model_registry
+from ringfence.compose.models import in_force, model_registry
 from ringfence.errors import RingfenceError, ScorerError
 
 if TYPE_CHECKING:

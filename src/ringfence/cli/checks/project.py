@@ -14,7 +14,7 @@ from ringfence.adapters.sqlite.soundness import check_not_lost
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli import options
 from ringfence.cli.checks.check import Check, State
-from ringfence.compose import load_definitions
+from ringfence.compose.definitions import load_definitions
 from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.settings import FILE_NAME as SETTINGS

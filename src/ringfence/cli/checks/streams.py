@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.cli.checks.check import Check, State
-from ringfence.compose_kafka import kafka_client
+from ringfence.compose.kafka import kafka_client
 from ringfence.errors import RingfenceError
 from ringfence.settings import load_settings
 

@@ -1,4 +1,4 @@
-"""Puts the followers of a data folder together. Beside `compose`, which loads all that deciding needs."""
+"""Puts the followers of a data folder together."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ringfence.adapters.sqlite.lock import InUseError, WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
-from ringfence.compose_alerts import alert_policy, alert_words, rules_by_digest
-from ringfence.compose_kafka import kafka_client
-from ringfence.compose_notifiers import notifiers
+from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
+from ringfence.compose.kafka import kafka_client
+from ringfence.compose.notifiers import notifiers
 from ringfence.errors import InputError
 from ringfence.features.spec import FeatureSpec
 from ringfence.follow import Pump, catch_up, declare

@@ -11,9 +11,9 @@ from ringfence.analysis.clearing import Scene, clears
 from ringfence.analysis.explain import Explainer
 from ringfence.analysis.history import LogScan, Past, missing
 from ringfence.analysis.tune import Variants, variants
-from ringfence.compose import registered_rules, registered_spec
+from ringfence.compose.models import model_texts
+from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.decisions.decision import DecisionBatch
-from ringfence.deployed import model_texts
 from ringfence.errors import InputError, RingfenceError
 from ringfence.features.spec import FeatureSpec
 from ringfence.ports import DECISIONS, EVENTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.compose_kafka import kafka_client
+from ringfence.compose.kafka import kafka_client
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.adapters.kafka import KafkaSource
-    from ringfence.compose import Session
+    from ringfence.compose.session import Session
     from ringfence.events.vocabulary import Mapping
 
 _SCHEME: Final = "kafka://"
