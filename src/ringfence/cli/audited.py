@@ -22,6 +22,7 @@ from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 P = ParamSpec("P")
 ACTIONS: Final[Mapping[str, str]] = {
@@ -161,7 +162,7 @@ def actor() -> str:
 
 def _record(action: str, outcome: str, given: dict[str, Any]) -> None:
     where = folder(given.get("data"))
-    if not where.is_dir() or not any(where.iterdir()):  # a restore that failed; it has to find it empty again
+    if not _in_use(where):
         return
     named = next((str(given[name]) for name in _NAMES if given.get(name)), "") or _id_of(given.get("key"))
     act = Act(actor=actor(), channel="command", action=action, object=mask_cards(named), outcome=outcome)
@@ -170,6 +171,16 @@ def _record(action: str, outcome: str, given: dict[str, Any]) -> None:
             trail.write([act], time.time_ns() // 1_000_000)
     except StoreError as error:  # who runs commands has the files, whatever the trail can keep
         say(f"Warning: this is not on record in the audit trail: {error}")
+
+
+def _in_use(where: Path) -> bool:
+    """Whether a folder holds anything; after a restore that failed, the next one has to find it empty."""
+    try:
+        return any(where.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # nobody may look into it: the trail says the same when it is opened
+        return True
 
 
 def _id_of(key: object) -> str:
