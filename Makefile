@@ -9,11 +9,12 @@ RUN    := $(VENV)/bin
 setup: $(VENV)/.ready
 
 # The lock file decides every version; uv itself is pinned here because it has to exist before the lock is read.
-# The engine is compiled here, so that no command has to.
+# Everything is compiled here, the engine too, so that no command has to.
 $(VENV)/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Ringfence needs Python 3.11 or newer: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(RUN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9; }
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --all-extras --quiet --python $(RUN)/python
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --all-extras --compile-bytecode --quiet --python $(RUN)/python
+	@$(RUN)/python -m compileall -q src
 	@$(RUN)/python scripts/warm_up.py
 	@touch $@
 
