@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from ringfence.api.settings import ServeSettings
 from ringfence.cli import streams
 from ringfence.cli.options import Data, Features, Model, Rules, definitions, folder
 from ringfence.cli.screen import say
+from ringfence.compose.checks import ChecksBeside
 from ringfence.compose.followers import declare_all
 from ringfence.compose.session import open_session
 from ringfence.errors import InputError
@@ -73,8 +75,10 @@ def serve(
         found = definitions(features, rules, model, observing=True)
         with (
             closing(serving.authoriser_of(where, settings)) as authoriser,
-            open_session(where, found, snapshotting, require_approval=project.require_approval) as session,
+            open_session(where, found, snapshotting, require_approval=project.require_approval) as opened,
+            closing(ChecksBeside(where, found.spec)) as checks,
         ):
+            session = replace(opened, checks=checks)
             for warning in session.warnings:
                 say(f"Warning: {warning}")
             for notice in session.notices:

@@ -16,10 +16,10 @@ from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.book import RuleBook
-from ringfence.analysis.rates import measured_rates
+from ringfence.compose.checks import ChecksHere
 from ringfence.compose.definitions import Definitions, SystemClock
 from ringfence.compose.models import IN_FORCE, impact_of
-from ringfence.compose.rules import FIRST_RULES, LoggedForce, open_lake, with_modes
+from ringfence.compose.rules import FIRST_RULES, LoggedForce, open_lake
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.desks.cases import CaseDesk
 from ringfence.desks.lists import ListDesk
@@ -32,7 +32,6 @@ from ringfence.events.norms import Norms
 from ringfence.events.tokens import Tokenizer
 from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import is_approved
-from ringfence.rulebook.checking import all_heard, check, missing_lists, warnings_of
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.rulebook.entries_of_before import renewed
 from ringfence.runner import Runner
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.lake.rulebook import Asked
     from ringfence.analysis.impact import Impact
     from ringfence.cases.book import CaseBook
+    from ringfence.compose.checks import Checks, Tried
     from ringfence.desks.quarantine import ReadAgain
     from ringfence.events.batch import EventBatch
     from ringfence.events.vocabulary import Mapping
@@ -77,6 +77,7 @@ class Session:
     warnings: list[str]  # snapshots that could not be used
     library: StoredLibrary
     require_approval: bool
+    checks: Checks
     notices: list[str] = field(default_factory=list)  # what else somebody should read
     between_steps: Callable[[Callable[[], View]], View] = at_once
     """Has the thread that decides answer a question; here that is whoever asks."""
@@ -110,32 +111,23 @@ class Session:
 
     def rates(self, ruleset: RuleSet) -> list[Rate]:
         """How often each rule's condition is TRUE of the newest payments, also of rules that rest."""
-        return self._rates(ruleset, self.view())
+        return self.tried(ruleset).rates
 
-    def tried(self, ruleset: RuleSet) -> tuple[list[Rate], list[str]]:
+    def tried(self, ruleset: RuleSet) -> Tried:
         """The rates, and what should be read before these rules take effect."""
-        view = self.view()
-        rates = self._rates(ruleset, view)
-        return rates, warnings_of(rates) + missing_lists(ruleset, view.lookups.lists.names())
+        return self.checks.tried(ruleset, self.view().lookups)
 
-    def check(self, text: str) -> Checked:
+    def check(self, text: str, *, measured: bool = True) -> Checked:
         """All that is wrong with a book's text, or else what should be read before it takes effect."""
-        view = self.view()
-        return check(
-            text, self.library.vet, lambda book: self._rates(book, view), lists=view.lookups.lists.names
-        )
+        return self.checks.check(text, self.view().lookups, measured=measured)
 
     def warnings_on(self, ruleset: RuleSet) -> list[str]:
         """What should be read before these rules take effect."""
-        return self.tried(ruleset)[1]
+        return self.tried(ruleset).warnings
 
     def impact(self, digest: str) -> Impact:
         """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
         return impact_of(self.store, self.library.stored_models, self.view(), digest)
-
-    def _rates(self, ruleset: RuleSet, view: View) -> list[Rate]:
-        heard, lookups = self.library.compile(all_heard(ruleset)), view.lookups
-        return with_modes(measured_rates(self.store.log, heard, lookups.seed, reference=lookups), ruleset)
 
     def rules_desk(self, book: Desk) -> RulesDesk:
         """Changes of a rule book that `desk` gave."""
@@ -234,6 +226,7 @@ def open_session(
             warnings,
             library,
             require_approval,
+            ChecksHere(store.log, definitions.spec),
         )
         _renew_lists(session)
         _deploy(session)

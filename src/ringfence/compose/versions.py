@@ -42,24 +42,34 @@ class StoredLibrary:
 
     def compile(self, book: RuleSet) -> CompiledRules:
         """Rules over the specification; `RuleError` for one that does not compile, unless shipped so."""
-        compiled, left_out = fit(book, self._spec)
-        shipped = default_book().every_rule
-        for left in left_out:
-            if left.rule not in shipped and left.rule.mode is not Mode.ARCHIVED:
-                raise RuleError(left.why)
-        return compiled
+        return compiled_book(book, self._spec)
 
     def vet(self, book: RuleSet, before: RuleSet | None = None) -> None:
-        """As `compile`, for rules that are written now: `RuleError` also for one that can never be true.
-
-        Those of `before` may stay as they are.
-        """
-        self.compile(book)
-        check_possible(book, self._spec, before=before)
+        """See `vet_book`."""
+        vet_book(book, self._spec, before)
 
     def models(self, digest: str) -> Models:
         """See `Library.models`."""
         return self.stored_models.models(digest)
+
+
+def compiled_book(book: RuleSet, spec: FeatureSpec) -> CompiledRules:
+    """Rules over a specification; `RuleError` for one that does not compile, unless shipped so."""
+    compiled, left_out = fit(book, spec)
+    shipped = default_book().every_rule
+    for left in left_out:
+        if left.rule not in shipped and left.rule.mode is not Mode.ARCHIVED:
+            raise RuleError(left.why)
+    return compiled
+
+
+def vet_book(book: RuleSet, spec: FeatureSpec, before: RuleSet | None = None) -> None:
+    """As `compiled_book`, for rules that are written now: `RuleError` also for what can never be true.
+
+    Rules of `before` may stay as they are.
+    """
+    compiled_book(book, spec)
+    check_possible(book, spec, before=before)
 
 
 def register(store: Store, definitions: Definitions, now_ms: int) -> None:

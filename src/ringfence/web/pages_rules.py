@@ -12,10 +12,7 @@ from starlette.responses import Response
 from ringfence.access.principal import Role
 from ringfence.adapters.finder import Term, Wanted
 from ringfence.api.asked import BOOK_BYTES, refusals, who_asks
-from ringfence.errors import RuleError
 from ringfence.rulebook.changes import StaleError
-from ringfence.rulebook.checking import check
-from ringfence.scoring.books import load_book
 from ringfence.scoring.outcomes import Mode
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.rendering import render
@@ -95,7 +92,9 @@ async def check_text(request: Request, text: Text = "") -> Response:
     """What is wrong with the text as it is."""
     demand(request, Role.ANALYST)
     server = dashboard_of(request).server
-    checked = await server.pools.rules.run(check, text.replace("\r\n", "\n"), server.desk.force.vet)
+    look = partial(server.session.check, text.replace("\r\n", "\n"), measured=False)
+    with refusals():
+        checked = await server.pools.rules.run(look)
     return render(request, "parts/checked.html", {"checked": checked})
 
 
@@ -104,12 +103,9 @@ async def measure(request: Request, text: Text = "") -> Response:
     """How often its rules would have fired on the newest payments."""
     demand(request, Role.ANALYST)
     server = dashboard_of(request).server
-    try:
-        book = await server.pools.rules.run(load_book, text.replace("\r\n", "\n"), "the book")
-        rates, warnings = await server.pools.rules.run(server.session.tried, book)
-    except RuleError:  # typed since the check that asked for this: the next check tells
-        rates, warnings = [], []
-    return render(request, "parts/rates.html", {"rates": rates, "warnings": warnings})
+    with refusals():  # what is wrong with it, the check that asked for this has told
+        checked = await server.pools.rules.run(server.session.check, text.replace("\r\n", "\n"))
+    return render(request, "parts/rates.html", {"rates": checked.rates, "warnings": checked.warnings})
 
 
 @router.post("/rules/save")

@@ -70,6 +70,18 @@ class Lookups:
         """Whether nobody has ever been listed or flagged."""
         return self.flags.is_empty and self.lists.is_empty
 
+    def to_arrays(self) -> dict[str, Any]:
+        """Profiles, lists and flags as named arrays, which share memory with them."""
+        parts = (self.profiles, self.lists, self.flags)
+        return {name: array for part in parts for name, array in part.to_arrays().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Any], seed: int) -> Lookups:
+        """What `to_arrays` gave; nothing of `arrays` is shared."""
+        return Lookups(
+            seed, Profiles.from_arrays(arrays), Lists.from_arrays(arrays, seed), Flags.from_arrays(arrays)
+        )
+
 
 class Reference(Lookups):
     """What the control events so far have established. One thread has it; others look up in a `view`."""
@@ -160,8 +172,8 @@ class Reference(Lookups):
 
         They share memory with the state: write or copy them before it changes.
         """
-        parts = (self.profiles, self.lists, self.flags, self.recent, self.added)
-        return {name: array for part in parts for name, array in part.to_arrays().items()}
+        parts = (self.recent, self.added)
+        return super().to_arrays() | {n: array for part in parts for n, array in part.to_arrays().items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Any], seed: int) -> Reference:

@@ -1,0 +1,97 @@
+"""Books checked by a process beside the server: it says what a check here says, and never lasts too long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+import pytest
+from tests.spine import batch, payments
+
+from ringfence.compose import load_definitions, open_session
+from ringfence.compose.checks import ChecksBeside
+from ringfence.errors import InputError, RuleError, StoreError
+from ringfence.features.catalog import CATALOG
+from ringfence.rulebook.entries import Entry, to_events
+from ringfence.saving import Snapshotting
+from ringfence.scoring.actions import ListKind
+from ringfence.scoring.books import load_book
+
+RULE = "  - {{id: {}, title: T, when: {}, points: 5, reason: R, analyst: A.}}\n"
+GOOD = "rules:\n" + RULE.format("some", "amount >= 100 and card_id IN LIST 'mine'")
+GOOD += RULE.format("typo", "channel = 'onlin'")
+BAD = "rules:\n" + RULE.format("never", "amount > 5 and amount < 3")
+NOT_FITTING = "rules:\n" + RULE.format("strange", "nothing_known > 1")
+
+pytestmark = pytest.mark.slow  # starts the process twice
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store") / "data"
+    with open_session(folder, load_definitions(None, None), Snapshotting()) as session:
+        session.runner.ingest(batch([row for row in payments(300) if "transaction_id" in row]))
+        entries = [Entry(f"card-{n}", "card") for n in range(40)]
+        who = {"author": "x", "now_ms": session.clock.now_ms(), "tokenizer": session.tokenizer}
+        events, _ = to_events(entries, "mine", ListKind.WATCH, **who)
+        session.runner.commit([session.runner.put(events)])
+        yield session
+
+
+@pytest.fixture(scope="module")
+def beside(session):
+    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG)) as checks:
+        yield checks
+
+
+def running(checks):
+    """Its process, by what the system lists of ours."""
+    found = checks._process
+    return None if found is None or found.poll() is not None else found.pid
+
+
+@pytest.mark.parametrize("text", [GOOD, BAD, NOT_FITTING, "rules: [", "", "{" * 5_000])
+@pytest.mark.parametrize("measured", [True, False])
+def test_it_says_what_a_check_here_says(session, beside, text, measured):
+    lookups = session.view().lookups
+    there = beside.check(text, lookups, measured=measured)
+    assert there == session.checks.check(text, lookups, measured=measured)
+    if text == GOOD:
+        assert [rate.judged for rate in there.rates] == ([300, 300] if measured else [])
+
+
+def test_it_measures_a_rule_set_and_sees_what_was_decided_since(session, beside):
+    book, lookups = load_book(GOOD), session.view().lookups
+    before = beside.tried(book, lookups)
+    assert before == session.checks.tried(book, lookups)
+    assert before.rates[0].fired
+    later = [
+        row | {"transaction_id": f"later-{row['transaction_id']}"}
+        for row in payments(40)
+        if "transaction_id" in row
+    ]
+    session.runner.ingest(batch(later))
+    assert beside.tried(book, session.view().lookups).rates[0].judged == 300 + len(later)
+    with pytest.raises(RuleError, match="nothing_known"):
+        beside.tried(load_book(NOT_FITTING), lookups)
+
+
+def test_one_that_takes_too_long_is_ended(session):
+    lookups = session.view().lookups
+    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG, seconds=0.01)) as checks:
+        with pytest.raises(InputError, match=r"not checked within 0\.01 s"):
+            checks.check(GOOD, lookups, measured=True)
+        assert running(checks) is None
+
+
+def test_the_next_question_has_another_process_where_one_has_ended_or_grown_too_large(
+    session, beside, monkeypatch
+):
+    lookups = session.view().lookups
+    os.kill(running(beside), signal.SIGKILL)
+    with contextlib.suppress(StoreError):  # asked before the end was seen
+        beside.check(BAD, lookups, measured=True)
+    monkeypatch.setattr("ringfence.compose.checks._MOST_BYTES", 0)
+    assert beside.check(BAD, lookups, measured=True).faults
+    assert running(beside) is None
