@@ -3,26 +3,23 @@
 python -m benchmarks.fuzz_connections
 
 One kind after the other: heads without end, many headers, tiny chunks, silent and slow connections, rows of
-requests, streams and answers that nobody reads, slow uploads in every place. All of the caller's payments
-have to be decided. Shown are the caller's times beside those of a quiet server, and what the server's memory
-grew by.
+requests, streams and answers that nobody reads, slow uploads in every place. What the others notice, and the
+bars, are those of `benchmarks.hostile`; so is the exit code.
 """
 
 from __future__ import annotations
 
 import argparse
 import socket
+import sys
 import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import httpx
-import numpy as np
-
-from benchmarks.api_load import payments, resident_mib
-from benchmarks.report import machine, show, versions
+from benchmarks.hostile import Figures, Others, report
+from benchmarks.report import machine, versions
 from benchmarks.serving import Process
 
 MIB = 1 << 20
@@ -31,7 +28,6 @@ GET = b"GET /v1/decisions/x HTTP/1.1\r\n" + HOST
 BATCH = b"POST /v1/decisions/batch HTTP/1.1\r\n" + HOST + b"content-type: application/x-ndjson\r\n"
 POST = b"POST /v1/decisions HTTP/1.1\r\n" + HOST + b"content-type: application/json\r\n"
 KINDS = {
-    "quiet": (0, b""),
     "a header of 96 MB": (4, GET + b"x: " + b"a" * (96 * MIB)),
     "160 MB of headers": (2, GET + b"name: value\r\n" * (160 * MIB // 13)),
     "tiny chunks": (4, BATCH + b"transfer-encoding: chunked\r\n\r\n" + b"1\r\n\n\r\n" * MIB),
@@ -67,69 +63,42 @@ def attack(address: tuple[str, int], count: int, sent: bytes, until: threading.E
         until.wait()
 
 
-def pay(url: str, name: str, seconds: float) -> list[float]:
-    """Milliseconds of each payment of a caller who sends one after the other, all of them decided."""
-    taken: list[float] = []
-    end = time.perf_counter() + seconds
-    with httpx.Client(base_url=url, timeout=30, headers={"content-type": "application/json"}) as http:
-        for body in payments(100_000, name):
-            begin = time.perf_counter()
-            answer = http.post("/v1/decisions", content=body)
-            assert answer.status_code == 200, (name, answer.text)
-            assert "deadline" not in answer.json()["degraded"], name
-            taken.append((time.perf_counter() - begin) * 1000)
-            if time.perf_counter() > end:
-                break
-    return taken
-
-
-def run(folder: Path, kinds: list[str], seconds: float, **settings: str) -> list[list[str]]:
-    """A row for each kind of attack."""
+def run(folder: Path, kinds: list[str], seconds: float, **settings: str) -> dict[str, Figures]:
+    """What the others notice, `quiet` first, then by kind of attack."""
     process = Process(folder, **settings)
     host, port = process.url.removeprefix("http://").split(":")
-    rows, quiet = [], 0.0
+    figures: dict[str, Figures] = {}
     try:
-        pay(process.url, "warm", seconds)
-        began = resident_mib(process.pid)
-        for kind in kinds:
-            count, sent = KINDS[kind]
+        others = Others(process, "", "", ())  # an open server, which asks for no key
+        with others.going_on():
+            time.sleep(seconds)  # the first of everything
+        for kind in ["quiet", *kinds]:
+            count, sent = KINDS.get(kind, (0, b""))
             until = threading.Event()
             attacker = threading.Thread(target=attack, args=((host, int(port)), count, sent, until))
-            attacker.start()
-            taken = pay(process.url, kind.replace(" ", "-"), seconds)
-            grown = resident_mib(process.pid) - began
+            with others.going_on() as figures[kind]:
+                attacker.start()
+                time.sleep(seconds)
             until.set()
             attacker.join()
-            p99 = float(np.quantile(taken, 0.99))
-            quiet = quiet or p99
-            rows.append(
-                [
-                    kind,
-                    f"{count:,}",
-                    f"{len(taken):,}",
-                    f"{p99:.1f}",
-                    f"{p99 / quiet:.1f}",
-                    f"{max(taken):.0f}",
-                    f"{grown:+.0f}",
-                ]
-            )
     finally:
         code = process.end()
     assert code == 0, f"the server ended with {code}"
-    return rows
+    return figures
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--kind", action="append", choices=list(KINDS)[1:])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--kind", action="append", choices=list(KINDS))
     options = parser.parse_args()
-    kinds = ["quiet", *(options.kind or list(KINDS)[1:])]
+    print(machine(), versions("ringfence", "uvicorn"), sep="\n")
     with tempfile.TemporaryDirectory() as scratch:
-        rows = run(Path(scratch), kinds, options.seconds)
-    columns = ("kind", "connections", "decided", "p99 ms", "to quiet", "longest ms", "memory MiB")
-    show(f"{machine()}; {versions('ringfence', 'uvicorn')}", columns, rows)
+        figures = run(Path(scratch), options.kind or list(KINDS), options.seconds)
+    told = list(report(figures, {}))
+    print(*told, sep="\n")
+    return int(told[-1].startswith("FAIL"))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

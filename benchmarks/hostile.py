@@ -13,7 +13,8 @@ figures, first of a quiet server and then of each kind, with their bars:
 - payments: all decided, none by the deadline, with p99 within twice of quiet;
 - reading: a page of decisions within a second.
 
-Latencies are those of a machine that sender and server share: compare them on a quiet one.
+Latencies are those of a machine that sender and server share: compare them on a quiet one. The exit code is 1
+where a bar was missed.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ def measure(folder, kinds, seconds, **settings):
 
 
 def report(figures, statuses):
-    """The lines of a table, and how many bars were missed."""
+    """The lines of a table; the last one begins with PASS or FAIL."""
     quiet, missed = figures["quiet"], 0
     yield f"{'kind':24}  turn ms  memory MB  payments  not   p99 ms  to quiet  read s"
     for kind, found in figures.items():
@@ -211,7 +212,7 @@ def report(figures, statuses):
         yield (
             f"{kind:24} {turn:8.1f} {memory:10.0f} {len(found.paid_ms):9,} {found.undecided.total():4} "
             f"{found.p99_ms:8.1f} {found.p99_ms / quiet.p99_ms:9.1f} {read:7.2f}  "
-            f"{'missed: ' + ', '.join(over) if over else 'all bars held'}"
+            f"{'FAIL: ' + ', '.join(over) if over else 'PASS'}"
         )
         if found.undecided:
             yield f"         not decided: {dict(found.undecided)}"
@@ -224,7 +225,7 @@ def report(figures, statuses):
         f"bars: turn {TURN_MS} ms, memory {MEMORY_MB} MB, every payment decided, p99 within {TIMES} x quiet, "
         f"reading within {READING_S:g} s"
     )
-    yield f"missed: {missed}"
+    yield f"{'FAIL' if missed else 'PASS'}: {missed} bars missed"
 
 
 def strange(statuses):
@@ -241,10 +242,11 @@ def main():
     print(versions("httpx", "uvicorn", "zstandard"))
     with tempfile.TemporaryDirectory() as scratch:
         figures, statuses = measure(Path(scratch), options.kinds, options.seconds)
-    for line in report(figures, statuses):
-        print(line)
+    told = list(report(figures, statuses))
+    print(*told, sep="\n")
     assert not strange(statuses), f"answers with {strange(statuses)}"
+    return int(told[-1].startswith("FAIL"))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

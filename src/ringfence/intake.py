@@ -242,7 +242,7 @@ class Intake:
 
     def resume(self, pending: EventBatch | None, now_ms: int | None) -> None:
         """Hold what was pending; the stream has got to `now_ms`."""
-        self.schedule = Schedule() if now_ms is None else Schedule(now_ms)
+        self.schedule = Schedule(now_ms)
         if pending is not None:
             self.schedule.add(pending, with_next=False)
 

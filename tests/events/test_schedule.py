@@ -99,3 +99,31 @@ def test_a_batch_without_due_labels_passes_as_it_is():
     stream = batch(Kind.TRANSACTION, [(1, "a"), (2, "b")])
     assert schedule.release(stream) is stream
     assert np.array_equal(stream.event_time_ms, [1, 2])
+
+
+DAY_MS = 86_400_000
+
+
+@given(st.integers(1, 7), st.integers(10, 400), st.booleans())
+def test_a_transaction_dated_far_ahead_releases_no_label_early(place, ahead, alone):
+    """Wherever it stands in the stream, and whether it comes with others or by itself."""
+    stream = [(DAY_MS * day, f"t{day}") for day in range(1, 8)]
+    labels = [(DAY_MS * (day + 3), f"l{day}") for day in range(1, 8)]
+    strange = (DAY_MS * (8 + ahead), "far")
+    cuts = (
+        [stream[:place], [strange], stream[place:]]
+        if alone
+        else [[*stream[:place], strange, *stream[place:]]]
+    )
+    schedule = Schedule()
+    schedule.add(batch(Kind.LABEL, labels))
+    told = [name for part in cuts if part for name in story(schedule.release(batch(Kind.TRANSACTION, part)))]
+    assert [name for name in told if name != "far"] == naive(stream, labels)[: len(told) - 1]
+    assert told[place + sum(name.startswith("l") for name in told[: told.index("far")])] == "far"
+
+
+def test_labels_of_a_stream_that_went_on_after_a_quiet_month_wait_for_its_second_transaction():
+    schedule = Schedule()
+    schedule.add(batch(Kind.LABEL, [(DAY_MS * 2, "l")]))
+    stream = [(DAY_MS, "a"), (DAY_MS * 31, "b"), (DAY_MS * 31 + 1, "c")]
+    assert story(schedule.release(batch(Kind.TRANSACTION, stream))) == ["a", "b", "l", "c"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from tests.spine import batch, payments
@@ -77,12 +78,14 @@ def test_it_measures_a_rule_set_and_sees_what_was_decided_since(session, beside)
         beside.tried(load_book(NOT_FITTING), lookups)
 
 
-def test_one_that_takes_too_long_is_ended(session):
-    lookups = session.view().lookups
-    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG, seconds=0.01)) as checks:
+def test_one_that_takes_too_long_is_ended_and_a_book_that_is_saved_says_so(session, monkeypatch):
+    monkeypatch.setattr("ringfence.compose.checks._START_SECONDS", 0.01)
+    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG)) as checks:
         with pytest.raises(InputError, match=r"not checked within 0\.01 s"):
-            checks.check(GOOD, lookups, measured=True)
+            checks.check(GOOD, session.view().lookups, measured=True)
         assert running(checks) is None
+        (warning,) = replace(session, checks=checks).warnings_on(load_book(GOOD))
+    assert "was not measured" in warning
 
 
 def test_the_next_question_has_another_process_where_one_has_ended_or_grown_too_large(

@@ -214,12 +214,17 @@ def _process(
     tell: screen.Tell,
 ) -> None:
     begin, majority = time.perf_counter(), Majority()
+    told: list[str] = []
 
     def heard(arrival: Any, totals: Totals) -> None:
         account.totals = totals
         account.reasons.update(record.reason.value for record in arrival.bad)
         account.skipped += arrival.skipped
         majority.look(arrival.events)
+        if arrival.total is None:  # of a pipe nobody knows the end, where the account would say it
+            for identity in [*totals.ahead][len(told) : _NAMED]:
+                told.append(identity)
+                screen.say(f"Note: payment {identity} is dated over a day ahead: the clock waits for another")
         rate = totals.transactions / max(time.perf_counter() - begin, 1e-9)
         tell(arrival.position, arrival.total, f"{totals.transactions:,} payments, {rate:,.0f}/s")
 

@@ -22,13 +22,14 @@ _NICE = 10  # deciding comes first, also where there are few cores
 def main(folder: Path) -> None:
     """Answer until nobody asks any more. Another process writes to the store in `folder`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the other one ends this
-    os.nice(_NICE)
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     spec = received(questions)
     if spec is None:
         return
     with Store.open(folder, read_only=True) as store:
         checks = ChecksHere(store.log, FeatureSpec.from_json(spec.decode()))
+        os.nice(_NICE)
+        send(answers, b"ready")
         while (asked := received(questions)) is not None:
             answer = answered(msgspec.msgpack.decode(asked, type=Question), checks)
             send(answers, msgspec.msgpack.encode(answer))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
 
 DEADLINE_SECONDS: Final = 30.0
+_START_SECONDS: Final = 60.0
 _MOST_BYTES: Final = 1 << 30
 _PROCESS: Final = "ringfence.compose.checking_apart"
 _LENGTH: Final = 8  # bytes that tell how long a message is
@@ -147,52 +148,54 @@ class ChecksBeside:
     def _ask(self, lookups: Lookups, **asked: Any) -> Answer:
         question = Question(seed=lookups.seed, lookups=packed(lookups.to_arrays()), **asked)
         with self._lock:
-            process = self._running()
-            late = Timer(self._seconds, process.kill)
-            late.start()
-            try:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                send(process.stdin, msgspec.msgpack.encode(question))
-                said = received(process.stdout)
-            except OSError:
-                said = None
-            finally:
-                in_time = late.is_alive()
-                late.cancel()
-            if said is None:
-                self._end()
-                raise _lost(in_time=in_time, seconds=self._seconds)
-            if memory_bytes(process.pid) > _MOST_BYTES:
-                self._end()
+            said = self._said(msgspec.msgpack.encode(question))
         answer = msgspec.msgpack.decode(said, type=Answer)
         if answer.problem is not None:
             raise RuleError(answer.problem)
         return answer
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _said(self, question: bytes) -> bytes:
+        """What the process answers, which is started if need be."""
         if self._process is None or self._process.poll() is not None:
             self._end()
             self._process = subprocess.Popen(  # noqa: S603 (our own command)
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
-            assert self._process.stdin is not None
-            send(self._process.stdin, self._spec.encode())
-        return self._process
+            self._exchange(self._process, self._spec.encode(), _START_SECONDS)
+        said = self._exchange(self._process, question, self._seconds)
+        if memory_bytes(self._process.pid) > _MOST_BYTES:
+            self._end()
+        return said
+
+    def _exchange(self, process: subprocess.Popen[bytes], message: bytes, seconds: float) -> bytes:
+        """One message there and one back; the process is ended where it takes longer."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        late = Timer(seconds, process.kill)
+        late.start()
+        try:
+            send(process.stdin, message)
+            said = received(process.stdout)
+        except OSError:
+            said = None
+        in_time = late.is_alive()
+        late.cancel()
+        if said is not None:
+            return said
+        self._end()
+        if in_time:
+            raise StoreError(
+                "the process that checks rules has ended; the server's log may say why: try again"
+            )
+        raise InputError(
+            f"this rule book was not checked within {seconds:g} s: check it in parts, or make it smaller"
+        )
 
     def _end(self) -> None:
         if self._process is not None:
             with self._process as process:  # closes its pipes, and waits
                 process.kill()
             self._process = None
-
-
-def _lost(*, in_time: bool, seconds: float) -> Exception:
-    if in_time:
-        return StoreError("the process that checks rules has ended; the server's log may say why: try again")
-    return InputError(
-        f"this rule book was not checked within {seconds:g} s: check it in parts, or make it smaller"
-    )
 
 
 def packed(arrays: dict[str, Any]) -> dict[str, tuple[str, bytes]]:

@@ -25,7 +25,7 @@ from ringfence.desks.cases import CaseDesk
 from ringfence.desks.lists import ListDesk
 from ringfence.desks.quarantine import ReplayDesk
 from ringfence.desks.rules import RulesDesk
-from ringfence.errors import RuleError
+from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.events.activation import Part
 from ringfence.events.mapping import SHIPPED
 from ringfence.events.norms import Norms
@@ -122,8 +122,11 @@ class Session:
         return self.checks.check(text, self.view().lookups, measured=measured)
 
     def warnings_on(self, ruleset: RuleSet) -> list[str]:
-        """What should be read before these rules take effect."""
-        return self.tried(ruleset).warnings
+        """What should be read before these rules take effect; also where they cannot be tried in time."""
+        try:
+            return self.tried(ruleset).warnings
+        except (InputError, StoreError) as error:
+            return [f"how often these rules are true was not measured: {error}"]
 
     def impact(self, digest: str) -> Impact:
         """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""

@@ -25,7 +25,9 @@ _NONE: Final = int(np.iinfo(np.int64).min) // 2
 class StreamClock:
     """The clock of one stream: a deterministic function of its transactions, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, stride_ms: int = STRIDE_MS) -> None:
+        """A time further ahead than `stride_ms` is held back until the next transaction is, too."""
+        self._stride = stride_ms
         self._now = _NONE
         self._held = _NONE  # the time of the last transaction, where that has not moved the clock
         self._alone = False  # one transaction so far: the next may show that its time was the wrong one
@@ -52,22 +54,22 @@ class StreamClock:
             return times
         if self._now != _NONE and not self._alone and self._held == _NONE:
             clock = np.maximum.accumulate(np.append(self._now, times))
-            if (times - clock[:-1] <= STRIDE_MS).all():
+            if (times - clock[:-1] <= self._stride).all():
                 self._now = int(clock[-1])
                 return clock[1:]
         return np.array([self._after(time) for time in times.tolist()], np.int64)
 
     def _after(self, time: int) -> int:
         """The clock after one more transaction."""
-        if self._now == _NONE or (self._alone and time < self._now - STRIDE_MS):
+        if self._now == _NONE or (self._alone and time < self._now - self._stride):
             self._alone = self._now == _NONE
             self._now = time
             return time
         self._alone = False
         before, self._held = self._held, _NONE
-        if before != _NONE and time > self._now + STRIDE_MS:
+        if before != _NONE and time > self._now + self._stride:
             self._now = min(before, time)
-        if time > self._now + STRIDE_MS:
+        if time > self._now + self._stride:
             self._held = time
         else:
             self._now = max(self._now, time)
@@ -75,23 +77,23 @@ class StreamClock:
 
     def copy(self) -> StreamClock:
         """Another that has seen the same."""
-        return StreamClock.from_array(self.to_array())
+        return StreamClock.from_array(self.to_array(), self._stride)
 
     def to_array(self) -> NDArray[np.int64]:
         """All that it knows, for a snapshot."""
         return np.array([self._now, self._held, self._alone], np.int64)
 
     @classmethod
-    def from_array(cls, array: NDArray[np.int64]) -> StreamClock:
+    def from_array(cls, array: NDArray[np.int64], stride_ms: int = STRIDE_MS) -> StreamClock:
         """The clock whose `to_array` this was."""
-        clock = cls()
+        clock = cls(stride_ms)
         clock._now, clock._held, clock._alone = int(array[0]), int(array[1]), bool(array[2])
         return clock
 
     @classmethod
-    def at(cls, now_ms: int) -> StreamClock:
+    def at(cls, now_ms: int, stride_ms: int = STRIDE_MS) -> StreamClock:
         """One that shows this time."""
-        return cls.from_array(np.array([now_ms, _NONE, 0], np.int64))
+        return cls.from_array(np.array([now_ms, _NONE, 0], np.int64), stride_ms)
 
 
 def believed_times(transactions: EventBatch) -> NDArray[np.int64]:

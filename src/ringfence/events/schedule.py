@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.events.batch import EventBatch
-from ringfence.events.clock import believed_times
+from ringfence.events.clock import StreamClock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BEGINNING = np.iinfo(np.int64).min
+_STRIDE_MS = 7 * 86_400_000
+"""Wider than that of lateness: in a sparse stream, days apart, no label shall wait for one payment more."""
 
 
 class Placed(NamedTuple):
@@ -26,14 +28,15 @@ class Placed(NamedTuple):
 class Schedule:
     """Holds labels and puts each right before the first transaction that finds it due.
 
-    Stream time is the greatest event time of the transactions released so far. A label of time `t` enters
-    before the first transaction at which stream time is >= t, ties by (time, event id). The outcome does not
-    depend on how the stream is cut into batches, provided that a label is added before the batch in which it
-    falls due.
+    Stream time is that of a `StreamClock`: the greatest event time of the transactions released so far, but
+    for one that is more than a week ahead of all others. A label of time `t` enters before the first
+    transaction at which stream time is >= t, ties by (time, event id). The outcome does not depend on how the
+    stream is cut into batches, provided that a label is added before the batch in which it falls due.
     """
 
-    def __init__(self, now_ms: int = _BEGINNING) -> None:
-        self._now_ms = now_ms
+    def __init__(self, now_ms: int | None = None) -> None:
+        """`now_ms` is what stream time has got to already, if it has."""
+        self._clock = StreamClock(_STRIDE_MS) if now_ms is None else StreamClock.at(now_ms, _STRIDE_MS)
         self._added: list[EventBatch] = []
         self._waiting: EventBatch | None = None  # sorted by (time, id)
         self._due_ms: NDArray[np.int64] = np.empty(0, np.int64)
@@ -42,11 +45,6 @@ class Schedule:
 
     def __len__(self) -> int:
         return len(self._due_ms) + sum(len(batch) for batch in self._added)
-
-    @property
-    def now_ms(self) -> int:
-        """Stream time so far."""
-        return self._now_ms
 
     def add(self, labels: EventBatch, *, with_next: bool = True) -> None:
         """Hold these labels; their event time says when each becomes known.
@@ -72,14 +70,14 @@ class Schedule:
         if not len(batch):
             return Placed(batch, own)
         if self._earliest_ms is None and batch.only_payments:
-            self._now_ms = max(self._now_ms, int(believed_times(batch).max()))
+            self._clock.advance(batch)
             return Placed(batch, own)
         stream_ms = self._stream_time(batch)
-        self._now_ms = int(stream_ms[-1])
-        if self._earliest_ms is None or self._earliest_ms > self._now_ms:
+        now_ms = int(stream_ms[-1])
+        if self._earliest_ms is None or self._earliest_ms > now_ms:
             return Placed(batch, own)
         self._sort()
-        due = int(np.searchsorted(self._due_ms, self._now_ms, side="right"))
+        due = int(np.searchsorted(self._due_ms, now_ms, side="right"))
         before = np.searchsorted(stream_ms, self._due_ms[:due], side="left")
         labels = self._pop(due)
         after_own = np.where(_is_among(labels, come_now), _own_rows(labels, batch) + 1, 0)
@@ -96,8 +94,14 @@ class Schedule:
         return self._pop(len(self._due_ms)) if len(self._due_ms) else None
 
     def _stream_time(self, batch: EventBatch) -> NDArray[np.int64]:
-        times = np.where(batch.is_transaction, believed_times(batch), _BEGINNING)
-        return np.maximum(np.maximum.accumulate(times), self._now_ms)
+        """As of each row, ascending."""
+        before = self._clock.now_ms
+        times = np.full(len(batch), _BEGINNING if before is None else before)
+        rows = batch.is_transaction
+        times[rows] = self._clock.advance(batch.take(rows))
+        last = np.maximum.accumulate(np.where(rows, np.arange(len(batch)), 0))
+        times = times[last]
+        return np.minimum.accumulate(times[::-1])[::-1]  # the first of a stream may have been ahead of it
 
     def _sort(self) -> None:
         if not self._added:

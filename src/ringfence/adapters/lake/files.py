@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ringfence.adapters.lake.shapes import ROWS, concat
+from ringfence.adapters.lake.shapes import concat, rows_in
 from ringfence.errors import StoreError
 from ringfence.follow.spans import chain
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
@@ -57,15 +57,10 @@ class LakeFollower:
 
     def take(self, topic: str, batches: Iterable[LogBatch]) -> None:
         """See `Follower.take`."""
-        tables: list[pa.Table] = []
-        first = after = 0
-        for batch in batches:
-            if not tables:
-                first = batch.base_offset
-            tables.append(ROWS[topic](batch))
-            after = batch.next_offset
-        if tables:
-            _write(concat(topic, tables), self._tables / FOLDERS[topic] / _name(first, after))
+        found = list(rows_in(topic, batches))
+        if found:
+            name = _name(found[0].begin, found[-1].end)
+            _write(concat(topic, [rows.table for rows in found]), self._tables / FOLDERS[topic] / name)
 
     def reset(self) -> None:
         """See `Follower.reset`."""
@@ -178,7 +173,7 @@ def forget(tables: Path, log: EventLog) -> None:
             if after <= start:
                 path.unlink(missing_ok=True)
             elif first < start:
-                rows = concat(topic, [ROWS[topic](batch) for batch in log.read(topic, start, after)])
+                rows = concat(topic, [rows.table for rows in rows_in(topic, log.read(topic, start, after))])
                 _write(rows, path.with_name(_name(start, after)))
                 path.unlink(missing_ok=True)
 

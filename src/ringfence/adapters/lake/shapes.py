@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,18 +12,21 @@ from ringfence.adapters.lake.free import ATTRIBUTES, objects_of
 from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
 from ringfence.errors import CorruptError
 from ringfence.events import codec
+from ringfence.events.batch import EventBatch
 from ringfence.events.model import EVENT_SCHEMA
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from ringfence.events.batch import EventBatch
     from ringfence.ports import LogBatch
 
+_TOGETHER: Final = 1024  # batches
+_ENOUGH_ROWS: Final = 16 * 1024
+_MOST_COLUMNS: Final = 600
 _CONSTANT: Final = pa.dictionary(pa.int32(), pa.string())  # one value a batch, so its text is kept once
 
 EMPTY: Final[dict[str, pa.Table]] = {
@@ -50,9 +53,45 @@ EMPTY: Final[dict[str, pa.Table]] = {
 """No rows, and every column that is always there."""
 
 
-def event_rows(batch: LogBatch) -> pa.Table:
+class Rows(NamedTuple):
+    """Rows of a topic from `begin` to `end` in the log."""
+
+    begin: int
+    end: int
+    table: pa.Table
+
+
+def rows_in(topic: str, batches: Iterable[LogBatch]) -> Iterator[Rows]:
+    """Batches of the log, which follow one another, as rows.
+
+    Live traffic leaves batches of a few records: many of them together cost as much as one by itself.
+    """
+    held: list[LogBatch] = []
+    count = 0
+    for batch in batches:
+        if held and (len(held) == _TOGETHER or count + batch.count > _ENOUGH_ROWS):
+            yield from _ROWS[topic](held)
+            held, count = [], 0
+        held.append(batch)
+        count += batch.count
+    if held:
+        yield from _ROWS[topic](held)
+
+
+def _event_rows(batches: Sequence[LogBatch]) -> Iterator[Rows]:
     """Events with their offset, their amount in major units, and their attributes as one JSON object."""
-    return rows_of(codec.decode(batch.payload), np.arange(batch.base_offset, batch.next_offset))
+    held: list[EventBatch] = []
+    names: set[str] = set()
+    begin = end = batches[0].base_offset
+    for batch in batches:
+        events = codec.decode(batch.payload)
+        names.update(events.table.schema.names)
+        if held and len(names) > _MOST_COLUMNS:  # each of callers who make up their own
+            yield Rows(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
+            held, names, begin = [], set(events.table.schema.names), end
+        held.append(events)
+        end = batch.next_offset
+    yield Rows(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
 
 
 def rows_of(events: EventBatch, offsets: NDArray[np.int64]) -> pa.Table:
@@ -63,36 +102,59 @@ def rows_of(events: EventBatch, offsets: NDArray[np.int64]) -> pa.Table:
     return _plain(rows.append_column(ATTRIBUTES, objects_of(events)))
 
 
-def decision_rows(batch: LogBatch) -> pa.Table:
+def _decision_rows(batches: Sequence[LogBatch]) -> Iterator[Rows]:
     """Decisions with their features and versions as columns."""
-    decisions = DecisionBatch.decode(batch.payload)
+    held: list[DecisionBatch] = []
+    begin = end = batches[0].base_offset
+    for batch in batches:
+        decisions = DecisionBatch.decode(batch.payload)
+        schema = decisions.table.schema
+        if held and not schema.equals(held[0].table.schema, check_metadata=True):
+            yield Rows(begin, end, _rows_of_decisions(held))
+            held, begin = [], end
+        held.append(decisions)
+        end = batch.next_offset
+    yield Rows(begin, end, _rows_of_decisions(held))
+
+
+def decision_rows(batch: LogBatch) -> pa.Table:
+    """Decisions of one batch, likewise."""
+    return _rows_of_decisions([DecisionBatch.decode(batch.payload)])
+
+
+def _rows_of_decisions(batches: Sequence[DecisionBatch]) -> pa.Table:
+    """Those of one schema, so of the same versions and names."""
+    first = batches[0]
     constants = {
-        "features_digest": decisions.versions.get("features"),
-        "rules_digest": decisions.versions.get("rules"),
-        "versions": json.dumps(decisions.versions),
-        "feature_names": json.dumps(decisions.feature_names),
-        "challenger_names": json.dumps(decisions.challenger_names),
+        "features_digest": first.versions.get("features"),
+        "rules_digest": first.versions.get("rules"),
+        "versions": json.dumps(first.versions),
+        "feature_names": json.dumps(first.feature_names),
+        "challenger_names": json.dumps(first.challenger_names),
     }
-    rows = pa.Table.from_batches([decisions.table]).replace_schema_metadata(None)
-    first = pa.array(np.zeros(len(rows), np.int32))
+    rows = pa.Table.from_batches([one.table for one in batches]).replace_schema_metadata(None)
+    rows = rows.unify_dictionaries().combine_chunks()
+    places = pa.array(np.zeros(len(rows), np.int32))
     for name, value in constants.items():
-        rows = rows.append_column(name, pa.DictionaryArray.from_arrays(first, pa.array([value], pa.string())))
+        column = pa.DictionaryArray.from_arrays(places, pa.array([value], pa.string()))
+        rows = rows.append_column(name, column)
     return rows
 
 
-def flag_match_rows(batch: LogBatch) -> pa.Table:
+def _flag_match_rows(batches: Sequence[LogBatch]) -> Iterator[Rows]:
     """Matches of late flags as they were stored."""
-    try:
-        with pa.ipc.open_stream(batch.payload) as reader:
-            return reader.read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise CorruptError(f"stored flag matches cannot be read ({error}): restore the store") from error
+    for batch in batches:
+        try:
+            with pa.ipc.open_stream(batch.payload) as reader:
+                yield Rows(batch.base_offset, batch.next_offset, reader.read_all())
+        except (pa.ArrowInvalid, OSError) as error:
+            raise CorruptError(f"stored flag matches cannot be read ({error}): restore the store") from error
 
 
-ROWS: Final[dict[str, Callable[[LogBatch], pa.Table]]] = {
-    EVENTS: event_rows,
-    DECISIONS: decision_rows,
-    FLAG_MATCHES: flag_match_rows,
+_ROWS: Final[dict[str, Callable[[Sequence[LogBatch]], Iterator[Rows]]]] = {
+    EVENTS: _event_rows,
+    DECISIONS: _decision_rows,
+    FLAG_MATCHES: _flag_match_rows,
 }
 
 

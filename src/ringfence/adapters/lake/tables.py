@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.lake.files import TopicFiles
-from ringfence.adapters.lake.shapes import ROWS, concat
+from ringfence.adapters.lake.shapes import concat, rows_in
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ class TopicTable:
         """
         before = (self.files, self._end)
         self._find_files()
-        for batch in self._log.read(self._topic, self._end):
-            self._append(batch.base_offset, ROWS[self._topic](batch))
-            self._end = batch.next_offset
+        for rows in rows_in(self._topic, self._log.read(self._topic, self._end)):
+            self._append(rows.begin, rows.table)
+            self._end = rows.end
         if before == (self.files, self._end):
             return False
         self.tail = concat(self._topic, [rows for _, rows in self._group])

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 BLOCK = 64
 """Rows that `sift` takes at once."""
 
+LANES = 8
+"""Rows that `explain` takes at once."""
+
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _WIDE = np.uint64(BLOCK)
 
@@ -136,73 +139,104 @@ def explain(
     needed: NDArray[np.int32],
     every_point: NDArray[np.float64],
     every_weight: NDArray[np.float64],
-    met: NDArray[np.uint8],
+    table: NDArray[np.float64],
+    met: NDArray[np.int64],
     product: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Adds the Shapley value of each input to `out` (n, n_inputs).
+    """Adds the Shapley value of each input to `out` (n_inputs, n), for whole groups of `LANES` rows.
 
     `before[i]` is the nearest node above i that was reached by a condition on the same input, -1 for none;
     `share[i]` the part of the cover that all conditions on that input up to i let through. Tree t's integrals
-    need `needed[t]` points: row `needed[t] - 1` of `every_point`. `met` (nodes of the largest tree) and
-    `product` (those, n_points) are scratch.
+    need `needed[t]` points: row `needed[t] - 1` of `every_point`. `table` (nodes of the largest tree,
+    n_points, 6), `met` (those nodes, LANES) and `product` (those nodes, n_points, LANES) are scratch.
     """
-    for row in range(inputs.shape[1]):
-        for tree in range(root.size):
-            begin = root[tree]
-            end = root[tree + 1] if tree + 1 < root.size else feature.size
-            points = every_point[needed[tree] - 1, : needed[tree]]
-            weights = every_weight[needed[tree] - 1]
+    for tree in range(root.size):
+        begin = root[tree]
+        end = root[tree + 1] if tree + 1 < root.size else feature.size
+        points = every_point[needed[tree] - 1, : needed[tree]]
+        weights = every_weight[needed[tree] - 1]
+        _tabulate(begin, end, before, share, points, table)
+        for first in range(0, inputs.shape[1], LANES):
+            for lane in range(LANES):
+                met[0, lane] = 1
             for q in range(points.size):
-                product[0, q] = weights[q]
+                for lane in range(LANES):
+                    product[0, q, lane] = weights[q]
             for node in range(begin + 1, end):
-                above, last = parent[node], before[node]
-                x = inputs[feature[above], row]
-                goes_left = x <= threshold[above] or (np.isnan(x) and default_left[above] != 0)
-                here = goes_left == (node == above + 1)
-                if last >= 0:
-                    here = here and met[last - begin] != 0
-                met[node - begin] = 1 if here else 0
+                at, above, last = node - begin, parent[node], before[node]
+                there = last - begin if last >= 0 else 0
+                bound, is_left, unknown = threshold[above], node == above + 1, default_left[above] != 0
+                for lane in range(LANES):
+                    x = inputs[feature[above], first + lane]
+                    goes_left = x <= bound or (np.isnan(x) and unknown)
+                    met[at, lane] = met[there, lane] if goes_left == is_left else 0
                 for q in range(points.size):
-                    new = product[above - begin, q] * factor(here, share[node], points[q])
-                    if last >= 0:
-                        new /= factor(met[last - begin] != 0, share[last], points[q])
-                    product[node - begin, q] = new
-            _gather(row, begin, end, feature, value, parent, before, share, points, met, product, out)
+                    both, mine, none = table[at, q, 0], table[at, q, 1], table[at, q, 2]
+                    for lane in range(LANES):
+                        step = both if met[at, lane] != 0 else (mine if met[there, lane] != 0 else none)
+                        product[at, q, lane] = product[above - begin, q, lane] * step
+            _gather(first, begin, end, feature, value, parent, before, points.size, table, met, product, out)
 
 
 @inlined
 def _gather(
-    row: int,
+    first: int,
     begin: int,
     end: int,
     feature: NDArray[np.int32],
     value: NDArray[np.float64],
     parent: NDArray[np.int32],
     before: NDArray[np.int32],
-    share: NDArray[np.float64],
-    points: NDArray[np.float64],
-    met: NDArray[np.uint8],
+    points: int,
+    table: NDArray[np.float64],
+    met: NDArray[np.int64],
     product: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """From the leaves up: each node's sum over its leaves, and what its condition owes to it."""
     for node in range(begin, end):
-        for q in range(points.size):
-            product[node - begin, q] *= value[node]  # 0 for an inner node
+        for q in range(points):
+            for lane in range(LANES):
+                product[node - begin, q, lane] *= value[node]  # 0 for an inner node
     for back in range(end - begin - 1):
         node = end - 1 - back
-        above, last = parent[node], before[node]
-        here = met[node - begin] != 0
-        mine = (1.0 if here else 0.0) - share[node]
-        owed = 0.0
+        at, above, last = node - begin, parent[node], before[node]
+        there = last - begin if last >= 0 else 0
+        for q in range(points):
+            both, mine, none = table[at, q, 3], table[at, q, 4], table[at, q, 5]
+            for lane in range(LANES):
+                owed = both if met[at, lane] != 0 else (mine if met[there, lane] != 0 else none)
+                out[feature[above], first + lane] += product[at, q, lane] * owed
+            for lane in range(LANES):
+                product[above - begin, q, lane] += product[at, q, lane]
+
+
+@inlined
+def _tabulate(
+    begin: int,
+    end: int,
+    before: NDArray[np.int32],
+    share: NDArray[np.float64],
+    points: NDArray[np.float64],
+    table: NDArray[np.float64],
+) -> None:
+    """What each node does to a path's product, and what its condition is owed of the product, by point.
+
+    Each of the two three times: where its condition and the last one before it on the same input are met,
+    where only that one is, where neither is.
+    """
+    for node in range(begin + 1, end):
+        last, mine = before[node], share[node]
         for q in range(points.size):
-            total = product[node - begin, q]
-            owed += total * mine / factor(here, share[node], points[q])
-            product[above - begin, q] += total
-        if last >= 0:
-            there = met[last - begin] != 0
-            theirs = (1.0 if there else 0.0) - share[last]
-            for q in range(points.size):
-                owed -= product[node - begin, q] * theirs / factor(there, share[last], points[q])
-        out[row, feature[above]] += owed
+            row, at = node - begin, points[q]
+            yes, no = factor(True, mine, at), factor(False, mine, at)
+            yes_before, no_before, gain_before, loss_before = 1.0, 1.0, 0.0, 0.0
+            if last >= 0:
+                yes_before, no_before = factor(True, share[last], at), factor(False, share[last], at)
+                gain_before, loss_before = (1.0 - share[last]) / yes_before, -share[last] / no_before
+            gain, loss = (1.0 - mine) / yes, -mine / no
+            table[row, q, 0], table[row, q, 1] = yes / yes_before, no / yes_before
+            table[row, q, 2] = no / no_before
+            table[row, q, 3], table[row, q, 4] = gain - gain_before, loss - gain_before
+            table[row, q, 5] = loss - loss_before

@@ -54,10 +54,12 @@ class Forest:
 
     def contributions(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Shapley values (n, width + 1) of the sum; the last column is the mean over the training rows."""
-        nodes, paths = self._nodes, self._paths
-        out = np.zeros((len(inputs), self.width + 1))
+        nodes, paths, count = self._nodes, self._paths, len(inputs)
+        columns = np.zeros((self.width, count + -count % kernels.LANES))
+        columns[:, :count] = inputs.T
+        found = np.zeros_like(columns)
         kernels.explain(
-            np.ascontiguousarray(inputs.T),
+            columns,
             nodes.root,
             nodes.feature,
             nodes.threshold,
@@ -66,8 +68,10 @@ class Forest:
             nodes.parent,
             *paths,
             *self._scratch,
-            out,
+            found,
         )
+        out = np.empty((count, self.width + 1))
+        out[:, :-1] = found[:, :count].T
         out[:, -1] = self.mean
         return out
 
@@ -90,10 +94,14 @@ class Forest:
         return layout.paths(self._nodes)
 
     @cached_property
-    def _scratch(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    def _scratch(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
         ends = np.append(self._nodes.root[1:], len(self._nodes.feature))
-        most = int((ends - self._nodes.root).max())
-        return np.empty(most, np.uint8), np.empty((most, len(self._paths.points)))
+        most, points = int((ends - self._nodes.root).max()), len(self._paths.points)
+        return (
+            np.empty((most, points, 6)),
+            np.empty((most, kernels.LANES), np.int64),
+            np.empty((most, points, kernels.LANES)),
+        )
 
     def _sift(self, columns: NDArray[np.float64], out: NDArray[np.float64]) -> None:
         assert self._sieve is not None
