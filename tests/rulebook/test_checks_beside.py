@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 from tests.spine import batch, payments
 
-from ringfence.compose import load_definitions, open_session
 from ringfence.compose.checks import ChecksBeside
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.session import open_session
 from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.entries import Entry, to_events

@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 
 from ringfence.analysis.rates import measured_rates
+from ringfence.compose.rules import with_modes
 from ringfence.compose.versions import compiled_book, vet_book
 from ringfence.errors import InputError, RuleError, StoreError
-from ringfence.compose.rules import with_modes
 from ringfence.rulebook.checking import Checked, Rate, all_heard, check, missing_lists, warnings_of
 from ringfence.scoring.reference import Lookups
 from ringfence.scoring.rules import RuleSet
