@@ -22,3 +22,20 @@ def test_the_remedy_fires_on_the_payments_that_match(ringfence, project):
     ended = ringfence("rules", "check", book)
     assert "Warning" not in ended.err
     assert "33.33 %" in ended.out
+
+
+def test_rules_that_go_by_what_a_file_never_gives_are_named(ringfence, project):
+    book = project / "mine.yaml"
+    rule = "  - {id: far, title: T, when: lat > 80, points: 5, reason: R, analyst: A.}\n"
+    book.write_text((CASE / "mcc_number.yaml").read_text() + rule)
+    source = ("--source", CASE / "in.csv")
+    (found,) = ringfence("rules", "check", book, *source, "--json").json_lines
+    assert found["warnings"] == [f"rule 'far' goes by lat, which no payment in {CASE / 'in.csv'} has"]
+    listed = {
+        one["id"]: one["never_given"] for one in ringfence("rules", "list", *source, "--json").json_lines
+    }
+    assert "device_id" in listed["new_device_transfer"]
+    assert listed["card_testing"] == []
+    table = ringfence("rules", "list", *source)
+    assert "never given" in table.out
+    assert "rule 'typology.structuring' goes by account_id, which no payment in" in table.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ringfence.events.vocabulary import Mapping, Record
 
 _ROWS: Final = 2000
+_MOST_ROWS: Final = 200_000  # looked at for what a file gives
 _SHOWN: Final = 3
 _WIDTH: Final = 60
 _PLAIN: Final = Source()
@@ -53,6 +54,13 @@ class Explanation(msgspec.Struct, frozen=True):
     refused: dict[str, str]
 
 
+class Given(NamedTuple):
+    """Fields that some transaction of a file has, attributes among them, and how many were looked at."""
+
+    names: frozenset[str]
+    transactions: int
+
+
 def explain(
     path: str, mapping: Mapping, now_ms: int, *, rows: int = _ROWS, fmt: Format | None = None
 ) -> Explanation:
@@ -72,6 +80,26 @@ def explain(
     messages = {record.reason.value: f"row {record.position}: {record.message}" for record in reversed(bad)}
     counts = Counter(record.reason.value for record in bad)
     return Explanation(path, mapping.name, len(events), skipped, fields, dict(counts), messages)
+
+
+def given(path: str, mapping: Mapping, now_ms: int, fmt: Format | None = None) -> Given:
+    """Which fields the transactions of a file have; errors as of `explain`."""
+    names: set[str] = set()
+    count = 0
+    for batch in read([path], mapping, Tokenizer(b"only to look, never to keep"), now_ms, fmt=fmt):
+        rows = batch.events.take(batch.events.is_transaction)
+        names.update(
+            name
+            for name, column in zip(rows.table.schema.names, rows.table.columns, strict=True)
+            if column.null_count < len(rows)
+        )
+        names.update(rows.others)
+        count += len(rows)
+        if count >= _MOST_ROWS:
+            break
+    if "amount_minor" in names:
+        names.add("amount")
+    return Given(frozenset(names), count)
 
 
 def reads(source: Source) -> str:
