@@ -84,6 +84,8 @@ def attempt(folder: Path, seconds: float, callers: int = 4, pause_seconds: float
     rules = folder / "rules.yaml"
     rules.write_text(BOOK.format(limit=100))
     process = Process(folder / "data", "--rules", str(rules), "--deadline-ms", "30000")
+    first = {"text": BOOK.format(limit=100)}  # starts the process that checks rules
+    httpx.post(f"{process.url}/v1/rules/check", json=first, timeout=90).raise_for_status()
     until = time.monotonic() + seconds
     threads = [Caller(process.url, f"caller{n}", until) for n in range(callers)]
     for thread in threads:
