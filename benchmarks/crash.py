@@ -24,12 +24,13 @@ import httpx
 from benchmarks.damage import DAMAGE, DERIVED, PLACES, place
 from benchmarks.rule_changes import BOOK, assert_replay_agrees
 from benchmarks.serving import Process
-from ringfence.adapters.finder import Finder, IndexFollower, Wanted
+from ringfence.adapters.finder import Finder, IndexFollower
 from ringfence.adapters.lake import Lake, LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.cli.remote_desk import RemoteDesk
 from ringfence.client import Answer, Client
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.index import Wanted
 from ringfence.errors import RingfenceError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS

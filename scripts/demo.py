@@ -27,7 +27,8 @@ import httpx
 from children import Child, Children, StepError
 from rich.console import Console
 
-from ringfence.adapters.sqlite.lock import InUseError, WriterLock
+from ringfence.adapters.sqlite.lock import WriterLock
+from ringfence.errors import InUseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

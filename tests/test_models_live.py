@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from tests import artifacts, spine
 
-from ringfence.adapters.artifacts import Signed, read_folder
+from ringfence.adapters.artifacts import read_folder
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.models import stored_models
 from ringfence.compose.session import open_session
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.desks.model_desk import Signed
 from ringfence.errors import InputError, ScorerError
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify

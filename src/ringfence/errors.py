@@ -55,6 +55,10 @@ class StoreError(RingfenceError):
     exit_code = 3
 
 
+class InUseError(StoreError):
+    """Another process writes there."""
+
+
 class StoreFullError(StoreError):
     """The disk is full. What was acknowledged before is safe; free space and run the command again."""
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ringfence.adapters.lake import Asides, Lake
-from ringfence.adapters.lake.rulebook import audit, entries, lists
+from ringfence.analysis.list_history import audit, entries, lists
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.rules import activations
 from ringfence.compose.session import open_session

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 from tests.adapters.test_lake import decisions, events
 
-from ringfence.adapters.finder import Finder, IndexFollower, Term, Wanted, disk, rows
+from ringfence.adapters.finder import Finder, IndexFollower, disk, rows
 from ringfence.adapters.finder import finder as finder_module
 from ringfence.adapters.sqlite import Store
+from ringfence.decisions.index import Term, Wanted
 from ringfence.errors import InputError
 from ringfence.follow import catch_up
 from ringfence.scoring.rules import Outcome

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 from tests.lakes import decisions, events, fill, one
 
-from ringfence.adapters.lake import DecisionQuery, Lake, LakeFollower
+from ringfence.adapters.lake import Lake, LakeFollower
 from ringfence.adapters.lake.tables import TopicTable
 from ringfence.adapters.sqlite import Store
+from ringfence.decisions.index import DecisionQuery
 from ringfence.errors import InputError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.follow import catch_up

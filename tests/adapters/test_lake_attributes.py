@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from tests.lakes import NOW_MS, events, fill, one
 
-from ringfence.adapters.lake import DecisionQuery, Lake, LakeFollower, forget
+from ringfence.adapters.lake import Lake, LakeFollower, forget
 from ringfence.adapters.sqlite import Store
+from ringfence.decisions.index import DecisionQuery
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord, Fault, Reason

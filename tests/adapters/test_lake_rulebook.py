@@ -6,7 +6,7 @@ import pytest
 from tests.spine import batch, payments
 
 from ringfence.adapters.lake import Lake
-from ringfence.adapters.lake.rulebook import audit, entries, lists
+from ringfence.analysis.list_history import audit, entries, lists
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.events.decode import JsonDecoder

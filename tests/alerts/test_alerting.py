@@ -8,10 +8,10 @@ from tests.bus.receivers import stopping, until
 from tests.lakes import decisions, events, fill
 
 from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower, Watch
-from ringfence.adapters.outbox.alert_book import Mute
 from ringfence.adapters.sqlite import Store
 from ringfence.alerts import model
 from ringfence.alerts import wording as templates
+from ringfence.alerts.book import Mute
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy, Severity, parse_policy
 from ringfence.alerts.wording import NAMES, SAMPLES, check_template, rendered, shipped

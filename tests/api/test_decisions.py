@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from tests.api.conftest import DEFINITIONS, NDJSON, Api, lines, payment
 
-from ringfence.adapters.lake import DecisionQuery, Lake, LakeFollower
+from ringfence.adapters.lake import Lake, LakeFollower
 from ringfence.adapters.sqlite import Store
+from ringfence.decisions.index import DecisionQuery
 from ringfence.errors import StoreFullError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS

@@ -15,7 +15,7 @@ from tests import artifacts, rights
 
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
-from ringfence.adapters.finder import IndexFollower, Wanted
+from ringfence.adapters.finder import IndexFollower
 from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.api.server import Server
@@ -24,6 +24,7 @@ from ringfence.api.settings import ServeSettings
 from ringfence.cli import execute
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
+from ringfence.decisions.index import Wanted
 from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.features.catalog import CATALOG
 from ringfence.follow import catch_up

@@ -11,9 +11,10 @@ import pytest
 from benchmarks.serving import RINGFENCE, Process
 from tests.api.conftest import NDJSON, NOW_MS, lines, payment
 
-from ringfence.adapters.finder import Finder, Wanted, disk
+from ringfence.adapters.finder import Finder, disk
 from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.sqlite import Store
+from ringfence.decisions.index import Wanted
 from ringfence.ports import DECISIONS, EVENTS
 
 pytestmark = pytest.mark.slow

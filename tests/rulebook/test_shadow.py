@@ -7,7 +7,7 @@ import pytest
 from tests.spine import batch, labels, payments
 
 from ringfence.adapters.lake import Lake
-from ringfence.adapters.lake.rulebook import shadow_report
+from ringfence.analysis.list_history import shadow_report
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.compose.versions import registered_rules

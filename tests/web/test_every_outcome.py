@@ -13,10 +13,12 @@ import pytest
 from tests.artifacts import linear_graph, packed, write
 from tests.web.conftest import serving
 
-from ringfence.adapters.artifacts import Artifact, Signed, read_folder
+from ringfence.adapters.artifacts import read_folder
 from ringfence.analysis.history import Hindsight
 from ringfence.cli import execute
+from ringfence.desks.model_desk import Signed
 from ringfence.features.catalog import CATALOG
+from ringfence.scoring.artifact import Artifact
 from ringfence.scoring.manifest import LINEAR, MANIFEST, MODEL, Appraisal, Bands, digest_of
 
 RULES = Path(__file__).parent / "every_rules.yaml"

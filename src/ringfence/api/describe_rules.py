@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ringfence.adapters.lake.rulebook import ListChange, ListSummary
+from ringfence.analysis.list_history import ListChange, ListSummary
 from ringfence.api.asked import StaleProblem
 from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body, ref
 from ringfence.rulebook import wire

@@ -9,8 +9,8 @@ from urllib.parse import unquote_plus
 import msgspec
 import numpy as np
 
-from ringfence.adapters.lake import DecisionQuery
 from ringfence.api.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.decisions.index import DecisionQuery
 from ringfence.events.hashing import hash_text
 from ringfence.events.norms import norm
 from ringfence.features.spec import ENTITY_KEYS

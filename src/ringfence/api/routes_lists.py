@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.adapters.lake import rulebook as lake_lists
+from ringfence.analysis import list_history as lake_lists
 from ringfence.api.asked import body_of, raw_body, refusals, who_asks
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal

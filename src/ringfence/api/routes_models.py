@@ -9,10 +9,10 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.adapters.artifacts import Signed, UnsoundError
 from ringfence.api.asked import body_of, who_asks
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
+from ringfence.desks.model_desk import Signed, UnsoundError
 from ringfence.desks.models import SHARELESS, put_in_force
 from ringfence.errors import InputError, ScorerError
 from ringfence.scoring.promotion import roles
@@ -20,7 +20,7 @@ from ringfence.scoring.promotion import roles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.artifacts import ModelDesk
+    from ringfence.desks.model_desk import ModelDesk
     from ringfence.scoring.deployment import Deployment
 
 router = APIRouter(tags=["models"])

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 import ringfence.api.ids  # noqa: F401 (paths below use it)
-from ringfence.adapters.lake import DecisionQuery
 from ringfence.api import reading
 from ringfence.api.places import owner_of
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.api.stream import Filter
+from ringfence.decisions.index import DecisionQuery
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import Outcome
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.adapters.lake.rulebook import shadow_report
+from ringfence.analysis.list_history import shadow_report
 from ringfence.api.asked import BOOK_BYTES, body_of, refusals, who_asks
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.rulebook.wire import CheckBook, Noted, RollBack, SaveBook, SetMode

@@ -12,8 +12,8 @@ import msgspec
 import typer
 
 from ringfence.adapters.outbox import AlertBook, Bus
-from ringfence.adapters.outbox.alert_book import Mute
 from ringfence.adapters.sqlite import Store
+from ringfence.alerts.book import Mute
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
 from ringfence.bus.subscription import kind_of

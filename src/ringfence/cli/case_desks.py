@@ -12,7 +12,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.cli import desks, options, screen
 from ringfence.compose.definitions import SystemClock
 from ringfence.desks.cases import CaseDesk
-from ringfence.errors import InputError
+from ringfence.errors import InputError, InUseError
 from ringfence.events.tokens import Tokenizer
 from ringfence.rulebook.desk import Who
 from ringfence.settings import load_settings
@@ -90,7 +90,6 @@ class LocalCases:
 
     def deliver(self) -> None:
         """Put the labels into the log; where a server runs on the folder, it does."""
-        from ringfence.adapters.sqlite.lock import InUseError  # noqa: PLC0415 (reading needs no engine)
         from ringfence.compose.session import open_session  # noqa: PLC0415 (likewise)
         from ringfence.saving import Snapshotting  # noqa: PLC0415 (likewise)
 

@@ -13,7 +13,7 @@ from ringfence.learning.evaluate import figures, gained
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ringfence.adapters.artifacts import Artifact
+    from ringfence.scoring.artifact import Artifact
     from ringfence.scoring.manifest import Metric
 
 

@@ -14,6 +14,7 @@ from ringfence.compose.models import model_texts
 from ringfence.compose.questions import bands_of
 from ringfence.compose.versions import registered_rules
 from ringfence.decisions.decision import MODEL_RULE, NO_RULE
+from ringfence.decisions.index import DecisionQuery
 from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.errors import InputError
 from ringfence.events.tokens import Tokenizer
@@ -75,8 +76,6 @@ def decisions(
 
     Example: ringfence decisions --outcome decline --since 2024-05-01 --limit 10
     """
-    from ringfence.adapters.lake import DecisionQuery  # noqa: PLC0415  as in open_lake
-
     with open_lake(data) as (store, lake):
         kind, entity_id, or_id = _entity(entity, Tokenizer(store.meta.token_key))
         found = lake.decisions(

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from ringfence.adapters.sqlite.lock import InUseError
-from ringfence.errors import ConflictError, StoreError
+from ringfence.errors import ConflictError, InUseError, StoreError
 from ringfence.rulebook.changes import StaleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ringfence.adapters.lake.rulebook import ListChange, ListSummary
+    from ringfence.analysis.list_history import ListChange, ListSummary
     from ringfence.rulebook.changes import Activation, Change
     from ringfence.rulebook.desk import BookState, VersionState
     from ringfence.rulebook.entries import Entry, ListResult

@@ -10,14 +10,13 @@ import numpy as np
 import typer
 
 from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.lock import InUseError
 from ringfence.cli import options, screen
 from ringfence.cli.evaluate import Model, latest_label_ms
 from ringfence.cli.histories import Wanted
 from ringfence.cli.models import Key, Url, ask
 from ringfence.cli.scoring import model_named, scored_by
 from ringfence.compose.definitions import SystemClock
-from ringfence.errors import InputError
+from ringfence.errors import InputError, InUseError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.drift import Day, Reference, by_day
 from ringfence.learning.drift_alerts import SCORE, DriftAlert, alerts_of, drifted, record

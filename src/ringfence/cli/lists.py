@@ -16,7 +16,7 @@ from ringfence.scoring.actions import ListKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.lake.rulebook import ListChange
+    from ringfence.analysis.list_history import ListChange
     from ringfence.rulebook.entries import ListResult
 
 app = typer.Typer(no_args_is_help=True, help="Allow, block and watch lists: show, change, audit.")

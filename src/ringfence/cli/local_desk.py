@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.lake import rulebook as lake_lists
 from ringfence.adapters.sqlite import Store
+from ringfence.analysis import list_history as lake_lists
 from ringfence.cli import options, screen
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.rules import book_reader, open_lake
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.lake import Lake
-    from ringfence.adapters.lake.rulebook import ListChange, ListSummary
+    from ringfence.analysis.list_history import ListChange, ListSummary
     from ringfence.compose.session import Session
     from ringfence.rulebook.changes import Activation, Change
     from ringfence.rulebook.desk import BookState, Reader, VersionState

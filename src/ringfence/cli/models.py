@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import typer
 
-from ringfence.adapters.artifacts import Artifact, ModelRegistry, Signed, load_scorer, read_folder
+from ringfence.adapters.artifacts import ModelRegistry, load_scorer, read_folder
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.analysis.impact import Impact
@@ -18,9 +18,11 @@ from ringfence.cli import options, screen
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.models import in_force, model_registry
 from ringfence.compose.session import open_session
+from ringfence.desks.model_desk import Signed
 from ringfence.desks.models import Part, put_in_force
 from ringfence.errors import InputError, RingfenceError
 from ringfence.saving import Snapshotting
+from ringfence.scoring.artifact import Artifact
 from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.manifest import MANIFEST, digest_of
 from ringfence.scoring.outcomes import OUTCOMES
@@ -28,8 +30,8 @@ from ringfence.scoring.promotion import roles
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from ringfence.adapters.artifacts import ModelDesk
     from ringfence.compose.session import Session
+    from ringfence.desks.model_desk import ModelDesk
     from ringfence.scoring.manifest import Metric
 
 app = typer.Typer(

@@ -20,7 +20,7 @@ from ringfence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.adapters.outbox.bus import Letter
+    from ringfence.bus.outbox import Letter
 
 app = typer.Typer(help="Messages on their way: list, show, try again, throw away.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from ringfence.adapters.lake.rulebook import ListChange, ListSummary
+from ringfence.analysis.list_history import ListChange, ListSummary
 from ringfence.cases.book import CaseQuery, QueueCount
 from ringfence.cases.model import Case
 from ringfence.cases.wire import CasePage, CaseView, Handed, OpenCase

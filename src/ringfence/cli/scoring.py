@@ -19,8 +19,8 @@ from ringfence.learning.dataset import dataset
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.adapters.artifacts import Artifact
     from ringfence.learning.dataset import Dataset
+    from ringfence.scoring.artifact import Artifact
 
 _ROWS = 50_000
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.adapters.artifacts import Artifact, read_folder
+from ringfence.adapters.artifacts import read_folder
 from ringfence.adapters.files import read_original
 from ringfence.errors import InputError, SpecError
 from ringfence.events.batch import EventBatch
@@ -29,6 +29,8 @@ from ringfence.scoring.rules import CompiledRules, LeftOut, compile_rules, fit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ringfence.scoring.artifact import Artifact
 
 SHIPPED_CATALOG = "the shipped catalog"
 SHIPPED_BOOK = "the shipped rule book"

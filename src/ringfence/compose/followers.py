@@ -17,14 +17,14 @@ from ringfence.adapters.links import LinkFollower
 from ringfence.adapters.outbox import Bus, Courier, OutboxFollower, Watch
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.checkpoints import Checkpoints
-from ringfence.adapters.sqlite.lock import InUseError, WriterLock
+from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.kafka import kafka_client
 from ringfence.compose.notifiers import notifiers
-from ringfence.errors import InputError
+from ringfence.errors import InputError, InUseError
 from ringfence.features.spec import FeatureSpec
 from ringfence.follow import Pump, catch_up, declare
 from ringfence.settings import load_settings

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ringfence.adapters.artifacts import Artifact
     from ringfence.adapters.sqlite import Store
     from ringfence.analysis.impact import Impact
     from ringfence.decisions.decision import Decision
     from ringfence.features.spec import FeatureSpec
     from ringfence.pipeline import View
+    from ringfence.scoring.artifact import Artifact
     from ringfence.scoring.manifest import ReasonText
 
 IN_FORCE: Final = "models_in_force"

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.lake import Lake
-    from ringfence.adapters.lake.rulebook import Asked
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
+    from ringfence.ports.tables import Asked
     from ringfence.scoring.rules import CompiledRules, RuleSet
 
 FIRST_RULES: Final = "first_rules"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.artifacts import ModelDesk, Signed
 from ringfence.adapters.cases import read_policy
 from ringfence.adapters.files import read_original
 from ringfence.adapters.snapshots import Snapshots
@@ -23,6 +22,7 @@ from ringfence.compose.rules import FIRST_RULES, LoggedForce, open_lake
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.desks.cases import CaseDesk
 from ringfence.desks.lists import ListDesk
+from ringfence.desks.model_desk import ModelDesk, Signed
 from ringfence.desks.quarantine import ReplayDesk
 from ringfence.desks.rules import RulesDesk
 from ringfence.errors import InputError, RuleError, StoreError
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from ringfence.adapters.lake.rulebook import Asked
     from ringfence.analysis.impact import Impact
     from ringfence.cases.book import CaseBook
     from ringfence.compose.checks import Checks, Tried
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from ringfence.events.vocabulary import Mapping
     from ringfence.pipeline import View
     from ringfence.ports import QuarantinedRecord, Replayed
+    from ringfence.ports.tables import Asked
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.saving import Snapshotting
     from ringfence.scoring.rules import RuleSet

@@ -34,6 +34,11 @@ _EXPONENT_FROM: Final = 1e10  # Arrow writes larger numbers with an exponent
 _DECODER: Final = msgspec.json.Decoder(dict[str, str | bool | float])
 
 
+def told_attributes(told: str | None) -> dict[str, str | bool | float]:
+    """The attributes in a JSON object of them."""
+    return {} if told is None else _DECODER.decode(told)
+
+
 def fold(rows: Sequence[Row | None], safe: Callable[[str], str]) -> Sequence[Row | None]:
     """The attributes under the names that are stored: `attributes.x` as `x`, each made `safe`.
 

@@ -34,6 +34,15 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def quoted_text(value: str) -> str:
+    """A text as an SQL literal.
+
+    >>> quoted_text("it's")
+    "'it''s'"
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
 def to_duckdb(
     text: str,
     parameters: Mapping[str, float | str] = NO_PARAMETERS,

@@ -48,9 +48,9 @@ from ringfence.web.vitals import Vitals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.artifacts import Artifact
     from ringfence.api.server import Server
     from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.artifact import Artifact
     from ringfence.scoring.manifest import Manifest
     from ringfence.scoring.rules import CompiledRules, RuleSet
 

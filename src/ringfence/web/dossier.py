@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ringfence.adapters.finder import Term, Wanted
 from ringfence.analysis.explain import Explainer
 from ringfence.api.reading import id_in_norm
 from ringfence.compose.questions import explain
 from ringfence.compose.versions import registered_rules, registered_spec
+from ringfence.decisions.index import Term, Wanted
 from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
-from ringfence.adapters.finder import Term, Wanted
-from ringfence.adapters.finder.query import LISTS
 from ringfence.api.reading import CURSOR, is_card, parse_cursor
+from ringfence.decisions.index import LISTS, Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.scoring.rules import Outcome

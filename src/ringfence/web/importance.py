@@ -12,7 +12,7 @@ from ringfence.scoring.manifest import FOREST, LINEAR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.adapters.artifacts import Artifact
+    from ringfence.scoring.artifact import Artifact
 
 
 def importance_of(artifact: Artifact) -> list[tuple[str, float]]:

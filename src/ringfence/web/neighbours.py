@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.finder import Term, Wanted
+from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:

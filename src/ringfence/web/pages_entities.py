@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.finder import Term, Wanted
 from ringfence.api import reading
+from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES
 from ringfence.web.asking import dashboard_of, demand

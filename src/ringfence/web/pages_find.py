@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.lake import rulebook as lists_of
+from ringfence.analysis import list_history as lists_of
 from ringfence.api.reading import is_card
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState

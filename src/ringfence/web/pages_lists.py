@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.lake import rulebook as lists_of
+from ringfence.analysis import list_history as lists_of
 from ringfence.api.asked import refusals, who_asks
 from ringfence.api.audited import tell
 from ringfence.features.spec import ENTITY_KEYS

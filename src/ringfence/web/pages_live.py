@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.access.principal import Role
-from ringfence.adapters.finder import Wanted
 from ringfence.api.places import owner_of
 from ringfence.api.reading import id_in_norm, is_card
+from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES, Outcome
 from ringfence.web.asking import dashboard_of, demand

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.artifacts import Signed
 from ringfence.api.asked import who_asks
+from ringfence.desks.model_desk import Signed
 from ringfence.desks.models import Part, put_in_force
 from ringfence.errors import InputError, ScorerError
 from ringfence.learning.curves import Curves
@@ -30,7 +30,7 @@ from ringfence.web.rendering import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.artifacts import Artifact
+    from ringfence.scoring.artifact import Artifact
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.kept import Answer
 

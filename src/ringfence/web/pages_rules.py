@@ -10,8 +10,8 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.finder import Term, Wanted
 from ringfence.api.asked import BOOK_BYTES, refusals, who_asks
+from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.outcomes import Mode
 from ringfence.web.asking import dashboard_of, demand

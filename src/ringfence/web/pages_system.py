@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.finder import Term, Wanted
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.api.hot import DEADLINE
+from ringfence.decisions.index import Term, Wanted
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.pipeline import MODEL
 from ringfence.web.asking import dashboard_of, demand, is_part

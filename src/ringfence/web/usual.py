@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ringfence.adapters.finder import Term, Wanted
+from ringfence.decisions.index import Term, Wanted
 from ringfence.web.rendering import money, share
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from ringfence.web.sampling import sample_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.adapters.artifacts import Artifact
+    from ringfence.scoring.artifact import Artifact
     from ringfence.scoring.manifest import Metric
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.sampling import Sample

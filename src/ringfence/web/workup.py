@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ringfence.adapters.finder import Term, Wanted
 from ringfence.cases import model
 from ringfence.cases.words import FOUND, told
+from ringfence.decisions.index import Term, Wanted
 from ringfence.events.hashing import hash_text
 from ringfence.web import dossier
 from ringfence.web.usual import compare

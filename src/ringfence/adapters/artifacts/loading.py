@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.artifacts.reading import Artifact
     from ringfence.adapters.remote import RemoteModel
     from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.artifact import Artifact
 
 KEY_VARIABLE: Final = "RINGFENCE_MODEL_KEY"
 """In the environment: what a remote model is asked with."""

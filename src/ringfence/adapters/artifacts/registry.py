@@ -10,23 +10,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from pyarrow import fs
 
-from ringfence.adapters.artifacts.reading import Artifact, read_artifact
+from ringfence.adapters.artifacts.reading import read_artifact
 from ringfence.errors import InputError, RingfenceError, StoreError
+from ringfence.ports.models import Retired
 from ringfence.scoring.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ringfence.scoring.artifact import Artifact
+
 _RETIRED: Final = "retired"
 _HEX: Final = frozenset("0123456789abcdef")
-
-
-class Retired(msgspec.Struct, frozen=True):
-    """Why a model is not to be put in force again."""
-
-    at_ms: int
-    author: str
-    note: str
 
 
 class ModelRegistry:

@@ -1,7 +1,6 @@
 """An index of decisions: by entity, rule and reason, by time, outcome and score, in milliseconds."""
 
 from ringfence.adapters.finder.finder import Finder
-from ringfence.adapters.finder.query import Found, Term, Wanted
 from ringfence.adapters.finder.writer import IndexFollower
 
-__all__ = ["Finder", "Found", "IndexFollower", "Term", "Wanted"]
+__all__ = ["Finder", "IndexFollower"]

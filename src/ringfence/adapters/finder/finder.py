@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from ringfence.adapters.finder import disk
 from ringfence.adapters.finder.piece import Piece, TableListing, in_memory
-from ringfence.adapters.finder.query import Found, Term, Wanted
 from ringfence.adapters.finder.rows import SCHEMA, leading, rows_of
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.index import Found, Term, Wanted
 from ringfence.errors import CorruptError
 from ringfence.follow.spans import chain
 from ringfence.ports import DECISIONS

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.finder.query import Wanted
+    from ringfence.decisions.index import Wanted
 
 ARRAYS: Final = ("time", "offset", "amount", "outcome", "score", "keys", "starts", "places")
 """What a piece consists of, beside its rows."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from ringfence.adapters.finder.query import LISTS, salt
+from ringfence.decisions.index import LISTS, salt
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.hashing import hash_column

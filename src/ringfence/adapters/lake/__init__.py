@@ -2,6 +2,6 @@
 
 from ringfence.adapters.lake.asides import Asides
 from ringfence.adapters.lake.files import LakeFollower, forget
-from ringfence.adapters.lake.lake import DecisionQuery, Lake
+from ringfence.adapters.lake.lake import Lake
 
-__all__ = ["Asides", "DecisionQuery", "Lake", "LakeFollower", "forget"]
+__all__ = ["Asides", "Lake", "LakeFollower", "forget"]

@@ -51,11 +51,6 @@ def objects_of(events: EventBatch) -> Any:
     return pc.if_else(pc.equal(joined, ""), None, objects)
 
 
-def read(told: str | None) -> dict[str, Any]:
-    """The attributes in one such object."""
-    return {} if told is None else msgspec.json.decode(told, type=dict[str, str | bool | float])
-
-
 def _members(name: str, column: Any) -> Any:
     """`"name":value` per row, null where there is no value."""
     head = msgspec.json.encode(name).decode() + ":"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -17,6 +17,7 @@ from ringfence.adapters.lake.tables import TopicTable
 from ringfence.adapters.questions import VIEWS
 from ringfence.decisions.decision import DECISION_FIELDS, Decision, decision_of
 from ringfence.errors import InputError, StoreError
+from ringfence.events.attributes import told_attributes
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ringfence.adapters.sqlite import Store
+    from ringfence.decisions.index import DecisionQuery
 
 LIVE_ROWS: Final = 2 * FILE_ROWS
 """Records of a topic that no file holds yet, which are read from the log at most."""
@@ -52,21 +54,6 @@ _QUARANTINE = pa.schema(
         ("outcome", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionQuery:
-    """Which decisions to list; None filters nothing. Times are event times, `until_ms` not included."""
-
-    entity: str | None = None  # "card", "customer", ..., with entity_id
-    entity_id: str | None = None
-    since_ms: int | None = None
-    until_ms: int | None = None
-    outcome: str | None = None
-    rule: str | None = None  # id of an active rule that fired
-    limit: int = 50
-    before: tuple[int, int] | None = None  # event time and offset of the last decision of the page before
-    or_id: str | None = None  # the entity's id as a log has it from before ids had a norm
 
 
 class Lake:
@@ -122,7 +109,7 @@ class Lake:
             "SELECT * FROM transactions WHERE transaction_id = $id LIMIT 1", {"id": transaction_id}
         )
         rows: list[dict[str, Any]] = found.to_pylist()
-        return rows[0] | {"attributes": free.read(rows[0]["attributes"]) or None} if rows else None
+        return rows[0] | {"attributes": told_attributes(rows[0]["attributes"]) or None} if rows else None
 
     def find_decision(self, transaction_id: str) -> Decision | None:
         """The decision on this transaction with all that it knew."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ringfence.alerts.book import Answered, Mute
 from ringfence.alerts.model import Alert
 from ringfence.alerts.policy import Severity
 from ringfence.errors import InputError
@@ -19,24 +20,6 @@ _SELECT: Final = """
 SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0)
 FROM alert LEFT JOIN seen ON seen.id = alert.id
 """
-
-
-class Mute(msgspec.Struct, frozen=True, kw_only=True):
-    """A typology or reason that raises no alert for an entity until a time; "*" stands for any."""
-
-    typology: str
-    entity_id: str
-    until_ms: int
-    by: str
-    note: str = ""
-
-
-class Answered(NamedTuple):
-    """The customer's answer to an alert; `done` once the log has it."""
-
-    answer: str
-    at_ms: int
-    done: bool
 
 
 class AlertBook:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.adapters.outbox.database import FILE_NAME, Database
+from ringfence.bus.outbox import Letter
 from ringfence.bus.subscription import (
     MOST_SUBSCRIPTIONS,
     Destination,
@@ -26,22 +27,6 @@ if TYPE_CHECKING:
 STATES: Final = ("waiting", "delivered", "dead")
 _COLUMNS: Final = "id, subscription, destination, key, event, state, due_ms, attempts, said, made_ms, done_ms"
 _SECRET_BYTES: Final = 32
-
-
-class Letter(msgspec.Struct, frozen=True):
-    """One message as it stands in the outbox; `event` is the CloudEvent as JSON."""
-
-    id: str
-    subscription: str
-    destination: str
-    key: str
-    event: bytes
-    state: str
-    due_ms: int
-    attempts: int
-    said: str
-    made_ms: int
-    done_ms: int
 
 
 class Bus:

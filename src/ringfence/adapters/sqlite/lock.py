@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from ringfence.adapters.sqlite.problems import explain
-from ringfence.errors import StoreError
+from ringfence.errors import InUseError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +18,6 @@ WRITES: Final = (
     "{folder} is in use by process {holder}: one process writes at a time. "
     "Wait for it, end it, or use another --data folder"
 )
-
-
-class InUseError(StoreError):
-    """Another process writes there."""
 
 
 class WriterLock:

@@ -3,87 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from ringfence.adapters.artifacts.loading import load_scorer
-from ringfence.errors import InputError, RingfenceError, StoreError
+from ringfence.errors import InputError
 from ringfence.events.activation import Part, activation
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.models import NO_MODELS, Models
 from ringfence.scoring.promotion import challenged, promoted, rolled_out, without
-from ringfence.scoring.reasons import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from ringfence.adapters.artifacts.reading import Artifact
-    from ringfence.adapters.artifacts.registry import ModelRegistry
     from ringfence.events.batch import EventBatch
-    from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.manifest import ReasonText
-    from ringfence.scoring.models import Scorer
-
-
-class Text(Protocol):
-    """A registered version."""
-
-    @property
-    def body(self) -> str: ...
-
-
-class Texts(Protocol):
-    """Where a store keeps the versions that its log names."""
-
-    def register(self, kind: str, digest: str, body: str, now_ms: int) -> None: ...
-
-    def find(self, kind: str, digest: str) -> Text | None: ...
-
-
-class StoredModels:
-    """Deployments that a store has registered, with their models loaded: the half of a library."""
-
-    def __init__(self, texts: Texts, registry: ModelRegistry, spec: FeatureSpec) -> None:
-        self._registered = texts
-        self.registry = registry
-        self.spec = spec
-        self._scorers: dict[str, Scorer] = {}
-        self._models: dict[str, Models] = {"": NO_MODELS}
-        self._texts: dict[str, Mapping[str, ReasonText]] = {}
-
-    def models(self, digest: str) -> Models:
-        """See `Library.models`."""
-        if digest not in self._models:
-            found = self._registered.find(Part.MODELS, digest)
-            if found is None:
-                raise StoreError(
-                    f"models {digest} are named in the log and not kept: restore the data folder"
-                )
-            self._models[digest] = self.ready(Deployment.from_json(found.body))
-        return self._models[digest]
-
-    def ready(self, deployment: Deployment) -> Models:
-        """A deployment with its models, each loaded once; `InputError` or `ScorerError` without one."""
-        for digest in deployment.models:
-            if digest not in self._scorers:
-                self._scorers[digest] = load_scorer(self.registry.read(digest), self.spec)
-        return Models(deployment, {digest: self._scorers[digest] for digest in deployment.models})
-
-    def texts(self, digest: str) -> Mapping[str, ReasonText]:
-        """Code and texts of a model's inputs; none where it is not to be had any more."""
-        if digest in self._scorers:
-            return self._scorers[digest].reasons
-        if digest not in self._texts:
-            try:
-                self._texts[digest] = texts_of(self.registry.read(digest).manifest)
-            except RingfenceError:
-                return {}
-        return self._texts[digest]
-
-    def keep(self, deployment: Deployment, now_ms: int) -> None:
-        """Register a deployment once its models have been loaded."""
-        self._models[deployment.digest] = self.ready(deployment)
-        if deployment.digest:
-            self._registered.register(Part.MODELS, deployment.digest, deployment.to_json(), now_ms)
+    from ringfence.ports.models import Deployments
+    from ringfence.scoring.artifact import Artifact
+    from ringfence.scoring.deployment import Deployment
 
 
 class UnsoundError(InputError):
@@ -103,13 +35,13 @@ class Signed:
 class ModelDesk:
     """The models of one store. `active` says what is in force, `put` appends an activation, durably."""
 
-    stored: StoredModels
+    stored: Deployments
     active: Callable[[], Deployment]
     put: Callable[[EventBatch], int]
 
     def keep(self, artifact: Artifact) -> bool:
         """Take a model into the store's own registry, checked; False if it is there already."""
-        load_scorer(artifact, self.stored.spec)
+        self.stored.check(artifact)
         return self.stored.registry.add(artifact)
 
     def promote(self, model: str, signed: Signed, *, force: bool = False) -> Deployment:

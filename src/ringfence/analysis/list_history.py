@@ -1,25 +1,23 @@
 """What the log says of rules and lists: shadow hits, who is on which list, and who changed it."""
 
-# ruff: noqa: S608 - texts go through `text`, the rest are integers
+# ruff: noqa: S608 - texts go through `quoted_text`, the rest are integers
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.lake import free
-from ringfence.adapters.lake.views import text
+from ringfence.events.attributes import told_attributes
 from ringfence.rulebook.shadow import Group, ShadowReport, compare
+from ringfence.scoring.duckdb_sql import quoted_text
 from ringfence.scoring.rules import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    import pyarrow as pa
-
-    from ringfence.adapters.lake.lake import Lake
+    from ringfence.ports.tables import Asked
     from ringfence.scoring.rules import RuleSet
 
 MOST_CHANGES: Final = 1000
@@ -45,14 +43,6 @@ WITH kinds AS (
     PARTITION BY coalesce(list_name, list_kind), entity_type, entity_id ORDER BY "offset" DESC) = 1
 )
 """
-
-
-class Asked(Protocol):
-    """Whatever answers questions about list entries: all of a store, or `Asides`."""
-
-    def sql(self, text: str) -> pa.Table:
-        """See `Lake.sql`."""
-        ...
 
 
 class ListSummary(msgspec.Struct, frozen=True):
@@ -82,7 +72,10 @@ class ListChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shadow_report(
-    lake: Lake, ruleset_of: Callable[[str], RuleSet], since_ms: int | None = None, until_ms: int | None = None
+    lake: Asked,
+    ruleset_of: Callable[[str], RuleSet],
+    since_ms: int | None = None,
+    until_ms: int | None = None,
 ) -> ShadowReport:
     """What the shadow rules would have changed on payments from a time up to another, not included."""
     bounds = [("event_time_ms >=", since_ms), ("event_time_ms <", until_ms)]
@@ -120,7 +113,7 @@ def entries(
 ) -> list[ListChange]:
     """Entries of a list that are in force, newest first."""
     query = (
-        f"{_STANDING} SELECT * FROM latest WHERE name = {text(name)} AND {_in_force(now_ms)}"
+        f"{_STANDING} SELECT * FROM latest WHERE name = {quoted_text(name)} AND {_in_force(now_ms)}"
         f'{_before(before_offset)} ORDER BY "offset" DESC LIMIT {int(limit)}'
     )
     return [_change(row) for row in lake.sql(query).to_pylist()]
@@ -130,7 +123,7 @@ def audit(
     lake: Asked, name: str | None = None, *, limit: int = 100, before_offset: int | None = None
 ) -> list[ListChange]:
     """Every change of a list, or of all, that the log holds, newest first."""
-    which = f" AND coalesce(list_name, list_kind) = {text(name)}" if name is not None else ""
+    which = f" AND coalesce(list_name, list_kind) = {quoted_text(name)}" if name is not None else ""
     query = (
         "SELECT *, coalesce(list_name, list_kind) AS name FROM events WHERE kind = 'list_entry'"
         f'{which}{_before(before_offset)} ORDER BY "offset" DESC LIMIT {int(limit)}'
@@ -147,7 +140,7 @@ def _before(offset: int | None) -> str:
 
 
 def _change(row: dict[str, Any]) -> ListChange:
-    told = free.read(row["attributes"])
+    told: Mapping[str, Any] = told_attributes(row["attributes"])
     return ListChange(
         list=row["name"],
         kind=row["list_kind"],

@@ -1,0 +1,64 @@
+"""What people see of alerts, and what they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ringfence.alerts.model import Alert
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True):
+    """A typology or reason that raises no alert for an entity until a time; "*" stands for any."""
+
+    typology: str
+    entity_id: str
+    until_ms: int
+    by: str
+    note: str = ""
+
+
+class Answered(NamedTuple):
+    """The customer's answer to an alert; `done` once the log has it."""
+
+    answer: str
+    at_ms: int
+    done: bool
+
+
+class Alerts(Protocol):
+    """The alerts of one data folder. Any thread and any process may use it."""
+
+    def alert(self, alert_id: str) -> Alert:
+        """One alert; `InputError` where there is none."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """How many alerts are open, and how many acknowledged."""
+        ...
+
+    def acknowledge(self, alert_id: str, by: str, now_ms: int) -> Alert:
+        """Somebody looks at it: it is not escalated. The first one counts."""
+        ...
+
+    def answer(self, alert_id: str, answer: str, now_ms: int) -> Answered:
+        """What the customer said first: this, unless there was another answer before."""
+        ...
+
+    def answered(self, alert_id: str) -> None:
+        """The log has the answer."""
+        ...
+
+    def mute(self, mute: Mute) -> None:
+        """Raise no such alerts until a time; the latest word on the same typology and entity counts."""
+        ...
+
+    def unmute(self, typology: str, entity_id: str) -> bool:
+        """Whether there was such a mute, which is gone now."""
+        ...
+
+    def mutes(self) -> list[Mute]:
+        """All of them, those that have ended too."""
+        ...

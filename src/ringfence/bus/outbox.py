@@ -1,0 +1,88 @@
+"""The outbox: what subscribers are owed, and the subscriptions and destinations of a data folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ringfence.bus.subscription import Destination, Subscription
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """One message as it stands in the outbox; `event` is the CloudEvent as JSON."""
+
+    id: str
+    subscription: str
+    destination: str
+    key: str
+    event: bytes
+    state: str
+    due_ms: int
+    attempts: int
+    said: str
+    made_ms: int
+    done_ms: int
+
+
+class Outbox(Protocol):
+    """What people see and change of the bus of one data folder. Any thread and any process may use it."""
+
+    def close(self) -> None:
+        """Release the file. Closing twice is allowed."""
+        ...
+
+    def subscriptions(self) -> list[Subscription]:
+        """All of them, by name."""
+        ...
+
+    def subscription(self, name: str) -> Subscription:
+        """One of them; `InputError` with those that there are."""
+        ...
+
+    def subscribe(self, wanted: Subscription) -> Subscription:
+        """Add a subscription; `ConflictError` where its name stands for another one."""
+        ...
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Have a subscription's messages wait, or go on; `InputError` as of `subscription`."""
+        ...
+
+    def remove(self, name: str, kept: Collection[str]) -> int:
+        """Take a subscription away, and what it still waits for; how many messages that were.
+
+        Its destination goes too, with its secret, unless it is in `kept` (the alert policy's addresses), or
+        another subscription or a message that is not delivered names it.
+        """
+        ...
+
+    def destinations(self) -> list[Destination]:
+        """All of them, by address."""
+        ...
+
+    def destination(self, address: str) -> Destination:
+        """One of them; `InputError` with those that there are."""
+        ...
+
+    def change(self, address: str, **fields: Any) -> Destination:
+        """Set fields of a destination."""
+        ...
+
+    def rotate(self, address: str) -> Destination:
+        """Sign with a new secret and, until the next call, with the one before, too."""
+        ...
+
+    def letter(self, message_id: str) -> Letter:
+        """The message with this id; `InputError` where there is none."""
+        ...
+
+    def counts(self) -> list[tuple[str, str, int, int]]:
+        """How many messages of each destination are in each state, and when the oldest of them was made."""
+        ...
+
+    def figures(self) -> list[tuple[str, int, int, int]]:
+        """By kind of destination: waiting messages, dead letters, when the oldest waiting one was made."""
+        ...
