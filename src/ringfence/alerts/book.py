@@ -62,3 +62,14 @@ class Alerts(Protocol):
     def mutes(self) -> list[Mute]:
         """All of them, those that have ended too."""
         ...
+
+    def alerts(
+        self,
+        *,
+        state: str | None = None,
+        entity_id: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[Alert]:
+        """Newest first, where every filter holds; `before` is the number in an alert's id."""
+        ...

@@ -18,7 +18,7 @@ from ringfence.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ringfence.adapters.sqlite.trail import SqliteTrail
+    from ringfence.audit.trail import Trail
 
 DETAILS: Final = "ringfence.audit"
 """Key of a request's scope under which its route tells what stands in the body and not in the path."""
@@ -87,7 +87,7 @@ class Audited:
     def __init__(
         self,
         app: Any,
-        trail: SqliteTrail,
+        trail: Trail,
         actions: Mapping[tuple[str, str], str],
         channel: str,
         now_ms: Callable[[], int],

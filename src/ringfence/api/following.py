@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.compose.store import open_roll
 from ringfence.errors import StoreError
 from ringfence.follow.lag import Lags
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from ringfence.adapters.sqlite import Store
     from ringfence.follow.beside import Beside
     from ringfence.follow.roll import Entry
     from ringfence.ports import Clock
+    from ringfence.store import DataFolder
 
 SILENT_MS: Final = 30_000
 """A follower of which nothing was heard for so long is not at work."""
@@ -52,11 +52,11 @@ class Following:
     `process` is the one that this server has started, if it has.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: DataFolder, clock: Clock) -> None:
         self.process: Beside | None = None
         self._log = store.log
         self._clock = clock
-        self._roll = SqliteRoll(store.folder)
+        self._roll = open_roll(store.folder)
         self._lags = Lags()
         self._lock = Lock()
 

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from starlette.requests import Request
 
-    from ringfence.adapters.artifacts import LocalScorer
     from ringfence.api.model_contract import Payments
+    from ringfence.scoring.models import Scorer
 
 VERSION_HEADER: Final = "x-model-version"
 MOST_BYTES: Final = 6 << 20
@@ -52,7 +52,7 @@ _FORMS: Final = "/invocations takes one payment, {instances: [...]}, or {inputs:
 class ModelService:
     """One model, answered for on one event loop."""
 
-    def __init__(self, scorer: LocalScorer, threshold: float = 0.5, key: str | None = None) -> None:
+    def __init__(self, scorer: Scorer, threshold: float = 0.5, key: str | None = None) -> None:
         """A payment is flagged from `threshold` on. With a `key` only those who send it may ask."""
         if not 0 <= threshold <= 1:
             raise InputError(f"THRESHOLD is a probability between 0 and 1, not {threshold}")

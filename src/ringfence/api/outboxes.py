@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
-from ringfence.adapters.outbox import Bus
+from ringfence.compose.bus import has_outbox, open_messages
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,7 +24,14 @@ class Outboxes:
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
-        self.bus = Bus(folder)
+        kept = open_messages(folder)
+        self.bus = kept.outbox
+        self.alerts = kept.alerts
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there has ever been a message or a subscription."""
+        return has_outbox(self._folder)
 
     def collect(self) -> Iterator[Metric]:
         """The figures, in Prometheus' form."""
@@ -50,7 +57,7 @@ class Outboxes:
         self.bus.close()
 
     def _figures(self) -> list[tuple[str, int, int, int]]:
-        if not Bus.is_in(self._folder):
+        if not self.is_used:
             return []
         try:
             return self.bus.figures()

@@ -14,8 +14,8 @@ from ringfence.api.routes_health import as_json, server_of
 from ringfence.audit import Record  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
-    from ringfence.adapters.sqlite.trail import SqliteTrail
     from ringfence.audit import Head
+    from ringfence.audit.trail import Trail
 
 router = APIRouter(tags=["audit"])
 _MOST = 1000
@@ -52,7 +52,7 @@ async def head(request: Request) -> Response:
     return as_json(found)
 
 
-def _page(trail: SqliteTrail, actor: str, action: str, since_ms: int, after: int, limit: int) -> AuditPage:
+def _page(trail: Trail, actor: str, action: str, since_ms: int, after: int, limit: int) -> AuditPage:
     found = trail.records(actor=actor, action=action, since_ms=since_ms, after=after)
     page = list(islice(found, limit + 1))
     return AuditPage(page[:limit], page[limit - 1].number if len(page) > limit else None)

@@ -8,7 +8,6 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.adapters.outbox import AlertBook, Bus
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
@@ -147,7 +146,7 @@ def _page(server: Server, topic: str, after: int, limit: int, pattern_text: str 
 
 
 def _bus(server: Server) -> BusView:
-    if not Bus.is_in(server.session.store.folder):
+    if not server.outboxes.is_used:
         return BusView([], [])
     known = server.outboxes.bus
     return BusView(
@@ -165,14 +164,14 @@ def _bus(server: Server) -> BusView:
 def _alerts(
     server: Server, state: str | None, entity_id: str | None, limit: int, before: int | None
 ) -> AlertPage:
-    if not Bus.is_in(server.session.store.folder):
+    if not server.outboxes.is_used:
         return AlertPage([], 0, 0)
-    book = AlertBook(server.outboxes.bus.database)
+    book = server.outboxes.alerts
     found = book.alerts(state=state, entity_id=entity_id, limit=limit, before=before)
     return AlertPage(found, **book.counts())
 
 
 def _acknowledge(server: Server, alert_id: str, by: str) -> Alert:
-    if not Bus.is_in(server.session.store.folder):
+    if not server.outboxes.is_used:
         raise InputError(f"there is no alert {alert_id!r}")
-    return AlertBook(server.outboxes.bus.database).acknowledge(alert_id, by, server.clock.now_ms())
+    return server.outboxes.alerts.acknowledge(alert_id, by, server.clock.now_ms())

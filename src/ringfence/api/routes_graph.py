@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.adapters.links import LinkBook
 from ringfence.api import reading
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
+from ringfence.compose.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.graph.rings import ring_around
+from ringfence.graph.rings import LinkBook, ring_around
 from ringfence.graph.wire import neighbours_of, ring_of, rings_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def _asked(request: Request, question: Callable[[LinkBook], T]) -> T:
 
     def ask(server: Server) -> T:
         try:
-            with LinkBook.looking(server.session.store.folder) as book:
+            with links_in(server.session.store.folder) as book:
                 return question(book)
         except InputError as error:
             raise Refusal(404, "not_found", str(error)) from error

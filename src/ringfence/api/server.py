@@ -13,10 +13,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ringfence.access.limits import Limits
-from ringfence.adapters.cases import SqliteCases, payment_of
-from ringfence.adapters.finder.rows import leading, rows_of
-from ringfence.adapters.lake import Asides, Lake
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
 from ringfence.api.answers import Answers
@@ -40,6 +36,10 @@ from ringfence.api.sourcing import Sources
 from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
 from ringfence.api.trials import Trials
+from ringfence.compose.cases import open_cases, payment_of
+from ringfence.compose.index import index_rows
+from ringfence.compose.store import open_trail
+from ringfence.compose.tables import open_annotations, served_tables
 from ringfence.compose.versions import registered_rules
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import RingfenceError
@@ -85,11 +85,11 @@ class Server:
         self.clock = session.clock
         self.limits = Limits()
         self.metrics = Metrics()
-        self.lake = Lake(session.store)
-        self.asides = Asides(session.store.log, session.store.tables, session.store.meta.hash_seed)
+        self.lake = served_tables(session.store)
+        self.asides = open_annotations(session.store)
         self.following = Following(session.store, session.clock)
         self.outboxes = Outboxes(session.store.folder, session.clock)
-        self.trail = SqliteTrail(session.store.folder)
+        self.trail = open_trail(session.store.folder)
         self.places = Places(settings.most_streams)
         self.hub = Hub(self.places, settings.stream_seconds)
         texts = session.library.stored_models.texts
@@ -117,7 +117,7 @@ class Server:
         self.rules = session.rules_desk(self.desk)
         self.lists = session.list_desk(self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
-        self.case_book = SqliteCases(session.store.folder)
+        self.case_book = open_cases(session.store.folder)
         self.cases = session.case_desk(self.case_book)
         self._delivering = Lock()
         self.changing_models = asyncio.Lock()
@@ -199,7 +199,7 @@ class Server:
         if found is None:
             return None
         decision = DecisionBatch(found.batch.table.slice(found.row, 1))
-        [row] = rows_of([leading(decision)], self.session.store.log).to_pylist()
+        [row] = index_rows(decision, self.session.store.log)
         return self.cases.open(payment_of(row), who)
 
     def tend_cases(self) -> None:

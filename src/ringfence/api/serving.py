@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from ringfence.adapters.sqlite import Store
     from ringfence.api.app import Site
     from ringfence.api.front import Front
     from ringfence.api.settings import ServeSettings
     from ringfence.api.sourcing import Stream
     from ringfence.compose.session import Session
     from ringfence.follow.beside import Beside
+    from ringfence.store import DataFolder
 
 _HAD_KEYS: Final = "served_with_keys"
 COLLECT_AFTER = (20_000, 20, 100)  # objects of each generation: a full collection stops every thread
@@ -104,7 +104,7 @@ def serve(
         raise failures[0]
 
 
-def check_keys(store: Store, authoriser: Authoriser) -> None:
+def check_keys(store: DataFolder, authoriser: Authoriser) -> None:
     """A store that was served with keys is not served without by a file that was lost.
 
     Keys that somebody revoked are still in the file.

@@ -16,13 +16,13 @@ from ringfence.errors import InputError
 from ringfence.scoring.rules import fit
 
 if TYPE_CHECKING:
-    from ringfence.adapters.sqlite import Store
     from ringfence.analysis.report import Report
     from ringfence.api.jobs import Job
     from ringfence.api.server import Server
     from ringfence.api.stored import StoredDecision
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.store import DataFolder
 
 _KEPT = 16  # versions compiled
 _NOW = (
@@ -42,7 +42,7 @@ class Trials:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._store: Store = server.session.store
+        self._store: DataFolder = server.session.store
         self._bands = bands_of(self._store)
         self._versions = lru_cache(maxsize=_KEPT)(self._compiled)
 

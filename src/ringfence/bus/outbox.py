@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from ringfence.bus.subscription import Destination, Subscription
 
@@ -85,4 +85,40 @@ class Outbox(Protocol):
 
     def figures(self) -> list[tuple[str, int, int, int]]:
         """By kind of destination: waiting messages, dead letters, when the oldest waiting one was made."""
+        ...
+
+    def letters(
+        self,
+        *,
+        state: str | None = None,
+        subscription: str | None = None,
+        destination: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[Letter]:
+        """Messages, newest first, where every filter holds; `before` as of `place`."""
+        ...
+
+    def retry(
+        self,
+        ids: Iterable[str] = (),
+        *,
+        destination: str | None = None,
+        subscription: str | None = None,
+        now_ms: int,
+    ) -> int:
+        """Have dead letters tried again from the beginning, and waiting ones at once; how many that are.
+
+        Those with these ids, or all dead ones where the filters hold.
+        """
+        ...
+
+    def purge(
+        self,
+        ids: Iterable[str] = (),
+        *,
+        destination: str | None = None,
+        subscription: str | None = None,
+    ) -> int:
+        """Throw dead letters away: those with these ids, or all where the filters hold."""
         ...

@@ -166,3 +166,7 @@ class CaseBook(Protocol):
     def close(self) -> None:
         """Release the file."""
         ...
+
+    def closed(self, since_ms: int, until_ms: int) -> list[Case]:
+        """Cases that were closed within a time, oldest first."""
+        ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from ringfence.adapters.outbox import AlertBook, Bus
-from ringfence.adapters.sqlite import Store
-from ringfence.alerts.book import Mute
+from ringfence.alerts.book import Alerts, Mute
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
 from ringfence.bus.subscription import kind_of
 from ringfence.cli.screen import format_time, say, show, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
 from ringfence.compose.alerts import alert_policy, templates
+from ringfence.compose.bus import messages
 from ringfence.compose.followers import now_ms
 from ringfence.compose.notifiers import notifier
+from ringfence.compose.store import open_store
 from ringfence.errors import InputError
 from ringfence.events.durations import parse_delay_ms
 from ringfence.settings import load_settings
@@ -201,8 +201,8 @@ def preview(
 
 
 @contextmanager
-def _book(data: Path | None) -> Iterator[AlertBook]:
+def _book(data: Path | None) -> Iterator[Alerts]:
     where = folder(data)
-    Store.open(where, read_only=True).close()
-    with closing(Bus(where)) as bus:
-        yield AlertBook(bus.database)
+    open_store(where, read_only=True).close()
+    with messages(where) as kept:
+        yield kept.alerts

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 
-from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.checkpoints import Checkpoints, add_key, anchors_in
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.audit import Anchor, Span, Trust, check_chain, compare
 from ringfence.audit.records import SEALED
+from ringfence.audit.trail import Trail
 from ringfence.cli.audited import actor
 from ringfence.cli.screen import csv_cell, format_time, say, show, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
+from ringfence.compose.audit import add_key, anchors_in, take_checkpoint
+from ringfence.compose.store import open_store, open_trail
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
 
@@ -142,7 +142,7 @@ def verify(
         spans = [span for one in trail.records(action=SEALED) if (span := Span.of(one.act))] if log else []
     checked, gone = 0, 0
     if spans:
-        with Store.open(folder(data), read_only=True) as store:
+        with open_store(folder(data), read_only=True) as store:
             checked, gone, wrong = compare(store.log, spans)
         findings += [] if wrong is None else [wrong]
     _report(head.number, head.hash, signed, anchors, keys, checked, gone, findings, json=json)
@@ -161,7 +161,7 @@ def checkpoint(data: Data = None, json: Json = False) -> None:
     """
     settings = load_settings()
     with _trail(data) as trail:
-        taken = Checkpoints(0, _now_ms, settings.audit_key, settings.audit_anchor).take(trail)
+        taken = take_checkpoint(trail, _now_ms)
     if json:
         show_json(msgspec.to_builtins(taken))
         return
@@ -244,13 +244,13 @@ def _report(
 
 
 @contextmanager
-def _trail(data: Path | None) -> Iterator[SqliteTrail]:
+def _trail(data: Path | None) -> Iterator[Trail]:
     where = folder(data)
     if not where.is_dir():
         raise InputError(
             f"{where} is no data folder yet: run or serve something first, or name another (--data)"
         )
-    with closing(SqliteTrail(where)) as trail:
+    with closing(open_trail(where)) as trail:
         yield trail
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec
 import typer
 
 from ringfence.access.keys import PREFIX
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.audit import Act
 from ringfence.cli.screen import say
 from ringfence.cli.where import folder
+from ringfence.compose.store import open_trail
 from ringfence.errors import StoreError
 from ringfence.masking import mask_cards
 
@@ -167,7 +167,7 @@ def _record(action: str, outcome: str, given: dict[str, Any]) -> None:
     named = next((str(given[name]) for name in _NAMES if given.get(name)), "") or _id_of(given.get("key"))
     act = Act(actor=actor(), channel="command", action=action, object=mask_cards(named), outcome=outcome)
     try:
-        with closing(SqliteTrail(where)) as trail:
+        with closing(open_trail(where)) as trail:
             trail.write([act], time.time_ns() // 1_000_000)
     except StoreError as error:  # who runs commands has the files, whatever the trail can keep
         say(f"Warning: this is not on record in the audit trail: {error}")

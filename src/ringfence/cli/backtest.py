@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.adapters.sqlite import Store
 from ringfence.analysis.backtest import backtest as run_backtest
 from ringfence.analysis.page import page
 from ringfence.cli import options, screen
 from ringfence.compose.definitions import load_spec
 from ringfence.compose.questions import question
+from ringfence.compose.store import open_store
 from ringfence.errors import InputError
 from ringfence.library import load_rules
 from ringfence.scoring.outcomes import OUTCOMES
@@ -57,7 +57,7 @@ def backtest(
     Example: ringfence backtest --rules rules.yaml --from 2024-05-01
     """
     span = options.parse_time_ms(begin, "--from"), options.parse_time_ms(end, "--to")
-    with Store.open(options.folder(data), read_only=True) as store, screen.progress("backtest") as tell:
+    with open_store(options.folder(data), read_only=True) as store, screen.progress("backtest") as tell:
         asked = question(store, load_rules(rules), load_spec(features) if features else None, span)
         started = time.perf_counter()
         report = run_backtest(

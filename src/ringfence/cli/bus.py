@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json as json_text
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.adapters.outbox import Bus
-from ringfence.adapters.sqlite import Store
+from ringfence.bus.outbox import Outbox
 from ringfence.bus.subscription import EVERYTHING, kind_of
 from ringfence.cli.screen import say, show, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
 from ringfence.compose.alerts import alert_policy
+from ringfence.compose.bus import messages
 from ringfence.compose.followers import now_ms
 from ringfence.compose.notifiers import notifier
+from ringfence.compose.store import open_store
 from ringfence.desks import bus as desk
 from ringfence.errors import InputError
 from ringfence.events.texts import read_text
 from ringfence.settings import load_settings
+from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -247,10 +249,10 @@ def secret(
 
 
 @contextmanager
-def _bus(data: Path | None) -> Iterator[tuple[Bus, Store]]:
+def _bus(data: Path | None) -> Iterator[tuple[Outbox, DataFolder]]:
     where = folder(data)
-    with Store.open(where, read_only=True) as store, closing(Bus(where)) as bus:
-        yield bus, store
+    with open_store(where, read_only=True) as store, messages(where) as kept:
+        yield kept.outbox, store
 
 
 def _pattern(given: str | None) -> str:
@@ -259,5 +261,5 @@ def _pattern(given: str | None) -> str:
     return read_text(Path(given[1:]), _PATTERN_LIMIT) if given.startswith("@") else given
 
 
-def _source(store: Store) -> str:
+def _source(store: DataFolder) -> str:
     return f"/ringfence/{store.meta.store_id}"

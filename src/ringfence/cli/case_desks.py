@@ -6,11 +6,11 @@ import os
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ringfence.adapters.cases import SqliteCases, payment_of, read_policy
-from ringfence.adapters.lake import Lake
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import desks, options, screen
+from ringfence.compose.cases import case_policy, open_cases, payment_of
 from ringfence.compose.definitions import SystemClock
+from ringfence.compose.store import open_store
+from ringfence.compose.tables import open_tables
 from ringfence.desks.cases import CaseDesk
 from ringfence.errors import InputError, InUseError
 from ringfence.events.tokens import Tokenizer
@@ -75,8 +75,8 @@ class LocalCases:
 
     def open_case(self, transaction_id: str) -> Case:
         folder = options.folder(self._data)
-        with Store.open(folder, read_only=True) as store:
-            lake = Lake.alone(store)
+        with open_store(folder, read_only=True) as store:
+            lake = open_tables(store)
             decision, paid = lake.find_decision(transaction_id), lake.find_transaction(transaction_id)
             lake.close()
         if decision is None or paid is None:
@@ -116,10 +116,10 @@ def working(server: str | None, data: Path | None, author: str | None = None) ->
             yield remote
         return
     folder = options.folder(data)
-    with Store.open(folder, read_only=True) as store:
+    with open_store(folder, read_only=True) as store:
         guard = Tokenizer(store.meta.token_key).guard_text
-    with closing(SqliteCases(folder)) as book:
-        desk = CaseDesk(book, read_policy(load_settings().cases), guard)
+    with closing(open_cases(folder)) as book:
+        desk = CaseDesk(book, case_policy(load_settings().cases), guard)
         yield LocalCases(desk, data, author or desks.user())
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose.models import model_texts
 from ringfence.compose.questions import bands_of
+from ringfence.compose.store import open_store
+from ringfence.compose.tables import open_tables
 from ringfence.compose.versions import registered_rules
 from ringfence.decisions.decision import MODEL_RULE, NO_RULE
 from ringfence.decisions.index import DecisionQuery
@@ -22,6 +23,7 @@ from ringfence.events.vocabulary import nearest
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import RuleSet
 from ringfence.scoring.words import in_words
+from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ringfence.adapters.lake import Lake
     from ringfence.decisions.decision import Decision
+    from ringfence.ports.tables import Tables
 
 _LISTED = ("event_time", "transaction_id", "outcome", "score", "amount", "currency", "reasons", "rules")
 _MOST_COLUMNS = 12
@@ -38,12 +40,10 @@ _QUIET = ("offset", "event_time_ms", "decided_at_ms", "versions")
 
 
 @contextmanager
-def open_lake(data: Path | None) -> Iterator[tuple[Store, Lake]]:
+def open_lake(data: Path | None) -> Iterator[tuple[DataFolder, Tables]]:
     """The store of a folder for reading, also while another process writes to it, and its analysis tables."""
-    with Store.open(options.folder(data), read_only=True) as store:
-        from ringfence.adapters.lake import Lake  # noqa: PLC0415  DuckDB, which `run` does not wait for
-
-        lake = Lake.alone(store)
+    with open_store(options.folder(data), read_only=True) as store:
+        lake = open_tables(store)
         try:
             yield store, lake
         finally:
@@ -105,7 +105,7 @@ def decisions(
     )
 
 
-def _check_rule(store: Store, rule: str) -> None:
+def _check_rule(store: DataFolder, rule: str) -> None:
     """`InputError` where no version of the rules has had this rule."""
     books = [RuleSet.from_json(version.body) for version in store.registry.versions("rules")]
     known = {one.id for book in books for one in book.every_rule}

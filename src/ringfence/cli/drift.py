@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 import typer
 
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.cli.evaluate import Model, latest_label_ms
 from ringfence.cli.histories import Wanted
 from ringfence.cli.models import Key, Url, ask
 from ringfence.cli.scoring import model_named, scored_by
 from ringfence.compose.definitions import SystemClock
+from ringfence.compose.store import open_store
 from ringfence.errors import InputError, InUseError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.drift import Day, Reference, by_day
@@ -102,7 +102,7 @@ class _Told(msgspec.Struct):
 
 def _record(folder: Path, alerts: list[DriftAlert]) -> None:
     try:
-        store = Store.open(folder)
+        store = open_store(folder)
     except InUseError:
         screen.say(
             f"{len(alerts)} alerts are not in the log: a server has {folder} open, --url lets it write them"

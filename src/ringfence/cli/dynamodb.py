@@ -56,9 +56,9 @@ def load(table: Table = None, data: Data = None) -> None:
 
     Example: ringfence dynamodb load --data ringfence-data
     """
-    from ringfence.adapters.sqlite import Store  # noqa: PLC0415 (not to make `create` wait for it)
+    from ringfence.compose.store import open_store  # noqa: PLC0415 (not to make `create` wait for it)
 
-    with Store.open(folder(data), read_only=True) as store, closing(audit_table(store, table)) as follower:
+    with open_store(folder(data), read_only=True) as store, closing(audit_table(store, table)) as follower:
         catch_up(store.log, follower, all_of_it=True)
         end = follower.positions()[DECISIONS]
     screen.show(f"Table {follower.table} holds the decisions up to {end:,}.")
@@ -93,8 +93,8 @@ def get(
 def _items(
     data: Path | None, table: str | None, account: str, transaction: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    from ringfence.adapters.sqlite import Store  # noqa: PLC0415 (not to make `create` wait for it)
+    from ringfence.compose.store import open_store  # noqa: PLC0415 (not to make `create` wait for it)
 
-    with Store.open(folder(data), read_only=True) as store:
+    with open_store(folder(data), read_only=True) as store:
         found: AuditTable = audit_table(store, table)
         return found.find(account, transaction, limit)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.cli.screen import say, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
 from ringfence.compose.followers import followers_of
+from ringfence.compose.store import has_roll, open_roll, open_store
 from ringfence.errors import InputError
+from ringfence.follow.roll import Roll
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ringfence.follow import Entry
@@ -38,7 +39,7 @@ def list_followers(data: Data = None, json: Json = False) -> None:
     Example: ringfence followers list
     """
     where = folder(data)
-    with Store.open(where, read_only=True) as store:
+    with open_store(where, read_only=True) as store:
         entries = _entries(where)
         rows = [
             (entry.name, _state(entry), topic, at, max(0, store.log.end_offset(topic) - at), entry.failures)
@@ -112,7 +113,7 @@ def forget(name: Name, data: Data = None) -> None:
 
     Example: ringfence followers forget relational
     """
-    with closing(_roll(data)) as roll, Store.open(folder(data), read_only=True) as store:
+    with closing(_roll(data)) as roll, open_store(folder(data), read_only=True) as store:
         if any(one.name == name for one in followers_of(store)):
             raise InputError(
                 f"{name} is at work here: take its setting out of ringfence.toml (or the environment) first, "
@@ -123,17 +124,17 @@ def forget(name: Name, data: Data = None) -> None:
     say(f"{name} is forgotten; what it made is left as it is.")
 
 
-def _roll(data: Path | None) -> SqliteRoll:
+def _roll(data: Path | None) -> Roll:
     """The roll of a store that is there."""
     where = folder(data)
-    Store.open(where, read_only=True).close()
-    return SqliteRoll(where)
+    open_store(where, read_only=True).close()
+    return open_roll(where)
 
 
-def _entries(where: Path) -> list[Entry]:
-    if not SqliteRoll.is_in(where):
+def _entries(where: Path) -> Sequence[Entry]:
+    if not has_roll(where):
         return []
-    with closing(SqliteRoll(where)) as roll:
+    with closing(open_roll(where)) as roll:
         return roll.entries()
 
 

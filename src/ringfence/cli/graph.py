@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import typer
 
-from ringfence.adapters.links import LinkBook
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose.followers import bring_links_up
+from ringfence.compose.links import links_in
+from ringfence.compose.store import open_store
 from ringfence.errors import InputError
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.tokens import Tokenizer
 from ringfence.graph.drawing import csv_of, graphml_of
-from ringfence.graph.rings import MOST_NODES, Node, path_between, ring_around, why
+from ringfence.graph.rings import MOST_NODES, LinkBook, Node, path_between, ring_around, why
 from ringfence.graph.wire import neighbours_of, pair_of, ring_of, rings_of
+from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,16 +209,16 @@ def _said(node: Node) -> str:
 
 
 @contextmanager
-def _book(data: Path | None) -> Iterator[tuple[Store, LinkBook]]:
+def _book(data: Path | None) -> Iterator[tuple[DataFolder, LinkBook]]:
     """The links of a store, brought up to the end of its log where no other process does that."""
     folder = options.folder(data)
-    with Store.open(folder, read_only=True) as store:
+    with open_store(folder, read_only=True) as store:
         bring_links_up(store)
-        with LinkBook.looking(folder) as book:
+        with links_in(folder) as book:
             yield store, book
 
 
-def _node(store: Store, book: LinkBook, text: str) -> Node:
+def _node(store: DataFolder, book: LinkBook, text: str) -> Node:
     kind, sign, identity = text.partition("=")
     if not sign or not identity:
         raise InputError(f"{text!r} is no entity: write KIND=ID, such as account=1234")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringfence.adapters.files import read_ordered
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.cli.run import choose_mapping
 from ringfence.compose.definitions import SystemClock, load_spec
+from ringfence.compose.store import open_store
 from ringfence.compose.versions import registered_spec
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError
@@ -31,6 +31,7 @@ from ringfence.replay import paired
 from ringfence.scoring.books import default_book
 from ringfence.scoring.rules import fit
 from ringfence.settings import load_settings
+from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,7 +107,7 @@ def _opened(wanted: Wanted, tell: screen.Tell) -> Iterator[_Open]:
     if wanted.sources:
         yield _of_sources(wanted, tell)
         return
-    with Store.open(options.folder(wanted.data), read_only=True) as store:
+    with open_store(options.folder(wanted.data), read_only=True) as store:
         yield _of_store(wanted, store, tell)
 
 
@@ -156,7 +157,7 @@ def _delay_ms(mapping: Mapping, label_delay: str | None) -> int:
     return DEFAULT_DELAY_MS if said is None else parse_duration_ms(said)
 
 
-def _of_store(wanted: Wanted, store: Store, tell: screen.Tell) -> _Open:
+def _of_store(wanted: Wanted, store: DataFolder, tell: screen.Tell) -> _Open:
     def progress(done: int, total: int) -> None:
         tell(done, total, "")
 
@@ -179,7 +180,7 @@ def _of_store(wanted: Wanted, store: Store, tell: screen.Tell) -> _Open:
     return _Open(passed, in_use, origin, seed, bad)
 
 
-def _in_use(store: Store) -> FeatureSpec:
+def _in_use(store: DataFolder) -> FeatureSpec:
     """The specification of the newest decisions."""
     end = store.log.end_offset(DECISIONS)
     last = next(iter(store.log.read(DECISIONS, end - 1)), None) if end else None

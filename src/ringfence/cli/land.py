@@ -12,10 +12,10 @@ from ringfence.adapters.landing import open_place
 from ringfence.adapters.landing.tending import compact as compact_files
 from ringfence.adapters.landing.tending import ddl as statements
 from ringfence.adapters.landing.tending import expire as expire_files
-from ringfence.adapters.sqlite import Store
 from ringfence.cli.screen import progress, say, show
 from ringfence.cli.where import Data, folder
 from ringfence.compose.followers import landing_address, landing_zone
+from ringfence.compose.store import open_store
 from ringfence.features.durations import parse_duration_ms
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS
@@ -53,7 +53,7 @@ def run(
     Example: ringfence land run --to landing
     """
     with (
-        Store.open(folder(data), read_only=True) as store,
+        open_store(folder(data), read_only=True) as store,
         closing(landing_zone(store, to)) as target,
         progress("landing") as tell,
     ):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.sqlite import Store
 from ringfence.analysis import list_history as lake_lists
 from ringfence.cli import options, screen
 from ringfence.compose.definitions import SystemClock
-from ringfence.compose.rules import book_reader, open_lake
+from ringfence.compose.rules import book_reader
 from ringfence.compose.session import open_session
+from ringfence.compose.store import open_store
+from ringfence.compose.tables import open_tables
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ringfence.adapters.lake import Lake
     from ringfence.analysis.list_history import ListChange, ListSummary
     from ringfence.compose.session import Session
+    from ringfence.ports.tables import Tables
     from ringfence.rulebook.changes import Activation, Change
     from ringfence.rulebook.desk import BookState, Reader, VersionState
     from ringfence.rulebook.entries import Entry, ListResult
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 class LocalReading:
     """`ringfence.cli.desks.Reading` of a store."""
 
-    def __init__(self, desk: Reader, lake: Lake) -> None:
+    def __init__(self, desk: Reader, lake: Tables) -> None:
         self._desk = desk
         self._lake = lake
 
@@ -60,7 +61,7 @@ class LocalReading:
 class LocalDesk(LocalReading):
     """`ringfence.cli.desks.Writing` of a store that is ours alone."""
 
-    def __init__(self, session: Session, lake: Lake, author: str) -> None:
+    def __init__(self, session: Session, lake: Tables, author: str) -> None:
         desk = session.desk(lake)
         super().__init__(desk, lake)
         self._book = desk
@@ -101,8 +102,8 @@ class LocalDesk(LocalReading):
 def open_reading(data: Path | None) -> Iterator[LocalReading]:
     """The store as it is, also while another process writes to it."""
     approval = load_settings().require_approval
-    with Store.open(options.folder(data), read_only=True) as store:
-        lake = open_lake(store)
+    with open_store(options.folder(data), read_only=True) as store:
+        lake = open_tables(store)
         yield LocalReading(book_reader(store, lake, require_approval=approval), lake)
         lake.close()
 
@@ -118,6 +119,6 @@ def open_writing(data: Path | None, author: str) -> Iterator[LocalDesk]:
     ) as session:
         for notice in (*session.warnings, *session.notices):
             screen.say(f"Note: {notice}")
-        lake = open_lake(session.store)
+        lake = open_tables(session.store)
         yield LocalDesk(session, lake, author)
         lake.close()

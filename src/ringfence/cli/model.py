@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ringfence.adapters.artifacts import load_local, read_folder
 from ringfence.cli import options, screen
+from ringfence.compose.models import load_local_model, read_model
 from ringfence.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="One model as a service, in a container or on its own.")
@@ -67,7 +67,7 @@ def serve(
             "--without-key where something in front of it does"
         )
     with options.compiling():
-        scorer = load_local(read_folder(folder or CONTAINER_FOLDER))
+        scorer = load_local_model(read_model(folder or CONTAINER_FOLDER))
     service = ModelService(scorer, threshold, key)
     if not service.takes_payments:
         screen.say("This model has inputs of its own: it takes rows of them, not payments.")

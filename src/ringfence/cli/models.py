@@ -10,14 +10,12 @@ import httpx
 import msgspec
 import typer
 
-from ringfence.adapters.artifacts import ModelRegistry, load_scorer, read_folder
-from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.analysis.impact import Impact
 from ringfence.cli import options, screen
+from ringfence.compose import models as stored
 from ringfence.compose.definitions import SystemClock
-from ringfence.compose.models import in_force, model_registry
 from ringfence.compose.session import open_session
+from ringfence.compose.store import has_store, open_store
 from ringfence.desks.model_desk import Signed
 from ringfence.desks.models import Part, put_in_force
 from ringfence.errors import InputError, RingfenceError
@@ -32,6 +30,7 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from ringfence.compose.session import Session
     from ringfence.desks.model_desk import ModelDesk
+    from ringfence.ports.models import ModelStore
     from ringfence.scoring.manifest import Metric
 
 app = typer.Typer(
@@ -176,9 +175,9 @@ def import_model(
 
     Example: ringfence models import fraud-model
     """
-    artifact, place = read_folder(folder), _registry(data, registry)
+    artifact, place = stored.read_model(folder), _registry(data, registry)
     with options.compiling():
-        load_scorer(artifact)
+        stored.load_model(artifact)
     added = place.add(artifact)
     screen.say(
         f"{'Kept' if added else 'Already'} in {place.where}; `ringfence models promote` puts it in force."
@@ -229,7 +228,7 @@ def remote(
     )
     text = manifest.to_json()
     artifact = Artifact(manifest, digest_of(text), {MANIFEST: text})
-    load_scorer(artifact)
+    stored.load_model(artifact)
     place.add(artifact)
     screen.show(artifact.digest)
 
@@ -274,7 +273,7 @@ def promote(
     if challenger and share is not None:
         raise InputError("--challenger and --share exclude each other: choose one")
     artifact = _find(_registry(data, registry), model)
-    model_registry(options.folder(data)).add(artifact)
+    stored.model_registry(options.folder(data)).add(artifact)
     role: Part = "challenger" if challenger else "champion" if share is None else "rollout"
     if url is not None:
         body = {"role": role, "share": share, "by": by, "note": note, "force": force}
@@ -365,20 +364,19 @@ def ask(url: str, key: str | None, path: str, body: dict[str, Any] | None = None
     return answer.json()
 
 
-def _registry(data: Path | None, registry: str | None) -> ModelRegistry:
-    return model_registry(options.folder(data)) if registry is None else ModelRegistry(registry)
+def _registry(data: Path | None, registry: str | None) -> ModelStore:
+    return stored.model_registry(options.folder(data)) if registry is None else stored.model_store(registry)
 
 
-def _find(place: ModelRegistry, model: str) -> Artifact:
+def _find(place: ModelStore, model: str) -> Artifact:
     return place.read(place.find(model))
 
 
 def _in_force(data: Path | None) -> Deployment:
-    folder = options.folder(data)
-    if not (folder / FILE_NAME).is_file():
+    if not has_store(folder := options.folder(data)):
         return Deployment()
-    with Store.open(folder, read_only=True) as store:
-        return in_force(store)
+    with open_store(folder, read_only=True) as store:
+        return stored.in_force(store)
 
 
 def _brief(artifact: Artifact) -> dict[str, Any]:

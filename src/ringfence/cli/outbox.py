@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from ringfence.adapters.outbox import Bus
-from ringfence.adapters.sqlite import Store
 from ringfence.cli.screen import format_time, say, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
+from ringfence.compose.bus import messages
 from ringfence.compose.followers import now_ms
+from ringfence.compose.store import open_store
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.bus.outbox import Letter
+    from ringfence.bus.outbox import Letter, Outbox
 
 app = typer.Typer(help="Messages on their way: list, show, try again, throw away.", no_args_is_help=True)
 
@@ -142,8 +142,8 @@ def _shown(letter: Letter) -> dict[str, object]:
 
 
 @contextmanager
-def _bus(data: Path | None) -> Iterator[Bus]:
+def _bus(data: Path | None) -> Iterator[Outbox]:
     where = folder(data)
-    Store.open(where, read_only=True).close()
-    with closing(Bus(where)) as bus:
-        yield bus
+    open_store(where, read_only=True).close()
+    with messages(where) as kept:
+        yield kept.outbox

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.cli.run import EXIT_QUARANTINED
 from ringfence.compose.session import open_session
+from ringfence.compose.store import open_store
 from ringfence.desks.quarantine import SETTLED, unsettled
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
@@ -37,7 +37,7 @@ def list_records(
 
     Example: ringfence quarantine list --reason unparsable_time
     """
-    with Store.open(options.folder(data), read_only=True) as store:
+    with open_store(options.folder(data), read_only=True) as store:
         records = store.quarantine.records(reason=reason, source=source, waiting=waiting, limit=limit)
         counts = store.quarantine.counts()
     if json:
@@ -72,7 +72,7 @@ def show(
 
     Example: ringfence quarantine show 3f1b
     """
-    with Store.open(options.folder(data), read_only=True) as store:
+    with open_store(options.folder(data), read_only=True) as store:
         record = store.quarantine.get(record_id)
     if json:
         screen.show_json(_plain(record))

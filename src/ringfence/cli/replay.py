@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.adapters.files.writing import write_parquet
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose.models import models_for, stored_models
+from ringfence.compose.store import open_store
 from ringfence.features.spec import FeatureSpec
 from ringfence.pipeline import Pipeline
 from ringfence.replay import Backtest, Verification, backtest, verify
 from ringfence.scoring.rules import OUTCOMES, RuleSet
+from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def replay(
 
     Example: ringfence replay --rules stricter.yaml
     """
-    with Store.open(options.folder(data), read_only=True) as store, screen.progress("replaying") as tell:
+    with open_store(options.folder(data), read_only=True) as store, screen.progress("replaying") as tell:
         if check:
             verification = _verify(store, tell)
         else:
@@ -67,7 +68,7 @@ def replay(
         screen.say(f"Decisions written to {out}")
 
 
-def _verify(store: Store, tell: screen.Tell) -> Verification:
+def _verify(store: DataFolder, tell: screen.Tell) -> Verification:
     specs = [FeatureSpec.from_json(version.body) for version in store.registry.versions("features")]
     books = {version.digest: RuleSet.from_json(version.body) for version in store.registry.versions("rules")}
     models = {spec.digest: stored_models(store, spec) for spec in specs}
@@ -81,7 +82,7 @@ def _verify(store: Store, tell: screen.Tell) -> Verification:
     )
 
 
-def _backtest(store: Store, found: Definitions, out: Path | None, tell: screen.Tell) -> Backtest:
+def _backtest(store: DataFolder, found: Definitions, out: Path | None, tell: screen.Tell) -> Backtest:
     models = models_for(store, found.spec, found.model)
     pipeline = Pipeline(found.spec, found.rules, store.meta.hash_seed, models=models)
     with ExitStack() as stack:

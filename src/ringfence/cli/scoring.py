@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.cli import options
 from ringfence.cli.histories import Wanted, take_in
-from ringfence.compose.models import model_registry
+from ringfence.compose.models import load_model, model_registry, read_model
 from ringfence.features.spec import FeatureSpec
 from ringfence.learning.dataset import dataset
 
@@ -39,7 +38,7 @@ def model_named(name: str, data: Path | None) -> Artifact:
     """The artifact in this folder, or the model of this version or name in the data folder's registry."""
     path = Path(name)
     if path.is_dir():
-        return read_folder(path)
+        return read_model(path)
     registry = model_registry(options.folder(data))
     return registry.read(registry.find(name))
 
@@ -52,7 +51,7 @@ def scored_by(artifact: Artifact, wanted: Wanted, what: str) -> Scored:
     found = take_in(replace(wanted, spec=spec, inputs=fields), what)
     names = tuple(dict.fromkeys((*manifest.inputs, "amount")))
     data = dataset(found.collected, names)
-    scorer, rows = load_scorer(artifact, spec), np.arange(len(data))
+    scorer, rows = load_model(artifact, spec), np.arange(len(data))
     parts = [
         scorer.score(np.ascontiguousarray(data.matrix(rows[at : at + _ROWS], manifest.inputs)))
         for at in range(0, len(rows), _ROWS)

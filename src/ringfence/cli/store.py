@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.adapters.sqlite import Store
 from ringfence.cli.screen import progress, say, show_json
 from ringfence.cli.where import Data, Json, folder
 from ringfence.compose.followers import relational_store, store_address
+from ringfence.compose.store import open_store
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS
 
@@ -88,7 +88,7 @@ def check(data: Data = None, to: To = None, json: Json = False) -> None:
     address = store_address(to)
     from ringfence.adapters.relational.check import check as compare  # noqa: PLC0415 (an extra)
 
-    with Store.open(folder(data), read_only=True) as store, progress("reading the log") as tell:
+    with open_store(folder(data), read_only=True) as store, progress("reading the log") as tell:
         found = compare(address, store.log, lambda done, total: tell(done, total, ""))
     if json:
         show_json(
@@ -143,7 +143,7 @@ def _upgrade(to: str | None, done: str) -> None:
 
 def _load(data: Path | None, to: str | None, *, anew: bool) -> None:
     with (
-        Store.open(folder(data), read_only=True) as store,
+        open_store(folder(data), read_only=True) as store,
         closing(relational_store(store, to)) as target,
         progress("loading the relational store") as tell,
     ):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose.followers import readers_of
+from ringfence.compose.store import open_store
 
 
 def topics(data: options.Data = None, json: options.Json = False) -> None:
@@ -12,7 +12,7 @@ def topics(data: options.Data = None, json: options.Json = False) -> None:
 
     Example: ringfence topics
     """
-    with Store.open(options.folder(data), read_only=True) as store:
+    with open_store(options.folder(data), read_only=True) as store:
         log = store.log
         rows = [(name, log.start_offset(name), log.end_offset(name)) for name in log.topics()]
         readers = [(who, topic, at, log.end_offset(topic) - at) for who, topic, at in readers_of(store)]

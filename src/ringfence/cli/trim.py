@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ringfence.adapters.lake import forget
-from ringfence.adapters.snapshots import Snapshots
-from ringfence.adapters.sqlite import Store
 from ringfence.cli import options, screen
 from ringfence.compose.followers import bring_up
+from ringfence.compose.store import open_snapshots, open_store
+from ringfence.compose.tables import trim_tables
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, EventLog
@@ -33,8 +32,8 @@ def trim(
     Example: ringfence trim --keep 400d
     """
     keep_ms = parse_duration_ms(keep)
-    with Store.open(options.folder(data)) as store:
-        snapshots = Snapshots(store.snapshots).offsets()
+    with open_store(options.folder(data)) as store:
+        snapshots = open_snapshots(store).offsets()
         if not snapshots:
             raise InputError("there is no snapshot to go on from yet: run some payments first, then trim")
         bring_up(store)
@@ -45,7 +44,7 @@ def trim(
             before = _older(store.log, topic, newest_ms - keep_ms, limit)
             gone = store.log.trim(topic, before)
             rows.append((topic, gone, store.log.end_offset(topic) - store.log.start_offset(topic)))
-        forget(store.tables, store.log)
+        trim_tables(store)
         bad = store.forget_bad_records(time.time_ns() // 1_000_000 - keep_ms)
         rows.append(("quarantine", bad, sum(total for total, _ in store.quarantine.counts().values())))
     screen.show_table(["topic", "forgotten", "kept"], rows, ["forgotten", "kept"])

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import typer
 
-from ringfence.adapters.sqlite import Store
 from ringfence.analysis.tune import USUAL_COSTS, Costs
 from ringfence.analysis.tune import tune as run_tune
 from ringfence.cli import options, screen
 from ringfence.cli.backtest import Begin, End
 from ringfence.compose.questions import bands_of, tuning
+from ringfence.compose.store import open_store
 from ringfence.errors import InputError
 from ringfence.library import load_rules
 from ringfence.scoring.typologies import SHIPPED, shipped_typology
@@ -75,7 +75,7 @@ def tune(
     def span(which: Tunable) -> Sequence[float]:
         return _values(which, low, high, steps)
 
-    with Store.open(options.folder(data), read_only=True) as store, screen.progress("tuning") as tell:
+    with open_store(options.folder(data), read_only=True) as store, screen.progress("tuning") as tell:
         past, what = tuning(store, rule, parameter, span, ruleset=book, times=times)
         tuned = run_tune(
             past,

@@ -18,7 +18,7 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.sqlite import Store
+    from ringfence.store import DataFolder
 
 
 def alert_policy(file: Path | None = None) -> AlertPolicy:
@@ -71,7 +71,7 @@ def alert_words(policy: AlertPolicy, secret: bytes) -> Wording:
     return Wording(policy, templates(policy), link)
 
 
-def rules_by_digest(store: Store) -> Callable[[str], RuleSet | None]:
+def rules_by_digest(store: DataFolder) -> Callable[[str], RuleSet | None]:
     """Rule sets as they were; None for one that cannot be read."""
 
     @cache

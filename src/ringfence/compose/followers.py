@@ -15,7 +15,6 @@ from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.landing import LandingFollower, open_place
 from ringfence.adapters.links import LinkFollower
 from ringfence.adapters.outbox import Bus, Courier, OutboxFollower, Watch
-from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.checkpoints import Checkpoints
 from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
@@ -24,6 +23,7 @@ from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.kafka import kafka_client
 from ringfence.compose.notifiers import notifiers
+from ringfence.compose.store import open_store
 from ringfence.errors import InputError, InUseError
 from ringfence.features.spec import FeatureSpec
 from ringfence.follow import Pump, catch_up, declare
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.kafka.sink import KafkaSink
     from ringfence.adapters.relational import RelationalStore
     from ringfence.follow import Follower
+    from ringfence.store import DataFolder
 
 LOCK_NAME: Final = "followers.lock"
 _NEWS_SECONDS: Final = 0.03  # between two looks at the log for those who wait for messages
@@ -46,7 +47,7 @@ _REFUSAL: Final = (
 )
 
 
-def followers_of(store: Store) -> list[Follower]:
+def followers_of(store: DataFolder) -> list[Follower]:
     """All that a store has; the relational store is one of them where `store_url` names a database."""
     settings = load_settings()
     checkpoints = Checkpoints(settings.audit_every_ms, now_ms, settings.audit_key, settings.audit_anchor)
@@ -67,7 +68,7 @@ def followers_of(store: Store) -> list[Follower]:
     return found if settings.store_url is None else [*found, relational_store(store)]
 
 
-def outbox_of(store: Store, made: Callable[[], None] = lambda: None) -> OutboxFollower:
+def outbox_of(store: DataFolder, made: Callable[[], None] = lambda: None) -> OutboxFollower:
     """The outbox of this log, with the alert policy as it is now; `made` is called at new messages."""
     return OutboxFollower(
         store.log,
@@ -85,14 +86,14 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def kafka_sink(store: Store, address: str) -> KafkaSink:
+def kafka_sink(store: DataFolder, address: str) -> KafkaSink:
     """The topics that follow this log; `InputError` where the address is none, or the library is missing."""
     from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink  # noqa: PLC0415 (an extra)
 
     return KafkaSink(store.log, kafka_client(address, OPTIONS), store.folder)
 
 
-def landing_zone(store: Store, to: str | None = None) -> LandingFollower:
+def landing_zone(store: DataFolder, to: str | None = None) -> LandingFollower:
     """The landing zone of this log, at `to` or where the settings say; `InputError` where none is named."""
     settings = load_settings()
     return LandingFollower(
@@ -119,14 +120,14 @@ def landing_address(to: str | None = None) -> str:
     return address
 
 
-def link_followers_of(store: Store) -> list[Follower]:
+def link_followers_of(store: DataFolder) -> list[Follower]:
     """What keeps the links of the newest specification, where that declares a graph."""
     versions = store.registry.versions("features")
     graph = FeatureSpec.from_json(versions[-1].body).graph if versions else None
     return [] if graph is None else [LinkFollower(store.folder, graph)]
 
 
-def bring_links_up(store: Store) -> None:
+def bring_links_up(store: DataFolder) -> None:
     """Have the links taken up to the end of the log, unless another process sees to that right now."""
     with contextlib.suppress(InUseError), _locked(store.folder):
         for follower in link_followers_of(store):
@@ -134,7 +135,7 @@ def bring_links_up(store: Store) -> None:
                 catch_up(store.log, follower, all_of_it=True)
 
 
-def audit_table(store: Store, table: str | None = None) -> AuditTable:
+def audit_table(store: DataFolder, table: str | None = None) -> AuditTable:
     """The audit items of this log, in a table of DynamoDB; `InputError` where none is named, or no boto3."""
     settings = load_settings()
     found = table_name(table)
@@ -159,7 +160,7 @@ def table_name(table: str | None = None) -> str:
     return found
 
 
-def relational_store(store: Store, to: str | None = None) -> RelationalStore:
+def relational_store(store: DataFolder, to: str | None = None) -> RelationalStore:
     """The relational store of this log, at `to` or where the settings say; errors as `store_address`."""
     address = store_address(to)
     from ringfence.adapters.relational import RelationalStore  # noqa: PLC0415 (an extra)
@@ -180,7 +181,7 @@ def store_address(to: str | None = None) -> str:
     return address
 
 
-def readers_of(store: Store) -> list[tuple[str, str, int]]:
+def readers_of(store: DataFolder) -> list[tuple[str, str, int]]:
     """All who read the log, as of `EventLog.readers`, followers as far as they last said."""
     readers = {(who, topic): at for who, topic, at in store.log.readers()}
     if SqliteRoll.is_in(store.folder):
@@ -190,7 +191,7 @@ def readers_of(store: Store) -> list[tuple[str, str, int]]:
     return [(*which, at) for which, at in sorted(readers.items())]
 
 
-def declare_all(store: Store) -> None:
+def declare_all(store: DataFolder) -> None:
     """Have the log keep what its followers have not read, before the first of them runs."""
     with closing(SqliteRoll(store.folder)) as roll:
         declare(store.log, roll, followers_of(store))
@@ -202,7 +203,7 @@ def following(folder: Path) -> Iterator[None]:
 
     `InUseError` where another process runs them, `StoreError` where there is no store.
     """
-    with Store.open(folder, read_only=True) as store, _locked(folder), closing(SqliteRoll(folder)) as roll:
+    with open_store(folder, read_only=True) as store, _locked(folder), closing(SqliteRoll(folder)) as roll:
         policy, bus = alert_policy(), Bus(folder)
         watch = Watch(bus, policy, store.meta.store_id)
         courier = Courier(
@@ -230,7 +231,7 @@ def following(folder: Path) -> Iterator[None]:
                 one.stop()
 
 
-def bring_up(store: Store) -> None:
+def bring_up(store: DataFolder) -> None:
     """Before retention takes anything: declared followers take all that there is, and the log hears of it.
 
     One that is paused, or run by another process right now, stays where it is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.artifacts import ModelRegistry, StoredModels, load_scorer
+from ringfence.adapters.artifacts import ModelRegistry, StoredModels, load_local, load_scorer, read_folder
 from ringfence.analysis.impact import impact
 from ringfence.features.catalog import CATALOG
 from ringfence.scoring.deployment import Deployment
@@ -14,35 +14,60 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ringfence.adapters.sqlite import Store
     from ringfence.analysis.impact import Impact
     from ringfence.decisions.decision import Decision
     from ringfence.features.spec import FeatureSpec
     from ringfence.pipeline import View
+    from ringfence.ports.models import Deployments, ModelStore
     from ringfence.scoring.artifact import Artifact
     from ringfence.scoring.manifest import ReasonText
+    from ringfence.scoring.models import Scorer
+    from ringfence.store import DataFolder
 
 IN_FORCE: Final = "models_in_force"
 """Under this name a store remembers the deployment in force, for those who only read."""
 
 
-def model_registry(folder: Path) -> ModelRegistry:
+def model_registry(folder: Path) -> ModelStore:
     """The models that a data folder holds."""
     return ModelRegistry(folder / "models")
 
 
-def stored_models(store: Store, spec: FeatureSpec) -> StoredModels:
+def model_store(where: str | Path) -> ModelStore:
+    """The models in a folder, or at a URI such as s3://bucket/models; `InputError` where that is no place."""
+    return ModelRegistry(where)
+
+
+def read_model(folder: Path) -> Artifact:
+    """The artifact in a folder, checked; `InputError` where there is none, `ScorerError` for a bad one."""
+    return read_folder(folder)
+
+
+def load_model(artifact: Artifact, spec: FeatureSpec | None = None) -> Scorer:
+    """The model of an artifact, over a specification if one is given; a remote one is not asked yet.
+
+    `ScorerError` for a model that does not fit, does not load, or disagrees with itself.
+    """
+    return load_scorer(artifact, spec)
+
+
+def load_local_model(artifact: Artifact) -> Scorer:
+    """Likewise, of a model that scores in this process; `ScorerError` for a remote one."""
+    return load_local(artifact)
+
+
+def stored_models(store: DataFolder, spec: FeatureSpec) -> Deployments:
     """The deployments of a store over a specification."""
     return StoredModels(store.registry, model_registry(store.folder), spec)
 
 
-def in_force(store: Store) -> Deployment:
+def in_force(store: DataFolder) -> Deployment:
     """The deployment that decides now."""
     found = store.registry.find("models", store.remembered(IN_FORCE) or "")
     return Deployment.from_json(found.body) if found else Deployment()
 
 
-def models_for(store: Store, spec: FeatureSpec, artifact: Artifact | None) -> Models:
+def models_for(store: DataFolder, spec: FeatureSpec, artifact: Artifact | None) -> Models:
     """This model alone, or without one the deployment in force."""
     if artifact is None:
         return stored_models(store, spec).ready(in_force(store))
@@ -50,12 +75,12 @@ def models_for(store: Store, spec: FeatureSpec, artifact: Artifact | None) -> Mo
     return Models(Deployment(champion=scorer.digest), {scorer.digest: scorer})
 
 
-def model_texts(store: Store, decision: Decision) -> Mapping[str, ReasonText]:
+def model_texts(store: DataFolder, decision: Decision) -> Mapping[str, ReasonText]:
     """Words for the inputs of the model that spoke on a payment; none without one."""
     return {} if decision.model is None else stored_models(store, CATALOG).texts(decision.model)
 
 
-def impact_of(store: Store, stored: StoredModels, view: View, digest: str) -> Impact:
+def impact_of(store: DataFolder, stored: Deployments, view: View, digest: str) -> Impact:
     """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
     champion = view.models.deployment.champion
     scorer, now = (

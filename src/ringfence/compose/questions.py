@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.artifacts.registry import ModelRegistry
 from ringfence.analysis.clearing import Scene, clears
 from ringfence.analysis.explain import Explainer
 from ringfence.analysis.history import LogScan, Past, missing
 from ringfence.analysis.tune import Variants, variants
-from ringfence.compose.models import model_texts
+from ringfence.compose.models import model_registry, model_texts
 from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError, RingfenceError
@@ -23,11 +22,11 @@ from ringfence.scoring.rules import CompiledRules, RuleSet, compile_rules, fit
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ringfence.adapters.sqlite import Store
     from ringfence.analysis.explain import Explanation
     from ringfence.analysis.variants import Tunable
     from ringfence.decisions.decision import Decision
     from ringfence.scoring.manifest import Bands
+    from ringfence.store import DataFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Question:
     registered: dict[str, RuleSet]
 
 
-def newest_versions(store: Store) -> tuple[RuleSet, FeatureSpec]:
+def newest_versions(store: DataFolder) -> tuple[RuleSet, FeatureSpec]:
     """Rules and features that made the newest decision; `InputError` where nothing has been decided."""
     end = store.log.end_offset(DECISIONS)
     if end == 0:
@@ -57,7 +56,7 @@ def newest_versions(store: Store) -> tuple[RuleSet, FeatureSpec]:
 
 
 def question(
-    store: Store,
+    store: DataFolder,
     new: RuleSet,
     spec: FeatureSpec | None = None,
     span: tuple[int | None, int | None] = (None, None),
@@ -82,7 +81,7 @@ def question(
 
 
 def tuning(
-    store: Store,
+    store: DataFolder,
     rule_id: str,
     parameter: str | None,
     span: Callable[[Tunable], Sequence[float]],
@@ -122,7 +121,7 @@ def _merged(spec: FeatureSpec, known: FeatureSpec) -> FeatureSpec:
 
 
 def explain(
-    store: Store, decision: Decision, *, every: bool = False, scan: LogScan | None = None
+    store: DataFolder, decision: Decision, *, every: bool = False, scan: LogScan | None = None
 ) -> Explanation:
     """Why a decision is what it is, by the versions that made it.
 
@@ -144,9 +143,9 @@ def explain(
     return explainer.explain(every=every, clears=lambda rule: clears(rule, ruleset, scene))
 
 
-def bands_of(store: Store) -> Callable[[str], Bands | None]:
+def bands_of(store: DataFolder) -> Callable[[str], Bands | None]:
     """The bands of a model by its digest, None where its artifact is not kept."""
-    models = ModelRegistry(store.folder / "models")
+    models = model_registry(store.folder)
 
     @cache
     def find(digest: str) -> Bands | None:

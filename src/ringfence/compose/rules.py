@@ -6,10 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.book import RuleBook
-from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.analysis.rates import MeasuredRate, measured_rates
+from ringfence.compose.store import has_store, open_store
 from ringfence.errors import InputError
 from ringfence.events.activation import versions
 from ringfence.rulebook.changes import Activation
@@ -21,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from ringfence.adapters.lake import Lake
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports.tables import Asked
     from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.store import DataFolder
 
 FIRST_RULES: Final = "first_rules"
 """Under this name a store remembers the rules in force before its log activates others."""
@@ -56,7 +54,7 @@ class Compiler(Protocol):
 class LoggedForce:
     """`ringfence.rulebook.desk.Force` over the log of an open store."""
 
-    store: Store
+    store: DataFolder
     library: Compiler
     now: Callable[[], str]
     append: Callable[[EventBatch], int]
@@ -89,7 +87,7 @@ class LoggedForce:
 class StoredHistory:
     """`ringfence.rulebook.desk.History` of a store that another process may be writing to."""
 
-    store: Store
+    store: DataFolder
     lake: Asked
 
     def active(self) -> str:
@@ -104,12 +102,12 @@ class StoredHistory:
         return activations(self.store, self.lake)
 
 
-def book_reader(store: Store, lake: Asked, *, require_approval: bool) -> Reader:
+def book_reader(store: DataFolder, lake: Asked, *, require_approval: bool) -> Reader:
     """The rule book of a store, for looking at."""
-    return Reader(RuleBook(store.log.database), StoredHistory(store, lake), require_approval)
+    return Reader(store.rule_history, StoredHistory(store, lake), require_approval)
 
 
-def activations(store: Store, lake: Asked) -> list[Activation]:
+def activations(store: DataFolder, lake: Asked) -> list[Activation]:
     """Every version of the rules that has been in force, from the first one on."""
     digest = store.remembered(FIRST_RULES)
     first = [Activation(digest=digest, offset=0, time_ms=None, author=None, note=None)] if digest else []
@@ -125,21 +123,14 @@ def activations(store: Store, lake: Asked) -> list[Activation]:
     ]
 
 
-def open_lake(store: Store) -> Lake:
-    """Questions about a store in SQL."""
-    from ringfence.adapters.lake import Lake  # noqa: PLC0415 (DuckDB takes a while, and most runs ask nothing)
-
-    return Lake.alone(store)
-
-
 def stored_rates(folder: Path, spec: FeatureSpec, ruleset: RuleSet) -> list[Rate]:
     """How often each rule's condition is TRUE of the newest payments that a folder holds, if it holds any.
 
     Another process may be writing there. Lists and profiles are taken to be empty.
     """
-    if not (folder / FILE_NAME).exists():
+    if not has_store(folder):
         return []
-    with Store.open(folder, read_only=True) as store:
+    with open_store(folder, read_only=True) as store:
         heard = compile_rules(all_heard(ruleset), spec)
         return with_modes(measured_rates(store.log, heard, store.meta.hash_seed), ruleset)
 

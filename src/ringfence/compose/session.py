@@ -12,13 +12,12 @@ import msgspec
 
 from ringfence.adapters.cases import read_policy
 from ringfence.adapters.files import read_original
-from ringfence.adapters.snapshots import Snapshots
-from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.compose.checks import ChecksHere
 from ringfence.compose.definitions import Definitions, SystemClock
 from ringfence.compose.models import IN_FORCE, impact_of
-from ringfence.compose.rules import FIRST_RULES, LoggedForce, open_lake
+from ringfence.compose.rules import FIRST_RULES, LoggedForce
+from ringfence.compose.store import open_snapshots, open_store
+from ringfence.compose.tables import open_tables
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.desks.cases import CaseDesk
 from ringfence.desks.lists import ListDesk
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.saving import Snapshotting
     from ringfence.scoring.rules import RuleSet
+    from ringfence.store import DataFolder
 
 NORMS: Final = "norms"  # of ids, in which the lists have them
 FILE_RULES: Final = "file_rules"  # of the definitions that were put in force last, as opposed to live edits
@@ -69,7 +69,7 @@ def at_once(question: Callable[[], View]) -> View:
 class Session:
     """An open store with a runner that has caught up with its log."""
 
-    store: Store
+    store: DataFolder
     runner: Runner
     definitions: Definitions
     tokenizer: Tokenizer
@@ -89,9 +89,9 @@ class Session:
             self.library,
             lambda: self.runner.pipeline.versions[Part.RULES],
             put or self._put,
-            lambda: lake or open_lake(self.store),
+            lambda: lake or open_tables(self.store),
         )
-        return Desk(RuleBook(self.store.log.database), force, self.require_approval)
+        return Desk(self.store.rule_history, force, self.require_approval)
 
     def model_desk(self, put: Callable[[EventBatch], int] | None = None) -> ModelDesk:
         """The models of this store. `put` as of `desk`."""
@@ -203,7 +203,7 @@ def open_session(
     `progress` hears of events replayed and to replay. `StoreError` if another process writes there.
     """
     clock, settings = SystemClock(), load_settings()
-    with Store.open(folder) as store:
+    with open_store(folder) as store:
         register(store, definitions, clock.now_ms())
         digest = definitions.rules.ruleset.digest
         if store.remembered(FIRST_RULES) is None:
@@ -218,7 +218,7 @@ def open_session(
             stopwatch=time.perf_counter,
         )
         pipeline.expect(Part.RULES, store.remembered(FIRST_RULES) or digest)
-        runner = Runner(store, pipeline, clock, Snapshots(store.snapshots), snapshotting)
+        runner = Runner(store, pipeline, clock, open_snapshots(store), snapshotting)
         warnings = [*store.remarks, *runner.recover(progress)]
         session = Session(
             store,

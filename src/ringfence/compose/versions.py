@@ -16,16 +16,16 @@ from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import Mode, RuleSet, fit
 
 if TYPE_CHECKING:
-    from ringfence.adapters.sqlite import Store
     from ringfence.compose.definitions import Definitions
     from ringfence.scoring.models import Models
     from ringfence.scoring.rules import CompiledRules
+    from ringfence.store import DataFolder
 
 
 class StoredLibrary:
     """`ringfence.ports.Library` over what a store has registered."""
 
-    def __init__(self, store: Store, definitions: Definitions) -> None:
+    def __init__(self, store: DataFolder, definitions: Definitions) -> None:
         self._store = store
         self._spec = definitions.spec
         self._rules = {definitions.rules.ruleset.digest: definitions.rules}
@@ -72,26 +72,26 @@ def vet_book(book: RuleSet, spec: FeatureSpec, before: RuleSet | None = None) ->
     check_possible(book, spec, before=before)
 
 
-def register(store: Store, definitions: Definitions, now_ms: int) -> None:
+def register(store: DataFolder, definitions: Definitions, now_ms: int) -> None:
     """Keep the versions that decisions will name."""
     spec, ruleset = definitions.spec, definitions.rules.ruleset
     store.registry.register("features", spec.digest, spec.to_json(), now_ms)
     store.registry.register("rules", ruleset.digest, ruleset.to_json(), now_ms)
 
 
-def registered_rules(store: Store, digest: str) -> RuleSet | None:
+def registered_rules(store: DataFolder, digest: str) -> RuleSet | None:
     """The rule set that a decision names."""
     found = store.registry.find("rules", digest)
     return RuleSet.from_json(found.body) if found else None
 
 
-def registered_spec(store: Store, digest: str) -> FeatureSpec | None:
+def registered_spec(store: DataFolder, digest: str) -> FeatureSpec | None:
     """The specification that a decision names."""
     found = store.registry.find("features", digest)
     return FeatureSpec.from_json(found.body) if found else None
 
 
-def registered_mapping(store: Store, name: str) -> Mapping:
+def registered_mapping(store: DataFolder, name: str) -> Mapping:
     """The mapping by which a quarantined record was read; of several with one name, the latest."""
     if name in SHIPPED:
         return load_mapping(name)

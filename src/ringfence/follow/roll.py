@@ -83,6 +83,10 @@ class Roll(Protocol):
         """An attempt failed."""
         ...
 
+    def close(self) -> None:
+        """Release it. Closing twice is allowed."""
+        ...
+
 
 def declare(log: EventLog, roll: Roll, followers: Iterable[Follower]) -> None:
     """Enter followers in the roll, and among the log's readers: `trim` keeps what they have not read.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from ringfence.features.links import Graph
 
@@ -80,6 +80,31 @@ class FoundRing:
     start: Node
     found_ms: int
     changed_ms: int
+
+
+class LinkBook(Links, Protocol):
+    """The links of a data folder, and the rings that were found among them, as of one moment; one thread."""
+
+    @property
+    def now_ms(self) -> int:
+        """Event time that the links have come to, 0 where there are none."""
+        ...
+
+    def find(self, kind: str, identity: str) -> Node | None:
+        """The node, None where it has no live link."""
+        ...
+
+    def stopped(self, nodes: Collection[Node]) -> int:
+        """How many of these nodes made a payment that was reviewed or declined."""
+        ...
+
+    def rings(self, limit: int) -> list[FoundRing]:
+        """Rings that the macro analysis has found, the highest score first."""
+        ...
+
+    def every(self) -> Iterator[Pair]:
+        """All live pairs."""
+        ...
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.scoring.columns import Columns
+    from ringfence.scoring.endpoint import Endpoint
     from ringfence.scoring.manifest import Bands, ReasonText
 
 SHARES: Final = 10_000  # a rollout's share is exact to one in so many entities
@@ -66,6 +67,20 @@ class Scorer(Protocol):
 
         None for a model that cannot tell.
         """
+        ...
+
+
+@runtime_checkable
+class RemoteScorer(Scorer, Protocol):
+    """A model that answers elsewhere."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where, and how long it is waited for."""
+        ...
+
+    def close(self) -> None:
+        """End its connections."""
         ...
 
 

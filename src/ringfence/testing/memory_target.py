@@ -126,3 +126,6 @@ class MemoryRoll:
     def _change(self, name: str, **values: object) -> None:
         with self._lock:
             self._entries[name] = replace(self.entry(name), **values)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """See `Roll.close`."""

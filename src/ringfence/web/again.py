@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.snapshots import layout
+from ringfence.compose.store import read_snapshot
 from ringfence.errors import CorruptError, InputError
 from ringfence.events import codec
 from ringfence.pipeline import Pipeline
@@ -14,17 +14,17 @@ from ringfence.scoring.rules import fit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.sqlite import Store
     from ringfence.decisions.decision import Decision
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.models import Models
     from ringfence.scoring.rules import RuleSet
+    from ringfence.store import DataFolder
 
 _PREFIX = "pipeline."
 
 
 def decide_again(
-    store: Store,
+    store: DataFolder,
     spec: FeatureSpec,
     rules: RuleSet,
     models: Models,
@@ -51,12 +51,12 @@ def decide_again(
     raise InputError("the payment of this decision is no longer kept in the log")
 
 
-def _restore(store: Store, pipeline: Pipeline, target: int) -> None:
+def _restore(store: DataFolder, pipeline: Pipeline, target: int) -> None:
     """Start from the newest snapshot that does not know the payment yet, if there is one that fits."""
     paths = sorted(store.snapshots.glob("snapshot-*.bin"), reverse=True)
     for path in (path for path in paths if int(path.stem.split("-")[1]) <= target):
         try:
-            saved = layout.read(path)
+            saved = read_snapshot(path)
         except (CorruptError, FileNotFoundError):  # a damaged one, or one that has just been replaced
             continue
         if saved.header["spec"] == pipeline.spec.digest:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastapi import FastAPI
 
-from ringfence.adapters.finder import Finder
-from ringfence.adapters.lake import Lake
 from ringfence.api.audited import Audited
+from ringfence.compose.index import open_index
 from ringfence.compose.questions import bands_of
+from ringfence.compose.tables import served_tables
 from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.errors import RingfenceError
 from ringfence.scoring.rules import fit
@@ -95,8 +95,8 @@ class Dashboard:
         self.store = server.session.store
         self.sessions = Sessions()
         self.pulse = Pulse(lambda: server.clock.now_ms() / 1000)
-        self.finder = Finder(self.store.log, self.store.folder / "index", self.store.meta.hash_seed)
-        self.console = Lake(self.store, memory="512MB")  # of the SQL page: nobody else waits for it
+        self.finder = open_index(self.store)
+        self.console = served_tables(self.store, memory="512MB")  # of the SQL page: nobody else waits for it
         self.jobs = server.jobs
         self.vitals = Vitals()
         self.watchers = 0  # live pages that are open
@@ -136,7 +136,7 @@ class Dashboard:
             await self._upkeep
 
     def manifest(self, digest: str) -> Manifest:
-        """Of a model that is kept here; errors as of `ModelRegistry.read`."""
+        """Of a model that is kept here; errors as of `ModelStore.read`."""
         return self.artifact(digest).manifest
 
     def _rules(self, digest: str) -> RuleSet | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from ringfence.adapters.lake import Lake
+    from ringfence.ports.tables import Tables
 
 DAY_MS: Final = 86_400_000
 MATURITY_DAYS: Final = 30
@@ -76,7 +76,7 @@ class Measure:
         """The SQL over a time, as `ringfence sql` takes it."""
         return _CHOSEN.format(since=_moment(since_ms), until=_moment(until_ms)) + self.body
 
-    def rows(self, lake: Lake, since_ms: int, until_ms: int) -> list[dict[str, Any]]:
+    def rows(self, lake: Tables, since_ms: int, until_ms: int) -> list[dict[str, Any]]:
         """What it gives."""
         found: list[dict[str, Any]] = lake.sql(self.statement(since_ms, until_ms)).to_pylist()
         return found

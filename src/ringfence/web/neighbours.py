@@ -10,7 +10,7 @@ from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
-    from ringfence.adapters.finder import Finder
+    from ringfence.decisions.index import DecisionIndex
 
 _OWN_PAYMENTS: Final = 100  # looked at
 _SHARED_VALUES: Final = 8  # of which others are looked for
@@ -32,7 +32,7 @@ class Shared:
     is_crowd: bool
 
 
-def neighbours_of(finder: Finder, entity: str, entity_id: str) -> list[Shared]:
+def neighbours_of(finder: DecisionIndex, entity: str, entity_id: str) -> list[Shared]:
     """Values of other kinds that the entity was seen with; those that connect most come first."""
     columns = tuple(ENTITY_KEYS.values())
     own = finder.find(Wanted(terms=(Term(entity, entity_id),)), _OWN_PAYMENTS, columns).rows
@@ -53,7 +53,7 @@ def neighbours_of(finder: Finder, entity: str, entity_id: str) -> list[Shared]:
     return sorted(shared, key=lambda one: (one.is_crowd, one.kind in _WEAK, -len(one.others), -one.own))
 
 
-def _look(finder: Finder, entity: str, entity_id: str, value: Shared) -> Shared:
+def _look(finder: DecisionIndex, entity: str, entity_id: str, value: Shared) -> Shared:
     if value.is_crowd or value.payments == value.own:
         return value
     column = ENTITY_KEYS[entity]

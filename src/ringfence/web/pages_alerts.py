@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.outbox import AlertBook, Bus
 from ringfence.api.asked import who_asks
 from ringfence.api.audited import tell
 from ringfence.bus.subscription import shown
@@ -43,7 +42,7 @@ async def acknowledge(request: Request, alert_id: Annotated[str, Form(max_length
     by = who_asks(request, "").name
     tell(request.scope, object=alert_id)
     dashboard = dashboard_of(request)
-    book = AlertBook(dashboard.server.outboxes.bus.database)
+    book = dashboard.server.outboxes.alerts
     await asyncio.to_thread(book.acknowledge, alert_id, by, dashboard.server.clock.now_ms())
     return RedirectResponse("/alerts", 303)
 
@@ -62,10 +61,9 @@ async def retry(request: Request, message_id: Annotated[str, Form(max_length=409
 def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
     empty: dict[str, Any] = {"alerts": [], "counts": {"open": 0, "acknowledged": 0}, "state": state}
     empty |= {"destinations": [], "letters": [], "subscriptions": []}
-    if not Bus.is_in(dashboard.store.folder):
+    if not dashboard.server.outboxes.is_used:
         return empty
-    bus = dashboard.server.outboxes.bus
-    book = AlertBook(bus.database)
+    bus, book = dashboard.server.outboxes.bus, dashboard.server.outboxes.alerts
     return empty | {
         "alerts": book.alerts(state=None if state == "all" else state, limit=_SHOWN),
         "counts": book.counts(),

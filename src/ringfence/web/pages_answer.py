@@ -10,7 +10,6 @@ import msgspec
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from ringfence.adapters.outbox import AlertBook
 from ringfence.alerts import answers
 from ringfence.api.audited import tell
 from ringfence.compose.alerts import alert_policy
@@ -20,6 +19,7 @@ from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.alerts.answers import Asked
+    from ringfence.alerts.book import Alerts
     from ringfence.alerts.policy import AlertPolicy
     from ringfence.web.dashboard import Dashboard
 
@@ -91,5 +91,5 @@ def _begun(dashboard: Dashboard, asked: Asked, was_it: str, policy: AlertPolicy)
     return [msgspec.json.encode(record) for record in records], not kept.done
 
 
-def _book(dashboard: Dashboard) -> AlertBook:
-    return AlertBook(dashboard.server.outboxes.bus.database)
+def _book(dashboard: Dashboard) -> Alerts:
+    return dashboard.server.outboxes.alerts

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.links import LinkBook
 from ringfence.api.reading import is_card
+from ringfence.compose.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.graph.rings import ring_around
@@ -47,7 +47,7 @@ async def rings(request: Request) -> Response:
 
 def _rings(dashboard: Dashboard) -> dict[str, Any]:
     try:
-        with LinkBook.looking(dashboard.store.folder) as book:
+        with links_in(dashboard.store.folder) as book:
             return {"rings": rings_of(book.rings(_RINGS)).rings, "missing": None}
     except InputError as error:
         return {"rings": [], "missing": str(error)}
@@ -68,7 +68,7 @@ async def ring(
 
 def _ring(dashboard: Dashboard, entity_type: str, entity_id: str, most: int) -> dict[str, Any]:
     try:
-        with LinkBook.looking(dashboard.store.folder) as book:
+        with links_in(dashboard.store.folder) as book:
             node = book.find(entity_type, _kept(dashboard, entity_type, entity_id))
             if node is None:
                 raise Stop(404, f"This {entity_type} has no live link.")
@@ -95,7 +95,7 @@ async def expand(request: Request, entity_type: EntityType, entity_id: EntityId)
 
 def _expand(dashboard: Dashboard, entity_type: str, entity_id: str) -> bytes:
     try:
-        with LinkBook.looking(dashboard.store.folder) as book:
+        with links_in(dashboard.store.folder) as book:
             node = book.find(entity_type, _kept(dashboard, entity_type, entity_id))
             if node is None:
                 raise Stop(404, f"This {entity_type} has no live link.")

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
-from ringfence.adapters.snapshots import Snapshots
 from ringfence.api.hot import DEADLINE
+from ringfence.compose.store import open_snapshots
 from ringfence.decisions.index import Term, Wanted
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.pipeline import MODEL
@@ -71,6 +71,6 @@ def _slow(dashboard: Dashboard) -> dict[str, Any]:
         "degraded": degraded,
         "decisions": finder.count(Wanted()),
         "span": finder.span_ms(),
-        "snapshots": Snapshots(dashboard.store.snapshots).offsets(),
+        "snapshots": open_snapshots(dashboard.store).offsets(),
         "disk": sum(files),
     }

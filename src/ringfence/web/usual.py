@@ -13,8 +13,8 @@ from ringfence.web.rendering import money, share
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.adapters.finder import Finder
     from ringfence.cases.model import Subject
+    from ringfence.decisions.index import DecisionIndex
 
 _WINDOW_MS: Final = 30 * 86_400_000
 _MOST: Final = 500
@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
     is_odd: bool
 
 
-def compare(finder: Finder, row: dict[str, Any], subject: Subject) -> list[Comparison]:
+def compare(finder: DecisionIndex, row: dict[str, Any], subject: Subject) -> list[Comparison]:
     """The strip of a payment (a row of the index) against the payments of a subject before it."""
     at_ms = row["event_time_ms"]
     wanted = Wanted(

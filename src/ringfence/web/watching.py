@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.adapters.artifacts.loading import load_scorer
+from ringfence.compose.models import load_model
 from ringfence.learning.curves import Curves, curves_of
 from ringfence.learning.dataset import Dataset
 from ringfence.learning.drift import Day, Reference, by_day
@@ -60,7 +60,7 @@ def watch(dashboard: Dashboard, artifact: Artifact) -> Watched:
     sample = sample_of(dashboard, manifest.inputs, manifest.zone)
     if sample is None:
         return Watched(0, None, [], [], [])
-    score = load_scorer(artifact).score(np.ascontiguousarray(sample.inputs.T))
+    score = load_model(artifact).score(np.ascontiguousarray(sample.inputs.T))
     learned = manifest.spans["train"].end_ms if "train" in manifest.spans else 0
     known = mature(sample) & (sample.time_ms >= learned)
     curves = curves_of(_ranking(sample, score, known), manifest.costs)

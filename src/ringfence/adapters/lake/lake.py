@@ -25,8 +25,8 @@ from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ringfence.adapters.sqlite import Store
     from ringfence.decisions.index import DecisionQuery
+    from ringfence.store import DataFolder
 
 LIVE_ROWS: Final = 2 * FILE_ROWS
 """Records of a topic that no file holds yet, which are read from the log at most."""
@@ -64,7 +64,9 @@ class Lake:
     Any thread may ask, one at a time.
     """
 
-    def __init__(self, store: Store, writer: LakeFollower | None = None, memory: str | None = None) -> None:
+    def __init__(
+        self, store: DataFolder, writer: LakeFollower | None = None, memory: str | None = None
+    ) -> None:
         """With a `writer`, files that are due are written before each question: where nobody else does it.
 
         `memory`, such as 512MB, bounds what a statement may take: see `guard.connect`.
@@ -143,7 +145,7 @@ class Lake:
         return self._ask(views.decision_query(filters, column), filters)
 
     @classmethod
-    def alone(cls, store: Store) -> Self:
+    def alone(cls, store: DataFolder) -> Self:
         """For a command, which has the files written that its questions need."""
         return cls(store, LakeFollower(store.log, store.tables))
 

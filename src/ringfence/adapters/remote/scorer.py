@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import msgspec
 import numpy as np
-from msgspec import Meta
 
 from ringfence.adapters.remote.guards import CircuitBreaker, RetryBudget
 from ringfence.adapters.remote.signing import SageMakerSigner
 from ringfence.errors import ScorerError
 from ringfence.fetching import PLAIN, AnswerError, ask
+from ringfence.scoring.endpoint import Endpoint
 from ringfence.scoring.local import Described
 
 if TYPE_CHECKING:
@@ -32,20 +32,6 @@ _MOST_BYTES: Final = 64 << 10
 """Of an answer: 512 probabilities take a sixth of it."""
 
 _TRIED_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
-
-
-class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a model answers: the `parameters` of a manifest whose algorithm is `remote`."""
-
-    url: Annotated[str, Meta(pattern="^https?://[^@?#]+$")]  # a secret has no place in it
-    serves: str = ""  # the version that has to answer; empty: whichever does
-    deadline_ms: Annotated[int, Meta(ge=1, le=60_000)] = 100
-    tries: Annotated[int, Meta(ge=1, le=5)] = 2
-    most_failures: Annotated[int, Meta(ge=1)] = 5  # in a row, until it is left alone
-    rest_ms: Annotated[int, Meta(ge=1)] = 5_000  # for so long
-    region: Annotated[str, Meta(pattern="^[a-z0-9-]*$")] = (
-        ""  # of a SageMaker endpoint: calls are signed for it
-    )
 
 
 class _Answer(msgspec.Struct):

@@ -18,7 +18,7 @@ from ringfence.errors import InputError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.sqlite.trail import SqliteTrail
+    from ringfence.audit.trail import Trail
 
 _POST_SECONDS: Final = 10.0
 _LONGEST_ANCHORS: Final = 64 << 20  # bytes of a file of anchors
@@ -42,12 +42,12 @@ class Checkpoints:
     anchor: str | None = None
     _last_ms: int = 0
 
-    def due(self, trail: SqliteTrail) -> None:
+    def due(self, trail: Trail) -> None:
         """Take one if it is time."""
         if self.now_ms() - self._last_ms >= self.every_ms:
             self.take(trail)
 
-    def take(self, trail: SqliteTrail) -> Anchor:
+    def take(self, trail: Trail) -> Anchor:
         """Bring what the log holds into the chain, sign the head, keep it elsewhere."""
         now_ms = self.now_ms()
         key = None if self.key_file is None else self._key(trail, self.key_file)
@@ -66,7 +66,7 @@ class Checkpoints:
         return anchor
 
     @staticmethod
-    def _key(trail: SqliteTrail, path: Path) -> SigningKey:
+    def _key(trail: Trail, path: Path) -> SigningKey:
         key = SigningKey.read(path)
         if trail.keys()[-1:] != [key.public]:
             raise InputError(
@@ -121,9 +121,7 @@ def anchors_in(path: Path) -> list[Anchor]:
     return list(found.values())
 
 
-def add_key(
-    trail: SqliteTrail, path: Path, actor: str, now_ms: int, before: Path | None = None
-) -> SigningKey:
+def add_key(trail: Trail, path: Path, actor: str, now_ms: int, before: Path | None = None) -> SigningKey:
     """Make a signing key, keep it in a new file and have the key before sign for it, if there was one.
 
     `InputError` where the file is there already, or the key before is needed and not given.

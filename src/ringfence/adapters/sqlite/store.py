@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.adapters.sqlite.log import SqliteLog, write_batches
 from ringfence.adapters.sqlite.quarantine import SqliteQuarantine, mark_replayed
 from ringfence.adapters.sqlite.registry import SqliteRegistry
 from ringfence.adapters.sqlite.statements import SQL
+from ringfence.errors import CorruptError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -61,6 +63,17 @@ class Store:
     def tables(self) -> Path:
         """Where the analysis tables go."""
         return self.folder / "tables"
+
+    @property
+    def rule_history(self) -> RuleBook:
+        """The rule book's versions."""
+        return RuleBook(self.log.database)
+
+    def check_pages(self) -> None:
+        """See `DataFolder.check_pages`."""
+        broken = self.log.database.fetch("integrity")
+        if broken != [("ok",)]:
+            raise CorruptError(f"pages of {self.log.database.path} are damaged: {broken[0][0]}")
 
     def commit(
         self,

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringfence.adapters.outbox import Bus
 from ringfence.bus.notifier import Answer, Message
 from ringfence.bus.subscription import kind_of, shown
 from ringfence.bus.words import Words
 from ringfence.cli.checks.check import Check, State
 from ringfence.compose.alerts import alert_policy
+from ringfence.compose.bus import has_outbox
+from ringfence.compose.bus import messages as opened
 from ringfence.compose.notifiers import notifier
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
@@ -29,9 +30,9 @@ def messages(folder: Path) -> Iterator[Check]:
     """Send a test message to each destination of subscriptions and of the alert policy; what each said."""
     policy = alert_policy()
     secrets_of: dict[str, tuple[str, ...]] = dict.fromkeys((*policy.team, *policy.escalate_to), ())
-    if Bus.is_in(folder):
-        with closing(Bus(folder)) as bus:
-            known = [one for one in bus.destinations() if not one.address.startswith("customer:")]
+    if has_outbox(folder):
+        with opened(folder) as kept:
+            known = [one for one in kept.outbox.destinations() if not one.address.startswith("customer:")]
         secrets_of |= {one.address: one.secrets for one in known}
     if not secrets_of:
         yield Check("messages", State.NOTE, "nobody is told: there is no subscription and no team")

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import numpy as np
 
-from ringfence.adapters.artifacts import load_scorer
-from ringfence.adapters.remote import RemoteModel
-from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli.checks.check import Check, State
 from ringfence.cli.checks.clocks import skew
-from ringfence.compose.models import in_force, model_registry
+from ringfence.compose.models import in_force, load_model, model_registry
+from ringfence.compose.store import has_store, open_store
 from ringfence.errors import RingfenceError, ScorerError
+from ringfence.scoring.models import RemoteScorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +37,7 @@ def models(folder: Path, spec: FeatureSpec | None) -> Iterator[Check]:
         bad = State.BAD if digest in deciding else State.NOTE
         try:
             artifact = registry.read(digest)
-            scorer = load_scorer(artifact, spec)
+            scorer = load_model(artifact, spec)
         except RingfenceError as error:
             remedy = "Import it again (`ringfence models import`), or retire it (`ringfence models retire`)."
             yield Check(f"model {digest}", bad, str(error), remedy)
@@ -48,7 +46,7 @@ def models(folder: Path, spec: FeatureSpec | None) -> Iterator[Check]:
         if artifact.damaged:
             said = f"{', '.join(artifact.damaged)} cannot be read: it decides, but its pages lack them"
             yield Check(f"model {digest}", State.NOTE, said, "Import it again, if you want to see them.")
-        if isinstance(scorer, RemoteModel):
+        if isinstance(scorer, RemoteScorer):
             yield from _remote(scorer, bad)
             scorer.close()
     force = f"{len(deciding)} in force" if deciding else "none in force"
@@ -56,13 +54,13 @@ def models(folder: Path, spec: FeatureSpec | None) -> Iterator[Check]:
 
 
 def _in_force(folder: Path) -> tuple[str, ...]:
-    if not (folder / FILE_NAME).exists():
+    if not has_store(folder):
         return ()
-    with Store.open(folder, read_only=True) as store:
+    with open_store(folder, read_only=True) as store:
         return in_force(store).models
 
 
-def _remote(scorer: RemoteModel, bad: State) -> Iterator[Check]:
+def _remote(scorer: RemoteScorer, bad: State) -> Iterator[Check]:
     """Whether it is there, is the version that it should be, and how long its answers take."""
     part, endpoint = f"model {scorer.digest}", scorer.endpoint
     ping = f"{endpoint.url.rpartition('/')[0]}/ping"

@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ringfence.access.keys import FILE_NAME as KEYS_NAME
-from ringfence.adapters.snapshots import Snapshots
-from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.lock import FILE_NAME as LOCK_NAME
-from ringfence.adapters.sqlite.soundness import check_not_lost
-from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.cli import options
 from ringfence.cli.checks.check import Check, State
 from ringfence.compose.definitions import load_definitions
+from ringfence.compose.store import (
+    check_not_lost,
+    has_store,
+    log_bytes,
+    open_snapshots,
+    open_store,
+    written_files,
+)
 from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.settings import FILE_NAME as SETTINGS
 from ringfence.settings import load_settings
+from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,14 +77,14 @@ def store(folder: Path, *, deep: bool) -> StoreReport:
     """The log's checksums, its snapshots and its models; a server may have it open."""
     report = StoreReport()
     try:
-        check_not_lost(folder / FILE_NAME)
-        if not (folder / FILE_NAME).exists():
+        check_not_lost(folder)
+        if not has_store(folder):
             report.checks.append(
                 Check("store", State.NOTE, f"none in {folder} yet", "The first `ringfence run` makes it.")
             )
             return report
         report.checks += _rights(folder)
-        with Store.open(folder, read_only=True) as opened:
+        with open_store(folder, read_only=True) as opened:
             report.checks += _log(opened, report, deep=deep)
             report.checks += _snapshots(opened)
             report.bytes_a_day = _growth(opened, folder)
@@ -98,18 +102,16 @@ def store(folder: Path, *, deep: bool) -> StoreReport:
 def _rights(folder: Path) -> Iterator[Check]:
     """The files that a process that decides has to write."""
     effective = os.access in os.supports_effective_ids
-    for name in (FILE_NAME, LOCK_NAME, KEYS_NAME):
-        path = folder / name
+    for path in (*written_files(folder), folder / KEYS_NAME):
         if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=effective):
             said = f"{path} cannot be read and written by this user: nothing can be decided"
             yield Check("store", State.BAD, said, "Give the user that runs the service the right.")
 
 
-def _log(opened: Store, report: StoreReport, *, deep: bool) -> Iterator[Check]:
+def _log(opened: DataFolder, report: StoreReport, *, deep: bool) -> Iterator[Check]:
     counts, read = [], 0
-    broken = opened.log.database.fetch("integrity") if deep else [("ok",)]
-    if broken != [("ok",)]:
-        raise CorruptError(f"pages of {opened.log.database.path} are damaged: {broken[0][0]}")
+    if deep:
+        opened.check_pages()
     for topic in opened.log.topics():
         start, end = opened.log.start_offset(topic), opened.log.end_offset(topic)
         expected = first = start if deep else max(start, end - _NEWEST_OFFSETS)
@@ -131,7 +133,7 @@ def _log(opened: Store, report: StoreReport, *, deep: bool) -> Iterator[Check]:
         yield Check("decisions", State.NOTE, "there are events, but no payment has been decided")
 
 
-def _growth(opened: Store, folder: Path) -> float:
+def _growth(opened: DataFolder, folder: Path) -> float:
     """Bytes that a day of events like the newest adds to the folder, by the times of the events."""
     end = opened.log.end_offset(EVENTS)
     newest = list(opened.log.read(EVENTS, max(opened.log.start_offset(EVENTS), end - _NEWEST_OFFSETS)))
@@ -139,12 +141,12 @@ def _growth(opened: Store, folder: Path) -> float:
         return 0.0
     first, last = min(one.first_time_ms for one in newest), max(one.last_time_ms for one in newest)
     held = end - opened.log.start_offset(EVENTS)
-    each = sum(path.stat().st_size for path in folder.glob(f"{FILE_NAME}*")) / max(held, 1)
+    each = log_bytes(folder) / max(held, 1)
     return each * sum(one.count for one in newest) * _DAY_MS / max(last - first, _DAY_MS)
 
 
-def _snapshots(opened: Store) -> Iterator[Check]:
-    found, damaged = Snapshots(opened.snapshots).load_latest()
+def _snapshots(opened: DataFolder) -> Iterator[Check]:
+    found, damaged = open_snapshots(opened).load_latest()
     if damaged:
         said = "; ".join(damaged)
         yield Check(

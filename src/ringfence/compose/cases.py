@@ -1,0 +1,34 @@
+"""Opens the cases of a data folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ringfence.adapters import cases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ringfence.cases.book import CaseBook
+    from ringfence.cases.model import Payment
+    from ringfence.cases.policy import CasePolicy
+
+
+def open_cases(folder: Path) -> CaseBook:
+    """The cases of a data folder, made if they are not there."""
+    return cases.SqliteCases(folder)
+
+
+def has_cases(folder: Path) -> bool:
+    """Whether a data folder has ever kept cases."""
+    return cases.SqliteCases.are_in(folder)
+
+
+def case_policy(file: Path | None) -> CasePolicy:
+    """The policy in a file; without one that of `cases.toml` in the current folder, or the shipped one."""
+    return cases.read_policy(file)
+
+
+def payment_of(row: dict[str, Any]) -> Payment:
+    """What a case keeps of a payment, from a row of the index of decisions."""
+    return cases.payment_of(row)

@@ -1,0 +1,78 @@
+"""Opens the store of a data folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ringfence.adapters.snapshots import Snapshots, layout
+from ringfence.adapters.sqlite import Store, soundness
+from ringfence.adapters.sqlite.lock import FILE_NAME as LOCK_NAME
+from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.adapters.sqlite.store import FILE_NAME
+from ringfence.adapters.sqlite.trail import SqliteTrail
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ringfence.audit.trail import Trail
+    from ringfence.follow.roll import Roll
+    from ringfence.ports import Saved, SnapshotStore
+    from ringfence.store import DataFolder
+
+
+def open_store(folder: Path, *, read_only: bool = False) -> DataFolder:
+    """The store in this folder, made if it is not there; `InUseError` if another process writes to it.
+
+    With `read_only`, a store that some other process may be writing to, and that has to exist.
+    """
+    return Store.open(folder, read_only=read_only)
+
+
+def has_store(folder: Path) -> bool:
+    """Whether there is a store in this folder."""
+    return (folder / FILE_NAME).exists()
+
+
+def check_not_lost(folder: Path) -> None:
+    """`CorruptError` where a store was in this folder and its file is gone."""
+    soundness.check_not_lost(folder / FILE_NAME)
+
+
+def written_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a store that a process that decides has to write, there or not."""
+    return folder / FILE_NAME, folder / LOCK_NAME
+
+
+def log_bytes(folder: Path) -> int:
+    """How large the file of a store is, with what has not been written back to it."""
+    return sum(path.stat().st_size for path in folder.glob(f"{FILE_NAME}*"))
+
+
+def open_snapshots(store: DataFolder) -> SnapshotStore:
+    """The saved states of a store."""
+    return Snapshots(store.snapshots)
+
+
+def read_snapshot(path: Path) -> Saved:
+    """The state in a file; `CorruptError` says what is wrong with it."""
+    return layout.read(path)
+
+
+def open_trail(folder: Path) -> Trail:
+    """The audit trail of a data folder, made if it is not there."""
+    return SqliteTrail(folder)
+
+
+def has_trail(folder: Path) -> bool:
+    """Whether anything was ever written down in a data folder."""
+    return SqliteTrail.is_in(folder)
+
+
+def open_roll(folder: Path) -> Roll:
+    """The followers that are declared in a data folder, made if there is no such list."""
+    return SqliteRoll(folder)
+
+
+def has_roll(folder: Path) -> bool:
+    """Whether a follower has ever been declared in a data folder."""
+    return SqliteRoll.is_in(folder)
