@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from ringfence.api.app import Site
     from ringfence.api.front import Front
     from ringfence.api.settings import ServeSettings
-    from ringfence.api.sourcing import Stream
     from ringfence.compose.session import Session
     from ringfence.follow.beside import Beside
+    from ringfence.ports.sources import StreamSource
     from ringfence.store import DataFolder
 
 _HAD_KEYS: Final = "served_with_keys"
@@ -49,7 +49,7 @@ def serve(
     started: Callable[[str], None] = lambda _url: None,
     site: Callable[[Server], Site] | None = None,
     beside: Callable[[Server], Beside] | None = None,
-    streams: Sequence[Stream] = (),
+    streams: Sequence[StreamSource] = (),
 ) -> None:
     """Serve on these sockets until told to stop. Raises what made the store unusable, if that is why.
 

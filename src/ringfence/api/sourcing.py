@@ -16,7 +16,7 @@ from contextlib import suppress
 from random import Random
 from threading import Event, Thread
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ringfence.api.decider import Decider
     from ringfence.ports import Clock
+    from ringfence.ports.sources import StreamSource
     from ringfence.runner import Arrival
 
 _ROWS: Final = 2048  # of a step: those who ask over HTTP wait for one at most
@@ -39,52 +40,6 @@ _IN_FLIGHT: Final = 2
 _WAIT_SECONDS: Final = 0.02  # for the first record of a batch
 _TICK_SECONDS: Final = 0.2  # how long it takes to notice that the server stops
 _SILENT_MS: Final = 60_000  # with records waiting: worth a warning
-
-
-class Stream(Protocol):
-    """A source without an end."""
-
-    @property
-    def name(self) -> str:
-        """For people, without secrets."""
-        ...
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it has been taken up and not been closed."""
-        ...
-
-    @property
-    def problem(self) -> str:
-        """Why nothing comes although something may be there; empty while all is well."""
-        ...
-
-    @property
-    def lag(self) -> int:
-        """Records that are there and have not been taken."""
-        ...
-
-    @property
-    def parts(self) -> int:
-        """Partitions or shards that are read."""
-        ...
-
-    @property
-    def moves(self) -> int:
-        """How often the set of parts has changed."""
-        ...
-
-    def open(self) -> None:
-        """Take it up where the journal says; errors as of a source that cannot be read."""
-        ...
-
-    def batches(self, rows: int, *, wait_seconds: float, is_over: Callable[[], bool]) -> Iterator[Arrival]:
-        """Batches as they come, an empty one while nothing does."""
-        ...
-
-    def close(self) -> None:
-        """Let go of it; it may be opened again."""
-        ...
 
 
 class SourceState(msgspec.Struct, frozen=True):
@@ -103,7 +58,7 @@ class _Reading:
     """One stream and its thread."""
 
     def __init__(
-        self, stream: Stream, take: Callable[[Arrival], Future[None]], now_ms: Callable[[], int]
+        self, stream: StreamSource, take: Callable[[Arrival], Future[None]], now_ms: Callable[[], int]
     ) -> None:
         self.stream = stream
         self.records = self.quarantined = self.restarts = 0
@@ -182,7 +137,7 @@ class Sources:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readings: list[_Reading] = []
 
-    def add(self, streams: Sequence[Stream]) -> None:
+    def add(self, streams: Sequence[StreamSource]) -> None:
         """Read these once the server has started; they are open."""
         self._readings += [_Reading(stream, self._take, self._clock.now_ms) for stream in streams]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.adapters.backup import back_up
-from ringfence.adapters.backup import restore as put_back
 from ringfence.cli import options, screen
+from ringfence.compose.backup import back_up
+from ringfence.compose.backup import restore as put_back
 from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
-    from ringfence.adapters.backup import Backup
+    from ringfence.ports.backup import Backup
 
 _MIB = 1 << 20
 

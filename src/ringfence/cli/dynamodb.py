@@ -9,14 +9,13 @@ import typer
 
 from ringfence.cli import screen
 from ringfence.cli.where import Data, Json, folder
-from ringfence.compose.followers import audit_table, table_name
+from ringfence.compose.followers import audit_table, create_audit_table, table_name
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ringfence.adapters.aws import AuditTable
 
 app = typer.Typer(
     help="Audit items in DynamoDB: make the table, look items up.",
@@ -44,9 +43,7 @@ def create(table: Table = None) -> None:
     Example: ringfence dynamodb create --table ringfence-audit
     """
     name = table_name(table)
-    from ringfence.adapters.aws import aws_client, create_table  # noqa: PLC0415 (an extra)
-
-    made = create_table(aws_client("dynamodb"), name)
+    made = create_audit_table(name)
     screen.show(f"Table {name} is made." if made else f"Table {name} is there already.")
 
 
@@ -96,5 +93,4 @@ def _items(
     from ringfence.compose.store import open_store  # noqa: PLC0415 (not to make `create` wait for it)
 
     with open_store(folder(data), read_only=True) as store:
-        found: AuditTable = audit_table(store, table)
-        return found.find(account, transaction, limit)
+        return audit_table(store, table).find(account, transaction, limit)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.adapters.files import read_ordered
-from ringfence.adapters.files.writing import write_parquet
 from ringfence.cli import options, screen
 from ringfence.cli.run import EXIT_QUARANTINED, choose_mapping
 from ringfence.compose.definitions import SystemClock, load_spec
+from ringfence.compose.files import read_ordered, write_parquet
 from ringfence.events.decode import NO_EVENTS
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
@@ -23,8 +22,8 @@ from ringfence.walk import Walk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.adapters.files import SourceBatch
     from ringfence.features.spec import FeatureSpec
+    from ringfence.ports.sources import SourceBatch
 
 
 def features(

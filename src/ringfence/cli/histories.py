@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ringfence.adapters.files import read_ordered
 from ringfence.cli import options, screen
 from ringfence.cli.run import choose_mapping
 from ringfence.compose.definitions import SystemClock, load_spec
+from ringfence.compose.files import read_ordered
 from ringfence.compose.store import open_store
 from ringfence.compose.versions import registered_spec
 from ringfence.decisions.decision import DecisionBatch
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.files import SourceBatch
     from ringfence.events.vocabulary import Mapping
     from ringfence.features.spec import FeatureSpec
     from ringfence.learning.history import Collected
+    from ringfence.ports.sources import SourceBatch
     from ringfence.scoring.rules import CompiledRules
 
 

@@ -8,18 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ringfence.adapters.landing import open_place
-from ringfence.adapters.landing.tending import compact as compact_files
-from ringfence.adapters.landing.tending import ddl as statements
-from ringfence.adapters.landing.tending import expire as expire_files
 from ringfence.cli.screen import progress, say, show
 from ringfence.cli.where import Data, folder
 from ringfence.compose.followers import landing_address, landing_zone
+from ringfence.compose.landing import compact_zone, expire_zone, zone_statements
 from ringfence.compose.store import open_store
 from ringfence.features.durations import parse_duration_ms
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.settings import load_settings
 
 app = typer.Typer(
     help="The landing zone: events and decisions as files of a data lake, in a folder or on S3.",
@@ -82,7 +78,7 @@ def compact(
 
     Example: ringfence land compact
     """
-    done = compact_files(open_place(landing_address(to)), _day_before(older))
+    done = compact_zone(to, _day_before(older))
     say(f"{done.days:,} days: {done.removed:,} files became {done.made:,}.")
 
 
@@ -94,7 +90,7 @@ def expire(
 
     Example: ringfence land expire --keep 400d
     """
-    gone = expire_files(open_place(landing_address(to)), _day_before(keep))
+    gone = expire_zone(to, _day_before(keep))
     say(f"{gone:,} files are gone.")
 
 
@@ -108,9 +104,7 @@ def ddl(
 
     Example: ringfence land ddl --to s3://lake/ringfence
     """
-    settings = load_settings()
-    layout: Any = settings.landing_layout
-    show(statements(landing_address(to), layout, settings.landing_format, database))
+    show(zone_statements(to, database))
 
 
 def _day_before(duration: str) -> Any:

@@ -12,9 +12,9 @@ import typer
 from ringfence.access.keys import ApiKeys
 from ringfence.cli import where
 from ringfence.cli.screen import after, say
+from ringfence.compiling import cache_base
 from ringfence.compose.definitions import Definitions, load_definitions, warm_up
 from ringfence.errors import InputError
-from ringfence.events.compiled import cache_base
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.precompile import is_compiled
 from ringfence.graph.kernel.measure import link

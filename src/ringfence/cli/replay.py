@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.adapters.files.writing import write_parquet
 from ringfence.cli import options, screen
+from ringfence.compose.files import write_parquet
 from ringfence.compose.models import models_for, stored_models
 from ringfence.compose.store import open_store
 from ringfence.features.spec import FeatureSpec

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ringfence.adapters.files import Reading, Sniffed, SourceBatch, read_ordered, reading_of, sniff
 from ringfence.cli import options, screen, streams
 from ringfence.cli.majority import Majority
+from ringfence.compose.files import read_ordered, reading_of, sniff
 from ringfence.compose.session import Session, open_session
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
+from ringfence.ports.mappings import Sniffed
+from ringfence.ports.sources import Reading, SourceBatch, StreamBatch
 from ringfence.runner import Totals
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
@@ -25,7 +27,6 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.adapters.kafka import KafkaBatch
     from ringfence.events.vocabulary import Mapping
     from ringfence.settings import Settings
 
@@ -209,7 +210,7 @@ def _sniff_first(sources: list[str], fmt: Any) -> Sniffed:
 
 def _process(
     session: Session,
-    batches: Iterator[SourceBatch] | Iterator[KafkaBatch],
+    batches: Iterator[SourceBatch] | Iterator[StreamBatch],
     account: Account,
     tell: screen.Tell,
 ) -> None:

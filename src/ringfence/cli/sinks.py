@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.csv
 
-from ringfence.adapters.files.writing import write_parquet
+from ringfence.compose.files import write_parquet
 from ringfence.errors import InputError
 from ringfence.simulate.lines import json_lines
 from ringfence.threads import Behind

@@ -9,13 +9,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ringfence.adapters.drafts import Draft, Question, draft_mapping
-from ringfence.adapters.files import explain, sniff
 from ringfence.cli import options, screen
 from ringfence.compose.definitions import SystemClock
+from ringfence.compose.drafts import draft_mapping
+from ringfence.compose.files import explain, sniff
 from ringfence.errors import InputError
 from ringfence.events.mapping import SHIPPED, Description, describe_mappings, load_mapping
 from ringfence.events.vocabulary import nearest
+from ringfence.ports.mappings import Draft, Question
 
 
 def sources(

@@ -10,6 +10,7 @@ import typer
 from ringfence.cli.screen import progress, say, show_json
 from ringfence.cli.where import Data, Json, folder
 from ringfence.compose.followers import relational_store, store_address
+from ringfence.compose.relational import compare_with_log, drop_schema, shown_address, upgrade_schema
 from ringfence.compose.store import open_store
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS
@@ -85,11 +86,9 @@ def check(data: Data = None, to: To = None, json: Json = False) -> None:
 
     Example: ringfence store check
     """
-    address = store_address(to)
-    from ringfence.adapters.relational.check import check as compare  # noqa: PLC0415 (an extra)
-
+    store_address(to)  # what is wrong with it is told first
     with open_store(folder(data), read_only=True) as store, progress("reading the log") as tell:
-        found = compare(address, store.log, lambda done, total: tell(done, total, ""))
+        found = compare_with_log(to, store.log, lambda done, total: tell(done, total, ""))
     if json:
         show_json(
             {
@@ -121,24 +120,18 @@ def drop(
 
     Example: ringfence store drop --yes
     """
-    from ringfence.adapters.relational import migrate as schema  # noqa: PLC0415 (an extra)
-    from ringfence.adapters.relational.problems import target_of  # noqa: PLC0415
-
-    address = store_address(to)
-    if not yes and not typer.confirm(f"Remove the schema ringfence of {target_of(address)}?", err=True):
+    shown = shown_address(to)
+    if not yes and not typer.confirm(f"Remove the schema ringfence of {shown}?", err=True):
         raise typer.Exit(1)
-    schema.drop(address)
-    say(f"The store is gone from {target_of(address)}.")
+    drop_schema(to)
+    say(f"The store is gone from {shown}.")
 
 
 def _upgrade(to: str | None, done: str) -> None:
-    address = store_address(to)
-    from ringfence.adapters.relational import migrate as schema  # noqa: PLC0415 (an extra)
-    from ringfence.adapters.relational.problems import target_of  # noqa: PLC0415
-
-    for remark in schema.upgrade(address):
+    remarks, newest = upgrade_schema(to)
+    for remark in remarks:
         say(f"Note: {remark}")
-    say(f"{done}: schema ringfence of {target_of(address)}, version {schema.newest()}.")
+    say(f"{done}: schema ringfence of {shown_address(to)}, version {newest}.")
 
 
 def _load(data: Path | None, to: str | None, *, anew: bool) -> None:

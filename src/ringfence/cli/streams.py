@@ -12,8 +12,8 @@ from ringfence.errors import InputError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.adapters.kafka import KafkaBatch, KafkaSource
     from ringfence.compose.session import Session
+    from ringfence.ports.sources import StreamBatch, StreamSource
 
 _WAIT_SECONDS = 0.1
 
@@ -29,9 +29,9 @@ def are_streams(sources: list[str]) -> bool:
 @contextmanager
 def reading(
     session: Session, addresses: list[str], mapping: str | None, rows: int, *, follow: bool
-) -> Iterator[Iterator[KafkaBatch]]:
+) -> Iterator[Iterator[StreamBatch]]:
     """The batches of some streams, each from where the journal says; closed when the block is left."""
-    sources: list[KafkaSource] = []
+    sources: list[StreamSource] = []
     try:
         for address in addresses:
             sources.append(stream_of(session, address, mapping, screen.say))
@@ -43,9 +43,9 @@ def reading(
 
 
 @contextmanager
-def opened(session: Session, addresses: list[str], mapping: str | None) -> Iterator[list[KafkaSource]]:
+def opened(session: Session, addresses: list[str], mapping: str | None) -> Iterator[list[StreamSource]]:
     """Streams for a server; one whose brokers do not answer now is tried again while it serves."""
-    sources: list[KafkaSource] = []
+    sources: list[StreamSource] = []
     try:
         for address in addresses:
             if not is_stream(address):
@@ -62,7 +62,7 @@ def opened(session: Session, addresses: list[str], mapping: str | None) -> Itera
             source.close()
 
 
-def _in_turns(sources: list[KafkaSource], rows: int, *, follow: bool) -> Iterator[KafkaBatch]:
+def _in_turns(sources: list[StreamSource], rows: int, *, follow: bool) -> Iterator[StreamBatch]:
     wait = _WAIT_SECONDS / len(sources)
     live = [
         source.batches(rows, until_end=not follow, wait_seconds=wait, is_over=lambda: False)

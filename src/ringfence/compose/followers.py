@@ -147,6 +147,13 @@ def audit_table(store: DataFolder, table: str | None = None) -> AuditTable:
     )
 
 
+def create_audit_table(name: str) -> bool:
+    """Make a table of DynamoDB for audit items; False where it is there already."""
+    from ringfence.adapters.aws import aws_client, create_table  # noqa: PLC0415 (an extra)
+
+    return create_table(aws_client("dynamodb"), name)
+
+
 def table_name(table: str | None = None) -> str:
     """The table that is named here or in the settings."""
     found = table or load_settings().dynamodb_table

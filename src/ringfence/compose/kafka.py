@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from ringfence.adapters.kafka.client import Client
+    from collections.abc import Iterable
 
+    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.look import Seen
+
+Options: TypeAlias = dict[str, tuple[str, ...] | None]
 _ENVIRONMENT: Final = "RINGFENCE_KAFKA_"  # and a property of librdkafka with _ for its dots
 _NOT_PROPERTIES: Final = frozenset({"PROPERTIES", "SINK"})  # settings of our own
 
 
-def kafka_client(address: str, options: dict[str, tuple[str, ...] | None]) -> Client:
+def kafka_client(address: str, options: Options) -> Client:
     """A maker of clients for an address that may have these options; `InputError` says what is wrong."""
     if find_spec("confluent_kafka") is None:
         raise InputError("Kafka needs its client library: pip install 'ringfence[kafka]'")
@@ -30,3 +34,24 @@ def kafka_client(address: str, options: dict[str, tuple[str, ...] | None]) -> Cl
         if name.startswith(_ENVIRONMENT) and rest not in _NOT_PROPERTIES:
             properties[rest.lower().replace("_", ".")] = value
     return Client(Address.of(address, options), properties)
+
+
+class KafkaOptions(NamedTuple):
+    """What an address may say, of a source and of a sink."""
+
+    source: Options
+    sink: Options
+
+
+def kafka_options() -> KafkaOptions:
+    """The options that there are; `ImportError` where the client library is missing."""
+    from ringfence.adapters.kafka import sink, source  # noqa: PLC0415 (an extra)
+
+    return KafkaOptions(source.OPTIONS, sink.OPTIONS)
+
+
+def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
+    """What a cluster says of topics, on one question."""
+    from ringfence.adapters.kafka import look  # noqa: PLC0415 (an extra)
+
+    return look.look_at(client, topics)

@@ -1,4 +1,4 @@
-"""Puts the streams that a run or a server reads together. Beside `compose`: their libraries are extras."""
+"""Puts the streams that a run or a server reads together. Their libraries are extras."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ringfence.events.mapping import load_mapping
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.kafka import KafkaSource
     from ringfence.compose.session import Session
     from ringfence.events.vocabulary import Mapping
+    from ringfence.ports.sources import StreamSource
 
 _SCHEME: Final = "kafka://"
 _KEPT: Final = frozenset({"key", "headers", "timestamp"})
@@ -24,7 +24,9 @@ def is_stream(source: str) -> bool:
     return source.lower().startswith(_SCHEME)
 
 
-def stream_of(session: Session, address: str, mapping: str | None, say: Callable[[str], None]) -> KafkaSource:
+def stream_of(
+    session: Session, address: str, mapping: str | None, say: Callable[[str], None]
+) -> StreamSource:
     """The source that an address names, to be opened; its own mapping goes before `mapping`."""
     from ringfence.adapters.kafka.decoding import Decoding  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.source import OPTIONS, KafkaSource  # noqa: PLC0415 (likewise)

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.compiling import compiled
 from ringfence.events.buffers import is_text, null_mask, spans
-from ringfence.events.compiled import compiled
 from ringfence.events.model import AMOUNT_LIMIT_MAJOR
 
 if TYPE_CHECKING:

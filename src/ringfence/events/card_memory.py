@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.compiling import compiled
 from ringfence.events.bins import SHORTEST as SHORTEST_WITH
 from ringfence.events.bins import Card
 from ringfence.events.buffers import null_mask, spans
-from ringfence.events.compiled import compiled
 from ringfence.events.model import BIN_FIELDS
 
 if TYPE_CHECKING:

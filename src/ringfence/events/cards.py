@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ringfence.compiling import compiled
 from ringfence.events.buffers import spans
-from ringfence.events.compiled import compiled
 from ringfence.masking import GAP, LONGEST, SHORTEST, is_network
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ringfence.compiling import compiled
 from ringfence.events.bad import TOTALS
 from ringfence.events.buffers import spans
-from ringfence.events.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.compiling import compiled
 from ringfence.events.buffers import spans
-from ringfence.events.compiled import compiled
 from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
 from ringfence.masking import fold
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from ringfence.events.compiled import compiled
+from ringfence.compiling import compiled
 from ringfence.events.hashing import hash_column
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from ringfence.events.compiled import compiled
+from ringfence.compiling import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

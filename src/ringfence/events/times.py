@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.compiling import compiled
 from ringfence.events.buffers import is_text, null_mask, spans
-from ringfence.events.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

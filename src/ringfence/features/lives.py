@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from ringfence.compiling import compiled
 from ringfence.events.batch import NULL_INT
-from ringfence.events.compiled import compiled
 from ringfence.events.model import ACTIONS
 from ringfence.features.durations import DAY_MS
 from ringfence.features.spec import ACTED, MOVED

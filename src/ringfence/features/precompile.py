@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.events.compiled import cache_base
+from ringfence.compiling import cache_base
 from ringfence.features.engine import Engine
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.kernel.measure import forget_expired, measure

@@ -9,6 +9,7 @@ import msgspec
 import xxhash
 
 from ringfence.errors import CorruptError, InputError
+from ringfence.ports.backup import Backup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,22 +18,6 @@ if TYPE_CHECKING:
 MANIFEST: Final = "backup.json"
 FORMAT: Final = 1
 _CHUNK: Final = 4 * 1024 * 1024
-
-
-class Backup(msgspec.Struct, frozen=True):
-    """`topics` has the offsets of the first record and after the last; `files` size and xxh3 by path."""
-
-    format: int
-    ringfence: str
-    store_id: str
-    created_ms: int
-    topics: dict[str, tuple[int, int]]
-    files: dict[str, tuple[int, str]]
-
-    @property
-    def nbytes(self) -> int:
-        """Of all files."""
-        return sum(size for size, _ in self.files.values())
 
 
 def read_manifest(folder: Path) -> Backup:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.backup.manifest import Backup, copy, read_manifest, sync_folder
+from ringfence.adapters.backup.manifest import copy, read_manifest, sync_folder
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.errors import CorruptError, InputError
@@ -15,6 +15,8 @@ from ringfence.errors import CorruptError, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from ringfence.ports.backup import Backup
 
 _OURS: Final = (
     "models",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.adapters.artifacts import ModelRegistry
-from ringfence.adapters.backup.manifest import FORMAT, MANIFEST, Backup, copy, sum_of, sync_folder
+from ringfence.adapters.backup.manifest import FORMAT, MANIFEST, copy, sum_of, sync_folder
 from ringfence.adapters.outbox.database import FILE_NAME as BUS
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store
@@ -27,6 +27,7 @@ from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.ports import EVENTS
+from ringfence.ports.backup import Backup
 
 if TYPE_CHECKING:
     from collections.abc import Callable

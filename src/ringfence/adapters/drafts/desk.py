@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.drafts.plan import Plan, Question
 from ringfence.adapters.drafts.roles import CLOSE, Found, ranked
 from ringfence.errors import InputError
 from ringfence.events.vocabulary import nearest
+from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from ringfence.adapters.drafts.plan import Plan
     from ringfence.adapters.drafts.sample import Column, Sample
 
 

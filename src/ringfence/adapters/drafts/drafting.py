@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from ringfence.adapters.drafts.desk import Desk
 from ringfence.adapters.drafts.labels import known_late, label_of
 from ringfence.adapters.drafts.money import is_scientific
 from ringfence.adapters.drafts.paying import choose_amount
-from ringfence.adapters.drafts.plan import Choice, Plan, Question
+from ringfence.adapters.drafts.plan import Plan
 from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_masked
 from ringfence.adapters.drafts.sample import Column, Sample, sample_of
 from ringfence.adapters.drafts.timing import choose_time
@@ -27,11 +27,12 @@ from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.mapping import parse_mapping
 from ringfence.events.sensitive import named
 from ringfence.masking import mask_cards
+from ringfence.ports.mappings import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ringfence.adapters.files.paths import Format
+    from ringfence.ports.sources import Format
 
 _TRIES: Final = 12
 _MOSTLY_REFUSED: Final = 0.5
@@ -43,18 +44,6 @@ _KEYS: Final = (
 )  # fmt: skip
 _PERSONAL: Final = frozenset({"customer_id", "card_id", "device_id", "ip", "email", "phone"})
 _NEEDED: Final = ("transaction_id", "event_time", "amount")
-
-
-@dataclass(slots=True)
-class Draft:
-    """A mapping as TOML text, what each field is read from, remarks, and what the file does not tell."""
-
-    text: str
-    choices: list[Choice] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    refused: int = 0
-    rows: int = 0
 
 
 def draft_mapping(

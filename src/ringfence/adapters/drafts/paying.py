@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.adapters.drafts.plan import Question
 from ringfence.adapters.drafts.roles import amount_points, currency_points, ranked
 from ringfence.events.currencies import CURRENCY_EXPONENT
 from ringfence.events.currencies import EVERY_CURRENCY as CURRENCIES
+from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:
     from ringfence.adapters.drafts.desk import Desk

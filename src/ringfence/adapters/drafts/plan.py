@@ -7,36 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ringfence.ports.mappings import Choice, Question
+
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What one field is read from; `values` are three of its values as they will be stored."""
-
-    field: str
-    reads: str
-    runner_up: str = ""
-    values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the file alone does not tell. `key` and one of `answers` settle it; the first holds until then."""
-
-    key: str
-    text: str
-    answers: tuple[str, ...]
-    words: tuple[str, ...]  # what each answer means
-
-    @property
-    def told(self) -> str:
-        """The question as a remark, for where nobody can be asked."""
-        others = " or ".join(
-            f'--answer {self.key}="{one}"' if " " in one else f"--answer {self.key}={one}"
-            for one in self.answers[1:4]
-        )
-        return f"{self.text}. Taken: {self.words[0]}; otherwise {others}"
 
 
 @dataclass(slots=True)

@@ -19,7 +19,8 @@ from ringfence.adapters.files.tables import open_twice, rows_at_once
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from ringfence.adapters.files.paths import Format, Opened
+    from ringfence.adapters.files.paths import Opened
+    from ringfence.ports.sources import Format
 
 HEAD_BYTES: Final = 4 << 20
 ROWS: Final = 3000

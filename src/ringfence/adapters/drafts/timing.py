@@ -6,8 +6,8 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.drafts.moments import Moments, other_order
-from ringfence.adapters.drafts.plan import Question
 from ringfence.adapters.drafts.roles import time_points
+from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:
     from ringfence.adapters.drafts.desk import Desk

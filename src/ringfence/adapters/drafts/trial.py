@@ -17,8 +17,8 @@ from ringfence.events.tokens import Tokenizer
 from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
-    from ringfence.adapters.files.paths import Format
     from ringfence.events.vocabulary import Mapping
+    from ringfence.ports.sources import Format
 
 _ROWS: Final = 20_000
 _SHOWN: Final = 3

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.adapters.files.paths import CutShortError
+from ringfence.compiling import compiled
 from ringfence.events.bad import ORIGINAL_LIMIT, Fault, Reason
-from ringfence.events.compiled import compiled
 from ringfence.events.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:

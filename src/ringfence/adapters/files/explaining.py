@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import msgspec
-
 from ringfence.adapters.files.reading import read
 from ringfence.events.currencies import currency_exponent
 from ringfence.events.times import format_ms
 from ringfence.events.tokens import Tokenizer
 from ringfence.events.vocabulary import KINDS, TIMES, Part, Source
+from ringfence.ports.mappings import Explained, Explanation, Given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ringfence.adapters.files.paths import Format
     from ringfence.events.bad import BadRecord
     from ringfence.events.vocabulary import Mapping, Record
+    from ringfence.ports.sources import Format
 
 _ROWS: Final = 2000
 _MOST_ROWS: Final = 200_000  # looked at for what a file gives
@@ -30,35 +29,6 @@ _OPTIONS: Final = (
     *("decimal", "thousands", "sign", "other_sign", "unit", "scale", "digits", "extract"),
     *("null_values", "values", "otherwise", "strip_prefix", "strip_suffix", "pad", "prefix", "type"),
 )
-
-
-class Explained(msgspec.Struct, frozen=True):
-    """One field of one kind of event: where it comes from, and values as they will be stored."""
-
-    kind: str
-    field: str
-    reads: str
-    values: tuple[str, ...]
-    filled: int  # of the events looked at
-
-
-class Explanation(msgspec.Struct, frozen=True):
-    """What became of the first rows of a file. `refused` has a message for each reason."""
-
-    path: str
-    mapping: str
-    events: int
-    skipped: int
-    fields: tuple[Explained, ...]
-    counts: dict[str, int]
-    refused: dict[str, str]
-
-
-class Given(NamedTuple):
-    """Fields that some transaction of a file has, attributes among them, and how many were looked at."""
-
-    names: frozenset[str]
-    transactions: int
 
 
 def explain(

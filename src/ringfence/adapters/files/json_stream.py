@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.adapters.files.paths import CutShortError
-from ringfence.events.compiled import compiled
+from ringfence.compiling import compiled
 from ringfence.events.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:

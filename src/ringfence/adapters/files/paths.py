@@ -19,8 +19,9 @@ from ringfence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ringfence.ports.sources import Format
+
 STDIN: Final = "-"
-Format = Literal["csv", "ndjson", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson", "parquet")
 _CHUNK: Final = 1024 * 1024
 _SILENCE_S: Final = 0.05  # of a pipe: what has come by then is decided

@@ -8,51 +8,30 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from ringfence.adapters.files.csv_reader import CsvReader
 from ringfence.adapters.files.json_reader import JsonReader
-from ringfence.adapters.files.paths import Format, Opened, opened, resolve, size_of
+from ringfence.adapters.files.paths import Opened, opened, resolve, size_of
 from ringfence.adapters.files.tables import ParquetReader
 from ringfence.errors import InputError
 from ringfence.events.vocabulary import Layout
+from ringfence.ports.sources import Format, SourceBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from ringfence.adapters.files.readers import Piece, Reader
-    from ringfence.events.bad import BadRecord
-    from ringfence.events.batch import EventBatch
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
-    from ringfence.ports import Position
 
 _READERS: Final[dict[Format, type[Reader]]] = {
     "csv": CsvReader,
     "ndjson": JsonReader,
     "parquet": ParquetReader,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SourceBatch:
-    """Some rows of a source: events in order, labels of its label column when they are known, bad records.
-
-    The mapping leaves `skipped` rows out on purpose. `position` of `total` bytes of all sources have been
-    read; `total` is None when one is standard input. `positions` commit with the rows.
-    """
-
-    source: str
-    events: EventBatch
-    labels: EventBatch | None
-    bad: list[BadRecord]
-    position: int
-    total: int | None
-    skipped: int = 0
-    positions: tuple[Position, ...] = ()
 
 
 def read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from ringfence.adapters.files.json_rows import FIELDS_LIMIT
 from ringfence.adapters.files.json_stream import json_lines
 from ringfence.adapters.files.layout import open_table
-from ringfence.adapters.files.paths import CutShortError, Format, Opened, opened, resolve
+from ringfence.adapters.files.paths import CutShortError, Opened, opened, resolve
 from ringfence.adapters.files.tables import open_parquet
 from ringfence.errors import InputError
 from ringfence.events.binding import missing_columns
@@ -18,27 +17,14 @@ from ringfence.events.mapping import SHIPPED, load_mapping
 from ringfence.events.paths import places
 from ringfence.events.sensitive import named
 from ringfence.masking import mask_cards
+from ringfence.ports.mappings import Sniffed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ringfence.ports.sources import Format
+
 _LOOKED_AT: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Sniffed:
-    """A guess: `mapping` is None when no shipped mapping fits the columns.
-
-    `dropped` are columns that are never kept: sensitive authentication data.
-    """
-
-    path: str
-    format: Format
-    packing: str | None
-    columns: list[str]
-    mapping: str | None
-    reasons: list[str]
-    dropped: list[str]
 
 
 def sniff(path: str, fmt: Format | None = None) -> Sniffed:

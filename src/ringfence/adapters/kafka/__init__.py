@@ -1,6 +1,6 @@
 """Apache Kafka: topics as sources of events, and topics that follow the log."""
 
 from ringfence.adapters.kafka.address import Address, is_address
-from ringfence.adapters.kafka.source import KafkaBatch, KafkaSource
+from ringfence.adapters.kafka.source import KafkaSource
 
-__all__ = ["Address", "KafkaBatch", "KafkaSource", "is_address"]
+__all__ = ["Address", "KafkaSource", "is_address"]

@@ -26,15 +26,14 @@ from confluent_kafka.admin import AdminClient
 from ringfence.adapters.kafka.client import SECONDS, Client
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import Position
+from ringfence.ports.sources import StreamBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from confluent_kafka import Message
 
     from ringfence.adapters.kafka.decoding import Decoding
-    from ringfence.events.bad import BadRecord
-    from ringfence.events.batch import EventBatch
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "mapping": None,
@@ -59,22 +58,6 @@ class Mark(msgspec.Struct, frozen=True):
 
     offset: int
     topic_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaBatch:
-    """Some messages: events in order of arrival, bad records, and where each partition goes on after them.
-
-    `skipped` are tombstones and what the mapping leaves out. `position` messages have been read of `total`.
-    """
-
-    events: EventBatch
-    labels: EventBatch | None
-    bad: Sequence[BadRecord]
-    positions: tuple[Position, ...]
-    position: int
-    total: int | None
-    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -192,7 +175,7 @@ class KafkaSource:
 
     def batches(
         self, rows: int, *, until_end: bool = False, wait_seconds: float = 0.1, is_over: Callable[[], bool]
-    ) -> Iterator[KafkaBatch]:
+    ) -> Iterator[StreamBatch]:
         """Batches of at most `rows` messages as they come, an empty one while nothing does, until `is_over`.
 
         With `until_end` to where the partitions end, each as soon as nothing more is in it.
@@ -319,7 +302,7 @@ class KafkaSource:
             return
         raise self._client.explained(error, "reading")
 
-    def _batch(self, messages: list[Message]) -> KafkaBatch:
+    def _batch(self, messages: list[Message]) -> StreamBatch:
         state = self.state
         if messages:
             self._client.problem = ""
@@ -344,7 +327,7 @@ class KafkaSource:
             for (topic, number), after in moved.items()
         )
         total = state.records + state.lag
-        return KafkaBatch(
+        return StreamBatch(
             piece.events, piece.labels, piece.bad, positions, state.records, total, piece.skipped
         )
 

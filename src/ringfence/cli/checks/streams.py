@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.cli.checks.check import Check, State
-from ringfence.compose.kafka import kafka_client
+from ringfence.compose.kafka import kafka_client, kafka_options, look_at
 from ringfence.errors import RingfenceError
 from ringfence.settings import load_settings
 
@@ -19,17 +19,16 @@ def streams() -> Iterator[Check]:
     if not settings.sources and settings.kafka_sink is None:
         return
     try:
-        from ringfence.adapters.kafka import sink, source  # noqa: PLC0415 (an extra)
-        from ringfence.adapters.kafka.look import look_at  # noqa: PLC0415 (likewise)
+        options = kafka_options()
     except ImportError:
         yield Check("kafka", State.BAD, "its client library is missing", "pip install 'ringfence[kafka]'")
         return
-    asked = [(address, source.OPTIONS, "source") for address in settings.sources]
+    asked = [(address, options.source, "source") for address in settings.sources]
     if settings.kafka_sink is not None:
-        asked.append((settings.kafka_sink, sink.OPTIONS, "sink"))
-    for address, options, part in asked:
+        asked.append((settings.kafka_sink, options.sink, "sink"))
+    for address, known, part in asked:
         try:
-            client = kafka_client(address, options)
+            client = kafka_client(address, known)
             matches = client.address.options.get("flag_matches")
             topics = [*client.address.topics, *([matches] if matches else [])]
             seen = look_at(client, topics)

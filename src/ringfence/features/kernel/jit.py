@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 
-from ringfence.events.compiled import cache_base, kept_in
+from ringfence.compiling import cache_base, kept_in
 from ringfence.features.kernel.numba_internals import NO_REFERENCE_COUNTS, Part, Whole, cache_files
 
 if TYPE_CHECKING:

@@ -4,6 +4,6 @@ Most exports are in order and are read as they stand. Newest-first and shuffled 
 where they do not fit into memory; files that overlap in time are merged.
 """
 
-from ringfence.adapters.files.order.ordered import Order, read_ordered
+from ringfence.adapters.files.order.ordered import read_ordered
 
-__all__ = ["Order", "read_ordered"]
+__all__ = ["read_ordered"]

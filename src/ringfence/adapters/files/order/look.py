@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.files.paths import Format
     from ringfence.adapters.files.readers import Piece
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
+    from ringfence.ports.sources import Format
 
 _FIRST_ROWS: Final = 65_536  # a file of no more rows is looked at whole
 _SAMPLES: Final = 64

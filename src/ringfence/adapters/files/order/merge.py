@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringfence.adapters.files.order.runs import sort_keys
-from ringfence.adapters.files.reading import SourceBatch
 from ringfence.events.batch import EventBatch
 from ringfence.events.decode import NO_EVENTS
+from ringfence.ports.sources import SourceBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,18 +11,17 @@ from ringfence.adapters.files.order.look import Look, Looker
 from ringfence.adapters.files.order.merge import merged
 from ringfence.adapters.files.order.runs import runs_in
 from ringfence.adapters.files.paths import STDIN, resolve, size_of
-from ringfence.adapters.files.reading import SourceBatch, read
+from ringfence.adapters.files.reading import read
 from ringfence.errors import InputError
 from ringfence.events.decode import NO_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ringfence.adapters.files.paths import Format
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
+    from ringfence.ports.sources import Format, Order, SourceBatch
 
-Order = Literal["auto", "time", "arrival"]
 """Sorted where the files need it; sorted in any case; as the files are, one after the other."""
 
 _MOST_MERGED: Final = 64  # files that are read side by side; more are sorted

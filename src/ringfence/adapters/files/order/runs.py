@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.adapters.files.reading import SourceBatch
 from ringfence.errors import StoreFullError
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.decode import NO_EVENTS
 from ringfence.events.model import Kind
+from ringfence.ports.sources import SourceBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
