@@ -8,13 +8,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ringfence.adapters.files.explaining import Given, given
 from ringfence.analysis.needs import never_given
 from ringfence.cli import importing, options, rulebook, screen
 from ringfence.cli.run import choose_mapping
 from ringfence.compose.definitions import SystemClock, load_definitions
+from ringfence.compose.files import given
 from ringfence.compose.rules import stored_rates
 from ringfence.errors import InputError, RuleError
+from ringfence.ports.mappings import Given
 from ringfence.rulebook import checking
 from ringfence.scoring.books import load_book
 from ringfence.scoring.possible import check_possible
