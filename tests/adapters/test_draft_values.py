@@ -60,6 +60,40 @@ def test_the_values_that_a_strangers_file_will_have(name, field, values):
 
 
 @pytest.mark.parametrize(
+    ("header", "cells", "field", "values"),
+    [
+        ("date,time", ("2025-05-01,0930", "2025-05-01,1405"), "event_time",
+         ("2025-05-01T09:30:00Z", "2025-05-01T14:05:00Z")),
+        ("date,time", ("2025-05-01,930", "2025-05-01,1405"), "event_time",
+         ("2025-05-01T09:30:00Z", "2025-05-01T14:05:00Z")),
+        ("created_at", ("2025-05-01 10:00:00 +0530", "2025-05-01 10:01:00 +0530"), "event_time",
+         ("2025-05-01T04:30:00Z", "2025-05-01T04:31:00Z")),
+        ("created_at", ("2025-05-01 10:00:00 UTC", "2025-05-01 10:01:00 UTC"), "event_time",
+         ("2025-05-01T10:00:00Z", "2025-05-01T10:01:00Z")),
+        ("created_at", ('"Thu, 01 May 2025 10:00:00 GMT"', '"Fri, 02 May 2025 10:00:00 GMT"'), "event_time",
+         ("2025-05-01T10:00:00Z", "2025-05-02T10:00:00Z")),
+        ("created_at", ("01-MAY-25 10.00.00.000000 PM", "02-MAY-25 11.00.00.000000 AM"), "event_time",
+         ("2025-05-01T22:00:00Z", "2025-05-02T11:00:00Z")),
+        ("when,total", ("2025-05-01T10:00:00Z,CHF 12.-", "2025-05-01T10:01:00Z,CHF 1'200.05"), "amount",
+         ("12.00 CHF", "1,200.05 CHF")),
+        ("when,total", ('2025-05-01T10:00:00Z,"12,-- EUR"', '2025-05-01T10:01:00Z,"20,05 EUR"'), "amount",
+         ("12.00 EUR", "20.05 EUR")),
+    ],
+)  # fmt: skip
+def test_spellings_that_other_exports_have(tmp_path, header, cells, field, values):
+    plain = "" if "total" in header else ",amount"
+    rows = "".join(f"b{n},{one}{',5.00' if plain else ''},c1\n" for n, one in enumerate(cells))
+    drafted = Drafted(written(tmp_path, f"id,{header}{plain},card_id\n{rows}"))
+    assert drafted.values[field] == values
+    assert drafted.refused == 0
+
+
+def test_ids_that_could_be_clocks_stay_ids(tmp_path):
+    rows = "".join(f"{1000 + n},2025-05-01T10:{n:02}:00Z,5.00\n" for n in range(30))
+    assert Drafted(written(tmp_path, f"id,created_at,amount\n{rows}")).fields["transaction_id"] == "id"
+
+
+@pytest.mark.parametrize(
     ("header", "row", "wanted"),
     [
         ("Belegnummer;Buchungsdatum;Wertstellung;Betrag;Währung;Kontostand;Kundennummer",

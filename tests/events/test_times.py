@@ -29,6 +29,7 @@ def test_iso_texts_are_read_as_python_reads_them(moment):
     [
         ("2024-03-01T10:15:00.123Z", "iso", None),
         ("2024-03-01 11:15:00,123+0100", "iso", None),
+        ("2024-03-01 11:15:00.123 +0100", "iso", None),
         ("2024-03-01T11:15:00.123", "iso", "Europe/Zurich"),
         ("2024-03-01T05:15:00.1239-05", "iso", None),
         ("Mar 01, 2024, 10:15:00.123", "%b %d, %Y, %H:%M:%S.%f", "UTC"),
@@ -53,7 +54,8 @@ def test_one_moment_in_every_form(text, form, zone):
         "2024-01-01T10:60Z",
         "2024-1-1",
         "2024-01-01T10",
-        "2024-01-01T10:00 Z",
+        "2024-01-01T10:00  Z",
+        "2024-01-01 +0100",
     ],
 )
 def test_what_is_no_time_is_said_so(text):

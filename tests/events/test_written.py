@@ -88,6 +88,12 @@ def test_with_a_decimal_comma_a_point_parts_thousands_or_nothing(text):
     assert minor([text], decimal=",") == [None]
 
 
+def test_a_dash_in_place_of_cents_is_no_sign():
+    written = ["CHF 12.-", "12.-- Fr.", "-12.-", "12.\u2014", "12.5-"]
+    assert minor(written) == [1200, 1200, -1200, 1200, -1250]
+    assert minor(["12,-", "1.200,-- \u20ac", "12,--"], decimal=",") == [1200, 120000, 1200]
+
+
 def test_indian_groups():
     assert minor(["12,34,567.89", "1,00,000"], thousands=",") == [123456789, 10000000]
 

@@ -308,6 +308,8 @@ def parse_iso(
             ms, end = _clock(data, end + 1, stop)
             if ms < 0:
                 continue
+            if end + 1 < stop and data[end] == 32 and end > at + 10:  # 10:00:00 +0530
+                end += 1
         zone = _offset(data, end, stop) if end < stop else 0
         if zone == 10_000:
             continue

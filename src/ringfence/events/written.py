@@ -82,6 +82,7 @@ _SHAPE: Final = (
 _SPACES: Final = r"[\s\x{00A0}\x{2007}\x{2009}\x{202F}]+"
 _APOSTROPHES: Final = "[\u2019\u2018\u00b4`]"
 _MINUSES: Final = "[\u2212\u2013]"
+_NO_CENTS: Final = "([0-9])[.,](?:--?|\u2014)([^0-9]*)$"
 
 
 @dataclass(slots=True)
@@ -167,10 +168,11 @@ def _plain(values: Any, decimal: str, thousands: str | None) -> tuple[Any, Any]:
 
 
 def _tidy(values: Any) -> Any:
-    """One kind of space, apostrophe and minus."""
+    """One kind of space, apostrophe and minus, and no dash in place of cents (`12.-` is 12)."""
     texts = pc.replace_substring_regex(values, _SPACES, " ")
     texts = pc.replace_substring_regex(texts, _APOSTROPHES, "'")
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _MINUSES, "-"))
+    texts = pc.replace_substring_regex(texts, _MINUSES, "-")
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _NO_CENTS, r"\1\2"))
 
 
 def _signs(parts: Any) -> tuple[Any, Any]:

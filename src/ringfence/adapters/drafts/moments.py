@@ -18,10 +18,11 @@ _DATES: Final = (
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",
     "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%Y-%m-%d",
-    "%a %b %d %Y",
+    "%a %b %d %Y", "%a, %d %b %Y",
 )  # fmt: skip
 _CLOCKS: Final = (
     "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%H.%M.%S", "%H.%M", "%Hh%M",
+    "%I.%M.%S.%f %p", "%I.%M.%S %p", "%I:%M:%S.%f %p",
 )  # fmt: skip
 _PIVOT: Final = 69  # of years in two digits
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -93,14 +94,17 @@ def moments_of(texts: Sequence[str]) -> Moments | None:
 def clock_of(texts: Sequence[str]) -> str | None:
     """The form of times of day without a date, None where most are none.
 
-    >>> clock_of(["06:21", "17:05"]), clock_of(["143207", "91503"]), clock_of(["12", "15"])
-    ('%H:%M', '%H%M%S', None)
+    >>> clock_of(["06:21", "17:05"]), clock_of(["143207", "91503"]), clock_of(["930", "1405"])
+    ('%H:%M', '%H%M%S', '%H%M')
     """
     some = _spread(texts)
     if not some:
         return None
     if all(text.isdigit() and len(text) <= 6 for text in some):
         six = [text.zfill(6) for text in some]
+        if max(map(len, some)) == 4:
+            four = [text.zfill(4) for text in some]
+            return "%H%M" if all(text[:2] < "24" and text[2:] < "60" for text in four) else None
         fits = [text for text in six if text[:2] < "24" and text[2:4] < "60" and text[4:] < "60"]
         return "%H%M%S" if len(fits) == len(six) and max(map(len, some)) >= 5 else None
     if sum(bool(_CLOCK.fullmatch(text)) for text in some) < MOST * len(some):

@@ -34,6 +34,7 @@ _AROUND: Final = re.compile(
     rf"[{_SPACES}]*[(+\-\u2212]?[{_SPACES}]*(?:[A-Za-z]{{0,3}}\.?[$€£¥₹₺₽₩ł]?)[{_SPACES}]*[(+\-\u2212]?[{_SPACES}]*"
 )
 _SCIENTIFIC: Final = re.compile(r"[+-]?[0-9](\.[0-9]+)?[eE][+-]?[0-9]{1,3}")
+_NO_CENTS: Final = re.compile("([0-9])[.,](?:[-\u2212\u2013]{1,2}|\u2014)([^0-9]*)$")  # 12.-, 12,--
 _PRICES: Final = (0, 50, 90, 95, 99, 49)
 
 
@@ -98,6 +99,7 @@ def is_scientific(texts: Sequence[str]) -> bool:
 
 def _number(text: str) -> tuple[bool, str, str] | None:
     """Whether it is below zero, the digits with their marks, and the currency at it; None for no amount."""
+    text = _NO_CENTS.sub(r"\1\2", text)
     found = _NUMBER.search(text)
     if found is None:
         if _SCIENTIFIC.fullmatch(text.strip()):

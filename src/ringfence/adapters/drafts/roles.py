@@ -118,7 +118,12 @@ def id_points(column: Column) -> float:
     if column.kinds == {float} or (column.moments is not None and "id" not in meanings):
         return 0
     if column.unnamed:
-        plain = column.unique == 1 and not column.moments and not column.clock and not holds_cards(column)
+        plain = (
+            column.unique == 1
+            and not column.moments
+            and column.clock in (None, "%H%M")
+            and not holds_cards(column)
+        )
         return 20.0 * plain * (column.money is None or column.money.whole)
     own = meanings & {"txn", "payment", "event", "receipt", "order"}
     points = 0.0

@@ -160,7 +160,7 @@ def _counted(desk: Desk, named: Column | None) -> None:
         one
         for one in desk.left.values()
         if one.meanings & _COUNTS and not one.meanings & (_CLOCK_OUT | {"amount", "balance", "id"})
-        and one.clock is None and _grows(one)
+        and one.clock in (None, "%H%M") and _grows(one)
     ]  # fmt: skip
     for column in fits:
         numbers = [float(text) for text in column.texts] if column.money else []
@@ -181,7 +181,11 @@ def _counted(desk: Desk, named: Column | None) -> None:
         )
         return
     seen = [one.name for one in desk.sample.columns.values() if one.moments is not None]
-    clocks = [one.name for one in desk.sample.columns.values() if one.clock is not None]
+    clocks = [
+        one.name
+        for one in desk.sample.columns.values()
+        if one.clock is not None and one.meanings & {"time", "when"}
+    ]
     hint = (
         f"; {', '.join(seen)} hold times, but seem to be other ones: --answer event_time=COLUMN"
         if seen
