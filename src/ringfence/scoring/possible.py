@@ -20,6 +20,7 @@ from ringfence.scoring.outcomes import Mode
 from ringfence.scoring.ranges import Range, ranges_of, value_range
 from ringfence.scoring.rules import names_for
 from ringfence.scoring.syntax import chain
+from ringfence.scoring.values import never
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -223,9 +224,18 @@ class Possible:
             one = frozenset[object]({other.name})
             if sign == "!=":
                 return {("text", self._text(side)): Fact(node, without=one)}
-            self._refuse_other_case(node, side, other)
+            self._refuse_no_value(node, side, other)
             return {("text", self._text(side)): Fact(node, among=one)}
         return {}
+
+    def _refuse_no_value(self, node: exp.Expression, side: exp.Expression, literal: exp.Expression) -> None:
+        """Where the other side is never this text."""
+        side, literal = strip(side), strip(literal)
+        self._refuse_other_case(node, side, literal)
+        if isinstance(side, exp.Column) and isinstance(literal, exp.Literal):
+            found = never(self._scope.name(side), literal.name)
+            if found is not None:
+                raise self._scope.error(f"this can never be true: {found.holds}", node, found.remedy)
 
     def _refuse_other_case(self, node: exp.Expression, side: exp.Expression, literal: exp.Expression) -> None:
         side, literal = strip(side), strip(literal)
@@ -265,9 +275,9 @@ class Possible:
         if kind is Type.BOOLEAN or not constants:
             return facts
         if kind is Type.TEXT:
-            if true:
+            if true and (_is_plain(node) or len(values) == 1):
                 for value in values:
-                    self._refuse_other_case(value, side, value)
+                    self._refuse_no_value(value, side, value)
             names = frozenset[object](value.name for value in values if isinstance(value, exp.Literal))
             if len(names) < len(values) and not all(isinstance(value, exp.Literal) for value in values):
                 return facts
@@ -286,8 +296,9 @@ class Possible:
             if fact.empty:
                 raise self._scope.error(f"this can never be true: {shown(side)} is {own}", node)
             return {("number", self._text(side)): fact}
-        for value, one in zip(values, ranges, strict=True):
-            if own.meet(one).empty:
+        fits = [not own.meet(one).empty for one in ranges]
+        for value, fit in zip(values, fits, strict=True):
+            if not fit and (_is_plain(node) or not any(fits)):
                 raise self._scope.error(
                     f"{shown(side)} is never {shown(value)}: it is {own}", value, "leave this value out"
                 )
@@ -311,6 +322,11 @@ class Possible:
     def _text(self, node: exp.Expression) -> str:
         """The same for equal values."""
         return self._scope.name(node) if isinstance(node, exp.Column) else node.sql("duckdb")
+
+
+def _is_plain(node: exp.Expression) -> bool:
+    """Whether it stands under no NOT: there, one value of several may be left over from what was turned."""
+    return node.find_ancestor(exp.Not) is None
 
 
 def _varies(node: exp.Expression) -> bool:
