@@ -55,7 +55,7 @@ async def listening(session, *, authoriser=None, site=None, **options):
     app = build(server, None, site(server) if site else None)
     server.decider.start(asyncio.get_running_loop())
     server.hub.start(asyncio.get_running_loop())
-    server.deadlines.start(asyncio.get_running_loop())
+    server.hot.start(asyncio.get_running_loop())
     config = uvicorn.Config(app, ws="none", access_log=False, log_level="warning", server_header=False)
     state, front = ServerState(), getattr(app, "app", app)
 

@@ -8,7 +8,7 @@ from tests.scoring.conftest import make_events
 
 from ringfence.analysis import history
 from ringfence.events.model import Kind
-from ringfence.web import Dashboard
+from ringfence.web import Site
 from ringfence.web.dossier import take_apart
 from ringfence.web.sampling import sample_of
 
@@ -61,7 +61,7 @@ def test_questions_hold_while_lists_and_profiles_change_as_fast_as_they_can(api,
 
     async def talk(client):
         server, over = client.server, asyncio.Event()
-        dashboard = Dashboard(server)
+        dashboard = Site(server)
         sent = [payment(f"t{n}", customer_id=f"p{n}-1", merchant_id=f"p{n}-2") for n in range(60)]
         await client.post("/v1/events/batch", content=lines(sent), headers=NDJSON)
         found = server.stored.decision_of("t7")

@@ -23,7 +23,7 @@ from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.errors import StoreError
 from ringfence.saving import Snapshotting
-from ringfence.web import Dashboard
+from ringfence.web import Site
 from ringfence.web.audited import ACTIONS as PAGES
 
 DEFINITIONS = load_definitions(None, None)
@@ -54,7 +54,7 @@ class Serving:
     async def _whole(self, talk):
         with open_session(self.folder, DEFINITIONS, Snapshotting()) as session:
             server = Server(session, ServeSettings(deadline_ms=60_000), Authoriser(self.keys))
-            dashboard = Dashboard(server)
+            dashboard = Site(server)
             app = build(server, None, dashboard)
             server.start()
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -95,7 +95,7 @@ def inner(app):
 
 def test_every_request_that_changes_something_is_in_a_table(serving):
     async def talk(_client, server):
-        api, pages = build(server), Dashboard(server)
+        api, pages = build(server), Site(server)
         return routes(inner(api)), routes(inner(pages))
 
     of_api, of_pages = serving(talk)

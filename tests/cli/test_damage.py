@@ -30,7 +30,7 @@ from ringfence.features.catalog import CATALOG
 from ringfence.follow import catch_up
 from ringfence.saving import Snapshotting
 from ringfence.scoring.manifest import FOREST, MODEL, REPORT
-from ringfence.web import Dashboard
+from ringfence.web import Site
 
 from .conftest import payment, write_ndjson
 
@@ -105,7 +105,7 @@ def start(folder):
         closing(authoriser_of(folder, ServeSettings(port=0))) as authoriser,
         open_session(folder, load_definitions(None, None), Snapshotting()) as session,
     ):
-        dashboard = Dashboard(Server(session, ServeSettings(), authoriser))
+        dashboard = Site(Server(session, ServeSettings(), authoriser))
         dashboard.finder.refresh()
         return dashboard.finder.count(Wanted()), session.warnings
 

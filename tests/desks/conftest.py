@@ -17,7 +17,7 @@ from ringfence.cli import execute
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.saving import Snapshotting
-from ringfence.web import Dashboard
+from ringfence.web import Site
 
 DEFINITIONS = load_definitions(None, None)
 
@@ -57,7 +57,7 @@ class Edges:
 @asynccontextmanager
 async def _running(session):
     server = Server(session, ServeSettings(deadline_ms=60_000), Authoriser())
-    dashboard = Dashboard(server)
+    dashboard = Site(server)
     app = build(server, None, dashboard)
     server.start()
     transport = httpx.ASGITransport(app)

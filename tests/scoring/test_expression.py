@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ringfence.errors import RuleError
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.expression import compile_expression
+from ringfence.scoring.lower_boolean import compile_expression
 from ringfence.scoring.names import Names
 from ringfence.scoring.program import Builder
 from ringfence.scoring.syntax import MAX_BYTES, MAX_DEPTH, parse

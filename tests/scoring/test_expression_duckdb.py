@@ -12,7 +12,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.duckdb_sql import SETTINGS, to_duckdb
-from ringfence.scoring.expression import compile_expression
+from ringfence.scoring.lower_boolean import compile_expression
 from ringfence.scoring.machine import Machine
 from ringfence.scoring.names import Names
 from ringfence.scoring.program import Builder, run

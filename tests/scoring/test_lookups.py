@@ -10,7 +10,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec
 from ringfence.scoring import operations as ops
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.expression import compile_expression
+from ringfence.scoring.lower_boolean import compile_expression
 from ringfence.scoring.machine import Machine
 from ringfence.scoring.machine.lookups import _MOST, Lookup, fields_asked
 from ringfence.scoring.names import Names

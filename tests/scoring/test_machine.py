@@ -10,7 +10,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring import operations as ops
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.expression import compile_expression
+from ringfence.scoring.lower_boolean import compile_expression
 from ringfence.scoring.machine import Machine
 from ringfence.scoring.machine.kernel import ROWS
 from ringfence.scoring.names import Names

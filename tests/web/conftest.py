@@ -21,7 +21,7 @@ from ringfence.api.settings import ServeSettings
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.saving import Snapshotting
-from ringfence.web import Dashboard
+from ringfence.web import Site
 
 FLAGS = [
     "--headless",
@@ -55,7 +55,7 @@ def serving(folder, *, with_keys=False, require_approval=False, features=None, r
     found = load_definitions(features, rules)
     with open_session(folder, found, Snapshotting(), require_approval=require_approval) as session:
         server = Server(session, ServeSettings(deadline_ms=60_000, **options), Authoriser(keys))
-        dashboard = Dashboard(server)
+        dashboard = Site(server)
         config = uvicorn.Config(
             build(server, None, dashboard),
             port=0,

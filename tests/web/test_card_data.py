@@ -23,7 +23,7 @@ from ringfence.api.settings import ServeSettings
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.saving import Snapshotting
-from ringfence.web import Dashboard
+from ringfence.web import Site
 
 NOW_MS = time.time_ns() // 1_000_000
 NUMBER = "4111111111111111"
@@ -221,7 +221,7 @@ def told(tmp_path_factory):
 
     async def whole(session):
         server = Server(session, ServeSettings(deadline_ms=60_000), Authoriser())
-        dashboard = Dashboard(server)
+        dashboard = Site(server)
         app = build(server, access, dashboard)
         server.start()
         dashboard.start()

@@ -116,7 +116,7 @@ def test_an_analyst_works_the_queue_with_keys_alone(office, watched):
     page.keyboard.press("Control+f")
     page.keyboard.press("g")
     page.wait_for_url(re.compile(rf"done={second}"))
-    labels = office.dashboard.server.asides.labels_of
+    labels = office.dashboard.server.annotations.labels_of
     closed = office.dashboard.server.case_book.case(first)
     payments = office.dashboard.server.case_book.payments(first)
     assert closed.finding.typology == "stolen_card"

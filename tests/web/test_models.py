@@ -22,8 +22,8 @@ from ringfence.learning.dataset import dataset
 from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.history import collect
 from ringfence.learning.train import Plan, train
+from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.importance import importance_of
-from ringfence.web.kept import Kept
 from ringfence.web.sampling import PLACES, runs, sample_of
 from ringfence.web.watching import compare, watch
 
@@ -180,7 +180,7 @@ def test_nobody_is_compared_where_nobody_is_in_force(site):
 
 def test_an_answer_is_worked_out_once_and_again_when_things_have_changed():
     moment, asked = [0.0], []
-    kept = Kept(lambda: moment[0])
+    kept = AnswerCache(lambda: moment[0])
 
     def work():
         asked.append(moment[0])
@@ -206,7 +206,7 @@ def test_an_answer_is_worked_out_once_and_again_when_things_have_changed():
 
 
 def test_a_problem_is_told_in_place_of_an_answer():
-    kept = Kept(time.monotonic)
+    kept = AnswerCache(time.monotonic)
 
     def work():
         raise InputError("there is nothing to compare with: train it again")

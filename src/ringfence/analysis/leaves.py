@@ -12,8 +12,9 @@ from sqlglot import exp
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS
 from ringfence.events.vocabulary import nearest
 from ringfence.rulebook.checking import PartRate
-from ringfence.scoring.expression import COMPARISONS, Scope, compile_condition, read, strip
+from ringfence.scoring.expression import COMPARISONS, Scope, read, strip
 from ringfence.scoring.facts import shown
+from ringfence.scoring.lower_boolean import compile_condition
 from ringfence.scoring.names import Type
 from ringfence.scoring.program import Builder, run
 from ringfence.scoring.syntax import chain

@@ -12,7 +12,8 @@ import numpy as np
 import sqlglot
 from sqlglot import exp
 
-from ringfence.scoring.expression import COMPARISONS, Scope, compile_condition, strip
+from ringfence.scoring.expression import COMPARISONS, Scope, strip
+from ringfence.scoring.lower_boolean import compile_condition, scope_of
 from ringfence.scoring.lower_value import number, text
 from ringfence.scoring.names import Type
 from ringfence.scoring.program import Builder, run
@@ -98,7 +99,7 @@ class Taker:
 
     def _value(self, parsed: Parsed, node: exp.Expression, kind: Type | None) -> Value:
         build = Builder()
-        scope = Scope(parsed, self._names, build)
+        scope = scope_of(parsed, self._names, build)
         if kind is Type.BOOLEAN or isinstance(strip(node), exp.Boolean):
             return self._truth(parsed, node)
         if kind is Type.TEXT:

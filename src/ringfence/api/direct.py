@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.api.bodies import JSON
 from ringfence.api.connections import BODY, IDLE
 from ringfence.api.front import HOT_PATH, REPLAYED
-from ringfence.api.hot import empty_body, submit
 from ringfence.api.problems import TYPE, Refusal, overloaded
 from ringfence.api.wire import Wire, lines, response
 
@@ -163,9 +162,7 @@ class _Payment:
             return
         body = b"".join(self.pieces)
         try:
-            if not body or body.isspace():
-                raise empty_body()
-            submit(self.protocol.front.server, body, self.give, self.refuse)
+            self.protocol.front.server.hot.submit(body, self.give, self.refuse)
         except Refusal as refusal:
             self.refuse(refusal)
 

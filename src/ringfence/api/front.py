@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.authoriser import BusyError
 from ringfence.access.principal import Role
-from ringfence.api.bodies import ClientGoneError, header
+from ringfence.api.bodies import JSON, ClientGoneError, content_type, header, read_body
 from ringfence.api.hosts import Names
-from ringfence.api.hot import decide
 from ringfence.api.problems import TYPE, Refusal, unavailable
 from ringfence.api.proxies import scheme_of
 from ringfence.api.reading import names_card
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ringfence.access.principal import Principal
     from ringfence.api.access_log import AccessLog
+    from ringfence.api.outcomes import Result
     from ringfence.api.server import Server
 
 HOT_PATH: Final = "/v1/decisions"
@@ -115,14 +117,14 @@ class Front:
         return self.server.authoriser.remembered(_credential(authorization, key))
 
     def let_in(self, caller: Principal, now: float) -> None:
-        """`Refusal` of a payment for which its body need not be read: 403, 429 or 503."""
+        """Admit a payment, whichever way it came, before its body is read; `Refusal` 403, 429 or 503."""
         self._check(caller, (Role.DECIDE,))
         self.server.decider.gate.check(1, now)
 
     async def _decide(self, scope: Any, receive: Any, send: Any) -> tuple[int, bool]:
         try:
-            await self._admit(scope, (Role.DECIDE,))
-            result = await decide(self.server, scope, receive)
+            self.let_in(await self._named(scope), time.perf_counter())
+            result = await self._asked(scope, receive)
         except Refusal as refusal:
             return await self._refuse(send, refusal), False
         except ClientGoneError:
@@ -134,6 +136,16 @@ class Front:
         await send({"type": "http.response.start", "status": result.status, "headers": headers})
         await send({"type": "http.response.body", "body": result.body})
         return result.status, result.replayed
+
+    async def _asked(self, scope: Any, receive: Any) -> Result:
+        """The decision on the payment in the body, at the deadline at the latest; else `Refusal`."""
+        headers = scope["headers"]
+        if content_type(headers) != JSON:
+            raise Refusal(415, "unsupported_media_type", "send the payment as application/json")
+        body = await read_body(headers, receive, self._limit)
+        future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
+        self.server.hot.submit(body, future.set_result, future.set_exception)
+        return (await future)[0]
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> int:
         roles = _needed(scope["method"], scope["path"])
@@ -157,7 +169,11 @@ class Front:
         return status
 
     async def _admit(self, scope: Any, roles: tuple[Role, ...]) -> None:
-        """Put the caller into the scope; `Refusal` 401, 403 or 429."""
+        """`Refusal` 401, 403 or 429."""
+        self._check(await self._named(scope), roles)
+
+    async def _named(self, scope: Any) -> Principal:
+        """Who asks, who is put into the scope; `Refusal` 401."""
         caller = await self._caller(scope)
         if caller is None:
             raise Refusal(
@@ -169,7 +185,7 @@ class Front:
         scope["ringfence.caller"] = caller
         if line := scope.get("ringfence.line"):
             line.know()
-        self._check(caller, roles)
+        return caller
 
     def _check(self, caller: Principal, roles: tuple[Role, ...]) -> None:
         """`Refusal` 403 or 429."""

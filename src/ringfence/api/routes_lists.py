@@ -40,7 +40,9 @@ Before = Annotated[
 async def lists(request: Request) -> Response:
     """Every list: its kind, how many are on it, and when it last changed."""
     server = server_of(request)
-    return as_json(await server.pools.reading.run(lake_lists.lists, server.asides, server.clock.now_ms()))
+    return as_json(
+        await server.pools.reading.run(lake_lists.lists, server.annotations, server.clock.now_ms())
+    )
 
 
 @router.get("/v1/lists/entries")
@@ -53,7 +55,7 @@ async def entries(
     """Who is on a list now, newest first, with the change that put them there."""
     server = server_of(request)
     ask = partial(lake_lists.entries, limit=limit, before_offset=before)
-    found = await server.pools.reading.run(ask, server.asides, name, server.clock.now_ms())
+    found = await server.pools.reading.run(ask, server.annotations, name, server.clock.now_ms())
     return as_json(found)
 
 
@@ -66,7 +68,7 @@ async def audit(
 ) -> Response:
     """Every change of a list, or of all, newest first: who made it, when and why."""
     server, ask = server_of(request), partial(lake_lists.audit, limit=limit, before_offset=before)
-    return as_json(await server.pools.reading.run(ask, server.asides, name))
+    return as_json(await server.pools.reading.run(ask, server.annotations, name))
 
 
 @router.post("/v1/lists/entries")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from threading import Lock
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,12 +16,11 @@ from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
 from ringfence.api.answers import Answers
 from ringfence.api.connections import Connections
-from ringfence.api.deadlines import Deadlines
 from ringfence.api.decider import Decider
 from ringfence.api.decoding import Decoding
 from ringfence.api.following import Following
 from ringfence.api.gate import Gate
-from ringfence.api.hot import expire, submit_large
+from ringfence.api.hot import HotPath, versions_of
 from ringfence.api.jobs import Jobs
 from ringfence.api.metrics import Metrics
 from ringfence.api.outboxes import Outboxes
@@ -52,7 +50,6 @@ if TYPE_CHECKING:
 
     from ringfence.access.authoriser import Authoriser
     from ringfence.access.principal import Principal
-    from ringfence.api.outcomes import Ticket
     from ringfence.api.settings import ServeSettings
     from ringfence.cases.model import Case
     from ringfence.compose.session import Session
@@ -86,7 +83,7 @@ class Server:
         self.limits = Limits()
         self.metrics = Metrics()
         self.lake = served_tables(session.store)
-        self.asides = open_annotations(session.store)
+        self.annotations = open_annotations(session.store)
         self.following = Following(session.store, session.clock)
         self.outboxes = Outboxes(session.store.folder, session.clock)
         self.trail = open_trail(session.store.folder)
@@ -113,7 +110,7 @@ class Server:
             self._failed,
         )
         self.session = session = replace(session, between_steps=self.decider.look_and_wait)
-        self.desk = session.desk(self.asides, self._put_in_force)
+        self.desk = session.desk(self.annotations, self._put_in_force)
         self.rules = session.rules_desk(self.desk)
         self.lists = session.list_desk(self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
@@ -122,14 +119,21 @@ class Server:
         self._delivering = Lock()
         self.changing_models = asyncio.Lock()
         self.jobs = Jobs()
-        self.trials = Trials(self)
+        self.trials = Trials(session, self.stored, self.hindsight)
         self.proxies = Proxies(settings.trusted_proxies)
         limits = settings.connection_limits(most_connections, self.proxies.trust)
         self.connections = Connections(limits, self.metrics.turned_away)
-        self.deadlines = Deadlines(settings.deadline_ms / 1000, partial(expire, self), perf_counter)
         self.slots = Slots(settings.most_batches)
         self.pools = Pools()
-        self._aside: set[asyncio.Task[None]] = set()
+        self.hot = HotPath(
+            self.decider,
+            self.decoding,
+            session.runner.pipeline,
+            self.pools.payments,
+            self.clock,
+            settings.deadline_ms,
+            self.metrics.expired.inc,
+        )
         self.sources = Sources(self.decider, self.clock)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
         self.streams: list[Callable[[], None]] = [self.hub.stop]  # each ends some
@@ -140,14 +144,13 @@ class Server:
     @property
     def versions(self) -> dict[str, str]:
         """Digests of what decides now."""
-        pipeline = self.runner.pipeline
-        return {"features": pipeline.spec.digest, **{part: d for part, d in pipeline.versions.items() if d}}
+        return versions_of(self.runner.pipeline)
 
     def start(self) -> None:
         """Begin to decide; on the event loop."""
         loop = asyncio.get_running_loop()
         self.hub.start(loop)
-        self.deadlines.start(loop)
+        self.hot.start(loop)
         self.decider.start(loop)
         self.sources.start(loop)
         self.ready = True
@@ -163,12 +166,11 @@ class Server:
         self.hub.stop()
         await asyncio.to_thread(self.jobs.stop)
         await asyncio.to_thread(self.sources.stop)
-        if self._aside:
-            await asyncio.wait(self._aside)
+        await self.hot.settle()
         await self.decider.stop()
         self.pools.close()
         await asyncio.to_thread(self.lake.close)
-        await asyncio.to_thread(self.asides.close)
+        await asyncio.to_thread(self.annotations.close)
         await asyncio.to_thread(self.following.close)
         self.case_book.close()
         self.outboxes.close()
@@ -185,13 +187,6 @@ class Server:
                 "this key's limit is spent: try again after the time in Retry-After",
                 headers=[(b"retry-after", str(wait).encode())],
             )
-
-    def read_aside(self, ticket: Ticket) -> None:
-        """Ask for the decision on a large payment; on the event loop."""
-        ticket.since, ticket.bounded = perf_counter(), False  # its pool counts it
-        task = asyncio.get_running_loop().create_task(submit_large(self, ticket))
-        self._aside.add(task)
-        task.add_done_callback(self._aside.discard)
 
     def open_case(self, transaction_id: str, who: Who) -> Case | None:
         """A case on a payment; None where there is no decision on it. Errors as of `CaseDesk.open`."""

@@ -16,13 +16,13 @@ from ringfence.errors import InputError
 from ringfence.scoring.rules import fit
 
 if TYPE_CHECKING:
+    from ringfence.analysis.history import Hindsight
     from ringfence.analysis.report import Report
     from ringfence.api.jobs import Job
-    from ringfence.api.server import Server
-    from ringfence.api.stored import StoredDecision
+    from ringfence.api.stored import Stored, StoredDecision
+    from ringfence.compose.session import Session
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.rules import CompiledRules, RuleSet
-    from ringfence.store import DataFolder
 
 _KEPT = 16  # versions compiled
 _NOW = (
@@ -38,11 +38,13 @@ class _Versions(NamedTuple):
 
 
 class Trials:
-    """Questions to the past of one server; each may take long: not on the event loop."""
+    """Questions to the past of one store; each may take long: not on the event loop."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._store: DataFolder = server.session.store
+    def __init__(self, session: Session, stored: Stored, hindsight: Hindsight) -> None:
+        self._session = session
+        self._stored = stored
+        self._hindsight = hindsight
+        self._store = session.store
         self._bands = bands_of(self._store)
         self._versions = lru_cache(maxsize=_KEPT)(self._compiled)
 
@@ -71,15 +73,15 @@ class Trials:
         decision = found.batch.row(found.row)
         if full:
             return explain(self._store, decision, every=every)
-        event = self._server.stored.event_at(decision.offset)
+        event = self._stored.event_at(decision.offset)
         versions = self._versions(decision.versions["rules"], decision.versions["features"])
         if event is None or versions is None:
             raise InputError("the payment, or a version that decided on it, is no longer kept")
         payment = event.batch.slice(event.row, event.row + 1)
         bands = self._bands(decision.model) if decision.model else None
-        then = self._server.hindsight.reference(decision.offset)
-        lookups = self._server.session.view().lookups if then is None else then
-        texts = self._server.session.library.stored_models.texts(decision.model) if decision.model else {}
+        then = self._hindsight.reference(decision.offset)
+        lookups = self._session.view().lookups if then is None else then
+        texts = self._session.library.stored_models.texts(decision.model) if decision.model else {}
         explainer = Explainer(decision, payment, versions.rules, versions.spec, lookups, bands, texts)
         told = explainer.explain(every=every)
         return msgspec.structs.replace(told, notes=[*told.notes, _NOW if then is None else _THEN])

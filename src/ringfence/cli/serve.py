@@ -64,7 +64,7 @@ def serve(
     """
     from ringfence.api import serving  # noqa: PLC0415 (most of a second that other commands need not wait)
     from ringfence.api.sockets import bound  # noqa: PLC0415 (likewise)
-    from ringfence.web import Dashboard  # noqa: PLC0415 (likewise)
+    from ringfence.web import Site  # noqa: PLC0415 (likewise)
 
     settings = _settings({"host": host, "port": port, "deadline_ms": deadline_ms})
     where = folder(data)
@@ -93,7 +93,7 @@ def serve(
                     authoriser,
                     sockets,
                     lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."),
-                    Dashboard,
+                    Site,
                     _followers(where) if settings.follow else None,
                     sources,
                 )

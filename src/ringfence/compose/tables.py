@@ -25,9 +25,9 @@ def served_tables(store: DataFolder, memory: str | None = None) -> Tables:
 
 def open_annotations(store: DataFolder) -> Annotations:
     """List entries, activations and labels of a store, at hand."""
-    from ringfence.adapters.lake import Asides  # noqa: PLC0415 (see above)
+    from ringfence.adapters.lake import LogAnnotations  # noqa: PLC0415 (see above)
 
-    return Asides(store.log, store.tables, store.meta.hash_seed)
+    return LogAnnotations(store.log, store.tables, store.meta.hash_seed)
 
 
 def trim_tables(store: DataFolder) -> None:

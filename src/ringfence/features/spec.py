@@ -83,7 +83,15 @@ ACTED: Final = ("captures", "reversals", "refunds", "chargebacks", "representmen
 LIFECYCLE_FIELDS: Final = frozenset({*MOVED, *ACTED})
 """What `sum` adds up over the lives of payments, beside `amount`, which only their authorisations have."""
 
-WINDOWED: Final = frozenset(list(FeatureKind)[:13])
+WINDOWED: Final = frozenset(
+    {
+        *(FeatureKind.COUNT, FeatureKind.SUM, FeatureKind.MEAN, FeatureKind.STD, FeatureKind.MIN),
+        *(FeatureKind.MAX, FeatureKind.DISTINCT, FeatureKind.RATIO, FeatureKind.ZSCORE, FeatureKind.SHARE),
+        *(FeatureKind.LABEL_COUNT, FeatureKind.LABEL_RATE, FeatureKind.HOUR_SHARE),
+    }
+)
+"""Kinds that look back over a window; the others, over all that is retained of an entity."""
+
 _NEEDS_FIELD: Final = frozenset({"sum", "mean", "std", "min", "max", "distinct", "ratio", "zscore", "is_new"})
 _CATEGORICAL: Final = frozenset({"distinct", "is_new"})
 _CONDITIONAL: Final = ("count", "sum", "mean", "std", "distinct", "share")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlglot import exp
 
@@ -46,20 +46,6 @@ _CHOICES: Final = (exp.Case, exp.Coalesce, exp.Nullif, exp.Least, exp.Greatest)
 
 
 NO_PARAMETERS: Final[Mapping[str, float | str]] = MappingProxyType({})
-
-
-def compile_expression(
-    text: str, names: Names, build: Builder, parameters: Mapping[str, float | str] = NO_PARAMETERS
-) -> Truth:
-    """Compile a boolean expression into the program. RuleError points at what is wrong."""
-    return compile_condition(read(text, parameters), names, build)
-
-
-def compile_condition(parsed: Parsed, names: Names, build: Builder) -> Truth:
-    """As `compile_expression`, of what `read` gave or of a part of it."""
-    from ringfence.scoring.lower_boolean import boolean  # noqa: PLC0415 (booleans and values are mutually recursive)
-
-    return boolean(Scope(parsed, names, build), parsed.tree)
 
 
 def read(text: str, parameters: Mapping[str, float | str] = NO_PARAMETERS) -> Parsed:
@@ -160,14 +146,27 @@ def number_literal(value: float) -> exp.Expression:
     return exp.Paren(this=exp.Neg(this=literal)) if value < 0 else literal
 
 
+class Conditions(Protocol):
+    """The conditions that are parts of values: of a CASE, of a NULLIF."""
+
+    def branches(self, scope: Scope, node: exp.Expression) -> list[Truth]:
+        """Conditions of the branches of a CASE, in order."""
+
+    def equality(self, scope: Scope, left: exp.Expression, right: exp.Expression, wanted: Type) -> Truth:
+        """`left = right`, of values of one type."""
+
+
 class Scope:
     """What the compilation of one expression shares.
 
     Its text, the known names, the program, types found so far.
     """
 
-    def __init__(self, parsed: Parsed, names: Names, build: Builder | None) -> None:
+    def __init__(
+        self, parsed: Parsed, names: Names, build: Builder | None, conditions: Conditions | None = None
+    ) -> None:
         """Without a program to build, types and names can be asked for."""
+        self._conditions = conditions
         self.parsed = parsed
         self.names = names
         self._build = build
@@ -178,6 +177,12 @@ class Scope:
         """The program that is being built."""
         assert self._build is not None
         return self._build
+
+    @property
+    def conditions(self) -> Conditions:
+        """How values have the conditions inside them lowered."""
+        assert self._conditions is not None
+        return self._conditions
 
     def error(self, message: str, node: exp.Expression, remedy: str = "") -> RuleError:
         return self.parsed.error(message, node, remedy)

@@ -9,16 +9,18 @@ from sqlglot import exp
 
 from ringfence.scoring import operations as ops
 from ringfence.scoring import truth
-from ringfence.scoring.expression import COMPARISONS, strip, values_of
+from ringfence.scoring.expression import COMPARISONS, NO_PARAMETERS, Scope, read, strip, values_of
 from ringfence.scoring.lower_value import number, text
 from ringfence.scoring.names import Type
 from ringfence.scoring.syntax import chain
 from ringfence.scoring.truth import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from ringfence.scoring.expression import Scope
+    from ringfence.scoring.names import Names
+    from ringfence.scoring.program import Builder
+    from ringfence.scoring.syntax import Parsed
 
     Lowering = Callable[[Scope, Any], Truth]
 
@@ -32,6 +34,33 @@ _UFUNCS: Final[dict[str, Callable[..., Any]]] = {
 }
 _OPPOSITE: Final = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _MIRRORED: Final = {"=": "=", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+def compile_expression(
+    text: str, names: Names, build: Builder, parameters: Mapping[str, float | str] = NO_PARAMETERS
+) -> Truth:
+    """Compile a boolean expression into the program. RuleError points at what is wrong."""
+    return compile_condition(read(text, parameters), names, build)
+
+
+def compile_condition(parsed: Parsed, names: Names, build: Builder) -> Truth:
+    """As `compile_expression`, of what `read` gave or of a part of it."""
+    return boolean(scope_of(parsed, names, build), parsed.tree)
+
+
+def scope_of(parsed: Parsed, names: Names, build: Builder) -> Scope:
+    """The scope in which conditions and values of one expression are lowered."""
+    return Scope(parsed, names, build, _Conditions())
+
+
+class _Conditions:
+    """`expression.Conditions`: values and conditions are mutually recursive."""
+
+    def branches(self, scope: Scope, node: exp.Expression) -> list[Truth]:
+        return _case_conditions(scope, node)
+
+    def equality(self, scope: Scope, left: exp.Expression, right: exp.Expression, wanted: Type) -> Truth:
+        return equality(scope, left, right, wanted)
 
 
 def boolean(scope: Scope, node: exp.Expression) -> Truth:
@@ -212,7 +241,7 @@ def _null(scope: Scope, node: exp.Null) -> Truth:  # noqa: ARG001 (one signature
     return truth.constant(scope.build, value=None)
 
 
-def case_conditions(scope: Scope, node: exp.Expression) -> list[Truth]:
+def _case_conditions(scope: Scope, node: exp.Expression) -> list[Truth]:
     """Conditions of the branches of a CASE, in order."""
     subject = node.args.get("this")
     tests = [branch.this for branch in node.args["ifs"]]
@@ -223,7 +252,7 @@ def case_conditions(scope: Scope, node: exp.Expression) -> list[Truth]:
 
 def _case(scope: Scope, node: exp.Case) -> Truth:
     values = [boolean(scope, value) for value in values_of(node)]
-    conditions = case_conditions(scope, node)
+    conditions = _case_conditions(scope, node)
     default = values.pop() if len(values) > len(conditions) else truth.constant(scope.build, value=None)
     return truth.cases(scope.build, list(zip(conditions, values, strict=True)), default)
 

@@ -143,12 +143,12 @@ def _no_text() -> Text:
 
 def _choice(scope: Scope, node: exp.Expression, lower: Callable[[Scope, exp.Expression], int]) -> int:
     """CASE, COALESCE, NULLIF of numbers or texts, by `lower`."""
-    from ringfence.scoring.lower_boolean import case_conditions, equality  # noqa: PLC0415 (mutual recursion)
-
     is_text = lower is text
     build = scope.build
     if isinstance(node, exp.Nullif):
-        equal = equality(scope, node.this, node.expression, Type.TEXT if is_text else Type.NUMBER)
+        equal = scope.conditions.equality(
+            scope, node.this, node.expression, Type.TEXT if is_text else Type.NUMBER
+        )
         return build.add(
             ops.text_null_where if is_text else ops.null_where, lower(scope, node.this), equal.true
         )
@@ -158,7 +158,7 @@ def _choice(scope: Scope, node: exp.Expression, lower: Callable[[Scope, exp.Expr
         for value in reversed(values[:-1]):
             result = build.add(ops.text_first_known if is_text else ops.first_known, value, result)
         return result
-    conditions = case_conditions(scope, node)
+    conditions = scope.conditions.branches(scope, node)
     has_default = len(values) > len(conditions)
     result = values.pop() if has_default else build.add(_no_text if is_text else _nan)
     for condition, value in zip(reversed(conditions), reversed(values), strict=True):

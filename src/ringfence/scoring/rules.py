@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 
 from ringfence.errors import RuleError
-from ringfence.scoring.expression import compile_condition, lists_named, names_used, read
+from ringfence.scoring.expression import lists_named, names_used, read
+from ringfence.scoring.lower_boolean import compile_condition
 from ringfence.scoring.machine import Machine
 from ringfence.scoring.names import Names, Type
 from ringfence.scoring.outcomes import OUTCOMES, Mode, OnFailure, Outcome

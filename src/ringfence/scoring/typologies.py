@@ -15,7 +15,7 @@ import yaml
 
 from ringfence.errors import RuleError
 from ringfence.scoring import operations as ops
-from ringfence.scoring.expression import compile_expression
+from ringfence.scoring.lower_boolean import compile_expression
 from ringfence.scoring.names import TYPOLOGY_PREFIX, Names
 from ringfence.scoring.outcomes import Mode, Outcome, as_members, check_id
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -18,9 +18,27 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from ringfence.walk.walk import Walk
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.reference import Reference
+
 
 _LEAST: Final = 32  # events of a run behind one that was cut short
+
+
+class Walked(Protocol):
+    """As much of a `Walk` as its passages need."""
+
+    offset: int
+
+    @property
+    def spec(self) -> FeatureSpec: ...
+
+    @property
+    def reference(self) -> Reference: ...
+
+    def measure(self, events: EventBatch) -> NDArray[np.float64]: ...
+
+    def hear(self, events: EventBatch, offset: int, *, control: bool) -> list[pa.RecordBatch]: ...
 
 
 class Run:
@@ -34,7 +52,7 @@ class Run:
     """
 
     def __init__(
-        self, walk: Walk, events: EventBatch, offset: int, begin: int, features: NDArray[np.float64]
+        self, walk: Walked, events: EventBatch, offset: int, begin: int, features: NDArray[np.float64]
     ) -> None:
         """`events` may hold labels beside the payments; the first one has the log offset `offset`."""
         self._walk = walk
@@ -92,7 +110,7 @@ class Passage:
         matches: earlier payments that flags of the batch turned out to cover (`FLAG_MATCH_SCHEMA`).
     """
 
-    def __init__(self, walk: Walk, events: EventBatch, known: NDArray[np.float64] | None) -> None:
+    def __init__(self, walk: Walked, events: EventBatch, known: NDArray[np.float64] | None) -> None:
         """See `Walk.over`."""
         self._walk = walk
         self._events = events

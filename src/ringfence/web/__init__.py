@@ -1,5 +1,5 @@
 """The dashboard: pages for the people who watch over payments, served beside the API."""
 
-from ringfence.web.dashboard import Dashboard
+from ringfence.web.site import Site
 
-__all__ = ["Dashboard"]
+__all__ = ["Site"]

@@ -1,48 +1,21 @@
-"""The dashboard of one server: what its pages share, and the application that serves them."""
+"""The dashboard of one server: what its pages share."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from fastapi import FastAPI
-
-from ringfence.api.audited import Audited
 from ringfence.compose.index import open_index
 from ringfence.compose.questions import bands_of
 from ringfence.compose.tables import served_tables
 from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.errors import RingfenceError
 from ringfence.scoring.rules import fit
-from ringfence.web import (
-    pages_alerts,
-    pages_answer,
-    pages_cases,
-    pages_decisions,
-    pages_entities,
-    pages_errors,
-    pages_find,
-    pages_graph,
-    pages_lists,
-    pages_live,
-    pages_models,
-    pages_performance,
-    pages_quarantine,
-    pages_rules,
-    pages_sign_in,
-    pages_sql,
-    pages_streams,
-    pages_system,
-    pages_trials,
-    pages_versions,
-)
-from ringfence.web.audited import ACTIONS
-from ringfence.web.kept import Kept
-from ringfence.web.pulse import Pulse
+from ringfence.web.activity import Activity
+from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.sessions import Sessions
-from ringfence.web.shield import Shield
 from ringfence.web.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -57,27 +30,6 @@ if TYPE_CHECKING:
 _SECONDS: Final = 1.0
 _AT_ONCE: Final = 8  # batches that are taken in before others get a turn
 _REST_SECONDS: Final = 0.01  # which decisions have to themselves
-_PAGES: Final = (
-    pages_sign_in,
-    pages_live,
-    pages_alerts,
-    pages_answer,
-    pages_cases,
-    pages_find,
-    pages_performance,
-    pages_sql,
-    pages_decisions,
-    pages_entities,
-    pages_graph,
-    pages_streams,
-    pages_quarantine,
-    pages_system,
-    pages_rules,
-    pages_trials,
-    pages_versions,
-    pages_lists,
-    pages_models,
-)
 
 
 class Versions(NamedTuple):
@@ -88,13 +40,13 @@ class Versions(NamedTuple):
 
 
 class Dashboard:
-    """`ringfence.api.app.Site` over a server."""
+    """What pages ask, and what runs while there are any."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.store = server.session.store
         self.sessions = Sessions()
-        self.pulse = Pulse(lambda: server.clock.now_ms() / 1000)
+        self.activity = Activity(lambda: server.clock.now_ms() / 1000)
         self.finder = open_index(self.store)
         self.console = served_tables(self.store, memory="512MB")  # of the SQL page: nobody else waits for it
         self.jobs = server.jobs
@@ -106,31 +58,18 @@ class Dashboard:
         self.versions: Callable[[str, str], Versions | None] = lru_cache(maxsize=16)(self._versions)
         self.bands = bands_of(self.store)
         self.artifact: Callable[[str], Artifact] = lru_cache(maxsize=64)(server.models.stored.registry.read)
-        self.kept = Kept(lambda: server.clock.now_ms() / 1000)
+        self.cache = AnswerCache(lambda: server.clock.now_ms() / 1000)
         self._upkeep: asyncio.Task[None] | None = None
-        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        app.state.dashboard = self
-        app.state.server = server
-        app.state.navigation = frozenset(module.PATH for module in _PAGES if hasattr(module, "PATH"))
-        for module in _PAGES:
-            app.include_router(module.router)
-        pages_errors.install(app)
-        clean = partial(server.session.tokenizer.guard_text, counted=False)
-        recorded = Audited(app, server.trail, ACTIONS, "dashboard", server.clock.now_ms, clean)
-        self._app = Shield(recorded, self.sessions, server.authoriser)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._app(scope, receive, send)
 
     def start(self) -> None:
         """Watch what is decided."""
-        self.server.listeners.append(self.pulse.take)
+        self.server.listeners.append(self.activity.take)
         self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def stop(self) -> None:
         """End streams and work in the background."""
         self.stopping.set()
-        await asyncio.to_thread(self.kept.stop)
+        await asyncio.to_thread(self.cache.stop)
         await asyncio.to_thread(self.console.close)
         if self._upkeep is not None:
             await self._upkeep
@@ -150,12 +89,16 @@ class Dashboard:
         """Every second: list entries and labels are taken in, cases tended, the vital signs noted."""
         while not self.stopping.is_set():
             with contextlib.suppress(RingfenceError):  # the page that asks for them tells; decisions go on
-                while await asyncio.to_thread(self.server.asides.step, _AT_ONCE):
+                while await asyncio.to_thread(self.server.annotations.step, _AT_ONCE):
                     if self.stopping.is_set():
                         break
-                    self.vitals.note(self)
+                    self._note_vitals()
                     await asyncio.sleep(_REST_SECONDS)
                 await asyncio.to_thread(self.server.tend_cases)
-            self.vitals.note(self)
+            self._note_vitals()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _SECONDS)
+
+    def _note_vitals(self) -> None:
+        runner = self.server.runner
+        self.vitals.note(runner.pipeline.offset, self.server.decider.waiting, runner.seconds)

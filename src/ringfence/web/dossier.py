@@ -16,7 +16,7 @@ from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
 from ringfence.scoring.models import NO_MODELS
-from ringfence.web.again import decide_again
+from ringfence.web.deciding_again import decide_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -99,7 +99,7 @@ def _agreement(dashboard: Dashboard, me: str, now_ms: int) -> tuple[int, int]:
         if said is None:
             continue
         asked = [payment.transaction_id for payment in book.payments(case.id, 5)]
-        for labels in dashboard.server.asides.labels_of_each(asked):
+        for labels in dashboard.server.annotations.labels_of_each(asked):
             others = [one for one in labels if one["label_source"] != "case" and one["label"] is not None]
             if others and others[-1]["event_time_ms"] >= case.finding.at_ms:
                 judged += 1

@@ -108,8 +108,8 @@ def _explanation(request: Request, job: Job) -> Response:
 async def labels(request: Request, transaction_id: TransactionId) -> Response:
     """What has become known of a payment since."""
     demand(request, Role.ANALYST)
-    asides = dashboard_of(request).server.asides
-    found = await asyncio.to_thread(asides.labels_of, transaction_id)
+    annotations = dashboard_of(request).server.annotations
+    found = await asyncio.to_thread(annotations.labels_of, transaction_id)
     return render(request, "parts/labels.html", {"labels": found})
 
 

@@ -66,7 +66,9 @@ def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
     digests = [one for one in server.models.stored.registry.digests() if one.startswith(word)]
     found += [Hit(one, "model", f"/models/{one}") for one in digests[:_EACH]]
     lists = [
-        one.name for one in lists_of.lists(server.asides, server.clock.now_ms()) if word in one.name.lower()
+        one.name
+        for one in lists_of.lists(server.annotations, server.clock.now_ms())
+        if word in one.name.lower()
     ]
     found += [Hit(one, "list", f"/lists/{quote(one, safe='')}") for one in lists[:_EACH]]
     return found

@@ -40,8 +40,8 @@ async def lists(request: Request) -> Response:
     """Every list, and the latest changes."""
     demand(request, Role.ANALYST)
     server = dashboard_of(request).server
-    found = await asyncio.to_thread(lists_of.lists, server.asides, server.clock.now_ms())
-    audit = await asyncio.to_thread(lists_of.audit, server.asides, limit=30)
+    found = await asyncio.to_thread(lists_of.lists, server.annotations, server.clock.now_ms())
+    audit = await asyncio.to_thread(lists_of.audit, server.annotations, limit=30)
     values = {"lists": found, "audit": audit, "kinds": list(ListKind), "entities": list(ENTITY_KEYS)}
     return render(request, "lists.html", values)
 
@@ -58,11 +58,13 @@ async def one_list(
 
 def _entries(dashboard: Dashboard, name: str, before: int | None = None) -> dict[str, Any]:
     server = dashboard.server
-    entries = lists_of.entries(server.asides, name, server.clock.now_ms(), limit=100, before_offset=before)
+    entries = lists_of.entries(
+        server.annotations, name, server.clock.now_ms(), limit=100, before_offset=before
+    )
     return {
         "name": name,
         "entries": entries,
-        "audit": lists_of.audit(server.asides, name, limit=30),
+        "audit": lists_of.audit(server.annotations, name, limit=30),
         "kinds": list(ListKind),
         "kind": entries[0].kind if entries else "watch",
         "entities": list(ENTITY_KEYS),

@@ -15,9 +15,9 @@ from ringfence.api.reading import id_in_norm, is_card
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES, Outcome
+from ringfence.web.activity import SECONDS, Sieve
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.pages_errors import Stop
-from ringfence.web.pulse import SECONDS, Sieve
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ async def live(request: Request) -> Response:
     """The first screen."""
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
-    figures = dashboard.pulse.figures()
+    figures = dashboard.activity.figures()
     latest = await asyncio.to_thread(dashboard.finder.find, Wanted(), _LATEST)
     values = {
         "figures": figures,
@@ -77,19 +77,19 @@ async def stream(
 
 
 async def _frames(dashboard: Dashboard, sieve: Sieve, place: Place) -> AsyncIterator[bytes]:
-    listener = dashboard.pulse.listen(sieve)
+    listener = dashboard.activity.listen(sieve)
     dashboard.watchers += 1
     number = 0
     try:
         while not (dashboard.stopping.is_set() or place.over):
-            seen, rows = dashboard.pulse.sample(listener, ROWS_A_FRAME)
+            seen, rows = dashboard.activity.sample(listener, ROWS_A_FRAME)
             frame: dict[str, Any] = {"seen": seen, "rows": rows}
             if number % _FIGURES_EVERY == 0:
-                frame["figures"] = dashboard.pulse.figures()
+                frame["figures"] = dashboard.activity.figures()
             number += 1
             yield b"event: frame\ndata: %b\n\n" % _ENCODER.encode(frame)
             await asyncio.sleep(FRAME_SECONDS)
     finally:
         dashboard.watchers -= 1
         dashboard.server.places.leave(place)
-        dashboard.pulse.leave(listener)
+        dashboard.activity.leave(listener)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.scoring.artifact import Artifact
+    from ringfence.web.answer_cache import Answer
     from ringfence.web.dashboard import Dashboard
-    from ringfence.web.kept import Answer
 
 router = APIRouter()
 PATH: Final = "/models"  # in the navigation
@@ -83,7 +83,7 @@ def _compared(voices: list[watching.Voice]) -> list[Chart]:
 
 
 def _asked(dashboard: Dashboard, question: tuple[str, str], work: Callable[[], Any]) -> Answer | None:
-    return dashboard.kept.ask(question, dashboard.store.log.end_offset(DECISIONS), work)
+    return dashboard.cache.ask(question, dashboard.store.log.end_offset(DECISIONS), work)
 
 
 @router.get("/models/{version}")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.desks.quarantine import unsettled
-from ringfence.web import second_chance
+from ringfence.web import replaying
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.rendering import render
 
@@ -69,7 +69,7 @@ async def replay(
     else:
         found = await asyncio.to_thread(lambda: store.records(reason=reason or None, limit=_MOST_AT_ONCE))
         records = unsettled(found)
-    outcomes = await asyncio.to_thread(second_chance.give, dashboard.server, records)
+    outcomes = await asyncio.to_thread(replaying.give, dashboard.server, records)
     if record_id:
         again = await asyncio.to_thread(store.get, record_id)
         return render(request, "parts/record.html", {"record": again, "outcome": next(iter(outcomes))})

@@ -46,7 +46,7 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
         "series": msgspec.json.encode(series).decode(),
         "rate": sum(series["rate"][-10:]) / max(1, len(series["rate"][-10:])),
         "stages": vitals.stages(),
-        "figures": dashboard.pulse.figures(),
+        "figures": dashboard.activity.figures(),
         "waiting": server.decider.waiting,
         "most_waiting": server.settings.most_waiting,
         "offset": runner.pipeline.offset,

@@ -27,7 +27,7 @@ async def shadow(request: Request) -> Response:
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     server, end = dashboard.server, dashboard.store.log.end_offset(DECISIONS)
-    found = dashboard.kept.ask("shadow", end, lambda: shadow_report(server.lake, server.desk.ruleset))
+    found = dashboard.cache.ask("shadow", end, lambda: shadow_report(server.lake, server.desk.ruleset))
     if found is not None and found.problem:
         raise Stop(422, found.problem)
     values = {"report": found.value if found else None, "at_ms": 1000 * found.at if found else None}

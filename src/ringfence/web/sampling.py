@@ -109,7 +109,7 @@ def _part(
         payments.event_time_ms,
         payments.amount,
         np.where(card != 0, card, customer),
-        dashboard.server.asides.fraud(keys),
+        dashboard.server.annotations.fraud(keys),
         np.array(table.column("model").to_pylist(), object),
         floats(table.column("probability")),
         _challengers(decisions),

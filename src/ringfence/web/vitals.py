@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ringfence.walk import STAGES as WALK
 
 if TYPE_CHECKING:
-    from ringfence.web.dashboard import Dashboard
+    from collections.abc import Mapping
 
 MINUTES: Final = 10
 STAGES: Final = ("admit", *(stage.verb for stage in WALK), "score", "judge", "decide", "encode", "commit")
@@ -34,14 +34,12 @@ class Vitals:
         self.begun = time.monotonic()
         self._signs: deque[Sign] = deque(maxlen=MINUTES * 60)
 
-    def note(self, dashboard: Dashboard) -> None:
-        """Note how things are, once a second at most."""
+    def note(self, offset: int, waiting: int, seconds: Mapping[str, float]) -> None:
+        """Note events decided, payments waiting and seconds spent by stage, once a second at most."""
         now = time.monotonic()
         if self._signs and now - self._signs[-1].at < 0.9:
             return
-        server = dashboard.server
-        offset, waiting = server.runner.pipeline.offset, server.decider.waiting
-        self._signs.append(Sign(now, offset, waiting, dict(server.runner.seconds)))
+        self._signs.append(Sign(now, offset, waiting, dict(seconds)))
 
     @property
     def up_seconds(self) -> float:

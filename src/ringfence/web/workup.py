@@ -153,7 +153,7 @@ def _timeline(
         Moment(row["event_time_ms"], "payment", "", None, row, row["transaction_id"] in ids) for row in rows
     ]
     asked = [one.transaction_id for one in payments[:_LABELLED]]
-    labels = dashboard.server.asides.labels_of_each(asked)
+    labels = dashboard.server.annotations.labels_of_each(asked)
     for transaction_id, known_labels in zip(asked, labels, strict=True):
         for label in known_labels:
             said = "fraud" if label["label"] else "genuine"
@@ -180,7 +180,7 @@ def _link(dashboard: Dashboard, kind: str, identity: str) -> Linked:
     found = dashboard.finder.find(Wanted(terms=(Term(kind, identity),)), _LOOKED_AT, ("transaction_id",))
     seed = dashboard.store.meta.hash_seed
     keys = np.array([hash_text(row["transaction_id"], seed) for row in found.rows], np.int64)
-    said = dashboard.server.asides.fraud(keys)
+    said = dashboard.server.annotations.fraud(keys)
     return Linked(kind, identity, found.total, int((said == 1).sum()), int((said >= 0).sum()))
 
 

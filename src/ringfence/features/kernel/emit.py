@@ -31,6 +31,8 @@ from ringfence.features.kernel.layout import (
     LATE_AFTER,
     LOCATED,
     MAX,
+    MEAN,
+    MIN,
     N_DISTINCT,
     NULL,
     O_ACCUMULATOR,
@@ -48,6 +50,8 @@ from ringfence.features.kernel.layout import (
     S_MARKS,
     SINCE_FIRST,
     SINCE_LAST,
+    STD,
+    SUM,
     TAIL,
     TAIL_TIME,
     ZSCORE,
@@ -59,6 +63,24 @@ if TYPE_CHECKING:
 
 _EARTH_RADIUS_KM = 6371.0088
 _MS_PER_HOUR = 3_600_000.0
+
+
+@inlined
+def _is_of_counted_window(code: int) -> bool:
+    """Whether an operation is told from what is kept of a window: its count, an accumulator, or extremes."""
+    return (
+        code == COUNT
+        or code == BITS
+        or code == BIT_SHARE
+        or code == SUM
+        or code == MEAN
+        or code == STD
+        or code == RATIO
+        or code == ZSCORE
+        or code == MIN
+        or code == MAX
+        or code == N_DISTINCT
+    )
 
 
 @inlined
@@ -82,7 +104,7 @@ def emit(
         code = p.ops[k, O_CODE]
         feature = p.ops[k, O_FEATURE]
         value = np.nan
-        if code <= N_DISTINCT:
+        if _is_of_counted_window(code):
             w = base + p.ops[k, O_WINDOW]
             a = base + p.ops[k, O_ACCUMULATOR]
             end = cells[w + HEAD] if p.ops[k, O_DELAYED] else cells[base + EVENTS + END]

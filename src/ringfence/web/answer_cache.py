@@ -20,7 +20,7 @@ _MOST: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came out, or the problem that stood in the way; `at` is on the clock of `Kept`."""
+    """What came out, or the problem that stood in the way; `at` is on the clock of `AnswerCache`."""
 
     value: Any
     at: float
@@ -33,7 +33,7 @@ class Answer:
         return self.state == state or now - self.at < max(FRESH_SECONDS, self.took / SHARE)
 
 
-class Kept:
+class AnswerCache:
     """The latest answers of one server, one worked out at a time. `now` is in seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ringfence.adapters.lake import Asides, Lake
+from ringfence.adapters.lake import Lake, LogAnnotations
 from ringfence.analysis.list_history import audit, entries, lists
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.rules import activations
@@ -29,8 +29,8 @@ def session(tmp_path):
 
 
 @pytest.fixture
-def asides(session):
-    found = Asides(session.store.log, session.store.tables, session.store.meta.hash_seed)
+def annotations(session):
+    found = LogAnnotations(session.store.log, session.store.tables, session.store.meta.hash_seed)
     yield found
     found.close()
 
@@ -69,39 +69,39 @@ def listed(session, *ids, name="stolen", removed=False):
     session.runner.ingest(events)
 
 
-def test_the_last_label_counts_and_all_are_told_in_order(session, asides):
+def test_the_last_label_counts_and_all_are_told_in_order(session, annotations):
     log(session, ("t1",), ("t2",), ("t3",), ("t1", True), ("t2", False))
-    assert [one["label"] for one in asides.labels_of("t1")] == [True]
+    assert [one["label"] for one in annotations.labels_of("t1")] == [True]
     log(session, ("t1", False), ("t2", True))  # another question comes after more of the log
     keys = np.array([hash_text(name, session.store.meta.hash_seed) for name in ("t1", "t2", "t3", "t4")])
-    assert asides.fraud(keys).tolist() == [0, 1, -1, -1]
-    assert [one["label"] for one in asides.labels_of("t1")] == [True, False]
-    assert asides.labels_of("t1") == Lake(session.store).labels_of("t1")
-    assert asides.labels_of("t3") == []
+    assert annotations.fraud(keys).tolist() == [0, 1, -1, -1]
+    assert [one["label"] for one in annotations.labels_of("t1")] == [True, False]
+    assert annotations.labels_of("t1") == Lake(session.store).labels_of("t1")
+    assert annotations.labels_of("t3") == []
 
 
-def test_without_a_label_nobody_is_a_fraud(asides):
-    assert asides.fraud(np.array([1, 2])).tolist() == [-1, -1]
-    assert asides.labels_of("t1") == []
+def test_without_a_label_nobody_is_a_fraud(annotations):
+    assert annotations.fraud(np.array([1, 2])).tolist() == [-1, -1]
+    assert annotations.labels_of("t1") == []
 
 
-def test_lists_are_those_of_the_analysis_tables(session, asides):
-    assert lists(asides, NOW_MS) == []
+def test_lists_are_those_of_the_analysis_tables(session, annotations):
+    assert lists(annotations, NOW_MS) == []
     listed(session, "d1", "d2")
     log(session, ("t1",))
     listed(session, "d1", removed=True)
     listed(session, "d9", name="watched")
     lake = Lake(session.store)
-    assert lists(asides, NOW_MS) == lists(lake, NOW_MS)
-    assert entries(asides, "stolen", NOW_MS) == entries(lake, "stolen", NOW_MS)
-    assert audit(asides) == audit(lake)
-    assert [one.entity_id for one in entries(asides, "stolen", NOW_MS)] == ["d2"]
+    assert lists(annotations, NOW_MS) == lists(lake, NOW_MS)
+    assert entries(annotations, "stolen", NOW_MS) == entries(lake, "stolen", NOW_MS)
+    assert audit(annotations) == audit(lake)
+    assert [one.entity_id for one in entries(annotations, "stolen", NOW_MS)] == ["d2"]
 
 
-def test_activations_are_those_of_the_analysis_tables(session, asides):
+def test_activations_are_those_of_the_analysis_tables(session, annotations):
     digest = session.runner.pipeline.rules.ruleset.digest
     change = activation(Part.RULES, digest, NOW_MS, author="mira", note="again")
     session.runner.commit([session.runner.activate(change)])
-    found = activations(session.store, asides)
+    found = activations(session.store, annotations)
     assert [one.author for one in found][-1] == "mira"
     assert found == activations(session.store, Lake(session.store))

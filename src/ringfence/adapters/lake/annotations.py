@@ -33,7 +33,7 @@ _TOLD: Final = (int(Kind.LIST_ENTRY), int(Kind.ACTIVATION))
 _MOST_PARTS: Final = 64
 
 
-class Asides:
+class LogAnnotations:
     """Every question first takes in what the log has gained. Any thread may ask, one at a time."""
 
     def __init__(self, log: EventLog, tables: Path, seed: int) -> None:

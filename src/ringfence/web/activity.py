@@ -44,7 +44,7 @@ class _Second:
     degraded: int = 0
 
 
-class Pulse:
+class Activity:
     """Takes in every step; any thread may ask. `now` is seconds since 1970."""
 
     def __init__(self, now: Callable[[], float]) -> None:
