@@ -31,6 +31,32 @@ def test_events_are_pulled_page_by_page_and_again(api):
     assert "4111111111111111" not in str(found)
 
 
+def test_a_place_in_another_log_is_refused(api):
+    """The same offset names other events there: nothing is skipped or told twice in silence."""
+
+    async def talk(client):
+        for number in range(3):
+            await client.post("/v1/decisions", json=payment(f"t{number}"))
+        first = (await client.get("/v1/decisions", params={"limit": 2})).json()
+        place, _, log = first["next_cursor"].rpartition("-")
+        page = (await client.get("/v1/events")).json()
+        return first, log, page, [
+            await client.get("/v1/decisions", params={"limit": 2, "cursor": first["next_cursor"]}),
+            await client.get("/v1/decisions", params={"cursor": f"{place}-elsewhere"}),
+            await client.get("/v1/events", params={"after": 1, "log": page["log"]}),
+            await client.get("/v1/events", params={"after": 1, "log": "elsewhere"}),
+        ]  # fmt: skip
+
+    first, log, page, (second, strange, events, other) = api(talk)
+    told = [one["transaction_id"] for one in first["decisions"] + second.json()["decisions"]]
+    assert sorted(told) == ["t0", "t1", "t2"]
+    assert page["log"] == log
+    assert len(events.json()["events"]) == 2
+    for refused in (strange, other):
+        assert refused.status_code == 422
+        assert "elsewhere" in refused.json()["detail"]
+
+
 def test_what_is_no_pattern_is_refused_at_its_place(api):
     async def talk(client):
         bad = await client.get("/v1/events", params={"pattern": '{"data": {"a": [{"prefx": "x"}]}}'})

@@ -42,6 +42,7 @@ def test_every_route_is_described_with_its_errors(api):
         "/v1/audit",
         "/v1/audit/head",
         "/v1/bus",
+        "/v1/quarantine/replay",
         "/v1/alerts",
         "/v1/alerts/{alert_id}/acknowledge",
         "/v1/cases",

@@ -28,19 +28,25 @@ def outcomes(session):
     return {one.position: one.outcome for one in session.store.quarantine.records(source="a.ndjson")}
 
 
-def test_what_becomes_of_each_record_is_the_same_at_both_edges(edges):
-    """The API has no route for it; the command line and the dashboard have."""
-    for edge in ("cli", "web"):
+def test_what_becomes_of_each_record_is_the_same_at_every_edge(edges):
+    for edge in ("cli", "web", "api"):
         edges.look(edge, fill)
     code, [told] = edges.command("quarantine", "replay", "--all")
 
     async def on_the_page(client):
         return (await client.post("/quarantine/replay", data={})).status_code
 
+    async def over_the_api(client):
+        unknown = await client.post("/v1/quarantine/replay", json={"ids": ["nowhere"]})
+        return unknown.status_code, (await client.post("/v1/quarantine/replay", json={})).json()
+
     assert edges.serve("web", on_the_page) == 200
+    missing, answered = edges.serve("api", over_the_api)
+    assert missing == 404
     found = edges.look("cli", outcomes)
     assert (found[1], found[2], found[4]) == ("accepted", "conflict", "unparsable_time")
     assert found[3] in set(Reason)
-    assert edges.look("web", outcomes) == found
+    assert edges.look("web", outcomes) == edges.look("api", outcomes) == found
     assert code == 4
-    assert told == dict.fromkeys(found.values(), 1)
+    assert told == answered["outcomes"] == dict.fromkeys(found.values(), 1)
+    assert answered["tried"] == 4

@@ -23,6 +23,7 @@ from ringfence.api import (
     routes_health,
     routes_lists,
     routes_models,
+    routes_quarantine,
     routes_read,
     routes_rules,
     routes_trials,
@@ -92,6 +93,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
         routes_cases,
         routes_graph,
         routes_models,
+        routes_quarantine,
         routes_drift,
         routes_health,
     ):

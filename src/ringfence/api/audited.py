@@ -58,6 +58,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/graph/ring/{entity_type}/{entity_id:id}"): "entity.seen",
     ("GET", "/v1/graph/neighbours/{entity_type}/{entity_id:id}"): "entity.seen",
     ("GET", "/v1/events"): "log.seen",
+    ("POST", "/v1/quarantine/replay"): "quarantine.replayed",
     ("GET", "/v1/alerts"): "alert.listed",
     ("POST", "/v1/alerts/{alert_id}/acknowledge"): "alert.acknowledged",
     ("GET", "/v1/cases"): "case.listed",

@@ -14,6 +14,7 @@ from ringfence.api import (
     describe_cases,
     describe_graph,
     describe_models,
+    describe_quarantine,
     describe_rules,
     describe_trials,
     examples,
@@ -40,6 +41,7 @@ _STRUCTS: Final = (
     *describe_bus.STRUCTS,
     *describe_graph.STRUCTS,
     *describe_audit.STRUCTS,
+    *describe_quarantine.STRUCTS,
 )
 _PROBLEMS: Final = {
     400: "The body cannot be read.",
@@ -154,6 +156,7 @@ _BODIES: Final = {
     **describe_cases.BODIES,
     **describe_models.BODIES,
     **describe_trials.BODIES,
+    **describe_quarantine.BODIES,
 }
 _SECURITY: Final = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key (rf_...) or a JSON Web Token."}
@@ -247,4 +250,5 @@ _CONTRACT: Final[Contract] = {
     **describe_audit.CONTRACT,
     **describe_models.CONTRACT,
     **describe_trials.CONTRACT,
+    **describe_quarantine.CONTRACT,
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HOT_PATH: Final = "/v1/decisions"
 _OF_ANALYSTS: Final = ("/v1/rules", "/v1/lists", "/v1/cases", "/v1/alerts")  # what they own, and may change
+_OF_ADMINISTRATORS: Final = ("/v1/models", "/v1/drift", "/v1/quarantine")
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", TYPE)
@@ -239,7 +240,7 @@ def _needed(method: str, path: str) -> tuple[Role, ...]:
     if not path.startswith("/v1/"):
         return ()
     is_reading = method in ("GET", "HEAD")
-    if path.startswith("/v1/audit" if is_reading else ("/v1/models", "/v1/drift")):
+    if path.startswith("/v1/audit" if is_reading else _OF_ADMINISTRATORS):
         return (Role.ADMIN,)
     if is_reading:
         return (Role.ANALYST,)

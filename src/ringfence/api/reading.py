@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from ringfence.api.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.api.problems import Refusal
 from ringfence.decisions.index import DecisionQuery
 from ringfence.events.hashing import hash_text
 from ringfence.events.norms import norm
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ringfence.api.server import Server
+    from ringfence.ports import EventLog
 
-CURSOR: Final = r"^[0-9]{1,15}-[0-9]{1,18}$"
+PLACE: Final = r"^[0-9]{1,15}-[0-9]{1,18}$"
+CURSOR: Final = r"^[0-9]{1,15}-[0-9]{1,18}-[0-9A-Za-z]{1,64}$"
 _ENCODER: Final = msgspec.json.Encoder()
 _RECENT: Final = 10
 
@@ -46,7 +49,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Decisions, newest first. `next_cursor` is null on the last page."""
+    """Decisions, newest first. `next_cursor` is null on the last page; it names the log that it is of."""
 
     decisions: list[Listed]
     next_cursor: str | None
@@ -83,14 +86,32 @@ class EntityState(msgspec.Struct, frozen=True):
     recent: list[Listed]
 
 
-def parse_cursor(text: str) -> tuple[int, int]:
+def parse_place(text: str) -> tuple[int, int]:
     """Event time and offset of the last decision of the page before.
 
-    >>> parse_cursor("1700000000000-42")
+    >>> parse_place("1700000000000-42")
     (1700000000000, 42)
     """
     time_ms, _, offset = text.partition("-")
     return int(time_ms), int(offset)
+
+
+def parse_cursor(text: str, log: EventLog) -> tuple[int, int]:
+    """The place that a cursor names; `Refusal` (422) of one that another log has given."""
+    place, _, identity = text.rpartition("-")
+    check_log(identity, log)
+    return parse_place(place)
+
+
+def check_log(identity: str, log: EventLog) -> None:
+    """`Refusal` (422) unless this is the log: an offset of another one would name other events."""
+    if identity != log.identity:
+        raise Refusal(
+            422,
+            "other_log",
+            f"this place is in the log {identity}, and the server has {log.identity}: begin with the first "
+            "page, or ask the server that has that log",
+        )
 
 
 def is_card(text: str) -> bool:
@@ -120,7 +141,8 @@ def page(server: Server, query: DecisionQuery) -> bytes:
     """One page of decisions, as JSON."""
     rows = server.lake.decisions(query).to_pylist()
     last = rows[-1] if len(rows) == query.limit else None
-    cursor = f"{last['event_time_ms']}-{last['offset']}" if last else None
+    log = server.session.store.log.identity
+    cursor = f"{last['event_time_ms']}-{last['offset']}-{log}" if last else None
     shown = b",".join(_kept(server, rows))
     return b'{"decisions":[%b],"next_cursor":%b}' % (shown, _ENCODER.encode(cursor))
 

@@ -10,6 +10,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.problems import Refusal
+from ringfence.api.reading import check_log
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.bus.catalog import tables
 from ringfence.bus.pattern import MOST_BYTES, parse
@@ -26,11 +27,15 @@ AlertId = Annotated[str, Path(pattern="^alert-[0-9]{1,18}$")]
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """CloudEvents in log order. `after` goes on from here; `end` is where the topic ends now."""
+    """CloudEvents in log order. `after` goes on from here; `end` is where the topic ends now.
+
+    Both are places in `log`: sent back beside `after`, it keeps a place from being looked up in another log.
+    """
 
     events: list[dict[str, Any]]
     after: int
     end: int
+    log: str
 
 
 class SubscriptionView(msgspec.Struct, frozen=True):
@@ -73,6 +78,10 @@ async def events(
     request: Request,
     topic: Annotated[Topic, Query(description="Each topic has offsets of its own.")] = "decisions",
     after: Annotated[int, Query(ge=0, le=1 << 53, description="As the page before says it.")] = 0,
+    log: Annotated[
+        str | None,
+        Query(pattern="^[0-9A-Za-z]{1,64}$", description="As the page before says it; another is refused."),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     pattern: Annotated[
         str | None,
@@ -84,6 +93,8 @@ async def events(
     A page may be empty although more events follow: go on with its `after` until that is `end`.
     """
     server = server_of(request)
+    if log is not None:
+        check_log(log, server.session.store.log)
     return as_json(await server.pools.reading.run(_page, server, topic, after, limit, pattern))
 
 
@@ -139,10 +150,10 @@ def _page(server: Server, topic: str, after: int, limit: int, pattern_text: str 
             chosen = rows[: limit - len(found)]
             found += table.events(chosen)
             if len(chosen) < len(rows):
-                return EventPage(found, int(offsets[rows[len(chosen)]]), end)
+                return EventPage(found, int(offsets[rows[len(chosen)]]), end, log.identity)
         if len(found) >= limit:
             break
-    return EventPage(found, come, end)
+    return EventPage(found, come, end, log.identity)
 
 
 def _bus(server: Server) -> BusView:

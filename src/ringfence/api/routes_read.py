@@ -45,7 +45,7 @@ async def decisions(
 ) -> Response:
     """Decisions, newest event time first, where every filter holds; page by page."""
     _whole(entity, entity_id)
-    before = reading.parse_cursor(cursor) if cursor else None
+    before = reading.parse_cursor(cursor, server_of(request).session.store.log) if cursor else None
     kept = _in_norm(entity, entity_id)
     query = DecisionQuery(entity, kept, since_ms, until_ms, outcome, rule, limit, before, entity_id)
     page = await _read(request, reading.page, query)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
-from ringfence.api.reading import CURSOR, is_card, parse_cursor
+from ringfence.api.reading import PLACE, is_card, parse_place
 from ringfence.decisions.index import LISTS, Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
@@ -39,7 +39,7 @@ class DecisionFilter:
         given |= {name: mask_cards(text, strict=True) for name, text in given.items() if name != "entity_id"}
         known = frozenset(Outcome(name) for name in outcomes if name in list(Outcome))
         cursor = query.get("before", "")
-        return cls(given, known, parse_cursor(cursor) if re.match(CURSOR, cursor) else None)
+        return cls(given, known, parse_place(cursor) if re.match(PLACE, cursor) else None)
 
     def wanted(self, id_of: Callable[[str, str], str]) -> Wanted:
         """What to look for: without the fields that have a problem.

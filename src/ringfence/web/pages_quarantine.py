@@ -9,8 +9,8 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
+from ringfence.api import replaying
 from ringfence.desks.quarantine import unsettled
-from ringfence.web import replaying
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.rendering import render
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 router = APIRouter()
 PATH: Final = "/quarantine"  # in the navigation
 _SHOWN: Final = 100
-_MOST_AT_ONCE: Final = 5000
 
 
 @router.get("/quarantine")
@@ -67,7 +66,9 @@ async def replay(
     if record_id:
         records = [await asyncio.to_thread(store.get, record_id)]
     else:
-        found = await asyncio.to_thread(lambda: store.records(reason=reason or None, limit=_MOST_AT_ONCE))
+        found = await asyncio.to_thread(
+            lambda: store.records(reason=reason or None, limit=replaying.MOST_AT_ONCE)
+        )
         records = unsettled(found)
     outcomes = await asyncio.to_thread(replaying.give, dashboard.server, records)
     if record_id:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
     from ringfence.events.batch import EventBatch
     from ringfence.ports import QuarantinedRecord
+
+MOST_AT_ONCE: Final = 5000
+"""Records that one request has tried again."""
 
 
 def give(server: Server, records: Sequence[QuarantinedRecord]) -> Counter[str]:
