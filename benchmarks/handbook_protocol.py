@@ -29,7 +29,7 @@ from ringfence.learning.history import Passed, collect
 from ringfence.learning.metrics import DAY_MS, Ranking, auc, average_precision, card_precision
 from ringfence.learning.splits import Fold, Part
 from ringfence.learning.wide import fields_of, wide_spec
-from ringfence.testing.handbook import DELAY_MS, Payments, log_of_payments, read_payments
+from ringfence.testing.handbook import DELAY_MS, HandbookPayments, log_of_payments, read_payments
 
 VALIDATION = ("2018-06-20", "2018-06-27", "2018-07-04", "2018-07-11")
 TEST = ("2018-07-25", "2018-08-01", "2018-08-08", "2018-08-15")
@@ -115,7 +115,7 @@ def isolation(data: Dataset, fold: Fold) -> np.ndarray:
     return grown.novelty(data.matrix(fold.judge.rows, data.names))
 
 
-def told_before(payments: Payments, scenario: np.ndarray) -> np.ndarray:
+def told_before(payments: HandbookPayments, scenario: np.ndarray) -> np.ndarray:
     """Payments that could be known to be fraud if they are: all but those at a terminal in its first week.
 
     Nothing about such a payment is unusual. Only a report of an earlier one gives it away, which takes seven
@@ -134,7 +134,7 @@ def told_before(payments: Payments, scenario: np.ndarray) -> np.ndarray:
 class Truth:
     """The handbook's folds over a data set, and its figures."""
 
-    def __init__(self, data: Dataset, payments: Payments, scenario: np.ndarray) -> None:
+    def __init__(self, data: Dataset, payments: HandbookPayments, scenario: np.ndarray) -> None:
         self.data, self.customer, self.fraud = data, payments.customer, payments.fraud
         self.scenario = scenario
         self.day = data.time_ms // DAY_MS

@@ -50,7 +50,7 @@ _TRACK_HEAD: Final = re.compile(r"%?[Bb]?$|;$")
 _TRACK_TAIL: Final = re.compile(r"\s*\^[^^]{0,40}\^?[0-9A-Za-z =;?]*|\s*[=Dd]\s*[0-9]{4,}[0-9Ff]*\??")
 
 
-class Found(NamedTuple):
+class FoundCard(NamedTuple):
     """A card number in a text: from where to where, its digits, and whether it is part of track data."""
 
     start: int
@@ -99,7 +99,7 @@ def luhn(digits: str) -> bool:
 _DOUBLED: Final = str.maketrans("0123456789", "0246813579")
 
 
-def replace_cards(text: str, replacement: Callable[[Found], str], *, strict: bool = False) -> str:
+def replace_cards(text: str, replacement: Callable[[FoundCard], str], *, strict: bool = False) -> str:
     """The text with each card number, and the rest of a track around it, replaced.
 
     >>> replace_cards("card 4111.1111.1111.1111 exp 12/27", lambda found: "*" + found.digits[-4:])
@@ -124,12 +124,12 @@ def mask_cards(text: str, *, strict: bool = False) -> str:
     return replace_cards(text, lambda found: "****" + found.digits[-4:], strict=strict)
 
 
-def find_cards(text: str, *, strict: bool = False) -> list[Found]:
+def find_cards(text: str, *, strict: bool = False) -> list[FoundCard]:
     """The card numbers in a text, in order."""
     if len(text) < SHORTEST:
         return []
     folded = fold(text)
-    found: list[Found] = []
+    found: list[FoundCard] = []
     if _WORTH_A_LOOK.search(folded):
         for sequence in _SEQUENCE.finditer(folded):
             if sequence.end() - sequence.start() >= SHORTEST and not _OTHER.fullmatch(sequence[0]):
@@ -158,7 +158,7 @@ def _folded(letter: str) -> str:
     return _IGNORED if kind[0] in "MC" else " "
 
 
-def _find_in_groups(folded: str, sequence: re.Match[str], found: list[Found], *, strict: bool) -> None:
+def _find_in_groups(folded: str, sequence: re.Match[str], found: list[FoundCard], *, strict: bool) -> None:
     first = sequence.start()
     groups = [(first + group.start(), first + group.end()) for group in _DIGITS.finditer(sequence[0])]
     at = 0
@@ -225,10 +225,10 @@ def _is_other(folded: str, start: int, end: int, digits: int) -> bool:
     return len(word.replace("-", "")) in _HEX_LENGTHS and _HEXADECIMAL.fullmatch(word) is not None
 
 
-def _with_track(folded: str, start: int, end: int, digits: str) -> Found:
+def _with_track(folded: str, start: int, end: int, digits: str) -> FoundCard:
     """The card, with the rest of a magnetic stripe's track where one follows."""
     tail = _TRACK_TAIL.match(folded, end)
     if tail is None:
-        return Found(start, end, digits)
+        return FoundCard(start, end, digits)
     head = _TRACK_HEAD.search(folded[:start])
-    return Found(start - len(head[0]) if head else start, tail.end(), digits, is_track=True)
+    return FoundCard(start - len(head[0]) if head else start, tail.end(), digits, is_track=True)

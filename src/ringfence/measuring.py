@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SEED: Final = 0  # ids are hashed for this process only
 
 
-class Arrived(Protocol):
+class ArrivedBatch(Protocol):
     """Some rows of a source: events in order, and labels with the time at which they become known."""
 
     @property
@@ -37,7 +37,7 @@ def features_schema(spec: FeatureSpec) -> pa.Schema:
     return pa.schema([*first, *((name, pa.float64()) for name in spec.names)])
 
 
-def in_log_order(source: Iterable[Arrived], seed: int = _SEED) -> Iterator[EventBatch]:
+def in_log_order(source: Iterable[ArrivedBatch], seed: int = _SEED) -> Iterator[EventBatch]:
     """The events of a source as a run would log them.
 
     Labels enter when they become known; those still to come at the end are the last batch. A transaction that
@@ -59,7 +59,7 @@ def in_log_order(source: Iterable[Arrived], seed: int = _SEED) -> Iterator[Event
         yield pending
 
 
-def measured(source: Iterable[Arrived], spec: FeatureSpec) -> Iterator[pa.RecordBatch]:
+def measured(source: Iterable[ArrivedBatch], spec: FeatureSpec) -> Iterator[pa.RecordBatch]:
     """One row per transaction, in order, null where a feature is unknown.
 
     Labels enter when they become known. A transaction that comes again is left out.

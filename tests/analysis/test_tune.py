@@ -8,7 +8,7 @@ from tests.analysis.test_backtest import ACTIVE, NEW, SPEC, decide, rule
 
 from ringfence.analysis.backtest import backtest
 from ringfence.analysis.history import Past
-from ringfence.analysis.tune import Costs, tune, variants
+from ringfence.analysis.tune import TuningCosts, tune, variants
 from ringfence.analysis.variants import rule_with, tunables, typology_with
 from ringfence.errors import InputError
 from ringfence.scoring.rules import RuleSet, Signal, Typology, compile_rules
@@ -24,7 +24,7 @@ def store(tmp_path_factory):
 
 def tuned(store, rule_id, parameter, values, book=NEW, **costs):
     what = variants(book, SPEC, rule_id, parameter, lambda _which: values)
-    return tune(Past(store.log, store.meta.hash_seed), what, costs=Costs(**costs))
+    return tune(Past(store.log, store.meta.hash_seed), what, costs=TuningCosts(**costs))
 
 
 def replaced(book, old, new):

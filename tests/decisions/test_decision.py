@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringfence.decisions.decide import Decider
+from ringfence.decisions.decide import DecisionMaker
 from ringfence.decisions.decision import DecisionBatch, number_columns
 from ringfence.decisions.fields import Cells
 from ringfence.decisions.policy import Cause
@@ -62,7 +62,7 @@ def decided():
         columns = Columns(EventBatch(pa.record_batch(table)), SPEC, features, Reference(0))
         rules = compile_rules(RULES, SPEC)
         offsets = np.arange(100, 100 + n)
-        decider = Decider(rules, versions={"graph": "abc"})
+        decider = DecisionMaker(rules, versions={"graph": "abc"})
         return decider.decide(columns, rules.judge(columns), offsets, 7, causes=causes, latency_us=3)
 
     return decide

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringfence.errors import InputError
-from ringfence.events.moments import Reader
+from ringfence.events.moments import MomentReader
 from ringfence.events.vocabulary import Source
-from ringfence.events.zones import Order, to_utc, zone_of
+from ringfence.events.zones import ClockOrder, to_utc, zone_of
 
 NOW = 1_785_000_000_000  # 2026-07-25
 
 
 def read(texts, *, zones=None, names=None, size=None, reader=None, **options):
     source = Source("when", **options)
-    reader = reader or Reader(NOW, names or {})
+    reader = reader or MomentReader(NOW, names or {})
     size = size or len(texts)
     out = []
     for at in range(0, len(texts), size):
@@ -119,7 +119,7 @@ def test_moments_in_order_come_back_from_their_local_times(seconds, zone, backwa
     local = [
         datetime.fromtimestamp(moment, ZoneInfo(zone)).replace(tzinfo=UTC).timestamp() for moment in moments
     ]
-    told = to_utc(np.array(local, np.int64) * 1000, zone, "order", Order())
+    told = to_utc(np.array(local, np.int64) * 1000, zone, "order", ClockOrder())
     assert (told // 1000).tolist() == moments
 
 
@@ -136,5 +136,5 @@ def test_moments_in_order_come_back_from_their_local_times(seconds, zone, backwa
 def test_a_time_without_a_year_is_the_last_one_before_it_was_received(text, now, wanted):
     received = int(datetime.fromisoformat(f"{now}+00:00").timestamp() * 1000)
     source = Source("when", format="%m%d%H%M%S", year="received")
-    found = Reader(received, {}).read("event_time", source, pa.array([text]))
+    found = MomentReader(received, {}).read("event_time", source, pa.array([text]))
     assert datetime.fromtimestamp(found.ms[0] / 1000, UTC).date().isoformat() == wanted

@@ -7,7 +7,7 @@ import pytest
 
 from ringfence.simulate import SCHEMA, Disorder, World
 from ringfence.simulate.lines import json_lines
-from ringfence.simulate.rows import Typology
+from ringfence.simulate.rows import SimulatedTypology
 
 DAY_MS = 86_400_000
 
@@ -57,7 +57,7 @@ def test_a_world_without_fraud_has_none():
 
 
 def test_every_kind_of_fraud_happens(payments):
-    assert set(payments["typology"]) == {kind.name.lower() for kind in Typology}
+    assert set(payments["typology"]) == {kind.name.lower() for kind in SimulatedTypology}
 
 
 def test_no_column_tells_fraud(payments):

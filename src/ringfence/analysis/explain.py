@@ -10,7 +10,7 @@ import numpy as np
 
 from ringfence.analysis.clearing import Clearing  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.analysis.parts import Part, Taker, ways
-from ringfence.decisions.decision import Factor, Reason  # noqa: TC001 (as above)
+from ringfence.decisions.decision import Factor, FiredReason  # noqa: TC001 (as above)
 from ringfence.decisions.policy import OUT_OF_TIME, Cause, Weights
 from ringfence.decisions.verdict import verdict
 from ringfence.scoring.columns import Columns
@@ -91,7 +91,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     control: bool
     probability: float | None
     factors: list[Factor]
-    besides: list[Reason]
+    besides: list[FiredReason]
     rules: list[RuleWhy]
     typologies: list[TypologyWhy]
     notes: list[str]

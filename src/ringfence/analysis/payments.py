@@ -19,7 +19,7 @@ _WHO = ("customer_id", "card_id", "account_id")
 
 
 @dataclass(slots=True)
-class Payments:
+class StoredPayments:
     """Columns over n payments in log order.
 
     Attributes:
@@ -62,7 +62,7 @@ class Payments:
 
 @dataclass(slots=True)
 class Collector:
-    """Gathers `Payments` run by run. `shares` gives the control group's share by the rules' digest."""
+    """Gathers `StoredPayments` run by run. `shares` gives the control group's share by the rules' digest."""
 
     shares: Mapping[str, float]
     count: int = 0
@@ -102,14 +102,14 @@ class Collector:
         ]
         return found
 
-    def payments(self, labels: Mapping[int, tuple[bool, int]]) -> Payments:
+    def payments(self, labels: Mapping[int, tuple[bool, int]]) -> StoredPayments:
         """All that was kept, with what the labels say."""
         whole: Any = {name: np.concatenate(parts) for name, parts in self._parts.items()}
         if not whole:
             whole = {name: np.empty(0, kind) for name, kind in _EMPTY.items()}
         known = np.fromiter(labels, np.int64, len(labels))
         frauds = np.array([item for item, (fraud, _) in labels.items() if fraud], np.int64)
-        return Payments(
+        return StoredPayments(
             **whole,
             currencies=list(self._currencies),
             fraud=np.isin(whole["ids"], frauds),

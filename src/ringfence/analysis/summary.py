@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ringfence.analysis.history import Past
     from ringfence.analysis.judged import Fired, Without
-    from ringfence.analysis.payments import Payments
+    from ringfence.analysis.payments import StoredPayments
     from ringfence.scoring.rules import CompiledRules, Rule
 
 DAY_MS: Final = 86_400_000
@@ -29,7 +29,7 @@ class Summary:
     """Two rule sets' outcomes over the same payments."""
 
     def __init__(
-        self, payments: Payments, past: Past, before: NDArray[np.int8], after: NDArray[np.int8]
+        self, payments: StoredPayments, past: Past, before: NDArray[np.int8], after: NDArray[np.int8]
     ) -> None:
         self.payments, self.past = payments, past
         self.before, self.after = before, after
@@ -237,7 +237,7 @@ def _by_outcome(outcome: NDArray[np.int8]) -> dict[str, int]:
 
 
 def _notes(
-    payments: Payments,
+    payments: StoredPayments,
     maturity: Maturity,
     control: Control | None,
     declines: int,

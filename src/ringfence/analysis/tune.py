@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.analysis.history import Past
-    from ringfence.analysis.payments import Payments
+    from ringfence.analysis.payments import StoredPayments
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.manifest import Bands
     from ringfence.scoring.rules import Rule, Typology
@@ -31,14 +31,14 @@ DAY_MS: Final = 86_400_000
 MOST_STEPS: Final = 60
 
 
-class Costs(msgspec.Struct, frozen=True):
+class TuningCosts(msgspec.Struct, frozen=True):
     """What mistakes cost, in major units: fraud that is missed costs its amount."""
 
     alert: float = 5.0  # a review or decline that somebody looks at
     good: float = 10.0  # a good payment that is not simply approved
 
 
-USUAL_COSTS: Final = Costs()
+USUAL_COSTS: Final = TuningCosts()
 
 
 class TunePoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ def tune(
     past: Past,
     what: Variants,
     *,
-    costs: Costs = USUAL_COSTS,
+    costs: TuningCosts = USUAL_COSTS,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     bands_of: Callable[[str], Bands | None] = lambda _digest: None,
 ) -> Tuned:
@@ -200,7 +200,7 @@ def tune(
     )
 
 
-def _days(payments: Payments) -> float:
+def _days(payments: StoredPayments) -> float:
     times = payments.times
     return max((int(times.max()) - int(times.min())) / DAY_MS, 1.0) if len(times) else 1.0
 
@@ -210,9 +210,9 @@ def _point(
     rows: NDArray[np.int64],
     without: Without,
     number: int,
-    payments: Payments,
+    payments: StoredPayments,
     days: float,
-    costs: Costs,
+    costs: TuningCosts,
 ) -> TunePoint:
     fraud, frauds = payments.fraud, int(np.count_nonzero(payments.fraud))
     caught = int(np.count_nonzero(fraud[rows]))

@@ -50,7 +50,7 @@ _WHOLE_IN_FLIGHT: Final = 2  # large steps without a commit: one is decided whil
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TakenStep:
     """What was taken and waits for its commit; `writing` is left out where encoding takes long."""
 
     asked: Taken | Order
@@ -96,7 +96,7 @@ class Decider:
         self._finished: asyncio.Event = asyncio.Event()
         self._stopping = False
         self._threads = ThreadPoolExecutor(1, "ringfence-take")
-        self._commits: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
+        self._commits: queue.SimpleQueue[TakenStep | None] = queue.SimpleQueue()
         self._committing = threading.Thread(target=self._commit_loop, name="ringfence-commit", daemon=True)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -268,7 +268,7 @@ class Decider:
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
             self._fail(error)
         else:
-            self._hand_over(Step(taken, work, writing))
+            self._hand_over(TakenStep(taken, work, writing))
 
     def _look_aside(self, look: Look) -> None:
         """On the thread of whole steps."""
@@ -295,20 +295,20 @@ class Decider:
         """On the thread of whole steps."""
         try:
             if isinstance(asked, Order):
-                step = Step(asked, asked.work(self._runner))
+                step = TakenStep(asked, asked.work(self._runner))
             else:
-                step = Step(*self._take(asked))
+                step = TakenStep(*self._take(asked))
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
             self._on_loop(self._fail, error)
         else:
             self._on_loop(self._taken_aside, step)
 
-    def _taken_aside(self, step: Step) -> None:
+    def _taken_aside(self, step: TakenStep) -> None:
         self._aside = False
         self._hand_over(step)
         self._wake()
 
-    def _hand_over(self, step: Step) -> None:
+    def _hand_over(self, step: TakenStep) -> None:
         self._uncommitted += 1
         self._commits.put(step)
 
@@ -333,7 +333,7 @@ class Decider:
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
             self._on_loop(self._fail, error)
 
-    def _commit(self, step: Step) -> None:
+    def _commit(self, step: TakenStep) -> None:
         begin = perf_counter()
         self._runner.write(step.writing or self._runner.encode([step.work]))
         committed = perf_counter()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _KEPT: Final = 50
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """How far a job is."""
 
     WAITING = "waiting"
@@ -38,7 +38,7 @@ class Job:
 
     title: str
     id: str = field(default_factory=lambda: secrets.token_hex(8))
-    state: State = State.WAITING
+    state: JobState = JobState.WAITING
     done: int = 0
     total: int = 0
     result: Any = None
@@ -47,7 +47,7 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        return self.state in (State.DONE, State.FAILED, State.STOPPED)
+        return self.state in (JobState.DONE, JobState.FAILED, JobState.STOPPED)
 
     def tell(self, done: int, total: int) -> None:
         """How far the work is; `StoppedError` when it is wanted no longer."""
@@ -88,15 +88,15 @@ class Jobs:
 
 
 def _run(job: Job, work: Callable[[Job], Any]) -> None:
-    job.state = State.RUNNING
+    job.state = JobState.RUNNING
     try:
         job.tell(0, 0)
         job.result = work(job)
-        job.state = State.DONE
+        job.state = JobState.DONE
     except StoppedError:
-        job.state = State.STOPPED
+        job.state = JobState.STOPPED
     except RingfenceError as error:
-        job.problem, job.state = str(error), State.FAILED
+        job.problem, job.state = str(error), JobState.FAILED
     except Exception:
-        job.problem, job.state = "Something went wrong; the server's log has the details.", State.FAILED
+        job.problem, job.state = "Something went wrong; the server's log has the details.", JobState.FAILED
         raise

@@ -12,7 +12,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.analysis.report import Report  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api import routes_read
 from ringfence.api.asked import BOOK_BYTES, body_of, refusals
-from ringfence.api.jobs import State
+from ringfence.api.jobs import JobState
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.rulebook.wire import Asked, Digest
@@ -42,7 +42,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     """How far a backtest is, in payments; its report once it is done, the problem once it has failed."""
 
     id: str
-    state: State
+    state: JobState
     done: int
     total: int
     problem: str | None
@@ -108,5 +108,5 @@ def _told(job: Job) -> Backtest:
         done=job.done,
         total=job.total,
         problem=job.problem or None,
-        report=job.result if state is State.DONE else None,
+        report=job.result if state is JobState.DONE else None,
     )

@@ -64,7 +64,7 @@ class Breaker:
         self.open_until_ms = max(self.open_until_ms, now_ms + max(pause, asked))
 
 
-class Bucket:
+class AttemptBucket:
     """So many messages a second on average, a second's worth at once; any number where the rate is 0."""
 
     def __init__(self, rate: float, now_ms: int) -> None:

@@ -34,7 +34,7 @@ app = typer.Typer(
 )
 
 
-class State(StrEnum):
+class AlertState(StrEnum):
     """Whether somebody looks at it."""
 
     OPEN = "open"
@@ -51,7 +51,7 @@ Entity = Annotated[
 
 @app.command("list")
 def list_alerts(
-    state: Annotated[State | None, typer.Option(help="Only these. [default: all]")] = None,
+    state: Annotated[AlertState | None, typer.Option(help="Only these. [default: all]")] = None,
     entity: Annotated[str | None, typer.Option(help="Only of this card, customer, ...", metavar="ID")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
     data: Data = None,

@@ -26,7 +26,7 @@ from ringfence.scoring.manifest import REFERENCE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.cli.scoring import Scored
+    from ringfence.cli.scoring import ScoredData
 
 EXIT_DRIFTED = 5
 
@@ -117,7 +117,7 @@ def _say_recorded(fresh: list[DriftAlert]) -> None:
         screen.say(f"{len(fresh)} new alerts in the topic {DRIFT} of the log")
 
 
-def quality(scored: Scored) -> dict[str, int]:
+def quality(scored: ScoredData) -> dict[str, int]:
     """What is wrong with the data itself: records nobody could read, labels of nothing, unknown amounts."""
     return {
         "unreadable_records": scored.bad,

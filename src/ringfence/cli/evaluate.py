@@ -18,7 +18,7 @@ from ringfence.learning.money import outcomes_of
 from ringfence.learning.splits import Part, part
 
 if TYPE_CHECKING:
-    from ringfence.cli.scoring import Scored
+    from ringfence.cli.scoring import ScoredData
     from ringfence.learning.dataset import Dataset
 
 Model = Annotated[
@@ -95,7 +95,7 @@ def evaluate(
 
 
 def period_of(
-    scored: Scored,
+    scored: ScoredData,
     since: str | None = None,
     until: str | None = None,
     maturity: str | None = None,
@@ -132,7 +132,7 @@ def latest_label_ms(data: Dataset) -> int:
     return max(int(data.time_ms.max()), int(known.max(initial=0)))
 
 
-def contestant(scored: Scored, period: Part) -> Contestant:
+def contestant(scored: ScoredData, period: Part) -> Contestant:
     """The model on these payments, with the outcomes of its bands."""
     probability = scored.probability[period.rows]
     return Contestant(probability, outcomes_of(probability, scored.artifact.manifest.bands))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Messages on their way: list, show, try again, throw away.", no_args_is_help=True)
 
 
-class State(StrEnum):
+class MessageState(StrEnum):
     """Where a message stands."""
 
     WAITING = "waiting"
@@ -42,7 +42,7 @@ All = Annotated[bool, typer.Option("--all", help="All dead letters, where no ids
 @app.command("list")
 def list_messages(
     state: Annotated[
-        State | None, typer.Option(help="Only these states. [default: waiting and dead]")
+        MessageState | None, typer.Option(help="Only these states. [default: waiting and dead]")
     ] = None,
     subscription: Subscription = None,
     to: To = None,
@@ -57,7 +57,7 @@ def list_messages(
 
     Example: ringfence outbox list --state dead
     """
-    states = [State.WAITING, State.DEAD] if state is None else [state]
+    states = [MessageState.WAITING, MessageState.DEAD] if state is None else [state]
     with _bus(data) as bus:
         found = [
             letter

@@ -25,7 +25,7 @@ _ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredData:
     """Payments of a history with a model's probabilities, in order; `bad` records could not be read."""
 
     artifact: Artifact
@@ -43,7 +43,7 @@ def model_named(name: str, data: Path | None) -> Artifact:
     return registry.read(registry.find(name))
 
 
-def scored_by(artifact: Artifact, wanted: Wanted, what: str) -> Scored:
+def scored_by(artifact: Artifact, wanted: Wanted, what: str) -> ScoredData:
     """Measure what the model asks for over the history, and score every payment."""
     manifest = artifact.manifest
     spec = FeatureSpec.from_json(msgspec.json.encode(manifest.spec).decode())
@@ -56,4 +56,4 @@ def scored_by(artifact: Artifact, wanted: Wanted, what: str) -> Scored:
         scorer.score(np.ascontiguousarray(data.matrix(rows[at : at + _ROWS], manifest.inputs)))
         for at in range(0, len(rows), _ROWS)
     ]
-    return Scored(artifact, data, np.concatenate(parts), found.bad)
+    return ScoredData(artifact, data, np.concatenate(parts), found.bad)

@@ -105,14 +105,14 @@ def simulate(
     _check(out, to, schema, truth, flags)
     days = days if days is not None or rate is not None else 30
     begins_ms = options.parse_time_ms(start, "--start") or START_MS
-    parts: Iterator[Part]
+    parts: Iterator[DayPart]
     if schema == "micro-macro":
-        parts = (Part([rows]) for rows in micro_macro(days, seed, begins_ms, first_day))
+        parts = (DayPart([rows]) for rows in micro_macro(days, seed, begins_ms, first_day))
     else:
         disorder = Disorder(late, duplicates, outages)
         world = World(seed, customers, start_ms=begins_ms, fraud_rate=fraud, disorder=disorder)
         if schema == "canonical":
-            parts = (Part([made.events], made.truth) for made in world.days(days, first_day))
+            parts = (DayPart([made.events], made.truth) for made in world.days(days, first_day))
         else:
             parts = _flagged(flagged_accounts(world, days, seed, first_day), apart=flags is not None)
     with ExitStack() as stack:
@@ -132,7 +132,7 @@ def simulate(
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
-class Part(NamedTuple):
+class DayPart(NamedTuple):
     """What a day gives: events in order, and what is written apart."""
 
     events: list[pa.RecordBatch]
@@ -183,7 +183,7 @@ class _Account:
         return f"{self.events:,} events sent to {where} {pace[:-1]}{asked})"
 
 
-def _write(parts: Iterator[Part], outlets: Outlets, account: _Account) -> bool:
+def _write(parts: Iterator[DayPart], outlets: Outlets, account: _Account) -> bool:
     """False when it was interrupted; what has been written is whole."""
     step = None if account.rate is None else max(1, round(account.rate / _SLICES_A_SECOND))
     try:
@@ -212,12 +212,12 @@ def _wait_for_the_clock(batch: pa.RecordBatch, account: _Account) -> None:
         time.sleep(max(ahead_ms, 0) / 1000)
 
 
-def _flagged(days: Iterator[tuple[pa.RecordBatch, pa.RecordBatch]], *, apart: bool) -> Iterator[Part]:
+def _flagged(days: Iterator[tuple[pa.RecordBatch, pa.RecordBatch]], *, apart: bool) -> Iterator[DayPart]:
     for transactions, flags in days:
         if apart:
-            yield Part([transactions], flags=flags)
+            yield DayPart([transactions], flags=flags)
         else:
-            yield Part(list(interleaved(transactions, flags)))
+            yield DayPart(list(interleaved(transactions, flags)))
 
 
 def _check(out: str | None, to: str | None, schema: str, truth: Path | None, flags: str | None) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import typer
 
-from ringfence.analysis.tune import USUAL_COSTS, Costs
+from ringfence.analysis.tune import USUAL_COSTS, TuningCosts
 from ringfence.analysis.tune import tune as run_tune
 from ringfence.cli import options, screen
 from ringfence.cli.backtest import Begin, End
@@ -80,7 +80,7 @@ def tune(
         tuned = run_tune(
             past,
             what,
-            costs=Costs(alert_cost, good_cost),
+            costs=TuningCosts(alert_cost, good_cost),
             progress=lambda done, total: tell(done, total, ""),
             bands_of=bands_of(store),
         )

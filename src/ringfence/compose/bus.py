@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Messages:
+class OpenMessages:
     """The outbox and the alerts of one data folder, which are in one file."""
 
     outbox: Outbox
@@ -33,14 +33,14 @@ def has_outbox(folder: Path) -> bool:
     return Bus.is_in(folder)
 
 
-def open_messages(folder: Path) -> Messages:
+def open_messages(folder: Path) -> OpenMessages:
     """The outbox and the alerts of a data folder, made if they are not there."""
     bus = Bus(folder)
-    return Messages(bus, AlertBook(bus.database))
+    return OpenMessages(bus, AlertBook(bus.database))
 
 
 @contextmanager
-def messages(folder: Path) -> Iterator[Messages]:
+def messages(folder: Path) -> Iterator[OpenMessages]:
     """As `open_messages`, until the block is left."""
     opened = open_messages(folder)
     try:

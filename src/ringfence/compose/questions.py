@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class BacktestQuestion:
     """Two rule sets and the past that they are asked about."""
 
     past: Past
@@ -60,7 +60,7 @@ def question(
     new: RuleSet,
     spec: FeatureSpec | None = None,
     span: tuple[int | None, int | None] = (None, None),
-) -> Question:
+) -> BacktestQuestion:
     """What a backtest of `new` against the rules in force takes, payments of event times `span`.
 
     `spec` has the features that the new rules ask for, those of the newest decision unless given. RuleError
@@ -77,7 +77,7 @@ def question(
     registered = {
         version.digest: RuleSet.from_json(version.body) for version in store.registry.versions("rules")
     }
-    return Question(past, active, compiled, bands_of(store), registered)
+    return BacktestQuestion(past, active, compiled, bands_of(store), registered)
 
 
 def tuning(

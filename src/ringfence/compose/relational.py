@@ -9,11 +9,11 @@ from ringfence.compose.followers import store_address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.adapters.relational.check import Checked
+    from ringfence.adapters.relational.check import ComparedStore
     from ringfence.ports import EventLog
 
 
-def compare_with_log(to: str | None, log: EventLog, tell: Callable[[int, int], None]) -> Checked:
+def compare_with_log(to: str | None, log: EventLog, tell: Callable[[int, int], None]) -> ComparedStore:
     """Counts and sums of the store against those of the log, day by day."""
     address = store_address(to)
     from ringfence.adapters.relational.check import check  # noqa: PLC0415 (an extra)

@@ -13,12 +13,12 @@ from ringfence.decisions.fields import (
     Cells,
     Codes,
     Floats,
-    Lists,
+    ListColumns,
     Matrix,
     Numbers,
-    Texts,
+    TextColumns,
     Truths,
-    Words,
+    WordColumns,
     lists_of_texts,
     no_floats,
     no_texts,
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.decisions.fields import Column
+    from ringfence.decisions.fields import FieldColumn
     from ringfence.decisions.policy import Cause
     from ringfence.scoring.columns import Columns
     from ringfence.scoring.models import Models, Scored
     from ringfence.scoring.rules import CompiledRules, Verdicts
 
 
-class Decider:
+class DecisionMaker:
     """Makes decisions by one compiled rule set and one deployment of models.
 
     `versions` are further content hashes to be kept with each decision.
@@ -82,15 +82,15 @@ class Decider:
         rows, factors = _factors(scored, judgement.outcome)
         reasons = fired.renamed(self._code_of, len(self._codes)).lists(self._codes)
         reasons = _joined(reasons, rows, factors.codes)
-        made: dict[str, Column] = {
+        made: dict[str, FieldColumn] = {
             "offset": Numbers(offsets),
-            "transaction_id": Texts(columns.transactions.column("transaction_id")),
+            "transaction_id": TextColumns(columns.transactions.column("transaction_id")),
             "event_time_ms": Numbers(columns.transactions.event_time_ms),
             "decided_at_ms": Numbers(np.full(count, decided_at_ms, np.int64)),
             "outcome": Codes(judgement.outcome, _OUTCOMES),
             "score": Numbers(judgement.score),
             **self._said(scored, count),
-            "factors": some_lists(rows, factors.names, count, Words),
+            "factors": some_lists(rows, factors.names, count, WordColumns),
             "factor_weights": some_lists(rows, factors.weights, count, Floats),
             "control": Truths(judgement.control),
             "reasons": _accounted_for(reasons, judgement.outcome, causes),
@@ -103,7 +103,7 @@ class Decider:
         payload = self._stream.write(count, [*made.values(), Matrix(columns.features)])
         return DecisionBatch(Made(payload, made, columns.features, self._known))
 
-    def _typologies(self, scores: NDArray[np.float64]) -> dict[str, Column]:
+    def _typologies(self, scores: NDArray[np.float64]) -> dict[str, FieldColumn]:
         """Typologies with a score, and their scores."""
         found = Cells.of(scores > 0)
         if not found.column.size:
@@ -111,9 +111,9 @@ class Decider:
             return {"typologies": no_texts(count), "typology_scores": no_floats(count)}
         names = found.lists(self._typology_ids)
         values = Numbers(scores[found.label, found.column])
-        return {"typologies": names, "typology_scores": Lists(names.starts, values)}
+        return {"typologies": names, "typology_scores": ListColumns(names.starts, values)}
 
-    def _said(self, scored: Scored | None, count: int) -> dict[str, Column]:
+    def _said(self, scored: Scored | None, count: int) -> dict[str, FieldColumn]:
         """Probability, the model that it is from, and what challengers would have said."""
         if scored is None:
             return {
@@ -128,7 +128,7 @@ class Decider:
             "model": Codes(scored.speaker, self._digests),
             "challengers": no_floats(count)
             if starts is None
-            else Lists(starts, Floats(np.ascontiguousarray(scored.challengers.T).ravel())),
+            else ListColumns(starts, Floats(np.ascontiguousarray(scored.challengers.T).ravel())),
         }
 
 
@@ -147,7 +147,7 @@ def _factors(scored: Scored | None, outcome: NDArray[np.int8]) -> tuple[NDArray[
     return rows, scored.factors(rows)
 
 
-def _accounted_for(codes: Lists, outcome: NDArray[np.int8], causes: Sequence[Cause]) -> Lists:
+def _accounted_for(codes: ListColumns, outcome: NDArray[np.int8], causes: Sequence[Cause]) -> ListColumns:
     """The reason codes; payments stopped for nothing but a missing part get its code."""
     if not any(cause.skipped for cause in causes):
         return codes
@@ -155,7 +155,7 @@ def _accounted_for(codes: Lists, outcome: NDArray[np.int8], causes: Sequence[Cau
     return _joined(codes, bare, [[WITHOUT_PART]] * len(bare))
 
 
-def _joined(codes: Lists, rows: NDArray[np.int64], more: list[list[str]]) -> Lists:
+def _joined(codes: ListColumns, rows: NDArray[np.int64], more: list[list[str]]) -> ListColumns:
     """Reason codes with further ones in some rows, each once."""
     if not any(more):
         return codes
@@ -184,7 +184,7 @@ def _schema(known: Known, rules: CompiledRules) -> pa.Schema:
     return pa.schema([*DECISION_FIELDS, *features], metadata)
 
 
-def _degraded(causes: Sequence[Cause], count: int) -> Lists:
+def _degraded(causes: Sequence[Cause], count: int) -> ListColumns:
     if not causes:
         return no_texts(count)
     cells = np.zeros((len(causes), count), np.bool_)

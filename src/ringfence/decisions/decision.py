@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ringfence.decisions.fields import Codes, Floats, Lists, Numbers
+from ringfence.decisions.fields import Codes, Floats, ListColumns, Numbers
 from ringfence.errors import CorruptError
 from ringfence.scoring.reasons import WITHOUT_PART, spoken
 from ringfence.scoring.rules import Outcome
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.decisions.fields import Column
+    from ringfence.decisions.fields import FieldColumn
     from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.rules import Rule, RuleSet
 
@@ -59,7 +59,7 @@ _WORTH_PACKING: Final = 256
 _OFFSETS: Final = pa.ipc.IpcReadOptions(use_threads=False, included_fields=[0])
 
 
-class Reason(msgspec.Struct, frozen=True):
+class FiredReason(msgspec.Struct, frozen=True):
     """Why, in words: one fired rule with its texts, feature values filled in."""
 
     code: str
@@ -124,29 +124,29 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, float | None]
     versions: dict[str, str]
 
-    def explain(self, ruleset: RuleSet, texts: Mapping[str, ReasonText] | None = None) -> list[Reason]:
+    def explain(self, ruleset: RuleSet, texts: Mapping[str, ReasonText] | None = None) -> list[FiredReason]:
         """The fired rules' reasons in words, strictest first, then the model's.
 
         `ruleset` must be the version that decided; `texts` are those of the model, by input.
         """
         return [*self.by_rules(ruleset), *self.besides_rules(texts or {})]
 
-    def by_rules(self, ruleset: RuleSet) -> list[Reason]:
+    def by_rules(self, ruleset: RuleSet) -> list[FiredReason]:
         """The reasons of the rules that fired, strictest first."""
         by_id = {rule.id: rule for rule in ruleset.every_rule}
         return [self._reason(by_id[rule]) for rule in self.rules if rule in by_id]
 
-    def besides_rules(self, texts: Mapping[str, ReasonText]) -> list[Reason]:
+    def besides_rules(self, texts: Mapping[str, ReasonText]) -> list[FiredReason]:
         """The reasons that no rule gave: the model's, strongest input first, and a missing part."""
         weights = [(one.input, one.weight) for one in self.factors]
         said = spoken(self.reasons, weights, texts, lambda name: self.features.get(name, 0.0) is not None)
         return [
-            Reason(why.code, source_of(why.code), self._fill(why.analyst), self._fill(why.customer))
+            FiredReason(why.code, source_of(why.code), self._fill(why.analyst), self._fill(why.customer))
             for why in said
         ]
 
-    def _reason(self, rule: Rule) -> Reason:
-        return Reason(rule.reason, rule.id, self._fill(rule.analyst), self._fill(rule.customer))
+    def _reason(self, rule: Rule) -> FiredReason:
+        return FiredReason(rule.reason, rule.id, self._fill(rule.analyst), self._fill(rule.customer))
 
     def _fill(self, text: str) -> str:
         return re.sub(r"\{([^{}]+)\}", self._value, text)
@@ -172,7 +172,7 @@ class Made(NamedTuple):
     """
 
     payload: bytes
-    columns: Mapping[str, Column]
+    columns: Mapping[str, FieldColumn]
     features: NDArray[np.float64]
     known: Known | None
 
@@ -262,7 +262,9 @@ class DecisionBatch:
     def filled(self, name: str) -> list[int]:
         """Rows in which a leading column of lists is not empty."""
         made = self._made.columns.get(name)
-        lengths = np.diff(made.starts) if isinstance(made, Lists) else self.table.column(name).value_lengths()
+        lengths = (
+            np.diff(made.starts) if isinstance(made, ListColumns) else self.table.column(name).value_lengths()
+        )
         found: list[int] = np.flatnonzero(lengths).tolist()
         return found
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.stream import Body
 
 
-class Column(ABC):
+class FieldColumn(ABC):
     """Values of one field, row by row."""
 
     __slots__ = ()
@@ -34,7 +34,7 @@ class Column(ABC):
         """As Python values, None for null."""
 
 
-class Numbers(Column):
+class Numbers(FieldColumn):
     """Numbers of 64 bits, none of them null."""
 
     __slots__ = ("array",)
@@ -67,7 +67,7 @@ class Floats(Numbers):
         ]
 
 
-class Codes(Column):
+class Codes(FieldColumn):
     """Places in a list of words, int8, null below 0."""
 
     __slots__ = ("codes", "words")
@@ -85,7 +85,7 @@ class Codes(Column):
         return [None if code < 0 else self.words[code] for code in self.codes.tolist()]
 
 
-class Truths(Column):
+class Truths(FieldColumn):
     """True or false."""
 
     __slots__ = ("array",)
@@ -101,7 +101,7 @@ class Truths(Column):
         return found
 
 
-class Texts(Column):
+class TextColumns(FieldColumn):
     """Texts of an Arrow array, none of them null."""
 
     __slots__ = ("array",)
@@ -119,7 +119,7 @@ class Texts(Column):
         return found
 
 
-class Words(Column):
+class WordColumns(FieldColumn):
     """Texts, a list of them."""
 
     __slots__ = ("texts",)
@@ -145,12 +145,12 @@ def _utf8(text: str) -> bytes:
     return text.encode()
 
 
-class Lists(Column):
+class ListColumns(FieldColumn):
     """Lists: row i has the values `starts[i]` to `starts[i + 1]` of another column."""
 
     __slots__ = ("inside", "starts")
 
-    def __init__(self, starts: NDArray[np.int32], inside: Column) -> None:
+    def __init__(self, starts: NDArray[np.int32], inside: FieldColumn) -> None:
         self.starts = starts
         self.inside = inside
 
@@ -165,12 +165,12 @@ class Lists(Column):
         return [inside[begin:end] for begin, end in pairwise(starts)]
 
 
-class _NoLists(Lists):
+class _NoLists(ListColumns):
     """Empty lists: most payments have nothing said of them."""
 
     __slots__ = ("_buffers",)
 
-    def __init__(self, width: int, inside: Column, *buffers: bytes) -> None:
+    def __init__(self, width: int, inside: FieldColumn, *buffers: bytes) -> None:
         super().__init__(np.zeros(width + 1, np.int32), inside)
         self._buffers = buffers
 
@@ -180,34 +180,34 @@ class _NoLists(Lists):
 
 
 @lru_cache(maxsize=128)
-def no_texts(width: int) -> Lists:
+def no_texts(width: int) -> ListColumns:
     """So many empty lists of texts."""
-    return _NoLists(width, Words([]), b"", bytes(4), b"")
+    return _NoLists(width, WordColumns([]), b"", bytes(4), b"")
 
 
 @lru_cache(maxsize=128)
-def no_floats(width: int) -> Lists:
+def no_floats(width: int) -> ListColumns:
     """So many empty lists of numbers."""
     return _NoLists(width, Floats(np.empty(0)), b"", b"")
 
 
-def lists_of_texts(lists: Sequence[Sequence[str]]) -> Lists:
+def lists_of_texts(lists: Sequence[Sequence[str]]) -> ListColumns:
     """These lists."""
     starts = np.array(list(accumulate(map(len, lists), initial=0)), np.int32)
-    return Lists(starts, Words([text for one in lists for text in one]))
+    return ListColumns(starts, WordColumns([text for one in lists for text in one]))
 
 
 def some_lists(
-    rows: NDArray[np.int64], values: list[list[Any]], width: int, kind: type[Words | Floats]
-) -> Lists:
+    rows: NDArray[np.int64], values: list[list[Any]], width: int, kind: type[WordColumns | Floats]
+) -> ListColumns:
     """Lists of which those in `rows` (ascending) are `values`, the others empty."""
     if not len(rows):
-        return no_texts(width) if kind is Words else no_floats(width)
+        return no_texts(width) if kind is WordColumns else no_floats(width)
     starts = np.zeros(width + 1, np.int32)
     starts[rows + 1] = [len(one) for one in values]
     flat = [item for one in values for item in one]
-    inside = Words(flat) if kind is Words else Floats(np.array(flat, np.float64))
-    return Lists(np.cumsum(starts, dtype=np.int32), inside)
+    inside = WordColumns(flat) if kind is WordColumns else Floats(np.array(flat, np.float64))
+    return ListColumns(np.cumsum(starts, dtype=np.int32), inside)
 
 
 class Matrix(NamedTuple):
@@ -250,11 +250,11 @@ class Cells(NamedTuple):
         np.cumsum(np.bincount(self.column, minlength=self.width), out=found[1:])
         return found
 
-    def lists(self, labels: Sequence[str]) -> Lists:
+    def lists(self, labels: Sequence[str]) -> ListColumns:
         """Lists: row i holds the labels of column i, in order."""
         if not self.column.size:
             return no_texts(self.width)
-        return Lists(self.starts(), Words([labels[label] for label in self.label.tolist()]))
+        return ListColumns(self.starts(), WordColumns([labels[label] for label in self.label.tolist()]))
 
 
 _NO_CELLS = np.empty(0, np.int64)

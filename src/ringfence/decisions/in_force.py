@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ringfence.decisions.decide import Decider
+from ringfence.decisions.decide import DecisionMaker
 from ringfence.events.activation import Part
 from ringfence.scoring.models import NO_MODELS, Models
 from ringfence.scoring.rules import RuleSet, compile_rules
@@ -56,7 +56,7 @@ class InForce:
         if models is not None:
             self.models = models
             self._due.pop(Part.MODELS, None)
-        self.decider = Decider(self.rules, self.models)
+        self.decider = DecisionMaker(self.rules, self.models)
 
     @property
     def versions(self) -> dict[Part, str]:

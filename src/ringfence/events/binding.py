@@ -18,9 +18,9 @@ from ringfence.events.draft import Draft
 from ringfence.events.durations import parse_delay_ms
 from ringfence.events.filling import Filler
 from ringfence.events.model import Kind
-from ringfence.events.moments import Reader
+from ringfence.events.moments import MomentReader
 from ringfence.events.numbers import to_bools
-from ringfence.events.shaping import Rows, as_text, chosen, emptied, one_of
+from ringfence.events.shaping import ShapedRows, as_text, chosen, emptied, one_of
 from ringfence.events.vocabulary import KINDS, Label, Mapping, Record, Source, nearest
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Binding:
     tokenizer: Tokenizer
     ingest_time_ms: int
     _records: list[_Bound] = field(repr=False)
-    _times: Reader = field(repr=False)
+    _times: MomentReader = field(repr=False)
 
     @property
     def needs_row_ids(self) -> bool:
@@ -125,7 +125,7 @@ class Binding:
         columns = dict(zip(table.schema.names, table.columns, strict=True))
         norms = self.tokenizer.norms.but(self.mapping.keep_values)
         nulls = frozenset(self.mapping.null_values)
-        filler = Filler(draft, Rows(columns, numbers, ids), nulls, norms, self._times)
+        filler = Filler(draft, ShapedRows(columns, numbers, ids), nulls, norms, self._times)
         for name, source in bound.fields.items():
             if source.field is not None:
                 draft.copy(source.field, name)
@@ -175,7 +175,7 @@ def bind(
     tokenizer: Tokenizer,
     ingest_time_ms: int,
     label_delay: str | None = None,
-    times: Reader | None = None,
+    times: MomentReader | None = None,
 ) -> Binding:
     """The mapping fitted to a source's columns; `InputError` names a missing column and the nearest one.
 
@@ -195,7 +195,7 @@ def bind(
     used = {column for source in sources for column in source.columns} | mapping.skip.keys()
     used |= {bound.record.label.column for bound in records if bound.record.label}
     used |= {column for bound in records for column in (*bound.record.only, *bound.record.optional_columns)}
-    reader = times or Reader(ingest_time_ms, mapping.zone_names)
+    reader = times or MomentReader(ingest_time_ms, mapping.zone_names)
     columns = [name for name in names if name in used]
     return Binding(mapping, columns, tokenizer, ingest_time_ms, records, reader)
 

@@ -15,7 +15,7 @@ from ringfence.events.buffers import is_text
 from ringfence.events.currencies import CURRENCY_EXPONENT
 from ringfence.events.id_checks import shortened, totals
 from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, ID_FIELDS
-from ringfence.events.shaping import Rows, as_text, emptied, is_shaped, shaped, translated, values_of
+from ringfence.events.shaping import ShapedRows, as_text, emptied, is_shaped, shaped, translated, values_of
 from ringfence.events.vocabulary import TIMES
 from ringfence.events.written import Read, currency_within, hint, read_amounts
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.draft import Draft
-    from ringfence.events.moments import Reader
+    from ringfence.events.moments import MomentReader
     from ringfence.events.norms import Norms
     from ringfence.events.vocabulary import Source
 
@@ -37,10 +37,10 @@ class Filler:
     """Fills the fields of a draft from rows, as their sources say."""
 
     draft: Draft
-    rows: Rows
+    rows: ShapedRows
     nulls: frozenset[str]
     norms: Norms
-    times: Reader
+    times: MomentReader
 
     def field(self, name: str, source: Source) -> None:
         """One field of the event; `currency` comes before `amount`."""

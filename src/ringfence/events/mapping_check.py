@@ -10,7 +10,17 @@ import msgspec
 from ringfence.errors import InputError
 from ringfence.events.durations import parse_delay_ms
 from ringfence.events.times import NUMBERED
-from ringfence.events.vocabulary import FIELDS, TIMES, Label, Layout, Mapping, Part, Record, Source, nearest
+from ringfence.events.vocabulary import (
+    FIELDS,
+    TIMES,
+    JoinedColumn,
+    Label,
+    Layout,
+    Mapping,
+    Record,
+    Source,
+    nearest,
+)
 from ringfence.events.zones import check_zone
 
 if TYPE_CHECKING:
@@ -81,7 +91,7 @@ def _parts(item: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, An
     parts = item.get("join")
     for at, part in enumerate(parts if isinstance(parts, list) else []):
         if isinstance(part, dict):
-            yield f"{place}.join[{at}]", part, Part
+            yield f"{place}.join[{at}]", part, JoinedColumn
 
 
 def _convert(table: dict[str, Any], struct: type[Any], place: str, where: str) -> Any:

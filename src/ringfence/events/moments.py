@@ -39,7 +39,7 @@ class Moments:
 
 
 @dataclass(slots=True)
-class Reader:
+class MomentReader:
     """Reads the times of a source; remembers the order of those that a clock change repeats."""
 
     received_ms: int

@@ -30,7 +30,7 @@ class Secret(StrEnum):
     TRACK = "track data"
 
 
-class Named(NamedTuple):
+class SensitiveName(NamedTuple):
     """What a name stands for. `surely` not: only values that look like it are meant."""
 
     secret: Secret
@@ -92,7 +92,7 @@ _LIKE: Final = {Secret.CODE: _LIKE_CODE, Secret.PIN: _LIKE_PIN, Secret.TRACK: _L
 
 
 @lru_cache(maxsize=4096)
-def named(name: str) -> Named | None:
+def named(name: str) -> SensitiveName | None:
     """What sensitive authentication data a name stands for, None for any other name.
 
     >>> named("enteredCVV").secret, named("PIN-Block").secret, named("shipping")
@@ -103,7 +103,7 @@ def named(name: str) -> Named | None:
         return None
     found = _meant(words, "".join(words))
     if found is not None and found.surely and not _ABOUT.isdisjoint(words):
-        return Named(found.secret, surely=False)
+        return SensitiveName(found.secret, surely=False)
     return found
 
 
@@ -119,18 +119,18 @@ def _folded(name: str) -> str:
     )
 
 
-def _meant(words: list[str], joined: str) -> Named | None:
+def _meant(words: list[str], joined: str) -> SensitiveName | None:
     names = (joined, _joined_last(words)) if len(words) > 2 else (joined,)
     if any(map(_CODE_WORDS.fullmatch, words)) or any(map(_CODE_NAMES.search, names)):
-        return Named(Secret.CODE, surely=True)
+        return SensitiveName(Secret.CODE, surely=True)
     if _PIN_NAMES.search(joined) or (not _PIN_WORDS.isdisjoint(words) and words[-1] != "code"):
-        return Named(Secret.PIN, surely=True)
+        return SensitiveName(Secret.PIN, surely=True)
     if any(map(_TRACK_WORDS.fullmatch, words)) or any(map(_TRACK_NAMES.search, names)):
-        return Named(Secret.TRACK, surely=True)
+        return SensitiveName(Secret.TRACK, surely=True)
     if any(map(_CODE_PERHAPS.search, names)):
-        return Named(Secret.CODE, surely=False)
+        return SensitiveName(Secret.CODE, surely=False)
     if _PIN_PERHAPS.search(joined):
-        return Named(Secret.PIN, surely=False)
+        return SensitiveName(Secret.PIN, surely=False)
     return None
 
 

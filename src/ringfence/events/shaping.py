@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.buffers import is_text
-from ringfence.events.vocabulary import Part
+from ringfence.events.vocabulary import JoinedColumn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ShapedRows:
     """Rows of a source: their columns, their running numbers, and ids told from their content."""
 
     columns: dict[str, Any]
@@ -29,7 +29,7 @@ class Rows:
     ids: Any = None
 
 
-def values_of(source: Source, rows: Rows, nulls: Collection[str], separator: str = "|") -> Any:
+def values_of(source: Source, rows: ShapedRows, nulls: Collection[str], separator: str = "|") -> Any:
     """The field's values before they are read as what the field holds."""
     if source.constant is not None:
         return pa.repeat(source.constant, len(rows.numbers))
@@ -112,10 +112,10 @@ def _first(columns: list[Any]) -> Any:
     return pc.coalesce(*columns)
 
 
-def _joined(source: Source, rows: Rows, nulls: Collection[str], separator: str) -> Any:
+def _joined(source: Source, rows: ShapedRows, nulls: Collection[str], separator: str) -> Any:
     parts: list[Any] = []
     for part in source.join:
-        one = Part(part) if isinstance(part, str) else part
+        one = JoinedColumn(part) if isinstance(part, str) else part
         texts = _no_blanks(as_text(emptied(rows.columns[one.column], nulls)))
         texts = pc.utf8_lpad(texts, one.pad, "0") if one.pad else texts
         if one.start or one.length:

@@ -28,7 +28,7 @@ from ringfence.events.cards import may_hold_card
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.norms import Norms, norm
 from ringfence.events.sensitive import Secret, named, secret_in
-from ringfence.masking import Found, find_cards, fold, is_card_number, replace_cards
+from ringfence.masking import FoundCard, find_cards, fold, is_card_number, replace_cards
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -139,12 +139,12 @@ class Tokenizer:
         """
         return replace_cards(text, self._in_place if counted else self._token_of, strict=strict)
 
-    def _in_place(self, found: Found) -> str:
+    def _in_place(self, found: FoundCard) -> str:
         if found.is_track:
             self.drop(Secret.TRACK)
         return self._token(found.digits)
 
-    def _token_of(self, found: Found) -> str:
+    def _token_of(self, found: FoundCard) -> str:
         return self._token(found.digits)
 
     def card_or_text(self, text: str, *, counted: bool = True) -> str:
@@ -186,7 +186,7 @@ class Tokenizer:
         before = values.take(pa.array(suspects)).to_pylist()
         row = 0
 
-        def in_place(found: Found) -> str:
+        def in_place(found: FoundCard) -> str:
             if found.is_track:
                 tracks.append(row)
             return self._token(found.digits)

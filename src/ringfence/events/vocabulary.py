@@ -32,7 +32,7 @@ FIELDS: Final = (
 """Field names that a mapping may fill."""
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class JoinedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One column of several that are joined."""
 
     column: str
@@ -48,7 +48,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     constant: str | float | bool | None = None
     field: str | None = None  # the value of another field of this record
     first: list[str] = []  # the first of these columns that holds a value
-    join: list[Part | str] = []  # these columns, one after the other; nothing where one holds nothing
+    join: list[JoinedColumn | str] = []  # these columns, one after the other; nothing where one holds nothing
     separator: str | None = None  # between them: "|" unless said, a blank in times
     credit: str | None = None  # an amount in two columns: credit less debit
     debit: str | None = None

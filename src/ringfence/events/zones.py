@@ -124,7 +124,7 @@ def check_zone(word: str, zone_names: Mapping[str, str]) -> None:
 
 
 @dataclass(slots=True)
-class Order:
+class ClockOrder:
     """The local times that came before, to tell the two hours of a clock change apart by order."""
 
     last_ms: int | None = None
@@ -155,16 +155,18 @@ class Order:
 
 @dataclass(slots=True)
 class Orders:
-    """One `Order` per field and zone of a source."""
+    """One `ClockOrder` per field and zone of a source."""
 
-    _known: dict[tuple[str, str], Order] = field(default_factory=dict)
+    _known: dict[tuple[str, str], ClockOrder] = field(default_factory=dict)
 
-    def of(self, name: str, zone: str) -> Order:
+    def of(self, name: str, zone: str) -> ClockOrder:
         """The one of this field and zone."""
-        return self._known.setdefault((name, zone), Order())
+        return self._known.setdefault((name, zone), ClockOrder())
 
 
-def to_utc(ms: NDArray[np.int64], zone: int | str, repeated: Repeated, order: Order) -> NDArray[np.int64]:
+def to_utc(
+    ms: NDArray[np.int64], zone: int | str, repeated: Repeated, order: ClockOrder
+) -> NDArray[np.int64]:
     """Local times of one zone as UTC. One that a clock change skips moves to the change."""
     if isinstance(zone, int):
         return ms - 60_000 * zone

@@ -34,7 +34,7 @@ _INCREMENT, _CAPTURE, _REVERSAL, _REFUND, _CHARGEBACK, _REPRESENTMENT = range(le
 _FIRST_ROOM: Final = 1024
 
 
-class Payments(NamedTuple):
+class KnownPayments(NamedTuple):
     """Some payments: hashes of their ids, hashes of their keys (n, keys), of their currencies; amounts."""
 
     ids: NDArray[np.int64]
@@ -62,7 +62,7 @@ class Remembered:
         """Number of the next payment."""
         return self._end
 
-    def add(self, payments: Payments, now_ms: int | None) -> None:
+    def add(self, payments: KnownPayments, now_ms: int | None) -> None:
         """Remember these, and forget those whose time had come when the stream's clock was `now_ms`."""
         count = len(payments.ids)
         if not count:

@@ -20,7 +20,7 @@ _MOST_POINTS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """One line of a chart: points by x, and how it is drawn (`main`, `other`, `faint`, `step`)."""
 
     x: Floats
@@ -58,7 +58,7 @@ class Axis:
         return [float(step * k) for k in np.arange(first_tick, np.floor(self.high / step + 1e-9) + 1)]
 
 
-def line_chart(title: str, lines: Sequence[Line], x: Axis, y: Axis) -> str:
+def line_chart(title: str, lines: Sequence[ChartLine], x: Axis, y: Axis) -> str:
     """Lines over two axes, with a legend where more than one has a name."""
     body = [_frame(x, y), *(_path(line, x, y) for line in lines)]
     named = [line for line in lines if line.name]
@@ -68,7 +68,7 @@ def line_chart(title: str, lines: Sequence[Line], x: Axis, y: Axis) -> str:
     return _figure(title, "".join(body), legend)
 
 
-def bar_chart(title: str, edges: Floats, series: Sequence[Line], x: Axis, y: Axis) -> str:
+def bar_chart(title: str, edges: Floats, series: Sequence[ChartLine], x: Axis, y: Axis) -> str:
     """Histograms over common bin edges; each series' y are the heights of the bins."""
     body = [_frame(x, y)]
     places = _across(x.place(edges))
@@ -125,7 +125,7 @@ def _frame(x: Axis, y: Axis) -> str:
     return "".join(parts)
 
 
-def _path(line: Line, x: Axis, y: Axis) -> str:
+def _path(line: ChartLine, x: Axis, y: Axis) -> str:
     keep = _thinned(len(line.x))
     across, down = _across(x.place(line.x[keep])), _down(y.place(line.y[keep]))
     points = " ".join(f"{left:.1f},{top:.1f}" for left, top in zip(across, down, strict=True))

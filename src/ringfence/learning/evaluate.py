@@ -121,7 +121,7 @@ def at_bands(ranking: Ranking, outcome: NDArray[np.int8], costs: Costs) -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenAlerts:
     """One outcome of a model's bands on its test part; `at` is the probability from which it is asked for."""
 
     outcome: str
@@ -132,7 +132,7 @@ class Taken:
     frauds: int
 
 
-def taken_by(trained: Trained) -> list[Taken]:
+def taken_by(trained: Trained) -> list[TakenAlerts]:
     """How many payments of the test part, and frauds, each outcome takes, strictest first."""
     part, bands = trained.test, trained.chosen.bands
     outcome = outcomes_of(trained.probability, bands)
@@ -143,7 +143,7 @@ def taken_by(trained: Trained) -> list[Taken]:
         inside = outcome == level
         count = int(inside.sum())
         found.append(
-            Taken(
+            TakenAlerts(
                 str(OUTCOMES[level]),
                 at[level],
                 count,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ringfence.learning.artifact import UNAPPRAISED
 from ringfence.learning.calibrate import reliability
-from ringfence.learning.chart import Axis, Line, bar_chart, line_chart, shares_chart
+from ringfence.learning.chart import Axis, ChartLine, bar_chart, line_chart, shares_chart
 from ringfence.learning.evaluate import taken_by
 from ringfence.learning.metrics import DAY_MS, Ranking, card_precision
 from ringfence.learning.money import cost_curve
@@ -85,12 +85,12 @@ def _curves(rankings: Mapping[str, Ranking]) -> str:
         frauds = np.cumsum(one.fraud)[one.ends]
         good = one.ends + 1 - frauds
         recall = frauds / max(frauds[-1], 1)
-        precision.append(Line(recall, frauds / (frauds + good), name, style))
-        roc.append(Line(good / max(good[-1], 1), recall, name, style))
+        precision.append(ChartLine(recall, frauds / (frauds + good), name, style))
+        roc.append(ChartLine(good / max(good[-1], 1), recall, name, style))
         lost = np.cumsum(one.fraud * one.amount)[one.ends]
-        value.append(Line(good / max(frauds[-1], 1), lost / max(lost[-1], 1e-9), name, style))
+        value.append(ChartLine(good / max(frauds[-1], 1), lost / max(lost[-1], 1e-9), name, style))
         found = card_precision(one)
-        daily.append(Line(np.arange(1.0, len(found) + 1), found, name, style, dots=len(found) < 40))
+        daily.append(ChartLine(np.arange(1.0, len(found) + 1), found, name, style, dots=len(found) < 40))
     days = max(len(line.x) for line in daily)
     highest = max(float(line.y.max(initial=0.01)) for line in daily)
     return (
@@ -118,7 +118,7 @@ def _own(ranking: Ranking, trained: Trained) -> str:
     score = bar_chart(
         "Scores of the test part",
         edges,
-        [Line(edges, heights[0], "good", "faint"), Line(edges, heights[1], "fraud", "warm")],
+        [ChartLine(edges, heights[0], "good", "faint"), ChartLine(edges, heights[1], "fraud", "warm")],
         Axis("score", 0, 1),
         Axis("share (log)", 1e-4, 1, log=True),
     )
@@ -127,10 +127,10 @@ def _own(ranking: Ranking, trained: Trained) -> str:
     points = reliability(ranking.score, ranking.fraud)
     told, seen = np.array([one[0] for one in points]), np.array([one[1] for one in points])
     least = max(min(told.min(), seen[seen > 0].min(initial=1.0)) / 2, 1e-5)
-    diagonal = Line(np.array([least, 1.0]), np.array([least, 1.0]), "as told", "faint")
+    diagonal = ChartLine(np.array([least, 1.0]), np.array([least, 1.0]), "as told", "faint")
     calibration = line_chart(
         "Calibration",
-        [diagonal, Line(told, np.maximum(seen, least), "as it was", "main", dots=True)],
+        [diagonal, ChartLine(told, np.maximum(seen, least), "as it was", "main", dots=True)],
         Axis("probability told", least, 1, log=True),
         Axis("share that was fraud", least, 1, log=True),
     )
@@ -138,7 +138,7 @@ def _own(ranking: Ranking, trained: Trained) -> str:
     days = max(len(np.unique(trained.later.time_ms // DAY_MS)), 1)
     money = line_chart(
         "Cost by number of reviews, on the later windows",
-        [Line(k[1:] / days, cost[1:] / days)],
+        [ChartLine(k[1:] / days, cost[1:] / days)],
         Axis("payments reviewed per day", max(k[1] / days, 0.1), max(k[-1] / days, 1), log=True),
         Axis("cost per day", 0, float(cost.max() / days) or 1.0),
     )

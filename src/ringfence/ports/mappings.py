@@ -28,7 +28,7 @@ class Sniffed:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FieldChoice:
     """What one field is read from; `values` are three of its values as they will be stored."""
 
     field: str
@@ -61,7 +61,7 @@ class Draft:
     """A mapping as TOML text, what each field is read from, remarks, and what the file does not tell."""
 
     text: str
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[FieldChoice] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     refused: int = 0
@@ -78,7 +78,7 @@ class Explained(msgspec.Struct, frozen=True):
     filled: int  # of the events looked at
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class MappingExplanation(msgspec.Struct, frozen=True):
     """What became of the first rows of a file. `refused` has a message for each reason."""
 
     path: str

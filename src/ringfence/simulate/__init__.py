@@ -2,6 +2,6 @@
 
 from ringfence.simulate.disorder import Disorder
 from ringfence.simulate.tables import SCHEMA, TRUTH_SCHEMA
-from ringfence.simulate.world import START_MS, Made, World
+from ringfence.simulate.world import START_MS, MadeWorld, World
 
-__all__ = ["SCHEMA", "START_MS", "TRUTH_SCHEMA", "Disorder", "Made", "World"]
+__all__ = ["SCHEMA", "START_MS", "TRUTH_SCHEMA", "Disorder", "MadeWorld", "World"]

@@ -68,7 +68,7 @@ AT: Final = {category.name: number for number, category in enumerate(CATEGORIES)
 """A category's number by its name."""
 
 
-class Segment(NamedTuple):
+class CustomerSegment(NamedTuple):
     """A kind of customer: share of people, payments a day, how dear, trips, age, and what they prefer."""
 
     name: str
@@ -81,13 +81,17 @@ class Segment(NamedTuple):
 
 
 SEGMENTS: Final = [
-    Segment(
+    CustomerSegment(
         "student", 0.18, 2.0, 0.65, 2, 23, {"fast_food": 2.2, "digital": 2.0, "fuel": 0.3, "transport": 1.6}
     ),
-    Segment("worker", 0.40, 1.9, 1.0, 2, 38, {"fuel": 1.5, "coffee": 1.3}),
-    Segment(
+    CustomerSegment("worker", 0.40, 1.9, 1.0, 2, 38, {"fuel": 1.5, "coffee": 1.3}),
+    CustomerSegment(
         "family", 0.22, 2.2, 1.15, 1.5, 42, {"grocery": 1.6, "home": 1.6, "pharmacy": 1.5, "coffee": 0.6}
     ),
-    Segment("retired", 0.14, 1.0, 0.9, 1, 71, {"pharmacy": 2.0, "health": 2.0, "cash": 2.5, "digital": 0.3}),
-    Segment("traveller", 0.06, 2.6, 1.6, 14, 46, {"restaurant": 2.0, "travel": 4.0, "transport": 2.0}),
+    CustomerSegment(
+        "retired", 0.14, 1.0, 0.9, 1, 71, {"pharmacy": 2.0, "health": 2.0, "cash": 2.5, "digital": 0.3}
+    ),
+    CustomerSegment(
+        "traveller", 0.06, 2.6, 1.6, 14, 46, {"restaurant": 2.0, "travel": 4.0, "transport": 2.0}
+    ),
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ringfence.events.model import Kind
 from ringfence.simulate.honest import DAY_MS, HOUR_MS, MINUTE_MS
-from ringfence.simulate.rows import NO_ROWS, Channel, Rows
+from ringfence.simulate.rows import NO_ROWS, Channel, SimulatedRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,15 +37,18 @@ class Delivery:
     """Puts events in the order in which they arrive; keeps those that arrive on a later day."""
 
     disorder: Disorder
-    waiting: Rows = field(default_factory=lambda: NO_ROWS)
+    waiting: SimulatedRows = field(default_factory=lambda: NO_ROWS)
     arrival_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    def deliver(self, rng: np.random.Generator, rows: Rows, until_ms: int | None) -> Rows:
+    def deliver(self, rng: np.random.Generator, rows: SimulatedRows, until_ms: int | None) -> SimulatedRows:
         """Events that arrive before `until_ms`, None: all that are left."""
         arrival = rows.time_ms.copy()
         if self.disorder:
             rows, arrival = self._disturbed(rng, rows, arrival)
-            rows, arrival = Rows.joined([self.waiting, rows]), np.concatenate([self.arrival_ms, arrival])
+            rows, arrival = (
+                SimulatedRows.joined([self.waiting, rows]),
+                np.concatenate([self.arrival_ms, arrival]),
+            )
         now = np.full(len(rows), fill_value=True) if until_ms is None else arrival < until_ms
         if not now.all():
             self.waiting, self.arrival_ms = rows.take(~now), arrival[~now]
@@ -55,8 +58,8 @@ class Delivery:
         return rows.take(np.argsort(arrival, kind="stable"))
 
     def _disturbed(
-        self, rng: np.random.Generator, rows: Rows, arrival: NDArray[np.int64]
-    ) -> tuple[Rows, NDArray[np.int64]]:
+        self, rng: np.random.Generator, rows: SimulatedRows, arrival: NDArray[np.int64]
+    ) -> tuple[SimulatedRows, NDArray[np.int64]]:
         payment = rows.kind == Kind.TRANSACTION
         if len(rows) and rng.random() < self.disorder.outages_a_month / 30:
             begin = int(rows.time_ms.min()) // DAY_MS * DAY_MS + int(rng.integers(6, 20)) * HOUR_MS
@@ -69,4 +72,4 @@ class Delivery:
         arrival[late] += (minutes * MINUTE_MS).astype(np.int64)
         again = np.flatnonzero(rng.random(len(rows)) < self.disorder.duplicates)
         after = arrival[again] + (rng.exponential(20, len(again)) * MINUTE_MS).astype(np.int64)
-        return Rows.joined([rows, rows.take(again)]), np.concatenate([arrival, after])
+        return SimulatedRows.joined([rows, rows.take(again)]), np.concatenate([arrival, after])

@@ -17,7 +17,7 @@ _STEPS: Final = 4096
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
-class Choice:
+class Draw:
     """A weighted choice, one distribution a row, looked up in a table: exact to 1 in 4096.
 
     >>> import numpy as np

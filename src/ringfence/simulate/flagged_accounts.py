@@ -13,14 +13,14 @@ from ringfence.simulate import names
 from ringfence.simulate.categories import CATEGORIES
 from ringfence.simulate.draws import fixed
 from ringfence.simulate.honest import HOUR_MS
-from ringfence.simulate.rows import Channel, Typology
+from ringfence.simulate.rows import Channel, SimulatedTypology
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from ringfence.simulate.rows import Rows
+    from ringfence.simulate.rows import SimulatedRows
     from ringfence.simulate.world import World
 
 TRANSACTIONS: Final = pa.schema(
@@ -80,7 +80,7 @@ def interleaved(transactions: pa.RecordBatch, flags: pa.RecordBatch) -> Iterator
     yield transactions.slice(begin)
 
 
-def _transactions(paid: Rows, category: NDArray[np.int64]) -> pa.RecordBatch:
+def _transactions(paid: SimulatedRows, category: NDArray[np.int64]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [
             pa.array(paid.customer.astype(np.int64)),
@@ -95,8 +95,8 @@ def _transactions(paid: Rows, category: NDArray[np.int64]) -> pa.RecordBatch:
     )
 
 
-def _flags(rng: np.random.Generator, paid: Rows) -> pa.RecordBatch:
-    stolen = np.flatnonzero(paid.truth == Typology.TAKEOVER)
+def _flags(rng: np.random.Generator, paid: SimulatedRows) -> pa.RecordBatch:
+    stolen = np.flatnonzero(paid.truth == SimulatedTypology.TAKEOVER)
     victims, at = np.unique(paid.customer[stolen], return_index=True)
     moved = np.flatnonzero(rng.random(len(paid)) < _MOVES_A_DAY)
     account = np.concatenate([victims, paid.customer[moved]])

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.simulate.categories import AT, CATEGORIES, HOUR_WEIGHTS, SMALL_SPREAD
-from ringfence.simulate.draws import Choice, fixed, spread
+from ringfence.simulate.draws import Draw, fixed, spread
 from ringfence.simulate.people import CATEGORY_CHOICE
 from ringfence.simulate.places import CITIES, ONLINE_AT
-from ringfence.simulate.rows import Channel, Entry, Rows, Typology
+from ringfence.simulate.rows import Channel, SimulatedEntry, SimulatedRows, SimulatedTypology
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,12 +23,12 @@ DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000
 _WEEKDAY: Final = np.array([0.92, 0.90, 0.94, 1.0, 1.18, 1.20, 0.86])
-_HOURS = Choice([HOUR_WEIGHTS[kind] for kind in sorted(HOUR_WEIGHTS)])
+_HOURS = Draw([HOUR_WEIGHTS[kind] for kind in sorted(HOUR_WEIGHTS)])
 _MEDIAN, _SPREAD, _SMALL, _SMALL_MEDIAN, _PROFILE, _ONLINE = (
     np.array([getattr(item, name) for item in CATEGORIES])
     for name in ("median", "spread", "small_share", "small_median", "hours", "online")
 )
-_ENTRY = Choice([0.61, 0.36, 0.03])  # contactless, chip, swipe
+_ENTRY = Draw([0.61, 0.36, 0.03])  # contactless, chip, swipe
 _UTC_HOURS: Final = np.array([city.utc_hours for city in CITIES])
 _HABITS: Final = 4  # favourite shops of a kind
 _LOYAL: Final = 0.85
@@ -39,7 +39,7 @@ _FOLLOWS_MS: Final = (2 * MINUTE_MS, 50 * MINUTE_MS)
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class HonestDay:
     """A day of the world: its number, beginning and place in the calendar."""
 
     number: int
@@ -68,9 +68,9 @@ class Day:
         )
 
 
-def honest_payments(rng: np.random.Generator, people: People, shops: Shops, day: Day) -> Rows:
+def honest_payments(rng: np.random.Generator, people: People, shops: Shops, day: HonestDay) -> SimulatedRows:
     """All honest payments that begin on a day, in no order."""
-    return Rows.joined(
+    return SimulatedRows.joined(
         [
             _shopping(rng, people, shops, day),
             _subscriptions(rng, people, shops, day),
@@ -102,7 +102,7 @@ def amounts_minor(
 
 
 def local_times(
-    rng: np.random.Generator, day: Day, hours: NDArray[np.float64], city: NDArray[np.int16]
+    rng: np.random.Generator, day: HonestDay, hours: NDArray[np.float64], city: NDArray[np.int16]
 ) -> NDArray[np.int64]:
     """UTC times of local hours of a day, anywhere within the given hour."""
     within = hours + rng.random(len(hours)) - _UTC_HOURS[city]
@@ -110,7 +110,7 @@ def local_times(
     return found
 
 
-def _shopping(rng: np.random.Generator, people: People, shops: Shops, day: Day) -> Rows:
+def _shopping(rng: np.random.Generator, people: People, shops: Shops, day: HonestDay) -> SimulatedRows:
     who = _shoppers(rng, people, day)
     rows = len(who)
     category = CATEGORY_CHOICE(people.segment[who], rng.random(rows))
@@ -120,30 +120,30 @@ def _shopping(rng: np.random.Generator, people: People, shops: Shops, day: Day) 
     times = _outings(rng, who, local_times(rng, day, hours, place), online)
     merchant = _where(rng, who, category, np.where(online, ONLINE_AT, place), shops)
     level = people.level[who] * shops.price[merchant]
-    payments = Rows.blank(
+    payments = SimulatedRows.blank(
         times,
-        Typology.HONEST,
+        SimulatedTypology.HONEST,
         customer=who,
         card=np.where(rng.random(rows) < 0.75, people.card[who], people.second_card[who]),
         merchant=merchant,
         city=place,
         terminal=np.where(online, -1, rng.random(rows) * shops.terminals[merchant]),
         channel=np.where(online, Channel.ONLINE, np.where(category == AT["cash"], Channel.ATM, Channel.POS)),
-        entry=np.where(online, Entry.KEYED, _ENTRY(0, rng.random(rows))),
+        entry=np.where(online, SimulatedEntry.KEYED, _ENTRY(0, rng.random(rows))),
         amount_minor=amounts_minor(rng, category, level),
     )
-    payments.entry[category == AT["cash"]] = Entry.CHIP
+    payments.entry[category == AT["cash"]] = SimulatedEntry.CHIP
     _from_home(rng, people, payments, np.flatnonzero(online))
     return payments.take(~_on_the_way(people, payments, day))
 
 
-def _on_the_way(people: People, payments: Rows, day: Day) -> NDArray[np.bool_]:
+def _on_the_way(people: People, payments: SimulatedRows, day: HonestDay) -> NDArray[np.bool_]:
     """Nobody pays in two cities without the time to get from one to the other."""
     early = payments.time_ms < day.start_ms + _JOURNEY_HOURS * HOUR_MS
     return (people.moved[payments.customer] == day.number) & early
 
 
-def _shoppers(rng: np.random.Generator, people: People, day: Day) -> NDArray[np.int64]:
+def _shoppers(rng: np.random.Generator, people: People, day: HonestDay) -> NDArray[np.int64]:
     """A customer per payment."""
     since_salary = (day.of_month - people.salary_day) % 30
     spending = np.where(since_salary < 4, 1.35, np.where(since_salary > 24, 0.82, 1.0))
@@ -177,7 +177,9 @@ def _where(
     return shops.find(city, category, np.where(loyal, fixed(who, category, habit), rng.random(rows)))
 
 
-def _from_home(rng: np.random.Generator, people: People, payments: Rows, at: NDArray[np.int64]) -> None:
+def _from_home(
+    rng: np.random.Generator, people: People, payments: SimulatedRows, at: NDArray[np.int64]
+) -> None:
     """Device, address and contact of payments made online."""
     who = payments.customer[at]
     first, shared = people.shared_ips
@@ -187,7 +189,7 @@ def _from_home(rng: np.random.Generator, people: People, payments: Rows, at: NDA
     payments.contact[at] = people.contact[who]
 
 
-def _subscriptions(rng: np.random.Generator, people: People, shops: Shops, day: Day) -> Rows:
+def _subscriptions(rng: np.random.Generator, people: People, shops: Shops, day: HonestDay) -> SimulatedRows:
     """The same amount to the same shop on the same day of every month."""
     everybody = people.active(day.number)
     who = np.concatenate(
@@ -197,26 +199,26 @@ def _subscriptions(rng: np.random.Generator, people: People, shops: Shops, day: 
     merchant = shops.find(ONLINE_AT, AT["digital"], fixed(who, number, 31))
     price = np.rint(399 + 2600 * fixed(who, number, 32) ** 2).astype(np.int64) // 100 * 100 + 99
     times = day.start_ms + 2 * HOUR_MS + rng.integers(0, 5 * HOUR_MS, len(who))
-    return Rows.blank(
+    return SimulatedRows.blank(
         times,
-        Typology.HONEST,
+        SimulatedTypology.HONEST,
         customer=who,
         card=people.card[who],
         merchant=merchant,
         city=people.home[who],
         channel=Channel.ONLINE,
-        entry=Entry.RECURRING,
+        entry=SimulatedEntry.RECURRING,
         amount_minor=price,
         contact=people.contact[who],
     )
 
 
-def _due(customers: NDArray[np.int64], number: int, day: Day) -> NDArray[np.bool_]:
+def _due(customers: NDArray[np.int64], number: int, day: HonestDay) -> NDArray[np.bool_]:
     due_on = 1 + (fixed(customers, number, 33) * 56).astype(np.int64)  # beyond 28: no such contract
     return due_on == day.of_month
 
 
-def _transfers(rng: np.random.Generator, people: People, day: Day) -> Rows:
+def _transfers(rng: np.random.Generator, people: People, day: HonestDay) -> SimulatedRows:
     """Rent after the salary, and small sums between friends."""
     everybody = people.active(day.number)
     due = (people.salary_day[everybody] + 2) % 28 + 1 == day.of_month
@@ -231,14 +233,14 @@ def _transfers(rng: np.random.Generator, people: People, day: Day) -> Rows:
         np.int64
     )
     hours = _HOURS(_PROFILE[AT["online_retail"]], rng.random(rows)).astype(np.float64)
-    payments = Rows.blank(
+    payments = SimulatedRows.blank(
         local_times(rng, day, hours, people.home[who]),
-        Typology.HONEST,
+        SimulatedTypology.HONEST,
         customer=who,
         city=people.place(who),
         counterparty=np.where(paying_rent, landlord, friend),
         channel=Channel.TRANSFER,
-        entry=Entry.KEYED,
+        entry=SimulatedEntry.KEYED,
         amount_minor=np.where(paying_rent, monthly, small),
     )
     _from_home(rng, people, payments, np.arange(rows))

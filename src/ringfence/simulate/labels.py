@@ -9,7 +9,7 @@ import numpy as np
 
 from ringfence.events.model import Kind
 from ringfence.simulate.honest import DAY_MS
-from ringfence.simulate.rows import NO_ROWS, Rows, Typology
+from ringfence.simulate.rows import NO_ROWS, SimulatedRows, SimulatedTypology
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 SOURCES: Final = ["customer", "chargeback", "investigation", "charge_off", "analyst"]
 _CUSTOMER, _CHARGEBACK, _INVESTIGATION, _CHARGE_OFF, _ANALYST = range(len(SOURCES))
 
-_NEVER: Final = {Typology.MULE_RING: 0.4, Typology.FRIENDLY: 0.0, Typology.BUST_OUT: 0.1}
+_NEVER: Final = {
+    SimulatedTypology.MULE_RING: 0.4,
+    SimulatedTypology.FRIENDLY: 0.0,
+    SimulatedTypology.BUST_OUT: 0.1,
+}
 _NEVER_USUALLY: Final = 0.12
 _CALLS: Final = 0.4  # share of card fraud that the customer reports within days
 _MISTAKEN: Final = 0.00008  # honest payments that are disputed all the same
@@ -25,15 +29,15 @@ _CLEARED: Final = 0.0006  # honest payments that an analyst has looked at
 
 
 @dataclass(slots=True)
-class Labels:
+class LabelDraws:
     """Labels that are still to come; there are as many as fraud of the last weeks."""
 
-    waiting: Rows = field(default_factory=lambda: NO_ROWS)
+    waiting: SimulatedRows = field(default_factory=lambda: NO_ROWS)
 
-    def learn(self, rng: np.random.Generator, payments: Rows) -> None:
+    def learn(self, rng: np.random.Generator, payments: SimulatedRows) -> None:
         """Settle when the truth of these payments becomes known, and to whom."""
         truth = payments.truth
-        fraud = truth != Typology.HONEST
+        fraud = truth != SimulatedTypology.HONEST
         missed = np.select([truth == kind for kind in _NEVER], list(_NEVER.values()), _NEVER_USUALLY)
         chance = rng.random(len(payments))
         known = np.flatnonzero(fraud & (chance >= missed))
@@ -43,9 +47,9 @@ class Labels:
         days, source = _delays(rng, truth[at], cleared=len(cleared))
         label = np.ones(len(at), np.int8)
         label[len(at) - len(cleared) :] = 0
-        learned = Rows.blank(
+        learned = SimulatedRows.blank(
             payments.time_ms[at] + (days * DAY_MS).astype(np.int64),
-            Typology.HONEST,
+            SimulatedTypology.HONEST,
             kind=Kind.LABEL,
             number=payments.number[at],
             label=label,
@@ -53,9 +57,9 @@ class Labels:
         )
         learned.truth = truth[at]
         learned.customer = payments.customer[at]  # whose card is replaced
-        self.waiting = Rows.joined([self.waiting, learned])
+        self.waiting = SimulatedRows.joined([self.waiting, learned])
 
-    def due(self, until_ms: int) -> Rows:
+    def due(self, until_ms: int) -> SimulatedRows:
         """Those that are known before this moment, and no longer waited for."""
         now = self.waiting.time_ms < until_ms
         found, self.waiting = self.waiting.take(now), self.waiting.take(~now)
@@ -71,9 +75,9 @@ def _delays(
     days = np.where(calls, rng.exponential(1.6, rows) + 0.1, rng.lognormal(np.log(17), 0.45, rows))
     source = np.where(calls, _CUSTOMER, _CHARGEBACK)
     slow = {
-        Typology.FRIENDLY: (_CHARGEBACK, 25, 70),
-        Typology.BUST_OUT: (_CHARGE_OFF, 40, 90),
-        Typology.MULE_RING: (_INVESTIGATION, 8, 35),
+        SimulatedTypology.FRIENDLY: (_CHARGEBACK, 25, 70),
+        SimulatedTypology.BUST_OUT: (_CHARGE_OFF, 40, 90),
+        SimulatedTypology.MULE_RING: (_INVESTIGATION, 8, 35),
     }
     for kind, (who, first, last) in slow.items():
         at = truth == kind

@@ -90,7 +90,7 @@ def transaction_ids(numbers: NDArray[Any]) -> pa.Array:
     return numbered("tx-", numbers, _TRANSACTION_DIGITS)
 
 
-class Names:
+class PersonNames:
     """Names of things that are issued in turn; made once, however often they are used."""
 
     def __init__(self, name: Callable[[NDArray[np.int64]], pa.Array]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 from ringfence.simulate.categories import CATEGORIES, SEGMENTS
-from ringfence.simulate.draws import Choice
+from ringfence.simulate.draws import Draw
 from ringfence.simulate.places import ABROAD, HOMES, ONLINE_AT
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ _TRIP_DAYS: Final = (2, 12)
 _JOIN_OVER_DAYS: Final = 720
 _LATECOMERS: Final = 0.12  # share of customers who join during the first years
 
-_CITY = Choice([city.people for city in HOMES])
-_DESTINATION = Choice([city.people for city in ABROAD])
-_SEGMENT = Choice([kind.share for kind in SEGMENTS])
-CATEGORY_CHOICE: Final = Choice(
+_CITY = Draw([city.people for city in HOMES])
+_DESTINATION = Draw([city.people for city in ABROAD])
+_SEGMENT = Draw([kind.share for kind in SEGMENTS])
+CATEGORY_CHOICE: Final = Draw(
     [[item.share * kind.prefers.get(item.name, 1.0) for item in CATEGORIES] for kind in SEGMENTS]
 )
 """What a customer of each segment buys."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Typology(IntEnum):
+class SimulatedTypology(IntEnum):
     """What a payment is in truth. Only the truth file and the labels say so, no event does."""
 
     HONEST = 0
@@ -40,7 +40,7 @@ class Channel(IntEnum):
     ATM = 3
 
 
-class Entry(IntEnum):
+class SimulatedEntry(IntEnum):
     """How a card's number gets into the payment."""
 
     CONTACTLESS = 0
@@ -51,7 +51,7 @@ class Entry(IntEnum):
 
 
 @dataclass(slots=True)
-class Rows:
+class SimulatedRows:
     """Events as columns of equal length; -1 stands for nobody and nothing."""
 
     time_ms: NDArray[np.int64]
@@ -74,7 +74,7 @@ class Rows:
     source: NDArray[np.int8]  # of the label
 
     @classmethod
-    def blank(cls, time_ms: NDArray[np.int64], truth: Typology, **given: Any) -> Self:
+    def blank(cls, time_ms: NDArray[np.int64], truth: SimulatedTypology, **given: Any) -> Self:
         """Rows at these times with `given` columns or constants; the rest is nothing, the kind a payment."""
         rows, given = len(time_ms), {"kind": Kind.TRANSACTION, **given}
         columns = {
@@ -84,7 +84,7 @@ class Rows:
         return cls(time_ms.astype(np.int64), np.full(rows, truth, np.int8), **columns)
 
     @classmethod
-    def joined(cls, parts: Sequence[Rows]) -> Self:
+    def joined(cls, parts: Sequence[SimulatedRows]) -> Self:
         """One after the other."""
         names = [item.name for item in fields(cls)]
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
@@ -92,9 +92,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.time_ms)
 
-    def take(self, at: NDArray[Any]) -> Rows:
+    def take(self, at: NDArray[Any]) -> SimulatedRows:
         """The rows at these places, or where this is true."""
-        return Rows(**{item.name: getattr(self, item.name)[at] for item in fields(self)})
+        return SimulatedRows(**{item.name: getattr(self, item.name)[at] for item in fields(self)})
 
 
 _TYPES = {
@@ -110,5 +110,5 @@ _TYPES = {
     "source": np.int8,
 } | dict.fromkeys(("customer", "card", "merchant", "device", "ip", "contact", "counterparty"), np.int32)
 
-NO_ROWS = Rows.blank(np.zeros(0, np.int64), Typology.HONEST)
+NO_ROWS = SimulatedRows.blank(np.zeros(0, np.int64), SimulatedTypology.HONEST)
 """None at all."""

@@ -14,13 +14,13 @@ from ringfence.simulate import names
 from ringfence.simulate.categories import CATEGORIES, SEGMENTS
 from ringfence.simulate.labels import SOURCES
 from ringfence.simulate.places import CITIES
-from ringfence.simulate.rows import Typology
+from ringfence.simulate.rows import SimulatedTypology
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.simulate.people import People
-    from ringfence.simulate.rows import Rows
+    from ringfence.simulate.rows import SimulatedRows
     from ringfence.simulate.shops import Shops
 
 _WORD: Final = pa.dictionary(pa.int32(), pa.string())
@@ -60,7 +60,7 @@ _COUNTRIES: Final = sorted({city.country for city in CITIES[:-1]})
 _COUNTRY_OF: Final = np.array([_COUNTRIES.index(city.country) for city in CITIES[:-1]])
 
 
-class Tables:
+class SimulatedTables:
     """Names the events of one world."""
 
     def __init__(self, people: People, shops: Shops) -> None:
@@ -70,7 +70,7 @@ class Tables:
         self._first_terminal = np.cumsum(shops.terminals) - shops.terminals
         count = len(people)
         self._numbered = {
-            kind: names.Names(partial(names.numbered, prefix, digits=5))
+            kind: names.PersonNames(partial(names.numbered, prefix, digits=5))
             for kind, prefix in (
                 ("customer", "cus-"),
                 ("account", "acc-"),
@@ -80,13 +80,13 @@ class Tables:
             )
         }
         self._contacts = {
-            "email": names.Names(names.emails),
-            "phone": names.Names(names.phones),
-            "ip": names.Names(names.addresses),
+            "email": names.PersonNames(names.emails),
+            "phone": names.PersonNames(names.phones),
+            "ip": names.PersonNames(names.addresses),
         }
         self._accounts = count + count // 12 + 500
 
-    def events(self, rows: Rows) -> pa.RecordBatch:
+    def events(self, rows: SimulatedRows) -> pa.RecordBatch:
         """One row each, in order."""
         payment = rows.kind == Kind.TRANSACTION
         customer = np.where(payment, rows.customer, -1)
@@ -112,10 +112,10 @@ class Tables:
         }
         return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
-    def truth(self, rows: Rows) -> pa.RecordBatch:
+    def truth(self, rows: SimulatedRows) -> pa.RecordBatch:
         """Those of the payments that are fraud, and of what kind."""
-        fraud = rows.take((rows.kind == Kind.TRANSACTION) & (rows.truth != Typology.HONEST))
-        kinds = pa.array([kind.name.lower() for kind in Typology])
+        fraud = rows.take((rows.kind == Kind.TRANSACTION) & (rows.truth != SimulatedTypology.HONEST))
+        kinds = pa.array([kind.name.lower() for kind in SimulatedTypology])
         return pa.RecordBatch.from_arrays(
             [names.transaction_ids(fraud.number), kinds.take(pa.array(fraud.truth))], schema=TRUTH_SCHEMA
         )
@@ -127,7 +127,7 @@ class Tables:
         count = self._people.issued["contact"]
         return {name: _chosen(self._contacts[name].upto(count), codes) for name in ("email", "phone")}
 
-    def _shop(self, rows: Rows, payment: NDArray[np.bool_]) -> dict[str, pa.Array]:
+    def _shop(self, rows: SimulatedRows, payment: NDArray[np.bool_]) -> dict[str, pa.Array]:
         """Where it was paid, and to whom; online there is a country only: the payer's."""
         shops, at = self._shops, rows.merchant
         some, till = at >= 0, rows.terminal >= 0
@@ -143,7 +143,7 @@ class Tables:
             "terminal_id": self._named("terminal", terminal, int(shops.terminals.sum())),
         }
 
-    def _profile(self, rows: Rows) -> dict[str, pa.Array]:
+    def _profile(self, rows: SimulatedRows) -> dict[str, pa.Array]:
         """What is told of a customer, and the ids of events that are no payments."""
         people, profile = self._people, rows.kind == Kind.PROFILE
         who = np.where(profile, rows.customer, -1)

@@ -10,15 +10,15 @@ import numpy as np
 
 from ringfence.events.model import Kind
 from ringfence.simulate.categories import CATEGORIES
-from ringfence.simulate.crime.scene import Scene
+from ringfence.simulate.crime.scene import CrimeScene
 from ringfence.simulate.crime.underworld import Underworld
 from ringfence.simulate.disorder import Delivery, Disorder
-from ringfence.simulate.honest import DAY_MS, Day, honest_payments
-from ringfence.simulate.labels import Labels
+from ringfence.simulate.honest import DAY_MS, HonestDay, honest_payments
+from ringfence.simulate.labels import LabelDraws
 from ringfence.simulate.people import People
-from ringfence.simulate.rows import NO_ROWS, Rows, Typology
+from ringfence.simulate.rows import NO_ROWS, SimulatedRows, SimulatedTypology
 from ringfence.simulate.shops import Shops
-from ringfence.simulate.tables import Tables
+from ringfence.simulate.tables import SimulatedTables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 START_MS: Final = 1_735_689_600_000  # 2025-01-01
 FRAUD_RATE: Final = 0.006
 _NEW_CARD_AFTER: Final = (
-    Typology.CARD_TESTING,
-    Typology.STOLEN_CARD,
-    Typology.COUNTERFEIT,
-    Typology.TAKEOVER,
-    Typology.COMPROMISED_TERMINAL,
-    Typology.COMPROMISED_MERCHANT,
+    SimulatedTypology.CARD_TESTING,
+    SimulatedTypology.STOLEN_CARD,
+    SimulatedTypology.COUNTERFEIT,
+    SimulatedTypology.TAKEOVER,
+    SimulatedTypology.COMPROMISED_TERMINAL,
+    SimulatedTypology.COMPROMISED_MERCHANT,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeWorld:
     """What happened on a day, in the order in which it became known."""
 
-    rows: Rows
+    rows: SimulatedRows
     events: pa.RecordBatch  # SCHEMA of tables.py
     truth: pa.RecordBatch  # TRUTH_SCHEMA
 
@@ -66,13 +66,13 @@ class World:
         self._people = People.born(rng, customers)
         self._shops = Shops.opened(rng, customers)
         self._underworld = Underworld(fraud_rate)
-        self._labels = Labels()
+        self._labels = LabelDraws()
         self._delivery = Delivery(disorder or Disorder())
-        self._tables = Tables(self._people, self._shops)
+        self._tables = SimulatedTables(self._people, self._shops)
         self._begun = NO_ROWS  # payments of later days
         self._payments = 0
 
-    def days(self, number: int | None = None, first: int = 0) -> Iterator[Made]:
+    def days(self, number: int | None = None, first: int = 0) -> Iterator[MadeWorld]:
         """So many days (None: for ever) from day `first` on; those before it happen, too, and are not told.
 
         A world is lived once: ask for its days once.
@@ -80,16 +80,16 @@ class World:
         for day in count() if number is None else range(first + number):
             rows = self._day(day, last=number is not None and day == first + number - 1)
             if day >= first:
-                yield Made(rows, self._tables.events(rows), self._tables.truth(rows))
+                yield MadeWorld(rows, self._tables.events(rows), self._tables.truth(rows))
 
-    def categories(self, rows: Rows) -> NDArray[np.int64]:
+    def categories(self, rows: SimulatedRows) -> NDArray[np.int64]:
         """What was bought, as numbers of `CATEGORIES`; their count where no shop was paid."""
         found = self._shops.category[rows.merchant].astype(np.int64)
         return np.where(rows.merchant >= 0, found, len(CATEGORIES))
 
-    def _day(self, number: int, *, last: bool) -> Rows:
+    def _day(self, number: int, *, last: bool) -> SimulatedRows:
         rng = np.random.default_rng([self._seed, 1, number])
-        day = Day(number, self._start_ms + number * DAY_MS)
+        day = HonestDay(number, self._start_ms + number * DAY_MS)
         end_ms = day.start_ms + DAY_MS
         self._people.live(rng, number)
         payments = self._paid(rng, day, end_ms)
@@ -97,14 +97,14 @@ class World:
         labels = self._labels.due(end_ms)
         replaced = labels.customer[np.isin(labels.truth, _NEW_CARD_AFTER)]
         self._people.replace_cards(np.unique(replaced).astype(np.int64))
-        rows = Rows.joined([self._joined(day), payments, labels])
+        rows = SimulatedRows.joined([self._joined(day), payments, labels])
         return self._delivery.deliver(rng, rows, None if last else end_ms)
 
-    def _paid(self, rng: np.random.Generator, day: Day, end_ms: int) -> Rows:
+    def _paid(self, rng: np.random.Generator, day: HonestDay, end_ms: int) -> SimulatedRows:
         """Payments of the day in order, numbered; those that reach beyond it wait for theirs."""
         honest = honest_payments(rng, self._people, self._shops, day)
-        crimes = self._underworld.commit(Scene(rng, self._people, self._shops, day), honest)
-        begun = Rows.joined([self._begun, honest, crimes])
+        crimes = self._underworld.commit(CrimeScene(rng, self._people, self._shops, day), honest)
+        begun = SimulatedRows.joined([self._begun, honest, crimes])
         now = begun.time_ms < end_ms
         self._begun = begun.take(~now)
         paid = begun.take(now)
@@ -113,7 +113,9 @@ class World:
         self._payments += len(paid)
         return paid
 
-    def _joined(self, day: Day) -> Rows:
+    def _joined(self, day: HonestDay) -> SimulatedRows:
         """Profiles of the customers who join today."""
         who = np.flatnonzero(self._people.joined == day.number)
-        return Rows.blank(np.full(len(who), day.start_ms), Typology.HONEST, kind=Kind.PROFILE, customer=who)
+        return SimulatedRows.blank(
+            np.full(len(who), day.start_ms), SimulatedTypology.HONEST, kind=Kind.PROFILE, customer=who
+        )

@@ -24,7 +24,7 @@ DELAY_MS = 7 * DAY_MS
 WINDOW_DAYS = (1, 7, 30)
 
 
-class Payments(NamedTuple):
+class HandbookPayments(NamedTuple):
     """The handbook's columns, in order of time: what it calls CUSTOMER_ID, TERMINAL_ID and so on."""
 
     time_ms: NDArray[np.int64]
@@ -34,12 +34,12 @@ class Payments(NamedTuple):
     fraud: NDArray[np.bool_]
 
 
-def read_payments(path: str, days: int | None = None) -> Payments:
+def read_payments(path: str, days: int | None = None) -> HandbookPayments:
     """The first days (or all) of the handbook's set, from Parquet."""
     table = pq.read_table(path).sort_by("TRANSACTION_ID")
     time_ms = table["TX_DATETIME"].cast(pa.int64()).to_numpy()
     size = len(time_ms) if days is None else int(np.searchsorted(time_ms, time_ms[0] + days * DAY_MS))
-    return Payments(
+    return HandbookPayments(
         time_ms[:size],
         table["CUSTOMER_ID"].to_numpy()[:size].astype(np.int64),
         table["TERMINAL_ID"].to_numpy()[:size].astype(np.int64),
@@ -48,12 +48,12 @@ def read_payments(path: str, days: int | None = None) -> Payments:
     )
 
 
-def invented_payments(seed: int, size: int, *, days: int = 60) -> Payments:
+def invented_payments(seed: int, size: int, *, days: int = 60) -> HandbookPayments:
     """Payments of 50 customers at 40 terminals, in whole seconds, so that many share one; 3 % are frauds."""
     rng = np.random.default_rng(seed)
     seconds = np.sort(rng.integers(0, days * 86_400, size))
     seconds[1::5] = seconds[0::5][: len(seconds[1::5])]
-    return Payments(
+    return HandbookPayments(
         1_522_540_800_000 + np.sort(seconds) * 1000,
         rng.integers(0, 50, size),
         rng.integers(0, 40, size),
@@ -62,7 +62,7 @@ def invented_payments(seed: int, size: int, *, days: int = 60) -> Payments:
     )
 
 
-def log_of_payments(payments: Payments, label_delay_ms: int = DELAY_MS) -> EventBatch:
+def log_of_payments(payments: HandbookPayments, label_delay_ms: int = DELAY_MS) -> EventBatch:
     """The log: payments at their times, a fraud's label before the first payment that is so much later."""
     n, frauds = len(payments.time_ms), np.flatnonzero(payments.fraud)
     known_ms = payments.time_ms[frauds] + label_delay_ms
@@ -82,7 +82,7 @@ def log_of_payments(payments: Payments, label_delay_ms: int = DELAY_MS) -> Event
     return EventBatch(table.to_batches()[0])
 
 
-def handbook_features(payments: Payments) -> dict[str, NDArray[np.float64]]:
+def handbook_features(payments: HandbookPayments) -> dict[str, NDArray[np.float64]]:
     """The twelve windowed features by the handbook's names, one value per payment."""
     found = {}
     for days in WINDOW_DAYS:
@@ -97,7 +97,7 @@ def handbook_features(payments: Payments) -> dict[str, NDArray[np.float64]]:
     return found
 
 
-def facts_of_the_payment(payments: Payments) -> dict[str, NDArray[np.float64]]:
+def facts_of_the_payment(payments: HandbookPayments) -> dict[str, NDArray[np.float64]]:
     """The three features that need no window."""
     days, hours = payments.time_ms // DAY_MS, payments.time_ms // 3_600_000 % 24
     return {

@@ -16,7 +16,7 @@ from ringfence.events.batch import NULL_INT, EventBatch
 from ringfence.events.clock import StreamClock
 from ringfence.events.model import ACTIONS, Kind
 from ringfence.features.engine import Engine
-from ringfence.features.lives import FIELDS, Payments, Remembered
+from ringfence.features.lives import FIELDS, KnownPayments, Remembered
 from ringfence.walk.stage import Stage
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ class Lives(Stage):
         keys = np.stack([events.hashes(name, seed) for name in self._fields], axis=1)
         first = self._payments.end
         amounts = events.amount_fixed
-        self._payments.add(Payments(ids[paid], keys[paid], currencies[paid], amounts[paid], clock), now_ms)
+        self._payments.add(
+            KnownPayments(ids[paid], keys[paid], currencies[paid], amounts[paid], clock), now_ms
+        )
         rows, clocks, flows = paid, clock, None
         acting = np.flatnonzero(events.kind == Kind.LIFECYCLE)
         if len(acting):

@@ -51,7 +51,7 @@ class Activity:
         self._now = now
         self._lock = Lock()
         self._seconds: deque[_Second] = deque()
-        self._listeners: list[Listener] = []
+        self._listeners: list[SampleListener] = []
         self.decisions = 0
 
     def take(self, decisions: DecisionBatch, events: EventBatch) -> None:
@@ -63,19 +63,19 @@ class Activity:
             for listener in self._listeners:
                 listener.offer(decisions, payments)
 
-    def listen(self, wanted: Sieve) -> Listener:
+    def listen(self, wanted: SampleSieve) -> SampleListener:
         """Somebody watches from now on, until `leave`."""
-        listener = Listener(wanted)
+        listener = SampleListener(wanted)
         with self._lock:
             self._listeners.append(listener)
         return listener
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: SampleListener) -> None:
         """Nobody watches there any more."""
         with self._lock:
             self._listeners.remove(listener)
 
-    def sample(self, listener: Listener, most: int) -> tuple[int, list[dict[str, Any]]]:
+    def sample(self, listener: SampleListener, most: int) -> tuple[int, list[dict[str, Any]]]:
         """How many decisions passed the sieve since the last call, and at most so many of them."""
         with self._lock:
             seen, offered = listener.drain()
@@ -152,7 +152,7 @@ def _percentile(counts: NDArray[np.int64], share: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Sieve:
+class SampleSieve:
     """Which decisions somebody wants to watch."""
 
     strictness: int = 0  # at least: 0 approve to 3 decline
@@ -182,13 +182,13 @@ class Offer:
         self.rows = rows
 
 
-class Listener:
+class SampleListener:
     """What has been offered to one watcher since it last looked; belongs to its pulse."""
 
     most: Final = 16  # rows kept of one step
     steps: Final = 512  # and steps kept
 
-    def __init__(self, sieve: Sieve) -> None:
+    def __init__(self, sieve: SampleSieve) -> None:
         self._sieve = sieve
         self._seen = 0
         self._offered: deque[Offer] = deque(maxlen=self.steps)

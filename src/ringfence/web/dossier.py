@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.analysis.explain import Explanation
     from ringfence.api.server import Server
-    from ringfence.decisions.decision import Decision, Reason
+    from ringfence.decisions.decision import Decision, FiredReason
     from ringfence.decisions.verdict import Verdict
     from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.rules import Rule
@@ -45,8 +45,8 @@ class Dossier:
     parties: list[tuple[str, str, int]]  # entity, id, payments that the store knows of it
     facts: dict[str, Any]  # other fields of the payment
     verdict: Verdict
-    reasons: list[Reason]  # of rules that fired
-    besides: list[Reason]  # of the model, and of missing parts
+    reasons: list[FiredReason]  # of rules that fired
+    besides: list[FiredReason]  # of the model, and of missing parts
     rules: dict[str, Rule]  # of the version that decided
     shadow: list[Rule]
     features: dict[str, list[tuple[str, float | None]]]  # by entity

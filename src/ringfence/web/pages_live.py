@@ -15,7 +15,7 @@ from ringfence.api.reading import id_in_norm, is_card
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import OUTCOMES, Outcome
-from ringfence.web.activity import SECONDS, Sieve
+from ringfence.web.activity import SECONDS, SampleSieve
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
@@ -69,14 +69,14 @@ async def stream(
         raise Stop(422, "An entity is watched by its kind and id, a card by its token.")
     place = dashboard.server.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
     named = (entity, id_in_norm(entity, entity_id)) if entity_id else (None, None)
-    sieve = Sieve(OUTCOMES.index(outcome), float(min_score or 0), *named)
+    sieve = SampleSieve(OUTCOMES.index(outcome), float(min_score or 0), *named)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(
         _frames(dashboard, sieve, place), media_type="text/event-stream", headers=headers
     )
 
 
-async def _frames(dashboard: Dashboard, sieve: Sieve, place: Place) -> AsyncIterator[bytes]:
+async def _frames(dashboard: Dashboard, sieve: SampleSieve, place: Place) -> AsyncIterator[bytes]:
     listener = dashboard.activity.listen(sieve)
     dashboard.watchers += 1
     number = 0

@@ -18,7 +18,7 @@ _MOST: Final = 10_000
 
 
 @dataclass(slots=True)
-class Session:
+class SignedIn:
     """One browser's visit. `credential` is the key or token it signed in with, None before that."""
 
     id: str
@@ -40,21 +40,21 @@ class Sessions:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, SignedIn] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def begin(self, credential: bytes | None = None) -> Session:
+    def begin(self, credential: bytes | None = None) -> SignedIn:
         """A new session under an id that nobody can have known before."""
         now = self._now()
         if len(self._sessions) >= _MOST:
             self._make_room(now)
-        session = Session(secrets.token_urlsafe(32), credential, now, now)
+        session = SignedIn(secrets.token_urlsafe(32), credential, now, now)
         self._sessions[session.id] = session
         return session
 
-    def find(self, session_id: str) -> Session | None:
+    def find(self, session_id: str) -> SignedIn | None:
         """The session of this id, None where there is none or it has ended."""
         session = self._sessions.get(session_id)
         if session is None:
@@ -66,7 +66,7 @@ class Sessions:
         session.seen = now
         return session
 
-    def end(self, session: Session) -> None:
+    def end(self, session: SignedIn) -> None:
         """Forget a session."""
         self._sessions.pop(session.id, None)
 

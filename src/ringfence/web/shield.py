@@ -15,7 +15,7 @@ from ringfence.access.authoriser import BusyError
 from ringfence.api.bodies import read_body
 from ringfence.api.problems import Refusal
 from ringfence.api.reading import names_card
-from ringfence.web.sessions import COOKIE, LONGEST_SECONDS, Session
+from ringfence.web.sessions import COOKIE, LONGEST_SECONDS, SignedIn
 
 if TYPE_CHECKING:
     from ringfence.access.authoriser import Authoriser
@@ -50,7 +50,7 @@ HEADERS: Final = {
 class Visit:
     """A session and who stands behind it; nobody before the sign-in."""
 
-    session: Session
+    session: SignedIn
     caller: Principal | None
     open_server: bool  # no sign-in: everybody on this machine may do everything
 
@@ -72,7 +72,7 @@ class Shield:
         session = self._sessions.find(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
         fresh = session is None
         if session is None:
-            session = self._sessions.begin() if _wants_session(scope) else Session("", None, 0, 0)
+            session = self._sessions.begin() if _wants_session(scope) else SignedIn("", None, 0, 0)
         try:
             visit = scope["ringfence.visit"] = await self._visit(session)
         except BusyError as error:
@@ -100,7 +100,7 @@ class Shield:
             return
         await self._app(scope, receive, guarded)
 
-    async def _visit(self, session: Session) -> Visit:
+    async def _visit(self, session: SignedIn) -> Visit:
         open_server = self._authoriser.is_open
         if open_server or session.credential is None:
             caller = self._authoriser.remembered(None)
@@ -190,7 +190,7 @@ def _wants_session(scope: Any) -> bool:
     return scope["method"] in _SAFE and not scope["path"].startswith(("/static/", "/favicon"))
 
 
-def cookie(scope: Any, session: Session) -> str:
+def cookie(scope: Any, session: SignedIn) -> str:
     """The header that gives a browser its session."""
     secure = "; Secure" if scope.get("scheme") == "https" else ""
     return f"{COOKIE}={session.id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LONGEST_SECONDS:.0f}{secure}"

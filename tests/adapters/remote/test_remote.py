@@ -108,7 +108,9 @@ def test_our_own_service_gives_the_probabilities_of_the_model_in_process(tmp_pat
     local = load_scorer(read_folder(tmp_path / "m"))
     with serving(local, key="secret") as url:
         model = remote(url, key="secret", serves=local.digest)
-        np.testing.assert_allclose(model.score(ROWS), local.score(ROWS), rtol=1e-12)  # in calls of other sizes
+        np.testing.assert_allclose(
+            model.score(ROWS), local.score(ROWS), rtol=1e-12
+        )  # in calls of other sizes
         assert model.score(ROWS[:0]).tolist() == []
         assert model.contributions(ROWS[:1]) is None
         with pytest.raises(ScorerError, match="status 401"):

@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from ringfence.scoring.models import Scorer
 
 
-class Text(Protocol):
+class RegisteredText(Protocol):
     """A registered version."""
 
     @property
     def body(self) -> str: ...
 
 
-class Texts(Protocol):
+class RegisteredTexts(Protocol):
     """Where a store keeps the versions that its log names."""
 
     def register(self, kind: str, digest: str, body: str, now_ms: int) -> None: ...
 
-    def find(self, kind: str, digest: str) -> Text | None: ...
+    def find(self, kind: str, digest: str) -> RegisteredText | None: ...
 
 
 class StoredModels:
     """Deployments that a store has registered, with their models loaded: the half of a library."""
 
-    def __init__(self, texts: Texts, registry: ModelStore, spec: FeatureSpec) -> None:
+    def __init__(self, texts: RegisteredTexts, registry: ModelStore, spec: FeatureSpec) -> None:
         self._registered = texts
         self.registry = registry
         self.spec = spec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.drafts.roles import CLOSE, Found, ranked
+from ringfence.adapters.drafts.roles import CLOSE, FoundRole, ranked
 from ringfence.errors import InputError
 from ringfence.events.vocabulary import nearest
 from ringfence.ports.mappings import Question
@@ -59,7 +59,7 @@ class Desk:
             self._doubt(field, found)
         return self.take(found[0].name)
 
-    def _doubt(self, field: str, found: list[Found]) -> None:
+    def _doubt(self, field: str, found: list[FoundRole]) -> None:
         second = found[1]
         if second.points >= found[0].points / 2:
             self.plan.runners[field] = second.name

@@ -49,7 +49,7 @@ _CLOCK: Final = re.compile(r"\d{1,2}[:.]\d\d(?:[:.]\d\d(?:\.\d+)?)?(?: ?[AaPp][M
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class MomentGuess:
     """How most values of a column are written as times."""
 
     form: str  # as a mapping says it
@@ -61,7 +61,7 @@ class Moments:
     last: datetime | None = None
 
 
-def moments_of(texts: Sequence[str]) -> Moments | None:
+def moments_of(texts: Sequence[str]) -> MomentGuess | None:
     """How these texts are written as times; None where most are none.
 
     >>> moments_of(["31.12.2024 09:14"]).form, moments_of(["3/5/24 10:01"]).swapped
@@ -79,7 +79,7 @@ def moments_of(texts: Sequence[str]) -> Moments | None:
         if len(known) < MOST * len(some):
             return None
         zoned = sum(bool(_ZONED.search(text[10:])) for text in iso) >= MOST * len(iso)
-        return Moments(
+        return MomentGuess(
             "iso",
             len(known) / len(some),
             zoned,
@@ -121,8 +121,8 @@ def other_order(form: str) -> str:
     return form.replace("%d", "%@").replace("%m", "%d").replace("%@", "%m")
 
 
-def _patterned(some: Sequence[str], texts: Sequence[str]) -> Moments | None:
-    best: Moments | None = None
+def _patterned(some: Sequence[str], texts: Sequence[str]) -> MomentGuess | None:
+    best: MomentGuess | None = None
     for form in _candidates(some):
         parsed = [_parsed(text, form) for text in some]
         known = [date for date in parsed if date is not None]
@@ -130,7 +130,7 @@ def _patterned(some: Sequence[str], texts: Sequence[str]) -> Moments | None:
         if share < MOST or (best is not None and share <= best.share):
             continue
         timed = "%H" in form or "%I" in form
-        best = Moments(form, share, "%Z" in form or "%z" in form, timed, "", min(known), max(known))
+        best = MomentGuess(form, share, "%Z" in form or "%z" in form, timed, "", min(known), max(known))
     if best is None:
         return None
     turned = other_order(best.form)
@@ -167,23 +167,23 @@ def _zone_form(written: str) -> str:
     return blank + ("%z" if plain[0] in "+-Z" else "%Z")
 
 
-def _numeric(some: Sequence[str]) -> Moments | None:
+def _numeric(some: Sequence[str]) -> MomentGuess | None:
     for form in _COMPACT if all(text.isdigit() for text in some) else ():
         parsed = [_compact(text, form) for text in some]
         known = [date for date in parsed if date is not None and _plausible(date)]
         if len(known) >= MOST * len(some):
-            return Moments(form, len(known) / len(some), False, "%H" in form, "", min(known), max(known))
+            return MomentGuess(form, len(known) / len(some), False, "%H" in form, "", min(known), max(known))
     numbers = sorted(float(text) for text in some)
     middle = numbers[len(numbers) // 2]
     for name, factor in _EPOCHS:
         if _FIRST_S <= middle / factor < _LAST_S:
             inside = [number / factor for number in numbers if _FIRST_S <= number / factor < _LAST_S]
             first, last = (datetime.fromtimestamp(edge, UTC) for edge in (inside[0], inside[-1]))
-            return Moments(name, len(inside) / len(some), True, True, "", first, last)
+            return MomentGuess(name, len(inside) / len(some), True, True, "", first, last)
     if _EXCEL[0] <= middle < _EXCEL[1] and _EXCEL[0] <= numbers[0] and numbers[-1] < _EXCEL[1]:
         start = datetime(1899, 12, 30, tzinfo=UTC)
         first, last = (start + timedelta(days=edge) for edge in (numbers[0], numbers[-1]))
-        return Moments("excel", 1.0, False, any(number % 1 for number in numbers), "", first, last)
+        return MomentGuess("excel", 1.0, False, any(number % 1 for number in numbers), "", first, last)
     return None
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ringfence.ports.mappings import Choice, Question
+from ringfence.ports.mappings import FieldChoice, Question
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -45,10 +45,10 @@ class Plan:
             lines += [f"# {_comment(name)}: left out, {why}" for name, why in self.left_out.items()]
         return "\n".join(lines) + "\n"
 
-    def choices(self, values: dict[str, tuple[str, ...]]) -> list[Choice]:
+    def choices(self, values: dict[str, tuple[str, ...]]) -> list[FieldChoice]:
         """What each field is read from, with its values as stored."""
         return [
-            Choice(name, _says(source), self.runners.get(name, ""), values.get(name, ()))
+            FieldChoice(name, _says(source), self.runners.get(name, ""), values.get(name, ()))
             for name, source in self.fields.items()
         ]
 

@@ -64,16 +64,16 @@ _LETTERS: Final = re.compile("[A-Za-z]")
 _WORD_CODE: Final = re.compile(r"[A-Za-z]{3}|\d{3}")
 
 
-class Found(NamedTuple):
+class FoundRole(NamedTuple):
     """A column that fits a field, and how well."""
 
     name: str
     points: float
 
 
-def ranked(columns: Iterable[Column], points: Callable[[Column], float]) -> list[Found]:
+def ranked(columns: Iterable[Column], points: Callable[[Column], float]) -> list[FoundRole]:
     """The columns that fit at all, the best first; of equals, the first in the file."""
-    found = [Found(column.name, points(column)) for column in columns]
+    found = [FoundRole(column.name, points(column)) for column in columns]
     return sorted((one for one in found if one.points > 0), key=lambda one: -one.points)
 
 

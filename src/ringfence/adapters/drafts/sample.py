@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from ringfence.adapters.drafts.moments import Moments, clock_of, moments_of
+from ringfence.adapters.drafts.moments import MomentGuess, clock_of, moments_of
 from ringfence.adapters.drafts.money import Money, money_of
 from ringfence.adapters.drafts.objects import objects_in
 from ringfence.adapters.drafts.tables import table_in
@@ -19,7 +19,7 @@ from ringfence.adapters.files.tables import open_twice, rows_at_once
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from ringfence.adapters.files.paths import Opened
+    from ringfence.adapters.files.paths import OpenedFile
     from ringfence.ports.sources import Format
 
 HEAD_BYTES: Final = 4 << 20
@@ -33,7 +33,7 @@ PLACEHOLDERS: Final = frozenset(
 
 
 @dataclass(slots=True)
-class Layout:
+class SampleLayout:
     """How a file is laid out, as the `[file]` of a mapping says it."""
 
     options: dict[str, Any] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Column:
         return money_of(self.different[:2000], comma=self._comma)
 
     @cached_property
-    def moments(self) -> Moments | None:
+    def moments(self) -> MomentGuess | None:
         return moments_of(self.texts)
 
     @cached_property
@@ -116,7 +116,7 @@ class Sample:
     path: str
     format: Format
     columns: dict[str, Column]
-    layout: Layout
+    layout: SampleLayout
     rows: int
 
     @property
@@ -139,7 +139,7 @@ def sample_of(path: str, fmt: Format | None = None) -> Sample:
         return Sample(source.path, source.format, columns, layout, len(rows))
 
 
-def _rows_of(source: Opened) -> tuple[list[str], list[Any], Layout]:
+def _rows_of(source: OpenedFile) -> tuple[list[str], list[Any], SampleLayout]:
     if source.format == "parquet":
         file, probe = open_twice(source)
         names = file.schema_arrow.names
@@ -148,7 +148,7 @@ def _rows_of(source: Opened) -> tuple[list[str], list[Any], Layout]:
             raise InputError(f"{source.path} unpacks to far more than its size: write smaller row groups")
         table = pa.Table.from_batches(islice(file.iter_batches(most), 1), file.schema_arrow)
         plain = list(zip(*(_plain(column) for column in table.columns), strict=True))
-        return list(table.schema.names), plain, Layout()
+        return list(table.schema.names), plain, SampleLayout()
     head = b""
     for chunk in source.chunks():
         head += chunk
@@ -157,14 +157,14 @@ def _rows_of(source: Opened) -> tuple[list[str], list[Any], Layout]:
     whole = len(head) < HEAD_BYTES
     if source.format == "ndjson":
         names, rows, options = objects_in(head, source.path, ROWS)
-        return names, rows, Layout(options)
+        return names, rows, SampleLayout(options)
     tail = b"" if whole else _tail(source)
     found = table_in(head, tail, source.path, whole=whole, limit=ROWS)
-    layout = Layout(found.options, found.delimiter, found.remarks, found.unnamed)
+    layout = SampleLayout(found.options, found.delimiter, found.remarks, found.unnamed)
     return found.names, found.rows, layout
 
 
-def _tail(source: Opened) -> bytes:
+def _tail(source: OpenedFile) -> bytes:
     """The last bytes of a plain file."""
     if source.packing or source.path == STDIN:
         return b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.adapters.drafts.moments import Moments, other_order
+from ringfence.adapters.drafts.moments import MomentGuess, other_order
 from ringfence.adapters.drafts.roles import time_points
 from ringfence.ports.mappings import Question
 
@@ -54,7 +54,7 @@ def choose_time(desk: Desk) -> None:
     desk.plan.fields["event_time"] = source if len(source) > 1 else column.name
 
 
-def _ordered(desk: Desk, column: Column, moments: Moments) -> Moments:
+def _ordered(desk: Desk, column: Column, moments: MomentGuess) -> MomentGuess:
     """The moments with day and month in the order that the answers, other columns or the language tell."""
     if not moments.swapped:
         return moments
@@ -100,8 +100,8 @@ def _named(form: str) -> str:
     return "day first" if form.find("%d") < form.find("%m") else "month first"
 
 
-def _with(moments: Moments, form: str) -> Moments:
-    return Moments(form, moments.share, moments.zoned, moments.timed, "", moments.first, moments.last)
+def _with(moments: MomentGuess, form: str) -> MomentGuess:
+    return MomentGuess(form, moments.share, moments.zoned, moments.timed, "", moments.first, moments.last)
 
 
 def _clock(desk: Desk) -> Column | None:

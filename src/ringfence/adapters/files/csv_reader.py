@@ -17,13 +17,13 @@ from ringfence.adapters.files.csv_rows import (
     take_rows,
 )
 from ringfence.adapters.files.layout import Trailers, open_table, trailer_fault
-from ringfence.adapters.files.readers import Piece, TextReader
+from ringfence.adapters.files.readers import FilePiece, TextReader
 from ringfence.events.decode import NO_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ringfence.adapters.files.paths import Opened
+    from ringfence.adapters.files.paths import OpenedFile
     from ringfence.events.bad import BadRecord, Fault
     from ringfence.events.binding import Binding
 
@@ -38,7 +38,7 @@ class CsvReader(TextReader):
     def _trailers(self) -> Trailers:
         return Trailers(tuple(self._mapping.file.trailers))
 
-    def pieces(self, source: Opened) -> Iterator[Piece]:
+    def pieces(self, source: OpenedFile) -> Iterator[FilePiece]:
         header, chunks = open_table(source, self._mapping.file)
         schema = pa.schema([(name, pa.string()) for name in header.names])
         binding = self._bind(schema, source.path)
@@ -48,10 +48,10 @@ class CsvReader(TextReader):
             elif block.data.strip(b"\r\n"):
                 yield from self._rows_of(source.path, block.data, header, binding)
 
-    def _rows_of(self, path: str, block: bytes, header: Header, binding: Binding) -> Iterator[Piece]:
+    def _rows_of(self, path: str, block: bytes, header: Header, binding: Binding) -> Iterator[FilePiece]:
         data, dropped = self._trailers.drop(block, header.delimiter)
         if dropped:
-            yield Piece(NO_EVENTS, None, [], dropped)
+            yield FilePiece(NO_EVENTS, None, [], dropped)
         parsed = parse_block(data, header, binding.columns)
         count = parsed.table.num_rows
         self._saw(len(data), count)
@@ -70,7 +70,7 @@ class CsvReader(TextReader):
                 for at in sorted(mapped.faults)
             ]
             self._count(part)
-            yield Piece(mapped.events, mapped.labels, bad, mapped.skipped)
+            yield FilePiece(mapped.events, mapped.labels, bad, mapped.skipped)
 
     def _refused(
         self, path: str, position: int, faults: tuple[Fault, ...], record: bytes, header: Header
@@ -79,12 +79,12 @@ class CsvReader(TextReader):
         found = faults if trailer is None else (trailer,)
         return self._bad(path, position, found, self._clean(record, header))
 
-    def _cut_off(self, path: str, block: Block, header: Header) -> Piece:
+    def _cut_off(self, path: str, block: Block, header: Header) -> FilePiece:
         assert block.fault is not None
         self._row += 1
         self.rows += 1
         clean = self._clean(block.data, header)
-        return Piece(NO_EVENTS, None, [self._bad(path, self._row, (block.fault,), clean)])
+        return FilePiece(NO_EVENTS, None, [self._bad(path, self._row, (block.fault,), clean)])
 
     def _count(self, part: CsvRows) -> None:
         self._row += part.table.num_rows

@@ -9,8 +9,8 @@ from ringfence.adapters.files.reading import read
 from ringfence.events.currencies import currency_exponent
 from ringfence.events.times import format_ms
 from ringfence.events.tokens import Tokenizer
-from ringfence.events.vocabulary import KINDS, TIMES, Part, Source
-from ringfence.ports.mappings import Explained, Explanation, Given
+from ringfence.events.vocabulary import KINDS, TIMES, JoinedColumn, Source
+from ringfence.ports.mappings import Explained, Given, MappingExplanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ _OPTIONS: Final = (
 
 def explain(
     path: str, mapping: Mapping, now_ms: int, *, rows: int = _ROWS, fmt: Format | None = None
-) -> Explanation:
+) -> MappingExplanation:
     """The first `rows` rows of a file read by a mapping. `InputError` as for `read`; keeps nothing."""
     events: list[dict[str, Any]] = []
     bad: list[BadRecord] = []
@@ -49,7 +49,7 @@ def explain(
     fields = tuple(one for record in mapping.records for one in _of_record(record, events))
     messages = {record.reason.value: f"row {record.position}: {record.message}" for record in reversed(bad)}
     counts = Counter(record.reason.value for record in bad)
-    return Explanation(path, mapping.name, len(events), skipped, fields, dict(counts), messages)
+    return MappingExplanation(path, mapping.name, len(events), skipped, fields, dict(counts), messages)
 
 
 def given(path: str, mapping: Mapping, now_ms: int, fmt: Format | None = None) -> Given:
@@ -101,7 +101,7 @@ def _origin(source: Source) -> str:
     return " or ".join(part for part in (source.column, made) if part)
 
 
-def _part(part: Part | str) -> str:
+def _part(part: JoinedColumn | str) -> str:
     if isinstance(part, str):
         return part
     return f"{part.column} (to {part.pad} digits)" if part.pad else part.column

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ringfence.adapters.files.blocks import Block, line_blocks
 from ringfence.adapters.files.json_rows import narrow, of_one_type, records_in, to_table
 from ringfence.adapters.files.json_stream import json_lines
-from ringfence.adapters.files.readers import Piece, TextReader
+from ringfence.adapters.files.readers import FilePiece, TextReader
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
@@ -23,7 +23,7 @@ from ringfence.events.decode_block import BlockDecoder, line_ends
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ringfence.adapters.files.paths import Opened
+    from ringfence.adapters.files.paths import OpenedFile
 
 _CANONICAL: Final = "canonical"
 
@@ -34,7 +34,7 @@ class JsonReader(TextReader):
     _line = 0  # of this source
     _some_fit = False
 
-    def pieces(self, source: Opened) -> Iterator[Piece]:
+    def pieces(self, source: OpenedFile) -> Iterator[FilePiece]:
         lines = json_lines(source, self._mapping.file.encoding)
         for block in line_blocks(lines, self._block_bytes):
             if block.fault is not None:
@@ -58,7 +58,7 @@ class JsonReader(TextReader):
         if not self._line:
             raise InputError(f"{source.path} is empty: it has no records")
 
-    def records(self, source: str, lines: Sequence[bytes], ids: Any) -> Piece:
+    def records(self, source: str, lines: Sequence[bytes], ids: Any) -> FilePiece:
         """Lines of a stream: each is a record by itself, whatever the others are.
 
         A bad one has its line's number, from 1, as its position. `ids` are those of lines without any.
@@ -70,21 +70,21 @@ class JsonReader(TextReader):
     def _is_canonical(self) -> bool:
         return self._mapping.name == _CANONICAL
 
-    def _cut_off(self, path: str, block: Block) -> Piece:
+    def _cut_off(self, path: str, block: Block) -> FilePiece:
         assert block.fault is not None
         self._line += 1
         self.rows += 1
-        return Piece(NO_EVENTS, None, [self._refused(path, self._line, (block.fault,), block.data)])
+        return FilePiece(NO_EVENTS, None, [self._refused(path, self._line, (block.fault,), block.data)])
 
     @cached_property
     def _decoder(self) -> BlockDecoder:
         return BlockDecoder(self._tokenizer)
 
-    def _canonical(self, path: str, lines: bytes) -> Piece:
+    def _canonical(self, path: str, lines: bytes) -> FilePiece:
         events, bad = self._decoder.decode(lines, self._ingest_time_ms, path, self._line + 1)
-        return Piece(events, None, bad)  # its labels stand where they became known
+        return FilePiece(events, None, bad)  # its labels stand where they became known
 
-    def _mapped(self, path: str, lines: Sequence[bytes], given_ids: Any = None) -> Piece:
+    def _mapped(self, path: str, lines: Sequence[bytes], given_ids: Any = None) -> FilePiece:
         found = records_in(lines, self._mapping)
         objects, faults, lines = found.items, found.faults, found.originals
         numbers = self._row_numbers(len(lines))
@@ -120,7 +120,7 @@ class JsonReader(TextReader):
         ]
         self.rows += len(lines)
         events = in_row_order(parts)[0] if parts else NO_EVENTS
-        return Piece(events, EventBatch.concat(labels) if labels else None, bad, skipped)
+        return FilePiece(events, EventBatch.concat(labels) if labels else None, bad, skipped)
 
     def _ids_of(self, lines: Sequence[bytes]) -> Any:
         """Of the objects as quarantine keeps them, so that one read again from there has the same."""

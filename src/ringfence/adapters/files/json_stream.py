@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.files.paths import Opened
+    from ringfence.adapters.files.paths import OpenedFile
 
 _LOOKED_AT: Final = RECORD_LIMIT
 _KEPT: Final = 17 * RECORD_LIMIT  # bytes of one value; what is longer is refused by its reader
@@ -25,8 +25,8 @@ _BACKSLASH, _QUOTE, _COMMA, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = b'\\",{}[]'
 _BASE, _INSIDE = 2, 3  # places in the state, after depth and text
 
 
-def json_lines(source: Opened, encoding: str = "utf-8") -> Iterator[bytes]:
-    """The source's bytes, with every value on a line of its own; `CutShortError` as from `Opened.chunks`."""
+def json_lines(source: OpenedFile, encoding: str = "utf-8") -> Iterator[bytes]:
+    """The source's bytes, every value on a line of its own; `CutShortError` as from `OpenedFile.chunks`."""
     chunks = source.chunks(encoding)
     head, rests = b"", False
     for chunk in chunks:

@@ -18,7 +18,7 @@ from ringfence.events.vocabulary import Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.adapters.files.paths import Opened
+    from ringfence.adapters.files.paths import OpenedFile
 
 _NO_HEADER: Final = "the first line is no CSV header: check the file, or name its format with --format"
 _COUNTED: Final = re.compile(
@@ -36,7 +36,7 @@ _TRAILER: Final = Fault(
 _PLAIN: Final = Layout()
 
 
-def open_table(source: Opened, layout: Layout = _PLAIN) -> tuple[Header, Iterator[bytes]]:
+def open_table(source: OpenedFile, layout: Layout = _PLAIN) -> tuple[Header, Iterator[bytes]]:
     """The header, and the bytes of the records after it. `InputError` where there is no header."""
     chunks = _after_preamble(source, layout)
     if layout.columns:
@@ -65,7 +65,7 @@ def _first_line(path: str, chunks: Iterator[bytes]) -> tuple[bytes, Iterator[byt
     return line, chain([rest], chunks)
 
 
-def _after_preamble(source: Opened, layout: Layout) -> Iterator[bytes]:
+def _after_preamble(source: OpenedFile, layout: Layout) -> Iterator[bytes]:
     chunks = source.chunks(layout.encoding)
     if not (layout.skip_lines or layout.header_starts):
         yield from chunks

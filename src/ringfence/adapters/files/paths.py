@@ -67,7 +67,7 @@ def size_of(path: str) -> int | None:
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenedFile:
     """An open source: its format, how it is packed, and its bytes."""
 
     path: str
@@ -115,7 +115,7 @@ class Opened:
 
 
 @contextmanager
-def opened(path: str, fmt: Format | None = None) -> Iterator[Opened]:
+def opened(path: str, fmt: Format | None = None) -> Iterator[OpenedFile]:
     """The source, its format told from `fmt`, its name or its first bytes."""
     if path == STDIN:
         yield _look(path, sys.stdin.buffer, fmt)
@@ -181,7 +181,7 @@ def _format_by_name(name: str) -> Format | None:
     return _SUFFIXES.get(path.suffix)
 
 
-def _look(path: str, raw: BinaryIO, fmt: Format | None) -> Opened:
+def _look(path: str, raw: BinaryIO, fmt: Format | None) -> OpenedFile:
     if not hasattr(raw, "peek"):
         raise InputError(f"{path} cannot be read ahead: save it to a file first")
     head = raw.peek(4)[:4]
@@ -198,7 +198,7 @@ def _look(path: str, raw: BinaryIO, fmt: Format | None) -> Opened:
     if fmt is None and named is None:
         named = _format_by_content(raw.peek(_CHUNK), packing)
         reasons.append(f"its first record looks like {named}")
-    return Opened(path, fmt or named or "csv", packing, raw, reasons)
+    return OpenedFile(path, fmt or named or "csv", packing, raw, reasons)
 
 
 def _format_by_content(ahead: bytes, packing: Literal["gzip", "zstd"] | None) -> Format:

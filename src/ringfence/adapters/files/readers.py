@@ -10,7 +10,7 @@ import numpy as np
 
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
 from ringfence.events.binding import Binding, bind
-from ringfence.events.moments import Reader as Times
+from ringfence.events.moments import MomentReader as Times
 from ringfence.events.row_ids import RowIds
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.files.paths import Opened
+    from ringfence.adapters.files.paths import OpenedFile
     from ringfence.events.batch import EventBatch
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
@@ -31,7 +31,7 @@ _FULL: Final = 0.95  # of a batch: with records a little shorter a whole one wou
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class FilePiece:
     """What became of some rows; `skipped` are those that the mapping leaves out on purpose."""
 
     events: EventBatch
@@ -40,7 +40,7 @@ class Piece:
     skipped: int = 0
 
 
-class Reader(ABC):
+class FileReader(ABC):
     """Reads one source. `rows` counts the records, those of earlier sources included."""
 
     original_format: Literal["json", "csv"] = "json"
@@ -64,7 +64,7 @@ class Reader(ABC):
         self._ids = RowIds(tokenizer.seed("row ids"))
 
     @abstractmethod
-    def pieces(self, source: Opened) -> Iterator[Piece]:
+    def pieces(self, source: OpenedFile) -> Iterator[FilePiece]:
         """The source's rows in order."""
 
     def _bind(self, schema: Any, where: str) -> Binding:
@@ -90,7 +90,7 @@ class Reader(ABC):
         return BadRecord(source, position, tuple(faults), kept, self.original_format, self._mapping.name)
 
 
-class TextReader(Reader):
+class TextReader(FileReader):
     """A reader of blocks of about as many bytes as `batch_rows` records take."""
 
     _record_bytes = 0.0

@@ -14,7 +14,7 @@ import msgspec
 
 from ringfence.adapters.files.csv_reader import CsvReader
 from ringfence.adapters.files.json_reader import JsonReader
-from ringfence.adapters.files.paths import Opened, opened, resolve, size_of
+from ringfence.adapters.files.paths import OpenedFile, opened, resolve, size_of
 from ringfence.adapters.files.tables import ParquetReader
 from ringfence.errors import InputError
 from ringfence.events.vocabulary import Layout
@@ -23,11 +23,11 @@ from ringfence.ports.sources import Format, SourceBatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from ringfence.adapters.files.readers import Piece, Reader
+    from ringfence.adapters.files.readers import FilePiece, FileReader
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
 
-_READERS: Final[dict[Format, type[Reader]]] = {
+_READERS: Final[dict[Format, type[FileReader]]] = {
     "csv": CsvReader,
     "ndjson": JsonReader,
     "parquet": ParquetReader,
@@ -99,24 +99,24 @@ def read_original(
     mapping = msgspec.structs.replace(
         mapping, file=Layout(each=mapping.file.each)
     )  # it has a header of its own
-    source = Opened("quarantine", fmt, None, io.BytesIO(original), [])
+    source = OpenedFile("quarantine", fmt, None, io.BytesIO(original), [])
     piece = next(pieces_of(source, mapping, tokenizer, ingest_time_ms, batch_rows=1, rows=row))
     return _source_batch("quarantine", piece, len(original), len(original))
 
 
 def pieces_of(
-    source: Opened,
+    source: OpenedFile,
     mapping: Mapping,
     tokenizer: Tokenizer,
     ingest_time_ms: int,
     *,
     batch_rows: int = 8192,
     rows: int = 0,
-) -> Iterator[Piece]:
+) -> Iterator[FilePiece]:
     """The rows of an open source, which come after `rows` others."""
     reader = _READERS[source.format](mapping, tokenizer, ingest_time_ms, batch_rows, None, rows)
     yield from reader.pieces(source)
 
 
-def _source_batch(source: str, piece: Piece, position: int, total: int | None) -> SourceBatch:
+def _source_batch(source: str, piece: FilePiece, position: int, total: int | None) -> SourceBatch:
     return SourceBatch(source, piece.events, piece.labels, piece.bad, position, total, piece.skipped)

@@ -9,7 +9,7 @@ import msgspec
 from ringfence.adapters.files.json_rows import FIELDS_LIMIT
 from ringfence.adapters.files.json_stream import json_lines
 from ringfence.adapters.files.layout import open_table
-from ringfence.adapters.files.paths import CutShortError, Opened, opened, resolve
+from ringfence.adapters.files.paths import CutShortError, OpenedFile, opened, resolve
 from ringfence.adapters.files.tables import open_parquet
 from ringfence.errors import InputError
 from ringfence.events.binding import missing_columns
@@ -56,7 +56,7 @@ def _within(columns: Sequence[str], each: str) -> Sequence[str]:
     return [name.replace(f"{each}[0]", each, 1) for name in columns] if each else columns
 
 
-def _columns(source: Opened) -> list[str]:
+def _columns(source: OpenedFile) -> list[str]:
     if source.format == "parquet":
         return list(open_parquet(source).schema_arrow.names)
     if source.format == "csv":

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from ringfence.adapters.files.csv_rows import COLUMNS_LIMIT
 from ringfence.adapters.files.json_rows import to_table
 from ringfence.adapters.files.paths import STDIN, CutShortError
-from ringfence.adapters.files.readers import Piece, Reader
+from ringfence.adapters.files.readers import FilePiece, FileReader
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.decode import NO_EVENTS
@@ -22,7 +22,7 @@ from ringfence.events.paths import look_up, steps, written
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ringfence.adapters.files.paths import Opened
+    from ringfence.adapters.files.paths import OpenedFile
     from ringfence.events.binding import Binding
     from ringfence.events.vocabulary import Mapping
 
@@ -33,10 +33,10 @@ _BATCH_BYTES: Final = 64 * 1024 * 1024
 _NESTED_BYTES: Final = 4096  # of a text within a list
 
 
-class ParquetReader(Reader):
+class ParquetReader(FileReader):
     """Reads row groups one after the other; one that is damaged costs its own rows only."""
 
-    def pieces(self, source: Opened) -> Iterator[Piece]:
+    def pieces(self, source: OpenedFile) -> Iterator[FilePiece]:
         file, probe = open_twice(source)
         size = source.read_bytes or _size(source)
         nested = _Nested(file.schema_arrow, self._mapping)
@@ -59,11 +59,13 @@ class ParquetReader(Reader):
             except (pa.ArrowInvalid, OSError) as error:
                 said = f"rows {row + 1} to {end} cannot be read ({error}); get a whole copy of the file"
                 lost = self._bad(source.path, row + 1, (Fault(Reason.TRUNCATED, "", said),), b"")
-                yield Piece(NO_EVENTS, None, [lost])
+                yield FilePiece(NO_EVENTS, None, [lost])
                 self.rows += end - row
             row = end
 
-    def _piece(self, path: str, table: pa.RecordBatch, row: int, binding: Binding, nested: _Nested) -> Piece:
+    def _piece(
+        self, path: str, table: pa.RecordBatch, row: int, binding: Binding, nested: _Nested
+    ) -> FilePiece:
         ids = None
         if binding.needs_row_ids:
             ids = self._ids.of([self._original(table, at, counted=False) for at in range(table.num_rows)])
@@ -73,16 +75,16 @@ class ParquetReader(Reader):
             self._bad(path, row + at + 1, mapped.faults[at], self._original(table, at))
             for at in sorted(mapped.faults)
         ]
-        return Piece(mapped.events, mapped.labels, bad, mapped.skipped)
+        return FilePiece(mapped.events, mapped.labels, bad, mapped.skipped)
 
-    def _too_large(self, path: str, row: int, end: int) -> Piece:
+    def _too_large(self, path: str, row: int, end: int) -> FilePiece:
         said = (
             f"rows {row + 1} to {end} are not read: they unpack to more than a hundred times their size, and "
             "to more than memory should hold; write the file again in smaller row groups"
         )
         self.rows += end - row
         lost = self._bad(path, row + 1, (Fault(Reason.TOO_LARGE, "", said),), b"")
-        return Piece(NO_EVENTS, None, [lost])
+        return FilePiece(NO_EVENTS, None, [lost])
 
     def _original(self, table: pa.RecordBatch, row: int, *, counted: bool = True) -> bytes:
         cells = {
@@ -131,12 +133,12 @@ def _leaves(field: pa.Field, before: str = "") -> list[str]:
     return [path] if before and not pa.types.is_nested(field.type) else []
 
 
-def open_parquet(source: Opened) -> Any:
+def open_parquet(source: OpenedFile) -> Any:
     """The file behind a source; `InputError` when it cannot be read at all."""
     return open_twice(source)[0]
 
 
-def open_twice(source: Opened) -> tuple[Any, Any]:
+def open_twice(source: OpenedFile) -> tuple[Any, Any]:
     """The file, and the same with texts as dictionaries, for `rows_at_once`; `InputError` if unreadable."""
     try:
         data = _unpacked(source) if source.packing or source.path == STDIN else None
@@ -153,7 +155,7 @@ def open_twice(source: Opened) -> tuple[Any, Any]:
         raise InputError(f"{source.path} cannot be read as Parquet: {said}") from error
 
 
-def _unpacked(source: Opened) -> bytes:
+def _unpacked(source: OpenedFile) -> bytes:
     parts, size = [], 0
     for chunk in source.chunks():
         parts.append(chunk)
@@ -199,7 +201,7 @@ def rows_at_once(probe: Any, group: int, columns: Sequence[str], most: int) -> i
     return int(min(max(_BATCH_BYTES // row_bytes, 1), most))
 
 
-def _size(source: Opened) -> int:
+def _size(source: OpenedFile) -> int:
     at = source.raw.seek(0, io.SEEK_END)
     source.raw.seek(0)
     return at

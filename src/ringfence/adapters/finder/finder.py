@@ -37,7 +37,7 @@ LIVE_ROWS: Final = 131_072
 _ORDER: Final = ("event_time_ms", "offset")
 
 
-class Place(NamedTuple):
+class RowPlace(NamedTuple):
     """Where a row is; `when` are its event time and offset."""
 
     when: tuple[int, int]
@@ -177,19 +177,19 @@ class Finder:
         self._tail = [*tail, in_memory(table, self._seed)]
 
 
-def _latest(pieces: Sequence[Piece], rows: Sequence[NDArray[np.int64]], most: int) -> list[Place]:
+def _latest(pieces: Sequence[Piece], rows: Sequence[NDArray[np.int64]], most: int) -> list[RowPlace]:
     """The latest of some rows of each piece, newest first."""
     time = np.concatenate([np.empty(0, np.int64), *(p.time[r] for p, r in zip(pieces, rows, strict=True))])
     offset = np.concatenate([time[:0], *(p.offset[r] for p, r in zip(pieces, rows, strict=True))])
     number = np.repeat(np.arange(len(pieces)), [len(one) for one in rows])
     row = np.concatenate([time[:0], *rows])
     return [
-        Place((int(time[at]), int(offset[at])), pieces[number[at]], int(row[at]))
+        RowPlace((int(time[at]), int(offset[at])), pieces[number[at]], int(row[at]))
         for at in np.lexsort((offset, time))[::-1][:most]
     ]
 
 
-def _fetch(places: Sequence[Place], columns: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
+def _fetch(places: Sequence[RowPlace], columns: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
     """The rows themselves, newest first."""
     members: dict[int, tuple[Piece, list[int]]] = {}
     for place in places:

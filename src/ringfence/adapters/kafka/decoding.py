@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ringfence.adapters.files.json_reader import JsonReader
-from ringfence.adapters.files.readers import Piece
+from ringfence.adapters.files.readers import FilePiece
 from ringfence.adapters.kafka.records import value_of, with_kept
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
 from ringfence.events.decode import NO_EVENTS
@@ -48,7 +48,7 @@ class Decoding:
             what for what, name in zip(("key", "headers", "timestamp"), _KEEPS, strict=True) if name in named
         }
 
-    def __call__(self, messages: Sequence[Message], now_ms: int) -> Piece:
+    def __call__(self, messages: Sequence[Message], now_ms: int) -> FilePiece:
         """Events of the good ones in order; `skipped` counts tombstones and what the mapping leaves out.
 
         A bad record has `topic/partition` as its source and the message's offset as its position.
@@ -66,16 +66,16 @@ class Decoding:
             else:
                 lines.append(self._kept(value, message) if self._keep else value)
                 own.append(message)
-        piece = self._read(lines, own, now_ms) if lines else Piece(NO_EVENTS, None, [])
+        piece = self._read(lines, own, now_ms) if lines else FilePiece(NO_EVENTS, None, [])
         for record in piece.bad:
             message = own[record.position - 1]
             bad.append(replace(record, source=source_of(message), position=int(message.offset() or 0)))
-        return Piece(piece.events, piece.labels, bad, piece.skipped + tombstones)
+        return FilePiece(piece.events, piece.labels, bad, piece.skipped + tombstones)
 
-    def _read(self, lines: list[bytes], own: Sequence[Message], now_ms: int) -> Piece:
+    def _read(self, lines: list[bytes], own: Sequence[Message], now_ms: int) -> FilePiece:
         if self._is_canonical:
             events, refused = self._blocks.decode(b"\n".join(lines), now_ms, "kafka")
-            return Piece(events, None, refused)
+            return FilePiece(events, None, refused)
         reader = JsonReader(self._mapping, self._tokenizer, now_ms, max(len(lines), 1), None, 0)
         ids = pa.array([f"{source_of(message)}/{message.offset()}" for message in own], pa.string())
         return reader.records("kafka", lines, ids)

@@ -44,7 +44,7 @@ class LogAnnotations:
         self._end = 0
         self._gained = False  # list entries or activations that the views lack
         self._told: list[pa.Table] = []
-        self._labels = Labels()
+        self._labels = LabelTable()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def step(self, most: int) -> bool:
@@ -119,7 +119,7 @@ class LogAnnotations:
         return bool(len(told))
 
 
-class Labels:
+class LabelTable:
     """Labels in the order of the log, by the keyed hash of their transaction's id."""
 
     def __init__(self) -> None:

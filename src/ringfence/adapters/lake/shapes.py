@@ -53,7 +53,7 @@ EMPTY: Final[dict[str, pa.Table]] = {
 """No rows, and every column that is always there."""
 
 
-class Rows(NamedTuple):
+class RowsOf(NamedTuple):
     """Rows of a topic from `begin` to `end` in the log."""
 
     begin: int
@@ -61,7 +61,7 @@ class Rows(NamedTuple):
     table: pa.Table
 
 
-def rows_in(topic: str, batches: Iterable[LogBatch]) -> Iterator[Rows]:
+def rows_in(topic: str, batches: Iterable[LogBatch]) -> Iterator[RowsOf]:
     """Batches of the log, which follow one another, as rows.
 
     Live traffic leaves batches of a few records: many of them together cost as much as one by itself.
@@ -78,7 +78,7 @@ def rows_in(topic: str, batches: Iterable[LogBatch]) -> Iterator[Rows]:
         yield from _ROWS[topic](held)
 
 
-def _event_rows(batches: Sequence[LogBatch]) -> Iterator[Rows]:
+def _event_rows(batches: Sequence[LogBatch]) -> Iterator[RowsOf]:
     """Events with their offset, their amount in major units, and their attributes as one JSON object."""
     held: list[EventBatch] = []
     names: set[str] = set()
@@ -87,11 +87,11 @@ def _event_rows(batches: Sequence[LogBatch]) -> Iterator[Rows]:
         events = codec.decode(batch.payload)
         names.update(events.table.schema.names)
         if held and len(names) > _MOST_COLUMNS:  # each of callers who make up their own
-            yield Rows(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
+            yield RowsOf(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
             held, names, begin = [], set(events.table.schema.names), end
         held.append(events)
         end = batch.next_offset
-    yield Rows(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
+    yield RowsOf(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
 
 
 def rows_of(events: EventBatch, offsets: NDArray[np.int64]) -> pa.Table:
@@ -102,7 +102,7 @@ def rows_of(events: EventBatch, offsets: NDArray[np.int64]) -> pa.Table:
     return _plain(rows.append_column(ATTRIBUTES, objects_of(events)))
 
 
-def _decision_rows(batches: Sequence[LogBatch]) -> Iterator[Rows]:
+def _decision_rows(batches: Sequence[LogBatch]) -> Iterator[RowsOf]:
     """Decisions with their features and versions as columns."""
     held: list[DecisionBatch] = []
     begin = end = batches[0].base_offset
@@ -110,11 +110,11 @@ def _decision_rows(batches: Sequence[LogBatch]) -> Iterator[Rows]:
         decisions = DecisionBatch.decode(batch.payload)
         schema = decisions.table.schema
         if held and not schema.equals(held[0].table.schema, check_metadata=True):
-            yield Rows(begin, end, _rows_of_decisions(held))
+            yield RowsOf(begin, end, _rows_of_decisions(held))
             held, begin = [], end
         held.append(decisions)
         end = batch.next_offset
-    yield Rows(begin, end, _rows_of_decisions(held))
+    yield RowsOf(begin, end, _rows_of_decisions(held))
 
 
 def decision_rows(batch: LogBatch) -> pa.Table:
@@ -141,17 +141,17 @@ def _rows_of_decisions(batches: Sequence[DecisionBatch]) -> pa.Table:
     return rows
 
 
-def _flag_match_rows(batches: Sequence[LogBatch]) -> Iterator[Rows]:
+def _flag_match_rows(batches: Sequence[LogBatch]) -> Iterator[RowsOf]:
     """Matches of late flags as they were stored."""
     for batch in batches:
         try:
             with pa.ipc.open_stream(batch.payload) as reader:
-                yield Rows(batch.base_offset, batch.next_offset, reader.read_all())
+                yield RowsOf(batch.base_offset, batch.next_offset, reader.read_all())
         except (pa.ArrowInvalid, OSError) as error:
             raise CorruptError(f"stored flag matches cannot be read ({error}): restore the store") from error
 
 
-_ROWS: Final[dict[str, Callable[[Sequence[LogBatch]], Iterator[Rows]]]] = {
+_ROWS: Final[dict[str, Callable[[Sequence[LogBatch]], Iterator[RowsOf]]]] = {
     EVENTS: _event_rows,
     DECISIONS: _decision_rows,
     FLAG_MATCHES: _flag_match_rows,

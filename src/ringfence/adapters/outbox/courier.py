@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.bus.notifier import Answer, Message, Outcome
-from ringfence.bus.retry import DEAD_AFTER_MS, Breaker, Bucket, wait_ms
+from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
 from ringfence.bus.subscription import shown
 from ringfence.bus.words import words_of
 from ringfence.errors import RingfenceError
@@ -156,7 +156,7 @@ class _Round:
         self._courier = courier
         self._address = destination.address
         self._breaker = Breaker()
-        self._bucket = Bucket(RATES.get(destination.kind, 0.0), courier._now_ms())  # noqa: SLF001 (its own)
+        self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), courier._now_ms())  # noqa: SLF001 (its own)
 
     def _run(self) -> None:
         courier = self._courier

@@ -35,7 +35,7 @@ SELECT event_time::DATE AS day, count(*) AS payments, coalesce(sum(amount), 0) A
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class ComparedDay:
     """What one side holds of the payments of a day."""
 
     payments: int = 0
@@ -44,7 +44,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ComparedStore:
     """What a check found.
 
     Attributes:
@@ -62,7 +62,7 @@ class Checked:
 
 def check(
     url: str, log: EventLog, progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> Checked:
+) -> ComparedStore:
     """Count and sum what the log has up to the store's position, and compare.
 
     `progress` hears of records read and to read. Do not load meanwhile. `StoreError` where the store cannot
@@ -71,11 +71,11 @@ def check(
     with explained(url), connect(url) as connection, connection.cursor() as cursor:
         held = {topic: (first, end) for topic, first, end in cursor.execute(SQL["positions"]).fetchall()}
         first = _first_kept(log, held)
-        theirs = {row[0]: Day(*row[1:]) for row in cursor.execute(SQL["days"], first).fetchall()}
+        theirs = {row[0]: ComparedDay(*row[1:]) for row in cursor.execute(SQL["days"], first).fetchall()}
         ours = _days_of(log, held, first, progress)
         differences = [*_different_days(ours, theirs), *_different_rollups(cursor)]
     behind = {topic: log.end_offset(topic) - held.get(topic, (0, 0))[1] for topic in (EVENTS, DECISIONS)}
-    return Checked(len(ours), sum(day.payments for day in ours.values()), differences, behind)
+    return ComparedStore(len(ours), sum(day.payments for day in ours.values()), differences, behind)
 
 
 def _first_kept(log: EventLog, held: dict[str, tuple[int, int]]) -> dict[str, int]:
@@ -93,9 +93,9 @@ def _first_kept(log: EventLog, held: dict[str, tuple[int, int]]) -> dict[str, in
     return {"paid": paid, "decided": max(paid, decided)}
 
 
-def _different_days(ours: dict[date, Day], theirs: dict[date, Day]) -> Iterator[str]:
+def _different_days(ours: dict[date, ComparedDay], theirs: dict[date, ComparedDay]) -> Iterator[str]:
     for day in sorted(ours.keys() | theirs.keys()):
-        log, store = ours.get(day, Day()), theirs.get(day, Day())
+        log, store = ours.get(day, ComparedDay()), theirs.get(day, ComparedDay())
         for name in ("payments", "amount", "decisions"):
             expected, found = getattr(log, name), getattr(store, name)
             if expected != found:
@@ -125,19 +125,19 @@ def _days_of(
     held: dict[str, tuple[int, int]],
     first: dict[str, int],
     progress: Callable[[int, int], None],
-) -> dict[date, Day]:
+) -> dict[date, ComparedDay]:
     """What the log has of what the store should hold; what retention took meanwhile is missing here."""
     total = sum(end - first for first, end in held.values())
-    days: dict[date, Day] = {}
+    days: dict[date, ComparedDay] = {}
     done, first_payment = 0, first["decided"]
     for topic in (EVENTS, DECISIONS):
         for batches in _portions(log, topic, *held.get(topic, (0, 0))):
             for day, count, amount in _counted(topic, batches, first_payment):
-                known = days.get(day, Day())
+                known = days.get(day, ComparedDay())
                 days[day] = (
-                    Day(known.payments + count, known.amount + amount, known.decisions)
+                    ComparedDay(known.payments + count, known.amount + amount, known.decisions)
                     if topic == EVENTS
-                    else Day(known.payments, known.amount, known.decisions + count)
+                    else ComparedDay(known.payments, known.amount, known.decisions + count)
                 )
             done += sum(batch.count for batch in batches)
             progress(done, total)

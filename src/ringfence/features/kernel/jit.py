@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numba
 
 from ringfence.compiling import cache_base, kept_in
-from ringfence.features.kernel.numba_internals import NO_REFERENCE_COUNTS, Part, Whole, cache_files
+from ringfence.features.kernel.numba_internals import NO_REFERENCE_COUNTS, PartOptions, Whole, cache_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ _OPTIONS: dict[str, Any] = {
 _INNER: dict[str, Any] = _OPTIONS | {
     "no_cpython_wrapper": True,  # Python calls none
     "no_cfunc_wrapper": True,
-    "pipeline_class": Part,
+    "pipeline_class": PartOptions,
 }
 
 

@@ -101,7 +101,7 @@ class Whole(CompilerBase):
         return [manager]
 
 
-class Part(Whole):
+class PartOptions(Whole):
     """How kernels are compiled that only kernels call."""
 
     _lowering = _PartLowering

@@ -7,11 +7,11 @@ Amazon Fraud Detector's rules (`detector.py`) and the rules and velocities of Dy
 from ringfence.rulebook.foreign.detector import read_detector
 from ringfence.rulebook.foreign.files import as_data, book_text, features_text, vet
 from ringfence.rulebook.foreign.fql import read_fql
-from ringfence.rulebook.foreign.result import Imported, Refusal, Wishes
+from ringfence.rulebook.foreign.result import ForeignRefusal, Imported, Wishes
 
 __all__ = [
+    "ForeignRefusal",
     "Imported",
-    "Refusal",
     "Wishes",
     "as_data",
     "book_text",

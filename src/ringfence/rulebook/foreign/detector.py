@@ -14,9 +14,9 @@ import msgspec
 
 from ringfence.errors import InputError
 from ringfence.rulebook.foreign import functions, grammar
-from ringfence.rulebook.foreign.order import Draft, add_rules
+from ringfence.rulebook.foreign.order import RuleDraft, add_rules
 from ringfence.rulebook.foreign.patterns import of_expression
-from ringfence.rulebook.foreign.result import MAX_RULES, Imported, Refusal, Wishes, read_source
+from ringfence.rulebook.foreign.result import MAX_RULES, ForeignRefusal, Imported, Wishes, read_source
 from ringfence.rulebook.foreign.tokens import Untranslatable, tokens_of
 from ringfence.rulebook.foreign.writing import Value, Writer
 from ringfence.scoring.names import EVENT_NAMES, Type
@@ -133,15 +133,15 @@ def _number(version: str) -> float:
     return float(version) if version.isdecimal() and len(version) < 9 else 0.0
 
 
-def _draft(rule: _Rule, writer: Writer, wishes: Wishes, found: Imported) -> Draft | None:
+def _draft(rule: _Rule, writer: Writer, wishes: Wishes, found: Imported) -> RuleDraft | None:
     try:
         outcome, tags = _outcome(rule, wishes)
         parsed = grammar.Parser(tokens_of(rule.expression), len(rule.expression)).whole()
-        return Draft(rule.rule_id, writer.condition(parsed), outcome, rule.description, tags=tags)
+        return RuleDraft(rule.rule_id, writer.condition(parsed), outcome, rule.description, tags=tags)
     except Untranslatable as why:
         line = rule.expression.count("\n", 0, why.at) + 1
         column = why.at - rule.expression.rfind("\n", 0, why.at)
-        found.refused.append(Refusal(rule.rule_id, rule.expression, why.reason, line, column))
+        found.refused.append(ForeignRefusal(rule.rule_id, rule.expression, why.reason, line, column))
         return None
 
 
@@ -171,7 +171,7 @@ class _Detector:
                 "variable that it asks for is missing. Add what `aws frauddetector get-variables` prints."
             )
 
-    def name(self, node: grammar.Node, wanted: Type | None) -> Value:
+    def name(self, node: grammar.ForeignNode, wanted: Type | None) -> Value:
         if not isinstance(node, grammar.Variable):
             raise Untranslatable("a list stands where a value is needed", node.at)
         if node.name.lower().endswith(_SCORE):
@@ -209,7 +209,7 @@ class _Detector:
         )
         return functions.in_list(writer, node.left, node.right.path).sql
 
-    def _moment(self, node: grammar.Node) -> str:
+    def _moment(self, node: grammar.ForeignNode) -> str:
         if isinstance(node, grammar.Variable) and self.name(node, None).sql == "event_time":
             return "event_time"
         if isinstance(node, grammar.Literal) and isinstance(node.value, str):

@@ -8,7 +8,7 @@ from ringfence.errors import RuleError
 from ringfence.features.durations import format_duration
 from ringfence.features.spec import ENTITY_KEYS, BoundFeature, Entity, FeatureSpec
 from ringfence.masking import mask_cards
-from ringfence.rulebook.foreign.result import Imported, Refusal
+from ringfence.rulebook.foreign.result import ForeignRefusal, Imported
 from ringfence.scoring.books import dump_book, load_book
 from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import Rule, RuleSet, compile_rules
@@ -26,7 +26,7 @@ def vet(found: Imported, spec: FeatureSpec) -> None:
             compile_rules(alone, whole)
             check_possible(alone, whole)
         except RuleError as error:
-            found.refused.append(Refusal(rule.id, rule.when, str(error)))
+            found.refused.append(ForeignRefusal(rule.id, rule.when, str(error)))
         else:
             kept.append(rule)
     found.rules = kept

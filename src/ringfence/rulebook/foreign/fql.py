@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from ringfence.errors import InputError
 from ringfence.features.durations import DAY_MS, parse_duration_ms
 from ringfence.rulebook.foreign import functions, grammar
-from ringfence.rulebook.foreign.order import Draft, add_rules
-from ringfence.rulebook.foreign.result import MAX_RULES, Imported, Refusal, Wishes, read_source
-from ringfence.rulebook.foreign.statements import Scope, Statement, scopes_of
-from ringfence.rulebook.foreign.tokens import Kind, Token, Untranslatable
+from ringfence.rulebook.foreign.order import RuleDraft, add_rules
+from ringfence.rulebook.foreign.result import MAX_RULES, ForeignRefusal, Imported, Wishes, read_source
+from ringfence.rulebook.foreign.statements import ForeignScope, Statement, scopes_of
+from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable
 from ringfence.rulebook.foreign.velocities import Velocity, unquoted
 from ringfence.rulebook.foreign.writing import Value, Writer, literal
 from ringfence.scoring.names import EVENT_NAMES, Type
@@ -105,11 +105,11 @@ class _Reader:
         self._writer = Writer(self)
         self._velocities: dict[str, Velocity] = {}
         self._used: set[str] = set()
-        self._scope = Scope("")
+        self._scope = ForeignScope("")
         self._expanded = 0  # variables written out in this rule
         self._open: tuple[str, ...] = ()  # variables that are being read, so that none contains itself
 
-    def learn(self, scope: Scope, statement: Statement) -> None:
+    def learn(self, scope: ForeignScope, statement: Statement) -> None:
         """Keep a velocity for the rules that ask for it."""
         try:
             found = self._velocity_of(scope, statement)
@@ -117,7 +117,7 @@ class _Reader:
         except Untranslatable as why:
             self._refuse(statement, why)
 
-    def _velocity_of(self, scope: Scope, statement: Statement) -> Velocity:
+    def _velocity_of(self, scope: ForeignScope, statement: Statement) -> Velocity:
         name = "".join(token.text for token in statement.parts.get("as", ()))
         key, events = statement.parts.get("groupby"), statement.parts.get("from")
         if not name or not key or not events:
@@ -125,12 +125,12 @@ class _Reader:
         return Velocity(
             name,
             self._parsed(statement.tokens, statement),
-            tuple(token.text for token in events if token.kind is Kind.WORD),
+            tuple(token.text for token in events if token.kind is TokenKind.WORD),
             self._parsed(key, statement),
             self._conditions(scope, statement),
         )
 
-    def draft(self, scope: Scope, statement: Statement) -> Draft | None:
+    def draft(self, scope: ForeignScope, statement: Statement) -> RuleDraft | None:
         """The rule that a RETURN is; None where it is none, or cannot be translated."""
         if statement.keyword == "select":
             return None
@@ -144,7 +144,7 @@ class _Reader:
         except Untranslatable as why:
             self._refuse(statement, why)
             return None
-        return Draft(statement.name, " AND ".join(written) or "TRUE", outcome, reason or statement.name)
+        return RuleDraft(statement.name, " AND ".join(written) or "TRUE", outcome, reason or statement.name)
 
     def tell_of_unused(self) -> None:
         """Say which velocities no rule asks for: they became no features."""
@@ -152,7 +152,7 @@ class _Reader:
         if idle:
             self._found.note(f"No rule asks for the velocities {', '.join(idle)}: they became no features.")
 
-    def _conditions(self, scope: Scope, statement: Statement) -> tuple[grammar.Node, ...]:
+    def _conditions(self, scope: ForeignScope, statement: Statement) -> tuple[grammar.ForeignNode, ...]:
         """The condition of the rule or velocity set, and the statement's own."""
         own = [statement.parts["when"]] if "when" in statement.parts else []
         return tuple(self._parsed(one, statement) for one in (*scope.conditions, *own))
@@ -169,16 +169,16 @@ class _Reader:
         texts = texts[1:] if outcome is Outcome.CHALLENGE else texts  # the first is the challenge's type
         return outcome, texts[0] if texts else ""
 
-    def _parsed(self, tokens: Sequence[Token], statement: Statement) -> grammar.Node:
+    def _parsed(self, tokens: Sequence[Token], statement: Statement) -> grammar.ForeignNode:
         return grammar.Parser(tokens, statement.end()).whole()
 
     def _refuse(self, statement: Statement, why: Untranslatable) -> None:
         line = self._text.count("\n", 0, why.at) + 1
         column = why.at - self._text.rfind("\n", 0, why.at)
         expression = " ".join(self._text[statement.at : statement.end()].split())
-        self._found.refused.append(Refusal(statement.name, expression, why.reason, line, column))
+        self._found.refused.append(ForeignRefusal(statement.name, expression, why.reason, line, column))
 
-    def name(self, node: grammar.Node, wanted: Type | None) -> Value:
+    def name(self, node: grammar.ForeignNode, wanted: Type | None) -> Value:
         if isinstance(node, grammar.Variable):
             return self._variable(node, wanted)
         if not isinstance(node, grammar.Attribute):
@@ -252,7 +252,7 @@ class _Reader:
         self._found.note("DateTime.UtcNow became the payment's own time, so that a replay decides the same.")
         return Value(f"EXTRACT({ours} FROM event_time AT TIME ZONE 'UTC')", Type.NUMBER)
 
-    def _on_list(self, writer: Writer, node: grammar.Node, name: str) -> Value:
+    def _on_list(self, writer: Writer, node: grammar.ForeignNode, name: str) -> Value:
         self._found.note(
             f"Rules ask for the list {name!r}: fill it with `ringfence lists import {literal(name)} FILE`."
         )

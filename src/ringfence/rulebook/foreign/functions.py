@@ -11,7 +11,7 @@ from ringfence.scoring.names import Type
 
 if TYPE_CHECKING:
     from ringfence.rulebook.foreign import grammar
-    from ringfence.rulebook.foreign.grammar import Node
+    from ringfence.rulebook.foreign.grammar import ForeignNode
 
 _OF_TEXT: Final = {
     **dict.fromkeys((".tolower", ".tolowerinvariant", "lowercase", "lower"), "LOWER"),
@@ -61,21 +61,21 @@ def shared(writer: Writer, node: grammar.Call) -> Value | None:  # noqa: PLR0911
     return None
 
 
-def one(node: grammar.Call) -> Node:
+def one(node: grammar.Call) -> ForeignNode:
     """The only argument."""
     if len(node.arguments) != 1:
         raise Untranslatable(f"{node.name.lstrip('.')} takes one value", node.at)
     return node.arguments[0]
 
 
-def two(node: grammar.Call) -> tuple[Node, Node]:
+def two(node: grammar.Call) -> tuple[ForeignNode, ForeignNode]:
     """Both arguments."""
     if len(node.arguments) != 2:
         raise Untranslatable(f"{node.name.lstrip('.')} takes two values", node.at)
     return node.arguments[0], node.arguments[1]
 
 
-def in_list(writer: Writer, node: Node, name: str) -> Value:
+def in_list(writer: Writer, node: ForeignNode, name: str) -> Value:
     """Whether a value is on a list."""
     value = writer.value(node, Type.TEXT)
     return Value(f"{value.sql} IN LIST {literal(name)}", Type.BOOLEAN)

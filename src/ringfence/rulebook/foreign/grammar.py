@@ -6,109 +6,109 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ringfence.rulebook.foreign.tokens import Kind, Token, Untranslatable
+from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MAX_DEPTH: Final = 40
 MAX_RUN: Final = 100
-_END: Final = Token(Kind.SIGN, "", 0, 0)
+_END: Final = Token(TokenKind.SIGN, "", 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ForeignNode:
     """A part of an expression; `at` is where it begins in the text."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
-class Literal(Node):
+class Literal(ForeignNode):
     """A number, a text, true, false or null."""
 
     value: float | str | bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Duration(Node):
+class Duration(ForeignNode):
     """A length of time, such as 7d."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute(Node):
+class Attribute(ForeignNode):
     """What begins with @: an attribute of the event in FQL, a list in Fraud Detector."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class Variable(Node):
+class Variable(ForeignNode):
     """What begins with $."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Node):
+class Call(ForeignNode):
     """A function, `Math.Min(a, b)`; a method or property, `.Length`, whose first argument is its object."""
 
     name: str
-    arguments: tuple[Node, ...] = ()
+    arguments: tuple[ForeignNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Unary(Node):
+class Unary(ForeignNode):
     """`!` or `-`."""
 
     sign: str
-    of: Node
+    of: ForeignNode
 
 
 @dataclass(frozen=True, slots=True)
-class Binary(Node):
+class Binary(ForeignNode):
     """An operator between two parts: `and or == != < <= > >= in + - * / %`."""
 
     sign: str
-    left: Node
-    right: Node
+    left: ForeignNode
+    right: ForeignNode
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(Node):
+class ForeignChoice(ForeignNode):
     """`test ? yes : no`."""
 
-    test: Node
-    yes: Node
-    no: Node
+    test: ForeignNode
+    yes: ForeignNode
+    no: ForeignNode
 
 
 @dataclass(frozen=True, slots=True)
-class Items(Node):
+class Items(ForeignNode):
     """`[1, 2, 3]`."""
 
-    values: tuple[Node, ...]
+    values: tuple[ForeignNode, ...]
 
 
 class Parser:
     """Reads one expression of a sequence of tokens."""
 
     def __init__(self, tokens: Sequence[Token], end: int) -> None:
-        self._tokens = [token for token in tokens if token.kind is not Kind.COMMENT]
+        self._tokens = [token for token in tokens if token.kind is not TokenKind.COMMENT]
         self._end = end
         self._next = 0
         self._depth = 0
 
-    def whole(self) -> Node:
+    def whole(self) -> ForeignNode:
         """The expression that all tokens together are."""
         node = self.expression()
         if self._next < len(self._tokens):
             raise Untranslatable(f"{self._peek().text!r} was not expected here", self._peek().at)
         return node
 
-    def expression(self) -> Node:
+    def expression(self) -> ForeignNode:
         """The next expression."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -117,21 +117,21 @@ class Parser:
         if self._takes("?"):
             yes = self.expression()
             self._needs(":")
-            node = Choice(node.at, node, yes, self.expression())
+            node = ForeignChoice(node.at, node, yes, self.expression())
         self._depth -= 1
         return node
 
-    def _chain(self, part: Callable[[], Node], word: str, sign: str) -> Node:
+    def _chain(self, part: Callable[[], ForeignNode], word: str, sign: str) -> ForeignNode:
         node = part()
         while self._peek().is_word(word) or self._peek().is_sign(sign):
             self._next += 1
             node = Binary(node.at, word, node, part())
         return node
 
-    def _both(self) -> Node:
+    def _both(self) -> ForeignNode:
         return self._chain(self._negation, "and", "&&")
 
-    def _negation(self) -> Node:
+    def _negation(self) -> ForeignNode:
         token = self._peek()
         if not token.is_word("not"):
             return self._comparison()
@@ -141,7 +141,7 @@ class Parser:
         self._depth -= 1
         return node
 
-    def _comparison(self) -> Node:
+    def _comparison(self) -> ForeignNode:
         node = self._sum()
         token = self._peek()
         if token.is_sign("==", "!=", "<", "<=", ">", ">=", "="):
@@ -155,13 +155,13 @@ class Parser:
             return Unary(node.at, "!", Binary(node.at, "in", node, self._sum()))
         return node
 
-    def _sum(self) -> Node:
+    def _sum(self) -> ForeignNode:
         return self._operators(self._product, "+", "-")
 
-    def _product(self) -> Node:
+    def _product(self) -> ForeignNode:
         return self._operators(self._prefixed, "*", "/", "%")
 
-    def _operators(self, part: Callable[[], Node], *signs: str) -> Node:
+    def _operators(self, part: Callable[[], ForeignNode], *signs: str) -> ForeignNode:
         node = part()
         for run in itertools.count():
             if not self._peek().is_sign(*signs):
@@ -173,7 +173,7 @@ class Parser:
             node = Binary(node.at, sign, node, part())
         raise AssertionError
 
-    def _prefixed(self) -> Node:
+    def _prefixed(self) -> ForeignNode:
         token = self._peek()
         if not token.is_sign("!", "-"):
             return self._postfixed()
@@ -188,7 +188,7 @@ class Parser:
         if self._depth > MAX_DEPTH:
             raise Untranslatable(f"nested deeper than {MAX_DEPTH} levels", token.at)
 
-    def _postfixed(self) -> Node:
+    def _postfixed(self) -> ForeignNode:
         node = self._primary()
         while True:
             if self._peek().is_sign("["):
@@ -198,22 +198,22 @@ class Parser:
             name = self._word()
             node = Call(node.at, f".{name}", (node, *self._arguments()))
 
-    def _primary(self) -> Node:  # noqa: PLR0911 (one line a kind)
+    def _primary(self) -> ForeignNode:  # noqa: PLR0911 (one line a kind)
         token = self._peek()
         if token is _END:
             raise Untranslatable("the expression ends too early", self._end)
         self._next += 1
-        if token.kind is Kind.NUMBER:
+        if token.kind is TokenKind.NUMBER:
             return Literal(token.at, float(token.text))
-        if token.kind is Kind.TEXT:
+        if token.kind is TokenKind.TEXT:
             return Literal(token.at, token.text)
-        if token.kind is Kind.DURATION:
+        if token.kind is TokenKind.DURATION:
             return Duration(token.at, token.text)
-        if token.kind is Kind.ATTRIBUTE:
+        if token.kind is TokenKind.ATTRIBUTE:
             return Attribute(token.at, token.text)
-        if token.kind is Kind.VARIABLE:
+        if token.kind is TokenKind.VARIABLE:
             return Variable(token.at, token.text)
-        if token.kind is Kind.WORD:
+        if token.kind is TokenKind.WORD:
             return self._named(token)
         if token.is_sign("("):
             node = self.expression()
@@ -223,21 +223,21 @@ class Parser:
             return Items(token.at, self._until("]"))
         raise Untranslatable(f"{token.text!r} was not expected here", token.at)
 
-    def _named(self, token: Token) -> Node:
+    def _named(self, token: Token) -> ForeignNode:
         constants: dict[str, bool | None] = {"true": True, "false": False, "null": None}
         if token.text.lower() in constants:
             return Literal(token.at, constants[token.text.lower()])
         name = token.text
-        while self._peek().is_sign(".") and self._peek(1).kind is Kind.WORD:
+        while self._peek().is_sign(".") and self._peek(1).kind is TokenKind.WORD:
             name += f".{self._peek(1).text}"
             self._next += 2
         return Call(token.at, name, self._arguments())
 
-    def _arguments(self) -> tuple[Node, ...]:
+    def _arguments(self) -> tuple[ForeignNode, ...]:
         return self._until(")") if self._takes("(") else ()
 
-    def _until(self, closing: str) -> tuple[Node, ...]:
-        found: list[Node] = []
+    def _until(self, closing: str) -> tuple[ForeignNode, ...]:
+        found: list[ForeignNode] = []
         while not self._takes(closing):
             if found:
                 self._needs(",")
@@ -263,7 +263,7 @@ class Parser:
 
     def _word(self) -> str:
         token = self._peek()
-        if token.kind is not Kind.WORD:
+        if token.kind is not TokenKind.WORD:
             raise Untranslatable("a name is missing after the point", self._at)
         self._next += 1
         return token.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ringfence.rulebook.foreign.result import Refusal, plain_words, rule_id
+from ringfence.rulebook.foreign.result import ForeignRefusal, plain_words, rule_id
 from ringfence.scoring.outcomes import Outcome
 from ringfence.scoring.ruleset import Rule
 from ringfence.scoring.syntax import MAX_BYTES
@@ -23,7 +23,7 @@ _TOO_LONG: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class RuleDraft:
     """A translated rule: its name in the source, its condition, and what it decides there."""
 
     name: str
@@ -35,7 +35,7 @@ class Draft:
 
 
 def add_rules(
-    found: Imported, drafts: Sequence[Draft], wishes: Wishes, *, first_matched: bool, product: str
+    found: Imported, drafts: Sequence[RuleDraft], wishes: Wishes, *, first_matched: bool, product: str
 ) -> None:
     """Add rules that decide as the drafts do in their order.
 
@@ -47,7 +47,7 @@ def add_rules(
     for index, draft in enumerate(drafts):
         losers = [one for one in drafts[:index] if _loses(one.outcome, draft.outcome)]
         if first_matched and sum(len(one.when) for one in losers) > MAX_BYTES:
-            found.refused.append(Refusal(draft.name, draft.when[:1000], _TOO_LONG))
+            found.refused.append(ForeignRefusal(draft.name, draft.when[:1000], _TOO_LONG))
             continue
         guards = [f"({one.when}) IS NOT TRUE" for one in losers] if first_matched else []
         name = _free(rule_id(draft.name), used)

@@ -56,7 +56,7 @@ class Wishes:
         return self.outcomes.get(name) or _OUTCOMES.get(plain)
 
 
-class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
+class ForeignRefusal(msgspec.Struct, frozen=True, omit_defaults=True):
     """An expression that was not translated: of which rule, what it says, and why."""
 
     rule: str
@@ -72,7 +72,7 @@ class Imported:
 
     rules: list[Rule] = field(default_factory=list)
     features: list[BoundFeature] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
+    refused: list[ForeignRefusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:

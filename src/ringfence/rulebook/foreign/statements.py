@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ringfence.rulebook.foreign.tokens import Kind, Token, Untranslatable, tokens_of
+from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Statement:
 
 
 @dataclass(slots=True)
-class Scope:
+class ForeignScope:
     """A rule or velocity set: its variables, its condition (none: always), its statements."""
 
     name: str
@@ -45,18 +45,18 @@ class Scope:
     statements: list[Statement] = field(default_factory=list)
 
 
-def scopes_of(text: str) -> list[Scope]:
+def scopes_of(text: str) -> list[ForeignScope]:
     """The rules and velocity sets of a text.
 
     A comment `// Rule: name` begins one, and `// Clause: name` names the next clause; without them the whole
     text is one rule.
     """
-    scopes = [Scope("rule")]
+    scopes = [ForeignScope("rule")]
     clause = ""
     for keyword, tokens in _segments(tokens_of(text)):
         scope = scopes[-1]
         if keyword == "rule":
-            scopes.append(Scope(tokens[0].text))
+            scopes.append(ForeignScope(tokens[0].text))
         elif keyword == "clause":
             clause = tokens[0].text
         elif keyword == "let":
@@ -74,9 +74,9 @@ def scopes_of(text: str) -> list[Scope]:
     return [scope for scope in scopes if scope.statements]
 
 
-def _let(scope: Scope, tokens: list[Token]) -> None:
-    body = [token for token in tokens[1:] if token.kind is not Kind.COMMENT]
-    if len(body) < 3 or body[0].kind is not Kind.VARIABLE or not body[1].is_sign("="):
+def _let(scope: ForeignScope, tokens: list[Token]) -> None:
+    body = [token for token in tokens[1:] if token.kind is not TokenKind.COMMENT]
+    if len(body) < 3 or body[0].kind is not TokenKind.VARIABLE or not body[1].is_sign("="):
         raise Untranslatable("LET is written as LET $name = expression", tokens[0].at)
     if body[0].text in scope.variables:
         raise Untranslatable(f"${body[0].text} is defined twice", body[0].at)
@@ -88,15 +88,15 @@ def _segments(tokens: list[Token]) -> Iterator[tuple[str, list[Token]]]:
     run: list[Token] = []
     keyword, depth = "", 0
     for token in tokens:
-        heading = _HEADING.match(token.text) if token.kind is Kind.COMMENT else None
+        heading = _HEADING.match(token.text) if token.kind is TokenKind.COMMENT else None
         if heading or (depth == 0 and token.is_word(*_KEYWORDS)):
             if run:
                 yield keyword, run
             run, keyword = [], ""
         if heading:
             what = "clause" if heading[1].lower() == "clause" else "rule"
-            yield what, [Token(Kind.COMMENT, heading[2], token.at, token.end)]
-        elif token.kind is Kind.COMMENT:
+            yield what, [Token(TokenKind.COMMENT, heading[2], token.at, token.end)]
+        elif token.kind is TokenKind.COMMENT:
             continue
         elif not run and not token.is_word(*_KEYWORDS):
             raise Untranslatable(

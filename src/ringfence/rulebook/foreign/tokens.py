@@ -19,7 +19,7 @@ class Untranslatable(Exception):  # noqa: N818 (a value that carries a reason up
         self.at = at
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     """What a token is."""
 
     COMMENT = "comment"
@@ -36,18 +36,18 @@ class Kind(StrEnum):
 class Token:
     """One token: its kind, its text (of texts and attributes, without quotes), where it begins and ends."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     at: int
     end: int
 
     def is_sign(self, *signs: str) -> bool:
         """Whether it is one of these signs."""
-        return self.kind is Kind.SIGN and self.text in signs
+        return self.kind is TokenKind.SIGN and self.text in signs
 
     def is_word(self, *words: str) -> bool:
         """Whether it is one of these words, in either case."""
-        return self.kind is Kind.WORD and self.text.lower() in words
+        return self.kind is TokenKind.WORD and self.text.lower() in words
 
 
 _TOKEN: Final = re.compile(
@@ -85,7 +85,7 @@ def tokens_of(text: str) -> list[Token]:
             raise Untranslatable(what, at)
         kind = match.lastgroup or "space"
         if kind != "space":
-            found.append(Token(Kind(kind), _content(kind, match[0]), at, match.end()))
+            found.append(Token(TokenKind(kind), _content(kind, match[0]), at, match.end()))
         if len(found) > MAX_TOKENS:
             raise Untranslatable(f"more than {MAX_TOKENS:,} words and signs: split the file", at)
         at = match.end()

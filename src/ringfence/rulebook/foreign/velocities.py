@@ -32,10 +32,10 @@ class Velocity:
     """`SELECT <what> AS <name> FROM <events> WHEN <conditions> GROUPBY <key>`."""
 
     name: str
-    what: grammar.Node
+    what: grammar.ForeignNode
     events: tuple[str, ...]
-    key: grammar.Node
-    conditions: tuple[grammar.Node, ...]
+    key: grammar.ForeignNode
+    conditions: tuple[grammar.ForeignNode, ...]
 
     def feature(self, writer: Writer, window: str) -> BoundFeature:
         """The feature that measures it over a window, without the current event, as a velocity is."""

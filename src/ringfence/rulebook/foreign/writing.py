@@ -14,7 +14,7 @@ from ringfence.scoring.names import Type
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.rulebook.foreign.grammar import Node
+    from ringfence.rulebook.foreign.grammar import ForeignNode
 
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
@@ -52,7 +52,7 @@ class Dialect(Protocol):
     untyped: Type | None
     """Type of a comparison in which nothing tells one; None refuses it."""
 
-    def name(self, node: Node, wanted: Type | None) -> Value:
+    def name(self, node: ForeignNode, wanted: Type | None) -> Value:
         """What an attribute or a variable is here; `wanted` is the type that its use asks for."""
 
     def call(self, writer: Writer, node: grammar.Call) -> Value | None:
@@ -77,7 +77,7 @@ class Writer:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
 
-    def condition(self, node: Node, *, negated: bool = False) -> str:
+    def condition(self, node: ForeignNode, *, negated: bool = False) -> str:
         """The condition, TRUE exactly where the other product's is true.
 
         `negated` where an odd number of negations stands before it: then null would not do for false.
@@ -88,7 +88,7 @@ class Writer:
             return self._binary(node, negated)
         if isinstance(node, grammar.Literal) and isinstance(node.value, bool):
             return str(node.value).upper()
-        if isinstance(node, grammar.Choice):
+        if isinstance(node, grammar.ForeignChoice):
             test = self.condition(node.test)
             yes, no = (self.condition(part, negated=negated) for part in (node.yes, node.no))
             either = (f"CASE WHEN {part} THEN 1 ELSE 0 END" for part in (yes, no))
@@ -99,7 +99,7 @@ class Writer:
         unsure = isinstance(value.missing, bool) or isinstance(node, grammar.Call)
         return f"({value.sql}) IS TRUE" if unsure and negated else value.sql
 
-    def value(self, node: Node, wanted: Type | None) -> Value:
+    def value(self, node: ForeignNode, wanted: Type | None) -> Value:
         """A value of the wanted type, where that can be told."""
         found = self._value(node, wanted)
         if wanted is not None and found.type not in (wanted, None):
@@ -107,21 +107,21 @@ class Writer:
             raise Untranslatable(f"{kind[wanted]} is needed here, not {kind[found.type]}", node.at)
         return found
 
-    def number(self, node: Node) -> str:
+    def number(self, node: ForeignNode) -> str:
         """A number's text."""
         return self.value(node, Type.NUMBER).filled()
 
-    def text(self, node: Node) -> str:
+    def text(self, node: ForeignNode) -> str:
         """A text's text."""
         return self.value(node, Type.TEXT).filled()
 
-    def constant(self, node: Node, what: str) -> str:
+    def constant(self, node: ForeignNode, what: str) -> str:
         """A text that stands there as such."""
         if isinstance(node, grammar.Literal) and isinstance(node.value, str):
             return node.value
         raise Untranslatable(f"{what} has to stand there as text", node.at)
 
-    def _value(self, node: Node, wanted: Type | None) -> Value:  # noqa: PLR0911 (one line a kind)
+    def _value(self, node: ForeignNode, wanted: Type | None) -> Value:  # noqa: PLR0911 (one line a kind)
         if isinstance(node, grammar.Literal):
             return _constant(node)
         if isinstance(node, (grammar.Attribute, grammar.Variable)):
@@ -130,7 +130,7 @@ class Writer:
             return Value(f"-{self.number(node.of)}", Type.NUMBER)
         if isinstance(node, grammar.Binary) and node.sign in "+-*/%":
             return self._arithmetic(node)
-        if isinstance(node, grammar.Choice):
+        if isinstance(node, grammar.ForeignChoice):
             return self._choice(node, wanted)
         if isinstance(node, grammar.Call):
             found = self._dialect.call(self, node)
@@ -146,7 +146,7 @@ class Writer:
             raise Untranslatable("texts are not joined in a rule here", node.at)
         return Value(f"({self.number(node.left)} {node.sign} {self.number(node.right)})", Type.NUMBER)
 
-    def _choice(self, node: grammar.Choice, wanted: Type | None) -> Value:
+    def _choice(self, node: grammar.ForeignChoice, wanted: Type | None) -> Value:
         kind = wanted or self.type_of(node.yes) or self.type_of(node.no)
         if kind not in (Type.NUMBER, Type.TEXT):
             raise Untranslatable("nothing tells whether this is a number or text", node.at)
@@ -198,7 +198,7 @@ class Writer:
             return f"{one.sql} {_OURS.get(sign, sign)} {other.sql}"
         return f"{one.filled()} {_OURS.get(sign, sign)} {other.filled()}"
 
-    def _against_word(self, node: Node, word: bool | None, sign: str, negated: bool) -> str:
+    def _against_word(self, node: ForeignNode, word: bool | None, sign: str, negated: bool) -> str:
         if sign not in ("==", "!="):
             raise Untranslatable(f"{sign} has no meaning beside true, false or null", node.at)
         if word is None:
@@ -211,13 +211,13 @@ class Writer:
             return f"NOT ({self.condition(node, negated=True)})"
         return f"({value.sql}) IS {'FALSE' if not value.missing else 'NOT TRUE'}"
 
-    def type_of(self, node: Node) -> Type | None:
+    def type_of(self, node: ForeignNode) -> Type | None:
         """The type that a part has by itself."""
         if isinstance(node, grammar.Binary):
             return Type.NUMBER if node.sign in "-*/%" else self._type_of_sum(node)
         if isinstance(node, grammar.Unary):
             return Type.NUMBER if node.sign == "-" else Type.BOOLEAN
-        if isinstance(node, grammar.Choice):
+        if isinstance(node, grammar.ForeignChoice):
             return self.type_of(node.yes) or self.type_of(node.no)
         return self._value(node, None).type
 
@@ -236,10 +236,10 @@ def _constant(node: grammar.Literal) -> Value:
     return Value(literal(node.value), Type.TEXT if isinstance(node.value, str) else Type.NUMBER)
 
 
-def _chain(node: grammar.Binary) -> list[Node]:
+def _chain(node: grammar.Binary) -> list[ForeignNode]:
     """Operands of a run of one operator, in order, without recursion."""
-    operands: list[Node] = []
-    pending: list[Node] = [node]
+    operands: list[ForeignNode] = []
+    pending: list[ForeignNode] = [node]
     while pending:
         part = pending.pop()
         if isinstance(part, grammar.Binary) and part.sign == node.sign:

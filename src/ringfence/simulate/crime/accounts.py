@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ringfence.simulate.crime.scene import Scene, paced
+from ringfence.simulate.crime.scene import CrimeScene, paced
 from ringfence.simulate.draws import spread
 from ringfence.simulate.honest import DAY_MS
 from ringfence.simulate.places import ONLINE_AT
-from ringfence.simulate.rows import Channel, Entry, Rows, Typology
+from ringfence.simulate.rows import Channel, SimulatedEntry, SimulatedRows, SimulatedTypology
 
 
-def takeover(scene: Scene, count: int) -> Rows:
+def takeover(scene: CrimeScene, count: int) -> SimulatedRows:
     """Somebody else pays from an account: a new device, often a new e-mail address, a shop or a mule."""
     rng, people = scene.rng, scene.people
     victim, (device, ip) = scene.victims(count), scene.hidden(count)
@@ -22,7 +22,7 @@ def takeover(scene: Scene, count: int) -> Rows:
     times = paced(rng, scene.begins(count, (0, 24)), item, step, (3, 90))
     greed = rng.uniform(0.8, 4, count)[item]
     shops = scene.bought(
-        Typology.TAKEOVER,
+        SimulatedTypology.TAKEOVER,
         victim[item],
         times,
         scene.category(["online_retail", "online_electronics", "travel", "digital"], len(item)),
@@ -41,7 +41,7 @@ def takeover(scene: Scene, count: int) -> Rows:
     return shops
 
 
-def bust_out(scene: Scene, count: int) -> Rows:
+def bust_out(scene: CrimeScene, count: int) -> SimulatedRows:
     """A customer uses all credit within days, meaning never to pay: own card, own device."""
     rng, people = scene.rng, scene.people
     customer = scene.victims(count)
@@ -53,7 +53,7 @@ def bust_out(scene: Scene, count: int) -> Rows:
     city = np.where(online, ONLINE_AT, people.place(customer)[item]).astype(np.int64)
     who = customer[item]
     bought = scene.bought(
-        Typology.BUST_OUT,
+        SimulatedTypology.BUST_OUT,
         who,
         times,
         category,
@@ -67,13 +67,17 @@ def bust_out(scene: Scene, count: int) -> Rows:
     return bought
 
 
-def mule_ring(scene: Scene, count: int) -> Rows:
+def mule_ring(scene: CrimeScene, count: int) -> SimulatedRows:
     """Customers lend their accounts: they share devices, an e-mail address and a phone, and pass money on."""
     rings = [_ring(scene) for _ in range(count)]
-    return Rows.joined(rings) if rings else Rows.blank(np.zeros(0, np.int64), Typology.MULE_RING)
+    return (
+        SimulatedRows.joined(rings)
+        if rings
+        else SimulatedRows.blank(np.zeros(0, np.int64), SimulatedTypology.MULE_RING)
+    )
 
 
-def _ring(scene: Scene) -> Rows:
+def _ring(scene: CrimeScene) -> SimulatedRows:
     rng, people = scene.rng, scene.people
     members = rng.choice(people.active(scene.day.number), int(rng.integers(4, 12)), replace=False)
     devices, contact = people.issue("device", 2), people.issue("contact", 1)
@@ -87,16 +91,16 @@ def _ring(scene: Scene) -> Rows:
     drops = (len(people) + len(people) // 12 + 2 + rng.integers(0, 400, 6)).astype(np.int32)
     bait = rng.random(rows) < 0.25  # small payments among the members make them look lived in
     amounts = np.where(bait, rng.integers(10, 120, rows), rng.integers(60, 1500, rows)) * 100
-    return Rows.blank(
+    return SimulatedRows.blank(
         times,
-        Typology.MULE_RING,
+        SimulatedTypology.MULE_RING,
         customer=who,
         city=people.home[who],
         counterparty=np.where(
             bait, members[rng.integers(0, len(members), rows)], drops[rng.integers(0, 6, rows)]
         ),
         channel=Channel.TRANSFER,
-        entry=Entry.KEYED,
+        entry=SimulatedEntry.KEYED,
         device=devices[rng.integers(0, 2, rows)],
         ip=ip[0],
         contact=contact[0],
@@ -104,10 +108,10 @@ def _ring(scene: Scene) -> Rows:
     )
 
 
-def friendly(scene: Scene, honest: Rows, count: int) -> None:
+def friendly(scene: CrimeScene, honest: SimulatedRows, count: int) -> None:
     """Customers dispute what they have bought: payments online in `honest` become fraud."""
-    online = np.flatnonzero((honest.channel == Channel.ONLINE) & (honest.entry == Entry.KEYED))
+    online = np.flatnonzero((honest.channel == Channel.ONLINE) & (honest.entry == SimulatedEntry.KEYED))
     if len(online):
         weight = honest.amount_minor[online].astype(np.float64) ** 0.7
         chosen = scene.rng.choice(online, min(count, len(online)), replace=False, p=weight / weight.sum())
-        honest.truth[chosen] = Typology.FRIENDLY
+        honest.truth[chosen] = SimulatedTypology.FRIENDLY

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ringfence.simulate.crime.scene import Scene, paced
+from ringfence.simulate.crime.scene import CrimeScene, paced
 from ringfence.simulate.draws import spread
 from ringfence.simulate.honest import MINUTE_MS
 from ringfence.simulate.places import ABROAD, HOMES, ONLINE_AT
-from ringfence.simulate.rows import Entry, Rows, Typology
+from ringfence.simulate.rows import SimulatedEntry, SimulatedRows, SimulatedTypology
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def card_testing(scene: Scene, count: int) -> Rows:
+def card_testing(scene: CrimeScene, count: int) -> SimulatedRows:
     """Small payments online show whether a stolen number works; what works is charged with more."""
     rng = scene.rng
     victim, begin, (device, ip) = scene.victims(count), scene.begins(count), _shared(scene, count)
@@ -26,7 +26,7 @@ def card_testing(scene: Scene, count: int) -> Rows:
     times = begin[item] + (pace[item] * (step + rng.random(len(item))) * MINUTE_MS).astype(np.int64)
     small = np.rint(100 * rng.uniform(0.5, 5.3, len(item))).astype(np.int64)
     trial = scene.bought(
-        Typology.CARD_TESTING,
+        SimulatedTypology.CARD_TESTING,
         victim[item],
         times,
         scene.category(["digital", "online_retail"], len(item)),
@@ -42,7 +42,7 @@ def card_testing(scene: Scene, count: int) -> Rows:
     waits = np.exp(rng.uniform(np.log(3), np.log(4000), count))  # minutes
     after = begin[item] + ((10 * pace + waits)[item] * MINUTE_MS).astype(np.int64) + step * 9 * MINUTE_MS
     gain = scene.bought(
-        Typology.CARD_TESTING,
+        SimulatedTypology.CARD_TESTING,
         victim[item],
         after,
         scene.category(["online_retail", "online_electronics"], len(item)),
@@ -52,10 +52,10 @@ def card_testing(scene: Scene, count: int) -> Rows:
         ip=ip[item],
         contact=contact[item],
     )
-    return Rows.joined([trial, gain])
+    return SimulatedRows.joined([trial, gain])
 
 
-def stolen_card(scene: Scene, count: int) -> Rows:
+def stolen_card(scene: CrimeScene, count: int) -> SimulatedRows:
     """A stolen card goes shopping where it was stolen, until somebody notices."""
     rng = scene.rng
     victim = scene.victims(count)
@@ -65,10 +65,10 @@ def stolen_card(scene: Scene, count: int) -> Rows:
     category = scene.category(["electronics", "fashion", "grocery", "fuel", "home", "pharmacy"], len(item))
     greed = rng.uniform(0.7, 3.5, count)[item]
     city = scene.people.place(victim)[item].astype(np.int64)
-    return scene.bought(Typology.STOLEN_CARD, victim[item], times, category, city, greed)
+    return scene.bought(SimulatedTypology.STOLEN_CARD, victim[item], times, category, city, greed)
 
 
-def counterfeit(scene: Scene, count: int) -> Rows:
+def counterfeit(scene: CrimeScene, count: int) -> SimulatedRows:
     """A copied card pays in another city, near or far, while its owner pays at home."""
     rng = scene.rng
     victim = scene.victims(count)
@@ -80,17 +80,17 @@ def counterfeit(scene: Scene, count: int) -> Rows:
     times = paced(rng, scene.begins(count, (9, 22)), item, step, (4, 60))
     category = scene.category(["electronics", "fashion", "fuel", "grocery", "cash"], len(item))
     return scene.bought(
-        Typology.COUNTERFEIT,
+        SimulatedTypology.COUNTERFEIT,
         victim[item],
         times,
         category,
         city[item],
         rng.uniform(0.8, 3, count)[item],
-        entry=np.where(rng.random(len(item)) < 0.7, Entry.SWIPE, Entry.CHIP),
+        entry=np.where(rng.random(len(item)) < 0.7, SimulatedEntry.SWIPE, SimulatedEntry.CHIP),
     )
 
 
-def _shared(scene: Scene, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _shared(scene: CrimeScene, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Devices and addresses; some criminals try several cards on one."""
     device, ip = scene.hidden(count)
     gang = np.arange(count) // 3 * 3

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ringfence.simulate.categories import AT
-from ringfence.simulate.honest import HOUR_MS, MINUTE_MS, Day, amounts_minor
+from ringfence.simulate.honest import HOUR_MS, MINUTE_MS, HonestDay, amounts_minor
 from ringfence.simulate.places import ONLINE_AT
-from ringfence.simulate.rows import Channel, Entry, Rows, Typology
+from ringfence.simulate.rows import Channel, SimulatedEntry, SimulatedRows, SimulatedTypology
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class CrimeScene:
     """A day on which crimes are committed."""
 
     rng: np.random.Generator
     people: People
     shops: Shops
-    day: Day
+    day: HonestDay
 
     def victims(self, count: int) -> NDArray[np.int64]:
         """Customers, the busy ones more often: a card that is used much is seen by many."""
@@ -70,14 +70,14 @@ class Scene:
 
     def bought(
         self,
-        truth: Typology,
+        truth: SimulatedTypology,
         victim: NDArray[Any],
         times: NDArray[np.int64],
         category: NDArray[np.int16],
         city: NDArray[Any] | int,
         greed: NDArray[np.float64] | float,
         **given: Any,
-    ) -> Rows:
+    ) -> SimulatedRows:
         """Payments with the victims' cards, `greed` times what they would have paid; online or at a till."""
         online = city == ONLINE_AT
         merchant = self.shops.find(city, category, self.rng.random(len(victim)))
@@ -90,10 +90,10 @@ class Scene:
             "city": np.where(online, self.lair(victim), city),
             "terminal": np.where(online, -1, terminal),
             "channel": np.where(online, Channel.ONLINE, Channel.POS),
-            "entry": np.where(online, Entry.KEYED, Entry.CONTACTLESS),
+            "entry": np.where(online, SimulatedEntry.KEYED, SimulatedEntry.CONTACTLESS),
             "amount_minor": amounts_minor(self.rng, category, level),
         }
-        return Rows.blank(times, truth, **(columns | given))
+        return SimulatedRows.blank(times, truth, **(columns | given))
 
 
 def paced(

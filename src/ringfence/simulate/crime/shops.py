@@ -9,12 +9,12 @@ import numpy as np
 
 from ringfence.simulate.honest import DAY_MS, MINUTE_MS
 from ringfence.simulate.places import ONLINE_AT
-from ringfence.simulate.rows import NO_ROWS, Channel, Entry, Rows, Typology
+from ringfence.simulate.rows import NO_ROWS, Channel, SimulatedEntry, SimulatedRows, SimulatedTypology
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.simulate.crime.scene import Scene
+    from ringfence.simulate.crime.scene import CrimeScene
 
 _SOLD_A_DAY = 0.8  # numbers of a compromised shop's cards
 
@@ -28,41 +28,45 @@ class Compromised:
     )  # merchant, terminal, until, a day
     merchants: list[tuple[int, int]] = field(default_factory=list)  # merchant, until
 
-    def begin_terminal(self, scene: Scene, payments: Rows) -> None:
+    def begin_terminal(self, scene: CrimeScene, payments: SimulatedRows) -> None:
         """One terminal where many pay copies cards for one to four weeks."""
-        tills = np.flatnonzero((payments.terminal >= 0) & (payments.truth == Typology.HONEST))
+        tills = np.flatnonzero((payments.terminal >= 0) & (payments.truth == SimulatedTypology.HONEST))
         if len(tills):
             at = scene.rng.choice(tills)
             until = scene.day.number + int(scene.rng.integers(7, 29))
             pace = float(np.exp(scene.rng.uniform(np.log(0.6), np.log(4))))
             self.terminals.append((int(payments.merchant[at]), int(payments.terminal[at]), until, pace))
 
-    def begin_merchant(self, scene: Scene, payments: Rows) -> None:
+    def begin_merchant(self, scene: CrimeScene, payments: SimulatedRows) -> None:
         """The cards of one shop online are copied for two to six weeks."""
-        online = np.flatnonzero((payments.channel == Channel.ONLINE) & (payments.truth == Typology.HONEST))
+        online = np.flatnonzero(
+            (payments.channel == Channel.ONLINE) & (payments.truth == SimulatedTypology.HONEST)
+        )
         if len(online):
             merchant = int(payments.merchant[scene.rng.choice(online)])
             self.merchants.append((merchant, scene.day.number + int(scene.rng.integers(14, 43))))
 
-    def pay_at_terminals(self, scene: Scene) -> Rows:
+    def pay_at_terminals(self, scene: CrimeScene) -> SimulatedRows:
         """Today's payments with copied cards where they were copied, in amounts like anybody's."""
         self.terminals = [item for item in self.terminals if item[2] > scene.day.number]
         parts = [self._at(scene, *item) for item in self.terminals]
-        return Rows.joined(parts) if parts else NO_ROWS
+        return SimulatedRows.joined(parts) if parts else NO_ROWS
 
-    def _at(self, scene: Scene, merchant: int, terminal: int, _until: int, a_day: float) -> Rows:
+    def _at(
+        self, scene: CrimeScene, merchant: int, terminal: int, _until: int, a_day: float
+    ) -> SimulatedRows:
         rng, shops = scene.rng, scene.shops
         count = int(rng.poisson(a_day))
         victim, kind = scene.victims(count), np.full(count, shops.category[merchant])
         city = int(shops.city[merchant])
         greed = rng.uniform(0.6, 2.2, count)
         begin = scene.begins(count, (9, 21))
-        found = scene.bought(Typology.COMPROMISED_TERMINAL, victim, begin, kind, city, greed)
+        found = scene.bought(SimulatedTypology.COMPROMISED_TERMINAL, victim, begin, kind, city, greed)
         found.merchant[:], found.terminal[:] = merchant, terminal
-        found.entry[:] = Entry.SWIPE if rng.random() < 0.3 else Entry.CONTACTLESS
+        found.entry[:] = SimulatedEntry.SWIPE if rng.random() < 0.3 else SimulatedEntry.CONTACTLESS
         return found
 
-    def use_stolen_numbers(self, scene: Scene, payments: Rows) -> Rows:
+    def use_stolen_numbers(self, scene: CrimeScene, payments: SimulatedRows) -> SimulatedRows:
         """Of the cards that paid at a compromised shop today, some are used elsewhere within weeks."""
         self.merchants = [item for item in self.merchants if item[1] > scene.day.number]
         leaking = [merchant for merchant, _ in self.merchants]
@@ -74,7 +78,7 @@ class Compromised:
         device, ip = scene.hidden(count)
         item = np.repeat(np.arange(count), rng.integers(1, 4, count))
         return scene.bought(
-            Typology.COMPROMISED_MERCHANT,
+            SimulatedTypology.COMPROMISED_MERCHANT,
             victim[item],
             times[item] + rng.integers(0, 300, len(item)) * MINUTE_MS,
             scene.category(["digital", "online_retail", "online_electronics", "travel"], len(item)),

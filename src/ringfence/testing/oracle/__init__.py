@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import Feature, FeatureSpec
-    from ringfence.testing.oracle.tables import Tables
+    from ringfence.testing.oracle.tables import OracleTables
 
 __all__ = ["differences", "measure"]
 
@@ -37,7 +37,7 @@ def measure(batch: EventBatch, spec: FeatureSpec) -> NDArray[np.float64]:
     return np.array(columns, np.float64).reshape(len(spec.features), int(batch.is_transaction.sum()))
 
 
-def _measure_one(feature: Feature, spec: FeatureSpec, tables: Tables) -> list[float | None]:
+def _measure_one(feature: Feature, spec: FeatureSpec, tables: OracleTables) -> list[float | None]:
     scale = 1 if feature.field is None else tables.scale(feature.field)
     finish = FINISH[feature.kind]
     rows = tables.execute(query(feature, spec), parameters(feature, spec)).fetchall()

@@ -28,7 +28,7 @@ _LARGEST_EXACT = 2.0**53
 _CATEGORICAL = (FeatureKind.DISTINCT, FeatureKind.IS_NEW)
 
 
-class Tables:
+class OracleTables:
     """An open DuckDB connection that holds the log, and the scale of each fixed-point column."""
 
     def __init__(self, batch: EventBatch, spec: FeatureSpec) -> None:
@@ -56,9 +56,9 @@ class Tables:
 
 
 @contextmanager
-def connect(batch: EventBatch, spec: FeatureSpec) -> Iterator[Tables]:
+def connect(batch: EventBatch, spec: FeatureSpec) -> Iterator[OracleTables]:
     """The log in DuckDB, for as long as the block runs."""
-    tables = Tables(batch, spec)
+    tables = OracleTables(batch, spec)
     try:
         yield tables
     finally:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ringfence.adapters.files.paths import STDIN, CutShortError, Opened, opened
+from ringfence.adapters.files.paths import STDIN, CutShortError, OpenedFile, opened
 from ringfence.adapters.files.reading import pieces_of, read
 from ringfence.adapters.files.tables import open_twice, rows_at_once
 from ringfence.errors import InputError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.files.readers import Piece
+    from ringfence.adapters.files.readers import FilePiece
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
     from ringfence.ports.sources import Format
@@ -35,7 +35,7 @@ _MOST_LATE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FileLook:
     """What the event times of a file look like, in the file's order.
 
     Attributes:
@@ -54,7 +54,7 @@ class Look:
     late: float
 
     @classmethod
-    def of(cls, path: str, samples: list[NDArray[np.int64]], lateness_ms: int) -> Look | None:
+    def of(cls, path: str, samples: list[NDArray[np.int64]], lateness_ms: int) -> FileLook | None:
         """Of runs of consecutive times; None without any."""
         times = np.concatenate([np.empty(0, np.int64), *samples])
         if not len(times):
@@ -85,14 +85,14 @@ class Looker:
     lateness_ms: int
     fmt: Format | None = None
 
-    def look(self, path: str) -> Look | None:
+    def look(self, path: str) -> FileLook | None:
         """How this file is ordered; None where nothing can be read, which reading it will report."""
         try:
             first, whole = self._first(path)
             samples = [first] if whole else self._samples(path)
         except InputError:
             return None
-        return Look.of(path, samples, self.lateness_ms)
+        return FileLook.of(path, samples, self.lateness_ms)
 
     def _first(self, path: str) -> tuple[NDArray[np.int64], bool]:
         """Times of the first rows, and whether these are all."""
@@ -117,21 +117,21 @@ class Looker:
                 return [first, *(self._times(part, source) for part in parts)]
             return [first, *(self._times(head + part, source)[len(first) :] for part in parts)]
 
-    def _times(self, data: bytes, source: Opened) -> NDArray[np.int64]:
+    def _times(self, data: bytes, source: OpenedFile) -> NDArray[np.int64]:
         """Event times of the good rows in these bytes, as far as they can be read."""
-        sample = Opened(STDIN, source.format, None, io.BytesIO(data), [])  # bytes in memory, no path
+        sample = OpenedFile(STDIN, source.format, None, io.BytesIO(data), [])  # bytes in memory, no path
         pieces = _until_unusable(pieces_of(sample, self.mapping, self.tokenizer, self.ingest_time_ms))
         return np.concatenate([np.empty(0, np.int64), *(piece.events.event_time_ms for piece in pieces)])
 
 
-def _until_unusable(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def _until_unusable(pieces: Iterator[FilePiece]) -> Iterator[FilePiece]:
     try:
         yield from pieces
     except InputError:
         return
 
 
-def _row_groups(source: Opened) -> Iterator[bytes]:
+def _row_groups(source: OpenedFile) -> Iterator[bytes]:
     """The first rows of row groups from all over a Parquet file, as small files."""
     file, probe = open_twice(source)
     step = max(1, -(-file.num_row_groups // _SAMPLES))
@@ -147,14 +147,14 @@ def _row_groups(source: Opened) -> Iterator[bytes]:
         yield sink.getvalue()
 
 
-def _text_samples(source: Opened) -> tuple[bytes, list[bytes]]:
+def _text_samples(source: OpenedFile) -> tuple[bytes, list[bytes]]:
     """The beginning of a text file, and samples of whole lines from all over it, its end included."""
     parts = _by_seeking(source) if source.packing is None and source.raw.seekable() else _by_reading(source)
     whole = [_whole_lines(part, first=not at) for at, part in enumerate(parts)]
     return whole[0], whole[1:]
 
 
-def _by_seeking(source: Opened) -> Iterable[bytes]:
+def _by_seeking(source: OpenedFile) -> Iterable[bytes]:
     size = source.raw.seek(0, io.SEEK_END)
     samples = min(_SAMPLES, max(size // _SAMPLE_BYTES, 1))
     for place in np.linspace(0, max(size - _SAMPLE_BYTES, 0), samples).astype(int).tolist():
@@ -162,7 +162,7 @@ def _by_seeking(source: Opened) -> Iterable[bytes]:
         yield source.raw.read(_SAMPLE_BYTES)
 
 
-def _by_reading(source: Opened) -> Iterable[bytes]:
+def _by_reading(source: OpenedFile) -> Iterable[bytes]:
     """The first and last piece, and one of every so many between: twice as many as the sample grows full."""
     chunks = _until_cut_short(source.chunks)
     first = next(chunks, b"")[:_SAMPLE_BYTES]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ringfence.adapters.files.order.look import Look, Looker
+from ringfence.adapters.files.order.look import FileLook, Looker
 from ringfence.adapters.files.order.merge import merged
 from ringfence.adapters.files.order.runs import runs_in
 from ringfence.adapters.files.paths import STDIN, resolve, size_of
@@ -101,7 +101,7 @@ def _plan(files: Sequence[str], order: Order, looker: Looker) -> _Plan:
     return _Plan(how, f"The {len(looks)} sources are merged by event time; {_REMEDY}")
 
 
-def _said_of(look: Look) -> str:
+def _said_of(look: FileLook) -> str:
     if look.newest_first:
         return f"{look.path} is newest first: its rows are sorted by event time; {_REMEDY}"
     share = 100 * max(look.steps_back, look.late)
