@@ -88,6 +88,31 @@ def test_spellings_that_other_exports_have(tmp_path, header, cells, field, value
     assert drafted.refused == 0
 
 
+def test_rows_of_refunds_are_no_payments_and_said(tmp_path):
+    kinds = ("SALE", "Refund", "CHARGE_BACK", "chargeback reversal")
+    rows = "".join(f"b{n},2025-05-01T10:0{n}:00Z,{kind},5.00,c1\n" for n, kind in enumerate(kinds))
+    path = written(tmp_path, f"id,created_at,Transaction Type,amount,card_id\n{rows}")
+    drafted = Drafted(path)
+    assert drafted.top["skip"] == {"Transaction Type": ["Refund", "chargeback reversal"]}
+    assert drafted.values["transaction_id"] == ("b0", "b2")
+    assert "names Refund, chargeback reversal beside payments" in drafted.said
+    assert "skip" not in Drafted(path, payments="all").top
+
+
+def test_ids_lose_what_a_spreadsheet_put_around_them(tmp_path):
+    rows = "".join(f'="000{n}",2025-05-01T10:0{n}:00Z,5.00,{17 + n}.0\n' for n in range(3))
+    drafted = Drafted(written(tmp_path, f"id,created_at,amount,customer_id\n{rows}"))
+    assert drafted.values["transaction_id"] == ("0000", "0001", "0002")
+    assert drafted.values["customer_id"] == ("17", "18", "19")
+
+
+def test_coordinates_in_each_others_column_are_turned_and_said(tmp_path):
+    rows = "".join(f"b{n},2025-05-01T10:0{n}:00Z,5.00,151.2,-33.8\n" for n in range(3))
+    drafted = Drafted(written(tmp_path, f"id,created_at,amount,lat,lon\n{rows}"))
+    assert (drafted.fields["lat"], drafted.fields["lon"]) == ("lon", "lat")
+    assert "taken the other way round" in drafted.said
+
+
 def test_ids_that_could_be_clocks_stay_ids(tmp_path):
     rows = "".join(f"{1000 + n},2025-05-01T10:{n:02}:00Z,5.00\n" for n in range(30))
     assert Drafted(written(tmp_path, f"id,created_at,amount\n{rows}")).fields["transaction_id"] == "id"

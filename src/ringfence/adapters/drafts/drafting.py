@@ -25,6 +25,7 @@ from ringfence.adapters.drafts.trial import Trial, tried
 from ringfence.errors import InputError
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.mapping import parse_mapping
+from ringfence.events.model import ID_FIELDS
 from ringfence.events.sensitive import named
 from ringfence.masking import mask_cards
 from ringfence.ports.mappings import Draft
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _TRIES: Final = 12
 _MOSTLY_REFUSED: Final = 0.5
 _FEW: Final = 20
+_SPREADSHEET: Final = 300  # ids looked at for what a spreadsheet has put around them
 _KEYS: Final = (
     "customer_id", "account_id", "card_id", "merchant_id", "device_id", "terminal_id",
     "counterparty_id", "ip", "email",
@@ -93,6 +95,7 @@ def _plan(
     choose_time(desk)
     choose_amount(desk)
     _transaction(desk)
+    _turned(desk)
     for target, points in FIELDS.items():
         if target in dropped:
             plan.remarks.append(f"{target} is left out: {dropped[target]}")
@@ -180,7 +183,7 @@ def _transaction(desk: Desk) -> None:
         said = "no column seems to be an id: each row gets one made of its content"
         desk.plan.remarks.append(said + (f" ({repeated[0]} repeats)" if repeated else ""))
         return
-    desk.plan.fields["transaction_id"] = column.name
+    desk.plan.fields["transaction_id"] = _id_in(desk, column)
     if column.unique < 1:
         times = len(column.texts) - len(column.different)
         desk.plan.remarks.append(
@@ -200,7 +203,7 @@ def _field(desk: Desk, target: str, column: Column | None) -> None:
         if holds_cards(column):
             desk.plan.fields.setdefault("card_number", column.name)
             return
-        desk.plan.fields[target] = column.name
+        desk.plan.fields[target] = _id_in(desk, column) if target in ID_FIELDS else column.name
         return
     if holds_cards(column):
         desk.plan.fields["card_number"] = column.name
@@ -217,6 +220,44 @@ def _field(desk: Desk, target: str, column: Column | None) -> None:
             f"{column.name} holds masked card numbers: cards that show the same digits count as one card"
         )
     desk.plan.fields["card_id"] = column.name
+
+
+def _id_in(desk: Desk, column: Column) -> str | dict[str, str]:
+    """Where ids stand, without what a spreadsheet put around them: ="007", 1001.0."""
+    some = column.different[:_SPREADSHEET]
+    for pattern, around, said in (
+        (r'="[^"]*"', {"strip_prefix": '="', "strip_suffix": '"'}, 'the =" and " around them are'),
+        (r"[0-9]+\.0", {"strip_suffix": ".0"}, "the .0 behind them is"),
+    ):
+        if some and all(re.fullmatch(pattern, text) for text in some):
+            desk.plan.remarks.append(
+                f"{column.name} holds ids as a spreadsheet writes them ({some[0]}): {said} left out"
+            )
+            return {"column": column.name, **around}
+    return column.name
+
+
+def _turned(desk: Desk) -> None:
+    """Latitudes and longitudes that stand in each other's column."""
+    found = {
+        main: next((one for one in desk.left.values() if main in one.meanings and one.money), None)
+        for main in ("lat", "lon")
+    }
+    lat, lon = found["lat"], found["lon"]
+    if lat is None or lon is None:
+        return
+    if 90 < max(map(_size, lat.different)) <= 180 and max(map(_size, lon.different)) <= 90:
+        desk.plan.fields |= {"lat": desk.take(lon.name).name, "lon": desk.take(lat.name).name}
+        desk.plan.remarks.append(
+            f"{lat.name} holds values beyond 90 degrees, {lon.name} none: taken the other way round"
+        )
+
+
+def _size(text: str) -> float:
+    try:
+        return abs(float(text))
+    except ValueError:
+        return 0.0
 
 
 def _placeholders(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.drafts.roles import amount_points, currency_points, ranked
@@ -22,6 +23,14 @@ _IN: Final = frozenset(
     """credit cr c crdt bij haben h haber credito in incoming eingang received refund
 """.split()  # noqa: SIM905
 )
+_NO_PAYMENT: Final = frozenset(
+    """refund refunded refunds chargeback chargebacks reversal reversed reversals dispute disputes payout
+    payouts fee fees adjustment adjustments void voided return returned correction payback cashback topup settlement
+    storno gutschrift erstattung rueckerstattung rückerstattung remboursement reembolso devolucion devolución
+    rimborso terugbetaling cancellation cancelled canceled
+""".split()  # noqa: SIM905
+)
+_MOST_KINDS: Final = 20
 _MINOR_MEDIAN: Final = 500
 
 
@@ -45,6 +54,7 @@ def choose_amount(desk: Desk) -> None:
         source["unit"] = "minor"
     source |= _signs(desk, column, money)
     desk.plan.fields["amount"] = source if len(source) > 1 else column.name
+    _kinds(desk)
     if money.share < 1:
         desk.plan.remarks.append(
             f"{column.name} holds values that are no amounts: those go to the quarantine"
@@ -176,6 +186,31 @@ def _direction(desk: Desk) -> str | None:
             desk.plan.top.setdefault("skip", {})[name] = skipped
         return name
     return None
+
+
+def _kinds(desk: Desk) -> None:
+    """A column of types that names refunds and the like beside payments: skipped, or as answered."""
+    if "skip" in desk.plan.top:
+        return
+    for name, column in desk.left.items():
+        if "type" not in column.meanings or not 1 < len(column.different) <= _MOST_KINDS:
+            continue
+        others = [
+            text for text in column.different if _NO_PAYMENT & set(re.findall(r"[^\W\d_]+", text.lower()))
+        ]
+        if not others or len(others) == len(column.different):
+            continue
+        given = desk.ask(
+            Question(
+                "payments",
+                f"{name} names {', '.join(others)} beside payments",
+                ("payments", "all"),
+                (f"rows of {', '.join(others)} are skipped", "all are payments"),
+            )
+        )
+        if given == "payments":
+            desk.plan.top.setdefault("skip", {})[name] = others
+        return
 
 
 def _two_columns(desk: Desk) -> bool:
