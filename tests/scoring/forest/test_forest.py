@@ -31,8 +31,19 @@ def test_infinite_values_are_compared_like_others():
 def test_contributions_are_the_shapley_values_by_their_definition(seed):
     forest = grown(trees=4, width=5, leaves=24, seed=seed)
     inputs = rows(6, 5, seed=seed)
-    found = Forest(forest, 5).contributions(inputs)
-    assert np.allclose(found, [shapley(forest, row) for row in inputs], rtol=0, atol=1e-12)
+    few, many = (Forest(forest, 5).contributions(np.tile(inputs, (times, 1)))[:6] for times in (1, 6))
+    expected = [shapley(forest, row) for row in inputs]
+    assert np.allclose(few, expected, rtol=0, atol=1e-12)
+    assert np.allclose(many, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 12, 13, 31, 32, 33, 45, 127, 128, 150])
+def test_contributions_do_not_depend_on_the_batch(count):
+    """Row by row, side by side and in two threads: the same bits."""
+    forest = Forest(grown(trees=12, width=4, leaves=31, seed=3), 4)
+    inputs = rows(150, 4, seed=2)
+    alone = [forest.contributions(inputs[row : row + 1])[0].tolist() for row in range(count)]
+    assert forest.contributions(inputs[:count]).tolist() == alone
 
 
 def test_contributions_and_the_mean_add_up_to_the_sum():

@@ -26,8 +26,8 @@ _IN: Final = frozenset(
 _NO_PAYMENT: Final = frozenset(
     """refund refunded refunds chargeback chargebacks reversal reversed reversals dispute disputes payout
     payouts fee fees adjustment adjustments void voided return returned correction payback cashback topup
-    settlement storno gutschrift erstattung rueckerstattung rückerstattung remboursement reembolso devolucion devolución
-    rimborso terugbetaling cancellation cancelled canceled
+    settlement storno gutschrift erstattung rueckerstattung rückerstattung remboursement reembolso
+    devolucion devolución rimborso terugbetaling cancellation cancelled canceled
 """.split()  # noqa: SIM905
 )
 _MOST_KINDS: Final = 20

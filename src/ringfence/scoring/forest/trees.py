@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEW: Final = 16  # rows that are walked sooner than sifted
+_FEW_EXPLAINED: Final = 12  # rows that are explained sooner one by one
+_MANY_EXPLAINED: Final = 128  # rows from which on two threads explain
 
 
 class Forest:
@@ -54,26 +57,47 @@ class Forest:
 
     def contributions(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Shapley values (n, width + 1) of the sum; the last column is the mean over the training rows."""
-        nodes, paths, count = self._nodes, self._paths, len(inputs)
-        columns = np.zeros((self.width, count + -count % kernels.LANES))
+        count, whole = len(inputs), len(inputs) - len(inputs) % kernels.SIDE
+        if count - whole > _FEW_EXPLAINED:
+            whole += kernels.SIDE
+        columns = np.zeros((self.width, max(whole, count)))
         columns[:, :count] = inputs.T
         found = np.zeros_like(columns)
-        kernels.explain(
-            columns,
-            nodes.root,
-            nodes.feature,
-            nodes.threshold,
-            nodes.default_left,
-            nodes.value,
-            nodes.parent,
-            *paths,
-            *self._scratch,
-            found,
-        )
+        if whole >= _MANY_EXPLAINED:
+            middle = whole // kernels.SIDE // 2 * kernels.SIDE
+            self._explain_halves(columns[:, :whole], found[:, :whole], middle)
+        elif whole:
+            self._explain(kernels.explain_many, columns[:, :whole], self._scratch_of_many, found[:, :whole])
+        if whole < count:
+            self._explain(kernels.explain, columns[:, whole:], self._scratch, found[:, whole:])
         out = np.empty((count, self.width + 1))
         out[:, :-1] = found[:, :count].T
         out[:, -1] = self.mean
         return out
+
+    def _explain_halves(self, columns: Any, out: Any, middle: int) -> None:
+        """Side by side, because the kernel holds no lock."""
+        with ThreadPoolExecutor(2) as threads:
+            parts = [
+                threads.submit(
+                    self._explain, kernels.explain_many, columns[:, rows], self._room_for_many(), out[:, rows]
+                )
+                for rows in (slice(0, middle), slice(middle, None))
+            ]
+            for part in parts:
+                part.result()
+
+    def _explain(self, kernel: Any, columns: Any, scratch: tuple[Any, ...], out: Any) -> None:
+        nodes = self._nodes
+        found = np.zeros(columns.shape)
+        kernel(
+            np.ascontiguousarray(columns),
+            *(nodes.root, nodes.feature, nodes.threshold, nodes.default_left, nodes.value, nodes.parent),
+            *self._paths,
+            *scratch,
+            found,
+        )
+        out[:] = found
 
     @property
     def bounds(self) -> list[NDArray[np.float64]]:
@@ -94,14 +118,21 @@ class Forest:
         return layout.paths(self._nodes)
 
     @cached_property
-    def _scratch(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-        ends = np.append(self._nodes.root[1:], len(self._nodes.feature))
-        most, points = int((ends - self._nodes.root).max()), len(self._paths.points)
-        return (
-            np.empty((most, points, 6)),
-            np.empty((most, kernels.LANES), np.int64),
-            np.empty((most, points, kernels.LANES)),
-        )
+    def _most(self) -> int:
+        """Nodes of the largest tree."""
+        return int(np.diff(np.append(self._nodes.root, len(self._nodes.feature))).max())
+
+    @cached_property
+    def _scratch(self) -> tuple[NDArray[Any], ...]:
+        return np.empty(self._most, np.uint8), np.empty((self._most, len(self._paths.points)))
+
+    @cached_property
+    def _scratch_of_many(self) -> tuple[NDArray[Any], ...]:
+        return self._room_for_many()
+
+    def _room_for_many(self) -> tuple[NDArray[Any], ...]:
+        wide, points = self._most * kernels.SIDE, len(self._paths.points)
+        return np.empty(wide, np.int64), np.empty((points, self._most, 6)), np.empty(wide), np.empty(wide)
 
     def _sift(self, columns: NDArray[np.float64], out: NDArray[np.float64]) -> None:
         assert self._sieve is not None
