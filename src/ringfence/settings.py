@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     mail_from: str | None = None  # whom e-mail comes from
     slack_token: Annotated[str | None, Field(repr=False)] = None  # of a bot that may write, xoxb-...
     webhook_networks: tuple[str, ...] = ()  # private networks that webhooks may reach
-    sources: tuple[str, ...] = ()  # topics that `ringfence serve` reads, kafka://BROKER:9092/TOPIC
+    sources: tuple[str, ...] = ()  # what `ringfence serve` reads: kafka://BROKER:9092/TOPIC, kinesis://STREAM
     kafka_sink: str | None = None  # topic that decisions go to, kafka://BROKER:9092/TOPIC
     kafka_properties: Path | None = None  # file of NAME=VALUE with what Kafka's client is told, secrets too
     landing_url: str | None = None  # of the landing zone: a folder, or s3://BUCKET/PREFIX

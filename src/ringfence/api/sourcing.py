@@ -43,11 +43,15 @@ _SILENT_MS: Final = 60_000  # with records waiting: worth a warning
 
 
 class SourceState(msgspec.Struct, frozen=True):
-    """One stream: `reading`, or `failing` with the problem; what is waiting there, and what came from it."""
+    """One stream: `reading`, or `failing` with the problem; what is waiting there, and what came from it.
+
+    Kafka counts the records that wait, Kinesis tells how many seconds the next one has waited.
+    """
 
     name: str
     state: str
     lag_records: int
+    lag_seconds: float
     records: int
     quarantined: int
     parts: int
@@ -159,6 +163,7 @@ class Sources:
                 reading.stream.name,
                 "failing" if reading.problem else "reading",
                 reading.stream.lag,
+                reading.stream.behind_ms / 1000,
                 reading.records,
                 reading.quarantined,
                 reading.stream.parts,
@@ -172,15 +177,21 @@ class Sources:
         told = [f"source {one.name}: {one.problem}" for one in self.states() if one.problem]
         now_ms = self._clock.now_ms()
         return told + [
-            f"source {one.stream.name} has {one.stream.lag:,} records waiting and gave none for a minute"
+            f"source {one.stream.name} has {_waiting(one.stream)} waiting and gave none for a minute"
             for one in self._readings
-            if not one.problem and one.stream.lag and now_ms - one.taken_ms > _SILENT_MS
+            if not one.problem
+            and (one.stream.lag or one.stream.behind_ms)
+            and now_ms - one.taken_ms > _SILENT_MS
         ]
 
     def collect(self) -> Iterator[Metric]:
         """The figures of each stream, in Prometheus' form."""
         gauges: dict[str, tuple[str, Callable[[_Reading], float]]] = {
             "lag_records": ("Records of a stream that have not been taken.", lambda one: one.stream.lag),
+            "lag_seconds": (
+                "Age of the next record of a stream of Kinesis.",
+                lambda one: one.stream.behind_ms / 1000,
+            ),
             "parts": ("Partitions or shards of a stream that are read.", lambda one: one.stream.parts),
             "failing": ("1 while a stream cannot be read.", lambda one: float(bool(one.problem))),
         }
@@ -205,3 +216,7 @@ class Sources:
     def _take(self, arrival: Arrival) -> Future[None]:
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(self._decider.take_in(arrival), self._loop)
+
+
+def _waiting(stream: StreamSource) -> str:
+    return f"{stream.lag:,} records" if stream.lag else f"records of {stream.behind_ms / 1000:,.0f} seconds"

@@ -67,7 +67,7 @@ def run(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, globs, - for standard input, or kafka://BROKER:9092/TOPIC.",
+            help="Files, folders, globs, - for standard input, kafka://BROKER:9092/TOPIC, or kinesis://STREAM.",
             metavar="SOURCE",
         ),
     ],
@@ -95,8 +95,9 @@ def run(
     Payments are decided in order of event time. Newest-first and shuffled files are sorted first, files that
     overlap in time, such as payments and their labels, are merged. Standard input is decided as it comes.
 
-    Topics of Kafka are read from where the last run of the same --data ended: the place commits with the
-    decisions, so each message is decided once, whatever is killed when. docs/howto/kafka.md has more.
+    Topics of Kafka and streams of Kinesis are read from where the last run of the same --data ended: the
+    place commits with the decisions, so each record is decided once, whatever is killed when.
+    docs/howto/kafka.md and docs/howto/kinesis.md have more.
 
     Exit codes: 0 all went well; 2 a source, mapping, specification or rule book is unusable (the other
     sources were processed); 3 the data folder cannot be used; 4 done, and some records are in quarantine;
@@ -104,11 +105,12 @@ def run(
 
     Example: ringfence run payments.csv --mapping sparkov
     Example: ringfence run kafka://localhost:9092/payments --follow
+    Example: ringfence run 'kinesis://payments?mapping=own.toml'
     """
     settings = load_settings()
     is_streams = streams.are_streams(sources)
     if follow and not is_streams:
-        raise InputError("--follow goes with topics, such as kafka://localhost:9092/payments")
+        raise InputError("--follow goes with topics and streams, such as kafka://localhost:9092/payments")
     chosen = None if is_streams else choose_mapping(mapping or settings.mapping, sources, fmt)
     found = options.definitions(features, rules, model)
     asked: dict[str, Any] = {

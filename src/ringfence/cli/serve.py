@@ -41,8 +41,8 @@ def serve(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="Topics that are read beside HTTP; repeat it. [default: sources of ringfence.toml]",
-            metavar="kafka://BROKER:9092/TOPIC",
+            help="Topics and streams read beside HTTP; repeat it. [default: sources of ringfence.toml]",
+            metavar="kafka://BROKER:9092/TOPIC|kinesis://STREAM",
         ),
     ] = None,
     deadline_ms: Annotated[
@@ -56,8 +56,8 @@ def serve(
     else is set in the environment as RINGFENCE_SERVE_<NAME>. On any address but loopback it asks for keys
     (`ringfence keys create`) or tokens.
 
-    Topics of Kafka are read from where they were left, each message decided once; /readyz and /metrics tell
-    their lag.
+    Topics of Kafka and streams of Kinesis are read from where they were left, each record decided once;
+    /readyz and /metrics tell their lag.
 
     Example: ringfence serve --port 8000
     Example: ringfence serve --source kafka://localhost:9092/payments,labels

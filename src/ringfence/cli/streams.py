@@ -49,7 +49,10 @@ def opened(session: Session, addresses: list[str], mapping: str | None) -> Itera
     try:
         for address in addresses:
             if not is_stream(address):
-                raise InputError("a source of a server is a stream, such as kafka://localhost:9092/payments")
+                raise InputError(
+                    "a source of a server is a stream, such as kafka://localhost:9092/payments or "
+                    "kinesis://payments"
+                )
             source = stream_of(session, address, mapping, screen.say)
             sources.append(source)
             try:

@@ -22,8 +22,7 @@ _NOT_PROPERTIES: Final = frozenset({"PROPERTIES", "SINK"})  # settings of our ow
 
 def kafka_client(address: str, options: Options) -> Client:
     """A maker of clients for an address that may have these options; `InputError` says what is wrong."""
-    if find_spec("confluent_kafka") is None:
-        raise InputError("Kafka needs its client library: pip install 'ringfence[kafka]'")
+    needs_kafka()
     from ringfence.adapters.kafka.address import Address  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.client import Client, properties_in  # noqa: PLC0415 (likewise)
 
@@ -55,3 +54,9 @@ def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
     from ringfence.adapters.kafka import look  # noqa: PLC0415 (an extra)
 
     return look.look_at(client, topics)
+
+
+def needs_kafka() -> None:
+    """`InputError` where Kafka's client library is not installed."""
+    if find_spec("confluent_kafka") is None:
+        raise InputError("Kafka needs its client library: pip install 'ringfence[kafka]'")

@@ -2,48 +2,102 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.compose.kafka import kafka_client
+from ringfence.compose.kafka import kafka_client, needs_kafka
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from ringfence.adapters.kafka import KafkaSource
+    from ringfence.adapters.kinesis import KinesisSource
     from ringfence.compose.session import Session
-    from ringfence.events.vocabulary import Mapping
     from ringfence.ports.sources import StreamSource
 
-_SCHEME: Final = "kafka://"
-_KEPT: Final = frozenset({"key", "headers", "timestamp"})
+_KAFKA: Final = "kafka://"
+_KINESIS: Final = "kinesis://"
 
 
 def is_stream(source: str) -> bool:
     """Whether a source goes on for ever, as opposed to a file."""
-    return source.lower().startswith(_SCHEME)
+    return source.lower().startswith((_KAFKA, _KINESIS))
+
+
+def is_kinesis(source: str) -> bool:
+    """Whether a source is one of Kinesis."""
+    return source.lower().startswith(_KINESIS)
 
 
 def stream_of(
     session: Session, address: str, mapping: str | None, say: Callable[[str], None]
 ) -> StreamSource:
     """The source that an address names, to be opened; its own mapping goes before `mapping`."""
+    make = _kinesis if is_kinesis(address) else _kafka
+    return make(session, address, mapping, say)
+
+
+def _kafka(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KafkaSource:
+    needs_kafka()
     from ringfence.adapters.kafka.decoding import Decoding  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.source import OPTIONS, KafkaSource  # noqa: PLC0415 (likewise)
 
-    client = kafka_client(address, OPTIONS)
-    options = client.address.options
-    used: Mapping = load_mapping(options.get("mapping") or mapping or "canonical")
-    session.register_mapping(used)
-    keep = frozenset(filter(None, options.get("keep", "").split(",")))
-    if keep - _KEPT:
-        raise InputError(f"option keep of the address names some of {', '.join(sorted(_KEPT))}")
-    decoding = Decoding(used, session.tokenizer, keep=keep, enveloped=options.get("format") == "cloudevents")
+    client = kafka_client(text, OPTIONS)
     return KafkaSource(
         client,
-        decoding,
+        Decoding(**_read_by(session, client.address.options, mapping, {"key", "headers", "timestamp"})),
         session.store.positions,
         session.clock.now_ms,
         group=f"ringfence-{session.store.log.identity}",
         say=say,
     )
+
+
+def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KinesisSource:
+    _needs_aws()
+    from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.decoding import Decoding  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.source import KinesisSource  # noqa: PLC0415 (likewise)
+
+    address = Address.of(text)
+    return KinesisSource(
+        address,
+        aws_client("kinesis"),
+        Decoding(**_read_by(session, address.options, mapping, {"key", "timestamp"})),
+        session.store.positions,
+        session.clock.now_ms,
+        say=say,
+    )
+
+
+def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
+    """Name, open shards and hours of retention of each stream of an address; errors as of `Stream.open`."""
+    _needs_aws()
+    from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.source import described  # noqa: PLC0415 (likewise)
+
+    client = aws_client("kinesis")
+    found = [(name, described(client, name)) for name in Address.of(text).streams]
+    return [(name, told["OpenShardCount"], told["RetentionPeriodHours"]) for name, told in found]
+
+
+def _needs_aws() -> None:
+    if find_spec("boto3") is None:
+        raise InputError("Kinesis needs the client library of AWS: pip install 'ringfence[aws]'")
+
+
+def _read_by(
+    session: Session, options: Mapping[str, str], mapping: str | None, keepable: set[str]
+) -> dict[str, Any]:
+    """How values are read, as the arguments that every `Decoding` takes."""
+    used = load_mapping(options.get("mapping") or mapping or "canonical")
+    session.register_mapping(used)
+    keep = frozenset(filter(None, options.get("keep", "").split(",")))
+    if keep - keepable:
+        raise InputError(f"option keep of the address names some of {', '.join(sorted(keepable))}")
+    enveloped = options.get("format") == "cloudevents"
+    return {"mapping": used, "tokenizer": session.tokenizer, "keep": keep, "enveloped": enveloped}

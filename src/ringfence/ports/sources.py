@@ -42,7 +42,8 @@ class SourceBatch:
 class StreamBatch:
     """Some messages: events in order of arrival, bad records, and where each partition goes on after them.
 
-    `skipped` are tombstones and what the mapping leaves out. `position` messages have been read of `total`.
+    `skipped` are tombstones and what the mapping leaves out. `position` messages have been read of `total`,
+    which is None where a stream does not tell.
     """
 
     events: EventBatch
@@ -75,6 +76,11 @@ class StreamSource(Protocol):
     @property
     def lag(self) -> int:
         """Records that are there and have not been taken."""
+        ...
+
+    @property
+    def behind_ms(self) -> int:
+        """How old the next record is that has not been taken; 0 where the stream counts records instead."""
         ...
 
     @property

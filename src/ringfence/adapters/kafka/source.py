@@ -135,6 +135,11 @@ class KafkaSource:
         return self.state.lag
 
     @property
+    def behind_ms(self) -> int:
+        """0: brokers count the messages that wait."""
+        return 0
+
+    @property
     def parts(self) -> int:
         """Partitions that are read."""
         return len(self.state.partitions)

@@ -1,4 +1,4 @@
-"""The topics that a server reads, and those that follow the log."""
+"""The topics and streams that a server reads, and those that follow the log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.cli.checks.check import Check, State
 from ringfence.compose.kafka import kafka_client, kafka_options, look_at
+from ringfence.compose.streams import is_kinesis, kinesis_streams
 from ringfence.errors import RingfenceError
 from ringfence.settings import load_settings
 
@@ -14,18 +15,34 @@ if TYPE_CHECKING:
 
 
 def streams() -> Iterator[Check]:
-    """Brokers answer, let this user in, and have the topics that the settings name."""
+    """Brokers and AWS answer, let this user in, and have what the settings name."""
     settings = load_settings()
-    if not settings.sources and settings.kafka_sink is None:
-        return
+    topics = [source for source in settings.sources if not is_kinesis(source)]
+    for source in settings.sources:
+        if is_kinesis(source):
+            yield _kinesis(source)
+    if topics or settings.kafka_sink is not None:
+        yield from _kafka(topics, settings.kafka_sink)
+
+
+def _kinesis(address: str) -> Check:
+    try:
+        seen = kinesis_streams(address)
+    except RingfenceError as error:
+        return Check("source", State.BAD, str(error))
+    told = ", ".join(f"{name} with {shards} open shards, kept {hours} hours" for name, shards, hours in seen)
+    return Check("source", State.FINE, f"Kinesis has {told}")
+
+
+def _kafka(sources: list[str], to: str | None) -> Iterator[Check]:
     try:
         options = kafka_options()
     except ImportError:
         yield Check("kafka", State.BAD, "its client library is missing", "pip install 'ringfence[kafka]'")
         return
-    asked = [(address, options.source, "source") for address in settings.sources]
-    if settings.kafka_sink is not None:
-        asked.append((settings.kafka_sink, options.sink, "sink"))
+    asked = [(address, options.source, "source") for address in sources]
+    if to is not None:
+        asked.append((to, options.sink, "sink"))
     for address, known, part in asked:
         try:
             client = kafka_client(address, known)

@@ -1,0 +1,73 @@
+"""Addresses such as `kinesis://payments,labels?mapping=own.toml`; region and credentials are AWS's own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ringfence.errors import InputError
+from ringfence.events.vocabulary import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEME: Final = "kinesis"
+OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
+    "mapping": None,
+    "format": ("auto", "cloudevents"),
+    "keep": None,
+    "from": ("beginning", "end"),
+    "on_gap": ("stop", "continue"),
+}
+"""What an address may say, with the values of each where they are few."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")  # of a stream, as AWS has it
+_FORM: Final = "write kinesis://STREAM[,STREAM...][?NAME=VALUE&...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Streams of one region, and what is ours to decide.
+
+    >>> Address.of("kinesis://payments,labels?on_gap=continue")
+    Address(streams=('payments', 'labels'), options={'on_gap': 'continue'})
+    """
+
+    streams: tuple[str, ...]
+    options: Mapping[str, str]
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read one. `InputError` repeats no value: somebody may have written a secret there."""
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            raise InputError(f"this is no address of Kinesis: {_FORM}") from None
+        if "@" in parts.netloc:
+            raise InputError(
+                "an address holds no credentials, because every user of this machine can read a command "
+                "line: give the task a role, or sign in (aws sso login)"
+            )
+        names = tuple(dict.fromkeys(name for name in unquote(parts.netloc).split(",") if name))
+        wrong = next((name for name in names if not _NAME.fullmatch(name)), None)
+        if not names or wrong is not None or parts.path.strip("/"):
+            what = "names no stream" if not names else "has a path" if wrong is None else f"has {wrong!r}"
+            raise InputError(f"the address {what}: {_FORM}")
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        for name, value in options.items():
+            if name not in OPTIONS:
+                raise InputError(
+                    f"{name!r} is no option of an address of Kinesis{nearest(name, list(OPTIONS))}: one of "
+                    f"{', '.join(OPTIONS)}"
+                )
+            allowed = OPTIONS[name]
+            if allowed is not None and value not in allowed:
+                raise InputError(f"option {name} of the address is one of {', '.join(allowed)}")
+        return cls(names, options)
+
+    @property
+    def shown(self) -> str:
+        """For people, without options."""
+        return f"{SCHEME}://{','.join(self.streams)}"

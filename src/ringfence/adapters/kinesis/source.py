@@ -1,0 +1,349 @@
+"""Streams of Kinesis as a source: every shard from where the journal says, parents before their children.
+
+    shard ──► GetRecords, several shards at once ──► aggregates apart ──► decode ──► batch with positions
+
+The journal alone says where a shard goes on: its position commits with the events before it, so what is read
+twice after a crash is not in the log, and nothing is left out. A log reads all shards of its streams.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from ringfence.adapters.aws.clients import explained
+from ringfence.adapters.kinesis.decoding import records_of
+from ringfence.adapters.kinesis.shards import Mark, Shard, gone, readable
+from ringfence.errors import InputError
+from ringfence.ports import Position
+from ringfence.ports.sources import StreamBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ringfence.adapters.kinesis.address import Address
+    from ringfence.adapters.kinesis.decoding import Decoding, Got
+
+_MOST_RECORDS: Final = 10_000  # that GetRecords gives
+_AT_ONCE: Final = 8  # shards that are asked at the same time
+_PAUSE_SECONDS: Final = 0.25  # between two questions to a shard: it answers five a second, to all who ask
+_THROTTLED_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 30.0  # between two looks for shards of somebody who resharded
+_IDLE_MS: Final = 3_600_000  # after which an idle shard's position is written again
+_HOUR_MS: Final = 3_600_000
+_THROTTLED: Final = frozenset({"ProvisionedThroughputExceededException", "LimitExceededException"})
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One shard at work."""
+
+    stream: _Stream
+    name: str
+    iterator: str | None = None
+    seen_ms: int = 0
+    behind_ms: int = 0
+    is_at_end: bool = False
+    is_over: bool = False  # closed, and everything of it has been heard
+    not_before: float = 0.0  # monotonic time of the next question
+
+    @property
+    def mark(self) -> Mark:
+        """Where it goes on."""
+        return self.stream.marks.get(self.name, Mark(made_ms=self.stream.made_ms))
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One stream: who it is, and all that is known of its shards."""
+
+    name: str
+    arn: str
+    made_ms: int
+    retention_ms: int
+    marks: dict[str, Mark] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """Its name among the journal's positions."""
+        return f"kinesis:{self.arn}"
+
+
+class KinesisSource:
+    """The streams of one address. One thread at a time, but for what people are told."""
+
+    def __init__(
+        self,
+        address: Address,
+        client: Any,
+        decoding: Decoding,
+        positions: Callable[[str], dict[str, str]],
+        now_ms: Callable[[], int],
+        *,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`client` is boto3's of Kinesis; `positions` as of `Journal.positions`."""
+        self.address = address
+        self.problem = ""
+        self.moves = 0
+        self._client = client
+        self._decoding = decoding
+        self._positions = positions
+        self._now_ms = now_ms
+        self._say = say
+        self._streams: dict[str, _Stream] = {}
+        self._readings: dict[tuple[str, str], _Reading] = {}
+        self._waiting: deque[Got] = deque()  # heard, and not handed over
+        self._moved: set[tuple[str, str]] = set()  # whose marks are written with the next batch
+        self._pool: ThreadPoolExecutor | None = None
+        self._looked = 0.0
+        self._records = 0
+
+    @property
+    def name(self) -> str:
+        """For people, without options."""
+        return self.address.shown
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been taken up and not been closed."""
+        return self._pool is not None
+
+    @property
+    def lag(self) -> int:
+        """0: Kinesis does not count the records that wait; `behind_ms` tells how old they are."""
+        return 0
+
+    @property
+    def behind_ms(self) -> int:
+        """How far the slowest shard is behind the newest record there."""
+        return max((one.behind_ms for one in list(self._readings.values())), default=0)
+
+    @property
+    def parts(self) -> int:
+        """Shards that are read."""
+        return len(self._readings)
+
+    def open(self) -> None:
+        """Find the streams and take each shard up where the journal says.
+
+        `InputError` where a stream is missing, or records that come next are gone; `StoreError` where AWS
+        refuses or does not answer.
+        """
+        self.close()
+        self.problem = ""
+        self._readings = {}
+        self._waiting.clear()
+        self._moved.clear()
+        self._streams = {name: self._found(name) for name in self.address.streams}
+        for stream in self._streams.values():
+            self._begin(stream)
+        self._pool = ThreadPoolExecutor(_AT_ONCE, "ringfence-kinesis")
+        self._look()
+
+    def batches(
+        self, rows: int, *, until_end: bool = False, wait_seconds: float = 0.1, is_over: Callable[[], bool]
+    ) -> Iterator[StreamBatch]:
+        """Batches of at most `rows` records as they come, an empty one while nothing does, until `is_over`.
+
+        With `until_end` to the newest record of every shard.
+        """
+        while not is_over():
+            if not self._waiting:
+                self._ask_all(rows, wait_seconds)
+            yield self._batch([self._waiting.popleft() for _ in range(min(rows, len(self._waiting)))])
+            if until_end and self._is_at_end:
+                for reading in self._readings.values():
+                    self._move(reading, seen_ms=reading.seen_ms)
+                yield self._batch([])
+                return
+            if time.monotonic() - self._looked >= _LOOK_SECONDS:
+                self._look()
+
+    def close(self) -> None:
+        """Leave the streams. Closing twice is allowed."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    @property
+    def _is_at_end(self) -> bool:
+        return not self._waiting and all(one.is_at_end for one in self._readings.values())
+
+    def _found(self, name: str) -> _Stream:
+        told = described(self._client, name)
+        made_ms = int(told["StreamCreationTimestamp"].timestamp() * 1000)
+        return _Stream(name, told["StreamARN"], made_ms, int(told["RetentionPeriodHours"]) * _HOUR_MS)
+
+    def _begin(self, stream: _Stream) -> None:
+        """Read the journal's marks; what is gone is refused, or passed over where the address says so."""
+        kept = self._positions(stream.source)
+        marks = {name: msgspec.json.decode(value, type=Mark) for name, value in kept.items()}
+        stream.marks = {name: mark for name, mark in marks.items() if mark.made_ms == stream.made_ms}
+        if marks and not stream.marks:
+            self._pass_over(f"stream {stream.name} was deleted and made again since: all it holds is new")
+        shards = self._shards(stream)
+        for name in gone(shards, stream.marks):
+            self._pass_over(f"{stream.name}/{name} is not there any more: retention took it")
+            self._keep(stream, name, Mark(made_ms=stream.made_ms, is_read=True))
+        now_ms = self._now_ms()
+        for name, mark in stream.marks.items():
+            away_ms = now_ms - mark.seen_ms
+            if not mark.is_read and away_ms > stream.retention_ms:
+                self._pass_over(
+                    f"{stream.name}/{name} was last read {away_ms // _HOUR_MS} hours ago, and the stream "
+                    f"keeps records for {stream.retention_ms // _HOUR_MS}: some may be gone"
+                )
+        if not marks and self.address.options.get("from") == "end":
+            for shard in shards:
+                mark = Mark("", 0, now_ms, now_ms, stream.made_ms, shard.is_closed)
+                self._keep(stream, shard.name, mark)
+
+    def _pass_over(self, said: str) -> None:
+        if self.address.options.get("on_gap") != "continue":
+            raise InputError(f"{said}. Add on_gap=continue to the address to go on, with a hole")
+        self._say(f"Warning: {said}. Going on, as on_gap=continue says")
+
+    def _shards(self, stream: _Stream) -> list[Shard]:
+        found: list[Shard] = []
+        asked: dict[str, Any] = {"StreamName": stream.name}
+        while asked:
+            with explained(f"stream {stream.name}"):
+                answer = self._client.list_shards(**asked)
+            for told in answer["Shards"]:
+                parents = (told.get("ParentShardId"), told.get("AdjacentParentShardId"))
+                is_closed = "EndingSequenceNumber" in told["SequenceNumberRange"]
+                found.append(Shard(told["ShardId"], tuple(filter(None, parents)), is_closed))
+            asked = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
+        return found
+
+    def _look(self) -> None:
+        """Read the shards that can be read now, and no others."""
+        self._looked = time.monotonic()
+        wanted = [
+            (stream, shard.name)
+            for stream in self._streams.values()
+            for shard in readable(self._shards(stream), stream.marks)
+        ]
+        before = self._readings
+        self._readings = {
+            (stream.name, name): before.get((stream.name, name)) or _Reading(stream, name)
+            for stream, name in wanted
+        }
+        self.moves += self._readings.keys() != before.keys()
+
+    def _ask_all(self, rows: int, wait_seconds: float) -> None:
+        """What the shards whose turn it is have; waits for the first turn."""
+        assert self._pool is not None
+        now = time.monotonic()
+        due = [one for one in self._readings.values() if one.not_before <= now]
+        if not due:
+            first = min((one.not_before for one in self._readings.values()), default=now + wait_seconds)
+            time.sleep(max(min(first - now, wait_seconds), 0.0))
+            return
+        limit = min(max(rows // len(due), 1), _MOST_RECORDS)
+        for reading, answer in zip(due, self._pool.map(lambda one: self._ask(one, limit), due), strict=True):
+            if answer is not None:
+                self._heard(reading, answer)
+
+    def _ask(self, reading: _Reading, limit: int) -> dict[str, Any] | None:
+        """What a shard has; None where it is to be asked again. Runs beside questions to other shards."""
+        stream = reading.stream.name
+        with explained(f"stream {stream}"):
+            try:
+                if reading.iterator is None:
+                    reading.iterator = self._client.get_shard_iterator(
+                        StreamName=stream, ShardId=reading.name, **_start(reading.mark)
+                    )["ShardIterator"]
+                found: dict[str, Any] = self._client.get_records(ShardIterator=reading.iterator, Limit=limit)
+            except ClientError as error:
+                if _code(error) == "ExpiredIteratorException":  # five minutes have passed since it was given
+                    reading.iterator = None
+                elif _code(error) in _THROTTLED:
+                    self.problem = f"stream {stream}: AWS throttles reading, because others read it as well"
+                    reading.not_before = time.monotonic() + _THROTTLED_SECONDS
+                else:
+                    raise
+                return None
+        return found
+
+    def _heard(self, reading: _Reading, answer: dict[str, Any]) -> None:
+        taken = list(records_of(reading.stream.name, reading.name, answer["Records"]))
+        mark = reading.mark
+        if mark.part and taken and taken[0].sequence == mark.after:
+            taken = taken[mark.part :]  # of the aggregate that was not done
+        self._waiting += taken
+        self.problem = ""
+        reading.behind_ms = int(answer.get("MillisBehindLatest", 0))
+        reading.seen_ms = self._now_ms() - reading.behind_ms
+        reading.iterator = answer.get("NextShardIterator")
+        reading.is_over = reading.iterator is None
+        reading.is_at_end = reading.behind_ms == 0 and not reading.is_over
+        reading.not_before = 0.0 if reading.behind_ms and taken else time.monotonic() + _PAUSE_SECONDS
+        if not taken and reading.seen_ms - mark.seen_ms > _IDLE_MS:
+            self._move(reading, seen_ms=reading.seen_ms)
+
+    def _batch(self, taken: list[Got]) -> StreamBatch:
+        """Taken records, and where each shard goes on that has moved."""
+        piece = self._decoding(taken, self._now_ms())
+        last = {(got.stream, got.shard): got for got in taken}
+        for place, got in last.items():
+            part = got.part if got.part < got.parts else 0
+            self._move(self._readings[place], after=got.sequence, part=part)
+        self._records += len(taken)
+        if not self._waiting and any(one.is_over for one in self._readings.values()):
+            for reading in self._readings.values():
+                if reading.is_over:
+                    self._move(reading, is_read=True)
+            self._look()
+        positions = tuple(
+            Position(stream.source, name, msgspec.json.encode(stream.marks[name]).decode())
+            for stream, name in ((self._streams[one], name) for one, name in sorted(self._moved))
+        )
+        self._moved.clear()
+        return StreamBatch(
+            piece.events, piece.labels, piece.bad, positions, self._records, None, piece.skipped
+        )
+
+    def _move(self, reading: _Reading, **to: Any) -> None:
+        mark = msgspec.structs.replace(reading.mark, **({"seen_ms": reading.seen_ms} | to))
+        self._keep(reading.stream, reading.name, mark)
+
+    def _keep(self, stream: _Stream, name: str, mark: Mark) -> None:
+        stream.marks[name] = mark
+        self._moved.add((stream.name, name))
+
+
+def described(client: Any, stream: str) -> dict[str, Any]:
+    """What AWS tells of a stream; `InputError` where there is none of this name."""
+    with explained(f"stream {stream}"):
+        try:
+            found: dict[str, Any] = client.describe_stream_summary(StreamName=stream)
+        except ClientError as error:
+            if _code(error) != "ResourceNotFoundException":
+                raise
+            region = client.meta.region_name
+            raise InputError(
+                f"there is no stream {stream!r} in {region}: look at its name and region"
+            ) from None
+    return dict(found["StreamDescriptionSummary"])
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _start(mark: Mark) -> dict[str, Any]:
+    """Where an iterator begins, in the words of GetShardIterator."""
+    if mark.after:
+        kind = "AT_SEQUENCE_NUMBER" if mark.part else "AFTER_SEQUENCE_NUMBER"
+        return {"ShardIteratorType": kind, "StartingSequenceNumber": mark.after}
+    if mark.since_ms:
+        return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": mark.since_ms / 1000}
+    return {"ShardIteratorType": "TRIM_HORIZON"}

@@ -1,0 +1,191 @@
+"""A stream of Kinesis within the machine, with what AWS documents and emulators leave out.
+
+A closed shard keeps its records and gives no iterator behind its last; iterators end; shards are trimmed; any
+call can be made to fail next. boto3 speaks to it over HTTP, as to AWS.
+"""
+
+import base64
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+
+REGION = "eu-central-1"
+MADE_S = 1_700_000_000
+FIRST = 49 * 10**54  # a sequence number has 56 digits, as those of AWS
+
+
+class Kinesis:
+    """The streams of an account; `failures` are codes that the next calls of an action answer with."""
+
+    def __init__(self):
+        self.streams = {}
+        self.failures = {}
+        self.asked = []
+        self.now_ms = MADE_S * 1000
+        self._numbers = count(1)
+        self._iterators = {}
+
+    def make(self, stream, shards=1, hours=24):
+        self.streams[stream] = {
+            "made": next(self._numbers) + MADE_S,
+            "hours": hours,
+            "shards": {f"shardId-{n:012}": _shard() for n in range(shards)},
+        }
+
+    def put(self, stream, shard, *values, key="k"):
+        """Values, in order, into the shard of this number."""
+        for value in values:
+            number = str(
+                49_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000
+                + next(self._numbers)
+            )
+            data = value if isinstance(value, bytes) else json.dumps(value).encode()
+            self._shard(stream, shard)["records"].append((number, self.now_ms, key, data))
+
+    def split(self, stream, shard):
+        """Close a shard; two children take over."""
+        return self._reshard(stream, [shard], 2)
+
+    def merge(self, stream, one, two):
+        """Close two shards; one child takes over."""
+        return self._reshard(stream, [one, two], 1)
+
+    def trim(self, stream, shard):
+        """A shard whose retention is over."""
+        del self.streams[stream]["shards"][f"shardId-{shard:012}"]
+
+    def expire(self):
+        """All iterators that were given."""
+        self._iterators.clear()
+
+    def _reshard(self, stream, parents, children):
+        shards = self.streams[stream]["shards"]
+        for parent in parents:
+            self._shard(stream, parent)["closed"] = True
+        first = len(shards)
+        names = [f"shardId-{parent:012}" for parent in parents]
+        shards |= {f"shardId-{first + n:012}": _shard(*names) for n in range(children)}
+        return list(range(first, first + children))
+
+    def _shard(self, stream, number):
+        return self.streams[stream]["shards"][f"shardId-{number:012}"]
+
+    def answer(self, action, asked):
+        """Status and body of an answer."""
+        self.asked.append((action, asked))
+        if self.failures.get(action):
+            return 400, {"__type": self.failures[action].pop(0), "message": "as the test wants it"}
+        name = asked.get("StreamName")
+        if name is not None and name not in self.streams:
+            return 400, {"__type": "ResourceNotFoundException", "message": f"Stream {name} not found"}
+        return ANSWERS[action](self, asked)
+
+    def _describe(self, asked):
+        stream = self.streams[asked["StreamName"]]
+        told = {
+            "StreamName": asked["StreamName"],
+            "StreamARN": f"arn:aws:kinesis:{REGION}:1:stream/{asked['StreamName']}",
+            "StreamStatus": "ACTIVE",
+            "RetentionPeriodHours": stream["hours"],
+            "StreamCreationTimestamp": stream["made"],
+            "EnhancedMonitoring": [],
+            "OpenShardCount": sum(not shard["closed"] for shard in stream["shards"].values()),
+        }
+        return 200, {"StreamDescriptionSummary": told}
+
+    def _list(self, asked):
+        """Two at a time, so that pages are asked for."""
+        name, begin = asked["NextToken"].split() if "NextToken" in asked else (asked["StreamName"], "0")
+        shards = sorted(self.streams[name]["shards"].items())
+        page = shards[int(begin) : int(begin) + 2]
+        more = {"NextToken": f"{name} {int(begin) + 2}"} if len(shards) > int(begin) + 2 else {}
+        return 200, {"Shards": [_listed(*one) for one in page]} | more
+
+    def _begin(self, asked):
+        records = self.streams[asked["StreamName"]]["shards"][asked["ShardId"]]["records"]
+        kind, number = asked["ShardIteratorType"], asked.get("StartingSequenceNumber")
+        at = {
+            "TRIM_HORIZON": lambda: 0,
+            "AT_TIMESTAMP": lambda: sum(one[1] < asked["Timestamp"] * 1000 for one in records),
+            "AT_SEQUENCE_NUMBER": lambda: sum(int(one[0]) < int(number) for one in records),
+            "AFTER_SEQUENCE_NUMBER": lambda: sum(int(one[0]) <= int(number) for one in records),
+        }[kind]()
+        return 200, {"ShardIterator": self._iterator(asked["StreamName"], asked["ShardId"], at)}
+
+    def _read(self, asked):
+        if asked["ShardIterator"] not in self._iterators:
+            return 400, {"__type": "ExpiredIteratorException", "message": "Iterator expired"}
+        stream, name, at = self._iterators.pop(asked["ShardIterator"])
+        shard = self.streams[stream]["shards"][name]
+        records = shard["records"][at : at + asked["Limit"]]
+        end = at + len(records)
+        left = shard["records"][end:]
+        answer = {
+            "Records": [
+                {"SequenceNumber": n, "ApproximateArrivalTimestamp": ms / 1000, "PartitionKey": key}
+                | {"Data": base64.b64encode(data).decode()}
+                for n, ms, key, data in records
+            ],
+            "MillisBehindLatest": max(self.now_ms - left[0][1], 1) if left else 0,
+        }
+        if left or not shard["closed"]:
+            answer["NextShardIterator"] = self._iterator(stream, name, end)
+        return 200, answer
+
+    def _iterator(self, *place):
+        token = f"iterator-{next(self._numbers)}"
+        self._iterators[token] = place
+        return token
+
+
+ANSWERS = {
+    "DescribeStreamSummary": Kinesis._describe,
+    "ListShards": Kinesis._list,
+    "GetShardIterator": Kinesis._begin,
+    "GetRecords": Kinesis._read,
+}
+
+
+def _shard(*parents):
+    return {"records": [], "closed": False, "parents": parents}
+
+
+def _listed(name, shard):
+    span = {"StartingSequenceNumber": "1"} | ({"EndingSequenceNumber": "2"} if shard["closed"] else {})
+    parents = dict(zip(("ParentShardId", "AdjacentParentShardId"), shard["parents"], strict=False))
+    keys = {"StartingHashKey": "0", "EndingHashKey": "1"}
+    return {"ShardId": name, "HashKeyRange": keys, "SequenceNumberRange": span} | parents
+
+
+@contextmanager
+def running():
+    """An account, and where it answers."""
+    kinesis, turn = Kinesis(), threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with turn:
+                status, body = kinesis.answer(self.headers["X-Amz-Target"].rpartition(".")[2], asked)
+            said = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield kinesis, f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
