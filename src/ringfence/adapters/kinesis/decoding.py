@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 
 from ringfence.adapters.files.json_reader import JsonReader
-from ringfence.adapters.files.readers import Piece
+from ringfence.adapters.files.readers import FilePiece
 from ringfence.adapters.kinesis.aggregates import AggregateError, is_aggregate, taken_apart
 from ringfence.adapters.streamed import LONGEST, json_in, with_attributes
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
@@ -86,7 +86,7 @@ class Decoding:
             what for what, name in zip(("key", "timestamp"), (KEY, TIMESTAMP), strict=True) if name in named
         }
 
-    def __call__(self, records: Iterable[Got], now_ms: int) -> Piece:
+    def __call__(self, records: Iterable[Got], now_ms: int) -> FilePiece:
         """Events of the good ones in order; `skipped` counts what the mapping leaves out.
 
         A bad record has `stream/shard/sequence number` as its source, and its number in the aggregate as its
@@ -103,16 +103,16 @@ class Decoding:
                 kept = self._kept(got)
                 lines.append(with_attributes(value, kept, canonical=self._is_canonical))
                 own.append(got)
-        piece = self._read(lines, own, now_ms) if lines else Piece(NO_EVENTS, None, [])
+        piece = self._read(lines, own, now_ms) if lines else FilePiece(NO_EVENTS, None, [])
         for record in piece.bad:
             got = own[record.position - 1]
             bad.append(replace(record, source=got.place, position=got.part))
-        return Piece(piece.events, piece.labels, bad, piece.skipped)
+        return FilePiece(piece.events, piece.labels, bad, piece.skipped)
 
-    def _read(self, lines: list[bytes], own: list[Got], now_ms: int) -> Piece:
+    def _read(self, lines: list[bytes], own: list[Got], now_ms: int) -> FilePiece:
         if self._is_canonical:
             events, refused = self._blocks.decode(b"\n".join(lines), now_ms, "kinesis")
-            return Piece(events, None, refused)
+            return FilePiece(events, None, refused)
         reader = JsonReader(self._mapping, self._tokenizer, now_ms, max(len(lines), 1), None, 0)
         ids = pa.array([f"{got.place}/{got.part}" if got.part else got.place for got in own], pa.string())
         return reader.records("kinesis", lines, ids)
