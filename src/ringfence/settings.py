@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     webhook_networks: tuple[str, ...] = ()  # private networks that webhooks may reach
     sources: tuple[str, ...] = ()  # what `ringfence serve` reads: kafka://BROKER:9092/TOPIC, kinesis://STREAM
     kafka_sink: str | None = None  # topic that decisions go to, kafka://BROKER:9092/TOPIC
+    kinesis_sink: str | None = None  # stream that decisions go to, kinesis://STREAM
     kafka_properties: Path | None = None  # file of NAME=VALUE with what Kafka's client is told, secrets too
     landing_url: str | None = None  # of the landing zone: a folder, or s3://BUCKET/PREFIX
     landing_format: Literal["parquet", "ndjson", "csv"] = "parquet"

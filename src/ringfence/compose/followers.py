@@ -21,6 +21,7 @@ from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
+from ringfence.compose.aws import needs_aws
 from ringfence.compose.kafka import kafka_client
 from ringfence.compose.notifiers import notifiers
 from ringfence.compose.store import open_store
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.aws import AuditTable
     from ringfence.adapters.kafka.sink import KafkaSink
+    from ringfence.adapters.kinesis.sink import KinesisSink
     from ringfence.adapters.relational import RelationalStore
     from ringfence.follow import Follower
     from ringfence.store import DataFolder
@@ -63,6 +65,8 @@ def followers_of(store: DataFolder) -> list[Follower]:
         found.append(landing_zone(store))
     if settings.kafka_sink is not None:
         found.append(kafka_sink(store, settings.kafka_sink))
+    if settings.kinesis_sink is not None:
+        found.append(kinesis_sink(store, settings.kinesis_sink))
     if settings.dynamodb_table is not None:
         found.append(audit_table(store))
     return found if settings.store_url is None else [*found, relational_store(store)]
@@ -91,6 +95,17 @@ def kafka_sink(store: DataFolder, address: str) -> KafkaSink:
     from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink  # noqa: PLC0415 (an extra)
 
     return KafkaSink(store.log, kafka_client(address, OPTIONS), store.folder)
+
+
+def kinesis_sink(store: DataFolder, text: str) -> KinesisSink:
+    """The streams that follow this log; `InputError` where the address is none, or the library is missing."""
+    needs_aws("Kinesis")
+    from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.sink import OPTIONS, KinesisSink  # noqa: PLC0415 (likewise)
+
+    address = Address.of(text, OPTIONS)
+    return KinesisSink(store.log, aws_client("kinesis"), address, store.folder, sleep=time.sleep)
 
 
 def landing_zone(store: DataFolder, to: str | None = None) -> LandingFollower:
@@ -162,8 +177,7 @@ def table_name(table: str | None = None) -> str:
             "no table is named: give --table NAME, or set dynamodb_table in ringfence.toml "
             "(RINGFENCE_DYNAMODB_TABLE)"
         )
-    if find_spec("boto3") is None:
-        raise InputError("DynamoDB needs one more library: pip install 'ringfence[aws]'")
+    needs_aws("DynamoDB")
     return found
 
 

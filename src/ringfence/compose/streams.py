@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.compose.aws import needs_aws
 from ringfence.compose.kafka import kafka_client, needs_kafka
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
@@ -56,13 +56,13 @@ def _kafka(session: Session, text: str, mapping: str | None, say: Callable[[str]
 
 
 def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KinesisSource:
-    _needs_aws()
+    needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.decoding import Decoding  # noqa: PLC0415 (likewise)
-    from ringfence.adapters.kinesis.source import KinesisSource  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.source import OPTIONS, KinesisSource  # noqa: PLC0415 (likewise)
 
-    address = Address.of(text)
+    address = Address.of(text, OPTIONS)
     return KinesisSource(
         address,
         aws_client("kinesis"),
@@ -75,19 +75,14 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
 
 def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     """Name, open shards and hours of retention of each stream of an address; errors as of `Stream.open`."""
-    _needs_aws()
+    needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
-    from ringfence.adapters.kinesis.source import described  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.source import OPTIONS, described  # noqa: PLC0415 (likewise)
 
     client = aws_client("kinesis")
-    found = [(name, described(client, name)) for name in Address.of(text).streams]
+    found = [(name, described(client, name)) for name in Address.of(text, OPTIONS).streams]
     return [(name, told["OpenShardCount"], told["RetentionPeriodHours"]) for name, told in found]
-
-
-def _needs_aws() -> None:
-    if find_spec("boto3") is None:
-        raise InputError("Kinesis needs the client library of AWS: pip install 'ringfence[aws]'")
 
 
 def _read_by(

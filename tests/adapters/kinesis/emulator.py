@@ -22,6 +22,7 @@ class Kinesis:
     def __init__(self):
         self.streams = {}
         self.failures = {}
+        self.refused = []
         self.asked = []
         self.now_ms = MADE_S * 1000
         self._numbers = count(1)
@@ -134,6 +135,19 @@ class Kinesis:
             answer["NextShardIterator"] = self._iterator(stream, name, end)
         return 200, answer
 
+    def _put(self, asked):
+        """Records whose turn it is in `refused` are not taken; the others are."""
+        results = []
+        for entry in asked["Records"]:
+            if self.refused and self.refused.pop(0):
+                code = "ProvisionedThroughputExceededException"
+                results.append({"ErrorCode": code, "ErrorMessage": "Rate exceeded"})
+                continue
+            self.put(asked["StreamName"], 0, base64.b64decode(entry["Data"]), key=entry["PartitionKey"])
+            results.append({"SequenceNumber": str(next(self._numbers)), "ShardId": "shardId-000000000000"})
+        failed = sum("ErrorCode" in result for result in results)
+        return 200, {"FailedRecordCount": failed, "Records": results}
+
     def _iterator(self, *place):
         token = f"iterator-{next(self._numbers)}"
         self._iterators[token] = place
@@ -145,6 +159,7 @@ ANSWERS = {
     "ListShards": Kinesis._list,
     "GetShardIterator": Kinesis._begin,
     "GetRecords": Kinesis._read,
+    "PutRecords": Kinesis._put,
 }
 
 

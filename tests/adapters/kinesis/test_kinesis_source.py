@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import boto3
 import pytest
 from tests.adapters.kafka.test_kafka_source import OWN, ids, lines, paid, take
-from tests.adapters.kinesis.emulator import MADE_S, REGION, running
+from tests.adapters.kinesis.emulator import MADE_S, REGION
 from tests.spine import Tick, open_store
 
 from ringfence.adapters.aws import aws_client
@@ -26,19 +26,8 @@ ADDRESS = "kinesis://payments"
 
 
 @pytest.fixture(autouse=True)
-def aws(monkeypatch):
-    """The account, asked by boto3 with credentials that open nothing else."""
+def no_pause(aws, monkeypatch):
     monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.0)
-    with running() as (kinesis, url):
-        for name, value in {
-            "AWS_ENDPOINT_URL": url,
-            "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield kinesis
 
 
 @pytest.fixture
@@ -53,7 +42,12 @@ def opened(store, address=ADDRESS, mapping=None, told=None, now_ms=None, **more)
     said = (told if told is not None else []).append
     client = aws_client("kinesis")
     source = KinesisSource(
-        Address.of(address), client, decoding, store.positions, now_ms or Tick().now_ms, say=said
+        Address.of(address, module.OPTIONS),
+        client,
+        decoding,
+        store.positions,
+        now_ms or Tick().now_ms,
+        say=said,
     )
     try:
         source.open()

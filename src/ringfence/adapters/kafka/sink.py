@@ -7,22 +7,17 @@ offset in headers, by which a receiver knows it again.
 
 from __future__ import annotations
 
-import json
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from ringfence.decisions.decision import DecisionBatch
+from ringfence.adapters.outgoing import Outgoing, SentUpTo, decisions_of, matches_of
 from ringfence.errors import StoreError
-from ringfence.events import codec
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from confluent_kafka import Message
@@ -37,7 +32,6 @@ FILE_NAME: Final = "kafka-sink.json"
 LOG_HEADER: Final = "ringfence-log"
 OFFSET_HEADER: Final = "ringfence-offset"
 _FLUSH_SECONDS: Final = 30.0
-_KEYS: Final = ("card_id", "account_id", "customer_id")  # the first that a payment has
 
 
 class KafkaSink:
@@ -56,7 +50,7 @@ class KafkaSink:
         """`client` has the address of the topic of decisions."""
         self._log = log
         self._client = client
-        self._path = folder / FILE_NAME
+        self._sent = SentUpTo(folder / FILE_NAME)
         self._routes = {DECISIONS: client.address.topics[0]}
         matches = client.address.options.get("flag_matches")
         if matches:
@@ -71,62 +65,37 @@ class KafkaSink:
 
     def positions(self) -> dict[str, int]:
         """See `Follower.positions`; of events, up to where those of sent decisions need not be looked up."""
-        kept = self._kept()
+        kept = self._sent.read()
         found = {topic: kept.get(self._route(topic), 0) for topic in self._routes}
         return found | {EVENTS: kept.get(EVENTS, 0)}
 
     def take(self, topic: str, batches: Iterable[LogBatch], /) -> None:
         """See `Follower.take`: all is acknowledged before the position moves."""
-        kept, end = self._kept(), None
+        kept, end = self._sent.read(), None
         for batch in batches:
             if topic == DECISIONS:
-                kept[EVENTS] = max(kept.get(EVENTS, 0), self._send_decisions(batch))
+                messages, events = decisions_of(batch, self._log)
+                kept[EVENTS] = max(kept.get(EVENTS, 0), events)
             else:
-                self._send_matches(batch)
+                messages = matches_of(batch)
+            for message in messages:
+                self._send(topic, message)
             end = batch.next_offset
         if end is None:
             return
         self._settle()
-        self._keep(kept | {self._route(topic): end})
+        self._sent.write(kept | {self._route(topic): end})
 
     def reset(self) -> None:
         """See `Follower.reset`."""
-        self._path.unlink(missing_ok=True)
+        self._sent.forget()
 
     def close(self) -> None:
         """See `Follower.close`."""
         self._producer = None
         self._refused = []
 
-    def _send_decisions(self, batch: LogBatch) -> int:
-        """The offset behind the last event that a decision of the batch is on."""
-        decisions = DecisionBatch.decode(batch.payload)
-        offsets = decisions.numbers("offset").tolist()
-        keys = dict(self._keys(offsets[0], offsets[-1] + 1))
-        for row, offset in enumerate(offsets):
-            decision = decisions.row(row)
-            key = keys.get(offset) or decision.transaction_id
-            self._send(DECISIONS, batch.base_offset + row, key, msgspec.json.encode(decision))
-        return int(offsets[-1]) + 1
-
-    def _send_matches(self, batch: LogBatch) -> None:
-        with pa.ipc.open_stream(batch.payload) as reader:
-            rows = reader.read_all().to_pylist()
-        for row, match in enumerate(rows):
-            self._send(FLAG_MATCHES, batch.base_offset + row, match["entity_id"], msgspec.json.encode(match))
-
-    def _keys(self, begin: int, end: int) -> Iterator[tuple[int, str]]:
-        """Key of each event between two offsets that has one."""
-        for batch in self._log.read(EVENTS, begin, end):
-            events = codec.decode(batch.payload)
-            names = [name for name in _KEYS if name in events.table.schema.names]
-            columns = [events.column(name).to_pylist() for name in names]
-            for row, ids in enumerate(zip(*columns, strict=True)):
-                key = next((one for one in ids if one is not None), None)
-                if key is not None:
-                    yield batch.base_offset + row, str(key)
-
-    def _send(self, topic: str, offset: int, key: str, value: bytes) -> None:
+    def _send(self, topic: str, message: Outgoing) -> None:
         if self._producer is None:
             self._client.problem = ""
             self._producer = self._client.made(
@@ -138,13 +107,17 @@ class KafkaSink:
             )
         headers = [
             (LOG_HEADER, self._log.identity.encode()),
-            (OFFSET_HEADER, str(offset).encode()),
+            (OFFSET_HEADER, str(message.offset).encode()),
             ("content-type", b"application/json"),
         ]
         while True:
             try:
                 self._producer.produce(
-                    self._routes[topic], value, key=key, headers=headers, on_delivery=self._delivered
+                    self._routes[topic],
+                    message.value,
+                    key=message.key,
+                    headers=headers,
+                    on_delivery=self._delivered,
                 )
             except BufferError:  # full: brokers take what is there first
                 self._producer.poll(1.0)
@@ -186,25 +159,3 @@ class KafkaSink:
     def _route(self, topic: str) -> str:
         """Under which a position is kept: another target topic begins anew."""
         return f"{topic} > {self._routes[topic]}"
-
-    def _kept(self) -> dict[str, int]:
-        try:
-            return {name: int(at) for name, at in json.loads(self._path.read_text()).items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self._path}, which says how far topics are written, cannot be read ({error}): remove "
-                "it, and all decisions are sent again"
-            ) from error
-
-    def _keep(self, positions: dict[str, int]) -> None:
-        fresh = self._path.with_suffix(".new")
-        try:
-            with fresh.open("w") as file:
-                json.dump(positions, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be written ({error.strerror})") from error

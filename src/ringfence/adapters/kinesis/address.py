@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEME: Final = "kinesis"
-OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
-    "mapping": None,
-    "format": ("auto", "cloudevents"),
-    "keep": None,
-    "from": ("beginning", "end"),
-    "on_gap": ("stop", "continue"),
-}
-"""What an address may say, with the values of each where they are few."""
-
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")  # of a stream, as AWS has it
 _FORM: Final = "write kinesis://STREAM[,STREAM...][?NAME=VALUE&...]"
 
@@ -31,7 +22,7 @@ _FORM: Final = "write kinesis://STREAM[,STREAM...][?NAME=VALUE&...]"
 class Address:
     """Streams of one region, and what is ours to decide.
 
-    >>> Address.of("kinesis://payments,labels?on_gap=continue")
+    >>> Address.of("kinesis://payments,labels?on_gap=continue", {"on_gap": None})
     Address(streams=('payments', 'labels'), options={'on_gap': 'continue'})
     """
 
@@ -39,8 +30,11 @@ class Address:
     options: Mapping[str, str]
 
     @classmethod
-    def of(cls, text: str) -> Self:
-        """Read one. `InputError` repeats no value: somebody may have written a secret there."""
+    def of(cls, text: str, known: Mapping[str, tuple[str, ...] | None]) -> Self:
+        """Read one; `known` are the options, each with the values that it may have, None for any.
+
+        `InputError` repeats no value: somebody may have written a secret there.
+        """
         try:
             parts = urlsplit(text)
         except ValueError:
@@ -57,12 +51,12 @@ class Address:
             raise InputError(f"the address {what}: {_FORM}")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         for name, value in options.items():
-            if name not in OPTIONS:
+            if name not in known:
                 raise InputError(
-                    f"{name!r} is no option of an address of Kinesis{nearest(name, list(OPTIONS))}: one of "
-                    f"{', '.join(OPTIONS)}"
+                    f"{name!r} is no option of an address of Kinesis{nearest(name, list(known))}: one of "
+                    f"{', '.join(known)}"
                 )
-            allowed = OPTIONS[name]
+            allowed = known[name]
             if allowed is not None and value not in allowed:
                 raise InputError(f"option {name} of the address is one of {', '.join(allowed)}")
         return cls(names, options)

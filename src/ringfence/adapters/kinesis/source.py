@@ -30,6 +30,15 @@ if TYPE_CHECKING:
     from ringfence.adapters.kinesis.address import Address
     from ringfence.adapters.kinesis.decoding import Decoding, Got
 
+OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
+    "mapping": None,
+    "format": ("auto", "cloudevents"),
+    "keep": None,
+    "from": ("beginning", "end"),
+    "on_gap": ("stop", "continue"),
+}
+"""What an address may say of a source, with the values of each where they are few."""
+
 _MOST_RECORDS: Final = 10_000  # that GetRecords gives
 _AT_ONCE: Final = 8  # shards that are asked at the same time
 _PAUSE_SECONDS: Final = 0.25  # between two questions to a shard: it answers five a second, to all who ask

@@ -1,0 +1,145 @@
+"""Decisions, and flag matches, as records of streams: a follower that writes to Kinesis.
+
+PutRecords may refuse a record of a call and take the next one of the same key. So a call has one record of a
+key at most, and the next one goes once that is taken: each key stays in order. The position is in a file of
+the data folder, written once all records before it are taken. After a crash the records behind the position
+are sent again: each says its log and its offset, by which a receiver knows it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from ringfence.adapters.aws.clients import explained
+from ringfence.adapters.outgoing import Outgoing, SentUpTo, decisions_of, matches_of
+from ringfence.errors import StoreError
+from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from ringfence.adapters.kinesis.address import Address
+    from ringfence.ports import EventLog, LogBatch
+
+OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"flag_matches": None}
+"""What the address of a sink may say beside the stream of decisions."""
+
+FILE_NAME: Final = "kinesis-sink.json"
+_AT_ONCE: Final = 500  # records that PutRecords takes
+_BYTES_AT_ONCE: Final = 4 << 20  # of its 5 MiB
+_KEY_CHARACTERS: Final = 256
+_TRIES: Final = 8
+_FIRST_WAIT: Final = 0.1
+_LONGEST_WAIT: Final = 5.0
+
+
+class _Put(NamedTuple):
+    offset: int
+    key: str
+    entry: dict[str, Any]
+
+
+class _Record(msgspec.Struct):
+    """What a record says."""
+
+    log: str
+    offset: int
+    topic: str
+    data: msgspec.Raw
+
+
+class KinesisSink:
+    """`ringfence.follow.Follower` on streams."""
+
+    name = "kinesis"
+    least = 1
+    most = 5000
+
+    def __init__(
+        self, log: EventLog, client: Any, address: Address, folder: Path, *, sleep: Callable[[float], None]
+    ) -> None:
+        """`client` is boto3's of Kinesis; `address` names one stream; `sleep` waits so many seconds."""
+        self._log, self._client, self._sleep = log, client, sleep
+        self._sent = SentUpTo(folder / FILE_NAME)
+        self._routes = {DECISIONS: address.streams[0]}
+        if matches := address.options.get("flag_matches"):
+            self._routes[FLAG_MATCHES] = matches
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What it reads."""
+        return tuple(self._routes)
+
+    def positions(self) -> dict[str, int]:
+        """See `Follower.positions`; of events, up to where those of sent decisions need not be looked up."""
+        kept = self._sent.read()
+        found = {topic: kept.get(self._route(topic), 0) for topic in self._routes}
+        return found | {EVENTS: kept.get(EVENTS, 0)}
+
+    def take(self, topic: str, batches: Iterable[LogBatch], /) -> None:
+        """See `Follower.take`: all is taken by the stream before the position moves."""
+        kept, end = self._sent.read(), None
+        for batch in batches:
+            if topic == DECISIONS:
+                messages, events = decisions_of(batch, self._log)
+                kept[EVENTS] = max(kept.get(EVENTS, 0), events)
+            else:
+                messages = matches_of(batch)
+            self._put(topic, messages)
+            end = batch.next_offset
+        if end is not None:
+            self._sent.write(kept | {self._route(topic): end})
+
+    def reset(self) -> None:
+        """See `Follower.reset`. What has been sent cannot be taken back: everything is sent again."""
+        self._sent.forget()
+
+    def close(self) -> None:
+        """See `Follower.close`. Connections of boto3 close by themselves."""
+
+    def _put(self, topic: str, messages: list[Outgoing]) -> None:
+        waiting = [self._entry(topic, message) for message in messages]
+        wait, tries = _FIRST_WAIT, 0
+        while waiting:
+            now, later = _first_of_each_key(waiting)
+            refused = self._call(self._routes[topic], now)
+            waiting = sorted([*refused, *later], key=lambda record: record.offset)
+            tries = tries + 1 if refused else 0
+            if tries == _TRIES:
+                raise StoreError(f"stream {self._routes[topic]}: {len(waiting)} records are not taken")
+            if refused:
+                self._sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _call(self, stream: str, records: list[_Put]) -> list[_Put]:
+        """Send some; those that were refused."""
+        with explained(f"stream {stream}"):
+            answer = self._client.put_records(StreamName=stream, Records=[one.entry for one in records])
+        told = zip(records, answer["Records"], strict=True)
+        return [record for record, result in told if result.get("ErrorCode")]
+
+    def _entry(self, topic: str, message: Outgoing) -> _Put:
+        said = _Record(self._log.identity, message.offset, topic, msgspec.Raw(message.value))
+        key = message.key[:_KEY_CHARACTERS] or "-"
+        return _Put(message.offset, key, {"Data": msgspec.json.encode(said), "PartitionKey": key})
+
+    def _route(self, topic: str) -> str:
+        """Under which a position is kept: another stream begins anew."""
+        return f"{topic} > {self._routes[topic]}"
+
+
+def _first_of_each_key(records: list[_Put]) -> tuple[list[_Put], list[_Put]]:
+    """What goes with the next call, and the rest; both in order."""
+    now: list[_Put] = []
+    later: list[_Put] = []
+    keys: set[str] = set()
+    size = 0
+    for record in records:
+        size += len(record.entry["Data"]) + len(record.key.encode())
+        is_next = record.key not in keys and len(now) < _AT_ONCE and (size <= _BYTES_AT_ONCE or not now)
+        (now if is_next else later).append(record)
+        keys.add(record.key)
+    return now, later

@@ -1,0 +1,104 @@
+"""Decisions, and flag matches, as messages with a key: what followers that write to streams share."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import StoreError
+from ringfence.events import codec
+from ringfence.ports import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ringfence.ports import EventLog, LogBatch
+
+_KEYS: Final = ("card_id", "account_id", "customer_id")  # the first that a payment has
+
+
+class Outgoing(NamedTuple):
+    """One message: its record's offset in the log, the entity whose order it keeps, and its JSON."""
+
+    offset: int
+    key: str
+    value: bytes
+
+
+def decisions_of(batch: LogBatch, log: EventLog) -> tuple[list[Outgoing], int]:
+    """The decisions of a batch, and the offset behind the last event that one of them is on.
+
+    The key is the payment's card, or else account, customer, and at last the payment itself.
+    """
+    decisions = DecisionBatch.decode(batch.payload)
+    offsets = decisions.numbers("offset").tolist()
+    keys = dict(_keys(log, offsets[0], offsets[-1] + 1))
+    made = []
+    for row, offset in enumerate(offsets):
+        decision = decisions.row(row)
+        key = keys.get(offset) or decision.transaction_id
+        made.append(Outgoing(batch.base_offset + row, key, msgspec.json.encode(decision)))
+    return made, int(offsets[-1]) + 1
+
+
+def matches_of(batch: LogBatch) -> list[Outgoing]:
+    """The flag matches of a batch; the key is the flagged entity."""
+    with pa.ipc.open_stream(batch.payload) as reader:
+        rows = reader.read_all().to_pylist()
+    return [
+        Outgoing(batch.base_offset + row, match["entity_id"], msgspec.json.encode(match))
+        for row, match in enumerate(rows)
+    ]
+
+
+def _keys(log: EventLog, begin: int, end: int) -> Iterator[tuple[int, str]]:
+    """Key of each event between two offsets that has one."""
+    for batch in log.read(EVENTS, begin, end):
+        events = codec.decode(batch.payload)
+        names = [name for name in _KEYS if name in events.table.schema.names]
+        columns = [events.column(name).to_pylist() for name in names]
+        for row, ids in enumerate(zip(*columns, strict=True)):
+            key = next((one for one in ids if one is not None), None)
+            if key is not None:
+                yield batch.base_offset + row, str(key)
+
+
+class SentUpTo:
+    """Positions in a file of their own, replaced as a whole once what is before them has arrived."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, int]:
+        """By name; empty where nothing was sent yet. `StoreError` where the file cannot be read."""
+        try:
+            return {name: int(at) for name, at in json.loads(self._path.read_text()).items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{self._path}, which says how far messages are sent, cannot be read ({error}): remove it, "
+                "and all decisions are sent again"
+            ) from error
+
+    def write(self, positions: dict[str, int]) -> None:
+        """Durable on return."""
+        fresh = self._path.with_suffix(".new")
+        try:
+            with fresh.open("w") as file:
+                json.dump(positions, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written ({error.strerror})") from error
+
+    def forget(self) -> None:
+        """All is to be sent again."""
+        self._path.unlink(missing_ok=True)
