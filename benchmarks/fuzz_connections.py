@@ -69,7 +69,7 @@ def run(folder: Path, kinds: list[str], seconds: float, **settings: str) -> dict
     host, port = process.url.removeprefix("http://").split(":")
     figures: dict[str, Figures] = {}
     try:
-        others = Others(process, "", "", ())  # an open server, which asks for no key
+        others = Others(process, "none", "none", ())  # an open server, which asks for no key
         with others.going_on():
             time.sleep(seconds)  # the first of everything
         for kind in ["quiet", *kinds]:
