@@ -94,6 +94,20 @@ def test_a_dash_in_place_of_cents_is_no_sign():
     assert minor(["12,-", "1.200,-- \u20ac", "12,--"], decimal=",") == [1200, 120000, 1200]
 
 
+def test_dr_and_cr_behind_an_amount_are_its_sign():
+    written = [
+        "12.34 Dr",
+        "12.34 CR",
+        "1,250.00DR.",
+        "Rs. 5.00 (Cr)",
+        "Rs. 5.00 (Dr)",
+        "-5 Dr",
+        "Dr",
+        "5 Dram",
+    ]
+    assert minor(written) == [-1234, 1234, -125000, 500, -500, None, None, None]
+
+
 def test_indian_groups():
     assert minor(["12,34,567.89", "1,00,000"], thousands=",") == [123456789, 10000000]
 

@@ -82,6 +82,8 @@ _SHAPE: Final = (
 _SPACES: Final = r"[\s\x{00A0}\x{2007}\x{2009}\x{202F}]+"
 _APOSTROPHES: Final = "[\u2019\u2018\u00b4`]"
 _MINUSES: Final = "[\u2212\u2013]"
+_DEBIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?dr\.?\)? ?$"
+_CREDIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?cr\.?\)? ?$"
 _NO_CENTS: Final = "([0-9])[.,](?:--?|\u2014)([^0-9]*)$"
 
 
@@ -168,10 +170,15 @@ def _plain(values: Any, decimal: str, thousands: str | None) -> tuple[Any, Any]:
 
 
 def _tidy(values: Any) -> Any:
-    """One kind of space, apostrophe and minus, and no dash in place of cents (`12.-` is 12)."""
+    """One kind of space, apostrophe and minus.
+
+    A dash in place of cents (`12.-`) goes, and Dr and Cr behind an amount become its sign.
+    """
     texts = pc.replace_substring_regex(values, _SPACES, " ")
     texts = pc.replace_substring_regex(texts, _APOSTROPHES, "'")
     texts = pc.replace_substring_regex(texts, _MINUSES, "-")
+    texts = pc.replace_substring_regex(texts, _DEBIT, r"-\1")
+    texts = pc.replace_substring_regex(texts, _CREDIT, r"\1")
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _NO_CENTS, r"\1\2"))
 
 

@@ -35,6 +35,8 @@ _AROUND: Final = re.compile(
 )
 _SCIENTIFIC: Final = re.compile(r"[+-]?[0-9](\.[0-9]+)?[eE][+-]?[0-9]{1,3}")
 _NO_CENTS: Final = re.compile("([0-9])[.,](?:[-\u2212\u2013]{1,2}|\u2014)([^0-9]*)$")  # 12.-, 12,--
+_DEBIT: Final = re.compile(r"^([^-+()]*[0-9])\s?\(?dr\.?\)?\s?$", re.IGNORECASE)
+_CREDIT: Final = re.compile(r"(?<=[0-9])\s?\(?cr\.?\)?\s?$", re.IGNORECASE)
 _PRICES: Final = (0, 50, 90, 95, 99, 49)
 
 
@@ -99,7 +101,7 @@ def is_scientific(texts: Sequence[str]) -> bool:
 
 def _number(text: str) -> tuple[bool, str, str] | None:
     """Whether it is below zero, the digits with their marks, and the currency at it; None for no amount."""
-    text = _NO_CENTS.sub(r"\1\2", text)
+    text = _NO_CENTS.sub(r"\1\2", _CREDIT.sub("", _DEBIT.sub(r"-\1", text)))
     found = _NUMBER.search(text)
     if found is None:
         if _SCIENTIFIC.fullmatch(text.strip()):
