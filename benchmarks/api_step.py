@@ -18,7 +18,7 @@ from benchmarks.api_load import WORLD, World
 from benchmarks.model import write_model
 from benchmarks.report import machine, show, versions
 from ringfence.access.authoriser import Authoriser
-from ringfence.api.outcomes import Resolver, Ticket, sort_out
+from ringfence.api.hot.outcomes import Resolver, Ticket, sort_out
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.compose.definitions import load_definitions

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import lightgbm
 import numpy as np
 
-from ringfence.api.decoding import Decoding
+from ringfence.api.hot.decoding import Decoding
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.learning.artifact import write_artifact

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from benchmarks.api_load import payments
 
-from ringfence.api.answers import Answers, DecisionAnswer
+from ringfence.api.hot.answers import Answers, DecisionAnswer
 from ringfence.compose.definitions import load_definitions
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events.decode import JsonDecoder
@@ -70,10 +70,10 @@ def test_many_answers_at_once_are_the_same_bytes_as_one_by_one(decisions, monkey
     batch, ruleset = decisions
     for rules in ({ruleset.digest: ruleset}.get, lambda _digest: None):
         answers = Answers(rules)
-        monkeypatch.setattr("ringfence.api.answers._MANY", len(batch) + 1)
+        monkeypatch.setattr("ringfence.api.hot.answers._MANY", len(batch) + 1)
         one_by_one = answers.encode(batch)
         assert isinstance(one_by_one, list)
-        monkeypatch.setattr("ringfence.api.answers._MANY", 1)
+        monkeypatch.setattr("ringfence.api.hot.answers._MANY", 1)
         assert list(answers.encode(batch)) == one_by_one
         part = DecisionBatch(batch.table.slice(17, 100))
         assert list(answers.encode(part)) == one_by_one[17:117]

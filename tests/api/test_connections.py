@@ -2,8 +2,8 @@
 
 import pytest
 
-from ringfence.api import connections
-from ringfence.api.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, Connections, Limits
+from ringfence.api.http import connections
+from ringfence.api.http.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, Connections, Limits
 from ringfence.api.problems import Refusal
 
 

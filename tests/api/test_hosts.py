@@ -7,8 +7,8 @@ import pytest
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
-from ringfence.api.hosts import Names
-from ringfence.api.proxies import Proxies, scheme_of
+from ringfence.api.http.hosts import Names
+from ringfence.api.http.proxies import Proxies, scheme_of
 from ringfence.errors import InputError
 
 from .conftest import Peer, payment

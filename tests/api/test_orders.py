@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.api import decider
+from ringfence.api.hot import decider
 from ringfence.api.problems import Refusal
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings

@@ -10,11 +10,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringfence.api import elements as elements_module
-from ringfence.api import records as records_module
-from ringfence.api.elements import elements
+from ringfence.api.hot import elements as elements_module
+from ringfence.api.hot import records as records_module
+from ringfence.api.hot.elements import elements
+from ringfence.api.hot.records import CHUNK, CHUNK_BYTES, Cutter
 from ringfence.api.problems import Refusal
-from ringfence.api.records import CHUNK, CHUNK_BYTES, Cutter
 from ringfence.events.decode import RECORD_LIMIT
 
 from .conftest import NDJSON, lines, payment
@@ -194,7 +194,7 @@ ROUTES = ("/v1/decisions/batch", "/v1/events/batch")
     "body", [b"\n" * 999_000 + b" " * MIB, b"[" + b"1," * (4 * MIB) + b"1]"], ids=["lines", "array"]
 )
 def test_everybody_gets_a_turn_while_a_large_body_is_taken_apart(api, body, monkeypatch):
-    monkeypatch.setattr("ringfence.api.turns.SLICE_SECONDS", 0)
+    monkeypatch.setattr("ringfence.api.http.turns.SLICE_SECONDS", 0)
     kind = JSON if body.startswith(b"[") else NDJSON
 
     async def talk(client):

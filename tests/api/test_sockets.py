@@ -9,7 +9,7 @@ import httpx
 import pytest
 from benchmarks.serving import RINGFENCE, Process
 
-from ringfence.api.sockets import bound, listen, make_room, room
+from ringfence.api.http.sockets import bound, listen, make_room, room
 from ringfence.errors import InputError
 
 from .conftest import payment

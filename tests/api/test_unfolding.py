@@ -8,9 +8,9 @@ import struct
 import pytest
 import zstandard
 
-from ringfence.api.bodies import read_body
+from ringfence.api.http.bodies import read_body
+from ringfence.api.http.unfolding import FREE, RATIO, Gzip, Zstd
 from ringfence.api.problems import Refusal
-from ringfence.api.unfolding import FREE, RATIO, Gzip, Zstd
 
 MIB = 1 << 20
 ZSTD = zstandard.ZstdCompressor().compress

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from ringfence.api.deadlines import Deadlines
-from ringfence.api.gate import Gate
-from ringfence.api.outcomes import Ticket
+from ringfence.api.hot.deadlines import Deadlines
+from ringfence.api.hot.gate import Gate
+from ringfence.api.hot.outcomes import Ticket
 from ringfence.api.problems import Refusal
 
 from .conftest import payment, running, session_in

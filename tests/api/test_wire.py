@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ringfence.api.connections import BODY, HEAD
+from ringfence.api.http.connections import BODY, HEAD
 
 from .conftest import Peer, payment
 

@@ -14,7 +14,7 @@ from numba.cpython import slicing
 from numba.np import arrayobj
 from uvicorn.protocols.http import httptools_impl
 
-from ringfence.api.wire import Wire
+from ringfence.api.http.wire import Wire
 
 from .pages import ROOT
 
@@ -37,14 +37,14 @@ class Inside(NamedTuple):
 
 INSIDES = {
     "uvicorn": Inside(
-        "api/wire.py",
+        "api/http/wire.py",
         r"uvicorn\.protocols",
         "0.54",
         "uvicorn>=0.54.0,<0.55",
         "`uvicorn/protocols/http/httptools_impl.py` with each method that `Wire` overrides or calls",
     ),
     "httptools": Inside(
-        "api/wire.py",
+        "api/http/wire.py",
         r"httptools",
         "0.9",
         "httptools>=0.9.0,<0.10",

@@ -7,7 +7,7 @@ import json
 import pytest
 from tests.card_data import SPELLINGS
 
-from ringfence.api.decoding import Decoding
+from ringfence.api.hot.decoding import Decoding
 from ringfence.events.tokens import Tokenizer
 
 NOW_MS = 1_735_732_800_000  # 2025-01-01T12:00

@@ -28,9 +28,9 @@ from ringfence.api import (
     routes_rules,
     routes_trials,
 )
-from ringfence.api.access_log import AccessLog
 from ringfence.api.audited import ACTIONS, Audited
 from ringfence.api.front import Front
+from ringfence.api.http.access_log import AccessLog
 from ringfence.api.problems import TYPE, FieldError, Refusal, unavailable
 from ringfence.errors import InputError, RingfenceError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from ringfence.access.principal import Role
-from ringfence.api.bodies import JSON, content_type, read_body
+from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import FieldError, Problem, Refusal
 from ringfence.api.routes_health import server_of
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError

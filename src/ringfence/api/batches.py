@@ -8,10 +8,10 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import Response
 
-from ringfence.api import answer_columns
-from ringfence.api.outcomes import LARGE, Decided, Result
+from ringfence.api.hot import answer_columns
+from ringfence.api.hot.outcomes import LARGE, Decided, Result
+from ringfence.api.hot.records import chunks
 from ringfence.api.problems import Refusal
-from ringfence.api.records import chunks
 from ringfence.api.slots import in_time, read_in_time
 
 if TYPE_CHECKING:

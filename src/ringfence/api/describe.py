@@ -19,9 +19,9 @@ from ringfence.api import (
     describe_trials,
     examples,
 )
-from ringfence.api.answers import DecisionAnswer
 from ringfence.api.describing import ASKED, BODY, CONNECTION, REF, Contract, json_answer, ref, text_answer
-from ringfence.api.outcomes import Accepted
+from ringfence.api.hot.answers import DecisionAnswer
+from ringfence.api.hot.outcomes import Accepted
 from ringfence.api.problems import Problem
 from ringfence.api.reading import Details, EntityState, Page
 from ringfence.api.routes_health import Health, Readiness

@@ -12,18 +12,18 @@ from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.api.bodies import JSON
-from ringfence.api.connections import BODY, IDLE
 from ringfence.api.front import HOT_PATH, REPLAYED
+from ringfence.api.http.bodies import JSON
+from ringfence.api.http.connections import BODY, IDLE
+from ringfence.api.http.wire import Wire, lines, response
 from ringfence.api.problems import TYPE, Refusal, overloaded
-from ringfence.api.wire import Wire, lines, response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ringfence.access.principal import Principal
     from ringfence.api.front import Front
-    from ringfence.api.outcomes import Result
+    from ringfence.api.hot.outcomes import Result
 
 _PATH: Final = HOT_PATH.encode()
 _NOT_PLAIN: Final = frozenset(

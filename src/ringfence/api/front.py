@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.authoriser import BusyError
 from ringfence.access.principal import Role
-from ringfence.api.bodies import JSON, ClientGoneError, content_type, header, read_body
-from ringfence.api.hosts import Names
+from ringfence.api.http.bodies import JSON, ClientGoneError, content_type, header, read_body
+from ringfence.api.http.hosts import Names
+from ringfence.api.http.proxies import scheme_of
 from ringfence.api.problems import TYPE, Refusal, unavailable
-from ringfence.api.proxies import scheme_of
 from ringfence.api.reading import names_card
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ringfence.access.principal import Principal
-    from ringfence.api.access_log import AccessLog
-    from ringfence.api.outcomes import Result
+    from ringfence.api.hot.outcomes import Result
+    from ringfence.api.http.access_log import AccessLog
     from ringfence.api.server import Server
 
 HOT_PATH: Final = "/v1/decisions"

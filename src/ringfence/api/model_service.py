@@ -12,9 +12,11 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ringfence.api.bodies import ClientGoneError, header, read_body
-from ringfence.api.connections import Connections, Limits
-from ringfence.api.listener import Listener
+from ringfence.api.http.bodies import ClientGoneError, header, read_body
+from ringfence.api.http.connections import Connections, Limits
+from ringfence.api.http.listener import Listener
+from ringfence.api.http.sockets import bound, make_room
+from ringfence.api.http.wire import Wire
 from ringfence.api.model_contract import (
     Payment,
     Prediction,
@@ -27,8 +29,6 @@ from ringfence.api.model_contract import (
     parse,
 )
 from ringfence.api.problems import TYPE, Refusal
-from ringfence.api.sockets import bound, make_room
-from ringfence.api.wire import Wire
 from ringfence.errors import InputError, ScorerError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 import msgspec
 import numpy as np
 
-from ringfence.api.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.api.hot.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.problems import Refusal
 from ringfence.decisions.index import DecisionQuery
 from ringfence.events.hashing import hash_text

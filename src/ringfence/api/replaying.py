@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
 
-    from ringfence.api.outcomes import Result
+    from ringfence.api.hot.outcomes import Result
     from ringfence.api.server import Server
     from ringfence.events.batch import EventBatch
     from ringfence.ports import QuarantinedRecord

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.api.batches import BatchResponse
-from ringfence.api.bodies import JSON, content_type, read_body
-from ringfence.api.outcomes import LARGE
+from ringfence.api.hot.outcomes import LARGE
+from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import TYPE, Refusal
 from ringfence.api.routes_health import server_of
 
@@ -22,7 +22,7 @@ async def decide(request: Request) -> Response:
     content under the same id, 409. At the deadline the answer is the policy's, marked `degraded: deadline`.
     """
     raise RuntimeError(
-        f"{request.url.path} is answered in front of the router, by api/hot.py; here it is described"
+        f"{request.url.path} is answered in front of the router, by api/hot/path.py; here it is described"
     )
 
 

@@ -14,24 +14,24 @@ import msgspec
 from ringfence.access.limits import Limits
 from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
-from ringfence.api.answers import Answers
-from ringfence.api.connections import Connections
-from ringfence.api.decider import Decider
-from ringfence.api.decoding import Decoding
 from ringfence.api.following import Following
-from ringfence.api.gate import Gate
-from ringfence.api.hot import HotPath, versions_of
+from ringfence.api.hot.answers import Answers
+from ringfence.api.hot.decider import Decider
+from ringfence.api.hot.decoding import Decoding
+from ringfence.api.hot.gate import Gate
+from ringfence.api.hot.outcomes import Resolver
+from ringfence.api.hot.path import HotPath, versions_of
+from ringfence.api.hot.stored import Stored
+from ringfence.api.http.connections import Connections
+from ringfence.api.http.proxies import Proxies
 from ringfence.api.jobs import Jobs
 from ringfence.api.metrics import Metrics
 from ringfence.api.outboxes import Outboxes
-from ringfence.api.outcomes import Resolver
 from ringfence.api.places import Places
 from ringfence.api.pools import Pools
 from ringfence.api.problems import Refusal
-from ringfence.api.proxies import Proxies
 from ringfence.api.slots import Slots
 from ringfence.api.sourcing import Sources
-from ringfence.api.stored import Stored
 from ringfence.api.stream import Hub
 from ringfence.api.trials import Trials
 from ringfence.compose.cases import open_cases, payment_of

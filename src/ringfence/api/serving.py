@@ -17,9 +17,9 @@ from ringfence.access.keys import ApiKeys
 from ringfence.access.tokens import Tokens, TokenSettings
 from ringfence.api.app import build
 from ringfence.api.direct import DirectProtocol
-from ringfence.api.listener import Listener
+from ringfence.api.http.listener import Listener
+from ringfence.api.http.sockets import make_room
 from ringfence.api.server import Server
-from ringfence.api.sockets import make_room
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:

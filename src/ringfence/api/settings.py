@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ringfence.api.connections import Limits
+from ringfence.api.http.connections import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,15 +8,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.principal import LOCAL
-from ringfence.api.bodies import ClientGoneError
+from ringfence.api.http.bodies import ClientGoneError
 from ringfence.api.problems import Refusal, overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ringfence.access.principal import Principal
-    from ringfence.api.bodies import Receive, Send
-    from ringfence.api.connections import Line
+    from ringfence.api.http.bodies import Receive, Send
+    from ringfence.api.http.connections import Line
 
 _FIRST_SECONDS: Final = 15.0  # in which any body may come, however slowly
 _PATIENCE_SECONDS: Final = 1.0  # with a slow one while others wait for its place

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from ringfence.api.decider import Decider
+    from ringfence.api.hot.decider import Decider
     from ringfence.ports import Clock
     from ringfence.ports.sources import StreamSource
     from ringfence.runner import Arrival

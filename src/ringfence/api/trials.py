@@ -18,8 +18,8 @@ from ringfence.scoring.rules import fit
 if TYPE_CHECKING:
     from ringfence.analysis.history import Hindsight
     from ringfence.analysis.report import Report
+    from ringfence.api.hot.stored import Stored, StoredDecision
     from ringfence.api.jobs import Job
-    from ringfence.api.stored import Stored, StoredDecision
     from ringfence.compose.session import Session
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.rules import CompiledRules, RuleSet

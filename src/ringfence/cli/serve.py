@@ -63,7 +63,7 @@ def serve(
     Example: ringfence serve --source kafka://localhost:9092/payments,labels
     """
     from ringfence.api import serving  # noqa: PLC0415 (most of a second that other commands need not wait)
-    from ringfence.api.sockets import bound  # noqa: PLC0415 (likewise)
+    from ringfence.api.http.sockets import bound  # noqa: PLC0415 (likewise)
     from ringfence.web import Site  # noqa: PLC0415 (likewise)
 
     settings = _settings({"host": host, "port": port, "deadline_ms": deadline_ms})

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
-from ringfence.api.hot import DEADLINE
+from ringfence.api.hot.path import DEADLINE
 from ringfence.compose.store import open_snapshots
 from ringfence.decisions.index import Term, Wanted
 from ringfence.decisions.policy import FUTURE, LATE

@@ -12,7 +12,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from ringfence.access.authoriser import BusyError
-from ringfence.api.bodies import read_body
+from ringfence.api.http.bodies import read_body
 from ringfence.api.problems import Refusal
 from ringfence.api.reading import names_card
 from ringfence.web.sessions import COOKIE, LONGEST_SECONDS, SignedIn

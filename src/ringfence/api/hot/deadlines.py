@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from ringfence.api.outcomes import Ticket
+    from ringfence.api.hot.outcomes import Ticket
 
 
 class Deadlines:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ringfence.api.problems import overloaded
 
 if TYPE_CHECKING:
-    from ringfence.api.outcomes import Ticket
+    from ringfence.api.hot.outcomes import Ticket
 
 _FEWEST: Final = 32
 """Records that may always wait: a step of fewer takes as long."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.api.records import Lines
+from ringfence.api.hot.records import Lines
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.decode import JsonDecoder

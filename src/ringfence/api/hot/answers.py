@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from ringfence.api import answer_columns
-from ringfence.api.phrases import Phrases, Why, codes_only
+from ringfence.api.hot import answer_columns
+from ringfence.api.hot.phrases import Phrases, Why, codes_only
 from ringfence.decisions.decision import PROBABILITY, DecisionBatch, source_of
 from ringfence.scoring.reasons import spoken
 from ringfence.scoring.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.api.phrases import Phrases
+    from ringfence.api.hot.phrases import Phrases
     from ringfence.decisions.decision import DecisionBatch
 
 _ENCODER: Final = msgspec.json.Encoder()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 import msgspec
 import numpy as np
 
-from ringfence.api.answer_columns import Bodies
+from ringfence.api.hot.answer_columns import Bodies
 from ringfence.api.problems import Refusal, refused_record
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.intake import event_json
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.api.answers import Answers
-    from ringfence.api.stored import Stored
+    from ringfence.api.hot.answers import Answers
+    from ringfence.api.hot.stored import Stored
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
     from ringfence.runner import Work

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ringfence.api.sockets import listen, url_of
+from ringfence.api.http.sockets import listen, url_of
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from ringfence.api.connections import Connections
+    from ringfence.api.http.connections import Connections
 
 
 class Listener(uvicorn.Server):

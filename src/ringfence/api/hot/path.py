@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ringfence.api.answers import DecisionAnswer
-from ringfence.api.deadlines import Deadlines
-from ringfence.api.outcomes import LARGE, Result, Ticket
+from ringfence.api.hot.answers import DecisionAnswer
+from ringfence.api.hot.deadlines import Deadlines
+from ringfence.api.hot.outcomes import LARGE, Result, Ticket
 from ringfence.api.problems import Refusal, refused_record, unavailable
 from ringfence.scoring.rules import OnFailure, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ringfence.api.decider import Decider
-    from ringfence.api.decoding import Decoding
+    from ringfence.api.hot.decider import Decider
+    from ringfence.api.hot.decoding import Decoding
     from ringfence.api.pools import Pool
     from ringfence.events.batch import EventBatch
     from ringfence.pipeline import Pipeline

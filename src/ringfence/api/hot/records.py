@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 
-from ringfence.api.bodies import JSON, NDJSON, content_type, pieces, read_body
-from ringfence.api.elements import elements
+from ringfence.api.hot.elements import elements
+from ringfence.api.http.bodies import JSON, NDJSON, content_type, pieces, read_body
+from ringfence.api.http.turns import Turns
 from ringfence.api.problems import Refusal
-from ringfence.api.turns import Turns
 from ringfence.events.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.api.bodies import Headers, Receive
+    from ringfence.api.http.bodies import Headers, Receive
 
 CHUNK: Final = 4096
 """Records handed on together at most."""

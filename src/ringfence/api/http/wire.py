@@ -15,14 +15,14 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ringfence.api.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, TOO_MANY
+from ringfence.api.http.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, TOO_MANY
 from ringfence.api.problems import TYPE, Refusal
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
-    from ringfence.api.connections import Connections
+    from ringfence.api.http.connections import Connections
 
 _SLICE: Final = 8 << 10
 """Bytes that the parser gets at once: what is wrong in them is found before more is looked at."""
@@ -71,7 +71,7 @@ class _Flow(FlowControl):
 
 
 class Wire(HttpToolsProtocol):
-    """One connection: `ringfence.api.connections.Line` over uvicorn's protocol."""
+    """One connection: `ringfence.api.http.connections.Line` over uvicorn's protocol."""
 
     def __init__(self, open_connections: Connections, **more: Any) -> None:
         super().__init__(**more)

@@ -23,16 +23,16 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ringfence.api.orders import Arrived, Look, Order, give_up, keep
-from ringfence.api.outcomes import Taken, Ticket, sort_out
+from ringfence.api.hot.orders import Arrived, Look, Order, give_up, keep
+from ringfence.api.hot.outcomes import Taken, Ticket, sort_out
 from ringfence.api.problems import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from ringfence.api.decoding import Decoding
-    from ringfence.api.gate import Gate
-    from ringfence.api.outcomes import Resolver, Result
+    from ringfence.api.hot.decoding import Decoding
+    from ringfence.api.hot.gate import Gate
+    from ringfence.api.hot.outcomes import Resolver, Result
     from ringfence.api.problems import Refusal
     from ringfence.events.batch import EventBatch
     from ringfence.ports import Clock

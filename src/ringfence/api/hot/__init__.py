@@ -1,0 +1,1 @@
+"""From a payment in bytes to its decision: read, let in, put before the decider, answered in time."""
