@@ -48,7 +48,7 @@ def test_a_place_in_another_log_is_refused(api):
         ]  # fmt: skip
 
     first, log, page, (second, strange, events, other) = api(talk)
-    told = [one["transaction_id"] for one in first["decisions"] + second.json()["decisions"]]
+    told = [one["decision"]["transaction_id"] for one in first["decisions"] + second.json()["decisions"]]
     assert sorted(told) == ["t0", "t1", "t2"]
     assert page["log"] == log
     assert len(events.json()["events"]) == 2
