@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -87,6 +88,18 @@ def test_one_that_takes_too_long_is_ended_and_a_book_that_is_saved_says_so(sessi
         assert running(checks) is None
         (warning,) = replace(session, checks=checks).warnings_on(load_book(GOOD))
     assert "was not measured" in warning
+
+
+def test_closing_gives_up_a_question_under_way(session):
+    checks, lookups = ChecksBeside(session.store.folder, CATALOG), session.view().lookups
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(checks.check, GOOD, lookups, measured=True)
+        while running(checks) is None:
+            assert not asked.done()
+        checks.close()
+        with pytest.raises(StoreError, match="has ended"):
+            asked.result(30)
+    assert running(checks) is None
 
 
 def test_the_next_question_has_another_process_where_one_has_ended_or_grown_too_large(

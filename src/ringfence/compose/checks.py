@@ -141,7 +141,10 @@ class ChecksBeside:
         return answer.tried
 
     def close(self) -> None:
-        """See `Checks.close`."""
+        """See `Checks.close`. A question under way is given up."""
+        process = self._process
+        if process is not None:
+            process.kill()
         with self._lock:
             self._end()
 
