@@ -74,7 +74,7 @@ def load_local(artifact: Artifact) -> LocalScorer:
     apart = np.abs(scorer.score(probes) - graph.probabilities(probes)).max(initial=0.0)
     for rows in (probes[:1], probes[:17]):  # every kernel is compiled before a payment waits for it
         scorer.score(rows)
-        scorer.contributions(rows[:1])
+        scorer.contributions(rows)
     if not apart <= AGREEMENT:
         raise ScorerError(
             f"model {artifact.digest}: its graph and its arrays differ by {apart:.2g}: train the model again"
