@@ -98,12 +98,12 @@ _CUSTOMER: Final = {
 }
 _OTHERWISE: Final = "The payment differs from what is usual."
 _EVENT: Final = {
-    "amount": ("AMOUNT", "the amount"),
-    "amount_minor": ("AMOUNT", "the amount"),
-    "hour": ("UNUSUAL_HOUR", "the hour of the day"),
-    "weekday": ("UNUSUAL_HOUR", "the day of the week"),
-    "lat": ("PLACE", "the place, north to south"),
-    "lon": ("PLACE", "the place, east to west"),
+    "amount": ("AMOUNT", "an amount that the model finds risky"),
+    "amount_minor": ("AMOUNT", "an amount that the model finds risky"),
+    "hour": ("UNUSUAL_HOUR", "an hour of the day that the model finds risky"),
+    "weekday": ("UNUSUAL_HOUR", "a day of the week that the model finds risky"),
+    "lat": ("PLACE", "a place that the model finds risky"),
+    "lon": ("PLACE", "a place that the model finds risky"),
 }
 
 
