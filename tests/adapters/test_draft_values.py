@@ -115,6 +115,14 @@ def test_coordinates_in_each_others_column_are_turned_and_said(tmp_path):
     assert "taken the other way round" in drafted.said
 
 
+def test_seconds_of_the_day_are_pointed_at(tmp_path):
+    rows = "".join(f"b{n},2025-05-01,{36_000 + 60 * n},5.00\n" for n in range(3))
+    assert (
+        "secs may count the seconds of the day"
+        in Drafted(written(tmp_path, f"id,date,secs,amount\n{rows}")).said
+    )
+
+
 def test_ids_that_could_be_clocks_stay_ids(tmp_path):
     rows = "".join(f"{1000 + n},2025-05-01T10:{n:02}:00Z,5.00\n" for n in range(30))
     assert Drafted(written(tmp_path, f"id,created_at,amount\n{rows}")).fields["transaction_id"] == "id"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.drafts.sample import Column
 
 _START_S: Final = 1_577_836_800  # 2020-01-01: where time that counts from 0 is put
+_DAY_S: Final = 86_400
 _MOST_DAYS: Final = 10_000
 _ROWS_A_DAY: Final = 10
 _COUNTS: Final = frozenset({"step", "time", "date"})
@@ -45,7 +46,7 @@ def choose_time(desk: Desk) -> None:
     if not moments.timed and clock is None:
         desk.plan.remarks.append(
             f"{column.name} holds days without a time of day: all payments of a day are at midnight, so "
-            "counts over minutes and hours see a whole day as one moment"
+            f"counts over minutes and hours see a whole day as one moment{_seconds_of_day(desk)}"
         )
     if moments.share < 1:
         desk.plan.remarks.append(f"{column.name} holds values that are no times: those go to the quarantine")
@@ -110,6 +111,16 @@ def _clock(desk: Desk) -> Column | None:
         if column.clock and column.meanings & {"time", "when"} and not column.meanings & _CLOCK_OUT:
             return desk.take(name)
     return None
+
+
+def _seconds_of_day(desk: Desk) -> str:
+    """A hint at a column that may tell how many seconds of the day have passed."""
+    for name, column in desk.left.items():
+        if {"sec", "secs", "second", "seconds"} & set(column.words) and column.money:
+            numbers = [float(text) for text in column.different if text.isdigit()]
+            if numbers and len(numbers) == len(column.different) and max(numbers) < _DAY_S:
+                return f"; {name} may count the seconds of the day: write both as one time in the export"
+    return ""
 
 
 def _zone(desk: Desk, column: Column, source: dict[str, Any]) -> None:
