@@ -67,7 +67,7 @@ def _unreadable(raw: bytes) -> Fault | None:
     if not raw.strip():
         return Fault(Reason.MALFORMED, "", "an empty value")
     if raw[0] == _MAGIC:
-        said = "names its schema by an id, as Avro and Protobuf of a registry do: only JSON is read"
+        said = "names its schema by an id, as values of a registry do: name it by schema.registry.url"
         return Fault(Reason.MALFORMED, "", said)
     return None
 

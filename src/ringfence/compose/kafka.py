@@ -50,9 +50,14 @@ def kafka_options() -> KafkaOptions:
 
 
 def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
-    """What a cluster says of topics, on one question."""
+    """What a cluster says of topics, on one question; a registry of schemas is asked first."""
     from ringfence.adapters.kafka import look  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (likewise)
 
+    if URL in client.registry:
+        registry = Registry(client.registry)
+        registry.look()
+        registry.close()
     return look.look_at(client, topics)
 
 

@@ -42,12 +42,15 @@ def stream_of(
 def _kafka(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KafkaSource:
     needs_kafka()
     from ringfence.adapters.kafka.decoding import Decoding  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kafka.source import OPTIONS, KafkaSource  # noqa: PLC0415 (likewise)
 
     client = kafka_client(text, OPTIONS)
+    read_by = _read_by(session, client.address.options, mapping, {"key", "headers", "timestamp"})
+    registry = Registry(client.registry) if URL in client.registry else None
     return KafkaSource(
         client,
-        Decoding(**_read_by(session, client.address.options, mapping, {"key", "headers", "timestamp"})),
+        Decoding(**read_by, registry=registry),
         session.store.positions,
         session.clock.now_ms,
         group=f"ringfence-{session.store.log.identity}",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
+from tests.adapters.kafka.test_registry import avro, of, registry
 from tests.cli.conftest import payment
 from tests.kafka import broker
 from tests.spine import START_MS, Tick, open_store, runner
@@ -224,6 +225,19 @@ def test_cloud_events_are_taken_out_of_their_envelope(kafka, store):
     kafka.send(topic, [json.dumps(paid(2))], headers=[("ce_specversion", b"1.0")])  # in binary mode
     totals = all_of(store, f"kafka://{kafka.address}/{topic}")
     assert (totals.transactions, totals.bad) == (2, 2)
+
+
+def test_values_whose_schema_is_in_a_registry_are_decided(kafka, store):
+    topic = kafka.topic()
+    names = ("transaction_id", "event_time", "amount", "currency", "card_id", "merchant_id")
+    kinds = {"event_time": "long", "amount": "double"}
+    fields = [{"name": name, "type": kinds.get(name, "string")} for name in names]
+    schema = {"type": "record", "name": "Payment", "fields": fields}
+    kafka.send(topic, [avro(schema, paid(1), 7), avro(schema, paid(2), 8), lines(1)[0]])
+    with registry({"7": of(schema)}) as (known, _):
+        totals = all_of(store, f"kafka://{kafka.address}/{topic}", registry=known)
+    assert (totals.transactions, totals.bad) == (2, 1)
+    assert ids(store) == ["t1", "t0"]
 
 
 def test_records_that_are_gone_are_named_and_the_user_decides(kafka, store):

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 SCHEME: Final = "kafka"
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # of a topic, as brokers have it
-_SECRET: Final = re.compile(r"password|secret|token|credential|\.pem$|jaas|oauthbearer\.config|assertion")
+_SECRET: Final = re.compile(
+    r"password|secret|user\.info|token|credential|\.pem$|jaas|oauthbearer\.config|assertion"
+)
 _FORM: Final = "write kafka://BROKER:9092/TOPIC[,TOPIC...][?NAME=VALUE&...]"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import KafkaError, KafkaException
 
 from ringfence.adapters.kafka.address import is_secret
+from ringfence.adapters.kafka.registry import PREFIXES
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events.texts import TOML_LIMIT, read_text
 
@@ -74,13 +75,16 @@ class Client:
 
     Attributes:
         problem: what the library has told last of brokers that it cannot talk to; empty while it can.
+        registry: properties of the registry of schemas, which are not the library's.
     """
 
     def __init__(self, address: Address, properties: Mapping[str, Any]) -> None:
         """`properties` come from a file or the environment; those of the address go before them."""
         self.address = address
         self.problem = ""
-        self._given = {**properties, **address.properties}
+        given = {**properties, **address.properties}
+        self.registry = {name: given.pop(name) for name in list(given) if name.startswith(PREFIXES)}
+        self._given = given
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """What every client is told; `more` has `_` for `.` in its names, and goes before what people set.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from ringfence.adapters.kafka.registry import Registry
     from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
 
@@ -36,8 +37,13 @@ class Decoding:
         *,
         keep: frozenset[str] = frozenset(),
         enveloped: bool = False,
+        registry: Registry | None = None,
     ) -> None:
-        """`keep` of `key`, `headers` and `timestamp`; what the mapping names is kept in any case."""
+        """`keep` of `key`, `headers` and `timestamp`; what the mapping names is kept in any case.
+
+        `registry` knows the schemas of values that name theirs.
+        """
+        self._registry = registry
         self._mapping = mapping
         self._tokenizer = tokenizer
         self._enveloped = enveloped
@@ -58,7 +64,7 @@ class Decoding:
         bad: list[BadRecord] = []
         tombstones = 0
         for message in messages:
-            value = value_of(message, enveloped=self._enveloped)
+            value = value_of(message, enveloped=self._enveloped, registry=self._registry)
             if value is None:
                 tombstones += 1
             elif isinstance(value, Fault):

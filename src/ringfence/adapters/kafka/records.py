@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.kafka.registry import begins_with_id
 from ringfence.adapters.streamed import LONGEST, json_in, with_attributes
+from ringfence.events.bad import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from confluent_kafka import Message
 
-    from ringfence.events.bad import Fault
+    from ringfence.adapters.kafka.registry import Registry
 
 KEY: Final = "kafka_key"
 HEADER: Final = "kafka_header_"
@@ -20,15 +22,23 @@ _MOST_HEADERS: Final = 32
 _STRUCTURED: Final = b"application/cloudevents+json"
 
 
-def value_of(message: Message, *, enveloped: bool = False) -> bytes | Fault | None:
+def value_of(
+    message: Message, *, enveloped: bool = False, registry: Registry | None = None
+) -> bytes | Fault | None:
     """The JSON in a message, on one line; what is wrong with it; None for a tombstone.
 
-    With `enveloped` each value is a CloudEvent.
+    With `enveloped` each value is a CloudEvent. With a `registry` a value may name its schema by an id;
+    `StoreError` where that does not answer.
     """
     value = message.value()
     if value is None:
         return None
     raw = value if isinstance(value, bytes) else str(value).encode()
+    if registry is not None and begins_with_id(raw):
+        told = registry.json_in(raw)
+        if isinstance(told, Fault):
+            return told
+        raw = told
     return json_in(raw, enveloped=enveloped or _says_structured(message))
 
 

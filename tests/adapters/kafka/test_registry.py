@@ -1,0 +1,168 @@
+"""Values whose schema is in a registry, read by its id; `fastavro` writes them, HTTP is real."""
+
+import io
+import json
+import threading
+from contextlib import contextmanager
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import fastavro
+import pytest
+
+from ringfence.adapters.kafka.address import Address
+from ringfence.adapters.kafka.client import Client
+from ringfence.adapters.kafka.registry import URL, Registry
+from ringfence.errors import InputError, StoreError
+from ringfence.events.bad import Fault
+
+AT_MS = 1_700_000_000_000
+PAYMENT = {
+    "type": "record",
+    "name": "Payment",
+    "fields": [
+        {"name": "transaction_id", "type": "string"},
+        {"name": "amount", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}},
+        {"name": "event_time", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "device", "type": ["null", "string"], "default": None},
+    ],
+}
+
+
+@contextmanager
+def served(schemas, status=200, size=0):
+    """A registry with these answers by id; the ids that were asked for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers.get("Authorization")))
+            found = schemas.get(self.path.rpartition("/")[2])
+            code = status if status != 200 else 200 if found is not None else 404
+            said = json.dumps(found or {"error_code": 40403}).encode() + b" " * size
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def registry(schemas, login="", **more):
+    with served(schemas, **more) as (url, asked):
+        made = Registry({URL: url, "basic.auth.user.info": login})
+        yield made, asked
+        made.close()
+
+
+def avro(schema, record, number):
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), record)
+    return b"\0" + number.to_bytes(4, "big") + out.getvalue()
+
+
+def of(schema):
+    return {"schema": json.dumps(schema)}
+
+
+def test_avro_becomes_json_and_each_schema_is_asked_for_once():
+    record = {
+        "transaction_id": "t1",
+        "amount": Decimal("12.50"),
+        "event_time": 1_700_000_000_000,
+        "device": None,
+    }
+    with registry({"7": of(PAYMENT)}, login="bank:hunter2") as (found, asked):
+        for _ in range(3):
+            told = json.loads(found.json_in(avro(PAYMENT, record, 7)))
+    assert told == record | {"amount": "12.50", "event_time": "2023-11-14T22:13:20Z"}
+    assert asked == [("/schemas/ids/7", "Basic YmFuazpodW50ZXIy")]
+
+
+def test_json_with_a_schema_is_taken_as_it_is():
+    with registry({"3": {"schemaType": "JSON", "schema": "{}"}}) as (found, _):
+        assert found.json_in(b"\0\0\0\0\x03" + b'{"a": 1}') == b'{"a": 1}'
+
+
+MANY = b"\0\0\0\0\x09\xfe\xff\xff\xff\xff\xff\xff\xff\x7f\0"  # 2^62 of them
+LIST_OF_NOTHING = {"type": "array", "items": {"type": "record", "name": "Empty", "fields": []}}
+
+
+@pytest.mark.parametrize(
+    ("schemas", "value", "said"),
+    [
+        ({}, b"\0\0\0\0\x09x", "names schema 9, which the registry does not have"),
+        ({}, b"\0\0", "ends there"),
+        ({"9": {"schemaType": "PROTOBUF", "schema": "x"}}, b"\0\0\0\0\x09x", "PROTOBUF is not read"),
+        ({"9": of(PAYMENT) | {"references": [{"name": "x"}]}}, b"\0\0\0\0\x09x", "refers to other schemas"),
+        ({"9": of({"type": "nothing"})}, b"\0\0\0\0\x09x", "cannot be used"),
+        ({"9": of(LIST_OF_NOTHING)}, MANY, "take no bytes"),
+        ({"9": of({"type": "array", "items": "null"})}, b"\0\0\0\0\x09x", "take no bytes"),
+        ({"9": of(PAYMENT)}, b"\0\0\0\0\x09\x02", "does not fit schema 9"),
+        ({"9": of("boolean")}, b"\0\0\0\0\x09\x01\x01", "more bytes than schema 9 describes"),
+        ({"9": of({"type": "array", "items": "int"})}, MANY, "does not fit"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_read_is_a_fault_with_its_reason(schemas, value, said):
+    with registry(schemas) as (found, _):
+        told = found.json_in(value)
+    assert isinstance(told, Fault)
+    assert said in str(told)
+
+
+def test_a_record_within_itself_is_read():
+    tree = {
+        "type": "record",
+        "name": "Node",
+        "fields": [
+            {"name": "id", "type": "string"},
+            {"name": "below", "type": {"type": "array", "items": "Node"}},
+        ],
+    }
+    record = {"id": "a", "below": [{"id": "b", "below": []}]}
+    with registry({"1": of(tree)}) as (found, _):
+        assert json.loads(found.json_in(avro(tree, record, 1))) == record
+
+
+@pytest.mark.parametrize(
+    ("more", "kind", "said"),
+    [
+        ({"status": 401}, InputError, "does not accept this user"),
+        ({"status": 503}, StoreError, "answers with 503"),
+        ({"size": 2 << 20}, StoreError, "more than 1 MiB"),
+    ],
+)
+def test_a_registry_that_gives_no_schema_stops_the_source_and_tells_no_secret(more, kind, said):
+    with (
+        registry({"9": of(PAYMENT)}, login="bank:hunter2", **more) as (found, _),
+        pytest.raises(kind) as raised,
+    ):
+        found.json_in(b"\0\0\0\0\x09x")
+    assert said in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_registry_that_is_away_stops_the_source():
+    found = Registry({URL: "http://127.0.0.1:1"})
+    with pytest.raises(StoreError, match="does not answer"):
+        found.json_in(b"\0\0\0\0\x09x")
+    with pytest.raises(InputError, match="user and password go into"):
+        Registry({URL: "http://bank:hunter2@localhost:8081"})
+
+
+def test_a_file_of_properties_may_hold_the_registrys_beside_those_of_the_library():
+    given = {URL: "http://localhost:8081", "basic.auth.user.info": "bank:hunter2", "security.protocol": "SSL"}
+    client = Client(Address.of("kafka://localhost:9092/payments", {}), given)
+    assert client.registry == {URL: "http://localhost:8081", "basic.auth.user.info": "bank:hunter2"}
+    assert not any("hunter2" in str(value) for value in client.settings().values())
+    with pytest.raises(InputError, match="is a secret"):
+        Address.of("kafka://localhost:9092/payments?basic.auth.user.info=bank:hunter2", {})
