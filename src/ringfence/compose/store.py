@@ -10,8 +10,11 @@ from ringfence.adapters.sqlite.lock import FILE_NAME as LOCK_NAME
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.errors import CorruptError
+from ringfence.events.hashing import mark_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ringfence.audit.trail import Trail
@@ -53,9 +56,17 @@ def open_snapshots(store: DataFolder) -> SnapshotStore:
     return Snapshots(store.snapshots)
 
 
-def read_snapshot(path: Path) -> Saved:
-    """The state in a file; `CorruptError` says what is wrong with it."""
-    return layout.read(path)
+def states_up_to(store: DataFolder, offset: int) -> Iterator[Saved]:
+    """Saved states of this log of no later than an offset, the newest first; a damaged one is passed over."""
+    folder, mark = Snapshots(store.snapshots), mark_of(store.meta.hash_seed)
+    for at in folder.offsets():
+        if at <= offset:
+            try:
+                saved = layout.read(folder.path_of(at))
+            except (CorruptError, FileNotFoundError):  # or one that has just been replaced
+                continue
+            if saved.header.get("log", mark) == mark:
+                yield saved
 
 
 def open_trail(folder: Path) -> Trail:

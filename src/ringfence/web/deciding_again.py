@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.compose.store import read_snapshot
-from ringfence.errors import CorruptError, InputError
+from ringfence.compose.store import states_up_to
+from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.pipeline import Pipeline
 from ringfence.ports import EVENTS
@@ -53,12 +53,7 @@ def decide_again(
 
 def _restore(store: DataFolder, pipeline: Pipeline, target: int) -> None:
     """Start from the newest snapshot that does not know the payment yet, if there is one that fits."""
-    paths = sorted(store.snapshots.glob("snapshot-*.bin"), reverse=True)
-    for path in (path for path in paths if int(path.stem.split("-")[1]) <= target):
-        try:
-            saved = read_snapshot(path)
-        except (CorruptError, FileNotFoundError):  # a damaged one, or one that has just been replaced
-            continue
+    for saved in states_up_to(store, target):
         if saved.header["spec"] == pipeline.spec.digest:
             arrays = {n.removeprefix(_PREFIX): a for n, a in saved.arrays.items() if n.startswith(_PREFIX)}
             pipeline.restore(arrays, saved.offset)
