@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import sys
@@ -19,6 +20,7 @@ from ringfence.adapters.files.json_rows import FIELDS_LIMIT
 from ringfence.adapters.files.tables import GROUP_BYTES, GROUP_RATIO
 from ringfence.adapters.sqlite.quarantine import MOST_BYTES as QUARANTINE_BYTES
 from ringfence.adapters.sqlite.quarantine import MOST_RECORDS as QUARANTINE_RECORDS
+from ringfence.api.describe_events import document
 from ringfence.cli import app, execute
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.bad import ORIGINAL_LIMIT, Reason
@@ -55,6 +57,7 @@ def pages() -> dict[str, str]:
         "reference/mappings.md": _mappings(),
         "reference/quarantine-reasons.md": _reasons(),
         "reference/limits.md": _limits(),
+        "reference/asyncapi.json": json.dumps(document("0"), indent=1) + "\n",
         "decisions/README.md": _decisions(),
     }
 

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     smtp_password: Annotated[str | None, Field(repr=False)] = None
     mail_from: str | None = None  # whom e-mail comes from
     slack_token: Annotated[str | None, Field(repr=False)] = None  # of a bot that may write, xoxb-...
+    slack_signing_secret: Annotated[str | None, Field(repr=False)] = None  # of the app whose bot that is
+    slack_url: str = "https://slack.com/api/"  # of GovSlack, https://slack-gov.com/api/
+    slack_hooks: str = "https://hooks.slack.com/"  # where replies to buttons may go
     webhook_networks: tuple[str, ...] = ()  # private networks that webhooks may reach
     sources: tuple[str, ...] = ()  # what `ringfence serve` reads: kafka://BROKER:9092/TOPIC, kinesis://STREAM
     kafka_sink: str | None = None  # topic that decisions go to, kafka://BROKER:9092/TOPIC

@@ -348,7 +348,7 @@ def test_shipped_templates_are_whole(audience, language):
         ('quiet_zone = "Mars"', "time zone"),
         ('outcomes = ["refuse"]', "outcomes: 'refuse'"),
         ("most = 0", "most:"),
-        ('yes_allows = "1d"', 'contacts = "payment"'),
+        ('yes_allows = "1d"', 'contacts = "profile"'),
         ('contacts = "bank"', "contacts:"),
         ('team = ["tgram://s3cret/1"]', "'tgram:…' is no destination"),
         ("most = true", "most"),

@@ -1,8 +1,10 @@
 """The stories that alerts are for: five detectors, and Slack that was down for an hour."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -15,12 +17,14 @@ from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.alerts.wording import SAMPLES, rendered, shipped
+from ringfence.bus.notifier import Answer, Message, Outcome
 from ringfence.cli import execute
 from ringfence.compose.alerts import rules_by_digest
 from ringfence.follow import catch_up
 
 pytestmark = pytest.mark.slow
+PAGE = Path(__file__).parents[2].joinpath("docs/howto/alert-scenarios.md").read_text()
 
 BEGIN = datetime(2025, 3, 1, 12, tzinfo=UTC)
 POLICY = AlertPolicy(team=("slack:#fraud-team-alerts",), customer="mail", bank="Bank of Bern", most=100)
@@ -176,11 +180,36 @@ def test_a_fraud_reaches_slack_once_also_after_slack_was_down_for_an_hour(bus):
         one.id for one in bus.letters(destination="slack:#fraud-team-alerts", limit=1000)
     )
     assert len(bodies) >= len(alerts)
+    shown = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1])
+    assert {shape(body) for body in bodies} <= {shape(shown), shape(shown, without="*Payments so far*")}
     for body in bodies:
         assert body["channel"] == "#fraud-team-alerts"
         assert body["text"]
         for block in Block.parse_all(body["blocks"]):
             block.validate_json()
+
+
+def test_the_page_names_every_scenario_with_its_reason():
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `(\w+)` \|", PAGE, re.MULTILINE)
+    assert dict(rows) == REASONS
+
+
+def test_slack_gets_exactly_what_the_page_shows():
+    words = rendered("team", shipped("team", "en"), SAMPLES["team"])
+    with Receiver(200) as slack:
+        slack_ok(slack)
+        notifier = SlackNotifier("xoxb-1", f"http://127.0.0.1:{slack.port}/api/")
+        said = notifier.deliver(Message("id", b"{}", words, "#fraud-team-alerts"))
+    body = json.loads(slack.requests[0][1])
+    assert said.answer is Answer.DELIVERED
+    shown = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1])
+    assert {name: body[name] for name in shown} == shown
+
+
+def shape(body, without=""):
+    """Names of the fields, and kinds of the first blocks."""
+    names = [field["text"].partition("\n")[0] for field in body["blocks"][1]["fields"]]
+    return tuple(block["type"] for block in body["blocks"][:3]), tuple(n for n in names if n != without)
 
 
 def slack_ok(slack):

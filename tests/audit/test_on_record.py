@@ -30,8 +30,8 @@ DEFINITIONS = load_definitions(None, None)
 LOOKING = frozenset(
     {
         "alerts check", "alerts mutes", "alerts preview", "audit checkpoint", "audit key", "audit list",
-        "audit verify", "backtest", "bus list", "bus test", "cases queues", "doctor", "drift", "evaluate",
-        "features", "follow", "followers list", "init", "keys list", "labels status", "land ddl",
+        "audit verify", "backtest", "bus describe", "bus list", "bus test", "cases queues", "doctor", "drift",
+        "evaluate", "features", "follow", "followers list", "init", "keys list", "labels status", "land ddl",
         "model serve", "models compare", "models list", "models show", "outbox list", "quarantine list",
         "replay", "rules check", "rules diff", "rules import", "rules list", "rules shadow", "rules show",
         "rules tune", "rules typologies", "rules versions", "run", "simulate", "sources", "store check",

@@ -1,4 +1,4 @@
-"""The benchmark of the bus runs on tiny input, and both ways agree."""
+"""The benchmarks of bus and alerts run on tiny input, and what they check holds."""
 
 import subprocess
 import sys
@@ -15,3 +15,11 @@ def test_patterns_agree_in_columns_and_one_by_one():
         command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True, timeout=300
     )
     assert "values agree: True" in done.stdout
+
+
+def test_every_message_arrives_although_the_followers_are_killed():
+    command = [sys.executable, "-m", "benchmarks.alerts", "kills", "--kills", "3"]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert "each arrived: True" in done.stdout

@@ -7,7 +7,7 @@ from ringfence.cases import wire
 from ringfence.cases.actions import take_alert
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.errors import UnknownCaseError
-from ringfence.cases.model import Disposition, Subject
+from ringfence.cases.model import Disposition, Raised, Subject
 from ringfence.cases.policy import CasePolicy, parse_policy
 from ringfence.errors import InputError
 from ringfence.rulebook.desk import Who
@@ -51,16 +51,29 @@ def test_cases_are_found_by_the_beginning_of_an_id(office):
         assert [case.id for case in office.book.cases(CaseQuery(text=text), NOON)] == found
 
 
-def test_an_alert_joins_the_open_case_once(office):
+def raised(number, payment, **subject):
+    whom = next((Subject(*one) for one in subject.items()), None)
+    return Raised(id=f"alert-{number}", title="velocity, high", payment=payment, subject=whom, at_ms=NOON)
+
+
+def test_an_alert_joins_the_case_of_its_payment_or_of_its_entity_once(office):
     office.take(payment(1, customer="ada"))
-    for _ in range(2):
+
+    def take(alert):
         with office.book.work() as work:
-            case = take_alert(work, office.policy, Subject("customer", "ada"), "a-7", "Device changed", NOON)
-    assert case.id == "C-1"
-    assert case.alerts == ["a-7"]
-    with office.book.work() as work:
-        new = take_alert(work, office.policy, Subject("card", "k-77"), "a-8", "Seen elsewhere", NOON)
-    assert new.id == "C-2"
+            return take_alert(work, office.policy, alert)
+
+    for joining in (raised(7, "t-1", card="k-1"), raised(8, "t-77", customer="ada")):
+        assert take(joining).id == "C-1"
+        assert take(joining) is None
+    assert office.book.case("C-1").alerts == ["alert-7", "alert-8"]
+    elsewhere = raised(9, "t-99", card="k-77")
+    assert take(elsewhere) is None  # the policy opens none
+    office.having(alerts="open")
+    assert take(elsewhere).subjects == [Subject("card", "k-77")]
+    assert take(raised(10, "t-98", merchant="m")) is None  # of whom cases are not
+    office.having(alerts="ignore")
+    assert take(raised(11, "t-1", card="k-1")) is None
 
 
 def test_a_policy_names_what_is_wrong_with_it():

@@ -24,11 +24,12 @@ LIST_BLOCKED: Final = "customer-denied"
 
 
 class Asked(NamedTuple):
-    """What a link is about."""
+    """What a link is about; `is_ours` where it went to a contact of our own records."""
 
     alert_id: str
     transaction_id: str
     expires_ms: int
+    is_ours: bool = False
 
 
 def answer_key(secret: bytes) -> bytes:
@@ -41,7 +42,7 @@ def signed(key: bytes, asked: Asked) -> str:
 
     >>> key = answer_key(b"secret")
     >>> read(key, signed(key, Asked("alert-7", "tx-1", 1000)), 999)
-    Asked(alert_id='alert-7', transaction_id='tx-1', expires_ms=1000)
+    Asked(alert_id='alert-7', transaction_id='tx-1', expires_ms=1000, is_ours=False)
     """
     body = _packed(json.dumps(asked, separators=(",", ":")).encode())
     return f"{body}.{_packed(hmac.digest(key, body.encode(), hashlib.sha256))}"
@@ -61,19 +62,28 @@ def read(key: bytes, token: str, now_ms: int) -> Asked:
     return asked
 
 
+def unguessed(key: bytes, event_id: str) -> str:
+    """An id that stays the same and that nobody can send before: the later one of two would be refused.
+
+    >>> unguessed(answer_key(b"secret"), "answer-alert-7")
+    'answer-alert-7-3f8632590f81'
+    """
+    return f"{event_id}-{hmac.digest(key, event_id.encode(), hashlib.sha256).hex()[:12]}"
+
+
 def events_of(
-    asked: Asked, alert: Alert, answer: str, now_ms: int, policy: AlertPolicy
+    asked: Asked, alert: Alert, answer: str, now_ms: int, policy: AlertPolicy, key: bytes
 ) -> list[dict[str, Any]]:
     """Records of the log that an answer becomes: a label, and a list entry where the policy wants one.
 
     "Yes" becomes none where the message went to a contact that the payer gave: a fraudster would answer it.
     """
     said_no = answer == "no"
-    if not said_no and policy.contacts != "payment":
+    if not said_no and not (policy.contacts and asked.is_ours):
         return []
     label = {
         "kind": "label",
-        "event_id": f"answer-{alert.id}",
+        "event_id": unguessed(key, f"answer-{alert.id}"),
         "event_time": now_ms,
         "transaction_id": asked.transaction_id,
         "label": said_no,
@@ -84,7 +94,7 @@ def events_of(
         return [label]
     entry: dict[str, Any] = {
         "kind": "list_entry",
-        "event_id": f"answer-{alert.id}-list",
+        "event_id": unguessed(key, f"answer-{alert.id}-list"),
         "event_time": now_ms,
         "list_name": LIST_BLOCKED if said_no else LIST_ALLOWED,
         "list_kind": "block" if said_no else "allow",

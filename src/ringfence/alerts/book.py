@@ -28,6 +28,15 @@ class Answered(NamedTuple):
     done: bool
 
 
+class Verdict(NamedTuple):
+    """What somebody of the team said of an alert's payment, and who; `done` once the log has it."""
+
+    answer: str
+    by: str
+    at_ms: int
+    done: bool
+
+
 class Alerts(Protocol):
     """The alerts of one data folder. Any thread and any process may use it."""
 
@@ -49,6 +58,18 @@ class Alerts(Protocol):
 
     def answered(self, alert_id: str) -> None:
         """The log has the answer."""
+        ...
+
+    def judge(self, alert_id: str, answer: str, by: str, now_ms: int) -> Verdict:
+        """What somebody of the team said first; `InputError` where there is no such alert."""
+        ...
+
+    def judged(self, alert_id: str) -> None:
+        """The log has the verdict."""
+        ...
+
+    def use(self, mark: str, now_ms: int) -> bool:
+        """Whether something that may be used once is used for the first time. Marks are kept for an hour."""
         ...
 
     def mute(self, mute: Mute) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ringfence.alerts.model import Alert
     from ringfence.alerts.policy import AlertPolicy
+    from ringfence.bus.words import Button
     from ringfence.scoring.ruleset import RuleSet
 
 OPENED: Final = f"{PREFIX}alert.opened.v1"
@@ -34,6 +35,12 @@ _AUDIENCES: Final = {
     ESCALATED: "escalation",
     CUSTOMER_ASKED: "customer",
 }
+KEPT: Final = (
+    *("transaction_id", "outcome", "score", "reasons", "rules", "transaction"),
+    *("event_time_ms", "decided_at_ms"),
+)
+"""What an event on an alert repeats of the decision."""
+
 _OF_PAYMENT: Final = ("amount", "currency", "country", "card_last4")
 
 
@@ -59,19 +66,9 @@ def event_of(
 def alert_data(alert: Alert, event: dict[str, Any], reasons: list[str]) -> dict[str, Any]:
     """What an event on an alert says: the alert, and the decision that opened or raised it."""
     decision = event["data"]
-    kept = (
-        "transaction_id",
-        "outcome",
-        "score",
-        "reasons",
-        "rules",
-        "transaction",
-        "event_time_ms",
-        "decided_at_ms",
-    )
     return {
         "alert": msgspec.to_builtins(alert),
-        "decision": {name: decision[name] for name in kept if name in decision},
+        "decision": {name: decision[name] for name in KEPT if name in decision},
         "explanations": reasons,
     }
 
@@ -103,6 +100,7 @@ class Wording:
     Args:
         texts: templates of your own, by `AUDIENCE.LANGUAGE`; checked.
         link: where the customer answers about a payment of an alert, "" where there is no such page.
+        buttons: what the team may do about an alert, by its data and the language.
     """
 
     def __init__(
@@ -110,10 +108,12 @@ class Wording:
         policy: AlertPolicy,
         texts: Mapping[str, str],
         link: Callable[[dict[str, Any]], str] = lambda _data: "",
+        buttons: Callable[[dict[str, Any], str], tuple[Button, ...]] = lambda _data, _language: (),
     ) -> None:
         self._policy = policy
         self._texts = dict(texts)
         self._link = link
+        self._buttons = buttons
 
     def __call__(self, event: dict[str, Any]) -> Words:
         """The message about an event; those that are no alerts have words of their own."""
@@ -129,6 +129,8 @@ class Wording:
             words = wording.rendered(audience, text, values)
         except InputError:  # a text of one's own that this event does not fit: it is told all the same
             words = wording.rendered(audience, wording.shipped(audience, language), values)
+        if audience == "team":
+            return words._replace(buttons=self._buttons(data, language))
         return words._replace(to=data["to"], link=values["link"]) if audience == "customer" else words
 
     def _values(self, event: dict[str, Any], audience: str) -> dict[str, Any]:

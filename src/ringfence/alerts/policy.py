@@ -44,8 +44,9 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         quiet: from when to when less than `quiet_below` waits, such as "22:00-07:00".
         escalate_to: who hears of an alert of `escalate_from` that nobody has acknowledged.
         customer: how the customer hears of a payment: "mail", "sms", or not at all.
-        contacts: "payment" says that the `email` and `phone` of a payment are your own records of the
-            customer, so that "it was me" counts; unless given, they are what the payer typed.
+        contacts: where your own records of the customer are, so that "it was me" counts: in "payment", whose
+            `email` and `phone` you fill in, or in "profile", the attributes of these names that the
+            customer's profile had when the payment came. Unless given, a payment has what the payer typed.
         answer_url: where customers reach this server, such as "https://answers.bank.example"; they are
             asked to answer by a link that is valid for `answer_for`.
         yes_allows: for how long "it was me" puts the card on an allow list; not at all unless given. It
@@ -88,14 +89,14 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise InputError("outcomes: name one at least, such as decline")
         for name in ("window", "per", "escalate_after", "answer_for"):
             _duration(name, getattr(self, name))
-        _one_of("contacts", self.contacts, ("", "payment"))
+        _one_of("contacts", self.contacts, ("", "payment", "profile"))
         if self.yes_allows:
             _duration("yes_allows", self.yes_allows)
             if not self.contacts:
                 raise InputError(
                     "yes_allows: whoever pays with a stolen card may give an address of their own. Set "
-                    'contacts = "payment" if email and phone of a payment are your own records of the '
-                    "customer, or leave yes_allows out"
+                    'contacts = "profile" if profiles of customers have their email and phone, "payment" if '
+                    "those of a payment are your own records, or leave yes_allows out"
                 )
         if self.answer_url and kind_of(self.answer_url) != "webhook":
             raise InputError("answer_url: https://HOST is needed")

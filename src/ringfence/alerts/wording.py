@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, no
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ringfence.alerts.policy import LANGUAGES
-from ringfence.bus.words import Words, plain
+from ringfence.bus.words import Words, cut, plain
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def rendered(audience: str, text: str, values: Mapping[str, Any]) -> Words:
     """The message that a checked template gives."""
     known = {name: _plain(values.get(name, "")) for name in NAMES[audience]}
     try:
-        told = _compiled(text).render(known)[:_MOST_CHARACTERS]
+        told = cut(_compiled(text).render(known), _MOST_CHARACTERS)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"the {audience}'s template cannot be filled in: {error}") from None
     title, *rest = [line.strip() for line in told.strip().splitlines()] or [""]
@@ -98,7 +98,7 @@ def rendered(audience: str, text: str, values: Mapping[str, Any]) -> Words:
             lines.append((name, value))
         elif line:
             lines.append(("", line))
-    return Words(title[:300], tuple(lines))
+    return Words(cut(title, 300), tuple(lines))
 
 
 @cache

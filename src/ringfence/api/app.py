@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -14,6 +16,7 @@ from starlette.responses import Response
 
 from ringfence.api import (
     describe,
+    describe_events,
     routes_audit,
     routes_bus,
     routes_cases,
@@ -23,9 +26,11 @@ from ringfence.api import (
     routes_health,
     routes_lists,
     routes_models,
+    routes_outbox,
     routes_quarantine,
     routes_read,
     routes_rules,
+    routes_slack,
     routes_trials,
 )
 from ringfence.api.audited import ACTIONS, Audited
@@ -42,7 +47,9 @@ if TYPE_CHECKING:
 
     from ringfence.api.server import Server
 
-_OF_API = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/v1"})
+_OF_API = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/v1", routes_slack.PATH}
+)
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _DETAILS = {
     404: "there is nothing here: /openapi.json lists every route",
@@ -90,6 +97,8 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
         routes_lists,
         routes_audit,
         routes_bus,
+        routes_outbox,
+        routes_slack,
         routes_cases,
         routes_graph,
         routes_models,
@@ -100,6 +109,8 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
         app.include_router(module.router)
     document = describe.document(app)
     app.add_route("/openapi.json", lambda _request: Response(document, media_type="application/json"))
+    of_events = msgspec.json.encode(describe_events.document(version("ringfence")))
+    app.add_route("/asyncapi.json", lambda _request: Response(of_events, media_type="application/json"))
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -154,6 +154,7 @@ _BODIES: Final = {
     **examples.BODIES,
     **describe_rules.BODIES,
     **describe_cases.BODIES,
+    **describe_bus.BODIES,
     **describe_models.BODIES,
     **describe_trials.BODIES,
     **describe_quarantine.BODIES,

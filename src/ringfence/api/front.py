@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
 
 HOT_PATH: Final = "/v1/decisions"
-_OF_ANALYSTS: Final = ("/v1/rules", "/v1/lists", "/v1/cases", "/v1/alerts")  # what they own, and may change
-_OF_ADMINISTRATORS: Final = ("/v1/models", "/v1/drift", "/v1/quarantine")
+_OF_ANALYSTS: Final = ("/v1/rules", "/v1/lists", "/v1/cases", "/v1/alerts", "/v1/bus")
+"""What analysts own, and may change."""
+
+_OF_ADMINISTRATORS: Final = (
+    *("/v1/models", "/v1/drift", "/v1/quarantine", "/v1/bus/subscriptions", "/v1/outbox"),
+)
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", TYPE)
@@ -240,7 +244,7 @@ def _needed(method: str, path: str) -> tuple[Role, ...]:
     if not path.startswith("/v1/"):
         return ()
     is_reading = method in ("GET", "HEAD")
-    if path.startswith("/v1/audit" if is_reading else _OF_ADMINISTRATORS):
+    if path.startswith(("/v1/audit", "/v1/outbox") if is_reading else _OF_ADMINISTRATORS):
         return (Role.ADMIN,)
     if is_reading:
         return (Role.ANALYST,)

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
-from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+from starlette.responses import Response, StreamingResponse
 
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.api import event_stream
+from ringfence.api.event_stream import page_of, start_of
+from ringfence.api.places import owner_of
 from ringfence.api.problems import Refusal
 from ringfence.api.reading import check_log
 from ringfence.api.routes_health import as_json, server_of
-from ringfence.bus.catalog import tables
-from ringfence.bus.pattern import MOST_BYTES, parse
+from ringfence.bus.pattern import MOST_BYTES, wanted
 from ringfence.bus.subscription import shown
 from ringfence.errors import InputError
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
 
 router = APIRouter(tags=["bus"])
-_LOOKED_AT: Final = 20_000  # records of the log that one page looks at
+_WHICH: Final = "In EventBridge's language as JSON, or an expression of the rules; all events unless given."
 Topic = Literal["decisions", "events", "drift", "flag_matches"]
 AlertId = Annotated[str, Path(pattern="^alert-[0-9]{1,18}$")]
 
@@ -85,7 +87,10 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     pattern: Annotated[
         str | None,
-        Query(max_length=MOST_BYTES, description="EventBridge's language; all events unless given."),
+        Query(
+            max_length=MOST_BYTES,
+            description="EventBridge's language as JSON, or a rule's expression; all events unless given.",
+        ),
     ] = None,
 ) -> Response:
     """Events of the bus as CloudEvents 1.0, from an offset on: to pull, to page through, to replay.
@@ -96,6 +101,29 @@ async def events(
     if log is not None:
         check_log(log, server.session.store.log)
     return as_json(await server.pools.reading.run(_page, server, topic, after, limit, pattern))
+
+
+@router.get("/v1/events/stream")
+async def stream(
+    request: Request,
+    pattern: Annotated[str | None, Query(max_length=MOST_BYTES, description=_WHICH)] = None,
+    begin: Annotated[
+        Literal["now", "beginning"], Query(description="Where to begin without Last-Event-ID.")
+    ] = "now",
+) -> Response:
+    """Events of the log as they come, as server-sent events: each is a CloudEvent, `event` its type.
+
+    Come back with the header `Last-Event-ID`, as browsers do: no event is missed and none comes twice.
+    """
+    server = server_of(request)
+    chosen = await server.pools.reading.run(wanted, pattern) if pattern else None
+    came = request.headers.get("last-event-id", "")
+    at = await server.pools.reading.run(lambda: start_of(server, came, from_beginning=begin == "beginning"))
+    place = server.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(
+        event_stream.stream(server, at, chosen, place), media_type="text/event-stream", headers=headers
+    )
 
 
 @router.get("/v1/bus")
@@ -133,27 +161,9 @@ async def acknowledge(request: Request, alert_id: AlertId) -> Response:
 
 
 def _page(server: Server, topic: str, after: int, limit: int, pattern_text: str | None) -> EventPage:
-    log = server.session.store.log
-    pattern = parse(pattern_text) if pattern_text else None
-    end = log.end_offset(topic)
-    begin = max(after, log.start_offset(topic))
-    found: list[dict[str, Any]] = []
-    come = min(begin, end)
-    for batch in log.read(topic, begin, min(end, begin + _LOOKED_AT)) if begin < end else ():
-        come = batch.next_offset
-        source = f"/ringfence/{server.session.store.meta.store_id}"
-        for offsets, table in tables(topic, [batch], log, source):
-            wanted = offsets >= begin
-            if pattern is not None:
-                wanted &= table.matching(pattern)
-            rows = wanted.nonzero()[0].tolist()
-            chosen = rows[: limit - len(found)]
-            found += table.events(chosen)
-            if len(chosen) < len(rows):
-                return EventPage(found, int(offsets[rows[len(chosen)]]), end, log.identity)
-        if len(found) >= limit:
-            break
-    return EventPage(found, come, end, log.identity)
+    pattern = wanted(pattern_text) if pattern_text else None
+    page = page_of(server, topic, after, limit, pattern)
+    return EventPage(*page, server.session.store.log.identity)
 
 
 def _bus(server: Server) -> BusView:

@@ -46,7 +46,7 @@ from ringfence.pipeline import Pipeline
 from ringfence.ports import DRIFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from ringfence.access.authoriser import Authoriser
     from ringfence.access.principal import Principal
@@ -136,7 +136,9 @@ class Server:
         )
         self.sources = Sources(self.decider, self.clock)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
-        self.streams: list[Callable[[], None]] = [self.hub.stop]  # each ends some
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.stopping = asyncio.Event()
+        self.streams: list[Callable[[], None]] = [self.hub.stop, self.stopping.set]  # each ends some
         self.ready = False
         self._watch()
         _warm_up(self.decoding, session)
@@ -167,6 +169,8 @@ class Server:
         await asyncio.to_thread(self.jobs.stop)
         await asyncio.to_thread(self.sources.stop)
         await self.hot.settle()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
         await self.decider.stop()
         self.pools.close()
         await asyncio.to_thread(self.lake.close)
@@ -187,6 +191,12 @@ class Server:
                 "this key's limit is spent: try again after the time in Retry-After",
                 headers=[(b"retry-after", str(wait).encode())],
             )
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the request that asks for it; `stop` waits for it. On the event loop."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     def open_case(self, transaction_id: str, who: Who) -> Case | None:
         """A case on a payment; None where there is no decision on it. Errors as of `CaseDesk.open`."""

@@ -29,6 +29,16 @@ PREFIX: Final = "com.ringfence."
 DECISION_MADE: Final = f"{PREFIX}decision.made.v1"
 DRIFT_FOUND: Final = f"{PREFIX}model.drifted.v1"
 FLAG_MATCHED: Final = f"{PREFIX}flag.matched.v1"
+CASE_OPENED: Final = f"{PREFIX}case.opened.v1"
+CASE_CHANGED: Final = f"{PREFIX}case.changed.v1"
+CASE_CLOSED: Final = f"{PREFIX}case.closed.v1"
+CASE_TYPES: Final = {
+    CASE_OPENED: "A case was opened.",
+    CASE_CHANGED: "Something happened to a case; `change` says what. No text that an analyst wrote.",
+    CASE_CLOSED: "A case was decided, as `disposition` says.",
+}
+"""Types of events that the file of cases and not the log has."""
+
 TYPES: Final = {
     DECISION_MADE: "A payment was decided; with score, reasons, features and the payment itself.",
     f"{PREFIX}label.recorded.v1": "A payment was said to be fraud, or not to be.",
@@ -36,27 +46,34 @@ TYPES: Final = {
     f"{PREFIX}list.changed.v1": "An entity joined a list or left it.",
     f"{PREFIX}flag.changed.v1": "An entity was flagged, or a flag was taken away.",
     f"{PREFIX}version.activated.v1": "Other rules, or another model, decide from here on.",
+    f"{PREFIX}lifecycle.recorded.v1": "A payment was captured, reversed, refunded or charged back.",
     FLAG_MATCHED: "A payment turned out to be covered by a flag that came after it.",
     DRIFT_FOUND: "Payments of a day are no longer like those that a model was trained on.",
 }
-"""Every type of event, and what has happened."""
+"""Every type of event of the log, and what has happened."""
 
 TOPICS: Final = (DECISIONS, EVENTS, DRIFT, FLAG_MATCHES)
 """Topics of the log that the bus reads."""
 
-_KINDS: Final = {
+KINDS: Final = {
     Kind.LABEL: "label.recorded",
     Kind.PROFILE: "profile.changed",
     Kind.LIST_ENTRY: "list.changed",
     Kind.FLAG: "flag.changed",
     Kind.ACTIVATION: "version.activated",
+    Kind.LIFECYCLE: "lifecycle.recorded",
 }
+"""Events of the log that are events of the bus as they are."""
+
 _CONTENT: Final = "application/json"
 _SKIPPED: Final = frozenset({"kind", "amount_minor"})
-_OF_DECISION: Final = tuple(
+DECISION_DATA: Final = tuple(
     field.name
     for field in DECISION_FIELDS
     if field.name not in ("typologies", "typology_scores", "factor_weights", "challengers")
+)
+PAYMENT_FIELDS: Final = tuple(
+    name for name in EVENT_SCHEMA.names if name not in _SKIPPED and not name.endswith("_time_ms")
 )
 _KEYS: Final = ("card_id", "account_id", "customer_id", "merchant_id")
 Located = tuple[Any, EventTable]
@@ -78,6 +95,15 @@ def tables(topic: str, batches: Sequence[LogBatch], log: EventLog, source: str) 
             yield _plain_rows(batch, source, type_)
 
 
+def type_of(kind: Kind) -> str:
+    """Type of the event that an event of the log is.
+
+    >>> type_of(Kind.LABEL)
+    'com.ringfence.label.recorded.v1'
+    """
+    return f"{PREFIX}{KINDS[kind]}.v1"
+
+
 def _decisions(batches: Sequence[LogBatch], log: EventLog, source: str) -> Iterator[Located]:
     decoded = [(batch.base_offset, DecisionBatch.decode(batch.payload)) for batch in batches]
     for _, alike in groupby(decoded, lambda one: one[1].table.schema.metadata):
@@ -85,7 +111,7 @@ def _decisions(batches: Sequence[LogBatch], log: EventLog, source: str) -> Itera
         table = pa.Table.from_batches([one.table for one in group]).combine_chunks()
         offsets = np.concatenate([np.arange(len(one)) + base for base, one in zip(bases, group, strict=True)])
         columns: dict[tuple[str, ...], Any] = {
-            ("data", name): table.column(name) for name in _OF_DECISION
+            ("data", name): table.column(name) for name in DECISION_DATA
         } | {("data", "features", name): table.column(name) for name in group[0].feature_names}
         columns |= _typologies(table)
         payments = _payments(log, table.column("offset").to_numpy())
@@ -130,7 +156,7 @@ def _payment_columns(payments: EventBatch) -> dict[tuple[str, ...], Any]:
     columns = {
         ("data", "transaction", name): payments.table.column(name)
         for name in payments.table.schema.names
-        if name in EVENT_SCHEMA.names and name not in _SKIPPED and not name.endswith("_time_ms")
+        if name in PAYMENT_FIELDS
     }
     columns["data", "transaction", "amount"] = pa.array(payments.amount, from_pandas=True)
     return columns | _attributes(payments, ("data", "transaction"))
@@ -163,11 +189,12 @@ def _inputs(batch: LogBatch, source: str) -> Iterator[Located]:
             if name in EVENT_SCHEMA.names and name not in _SKIPPED
         } | _attributes(told, ("data",))
         columns["data", "offset"] = pa.array(offsets)
+        if "amount_minor" in told.table.schema.names:
+            columns["data", "amount"] = pa.array(told.amount, from_pandas=True)
         columns["time",] = _instants(pc.coalesce(told.column("ingest_time_ms"), told.column("event_time_ms")))
         subject = pc.coalesce(told.column("entity_id").cast(pa.string()), told.column("transaction_id"))
         columns["subject",] = columns["partitionkey",] = pc.coalesce(subject, pa.scalar("-"))
-        type_ = f"{PREFIX}{_KINDS[Kind(int(kinds[part[0]]))]}.v1"
-        yield offsets, _table(type_, source, EVENTS, offsets, columns, {})
+        yield offsets, _table(type_of(Kind(int(kinds[part[0]]))), source, EVENTS, offsets, columns, {})
 
 
 def _plain_rows(batch: LogBatch, source: str, type_: str) -> Located:

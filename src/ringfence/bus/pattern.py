@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.bus.condition import Condition
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,7 +104,20 @@ class Either:
     parts: tuple[Pattern, ...]
 
 
-Pattern = Field | Every | Either
+Pattern = Field | Every | Either | Condition
+
+
+def wanted(text: str) -> Pattern:
+    """What a subscriber asks for: a pattern as JSON, or else an expression; `InputError` as of these.
+
+    >>> wanted("outcome = 'decline'").text
+    "outcome = 'decline'"
+    """
+    if text.lstrip().startswith(("{", "[")):
+        return parse(text)
+    from ringfence.bus.expression import compiled  # noqa: PLC0415 (loads the rule language)
+
+    return compiled(text)
 
 
 def parse(text: str) -> Pattern:
@@ -130,7 +144,7 @@ def fields(pattern: Pattern) -> Iterator[Field]:
     """Every field that a pattern asks for."""
     if isinstance(pattern, Field):
         yield pattern
-    else:
+    elif not isinstance(pattern, Condition):
         for part in pattern.parts:
             yield from fields(part)
 
@@ -141,6 +155,8 @@ def matches(pattern: Pattern, event: Mapping[str, Any]) -> bool:
     >>> matches(parse('{"data": {"score": [{"numeric": [">=", 80]}]}}'), {"data": {"score": 93.5}})
     True
     """
+    if isinstance(pattern, Condition):
+        return pattern.holds(event)
     if isinstance(pattern, Every):
         return all(matches(part, event) for part in pattern.parts)
     if isinstance(pattern, Either):

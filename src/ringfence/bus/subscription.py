@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ringfence.bus.pattern import parse
+from ringfence.bus.pattern import wanted
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """One wish: the events that a pattern describes go to a destination.
 
     Attributes:
+        pattern: a pattern as JSON, or an expression of the rule language.
         to: address of the destination.
         ordered: events of one entity arrive in order; one that fails holds those behind it up.
         start: by topic, the offset from which on events count.
@@ -53,7 +54,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     def parsed(self) -> Pattern:
         """The pattern, ready to be tried."""
-        return parse(self.pattern)
+        return wanted(self.pattern)
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):

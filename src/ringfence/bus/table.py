@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.bus.condition import Condition
 from ringfence.bus.pattern import (
     AnythingBut,
     Every,
@@ -66,9 +67,22 @@ class EventTable:
             if found is None:
                 found = self._known[pattern] = self._field(pattern)
             return found
+        if isinstance(pattern, Condition):
+            return pattern.taken(self)
         parts = [self.matching(part) for part in pattern.parts]
         unite = np.logical_and if isinstance(pattern, Every) else np.logical_or
         return unite.reduce(parts)
+
+    def column(self, path: Path) -> Any:
+        """The values of a field as an Arrow array; None where none of these events may have it."""
+        if path in self._constants:
+            return pa.repeat(self._constants[path], self._rows)
+        return self._columns.get(path)
+
+    def numbers(self, path: Path) -> NDArray[np.int64]:
+        """A column of whole numbers that every event has."""
+        found: NDArray[np.int64] = self._columns[path].to_numpy()
+        return found
 
     def events(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """These events as JSON values."""

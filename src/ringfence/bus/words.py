@@ -7,9 +7,18 @@ from typing import Any, Final, NamedTuple
 
 from ringfence.bus.catalog import DECISION_MADE, PREFIX
 
+_WHOLE_WORDS: Final = 0.7  # of the room, which has to be used
 _BREAKING: Final = re.compile(
     r"[\s\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
+
+
+class Button(NamedTuple):
+    """Something that the reader may do, where the destination has buttons."""
+
+    action: str
+    text: str
+    value: str
 
 
 class Words(NamedTuple):
@@ -19,11 +28,25 @@ class Words(NamedTuple):
     lines: tuple[tuple[str, str], ...] = ()
     to: str = ""  # the reader, where the event and not the destination says who it is
     link: str = ""  # the only line that may be shown as a link
+    buttons: tuple[Button, ...] = ()
 
     @property
     def text(self) -> str:
         """All of it as plain text."""
         return "\n".join([self.title, *(f"{name}: {told}" if name else told for name, told in self.lines)])
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many characters, whole words where that loses little; an ellipsis says that it was more.
+
+    >>> cut("Card testing on card 7", 20), cut("abcdef", 4)
+    ('Card testing on…', 'abc…')
+    """
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    space = kept.rfind(" ")
+    return (kept[:space] if space > most * _WHOLE_WORDS else kept).rstrip() + "…"
 
 
 def plain(text: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ringfence.cases.book import Work
-    from ringfence.cases.model import Payment
+    from ringfence.cases.model import Payment, Raised
     from ringfence.cases.policy import CasePolicy
 
 
@@ -82,20 +82,26 @@ def open_by_hand(work: Work, policy: CasePolicy, payment: Payment, by: str, now_
     return work.append(case.id, model.Joined(payment=payment), by, now_ms)
 
 
-def take_alert(work: Work, policy: CasePolicy, subject: Subject, alert: str, title: str, at_ms: int) -> Case:
-    """An alert about a subject joins its open case, or opens one; the same alert joins once."""
-    case = work.live_case_of(subject)
+def take_alert(work: Work, policy: CasePolicy, alert: Raised) -> Case | None:
+    """An alert joins the case of its payment, or else of its subject, or opens one where the policy says so.
+
+    The same alert joins once. None where it joins no case.
+    """
+    if policy.alerts == "ignore" or work.has_alert(alert.id):
+        return None
+    subject = alert.subject
+    case = work.case_of(alert.payment) or (work.live_case_of(subject) if subject else None)
     if case is None:
+        if policy.alerts != "open" or subject is None or subject.entity_type not in policy.subjects:
+            return None
         opened = model.Opened(
             queue="default",
             subjects=[subject],
-            available_ms=at_ms + policy.hold_minutes * MINUTE_MS,
-            due_ms=policy.due_ms("default", at_ms),
+            available_ms=alert.at_ms + policy.hold_minutes * MINUTE_MS,
+            due_ms=policy.due_ms("default", alert.at_ms),
         )
-        case = work.append(work.new_id(), opened, SYSTEM, at_ms)
-    if alert in case.alerts:
-        return case
-    return work.append(case.id, model.Alerted(alert=alert, title=title), SYSTEM, at_ms)
+        case = work.append(work.new_id(), opened, SYSTEM, alert.at_ms)
+    return work.append(case.id, model.Alerted(alert=alert.id, title=alert.title), SYSTEM, alert.at_ms)
 
 
 def hand_out(work: Work, policy: CasePolicy, queue: str | None, analyst: str, now_ms: int) -> Case | None:

@@ -87,6 +87,14 @@ class Work(Protocol):
         """Whether some case has this payment."""
         ...
 
+    def has_alert(self, alert: str) -> bool:
+        """Whether some case has this alert."""
+        ...
+
+    def case_of(self, transaction_id: str) -> Case | None:
+        """The case that has a payment."""
+        ...
+
     def payments(self, case_id: str) -> Sequence[Payment]:
         """All payments of a case, oldest first."""
         ...

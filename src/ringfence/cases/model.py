@@ -125,6 +125,16 @@ class Alerted(Change, frozen=True, kw_only=True, tag="alerted"):
     title: str
 
 
+class Raised(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert as cases see it: on whom, and the payment that opened it. Not every alert has a subject."""
+
+    id: str
+    title: str
+    payment: str
+    subject: Subject | None
+    at_ms: int
+
+
 class Assigned(Change, frozen=True, kw_only=True, tag="assigned"):
     """It is somebody's, until a time where it was handed out, or until further notice."""
 

@@ -78,6 +78,8 @@ class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         subjects: whom a case is about: the first of these entity types that a payment has.
         open_on: outcomes that open a case, or join the one that is open.
         join_on: outcomes that join a case that is open, and open none.
+        alerts: an alert joins the case of its payment or of its entity, and otherwise no case ("join"), or
+            opens one ("open"); or cases do not hear of alerts ("ignore").
         queues: the first that takes a payment gets its case; `default` where none does.
         sla_minutes: from opening until a case is due.
         on_overdue: what happens to a case that is due and not decided.
@@ -95,6 +97,7 @@ class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     subjects: tuple[str, ...] = ("customer", "card", "account")
     open_on: tuple[Outcome, ...] = (Outcome.REVIEW, Outcome.DECLINE)
     join_on: tuple[Outcome, ...] = (Outcome.CHALLENGE,)
+    alerts: Literal["join", "open", "ignore"] = "join"
     queues: list[Queue] = []
     sla_minutes: Minutes = 480
     on_overdue: Literal["escalate", "close", "nothing"] = "escalate"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,9 +40,9 @@ PatternText = Annotated[
     str | None,
     typer.Option(
         "--pattern",
-        help='Which events, in EventBridge\'s language: \'{"data": {"outcome": ["decline"]}}\', or @FILE. '
-        "[default: all]",
-        metavar="JSON",
+        help='Which events, in EventBridge\'s language: \'{"data": {"outcome": ["decline"]}}\'; or as a '
+        "rule's expression: \"outcome = 'decline' and amount > 500\"; or @FILE. [default: all]",
+        metavar="PATTERN",
         show_default=False,
     ),
 ]
@@ -246,6 +247,17 @@ def secret(
     if not known.secrets:
         raise InputError(f"{address}: only messages to webhooks are signed")
     show(known.secrets[0])
+
+
+@app.command()
+def describe() -> None:
+    """Print every type of event with its schema, as an AsyncAPI 3 document in JSON.
+
+    Example: ringfence bus describe
+    """
+    from ringfence.api.describe_events import document  # noqa: PLC0415 (loads what only this needs)
+
+    show_json(document(version("ringfence")))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ringfence.alerts.answers import Asked, answer_key, signed
+from ringfence.alerts.buttons import button_key, buttons_of
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import FILE_NAME, LANGUAGES, AlertPolicy, parse_policy
 from ringfence.alerts.wording import MOST_BYTES, NAMES, check_template
@@ -18,6 +19,7 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ringfence.bus.words import Button
     from ringfence.store import DataFolder
 
 
@@ -56,19 +58,23 @@ def templates(policy: AlertPolicy) -> dict[str, str]:
     return found
 
 
-def alert_words(policy: AlertPolicy, secret: bytes) -> Wording:
-    """Messages as the policy wants them; links for answers are signed by a store's secret."""
-    key = answer_key(secret)
+def alert_words(policy: AlertPolicy, secret: bytes, *, has_buttons: bool = False) -> Wording:
+    """Messages as the policy wants them; links for answers, and buttons, are signed by a store's secret."""
+    key, of_buttons = answer_key(secret), button_key(secret)
 
     def link(data: dict[str, Any]) -> str:
         if not policy.answer_url:
             return ""
         decision = data["decision"]
         expires_ms = decision["decided_at_ms"] + policy.answer_for_ms
-        token = signed(key, Asked(data["alert"]["id"], decision["transaction_id"], expires_ms))
+        about = Asked(data["alert"]["id"], decision["transaction_id"], expires_ms, bool(data.get("is_ours")))
+        token = signed(key, about)
         return f"{policy.answer_url.rstrip('/')}/answer/{token}"
 
-    return Wording(policy, templates(policy), link)
+    def buttons(data: dict[str, Any], language: str) -> tuple[Button, ...]:
+        return buttons_of(of_buttons, data, language) if has_buttons else ()
+
+    return Wording(policy, templates(policy), link, buttons)
 
 
 def rules_by_digest(store: DataFolder) -> Callable[[str], RuleSet | None]:

@@ -14,7 +14,7 @@ from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.landing import LandingFollower, open_place
 from ringfence.adapters.links import LinkFollower
-from ringfence.adapters.outbox import Bus, Courier, OutboxFollower, Watch
+from ringfence.adapters.outbox import Bus, Casework, Courier, OutboxFollower, Watch
 from ringfence.adapters.sqlite.checkpoints import Checkpoints
 from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
@@ -225,15 +225,16 @@ def following(folder: Path) -> Iterator[None]:
     `InUseError` where another process runs them, `StoreError` where there is no store.
     """
     with open_store(folder, read_only=True) as store, _locked(folder), closing(SqliteRoll(folder)) as roll:
-        policy, bus = alert_policy(), Bus(folder)
+        policy, bus, settings = alert_policy(), Bus(folder), load_settings()
         watch = Watch(bus, policy, store.meta.store_id)
+        casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id)
         courier = Courier(
             bus,
-            notifiers(load_settings()),
+            notifiers(settings),
             now_ms,
             Random(),  # noqa: S311 (spreads attempts)
-            alert_words(policy, store.meta.token_key),
-            watch.look,
+            alert_words(policy, store.meta.token_key, has_buttons=settings.slack_signing_secret is not None),
+            lambda at_ms: (watch.look(at_ms), casework.look(at_ms)),
         )
         outbox = outbox_of(store, courier.wake)
         others = [one for one in followers_of(store) if one.name != outbox.name]
@@ -250,6 +251,7 @@ def following(folder: Path) -> Iterator[None]:
         finally:
             for one in at_work:
                 one.stop()
+            casework.close()
 
 
 def bring_up(store: DataFolder) -> None:

@@ -9,6 +9,9 @@ from ringfence.adapters.notifiers import ConsoleNotifier
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.alerts.buttons import Buttons
     from ringfence.bus.notifier import Notifier
     from ringfence.settings import Settings
 
@@ -49,9 +52,18 @@ def notifier(kind: str, settings: Settings) -> Notifier:
 
         if settings.slack_token is None:
             raise InputError("Slack needs the token of a bot: set RINGFENCE_SLACK_TOKEN")
-        return SlackNotifier(settings.slack_token)
+        return SlackNotifier(settings.slack_token, settings.slack_url)
     if kind == "apprise":
         from ringfence.adapters.notifiers.anywhere import AppriseNotifier  # noqa: PLC0415 (an extra)
 
         return AppriseNotifier()
     return ConsoleNotifier()
+
+
+def slack_actions(settings: Settings, now_ms: Callable[[], int]) -> Buttons | None:
+    """What reads buttons of Slack; None where no signing secret is set, or the library is missing."""
+    if not settings.slack_signing_secret or find_spec("slack_sdk") is None:
+        return None
+    from ringfence.adapters.notifiers.slack_actions import SlackActions  # noqa: PLC0415 (an extra)
+
+    return SlackActions(settings.slack_signing_secret, settings.slack_hooks, now_ms)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 
 from ringfence.bus.catalog import TOPICS, tables
-from ringfence.bus.pattern import fields, parse
+from ringfence.bus.condition import Condition, paths_of
+from ringfence.bus.pattern import fields, wanted
 from ringfence.bus.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Appraisal(msgspec.Struct, frozen=True):
 
 def appraise(log: EventLog, pattern_text: str, source: str) -> Appraisal:
     """Try a pattern on the last day of each topic; `InputError` where it is none."""
-    pattern = parse(pattern_text)
+    pattern = wanted(pattern_text)
     events = matched = 0
     types: dict[str, int] = {}
     examples: list[dict[str, Any]] = []
@@ -84,14 +85,20 @@ def subscribe(
     """Have events that come from now on sent to a destination; errors as of `Bus.subscribe`."""
     appraisal = appraise(log, pattern, source)
     start = {topic: log.end_offset(topic) for topic in TOPICS}
-    wanted = Subscription(name=name, pattern=pattern, to=to, ordered=ordered, created_ms=now_ms, start=start)
-    return bus.subscribe(wanted), appraisal
+    made = Subscription(name=name, pattern=pattern, to=to, ordered=ordered, created_ms=now_ms, start=start)
+    return bus.subscribe(made), appraisal
 
 
 def _remarks(pattern: Pattern, events: int, matched: int, known: set[str]) -> list[str]:
     remarks = []
-    asked = {".".join(field.path) for field in fields(pattern)}
-    for path in sorted(asked - known) if events else ():
+    if isinstance(pattern, Condition):
+        unknown = {
+            name for name in pattern.names if known.isdisjoint(".".join(path) for path in paths_of(name))
+        }
+        known = {path.rpartition(".features.")[2].removeprefix("data.") for path in known}
+    else:
+        unknown = {".".join(field.path) for field in fields(pattern)} - known
+    for path in sorted(unknown) if events else ():
         near = get_close_matches(path, sorted(known), 1)
         hint = f": did you mean {near[0]}?" if near else ""
         remarks.append(f"no event of the last day has a field {path}{hint}")

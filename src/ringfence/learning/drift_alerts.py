@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCORE: Final = "score"
 """Stands for the model's own score among the inputs."""
 
-_SCHEMA: Final = pa.schema(
+DRIFT_SCHEMA: Final = pa.schema(
     [
         ("event_id", pa.string()),
         ("found_ms", pa.int64()),
@@ -85,7 +85,7 @@ def record(log: EventLog, alerts: Sequence[DriftAlert], now_ms: int) -> list[Dri
             {**msgspec.structs.asdict(one), "event_id": one.event_id, "found_ms": now_ms} for one in fresh
         ]
         times = [one.day_ms for one in fresh]
-        payload = _encoded(pa.Table.from_pylist(rows, _SCHEMA))
+        payload = _encoded(pa.Table.from_pylist(rows, DRIFT_SCHEMA))
         log.append([LogBatch(DRIFT, log.end_offset(DRIFT), len(rows), min(times), max(times), payload)])
     return fresh
 

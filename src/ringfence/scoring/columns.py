@@ -162,7 +162,7 @@ class Columns:
         key = f"extract {part} {zone}"
         if key not in self._numbers:
             local = local_ms(self.transactions.event_time_ms, zone or self.zone)
-            self._numbers[key] = _part_of(local, part)
+            self._numbers[key] = part_of(local, part)
         found: NDArray[np.float64] = self._numbers[key]
         return found
 
@@ -187,7 +187,7 @@ _CYCLES: Final = {"hour": (_HOUR_MS, 24), "minute": (60_000, 60), "second": (100
 _DATES: Final = {"year": pc.year, "month": pc.month, "day": pc.day}
 
 
-def _part_of(local: NDArray[np.int64], part: str) -> NDArray[np.float64]:
+def part_of(local: NDArray[np.int64], part: str) -> NDArray[np.float64]:
     """A part of wall-clock times (ms); 1970-01-01 was a Thursday."""
     if part in _CYCLES:
         unit, cycle = _CYCLES[part]

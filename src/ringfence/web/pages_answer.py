@@ -87,7 +87,9 @@ def _begun(dashboard: Dashboard, asked: Asked, was_it: str, policy: AlertPolicy)
     kept = book.answer(asked.alert_id, was_it, now_ms)
     if kept.answer != was_it:
         raise InputError("You have answered already. Please call us if your answer has changed.")
-    records: list[dict[str, Any]] = answers.events_of(asked, alert, was_it, kept.at_ms, policy)
+    records: list[dict[str, Any]] = answers.events_of(
+        asked, alert, was_it, kept.at_ms, policy, answers.answer_key(dashboard.store.meta.token_key)
+    )
     return [msgspec.json.encode(record) for record in records], not kept.done
 
 

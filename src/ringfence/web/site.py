@@ -11,6 +11,7 @@ from ringfence.api.audited import Audited
 from ringfence.web import (
     pages_alerts,
     pages_answer,
+    pages_bus,
     pages_cases,
     pages_decisions,
     pages_entities,
@@ -42,6 +43,7 @@ _PAGES: Final = (
     pages_live,
     pages_alerts,
     pages_answer,
+    pages_bus,
     pages_cases,
     pages_find,
     pages_performance,

@@ -97,6 +97,27 @@ class SqliteCases:
             for version, at_ms, by, change in self._fetch(text, {"id": case_id, "after": after})
         ]
 
+    def feed(self, after: int, limit: int = 2000) -> list[tuple[int, CaseEvent, Case]]:
+        """Events of all cases in the order in which they came, behind a number: each with its own number.
+
+        The case is as it stands now. Events that a rebuild has taken away are left out.
+        """
+        text = (
+            "SELECT f.seq, f.case_id, e.version, e.at_ms, e.by_whom, e.change, s.body FROM feed f "
+            "JOIN event e USING (case_id, version) JOIN standing s USING (case_id) "
+            "WHERE f.seq > :after ORDER BY f.seq LIMIT :limit"
+        )
+        return [
+            (
+                seq,
+                CaseEvent(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change)),
+                decode_case(body),
+            )
+            for seq, case_id, version, at_ms, by, change, body in self._fetch(
+                text, {"after": after, "limit": limit}
+            )
+        ]
+
     def payments(self, case_id: str, limit: int = 1000) -> list[Payment]:
         """See `CaseBook.payments`."""
         text = (

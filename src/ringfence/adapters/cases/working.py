@@ -10,6 +10,7 @@ from ringfence.adapters.cases.schema import BEST
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.fold import apply
 from ringfence.cases.model import (
+    Alerted,
     Case,
     CaseEvent,
     Joined,
@@ -93,6 +94,9 @@ class SqliteWork:
         self.connection.execute(
             "INSERT INTO event VALUES (?, ?, ?, ?, ?)", (case_id, version, at_ms, by, encode(change))
         )
+        self.connection.execute("INSERT INTO feed (case_id, version) VALUES (?, ?)", (case_id, version))
+        if isinstance(change, Alerted):
+            self.connection.execute("INSERT INTO alert VALUES (?, ?)", (change.alert, case_id))
         if isinstance(change, Joined):
             payment = change.payment
             self.connection.execute(
@@ -123,6 +127,18 @@ class SqliteWork:
     def has_payment(self, transaction_id: str) -> bool:
         """See `Work.has_payment`."""
         return self._one("SELECT 1 FROM payment WHERE transaction_id = ?", transaction_id) is not None
+
+    def has_alert(self, alert: str) -> bool:
+        """See `Work.has_alert`."""
+        return self._one("SELECT 1 FROM alert WHERE alert = ?", alert) is not None
+
+    def case_of(self, transaction_id: str) -> Case | None:
+        """See `Work.case_of`."""
+        row = self._one(
+            "SELECT s.body FROM payment p JOIN standing s USING (case_id) WHERE p.transaction_id = ?",
+            transaction_id,
+        )
+        return decode_case(row[0]) if row else None
 
     def payments(self, case_id: str) -> Sequence[Payment]:
         """See `Work.payments`."""
@@ -199,6 +215,7 @@ class SqliteWork:
             for statement in (
                 "DELETE FROM subject WHERE number IN (SELECT number FROM standing WHERE case_id IN gone)",
                 "DELETE FROM payment WHERE case_id IN gone",
+                "DELETE FROM alert WHERE case_id IN gone",
                 "DELETE FROM standing WHERE case_id IN gone",
                 "DELETE FROM event WHERE case_id IN gone",
                 "DELETE FROM progress",

@@ -15,12 +15,14 @@ import aiosmtplib
 
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import is_contact
+from ringfence.bus.words import cut
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from ringfence.bus.notifier import Message
 
 SECONDS: Final = 15.0
+_SUBJECT_CHARACTERS: Final = 200
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 
 
@@ -77,7 +79,8 @@ class MailNotifier:
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
         except (ValueError, MessageError) as error:  # after OSError: a bad certificate is both, and may pass
             return Outcome(Answer.REFUSED, f"{type(error).__name__}: {error}")
-        return Outcome(Answer.DELIVERED, said)
+        is_cut = len(message.words.title) > _SUBJECT_CHARACTERS
+        return Outcome(Answer.DELIVERED, f"{said}; the subject was cut" if is_cut else said)
 
     def close(self) -> None:
         """See `Notifier.close`."""
@@ -87,7 +90,7 @@ class MailNotifier:
             raise ValueError("the recipient is not one e-mail address")
         words = message.words
         mail = EmailMessage()
-        mail["Subject"] = " ".join(words.title.split())[:200]
+        mail["Subject"] = cut(" ".join(words.title.split()), _SUBJECT_CHARACTERS)
         mail["From"] = self._sender
         mail["To"] = Address(addr_spec=message.to)
         mail["Date"] = formatdate()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from ringfence.adapters.notifiers.slack_actions import BLOCK_ID
 from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.words import cut
 
 if TYPE_CHECKING:
     from ringfence.bus.notifier import Message
@@ -33,8 +36,8 @@ class SlackNotifier:
         base_url: of Slack's API.
     """
 
-    def __init__(self, token: str, base_url: str = WebClient.BASE_URL) -> None:
-        self._client = WebClient(token, base_url=base_url, timeout=SECONDS)
+    def __init__(self, token: str, base_url: str = WebClient.BASE_URL, seconds: float = SECONDS) -> None:
+        self._client = WebClient(token, base_url=base_url, timeout=seconds)  # type: ignore[arg-type]
 
     def deliver(self, message: Message) -> Outcome:
         """See `Notifier.deliver`."""
@@ -48,9 +51,11 @@ class SlackNotifier:
             )
         except SlackApiError as error:
             return _outcome(error)
-        except (SlackClientError, OSError) as error:
+        except (SlackClientError, OSError, HTTPException) as error:
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
-        return Outcome(Answer.DELIVERED, "ok")
+        return Outcome(
+            Answer.DELIVERED, "ok; longer than Slack takes: cut" if is_cut(message.words) else "ok"
+        )
 
     def close(self) -> None:
         """See `Notifier.close`."""
@@ -76,6 +81,17 @@ def blocks_of(words: Words) -> list[dict[str, Any]]:
         rest = len(blocks) - _MOST_SECTIONS
         note = {"type": "mrkdwn", "text": f"… and {rest} parts more"}
         blocks = [*blocks[:_MOST_SECTIONS], {"type": "section", "text": note}]
+    if words.buttons:
+        elements = [
+            {
+                "type": "button",
+                "action_id": one.action,
+                "text": {"type": "plain_text", "text": one.text},
+                "value": one.value,
+            }
+            for one in words.buttons
+        ]
+        blocks.append({"type": "actions", "block_id": BLOCK_ID, "elements": elements})
     return blocks
 
 
@@ -93,13 +109,27 @@ def escaped(text: str, most: int) -> str:
         if size > most:
             while size > most - 1:
                 size -= len(parts.pop())
-            return "".join(parts) + "…"
+            return cut_back(parts) + "…"
     return "".join(parts)
 
 
-def cut(text: str, most: int) -> str:
-    """At most so many characters; an ellipsis says that there were more."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+def cut_back(parts: list[str]) -> str:
+    """Letters, without the beginning of a word at their end where that loses little."""
+    space = max((at for at, part in enumerate(parts) if part == " "), default=0)
+    return "".join(parts[:space] if space > 0.7 * len(parts) and space < len(parts) - 1 else parts)
+
+
+def is_cut(words: Words) -> bool:
+    """Whether Slack takes less than a message says."""
+    sizes = [len(escaped(told, 1 << 20)) for _, told in words.lines]
+    limits = [FIELD_CHARACTERS - 300 if name else SECTION_CHARACTERS for name, _ in words.lines]
+    sections = len([1 for name, told in words.lines if not name and told.strip()])
+    named = len([1 for name, _ in words.lines if name])
+    return (
+        len(words.title) > _HEADER_CHARACTERS
+        or any(size > limit for size, limit in zip(sizes, limits, strict=True))
+        or 1 + sections + -(-named // MOST_FIELDS) > _MOST_SECTIONS
+    )
 
 
 def _outcome(error: SlackApiError) -> Outcome:

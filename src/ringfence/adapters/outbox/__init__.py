@@ -8,7 +8,8 @@ log ──► OutboxFollower: subscriptions, patterns ──► bus.db: position
 from ringfence.adapters.outbox.alert_book import AlertBook
 from ringfence.adapters.outbox.alerting import Watch
 from ringfence.adapters.outbox.bus import Bus
+from ringfence.adapters.outbox.casework import Casework
 from ringfence.adapters.outbox.courier import Courier
 from ringfence.adapters.outbox.follower import OutboxFollower
 
-__all__ = ["AlertBook", "Bus", "Courier", "OutboxFollower", "Watch"]
+__all__ = ["AlertBook", "Bus", "Casework", "Courier", "OutboxFollower", "Watch"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.alerts.book import Answered, Mute
+from ringfence.alerts.book import Answered, Mute, Verdict
 from ringfence.alerts.model import Alert
 from ringfence.alerts.policy import Severity
 from ringfence.errors import InputError
@@ -20,6 +20,8 @@ _SELECT: Final = """
 SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0)
 FROM alert LEFT JOIN seen ON seen.id = alert.id
 """
+
+_KEEP_MS: Final = 3_600_000
 
 
 class AlertBook:
@@ -56,6 +58,12 @@ class AlertBook:
             raise InputError(f"there is no alert {alert_id[:80]!r}: `ringfence alerts list` shows them")
         return _alert(rows[0])
 
+    def opened(self, begin: int, end: int, limit: int = 2000) -> list[tuple[int, Alert]]:
+        """Alerts that decisions from one offset to another opened, in order, with the offset of each."""
+        text = f"SELECT number, {_SELECT.strip().removeprefix('SELECT ')} WHERE number >= ? AND number < ? "
+        rows = self._database.rows(f"{text} ORDER BY number LIMIT ?", (begin, end, limit))
+        return [(number, _alert(tuple(row))) for number, *row in rows]
+
     def counts(self) -> dict[str, int]:
         """How many alerts are open, and how many acknowledged."""
         ((total,),) = self._database.rows("SELECT count(*) FROM alert")
@@ -86,6 +94,35 @@ class AlertBook:
         """The log has the answer."""
         with self._database.transaction() as connection:
             connection.execute("UPDATE answer SET done = 1 WHERE id = ?", (alert_id,))
+
+    def judge(self, alert_id: str, answer: str, by: str, now_ms: int) -> Verdict:
+        """What somebody of the team said first; `InputError` where there is no such alert."""
+        self.alert(alert_id)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO verdict VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
+                (alert_id, answer, by, now_ms),
+            )
+            row = connection.execute(
+                "SELECT answer, by, at_ms, done FROM verdict WHERE id = ?", (alert_id,)
+            ).fetchone()
+        return Verdict(row[0], row[1], row[2], bool(row[3]))
+
+    def judged(self, alert_id: str) -> None:
+        """The log has the verdict."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE verdict SET done = 1 WHERE id = ?", (alert_id,))
+
+    def use(self, mark: str, now_ms: int) -> bool:
+        """Whether something that may be used once is used for the first time. Marks are kept for an hour."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM used WHERE at_ms < ?", (now_ms - _KEEP_MS,))
+            return (
+                connection.execute(
+                    "INSERT INTO used VALUES (?, ?) ON CONFLICT DO NOTHING", (mark, now_ms)
+                ).rowcount
+                > 0
+            )
 
     def mute(self, mute: Mute) -> None:
         """Raise no such alerts until a time; the latest word on the same typology and entity counts."""

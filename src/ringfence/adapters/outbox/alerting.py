@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     from ringfence.adapters.outbox.bus import Bus
+    from ringfence.adapters.outbox.contacts import Contacts
     from ringfence.alerts.model import Alert
     from ringfence.alerts.policy import AlertPolicy
     from ringfence.bus.subscription import Subscription
@@ -59,8 +60,10 @@ class Alerting:
         now_ms: int,
         subscriptions: Sequence[Subscription],
         rules: Callable[[str], RuleSet | None],
+        contacts: Contacts,
     ) -> None:
         self._connection = connection
+        self._contacts = contacts
         self._policy = policy
         self._log_id = log_id
         self._now_ms = now_ms
@@ -95,6 +98,11 @@ class Alerting:
         self._changed[fresh.id] = fresh
         self._tell(offset, fresh, event, events.OPENED)
         self._ask_customer(offset, fresh, event)
+
+    def reach(self, offset: int) -> None:
+        """Decisions on payments up to an offset of the log of events come next."""
+        if self._policy.customer and self._policy.contacts == "profile":
+            self._contacts.reach(offset)
 
     def finish(self) -> None:
         """Write what has changed."""
@@ -138,13 +146,16 @@ class Alerting:
         if not policy.customer or decision["outcome"] not in policy.customer_outcomes or is_stale:
             return
         payment = decision.get("transaction", {})
-        to = payment.get(_CONTACTS[policy.customer])
+        told = payment | {"language": payment.get("attributes", {}).get("language")}
+        if policy.contacts == "profile" and policy.customer != "console":
+            told = self._contacts.of(payment, decision["offset"])
+        to, language = told.get(_CONTACTS[policy.customer]), told.get("language")
         if not to or not is_contact(policy.customer, to):
             return
         data = events.alert_data(alert, event, [])
-        language = payment.get("attributes", {}).get("language", policy.language)
         data = {
             "to": to,
+            "is_ours": bool(policy.contacts),
             "language": language if language in LANGUAGES else policy.language,
             "alert": {"id": alert.id},
             "decision": {
@@ -153,7 +164,7 @@ class Alerting:
                 if name in data["decision"]
             },
         }
-        told = events.event_of(
+        asked = events.event_of(
             events.CUSTOMER_ASKED,
             f"/ringfence/{self._log_id}",
             f"{alert.id}:customer",
@@ -162,7 +173,8 @@ class Alerting:
             data,
         )
         address = f"customer:{policy.customer}"
-        self._put(offset, f"{alert.id}:customer", ALERTS, address, alert.entity_id, _ENCODER.encode(told), 0)
+        body = _ENCODER.encode(asked)
+        self._put(offset, f"{alert.id}:customer", ALERTS, address, alert.entity_id, body, 0)
 
     def _may_send(self, address: str, severity: str, at_ms: int) -> bool:
         """Count a message against the destination's cap; what is over it goes into the digest.

@@ -68,6 +68,11 @@ CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, by TEXT NOT NULL, at_ms IN
 CREATE TABLE IF NOT EXISTS answer (
   id TEXT PRIMARY KEY, answer TEXT NOT NULL, at_ms INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE IF NOT EXISTS verdict (
+  id TEXT PRIMARY KEY, answer TEXT NOT NULL, by TEXT NOT NULL, at_ms INTEGER NOT NULL,
+  done INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS used (mark TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS mute (
   typology TEXT NOT NULL, entity_id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (typology, entity_id)
 ) STRICT;
@@ -79,6 +84,14 @@ CREATE TABLE IF NOT EXISTS digest (
   told_in     INTEGER NOT NULL,  -- bucket of the latest digest
   PRIMARY KEY (destination, bucket)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS contact (  -- of profiles, as the log has them
+  entity_type TEXT    NOT NULL,
+  entity_id   TEXT    NOT NULL,
+  name        TEXT    NOT NULL,
+  log_offset  INTEGER NOT NULL,
+  value       TEXT    NOT NULL,
+  PRIMARY KEY (entity_type, entity_id, log_offset, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
-from ringfence.adapters.outbox.alerting import ALERTS, Alerting
+from ringfence.adapters.outbox.alerting import Alerting
 from ringfence.adapters.outbox.bus import Bus
+from ringfence.adapters.outbox.contacts import Contacts
 from ringfence.alerts.events import DIGEST, ESCALATED
 from ringfence.alerts.policy import AlertPolicy
-from ringfence.bus.catalog import TOPICS, tables
+from ringfence.bus.catalog import CASE_CHANGED, CASE_CLOSED, CASE_OPENED, TOPICS, tables
 from ringfence.bus.pattern import Exact, Field
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS
@@ -37,8 +38,8 @@ INSERT INTO position (topic, next_offset) VALUES (?, ?)
 ON CONFLICT (topic) DO UPDATE SET next_offset = excluded.next_offset
 """
 _OF_LOG: Final = f"""(
-  subscription <> '{ALERTS}'
-  OR json_extract(CAST(event AS TEXT), '$.type') NOT IN ('{DIGEST}', '{ESCALATED}'))"""
+  json_extract(CAST(event AS TEXT), '$.type') NOT IN
+    ('{DIGEST}', '{ESCALATED}', '{CASE_OPENED}', '{CASE_CHANGED}', '{CASE_CLOSED}'))"""
 _RESET: Final = f"""
 INSERT OR IGNORE INTO owed SELECT id FROM message WHERE state <> 'delivered' AND {_OF_LOG};
 UPDATE position SET told = max(told, next_offset), next_offset = 0;
@@ -103,7 +104,10 @@ class OutboxFollower:
             begin, told = row or (0, 0)
             end = portion[-1].next_offset
             wanting = [one for one in self.bus.subscriptions() if one.start.get(topic, 0) < end]
-            alerting = Alerting(connection, self._policy, self._log_id, self._now_ms(), wanting, self._rules)
+            contacts = Contacts(connection, self._log)
+            alerting = Alerting(
+                connection, self._policy, self._log_id, self._now_ms(), wanting, self._rules, contacts
+            )
             count = 0
             if wanting or topic == DECISIONS:
                 for offsets, table in tables(topic, portion, self._log, f"/ringfence/{self._log_id}"):
@@ -166,6 +170,7 @@ class OutboxFollower:
         """Alerts of the decisions from `begin` on."""
         wanted = Field(("data", "outcome"), tuple(Exact(one) for one in self._policy.outcomes))
         rows = np.flatnonzero(table.matching(wanted) & (offsets >= begin)).tolist()
+        alerting.reach(int(table.numbers(("data", "offset"))[-1]))
         for row, event in zip(rows, table.events(rows), strict=True):
             alerting.add(int(offsets[row]), event)
 

@@ -1,0 +1,126 @@
+"""Between alerts and cases: alerts join cases, and what happens to cases goes to whoever subscribes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.adapters.cases import SqliteCases
+from ringfence.adapters.outbox.alert_book import AlertBook
+from ringfence.alerts.events import event_of
+from ringfence.bus.catalog import CASE_CHANGED, CASE_CLOSED, CASE_OPENED
+from ringfence.bus.pattern import matches
+from ringfence.cases.actions import take_alert
+from ringfence.cases.model import Closed, Opened, Raised, Reported, Subject
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.ports import DECISIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ringfence.adapters.outbox.bus import Bus
+    from ringfence.alerts.model import Alert
+    from ringfence.cases.model import Case, CaseEvent
+    from ringfence.cases.policy import CasePolicy
+
+_ALERTS: Final = "alerts"  # how far alerts have joined cases, among the positions in the file of cases
+_CASES: Final = "cases"  # how far subscribers have heard of cases, in the file of the bus
+_INSERT: Final = """
+INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, made_ms)
+VALUES (?, ?, ?, ?, ?, ?, 'waiting', 0, ?) ON CONFLICT (id) DO NOTHING
+"""
+
+
+class Casework:
+    """Looks from one file to the other. Each position is kept in the file that is written."""
+
+    def __init__(self, bus: Bus, folder: Path, policy: CasePolicy, log_id: str) -> None:
+        self._bus = bus
+        self._folder = folder
+        self._policy = policy
+        self._log_id = log_id
+        self._opened: SqliteCases | None = None
+
+    def look(self, now_ms: int) -> int:
+        """Do what there is to do; how many alerts joined a case, and messages were made."""
+        if self._opened is None:
+            if not SqliteCases.are_in(self._folder):
+                return 0
+            self._opened = SqliteCases(self._folder)
+        return self._join(self._opened) + self._tell(self._opened, now_ms)
+
+    def close(self) -> None:
+        """Release the file of cases."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def _join(self, cases: SqliteCases) -> int:
+        """Alerts whose payments the cases have seen: so a case is there before its alert comes."""
+        positions = cases.positions()
+        seen, begin = positions.get(DECISIONS, 0), positions.get(_ALERTS, 0)
+        found = AlertBook(self._bus.database).opened(begin, seen)
+        if not found:
+            return 0
+        with cases.work() as work:
+            joined = [take_alert(work, self._policy, raised(alert)) for _, alert in found]
+            work.reach(_ALERTS, found[-1][0] + 1)
+        return len([case for case in joined if case is not None])
+
+    def _tell(self, cases: SqliteCases, now_ms: int) -> int:
+        ((at,),) = self._bus.database.rows(
+            "SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE name = ?", (_CASES,)
+        )
+        found = cases.feed(at)
+        if not found:
+            return 0
+        wanting = [(one, one.parsed()) for one in self._bus.subscriptions()]
+        encoder, rows = msgspec.json.Encoder(), []
+        for _, event, case in found:
+            if isinstance(event.change, Reported):
+                continue  # who may not know of it may subscribe
+            told = case_event(event, case, f"/ringfence/{self._log_id}")
+            body = encoder.encode(told)
+            rows += [
+                (
+                    *(f"{self._log_id}:{told['id']}:{one.name}", one.name, one.to, case.id),
+                    *(int(one.ordered), body, now_ms),
+                )
+                for one, pattern in wanting
+                if event.at_ms >= one.created_ms and matches(pattern, told)
+            ]
+        with self._bus.database.transaction() as connection:
+            connection.executemany(_INSERT, rows)
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_CASES, str(found[-1][0])))
+        return len(rows)
+
+
+def raised(alert: Alert) -> Raised:
+    """An alert as cases see it."""
+    subject = Subject(alert.entity, alert.entity_id) if alert.entity in ENTITY_KEYS else None
+    title = f"{alert.typology.replace('_', ' ')}, {alert.severity}"
+    return Raised(
+        id=alert.id, title=title, payment=alert.payments[0], subject=subject, at_ms=alert.decided_ms
+    )
+
+
+def case_event(event: CaseEvent, case: Case, source: str) -> dict[str, Any]:
+    """What happened to a case, and how it stands: no text that somebody wrote."""
+    type_ = {Opened: CASE_OPENED, Closed: CASE_CLOSED}.get(type(event.change), CASE_CHANGED)
+    data: dict[str, Any] = {
+        "case_id": case.id,
+        "version": event.version,
+        "change": type(event.change).__name__.lower(),
+        "by": event.by,
+        "state": str(case.state),
+        "queue": case.queue,
+        "subjects": [{"entity_type": one.entity_type, "entity_id": one.entity_id} for one in case.subjects],
+        "alerts": len(case.alerts),
+        "payments": case.totals.payments,
+        "escalated": case.escalated,
+    }
+    if case.finding is not None:
+        data["disposition"] = str(case.finding.disposition)
+    event_id = f"case:{case.id}:{event.version}"
+    return event_of(type_, source, event_id, event.at_ms, case.id, data)

@@ -1,0 +1,130 @@
+"""What people change of the bus through a running server, over HTTP or on a page; off the event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from ringfence.bus.pattern import MOST_BYTES
+from ringfence.bus.subscription import EVERYTHING, kind_of, shown
+from ringfence.compose.alerts import alert_policy
+from ringfence.compose.notifiers import notifier
+from ringfence.desks import bus as desk
+from ringfence.desks.bus import Appraisal  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.errors import InputError
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from ringfence.api.server import Server
+    from ringfence.bus.outbox import Letter
+
+MOST_LETTERS: Final = 500
+PatternText = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_BYTES)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
+
+
+class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A subscription to make: `pattern` is one of EventBridge's as JSON, or an expression of the rules."""
+
+    name: Name
+    to: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
+    pattern: PatternText = EVERYTHING
+    ordered: bool = False
+
+
+class TryPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pattern or an expression to try on the last day's events."""
+
+    pattern: PatternText
+
+
+class Chosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Messages of the outbox by their ids, or, with `all`, all dead letters (of a subscription)."""
+
+    ids: Annotated[list[Id], msgspec.Meta(max_length=MOST_LETTERS)] = []
+    all: bool = False
+    subscription: Name | None = None
+
+
+class Subscribed(msgspec.Struct, frozen=True):
+    """The subscription, what it would have matched lately, and a webhook's secret to verify messages with."""
+
+    name: str
+    to: str
+    pattern: str
+    ordered: bool
+    last_day: Appraisal
+    secret: str = ""
+
+
+class LetterView(msgspec.Struct, frozen=True):
+    """A message in the outbox, without its event; `said` is what the destination answered last."""
+
+    id: str
+    subscription: str
+    destination: str
+    state: str
+    attempts: int
+    due_ms: int
+    made_ms: int
+    said: str
+
+
+def subscribe(server: Server, asked: Subscribe) -> Subscribed:
+    """Make a subscription; errors as of `Bus.subscribe`, and `InputError` where its kind is not set up."""
+    notifier(kind_of(asked.to), load_settings()).close()
+    bus, store = server.outboxes.bus, server.session.store
+    made, found = desk.subscribe(
+        bus,
+        store.log,
+        asked.name,
+        asked.pattern,
+        asked.to,
+        ordered=asked.ordered,
+        source=f"/ringfence/{store.meta.store_id}",
+        now_ms=server.clock.now_ms(),
+    )
+    secret = next(iter(bus.destination(made.to).secrets), "")
+    return Subscribed(made.name, shown(made.to), made.pattern, made.ordered, found, secret)
+
+
+def appraise(server: Server, pattern: str) -> Appraisal:
+    """Try a pattern; `InputError` where it is none."""
+    store = server.session.store
+    return desk.appraise(store.log, pattern, f"/ringfence/{store.meta.store_id}")
+
+
+def remove(server: Server, name: str) -> int:
+    """As `Bus.remove`; what the alert policy names stays."""
+    policy = alert_policy()
+    return server.outboxes.bus.remove(name, (*policy.team, *policy.escalate_to))
+
+
+def letters(server: Server, state: str | None, limit: int) -> list[LetterView]:
+    """Messages, newest first."""
+    found = server.outboxes.bus.letters(state=state, limit=limit)
+    return [_view(one) for one in found]
+
+
+def retry(server: Server, asked: Chosen) -> int:
+    """As `Bus.retry`."""
+    now_ms = server.clock.now_ms()
+    return server.outboxes.bus.retry(_ids(asked), subscription=asked.subscription, now_ms=now_ms)
+
+
+def purge(server: Server, asked: Chosen) -> int:
+    """As `Bus.purge`."""
+    return server.outboxes.bus.purge(_ids(asked), subscription=asked.subscription)
+
+
+def _ids(asked: Chosen) -> list[str]:
+    if bool(asked.ids) == asked.all:
+        raise InputError("name messages by their ids, or say all")
+    return asked.ids
+
+
+def _view(one: Letter) -> LetterView:
+    told: dict[str, Any] = {name: getattr(one, name) for name in LetterView.__struct_fields__}
+    return LetterView(**told | {"destination": shown(one.destination)})

@@ -1,0 +1,97 @@
+"""Customers are written to at the address of their profile, as it was when the payment came."""
+
+import msgspec
+import pyarrow as pa
+import pytest
+from tests.lakes import decisions, events
+
+from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
+from ringfence.adapters.sqlite import Store
+from ringfence.alerts.answers import Asked, answer_key, events_of, read
+from ringfence.alerts.policy import AlertPolicy
+from ringfence.compose.alerts import alert_words
+from ringfence.events import codec
+from ringfence.events.batch import EventBatch
+from ringfence.events.model import Kind
+from ringfence.follow import catch_up
+from ringfence.ports import LogBatch
+
+POLICY = AlertPolicy(customer="mail", window="1s", contacts="profile", answer_url="https://a.example")
+
+
+def profiles(base, *told):
+    rows = [
+        {"kind": int(Kind.PROFILE), "event_time_ms": 0, "entity_type": "customer", "entity_id": "ada"}
+        | {f"attributes.{name}": value for name, value in one.items()}
+        for one in told
+    ]
+    table = pa.RecordBatch.from_pylist(rows)
+    table = table.set_column(0, "kind", table.column("kind").cast(pa.uint8()))
+    return LogBatch("events", base, len(rows), 0, 1000, codec.encode(EventBatch(table)))
+
+
+def payments(base):
+    """Ten events, whose payments name an address that the payer typed."""
+    return [
+        events(base, 10, customer_id=[*["ada"] * 9, None], email=[*["thief@evil.example"] * 9, None]),
+        decisions(base, 10),
+    ]
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "data") as opened:
+        opened.commit([profiles(0, {"email": "ada@old.example", "language": "de"})])
+        opened.commit(payments(1))
+        opened.commit([profiles(11, {"email": "ada@new.example"})])
+        opened.commit(payments(12))
+        yield opened
+
+
+def asked(store, policy=POLICY, most=None):
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: 0, policy)
+    follower.most = most or follower.most
+    catch_up(store.log, follower)
+    follower.close()
+    bus = Bus(store.folder)
+    found = [msgspec.json.decode(one.event) for one in reversed(bus.letters(limit=1000))]
+    bus.close()
+    return found
+
+
+def test_the_address_is_the_profiles_and_never_what_the_payer_typed(store):
+    found = asked(store)
+    assert [(one["data"]["to"], one["data"]["language"]) for one in found] == [
+        *[("ada@old.example", "de")] * 2,
+        *[("ada@new.example", "de")] * 3,
+    ]
+
+
+def test_made_again_the_addresses_are_those_of_then(store):
+    before = asked(store, most=1)
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: 0, POLICY)
+    follower.reset()
+    follower.close()
+    assert asked(store) == before
+
+
+def test_yes_counts_only_from_a_contact_of_ones_own(store):
+    """The link says whose address it went to, whatever the policy says by the time of the answer."""
+    key, bus = answer_key(b"secret"), Bus(store.folder)
+    typed = msgspec.structs.replace(POLICY, contacts="", window="2s")
+    for policy, label in ((POLICY, [False]), (typed, [])):
+        follower = OutboxFollower(store.log, store.folder, "log", lambda: 0, policy)
+        follower.reset()
+        with follower.bus.database.transaction() as connection:
+            connection.execute("UPDATE position SET told = 0")
+            connection.execute("DELETE FROM owed")
+        follower.close()
+        event = asked(store, policy)[0]
+        link = alert_words(policy, b"secret")(event).link
+        about = read(key, link.rpartition("/")[2], 0)
+        assert isinstance(about, Asked)
+        alert = AlertBook(bus.database).alert(about.alert_id)
+        found = events_of(about, alert, "yes", 0, POLICY, key)
+        assert [one["label"] for one in found] == label
+        assert all(one["event_id"] != f"answer-{alert.id}" for one in found)
+    bus.close()

@@ -1,0 +1,215 @@
+"""Every kind of destination sits the exam of notifiers, against receivers on loopback."""
+
+import email
+import email.policy
+import io
+import json
+import socket
+import threading
+from typing import ClassVar
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from ringfence.adapters.notifiers import ConsoleNotifier
+from ringfence.adapters.notifiers.addresses import networks
+from ringfence.adapters.notifiers.anywhere import AppriseNotifier
+from ringfence.adapters.notifiers.mail import MailNotifier
+from ringfence.adapters.notifiers.slack import SlackNotifier
+from ringfence.adapters.notifiers.webhook import WebhookNotifier
+from ringfence.testing.notifier_exam import SECRET, NotifierExam
+
+from .receivers import Receiver
+
+SECONDS = 0.4
+
+
+class Closed(io.StringIO):
+    def write(self, _text):
+        raise BrokenPipeError("nobody reads")
+
+
+class ConsolePlace:
+    carries_id = True
+    gaps: ClassVar = {
+        "slow": "a write to a terminal blocks, and its thread is the destination's own",
+        "broken": "a stream takes a line or does not",
+        "busy": "a stream says nothing",
+        "refusing": "a stream takes every text",
+    }
+
+    def __init__(self, to):
+        self.to, self.stream = to, io.StringIO()
+        self.notifier = ConsoleNotifier(self.stream)
+
+    def received(self):
+        return [f"[log:{part}" for part in self.stream.getvalue().split("[log:") if part]
+
+    def behave(self, _fault):
+        self.notifier = ConsoleNotifier(Closed())
+
+
+class HttpPlace:
+    """A receiver over HTTP; what it is to say for each fault."""
+
+    carries_id = True
+    gaps: ClassVar = {}
+    faults: ClassVar = {}
+    well = 204
+
+    def __init__(self):
+        self.receiver = Receiver(self.well)
+        self.receiver.__enter__()
+
+    def received(self):
+        return [str(dict(headers)) + body.decode() for headers, body in self.receiver.requests]
+
+    def behave(self, fault):
+        if fault == "down":
+            self.receiver.__exit__()
+        else:
+            self.receiver.script = [self.faults[fault]]
+
+    def close(self):
+        self.notifier.close()
+        self.receiver.__exit__()
+
+
+BUSY = (429, {"Retry-After": "7"})
+
+
+class WebhookPlace(HttpPlace):
+    gaps: ClassVar = {"refusing": "any answer of a receiver may change: it is asked for three days"}
+    faults: ClassVar = {"slow": "hang", "broken": "half", "busy": BUSY}
+
+    def __init__(self):
+        super().__init__()
+        self.notifier = WebhookNotifier(networks(["127.0.0.0/8"]), seconds=SECONDS)
+        self.to = f"{self.receiver.url}?token={SECRET}"
+
+
+class SlackPlace(HttpPlace):
+    well = 200
+    faults: ClassVar = {"slow": "hang", "broken": "half", "busy": BUSY, "refusing": 200}
+
+    def __init__(self):
+        super().__init__()
+        self.receiver.body = b'{"ok": true}'
+        self.notifier = SlackNotifier(SECRET, f"http://127.0.0.1:{self.receiver.port}/api/", seconds=SECONDS)
+        self.to = "#team"
+
+    def received(self):
+        return [json.dumps(json.loads(body), ensure_ascii=False) for _, body in self.receiver.requests]
+
+    def behave(self, fault):
+        super().behave(fault)
+        if fault == "refusing":
+            self.receiver.body = b'{"ok": false, "error": "channel_not_found"}'
+
+
+class ApprisePlace(HttpPlace):
+    carries_id = False
+    well = 200
+    gaps: ClassVar = {
+        "busy": "Apprise says only whether it worked",
+        "refusing": "Apprise says only whether it worked; an address that it does not know is refused",
+    }
+    faults: ClassVar = {"slow": "hang", "broken": "half"}
+
+    def __init__(self):
+        super().__init__()
+        self.notifier = AppriseNotifier(seconds=2 * SECONDS)
+        self.to = f"json://user:{SECRET}@127.0.0.1:{self.receiver.port}/x?rto={SECONDS}&cto={SECONDS}"
+
+
+class Box:
+    def __init__(self):
+        self.mails, self.answer = [], "250 taken"
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 (aiosmtpd's)
+        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return self.answer
+
+
+class MailPlace:
+    carries_id = True
+    gaps: ClassVar = {"busy": "SMTP says that it is busy, and never for how long"}
+    to = "team@bank.example"
+
+    def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.box = Box()
+        self.controller = Controller(self.box, "127.0.0.1", port)
+        self.controller.start()
+        self.listener = None
+        self.notifier = self._to(port)
+
+    def _to(self, port):
+        return MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example", seconds=SECONDS)
+
+    def received(self):
+        return [
+            "".join(f"{name}: {value}\n" for name, value in mail.items())
+            + mail.get_body(("plain",)).get_content()
+            for mail in self.box.mails
+        ]
+
+    def behave(self, fault):
+        if fault == "refusing":
+            self.box.answer = "554 spam"
+            return
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.notifier = self._to(self.listener.getsockname()[1])
+        if fault == "down":
+            self.listener.close()
+        elif fault == "broken":
+            threading.Thread(target=self._hang_up, daemon=True).start()
+
+    def _hang_up(self):
+        connection, _ = self.listener.accept()
+        connection.send(b"220 hel")
+        connection.close()
+
+    def close(self):
+        self.controller.stop()
+        if self.listener is not None:
+            self.listener.close()
+
+
+def sitting(make):
+    @pytest.fixture
+    def place(self):
+        made = make()
+        yield made
+        getattr(made, "close", lambda: None)()
+
+    return place
+
+
+class TestConsole(NotifierExam):
+    place = sitting(lambda: ConsolePlace(""))
+
+
+class TestSms(NotifierExam):
+    """Written to the console until a provider is set up."""
+
+    place = sitting(lambda: ConsolePlace("+491701234567"))
+
+
+class TestWebhook(NotifierExam):
+    place = sitting(WebhookPlace)
+
+
+class TestSlack(NotifierExam):
+    place = sitting(SlackPlace)
+
+
+class TestMail(NotifierExam):
+    place = sitting(MailPlace)
+
+
+@pytest.mark.filterwarnings("ignore:.*imghdr.*:DeprecationWarning")  # a plugin of its
+class TestApprise(NotifierExam):
+    place = sitting(ApprisePlace)

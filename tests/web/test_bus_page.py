@@ -1,0 +1,206 @@
+"""The bus through a running server: subscriptions and messages over HTTP and on a page, and its stream."""
+
+import json
+import re
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from tests.api.conftest import payment
+from tests.web.conftest import serving
+
+from ringfence.access.principal import Role
+from ringfence.adapters.outbox import Bus, OutboxFollower
+from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.follow import catch_up
+
+pytestmark = pytest.mark.slow
+DECLINES = {"name": "declines", "to": "https://hooks.example/a?token=s3cret", "pattern": "score >= 0"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("bus") / "data", with_keys=True, most_streams=4) as served:
+        yield served
+
+
+@pytest.fixture
+def asking(site):
+    """A client by role."""
+    made = []
+
+    def as_a(role):
+        headers = {"authorization": f"Bearer {site.key(role)}"}
+        made.append(httpx.Client(base_url=site.url, headers=headers, timeout=30))
+        return made[-1]
+
+    yield as_a
+    for one in made:
+        one.close()
+
+
+def test_subscriptions_are_made_tried_and_taken_away_by_an_admin(site, asking):
+    analyst, admin, till = asking(Role.ANALYST), asking(Role.ADMIN), asking(Role.DECIDE)
+    assert till.post("/v1/decisions", json=payment("s1")).status_code == 200
+    for path, body in (
+        ("/v1/bus/subscriptions", DECLINES),
+        ("/v1/bus/subscriptions/declines/remove", {}),
+        ("/v1/outbox/purge", {"all": True}),
+    ):
+        assert analyst.post(path, json=body).status_code == 403
+    assert analyst.get("/v1/outbox").status_code == 403
+    tried = analyst.post("/v1/bus/test", json={"pattern": "scores >= 0"})
+    assert tried.status_code == 422
+    assert "did you mean score" in tried.json()["detail"]
+    found = analyst.post("/v1/bus/test", json={"pattern": "card.nothing_1h > 2"}).json()
+    assert found["matched"] == 0
+    assert "no event of the last day has a field card.nothing_1h" in found["remarks"][0]
+    assert "none of the last day's" in found["remarks"][1]
+    made = admin.post("/v1/bus/subscriptions", json=DECLINES).json()
+    assert made["secret"].startswith("whsec_")
+    assert made["to"] == "https://hooks.example/a?…"
+    assert made["last_day"]["matched"] == 1
+    assert "every one of the last day's" in str(made["last_day"]["remarks"])
+    other = admin.post("/v1/bus/subscriptions", json=DECLINES | {"to": "console:"})
+    assert other.status_code == 409
+    bad = admin.post("/v1/bus/subscriptions", json=DECLINES | {"name": "x", "to": "pager:1"})
+    assert bad.status_code == 422
+    assert "is no destination" in bad.json()["detail"]
+    for what, paused in (("pause", True), ("resume", False)):
+        admin.post(f"/v1/bus/subscriptions/declines/{what}").raise_for_status()
+        assert analyst.get("/v1/bus").json()["subscriptions"][0]["paused"] is paused
+    assert admin.post("/v1/bus/subscriptions/nobody/remove").status_code == 422
+    letters(site)
+    (waiting,) = admin.get("/v1/outbox", params={"state": "waiting"}).json()["messages"]
+    assert "s3cret" not in str(waiting)
+    assert admin.post("/v1/outbox/retry", json={"ids": [waiting["id"]]}).json()["messages"] == 1
+    assert admin.post("/v1/outbox/purge", json={"ids": [waiting["id"]]}).json()["messages"] == 0
+    assert admin.post("/v1/outbox/retry", json={}).status_code == 422
+    gone = admin.post("/v1/bus/subscriptions/declines/remove").json()
+    assert gone["messages"] == 1
+    assert analyst.get("/v1/bus").json() == {"subscriptions": [], "destinations": []}
+
+
+def letters(site):
+    """The message of a decision that comes now."""
+    store = site.dashboard.store
+    with httpx.Client(
+        base_url=site.url, headers={"authorization": f"Bearer {site.key(Role.DECIDE)}"}
+    ) as till:
+        till.post("/v1/decisions", json=payment("s2")).raise_for_status()
+    follower = OutboxFollower(
+        store.log, store.folder, store.meta.store_id, site.dashboard.server.clock.now_ms
+    )
+    catch_up(store.log, follower)
+    follower.close()
+
+
+@contextmanager
+def signed_in(site, role):
+    with httpx.Client(base_url=site.url, timeout=30, follow_redirects=True) as browser:
+        page = browser.get("/sign-in")
+        browser.post("/sign-in", data={"csrf": csrf(page), "key": site.key(role), "next": "/bus"})
+        yield browser
+
+
+def csrf(page):
+    return re.search(r'name="csrf" value="([^"]+)"', page.text)[1]
+
+
+def test_the_page_subscribes_tests_pauses_and_throws_away(site):
+    with signed_in(site, Role.ADMIN) as admin:
+        page = admin.get("/bus")
+        form = {"csrf": csrf(page), "name": "page", "to": "console:", "pattern": "score >= 0"}
+        assert "events match" in admin.post("/bus/test", data=form).text
+        made = admin.post("/bus/subscribe", data=form)
+        assert "page is subscribed" in made.text
+        assert "paused" in admin.post("/bus/pause", data=form).text
+        letters(site)
+        bus = Bus(site.dashboard.store.folder)
+        with bus.database.transaction() as connection:
+            connection.execute("UPDATE message SET state = 'dead'")
+        bus.close()
+        dead = admin.get("/bus").text
+        (message_id,) = set(re.findall(r'name="message_id" value="([^"]+)"', dead))
+        assert "Throw away" in dead
+        after = admin.post("/outbox/purge", data={"csrf": form["csrf"], "message_id": message_id})
+        assert "Everything has arrived" in after.text
+        assert admin.post("/bus/shout", data=form).status_code == 404
+        assert "There are none." in admin.post("/bus/remove", data=form).text
+    with signed_in(site, Role.ANALYST) as analyst:
+        page = analyst.get("/bus")
+        assert page.status_code == 200
+        form = {"csrf": csrf(page), "name": "x", "to": "console:"}
+        for path in ("/bus/subscribe", "/bus/remove", "/outbox/retry"):
+            assert analyst.post(path, data=form).status_code == 403
+    trail = SqliteTrail(site.dashboard.store.folder)
+    told = [one.act for one in trail.records(action="bus.changed") if one.act.channel == "dashboard"]
+    trail.close()
+    assert [act.object for act in told] == ["page", "page", "page", "page", "x", "x"]
+    assert [act.outcome for act in told] == [*["done"] * 2, "refused", "done", *["refused"] * 2]
+
+
+class Stream:
+    """Events of `/v1/events/stream`."""
+
+    def __init__(self, client, last="", **params):
+        headers = {"last-event-id": last} if last else {}
+        self.context = client.stream("GET", "/v1/events/stream", params=params, headers=headers)
+
+    def __enter__(self):
+        self.answer = self.context.__enter__()
+        self.lines = self.answer.iter_lines() if self.answer.status_code == 200 else iter(())
+        if self.answer.status_code == 200:
+            assert next(self.lines).startswith(":")
+        return self
+
+    def __exit__(self, *_):
+        self.context.__exit__(None, None, None)
+
+    def take(self, count):
+        found, fields = [], {}
+        for line in self.lines:
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "data" in fields:
+                found.append((fields["id"], fields["event"], json.loads(fields["data"])))
+                fields = {}
+                if len(found) == count:
+                    return found
+        return found
+
+
+def test_the_stream_pushes_events_and_goes_on_where_it_was(site, asking):
+    analyst, till, sender = asking(Role.ANALYST), asking(Role.DECIDE), asking(Role.INGEST)
+    with Stream(analyst, pattern="type like '%.decision.%' or label") as every:
+        assert every.answer.headers["content-type"].startswith("text/event-stream")
+        till.post("/v1/decisions", json=payment("e1")).raise_for_status()
+        first = every.take(1)[0]
+    assert (first[1], first[2]["subject"]) == ("com.ringfence.decision.made.v1", "e1")
+    label = {"kind": "label", "event_id": "l1", "transaction_id": "e1", "label": True}
+    sender.post("/v1/events", json=label | {"event_time": payment()["event_time"]}).raise_for_status()
+    for number in (2, 3):
+        till.post("/v1/decisions", json=payment(f"e{number}")).raise_for_status()
+    with Stream(analyst, last=first[0]) as rest:
+        found = rest.take(3)
+    assert sorted(event["subject"] for _, _, event in found) == ["e1", "e2", "e3"]
+    with Stream(analyst, last=found[1][0]) as last:
+        assert last.take(1)[0][2]["id"] == found[2][2]["id"]
+    with Stream(analyst, begin="beginning", pattern="subject = 'e1' and label") as again:
+        assert again.take(1)[0][2]["data"]["label"] is True
+
+
+def test_streams_are_bounded_and_their_questions_checked(site, asking):
+    analyst, till = asking(Role.ANALYST), asking(Role.DECIDE)
+    for params, last in (({}, "soon"), ({"pattern": "{"}, ""), ({"begin": "never"}, "")):
+        with Stream(analyst, last=last, **params) as refused:
+            assert refused.answer.status_code == 422
+    with Stream(till) as other:
+        assert other.answer.status_code == 403
+    streams = [Stream(analyst) for _ in range(4)]
+    for one in streams:
+        one.__enter__()
+    assert "event: closed" in list(streams[0].lines)  # its caller has more than a share of all places
+    for one in streams:
+        one.__exit__()
