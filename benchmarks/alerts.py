@@ -114,7 +114,7 @@ def project(when: str, policy: str = ""):
 
 
 def storm(count: int, rate: float) -> None:
-    with project("amount < 0") as (_, port):
+    with project("amount > 1000000") as (_, port):
         send(port, "/v1/decisions", payments(500, "warm"), 250)
         calm = send(port, "/v1/decisions", payments(count, "calm"), rate)
     with Receiver() as receiver:

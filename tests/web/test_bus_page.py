@@ -69,7 +69,7 @@ def test_subscriptions_are_made_tried_and_taken_away_by_an_admin(site, asking):
     for what, paused in (("pause", True), ("resume", False)):
         admin.post(f"/v1/bus/subscriptions/declines/{what}").raise_for_status()
         assert analyst.get("/v1/bus").json()["subscriptions"][0]["paused"] is paused
-    assert admin.post("/v1/bus/subscriptions/nobody/remove").status_code == 422
+    assert admin.post("/v1/bus/subscriptions/nobody/remove").status_code == 404
     letters(site)
     (waiting,) = admin.get("/v1/outbox", params={"state": "waiting"}).json()["messages"]
     assert "s3cret" not in str(waiting)
@@ -81,13 +81,13 @@ def test_subscriptions_are_made_tried_and_taken_away_by_an_admin(site, asking):
     assert analyst.get("/v1/bus").json() == {"subscriptions": [], "destinations": []}
 
 
-def letters(site):
+def letters(site, identity="s2"):
     """The message of a decision that comes now."""
     store = site.dashboard.store
     with httpx.Client(
         base_url=site.url, headers={"authorization": f"Bearer {site.key(Role.DECIDE)}"}
     ) as till:
-        till.post("/v1/decisions", json=payment("s2")).raise_for_status()
+        till.post("/v1/decisions", json=payment(identity)).raise_for_status()
     follower = OutboxFollower(
         store.log, store.folder, store.meta.store_id, site.dashboard.server.clock.now_ms
     )
@@ -115,7 +115,7 @@ def test_the_page_subscribes_tests_pauses_and_throws_away(site):
         made = admin.post("/bus/subscribe", data=form)
         assert "page is subscribed" in made.text
         assert "paused" in admin.post("/bus/pause", data=form).text
-        letters(site)
+        letters(site, "s3")
         bus = Bus(site.dashboard.store.folder)
         with bus.database.transaction() as connection:
             connection.execute("UPDATE message SET state = 'dead'")

@@ -69,11 +69,15 @@ def start_of(server: Server, last_event_id: str, *, from_beginning: bool) -> lis
 async def stream(
     server: Server, at: list[int], pattern: Pattern | None, place: Place
 ) -> AsyncIterator[bytes]:
-    """The stream of one listener, until it hangs up, the server stops or its place is another's."""
-    quiet = 0
+    """The stream of one listener, until it hangs up, the server stops or its place is another's.
+
+    Or until streams have lasted as long as the settings let them.
+    """
+    quiet, clock, seconds = 0, asyncio.get_running_loop().time, server.settings.stream_seconds
+    end = clock() + seconds if seconds else float("inf")
     try:
         yield b": events follow\n\n"
-        while not (server.stopping.is_set() or place.over):
+        while not (server.stopping.is_set() or place.over or clock() > end):
             told = await server.pools.reading.run(_news, server, at, pattern)
             for piece in told:
                 yield piece
@@ -83,7 +87,7 @@ async def stream(
                 yield b"id: %b\n\n" % _written(at)
             if not told:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(server.stopping.wait(), LOOK_SECONDS)
+                    await asyncio.wait_for(server.stopping.wait(), min(LOOK_SECONDS, seconds or LOOK_SECONDS))
         if place.over:
             yield b"retry: 30000\nevent: closed\ndata: {}\n\n"
     finally:

@@ -12,7 +12,9 @@ from ringfence.api import bus_changes
 from ringfence.api.asked import body_of, refusals
 from ringfence.api.audited import tell
 from ringfence.api.bus_changes import Chosen, LetterView, Subscribe, TryPattern
+from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
+from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,19 +57,19 @@ async def subscribe(request: Request) -> Response:
 @router.post("/v1/bus/subscriptions/{name}/pause")
 async def pause(request: Request, name: SubscriptionName) -> Response:
     """Have a subscription's messages wait; none is lost."""
-    return await _done(request, _pause, name, True)
+    return await _known(request, _pause, name, True)
 
 
 @router.post("/v1/bus/subscriptions/{name}/resume")
 async def resume(request: Request, name: SubscriptionName) -> Response:
     """Have a paused subscription go on, with what has waited."""
-    return await _done(request, _pause, name, False)
+    return await _known(request, _pause, name, False)
 
 
 @router.post("/v1/bus/subscriptions/{name}/remove")
 async def remove(request: Request, name: SubscriptionName) -> Response:
     """Take a subscription away, with the messages that it still waits for."""
-    return await _done(request, lambda server: Changed(bus_changes.remove(server, name)))
+    return await _known(request, lambda server: Changed(bus_changes.remove(server, name)))
 
 
 @router.get("/v1/outbox")
@@ -100,6 +102,15 @@ async def _done(request: Request, act: Callable[..., object], *given: object) ->
     server = server_of(request)
     with refusals():
         return as_json(await server.pools.reading.run(act, server, *given))
+
+
+async def _known(request: Request, act: Callable[..., object], *given: object) -> Response:
+    """As `_done`, of a subscription that there has to be."""
+    server = server_of(request)
+    try:
+        return as_json(await server.pools.reading.run(act, server, *given))
+    except InputError as error:
+        raise Refusal(404, "not_found", str(error)) from None
 
 
 def _pause(server: Server, name: str, paused: bool) -> Changed:
