@@ -19,7 +19,6 @@ UNTOLD = {
     "GET /v1/events": "what the text of a pattern says",
     "POST /v1/decisions": "an amount is given once, with the digits of its currency; cards have check digits",
     "POST /v1/events": "as for decisions",
-    "GET /v1/events": "what a pattern says",
     "GET /v1/events/stream": "what a pattern says",
     "POST /v1/bus/test": "what a pattern says",
     "POST /v1/bus/subscriptions": "what a pattern says, and where an address leads",
