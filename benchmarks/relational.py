@@ -1,7 +1,8 @@
 """Loads a log into PostgreSQL: python -m benchmarks.relational [--events N].
 
-Payments, decisions, fired rules, dimensions, rollups and position, against a COPY of the same payments
-and decisions into one table with the same primary key and a unique id; both on the same server and cores.
+Payments, decisions, fired rules, dimensions, rollups and position, against a COPY of the same facts (all
+columns of payments and decisions) into one table with the same primary key and a unique id; both on the same
+server and cores. On a busy machine compare the figures per CPU-second, of client and server together.
 The server comes from the test tools and is taken down afterwards; --to names one that is there.
 """
 
@@ -9,9 +10,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 import pyarrow.parquet as pq
 from tests.postgres import database
@@ -19,7 +23,7 @@ from tests.postgres import database
 from benchmarks import spine
 from benchmarks.report import interleaved, machine, show, versions
 from ringfence.adapters.files.reading import read
-from ringfence.adapters.relational import RelationalStore, migrate, rows
+from ringfence.adapters.relational import RelationalStore, migrate, rows, schema
 from ringfence.adapters.relational.copying import copy_into
 from ringfence.adapters.sqlite.store import Store
 from ringfence.events.mapping import load_mapping
@@ -37,23 +41,17 @@ if TYPE_CHECKING:
 
     from ringfence.ports import EventLog
 
+_PAYMENT = tuple(column.name for column in schema.transactions.columns)
+_DECISION = tuple(column.name for column in schema.decisions.columns if column.name not in _PAYMENT)
 _PLAIN = """
 DROP TABLE IF EXISTS plain;
-CREATE TABLE plain (
-  "offset" BIGINT, transaction_id TEXT UNIQUE, event_time TIMESTAMPTZ, card_id TEXT, customer_id TEXT,
-  account_id TEXT, merchant_id TEXT, device_id TEXT, terminal_id TEXT, ip TEXT, email TEXT,
-  amount NUMERIC(22, 3), currency TEXT, merchant_category TEXT, country TEXT, lat FLOAT8, lon FLOAT8,
-  outcome TEXT, score FLOAT8,
-  reasons TEXT[], rules TEXT[], features_digest TEXT, rules_digest TEXT,
-  PRIMARY KEY (transaction_id, event_time)
-);
-"""
-_PAYMENT = (
-    *("offset", "transaction_id", "event_time", "card_id", "customer_id", "account_id", "merchant_id"),
-    *("device_id", "terminal_id", "ip", "email", "amount", "currency", "merchant_category", "country"),
-    *("lat", "lon"),
+CREATE TABLE plain AS SELECT {payment}, {decision}
+  FROM ringfence.transactions t, ringfence.decisions d WHERE false;
+ALTER TABLE plain ADD PRIMARY KEY (transaction_id, event_time), ADD UNIQUE (transaction_id);
+""".format(
+    payment=", ".join(f't."{name}"' for name in _PAYMENT),
+    decision=", ".join(f"d.{name}" for name in _DECISION),
 )
-_DECISION = ("outcome", "score", "reasons", "rules", "features_digest", "rules_digest")
 
 
 def decided(folder: Path, events: int) -> Store:
@@ -102,6 +100,33 @@ def load_plain(url: str, log: EventLog) -> Callable[[], None]:
     return load
 
 
+def _metered(run: Callable[[], None], taken: list[float], url: str) -> Callable[[], None]:
+    """Notes the CPU-seconds of this process, and of all of the server's where that runs here."""
+
+    def metered() -> None:
+        before = time.process_time() + _server_seconds(url)
+        run()
+        taken.append(time.process_time() + _server_seconds(url) - before)
+
+    return metered
+
+
+def _server_seconds(url: str) -> float:
+    with psycopg.connect(url) as connection:
+        folder = connection.execute("SHOW data_directory").fetchone()
+    try:
+        lines = Path(str(folder[0] if folder else ""), "postmaster.pid").read_text().splitlines()
+        parent = psutil.Process(int(lines[0]))
+    except (OSError, psutil.Error):
+        return 0.0
+    ended = parent.cpu_times()
+    running = [child.cpu_times() for child in parent.children()]
+    return sum(
+        (one.user + one.system for one in running),
+        ended.user + ended.system + ended.children_user + ended.children_system,
+    )
+
+
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,18 +137,31 @@ def main() -> None:
     url = options.to or database()
     print(machine(), versions("psycopg", "sqlalchemy", "pyarrow", "duckdb"), sep="\n")
     migrate.upgrade(url)
+    cpu: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, decided(Path(folder), options.events) as store:
+        contestants = {
+            "one table by COPY": load_plain(url, store.log),
+            "relational store": load_store(url, store),
+        }
         found = interleaved(
             options.rounds,
-            {"one table by COPY": load_plain(url, store.log), "relational store": load_store(url, store)},
+            {name: _metered(run, cpu.setdefault(name, []), url) for name, run in contestants.items()},
             options.events,
         )
     plain = found["one table by COPY"].rate
+    each = {name: options.events / median(taken) for name, taken in cpu.items()}
     show(
         f"{options.events:,} payments with their decisions",
-        ["into", "payments/s", "spread", "ratio"],
+        ["into", "payments/s", "spread", "ratio", "per CPU-second", "ratio"],
         [
-            [name, f"{sample.rate:,.0f}", sample.spread, f"{sample.rate / plain:.2f}"]
+            [
+                name,
+                f"{sample.rate:,.0f}",
+                sample.spread,
+                f"{sample.rate / plain:.2f}",
+                f"{each[name]:,.0f}",
+                f"{each[name] / each['one table by COPY']:.2f}",
+            ]
             for name, sample in found.items()
         ],
     )

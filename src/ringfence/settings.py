@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     landing_layout: Literal["hive", "calendar"] = "hive"  # dt=2026-01-31, or 2026/01/31
     landing_file_mb: Annotated[int, Field(ge=1, le=1024)] = 128
     landing_file_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    landing_keep_days: Annotated[int | None, Field(ge=1, le=36_500)] = None  # how long landed days stay
     label_delay: str | None = None
+    label_sources: tuple[str, ...] = ()  # whose label counts where two differ, the strongest first
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones
     keep_values: tuple[str, ...] = ()  # ids, although they look like such words
     require_approval: bool = False  # a change of the rules takes effect only once a second person approved it

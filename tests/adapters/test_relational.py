@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from tests.postgres import database, rows
 from tests.spine import Rows, batch, payments, runner, source
 
+from ringfence.adapters.lake import Lake
 from ringfence.adapters.relational import RelationalStore, migrate
 from ringfence.adapters.relational.check import check
 from ringfence.adapters.relational.schema import SCHEMA, metadata
@@ -28,7 +29,7 @@ from ringfence.testing.memory_log import MemoryLog
 CONTENT = {  # column lists whose order says nothing are sorted by
     table.name: ", ".join(f'"{column.name}"' for column in table.columns)
     for table in metadata.sorted_tables
-    if table.name != "log_source"
+    if table.name not in {"log_source", "label_order"}
 }
 
 
@@ -95,14 +96,14 @@ def url():
     return made
 
 
-def load(folder, url, arrivals):
+def load(folder, url, arrivals, label_sources=()):
     """The log of these batches, loaded."""
     store = Store.open(folder)
     with store:
         deciding = runner(store)
         for part in arrivals:
             deciding.ingest(part.events, part.labels)
-        target = RelationalStore(store.log, url, store.meta.store_id)
+        target = RelationalStore(store.log, url, store.meta.store_id, label_sources)
         with contextlib.closing(target):
             catch_up(store.log, target, all_of_it=True)
         return check(url, store.log)
@@ -208,6 +209,50 @@ def test_a_label_counts_once_whenever_it_comes_and_the_last_one_counts(tmp_path,
     ]
 
 
+SAID = [  # source, its own date, what it says: in the order of the log
+    ("analyst", 20, False),
+    ("visa", 10, True),
+    ("customer", 30, False),
+    ("visa", 5, False),
+    (None, 40, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("ranked", "fraud"),
+    [
+        ((), False),  # the latest by its own date: nobody's
+        (("visa", "analyst"), True),  # of two by visa the later one
+        (("analyst", "visa"), False),
+        (("customer",), False),
+        (("nobody", "visa"), True),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 50])
+def test_of_labels_that_differ_the_source_that_ranks_highest_counts_then_the_latest(
+    tmp_path, url, ranked, fraud, size, monkeypatch
+):
+    """In PostgreSQL and the analysis tables alike, and also once another order is set."""
+    labels = [
+        a_label(number, "tx-1", said)
+        | {"label_source": source_name, "event_time_ms": 1_700_000_600_000 + day * 86_400_000}
+        for number, (source_name, day, said) in enumerate(SAID)
+    ]
+    monkeypatch.setattr(RelationalStore, "most", size)
+    found = load(tmp_path, url, [Rows(batch([event])) for event in (a_payment(1), *labels)], ranked)
+    assert found.differences == []
+    assert rows(url, "SELECT is_fraud FROM known_labels") == [(fraud,)]
+    with Store.open(tmp_path, read_only=True) as store:
+        lake = Lake.alone(store, ranked)
+        assert lake.sql("SELECT is_fraud FROM known_labels").to_pylist() == [{"is_fraud": fraud}]
+        lake.close()
+    monkeypatch.setattr(RelationalStore, "most", 50)
+    for other in ((), ("visa",), ranked):
+        assert load(tmp_path, url, [], other).differences == []
+    assert rows(url, "SELECT is_fraud FROM known_labels") == [(fraud,)]
+    assert rows(url, "SELECT frauds FROM payment_hours") == [(int(fraud),)]
+
+
 HOSTILE = [
     "a\0b",
     "\\.",
@@ -296,6 +341,43 @@ def test_an_address_that_leads_nowhere_is_told_without_its_password(address, kin
     with pytest.raises(kind, match=told) as caught:
         migrate.check_version(address)
     assert "hunter2" not in str(caught.value)
+
+
+def test_what_a_server_says_at_the_door_has_its_remedy():
+    made = database()
+    with psycopg.connect(made, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS busy")
+        connection.execute("CREATE ROLE busy LOGIN CONNECTION LIMIT 0")
+    for address, told in (
+        (made.replace("postgres:@", "busy@"), "too many connections.*It is tried again"),
+        (made.replace("postgres:@", "nobody:hunter2@"), "role.*does not exist.*Check the user"),
+        (made.replace("/test_", "/none_"), "does not exist.*createdb"),
+    ):
+        with pytest.raises(StoreError, match=told) as caught:
+            migrate.check_version(address)
+        assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        "TABLE ringfence.kpis (x INT)",
+        "VIEW ringfence.kpis AS SELECT 1 AS x",
+        "TYPE ringfence.kpis AS (x INT)",
+    ],
+)
+def test_a_name_that_somebody_else_took_is_told_and_nothing_is_half_done(theirs):
+    made = database()
+    with psycopg.connect(made, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA ringfence")
+        connection.execute(f"CREATE {theirs}")
+        with pytest.raises(StoreError, match="rename it or drop it"):
+            migrate.upgrade(made)
+        names = "SELECT relname FROM pg_class WHERE relnamespace = 'ringfence'::regnamespace"
+        assert connection.execute(names).fetchall() == [("kpis",)]
+        connection.execute(f"DROP {theirs.split(' ')[0]} ringfence.kpis")
+    migrate.upgrade(made)
+    assert rows(made, "SELECT * FROM kpis") == []
 
 
 def test_the_reader_role_reads_and_changes_nothing(tmp_path, url):

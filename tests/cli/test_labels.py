@@ -37,10 +37,20 @@ def test_two_truths_for_one_payment_are_listed_and_bad_rows_quarantined(ringfenc
         "transaction_id,reported_at,label,label_source\np0,2024-05-04,true,bank\np0,2024-05-09,false,analyst\n"
         "p0,soon,true,bank\n"
     )
-    assert ringfence("labels", "import", "a.csv").code == 4
+    imported = ringfence("labels", "import", "a.csv")
+    assert imported.code == 4
+    assert (
+        "1 payments have labels that differ; what counts: p0 (bank: fraud, analyst: good): good"
+        in imported.err
+    )
+    again = ringfence("labels", "import", "a.csv")
+    assert "differ" not in again.err
     (conflict,) = ringfence("labels", "status", "--json").json["conflicts"]
     assert conflict == {"transaction_id": "p0", "said": "bank: fraud, analyst: good", "counts": "good"}
     assert "bank: fraud, analyst: good" in ringfence("labels", "status").out
+    (project / "ringfence.toml").write_text('label_sources = ["bank", "analyst"]\n')
+    (conflict,) = ringfence("labels", "status", "--json").json["conflicts"]
+    assert conflict["counts"] == "fraud"
     (project / "b.csv").write_text("id,when\np0,2024-05-04\n")
     refused = ringfence("labels", "import", "b.csv")
     assert refused.code == 2

@@ -245,6 +245,29 @@ def test_small_files_become_one_a_day_and_old_days_go(zone):
     assert zone.place.names("events") == []  # what has gone does not come back
 
 
+def test_the_follower_itself_makes_small_files_one_each_hour_and_lets_old_days_go(zone):
+    """Rows of `tests.lakes` are of two days in 2023."""
+    now = [1_800_000_000_000]
+    follower = LandingFollower(zone.log, zone.place, "log-1", lambda: now[0])
+    for _ in range(4):
+        zone.fill(2)
+        catch_up(zone.log, follower, all_of_it=True)
+    assert len(zone.place.names("events")) > 2
+    before = landed(zone.place, EVENTS)
+    now[0] += 3_600_000
+    zone.fill(1)
+    catch_up(zone.log, follower, all_of_it=True)
+    days = [name.split("/")[1] for name in zone.place.names("events")]
+    assert len(days) == len(set(days))
+    assert landed(zone.place, EVENTS).slice(0, len(before)).equals(before)
+    now[0] += 3_600_000
+    zone.fill(1)
+    keeping = LandingFollower(zone.log, zone.place, "log-1", lambda: now[0], keep_days=30)
+    catch_up(zone.log, keeping, all_of_it=True)
+    assert zone.place.names("events") == []
+    assert keeping.positions()[EVENTS] == zone.log.end_offset(EVENTS)
+
+
 def test_a_compaction_that_was_killed_is_put_right_by_the_next(zone, monkeypatch):
     for _ in range(3):
         zone.fill(1)

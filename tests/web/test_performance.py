@@ -150,6 +150,8 @@ def test_a_result_is_bounded_whatever_its_rows_hold(site, visitor):
         ("SELECT list(NULL) FROM range(2000000)", "too large for a page"),
         ("SELECT {'a': {'b': list(true)}} FROM range(2000000)", "too large for a page"),
         ("SELECT list(a) FROM range(100000000) t(a)", "needs more than 512MB of memory"),
+        ("SELECT repeat('x', 2000000) FROM range(1500)", "needs more than 512MB of memory"),
+        ("SELECT repeat('x', 1500000000)", "needs more than 512MB of memory"),
     ):
         answer = ask(statement)
         assert answer.status_code == 200

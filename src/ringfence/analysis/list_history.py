@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_CHANGES: Final = 1000
 _GROUPS: Final = """
-WITH known AS (SELECT transaction_id, arg_max(label, "offset") AS fraud FROM labels GROUP BY ALL),
+WITH known AS (SELECT transaction_id, is_fraud AS fraud FROM known_labels),
   judged AS (
     SELECT d.rules_digest, d.outcome, d.shadow_rules, k.fraud, d.event_time_ms,
       CASE WHEN len(d.shadow_rules) > 0 THEN d.rules ELSE [] END AS rules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 import typer
 
 from ringfence.cli import options, screen
+from ringfence.cli.spreadsheet import workbook
 from ringfence.compose.models import model_texts
 from ringfence.compose.questions import bands_of
 from ringfence.compose.store import open_store
@@ -235,7 +237,7 @@ def sql(
     ],
     data: options.Data = None,
     fmt: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="Output format.")
+        Literal["table", "csv", "json", "xlsx"], typer.Option("--format", help="Output format.")
     ] = "table",
 ) -> None:
     """Query the log in SQL (DuckDB). Only statements that read are accepted.
@@ -246,13 +248,20 @@ def sql(
     attributes.basket FROM transactions. The column attributes by itself is a JSON object.
 
     CSV is safe to open in a spreadsheet: text that it would take for a formula begins with an apostrophe, and
-    characters that steer a terminal are escaped. JSON gives the exact text.
+    characters that steer a terminal are escaped. JSON gives the exact text. xlsx is an Excel workbook, whose
+    texts are never formulas: write it into a file, `> answer.xlsx`.
 
     Example: ringfence sql "SELECT outcome, count(*) FROM decisions GROUP BY outcome"
     """
+    if fmt == "xlsx" and sys.stdout.isatty():
+        raise InputError("a workbook is no text: write it into a file, ringfence sql ... > answer.xlsx")
     with open_lake(data) as (_, lake):
         table = lake.sql(statement)
     names = table.schema.names
+    if fmt == "xlsx":
+        rows = ([row[name] for name in names] for row in _rows(table))
+        sys.stdout.buffer.write(workbook(names, rows, len(table)))
+        return
     if fmt == "table" and len(names) > _MOST_COLUMNS:
         _show_records(table.to_pylist())
         return

@@ -92,7 +92,14 @@ def take_in(wanted: Wanted, what: str) -> Found:
     """Pass over the history, with a bar that says `what`."""
     with screen.progress(what) as tell, _opened(wanted, tell) as history, options.compiling():
         rules = _rules(wanted, history.spec)
-        collected = collect(history.passed, history.spec, rules, seed=history.seed, wanted=wanted.inputs)
+        collected = collect(
+            history.passed,
+            history.spec,
+            rules,
+            seed=history.seed,
+            wanted=wanted.inputs,
+            label_sources=load_settings().label_sources,
+        )
     return Found(collected, history.origin, sum(history.bad))
 
 

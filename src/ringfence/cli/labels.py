@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,11 @@ from ringfence.cli import options
 from ringfence.cli.decisions import open_lake
 from ringfence.cli.run import run
 from ringfence.cli.screen import say, show, show_json, show_table
+from ringfence.compose.store import has_store, open_store
+from ringfence.ports import EVENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 app = typer.Typer(
     help="Labels in bulk: import chargeback files, and see what is known.", no_args_is_help=True
@@ -29,9 +34,10 @@ FROM labels GROUP BY 1 ORDER BY 2 DESC, 1
 """
 _CONFLICTS = """
 SELECT transaction_id, string_agg(coalesce(label_source, 'no source') || ': ' ||
-         CASE WHEN label THEN 'fraud' ELSE 'good' END, ', ' ORDER BY "offset") AS said,
-       CASE WHEN arg_max(label, "offset") THEN 'fraud' ELSE 'good' END AS counts
-FROM labels GROUP BY 1 HAVING bool_or(label) AND NOT bool_and(label) ORDER BY 1
+         CASE WHEN label THEN 'fraud' ELSE 'good' END, ', ' ORDER BY l."offset") AS said,
+       CASE WHEN any_value(k.is_fraud) THEN 'fraud' ELSE 'good' END AS counts
+FROM labels l JOIN known_labels k USING (transaction_id)
+GROUP BY 1 HAVING bool_or(label) AND NOT bool_and(label) AND max(l."offset") >= {since} ORDER BY 1
 """
 _MATURITY = """
 WITH known AS (
@@ -60,20 +66,23 @@ def import_labels(
     The mapping `labels` reads the columns transaction_id, reported_at, and if they are there label,
     label_source, reason_code and note. Each report counts from its own time on. Importing a file again
     changes nothing. A report on a payment that is not known yet is kept and counts as soon as the payment
-    comes; those that are still unknown are named at the end. Where two reports differ, the later one in the
-    log counts (`ringfence labels status` lists them).
+    comes; those that are still unknown are named at the end. Where reports on a payment differ, the one of
+    the source that label_sources in ringfence.toml names first counts, then the latest by its own date; such
+    payments are named, too.
 
     Exit codes are those of `ringfence run`: 4 if some rows are in quarantine.
 
     Example: ringfence labels import chargebacks.csv
     """
     ended: typer.Exit | None = None
+    since = _log_end(data)
     try:
         run(sources, data=data, mapping=mapping, fmt=fmt)
     except typer.Exit as error:
         ended = error
     with open_lake(data) as (_, lake):
         _tell_unknown(lake.sql(_UNKNOWN).to_pylist())
+        _tell_differing(lake.sql(_CONFLICTS.format(since=since)).to_pylist())
     if ended is not None:
         raise ended
 
@@ -92,7 +101,7 @@ def status(data: options.Data = None, json: options.Json = False) -> None:
         found: dict[str, list[dict[str, Any]]] = {
             "sources": lake.sql(_SOURCES).to_pylist(),
             "maturity": lake.sql(_MATURITY.replace("$days", days)).to_pylist(),
-            "conflicts": lake.sql(_CONFLICTS).to_pylist(),
+            "conflicts": lake.sql(_CONFLICTS.format(since=0)).to_pylist(),
             "unknown": lake.sql(_UNKNOWN).to_pylist(),
         }
     if json:
@@ -128,6 +137,22 @@ def _tell_unknown(rows: list[dict[str, Any]]) -> None:
     names = ", ".join(row["transaction_id"] for row in rows[:_SHOWN])
     more = f" and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
     say(f"{len(rows):,} labelled payments are unknown; their labels wait for them: {names}{more}.")
+
+
+def _tell_differing(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    told = "; ".join(f"{row['transaction_id']} ({row['said']}): {row['counts']}" for row in rows[:_SHOWN])
+    more = f"; and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
+    say(f"{len(rows):,} payments have labels that differ; what counts: {told}{more}.")
+
+
+def _log_end(data: Path | None) -> int:
+    """Where the log ends, 0 where there is none yet."""
+    if not has_store(options.folder(data)):
+        return 0
+    with open_store(options.folder(data), read_only=True) as store:
+        return store.log.end_offset(EVENTS)
 
 
 def _percent(share: float | None) -> str:

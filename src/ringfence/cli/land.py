@@ -73,8 +73,8 @@ def compact(
 ) -> None:
     """Make one Parquet file of the small ones of each day that is over.
 
-    Rows keep their offsets. While a day is being done, a reader may see its rows twice for a moment, never
-    less than all of them.
+    The follower does so itself once an hour. Rows keep their offsets. While a day is being done, a reader may
+    see its rows twice for a moment, never less than all of them.
 
     Example: ringfence land compact
     """

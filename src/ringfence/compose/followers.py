@@ -121,6 +121,7 @@ def landing_zone(store: DataFolder, to: str | None = None) -> LandingFollower:
         file_mb=settings.landing_file_mb,
         file_seconds=settings.landing_file_seconds,
         quarantine=store.quarantine,
+        keep_days=settings.landing_keep_days,
     )
 
 
@@ -186,7 +187,7 @@ def relational_store(store: DataFolder, to: str | None = None) -> RelationalStor
     address = store_address(to)
     from ringfence.adapters.relational import RelationalStore  # noqa: PLC0415 (an extra)
 
-    return RelationalStore(store.log, address, store.meta.store_id)
+    return RelationalStore(store.log, address, store.meta.store_id, load_settings().label_sources)
 
 
 def store_address(to: str | None = None) -> str:

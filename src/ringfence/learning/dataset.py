@@ -40,7 +40,7 @@ class Dataset:
         time_ms: event times.
         entity: whose payment it is, a hash; 0 for nobody's.
         fraud_known_ms: when a label first said fraud, `NEVER` if none did.
-        cleared_ms: when the last label said good, `NEVER` if it did not.
+        cleared_ms: when the label that counts said good, `NEVER` if it did not.
         points: risk score of the rules alone, None where no rules were asked.
         outcome: strictness of the rules' outcome alone, likewise.
         unmatched: labels whose transaction is not here.
@@ -201,7 +201,7 @@ def _column(kept: Collected, name: str) -> NDArray[np.float32]:
 
 
 def _known(kept: Collected) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Per payment when a label first said fraud and when the last one took it back.
+    """Per payment when a label first said fraud and when the one that counts took it back.
 
     And how many labels are of unknown transactions.
     """
@@ -216,7 +216,7 @@ def _known(kept: Collected) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     matched = (transactions[rows] == wanted) & (wanted != 0)
     rows, known_ms, fraud = rows[matched], known_ms[matched], fraud[matched]
     np.minimum.at(first, rows[fraud], known_ms[fraud])
-    cleared[rows] = np.where(fraud, NEVER, known_ms)  # in order of becoming known: the last one stays
+    cleared[rows] = np.where(fraud, NEVER, known_ms)  # the one that counts is last: it stays
     return first, cleared, int(np.count_nonzero(~matched))
 
 

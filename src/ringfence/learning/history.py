@@ -14,11 +14,12 @@ import numpy as np
 
 from ringfence.decisions.policy import Weights
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, Kind
+from ringfence.events.truth import source_ranks
 from ringfence.scoring.inputs import number_of
 from ringfence.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,11 +47,16 @@ class Passed(NamedTuple):
 
 @dataclass(slots=True)
 class Labels:
-    """Label events in log order: of which transaction (hash), known when, fraud or not."""
+    """Label events in log order: of which transaction (hash), known when, fraud or not.
 
+    `sources` of labels, from the one that counts most.
+    """
+
+    sources: Sequence[str] = ()
     transaction: list[NDArray[np.int64]] = field(default_factory=list)
     known_ms: list[NDArray[np.int64]] = field(default_factory=list)
     fraud: list[NDArray[np.bool_]] = field(default_factory=list)
+    ranks: list[NDArray[np.int64]] = field(default_factory=list)
 
     def add(self, events: EventBatch, seed: int) -> None:
         """Keep the labels of a batch."""
@@ -60,13 +66,14 @@ class Labels:
             self.transaction.append(labels.hashes("transaction_id", seed))
             self.known_ms.append(labels.event_time_ms)
             self.fraud.append(np.array([bool(told) for told in labels.column("label").to_pylist()]))
+            self.ranks.append(source_ranks(labels.column("label_source"), self.sources))
 
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """All of them, in order of becoming known."""
+        """All of them, the strongest source last, and of one source in order of becoming known."""
         transaction = np.concatenate([np.empty(0, np.int64), *self.transaction])
         known_ms = np.concatenate([np.empty(0, np.int64), *self.known_ms])
         fraud = np.concatenate([np.empty(0, np.bool_), *self.fraud])
-        order = np.argsort(known_ms, kind="stable")
+        order = np.lexsort((known_ms, -np.concatenate([np.empty(0, np.int64), *self.ranks])))
         return transaction[order], known_ms[order], fraud[order]
 
 
@@ -98,12 +105,14 @@ def collect(
     *,
     seed: int = 0,
     wanted: frozenset[str] | None = None,
+    label_sources: Sequence[str] = (),
 ) -> Collected:
     """Take a history from its beginning; `rules`, if given, are judged beside, for comparison.
 
-    `wanted` limits attributes and categories to those that a model's inputs name.
+    `wanted` limits attributes and categories to those that a model's inputs name. `label_sources` tells whose
+    label counts where two differ, the strongest first.
     """
-    kept = Collected(spec)
+    kept = Collected(spec, labels=Labels(label_sources))
     weights = None if rules is None else Weights(rules)
     for payments, columns in passing(history, spec, seed, kept.labels):
         _keep(kept, payments, columns, seed, wanted)

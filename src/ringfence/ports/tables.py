@@ -23,6 +23,21 @@ class Asked(Protocol):
         ...
 
 
+class Statements(Protocol):
+    """Statements that anybody may write, bounded in time and memory. Any thread may ask, one at a time."""
+
+    def sql(self, text: str, most: int | None, seconds: float) -> pa.Table:
+        """The answer to one reading statement, at most its first `most` rows.
+
+        `InputError` where it cannot be answered, takes longer than `seconds`, or too much memory.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what is held; the next statement takes it up again."""
+        ...
+
+
 class Tables(Protocol):
     """The tables of one store, read-only. Every question first takes in what the log has gained.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ringfence.compose.index import open_index
 from ringfence.compose.questions import bands_of
-from ringfence.compose.tables import served_tables
+from ringfence.compose.tables import confined_tables
 from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.errors import RingfenceError
 from ringfence.scoring.rules import fit
@@ -48,7 +48,7 @@ class Dashboard:
         self.sessions = Sessions()
         self.activity = Activity(lambda: server.clock.now_ms() / 1000)
         self.finder = open_index(self.store)
-        self.console = served_tables(self.store, memory="512MB")  # of the SQL page: nobody else waits for it
+        self.console = confined_tables(self.store)  # of the SQL page
         self.jobs = server.jobs
         self.vitals = Vitals()
         self.watchers = 0  # live pages that are open

@@ -17,14 +17,12 @@ MATURITY_DAYS: Final = 30
 
 _STOPPED: Final = "outcome IN ('decline', 'review')"
 _CHOSEN: Final = """\
-WITH labelled AS (
-  SELECT transaction_id, arg_max(label, "offset") AS is_fraud FROM labels GROUP BY transaction_id
-), chosen AS (
+WITH chosen AS (
   SELECT d.event_time, d.outcome, t.amount, t.country, t.merchant_category, t.channel, t.merchant_id,
     l.is_fraud
   FROM decisions d
   JOIN transactions t ON t."offset" = d."offset"
-  LEFT JOIN labelled l ON l.transaction_id = d.transaction_id
+  LEFT JOIN known_labels l ON l.transaction_id = d.transaction_id
   WHERE d.event_time >= TIMESTAMP '{since}' AND d.event_time < TIMESTAMP '{until}'
 )
 """

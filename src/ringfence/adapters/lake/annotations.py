@@ -18,6 +18,7 @@ from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.hashing import hash_column, hash_text
 from ringfence.events.model import Kind
+from ringfence.events.truth import source_ranks
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ _MOST_PARTS: Final = 64
 class LogAnnotations:
     """Every question first takes in what the log has gained. Any thread may ask, one at a time."""
 
-    def __init__(self, log: EventLog, tables: Path, seed: int) -> None:
+    def __init__(self, log: EventLog, tables: Path, seed: int, label_sources: Sequence[str] = ()) -> None:
+        """`label_sources`: whose label counts where two differ, the strongest first."""
         self._log = log
         self._tables = tables
         self._seed = seed
@@ -44,7 +46,7 @@ class LogAnnotations:
         self._end = 0
         self._gained = False  # list entries or activations that the views lack
         self._told: list[pa.Table] = []
-        self._labels = LabelTable()
+        self._labels = LabelTable(label_sources)
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def step(self, most: int) -> bool:
@@ -72,7 +74,7 @@ class LogAnnotations:
             return [self._labels.of(hash_text(one, self._seed)) for one in transaction_ids]
 
     def fraud(self, keys: NDArray[np.int64]) -> NDArray[np.int8]:
-        """What the latest label says of transactions by their keyed hashes: 1 fraud, 0 none, -1 no label."""
+        """What the label in force says, by keyed hashes of transactions: 1 fraud, 0 none, -1 no label."""
         with self._lock:
             self._read()
             return self._labels.latest(keys)
@@ -122,7 +124,9 @@ class LogAnnotations:
 class LabelTable:
     """Labels in the order of the log, by the keyed hash of their transaction's id."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sequence[str] = ()) -> None:
+        """`sources` of labels, from the one that counts most."""
+        self._sources = sources
         self._parts: list[pa.Table] = []
         self._order: NDArray[np.int64] | None = None
         self._keys = np.empty(0, np.int64)
@@ -153,7 +157,7 @@ class LabelTable:
         """1, 0, or -1 where there is none; a label that does not say counts as none."""
         table = self._whole()
         said = np.append(table.column("label").cast(pa.int8()).fill_null(-1).to_numpy(), np.int8(-1))
-        after = self._keys.searchsorted(keys, "right")  # of equal keys the last is the latest
+        after = self._keys.searchsorted(keys, "right")  # of equal keys the last counts
         known = np.append(self._keys, np.int64(0))[np.maximum(after - 1, 0)] == keys
         row = np.append(self._ranked(), len(table))[np.where(known & (after > 0), after - 1, -1)]
         return said[row].astype(np.int8)
@@ -163,12 +167,14 @@ class LabelTable:
         return self._order
 
     def _whole(self) -> pa.Table:
-        """All labels as one table, with the rows in order of their keys at hand."""
+        """All labels as one table, with its rows by key, of one key the strongest label last."""
         if self._table is None:
             self._table = pa.concat_tables(self._parts) if self._parts else _NONE
             self._parts = [self._table]
             keys = self._table.column("key").to_numpy()
-            self._order = np.argsort(keys, kind="stable")
+            ranks = source_ranks(self._table.column("label_source"), self._sources)
+            times = self._table.column("event_time_ms").to_numpy()
+            self._order = np.lexsort((times, -ranks, keys))
             self._keys = keys[self._order]
         return self._table
 

@@ -65,13 +65,19 @@ class Lake:
     """
 
     def __init__(
-        self, store: DataFolder, writer: LakeFollower | None = None, memory: str | None = None
+        self,
+        store: DataFolder,
+        writer: LakeFollower | None = None,
+        memory: str | None = None,
+        label_sources: Sequence[str] = (),
     ) -> None:
         """With a `writer`, files that are due are written before each question: where nobody else does it.
 
-        `memory`, such as 512MB, bounds what a statement may take: see `guard.connect`.
+        `memory`, such as 512MB, bounds what a statement may take: see `guard.connect`. `label_sources` tells
+        whose label counts in `known_labels` where two differ, the strongest first.
         """
         self._store = store
+        self._label_sources = label_sources
         self._memory = memory
         self._writer = writer
         self._topics = {
@@ -145,9 +151,9 @@ class Lake:
         return self._ask(views.decision_query(filters, column), filters)
 
     @classmethod
-    def alone(cls, store: DataFolder) -> Self:
+    def alone(cls, store: DataFolder, label_sources: Sequence[str] = ()) -> Self:
         """For a command, which has the files written that its questions need."""
-        return cls(store, LakeFollower(store.log, store.tables))
+        return cls(store, LakeFollower(store.log, store.tables), label_sources=label_sources)
 
     def close(self) -> None:
         """Release the memory; the store stays open."""
@@ -218,7 +224,7 @@ class Lake:
                 if topic == EVENTS:
                     self._shown = {}
         if first:
-            for statement in views.question_views():
+            for statement in views.question_views(self._label_sources):
                 connection.sql(statement)
         return connection
 

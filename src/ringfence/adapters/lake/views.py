@@ -91,9 +91,14 @@ def flag_match_views(_: Iterable[str]) -> list[str]:
     return [_view("flag_matches", f"SELECT *, {times} FROM raw_flag_matches")]
 
 
-def question_views() -> list[str]:
-    """Business questions (`adapters.questions`), once the views of all topics are there."""
-    named = {**LAKE, **ROLLUPS, **VIEWS}
+def question_views(label_sources: Sequence[str]) -> list[str]:
+    """Business questions (`adapters.questions`), once the views of all topics are there.
+
+    `label_sources`: whose label counts where two differ, the strongest first.
+    """
+    rows = ", ".join(f"({text(name)}, {place})" for place, name in enumerate(label_sources))
+    ranks = f"SELECT * FROM (VALUES {rows or '(NULL, NULL)'}) AS r(label_source, place)"
+    named = {"label_ranks": ranks, **LAKE, **ROLLUPS, **VIEWS}
     return [_view(name, statement) for name, statement in named.items()]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow as pa
 from ringfence.adapters.landing import shapes
 from ringfence.adapters.landing.faulty import FAULTY, land_faulty
 from ringfence.adapters.landing.shapes import ENDINGS, SCHEMAS, Format, by_day, rows, written
+from ringfence.adapters.landing.tending import compact, expire
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS, EVENTS
 
@@ -38,6 +40,8 @@ FILE_MB: Final = 128
 FILE_SECONDS: Final = 300
 _BYTES_A_RECORD: Final = 128  # of a Parquet file, about; size is told from how many records wait
 _SPAN: Final = re.compile(r"(\d{20})-(\d{20})")
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 86_400_000
 
 
 class Landed(NamedTuple):
@@ -62,6 +66,9 @@ class LandingFollower:
         file_seconds: how long a record waits for such a file at most.
         now_ms: the time, for that.
         quarantine: its records land too, whenever events do.
+        keep_days: how many days stay, None for all.
+
+    Once an hour, when records land, the small Parquet files of days that are over become one.
     """
 
     name: Final = "landing"
@@ -79,6 +86,7 @@ class LandingFollower:
         file_mb: int = FILE_MB,
         file_seconds: int = FILE_SECONDS,
         quarantine: Quarantine | None = None,
+        keep_days: int | None = None,
     ) -> None:
         self.most = max(1, file_mb * 1_000_000 // _BYTES_A_RECORD)
         self._log = log
@@ -89,6 +97,8 @@ class LandingFollower:
         self._layout = layout
         self._wait_ms = file_seconds * 1000
         self._quarantine = quarantine
+        self._keep_days = keep_days
+        self._tend_ms = 0  # when files are looked after next
         self._due_ms: dict[str, int] = {}  # by topic that has records waiting
         self._ends: dict[str, tuple[int, str]] = {}  # by topic: end, and the manifest that says so
         self._is_ours = False
@@ -136,12 +146,22 @@ class LandingFollower:
         self._finish(topic, begin, after, files)
         if topic == EVENTS:
             self.land_faulty()
+        self._tend()
 
     def land_faulty(self) -> int:
         """Land what has been quarantined since; how many records."""
         if self._quarantine is None:
             return 0
         return land_faulty(self._quarantine, self._place, self._now_ms())
+
+    def _tend(self) -> None:
+        now_ms = self._now_ms()
+        if now_ms < self._tend_ms:
+            return
+        compact(self._place, _day(now_ms - _HOUR_MS))
+        if self._keep_days is not None:
+            expire(self._place, _day(now_ms - self._keep_days * _DAY_MS))
+        self._tend_ms = now_ms + _HOUR_MS
 
     def reset(self) -> None:
         """See `Follower.reset`."""
@@ -227,6 +247,10 @@ class LandingFollower:
         self._place.create(name, json.dumps(told, indent=1).encode())
         self._place.remove([f"{PLANS}/{topic}/{begin:020d}.json"])
         self._due_ms.pop(topic, None)
+
+
+def _day(ms: int) -> date:
+    return datetime.fromtimestamp(ms / 1000, UTC).date()
 
 
 def folder_of(day: date, layout: Layout) -> str:

@@ -39,6 +39,10 @@ class Place(Protocol):
         """Names below a folder that sort behind `after`, sorted."""
         ...
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of each file below a folder, by name, in the order of names."""
+        ...
+
     def remove(self, names: Iterable[str]) -> None:
         """Take files away; one that is not there is fine."""
         ...
@@ -113,6 +117,11 @@ class Folder:
             )
             return sorted(name for name in found if name > after)
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """See `Place.sizes`."""
+        with self._explained():
+            return {name: (self._path / name).stat().st_size for name in self.names(folder)}
+
     def remove(self, names: Iterable[str]) -> None:
         """See `Place.remove`."""
         with self._explained():
@@ -179,11 +188,20 @@ class Bucket:
 
     def names(self, folder: str, after: str = "") -> list[str]:
         """See `Place.names`."""
+        return [name for name, _ in self._listed(folder, after)]
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """See `Place.sizes`."""
+        return dict(self._listed(folder, ""))
+
+    def _listed(self, folder: str, after: str) -> list[tuple[str, int]]:
         import obstore  # noqa: PLC0415 (an extra)
 
         with self._explained():
             found = obstore.list(self._store, prefix=folder, offset=after or None)
-            return sorted(item["path"] for page in found for item in page if item["path"] > after)
+            return sorted(
+                (item["path"], item["size"]) for page in found for item in page if item["path"] > after
+            )
 
     def remove(self, names: Iterable[str]) -> None:
         """See `Place.remove`."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 from pyarrow import types
 
-from ringfence.adapters.landing.follower import TOPICS
 from ringfence.adapters.landing.shapes import SCHEMAS, read_back, written
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ class _File:
     name: str
     first: int
     after: int
+    size: int
 
 
 def compact(place: Place, before: date) -> Compacted:
@@ -56,11 +56,12 @@ def compact(place: Place, before: date) -> Compacted:
             place.remove(one.name for one in covered)
             removed += len(covered)
         topic, merged = folder.partition("/")[0], 0
-        for group in _groups(place, whole):
-            table = pa.concat_tables([read_back(content, "parquet", topic) for _, content in group])
-            first, after = group[0][0].first, group[-1][0].after
+        for group in _groups(whole):
+            contents = (place.read(one.name) or b"" for one in group)
+            table = pa.concat_tables([read_back(content, "parquet", topic) for content in contents])
+            first, after = group[0].first, group[-1].after
             place.create(f"{folder}/{first:020d}-{after:020d}.parquet", written(table, "parquet"))
-            place.remove(one.name for one, _ in group)
+            place.remove(one.name for one in group)
             removed, merged = removed + len(group), merged + 1
         days, made = days + (merged > 0), made + merged
     return Compacted(days, removed, made)
@@ -68,32 +69,33 @@ def compact(place: Place, before: date) -> Compacted:
 
 def expire(place: Place, before: date) -> int:
     """Take away the files of days before this one; how many. Manifests stay, so that nothing comes back."""
-    old = [name for topic in TOPICS for name in place.names(topic) if (day := _day_of(name)) and day < before]
+    old = [
+        name for topic in SCHEMAS for name in place.names(topic) if (day := _day_of(name)) and day < before
+    ]
     place.remove(old)
     return len(old)
 
 
 def _by_folder(place: Place, before: date) -> Iterator[tuple[str, list[_File]]]:
-    for topic in TOPICS:
+    for topic in SCHEMAS:
         folders: dict[str, list[_File]] = {}
-        for name in place.names(topic):
+        for name, size in place.sizes(topic).items():
             found, day = _FILE.fullmatch(name), _day_of(name)
             if found is not None and day is not None and day < before:
-                file = _File(name, int(found["first"]), int(found["after"]))
+                file = _File(name, int(found["first"]), int(found["after"]), size)
                 folders.setdefault(found["folder"], []).append(file)
         yield from folders.items()
 
 
-def _groups(place: Place, files: list[_File]) -> Iterator[list[tuple[_File, bytes]]]:
+def _groups(files: list[_File]) -> Iterator[list[_File]]:
     """Files that follow on each other and fit into one: what a new name covers, the new file has to hold."""
-    group: list[tuple[_File, bytes]] = []
+    group: list[_File] = []
     for one in files:
-        content = place.read(one.name) or b""
-        if group and sum(len(part) for _, part in group) + len(content) > _MOST_BYTES:
+        if group and sum(part.size for part in group) + one.size > _MOST_BYTES:
             if len(group) >= _SMALL:
                 yield group
             group = []
-        group.append((one, content))
+        group.append(one)
     if len(group) >= _SMALL:
         yield group
 
@@ -117,7 +119,7 @@ def _day_of(name: str) -> date | None:
 
 def ddl(address: str, layout: Layout, fmt: str, database: str) -> str:
     """Statements that declare the tables for Athena and Glue; days are projected, no crawler is needed."""
-    return "\n\n".join(_table(topic, address.rstrip("/"), layout, fmt, database) for topic in TOPICS)
+    return "\n\n".join(_table(topic, address.rstrip("/"), layout, fmt, database) for topic in SCHEMAS)
 
 
 _FORMATS: Final = {

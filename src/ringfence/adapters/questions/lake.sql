@@ -1,8 +1,12 @@
 -- What the rollups and views need, over the analysis tables in DuckDB.
 
 -- name: known_labels
-SELECT transaction_id, arg_max(label, "offset") AS is_fraud, max("offset") AS "offset"
-FROM raw_events WHERE kind = 1 AND transaction_id IS NOT NULL AND label IS NOT NULL GROUP BY transaction_id;
+-- The label in force of each payment: of the source that ranks highest, then the latest.
+SELECT transaction_id, label AS is_fraud, "offset"
+FROM raw_events e LEFT JOIN label_ranks r ON r.label_source = e.label_source
+WHERE kind = 1 AND transaction_id IS NOT NULL AND label IS NOT NULL
+QUALIFY row_number() OVER (
+  PARTITION BY transaction_id ORDER BY r.place NULLS LAST, event_time_ms DESC, "offset" DESC) = 1;
 
 -- name: counted_payments
 SELECT e.transaction_id, make_timestamp_ms(e.event_time_ms) AS event_time, e.amount, e.currency, e.merchant_category,

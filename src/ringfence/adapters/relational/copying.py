@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _OPTIONS: Final = csv.WriteOptions(include_header=False)
+_SLICE: Final = 8192  # rows that are written down while the server takes in those before
 _QUOTED_IS_DATA: Final = 180_000  # PostgreSQL 18
 _END_OF_DATA: Final = r"(^|\n)\\\.\r?(\n|$)"
 
@@ -23,13 +24,15 @@ def copy_into(cursor: psycopg.Cursor[Any], table: str, rows: pa.Table) -> None:
     if not len(rows):
         return
     is_old = cursor.connection.info.server_version < _QUOTED_IS_DATA
-    written = pa.table({name: _written(rows[name], is_old=is_old) for name in rows.column_names})
     names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(sql.Identifier(table), names)
-    sink = io.BytesIO()
-    csv.write_csv(written, sink, _OPTIONS)
     with cursor.copy(statement) as copy:
-        copy.write(sink.getbuffer())
+        for begin in range(0, len(rows), _SLICE):
+            part = rows.slice(begin, _SLICE)
+            written = pa.table({name: _written(part[name], is_old=is_old) for name in part.column_names})
+            sink = io.BytesIO()
+            csv.write_csv(written, sink, _OPTIONS)
+            copy.write(sink.getbuffer())
 
 
 def _written(column: pa.ChunkedArray, *, is_old: bool) -> pa.ChunkedArray:
@@ -51,6 +54,8 @@ def _without_end_of_data(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 def _array_texts(lists: Any) -> Any:
     """Lists of texts as PostgreSQL writes arrays: {"a","b"}."""
     values = lists.flatten()
+    if not len(values):
+        return pc.if_else(lists.is_valid(), "{}", pa.scalar(None, pa.string()))
     escaped = pc.replace_substring_regex(values.cast(pa.string()), r'(["\\])', r"\\\1")
     quoted = pc.binary_join_element_wise('"', escaped, '"', "")
     offsets = lists.offsets

@@ -44,12 +44,12 @@ def upgrade(url: str) -> list[str]:
             config = _config()
             config.attributes["connection"] = bound
             command.upgrade(config, "head")
-            bound.commit()
-        with connection.transaction(), connection.cursor() as cursor:
-            add_default_partitions(cursor, PARTITIONED)
-            for name, statement in VIEWS.items():
-                view = sql.Identifier(name)
-                cursor.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(view, sql.SQL(statement)))
+            raw: Any = bound.connection.driver_connection
+            with raw.cursor() as cursor:
+                add_default_partitions(cursor, PARTITIONED)
+                for name, statement in VIEWS.items():
+                    _make_view(cursor, name, statement)
+            bound.commit()  # tables and views together, or nothing
         return _grant(connection)
 
 
@@ -120,8 +120,18 @@ def _grant(connection: psycopg.Connection[Any]) -> list[str]:
     return remarks
 
 
+def _make_view(cursor: psycopg.Cursor[Any], name: str, statement: str) -> None:
+    view = sql.Identifier(name)
+    cursor.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(view, sql.SQL(statement)))
+
+
 def _bound(url: str) -> Connection:
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(url), poolclass=NullPool)
+    def connected() -> psycopg.Connection[Any]:
+        connection = connect(url)
+        connection.autocommit = False
+        return connection
+
+    engine = create_engine("postgresql+psycopg://", creator=connected, poolclass=NullPool)
     return engine.connect()
 
 

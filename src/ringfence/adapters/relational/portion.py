@@ -20,6 +20,7 @@ from ringfence.adapters.relational.schema import (
 )
 from ringfence.adapters.relational.statements import PORTION
 from ringfence.events.model import Kind
+from ringfence.events.truth import source_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,17 +44,19 @@ _OF_A_CUSTOMER: Final = (
 
 
 class EventPortion:
-    """Events of some batches."""
+    """Events of some batches; `label_sources` ranks whose label counts, the strongest first."""
 
-    def __init__(self, batches: Sequence[LogBatch]) -> None:
+    def __init__(self, batches: Sequence[LogBatch], label_sources: Sequence[str] = ()) -> None:
         self._rows = rows.event_rows(batches)
         payments = rows.of_kind(self._rows, Kind.TRANSACTION)
+        labels = rows.of_kind(self._rows, Kind.LABEL)
+        places = pa.array(source_ranks(labels["label_source"], label_sources))
         one, zero = (pa.repeat(pa.scalar(value, pa.int64()), len(payments)) for value in (1, 0))
         self._ask = _Asked(
             payments=payments,
             counted_payments=payments.append_column("counted", one).append_column("fraud", zero),
             people=_people(payments, rows.of_kind(self._rows, Kind.PROFILE)),
-            labels=rows.of_kind(self._rows, Kind.LABEL),
+            labels=labels.append_column("place", places),
             facts=payments.select(["event_time"]),
         )
 
@@ -75,8 +78,8 @@ class EventPortion:
         return self._ask(PORTION[name])
 
     def rollup(self, name: str) -> pa.Table:
-        """What it adds to a rollup."""
-        return self._ask(ROLLUPS[name])
+        """What it adds to a rollup, in the order of its key: neighbours are on one page."""
+        return self._ask(f"FROM ({ROLLUPS[name]}) ORDER BY ALL")
 
 
 class DecisionPortion:

@@ -24,12 +24,28 @@ _REMEDIES: Final[tuple[tuple[tuple[type[psycopg.Error], ...], str], ...]] = (  #
         (errors.InvalidPassword, errors.InvalidAuthorizationSpecification),
         "Check the user and its password (PGPASSWORD or ~/.pgpass)",
     ),
+    (
+        (errors.WrongObjectType, errors.InvalidTableDefinition, errors.DuplicateTable),
+        "Somebody else's thing has that name in the schema ringfence: rename it or drop it, and try again",
+    ),
+    (
+        (errors.DependentObjectsStillExist,),
+        "Somebody else's view is made of it: drop that first",
+    ),
     ((errors.InvalidCatalogName,), "Create the database first: createdb NAME"),
     (
         (errors.UndefinedTable, errors.InvalidSchemaName),
         "There is no store of this version: `ringfence store init` makes it",
     ),
     ((psycopg.OperationalError,), "Is the server up, and the address right?"),
+)
+_AT_THE_DOOR: Final = (  # a connection that is refused has no code, only the server's words
+    ("too many connections", errors.TooManyConnections),
+    ("remaining connection slots", errors.TooManyConnections),
+    ("password", errors.InvalidPassword),
+    ("pg_hba.conf", errors.InvalidAuthorizationSpecification),
+    ("role", errors.InvalidAuthorizationSpecification),
+    ("database", errors.InvalidCatalogName),
 )
 _UNUSABLE: Final = (
     "give it as postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or ~/.pgpass"
@@ -72,8 +88,13 @@ def explained(url: str) -> Iterator[None]:
 def explain(error: psycopg.Error, where: str) -> StoreError:
     """The error of a statement or a connection in Ringfence's words."""
     told = _first_line(error)
+    _, refused, why = told.partition("FATAL:")
+    kind = type(error)
+    if refused:
+        told = why.strip()
+        kind = next((kind for words, kind in _AT_THE_DOOR if words in told), kind)
     for kinds, remedy in _REMEDIES:
-        if isinstance(error, kinds):
+        if issubclass(kind, kinds):
             full = kinds == _FULL
             return (StoreFullError if full else StoreError)(f"{where}: {told}. {remedy}")
     return StoreError(f"{where}: {told}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
@@ -11,10 +12,11 @@ from psycopg import sql
 
 from ringfence.adapters.questions import ROLLUPS
 from ringfence.adapters.relational.copying import copy_into
+from ringfence.adapters.relational.known import KNOWN, Known
 from ringfence.adapters.relational.partitions import add_partitions
 from ringfence.adapters.relational.portion import DecisionPortion, EventPortion
 from ringfence.adapters.relational.problems import explained, target_of
-from ringfence.adapters.relational.schema import PARTITIONED, SCHEMA, log_source, metadata
+from ringfence.adapters.relational.schema import PARTITIONED, SCHEMA, label_order, log_source, metadata
 from ringfence.adapters.relational.statements import SQL
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import StoreError
@@ -50,19 +52,23 @@ class RelationalStore:
         log: the log that is followed.
         url: `postgresql://user@host/database` or a libpq connection string.
         log_id: identity of the log; a store made from another one is refused.
+        label_sources: whose label counts where two differ, the strongest first. A store that ranked them
+            otherwise ranks all its labels anew.
     """
 
     name = "relational"
     topics = (EVENTS, DECISIONS)
     least = 1
-    most = 65_536
+    most = 131_072
 
-    def __init__(self, log: EventLog, url: str, log_id: str) -> None:
+    def __init__(self, log: EventLog, url: str, log_id: str, label_sources: Sequence[str] = ()) -> None:
         self.url = url
         self._log = log
         self.target = target_of(url)
         self._log_id = log_id
         self._connection: psycopg.Connection[Any] | None = None
+        self._label_sources = list(label_sources)
+        self._known = Known()
 
     def positions(self) -> Mapping[str, int]:
         """End of what the store holds, by topic; `StoreError` where it cannot be asked."""
@@ -97,7 +103,9 @@ class RelationalStore:
                 f"{self.target} holds {topic} to {known.next_offset:,} already: another process loads it"
             )
         if topic == EVENTS:
-            _put_events(cursor, portion)
+            events = EventPortion(portion, self._label_sources)
+            _put_events(cursor, events, self._known)
+            _put_labels(cursor, events, portion[0].base_offset, portion[-1].next_offset)
         else:
             payments = self._position(cursor, EVENTS)
             _put_decisions(cursor, portion, 0 if payments is None else payments.first_offset)
@@ -106,22 +114,24 @@ class RelationalStore:
 
     def reset(self) -> None:
         """Empty all tables; their definitions stay."""
-        names = [table.name for table in metadata.sorted_tables if table is not log_source]
+        names = [table.name for table in metadata.sorted_tables if table not in (log_source, label_order)]
         with self._transaction() as cursor:
             tables = sql.SQL(", ").join(map(sql.Identifier, names))
             cursor.execute(sql.SQL("TRUNCATE {}").format(tables))
+        self._known.forget()
 
     def close(self) -> None:
         """End the connection; the next call begins another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._known.forget()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[psycopg.Cursor[Any]]:
         with explained(self.url):
             connection = self._connected()
-            with connection.transaction(), connection.cursor() as cursor:
+            with self._known.kept(), connection.transaction(), connection.cursor() as cursor:
                 yield cursor
 
     def _connected(self) -> psycopg.Connection[Any]:
@@ -156,6 +166,8 @@ class RelationalStore:
                         "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
                     ).format(sql.Identifier(f"incoming_{name}"), sql.Identifier(name))
                 )
+            if cursor.execute(SQL["label_order"]).fetchone() != (self._label_sources,):
+                _rank_labels_anew(cursor, self._label_sources)
 
     @staticmethod
     def _position(cursor: psycopg.Cursor[Any], topic: str) -> _Position | None:
@@ -195,30 +207,51 @@ def _last_offset(batch: LogBatch) -> int:
     return int(DecisionBatch.decode(batch.payload).numbers("offset")[-1])
 
 
-def _put_events(cursor: psycopg.Cursor[Any], batches: Sequence[LogBatch]) -> None:
-    portion = EventPortion(batches)
+def _put_events(cursor: psycopg.Cursor[Any], portion: EventPortion, known_rows: Known) -> None:
     add_partitions(cursor, portion.months(), PARTITIONED)
-    for name in ("customers", "cards", "accounts", "merchants", "devices", "addresses"):
-        _add(cursor, name, portion.summary(name))
-    for name in ("transactions", "labels", "lifecycle", "list_entries", "flags"):
-        copy_into(cursor, name, portion.facts(name))
-    for name in _ROLLUP_KEYS:
-        copy_into(cursor, f"incoming_{name}", portion.rollup(name))
-        _add_to_rollup(cursor, name, sql.SQL("SELECT * FROM {}").format(sql.Identifier(f"incoming_{name}")))
-    begin, end = batches[0].base_offset, batches[-1].next_offset
+    dimensions = {name: portion.summary(name) for name in (*KNOWN, "addresses")}
+    with ThreadPoolExecutor(1) as counting:  # while the server takes in the facts
+        rollups = counting.submit(lambda: {name: portion.rollup(name) for name in _ROLLUP_KEYS})
+        for name, rows in dimensions.items():
+            _add(cursor, name, known_rows.new_of(name, rows))
+        for name in ("transactions", "labels", "lifecycle", "list_entries", "flags"):
+            copy_into(cursor, name, portion.facts(name))
+        for name, counted in rollups.result().items():
+            staged = sql.Identifier(f"incoming_{name}")
+            copy_into(cursor, f"incoming_{name}", counted)
+            _add_to_rollup(cursor, name, sql.SQL("SELECT * FROM {}").format(staged))
+
+
+def _put_labels(cursor: psycopg.Cursor[Any], portion: EventPortion, begin: int, end: int) -> None:
     _count_labels(cursor, "payments_labelled_before", {"begin": begin, "end": end})
     known = portion.summary("known_labels")
     if len(known):
         copy_into(cursor, "incoming_known_labels", known)
+        cursor.execute(SQL["drop_weaker_labels"])
         _count_labels(cursor, "payments_labelled_now", {})
         cursor.execute(SQL["add_known_labels"])
 
 
 def _put_decisions(cursor: psycopg.Cursor[Any], batches: Sequence[LogBatch], first_payment: int) -> None:
     portion = DecisionPortion(batches, first_payment)
-    for name in ("decisions", "fired_rules"):
-        copy_into(cursor, name, portion.facts(name))
-    _add(cursor, "outcome_hours", portion.summary("outcome_hours"))
+    with ThreadPoolExecutor(1) as asking:
+        fired = asking.submit(portion.facts, "fired_rules")
+        hours = asking.submit(portion.summary, "outcome_hours")
+        copy_into(cursor, "decisions", portion.facts("decisions"))
+        copy_into(cursor, "fired_rules", fired.result())
+        _add(cursor, "outcome_hours", hours.result())
+
+
+def _rank_labels_anew(cursor: psycopg.Cursor[Any], sources: list[str]) -> None:
+    """Have labels count in this order, and the rollups count frauds accordingly."""
+    stale = ("label_order", "known_labels", *_ROLLUP_KEYS)
+    cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(map(sql.Identifier, stale))))
+    cursor.execute(SQL["set_label_order"], {"sources": sources})
+    cursor.execute(SQL["rank_labels_anew"], {"sources": sources})
+    cursor.execute(SQL["payments_counted_anew"])
+    for name, counted in ROLLUPS.items():
+        cursor.execute(sql.SQL("INSERT INTO {} {}").format(sql.Identifier(name), sql.SQL(counted)))
+    cursor.execute(SQL["forget_payments"])
 
 
 def _add(cursor: psycopg.Cursor[Any], name: str, rows: Any) -> None:

@@ -54,6 +54,8 @@ FROM (
 );
 
 -- name: known_labels
--- The last label of each payment in the portion.
-SELECT transaction_id, arg_max(label, "offset") AS is_fraud, max("offset") AS "offset"
-FROM labels WHERE transaction_id IS NOT NULL AND label IS NOT NULL GROUP BY transaction_id ORDER BY transaction_id;
+-- The strongest label of each payment in the portion.
+SELECT transaction_id, label AS is_fraud, "offset", event_time, place
+FROM labels WHERE transaction_id IS NOT NULL AND label IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY transaction_id ORDER BY place, event_time DESC, "offset" DESC) = 1
+ORDER BY transaction_id;

@@ -83,9 +83,33 @@ FROM transactions t LEFT JOIN known_labels k USING (transaction_id);
 -- name: forget_payments
 DROP TABLE IF EXISTS pg_temp.counted_payments;
 
+-- name: drop_weaker_labels
+-- Of the portion's, those that do not count beside what is known already.
+DELETE FROM incoming_known_labels i USING known_labels k
+WHERE k.transaction_id = i.transaction_id
+  AND (k.place < i.place OR k.place = i.place AND (k.event_time, k."offset") > (i.event_time, i."offset"));
+
 -- name: add_known_labels
 INSERT INTO known_labels SELECT * FROM incoming_known_labels
-ON CONFLICT (transaction_id) DO UPDATE SET is_fraud = excluded.is_fraud, "offset" = excluded."offset";
+ON CONFLICT (transaction_id) DO UPDATE
+SET is_fraud = excluded.is_fraud, "offset" = excluded."offset", event_time = excluded.event_time,
+    place = excluded.place;
+
+-- name: label_order
+SELECT sources FROM label_order;
+
+-- name: set_label_order
+INSERT INTO label_order (sources) VALUES (%(sources)s);
+
+-- name: rank_labels_anew
+-- All of them, by an order of sources that is new.
+INSERT INTO known_labels (transaction_id, is_fraud, "offset", event_time, place)
+SELECT DISTINCT ON (transaction_id) transaction_id, label, "offset", event_time, place
+FROM (
+  SELECT *, coalesce(array_position(%(sources)s::TEXT[], label_source) - 1, cardinality(%(sources)s::TEXT[])) AS place
+  FROM labels
+) AS placed
+ORDER BY transaction_id, place, event_time DESC, "offset" DESC;
 
 -- name: add_outcome_hours
 INSERT INTO outcome_hours AS o SELECT * FROM incoming_outcome_hours
