@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
+import os
+import shutil
+import subprocess
 import tempfile
 import warnings
 from functools import cache
@@ -38,3 +42,29 @@ def rows(url: str, statement: str) -> list[tuple]:
     """The answer to one statement, with the store's names."""
     with psycopg.connect(url, options="-c search_path=ringfence -c TimeZone=UTC") as connection:
         return connection.execute(statement).fetchall()
+
+
+def installed() -> list[Path]:
+    """Folders of programs of other versions that this machine has, as Debian's packages put them."""
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+@contextlib.contextmanager
+def another(programs: Path):
+    """Address of an empty database on a server of these programs, which ends with the block."""
+    user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+    with tempfile.TemporaryDirectory(prefix="ringfence-postgres-", dir="/tmp") as folder:
+        if user is not None:
+            shutil.chown(folder, user)
+        data = f"{folder}/data"
+
+        def run(name, *options):
+            command = [programs / name, "-D", data, *options]
+            subprocess.run(command, user=user, cwd=folder, check=True, capture_output=True, timeout=60)
+
+        run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
+        run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-c listen_addresses='' -k {folder}", "start")
+        try:
+            yield f"postgresql://postgres:@/postgres?host={folder}"
+        finally:
+            run("pg_ctl", "-w", "-m", "immediate", "stop")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
+import string
 import subprocess
 import sys
 import time
 
 import psycopg
 import pytest
-from tests.cli.conftest import payment
+from tests.cli.conftest import payment, write_ndjson
 from tests.postgres import database, rows
 
 
@@ -52,6 +54,50 @@ def test_a_difference_is_told_and_exits_with_one(ringfence, url):
         connection.execute("DELETE FROM ringfence.decisions WHERE transaction_id = 'p3'")
     told = ringfence("store", "check")
     assert (told.code, "of decisions" in told.err, "store rebuild" in told.err) == (1, True, True)
+
+
+def test_no_record_that_the_door_lets_in_stops_the_store(ringfence, url, project):
+    """Ids as long as they may be, which no index holds; dates, numbers and texts that PostgreSQL has no room for."""
+    chance = random.Random(1)
+
+    def long():
+        return "".join(chance.choices(string.ascii_letters + string.digits, k=4096))
+
+    ids = ("transaction_id", "card_id", "account_id", "customer_id", "merchant_id", "device_id")
+    others = {"merchant_category": long(), "channel": long(), "country": "DE"}
+    poison = [
+        payment(0, **{name: long() for name in ids}, **others),
+        payment(1, customer_id="b", attributes={"dob": "-100-01-01", "home_state": long()}),
+        payment(2, customer_id="c", attributes={"dob": "infinity", "home_lat": "1e400", "home_lon": "nan"}),
+        payment(3, attributes={"n": 1e308, "a": "\ud83d", "b": "\0", "c": "\\u0000"}),
+        payment(4, customer_id="d", attributes={"dob": "99999-12-3"}),
+    ]
+    lines = [json.dumps(row) for row in poison]
+    lines.append(json.dumps(payment(5, attributes={"n": 0})).replace('"n": 0', '"n": ' + "9" * 200_000))
+    lines.append(
+        json.dumps(payment(6, attributes={"n": 0})).replace('"n": 0', '"n": ' + "[" * 900 + "]" * 900)
+    )
+    (project / "poison.ndjson").write_text("\n".join([*lines, json.dumps(payment(7))]))
+    ringfence("run", "poison.ndjson")
+    ringfence("run", "poison.ndjson")  # the second time all are duplicates
+    ringfence(
+        "labels", "import", write_ndjson(project / "labels.ndjson", [_label(poison[0]["transaction_id"])])
+    )
+    assert ringfence("store", "init").code == 0
+    loaded = ringfence("store", "load")
+    assert loaded.code == 0, loaded.err
+    checked = ringfence("store", "check", "--json").json
+    assert (checked["differences"], set(checked["behind"].values())) == ([], {0})
+    assert rows(url, "SELECT count(*) FROM decided_payments WHERE transaction_id IN ('p1', 'p2', 'p7')") == [
+        (3,)
+    ]
+    assert rows(
+        url, "SELECT outcome IS NOT NULL, is_fraud FROM decided_payments WHERE length(transaction_id) > 500"
+    ) == [(True, True)]
+
+
+def _label(transaction_id):
+    return {"transaction_id": transaction_id, "reported_at": "2024-06-01", "label_source": "visa"}
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,12 @@ from threading import Thread
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
+from tests.follow.test_landing import DECISIONS, EVENTS, BucketPlace, in_the_log, landed
 
 from ringfence.adapters.landing import LandingFollower, open_place
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import StoreError
 from ringfence.follow import catch_up
-
-from .test_landing import DECISIONS, EVENTS, BucketPlace, in_the_log, landed
 
 ANSWERS = {503: "SlowDown", 409: "ConditionalRequestConflict", 403: "AccessDenied"}
 OF_THE_HOP = {

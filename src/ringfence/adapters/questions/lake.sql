@@ -28,12 +28,15 @@ WHERE e.kind = 0;
 -- name: customers
 SELECT customer_id,
        arg_max(json_extract_string(attributes, '/gender'), "offset") AS gender,
-       arg_max(TRY_CAST(left(json_extract_string(attributes, '/dob'), 10) AS DATE), "offset") AS birth_date,
+       arg_max(CASE WHEN year(born) BETWEEN 1 AND 9999 THEN born END, "offset") AS birth_date,
        arg_max(json_extract_string(attributes, '/job'), "offset") AS job
 FROM (
-  SELECT customer_id, attributes, "offset" FROM raw_events WHERE kind = 0
-  UNION ALL
-  SELECT entity_id, attributes, "offset" FROM raw_events WHERE kind = 2 AND entity_type = 'customer'
+  SELECT *, TRY_CAST(left(json_extract_string(attributes, '/dob'), 10) AS DATE) AS born
+  FROM (
+    SELECT customer_id, attributes, "offset" FROM raw_events WHERE kind = 0
+    UNION ALL
+    SELECT entity_id, attributes, "offset" FROM raw_events WHERE kind = 2 AND entity_type = 'customer'
+  )
 )
 WHERE customer_id IS NOT NULL GROUP BY customer_id;
 

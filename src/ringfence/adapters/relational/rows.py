@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -33,6 +34,16 @@ _HOME_NUMBERS: Final = ("home_lat", "home_lon", "city_pop")
 _PERSON: Final = ("gender", "job", "dob")
 _EARTH_KM: Final = 6371.0088
 _REPLACEMENT: Final = "\ufffd"
+_KEYS: Final = frozenset(
+    {
+        *("transaction_id", "customer_id", "card_id", "account_id", "merchant_id", "device_id", "entity_id"),
+        *("merchant_category", "channel", "country", "home_state"),
+    }
+)
+"""Columns that are, or are counted by, the key of a table."""
+
+_KEY_BYTES: Final = 1024  # an index of PostgreSQL takes up to 2,704 bytes a row
+_KEPT_BYTES: Final = 512
 
 
 def event_rows(batches: Sequence[LogBatch]) -> pa.Table:
@@ -53,7 +64,7 @@ def _rows(events: EventBatch, batch: LogBatch) -> pa.Table:
         if field.name.endswith("_ms"):
             columns[field.name.removesuffix("_ms")] = _times(events.column(field.name))
         elif field.name not in {"kind", "amount_minor"}:
-            columns[field.name] = _plain(events.column(field.name), field.type)
+            columns[field.name] = _key(field.name, _plain(events.column(field.name), field.type))
     columns["amount"] = _money(events)
     columns["attributes"] = _json(objects_of(events))
     columns |= _of_the_payer(events)
@@ -64,7 +75,7 @@ def _rows(events: EventBatch, batch: LogBatch) -> pa.Table:
 
 def _of_the_payer(events: EventBatch) -> dict[str, Any]:
     found: dict[str, Any] = {name: _texts(events, (name,)) for name in _PERSON}
-    found |= {name: _texts(events, sources) for name, sources in _HOME.items()}
+    found |= {name: _key(name, _texts(events, sources)) for name, sources in _HOME.items()}
     return found | {
         name: pa.array(events.number(ATTRIBUTE_PREFIX + name), from_pandas=True) for name in _HOME_NUMBERS
     }
@@ -118,6 +129,20 @@ def _clean(texts: Any) -> Any:
     return pc.replace_substring(texts, "\0", _REPLACEMENT)
 
 
+def _key(name: str, texts: Any) -> Any:
+    """One that an index would refuse becomes its beginning and its SHA-256: the same everywhere."""
+    if name not in _KEYS or (pc.max(pc.binary_length(texts)).as_py() or 0) <= _KEY_BYTES:
+        return texts
+    return pa.array([None if text is None else _shortened(text) for text in texts.to_pylist()], pa.string())
+
+
+def _shortened(text: str) -> str:
+    encoded = text.encode()
+    if len(encoded) <= _KEY_BYTES:
+        return text
+    return f"{encoded[:_KEPT_BYTES].decode(errors='ignore')}…{hashlib.sha256(encoded).hexdigest()}"
+
+
 def _json(objects: Any) -> Any:
     """The same for JSON, where it is escaped."""
     hit = pc.fill_null(pc.match_substring(objects, "\\u0000"), False)
@@ -163,6 +188,6 @@ def decisions_of(batches: Sequence[LogBatch]) -> pa.Table:
         for name, column in columns.items():
             if pa.types.is_dictionary(column.type):
                 columns[name] = column.dictionary_decode()
-        columns["transaction_id"] = _clean(columns["transaction_id"])
+        columns["transaction_id"] = _key("transaction_id", _clean(columns["transaction_id"]))
         parts.append(pa.table(columns))
     return pa.concat_tables(parts)

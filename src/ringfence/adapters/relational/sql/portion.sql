@@ -4,9 +4,10 @@
 -- What is known last of each customer that the portion names; null where it says nothing.
 SELECT customer_id,
        arg_max(gender, "offset") AS gender,
-       arg_max(TRY_CAST(left(dob, 10) AS DATE), "offset") AS birth_date,
+       arg_max(CASE WHEN year(born) BETWEEN 1 AND 9999 THEN born END, "offset") AS birth_date,
        arg_max(job, "offset") AS job
-FROM people GROUP BY customer_id ORDER BY customer_id;
+FROM (SELECT *, TRY_CAST(left(dob, 10) AS DATE) AS born FROM people)
+GROUP BY customer_id ORDER BY customer_id;
 
 -- name: cards
 SELECT card_id, arg_max(customer_id, "offset") AS customer_id, arg_max(card_last4, "offset") AS last4
