@@ -2,15 +2,16 @@
 
 A follower in a process of its own loads a log that grows. It is killed with -9 at a random moment, round
 after round; in every tenth round the server of PostgreSQL is stopped without a word, and started again.
-Then the disk of the store fills up (a small tmpfs, where this process may mount one), and all connections of
-its role are taken. After each, the store has to have come up by itself, nothing lost and nothing doubled: a
-full `store check` says so.
+Then the disk of the store fills up (a small tmpfs, where this process may mount one); a thousand files come
+at once, and all five connections of the store's role are taken. After each, the store has to have come up by
+itself, nothing lost and nothing doubled: a full `store check` says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import multiprocessing
 import random
 import subprocess
@@ -27,10 +28,13 @@ from tests.postgres import database, server
 from tests.spine import Rows, batch, labels, payments, runner
 
 from benchmarks.report import machine, show, versions
+from ringfence.adapters.files.reading import read
 from ringfence.adapters.relational import RelationalStore, migrate
 from ringfence.adapters.relational.check import check
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import StoreError, StoreFullError
+from ringfence.events.mapping import load_mapping
+from ringfence.events.tokens import Tokenizer
 from ringfence.follow import catch_up
 
 if TYPE_CHECKING:
@@ -169,6 +173,19 @@ def _fails(act: Any) -> str:
     raise SystemExit("a full disk went by in silence")
 
 
+def a_thousand_files(store: Store, folder: Path) -> None:
+    """A small file for every few payments, read in one go."""
+    folder.mkdir()
+    for number in range(1000):
+        paid = {"event_time": f"2023-12-01T10:{number % 60:02}:00Z", "amount": number + 1, "currency": "EUR"}
+        rows = ({"transaction_id": f"file-{number}-{each}", "card_id": "c"} | paid for each in range(3))
+        (folder / f"{number}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read_in = read(
+        [str(folder)], load_mapping("canonical"), Tokenizer(store.meta.token_key), 1_800_000_000_000
+    )
+    runner(store).run(read_in)
+
+
 def all_connections_taken(store: Store) -> str:
     """A role with five connections, all taken: the follower says so, and goes on when one is free."""
     url = database()
@@ -206,7 +223,9 @@ def main() -> None:
         migrate.upgrade(url)
         found = rounds_of_kills(store, url, options.rounds, random.Random(options.seed))
         catches_up(store, url)
-        told = {"disk full": disk_full(store), "five connections, all taken": all_connections_taken(store)}
+        told = {"disk full": disk_full(store)}
+        a_thousand_files(store, Path(folder) / "files")
+        told["a thousand files, five connections, all taken"] = all_connections_taken(store)
         events = store.log.end_offset("events")
     print("\n", *chain.from_iterable((f"{name}: {said}\n",) for name, said in told.items()))
     show(
