@@ -40,7 +40,7 @@ def upgrade(url: str) -> list[str]:
             )
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
         _check_not_newer(url, version_of(url))
-        with _bound(url) as bound:
+        with _bound(url) as bound, bound.begin():  # tables and views together, or nothing
             config = _config()
             config.attributes["connection"] = bound
             command.upgrade(config, "head")
@@ -49,7 +49,6 @@ def upgrade(url: str) -> list[str]:
                 add_default_partitions(cursor, PARTITIONED)
                 for name, statement in VIEWS.items():
                     _make_view(cursor, name, statement)
-            bound.commit()  # tables and views together, or nothing
         return _grant(connection)
 
 
