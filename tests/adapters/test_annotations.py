@@ -35,8 +35,8 @@ def annotations(session):
     found.close()
 
 
-def log(session, *rows):
-    """Payments ("t1",) and labels ("t1", True) in this order."""
+def log(session, *rows, at_ms=NOW_MS):
+    """Payments ("t1",) and labels ("t1", True) in this order, a millisecond apart."""
     session.runner.ingest(
         EventBatch(
             pa.RecordBatch.from_pydict(
@@ -44,7 +44,7 @@ def log(session, *rows):
                     "kind": pa.array(
                         [Kind.LABEL if len(row) > 1 else Kind.TRANSACTION for row in rows], pa.uint8()
                     ),
-                    "event_time_ms": [NOW_MS + number for number in range(len(rows))],
+                    "event_time_ms": [at_ms + number for number in range(len(rows))],
                     "event_id": [f"e{number}-{row}" for number, row in enumerate(rows)],
                     "transaction_id": [row[0] for row in rows],
                     "label": [row[1] if len(row) > 1 else None for row in rows],
@@ -72,10 +72,12 @@ def listed(session, *ids, name="stolen", removed=False):
 def test_the_last_label_counts_and_all_are_told_in_order(session, annotations):
     log(session, ("t1",), ("t2",), ("t3",), ("t1", True), ("t2", False))
     assert [one["label"] for one in annotations.labels_of("t1")] == [True]
-    log(session, ("t1", False), ("t2", True))  # another question comes after more of the log
+    later = NOW_MS + 1000
+    log(session, ("t1", False), ("t2", True), at_ms=later)  # another question comes after more of the log
+    log(session, ("t1", True), at_ms=later - 500)  # by its own date it is not the last
     keys = np.array([hash_text(name, session.store.meta.hash_seed) for name in ("t1", "t2", "t3", "t4")])
     assert annotations.fraud(keys).tolist() == [0, 1, -1, -1]
-    assert [one["label"] for one in annotations.labels_of("t1")] == [True, False]
+    assert [one["label"] for one in annotations.labels_of("t1")] == [True, False, True]
     assert annotations.labels_of("t1") == Lake(session.store).labels_of("t1")
     assert annotations.labels_of("t3") == []
 
