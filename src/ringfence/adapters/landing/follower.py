@@ -98,7 +98,7 @@ class LandingFollower:
         self._wait_ms = file_seconds * 1000
         self._quarantine = quarantine
         self._keep_days = keep_days
-        self._tend_ms = 0  # when files are looked after next
+        self._tend_ms: int | None = None  # when files are looked after next
         self._due_ms: dict[str, int] = {}  # by topic that has records waiting
         self._ends: dict[str, tuple[int, str]] = {}  # by topic: end, and the manifest that says so
         self._is_ours = False
@@ -156,6 +156,8 @@ class LandingFollower:
 
     def _tend(self) -> None:
         now_ms = self._now_ms()
+        if self._tend_ms is None:
+            self._tend_ms = now_ms + _HOUR_MS
         if now_ms < self._tend_ms:
             return
         compact(self._place, _day(now_ms - _HOUR_MS))
