@@ -25,12 +25,10 @@ from ringfence.ports import DECISIONS, EVENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import date
-    from typing import Literal
 
     from ringfence.adapters.landing.place import Place
+    from ringfence.adapters.landing.shapes import Layout
     from ringfence.ports import EventLog, LogBatch, Quarantine
-
-    Layout = Literal["hive", "calendar"]
 
 MANIFESTS: Final = "_manifest"
 PLANS: Final = "_plan"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ringfence.ports import LogBatch
 
 Format = Literal["parquet", "ndjson", "csv"]
+Layout = Literal["hive", "calendar"]
 ENDINGS: Final[dict[str, str]] = {"parquet": "parquet", "ndjson": "ndjson.gz", "csv": "csv.gz"}
 
 _TIME: Final = pa.timestamp("ms", "UTC")

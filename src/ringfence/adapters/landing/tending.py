@@ -15,8 +15,8 @@ from ringfence.adapters.landing.shapes import SCHEMAS, read_back, written
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.adapters.landing.follower import Layout
     from ringfence.adapters.landing.place import Place
+    from ringfence.adapters.landing.shapes import Layout
 
 _FILE: Final = re.compile(r"(?P<folder>.+)/(?P<first>\d{20})-(?P<after>\d{20})\.parquet")
 _DAY: Final = re.compile(r"/(?:dt=(\d{4})-(\d\d)-(\d\d)|(\d{4})/(\d\d)/(\d\d))/")
