@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.benchmarks.test_smoke import run
 
+pytestmark = pytest.mark.slow
+
 
 def test_landing_prints_a_rate_for_each_format():
     printed = run("landing", "--events", "2000", "--rounds", "1")
@@ -16,7 +18,6 @@ def test_views_are_all_asked():
     assert all(name in printed for name in ("kpis", "card_history", "account_windows", "payment_lives"))
 
 
-@pytest.mark.slow
 def test_a_follower_that_is_killed_again_and_again_loses_and_doubles_nothing():
     """A few rounds; `python -m benchmarks.store_faults` has a hundred."""
     printed = run("store_faults", "--rounds", "3")
