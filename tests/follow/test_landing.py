@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from tests.lakes import decisions, events
 
 from ringfence.adapters.landing import LandingFollower, open_place
-from ringfence.adapters.landing.place import Bucket
+from ringfence.adapters.landing.place import S3Place
 from ringfence.adapters.landing.shapes import SCHEMAS, read_back, rows, written
 from ringfence.adapters.landing.tending import compact, ddl, expire
 from ringfence.adapters.sqlite import Store
@@ -294,7 +294,7 @@ def test_the_tables_of_athena_have_the_columns_that_land(zone):
 def test_a_name_that_is_taken_is_compared_and_a_put_under_way_is_waited_for(bucket, monkeypatch):
     """412: it is there. 409: somebody is at it; once nobody is, it is put."""
     waited = []
-    place = Bucket(bucket, waited.append)
+    place = S3Place(bucket, waited.append)
     assert place.create("a/x", b"1")
     assert not place.create("a/x", b"2")
     assert place.read("a/x") == b"1"

@@ -63,7 +63,7 @@ def open_place(address: str) -> Place:
         raise InputError(f"{address} is no landing zone: give a folder, or s3://BUCKET/PREFIX")
     if find_spec("obstore") is None:
         raise InputError("a landing zone on S3 needs one more library: pip install 'ringfence[landing]'")
-    return Bucket(address)
+    return S3Place(address)
 
 
 class Folder:
@@ -142,7 +142,7 @@ class Folder:
             ) from error
 
 
-class Bucket:
+class S3Place:
     """A prefix of an S3 bucket, through `obstore`, which itself repeats what fails for a while (503)."""
 
     def __init__(self, address: str, sleep: Callable[[float], None] = time.sleep) -> None:

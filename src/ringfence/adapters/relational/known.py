@@ -16,7 +16,7 @@ KNOWN: Final = ("customers", "cards", "accounts", "merchants", "devices")
 _MOST: Final = 100_000  # rows of a dimension that are remembered; then it begins anew
 
 
-class Known:
+class KnownRows:
     """What was said last of each key, by this process; it is true only while nobody else writes."""
 
     def __init__(self, most: int = _MOST) -> None:

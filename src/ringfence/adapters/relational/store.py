@@ -12,7 +12,7 @@ from psycopg import sql
 
 from ringfence.adapters.questions import ROLLUPS
 from ringfence.adapters.relational.copying import copy_into
-from ringfence.adapters.relational.known import KNOWN, Known
+from ringfence.adapters.relational.known import KNOWN, KnownRows
 from ringfence.adapters.relational.partitions import add_partitions
 from ringfence.adapters.relational.portion import DecisionPortion, EventPortion
 from ringfence.adapters.relational.problems import explained, target_of
@@ -68,7 +68,7 @@ class RelationalStore:
         self._log_id = log_id
         self._connection: psycopg.Connection[Any] | None = None
         self._label_sources = list(label_sources)
-        self._known = Known()
+        self._known = KnownRows()
 
     def positions(self) -> Mapping[str, int]:
         """End of what the store holds, by topic; `StoreError` where it cannot be asked."""
@@ -207,7 +207,7 @@ def _last_offset(batch: LogBatch) -> int:
     return int(DecisionBatch.decode(batch.payload).numbers("offset")[-1])
 
 
-def _put_events(cursor: psycopg.Cursor[Any], portion: EventPortion, known_rows: Known) -> None:
+def _put_events(cursor: psycopg.Cursor[Any], portion: EventPortion, known_rows: KnownRows) -> None:
     add_partitions(cursor, portion.months(), PARTITIONED)
     dimensions = {name: portion.summary(name) for name in (*KNOWN, "addresses")}
     with ThreadPoolExecutor(1) as counting:  # while the server takes in the facts
