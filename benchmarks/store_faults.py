@@ -173,10 +173,10 @@ def _fails(act: Any) -> str:
     raise SystemExit("a full disk went by in silence")
 
 
-def a_thousand_files(store: Store, folder: Path) -> None:
+def many_files(store: Store, folder: Path, count: int) -> None:
     """A small file for every few payments, read in one go."""
     folder.mkdir()
-    for number in range(1000):
+    for number in range(count):
         paid = {"event_time": f"2023-12-01T10:{number % 60:02}:00Z", "amount": number + 1, "currency": "EUR"}
         rows = ({"transaction_id": f"file-{number}-{each}", "card_id": "c"} | paid for each in range(3))
         (folder / f"{number}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -215,6 +215,7 @@ def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print(machine(), versions("psycopg", "pyarrow", "duckdb"), sep="\n")
@@ -224,8 +225,8 @@ def main() -> None:
         found = rounds_of_kills(store, url, options.rounds, random.Random(options.seed))
         catches_up(store, url)
         told = {"disk full": disk_full(store)}
-        a_thousand_files(store, Path(folder) / "files")
-        told["a thousand files, five connections, all taken"] = all_connections_taken(store)
+        many_files(store, Path(folder) / "files", options.files)
+        told[f"{options.files:,} files at once, five connections, all taken"] = all_connections_taken(store)
         events = store.log.end_offset("events")
     print("\n", *chain.from_iterable((f"{name}: {said}\n",) for name, said in told.items()))
     show(

@@ -20,5 +20,5 @@ def test_views_are_all_asked():
 
 def test_a_follower_that_is_killed_again_and_again_loses_and_doubles_nothing():
     """A few rounds; `python -m benchmarks.store_faults` has a hundred."""
-    printed = run("store_faults", "--rounds", "3")
+    printed = run("store_faults", "--rounds", "2", "--files", "20")
     assert "differences" in printed
