@@ -91,8 +91,12 @@ def test_an_input_that_gives_the_label_away_is_named(made):
     data = dataset(collect(in_batches(history(made)), SPEC))
     told = data.inputs.copy()
     told[data.names.index("hour")] = made.fraud
+    told[data.names.index("weekday")] = made.fraud | (np.random.default_rng(0).random(len(data)) < 0.004)
     cheat = type(data)(data.names, told, data.time_ms, data.entity, data.fraud_known_ms, data.cleared_ms)
-    assert any("hour" in note for note in train(cheat, Plan(**QUICK)).notes if "alone" in note)
+    found = train(cheat, Plan(**QUICK))
+    assert any("weekday" in note for note in found.notes if "alone" in note)
+    assert any("hour" in note for note in found.notes if "left out, as it is the label" in note)
+    assert "hour" not in found.inputs
 
 
 @pytest.mark.parametrize(
@@ -178,7 +182,8 @@ def test_a_search_keeps_to_its_time_and_tries_the_defaults_first(data):
     folds = prequential(data, learned, data.maturity_ms)
     found = search(data, folds[:1], data.names, 0.5, lambda *_: None, stopwatch=lambda: float(next(ticks)))
     assert found.trials == 1
-    assert found.parameters == DEFAULTS
+    assert {**found.parameters, "trees": 0} == {**DEFAULTS, "trees": 0}
+    assert 0 < found.parameters["trees"] <= 900  # as many as the later window asks for
 
 
 def test_a_value_that_single_precision_rounds_stays_in_its_bin():

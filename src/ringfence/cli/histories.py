@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +20,12 @@ from ringfence.compose.versions import registered_spec
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError
 from ringfence.events import codec
+from ringfence.events.model import ATTRIBUTE_PREFIX
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.history import Passed, collect
-from ringfence.learning.wide import DEFAULT_DELAY_MS, fields_of, wide_spec
+from ringfence.learning.keys import first_part, most_of_ms, proposed, usual_delay_ms
+from ringfence.learning.wide import DEFAULT_DELAY_MS, NO_KEYS, fields_of, wide_spec
 from ringfence.library import load_rules
 from ringfence.measuring import in_log_order
 from ringfence.ports import DECISIONS, EVENTS
@@ -34,13 +36,16 @@ from ringfence.settings import load_settings
 from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from ringfence.events.batch import EventBatch
     from ringfence.events.vocabulary import Mapping
+    from ringfence.features.links import Graph
     from ringfence.features.spec import FeatureSpec
     from ringfence.learning.history import Collected
+    from ringfence.learning.keys import Keys
     from ringfence.ports.sources import SourceBatch
     from ringfence.scoring.rules import CompiledRules
 
@@ -65,6 +70,7 @@ class Wanted:
     wide: bool = False
     rules: Path | None = None
     spec: FeatureSpec | None = None
+    before_ms: int | None = None  # a wide set is chosen by what is earlier
     inputs: frozenset[str] | None = None  # attributes and categories worth keeping, None for all
 
 
@@ -75,6 +81,7 @@ class Found:
     collected: Collected
     origin: str
     bad: int = 0
+    keys: Keys = NO_KEYS
 
 
 @dataclass(slots=True)
@@ -86,6 +93,8 @@ class _Open:
     origin: str
     seed: int = 0
     bad: list[int] = field(default_factory=list)
+    keys: Keys = NO_KEYS
+    label_fields: frozenset[str] = frozenset()
 
 
 def take_in(wanted: Wanted, what: str) -> Found:
@@ -100,7 +109,11 @@ def take_in(wanted: Wanted, what: str) -> Found:
             wanted=wanted.inputs,
             label_sources=load_settings().label_sources,
         )
-    return Found(collected, history.origin, sum(history.bad))
+    told = sorted(history.label_fields & {*collected.numbers, *collected.codes})
+    collected.forget(told)
+    if told:
+        screen.say(f"No input, as the label is read from the same column: {', '.join(told)}")
+    return Found(collected, history.origin, sum(history.bad), history.keys)
 
 
 def _rules(wanted: Wanted, spec: FeatureSpec) -> CompiledRules:
@@ -133,27 +146,59 @@ def _of_sources(wanted: Wanted, tell: screen.Tell) -> _Open:
         label_delay=label_delay,
         fmt=wanted.fmt,
     )
-    first, fields = _until_payments(arrivals)
-    spec = _spec(wanted)
+    passed = [0.0]
+    history = in_log_order(_told(arrivals, bad, tell, passed))
+    spec, keys = _spec(wanted), NO_KEYS
     if spec is None:
-        spec = wide_spec(fields, _delay_ms(chosen, label_delay))
-    told = _told(chain(first, arrivals), bad, tell)
-    return _Open((Passed(events) for events in in_log_order(told)), spec, " ".join(wanted.sources), 0, bad)
+        first = first_part(history, lambda: passed[0], wanted.before_ms)
+        if not passed[0] and wanted.before_ms is None:  # a stream, of which nobody knows how long it is
+            wanted = replace(wanted, before_ms=most_of_ms(first))
+        history = chain(first, history)
+        delay_ms = _delay_ms(chosen, label_delay)
+        spec, keys = _wide(wanted, first, delay_ms, 0, without=label_fields(chosen))
+    passed_on = (Passed(events) for events in history)
+    return _Open(passed_on, spec, " ".join(wanted.sources), 0, bad, keys, label_fields(chosen))
 
 
-def _until_payments(arrivals: Iterator[SourceBatch]) -> tuple[list[SourceBatch], frozenset[str]]:
-    """The first batches, up to one with payments, and the fields that these have."""
-    first = []
-    for arrival in arrivals:
-        first.append(arrival)
-        if arrival.events.is_transaction.any():
-            return first, fields_of(arrival.events)
-    raise InputError("there are no payments to learn from: check the source and its mapping")
+def label_fields(mapping: Mapping) -> frozenset[str]:
+    """Fields of payments that a mapping reads from a column that is a label's, too: no inputs, ever."""
+    labels = {record.label.column for record in mapping.records if record.label}
+    for record in mapping.records:
+        if record.kind == "label":
+            labels |= {source.columns[0] for name, source in record.sources().items() if name == "label"}
+    found = set()
+    for record in mapping.records:
+        fields = record.sources().items()
+        attributes = (
+            (ATTRIBUTE_PREFIX + name, one) for name, one in record.attribute_sources(labels).items()
+        )
+        found |= {name for name, source in (*fields, *attributes) if labels & set(source.columns)}
+    return frozenset(found)
 
 
-def _told(arrivals: Iterable[SourceBatch], bad: list[int], tell: screen.Tell) -> Iterator[SourceBatch]:
+def _wide(
+    wanted: Wanted,
+    first: Sequence[EventBatch],
+    delay_ms: int,
+    seed: int,
+    *,
+    graph: Graph | None = None,
+    without: frozenset[str] = frozenset(),
+) -> tuple[FeatureSpec, Keys]:
+    """A wide set for the fields that the first part of a history has, and what was found in it."""
+    if not any(events.is_transaction.any() for events in first):
+        raise InputError("there are no payments to learn from: check the source and its mapping")
+    keys = proposed(first, delay_ms, seed, wanted.before_ms, without)
+    fields = frozenset(name for events in first for name in fields_of(events))
+    return wide_spec(fields, delay_ms, keys=keys).with_graph(graph), keys
+
+
+def _told(
+    arrivals: Iterable[SourceBatch], bad: list[int], tell: screen.Tell, passed: list[float]
+) -> Iterator[SourceBatch]:
     for arrival in arrivals:
         bad.append(len(arrival.bad))
+        passed[0] = arrival.position / max(arrival.total, 1) if arrival.total is not None else 0.0
         yield arrival
         tell(arrival.position, arrival.total, "")
 
@@ -170,21 +215,35 @@ def _of_store(wanted: Wanted, store: DataFolder, tell: screen.Tell) -> _Open:
 
     seed, origin = store.meta.hash_seed, str(store.folder)
     bad = [sum(waiting for _, waiting in store.quarantine.counts().values())]
-    spec = _spec(wanted)
+    spec, keys = _spec(wanted), NO_KEYS
     if spec is None and wanted.wide:
-        log = (codec.decode(batch.payload) for batch in store.log.read(EVENTS))
-        fields = next((fields_of(events) for events in log if events.is_transaction.any()), None)
-        if fields is None:
+        if not store.log.end_offset(EVENTS):
             raise InputError(f"{origin} holds no payments yet: `ringfence run` takes them in")
-        spec = wide_spec(fields)
+        spec, keys = _of_log(wanted, store, seed)
     if spec is not None:
-        return _Open((Passed(events) for events, _ in paired(store.log, progress)), spec, origin, seed, bad)
+        passed = (Passed(events) for events, _ in paired(store.log, progress))
+        return _Open(passed, spec, origin, seed, bad, keys)
     in_use = _in_use(store)
     passed = (
         Passed(events, None if stored is None else _stored(stored, in_use))
         for events, stored in paired(store.log, progress)
     )
     return _Open(passed, in_use, origin, seed, bad)
+
+
+def _of_log(wanted: Wanted, store: DataFolder, seed: int) -> tuple[FeatureSpec, Keys]:
+    """A wide set for a log, with the graph's signals where the features in use declare links."""
+    end, at = store.log.end_offset(EVENTS), [0]
+
+    def decoded() -> Iterator[EventBatch]:
+        for batch in store.log.read(EVENTS):
+            at[0] = batch.next_offset
+            yield codec.decode(batch.payload)
+
+    first = first_part(decoded(), lambda: at[0] / end, wanted.before_ms)
+    told_ms = parse_duration_ms(wanted.label_delay) if wanted.label_delay else usual_delay_ms(first, seed)
+    links = _in_use(store).graph if store.log.end_offset(DECISIONS) else None
+    return _wide(wanted, first, told_ms or DEFAULT_DELAY_MS, seed, graph=links)
 
 
 def _in_use(store: DataFolder) -> FeatureSpec:
@@ -218,4 +277,6 @@ def _spec(wanted: Wanted) -> FeatureSpec | None:
     if wanted.wide:
         return None
     path = options.features_file(wanted.features) if wanted.sources else wanted.features
+    if path is not None and wanted.features is None:
+        screen.say(f"Features are those of {path}, as it is here: --wide makes a set for these payments")
     return None if path is None else load_spec(path)

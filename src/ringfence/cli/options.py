@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+_MOST_TOLD = 5  # rules that are left out, each with what it lacks
+
 Data = where.Data
 Json = where.Json
 folder = where.folder
@@ -108,8 +110,15 @@ def definitions(
     Rules that are left out are told. `observing` as of `warm_up`.
     """
     found = load_definitions(features_file(features), rules_file(rules), model or load_settings().model)
-    for left in found.left_out:
-        say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
+    if len(found.left_out) > _MOST_TOLD:
+        say(
+            f"{len(found.left_out)} shipped rules left out, because {found.spec_origin} does not serve them: "
+            "`ringfence rules list` names what each lacks. To keep them, add your features to the shipped "
+            "ones: spec = CATALOG.with_features(...), from ringfence.features.catalog"
+        )
+    else:
+        for left in found.left_out:
+            say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
     with compiling(graph=found.spec.graph is not None):
         warm_up(found, observing=observing)
     return found

@@ -48,6 +48,7 @@ class Account:
     skipped: int = 0  # rows that the mapping leaves out on purpose
     unusable: list[str] = field(default_factory=list)  # sources that could not be used, each with its remedy
     ahead: list[str] = field(default_factory=list)  # payments dated ahead of all that came after them
+    labels_held: int = 0  # that are known later than the last payment
     seconds: float = 0.0
     interrupted: bool = False
     remarks: list[str] = field(default_factory=list)  # what somebody should look at
@@ -238,6 +239,7 @@ def _process(
     account.seconds = time.perf_counter() - begin
     account.remarks = list(majority.remarks())
     now_ms = session.runner.pipeline.engine.clock.now_ms or 0
+    account.labels_held = len(session.runner.intake.schedule)
     account.ahead = [identity for identity, at_ms in account.totals.ahead.items() if at_ms > now_ms]
     if account.totals.conflicts:
         account.reasons["conflict"] = account.totals.conflicts
@@ -275,6 +277,7 @@ def _as_json(account: Account) -> dict[str, Any]:
         "rules": totals.rules,
         "degraded": sum(totals.degraded.values()),
         "ahead_of_time": account.ahead,
+        "labels_not_due": account.labels_held,
         "duplicates": totals.duplicates,
         "flag_matches": totals.flag_matches,
         "skipped": account.skipped,
@@ -328,6 +331,10 @@ def _show_rest(account: Account) -> None:
             for cause, count in totals.degraded.items()
         ),
         (len(account.ahead), _dated_ahead(account.ahead)),
+        (
+            account.labels_held,
+            f"{account.labels_held:,} labels are not due yet: each enters the log once payments are as late",
+        ),
         (totals.duplicates, f"{totals.duplicates:,} duplicates of events that the log has already"),
         (account.skipped, f"{account.skipped:,} rows skipped, as the mapping says"),
     ]

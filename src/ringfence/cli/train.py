@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,12 +20,14 @@ from ringfence.features.durations import parse_duration_ms
 from ringfence.features.spec import FeatureSpec
 from ringfence.learning.appraise import appraise
 from ringfence.learning.artifact import Origin, artifact_files, write_artifact
+from ringfence.learning.boosting import USUAL_SECONDS
 from ringfence.learning.dataset import dataset
 from ringfence.learning.evaluate import compared, figures, taken_by
 from ringfence.learning.money import CAPS, Caps
 from ringfence.learning.report import report
 from ringfence.learning.train import Plan
 from ringfence.learning.train import train as train_model
+from ringfence.learning.wide import offered
 from ringfence.scoring.manifest import Costs
 from ringfence.scoring.words import percent
 
@@ -82,9 +85,15 @@ def train(
             metavar="DURATION",
         ),
     ] = None,
+    budget: Annotated[
+        float, typer.Option(help="Time for the training itself, once features are measured.", min=1)
+    ] = USUAL_SECONDS,
     search_seconds: Annotated[
-        float, typer.Option(help="Time for finding parameters; 0 takes the defaults.", min=0)
-    ] = 45.0,
+        float | None,
+        typer.Option(
+            help="Of that, for finding parameters; 0 takes the defaults. [default: a quarter]", min=0
+        ),
+    ] = None,
     quick: Annotated[
         bool,
         typer.Option(
@@ -149,9 +158,13 @@ def train(
         drop_known_victims,
         seed,
         quick,
+        budget,
     )
-    wanted = Wanted(sources or [], data, mapping, label_delay, fmt, features, wide, rules)
+    wanted = Wanted(
+        sources or [], data, mapping, label_delay, fmt, features, wide, rules, before_ms=plan.test_from_ms
+    )
     found = take_in(wanted, "measuring")
+    plan = replace(plan, offered=offered(found.collected.spec, found.keys))
     if found.bad:
         screen.say(f"{found.bad:,} records could not be read and are left out")
     spec, table = found.collected.spec, dataset(found.collected)
@@ -248,7 +261,8 @@ def show_figures(measured: dict[str, dict[str, Metric]]) -> None:
     rows = [
         (name.replace("_", " "), *(_cell(each.get(name)) for each in measured.values())) for name in _SHOWN
     ]
-    screen.show_table(["on the test part", *measured], rows, list(measured))
+    told = [row for row in rows if any(row[1:])]  # cards found a day are none where nobody knows whose
+    screen.show_table(["on the test part", *measured], told, list(measured))
 
 
 def _cell(one: Metric | None) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import runpy
+import sys
 import time
 import traceback
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +30,7 @@ from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import CompiledRules, LeftOut, compile_rules, fit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ringfence.scoring.artifact import Artifact
@@ -110,7 +113,8 @@ def load_spec(path: Path) -> FeatureSpec:
     if not path.is_file():
         raise InputError(f"{path} does not exist: a specification is a Python file that assigns `spec`")
     try:
-        names = runpy.run_path(str(path))
+        with _beside(path):
+            names = runpy.run_path(str(path))
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
     except Exception as error:  # whatever a user's file raises is told with its line
@@ -120,6 +124,18 @@ def load_spec(path: Path) -> FeatureSpec:
     if not isinstance(spec, FeatureSpec):
         raise SpecError(f"{path} does not assign `spec`: write spec = FeatureSpec.of(...)")
     return spec
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """Modules that lie beside a file may be imported by it, as by a script."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            sys.path.remove(folder)
 
 
 def _line_of(error: BaseException, path: Path) -> str:

@@ -8,11 +8,13 @@ from typing import Final
 from ringfence.errors import SpecError
 
 MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 86_400_000
 LONGEST_MS: Final = 366 * DAY_MS
 """Where windows, delays and times to live end."""
 
-_UNITS_MS: Final = {"ms": 1, "s": 1000, "m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": DAY_MS}
+_FINE: Final = 10  # so many of a unit need no smaller one
+_UNITS_MS: Final = {"ms": 1, "s": 1000, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 
 
 def parse_duration_ms(text: str) -> int:
@@ -38,3 +40,26 @@ def format_duration(ms: int) -> str:
     """
     unit = next(u for u in ("d", "h", "m", "s", "ms") if ms % _UNITS_MS[u] == 0)
     return f"{ms // _UNITS_MS[unit]}{unit}"
+
+
+def in_words(ms: int) -> str:
+    """A duration for people: one or two units, whole numbers.
+
+    >>> in_words(604_801_000), in_words(86_400_000), in_words(1000), in_words(0)
+    ('7 days', '1 day', '1 second', 'no time')
+    >>> in_words(90_000_000)
+    '1 day and 1 hour'
+    """
+    units = (("day", DAY_MS), ("hour", HOUR_MS), ("minute", MINUTE_MS), ("second", 1000))
+    for place, (word, size) in enumerate(units):
+        many, rest = divmod(ms, size)
+        if many:
+            said = _counted(many, word)
+            if place + 1 < len(units) and many < _FINE and (less := rest // units[place + 1][1]):
+                said += f" and {_counted(less, units[place + 1][0])}"
+            return said
+    return _counted(ms, "millisecond") if ms else "no time"
+
+
+def _counted(many: int, word: str) -> str:
+    return f"{many:,} {word}" + ("" if many == 1 else "s")

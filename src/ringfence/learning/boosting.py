@@ -1,4 +1,4 @@
-"""Gradient-boosted trees: one fit, and a search for its parameters on later windows, bounded in time.
+"""Gradient-boosted trees: fits, and a search for their parameters on later windows, bounded in time.
 
 Frauds are rare. None is drawn twice and none is invented: all frauds are kept, good payments are thinned only
 where there are very many, each that stays standing for its lot, so that probabilities stay probabilities.
@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-
-from ringfence.learning.metrics import Ranking, auc, average_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,14 +35,23 @@ DEFAULTS: Final[dict[str, Any]] = {
 """Shrunken trees that each see a quarter of the inputs, which rare frauds ask for."""
 
 _FRAUDS_PER_TREE: Final = 20
-_FEWEST_TREES, _MOST_TREES = 100, 300
+_FEWEST_TREES, _MOST_TREES = 100, 900
+_LEAVES: Final = ((10_000, 127), (5_000, 63))  # from so many frauds on
+_PATIENCE: Final = 40  # trees without a better later window, after which a fit has had enough
+_FASTEST: Final = 0.2  # learning rate of a fit that has little time
 
 _BINS: Final = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 _GOOD_IN_SEARCH: Final = 60_000
 GOOD_IN_FIT: Final = 400_000
 GOOD_IN_QUICK_FIT: Final = 15_000
+_GOOD_PER_FRAUD: Final = 10
+_LEAST_GOOD_IN_FIT: Final = 100_000
+USUAL_SECONDS: Final = 180.0
+"""What a training is given where nobody says more: `good_for`."""
+
 _FRAUDS_FOR_ONE: Final = 5_000
-_FEWEST_MEMBERS, _MOST_MEMBERS = 1, 5
+_FEWEST_MEMBERS, MOST_MEMBERS = 1, 5
+_PROBE: Final = 8  # trees that tell how fast they grow
 
 
 @dataclass(frozen=True)
@@ -81,31 +88,96 @@ def sample(data: Dataset, part: Part, names: Sequence[str], most_good: int = GOO
 
 
 def defaults_for(frauds: int) -> dict[str, Any]:
-    """Where a search begins: the more frauds there are to learn from, the more trees.
+    """Where a search begins: the more frauds there are to learn from, the more trees, and the larger.
 
     >>> defaults_for(600)["trees"], defaults_for(4000)["trees"], defaults_for(100_000)["trees"]
-    (100, 200, 300)
+    (100, 200, 900)
+    >>> defaults_for(600)["num_leaves"], defaults_for(20_000)["num_leaves"]
+    (31, 127)
     """
-    return DEFAULTS | {"trees": int(np.clip(frauds // _FRAUDS_PER_TREE, _FEWEST_TREES, _MOST_TREES))}
+    leaves = next((many for least, many in _LEAVES if frauds >= least), DEFAULTS["num_leaves"])
+    trees = int(np.clip(frauds // _FRAUDS_PER_TREE, _FEWEST_TREES, _MOST_TREES))
+    return DEFAULTS | {"num_leaves": leaves, "trees": trees}
 
 
 def members_for(frauds: int) -> int:
-    """How many boosters are averaged: several where few frauds make one of them a matter of luck.
+    """How many boosters are averaged at least: few frauds make one of them a matter of luck.
 
     >>> members_for(500), members_for(4000), members_for(100_000)
     (5, 1, 1)
     """
-    return int(np.clip(_FRAUDS_FOR_ONE // (2 * max(frauds, 1)), _FEWEST_MEMBERS, _MOST_MEMBERS))
+    return int(np.clip(_FRAUDS_FOR_ONE // (2 * max(frauds, 1)), _FEWEST_MEMBERS, MOST_MEMBERS))
+
+
+def good_for(frauds: int, seconds: float) -> int:
+    """How many good payments a fit learns from, by how many frauds there are and how long it may take.
+
+    >>> good_for(600, 180), good_for(20_000, 180), good_for(20_000, 900)
+    (100000, 200000, 400000)
+    """
+    wanted = _GOOD_PER_FRAUD * frauds * max(seconds / USUAL_SECONDS, 1.0)
+    return int(np.clip(wanted, _LEAST_GOOD_IN_FIT, GOOD_IN_FIT))
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Boosters of one fit, the parameters that there was time for, and what there was none for, in words."""
+
+    boosters: list[Any]
+    parameters: dict[str, Any]
+    said: str = ""
 
 
 def fit(learned: Sample, parameters: dict[str, Any], members: int = 1, seed: int = 0) -> list[Any]:
     """LightGBM boosters that differ in their seed only; the same input gives the same trees."""
-    table = _table(learned)
+    table = table_of(learned)
     return [_grown(table, parameters, seed + member) for member in range(members)]
 
 
-def _table(learned: Sample) -> Any:
-    """The inputs in bins, to be grown on more than once."""
+def fit_within(
+    learned: Sample,
+    parameters: dict[str, Any],
+    members: tuple[int, int],
+    seed: int,
+    seconds: float,
+    stopwatch: Callable[[], float] = time.monotonic,
+) -> Grown:
+    """Boosters within about so many seconds: fewer and faster learning trees where they are few.
+
+    `members` are the fewest and the most to average; more than the fewest only while there is time.
+    """
+    begin, table = stopwatch(), table_of(learned)
+    started = stopwatch()
+    _grown(table, parameters | {"trees": _PROBE}, seed)
+    each = (stopwatch() - started) / _PROBE
+    chosen, said = planned(parameters, (seconds - (stopwatch() - begin)) / members[0], each)
+    grown: list[Any] = []
+    while len(grown) < members[1]:
+        started = stopwatch()
+        grown.append(_grown(table, chosen, seed + len(grown)))
+        took = stopwatch() - started
+        if len(grown) >= members[0] and stopwatch() - begin + took > seconds:
+            break
+    return Grown(grown, chosen, said)
+
+
+def planned(parameters: dict[str, Any], seconds: float, each: float) -> tuple[dict[str, Any], str]:
+    """Parameters whose trees take no longer than this if one takes `each`, and what that changed.
+
+    >>> planned({"trees": 900, "learning_rate": 0.05}, 45.0, 0.1)
+    ({'trees': 450, 'learning_rate': 0.1}, '450 trees at a learning rate of 0.1 in place of 900 at 0.05')
+    """
+    wanted, rate = int(parameters["trees"]), float(parameters["learning_rate"])
+    trees = int(np.clip(seconds / max(each, 1e-9), min(_PROBE, wanted), wanted))
+    if trees == wanted:
+        return parameters, ""
+    faster = min(rate * wanted / trees, max(_FASTEST, rate))
+    said = f"{trees} trees at a learning rate of {faster:.2g} in place of {wanted} at {rate:.2g}"
+    return parameters | {"trees": trees, "learning_rate": faster}, said
+
+
+def table_of(learned: Sample) -> Any:
+    """The inputs in bins, for LightGBM, to be grown on more than once."""
     return _lightgbm().Dataset(learned.inputs, learned.fraud, weight=learned.weight, params=_BINS).construct()
 
 
@@ -121,10 +193,50 @@ def _lightgbm() -> Any:
     return lightgbm
 
 
-def _grown(table: Any, parameters: dict[str, Any], seed: int, after_tree: Any = None) -> Any:
-    callbacks = [] if after_tree is None else [after_tree]
+def _grown(table: Any, parameters: dict[str, Any], seed: int) -> Any:
     settings = _settings(parameters) | {"seed": seed}
-    return _lightgbm().train(settings, table, int(parameters["trees"]), callbacks=callbacks)
+    return _lightgbm().train(settings, table, int(parameters["trees"]))
+
+
+@dataclass(slots=True)
+class Watched:
+    """A fit that is watched on a later window: its worth there, and after how many trees it was best.
+
+    Worth is average precision plus AUC: precision alone looks at the first alerts only, and chooses trees
+    that remember single frauds and order everything further down by noise.
+    """
+
+    worth: float = -1.0
+    precision: float = 0.0
+    trees: int = 0
+    booster: Any = None
+
+
+def watched(
+    learned: Any,
+    later: Sample,
+    parameters: dict[str, Any],
+    seed: int,
+    after_tree: Callable[[], None] = lambda: None,
+) -> Watched:
+    """Grow trees on a table (`table_of`) for as long as they get better on a later window."""
+    library, found = _lightgbm(), Watched()
+
+    def look(env: Any) -> None:
+        after_tree()
+        measured = {name: value for _, name, value, *_ in env.evaluation_result_list}
+        worth = measured["average_precision"] + measured["auc"]
+        if worth > found.worth:
+            found.worth, found.trees = worth, env.iteration + 1
+            found.precision = measured["average_precision"]
+        elif env.iteration + 1 - found.trees >= _PATIENCE:
+            raise library.callback.EarlyStopException(found.trees - 1, env.evaluation_result_list)
+
+    window = library.Dataset(later.inputs, later.fraud, weight=later.weight, reference=learned, params=_BINS)
+    settings = _settings(parameters) | {"seed": seed, "metric": ["average_precision", "auc"]}
+    trees = int(parameters["trees"])
+    found.booster = library.train(settings, learned, trees, valid_sets=[window], callbacks=[look])
+    return found
 
 
 def log_odds(boosters: Sequence[Any], inputs: NDArray[Any]) -> Floats:
@@ -147,37 +259,38 @@ def search(
 ) -> Searched:
     """Parameters of the highest mean worth over prequential folds, until `seconds` are over.
 
-    Worth is average precision plus AUC: precision alone looks at the first alerts only, and chooses trees
-    that remember single frauds and order everything further down by noise.
-
-    `tell` hears of the share of the time that is over and of the best so far. The defaults are tried first,
-    and at least they are; a trial that is not done in time counts for nothing.
+    How many trees a trial grows is told by the later windows: as many as make it better. `tell` hears of the
+    share of the time that is over and of the best so far. The defaults are tried first, and at least they
+    are; a trial that is not done in time counts for nothing.
     """
     import optuna  # noqa: PLC0415 (an optional extra)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    tables = [_table(sample(data, fold.train, names, _GOOD_IN_SEARCH)) for fold in folds]
+    tables = [table_of(sample(data, fold.train, names, _GOOD_IN_SEARCH)) for fold in folds]
     judged = [sample(data, fold.judge, names, _GOOD_IN_SEARCH) for fold in folds]
     begin = stopwatch()
+    first = defaults_for(max(int(fold.train.fraud.sum()) for fold in folds))
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
-    study.enqueue_trial(defaults_for(max(int(fold.train.fraud.sum()) for fold in folds)))
+    study.enqueue_trial({name: first[name] for name in DEFAULTS if name != "trees"})
 
     def objective(trial: Any) -> float:
-        def in_time(_env: Any) -> None:
+        def in_time() -> None:
             if trial.number and stopwatch() - begin > seconds:
                 raise optuna.TrialPruned
 
-        parameters, found = _suggest(trial), []
+        parameters = _suggest(trial, int(first["num_leaves"])) | {"trees": _MOST_TREES}
+        found = []
         for number, (table, later) in enumerate(zip(tables, judged, strict=True)):
-            found.append(_judge([_grown(table, parameters, seed, in_time)], later))
-            trial.report(float(np.mean(found)), number)
+            found.append(watched(table, later, parameters, seed, in_time))
+            trial.report(float(np.mean([one.worth for one in found])), number)
             if trial.should_prune():
                 raise optuna.TrialPruned
-        return float(np.mean(found))
+        trial.set_user_attr("trees", max(round(float(np.mean([one.trees for one in found]))), _PROBE))
+        return float(np.mean([one.worth for one in found]))
 
     def hear(study: Any, _trial: Any) -> None:
         spent = stopwatch() - begin
@@ -186,29 +299,21 @@ def search(
             study.stop()
 
     study.optimize(objective, callbacks=[hear])
-    return Searched(DEFAULTS | study.best_params, float(study.best_value), len(study.trials))
+    trees = study.best_trial.user_attrs["trees"]
+    done = sum(one.value is not None for one in study.trials)
+    return Searched(DEFAULTS | study.best_params | {"trees": trees}, float(study.best_value), done)
 
 
-def _suggest(trial: Any) -> dict[str, Any]:
+def _suggest(trial: Any, leaves: int) -> dict[str, Any]:
     return {
-        "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 2 * leaves + 1, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.1, log=True),
-        "trees": trial.suggest_int("trees", 50, _MOST_TREES, log=True),
         "min_child_samples": trial.suggest_int("min_child_samples", 5, 200, log=True),
         "feature_fraction": trial.suggest_float("feature_fraction", 0.15, 0.9),
         "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
         "lambda_l2": trial.suggest_float("lambda_l2", 1.0, 50.0, log=True),
         "path_smooth": trial.suggest_float("path_smooth", 0.0, 20.0),
     }
-
-
-def _judge(boosters: Sequence[Any], judged: Sample) -> float:
-    scores = log_odds(boosters, judged.inputs)
-    order = np.argsort(-scores, kind="stable")
-    nobody = np.zeros(len(scores), np.int64)
-    ranking = Ranking.of(scores, judged.fraud, judged.amount, nobody, nobody)
-    weight = judged.weight[order]
-    return average_precision(ranking, weight) + auc(ranking, weight)
 
 
 def _settings(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,10 @@ def reference_of(trained: Trained, data: Dataset) -> Reference:
     return Reference(inputs, Spread.of(trained.later.score), len(trained.train.rows))
 
 
+SEASONAL: Final = frozenset({"hour", "weekday"})
+"""Inputs that no single day spreads as a whole training does: their index by day says nothing."""
+
+
 class Day(msgspec.Struct, frozen=True):
     """One UTC day against training.
 
@@ -138,6 +142,7 @@ def _day(
 ) -> Day:
     day_ms = int(data.time_ms[rows[0]]) // 86_400_000 * 86_400_000
     values = {name: data.inputs[data.names.index(name)][rows] for name in reference.inputs}
+    steady = [name for name in values if name not in SEASONAL]
     frauds = recall = None
     if day_ms + 86_400_000 <= mature_until_ms:
         fraud = data.fraud_at(np.iinfo(np.int64).max - 1)[rows]
@@ -148,7 +153,7 @@ def _day(
         day_ms,
         len(rows),
         reference.score.index(score),
-        {name: reference.inputs[name].index(values[name]) for name in values},
+        {name: reference.inputs[name].index(values[name]) for name in steady},
         _more_nulls(reference, values),
         frauds,
         recall,

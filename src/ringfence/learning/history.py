@@ -97,6 +97,12 @@ class Collected:
     outcomes: list[NDArray[np.int8]] = field(default_factory=list)
     labels: Labels = field(default_factory=Labels)
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Give up attributes and categories that are not to be learned from."""
+        for name in names:
+            for kept in (self.numbers, self.words, self.codes):
+                kept.pop(name, None)
+
 
 def collect(
     history: Iterable[Passed],

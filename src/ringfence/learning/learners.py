@@ -6,6 +6,7 @@ from 0 to 1, which is no probability and stays as it is.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -19,7 +20,7 @@ from ringfence.learning.graph import forest_graph, isolation_graph, linear_graph
 from ringfence.scoring.manifest import FOREST, LINEAR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -80,14 +81,28 @@ class Boosting:
     seed: int = 0
     quick: bool = False
     supervised: bool = True
+    seconds: float = boosting.USUAL_SECONDS  # of a whole training
+    share: float = 1.0  # of these, for the next fit
+    most_members: int | None = None
+    said: list[str] = field(default_factory=list)
+    stopwatch: Callable[[], float] = time.monotonic
 
     def fit(self, data: Dataset, part: Part) -> BoostedTrees:
-        members = 1 if self.quick else boosting.members_for(int(part.fraud.sum()))
-        self.parameters = {**self.parameters, "members": members}
-        most_good = boosting.GOOD_IN_QUICK_FIT if self.quick else boosting.GOOD_IN_FIT
+        frauds = int(part.fraud.sum())
+        fewest = 1 if self.quick else min(boosting.members_for(frauds), self.most_members or frauds)
+        most_good = boosting.GOOD_IN_QUICK_FIT if self.quick else boosting.good_for(frauds, self.seconds)
         learned = boosting.sample(data, part, self.names, most_good)
         own = {name: self.parameters[name] for name in boosting.DEFAULTS}
-        return BoostedTrees(boosting.fit(learned, own, members, self.seed), len(self.names))
+        most = fewest if self.quick or self.most_members else boosting.MOST_MEMBERS
+        grown = boosting.fit_within(
+            learned, own, (fewest, max(fewest, most)), self.seed, self.seconds * self.share, self.stopwatch
+        )
+        self.parameters = {**self.parameters, **grown.parameters, "members": len(grown.boosters)}
+        self.said = [grown.said] if grown.said else []
+        if len(learned.fraud) < len(part.rows):
+            good = int((~learned.fraud).sum())
+            self.said.append(f"{good:,} of {len(part.rows) - frauds:,} good payments, each for its lot")
+        return BoostedTrees(grown.boosters, len(self.names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,11 @@ class Ranking:
     def __len__(self) -> int:
         return len(self.score)
 
+    @property
+    def names_anybody(self) -> bool:
+        """Whether it is known whose payments they are."""
+        return bool(((self.entity >= 0) | (self.entity < -len(self))).any())
+
     @cached_property
     def ends(self) -> NDArray[np.int64]:
         """Index of the last payment of each run of equal scores."""
@@ -183,6 +188,8 @@ def drawn(
         for name, act in measures.items():
             draws[name].append(act(ranking, weight))
     found = {name: Drawn(act(ranking, ranking.ones), draws[name]) for name, act in measures.items()}
+    if not ranking.names_anybody:
+        return found
     daily = card_precision(ranking)
     means = [float(rng.choice(daily, len(daily)).mean()) for _ in range(rounds)] if len(daily) else []
     return found | {"card_precision_100": Drawn(float(daily.mean()) if len(daily) else np.nan, means)}

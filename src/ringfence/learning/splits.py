@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.errors import InputError
+from ringfence.features.durations import in_words
 from ringfence.scoring.manifest import Span
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def check_learnable(train: Part, data: Dataset, *, supervised: bool = True) -> N
     if rows < MIN_PAYMENTS:
         raise InputError(
             f"only {rows:,} payments to learn from, at least {MIN_PAYMENTS} are needed (those whose label "
-            "may still have come later are left out): give more history, or a shorter --maturity"
+            "may still have come later are left out): give more history"
             f"{_late(train, data)}"
         )
     if not supervised:
@@ -161,10 +162,10 @@ def _late(train: Part, data: Dataset) -> str:
         )
     if not late:
         return ""
-    days = data.maturity_ms / 86_400_000
     return (
         f". {late:,} earlier payments are labelled fraud, but only after the test period begins, as labels "
-        f"come {days:.3g} days after their payment: if known sooner, say --label-delay (0s: at once)"
+        f"come {in_words(data.maturity_ms)} after their payment: if known sooner, say "
+        "--label-delay (0s: at once)"
     )
 
 
@@ -188,7 +189,8 @@ def _default_cut(data: Dataset, end_ms: int) -> int:
     times = np.sort(data.time_ms[data.time_ms < end_ms])
     if not len(times):
         raise InputError(
-            "no payment is old enough to have its label: give more history, or a shorter --maturity"
+            "no payment is old enough to have its label: give more history, or say "
+            "with --label-delay when labels are known"
         )
     at = int(times[int(len(times) * (1 - _TEST_SHARE))])
     day_ms = 86_400_000

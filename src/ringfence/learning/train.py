@@ -15,19 +15,30 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ringfence.errors import InputError
+from ringfence.features.durations import in_words
 from ringfence.learning import boosting
 from ringfence.learning.calibrate import calibrated, platt, shifted
 from ringfence.learning.choice import Choice, choose_inputs
 from ringfence.learning.graph import run_graph
 from ringfence.learning.history import NEVER
 from ringfence.learning.learners import Algorithm, Boosting, Logistic, Novelty
+from ringfence.learning.lifting import lifting
 from ringfence.learning.metrics import DAY_MS, Ranking
-from ringfence.learning.money import Caps, Chosen, alerts_only, choose_bands, limited
+from ringfence.learning.money import (
+    Caps,
+    Chosen,
+    alerts_only,
+    choose_bands,
+    chosen_each,
+    limited,
+    outcome_costs,
+    outcomes_of,
+)
 from ringfence.learning.splits import check_learnable, part, prequential, train_and_test
 from ringfence.scoring.manifest import Calibration, Costs, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +59,8 @@ _FEWEST_BETWEEN: Final = 500  # payments between training and test, to know the 
 _FRAUDS_TO_CALIBRATE: Final = 100
 _SHUFFLED: Final = 60_000  # payments that the shuffled copy learns from
 _SEARCHED: Final = 0.7  # share of the work that the search is
+_FRAUDS_TO_JUDGE: Final = 500  # parameters are chosen on the newest windows with so many
+_LIFTING, _SEARCHING, _LATER, _FITTING, _COPYING = 0.2, 0.25, 0.15, 0.35, 0.05  # shares of the budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +68,26 @@ class Plan:
     """What to train.
 
     `maturity_ms` is how long a payment waits for its label, None: as observed. `search_seconds` bounds the
-    search for parameters, 0 takes the defaults. A `quick` one takes them, too, learns from few good payments
-    and is compared with the rules alone: seconds instead of minutes, for a first look.
+    search for parameters, 0 takes the defaults, None a part of `budget_seconds`, in which the whole training
+    is to be done: where they are few, trees are fewer and learn faster. A `quick` one takes the defaults,
+    too, learns from few good payments and is compared with the rules alone: seconds instead of minutes, for a
+    first look. `offered` are groups of inputs, by what they are called, that are kept if they lift a later
+    window.
     """
 
     algorithm: Algorithm = "lightgbm"
     test_from_ms: int | None = None
     end_ms: int | None = None
     maturity_ms: int | None = None
-    search_seconds: float = 45.0
+    search_seconds: float | None = None
     costs: Costs = field(default_factory=Costs)
     max_alerts_per_day: float | None = None
     caps: Caps = field(default_factory=Caps)
     without_known_victims: bool = False
     seed: int = 0
     quick: bool = False
+    budget_seconds: float = boosting.USUAL_SECONDS
+    offered: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,6 +133,12 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
         data.maturity_ms if supervised else 0
     )  # what learns nothing from labels need not wait for them
     maturity_ms = observed_ms if plan.maturity_ms is None else plan.maturity_ms
+    if maturity_ms < observed_ms:
+        raise InputError(
+            f"--maturity is shorter than reports of fraud take: 95 of 100 come within "
+            f"{in_words(observed_ms)}, so that fraud not reported yet would be learned from as good. Leave "
+            "--maturity out; where labels are known sooner, say so with --label-delay"
+        )
     known_only = plan.without_known_victims
     learned, test = train_and_test(
         data,
@@ -127,12 +151,17 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
     check_learnable(learned, data, supervised=supervised)
     choice = choose_inputs(data, learned)
     folds = prequential(data, learned, maturity_ms) if supervised else []
+    if folds and plan.offered and plan.algorithm == "lightgbm" and not plan.quick:
+        tell(0.0, "trying groups of inputs on a later window")
+        kept = lifting(data, folds[-1], choice.names, plan.offered, _LIFTING * plan.budget_seconds, plan.seed)
+        choice = Choice(kept.names, (*choice.notes, *kept.notes))
     learner = _learner(data, learned, plan, choice, folds, tell)
     tell(_SEARCHED, "scoring later windows")
-    rows, raw, fraud = _later(data, newest(folds), learner, choice.names)
+    rows, raw, fraud = _later(data, newest(folds), _sharing(learner, _LATER), choice.names)
     calibration = platt(raw, fraud) if len(rows) else Calibration()
     later = ranked(data, rows, fraud, calibrated(raw, calibration))
     tell(0.8, "fitting on all that was known")
+    learner = _sharing(learner, _FITTING)
     fitted = learner.fit(data, learned)
     waiting = part(
         data,
@@ -155,11 +184,14 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
     if len(between) >= _FEWEST_BETWEEN:
         recent = calibrated(between, calibration) if supervised else between
     tell(0.9, "learning from shuffled labels, for comparison")
-    shuffled = _shuffled(data, learned, learner, test, choice.names) if supervised else None
+    shuffled = (
+        _shuffled(data, learned, _sharing(learner, _COPYING, 1), test, choice.names) if supervised else None
+    )
     explained = _EXPLAINED_QUICK if plan.quick else _EXPLAINED
     few = test.rows[np.random.default_rng(0).permutation(len(test.rows))[:explained]]
     sample = data.matrix(few, choice.names)
     chosen = _bands(later, plan, recent, supervised=supervised)
+    tested = ranked(data, test.rows, test.fraud, probability)
     tell(1.0, "done")
     return Trained(
         plan,
@@ -174,7 +206,13 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
         later,
         probability,
         _shares(choice.names, fitted.weights(sample)) if len(sample) else {},
-        (*_facts(data, learned, maturity_ms, folds, supervised=supervised), *choice.notes, *chosen.notes),
+        (
+            *_facts(data, learned, maturity_ms, folds, supervised=supervised),
+            *choice.notes,
+            *_effort(learner, plan),
+            *chosen.notes,
+            *(_each_by_itself(tested, chosen, plan) if supervised and len(tested) else []),
+        ),
         shuffled,
     )
 
@@ -204,17 +242,59 @@ def _learner(
     if plan.algorithm == "isolation_forest":
         return Novelty(choice.names, plan.seed)
     parameters = boosting.defaults_for(int(learned.fraud.sum()))
-    if folds and plan.search_seconds > 0 and not plan.quick:
+    seconds = _SEARCHING * plan.budget_seconds if plan.search_seconds is None else plan.search_seconds
+    if folds and seconds > 0 and not plan.quick:
         found = boosting.search(
             data,
-            folds,
+            newest(folds, _FRAUDS_TO_JUDGE),
             choice.names,
-            plan.search_seconds,
+            seconds,
             lambda share, said: tell(_SEARCHED * share, said),
             seed=plan.seed,
         )
         parameters = found.parameters | {"trials": found.trials}
-    return Boosting(choice.names, parameters, plan.seed, plan.quick)
+    return Boosting(choice.names, parameters, plan.seed, plan.quick, seconds=plan.budget_seconds)
+
+
+def _sharing(learner: Learner, share: float, members: int | None = None) -> Learner:
+    """A copy that takes so much of the time for each fit, and averages so many boosters at most."""
+    if not isinstance(learner, Boosting):
+        return learner
+    return replace(learner, share=share, most_members=members)
+
+
+def _each_by_itself(test: Ranking, chosen: Chosen, plan: Plan) -> list[str]:
+    """What it would cost to weigh each payment's own amount, beside one threshold for all."""
+    places = np.arange(len(test))
+    paid = outcome_costs(test, plan.costs)
+    banded = float(paid[outcomes_of(test.score, chosen.bands), places].mean())
+    outcome = chosen_each(test.score, test.amount, plan.costs)
+    each = float(paid[outcome, places].mean())
+    if each >= banded:
+        return []
+    said = (
+        f"weighing each payment's probability with its own amount would cost {each:.2f} a payment on the "
+        f"test part in place of {banded:.2f}, with {np.mean(outcome == 1):.1%} challenged, "
+        f"{np.mean(outcome == 2):.1%} reviewed and {np.mean(outcome == 3):.1%} declined: rules on "
+        "model.probability * amount do that"
+    )
+    return [said]
+
+
+def _effort(learner: Learner, plan: Plan) -> list[str]:
+    """What was tried, and what the budget allowed."""
+    if not isinstance(learner, Boosting):
+        return []
+    made = learner.parameters
+    said = (
+        f"{made['trees']} trees of {made['num_leaves']} leaves, the mean of {made['members']} such boosters"
+    )
+    said += f"; {made['trials']} sets of parameters were tried" if "trials" in made else ""
+    notes = [said]
+    if learner.said:
+        less = "a quick training" if plan.quick else f"the budget of {plan.budget_seconds:g} s"
+        notes.append(f"{less} allowed {', '.join(learner.said)}: a longer --budget allows more")
+    return notes
 
 
 def _later(
@@ -262,11 +342,6 @@ def _shares(names: Sequence[str], weights: Floats) -> dict[str, float]:
     return {names[at]: float(weights[at] / total) for at in order}
 
 
-def _days(duration_ms: int) -> str:
-    days = duration_ms / DAY_MS
-    return "1 day" if days == 1 else f"{days:.3g} days"
-
-
 def _facts(
     data: Dataset, learned: Part, maturity_ms: int, folds: Sequence[Fold], *, supervised: bool
 ) -> list[str]:
@@ -288,7 +363,7 @@ def _facts(
             "count as unknown, neither learned from nor judged by"
         )
     else:
-        said.append(f"a payment without a report counts as good after {_days(maturity_ms)}")
+        said.append(f"a payment without a report counts as good after {in_words(maturity_ms)}")
     if not folds:
         said.append(
             "too few frauds to calibrate on a later window: probabilities are as trained, and thresholds "

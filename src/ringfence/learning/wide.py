@@ -7,13 +7,15 @@ nothing from whose data it is.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.features.durations import DAY_MS, format_duration
-from ringfence.features.spec import NIGHT, BoundFeature, Entity, FeatureSpec, entity
+from ringfence.features.durations import DAY_MS, HOUR_MS, format_duration
+from ringfence.features.spec import NIGHT, BoundFeature, Entity, FeatureSpec, entity, short_field
 from ringfence.learning.history import ENTITIES
+from ringfence.learning.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,12 +25,19 @@ if TYPE_CHECKING:
 DEFAULT_DELAY_MS: Final = 7 * DAY_MS
 """How long reports of fraud take where nothing says it."""
 
+NO_KEYS: Final = Keys()
+_NAME: Final = 28  # letters of an entity's name that its fields share
+
 _PLACES: Final = ("terminal", "merchant", "device", "counterparty", "ip", "email")
 _NEWS: Final = ("merchant", "terminal", "device", "counterparty", "country", "ip")
-_RATES: Final = (1, 2, 3, 5, 7, 14, 21, 28, 60, 90)  # days of label history
-_COUNTS: Final = (1, 3, 7, 14, 21, 28, 60)
-_WEEKS_BACK: Final = 4
-_DAYS_BACK: Final = ((1, "1d"), (2, "1d"), (3, "3d"), (17, "3d"), (20, "3d"), (23, "3d"))
+_RATES: Final = (1, 2, 3, 5, 7, 14, 30, 60, 90)  # days of label history
+_COUNTS: Final = (1, 3, 7, 14, 30, 60)
+_KEY_RATES: Final = ("14d", "60d", "365d")
+"""Of a key's label rates: now, this season, and as far back as an engine remembers."""
+
+_STEPS: Final = 8  # windows side by side in which a spell of frauds at one place shows how old it is
+_LEAST_SPELL_MS, _MOST_SPELL_MS = 2 * DAY_MS, 90 * DAY_MS
+_SPELLS: Final = 4  # label delays that a spell is taken to last where nothing tells
 
 
 def fields_of(payments: EventBatch) -> frozenset[str]:
@@ -44,22 +53,49 @@ def fields_of(payments: EventBatch) -> frozenset[str]:
     return frozenset(present)
 
 
-def wide_spec(fields: Iterable[str], delay_ms: int = DEFAULT_DELAY_MS, zone: str = "UTC") -> FeatureSpec:
+def wide_spec(
+    fields: Iterable[str],
+    delay_ms: int = DEFAULT_DELAY_MS,
+    zone: str = "UTC",
+    keys: Keys = NO_KEYS,
+) -> FeatureSpec:
     """The features for payments with these fields; `delay_ms` is how long reports of fraud take.
 
-    None where no id says who pays or where: what the payments themselves carry is all there is to learn from.
+    `keys` adds label rates and frequencies of fields and pairs. None where no id says who pays or where and
+    no key is worth one: what the payments themselves carry is all there is to learn from.
 
-    >>> len(wide_spec({"customer_id", "terminal_id", "amount_minor"}).names)
-    114
+    >>> spec = wide_spec({"customer_id", "terminal_id", "amount_minor"})
+    >>> "terminal.label_rate_14d_delay_7d" in spec.names
+    True
     """
     present = frozenset(fields)
     payers = [entity(name) for name in ENTITIES if f"{name}_id" in present][:2]
     places = [entity(name) for name in _PLACES if entity(name).keys[0] in present][:2]
+    if delay_ms > HOUR_MS:
+        delay_ms = -(-delay_ms // HOUR_MS) * HOUR_MS  # never before its time, and readable in names
     delay = format_duration(delay_ms)
     bound = [feature for payer in payers for feature in _of_payer(payer, present)]
-    bound += [feature for place in places for feature in _of_place(place, payers[:1], delay_ms, delay)]
+    spell_ms = int(np.clip(keys.spell_ms or _SPELLS * delay_ms, _LEAST_SPELL_MS, _MOST_SPELL_MS))
+    for place in places:
+        bound += _of_place(place, payers[:1], delay_ms, spell_ms)
     bound += [feature for payer in payers[:1] for feature in _of_both(payer, places, present)]
-    return FeatureSpec.of(*bound, zone=zone)
+    bound += _of_keys(keys, payers, places, delay)
+    return FeatureSpec.of(*dict.fromkeys(bound), zone=zone)  # without a delay some are the same
+
+
+def offered(spec: FeatureSpec, keys: Keys) -> dict[str, frozenset[str]]:
+    """The features of a wide set that are kept only if they lift a later window, in groups."""
+    groups: dict[str, set[tuple[str, ...]]] = {
+        f"label rates and counts of {len(keys.pairs)} pairs of fields": set(keys.pairs),
+        f"label rates and counts of {len(keys.fields)} fields": {(name,) for name in keys.fields},
+    }
+    found = {}
+    for title, columns in groups.items():
+        own = {item.name for item in spec.entities if item.keys in columns and item.name.startswith("by_")}
+        names = frozenset(feature.name for feature in spec.features if feature.entity in own)
+        if names:
+            found[title] = names
+    return found
 
 
 def _of_payer(payer: Entity, present: frozenset[str]) -> Iterator[BoundFeature]:
@@ -93,7 +129,8 @@ def _of_payer(payer: Entity, present: frozenset[str]) -> Iterator[BoundFeature]:
             yield payer.distinct(name, "7d")
 
 
-def _of_place(place: Entity, payers: list[Entity], delay_ms: int, delay: str) -> Iterator[BoundFeature]:
+def _of_place(place: Entity, payers: list[Entity], delay_ms: int, spell_ms: int) -> Iterator[BoundFeature]:
+    delay = format_duration(delay_ms)
     yield from (place.count(window) for window in ("1h", "1d", "7d", "30d"))
     yield from (place.mean("amount", window) for window in ("1d", "7d", "30d"))
     yield from (place.std("amount", window) for window in ("7d", "30d"))
@@ -101,15 +138,45 @@ def _of_place(place: Entity, payers: list[Entity], delay_ms: int, delay: str) ->
     yield from (place.max("amount", window, exclude_current=True) for window in ("7d", "14d", "30d", "90d"))
     yield from (place.label_rate(f"{days}d", delay=delay) for days in _RATES)
     yield from (place.label_count(f"{days}d", delay=delay) for days in _COUNTS)
-    for week in range(1, _WEEKS_BACK + 1):  # a compromise that ended shows in weeks that lie side by side
-        earlier = format_duration(delay_ms + week * 7 * DAY_MS)
-        yield place.label_count("7d", delay=earlier)
-        yield place.label_rate("7d", delay=earlier)
-    for start, window in _DAYS_BACK:
-        yield place.label_count(window, delay=format_duration(delay_ms + start * DAY_MS))
-    yield from (place.count(window, delay=delay) for window in ("1d", "3d", "7d", "14d", "28d", "60d"))
+    # How old a spell of frauds is, and whether it has ended, shows in windows that lie side by side.
+    step_ms = max(spell_ms // _STEPS // HOUR_MS, 1) * HOUR_MS
+    step = format_duration(step_ms)
+    for number in range(_STEPS):
+        yield place.label_count(step, delay=format_duration(delay_ms + number * step_ms))
+    for number in range(2, _STEPS, 2):
+        earlier = format_duration(delay_ms + number * step_ms)
+        yield place.label_rate(format_duration(2 * step_ms), delay=earlier)
+    yield from (place.count(window, delay=delay) for window in ("1d", "3d", "7d", "14d", "30d", "60d"))
     for payer in payers:
         yield from (place.distinct(payer.name, window) for window in ("1d", "7d"))
+
+
+def _of_keys(keys: Keys, payers: list[Entity], places: list[Entity], delay: str) -> Iterator[BoundFeature]:
+    """Label rates and frequencies: of whoever pays, of the fields and of the pairs that are worth them."""
+    named = {item.keys: item for item in (*payers, *places)}
+    taken = {item.name for item in named.values()}
+    for columns in dict.fromkeys([*(item.keys for item in payers), *((name,) for name in keys.fields)]):
+        key = named.get(columns) or _key(columns, taken)
+        yield from (key.label_rate(window, delay=delay) for window in _KEY_RATES)
+        yield from (key.count(window) for window in ("1d", "30d", "365d"))
+    for pair in keys.pairs:
+        key = _key(pair, taken)
+        yield from (key.label_rate(window, delay=delay) for window in _KEY_RATES)
+        yield key.label_count("365d", delay=delay)
+        yield from (key.count(window) for window in ("1d", "365d"))
+        yield key.ratio("amount", "60d")
+        yield key.seconds_since_last()
+
+
+def _key(columns: tuple[str, ...], taken: set[str]) -> Entity:
+    """An entity over these columns, with a name that no other has."""
+    words = [re.sub(r"[^a-z0-9]+", "_", short_field(name).lower()).strip("_") or "x" for name in columns]
+    stem = "by_" + "_and_".join(word[: _NAME // len(words)] for word in words)
+    name, number = stem, 2
+    while name in taken:
+        name, number = f"{stem}_{number}", number + 1
+    taken.add(name)
+    return Entity(name, columns)
 
 
 def _of_both(payer: Entity, places: list[Entity], present: frozenset[str]) -> Iterator[BoundFeature]:

@@ -32,6 +32,8 @@ _NO_PAYMENT: Final = frozenset(
 )
 _MOST_KINDS: Final = 20
 _MINOR_MEDIAN: Final = 500
+_FEWEST_FRAUDS: Final = 3
+_SOME_FRAUD: Final = 0.2  # of the share among all rows
 
 
 def choose_amount(desk: Desk) -> None:
@@ -169,7 +171,7 @@ def _direction(desk: Desk) -> str | None:
         back = [text for text, word in words.items() if word in _IN]
         if len(column.different) > 4 or not words or len(out) + len(back) < len(words) or column.money:
             continue
-        if not out or not back:
+        if not out or not back or "card" in column.meanings or _pays(desk, column, back):
             continue
         desk.take(name)
         given = desk.ask(
@@ -211,6 +213,19 @@ def _kinds(desk: Desk) -> None:
         if given == "payments":
             desk.plan.top.setdefault("skip", {})[name] = others
         return
+
+
+def _pays(desk: Desk, column: Column, back: list[str]) -> bool:
+    """Whether rows with these values are labelled fraud, too: then they are payments, by credit card say."""
+    told_by = desk.plan.label or {}
+    label = desk.sample.columns.get(str(told_by.get("column")))
+    if label is None:
+        return False
+    fraud = [str(word).lower() for word in told_by.get("fraud", ("1", "true", "yes", "1.0"))]
+    told = [str(label.at(row)).strip().lower() in fraud for row in range(column.rows)]
+    there = [str(column.at(row)) in back for row in range(column.rows)]
+    both = sum(one and other for one, other in zip(told, there, strict=True))
+    return both >= _FEWEST_FRAUDS and both / sum(there) >= _SOME_FRAUD * sum(told) / column.rows
 
 
 def _two_columns(desk: Desk) -> bool:
