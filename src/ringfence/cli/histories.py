@@ -20,6 +20,7 @@ from ringfence.compose.versions import registered_spec
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError
 from ringfence.events import codec
+from ringfence.events.batch import EventBatch
 from ringfence.events.model import ATTRIBUTE_PREFIX
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.durations import parse_duration_ms
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.events.batch import EventBatch
     from ringfence.events.vocabulary import Mapping
     from ringfence.features.links import Graph
     from ringfence.features.spec import FeatureSpec
@@ -153,11 +153,18 @@ def _of_sources(wanted: Wanted, tell: screen.Tell) -> _Open:
         first = first_part(history, lambda: passed[0], wanted.before_ms)
         if not passed[0] and wanted.before_ms is None:  # a stream, of which nobody knows how long it is
             wanted = replace(wanted, before_ms=most_of_ms(first))
-        history = chain(first, history)
         delay_ms = _delay_ms(chosen, label_delay)
         spec, keys = _wide(wanted, first, delay_ms, 0, without=label_fields(chosen))
+        history = chain(given_up(first), history)
     passed_on = (Passed(events) for events in history)
     return _Open(passed_on, spec, " ".join(wanted.sources), 0, bad, keys, label_fields(chosen))
+
+
+def given_up(first: list[EventBatch]) -> Iterator[EventBatch]:
+    """The batches in order, without what was worked out of them; none is held any longer than it is used."""
+    first.reverse()
+    while first:
+        yield EventBatch(first.pop().table)
 
 
 def label_fields(mapping: Mapping) -> frozenset[str]:

@@ -134,6 +134,7 @@ def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
     for row, name in enumerate(wanted):
         if name not in kept.spec.names:
             inputs[row] = _column(kept, name)
+            kept.numbers.pop(name, None)
     time_ms = np.concatenate(kept.times)
     fraud_known_ms, cleared_ms, unmatched = _known(kept)
     return Dataset(

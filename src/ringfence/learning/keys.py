@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Codes = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-MOST_FIELDS: Final = 16
-MOST_PAIRS: Final = 14
+MOST_FIELDS: Final = 12
+MOST_PAIRS: Final = 10
 _PAIRED: Final = (8, 3, 4)  # best texts, best numbers and most varied numbers, of which each pair is tried
 _FEW_KINDS: Final = 64  # of a number: trees tell so few values apart by themselves
 _LOOKED_AT: Final = 0.6  # share of a history; its last fifth is the test, unless somebody says otherwise
