@@ -199,7 +199,7 @@ def _grown(table: Any, parameters: dict[str, Any], seed: int) -> Any:
 
 
 @dataclass(slots=True)
-class Watched:
+class OnWindow:
     """A fit that is watched on a later window: its worth there, and after how many trees it was best.
 
     Worth is average precision plus AUC: precision alone looks at the first alerts only, and chooses trees
@@ -218,9 +218,9 @@ def watched(
     parameters: dict[str, Any],
     seed: int,
     after_tree: Callable[[], None] = lambda: None,
-) -> Watched:
+) -> OnWindow:
     """Grow trees on a table (`table_of`) for as long as they get better on a later window."""
-    library, found = _lightgbm(), Watched()
+    library, found = _lightgbm(), OnWindow()
 
     def look(env: Any) -> None:
         after_tree()

@@ -49,7 +49,7 @@ def lifting(
         return kept
     begin = stopwatch()
 
-    def tried(chosen: Sequence[str]) -> boosting.Watched:
+    def tried(chosen: Sequence[str]) -> boosting.OnWindow:
         table = boosting.table_of(boosting.sample(data, fold.train, chosen, _GOOD))
         later = boosting.sample(data, fold.judge, chosen, _GOOD)
         return boosting.watched(table, later, _PARAMETERS, seed)
