@@ -187,6 +187,9 @@ def test_the_stream_pushes_events_and_goes_on_where_it_was(site, asking):
     assert sorted(event["subject"] for _, _, event in found) == ["e1", "e2", "e3"]
     with Stream(analyst, last=found[1][0]) as last:
         assert last.take(1)[0][2]["id"] == found[2][2]["id"]
+    place = first[0].rpartition("-")[0]
+    with Stream(analyst, last=f"{place}-elsewhere") as other:  # the same offsets, in another log
+        assert other.answer.status_code == 422
     with Stream(analyst, begin="beginning", pattern="subject = 'e1' and label") as again:
         assert again.take(1)[0][2]["data"]["label"] is True
 

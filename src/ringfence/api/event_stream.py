@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.api.problems import Refusal
+from ringfence.api.reading import check_log
 from ringfence.bus.catalog import TOPICS, tables
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _AT_ONCE: Final = 200  # events of a topic
 LOOKED_AT: Final = 20_000
 """Records of the log that one page looks at."""
 
-_PLACE: Final = re.compile(rf"[0-9]{{1,16}}(\.[0-9]{{1,16}}){{{len(TOPICS) - 1}}}")
+_PLACE: Final = re.compile(rf"([0-9]{{1,16}}(?:\.[0-9]{{1,16}}){{{len(TOPICS) - 1}}})-([0-9A-Za-z]{{1,64}})")
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -56,11 +57,13 @@ def page_of(
 
 
 def start_of(server: Server, last_event_id: str, *, from_beginning: bool) -> list[int]:
-    """The offset in each topic from which a stream begins; `Refusal` 422 for a place that is none."""
+    """The offset in each topic from which a stream begins; `Refusal` 422 for a place that is none here."""
     if last_event_id:
-        if not _PLACE.fullmatch(last_event_id):
+        found = _PLACE.fullmatch(last_event_id)
+        if found is None:
             raise Refusal(422, "invalid_parameter", "Last-Event-ID is not the id of an event of this stream")
-        return [int(part) for part in last_event_id.split(".")]
+        check_log(found[2], server.session.store.log)
+        return [int(part) for part in found[1].split(".")]
     if from_beginning:
         return [0] * len(TOPICS)
     return [server.session.store.log.end_offset(topic) for topic in TOPICS]
@@ -84,7 +87,7 @@ async def stream(
             quiet = 0 if told else quiet + 1
             if quiet >= _QUIET_LOOKS:
                 quiet = 0
-                yield b"id: %b\n\n" % _written(at)
+                yield b"id: %b\n\n" % _written(at, server)
             if not told:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(server.stopping.wait(), min(LOOK_SECONDS, seconds or LOOK_SECONDS))
@@ -102,10 +105,14 @@ def _news(server: Server, at: list[int], pattern: Pattern | None) -> list[bytes]
         for event in events:
             at[number] = int(event["id"].rpartition(":")[2]) + 1
             body = _ENCODER.encode(event)
-            told.append(b"id: %b\nevent: %b\ndata: %b\n\n" % (_written(at), event["type"].encode(), body))
+            told.append(
+                b"id: %b\nevent: %b\ndata: %b\n\n" % (_written(at, server), event["type"].encode(), body)
+            )
         at[number] = max(at[number], after)
     return told
 
 
-def _written(at: list[int]) -> bytes:
-    return b".".join(b"%d" % offset for offset in at)
+def _written(at: list[int], server: Server) -> bytes:
+    """A place in every topic of this log."""
+    offsets = ".".join(map(str, at))
+    return f"{offsets}-{server.session.store.log.identity}".encode()
