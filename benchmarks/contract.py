@@ -25,12 +25,14 @@ UNTOLD = {
     "POST /v1/outbox/retry": "ids, or all",
     "POST /v1/outbox/purge": "ids, or all",
     "POST /v1/quarantine/replay": "ids or a reason, not both",
+    "POST /v1/cases/{case_id}/files": "what kinds of file there are",
     "POST /v1/drift": "JSON Schema calls 3.0 an integer",
     "POST /v1/lists/entries": "JSON Schema calls 3.0 an integer",
     "POST /v1/lists/removals": "JSON Schema calls 3.0 an integer",
     "POST /v1/lists/import": "what the text of a CSV file says",
     "POST /v1/models/{version}/promotion": "a share goes with a rollout",
     "POST /v1/rules/backtest": "a version or a text; what the text of a rule book says",
+    "POST /v1/rules/impact": "one change of several; what the text of a rule book says",
     "POST /v1/rules/versions": "what the text of a rule book says",
 }
 """Where the document admits what the route refuses, for it cannot say why: elsewhere all of it is taken."""

@@ -78,7 +78,7 @@ def made(world: tuple[str, ...], lesson: tuple[str, ...]) -> None:
         run("run", "history.parquet", "--mapping", "canonical", "--data", name)
     run("train", "--data", "model", "--out", "trained", "--name", "trained", *lesson, *MATURITY)
     run("models", "import", "trained", "--data", "model")
-    run("models", "promote", "trained", "--data", "model")
+    run("models", "promote", "trained", "--data", "model", "--yes")
     for name in ("rules", "model"):
         run("run", "later.parquet", "--mapping", "canonical", "--data", name)
         export(name)

@@ -43,6 +43,7 @@ PATIENCE_SECONDS = 180
 SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
 STYLES = {"challenge": "yellow", "review": "dark_orange", "decline": "bold red"}
 PLACES = (
+    ("/home?as=analyst&tour=1", "a tour in five steps"),
     ("/cases", "cases that wait for you: press n for the most urgent one, ? for all keys"),
     ("/?outcome=challenge", "fraud being caught: decisions as they are made, the approved left out"),
     ("/", "all decisions as they are made"),
@@ -172,7 +173,7 @@ class Teacher:
     def _promote(self) -> None:
         """What `ringfence models promote demo --url URL` asks for."""
         (known,) = httpx.get(f"{self.url}/v1/models").json()["models"]
-        wanted = {"note": "the demo's first model"}
+        wanted = {"note": "the demo's first model", "confirm": known["version"]}
         answer = httpx.post(f"{self.url}/v1/models/{known['version']}/promotion", json=wanted, timeout=30)
         if answer.status_code == httpx.codes.CONFLICT:  # too little was learned: the rules do better alone
             tell(self.begin, f"{answer.json()['detail']} ({self.url}/models)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from browser import found
 from playwright.sync_api import sync_playwright
@@ -23,6 +23,16 @@ FIXED = {
     "models": "/models",
     "system": "/system",
 }
+BOTH: Final = {
+    "home-analyst": "/home?as=analyst",
+    "home-manager": "/home?as=manager",
+    "home-engineer": "/home?as=engineer",
+    "rule-lab": "/rules/lab?template=amount",
+    "rule": "/rule/card_testing",
+    "impact": "/rules/impact?rule=card_testing&mode=paused",
+    "topic": "/streams/events",
+}
+"""Pages that are taken in both colour schemes, as are the live page and a case."""
 
 
 def main(url: str) -> int:
@@ -32,11 +42,19 @@ def main(url: str) -> int:
         browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox", "--disable-gpu"])
         for scheme in ("light", "dark"):
             page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
-            for name, path in {**FIXED, **of_a_fraud(page, url), **of_a_model(page, url)}.items():
-                if scheme == "light" or name == "live":
+            both = {"live": "/", **BOTH, **of_a_case(page, url)}
+            for name, path in {**FIXED, **of_a_fraud(page, url), **of_a_model(page, url), **both}.items():
+                if scheme == "light" or name in both:
                     take(page, url + path, IMAGES / f"{name}{'-dark' if scheme == 'dark' else ''}.png")
         browser.close()
     return 0
+
+
+def of_a_case(page: Page, url: str) -> dict[str, str]:
+    """The page of the most urgent case."""
+    page.goto(f"{url}/cases")
+    links = page.locator("#case-list tbody a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    return {"case": links[0]} if links else {}
 
 
 def of_a_fraud(page: Page, url: str) -> dict[str, str]:

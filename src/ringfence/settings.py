@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones
     keep_values: tuple[str, ...] = ()  # ids, although they look like such words
     require_approval: bool = False  # a change of the rules takes effect only once a second person approved it
+    confirm_share: Annotated[float, Field(ge=0, le=1)] = 0.05  # of payments, changed without confirmation
+    confirm_money: Annotated[float, Field(ge=0)] | None = None  # a day, newly stopped or approved
     audit_key: Path | None = None  # of who signs the audit trail; never in the data folder
     audit_anchor: str | None = None  # where heads of the audit trail are kept: a file elsewhere, or a URL
     audit_every_ms: Annotated[int, Field(ge=1000)] = 300_000  # between two checkpoints of the audit trail

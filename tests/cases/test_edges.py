@@ -268,6 +268,10 @@ def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path):
             assert "</reason><!DOCTYPE x> & \U0001f600 note" in root.findtext("reason")
             assert [one.findtext("transactionnumber") for one in root.findall("transaction")] == ["t-1"]
             assert "scam" in [one.text for one in root.iter("indicator")]
+            asked = {"params": {"form": "pdf"}, "headers": asks[Role.COMPLIANCE]}
+            as_pdf = await client.post(path, **asked)
+            assert as_pdf.headers["content-type"] == "application/pdf"
+            assert as_pdf.content.startswith(b"%PDF-")
             for role in (Role.ANALYST, Role.ADMIN):
                 events = (await client.get("/v1/cases/C-1", headers=asks[role])).json()["events"]
                 assert events[-1]["change"]["kind"] == "closed"

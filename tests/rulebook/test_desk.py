@@ -10,7 +10,7 @@ from ringfence.errors import InputError, RuleError
 from ringfence.events.activation import versions
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.changes import Activation, ApprovalError, Origin, StaleError
-from ringfence.rulebook.desk import Desk, Who
+from ringfence.rulebook.desk import Desk, Who, with_mode
 from ringfence.scoring.books import default_book, load_book
 from ringfence.scoring.possible import check_possible
 from ringfence.scoring.rules import Mode, compile_rules
@@ -53,6 +53,12 @@ class Log:
 
 FIRST = book()
 MIRA, NOOR = Who("mira", 5, "calmer"), Who("noor", 6, "looks good")
+
+
+def set_mode(desk, rule_id, mode, based_on):
+    return desk.save(with_mode(desk.ruleset(desk.resolve(based_on)), rule_id, mode), based_on, MIRA)
+
+
 EDITOR = Who("ed", 7, may_approve=False)
 
 
@@ -181,10 +187,10 @@ def test_a_changed_file_waits_for_approval_where_that_is_required(strict):
 
 
 def test_a_rules_mode_is_changed_by_itself(desk):
-    change = desk.set_mode("big", Mode.SHADOW, FIRST.digest, MIRA)
+    change = set_mode(desk, "big", Mode.SHADOW, FIRST.digest)
     assert desk.ruleset(change.digest).rules[0].mode is Mode.SHADOW
     with pytest.raises(InputError, match="no rule 'other'"):
-        desk.set_mode("other", Mode.SHADOW, "head", MIRA)
+        set_mode(desk, "other", Mode.SHADOW, "head")
 
 
 def test_a_typology_has_a_mode_and_differs_like_a_rule(store):
@@ -192,7 +198,7 @@ def test_a_typology_has_a_mode_and_differs_like_a_rule(store):
     desk = Desk(RuleBook(store.log.database), Log(first.digest))
     desk.deploy_file(first, MIRA)
     name = first.typologies[0].name
-    change = desk.set_mode(name, Mode.PAUSED, "head", MIRA)
+    change = set_mode(desk, name, Mode.PAUSED, "head")
     (changed,) = desk.version(change.digest).difference.rules
     assert (changed.rule, changed.what) == (name, "changed")
     assert [(one.field, one.after) for one in changed.fields] == [("mode", "paused")]
@@ -213,10 +219,10 @@ def test_of_many_who_save_at_once_on_one_version_one_wins(desk):
 
 
 def test_an_archived_rule_comes_back_as_a_draft(desk):
-    archived = desk.set_mode("big", Mode.ARCHIVED, "head", MIRA)
+    archived = set_mode(desk, "big", Mode.ARCHIVED, "head")
     with pytest.raises(RuleError, match="make it a draft"):
-        desk.set_mode("big", Mode.ACTIVE, archived.digest, MIRA)
-    assert desk.set_mode("big", Mode.DRAFT, archived.digest, MIRA).number == 3
+        set_mode(desk, "big", Mode.ACTIVE, archived.digest)
+    assert set_mode(desk, "big", Mode.DRAFT, archived.digest).number == 3
 
 
 def test_unknown_and_ambiguous_versions_are_told(desk):

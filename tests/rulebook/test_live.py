@@ -12,7 +12,7 @@ from ringfence.errors import RuleError
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.rulebook.changes import Origin
-from ringfence.rulebook.desk import Who
+from ringfence.rulebook.desk import Who, with_mode
 from ringfence.saving import Snapshotting
 from ringfence.scoring.books import load_book
 from ringfence.scoring.rules import Mode, RuleSet
@@ -135,7 +135,7 @@ def test_a_shipped_rule_that_the_features_do_not_serve_does_not_stop_an_edit(tmp
     with open_session(tmp_path / "data", load_definitions(features, None), Snapshotting()) as session:
         desk = session.desk()
         shipped = desk.ruleset(desk.force.active())
-        change = desk.set_mode(shipped.rules[0].id, Mode.PAUSED, "head", MIRA)
+        change = desk.save(with_mode(shipped, shipped.rules[0].id, Mode.PAUSED), "head", MIRA)
         desk.activate(change.digest, MIRA)
         assert in_force(session) == change.digest
 

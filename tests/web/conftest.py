@@ -160,6 +160,14 @@ def watched(browser):
     assert found.faults == []
 
 
+def make_the_change(page, name):
+    """On an impact sheet: confirm where that is asked for, and press the button."""
+    page.get_by_text("nothing has changed yet").wait_for()
+    if page.locator("#confirm").count():
+        page.locator("#confirm").fill(page.locator("strong.id").inner_text())
+    page.get_by_role("button", name=name).click()
+
+
 @pytest.fixture
 def visitor():
     """Makes clients of a server: nobody's, or (given roles) signed in. They are closed at the end."""

@@ -294,10 +294,14 @@ def test_the_pages_of_models_say_what_would_change_and_which_are_not_worth_it(ev
             text_of(client.get(f"/models/{digest}"))
         for _ in range(1200):
             told = text_of(client.get(f"/models/{other}/impact"))
-            if "recent payments" in told and "Re-evaluating" not in told:
+            if "Re-evaluating" not in told:
                 break
             time.sleep(0.05)
-        assert re.search(r"Of \d+ recent payments Now With this model", told)
+        assert re.search(r"of \d+ payments in [\d.]+ days", told)
+        assert "Outcome Now After Payments" in told
+        sheet = text_of(client.get(f"/models/{other}/promotion?role=rollout&share=10"))
+        assert "nothing has changed yet" in sheet
+        assert models.active().champion == sound
 
 
 def test_a_page_forces_nothing_unasked(every, tmp_path):

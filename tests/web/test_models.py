@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 from tests.learning.conftest import history, in_batches, world
-from tests.web.conftest import ROOT, serving
+from tests.web.conftest import ROOT, make_the_change, serving
 from tests.web.test_pages import violations
 
 from ringfence.access.principal import Role
@@ -82,11 +82,17 @@ def pay(served, count, name):
         ).raise_for_status()
 
 
+def after_the_sheet(page, name):
+    """Ask for a change, read what it would do, and make it."""
+    page.get_by_role("button", name=name).click()
+    make_the_change(page, name)
+
+
 def test_a_model_is_put_in_force_challenged_compared_and_rolled_back(modelled, watched):
     page = signed_in(modelled, watched, Role.ADMIN, "/models")
     expect(page.locator("main tbody tr")).to_have_count(2)
     page.get_by_role("link", name=modelled.shipped).click()
-    page.get_by_role("button", name="Promote").click()
+    after_the_sheet(page, "Promote")
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.small}")
     page.get_by_role("button", name="Run in shadow").click()
@@ -102,12 +108,12 @@ def test_a_model_is_put_in_force_challenged_compared_and_rolled_back(modelled, w
     expect(page.get_by_text("challenger")).to_be_visible()
     page.goto(f"{modelled.url}/models/{modelled.small}")
     page.get_by_label("Share of customers").fill("25")
-    page.get_by_role("button", name="Roll out").click()
+    after_the_sheet(page, "Roll out")
     expect(page.locator(".head .badge")).to_have_text("rollout, 25 % by customer")
-    page.get_by_role("button", name="Promote").click()
+    after_the_sheet(page, "Promote")
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.shipped}")
-    page.get_by_role("button", name="Promote").click()
+    after_the_sheet(page, "Promote")
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.small}")
     expect(page.locator(".head .badge")).to_have_count(0)

@@ -207,3 +207,14 @@ def test_statements_and_rings_wait_in_pools_of_their_own(site, visitor):
         assert answer.status_code == 503, path
         assert "try again" in answer.text
     assert client.get("/sql").status_code == 200
+
+
+def test_figures_are_those_of_one_currency_where_there_are_several(site, lake, visitor):
+    span = (1_735_689_600_000, 1_739_577_600_000)
+    kpis = MEASURES["kpis"]
+    [whole], [euro], [dollar] = (kpis.rows(lake, *span, currency) for currency in (None, "EUR", "USD"))
+    assert euro == whole
+    assert (dollar["payments"], dollar["volume"]) == (0, 0)
+    page = visitor(site).get(f"/performance/kpis?{SPAN}&currency=EUR").text
+    assert "coalesce(t.currency, &#39;&#39;) = &#39;EUR&#39;" in page
+    assert visitor(site).get(f"/performance/kpis?{SPAN}&currency=E'R").status_code == 422

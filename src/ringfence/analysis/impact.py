@@ -1,14 +1,16 @@
-"""What would change if a model spoke: outcomes of recent payments by what is in force, and with it."""
+"""What a change would do: outcomes of recent payments by what is in force, and by what is to replace it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
 import numpy as np
 
 from ringfence.analysis.history import StoredColumns
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.impact import Impact, Shift
 from ringfence.decisions.policy import Cause, Weights
 from ringfence.errors import ScorerError
 from ringfence.events import codec
@@ -30,43 +32,78 @@ if TYPE_CHECKING:
     from ringfence.scoring.rules import CompiledRules
 
 RECENT: Final = 20_000
+_EXAMPLES: Final = 5
+_DAY_MS: Final = 86_400_000
+_WHO: Final = ("customer_id", "account_id", "card_id")  # whom a payment hits: the first of them that it has
 
 
-class Impact(msgspec.Struct, frozen=True):
-    """Recent payments by outcome, least strict first.
+class Deciding(NamedTuple):
+    """What decides: rules, and a model unless there is none."""
 
-    `changes[i][j]` of them have outcome i by what is in force and j with the model, by the rules in force
-    and with lists, flags and profiles of now.
-    """
-
-    version: str
-    payments: int
-    before: list[int]
-    after: list[int]
-    changes: list[list[int]]
+    rules: CompiledRules
+    scorer: Scorer | None
 
 
 def impact(
     log: EventLog,
-    rules: CompiledRules,
     reference: Lookups,
-    scorer: Scorer,
-    champion: Scorer | None,
+    before: Deciding,
+    after: Deciding,
+    version: str,
     most: int = RECENT,
 ) -> Impact:
-    """Judge the newest payments with the champion, or rules alone, and with another model in its place."""
+    """Judge the newest payments by what is in force and by what is to replace it, called `version`."""
     changes = np.zeros((len(OUTCOMES), len(OUTCOMES)), np.int64)
-    for payments, decisions in newest(log, rules.spec.digest, most):
-        columns = StoredColumns(payments, decisions.table, reference, rules.ruleset.zone, {})
-        before, after = _outcome(columns, rules, champion), _outcome(columns, rules, scorer)
-        np.add.at(changes, (before, after), 1)
+    hit = _Hit()
+    for payments, decisions in newest(log, before.rules.spec.digest, most):
+        columns = StoredColumns(payments, decisions.table, reference, before.rules.ruleset.zone, {})
+        now, then = _outcome(columns, before), _outcome(columns.in_zone(after.rules.ruleset.zone), after)
+        np.add.at(changes, (now, then), 1)
+        hit.take(payments, now, then)
     return Impact(
-        scorer.digest,
+        version,
         int(changes.sum()),
         changes.sum(axis=1).tolist(),
         changes.sum(axis=0).tolist(),
         changes.tolist(),
+        hit.days,
+        [Shift(currency, *sums) for currency, sums in sorted(hit.money.items())],
+        len(hit.who),
+        hit.examples,
     )
+
+
+class _Hit:
+    """Whom a change hits, run by run."""
+
+    def __init__(self) -> None:
+        self.money: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self.who: set[tuple[str, str]] = set()
+        self.examples: list[str] = []
+        self._span: list[int] = []
+
+    @property
+    def days(self) -> float:
+        return (max(self._span) - min(self._span)) / _DAY_MS if self._span else 0.0
+
+    def take(self, payments: EventBatch, now: NDArray[np.int8], then: NDArray[np.int8]) -> None:
+        """Payments with their outcomes as they are and as they would be."""
+        times = payments.event_time_ms
+        self._span += [int(times.min()), int(times.max())]
+        stopped, released = (now == 0) & (then > 0), (now > 0) & (then == 0)
+        rows = np.flatnonzero(stopped | released)
+        if not len(rows):
+            return
+        amounts, ids = payments.amount, payments.column("transaction_id")
+        currencies, who = payments.column("currency"), [payments.column(name) for name in _WHO]
+        for row in rows.tolist():
+            amount = float(amounts[row])
+            if not math.isnan(amount):
+                self.money[currencies[row].as_py() or ""][0 if stopped[row] else 1] += amount
+            if stopped[row]:
+                known = ((name, column[row].as_py()) for name, column in zip(_WHO, who, strict=True))
+                self.who.update([one for one in known if one[1]][:1])
+                self.examples[:] = [*self.examples, ids[row].as_py()][-_EXAMPLES:]
 
 
 def newest(log: EventLog, features: str, most: int) -> Iterator[tuple[EventBatch, DecisionBatch]]:
@@ -86,9 +123,9 @@ def newest(log: EventLog, features: str, most: int) -> Iterator[tuple[EventBatch
             yield events.take(offsets - found[0].base_offset), decisions
 
 
-def _outcome(columns: StoredColumns, rules: CompiledRules, scorer: Scorer | None) -> NDArray[np.int8]:
+def _outcome(columns: StoredColumns, deciding: Deciding) -> NDArray[np.int8]:
     """By the rules and this model, which gives no score where it fails."""
-    scored = Scored(len(columns), 0)
+    scorer, scored = deciding.scorer, Scored(len(columns), 0)
     causes = []
     if scorer is not None:
         inputs = np.ascontiguousarray(input_matrix(columns, scorer.inputs, scorer.zone))
@@ -98,4 +135,5 @@ def _outcome(columns: StoredColumns, rules: CompiledRules, scorer: Scorer | None
         except ScorerError:
             causes.append(Cause(MODEL, None, skipped=True))
     tell(columns, scored)
+    rules = deciding.rules
     return Weights(rules).apply(rules.judge(columns), causes, scored).outcome

@@ -14,6 +14,8 @@ from ringfence.api.problems import FieldError, Problem, Refusal
 from ringfence.api.routes_health import server_of
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.decisions.impact import Impact  # noqa: TC001 (likewise)
+from ringfence.desks.confirming import UnconfirmedError
 from ringfence.errors import ConflictError, InputError, RuleError
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError, StaleError, UnknownVersionError
 from ringfence.rulebook.desk import Who
@@ -58,6 +60,21 @@ class StaleCaseRefusal(Refusal):
         self.problem = StaleCase(**msgspec.structs.asdict(self.problem), case=error.case, missed=error.missed)
 
 
+class UnconfirmedProblem(Problem, frozen=True, kw_only=True, omit_defaults=True):
+    """A change beyond the limits that nobody has confirmed: what it would do to recent payments."""
+
+    impact: Impact | None = None
+
+
+class UnconfirmedRefusal(Refusal):
+    """409 with the impact sheet."""
+
+    def __init__(self, error: UnconfirmedError) -> None:
+        super().__init__(409, "needs_confirmation", str(error), fields=["confirm"])
+        self.sheet = error.sheet
+        self.problem = UnconfirmedProblem(**msgspec.structs.asdict(self.problem), impact=error.sheet)
+
+
 async def body_of(request: Request, kind: type[T], limit: int | None = None, *, strict: bool = True) -> T:
     """The body, of at most `limit` bytes, as a struct; `Refusal` 400, 413, 415 or 422 (which field).
 
@@ -97,15 +114,11 @@ def refusals() -> Iterator[None]:
     """What the rule book and the lists refuse, as answers."""
     try:
         yield
-    except StaleError as error:
-        raise StaleRefusal(error) from error
-    except StaleCaseError as error:
-        raise StaleCaseRefusal(error) from error
-    except UnknownCaseError as error:
-        raise Refusal(404, "not_found", str(error)) from error
+    except ConflictError as error:
+        raise _conflict(error) from error
     except ApprovalError as error:
         raise Refusal(403, "needs_approval", str(error)) from error
-    except UnknownVersionError as error:
+    except (UnknownCaseError, UnknownVersionError) as error:
         raise Refusal(404, "not_found", str(error)) from error
     except RuleError as error:
         found = FieldError("text", "invalid_rules", str(error))
@@ -114,5 +127,13 @@ def refusals() -> Iterator[None]:
         raise Refusal(409, "nothing_to_do", str(error)) from error
     except InputError as error:
         raise Refusal(422, "invalid_parameter", str(error)) from error
-    except ConflictError as error:
-        raise Refusal(409, "conflict", str(error)) from error
+
+
+def _conflict(error: ConflictError) -> Refusal:
+    if isinstance(error, StaleError):
+        return StaleRefusal(error)
+    if isinstance(error, StaleCaseError):
+        return StaleCaseRefusal(error)
+    if isinstance(error, UnconfirmedError):
+        return UnconfirmedRefusal(error)
+    return Refusal(409, "conflict", str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ringfence.api.asked import StaleCase
-from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body, ref, text_answer
+from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body, ref
 from ringfence.cases import wire
 from ringfence.cases.book import QueueCount
 from ringfence.cases.model import Case
@@ -34,6 +34,8 @@ _ACTIONS: Final = {
     one.__struct_config__.tag: REF for one in wire.Action.__args__ for REF in (ref(one.__name__)["$ref"],)
 }
 
+_BYTES: Final = {"type": "string", "format": "binary"}
+
 CONTRACT: Final[Contract] = {
     ("get", "/v1/cases"): ({"200": json_answer("CasePage", "A page of cases.")}, (422, *ASKED)),
     ("post", "/v1/cases"): (
@@ -53,9 +55,23 @@ CONTRACT: Final[Contract] = {
         {"200": json_answer("CaseView", "The case with its payments and its history.")},
         (404, 422, *ASKED),
     ),
+    ("post", "/v1/cases/{case_id}/files"): (
+        {"200": json_answer("Case", "The case after it."), "409": _STALE},
+        (*BODY, 404, *ASKED),
+    ),
+    ("get", "/v1/cases/{case_id}/files/{sha256}"): (
+        {"200": {"description": "The file.", "content": {"application/octet-stream": {"schema": _BYTES}}}},
+        (404, 422, *ASKED),
+    ),
     ("post", "/v1/cases/{case_id}/report"): (
         {
-            "200": text_answer("application/xml", "The report, in the shape of goAML's."),
+            "200": {
+                "description": "The report, in the shape of goAML's, or as PDF.",
+                "content": {
+                    "application/xml": {"schema": {"type": "string"}},
+                    "application/pdf": {"schema": _BYTES},
+                },
+            },
             "409": {"description": "The case is not closed as confirmed fraud.", "content": _PROBLEM},
         },
         (404, 422, *ASKED),
@@ -77,6 +93,7 @@ _CLOSE: Final = {
     "note": "the customer did not know these payments",
 }
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    "/v1/cases/{case_id}/files": {"application/octet-stream": {"schema": _BYTES}},
     "/v1/cases": json_body("OpenCase", {"transaction_id": "t-1001"}),
     "/v1/cases/next": json_body("NextCase", {"queue": "default"}),
     "/v1/cases/bulk": json_body(

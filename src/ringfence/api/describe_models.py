@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ringfence.analysis.impact import Impact
+from ringfence.api.describe_rules import UNCONFIRMED
 from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body
 from ringfence.api.routes_drift import DriftAlerts, DriftPage
 from ringfence.api.routes_models import ModelState, ModelStates, Promotion, Retirement
+from ringfence.decisions.impact import Impact
 from ringfence.learning.drift_alerts import DriftAlert
 
 STRUCTS: Final = (ModelState, ModelStates, Impact, Promotion, Retirement, DriftAlert, DriftAlerts, DriftPage)
@@ -33,11 +34,16 @@ _IMPACT: Final = {
     "before": [19824, 92, 78, 6],
     "after": [19501, 340, 151, 8],
     "changes": [[19501, 270, 53, 0], [0, 70, 20, 2], [0, 0, 78, 0], [0, 0, 0, 6]],
+    "days": 9.4,
+    "money": [{"currency": "EUR", "stopped": 48_120.5, "released": 0.0}],
+    "customers": 291,
+    "examples": ["tx-000002000"],
 }
 _CHANGED: Final = (
     {"200": json_answer("ModelStates", "It is in force.", example=_STATES)},
     (*BODY, 404, 409, *ASKED),
 )
+_PROMOTED: Final = (_CHANGED[0] | {"409": UNCONFIRMED}, (*BODY, 404, *ASKED))
 
 _DRIFT: Final = {
     "day_ms": 1706659200000,
@@ -55,7 +61,7 @@ CONTRACT: Final[Contract] = {
         {"200": json_answer("Impact", "By outcome, least strict first.", example=_IMPACT)},
         (404, 422, *ASKED),
     ),
-    ("post", "/v1/models/{version}/promotion"): _CHANGED,
+    ("post", "/v1/models/{version}/promotion"): _PROMOTED,
     ("post", "/v1/models/{version}/retirement"): _CHANGED,
     ("get", "/v1/drift"): (
         {"200": json_answer("DriftPage", "All from there on.", example=_PAGE)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ringfence.analysis.list_history import ListChange, ListSummary
-from ringfence.api.asked import StaleProblem
+from ringfence.api.asked import StaleProblem, UnconfirmedProblem
 from ringfence.api.describing import ASKED, BODY, Contract, json_answer, json_body, ref
 from ringfence.rulebook import wire
 from ringfence.rulebook.changes import Activation, Change
@@ -43,15 +43,26 @@ _CHANGE: Final = {
 
 STRUCTS: Final = (
     *(BookState, VersionState, Change, Activation, Difference, Checked, ShadowReport, StaleProblem),
+    UnconfirmedProblem,
     *(wire.CheckBook, wire.SaveBook, wire.SetMode, wire.Noted, wire.RollBack, wire.Saved),
+    *(wire.Activate, wire.ImpactOf),
     *(wire.AddEntries, wire.RemoveEntries, ListResult, ListSummary, ListChange),
 )
 """Whose schemas the document needs."""
 
 _STALE: Final = {
-    "description": "The edit is on a version that is not the newest: `difference` shows what changed since.",
-    "content": {"application/problem+json": {"schema": ref("StaleProblem")}},
+    "description": "The edit is on a version that is not the newest (`difference` shows what changed), or it "
+    "changes more than the limits allow at once (`impact` shows what; send `confirm`).",
+    "content": {
+        "application/problem+json": {"schema": {"anyOf": [ref("StaleProblem"), ref("UnconfirmedProblem")]}}
+    },
 }
+UNCONFIRMED: Final = {
+    "description": "It is in force already, or it changes more than the limits allow at once: `impact` shows "
+    "what, and `confirm` with the first eight digits of its version makes it.",
+    "content": {"application/problem+json": {"schema": ref("UnconfirmedProblem")}},
+}
+"""409 of what puts something in force."""
 
 
 def _array(name: str, description: str) -> dict[str, Any]:
@@ -93,11 +104,21 @@ CONTRACT: Final[Contract] = {
         for act in ("approve", "reject")
     },
     ("post", "/v1/rules/versions/{digest}/activate"): (
-        {"200": json_answer("Activation", "It decides from this offset on.", example=_ACTIVATION)},
-        (*BODY, 404, 409, *ASKED),
+        {
+            "200": json_answer("Activation", "It decides from this offset on.", example=_ACTIVATION),
+            "409": UNCONFIRMED,
+        },
+        (*BODY, 404, *ASKED),
     ),
     ("post", "/v1/rules/rollback"): (
-        {"200": json_answer("Activation", "It decides from this offset on.", example=_ACTIVATION)},
+        {
+            "200": json_answer("Activation", "It decides from this offset on.", example=_ACTIVATION),
+            "409": UNCONFIRMED,
+        },
+        (*BODY, 404, *ASKED),
+    ),
+    ("post", "/v1/rules/impact"): (
+        {"200": json_answer("Impact", "By outcome, least strict first.")},
         (*BODY, 404, 409, *ASKED),
     ),
     ("post", "/v1/rules/modes/{rule_id}"): (
@@ -130,10 +151,11 @@ _ENTRY: Final = {
 _NOTE: Final = {"note": "reviewed on Monday"}
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/rules/check": json_body("CheckBook", {"text": _TEXT}),
+    "/v1/rules/impact": json_body("ImpactOf", {"version": _VERSION}),
     "/v1/rules/versions": json_body("SaveBook", {"text": _TEXT, "based_on": _VERSION, "note": "first draft"}),
     "/v1/rules/versions/{digest}/approve": json_body("Noted", _NOTE),
     "/v1/rules/versions/{digest}/reject": json_body("Noted", _NOTE),
-    "/v1/rules/versions/{digest}/activate": json_body("Noted", _NOTE),
+    "/v1/rules/versions/{digest}/activate": json_body("Activate", _NOTE),
     "/v1/rules/rollback": json_body("RollBack", {"note": "too many challenges"}),
     "/v1/rules/modes/{rule_id}": json_body(
         "SetMode", {"mode": "shadow", "based_on": _VERSION, "note": "watch it for a week"}

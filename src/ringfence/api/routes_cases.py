@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.asked import body_of, refusals, who_asks
+from ringfence.api.asked import body_of, raw_body, refusals, who_asks
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
+from ringfence.cases.files import MOST_BYTES
 from ringfence.cases.model import LIVE, CaseState, Subject
+from ringfence.compose.cases import report_pdf
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ringfence.api.server import Server
-    from ringfence.cases.model import Case
+    from ringfence.cases.model import Attached, Case
 
     T = TypeVar("T")
 
@@ -137,15 +140,52 @@ async def act(request: Request, case_id: CaseId) -> Response:
     return as_json(done)
 
 
+@router.post("/v1/cases/{case_id}/files")
+async def attach(
+    request: Request,
+    case_id: CaseId,
+    name: Annotated[str, Query(min_length=3, max_length=200, description="With an ending, such as a.pdf.")],
+    version: Annotated[int, Query(ge=1, description="The version of the case that the caller saw.")],
+) -> Response:
+    """Attach a file: a picture, a PDF, a text or a CSV file of at most 3 MiB, known by its content."""
+    body, who = await raw_body(request, b"application/octet-stream", MOST_BYTES), who_asks(request, "")
+    return as_json(await _act(request, lambda server: server.cases.attach(case_id, version, name, body, who)))
+
+
+@router.get("/v1/cases/{case_id}/files/{sha256}")
+async def attached(
+    request: Request, case_id: CaseId, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+) -> Response:
+    """The content of an attached file, by its hash."""
+    with refusals():
+        found, body = await _read(request, lambda server: server.cases.file(case_id, sha256))
+    return file_answer(found, body)
+
+
+def file_answer(found: Attached, body: bytes) -> Response:
+    """A file to be kept, never to be shown in place or run."""
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
+        "content-security-policy": "default-src 'none'; sandbox",
+        "x-content-type-options": "nosniff",
+    }
+    return Response(body, media_type=found.media_type, headers=headers)
+
+
 @router.post("/v1/cases/{case_id}/report")
-async def report(request: Request, case_id: CaseId) -> Response:
+async def report(
+    request: Request, case_id: CaseId, form: Annotated[Literal["xml", "pdf"], Query()] = "xml"
+) -> Response:
     """A suspicious-activity report of a case closed as confirmed fraud; for the role `compliance` alone."""
     if not request.scope["ringfence.caller"].may_report:
         raise Refusal(403, "forbidden", "this needs the role compliance: ask for a key that has it")
     who = who_asks(request, "")
     found = await _act(request, lambda server: server.cases.report(case_id, who))
-    headers = {"content-disposition": f'attachment; filename="{case_id.upper()}.xml"'}
-    return Response(found, media_type="application/xml", headers=headers)
+    if form == "pdf":
+        with refusals():
+            found = await _read(request, lambda _server: report_pdf(found))
+    headers = {"content-disposition": f'attachment; filename="{case_id.upper()}.{form}"'}
+    return Response(found, media_type=f"application/{form}", headers=headers)
 
 
 def _deliver(server: Server) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.asked import body_of, who_asks
+from ringfence.api.asked import UnconfirmedRefusal, body_of, who_asks
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
+from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed, UnsoundError
-from ringfence.desks.models import SHARELESS, put_in_force
+from ringfence.desks.models import SHARELESS, Confirming, put_in_force
 from ringfence.errors import InputError, ScorerError
 from ringfence.scoring.promotion import roles
 
@@ -51,7 +53,8 @@ class ModelStates(msgspec.Struct, frozen=True):
 class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model is to be. A rollout needs a share, of entities `by`.
 
-    `force` puts a model in force even where its training advises against it.
+    `force` puts a model in force even where its training advises against it. `confirm`, the first eight
+    digits of the version, does where it changes more than the limits allow at once.
     """
 
     role: Literal["champion", "challenger", "rollout"] = "champion"
@@ -59,6 +62,7 @@ class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by: str | None = None
     note: str = ""
     force: bool = False
+    confirm: str = ""
 
 
 class Retirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,10 +99,12 @@ async def promote(request: Request, version: str) -> Response:
     if (wanted.role == "rollout") != (wanted.share is not None):  # as the desk says, with the request's code
         raise Refusal(422, "invalid_parameter", SHARELESS)
 
+    session = server_of(request).session
+    confirming = Confirming(partial(session.impact, version), session.change_limits, wanted.confirm)
+
     def change(desk: ModelDesk, signed: Signed) -> Deployment:
-        return put_in_force(
-            desk, version, wanted.role, signed, share=wanted.share, by=wanted.by, force=wanted.force
-        )
+        more: Any = {"share": wanted.share, "by": wanted.by, "force": wanted.force}
+        return put_in_force(desk, version, wanted.role, signed, confirming=confirming, **more)
 
     return await _changed(request, version, wanted.note, change)
 
@@ -124,6 +130,8 @@ async def _changed(
             await asyncio.to_thread(change, desk, signed)
         except UnsoundError as error:
             raise Refusal(409, "unsound_model", f"{error}; here, send force") from error
+        except UnconfirmedError as error:
+            raise UnconfirmedRefusal(error) from error
         except InputError as error:
             raise Refusal(409, "conflict", str(error)) from error
         except ScorerError as error:

@@ -11,7 +11,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.analysis.list_history import shadow_report
 from ringfence.api.asked import BOOK_BYTES, body_of, refusals, who_asks
 from ringfence.api.routes_health import as_json, server_of
-from ringfence.rulebook.wire import CheckBook, Noted, RollBack, SaveBook, SetMode
+from ringfence.rulebook.wire import Activate, CheckBook, ImpactOf, Noted, RollBack, SaveBook, SetMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,13 @@ async def check_book(request: Request) -> Response:
     return as_json(await _at_the_desk(request, lambda _desk: server.session.check(asked.text)))
 
 
+@router.post("/v1/rules/impact")
+async def impact(request: Request) -> Response:
+    """What a change would do to recent payments: by outcome, money, customers. Changes nothing."""
+    asked, rules = await body_of(request, ImpactOf, BOOK_BYTES), server_of(request).rules
+    return as_json(await _at_the_desk(request, lambda _desk: rules.impact(asked)))
+
+
 @router.get("/v1/rules/shadow")
 async def shadow(
     request: Request,
@@ -63,7 +70,9 @@ async def save(request: Request) -> Response:
     """Keep a new version, made on `based_on`. If that is not the newest, 409 shows what changed since."""
     asked = await body_of(request, SaveBook, BOOK_BYTES)
     who, rules = who_asks(request, asked.note), server_of(request).rules
-    keep = partial(rules.save, asked.text, asked.based_on, who, activate=asked.activate)
+    keep = partial(
+        rules.save, asked.text, asked.based_on, who, activate=asked.activate, confirm=asked.confirm
+    )
     return as_json(await _at_the_desk(request, lambda _desk: keep()), 201)
 
 
@@ -94,16 +103,17 @@ async def reject(request: Request, digest: Digest) -> Response:
 @router.post("/v1/rules/versions/{digest}/activate")
 async def activate(request: Request, digest: Digest) -> Response:
     """Put a version in force from the end of the log on: no restart, and no payment waits for it."""
-    who = who_asks(request, (await body_of(request, Noted)).note)
-    return as_json(await _at_the_desk(request, lambda desk: desk.activate(digest, who)))
+    asked, rules = await body_of(request, Activate), server_of(request).rules
+    who = who_asks(request, asked.note)
+    return as_json(await _at_the_desk(request, lambda _desk: rules.activate(digest, who, asked.confirm)))
 
 
 @router.post("/v1/rules/rollback")
 async def roll_back(request: Request) -> Response:
     """Put the version before the present one in force again, or an earlier one."""
-    asked = await body_of(request, RollBack)
+    asked, rules = await body_of(request, RollBack), server_of(request).rules
     who = who_asks(request, asked.note)
-    return as_json(await _at_the_desk(request, lambda desk: desk.roll_back(who, asked.to)))
+    return as_json(await _at_the_desk(request, lambda _desk: rules.roll_back(who, asked.to, asked.confirm)))
 
 
 @router.post("/v1/rules/modes/{rule_id}")
@@ -115,6 +125,7 @@ async def set_mode(
     asked = await body_of(request, SetMode)
     who, rules = who_asks(request, asked.note), server_of(request).rules
     keep = partial(rules.set_mode, rule_id, asked.mode, asked.based_on, who, activate=asked.activate)
+    keep = partial(keep, confirm=asked.confirm)
     return as_json(await _at_the_desk(request, lambda _desk: keep()), 201)
 
 

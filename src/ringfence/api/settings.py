@@ -40,6 +40,7 @@ class ServeSettings(BaseSettings):
     public_names: tuple[str, ...] = ()  # in Host, beside those of this machine
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks whose Forwarded is believed
     cors_origins: tuple[str, ...] = ()
+    environment: str = ""  # name on the pages, such as staging or production
     require_keys: bool = False  # ask on loopback too
     access_log: bool = True
     follow: bool = True  # start the process that runs the followers; not where `ringfence follow` runs apart

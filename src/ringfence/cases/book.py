@@ -115,6 +115,10 @@ class Work(Protocol):
         """What has to reach the event log, once this commits."""
         ...
 
+    def keep_file(self, sha256: str, body: bytes) -> None:
+        """The content of a file, under its hash."""
+        ...
+
     def best(self, queue: str | None, analyst: str, now_ms: int) -> Case | None:
         """The case that an analyst should have next, their own ones first; None where none is ready."""
         ...
@@ -133,6 +137,10 @@ class CaseBook(Protocol):
 
     def case(self, case_id: str) -> Case:
         """As it is; `UnknownCaseError`."""
+        ...
+
+    def file(self, sha256: str) -> bytes | None:
+        """The content of an attached file."""
         ...
 
     def cases(self, query: CaseQuery, now_ms: int) -> list[Case]:

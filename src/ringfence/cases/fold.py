@@ -96,6 +96,11 @@ def _(_change: model.Noted, case: Case, _event: CaseEvent) -> dict[str, Any]:
 
 
 @_fields.register
+def _(_change: model.Attached, _case: Case, _event: CaseEvent) -> dict[str, Any]:
+    return {}
+
+
+@_fields.register
 def _(_change: model.Reported, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {}
 

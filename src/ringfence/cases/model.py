@@ -69,13 +69,19 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What the payments of a case come to; amounts in major units, added up whatever their currency."""
+    """What the payments of a case come to, in major units.
+
+    `amounts` and `losses` are by currency (empty: none given), and what people are shown. `amount` and `loss`
+    add up whatever the currency: they order queues and are held against limits.
+    """
 
     payments: int = 0
     amount: float = 0.0
     loss: float = 0.0
     score: float = 0.0  # the highest
     currency: str | None = None  # of the first payment
+    amounts: dict[str, float] = {}
+    losses: dict[str, float] = {}
 
     def plus(self, payment: Payment) -> Totals:
         """With one more payment."""
@@ -85,7 +91,14 @@ class Totals(msgspec.Struct, frozen=True):
             round(self.loss + payment.loss, 4),
             max(self.score, payment.score),
             self.currency or payment.currency,
+            _added(self.amounts, payment.currency, payment.amount),
+            _added(self.losses, payment.currency, payment.loss),
         )
+
+
+def _added(sums: dict[str, float], currency: str | None, amount: float) -> dict[str, float]:
+    name = currency or ""
+    return sums | {name: round(sums.get(name, 0.0) + amount, 4)}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -152,6 +165,15 @@ class Noted(Change, frozen=True, kw_only=True, tag="noted"):
     """Somebody wrote something down."""
 
     text: str
+
+
+class Attached(Change, frozen=True, kw_only=True, tag="attached"):
+    """A file was attached; its content is kept by its hash."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
 
 
 class Reported(Change, frozen=True, kw_only=True, tag="reported"):
@@ -255,6 +277,7 @@ AnyChange = (
     | Assigned
     | Released
     | Noted
+    | Attached
     | Reported
     | Snoozed
     | Woken

@@ -59,6 +59,11 @@ def _(_change: model.Noted) -> str:
 
 
 @told.register
+def _(change: model.Attached) -> str:
+    return f"attached {change.name} ({change.size:,} bytes)"
+
+
+@told.register
 def _(_change: model.Reported) -> str:
     return "made a suspicious-activity report"
 

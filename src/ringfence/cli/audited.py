@@ -93,6 +93,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "cases next": "case.taken",
     "cases open": "case.opened",
     "cases report": "case.reported",
+    "cases attach": "case.file_attached",
+    "cases file": "case.file_seen",
 } | {
     f"cases {act}": "case.acted_on"
     for act in (

@@ -47,6 +47,8 @@ class CaseWork(Protocol):
     def act(self, case_id: str, asked: Action) -> Case: ...
     def open_case(self, transaction_id: str) -> Case: ...
     def report(self, case_id: str) -> bytes: ...
+    def attach(self, case_id: str, name: str, body: bytes) -> Case: ...
+    def file(self, case_id: str, sha256: str) -> bytes: ...
     def deliver(self) -> None: ...
 
 
@@ -87,6 +89,13 @@ class LocalCases:
 
     def report(self, case_id: str) -> bytes:
         return self._desk.report(case_id, self._who())
+
+    def attach(self, case_id: str, name: str, body: bytes) -> Case:
+        version = self._desk.view(case_id).case.version
+        return self._desk.attach(case_id, version, name, body, self._who())
+
+    def file(self, case_id: str, sha256: str) -> bytes:
+        return self._desk.file(case_id, sha256)[1]
 
     def deliver(self) -> None:
         """Put the labels into the log; where a server runs on the folder, it does."""

@@ -12,9 +12,12 @@ from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, Case, CaseState, Subject, as_fields
 from ringfence.cli import desks, options, screen
 from ringfence.cli.case_desks import working
+from ringfence.compose.cases import report_pdf
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ringfence.cases.model import CaseEvent
 
 app = typer.Typer(no_args_is_help=True, help="Cases: work the queue, record what was found, look things up.")
@@ -70,8 +73,8 @@ def list_cases(
             case.queue,
             _about(case),
             case.totals.payments,
-            f"{case.totals.amount:,.2f} {case.totals.currency or ''}",
-            f"{case.totals.loss:,.2f}",
+            _sums(case.totals.amounts),
+            _sums(case.totals.losses),
             screen.format_time(case.due_ms),
             case.assignee,
             case.finding.disposition if case.finding else None,
@@ -187,12 +190,14 @@ def next_case(
 @app.command()
 def report(
     case_id: CaseId,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE.xml")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE.xml|FILE.pdf")],
     author: desks.Author = None,
     server: desks.Server = None,
     data: options.Data = None,
 ) -> None:
-    """Write a suspicious-activity report of a case that was closed as confirmed fraud: XML like goAML's.
+    """Write a suspicious-activity report of a case that was closed as confirmed fraud.
+
+    It is XML like goAML's, or a PDF where the file's name ends with .pdf.
 
     A server gives it to keys with the role compliance only, and the case keeps on record who made it.
 
@@ -200,9 +205,52 @@ def report(
     """
     with working(server, data, author) as desk:
         found = desk.report(case_id)
+    _write(out, report_pdf(found) if out.suffix.lower() == ".pdf" else found)
+
+
+@app.command()
+def attach(
+    case_id: CaseId,
+    file: Annotated[Path, typer.Argument(help="Picture, PDF, text or CSV, at most 3 MiB.", metavar="FILE")],
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+) -> None:
+    """Attach a file to a case. Its content has to be what the ending of its name says.
+
+    Example: ringfence cases attach C-17 letter.pdf
+    """
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}): name a file") from error
+    with working(server, data, author) as desk:
+        case = desk.attach(case_id, file.name, body)
+    screen.show(f"{file.name} is attached to {case.id}.")
+
+
+@app.command("file")
+def file_of(
+    case_id: CaseId,
+    sha256: Annotated[str, typer.Argument(help="Its hash, as `cases show` has it.", metavar="SHA256")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE")],
+    author: desks.Author = None,
+    server: desks.Server = None,
+    data: options.Data = None,
+) -> None:
+    """Write a file that is attached to a case.
+
+    Example: ringfence cases file C-17 9f86d081884c7d65... --out letter.pdf
+    """
+    with working(server, data, author) as desk:
+        found = desk.file(case_id, sha256)
+    _write(out, found)
+
+
+def _write(out: Path, body: bytes) -> None:
     try:
         with out.open("xb") as file:
-            file.write(found)
+            file.write(body)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror}): name a new file") from error
     screen.show(f"{out} is written.")
@@ -226,8 +274,8 @@ def _say_case(case: Case) -> None:
     screen.show(f"{case.id}  {case.state}  version {case.version}", "bold")
     screen.show(f"About {_about(case) or 'payments that were split off'}, in queue {case.queue}")
     screen.show(
-        f"{totals.payments:,} payments, {totals.amount:,.2f} {totals.currency or ''}, expected loss "
-        f"{totals.loss:,.2f}, highest score {totals.score:.0f}"
+        f"{totals.payments:,} payments, {_sums(totals.amounts)}, expected loss "
+        f"{_sums(totals.losses)}, highest score {totals.score:.0f}"
     )
     screen.show(f"Due {screen.format_time(case.due_ms)}; assigned to {case.assignee or 'nobody'}")
     if case.reasons:
@@ -260,3 +308,10 @@ def say_done(case: Case, *, json: bool) -> None:
     screen.show(f"{case.id} is {case.state}, at version {case.version}.")
     if case.state is CaseState.PROPOSED:
         screen.show("A second person has to agree: ringfence cases approve " + case.id)
+
+
+def _sums(by_currency: Mapping[str, float]) -> str:
+    """Amounts by currency, which nobody adds up."""
+    return " + ".join(
+        f"{amount:,.2f} {currency}".rstrip() for currency, amount in sorted(by_currency.items())
+    )

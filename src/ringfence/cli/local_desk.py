@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from ringfence.analysis.list_history import ListChange, ListSummary
     from ringfence.compose.session import Session
+    from ringfence.decisions.impact import Impact
     from ringfence.ports.tables import Tables
     from ringfence.rulebook.changes import Activation, Change
     from ringfence.rulebook.desk import BookState, Reader, VersionState
     from ringfence.rulebook.entries import Entry, ListResult
     from ringfence.rulebook.shadow import ShadowReport
-    from ringfence.rulebook.wire import Saved
+    from ringfence.rulebook.wire import ImpactOf, Saved
     from ringfence.scoring.actions import ListKind
     from ringfence.scoring.rules import Mode
 
@@ -70,20 +71,26 @@ class LocalDesk(LocalReading):
         self._session = session
         self._author = author
 
-    def save(self, text: str, based_on: str, note: str, *, activate: bool) -> Saved:
-        return self._rules.save(text, based_on, self._who(note), activate=activate)
+    def save(self, text: str, based_on: str, note: str, *, activate: bool, confirm: str = "") -> Saved:
+        return self._rules.save(text, based_on, self._who(note), activate=activate, confirm=confirm)
 
-    def set_mode(self, rule: str, mode: Mode, based_on: str, note: str, *, activate: bool) -> Saved:
-        return self._rules.set_mode(rule, mode, based_on, self._who(note), activate=activate)
+    def set_mode(
+        self, rule: str, mode: Mode, based_on: str, note: str, *, activate: bool, confirm: str = ""
+    ) -> Saved:
+        who = self._who(note)
+        return self._rules.set_mode(rule, mode, based_on, who, activate=activate, confirm=confirm)
 
     def review(self, digest: str, note: str, *, approve: bool) -> Change:
         return self._book.review(digest, self._who(note), approve=approve)
 
-    def activate(self, digest: str, note: str) -> Activation:
-        return self._book.activate(digest, self._who(note))
+    def activate(self, digest: str, note: str, confirm: str = "") -> Activation:
+        return self._rules.activate(digest, self._who(note), confirm)
 
-    def roll_back(self, to: str | None, note: str) -> Activation:
-        return self._book.roll_back(self._who(note), to)
+    def roll_back(self, to: str | None, note: str, confirm: str = "") -> Activation:
+        return self._rules.roll_back(self._who(note), to, confirm)
+
+    def impact(self, asked: ImpactOf) -> Impact:
+        return self._rules.impact(asked)
 
     def add(self, name: str, kind: ListKind, entries: list[Entry]) -> ListResult:
         return self._lists.add(name, kind, entries, self._who(""))

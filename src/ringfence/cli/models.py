@@ -10,20 +10,20 @@ import httpx
 import msgspec
 import typer
 
-from ringfence.analysis.impact import Impact
-from ringfence.cli import options, screen
+from ringfence.cli import options, screen, sheets
 from ringfence.compose import models as stored
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.session import open_session
 from ringfence.compose.store import has_store, open_store
+from ringfence.decisions.impact import Impact
+from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
-from ringfence.desks.models import Part, put_in_force
+from ringfence.desks.models import Confirming, Part, put_in_force
 from ringfence.errors import InputError, RingfenceError
 from ringfence.saving import Snapshotting
 from ringfence.scoring.artifact import Artifact
 from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.manifest import MANIFEST, digest_of
-from ringfence.scoring.outcomes import OUTCOMES
 from ringfence.scoring.promotion import roles
 from ringfence.settings import load_settings
 
@@ -250,9 +250,8 @@ def promote(
         bool,
         typer.Option("--force", help="Promote the model even if its training report advises against it."),
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would change for recent payments.")
-    ] = False,
+    dry_run: sheets.DryRun = False,
+    yes: sheets.Yes = False,
     note: Note = "",
     data: options.Data = None,
     registry: Registry = None,
@@ -263,10 +262,12 @@ def promote(
 ) -> None:
     """Promote a model: as champion, in shadow, or for a share. It takes effect with the next event.
 
-    First it shows the outcomes of recent payments, as what is in force gives them and as this model would. A
-    model that its training found no better than chance, than a copy trained on shuffled labels
-    or than the rules is refused without --force; as a challenger it may speak. From another --registry it is
-    copied into the data folder first. With --url a running server does it, without losing a request.
+    First it shows the outcomes of recent payments, as what is in force gives them and as this model would.
+    Where that is more than `confirm_share` and `confirm_money` of ringfence.toml allow, it asks for a
+    confirmation. A model that its training found no better than chance, than a copy trained on shuffled
+    labels or than the rules is refused without --force; as a challenger it may speak. From another
+    --registry it is copied into the data folder first. With --url a running server does it, without losing
+    a request.
 
     Example: ringfence models promote cards --share 0.1
     """
@@ -277,18 +278,27 @@ def promote(
     role: Part = "challenger" if challenger else "champion" if share is None else "rollout"
     if url is not None:
         body = {"role": role, "share": share, "by": by, "note": note, "force": force}
-        _show_impact(msgspec.convert(ask(url, key, f"/v1/models/{artifact.digest}/impact"), Impact), role)
+        told = msgspec.convert(ask(url, key, f"/v1/models/{artifact.digest}/impact"), Impact)
+        sheets.show_impact(told, role)
         if dry_run:
             return
-        ask(url, key, f"/v1/models/{artifact.digest}/promotion", body)
+        path = f"/v1/models/{artifact.digest}/promotion"
+        sheets.confirmed(lambda typed: ask(url, key, path, body | {"confirm": typed}), yes=yes)
     else:
 
         def change(session: Session, desk: ModelDesk, signed: Signed) -> None:
             desk.stored.ready(Deployment(champion=artifact.digest))
-            _show_impact(session.impact(artifact.digest), "challenger" if challenger else "champion")
+            told = session.impact(artifact.digest)
+            sheets.show_impact(told, role)
             if dry_run:
                 return
-            put_in_force(desk, artifact.digest, role, signed, share=share, by=by, force=force)
+
+            def put(typed: str) -> None:
+                confirming = Confirming(lambda: told, session.change_limits, typed)
+                more: Any = {"share": share, "by": by, "force": force}
+                put_in_force(desk, artifact.digest, role, signed, confirming=confirming, **more)
+
+            sheets.confirmed(put, yes=yes)
 
         _change(data, features, rules, note, change)
         if dry_run:
@@ -328,21 +338,6 @@ def _change(data: Path | None, features: Path | None, rules: Path | None, note: 
         change(session, session.model_desk(), Signed(getpass.getuser(), SystemClock().now_ms(), note))
 
 
-def _show_impact(told: Impact, role: str) -> None:
-    """Recent payments by outcome, before and after."""
-    if not told.payments:
-        screen.show("No payment has been decided by these features yet: what would change is not known.")
-        return
-    rows = [
-        (outcome, f"{before / told.payments:.2%}", f"{after / told.payments:.2%}", f"{after - before:+,}")
-        for outcome, before, after in zip(OUTCOMES, told.before, told.after, strict=True)
-    ]
-    head = [f"of the newest {told.payments:,} payments", "now", "with this model", "payments"]
-    screen.show_table(head, rows, head[1:])
-    if role == "challenger":
-        screen.show("In the shadow it changes nothing of that.")
-
-
 def ask(url: str, key: str | None, path: str, body: dict[str, Any] | None = None) -> Any:
     """What a server answers, to a change of definitions if there is a `body`.
 
@@ -357,9 +352,12 @@ def ask(url: str, key: str | None, path: str, body: dict[str, Any] | None = None
         raise InputError(f"{url} does not answer ({error}): is the server running?") from error
     if answer.is_error:
         try:
-            detail = answer.json()["detail"]
+            told = answer.json()
+            detail = told["detail"]
         except (ValueError, KeyError, TypeError):
-            detail = answer.reason_phrase
+            told, detail = {}, answer.reason_phrase
+        if told.get("code") == "needs_confirmation":
+            raise UnconfirmedError(msgspec.convert(told["impact"], Impact), detail)
         raise InputError(f"the server says {answer.status_code}: {detail}")
     return answer.json()
 

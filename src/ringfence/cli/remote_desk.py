@@ -12,6 +12,8 @@ from ringfence.analysis.list_history import ListChange, ListSummary
 from ringfence.cases.book import CaseQuery, QueueCount
 from ringfence.cases.model import Case
 from ringfence.cases.wire import CasePage, CaseView, Handed, OpenCase
+from ringfence.decisions.impact import Impact
+from ringfence.desks.confirming import UnconfirmedError
 from ringfence.errors import ConflictError, InputError, RingfenceError
 from ringfence.rulebook import wire
 from ringfence.rulebook.changes import Activation, Change
@@ -34,6 +36,7 @@ class _Refused(msgspec.Struct):
 
     detail: str
     difference: Difference | None = None
+    impact: Impact | None = None
 
 
 class RemoteDesk:
@@ -70,24 +73,30 @@ class RemoteDesk:
     def audit(self, name: str | None, limit: int) -> list[ListChange]:
         return self._get("/v1/lists/audit", list[ListChange], list=name, limit=limit)
 
-    def save(self, text: str, based_on: str, note: str, *, activate: bool) -> wire.Saved:
-        body = wire.SaveBook(text=text, based_on=based_on, note=note, activate=activate)
+    def save(self, text: str, based_on: str, note: str, *, activate: bool, confirm: str = "") -> wire.Saved:
+        body = wire.SaveBook(text=text, based_on=based_on, note=note, activate=activate, confirm=confirm)
         return self._post("/v1/rules/versions", body, wire.Saved)
 
-    def set_mode(self, rule: str, mode: Mode, based_on: str, note: str, *, activate: bool) -> wire.Saved:
-        body = wire.SetMode(mode=mode, based_on=based_on, note=note, activate=activate)
+    def set_mode(
+        self, rule: str, mode: Mode, based_on: str, note: str, *, activate: bool, confirm: str = ""
+    ) -> wire.Saved:
+        body = wire.SetMode(mode=mode, based_on=based_on, note=note, activate=activate, confirm=confirm)
         return self._post(f"/v1/rules/modes/{quote(rule, safe='')}", body, wire.Saved)
 
     def review(self, digest: str, note: str, *, approve: bool) -> Change:
         act = "approve" if approve else "reject"
         return self._post(f"/v1/rules/versions/{quote(digest, safe='')}/{act}", wire.Noted(note=note), Change)
 
-    def activate(self, digest: str, note: str) -> Activation:
+    def activate(self, digest: str, note: str, confirm: str = "") -> Activation:
         path = f"/v1/rules/versions/{quote(digest, safe='')}/activate"
-        return self._post(path, wire.Noted(note=note), Activation)
+        return self._post(path, wire.Activate(note=note, confirm=confirm), Activation)
 
-    def roll_back(self, to: str | None, note: str) -> Activation:
-        return self._post("/v1/rules/rollback", wire.RollBack(to=to, note=note), Activation)
+    def roll_back(self, to: str | None, note: str, confirm: str = "") -> Activation:
+        body = wire.RollBack(to=to, note=note, confirm=confirm)
+        return self._post("/v1/rules/rollback", body, Activation)
+
+    def impact(self, asked: wire.ImpactOf) -> Impact:
+        return self._post("/v1/rules/impact", asked, Impact)
 
     def add(self, name: str, kind: ListKind, entries: list[Entry]) -> ListResult:
         body = wire.AddEntries(list=name, kind=kind, entries=entries)
@@ -137,6 +146,16 @@ class RemoteDesk:
     def report(self, case_id: str) -> bytes:
         return self._raw("POST", f"/v1/cases/{quote(case_id, safe='')}/report").content
 
+    def attach(self, case_id: str, name: str, body: bytes) -> Case:
+        params = {"name": name, "version": self.case_view(case_id).case.version}
+        headers = {"content-type": "application/octet-stream"}
+        path = f"/v1/cases/{quote(case_id, safe='')}/files"
+        return self._ask("POST", path, Case, params=params, content=body, headers=headers)
+
+    def file(self, case_id: str, sha256: str) -> bytes:
+        path = f"/v1/cases/{quote(case_id, safe='')}/files/{quote(sha256, safe='')}"
+        return self._raw("GET", path).content
+
     def deliver(self) -> None:
         """A server does it by itself."""
 
@@ -174,6 +193,8 @@ def _error(response: httpx.Response) -> RingfenceError:
         refused = msgspec.json.decode(response.content, type=_Refused)
     except msgspec.DecodeError:
         return InputError(f"the server answers {response.status_code}, and it is no Ringfence server")
+    if response.status_code == 409 and refused.impact is not None:
+        return UnconfirmedError(refused.impact, refused.detail)
     if response.status_code == 409:
         shown = f"\n{refused.difference.text}" if refused.difference else ""
         return ConflictError(refused.detail + shown)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ringfence.cli import desks, options, screen
+from ringfence.cli import desks, options, screen, sheets
 from ringfence.errors import InputError, RuleError
 from ringfence.events.texts import read_text
+from ringfence.rulebook.wire import ImpactOf
 from ringfence.scoring.rules import Mode
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def save(
     ] = None,
     note: desks.Note = "",
     activate: Activate = False,
+    yes: sheets.Yes = False,
     author: desks.Author = None,
     server: desks.Server = None,
     data: options.Data = None,
@@ -137,7 +139,11 @@ def save(
     text = read_book(file)
     base = based_on or _marked(text, file)
     with desks.writing(server, data, author) as desk:
-        saved = desk.save(text, base, note, activate=activate)
+        if activate and not json:
+            sheets.show_impact(desk.impact(ImpactOf(text=text)))
+        saved = sheets.confirmed(
+            lambda typed: desk.save(text, base, note, activate=activate, confirm=typed), yes=yes
+        )
     _show_saved(saved, json=json)
 
 
@@ -146,6 +152,8 @@ def mode(
     mode: Annotated[Mode, typer.Argument(help="The new mode.")],
     note: desks.Note = "",
     activate: Activate = False,
+    yes: sheets.Yes = False,
+    dry_run: sheets.DryRun = False,
     author: desks.Author = None,
     server: desks.Server = None,
     data: options.Data = None,
@@ -156,7 +164,11 @@ def mode(
     Example: ringfence rules mode card_testing shadow --activate
     """
     with desks.writing(server, data, author) as desk:
-        saved = desk.set_mode(rule, mode, "head", note, activate=activate)
+        if sheets.is_all(desk, ImpactOf(rule=rule, mode=mode), dry_run=dry_run, json=json or not activate):
+            return
+        saved = sheets.confirmed(
+            lambda typed: desk.set_mode(rule, mode, "head", note, activate=activate, confirm=typed), yes=yes
+        )
     _show_saved(saved, json=json)
 
 
@@ -193,6 +205,8 @@ def reject(
 def activate(
     version: Version,
     note: desks.Note = "",
+    yes: sheets.Yes = False,
+    dry_run: sheets.DryRun = False,
     author: desks.Author = None,
     server: desks.Server = None,
     data: options.Data = None,
@@ -200,10 +214,15 @@ def activate(
 ) -> None:
     """Activate a version of the rule book. It takes effect with the next event; nothing is restarted.
 
+    First it shows what would change for recent payments. Where that is more than `confirm_share` and
+    `confirm_money` of ringfence.toml allow, it asks for a confirmation.
+
     Example: ringfence rules activate head
     """
     with desks.writing(server, data, author) as desk:
-        done = desk.activate(version, note)
+        if sheets.is_all(desk, ImpactOf(version=version), dry_run=dry_run, json=json):
+            return
+        done = sheets.confirmed(lambda typed: desk.activate(version, note, typed), yes=yes)
     _show_activation(done, json=json)
 
 
@@ -212,17 +231,21 @@ def rollback(
         str | None, typer.Argument(help="An earlier version. [default: the previous one]")
     ] = None,
     note: desks.Note = "",
+    yes: sheets.Yes = False,
+    dry_run: sheets.DryRun = False,
     author: desks.Author = None,
     server: desks.Server = None,
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Roll back to an earlier version.
+    """Roll back to an earlier version. Impact and confirmation are as of `rules activate`.
 
     Example: ringfence rules rollback --note "too many challenges"
     """
     with desks.writing(server, data, author) as desk:
-        done = desk.roll_back(version, note)
+        if sheets.is_all(desk, ImpactOf(version=version, rollback=True), dry_run=dry_run, json=json):
+            return
+        done = sheets.confirmed(lambda typed: desk.roll_back(version, note, typed), yes=yes)
     _show_activation(done, json=json)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ringfence.adapters import cases
+from ringfence.adapters import cases, pdf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,11 @@ def has_cases(folder: Path) -> bool:
 def case_policy(file: Path | None) -> CasePolicy:
     """The policy in a file; without one that of `cases.toml` in the current folder, or the shipped one."""
     return cases.read_policy(file)
+
+
+def report_pdf(report: bytes) -> bytes:
+    """A suspicious-activity report as PDF, of its XML; `InputError` where the library is not installed."""
+    return pdf.report_pdf(report)
 
 
 def payment_of(row: dict[str, Any]) -> Payment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.artifacts import ModelRegistry, StoredModels, load_local, load_scorer, read_folder
-from ringfence.analysis.impact import impact
+from ringfence.analysis.impact import Deciding, impact
 from ringfence.features.catalog import CATALOG
 from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.models import Models
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ringfence.analysis.impact import Impact
     from ringfence.decisions.decision import Decision
+    from ringfence.decisions.impact import Impact
     from ringfence.features.spec import FeatureSpec
     from ringfence.pipeline import View
     from ringfence.ports.models import Deployments, ModelStore
     from ringfence.scoring.artifact import Artifact
     from ringfence.scoring.manifest import ReasonText
     from ringfence.scoring.models import Scorer
+    from ringfence.scoring.rules import CompiledRules
     from ringfence.store import DataFolder
 
 IN_FORCE: Final = "models_in_force"
@@ -82,9 +83,18 @@ def model_texts(store: DataFolder, decision: Decision) -> Mapping[str, ReasonTex
 
 def impact_of(store: DataFolder, stored: Deployments, view: View, digest: str) -> Impact:
     """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
+    now = _champion(stored, view)
+    scorer = stored.ready(Deployment(champion=digest)).scorers[0]
+    return impact(store.log, view.lookups, Deciding(view.rules, now), Deciding(view.rules, scorer), digest)
+
+
+def impact_of_rules(store: DataFolder, stored: Deployments, view: View, rules: CompiledRules) -> Impact:
+    """The same if other rules were in force, with the model that is."""
+    now = _champion(stored, view)
+    after = Deciding(rules, now)
+    return impact(store.log, view.lookups, Deciding(view.rules, now), after, rules.ruleset.digest)
+
+
+def _champion(stored: Deployments, view: View) -> Scorer | None:
     champion = view.models.deployment.champion
-    scorer, now = (
-        stored.ready(Deployment(champion=one)).scorers[0] if one else None for one in (digest, champion)
-    )
-    assert scorer is not None
-    return impact(store.log, view.rules, view.lookups, scorer, now)
+    return stored.ready(Deployment(champion=champion)).scorers[0] if champion else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ringfence.analysis.clearing import Scene, clears
 from ringfence.analysis.explain import Explainer
 from ringfence.analysis.history import LogScan, Past, missing
+from ringfence.analysis.lab import Lab, lab_of
 from ringfence.analysis.tune import Variants, variants
 from ringfence.compose.models import model_registry, model_texts
 from ringfence.compose.versions import registered_rules, registered_spec
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ringfence.analysis.variants import Tunable
     from ringfence.decisions.decision import Decision
     from ringfence.scoring.manifest import Bands
+    from ringfence.scoring.rules import Rule
     from ringfence.store import DataFolder
 
 
@@ -100,6 +102,25 @@ def tuning(
     stored = [FeatureSpec.from_json(version.body) for version in store.registry.versions("features")]
     measure = missing(what.base.asked_for | what.trials.asked_for, known, stored)
     return Past(store.log, store.meta.hash_seed, *times, measure), what
+
+
+def laboratory(store: DataFolder, book: RuleSet, rule: Rule, days: float | None) -> tuple[Past, Lab]:
+    """What trying a rule beside a book takes, over the last so many days of the log, all without.
+
+    RuleError where the rule does not compile, or can never fire and is not in the book as it stands.
+    """
+    _, known = newest_versions(store)
+    check_possible(RuleSet(rules=(rule,), typologies=book.typologies), known, before=book)
+    lab = lab_of(book, rule, known)
+    asked = lab.with_it.asked_for | (lab.moved.asked_for if lab.moved else frozenset())
+    stored = [FeatureSpec.from_json(version.body) for version in store.registry.versions("features")]
+    measure = missing(asked, known, stored)
+    begin = None
+    if days is not None:
+        end = store.log.end_offset(EVENTS)
+        last_ms = next(iter(store.log.read(EVENTS, end - 1))).last_time_ms if end else 0
+        begin = last_ms - round(days * 86_400_000)
+    return Past(store.log, store.meta.hash_seed, begin, None, measure), lab
 
 
 def _merged(spec: FeatureSpec, known: FeatureSpec) -> FeatureSpec:

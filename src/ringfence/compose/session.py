@@ -14,12 +14,13 @@ from ringfence.adapters.cases import read_policy
 from ringfence.adapters.files import read_original
 from ringfence.compose.checks import ChecksHere
 from ringfence.compose.definitions import Definitions, SystemClock
-from ringfence.compose.models import IN_FORCE, impact_of
+from ringfence.compose.models import IN_FORCE, impact_of, impact_of_rules
 from ringfence.compose.rules import FIRST_RULES, LoggedForce
 from ringfence.compose.store import open_snapshots, open_store
 from ringfence.compose.tables import open_tables
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.desks.cases import CaseDesk
+from ringfence.desks.confirming import Limits
 from ringfence.desks.lists import ListDesk
 from ringfence.desks.model_desk import ModelDesk, Signed
 from ringfence.desks.quarantine import ReplayDesk
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from ringfence.analysis.impact import Impact
     from ringfence.cases.book import CaseBook
     from ringfence.compose.checks import Checks, Tried
+    from ringfence.decisions.impact import Impact
     from ringfence.desks.quarantine import ReadAgain
     from ringfence.events.batch import EventBatch
     from ringfence.events.vocabulary import Mapping
@@ -132,9 +133,22 @@ class Session:
         """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
         return impact_of(self.store, self.library.stored_models, self.view(), digest)
 
+    def impact_of_rules(self, ruleset: RuleSet) -> Impact:
+        """What recent payments' outcomes would be with these rules; `RuleError` where they do not compile."""
+        compiled = self.library.compile(ruleset)
+        return impact_of_rules(self.store, self.library.stored_models, self.view(), compiled)
+
     def rules_desk(self, book: Desk) -> RulesDesk:
         """Changes of a rule book that `desk` gave."""
-        return RulesDesk(book, self.tokenizer.guard_text, self.warnings_on)
+        return RulesDesk(
+            book, self.tokenizer.guard_text, self.warnings_on, self.impact_of_rules, self.change_limits
+        )
+
+    @property
+    def change_limits(self) -> Limits:
+        """Up to where a change takes effect without a typed confirmation."""
+        settings = load_settings()
+        return Limits(settings.confirm_share, settings.confirm_money)
 
     def list_desk(self, put: Callable[[EventBatch], object] | None = None) -> ListDesk:
         """The lists of this store. `put` as of `desk`."""

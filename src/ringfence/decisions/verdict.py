@@ -141,7 +141,8 @@ class _Sources:
 
     def _asking(self, level: int) -> str:
         """Who asked for this outcome; what cannot be told any more is said."""
-        found = [*self._by_rules(level), *self._by_model(level), *self._by_points(level)]
+        rules = self._by_rules(level)
+        found = [*rules, *self._by_model(level), *self._by_points(level, named=bool(rules))]
         found += [] if found else self._by_failure()
         return " and ".join(found) or "by a version that is no longer kept"
 
@@ -176,13 +177,16 @@ class _Sources:
         seen = f"{percent(said, digits)} fraud probability, threshold {percent(at, digits)}"
         return [f"by the model: {seen}{mainly}"]
 
-    def _by_points(self, level: int) -> list[str]:
+    def _by_points(self, level: int, *, named: bool) -> list[str]:
+        """That points ask for it; with the rules that gave them, unless some are `named` already."""
         if self.ruleset is None:
             return []
         policy = self.ruleset.policy
         at = (None, policy.challenge_at, policy.review_at, policy.decline_at)[level]
         if at is None or self.points < at:
             return []
+        if named:
+            return [f"by points ({self.points:g}, {OUTCOMES[level]} from {at:g})"]
         return [f"by points: {_rules(self.fired)} add up to {self.points:g}, {OUTCOMES[level]} from {at:g}"]
 
     def _by_failure(self) -> list[str]:

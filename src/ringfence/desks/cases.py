@@ -12,7 +12,9 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from ringfence.cases import actions, wire
-from ringfence.cases.model import SYSTEM, Case, Proposed, Reported
+from ringfence.cases.errors import UnknownCaseError
+from ringfence.cases.files import MOST_FILES, inspected
+from ringfence.cases.model import SYSTEM, Attached, Case, Proposed, Reported
 from ringfence.cases.policy import MINUTE_MS
 from ringfence.cases.report import report_xml
 from ringfence.errors import InputError, RingfenceError
@@ -112,6 +114,30 @@ class CaseDesk:
             else:
                 found.append(wire.BulkResult(id=case.id, status="done", version=case.version))
         return found
+
+    def attach(self, case_id: str, version: int, name: str, body: bytes, who: Who) -> Case:
+        """Attach a file; the case after it. `InputError` for one that may not be kept, or one too many."""
+        _check(who)
+        file = inspected(self.guard(name), body)
+        with self.book.work() as work:
+            case = work.case(_norm(case_id), version)
+            kept = [one for one in self.book.events(case.id) if isinstance(one.change, Attached)]
+            if len(kept) >= MOST_FILES:
+                raise InputError(f"case {case.id} has {MOST_FILES} files already, which is the most")
+            work.keep_file(file.sha256, file.body)
+            added = Attached(
+                name=file.name, media_type=file.media_type, size=len(file.body), sha256=file.sha256
+            )
+            return work.append(case.id, added, who.name, who.now_ms)
+
+    def file(self, case_id: str, sha256: str) -> tuple[Attached, bytes]:
+        """A file of a case with its content; `UnknownCaseError` where it has none of this hash."""
+        for event in self.book.events(self.book.case(_norm(case_id)).id):
+            if isinstance(event.change, Attached) and event.change.sha256 == sha256:
+                body = self.book.file(sha256)
+                if body is not None:
+                    return event.change, body
+        raise UnknownCaseError(f"case {case_id[:20]} has no such file")
 
     def report(self, case_id: str, who: Who) -> bytes:
         """A suspicious-activity report of a case as XML; that it was made is on record.

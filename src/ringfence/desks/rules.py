@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ringfence.desks.confirming import demand_confirmation
 from ringfence.errors import InputError
+from ringfence.rulebook.desk import with_mode
 from ringfence.rulebook.wire import Saved
 from ringfence.scoring.books import load_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.rulebook.changes import Change
+    from ringfence.decisions.impact import Impact
+    from ringfence.desks.confirming import Limits
+    from ringfence.rulebook.changes import Activation
     from ringfence.rulebook.desk import Desk, Who
+    from ringfence.rulebook.wire import ImpactOf
     from ringfence.scoring.rules import Mode, RuleSet
 
 
@@ -22,24 +27,63 @@ class RulesDesk:
     """One store's rule book. `guard` makes tokens of card numbers in a text.
 
     `warnings_on` tells what should be read before rules take effect: what fires always or never, and lists
-    that do not exist.
+    that do not exist. `impact_of` tells what rules would do to recent payments; beyond the `limits` a change
+    takes effect only with `confirm`, the first digits of the version (`UnconfirmedError`).
     """
 
     book: Desk
     guard: Callable[[str], str]
     warnings_on: Callable[[RuleSet], list[str]]
+    impact_of: Callable[[RuleSet], Impact]
+    limits: Limits
 
-    def save(self, text: str, based_on: str, who: Who, *, activate: bool) -> Saved:
+    def save(self, text: str, based_on: str, who: Who, *, activate: bool, confirm: str = "") -> Saved:
         """Keep the text of a book as a new version; errors as of `Desk.save`.
 
-        Where a second person has to look first, `activate` waits for that: the version is kept.
+        Where a second person has to look first, `activate` waits for that: the version is kept. Where a
+        confirmation is missing, nothing is kept.
         """
         ruleset = load_book(self.guard(text.replace("\r\n", "\n")), "the book")
-        return self._saved(self.book.save(ruleset, based_on, who), who, activate=activate)
+        return self._saved(ruleset, based_on, who, activate=activate, confirm=confirm)
 
-    def set_mode(self, rule_id: str, mode: Mode, based_on: str, who: Who, *, activate: bool) -> Saved:
+    def set_mode(
+        self, rule_id: str, mode: Mode, based_on: str, who: Who, *, activate: bool, confirm: str = ""
+    ) -> Saved:
         """Keep a version in which one rule has another mode; likewise."""
-        return self._saved(self.book.set_mode(rule_id, mode, based_on, who), who, activate=activate)
+        ruleset = with_mode(self.book.ruleset(self.book.resolve(based_on)), rule_id, mode)
+        return self._saved(ruleset, based_on, who, activate=activate, confirm=confirm)
+
+    def activate(self, digest: str, who: Who, confirm: str = "") -> Activation:
+        """Put a version in force; errors as of `Desk.activate`."""
+        digest = self.book.resolve(digest)
+        if digest != self.book.force.active():
+            self._demand(self.book.ruleset(digest), confirm)
+        return self.book.activate(digest, who)
+
+    def roll_back(self, who: Who, to: str | None, confirm: str = "") -> Activation:
+        """Put an earlier version in force again; errors as of `Desk.roll_back`."""
+        digest = self.book.target_of_rollback(to)
+        if digest != self.book.force.active():
+            self._demand(self.book.ruleset(digest), confirm)
+        return self.book.roll_back(who, to)
+
+    def impact(self, asked: ImpactOf) -> Impact:
+        """What a version, a text, a rollback or another mode of a rule would do to recent payments.
+
+        `InputError` unless one of them is asked for; errors as of `on_trial` and `set_mode`.
+        """
+        if asked.rollback:
+            return self.impact_of(self.book.ruleset(self.book.target_of_rollback(asked.version)))
+        if (asked.rule is None) != (asked.mode is None):
+            raise InputError("give the rule and the mode together")
+        if asked.rule is not None and asked.mode is not None:
+            based_on = self.book.ruleset(self.book.resolve(asked.version or "head"))
+            return self.impact_of(with_mode(based_on, asked.rule, asked.mode))
+        if asked.text is not None and asked.version is None:
+            written = load_book(asked.text.replace("\r\n", "\n"), "the book")
+            self.book.force.vet(written, self.book.ruleset(self.book.resolve("head")))
+            return self.impact_of(written)
+        return self.impact_of(self.on_trial(asked.version, asked.text))
 
     def on_trial(self, version: str | None, text: str | None) -> RuleSet:
         """The rules that a backtest is to try: a kept version, or a text that nobody has saved.
@@ -57,7 +101,14 @@ class RulesDesk:
         self.book.force.vet(written)
         return written
 
-    def _saved(self, change: Change, who: Who, *, activate: bool) -> Saved:
+    def _saved(self, ruleset: RuleSet, based_on: str, who: Who, *, activate: bool, confirm: str) -> Saved:
+        if activate and not self.book.require_approval:
+            self.book.check(ruleset, based_on)
+            self._demand(ruleset, confirm)
+        change = self.book.save(ruleset, based_on, who)
         warnings = self.warnings_on(self.book.ruleset(change.digest))
         activation = self.book.activate_if_approved(change, who) if activate else None
         return Saved(change=change, activation=activation, warnings=warnings)
+
+    def _demand(self, ruleset: RuleSet, confirm: str) -> None:
+        demand_confirmation(self.impact_of(ruleset), self.limits, confirm)

@@ -176,16 +176,17 @@ class Desk(Reader):
         `RuleError` where it does not compile, or has a new condition that can never be true; `StaleError`
         where `based_on` is not the newest version, `NothingToDoError` where nothing changes.
         """
+        self.check(ruleset, based_on)
+        return self._keep(ruleset, self.resolve(based_on), who, origin)
+
+    def check(self, ruleset: RuleSet, based_on: str) -> None:
+        """The errors of `save`, and nothing is kept."""
         based_on = self.resolve(based_on)
         self.force.vet(ruleset, self.ruleset(based_on))
         if based_on == ruleset.digest:
             raise NothingToDoError(f"nothing changes: version {based_on} has this very content")
-        return self._keep(ruleset, based_on, who, origin)
-
-    def set_mode(self, rule_id: str, mode: Mode, based_on: str, who: Who) -> Change:
-        """Keep a new version in which one rule has another mode. Errors as of `save`."""
-        ruleset = self.ruleset(self.resolve(based_on))
-        return self.save(with_mode(ruleset, rule_id, mode), based_on, who)
+        if based_on != (self.head() or based_on):
+            raise self._stale(based_on)
 
     def review(self, digest: str, who: Who, *, approve: bool) -> Change:
         """Say yes or no to the newest change of a version. `ApprovalError` for its author's own yes."""
@@ -228,7 +229,7 @@ class Desk(Reader):
 
         What was in force once needs no second look, only somebody who may approve.
         """
-        digest = self._before() if to is None else self.resolve(to)
+        digest = self.target_of_rollback(to)
         if digest == self.force.active():
             raise NothingToDoError(f"version {digest} is in force already")
         if self.require_approval and not (who.may_approve and self._known_good(digest)):
@@ -237,6 +238,10 @@ class Desk(Reader):
         if digest != newest:
             self._keep(self.ruleset(digest), newest, who, Origin.ROLLBACK, approved=True)
         return self.activate(digest, who)
+
+    def target_of_rollback(self, to: str | None) -> str:
+        """The version that `roll_back` would put in force; `NothingToDoError` where there is none."""
+        return self._before() if to is None else self.resolve(to)
 
     def deploy_file(self, ruleset: RuleSet, who: Who) -> Change | None:
         """Take in the rule book that a process was started with, where it is not the newest version."""

@@ -16,6 +16,8 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-z]{4,16}$")]  # may be shor
 _EDGE = "[^\\x00-\\x20\\x7f-\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]"  # no space
 _INSIDE = f"[^\\x00-\\x1f\\x7f]{{0,{NAME_LIMIT - 2}}}"
 ListName = Annotated[str, msgspec.Meta(pattern=f"^{_EDGE}({_INSIDE}{_EDGE})?$")]
+RuleId = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
+Confirm = Annotated[str, msgspec.Meta(max_length=64)]  # first eight digits, or more, of the version
 Entries = Annotated[list[Entry], msgspec.Meta(min_length=1, max_length=10_000)]
 
 
@@ -36,6 +38,7 @@ class SaveBook(Asked, frozen=True, kw_only=True):
     based_on: Digest
     note: Note = ""
     activate: bool = False
+    confirm: Confirm = ""
 
 
 class SetMode(Asked, frozen=True, kw_only=True):
@@ -45,12 +48,20 @@ class SetMode(Asked, frozen=True, kw_only=True):
     based_on: Digest
     note: Note = ""
     activate: bool = False
+    confirm: Confirm = ""
 
 
 class Noted(Asked, frozen=True, kw_only=True):
-    """Why something is approved, rejected or put in force."""
+    """Why something is approved or rejected."""
 
     note: Note = ""
+
+
+class Activate(Asked, frozen=True, kw_only=True):
+    """Why something is put in force. `confirm` where it goes beyond the limits for a change at once."""
+
+    note: Note = ""
+    confirm: Confirm = ""
 
 
 class RollBack(Asked, frozen=True, kw_only=True):
@@ -58,6 +69,21 @@ class RollBack(Asked, frozen=True, kw_only=True):
 
     to: Digest | None = None
     note: Note = ""
+    confirm: Confirm = ""
+
+
+class ImpactOf(Asked, frozen=True, kw_only=True):
+    """A change that has not been made: a version, a text, a rule with another mode, or a rollback.
+
+    A mode is changed in `version`, the newest unless named; so is a rollback's target, the version before the
+    present one unless named.
+    """
+
+    version: Digest | None = None
+    text: str | None = None
+    rule: RuleId | None = None
+    mode: Mode | None = None
+    rollback: bool = False
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ from ringfence.decisions.index import LISTS, Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.scoring.rules import Outcome
+from ringfence.web.period import current, moment_ms
 from ringfence.web.rendering import when
 
 if TYPE_CHECKING:
@@ -41,20 +41,22 @@ class DecisionFilter:
         cursor = query.get("before", "")
         return cls(given, known, parse_place(cursor) if re.match(PLACE, cursor) else None)
 
-    def wanted(self, id_of: Callable[[str, str], str]) -> Wanted:
+    def wanted(self, id_of: Callable[[str, str], str], last_ms: int = 0) -> Wanted:
         """What to look for: without the fields that have a problem.
 
-        `id_of` puts the id of a kind of entity into the form in which payments have it.
+        `id_of` puts the id of a kind of entity into the form in which payments have it; `last_ms` is when the
+        newest payment was, where the range of the page ends.
         """
         terms = [Term(kind, self.given[kind]) for kind in LISTS if self.given[kind]]
         if self.given["entity_id"]:
             terms += self._entity(id_of)
-        since = self._read("since", time_ms, 0)
-        until = self._read("until", time_ms, Wanted().until_ms)
+        named = current().span_ms(last_ms) or (0, Wanted().until_ms)
+        since = self._read("since", moment_ms, named[0])
+        until = self._read("until", moment_ms, Wanted().until_ms)
         score = self._read("min_score", _score, 0.0)
         for name in ("since", "until"):  # as the form's own field wants it
             if self.given[name] and name not in self.problems:
-                self.given[name] = when(time_ms(self.given[name]), seconds=False).replace(" ", "T")
+                self.given[name] = when(moment_ms(self.given[name]), seconds=False).replace(" ", "T")
         amount = self._read("min_amount", float, 0.0) or None
         return Wanted(tuple(terms), self.outcomes, since, until, score, amount, self.before)
 
@@ -64,6 +66,12 @@ class DecisionFilter:
         if self.given["entity_id"]:
             fields.append(("entity", self.given["entity"]))
         fields += [("outcome", outcome) for outcome in sorted(self.outcomes)]
+        kept = current()
+        fields += [
+            (name, value)
+            for name, value in (("range", kept.range), ("zone", kept.zone))
+            if value not in ("", "UTC")
+        ]
         if before is not None:
             fields.append(("before", f"{before[0]}-{before[1]}"))
         return "/decisions" + (f"?{urlencode(fields)}" if fields else "")
@@ -93,18 +101,6 @@ class DecisionFilter:
         except (ValueError, OverflowError):
             self.problems[name] = f"{text[:40]!r} cannot be used here."
             return otherwise
-
-
-def time_ms(text: str) -> int:
-    """A time as a form has it, UTC unless it says otherwise; ValueError for what is none.
-
-    >>> time_ms("2025-01-31T10:00"), time_ms("2025-01-31")
-    (1738317600000, 1738281600000)
-    """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
 
 
 def _score(text: str) -> float:

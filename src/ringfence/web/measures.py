@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from ringfence.scoring.duckdb_sql import quoted_text
+
 if TYPE_CHECKING:
     from ringfence.ports.tables import Tables
 
@@ -23,9 +25,13 @@ WITH chosen AS (
   FROM decisions d
   JOIN transactions t ON t."offset" = d."offset"
   LEFT JOIN known_labels l ON l.transaction_id = d.transaction_id
-  WHERE d.event_time >= TIMESTAMP '{since}' AND d.event_time < TIMESTAMP '{until}'
+  WHERE d.event_time >= TIMESTAMP '{since}' AND d.event_time < TIMESTAMP '{until}'{money}
 )
 """
+_CURRENCIES: Final = """\
+SELECT coalesce(currency, '') AS currency FROM transactions
+WHERE event_time >= TIMESTAMP '{since}' AND event_time < TIMESTAMP '{until}'
+GROUP BY ALL ORDER BY count(*) DESC, currency LIMIT 20"""
 _KPIS: Final = f"""\
 SELECT count(*) AS payments,
   coalesce(sum(amount), 0) AS volume,
@@ -70,13 +76,16 @@ class Measure:
     kind: Literal["kpis", "trend", "hours", "bars"]
     body: str
 
-    def statement(self, since_ms: int, until_ms: int) -> str:
-        """The SQL over a time, as `ringfence sql` takes it."""
-        return _CHOSEN.format(since=_moment(since_ms), until=_moment(until_ms)) + self.body
+    def statement(self, since_ms: int, until_ms: int, currency: str | None = None) -> str:
+        """The SQL over a time, of payments in one currency unless None, as `ringfence sql` takes it."""
+        money = "" if currency is None else f" AND coalesce(t.currency, '') = {quoted_text(currency)}"
+        return _CHOSEN.format(since=_moment(since_ms), until=_moment(until_ms), money=money) + self.body
 
-    def rows(self, lake: Tables, since_ms: int, until_ms: int) -> list[dict[str, Any]]:
+    def rows(
+        self, lake: Tables, since_ms: int, until_ms: int, currency: str | None = None
+    ) -> list[dict[str, Any]]:
         """What it gives."""
-        found: list[dict[str, Any]] = lake.sql(self.statement(since_ms, until_ms)).to_pylist()
+        found: list[dict[str, Any]] = lake.sql(self.statement(since_ms, until_ms, currency)).to_pylist()
         return found
 
 
@@ -97,6 +106,27 @@ MEASURES: Final = {
     )
 }
 """By name, in the order of the page."""
+
+
+def currencies(lake: Tables, since_ms: int, until_ms: int) -> list[str]:
+    """Those of the payments of a time, the most frequent first; empty for payments without one."""
+    rows = lake.sql(_CURRENCIES.format(since=_moment(since_ms), until=_moment(until_ms))).to_pylist()
+    return [row["currency"] for row in rows]
+
+
+_ACTIVATED: Final = """\
+SELECT event_time::DATE AS day, entity_type AS part, entity_id AS version, note FROM events
+WHERE kind = 'activation' AND event_time_ms >= {begin} AND event_time_ms < {end}
+ORDER BY "offset" LIMIT 100"""
+
+
+def changes(lake: Tables, begin_ms: int, end_ms: int) -> list[dict[str, str]]:
+    """Activations of rules and models in a time, to stand beside the money of their day."""
+    rows = lake.sql(_ACTIVATED.format(begin=int(begin_ms), end=int(end_ms))).to_pylist()
+    return [
+        {"day": str(row["day"]), "text": f"{row['part']} {row['version'][:8]} {row['note'] or ''}".strip()}
+        for row in rows
+    ]
 
 
 def _moment(time_ms: int) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import pyarrow as pa
 
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
+from ringfence.events.currencies import currency_exponent
 from ringfence.intake import event_json
 from ringfence.ports import DECISIONS, EVENTS
+from ringfence.web.period import moment_ms
+from ringfence.web.rendering import money
 
 if TYPE_CHECKING:
     from ringfence.api.server import Server
@@ -47,6 +50,64 @@ def page(server: Server, topic: str, offset: str, key: str, count: int) -> Messa
         else:
             problem = f"Offsets go from {start:,} to {end - 1:,}." if end > start else "This topic is empty."
     return _read(server, topic, first, min(end, first + count), (start, end), problem)
+
+
+def _time_ms(message: dict[str, Any]) -> int | None:
+    """An event says its time as text, a decision in milliseconds."""
+    told = message.get("event_time", message.get("event_time_ms", message.get("day_ms")))
+    try:
+        return told if told is None or isinstance(told, int) else moment_ms(str(told))
+    except ValueError:
+        return None
+
+
+MOST_SCANNED: Final = 20_000
+"""Records that a text is looked for in, from where the page begins."""
+
+MOST_EXPORTED: Final = 10_000
+
+
+class Brief(NamedTuple):
+    """What a record's line says of it; parts that it does not have are empty."""
+
+    time_ms: int | None
+    what: str
+    entity: str
+    amount: str
+    id: str
+
+
+def brief(topic: str, message: dict[str, Any]) -> Brief:
+    """The line of a record."""
+    amount, currency = message.get("amount_minor"), message.get("currency")
+    shown = "" if amount is None else money(amount / 10 ** currency_exponent(currency or ""), currency)
+    named = ((kind, message.get(f"{kind}_id")) for kind in ("customer", "card", "account", "merchant"))
+    entity = next((f"{kind} {name}" for kind, name in named if name), message.get("entity_id") or "")
+    return Brief(
+        _time_ms(message),
+        str(message.get("kind") or message.get("outcome") or topic),
+        str(entity),
+        shown,
+        str(message.get("transaction_id") or message.get("event_id") or ""),
+    )
+
+
+def matching(server: Server, topic: str, found: Messages, text: str, count: int) -> Messages:
+    """The records, of those from `found.first` on, in which a text stands; at most `count`."""
+    log, word = server.session.store.log, text.lower()
+    begin = found.first if found.messages else found.start
+    after = min(found.end, begin + MOST_SCANNED)
+    kept: list[tuple[int, dict[str, Any]]] = []
+    for batch in log.read(topic, begin, after) if begin < after else ():
+        rows, _ = _decoded(topic, batch)
+        for number in range(max(begin, batch.base_offset), min(after, batch.next_offset)):
+            message = rows(number - batch.base_offset)
+            if word in msgspec.json.encode(message, enc_hook=str).decode().lower():
+                kept.append((number, message))
+                if len(kept) == count:
+                    return replace(found, messages=kept)
+    searched = f"{len(kept)} of the {after - begin:,} records from offset {begin:,} on have {text[:60]!r}."
+    return replace(found, messages=kept, problem=found.problem or searched)
 
 
 def _place(server: Server, topic: str, key: str) -> int | None:

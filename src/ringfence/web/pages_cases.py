@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -15,11 +15,13 @@ from ringfence.access.principal import Role
 from ringfence.api.asked import who_asks
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
+from ringfence.api.routes_cases import file_answer
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.model import LIVE, CaseState
 from ringfence.cases.words import FOUND, told
+from ringfence.compose.cases import report_pdf
 from ringfence.errors import ConflictError, InputError
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.pages_errors import Stop
@@ -67,12 +69,13 @@ async def cases(
     if view == "mine":
         fields["assignee"] = who.name
     query = CaseQuery(queue=queue, text=q.strip() or None, limit=PAGE_ROWS, skip=skip, **fields)
-    values = await asyncio.to_thread(_listed, dashboard, query, who.now_ms, who.name)
+    values = await asyncio.to_thread(listed, dashboard, query, who.now_ms, who.name)
     values |= {"view": view, "views": list(_VIEWS), "queue": queue, "q": q, "skip": skip, "rows": PAGE_ROWS}
     return render(request, "parts/cases.html" if is_part(request) else "cases.html", values)
 
 
-def _listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict[str, Any]:
+def listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict[str, Any]:
+    """Cases that match, with what queues hold and how the caller has done."""
     desk, book = dashboard.server.cases, dashboard.server.case_book
     page = desk.page(query, now_ms)
     done = [one for one in book.closed(now_ms - _DAY_MS, now_ms + 1) if one.finding and one.finding.by == me]
@@ -182,6 +185,59 @@ async def previewed(request: Request, case_id: CaseId) -> Response:
     return render(request, "parts/case_preview.html", values | {"now_ms": dashboard.server.clock.now_ms()})
 
 
+@router.post("/cases/{case_id}/files")
+async def attach(
+    request: Request,
+    case_id: CaseId,
+    name: Annotated[str, Query(max_length=400)],
+    version: Annotated[int, Query(ge=1)],
+) -> Response:
+    """Attach a file, whose bytes are the body."""
+    demand(request, Role.ANALYST)
+    body, who = await request.body(), who_asks(request, "")
+    try:
+        await _run(request, lambda board: board.server.cases.attach(case_id, version, name, body, who))
+    except StaleCaseError as error:
+        raise Stop(409, f"{error} Load the page again.") from None
+    except UnknownCaseError as error:
+        raise Stop(404, str(error)) from None
+    return Response(status_code=204)
+
+
+@router.get("/cases/{case_id}/files/{sha256}")
+async def attached(
+    request: Request, case_id: CaseId, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+) -> Response:
+    """A file, to be kept."""
+    demand(request, Role.ANALYST)
+    desk = dashboard_of(request).server.cases
+    try:
+        found, body = await asyncio.to_thread(desk.file, case_id, sha256)
+    except UnknownCaseError as error:
+        raise Stop(404, str(error)) from None
+    return file_answer(found, body)
+
+
+@router.post("/cases/{case_id}/report")
+async def report(
+    request: Request, case_id: CaseId, form: Annotated[Literal["xml", "pdf"], Form()] = "pdf"
+) -> Response:
+    """A suspicious-activity report, for the role `compliance` alone."""
+    demand(request, Role.ANALYST)
+    if not request.scope["ringfence.caller"].may_report:
+        raise Stop(403, "This needs the role compliance: sign in with a key that has it.")
+    who = who_asks(request, "")
+    try:
+        found = await _run(request, lambda board: board.server.cases.report(case_id, who))
+        found = await asyncio.to_thread(report_pdf, found) if form == "pdf" else found
+    except UnknownCaseError as error:
+        raise Stop(404, str(error)) from None
+    except ConflictError as error:
+        raise Stop(409, str(error)) from None
+    headers = {"content-disposition": f'attachment; filename="{case_id.upper()}.{form}"'}
+    return Response(found, media_type=f"application/{form}", headers=headers)
+
+
 @router.post("/cases/{case_id}")
 async def act(
     request: Request,
@@ -262,6 +318,7 @@ async def _page(
         "case": found.case,
         "policy": dashboard.server.cases.policy,
         "me": who_asks(request, "").name,
+        "may_report": seen,
         "now_ms": dashboard.server.clock.now_ms(),
         "found_as": FOUND,
         "done": done,

@@ -35,7 +35,9 @@ async def decisions(request: Request) -> Response:
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     asked = DecisionFilter.of(request.query_params, request.query_params.getlist("outcome"))
-    wanted = await asyncio.to_thread(asked.wanted, partial(dossier.id_of, dashboard))
+    span = await asyncio.to_thread(dashboard.finder.span_ms)
+    ids = partial(dossier.id_of, dashboard)
+    wanted = await asyncio.to_thread(asked.wanted, ids, span[1] if span else 0)
     found = await asyncio.to_thread(dashboard.finder.find, wanted, PAGE_ROWS)
     values = {
         "asked": asked,

@@ -6,16 +6,17 @@ import asyncio
 import hashlib
 import re
 from base64 import b64encode
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
 from ringfence.api.asked import who_asks
 from ringfence.desks.model_desk import Signed
-from ringfence.desks.models import Part, put_in_force
-from ringfence.errors import InputError, ScorerError
+from ringfence.desks.models import Confirming, Part, put_in_force
+from ringfence.errors import ConflictError, InputError, ScorerError
 from ringfence.learning.curves import Curves
 from ringfence.ports import DECISIONS
 from ringfence.scoring.manifest import CURVES, REPORT
@@ -25,6 +26,7 @@ from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
 from ringfence.web.importance import importance_of
 from ringfence.web.pages_errors import Stop
+from ringfence.web.pages_impact import Change, sheet
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
@@ -168,6 +170,30 @@ def _artifact(dashboard: Dashboard, version: str) -> Artifact:
     return dashboard.artifact(version)
 
 
+@router.get("/models/{version}/promotion")
+async def promotion(
+    request: Request,
+    version: Version,
+    role: Annotated[Part, Query()] = "champion",
+    share: Annotated[float, Query(ge=0, le=100)] = 0.0,
+    force: Annotated[bool, Query()] = False,
+) -> Response:
+    """The impact sheet of a model that is to decide for all payments, or for a share."""
+    demand(request, Role.ADMIN)
+    dashboard = dashboard_of(request)
+    artifact = await asyncio.to_thread(_artifact, dashboard, version)
+    async with dashboard.server.changing_models:
+        told = await asyncio.to_thread(dashboard.server.session.impact, version)
+    fields = {"role": role, "share": f"{share:g}"} | ({"force": "true"} if force else {})
+    is_rollout = role == "rollout"
+    title = f"{'Roll out' if is_rollout else 'Promote'} {artifact.manifest.name}"
+    if is_rollout:
+        title += f" to {share:g} %"
+    here = f"/models/{version}"
+    change = Change(title, f"{here}/promote", fields, "Roll out" if is_rollout else "Promote", here)
+    return sheet(request, told, change, [], share / 100 if is_rollout else 1.0)
+
+
 @router.post("/models/{version}/promote")
 async def promote(
     request: Request,
@@ -176,12 +202,15 @@ async def promote(
     share: Annotated[float, Form(ge=0, le=100)] = 0.0,
     note: Note = "",
     force: Annotated[bool, Form()] = False,
+    confirm: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Put it in force, in the shadow, or in force for a share of entities, from the next event on."""
+    session = dashboard_of(request).server.session
+    confirming = Confirming(partial(session.impact, version), session.change_limits, confirm)
 
     def change(desk: Any, signed: Signed) -> Any:
         part = share / 100 if role == "rollout" else None
-        return put_in_force(desk, version, role, signed, share=part, force=force)
+        return put_in_force(desk, version, role, signed, confirming=confirming, share=part, force=force)
 
     return await _changed(request, note, change, f"/models/{version}")
 
@@ -198,6 +227,6 @@ async def _changed(request: Request, note: str, change: Callable[[Any, Signed], 
     async with server.changing_models:
         try:
             await asyncio.to_thread(change, server.models, Signed(who.name, who.now_ms, who.note))
-        except (InputError, ScorerError) as error:
+        except (ConflictError, InputError, ScorerError) as error:
             raise Stop(409, str(error)) from error
     return RedirectResponse(after, 303)

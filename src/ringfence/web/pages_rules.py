@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Query, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
-from ringfence.api.asked import BOOK_BYTES, refusals, who_asks
+from ringfence.api.asked import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
 from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.outcomes import Mode
@@ -29,6 +29,7 @@ DAYS: Final = 28
 _RECENT_DAYS: Final = 7
 Text = Annotated[str, Form(max_length=BOOK_BYTES)]
 Note = Annotated[str, Form(max_length=1000)]
+Confirm = Annotated[str, Form(max_length=64)]
 
 
 @router.get("/rules")
@@ -115,17 +116,21 @@ async def save(
     based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")] = "head",
     note: Note = "",
     activate: Annotated[str, Form(max_length=5)] = "",
+    confirm: Confirm = "",
 ) -> Response:
     """Keep a new version, and put it in force if asked; the difference where somebody was faster."""
     demand(request, Role.ANALYST)
     server, who = dashboard_of(request).server, who_asks(request, note)
-    keep = partial(server.rules.save, text, based_on, who, activate=bool(activate))
+    keep = partial(server.rules.save, text, based_on, who, activate=bool(activate), confirm=confirm)
     try:
         with refusals():
             change = (await server.pools.rules.run(_or_stale, keep)).change
     except _Stale as stale:
         values = {"message": str(stale.error), "difference": stale.error.difference}
         return render(request, "parts/stale.html", values, 409)
+    except UnconfirmedRefusal as refused:
+        values = {"told": refused.sheet, "problem": refused.problem.detail}
+        return render(request, "parts/unconfirmed.html", values, 409)
     return Response(status_code=204, headers={"hx-redirect": f"/rules/versions/{change.digest}"})
 
 
@@ -148,14 +153,13 @@ async def set_mode(
     rule: Annotated[str, Form(max_length=80)],
     mode: Annotated[Mode, Form()],
     based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")],
+    note: Note = "",
+    confirm: Confirm = "",
 ) -> Response:
     """A new version in which one rule has another mode, in force at once where no approval is needed."""
     demand(request, Role.ANALYST)
-    dashboard = dashboard_of(request)
-    server, who = dashboard.server, who_asks(request, f"{rule}: {mode}")
-    change = partial(server.rules.set_mode, rule, mode, based_on, who, activate=True)
+    server, who = dashboard_of(request).server, who_asks(request, note or f"{rule}: {mode}")
+    change = partial(server.rules.set_mode, rule, mode, based_on, who, activate=True, confirm=confirm)
     with refusals():
-        saved = await server.pools.rules.run(change)
-    warnings = saved.warnings if mode in (Mode.ACTIVE, Mode.SHADOW) else []
-    values = await asyncio.to_thread(_book, dashboard)
-    return render(request, "parts/rules.html", values | {"warnings": warnings})
+        await server.pools.rules.run(change)
+    return RedirectResponse("/rules", 303)

@@ -18,7 +18,7 @@ _LONGEST_KEY = 8192
 
 
 @router.get("/sign-in")
-async def ask(request: Request, next: str = "/") -> Response:  # noqa: A002 (the parameter's name in addresses)
+async def ask(request: Request, next: str = "/home") -> Response:  # noqa: A002 (the parameter's name in addresses)
     """The form; whoever is signed in goes on at once."""
     visit = visit_of(request)
     if visit.caller is not None:
@@ -30,7 +30,7 @@ async def ask(request: Request, next: str = "/") -> Response:  # noqa: A002 (the
 async def sign_in(
     request: Request,
     key: Annotated[str, Form()] = "",
-    next: Annotated[str, Form()] = "/",  # noqa: A002
+    next: Annotated[str, Form()] = "/home",  # noqa: A002
 ) -> Response:
     """A key or token that may read gets a session of its own."""
     dashboard, visit = dashboard_of(request), visit_of(request)

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
+from ringfence.masking import mask_cards
 from ringfence.web import messages
-from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
 
@@ -60,24 +61,70 @@ def _overview(dashboard: Dashboard) -> dict[str, Any]:
     }
 
 
+Topic = Annotated[str, Path(max_length=100)]
+Word = Annotated[str, Query(max_length=4096)]
+
+
 @router.get("/streams/{topic}")
 async def topic(
     request: Request,
-    topic: Annotated[str, Path(max_length=100)],
+    topic: Topic,
     offset: Annotated[str, Query(max_length=20)] = "",
-    key: Annotated[str, Query(max_length=4096)] = "",
+    key: Word = "",
+    match: Annotated[str, Query(max_length=200)] = "",
+    *,
+    follow: bool = False,
 ) -> Response:
-    """Messages of one topic: the last ones, those from an offset on, or the one of a transaction."""
+    """Messages of one topic: the last ones, those from an offset on, or the one of a transaction.
+
+    With `match` those in which a text stands; with `follow` the last ones, again and again.
+    """
     demand(request, Role.ANALYST)
+    dashboard = _known(request, topic)
+    text = mask_cards(match.strip(), strict=True)
+    found = await asyncio.to_thread(_found, dashboard, topic, offset, key.strip(), text)
+    shown = [
+        (number, messages.brief(topic, m), msgspec.json.format(msgspec.json.encode(m), indent=2).decode())
+        for number, m in (found.messages[::-1] if follow else found.messages)
+    ]
+    values = {
+        "topic": topic,
+        "found": found,
+        "shown": shown,
+        "key": key,
+        "match": text,
+        "follow": follow,
+        "step": PAGE_MESSAGES,
+    }
+    return render(request, "parts/topic.html" if is_part(request) else "topic.html", values)
+
+
+def _found(dashboard: Dashboard, topic: str, offset: str, key: str, text: str) -> messages.Messages:
+    found = messages.page(dashboard.server, topic, offset, key, PAGE_MESSAGES)
+    if not text or key:
+        return found
+    if not offset:  # the newest, as many as are looked through
+        first = max(found.start, found.end - messages.MOST_SCANNED)
+        found = messages.page(dashboard.server, topic, str(first), "", 1)
+    return messages.matching(dashboard.server, topic, found, text, PAGE_MESSAGES)
+
+
+@router.get("/streams/{topic}/export")
+async def export(
+    request: Request, topic: Topic, offset: Annotated[int, Query(ge=0, le=1 << 60)] = 0
+) -> Response:
+    """Records from an offset on as NDJSON, at most ten thousand."""
+    demand(request, Role.ANALYST)
+    dashboard = _known(request, topic)
+    most = messages.MOST_EXPORTED
+    found = await asyncio.to_thread(messages.page, dashboard.server, topic, str(offset), "", most)
+    lines = [msgspec.json.encode(m | {"log_offset": n}, enc_hook=str) for n, m in found.messages]
+    headers = {"content-disposition": f'attachment; filename="{topic}-{found.first}.ndjson"'}
+    return Response(b"\n".join([*lines, b""]), media_type="application/x-ndjson", headers=headers)
+
+
+def _known(request: Request, topic: str) -> Dashboard:
     dashboard = dashboard_of(request)
     if topic not in dashboard.store.log.topics():
         raise Stop(404, f"There is no topic {topic!r}.")
-    found = await asyncio.to_thread(
-        messages.page, dashboard.server, topic, offset, key.strip(), PAGE_MESSAGES
-    )
-    shown = [
-        (number, msgspec.json.format(msgspec.json.encode(m), indent=2).decode(), m)
-        for number, m in found.messages
-    ]
-    values = {"topic": topic, "found": found, "shown": shown, "key": key, "step": PAGE_MESSAGES}
-    return render(request, "topic.html", values)
+    return dashboard

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 PATH: Final = "/system"  # in the navigation
-_CAUSES: Final = (LATE, FUTURE, MODEL, DEADLINE)
+CAUSES: Final = (LATE, FUTURE, MODEL, DEADLINE)
+"""Why a decision can be degraded."""
 
 
 @router.get("/system")
@@ -65,7 +66,7 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
 
 def _slow(dashboard: Dashboard) -> dict[str, Any]:
     finder, folder = dashboard.finder, dashboard.store.folder
-    degraded = [(cause, finder.count(Wanted(terms=(Term("degraded", cause),)))) for cause in _CAUSES]
+    degraded = [(cause, finder.count(Wanted(terms=(Term("degraded", cause),)))) for cause in CAUSES]
     files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return {
         "degraded": degraded,

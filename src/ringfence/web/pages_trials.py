@@ -13,8 +13,8 @@ from ringfence.analysis.list_history import shadow_report
 from ringfence.api.asked import BOOK_BYTES, refusals
 from ringfence.ports import DECISIONS
 from ringfence.web.asking import dashboard_of, demand, is_part
-from ringfence.web.filters import time_ms
 from ringfence.web.pages_errors import Stop
+from ringfence.web.period import moment_ms
 from ringfence.web.rendering import render
 
 router = APIRouter()
@@ -60,7 +60,7 @@ async def backtest(
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     try:
-        span = tuple(time_ms(moment) if moment else None for moment in (since, until))
+        span = tuple(moment_ms(moment) if moment else None for moment in (since, until))
     except ValueError:
         raise Stop(422, "From and to are times, such as 2025-01-31T10:00.") from None
     server = dashboard.server

@@ -22,6 +22,7 @@ router = APIRouter()
 _DIGEST = "^[0-9a-z]{4,16}$"
 Digest = Annotated[str, Path(pattern=_DIGEST)]
 Note = Annotated[str, Form(max_length=1000)]
+Confirm = Annotated[str, Form(max_length=64)]
 
 
 @router.get("/rules/versions")
@@ -60,17 +61,17 @@ async def reject(request: Request, digest: Digest, note: Note = "") -> Response:
 
 
 @router.post("/rules/versions/{digest}/activate")
-async def activate(request: Request, digest: Digest, note: Note = "") -> Response:
+async def activate(request: Request, digest: Digest, note: Note = "", confirm: Confirm = "") -> Response:
     """In force from the end of the log on."""
-    who = who_asks(request, note)
-    return await _then_show(request, digest, lambda desk: desk.activate(digest, who))
+    who, rules = who_asks(request, note), dashboard_of(request).server.rules
+    return await _then_show(request, digest, lambda _desk: rules.activate(digest, who, confirm))
 
 
 @router.post("/rules/versions/{digest}/rollback")
-async def roll_back(request: Request, digest: Digest, note: Note = "") -> Response:
+async def roll_back(request: Request, digest: Digest, note: Note = "", confirm: Confirm = "") -> Response:
     """In force again."""
-    who = who_asks(request, note)
-    return await _then_show(request, digest, lambda desk: desk.roll_back(who, digest))
+    who, rules = who_asks(request, note), dashboard_of(request).server.rules
+    return await _then_show(request, digest, lambda _desk: rules.roll_back(who, digest, confirm))
 
 
 async def _then_show(request: Request, digest: str, act: Callable[[Desk], object]) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import mimetypes
-from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from ringfence.access.principal import Role
 from ringfence.events.currencies import currency_exponent
 from ringfence.scoring.rules import OUTCOMES
 from ringfence.scoring.words import percent, times
+from ringfence.web import period
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,15 +63,24 @@ def money(amount: float | None, currency: str | None = None) -> str:
     return f"{amount:,.{currency_exponent(currency or '')}f} {currency or ''}".rstrip()
 
 
+def sums(by_currency: Mapping[str, float]) -> str:
+    """Amounts of several currencies, which nobody adds up.
+
+    >>> sums({"USD": 5.0, "EUR": 12.5}), sums({})
+    ('12.50 EUR + 5.00 USD', '–')
+    """
+    return " + ".join(money(amount, currency) for currency, amount in sorted(by_currency.items())) or _DASH
+
+
 def when(time_ms: int | None, *, seconds: bool = True) -> str:
-    """UTC.
+    """In the zone of the page, UTC unless it says otherwise.
 
     >>> when(1709288100120), when(1709288100120, seconds=False), when(None)
     ('2024-03-01 10:15:00', '2024-03-01 10:15', '–')
     """
     if time_ms is None:
         return _DASH
-    moment = datetime.fromtimestamp(min(max(time_ms, 0), _LATEST_MS) / 1000, UTC)
+    moment = period.local(min(max(time_ms, 0), _LATEST_MS))
     return moment.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
@@ -145,13 +154,21 @@ def _environment() -> Environment:
         "number": number,
         "feature": feature,
         "money": money,
+        "sums": sums,
         "when": when,
         "duration": duration,
         "left": left,
         "percent": percent,
         "times": times,
     }
-    environment.globals |= {"static": static, "share": share, "OUTCOMES": OUTCOMES, "Role": Role}
+    environment.globals |= {
+        "static": static,
+        "share": share,
+        "OUTCOMES": OUTCOMES,
+        "Role": Role,
+        "zone": period.zone_name,
+        "RANGES": period.RANGES,
+    }
     return environment
 
 
@@ -178,6 +195,8 @@ def render(
             person=request.app.state.server.authoriser.person,
             navigation=request.app.state.navigation,
             indexing=_indexing(request) if visit.caller else 0,
+            period=period.current(),
+            environment=request.app.state.server.settings.environment,
             **values,
         )
     )

@@ -18,11 +18,16 @@ from ringfence.web import (
     pages_errors,
     pages_find,
     pages_graph,
+    pages_home,
+    pages_impact,
+    pages_lab,
     pages_lists,
     pages_live,
     pages_models,
     pages_performance,
+    pages_places,
     pages_quarantine,
+    pages_rule,
     pages_rules,
     pages_sign_in,
     pages_sql,
@@ -30,6 +35,7 @@ from ringfence.web import (
     pages_system,
     pages_trials,
     pages_versions,
+    period,
 )
 from ringfence.web.audited import ACTIONS
 from ringfence.web.dashboard import Dashboard
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
 
 _PAGES: Final = (
     pages_sign_in,
+    pages_home,
     pages_live,
     pages_alerts,
     pages_answer,
@@ -50,11 +57,15 @@ _PAGES: Final = (
     pages_sql,
     pages_decisions,
     pages_entities,
+    pages_places,
     pages_graph,
     pages_streams,
     pages_quarantine,
     pages_system,
     pages_rules,
+    pages_rule,
+    pages_lab,
+    pages_impact,
     pages_trials,
     pages_versions,
     pages_lists,
@@ -79,4 +90,5 @@ class Site(Dashboard):
         self._app = Shield(recorded, self.sessions, server.authoriser)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        period.enter(scope)
         await self._app(scope, receive, send)

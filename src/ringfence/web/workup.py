@@ -62,6 +62,7 @@ class Workup:
     timeline: list[Moment]
     linked: list[Linked]
     notes: list[CaseEvent]
+    files: list[CaseEvent]
     to_customer: str
     blockable: list[str]
 
@@ -83,6 +84,7 @@ def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup
         _timeline(dashboard, case, payments, view.events),
         _linked(dashboard, case, payments),
         [one for one in reversed(view.events) if isinstance(one.change, model.Noted)],
+        [one for one in view.events if isinstance(one.change, model.Attached)],
         _to_customer(found),
         [kind for kind in ("card", "device", "email", "ip", "counterparty") if kind in kinds],
     )

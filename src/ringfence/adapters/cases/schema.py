@@ -62,6 +62,10 @@ CREATE TABLE IF NOT EXISTS outgoing (
   is_delivered INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS outgoing_waiting ON outgoing (number) WHERE is_delivered = 0;
+CREATE TABLE IF NOT EXISTS attachment (
+  sha256 TEXT PRIMARY KEY,
+  body   BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS alert (alert TEXT PRIMARY KEY, case_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS feed (  -- every event once more, in the order in which they came
   seq     INTEGER PRIMARY KEY AUTOINCREMENT,

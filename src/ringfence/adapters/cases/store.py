@@ -118,6 +118,11 @@ class SqliteCases:
             )
         ]
 
+    def file(self, sha256: str) -> bytes | None:
+        """See `CaseBook.file`."""
+        rows = self._fetch("SELECT body FROM attachment WHERE sha256 = :sha256", {"sha256": sha256})
+        return rows[0][0] if rows else None
+
     def payments(self, case_id: str, limit: int = 1000) -> list[Payment]:
         """See `CaseBook.payments`."""
         text = (

@@ -183,6 +183,10 @@ class SqliteWork:
             "INSERT INTO outgoing (id, body) VALUES (?, ?)", [(one.id, encode(one)) for one in outgoing]
         )
 
+    def keep_file(self, sha256: str, body: bytes) -> None:
+        """See `Work.keep_file`."""
+        self.connection.execute("INSERT OR IGNORE INTO attachment VALUES (?, ?)", (sha256, body))
+
     def best(self, queue: str | None, analyst: str, now_ms: int) -> Case | None:
         """See `Work.best`."""
         values: dict[str, Any] = {"now": now_ms, "queue": queue, "analyst": analyst}

@@ -17,7 +17,7 @@ function notice(text, bad) {
 
 // A conflict is an answer that belongs on the page: what somebody else has changed.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.status === 409 && event.detail.xhr.responseText.includes("data-based-on")) {
+  if (event.detail.xhr.status === 409 && /data-based-on|data-refused/.test(event.detail.xhr.responseText)) {
     event.detail.shouldSwap = true;
     event.detail.isError = false;
   }
@@ -64,6 +64,52 @@ function switchTheme() {
   document.cookie = `ringfence_theme=${root.dataset.theme}; Path=/; Max-Age=31536000; SameSite=Strict`;
   document.dispatchEvent(new Event("ringfence:theme"));
 }
+
+// A file goes as it is; the page shows it once the case has it.
+document.addEventListener("change", async (event) => {
+  const field = event.target;
+  if (!field.dataset.attaches || !field.files[0]) return;
+  const [file] = field.files;
+  const address = `${field.dataset.attaches}&name=${encodeURIComponent(file.name)}`;
+  const headers = { "X-CSRF-Token": document.body.dataset.csrf, "content-type": "application/octet-stream", "HX-Request": "true" };
+  const answer = await fetch(address, { method: "POST", body: file, headers });
+  if (answer.ok) {
+    location.reload();
+    return;
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  notice(page.body.textContent.replace(/\s+/g, " ").trim() || `Problem ${answer.status}`, true);
+  field.value = "";
+});
+
+// The time range and the zone stand in the address, beside whatever else does.
+function setPeriod(field) {
+  const here = new URL(location.href);
+  if (field.id === "range") {
+    for (const name of ["since", "until", "before", "skip"]) here.searchParams.delete(name);
+  }
+  if (!field.value || (field.id === "zone" && field.value === "UTC")) here.searchParams.delete(field.name);
+  else here.searchParams.set(field.name, field.value);
+  location.href = here;
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const zones = document.getElementById("zones");
+  if (!zones) return;
+  const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const known = Intl.supportedValuesOf?.("timeZone") ?? [];
+  for (const name of new Set([mine, ...known])) {
+    if (name && name !== "UTC") zones.append(new Option(name === mine ? "this browser" : "", name));
+  }
+});
+document.addEventListener("change", (event) => {
+  if ("period" in event.target.dataset) setPeriod(event.target);
+});
+
+// A list whose choice is the whole form.
+document.addEventListener("change", (event) => {
+  if (event.target.closest("select[data-submits]")) event.target.form.requestSubmit();
+});
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-theme-switch], [data-session-again], [data-menu], [data-opens], [data-closes], [data-focuses], [data-copies]");

@@ -3,8 +3,8 @@
 
 const BASE = {
   "/": ["find an id", () => document.getElementById("q").focus()],
-  j: ["next row", () => step(1)],
-  k: ["previous row", () => step(-1)],
+  j: ["next row or record", () => step(1)],
+  k: ["previous row or record", () => step(-1)],
   t: ["light or dark", () => switchTheme()],
   "?": ["this help", () => showKeys()],
 };
@@ -50,7 +50,10 @@ function rowLinks() {
 
 function step(by) {
   const links = rowLinks();
-  if (!links.length) return;
+  if (!links.length) {
+    document.querySelector(`.neighbours a[rel=${by > 0 ? "next" : "prev"}]`)?.click();
+    return;
+  }
   const row = document.activeElement.closest("table[data-rows] tbody tr");
   const at = links.findIndex((link) => row && row.contains(link));
   links[Math.min(Math.max(at + by, 0), links.length - 1)].focus();
@@ -83,12 +86,18 @@ const asked = palette?.querySelector("input");
 const found = document.getElementById("palette-found");
 let waiting = 0;
 
+// The letters stand in the name in their order, some perhaps left out between.
+function resembles(word, name) {
+  let at = -1;
+  return [...word].every((letter) => (at = name.indexOf(letter, at + 1)) >= 0);
+}
+
 function entries(text) {
   const wanted = text.toLowerCase();
   const pages = goes().map((link) => ({ label: link.textContent.trim(), kind: "page", act: () => link.click() }));
   const actions = Object.values(hotkeys()).map((button) => ({ label: button.dataset.does, kind: "action", act: () => button.click() }));
   const theme = { label: "light or dark", kind: "action", act: switchTheme };
-  return [...actions, ...pages, theme].filter((one) => one.label.toLowerCase().includes(wanted));
+  return [...actions, ...pages, theme].filter((one) => resembles(wanted, one.label.toLowerCase()));
 }
 
 function show(all) {

@@ -23,17 +23,20 @@ function looks() {
   };
 }
 
-function trend(columns, matureUntil) {
+function trend(columns, matureUntil, changes) {
   const { axis, base } = looks();
   const days = columns.day.map(String);
   const young = days.find((day) => day >= matureUntil);
   const shade = young ? { silent: true, itemStyle: { color: tint("sunken") }, data: [[{ xAxis: young }, { xAxis: days[days.length - 1] }]] } : undefined;
+  const marked = changes.filter((one) => days.includes(one.day));
+  const label = { show: false, formatter: (one) => one.name };
+  const marks = marked.length ? { symbol: "none", label, emphasis: { label: { show: true, color: tint("text") } }, lineStyle: { color: tint("accent"), type: "dashed" }, data: marked.map((one) => ({ xAxis: one.day, name: one.text })) } : undefined;
   const bar = (name, column, colour, more) => ({ name, type: "bar", barMaxWidth: 28, stack: "money", data: columns[column], itemStyle: { color: tint(colour) }, ...more });
   return {
     ...base,
     xAxis: { type: "category", data: days, ...axis },
     yAxis: { type: "value", ...axis },
-    series: [bar("Fraud stopped", "fraud_stopped", "approve", { markArea: shade }), bar("Fraud missed", "fraud_missed", "decline")],
+    series: [bar("Fraud stopped", "fraud_stopped", "approve", { markArea: shade, markLine: marks }), bar("Fraud missed", "fraud_missed", "decline")],
   };
 }
 
@@ -51,16 +54,65 @@ function bars(columns) {
   };
 }
 
+// Matches of a rule by day, stacked by what labels say.
+function matches(columns) {
+  const { axis, base } = looks();
+  const bar = (name, column, colour) => ({ name, type: "bar", stack: "all", barMaxWidth: 28, data: columns[column], itemStyle: { color: tint(colour) } });
+  return {
+    ...base,
+    xAxis: { type: "category", data: columns.day, ...axis },
+    yAxis: { type: "value", ...axis },
+    series: [bar("Fraud", "fraud", "decline"), bar("Genuine", "genuine", "approve"), bar("Not labelled", "unlabelled", "line-strong")],
+  };
+}
+
+// Precision by recall over the values of one threshold, with the chosen one marked.
+function tradeoff({ name, points, at }) {
+  const { axis, base } = looks();
+  const data = points.map((one) => ({ value: [one.recall.value ?? 0, one.precision.value ?? 0], name: `${name} ${one.value}` }));
+  return {
+    ...base,
+    tooltip: { ...base.tooltip, trigger: "item", formatter: (one) => `${one.name}: precision ${(100 * one.value[1]).toFixed(1)} %, recall ${(100 * one.value[0]).toFixed(1)} %` },
+    xAxis: { type: "value", name: "recall", nameLocation: "middle", nameGap: 22, min: 0, ...axis },
+    yAxis: { type: "value", name: "precision", min: 0, max: 1, ...axis },
+    grid: { ...base.grid, bottom: 24 },
+    series: [
+      { type: "line", name, data, itemStyle: { color: tint("accent") }, symbolSize: 6 },
+      { type: "scatter", name: "chosen", data: [data[at]], symbolSize: 14, itemStyle: { color: tint("review") } },
+    ],
+  };
+}
+
+// A rule by week: payments as bars, precision as a line on an axis of its own.
+function weeks(columns) {
+  const { axis, base } = looks();
+  const bar = (name, column, colour) => ({ name, type: "bar", stack: "all", barMaxWidth: 28, data: columns[column], itemStyle: { color: tint(colour) } });
+  return {
+    ...base,
+    xAxis: { type: "category", data: columns.week.map(String), ...axis },
+    yAxis: [{ type: "value", ...axis }, { type: "value", min: 0, max: 1, ...axis, splitLine: { show: false } }],
+    series: [bar("Active", "acted", "accent"), bar("In shadow", "in_shadow", "line-strong"), { name: "Precision", type: "line", yAxisIndex: 1, connectNulls: true, data: columns.precision, itemStyle: { color: tint("decline") } }],
+  };
+}
+
+const measureKinds = {
+  weeks: ({ columns }) => weeks(columns),
+  trend: ({ columns, mature_until: matureUntil, changes }) => trend(columns, matureUntil, changes ?? []),
+  bars: ({ columns }) => bars(columns),
+  matches: ({ columns }) => matches(columns),
+  tradeoff,
+};
+
 function drawMeasure(figure) {
-  const { columns, mature_until: matureUntil } = JSON.parse(figure.dataset.points);
+  if (!figure.dataset.points) return;
   const chart = drawnMeasures.get(figure) ?? echarts.init(figure);
   drawnMeasures.set(figure, chart);
-  chart.setOption(figure.dataset.measure === "trend" ? trend(columns, matureUntil) : bars(columns), true);
+  chart.setOption(measureKinds[figure.dataset.measure](JSON.parse(figure.dataset.points)), true);
   if (figure.dataset.bound) return;
   figure.dataset.bound = "yes";
   new ResizeObserver(() => chart.resize()).observe(figure);
   chart.on("click", (at) => {
-    if (figure.dataset.measure === "trend") location.href = `/decisions?since=${at.name}T00:00&until=${at.name}T23:59`;
+    if (figure.dataset.measure === "trend" || figure.dataset.measure === "matches") location.href = `/decisions?since=${at.name}T00:00&until=${at.name}T23:59`;
     else if (figure.dataset.name === "merchant" && at.name !== "(none)") location.href = `/entities/merchant/${encodeURIComponent(at.name)}`;
   });
 }

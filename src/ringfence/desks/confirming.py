@@ -1,0 +1,73 @@
+"""Whether a change may take effect at once, or somebody has to say once more that it is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ringfence.errors import ConflictError
+
+if TYPE_CHECKING:
+    from ringfence.decisions.impact import Impact
+
+FEWEST_PAYMENTS: Final = 200
+"""With fewer recent payments shares say nothing, and no confirmation is asked for."""
+
+CONFIRM_DIGITS: Final = 8
+"""Of a version's digest, to be typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Up to where a change takes effect without a typed confirmation.
+
+    `share` of recent payments with another outcome, 0 to 1; `money` a day, in major units of each currency,
+    that only the change would stop or let through, None without a limit.
+    """
+
+    share: float = 0.05
+    money: float | None = None
+
+    def exceeded(self, sheet: Impact, portion: float = 1.0) -> str | None:
+        """What is beyond the limits, for people; None where nothing is.
+
+        `portion` is the share of payments for which the change is made.
+        """
+        if sheet.payments < FEWEST_PAYMENTS:
+            return None
+        share = portion * sheet.share
+        if share > self.share:
+            return (
+                f"it changes the outcome of {100 * share:.1f} % of recent payments, and the limit is "
+                f"{100 * self.share:g} %"
+            )
+        for shift in sheet.money if self.money is not None else ():
+            daily = portion * max(shift.stopped, shift.released) / max(sheet.days, 1.0)
+            if self.money is not None and daily > self.money:
+                return (
+                    f"it moves {daily:,.0f} {shift.currency} a day".rstrip()
+                    + f", and the limit is {self.money:,.0f}"
+                )
+        return None
+
+
+class UnconfirmedError(ConflictError):
+    """A change goes beyond the limits and nobody has confirmed it. `sheet` says what it would do."""
+
+    def __init__(self, sheet: Impact, message: str) -> None:
+        self.sheet = sheet
+        super().__init__(message)
+
+    @property
+    def word(self) -> str:
+        """What is to be typed."""
+        return self.sheet.version[:CONFIRM_DIGITS]
+
+
+def demand_confirmation(sheet: Impact, limits: Limits, confirm: str, portion: float = 1.0) -> None:
+    """`UnconfirmedError` where a change is beyond the limits, unless `confirm` begins as its version does."""
+    why = limits.exceeded(sheet, portion)
+    typed = confirm.strip().lower()
+    if why is not None and not (len(typed) >= CONFIRM_DIGITS and sheet.version.startswith(typed)):
+        word = sheet.version[:CONFIRM_DIGITS]
+        raise UnconfirmedError(sheet, f"this change needs a confirmation: {why}. Confirm it with {word}")

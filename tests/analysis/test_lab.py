@@ -1,0 +1,54 @@
+"""A rule in the lab: what it adds is what a backtest of the book with it and without it says."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from tests import spine
+from tests.analysis.test_backtest import ACTIVE, NEW, SPEC, decide
+from tests.analysis.test_tune import tuned
+
+from ringfence.analysis.backtest import backtest
+from ringfence.analysis.history import Past
+from ringfence.analysis.lab import lab_of, try_rule
+from ringfence.scoring.rules import Mode, compile_rules
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    with spine.open_store(tmp_path_factory.mktemp("lab")) as opened:
+        decide(opened, ACTIVE)
+        yield opened
+
+
+@pytest.mark.parametrize("rule_id", ["busy", "abroad"])
+def test_a_rule_adds_what_a_backtest_says(store, rule_id):
+    rule = msgspec.structs.replace(next(one for one in NEW.rules if one.id == rule_id), mode=Mode.ACTIVE)
+    others = tuple(one for one in NEW.rules if one.id != rule_id)
+    without = msgspec.structs.replace(NEW, rules=others)
+    found = try_rule(Past(store.log, store.meta.hash_seed), lab_of(NEW, rule, SPEC))
+    report = backtest(
+        Past(store.log, store.meta.hash_seed),
+        compile_rules(without, SPEC),
+        compile_rules(msgspec.structs.replace(NEW, rules=(*others, rule)), SPEC),
+    )
+    said = next(one for one in report.rules if one.id == rule_id)
+    assert (found.payments, found.fired, found.fraud) == (report.payments, said.fired, said.fraud)
+    assert (found.precision, found.recall) == (said.precision, said.recall)
+    assert found.stopped == sum(report.changed[0][1:]) > 0
+    assert found.stopped_per_day == pytest.approx(found.stopped / report.days)
+    [money], [net] = report.money, found.money
+    assert net.fraud == pytest.approx(money.caught["new"] - money.caught["active"])
+    days = [(one.fraud, one.genuine, one.unlabelled) for one in found.by_day]
+    assert sum(map(sum, days)) == found.fired
+    assert sum(fraud for fraud, _, _ in days) == found.fraud
+    assert found.customers <= found.stopped
+    book = msgspec.structs.replace(NEW, rules=(*others, rule))
+    for setting in found.settings:
+        name = setting.name
+        values = [point.value for point in setting.points]
+        by_tuning = tuned(store, rule_id, name, values, book=book).points
+        assert [(one.value, one.fired, one.precision, one.recall) for one in setting.points] == [
+            (one.value, one.fired, one.precision, one.recall) for one in by_tuning
+        ]
+        assert setting.current in values

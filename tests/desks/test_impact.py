@@ -1,0 +1,118 @@
+"""A change that moves much is shown before it is made, and made only once somebody confirms it."""
+
+import json
+
+import pytest
+
+from ringfence.decisions.impact import Impact, Shift
+from ringfence.desks.confirming import Limits, UnconfirmedError, demand_confirmation
+
+BOOK = """name: own
+rules:
+  - id: large
+    title: Large
+    when: amount > {}
+    outcome: review
+    reason: LARGE
+    analyst: Large.
+"""
+COUNT = 300
+LIMIT = 199  # a third of the payments is above it
+START_MS = 1_735_689_600_000
+
+
+def payments():
+    """Amounts from 1 to 300 EUR of thirty customers, one an hour."""
+    return "\n".join(
+        json.dumps(
+            {
+                "kind": "transaction",
+                "transaction_id": f"tx-{number}",
+                "event_time": START_MS + number * 3_600_000,
+                "amount": f"{1 + number}.00",
+                "currency": "EUR",
+                "card_id": f"card-{number % 30}",
+                "customer_id": f"customer-{number % 30}",
+            }
+        )
+        for number in range(COUNT)
+    )
+
+
+async def fill(client):
+    kind = {"content-type": "application/x-ndjson"}
+    (await client.post("/v1/events/batch", content=payments(), headers=kind)).raise_for_status()
+    quiet = {"text": BOOK.format(100_000), "based_on": "head", "activate": True}
+    first = (await client.post("/v1/rules/versions", json=quiet)).json()
+    word = first.get("impact", {}).get("version", "")
+    if word:  # the shipped rules stop some of these payments
+        assert (await client.post("/v1/rules/versions", json=quiet | {"confirm": word})).status_code == 201
+
+
+def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
+    async def at_the_api_and_the_page(client):
+        await fill(client)
+        wanted = {"text": BOOK.format(LIMIT), "based_on": "head", "activate": True}
+        sheet = (await client.post("/v1/rules/impact", json={"text": wanted["text"]})).json()
+        refused = await client.post("/v1/rules/versions", json=wanted)
+        unkept = (await client.get("/v1/rules")).json()["head"]
+        saved = (await client.post("/v1/rules/versions", json=wanted | {"activate": False})).json()
+        digest = saved["change"]["digest"]
+        page = (await client.get(f"/rules/impact?version={digest}")).text
+        there = f"/rules/versions/{digest}/activate"
+        hasty = await client.post(there, data={"note": "hasty"})
+        meant = await client.post(there, data={"note": "meant", "confirm": digest[:8]})
+        in_force = (await client.get("/v1/rules")).json()["active"]
+        return sheet, refused, unkept, digest, page, hasty.status_code, meant.status_code, in_force
+
+    told = edges.serve("api", at_the_api_and_the_page)
+    sheet, refused, unkept, digest, page, hasty, meant, in_force = told
+    newly = [number for number in range(COUNT) if 1 + number > LIMIT]
+    assert (sheet["payments"], sheet["before"][0], sheet["after"][2]) == (COUNT, COUNT, len(newly))
+    assert sheet["changes"][0][2] == len(newly)
+    assert sheet["money"] == [{"currency": "EUR", "stopped": sum(1.0 + n for n in newly), "released": 0.0}]
+    assert sheet["customers"] == len({number % 30 for number in newly})
+    assert (refused.status_code, refused.json()["code"]) == (409, "needs_confirmation")
+    assert refused.json()["impact"] == sheet
+    assert unkept != digest
+    assert f"{100 * len(newly) / COUNT:.1f} %" in page
+    assert f'pattern="{digest[:8]}"' in page
+    assert (hasty, meant, in_force) == (409, 303, digest)
+    code, _ = edges.command("rules", "rollback", edge="api")
+    assert code != 0
+    assert edges.look("api", lambda session: session.desk().force.active()) == digest
+    code, [shown] = edges.command("rules", "rollback", "--dry-run", edge="api")
+    assert (code, shown["changes"][2][0]) == (0, len(newly))
+    code, _ = edges.command("rules", "rollback", "--yes", edge="api")
+    assert code == 0
+    assert edges.look("api", lambda session: session.desk().force.active()) == unkept
+
+
+def impact(share=0.0, stopped=0.0, payments=1000):
+    changed = round(share * payments)
+    rows = [[payments - changed, changed], [0, 0]]
+    return Impact(
+        "0123456789abcdef", payments, [payments, 0], rows[0], rows, 2.0, [Shift("EUR", stopped, 0.0)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "limits", "portion", "asks"),
+    [
+        (impact(share=0.04), Limits(0.05), 1.0, False),
+        (impact(share=0.06), Limits(0.05), 1.0, True),
+        (impact(share=0.06), Limits(0.05), 0.5, False),  # a rollout to half of the customers
+        (impact(share=0.9, payments=100), Limits(0.05), 1.0, False),  # too few to say
+        (impact(stopped=3000.0), Limits(0.05), 1.0, False),
+        (impact(stopped=3000.0), Limits(0.05, 1000.0), 1.0, True),  # 1,500 a day
+        (impact(stopped=3000.0), Limits(0.05, 2000.0), 1.0, False),
+        (impact(share=0.001), Limits(0.0), 1.0, True),
+    ],
+)
+def test_the_limits_are_those_of_the_settings(told, limits, portion, asks):
+    for typed, passes in (("", not asks), ("01234567", True), ("0123", not asks), ("89abcdef", not asks)):
+        if passes:
+            demand_confirmation(told, limits, typed, portion)
+        else:
+            with pytest.raises(UnconfirmedError, match="01234567"):
+                demand_confirmation(told, limits, typed, portion)

@@ -1,0 +1,56 @@
+"""Where each role begins, and the one time range and zone of all pages."""
+
+import re
+
+from playwright.sync_api import expect
+from tests.web.sample import DAY_MS, START_MS
+from tests.web.test_pages import violations
+
+from ringfence.access.principal import Role
+
+
+def test_each_role_has_a_home_and_the_choice_is_kept(locked, visitor):
+    analyst = visitor(locked, Role.ANALYST)
+    assert "Next in the queue" in analyst.get("/home").text
+    admin = visitor(locked, Role.ANALYST, Role.ADMIN)
+    assert re.search("Followers", admin.get("/home").text)
+    assert "Fraud at a glance" in admin.get("/home?as=manager").text
+    assert "Fraud at a glance" in admin.get("/home").text
+
+
+def test_homes_have_no_faults(site, watched):
+    page = watched.open(f"{site.url}/home")
+    for name in ("Manager", "Engineer", "Analyst"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
+        expect(page.get_by_text("Counting…")).to_have_count(0)
+        assert violations(page) == []
+
+
+def test_range_and_zone_go_from_page_to_page_in_the_address(site, watched):
+    page = watched.open(f"{site.url}/decisions", timezone_id="America/New_York")
+    expect(page.locator("#results time").first).to_be_visible()
+    last = page.locator("#results time").first.inner_text()
+    page.get_by_label("Time range", exact=True).select_option("7d")
+    page.wait_for_url("**range=7d**")
+    page.get_by_label("Time zone", exact=True).fill("Asia/Tokyo")
+    page.get_by_label("Time zone", exact=True).press("Enter")
+    page.wait_for_url("**zone=Asia%2FTokyo**")
+    expect(page.locator("#results th").first).to_have_text("Time (Asia/Tokyo)")
+    there = page.locator("#results time").first.inner_text()
+    assert int(there[11:13]) == (int(last[11:13]) + 9) % 24
+    begins = START_MS + 25 * DAY_MS
+    times = site.dashboard.finder.span_ms()
+    assert times[1] - begins < 8 * DAY_MS
+    page.get_by_role("link", name="Performance", exact=True).click()
+    assert "range=7d" in page.url
+    expect(page.locator(".head .note")).to_have_text("7.0 days, times in Asia/Tokyo")
+    assert page.locator("#zones option", has_text="this browser").get_attribute("value") == "America/New_York"
+
+
+def test_a_zone_that_does_not_exist_is_passed_over(site, visitor):
+    client = visitor(site)
+    for zone in ("Mars/Olympus", "../../etc/passwd", "a" * 5000, "%00"):
+        page = client.get(f"/decisions?zone={zone}&range=forever")
+        assert page.status_code == 200
+        assert "Time (UTC)" in page.text

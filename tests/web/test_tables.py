@@ -1,0 +1,86 @@
+"""Tables, streams and the tour, in a browser."""
+
+import csv
+import io
+import json
+
+from playwright.sync_api import expect
+from tests.web.test_pages import violations
+
+
+def column(page, name):
+    heads = page.locator("#results thead th").all_inner_texts()
+    at = [one.strip(" ↑↓") for one in heads].index(name)
+    return page.locator(f"#results tbody tr td:nth-child({at + 1})").all_inner_texts()
+
+
+def test_a_list_is_sorted_trimmed_exported_and_kept_as_a_view(site, watched):
+    page = watched.open(f"{site.url}/decisions")
+    page.get_by_role("button", name="Amount").click()
+    amounts = [float(one.split()[0].replace(",", "")) for one in column(page, "Amount")]
+    assert amounts == sorted(amounts)
+    page.get_by_role("button", name="Amount").click()
+    expect(page.locator("th[aria-sort=descending]")).to_contain_text("Amount")
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_label("Merchant", exact=True).uncheck()
+    expect(page.locator("#results th", has_text="Merchant")).to_be_hidden()
+    page.get_by_role("button", name="Compact").click()
+    page.locator("summary", has_text="Views").click()
+    page.get_by_label("Name of the view").fill("small ones")
+    page.get_by_role("button", name="Save view").click()
+    expect(page.get_by_role("link", name="small ones")).to_be_visible()
+    assert violations(page) == []
+    with page.expect_download() as told:
+        page.get_by_role("button", name="CSV").click()
+    rows = list(csv.reader(io.StringIO(told.value.path().read_text("utf-8"))))
+    assert "Merchant" not in rows[0]
+    assert [row[rows[0].index("Amount")] for row in rows[1:]] == column(page, "Amount")
+    page.reload()
+    expect(page.locator("th[aria-sort=descending]")).to_contain_text("Amount")
+    expect(page.locator("#results th", has_text="Merchant")).to_be_hidden()
+
+
+def test_from_a_list_one_goes_on_to_the_next_record(site, watched):
+    page = watched.open(f"{site.url}/decisions?rule=card_testing")
+    links = page.locator("#results tbody td:last-child a")
+    [first, second] = [links.nth(at).inner_text() for at in (0, 1)]
+    links.first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(first)
+    expect(page.locator(".neighbours")).to_contain_text("1 of")
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", level=1)).to_have_text(second)
+    page.keyboard.press("k")
+    expect(page.get_by_role("heading", level=1)).to_have_text(first)
+
+
+def test_a_topic_is_filtered_followed_and_exported(site, watched):
+    page = watched.open(f"{site.url}/streams/events?offset=0")
+    table = page.get_by_role("region", name="Messages")
+    expect(table).to_contain_text("EUR")
+    expect(table).to_contain_text("2025-01-01 00:00:00")
+    page.get_by_label("Contains").fill("tx-0123")
+    page.get_by_role("button", name="Show").click()
+    expect(table.locator("tbody tr")).to_have_count(1)
+    expect(table).to_contain_text("customer-3")
+    page.get_by_label("Contains").fill("nowhere to be found")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("status").filter(has_text="0 of the")).to_be_visible()
+    page.goto(f"{site.url}/streams/decisions")
+    page.get_by_role("link", name="Follow").click()
+    expect(page.locator("#messages")).to_contain_text("newest first")
+    assert violations(page) == []
+    answer = page.request.get(f"{site.url}/streams/events/export?offset=310")
+    lines = [json.loads(line) for line in answer.text().splitlines()]
+    assert [one["log_offset"] for one in lines] == list(range(310, 310 + len(lines)))
+
+
+def test_the_tour_has_five_steps(site, watched):
+    page = watched.open(f"{site.url}/home?tour=1")
+    for step in range(1, 6):
+        expect(page.locator(".tour")).to_contain_text(f"Step {step} of 5")
+        if step in (1, 5):
+            assert violations(page) == []
+        if step < 5:
+            page.get_by_role("link", name="Next step").click()
+    page.get_by_role("link", name="Done").click()
+    expect(page.locator(".tour")).to_have_count(0)
