@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ringfence.decisions.impact import Impact, Shift
-from ringfence.desks.confirming import Limits, UnconfirmedError, demand_confirmation
+from ringfence.desks.confirming import ChangeLimits, UnconfirmedError, demand_confirmation
 
 BOOK = """name: own
 rules:
@@ -99,14 +99,14 @@ def impact(share=0.0, stopped=0.0, payments=1000):
 @pytest.mark.parametrize(
     ("told", "limits", "portion", "asks"),
     [
-        (impact(share=0.04), Limits(0.05), 1.0, False),
-        (impact(share=0.06), Limits(0.05), 1.0, True),
-        (impact(share=0.06), Limits(0.05), 0.5, False),  # a rollout to half of the customers
-        (impact(share=0.9, payments=100), Limits(0.05), 1.0, False),  # too few to say
-        (impact(stopped=3000.0), Limits(0.05), 1.0, False),
-        (impact(stopped=3000.0), Limits(0.05, 1000.0), 1.0, True),  # 1,500 a day
-        (impact(stopped=3000.0), Limits(0.05, 2000.0), 1.0, False),
-        (impact(share=0.001), Limits(0.0), 1.0, True),
+        (impact(share=0.04), ChangeLimits(0.05), 1.0, False),
+        (impact(share=0.06), ChangeLimits(0.05), 1.0, True),
+        (impact(share=0.06), ChangeLimits(0.05), 0.5, False),  # a rollout to half of the customers
+        (impact(share=0.9, payments=100), ChangeLimits(0.05), 1.0, False),  # too few to say
+        (impact(stopped=3000.0), ChangeLimits(0.05), 1.0, False),
+        (impact(stopped=3000.0), ChangeLimits(0.05, 1000.0), 1.0, True),  # 1,500 a day
+        (impact(stopped=3000.0), ChangeLimits(0.05, 2000.0), 1.0, False),
+        (impact(share=0.001), ChangeLimits(0.0), 1.0, True),
     ],
 )
 def test_the_limits_are_those_of_the_settings(told, limits, portion, asks):

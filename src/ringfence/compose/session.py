@@ -20,7 +20,7 @@ from ringfence.compose.store import open_snapshots, open_store
 from ringfence.compose.tables import open_tables
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.desks.cases import CaseDesk
-from ringfence.desks.confirming import Limits
+from ringfence.desks.confirming import ChangeLimits
 from ringfence.desks.lists import ListDesk
 from ringfence.desks.model_desk import ModelDesk, Signed
 from ringfence.desks.quarantine import ReplayDesk
@@ -145,10 +145,10 @@ class Session:
         )
 
     @property
-    def change_limits(self) -> Limits:
+    def change_limits(self) -> ChangeLimits:
         """Up to where a change takes effect without a typed confirmation."""
         settings = load_settings()
-        return Limits(settings.confirm_share, settings.confirm_money)
+        return ChangeLimits(settings.confirm_share, settings.confirm_money)
 
     def list_desk(self, put: Callable[[EventBatch], object] | None = None) -> ListDesk:
         """The lists of this store. `put` as of `desk`."""

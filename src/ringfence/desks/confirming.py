@@ -18,7 +18,7 @@ CONFIRM_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ChangeLimits:
     """Up to where a change takes effect without a typed confirmation.
 
     `share` of recent payments with another outcome, 0 to 1; `money` a day, in major units of each currency,
@@ -64,7 +64,7 @@ class UnconfirmedError(ConflictError):
         return self.sheet.version[:CONFIRM_DIGITS]
 
 
-def demand_confirmation(sheet: Impact, limits: Limits, confirm: str, portion: float = 1.0) -> None:
+def demand_confirmation(sheet: Impact, limits: ChangeLimits, confirm: str, portion: float = 1.0) -> None:
     """`UnconfirmedError` where a change is beyond the limits, unless `confirm` begins as its version does."""
     why = limits.exceeded(sheet, portion)
     typed = confirm.strip().lower()

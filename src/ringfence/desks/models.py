@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.decisions.impact import Impact
-    from ringfence.desks.confirming import Limits
+    from ringfence.desks.confirming import ChangeLimits
     from ringfence.scoring.deployment import Deployment
 
 Part = Literal["champion", "challenger", "rollout"]
@@ -37,7 +37,7 @@ class Confirming:
     """What a model would do to recent payments, the limits of a change at once, and what was typed."""
 
     sheet: Callable[[], Impact]
-    limits: Limits
+    limits: ChangeLimits
     confirm: str = ""
 
 

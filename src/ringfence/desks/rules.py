@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.decisions.impact import Impact
-    from ringfence.desks.confirming import Limits
+    from ringfence.desks.confirming import ChangeLimits
     from ringfence.rulebook.changes import Activation
     from ringfence.rulebook.desk import Desk, Who
     from ringfence.rulebook.wire import ImpactOf
@@ -35,7 +35,7 @@ class RulesDesk:
     guard: Callable[[str], str]
     warnings_on: Callable[[RuleSet], list[str]]
     impact_of: Callable[[RuleSet], Impact]
-    limits: Limits
+    limits: ChangeLimits
 
     def save(self, text: str, based_on: str, who: Who, *, activate: bool, confirm: str = "") -> Saved:
         """Keep the text of a book as a new version; errors as of `Desk.save`.

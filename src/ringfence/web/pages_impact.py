@@ -22,7 +22,7 @@ router = APIRouter()
 _DIGEST: Final = "^[0-9a-z]{4,16}$"
 
 
-class Change(NamedTuple):
+class OfferedChange(NamedTuple):
     """A change that the sheet offers to make: a form that is posted to `path` with these fields."""
 
     title: str
@@ -47,13 +47,13 @@ async def rules_impact(
     if rule is not None and mode is not None:
         asked = ImpactOf(version=based_on, rule=rule, mode=mode)
         fields = {"rule": rule, "mode": mode.value, "based_on": based_on}
-        change = Change(f"Set {rule} to {mode}", "/rules/mode", fields, f"Set to {mode}", "/rules")
+        change = OfferedChange(f"Set {rule} to {mode}", "/rules/mode", fields, f"Set to {mode}", "/rules")
     elif version is not None:
         asked = ImpactOf(version=version, rollback=rollback)
         word = "Roll back" if rollback else "Activate"
         here = f"/rules/versions/{version}"
         path = f"{here}/{'rollback' if rollback else 'activate'}"
-        change = Change(f"{word}: version {version}", path, {}, word, here)
+        change = OfferedChange(f"{word}: version {version}", path, {}, word, here)
     else:
         raise Stop(422, "Name a version, or a rule and its new mode.")
     server = dashboard_of(request).server
@@ -69,7 +69,7 @@ def _looked_at(server: Any, asked: ImpactOf) -> tuple[Impact, list[str]]:
 
 
 def sheet(
-    request: Request, told: Impact, change: Change, warnings: list[str], portion: float = 1.0
+    request: Request, told: Impact, change: OfferedChange, warnings: list[str], portion: float = 1.0
 ) -> Response:
     """The page. `portion` is the share of payments for which the change is made."""
     limits = dashboard_of(request).server.session.change_limits

@@ -26,7 +26,7 @@ from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
 from ringfence.web.importance import importance_of
 from ringfence.web.pages_errors import Stop
-from ringfence.web.pages_impact import Change, sheet
+from ringfence.web.pages_impact import OfferedChange, sheet
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ async def promotion(
     if is_rollout:
         title += f" to {share:g} %"
     here = f"/models/{version}"
-    change = Change(title, f"{here}/promote", fields, "Roll out" if is_rollout else "Promote", here)
+    change = OfferedChange(title, f"{here}/promote", fields, "Roll out" if is_rollout else "Promote", here)
     return sheet(request, told, change, [], share / 100 if is_rollout else 1.0)
 
 
