@@ -42,7 +42,7 @@ class MatchedDay(msgspec.Struct, frozen=True):
     unlabelled: int
 
 
-class Moved(msgspec.Struct, frozen=True):
+class MovedPoint(msgspec.Struct, frozen=True):
     """The rule with another number. As in a backtest, a payment without a label counts as genuine."""
 
     value: float
@@ -59,7 +59,7 @@ class Setting(msgspec.Struct, frozen=True):
     current: float
     start: int
     end: int
-    points: list[Moved]
+    points: list[MovedPoint]
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -261,6 +261,8 @@ def _settings(
         for step, value in enumerate(values):
             rows = fired.rows_of(row_of[f"value{at}_{step}"])
             caught = int(np.count_nonzero(payments.fraud[rows]))
-            points.append(Moved(value, len(rows), caught, wilson(caught, len(rows)), wilson(caught, frauds)))
+            points.append(
+                MovedPoint(value, len(rows), caught, wilson(caught, len(rows)), wilson(caught, frauds))
+            )
         found.append(Setting(one.name, one.value, one.start, one.end, points))
     return found
