@@ -36,6 +36,7 @@ from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.entries import Entry
 from ringfence.scoring.actions import ListKind
+from ringfence.scoring.books import load_book
 
 CALLERS = 3  # that send payments one by one
 BATCH = 40
@@ -95,7 +96,9 @@ class Analyst(threading.Thread):
         with RemoteDesk(self.url, None) as desk:
             try:
                 for number in range(self.first, self.first + 1000):
-                    saved = desk.save(BOOK.format(limit=100 + number), "head", "another limit", activate=True)
+                    text = BOOK.format(limit=100 + number)
+                    meant = load_book(text).digest
+                    saved = desk.save(text, "head", "another limit", activate=True, confirm=meant)
                     self.told.append(saved.change.digest)
                     desk.add("bad", ListKind.BLOCK, [Entry(f"m{number % 3}", "merchant")])
                     desk.remove("bad", [Entry(f"m{number % 3}", "merchant")])

@@ -23,6 +23,7 @@ from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.rulebook.entries import Entry
 from ringfence.scoring.actions import ListKind
+from ringfence.scoring.books import load_book
 from ringfence.scoring.rules import RuleSet
 
 BOOK = """
@@ -70,7 +71,8 @@ def payment(identity, chance):
 def change(desk, number):
     """Saves a version, puts it in force, and puts somebody on a list or off it again."""
     text = BOOK.format(limit=100 + number)
-    digest = desk.save(text, "head", f"change {number}", activate=True).change.digest
+    meant = load_book(text).digest
+    digest = desk.save(text, "head", f"change {number}", activate=True, confirm=meant).change.digest
     entry = [Entry("m1", "merchant")]
     if number % 2:
         desk.add("bad", ListKind.BLOCK, entry)
