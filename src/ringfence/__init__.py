@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.calendar import Calendar
     from ringfence.features.catalog import CATALOG
-    from ringfence.features.links import Graph, pays, uses
+    from ringfence.features.links import Graph, Points, pays, uses
     from ringfence.features.spec import NIGHT, Entity, FeatureSpec, Where, entity
     from ringfence.library import default_rules, load_rules, to_events
     from ringfence.pipeline import Pipeline, Step
@@ -39,6 +39,7 @@ __all__ = [
     "Graph",
     "Outcome",
     "Pipeline",
+    "Points",
     "Policy",
     "RingfenceError",
     "Rule",
@@ -67,6 +68,7 @@ _HOME = {
     "Graph": "features.links",
     "Outcome": "scoring.rules",
     "Pipeline": "pipeline",
+    "Points": "features.links",
     "Policy": "scoring.rules",
     "RingfenceError": "errors",
     "Rule": "scoring.rules",

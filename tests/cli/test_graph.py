@@ -60,6 +60,32 @@ def test_only_members_of_the_ring_are_reviewed_and_all_large_payments_come_from_
     assert rows
 
 
+def test_sql_joins_measures_decisions_and_rings(decided):
+    decided("graph", "rings")  # the command has the links brought up
+    asked = (
+        "SELECT m.id, count(*) AS n, max(f.graph.component_accounts) AS size FROM graph_members m "
+        "JOIN graph_rings r USING (ring) JOIN transactions t ON t.account_id = m.id AND m.kind = 'account' "
+        "JOIN decisions d USING (transaction_id) JOIN features f USING (transaction_id) "
+        "WHERE r.members = 11 GROUP BY 1 ORDER BY 1"
+    )
+    rows = decided("sql", asked, "--format", "json").json_lines
+    assert [row["id"] for row in rows] == sorted(RING)
+    assert max(row["size"] for row in rows) == len(RING)
+    [row] = decided(
+        "sql", "SELECT count(*) AS n FROM graph_links WHERE type = 'account uses email'", "--format", "json"
+    ).json_lines
+    assert row["n"] == 100
+
+
+def test_opencypher_asks_the_same_links_and_only_reads(decided):
+    pytest.importorskip("ladybug")
+    query = "MATCH (a:account)-[:account_uses_email]->(e:email) WHERE a.id = '1234-5678-20' RETURN e.id AS id"
+    assert decided("graph", "cypher", query, "--json").json == {"rows": [{"id": "ring@example.com"}]}
+    ended = decided("graph", "cypher", "MATCH (a) DETACH DELETE a")
+    assert ended.code != 0
+    assert "DETACH is refused" in ended.err
+
+
 def test_neighbours_and_paths(decided):
     ring = decided("graph", "ring", "account=1234-5678-5", "--json").json
     assert [one["kind"] for one in ring["members"]] == ["account", "email", "phone"]

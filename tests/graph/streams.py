@@ -7,7 +7,7 @@ import random
 from tests.spine import batch
 
 from ringfence.events.model import Kind
-from ringfence.features.links import Graph, pays, uses
+from ringfence.features.links import Graph, Points, pays, uses
 
 HOUR_MS = 3_600_000
 START_MS = 1_700_000_000_000
@@ -24,6 +24,16 @@ GRAPHS = {
         pays("account", "counterparty", ttl="10h", cap=2),
         windows=("1h", "8h"),
         fraud_memory="12h",
+    ),
+    "scored": Graph.of(
+        pays("account", "counterparty", ttl="10h"),
+        windows=("1h", "8h"),
+        kinds=["pair", "fan", "motif", "layering"],
+        scorecard=[
+            Points("graph.fan_out_1h", 2, 30),
+            Points("graph.pair_is_new", 0.5, -10),
+            Points("graph.cycle_length", 2, 7),
+        ],
     ),
     "shops": Graph.of(
         pays("card", "merchant", ttl="6h"),

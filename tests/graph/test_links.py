@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ringfence.errors import SpecError
-from ringfence.features.links import Graph, pays, uses
+from ringfence.features.links import Graph, Points, pays, uses
+
+FLOW = pays("account", "counterparty")
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,11 @@ from ringfence.features.links import Graph, pays, uses
             "at most",
         ),
         (lambda: Graph.of(uses("card", "ip"), uses("customer", "ip")), "leave 'shared' out"),
+        (lambda: Graph.of(FLOW, kinds=["pair", "layering"]), "name both"),
+        (lambda: Graph.of(FLOW, scorecard=[Points("graph.x", 1, 1)]), "does not measure"),
+        (lambda: Graph.of(FLOW, scorecard=[Points("graph.layering_paid_1d", 1, 1)]), "does not measure"),
+        (lambda: Graph.of(FLOW, scorecard=[Points("graph.pair_is_new", 1, 99_999)]), "at most"),
+        (lambda: Graph.of(uses("card", "ip"), scorecard=[Points("graph.degree", 1, 1)]), "is for the kind"),
     ],
 )
 def test_a_declaration_that_cannot_be_says_why(declare, said):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from tests.graph.streams import GRAPHS, stream
+from tests.graph.streams import GRAPHS, START_MS, stream
 
+from ringfence.events.batch import EventBatch
+from ringfence.features.links import Graph, pays, uses
 from ringfence.graph.network import Network
+from ringfence.graph.program import BOUNDS, Bounds
 from ringfence.testing.graph_oracle import Oracle
 
 SEED = 7
@@ -32,6 +36,16 @@ def test_each_signal_is_what_brute_force_finds(name, seed):
     network = Network(graph, SEED)
     got = network.measure(events)
     assert different(graph, got, Oracle(graph, network.key).measure(events)) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_a_signal_leaves_out_is_part_of_its_meaning(name, seed):
+    """With bounds so small that nearly every count and search meets them."""
+    graph, events, bounds = GRAPHS[name], stream(seed), Bounds(look=3, reach=2, steps=5, pairs=6)
+    network = Network(graph, SEED, bounds)
+    got = network.measure(events)
+    assert different(graph, got, Oracle(graph, network.key, bounds).measure(events)) == []
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -63,6 +77,32 @@ def test_a_network_restored_in_the_middle_goes_on_bit_by_bit(name):
 def same(one, other):
     """Whether two states are alike but for what searches leave behind."""
     return [key for key in one if not np.array_equal(one[key], other[key]) and key != "counters"] == []
+
+
+def test_a_storm_of_links_on_one_device_is_counted_and_joins_nobody():
+    """What a storm costs is bounded by what is looked at: 250 entries of a list, however long it is."""
+    count = 20_000
+    columns = {
+        "kind": pa.array(np.zeros(count), pa.uint8()),
+        "event_time_ms": START_MS + np.arange(count),
+        "transaction_id": np.char.add("t", np.arange(count).astype(str)),
+        "card_id": np.char.add("c", np.arange(count).astype(str)),
+        "device_id": ["d"] * count,
+        "merchant_id": ["m"] * count,
+    }
+    graph = Graph.of(uses("card", "device", cap=5), pays("card", "merchant"), windows=["1h"])
+    values = dict(
+        zip(
+            graph.names,
+            Network(graph, SEED).measure(EventBatch(pa.RecordBatch.from_pydict(columns))),
+            strict=True,
+        )
+    )
+    assert values["graph.shared_device"].tolist() == list(range(1, count + 1))
+    assert values["graph.shared_device_1h"].max() == BOUNDS.look
+    assert values["graph.payee_fan_in_1h"].max() == BOUNDS.look
+    assert values["graph.component_cards"].tolist() == [1, 2, 3, 4, 5] + [1] * (count - 5)
+    assert values["graph.hubs"].tolist() == [0] * 5 + [1] * (count - 5)
 
 
 def test_a_network_that_everything_has_left_is_empty():

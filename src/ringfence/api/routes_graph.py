@@ -13,7 +13,7 @@ from ringfence.api.routes_health import as_json, server_of
 from ringfence.compose.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.graph.rings import LinkBook, ring_around
+from ringfence.graph.shapes import ring_and_shapes
 from ringfence.graph.wire import neighbours_of, ring_of, rings_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ringfence.api.server import Server
-    from ringfence.graph.rings import Node
+    from ringfence.graph.rings import LinkBook, Node
     from ringfence.graph.wire import NeighboursView, RingView
 
     T = TypeVar("T")
@@ -48,7 +48,7 @@ async def ring(
     """The ring around an entity, with reasons, and what joined nobody."""
 
     def asked(book: LinkBook) -> RingView:
-        found = ring_around(book, _node(book, entity_type, entity_id), most)
+        found = ring_and_shapes(book, _node(book, entity_type, entity_id), most)
         return ring_of(found, book.graph, book.stopped(found.nodes))
 
     return as_json(await _asked(request, asked))

@@ -30,6 +30,7 @@ from ringfence.api.outboxes import Outboxes
 from ringfence.api.places import Places
 from ringfence.api.pools import Pools
 from ringfence.api.problems import Refusal
+from ringfence.api.ring_news import RingTeller
 from ringfence.api.slots import Slots
 from ringfence.api.sourcing import Sources
 from ringfence.api.stream import Hub
@@ -116,6 +117,9 @@ class Server:
         self.models = session.model_desk(self._put_in_force)
         self.case_book = open_cases(session.store.folder)
         self.cases = session.case_desk(self.case_book)
+        self.ring_news = RingTeller(
+            session.store.folder, session.tokenizer, self._put_in_force, self.cases, session.clock
+        )
         self._delivering = Lock()
         self.changing_models = asyncio.Lock()
         self.jobs = Jobs()
@@ -155,6 +159,7 @@ class Server:
         self.hot.start(loop)
         self.decider.start(loop)
         self.sources.start(loop)
+        self.ring_news.start(loop)
         self.ready = True
 
     def end_streams(self) -> None:
@@ -166,6 +171,7 @@ class Server:
         """Decide and commit what was accepted; nothing is taken any more."""
         self.ready = False
         self.hub.stop()
+        await self.ring_news.stop()
         await asyncio.to_thread(self.jobs.stop)
         await asyncio.to_thread(self.sources.stop)
         await self.hot.settle()
@@ -279,6 +285,11 @@ class Server:
             lambda: self.runner.pipeline.reference.profiles.left_out,
         )
         log = self.session.store.log
+        watch(
+            "ringfence_rings_told",
+            "Rings of which members were flagged, and each growth of one.",
+            lambda: self.ring_news.told,
+        )
         watch("ringfence_drift_alerts", "Alerts of drift found so far.", lambda: log.end_offset(DRIFT))
         additions = self.runner.additions
         watch("ringfence_list_additions", "List entries that rules made.", lambda: additions.made)

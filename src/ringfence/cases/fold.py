@@ -73,6 +73,11 @@ def _(change: model.Joined, case: Case, _event: CaseEvent) -> dict[str, Any]:
 
 
 @_fields.register
+def _(change: model.Widened, case: Case, _event: CaseEvent) -> dict[str, Any]:
+    return {"subjects": sorted({*case.subjects, *change.subjects})}
+
+
+@_fields.register
 def _(change: model.Alerted, case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {"alerts": [*case.alerts, change.alert]}
 

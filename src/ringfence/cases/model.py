@@ -148,6 +148,12 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
+class Widened(Change, frozen=True, kw_only=True, tag="widened"):
+    """It is about these as well from now on: what they pay joins it."""
+
+    subjects: list[Subject]
+
+
 class Assigned(Change, frozen=True, kw_only=True, tag="assigned"):
     """It is somebody's, until a time where it was handed out, or until further notice."""
 
@@ -274,6 +280,7 @@ AnyChange = (
     Opened
     | Joined
     | Alerted
+    | Widened
     | Assigned
     | Released
     | Noted

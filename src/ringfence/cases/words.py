@@ -39,6 +39,12 @@ def _(change: model.Joined) -> str:
 
 
 @told.register
+def _(change: model.Widened) -> str:
+    many = len(change.subjects)
+    return f"widened the case to {many} more {'subject' if many == 1 else 'subjects'}"
+
+
+@told.register
 def _(change: model.Alerted) -> str:
     return f"added an alert: {change.title}"
 

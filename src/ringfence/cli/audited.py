@@ -89,6 +89,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "graph rings": "entity.seen",
     "graph path": "entity.seen",
     "graph export": "data.exported",
+    "graph cypher": "data.asked",
+    "graph push": "data.exported",
     "cases show": "case.seen",
     "cases next": "case.taken",
     "cases open": "case.opened",

@@ -10,14 +10,17 @@ import msgspec
 import typer
 
 from ringfence.cli import options, screen
+from ringfence.compose.cypher import embedded_graph, neptune_graph
 from ringfence.compose.followers import bring_links_up
 from ringfence.compose.links import links_in
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.tokens import Tokenizer
+from ringfence.graph.cypher import MOST_ROWS, fill, guarded
 from ringfence.graph.drawing import csv_of, graphml_of
-from ringfence.graph.rings import MOST_NODES, LinkBook, Node, path_between, ring_around, why
+from ringfence.graph.rings import MOST_NODES, LinkBook, Node, path_between, why
+from ringfence.graph.shapes import ring_and_shapes
 from ringfence.graph.wire import neighbours_of, pair_of, ring_of, rings_of
 from ringfence.store import DataFolder
 
@@ -78,7 +81,7 @@ def ring(
     Example: ringfence graph ring account=1234-5678-25
     """
     with _book(data) as (store, book):
-        found = ring_around(book, _node(store, book, entity), most)
+        found = ring_and_shapes(book, _node(store, book, entity), most)
         stopped = book.stopped(found.nodes)
     if json:
         screen.show_json(ring_of(found, book.graph, stopped))
@@ -177,10 +180,47 @@ def export(
         if around is None:
             pairs = book.every()
         else:
-            found = ring_around(book, _node(store, book, around), most)
+            found = ring_and_shapes(book, _node(store, book, around), most)
             pairs = [*found.pairs, *(one for one in found.payments if one not in found.pairs)]
         written = _write(out, form, pairs, book)
     screen.show(f"{written:,} links written to {out}")
+
+
+@app.command()
+def cypher(
+    query: Annotated[str, typer.Argument(help="What to ask: MATCH ... RETURN ...", metavar="QUERY")],
+    limit: Annotated[int, typer.Option(help="At most so many rows.", min=1, max=MOST_ROWS)] = 1000,
+    data: options.Data = None,
+    json: options.Json = False,
+) -> None:
+    """Ask the live links in openCypher: kinds of things are labels, account_uses_email is a type of link.
+
+    Example: ringfence graph cypher "MATCH (a:account)-[:account_uses_phone]->(p) RETURN p.id, count(a) AS n"
+    """
+    asked = guarded(query, limit)
+    with _book(data) as (_, book), embedded_graph() as store:
+        fill(store, book.graph, book.every())
+        rows = store.run(asked, {})
+    if json:
+        screen.show_json({"rows": rows})
+        return
+    names = list(rows[0]) if rows else []
+    screen.show_table(names, [tuple(row.values()) for row in rows], [])
+
+
+@app.command()
+def push(
+    endpoint: Annotated[str, typer.Argument(help="Such as https://my-cluster:8182", metavar="ENDPOINT")],
+    data: options.Data = None,
+) -> None:
+    """Write the live links to an Amazon Neptune cluster; again changes nothing.
+
+    Example: ringfence graph push https://my-cluster.eu-central-1.neptune.amazonaws.com:8182
+    """
+    store = neptune_graph(endpoint)
+    with _book(data) as (_, book):
+        written = fill(store, book.graph, book.every())
+    screen.show(f"{written:,} links written to {endpoint}")
 
 
 def _write(out: Path, form: str, pairs: Iterator[Pair] | list[Pair], book: LinkBook) -> int:

@@ -17,6 +17,7 @@ from ringfence.cases.files import MOST_FILES, inspected
 from ringfence.cases.model import SYSTEM, Attached, Case, Proposed, Reported
 from ringfence.cases.policy import MINUTE_MS
 from ringfence.cases.report import report_xml
+from ringfence.cases.rings import take_ring
 from ringfence.errors import InputError, RingfenceError
 from ringfence.events.draft import Draft
 from ringfence.events.model import AUTHOR, Kind
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.cases.book import CaseBook, CaseQuery, Outgoing, QueueCount, Work
-    from ringfence.cases.model import Payment
+    from ringfence.cases.model import Payment, Subject
     from ringfence.cases.policy import CasePolicy
     from ringfence.events.batch import EventBatch
     from ringfence.events.tokens import Tokenizer
@@ -152,6 +153,11 @@ class CaseDesk:
             found = report_xml(case, payments, events, self.policy.reporting, who.name, who.now_ms)
             work.append(case.id, Reported(), who.name, who.now_ms)
         return found
+
+    def ring(self, members: Sequence[Subject], alert: str, title: str, now_ms: int) -> Case | None:
+        """The case of a ring that was found, or has grown; see `cases.rings.take_ring`."""
+        with self.book.work() as work:
+            return take_ring(work, self.policy, members, alert, self.line(title), now_ms)
 
     def sweep(self, now_ms: int) -> int:
         """Do what the policy says to overdue cases; how many those were, at most a few hundred at once."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ringfence.features.links import Graph, pays, uses
 from ringfence.features.spec import BoundFeature, FeatureSpec, Where, entity
 
 SMALL: Final = Where("small", "amount", "<=", 5.0)
@@ -99,3 +100,12 @@ EXTENDED: Final = CATALOG.with_features(
     _COUNTERPARTY.seconds_since_first(),
 )
 """The catalog with what the typologies `new_device_spree` and `mule_fan_in` ask for."""
+
+NETWORK: Final = EXTENDED.with_graph(
+    Graph.of(
+        *(uses("account", name, ttl="90d") for name in ("email", "phone", "device")),
+        pays("account", "counterparty", ttl="30d"),
+        windows=("1h", "1d", "7d"),
+    )
+)
+"""That with a graph of accounts, which `mule_pass_through`, `shared_ring` and `layering` ask for."""

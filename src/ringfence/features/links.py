@@ -30,20 +30,33 @@ if TYPE_CHECKING:
 GRAPH: Final = "graph."
 """How the names of the graph's signals begin."""
 
-_SHAPES: Final = ("cycle_length", "scatter_gather", "gather_scatter", "bipartite", "chain_length")
-_LONGEST: Final = frozenset({"seconds_since_income", *_SHAPES})  # over the longest window: no name says it
+_SHAPES: Final = (
+    "cycle_length",
+    "scatter_gather",
+    "gather_scatter",
+    "bipartite",
+    "common_payees",
+    "chain_length",
+    "new_chain_length",
+)
+_PAIRS: Final = ("pair_payments", "paid_back")
+_INCOMES: Final = ("seconds_since_income", "income_ratio", "income_match")
+_LONGEST: Final = frozenset({*_PAIRS, *_INCOMES, *_SHAPES})  # over the longest window: no name says it
 _MOST_LINKS: Final = 16
 _MOST_WINDOWS: Final = 6
+_LONGEST_CARD: Final = 500
+_MOST_POINTS: Final = 10_000
 _LARGEST_CAP: Final = 1000
 _FIELDS: Final = {name.removesuffix("_id"): name for name in ID_FIELDS}
 
-KINDS: Final = ("component", "shared", "degree", "fraud", "pair", "fan", "flow", "motif")
-"""Families of signals. The last four are about payments between two entities and need a `pays` link.
+KINDS: Final = ("component", "shared", "degree", "fraud", "pair", "fan", "flow", "motif", "layering")
+"""Families of signals. The last five are about payments between two entities and need a `pays` link.
 
-`motif` needs one whose payees can pay in turn.
+`motif` and `layering` need one whose payees can pay in turn; `layering` counts what `motif` finds.
 """
 
-_OF_PAYMENTS: Final = frozenset({"pair", "fan", "flow", "motif"})
+_OF_PAYMENTS: Final = frozenset({"pair", "fan", "flow", "motif", "layering"})
+_OF_PAYEES_WHO_PAY: Final = frozenset({"motif", "layering"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -127,6 +140,17 @@ def _link(
     return Link(name, source, _FIELDS[source], target, _FIELDS[name], ttl_ms, cap, is_payment, ids)
 
 
+CARD: Final = (
+    ("pair_is_new", 1, 1),
+    ("new_chain_length", 2, 1),
+    ("cycle_length", 3, 2),
+    ("scatter_gather", 2, 2),
+    ("bipartite", 1, 2),
+    ("common_payees", 1, 2),
+)
+"""Points of layering unless a scorecard says otherwise: of those signals that the graph has."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Signal:
     """One number per payment.
@@ -143,6 +167,21 @@ class Signal:
     window_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Points:
+    """What a payment gets once a signal of it is so large: a row of a scorecard of layering.
+
+    Attributes:
+        signal: its full name; of any family but `layering`.
+        at_least: from which value on. A null is less than everything.
+        points: added, or taken away; whole.
+    """
+
+    signal: str
+    at_least: float
+    points: int
+
+
 @dataclass(frozen=True)
 class Graph:
     """Types of links, and what is measured of the graph that they make, in a fixed order."""
@@ -152,6 +191,7 @@ class Graph:
     windows_ms: tuple[int, ...]
     kinds: tuple[str, ...]
     memory_ms: int
+    scorecard: tuple[Points, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value in (("links", self.links), ("windows_ms", self.windows_ms), ("kinds", self.kinds)):
@@ -159,6 +199,19 @@ class Graph:
         problem = self._problem()
         if problem:
             raise SpecError(f"graph: {problem}")
+
+    def _card_problem(self) -> str | None:
+        if len(self.scorecard) > _LONGEST_CARD:
+            return f"a scorecard has at most {_LONGEST_CARD} rows"
+        if self.scorecard and "layering" not in self.kinds:
+            return "a scorecard is for the kind 'layering'"
+        known = {one.name for one in self.signals if one.family != "layering"}
+        unknown = [row.signal for row in self.scorecard if row.signal not in known]
+        if unknown:
+            return f"the scorecard names {unknown[0]!r}, which the graph does not measure"
+        if any(abs(row.points) > _MOST_POINTS for row in self.scorecard):
+            return f"a row of the scorecard has at most {_MOST_POINTS} points"
+        return None
 
     def _problem(self) -> str | None:  # noqa: C901, PLR0911 (one line a rule)
         if not 0 < len(self.links) <= _MOST_LINKS:
@@ -176,6 +229,8 @@ class Graph:
             return f"{unknown[0]!r} is no kind of signal: {', '.join(KINDS)}"
         if not self.flow and _OF_PAYMENTS & set(self.kinds):
             return f"{', '.join(sorted(_OF_PAYMENTS & set(self.kinds)))} need a link made by `pays`"
+        if "layering" in self.kinds and "motif" not in self.kinds:
+            return "'layering' counts what 'motif' finds: name both"
         if "motif" in self.kinds and self.flow and self.flow.source != self.flow.target:
             return f"'motif' needs payees of the payer's kind, and {self.flow.title!r} has others"
         if len(self.windows_ms) > _MOST_WINDOWS:
@@ -187,7 +242,7 @@ class Graph:
                 f"a window of {format_duration(max(self.windows_ms))} is longer than links of "
                 f"{self.flow.title!r} live ({format_duration(self.flow.ttl_ms)}): give them a longer ttl"
             )
-        return None
+        return self._card_problem()
 
     @classmethod
     def of(
@@ -197,12 +252,14 @@ class Graph:
         windows: Iterable[str] = ("1d", "7d"),
         kinds: Iterable[str] | None = None,
         fraud_memory: str = "90d",
+        scorecard: Iterable[Points] = (),
     ) -> Graph:
         """The graph of these links.
 
         `subject` is the entity that signals are about, the first link's unless said. `kinds` are families of
         signals (`KINDS`), all that the links allow unless said. `fraud_memory` is how long a payment that is
-        confirmed as fraud is held against its subject and its payee.
+        confirmed as fraud is held against its subject and its payee. `scorecard` says which points of
+        layering a payment gets, instead of `CARD`.
 
         >>> Graph.of(uses("customer", "device"), windows=[], kinds=["shared"]).names
         ('graph.shared_device',)
@@ -212,7 +269,7 @@ class Graph:
             kind
             for kind in KINDS
             if (flow or kind not in _OF_PAYMENTS)
-            and not (kind == "motif" and flow and flow.source != flow.target)
+            and not (kind in _OF_PAYEES_WHO_PAY and flow and flow.source != flow.target)
         )
         return cls(
             tuple(links),
@@ -220,6 +277,7 @@ class Graph:
             tuple(sorted({parse_duration_ms(window) for window in windows})),
             every if kinds is None else tuple(dict.fromkeys(kinds)),
             parse_duration_ms(fraud_memory),
+            tuple(scorecard),
         )
 
     @property
@@ -257,26 +315,46 @@ class Graph:
             names = ("fraud_neighbours", "fraud_neighbours_two_hops", "fraud_distance", "fraud_nearness")
             made = [(name, "", 0) for name in names]
         elif kind == "pair":
+            news = ("new_payees", "new_payers", "payee_new_payers", "payee_new_payees")
             made = [("pair_is_new", "", 0)]
+            made += [(name, "", self.windows_ms[-1]) for name in _PAIRS if self.windows_ms]
+            made += [(name, "", window) for window in self.windows_ms for name in news]
         elif kind == "fan":
             names = ("fan_out", "fan_in", "payee_fan_in", "payee_fan_out")
             made = [(name, "", window) for window in self.windows_ms for name in names]
+        elif kind == "layering":
+            points = ("paid", "received")
+            of = [f"{whose}layering_{side}" for whose in ("", "payee_") for side in points]
+            made = [(name, "", window) for window in self.windows_ms for name in of]
         elif kind == "motif" and self.windows_ms:
             made = [(name, "", self.windows_ms[-1]) for name in _SHAPES]
         elif self.windows_ms:
-            made = [("pass_through", "", window) for window in self.windows_ms]
-            made += [("seconds_since_income", "", self.windows_ms[-1])]
+            sums = ("pass_through", "income", "incomes", "payee_outlay", "payee_outlays")
+            made = [(name, "", window) for window in self.windows_ms for name in sums]
+            made += [(name, "", self.windows_ms[-1]) for name in _INCOMES]
         return [Signal(_name(*one), kind, *one) for one in made]
+
+    @property
+    def card(self) -> tuple[Points, ...]:
+        """The scorecard of layering that holds."""
+        names = set(self.names)
+        usual = tuple(Points(GRAPH + what, least, points) for what, least, points in CARD)
+        return self.scorecard or tuple(row for row in usual if row.signal in names)
 
     @property
     def data(self) -> dict[str, Any]:
         """Its fields, for `from_data`."""
-        return asdict(self)
+        found = asdict(self)
+        if not self.scorecard:
+            del found["scorecard"]
+        return found
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Graph:
         """The graph whose `data` this was."""
-        return cls(links=tuple(Link(**link) for link in data.pop("links")), **data)
+        links = tuple(Link(**link) for link in data.pop("links"))
+        card = tuple(Points(**row) for row in data.pop("scorecard", ()))
+        return cls(links=links, scorecard=card, **data)
 
 
 def _name(what: str, of: str, window_ms: int) -> str:

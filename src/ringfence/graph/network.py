@@ -23,7 +23,7 @@ from ringfence.graph import state as states
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.measure import link
 from ringfence.graph.kernel.tables import known_payments
-from ringfence.graph.program import compiled
+from ringfence.graph.program import BOUNDS, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,16 +32,17 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.links import Graph
+    from ringfence.graph.program import Bounds
 
 
 class Network:
     """What the links of one log have taught. Not thread-safe; a call lets other threads run."""
 
-    def __init__(self, graph: Graph, seed: int = 0) -> None:
+    def __init__(self, graph: Graph, seed: int = 0, bounds: Bounds = BOUNDS) -> None:
         """`seed` keys the hashes of ids."""
         self.graph = graph
         self.seed = seed
-        self.compiled = compiled(graph)
+        self.compiled = compiled(graph, bounds)
         self.state = states.fresh(self.compiled)
         self._clock = StreamClock()
         self._early = EarlyLabels()

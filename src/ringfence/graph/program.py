@@ -29,19 +29,60 @@ _CODES: Final = {
     "fraud_distance": at.O_FRAUD_DISTANCE,
     "fraud_nearness": at.O_FRAUD_NEARNESS,
     "pair_is_new": at.O_PAIR_NEW,
-    "fan_out": at.O_FAN_OUT,
-    "fan_in": at.O_FAN_IN,
-    "payee_fan_in": at.O_PAYEE_IN,
-    "payee_fan_out": at.O_PAYEE_OUT,
+    "pair_payments": at.O_PAIR_PAYMENTS,
+    "paid_back": at.O_PAID_BACK,
     "pass_through": at.O_PASS,
     "seconds_since_income": at.O_SINCE_IN,
+    "income_ratio": at.O_INCOME_RATIO,
+    "income_match": at.O_INCOME_MATCH,
     "cycle_length": at.O_CYCLE,
     "scatter_gather": at.O_SCATTER,
     "gather_scatter": at.O_GATHER,
     "bipartite": at.O_BIPARTITE,
+    "common_payees": at.O_COMMON,
     "chain_length": at.O_CHAIN,
+    "new_chain_length": at.O_NEW_CHAIN,
 }
+_COUNTED: Final = {
+    "fan_out": (at.L_OUT, at.C_DISTINCT),
+    "fan_in": (at.L_IN, at.C_DISTINCT),
+    "payee_fan_in": (at.L_PAYEE_IN, at.C_DISTINCT),
+    "payee_fan_out": (at.L_PAYEE_OUT, at.C_DISTINCT),
+    "new_payees": (at.L_OUT, at.C_NEW),
+    "new_payers": (at.L_IN, at.C_NEW),
+    "payee_new_payers": (at.L_PAYEE_IN, at.C_NEW),
+    "payee_new_payees": (at.L_PAYEE_OUT, at.C_NEW),
+    "income": (at.L_IN, at.C_SUM),
+    "incomes": (at.L_IN, at.C_COUNT),
+    "payee_outlay": (at.L_PAYEE_OUT, at.C_SUM),
+    "payee_outlays": (at.L_PAYEE_OUT, at.C_COUNT),
+    "layering_paid": (at.L_OUT, at.C_POINTS),
+    "layering_received": (at.L_IN, at.C_POINTS),
+    "payee_layering_received": (at.L_PAYEE_IN, at.C_POINTS),
+    "payee_layering_paid": (at.L_PAYEE_OUT, at.C_POINTS),
+}
+"""Signals that one list's count answers."""
 _EVER: Final = 1 << 60  # longer than any time to live
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a signal looks at before it stops, which is part of its meaning.
+
+    Attributes:
+        look: entries of one list, newest first, for counts within windows.
+        reach: neighbours, or payments, of one node that a search goes through, newest first.
+        steps: payments that one search for a shape looks at in all.
+        pairs: pairs that the search for fraud looks at in all.
+    """
+
+    look: int = 250
+    reach: int = 32
+    steps: int = 64
+    pairs: int = 256
+
+
+BOUNDS: Final = Bounds()
 
 
 @dataclass(frozen=True)
@@ -64,7 +105,7 @@ class Compiled:
         return at.IN_KEYS + len(self.ends)
 
 
-def compiled(graph: Graph) -> Compiled:
+def compiled(graph: Graph, bounds: Bounds = BOUNDS) -> Compiled:
     """The tables of a declaration."""
     ends = tuple(dict.fromkeys(end for link in graph.links for end in _ends(link)))
     types, ports = graph.types, dict.fromkeys(graph.types, 0)
@@ -89,7 +130,11 @@ def compiled(graph: Graph) -> Compiled:
         np.array([(ports[kind], kind not in entities) for kind in types], np.int64),
         table,
         np.array([_operation(graph, signal) for signal in graph.signals], np.int64).reshape(-1, 3),
-        _shape(graph),
+        np.array(graph.windows_ms, np.int64),
+        np.array(
+            [(graph.names.index(row.signal), row.at_least, row.points) for row in graph.card], np.float64
+        ).reshape(-1, 3),
+        _shape(graph, bounds),
     )
     subject = next(link.source_field for link in graph.links if link.source == graph.subject)
     return Compiled(graph, program, ends, (graph.subject, subject))
@@ -101,6 +146,11 @@ def _ends(link: Link) -> tuple[tuple[str, str], tuple[str, str]]:
 
 def _operation(graph: Graph, signal: Any) -> tuple[int, int, int]:
     argument, window = 0, signal.window_ms
+    if signal.family in ("fan", "flow", "pair", "motif", "layering"):
+        window = graph.windows_ms.index(window) if window else 0
+    if signal.what in _COUNTED:
+        place, fact = _COUNTED[signal.what]
+        return (at.O_SUM if fact == at.C_SUM else at.O_COUNTED), at.FACTS * place + fact, window
     if signal.what == "component_of":
         argument = graph.types.index(signal.of)
     elif signal.what == "shared":
@@ -109,7 +159,7 @@ def _operation(graph: Graph, signal: Any) -> tuple[int, int, int]:
     return _CODES[signal.what], argument, window
 
 
-def _shape(graph: Graph) -> Any:
+def _shape(graph: Graph, bounds: Bounds) -> Any:
     longest_life = max(link.ttl_ms for link in graph.links)
     shape = np.zeros(at.SHAPE, np.int64)
     shape[at.S_SUBJECT_TYPE] = graph.types.index(graph.subject)
@@ -120,5 +170,9 @@ def _shape(graph: Graph) -> Any:
     shape[at.S_FRAUD] = "fraud" in graph.kinds
     shape[at.S_SHORTEST] = min(graph.windows_ms, default=0)
     shape[at.S_CHAINS] = "motif" in graph.kinds and bool(graph.windows_ms)
-    shape[at.S_FLOWS] = bool({"flow", "motif"}.intersection(graph.kinds)) and bool(graph.windows_ms)
+    shape[at.S_FLOWS] = bool({"pair", "flow", "motif"}.intersection(graph.kinds)) and bool(graph.windows_ms)
+    shape[at.S_FANS] = bool({"fan", "motif"}.intersection(graph.kinds)) and bool(graph.windows_ms)
+    shape[at.S_LAYERING] = "layering" in graph.kinds and bool(graph.windows_ms)
+    shape[at.S_LOOK], shape[at.S_REACH] = bounds.look, bounds.reach
+    shape[at.S_STEPS], shape[at.S_PAIRS] = bounds.steps, bounds.pairs
     return shape

@@ -107,6 +107,26 @@ class LinkBook(Links, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RingNews:
+    """What became known of a ring: it was found, it grew, or others became part of it.
+
+    Attributes:
+        number: of this piece of news, ascending.
+        alert: of the ring, the same for all that is told of it.
+        members: all of its subjects by now; `joined`: those of whom nothing was told before.
+    """
+
+    number: int
+    alert: str
+    title: str
+    score: float
+    members: tuple[Node, ...]
+    joined: tuple[Node, ...]
+    at_ms: int
+    until_ms: int
+
+
 @dataclass(slots=True)
 class Ring:
     """What links that join connect with a node.
@@ -115,6 +135,7 @@ class Ring:
         nodes: its members, with how many links lead there from the start.
         pairs: the links between them that join; `payments`: what members paid to members.
         hubs: ids that were reached and not gone through, with how many share them or that they are open.
+        shapes: of laundering that the start is part of, in sentences.
         cut: whether there are more members than were looked for.
     """
 
@@ -124,6 +145,7 @@ class Ring:
     payments: list[Pair] = field(default_factory=list)
     hubs: dict[Node, str] = field(default_factory=dict)
     frauds: dict[Node, int] = field(default_factory=dict)
+    shapes: list[str] = field(default_factory=list)
     cut: bool = False
 
     def of_kind(self, kind: str) -> list[str]:
@@ -227,14 +249,14 @@ def why(ring: Ring, graph: Graph) -> list[str]:
         total = sum(pair.amount for pair in ring.payments) / 1000
         count = sum(pair.count for pair in ring.payments)
         found.append(f"{count:,} payments of {total:,.2f} in total went from members to members")
-    return found
+    return found + ring.shapes
 
 
 def score_of(ring: Ring, graph: Graph, stopped: int) -> tuple[float, list[str]]:
     """How much speaks for fraud, 0 to 100, and why; 0 for fewer than three entities together.
 
-    Size, confirmed fraud, stopped payments (`stopped` members have one) and money that stays among the
-    members are signs that add up: each takes its share of what the others leave.
+    Size, confirmed fraud, stopped payments (`stopped` members have one), money that stays among the members
+    and shapes of laundering are signs that add up: each takes its share of what the others leave.
     """
     members = [node for node in ring.nodes if node.kind in entities_of(graph)]
     mine = [node for node in members if node.kind == graph.subject]
@@ -245,6 +267,7 @@ def score_of(ring: Ring, graph: Graph, stopped: int) -> tuple[float, list[str]]:
         min(0.6, 0.3 * len(ring.frauds)),
         0.5 * stopped / len(mine),
         0.2 if ring.payments else 0.0,
+        min(0.7, 0.4 * len(ring.shapes)),
     ]
     left = 1.0
     for sign in signs:

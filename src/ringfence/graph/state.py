@@ -24,8 +24,8 @@ _OF_NODES: Final = tuple(
 )
 _OF_PORTS: Final = ("port_head", "port_count")
 _OF_PAIRS: Final = tuple(name for name in at.State._fields if name.startswith("pair_"))[:8]
-_OF_FLOWS: Final = ("flow_ends", "flow_amount", "flow_times", "flow_before", "flow_depth")
-_SCRATCH: Final = frozenset({"node_mark", "node_seen", "node_bound", "node_count"})  # of searches
+_OF_FLOWS: Final = ("flow",)
+_SCRATCH: Final = frozenset({"node_search"})
 _OF_PAID: Final = ("paid_keys", "paid_clock", "paid_fraud")
 _WHOLE: Final = (
     "node_table",
@@ -42,8 +42,9 @@ def fresh(compiled: Compiled) -> at.State:
     """A graph without any link."""
     types = len(compiled.program.types)
     ports = _SMALLEST * compiled.program.sides.shape[1]
-    wide = {"node_sizes": types, "pair_next": 2, "pair_before": 2, "flow_ends": 2, "flow_times": 2}
-    wide |= {"flow_before": 2, "paid_keys": 3, "edge_heap": 2, "pair_heap": 2}
+    wide = {"node_sizes": types, "pair_next": 2, "pair_before": 2, "flow": at.FLOW_WORDS}
+    wide |= {"node_search": at.SEARCH_WORDS}
+    wide |= {"paid_keys": 3, "edge_heap": 2, "pair_heap": 2}
     kinds: dict[str, Any] = dict.fromkeys(at.State._fields, np.int32)
     kinds |= dict.fromkeys(("node_type", "node_open", "pair_link", "paid_fraud"), np.int8)
     for name in (
@@ -53,21 +54,18 @@ def fresh(compiled: Compiled) -> at.State:
             "node_since",
             "node_out",
             "node_in",
-            "node_mark",
-            "node_seen",
-            "node_bound",
+            "node_search",
             "pair_last",
             "pair_seen",
         ),
         *(
             "edge_heap",
             "pair_heap",
-            "flow_amount",
-            "flow_times",
-            "flow_before",
+            "flow",
             "paid_keys",
             "paid_clock",
             "found_until",
+            "gauged",
         ),
         "counters",
     ):
@@ -75,12 +73,15 @@ def fresh(compiled: Compiled) -> at.State:
     rows = dict.fromkeys(at.State._fields, _SMALLEST) | dict.fromkeys(_OF_PORTS, ports)
     rows |= dict.fromkeys(("node_table", "pair_table", "paid_table"), 2 * _SMALLEST)
     rows |= {"port_free": types, "edge_buckets": BUCKETS, "pair_buckets": BUCKETS}
-    rows |= {"found": at.MOST_FOUND, "found_until": at.MOST_FOUND, "counters": at.COUNTERS}
+    steps = int(compiled.program.shape[[at.S_STEPS, at.S_PAIRS]].max()) + 1  # a search finds one node a step
+    rows |= {"found": steps, "found_until": steps, "gauged": 5, "counters": at.COUNTERS}
     state = at.State(
         **{
             name: zeros((rows[name], wide[name]) if name in wide else rows[name], kinds[name], growing=True)
             for name in at.State._fields
-        }
+            if name != "counted"
+        },
+        counted=np.zeros((4, at.MOST_WINDOWS, at.FACTS), np.int64),
     )
     for array in (state.port_free, state.edge_buckets, state.pair_buckets):
         array[:] = at.NONE

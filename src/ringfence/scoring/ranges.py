@@ -132,6 +132,10 @@ _SIGNALS: Final = {
     "pair_is_new": Range(0, 1, whole=True),
     "pass_through": EVERYTHING,
     "seconds_since_income": EVERYTHING,
+    "income": EVERYTHING,
+    "payee_outlay": EVERYTHING,
+    "income_ratio": EVERYTHING,
+    "income_match": _UP,
 }
 """Of the graph's signals; the others count something."""
 _OF_AMOUNTS: Final = frozenset(

@@ -102,6 +102,9 @@ SHIPPED: Final = (
     "bust_out",
     "merchant_collusion",
     "structuring",
+    "mule_pass_through",
+    "shared_ring",
+    "layering",
 )
 """Typologies that come with Ringfence, one file each."""
 

@@ -13,7 +13,7 @@ from ringfence.api.reading import is_card
 from ringfence.compose.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.graph.rings import ring_around
+from ringfence.graph.shapes import ring_and_shapes
 from ringfence.graph.wire import neighbours_of, ring_of, rings_of
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.dossier import id_of
@@ -72,7 +72,7 @@ def _ring(dashboard: Dashboard, entity_type: str, entity_id: str, most: int) -> 
             node = book.find(entity_type, _kept(dashboard, entity_type, entity_id))
             if node is None:
                 raise Stop(404, f"This {entity_type} has no live link.")
-            found = ring_around(book, node, most)
+            found = ring_and_shapes(book, node, most)
             view = ring_of(found, book.graph, book.stopped(found.nodes))
     except InputError as error:
         raise Stop(404, str(error)) from error

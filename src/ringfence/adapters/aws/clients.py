@@ -27,8 +27,10 @@ _REMEDIES: Final = {
 }
 
 
-def aws_client(service: str) -> Any:
+def aws_client(service: str, endpoint: str | None = None) -> Any:
     """A client of a service, with the region and credentials of AWS's own environment and files.
+
+    `endpoint` is the address of a cluster, for services that have one each.
 
     `InputError` where no region is set, or where an emulator's endpoint is left in a task on AWS.
     """
@@ -45,7 +47,7 @@ def aws_client(service: str) -> Any:
     )
     try:
         session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))  # which tasks on AWS have
-        return session.client(service, config=config)
+        return session.client(service, config=config, endpoint_url=endpoint)
     except NoRegionError as error:
         raise InputError("no region is set: set AWS_REGION, such as eu-central-1") from error
     except (BotoCoreError, ValueError) as error:

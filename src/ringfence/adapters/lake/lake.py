@@ -14,6 +14,7 @@ import pyarrow as pa
 from ringfence.adapters.lake import free, guard, views
 from ringfence.adapters.lake.files import FILE_ROWS, FOLDERS, LakeFollower
 from ringfence.adapters.lake.tables import TopicTable
+from ringfence.adapters.links import SCHEMAS, news_stamp, tables_of
 from ringfence.adapters.questions import VIEWS
 from ringfence.decisions.decision import DECISION_FIELDS, Decision, decision_of
 from ringfence.errors import InputError, StoreError
@@ -34,6 +35,7 @@ LIVE_ROWS: Final = 2 * FILE_ROWS
 TABLES: Final = (
     *("events", "transactions", "labels", "lifecycle"),
     *("decisions", "features", "flag_matches", "quarantine"),
+    *SCHEMAS,
 )
 _QUARANTINE_ROWS: Final = 10_000  # the newest, that a statement sees
 _QUARANTINE_BYTES: Final = 4096  # of each
@@ -85,6 +87,7 @@ class Lake:
             for topic in (EVENTS, DECISIONS, FLAG_MATCHES)
         }
         self._quarantine_state: object = None
+        self._links_state: object = None
         self._shown: dict[str, str] = {}  # attributes by name in the views, and their SQL types
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -181,6 +184,8 @@ class Lake:
         connection = self._refresh()
         if "quarantine" in text.lower():
             self._refresh_quarantine(connection)
+        if "graph_" in text.lower():
+            self._refresh_links(connection)
         names = free.mentioned(text)
         if list(self._shown) != names:
             self._shown = free.types_of(connection, names) if names else {}
@@ -207,6 +212,8 @@ class Lake:
         if connection is None:
             connection = self._connection = guard.connect(self._store.tables, self._memory)
             connection.register("quarantine", _QUARANTINE.empty_table())
+            for name, schema in SCHEMAS.items():
+                connection.register(name, schema.empty_table())
         make: dict[str, Callable[[Sequence[str]], list[str]]] = {
             EVENTS: lambda _: views.event_views(),
             DECISIONS: views.decision_views,
@@ -236,6 +243,13 @@ class Lake:
         rows = [asdict(record) for record in newest]
         connection.register("quarantine", pa.Table.from_pylist(rows, _QUARANTINE))
         self._quarantine_state = state
+
+    def _refresh_links(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if self._links_state == news_stamp(self._store.folder):
+            return
+        self._links_state, tables = tables_of(self._store.folder)
+        for name, table in tables.items():
+            connection.register(name, table)
 
 
 @contextmanager

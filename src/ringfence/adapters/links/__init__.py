@@ -4,5 +4,16 @@ from __future__ import annotations
 
 from ringfence.adapters.links.book import LinkBook
 from ringfence.adapters.links.follower import LinkFollower
+from ringfence.adapters.links.news import delivered, flags_of, news_stamp, undelivered
+from ringfence.adapters.links.tables import SCHEMAS, tables_of
 
-__all__ = ["LinkBook", "LinkFollower"]
+__all__ = [
+    "SCHEMAS",
+    "LinkBook",
+    "LinkFollower",
+    "delivered",
+    "flags_of",
+    "news_stamp",
+    "tables_of",
+    "undelivered",
+]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.adapters.links.macro import look_around
+from ringfence.adapters.links.news import is_ours
 from ringfence.adapters.links.schema import opened
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
@@ -95,6 +96,7 @@ class LinkFollower:
             self._connection = None
 
     def _put(self, connection: sqlite3.Connection, events: EventBatch, clock: StreamClock) -> None:
+        self._suspect(connection, events.take(events.kind == Kind.FLAG))
         labels = events.take(events.kind == Kind.LABEL)
         payments = events.take(events.is_transaction)
         if len(payments):
@@ -112,6 +114,21 @@ class LinkFollower:
                     "UPDATE payment SET fraud = ? WHERE id = ?", (fraud, name)
                 ).rowcount:
                     connection.execute("INSERT OR REPLACE INTO early VALUES (?, ?, NULL)", (name, fraud))
+
+    def _suspect(self, connection: sqlite3.Connection, flags: EventBatch) -> None:
+        """Whom others flag: what is around them will be looked at. Our own flags come from such a look."""
+        if not len(flags):
+            return
+        rows = zip(
+            *(flags.column(name).to_pylist() for name in ("entity_type", "entity_id", "event_id", "removed")),
+            strict=True,
+        )
+        found = [
+            (name,)
+            for kind, name, event, removed in rows
+            if kind == self.graph.subject and name and not removed and not is_ours(event)
+        ]
+        connection.executemany("INSERT OR IGNORE INTO suspect VALUES (?)", found)
 
     def _remember(self, connection: sqlite3.Connection, payments: EventBatch, clocks: Any) -> None:
         graph = self.graph
@@ -204,7 +221,7 @@ def _note(connection: sqlite3.Connection, decisions: DecisionBatch) -> None:
 
 
 def _empty(connection: sqlite3.Connection) -> None:
-    for table in ("pair", "payment", "early", "pending", "ring", "member", "meta"):
+    for table in ("pair", "payment", "early", "pending", "suspect", "ring", "member", "meta"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
 
 

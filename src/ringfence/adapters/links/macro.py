@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.links.book import LinkBook
-from ringfence.graph.rings import Node, entities_of, ring_around, score_of
+from ringfence.adapters.links.news import tell, untold
+from ringfence.graph.rings import Node, RingNews, entities_of, score_of
+from ringfence.graph.shapes import ring_and_shapes
 
 if TYPE_CHECKING:
     import sqlite3
@@ -14,22 +16,26 @@ if TYPE_CHECKING:
     from ringfence.graph.rings import Ring
 
 _MOST_MEMBERS: Final = 500
+_TOLD_FROM: Final = 40.0
+"""Score from which a ring is told: its members are flagged, and it has a case."""
 
 
 def look_around(connection: sqlite3.Connection) -> None:
     """Look at what is around payments that were stopped and whose links are known, within a transaction."""
     waiting = connection.execute("SELECT id, subject FROM pending JOIN payment USING (id)").fetchall()
-    if not waiting:
+    suspects = [name for (name,) in connection.execute("SELECT id FROM suspect")]
+    if not (waiting or suspects):
         return
+    connection.execute("DELETE FROM suspect")
     stopped = [(one,) for one, _ in waiting]
     connection.executemany("UPDATE payment SET stopped = 1 WHERE id = ?", stopped)
     connection.executemany("DELETE FROM pending WHERE id = ?", stopped)
     book = LinkBook(connection)
     done: set[Node] = set()
-    for subject in dict.fromkeys(subject for _, subject in waiting if subject):
+    for subject in dict.fromkeys([*(subject for _, subject in waiting if subject), *suspects]):
         start = Node(book.graph.subject, subject)
         if start not in done:
-            ring = ring_around(book, start, _MOST_MEMBERS)
+            ring = ring_and_shapes(book, start, _MOST_MEMBERS)
             done |= set(ring.nodes)
             _keep(connection, book, ring)
 
@@ -60,3 +66,18 @@ def _keep(connection: sqlite3.Connection, book: LinkBook, ring: Ring) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO member VALUES (?, ?, ?)", [(*node, number) for node in members]
     )
+    if score >= _TOLD_FROM:
+        _tell(connection, book, [node for node in members if node.kind == book.graph.subject], score, reasons)
+
+
+def _tell(
+    connection: sqlite3.Connection, book: LinkBook, members: list[Node], score: float, reasons: list[str]
+) -> None:
+    """News for the service, once for each member: what only changes a score is no news."""
+    joined = untold(connection, members)
+    if not joined:
+        return
+    title = f"Ring of {len(members)} {book.graph.subject}s, score {score:.0f} of 100: {'; '.join(reasons)}"
+    until_ms = book.now_ms + book.graph.memory_ms
+    alert = f"ring-{min(members).id}"
+    tell(connection, RingNews(0, alert, title, score, tuple(members), joined, book.now_ms, until_ms))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.graph.kernel.forest import add_sizes
 from ringfence.graph.kernel.layout import (
     EDGE_BUCKET,
     EDGE_HEAP,
+    F_SEEN,
     FLOWS_END,
     FLOWS_OLDEST,
     FREE,
@@ -53,7 +54,7 @@ def cut(s: State, p: Program, node: int, now: int) -> None:
     s.node_parent[node] = node
 
 
-@kernel
+@inlined
 def leave(s: State, p: Program, pair: int, side: int) -> None:
     """Take a pair out of the list on one of its sides."""
     before, after = s.pair_before[pair, side], s.pair_next[pair, side]
@@ -65,7 +66,7 @@ def leave(s: State, p: Program, pair: int, side: int) -> None:
         s.pair_before[after, side] = before
 
 
-@kernel
+@inlined
 def port_of(s: State, p: Program, pair: int, side: int) -> int:
     """The port at which a pair's list on one of its sides begins."""
     link = s.pair_link[pair]
@@ -74,7 +75,7 @@ def port_of(s: State, p: Program, pair: int, side: int) -> int:
     return s.node_port[s.pair_to[pair]] + p.links[link, L_TO_PORT]
 
 
-@kernel
+@inlined
 def enter(s: State, p: Program, pair: int, side: int) -> None:
     """Put a pair at the front of the list on one of its sides."""
     port = port_of(s, p, pair, side)
@@ -127,7 +128,7 @@ def part(s: State, p: Program, pair: int, now: int) -> None:
     let_go(s, target)
 
 
-@kernel
+@inlined
 def expire_edges(s: State, p: Program, now: int) -> None:
     """Cut every edge of the forest that does not live beyond now."""
     ring, last = s.edge_buckets.size, now // p.shape[S_GRAIN]
@@ -150,7 +151,7 @@ def expire_edges(s: State, p: Program, now: int) -> None:
         bucket += 1
 
 
-@kernel
+@inlined
 def expire_pairs(s: State, p: Program, now: int) -> None:
     """Forget every pair that does not live beyond now; after the edges, which never outlive all pairs."""
     ring, last = s.pair_buckets.size, now // p.shape[S_GRAIN]
@@ -190,7 +191,7 @@ def blame(s: State, key: int, change: int) -> None:
             release(s, node)
 
 
-@kernel
+@inlined
 def expire_payments(s: State, p: Program, now: int) -> None:
     """Forget payments that labels can no longer name, with what they say of those who made them."""
     mask = s.paid_clock.size - 1
@@ -206,12 +207,12 @@ def expire_payments(s: State, p: Program, now: int) -> None:
         s.counters[PAYMENTS_OLDEST] += 1
 
 
-@kernel
+@inlined
 def expire_flows(s: State, p: Program, now: int) -> None:
     """Forget payments that no window reaches."""
-    mask = s.flow_amount.size - 1
+    mask = s.flow.shape[0] - 1
     while (
         s.counters[FLOWS_OLDEST] < s.counters[FLOWS_END]
-        and s.flow_times[s.counters[FLOWS_OLDEST] & mask, 1] + p.shape[S_LONGEST] <= now
+        and s.flow[s.counters[FLOWS_OLDEST] & mask, F_SEEN] + p.shape[S_LONGEST] <= now
     ):
         s.counters[FLOWS_OLDEST] += 1

@@ -33,7 +33,8 @@ PAYMENTS_END, PAYMENTS_OLDEST = 15, 16
 KNOWN = 17  # nodes with a confirmed fraud
 STAMP = 18  # of the search that looked last
 CHANGES = 19  # edges of the forest made so far
-COUNTERS: Final = 20
+LOOKED = 20  # entries that the search in hand has looked at
+COUNTERS: Final = 21
 
 # What a pass stopped for.
 DONE, NEED_NODES, NEED_PAIRS, NEED_FLOWS, NEED_PAYMENTS = 0, 1, 2, 3, 4
@@ -57,17 +58,49 @@ L_FROM, L_TO, L_FROM_TYPE, L_TO_TYPE, L_TTL, L_CAP, L_FROM_PORT, L_TO_PORT = 0, 
 LINK_WORDS: Final = 8
 
 # Words of the program's shape.
-(S_SUBJECT_TYPE, S_FLOW, S_GRAIN, S_LONGEST, S_MEMORY, S_FRAUD, S_FLOWS, S_SHORTEST, S_CHAINS) = range(9)
-SHAPE: Final = 9
+(
+    S_SUBJECT_TYPE,
+    S_FLOW,
+    S_GRAIN,
+    S_LONGEST,
+    S_MEMORY,
+    S_FRAUD,
+    S_FLOWS,
+    S_SHORTEST,
+    S_CHAINS,
+    S_FANS,
+    S_LOOK,  # `Bounds`
+    S_REACH,
+    S_STEPS,
+    S_PAIRS,
+    S_LAYERING,
+) = range(15)
+SHAPE: Final = 15
 
-LOOK: Final = 1000
-"""Entries of one list that are looked at, the newest ones, for a count within a window."""
+MOST_WINDOWS: Final = 6
 
-REACH: Final = 100
-"""Neighbours of one node that a search goes through; a node with more is not expanded."""
+# Words of a remembered payment, a cache line: node numbers, thousandths of a major unit, its time, the clock
+# when it came, the sequence numbers of the payer's payment before and of the payee's, and chains.
+(F_PAYER, F_PAYEE, F_AMOUNT, F_TIME, F_SEEN, F_BEFORE_OUT, F_BEFORE_IN, F_CHAINS) = range(8)
+FLOW_WORDS: Final = 8
+CHAIN: Final = (1 << 20) - 1
+"""Of `F_CHAINS`: payments in the longest chain that ends with it.
 
-MOST_FOUND: Final = 2000
-"""Nodes that a search finds."""
+Above it stand those in the longest chain of payments between ends that were new to each other, 0 where this
+one's were not.
+"""
+NEW_CHAIN_BIT: Final = 20
+POINTS_BIT: Final = 40
+"""Of `F_CHAINS`: from here up stands how much a payment looked like layering when it came."""
+
+# What is counted of a payment's two ends, (list, window, fact); lists: what the payer paid and was paid, what
+# the payee was paid and paid.
+L_OUT, L_IN, L_PAYEE_IN, L_PAYEE_OUT = range(4)
+C_DISTINCT, C_COUNT, C_SUM, C_NEW, C_POINTS = range(5)
+FACTS: Final = 5
+# Then of the longest window: time and amount of the payer's latest income, the smallest difference between an
+# income of it and the payment, payments of this pair, and payments back.
+G_LATEST, G_LATEST_AMOUNT, G_CLOSEST, G_PAIR, G_BACK = range(5)
 
 # Operations, of which each signal is one: (code, argument, window in ms). From `O_PAIR_NEW` on they are about
 # the payment's payer and payee.
@@ -85,21 +118,29 @@ MOST_FOUND: Final = 2000
     O_FRAUD_DISTANCE,
     O_FRAUD_NEARNESS,
     O_PAIR_NEW,
-    O_FAN_OUT,
-    O_FAN_IN,
-    O_PAYEE_IN,
-    O_PAYEE_OUT,
+    O_COUNTED,  # argument: list times FACTS and fact; the window's place among the windows
+    O_SUM,
     O_PASS,
     O_SINCE_IN,
+    O_INCOME_RATIO,
+    O_INCOME_MATCH,
+    O_PAIR_PAYMENTS,
+    O_PAID_BACK,
     O_CYCLE,
     O_SCATTER,
     O_GATHER,
     O_BIPARTITE,
+    O_COMMON,
     O_CHAIN,
-) = range(24)
+    O_NEW_CHAIN,
+) = range(28)
 
 # What a payment's links turned out to be; from `WHO_TARGETS` on, the attribute or payee of each link.
 WHO_SUBJECT, WHO_PAYER, WHO_PAYEE, WHO_HUBS, WHO_NEW, WHO_TARGETS = 0, 1, 2, 3, 4, 5
+
+# Words that searches leave with a node: the stamps of those that saw it last, and what they noted.
+N_MARK, N_BOUND, N_SEEN, N_NOTE = range(4)
+SEARCH_WORDS: Final = 4
 
 LARGEST_LOAD: Final = 0.75
 """Of a hash table."""
@@ -121,10 +162,7 @@ class State(NamedTuple):
     node_fraud: NDArray[np.int32]  # payments of it that are known to be fraud
     node_out: NDArray[np.int64]  # its latest payment made and received, sequence numbers
     node_in: NDArray[np.int64]
-    node_mark: NDArray[np.int64]  # what searches leave behind: which one saw it last, and what it noted
-    node_seen: NDArray[np.int64]
-    node_bound: NDArray[np.int64]
-    node_count: NDArray[np.int32]
+    node_search: NDArray[np.int64]  # (nodes, SEARCH_WORDS): what searches leave behind
     port_head: NDArray[np.int32]
     port_count: NDArray[np.int32]  # live pairs: distinct neighbours
     pair_from: NDArray[np.int32]
@@ -142,17 +180,15 @@ class State(NamedTuple):
     pair_buckets: NDArray[np.int32]
     edge_heap: NDArray[np.int64]  # (room, 2): expiry, number
     pair_heap: NDArray[np.int64]
-    flow_ends: NDArray[np.int32]  # (ring, 2): payer, payee
-    flow_amount: NDArray[np.int64]
-    flow_times: NDArray[np.int64]  # (ring, 2): its time, the clock when it came
-    flow_before: NDArray[np.int64]  # (ring, 2): the payer's payment before, the payee's
-    flow_depth: NDArray[np.int32]  # payments in the longest chain that ends with it
+    flow: NDArray[np.int64]  # (ring, FLOW_WORDS)
     paid_keys: NDArray[np.int64]  # (ring, 3): hash of its id, keys of payer and payee, 0 for none
     paid_clock: NDArray[np.int64]
     paid_fraud: NDArray[np.int8]
     paid_table: NDArray[np.int32]  # hash table: place in the ring + 1
     found: NDArray[np.int32]  # what a search has found, and the latest time at which it led on from there
     found_until: NDArray[np.int64]
+    counted: NDArray[np.int64]  # (lists, windows, facts), of the payment in hand
+    gauged: NDArray[np.int64]
     counters: NDArray[np.int64]
 
 
@@ -163,4 +199,6 @@ class Program(NamedTuple):
     types: NDArray[np.int64]  # (types, 2): how many ports a node has, whether it is an attribute
     sides: NDArray[np.int64]  # (types, ports, 2): the link and the side that a port is for
     ops: NDArray[np.int64]  # (signals, 3)
+    windows: NDArray[np.int64]  # ascending, ms
+    card: NDArray[np.float64]  # (rows, 3): signal, from which value on, points of layering
     shape: NDArray[np.int64]

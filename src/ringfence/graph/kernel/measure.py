@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.features.kernel.jit import entry, kernel
+from ringfence.features.kernel.jit import entry, inlined
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.emit import emit
 from ringfence.graph.kernel.expiry import expire_edges, expire_flows, expire_pairs, expire_payments
@@ -41,7 +41,7 @@ def link(
     return rows.shape[0], column, at.DONE
 
 
-@kernel
+@inlined
 def move_clock(s: State, p: Program, now: int) -> None:
     """Let everything expire that does not live beyond now."""
     expire_edges(s, p, now)
@@ -51,7 +51,7 @@ def move_clock(s: State, p: Program, now: int) -> None:
     s.counters[at.NOW] = now
 
 
-@kernel
+@inlined
 def lacking(s: State, p: Program) -> int:
     """What could have no room for the next row."""
     links = p.links.shape[0]
@@ -62,14 +62,14 @@ def lacking(s: State, p: Program) -> int:
         return at.NEED_NODES
     if pairs > s.pair_from.size or pairs > at.LARGEST_LOAD * s.pair_table.size:
         return at.NEED_PAIRS
-    if s.counters[at.FLOWS_END] - s.counters[at.FLOWS_OLDEST] >= s.flow_amount.size:
+    if s.counters[at.FLOWS_END] - s.counters[at.FLOWS_OLDEST] >= s.flow.shape[0]:
         return at.NEED_FLOWS
     if s.counters[at.PAYMENTS_END] - s.counters[at.PAYMENTS_OLDEST] >= s.paid_clock.size:
         return at.NEED_PAYMENTS
     return at.DONE
 
 
-@kernel
+@inlined
 def pay(s: State, p: Program, rows: Words, row: int, who: Words) -> None:
     """Put a payment's links in, and say who took part in what."""
     who[at.WHO_PAYER] = who[at.WHO_PAYEE] = at.NONE
@@ -86,13 +86,13 @@ def pay(s: State, p: Program, rows: Words, row: int, who: Words) -> None:
             who[at.WHO_PAYEE] = who[at.WHO_TARGETS + number]
             who[at.WHO_NEW] = 1 if found & NEW else 0
     if p.shape[at.S_FLOWS] and who[at.WHO_PAYER] != at.NONE:
-        remember_flow(s, p, rows, row, who[at.WHO_PAYER], who[at.WHO_PAYEE])
+        remember_flow(s, p, rows, row, who)
     if p.shape[at.S_FRAUD]:
         remember_payment(s, p, rows, row)
     who[at.WHO_SUBJECT] = at.NONE if rows[row, at.IN_SUBJECT] == 0 else node_at(s, rows[row, at.IN_SUBJECT])
 
 
-@kernel
+@inlined
 def node_at(s: State, key: int) -> int:
     """The node with this key, -1 for none."""
     return s.node_table[find_node(s, key)] - 1

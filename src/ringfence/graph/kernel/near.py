@@ -4,35 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.features.kernel.jit import kernel
-from ringfence.graph.kernel.layout import L_CAP, L_TO_PORT, MOST_FOUND, NONE, REACH, STAMP
+from ringfence.features.kernel.jit import inlined, kernel
+from ringfence.graph.kernel.layout import L_CAP, L_TO_PORT, LOOKED, N_MARK, NONE, S_PAIRS, S_REACH, STAMP
 
 if TYPE_CHECKING:
     from ringfence.graph.kernel.layout import Program, State
 
 
-@kernel
+@inlined
 def is_hub(s: State, p: Program, attribute: int, link: int) -> bool:
     """Whether an attribute joins nobody: it is declared open to all, or has more entities than the cap."""
     port = s.node_port[attribute] + p.links[link, L_TO_PORT]
     return s.node_open[attribute] != 0 or s.port_count[port] > p.links[link, L_CAP]
 
 
-@kernel
+@inlined
 def note(s: State, node: int, count: int) -> int:
     """Find a node, unless it has been found; how many there are then."""
-    if count >= MOST_FOUND or s.node_mark[node] == s.counters[STAMP]:
+    if s.node_search[node, N_MARK] == s.counters[STAMP]:
         return count
-    s.node_mark[node] = s.counters[STAMP]
+    s.node_search[node, N_MARK] = s.counters[STAMP]
     s.found[count] = node
     return count + 1
 
 
-@kernel
+@inlined
 def begin(s: State, node: int) -> int:
     """Begin a search with a node as the first that is found."""
     s.counters[STAMP] += 1
+    s.counters[LOOKED] = 0
     return note(s, node, 0)
+
+
+@inlined
+def may_look(s: State, p: Program) -> bool:
+    """Whether a search may look at one more pair, which it then does."""
+    s.counters[LOOKED] += 1
+    return s.counters[LOOKED] <= p.shape[S_PAIRS]
 
 
 @kernel
@@ -43,8 +51,8 @@ def sharers(s: State, p: Program, attribute: int, count: int) -> int:
         if is_hub(s, p, attribute, p.sides[kind, port, 0]):
             continue
         pair = s.port_head[s.node_port[attribute] + port]
-        for _ in range(REACH):
-            if pair == NONE:
+        for _ in range(p.shape[S_REACH]):
+            if pair == NONE or not may_look(s, p):
                 break
             count = note(s, s.pair_from[pair], count)
             pair = s.pair_next[pair, 1]
@@ -58,8 +66,8 @@ def hop(s: State, p: Program, node: int, count: int) -> int:
     for port in range(p.types[kind, 0]):
         side = p.sides[kind, port, 1]
         pair = s.port_head[s.node_port[node] + port]
-        for _ in range(REACH):
-            if pair == NONE:
+        for _ in range(p.shape[S_REACH]):
+            if pair == NONE or not may_look(s, p):
                 break
             other = s.pair_to[pair] if side == 0 else s.pair_from[pair]
             if p.types[s.node_type[other], 1] == 0:
@@ -81,7 +89,7 @@ def known_within(s: State, p: Program, node: int) -> int:
             one += 1
     last = end
     for place in range(first, end):
-        if s.node_live[s.found[place]] <= REACH:
+        if s.node_live[s.found[place]] <= p.shape[S_REACH]:
             last = hop(s, p, s.found[place], last)
     two = 0
     for place in range(end, last):

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.features.kernel.jit import kernel
+from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.graph.kernel.expiry import blame, enter, leave, port_of
 from ringfence.graph.kernel.forest import connect
 from ringfence.graph.kernel.layout import (
+    F_AMOUNT,
+    F_BEFORE_IN,
+    F_BEFORE_OUT,
+    F_CHAINS,
+    F_PAYEE,
+    F_PAYER,
+    F_SEEN,
+    F_TIME,
     FLOWS_END,
     FREE,
     IN_AMOUNT,
@@ -25,6 +33,8 @@ from ringfence.graph.kernel.layout import (
     L_TO_PORT,
     L_TO_TYPE,
     L_TTL,
+    N_MARK,
+    NEW_CHAIN_BIT,
     NODE_FREE,
     NODES,
     NODES_TOP,
@@ -37,8 +47,11 @@ from ringfence.graph.kernel.layout import (
     S_CHAINS,
     S_FLOW,
     S_SUBJECT_TYPE,
+    WHO_NEW,
+    WHO_PAYEE,
+    WHO_PAYER,
 )
-from ringfence.graph.kernel.motifs import depth_of
+from ringfence.graph.kernel.motifs import chains_of
 from ringfence.graph.kernel.tables import find_node, find_paid, find_pair
 from ringfence.graph.kernel.timeline import queue_pair
 
@@ -84,7 +97,7 @@ def node_of(s: State, p: Program, key: int, kind: int) -> int:
     s.node_fraud[node] = 0
     s.node_out[node] = NONE
     s.node_in[node] = NONE
-    s.node_mark[node] = 0
+    s.node_search[node, N_MARK] = 0
     for other in range(s.node_sizes.shape[1]):
         s.node_sizes[node, other] = 0
     s.node_sizes[node, kind] = 1
@@ -118,7 +131,7 @@ def pair_of(s: State, p: Program, source: int, target: int, link: int, time: int
     return pair
 
 
-@kernel
+@inlined
 def touch(s: State, p: Program, rows: Words, row: int, link: int) -> int:
     """One link of a payment: what it turned out to be."""
     first, second = rows[row, IN_KEYS + p.links[link, L_FROM]], rows[row, IN_KEYS + p.links[link, L_TO]]
@@ -154,17 +167,20 @@ def touch(s: State, p: Program, rows: Words, row: int, link: int) -> int:
     return found
 
 
-@kernel
-def remember_flow(s: State, p: Program, rows: Words, row: int, payer: int, payee: int) -> None:
+@inlined
+def remember_flow(s: State, p: Program, rows: Words, row: int, who: Words) -> None:
     """A payment between two nodes, for windows and searches; there is room for it."""
-    sequence = s.counters[FLOWS_END]
-    at = sequence & (s.flow_amount.size - 1)
-    s.flow_depth[at] = depth_of(s, p, rows, row, payer) if p.shape[S_CHAINS] else 0
-    s.flow_ends[at, 0], s.flow_ends[at, 1] = payer, payee
-    s.flow_amount[at] = rows[row, IN_AMOUNT]
-    now = rows[row, IN_CLOCK]
-    s.flow_times[at, 0], s.flow_times[at, 1] = min(rows[row, IN_TIME], now), now
-    s.flow_before[at, 0], s.flow_before[at, 1] = s.node_out[payer], s.node_in[payee]
+    payer, payee = who[WHO_PAYER], who[WHO_PAYEE]
+    sequence, now = s.counters[FLOWS_END], rows[row, IN_CLOCK]
+    one = s.flow[sequence & (s.flow.shape[0] - 1)]
+    one[F_CHAINS] = (
+        chains_of(s, p, rows, row, payer, who[WHO_NEW])
+        if p.shape[S_CHAINS]
+        else who[WHO_NEW] << NEW_CHAIN_BIT
+    )
+    one[F_PAYER], one[F_PAYEE], one[F_AMOUNT] = payer, payee, rows[row, IN_AMOUNT]
+    one[F_TIME], one[F_SEEN] = min(rows[row, IN_TIME], now), now
+    one[F_BEFORE_OUT], one[F_BEFORE_IN] = s.node_out[payer], s.node_in[payee]
     s.node_out[payer] = sequence
     s.node_in[payee] = sequence
     s.counters[FLOWS_END] += 1
@@ -178,7 +194,7 @@ def accuse(s: State, p: Program, key: int, kind: int) -> None:
         blame(s, key, 1)
 
 
-@kernel
+@inlined
 def remember_payment(s: State, p: Program, rows: Words, row: int) -> None:
     """A payment that a label may name later, or has named already; there is room for it."""
     sequence = s.counters[PAYMENTS_END]

@@ -1,0 +1,82 @@
+"""Shapes of laundering around an account that was flagged, from the follower's file."""
+
+import pytest
+from tests.graph.streams import HOUR_MS, START_MS
+from tests.graph.test_rings import logged
+
+from ringfence.adapters.links import LinkBook, LinkFollower, undelivered
+from ringfence.events.model import Kind
+from ringfence.features.links import Graph, pays
+from ringfence.graph.rings import Node
+from ringfence.graph.shapes import ring_and_shapes, shapes_around
+from ringfence.ports import EVENTS
+
+GRAPH = Graph.of(pays("account", "counterparty"), windows=["1d"])
+CIRCLE = "a>b b>c c>d d>a"
+SCATTER = "s>m1 s>m2 s>m3 m1>t m2>t m3>t"
+CHAIN = "a>b b>c c>d d>e"
+
+
+def kept(folder, text, flagged=None, step_ms=HOUR_MS):
+    """A follower's file with these payments, an hour between them; then somebody is flagged."""
+    rows = []
+    for number, pair in enumerate(text.split()):
+        payer, payee = pair.split(">")
+        row = {"transaction_id": f"t{number}", "event_time_ms": START_MS + number * step_ms}
+        rows.append(row | {"account_id": payer, "counterparty_id": payee, "amount_minor": 90_000 - number})
+    if flagged:
+        flag = {"kind": Kind.FLAG, "event_id": "f", "entity_type": "account", "entity_id": flagged}
+        rows.append(flag | {"event_time_ms": rows[-1]["event_time_ms"]})
+    follower = LinkFollower(folder, GRAPH)
+    follower.take(EVENTS, [logged(0, rows)])
+    follower.close()
+
+
+@pytest.mark.parametrize(
+    ("payments", "start", "kind", "members"),
+    [
+        (CIRCLE, "c", "circle", "abcd"),
+        (SCATTER, "s", "scatter–gather", ["s", "m1", "m2", "m3", "t"]),
+        (SCATTER, "m2", "scatter–gather", ["s", "m1", "m2", "m3", "t"]),
+        (SCATTER, "t", "scatter–gather", ["s", "m1", "m2", "m3", "t"]),
+        (CHAIN, "b", "chain", "abcde"),
+        ("a>b b>a", "a", None, ""),  # two who pay each other are no circle
+        ("m1>t m2>t m3>t s>m1 s>m2 s>m3", "s", None, ""),  # gathered before it was scattered
+        ("s>m1 s>m2 m1>t m2>t", "s", None, ""),
+    ],
+)
+def test_a_shape_has_all_and_only_those_who_take_part_in_it(tmp_path, payments, start, kind, members):
+    kept(tmp_path, f"{payments} x>y y>{start}")
+    with LinkBook.looking(tmp_path) as book:
+        found = {one.kind: one for one in shapes_around(book, Node("account", start))}
+        if kind is None:
+            assert found == {}
+        else:
+            assert sorted({node.id for node in found[kind].nodes}) == sorted(members)
+
+
+def test_money_that_moved_the_other_way_round_in_time_is_no_circle(tmp_path):
+    kept(tmp_path, "d>a c>d b>c a>b")
+    with LinkBook.looking(tmp_path) as book:
+        kinds = {one.kind for one in shapes_around(book, Node("account", "a"))}
+    assert "circle" not in kinds
+
+
+def test_a_flag_from_anywhere_has_the_ring_around_it_looked_at_and_told_once(tmp_path):
+    kept(tmp_path, SCATTER, flagged="m2")
+    [news] = undelivered(tmp_path)
+    assert {node.id for node in news.members} == {"s", "m1", "m2", "m3", "t"}
+    assert news.joined == news.members
+    assert "scatter–gather: s → 3 others → t" in news.title
+    follower = LinkFollower(tmp_path, GRAPH)
+    again = {"kind": Kind.FLAG, "event_id": "g", "entity_type": "account", "entity_id": "s"}
+    follower.take(EVENTS, [logged(7, [again | {"event_time_ms": START_MS + 9 * HOUR_MS}])])
+    follower.close()
+    assert len(undelivered(tmp_path)) == 1
+
+
+def test_what_is_looked_at_is_bounded(tmp_path):
+    kept(tmp_path, " ".join(f"h>p{n} p{n}>q{n}" for n in range(400)), step_ms=1000)
+    with LinkBook.looking(tmp_path) as book:
+        ring = ring_and_shapes(book, Node("account", "h"), 50)
+    assert len(ring.nodes) <= 50
