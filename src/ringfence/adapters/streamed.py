@@ -1,23 +1,32 @@
-"""What stands in the value of a stream's record: JSON as it is, or the data of a CloudEvent."""
+"""Records of streams to events: what readers of Kafka and of Kinesis share."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
+import pyarrow as pa
 
-from ringfence.events.bad import Fault, Reason
-from ringfence.events.decode import RECORD_LIMIT
+from ringfence.adapters.files.json_reader import JsonReader
+from ringfence.adapters.files.readers import FilePiece
+from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
+from ringfence.events.decode import NO_EVENTS, RECORD_LIMIT
+from ringfence.events.decode_block import BlockDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.vocabulary import Mapping as FieldMapping
 
 LONGEST: Final = 1024
 """Characters of a key or header that are kept."""
 
 _MAGIC: Final = 0  # first byte of a value with the id of its schema behind it
+_CANONICAL: Final = "canonical"
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
 
@@ -31,6 +40,96 @@ class _Envelope(msgspec.Struct):
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+
+
+class Streamed(NamedTuple):
+    """One record of a stream.
+
+    Attributes:
+        source: where it stands, for people and for quarantine.
+        position: its number there.
+        row_id: an id by which it is known again, where the mapping takes that for the payment's.
+        raw: its bytes as they came.
+        value: its JSON on one line, or what is wrong with it; None where it is no record, and no fault.
+        kept: fields beside those of the value.
+    """
+
+    source: str
+    position: int
+    row_id: str
+    raw: bytes
+    value: bytes | Fault | None
+    kept: Mapping[str, Any] = {}
+
+
+class StreamDecoding:
+    """Reads records by one mapping. One thread at a time.
+
+    Attributes:
+        keep: what is kept beside the value, as the address or the mapping says.
+        enveloped: whether each value is a CloudEvent.
+    """
+
+    def __init__(
+        self,
+        mapping: FieldMapping,
+        tokenizer: Tokenizer,
+        names: Mapping[str, str],
+        *,
+        keep: frozenset[str] = frozenset(),
+        enveloped: bool = False,
+    ) -> None:
+        """`names` say under which column a mapping finds what can be kept; what it names is kept anyway."""
+        self.enveloped = enveloped
+        self._mapping = mapping
+        self._tokenizer = tokenizer
+        self._is_canonical = mapping.name == _CANONICAL
+        self._blocks = BlockDecoder(tokenizer)
+        named = "" if self._is_canonical else " ".join(mapping.columns)
+        self.keep = keep | {what for what, name in names.items() if name in named}
+
+    def __call__(self, records: Iterable[Streamed], now_ms: int) -> FilePiece:
+        """Events of the good ones in order; `skipped` counts no-records and what the mapping leaves out."""
+        lines: list[bytes] = []
+        own: list[Streamed] = []  # the record of each line
+        bad: list[BadRecord] = []
+        skipped = 0
+        for record in records:
+            value = record.value
+            if value is None:
+                skipped += 1
+            elif isinstance(value, Fault):
+                bad.append(self._refused(record, value))
+            else:
+                lines.append(with_attributes(value, record.kept, canonical=self._is_canonical))
+                own.append(record)
+        piece = self._read(lines, own, now_ms) if lines else FilePiece(NO_EVENTS, None, [])
+        for found in piece.bad:
+            record = own[found.position - 1]
+            bad.append(replace(found, source=record.source, position=record.position))
+        return FilePiece(piece.events, piece.labels, bad, piece.skipped + skipped)
+
+    def _read(self, lines: list[bytes], own: list[Streamed], now_ms: int) -> FilePiece:
+        if self._is_canonical:
+            events, refused = self._blocks.decode(b"\n".join(lines), now_ms, "stream")
+            return FilePiece(events, None, refused)
+        reader = JsonReader(self._mapping, self._tokenizer, now_ms, max(len(lines), 1), None, 0)
+        ids = pa.array([record.row_id for record in own], pa.string())
+        return reader.records("stream", lines, ids)
+
+    def _refused(self, record: Streamed, fault: Fault) -> BadRecord:
+        """A value that holds no record; bytes that are no text are kept as they are, if they may be."""
+        whole, mapping = record.raw, self._mapping
+        clean = self._tokenizer.sanitize_json(
+            whole[: 2 * ORIGINAL_LIMIT], mapping.card_columns, mapping.id_columns
+        )
+        faults = [fault]
+        if len(whole) > ORIGINAL_LIMIT:
+            said = f"the first {ORIGINAL_LIMIT} of {len(whole)} bytes are kept"
+            faults.append(Fault(Reason.TOO_LARGE, "", said))
+        return BadRecord(
+            record.source, record.position, tuple(faults), clean[:ORIGINAL_LIMIT], "json", mapping.name
+        )
 
 
 def json_in(raw: bytes, *, enveloped: bool = False) -> bytes | Fault:
@@ -60,10 +159,17 @@ def with_attributes(line: bytes, kept: Mapping[str, Any], *, canonical: bool) ->
     return msgspec.json.encode(record)
 
 
-def _unreadable(raw: bytes) -> Fault | None:
-    """What is wrong with a value before anybody looks into it."""
+def too_large(raw: bytes) -> Fault | None:
+    """The fault of a value that is longer than a record may be."""
     if len(raw) > RECORD_LIMIT:
         return Fault(Reason.TOO_LARGE, "", f"{len(raw)} bytes, at most {RECORD_LIMIT} are allowed")
+    return None
+
+
+def _unreadable(raw: bytes) -> Fault | None:
+    """What is wrong with a value before anybody looks into it."""
+    if fault := too_large(raw):
+        return fault
     if not raw.strip():
         return Fault(Reason.MALFORMED, "", "an empty value")
     if raw[0] == _MAGIC:

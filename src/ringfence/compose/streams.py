@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from ringfence.adapters.streamed import StreamDecoding
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.kafka import kafka_client, needs_kafka
 from ringfence.errors import InputError
@@ -41,19 +42,18 @@ def stream_of(
 
 def _kafka(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KafkaSource:
     needs_kafka()
-    from ringfence.adapters.kafka.decoding import Decoding  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka.records import NAMES  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kafka.source import OPTIONS, KafkaSource  # noqa: PLC0415 (likewise)
 
     client = kafka_client(text, OPTIONS)
-    read_by = _read_by(session, client.address.options, mapping, {"key", "headers", "timestamp"})
-    registry = Registry(client.registry) if URL in client.registry else None
     return KafkaSource(
         client,
-        Decoding(**read_by, registry=registry),
+        _decoding(session, client.address.options, mapping, NAMES),
         session.store.positions,
         session.clock.now_ms,
         group=f"ringfence-{session.store.log.identity}",
+        registry=Registry(client.registry) if URL in client.registry else None,
         say=say,
     )
 
@@ -62,14 +62,14 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
-    from ringfence.adapters.kinesis.decoding import Decoding  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.records import NAMES  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS, KinesisSource  # noqa: PLC0415 (likewise)
 
     address = Address.of(text, OPTIONS)
     return KinesisSource(
         address,
-        aws_client("kinesis"),
-        Decoding(**_read_by(session, address.options, mapping, {"key", "timestamp"})),
+        aws_client("kinesis", tries=1),
+        _decoding(session, address.options, mapping, NAMES),
         session.store.positions,
         session.clock.now_ms,
         say=say,
@@ -81,21 +81,24 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.sink import OPTIONS as SINK_OPTIONS  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS, described  # noqa: PLC0415 (likewise)
 
+    address = Address.of(text, OPTIONS | SINK_OPTIONS)
+    streams = [*address.streams, *filter(None, [address.options.get("flag_matches")])]
     client = aws_client("kinesis")
-    found = [(name, described(client, name)) for name in Address.of(text, OPTIONS).streams]
+    found = [(name, described(client, name, 0)[0]) for name in streams]
     return [(name, told["OpenShardCount"], told["RetentionPeriodHours"]) for name, told in found]
 
 
-def _read_by(
-    session: Session, options: Mapping[str, str], mapping: str | None, keepable: set[str]
-) -> dict[str, Any]:
-    """How values are read, as the arguments that every `Decoding` takes."""
+def _decoding(
+    session: Session, options: Mapping[str, str], mapping: str | None, names: Mapping[str, str]
+) -> StreamDecoding:
+    """How records are read; `names` are what can be kept of one beside its value."""
     used = load_mapping(options.get("mapping") or mapping or "canonical")
     session.register_mapping(used)
     keep = frozenset(filter(None, options.get("keep", "").split(",")))
-    if keep - keepable:
-        raise InputError(f"option keep of the address names some of {', '.join(sorted(keepable))}")
+    if keep - set(names):
+        raise InputError(f"option keep of the address names some of {', '.join(sorted(names))}")
     enveloped = options.get("format") == "cloudevents"
-    return {"mapping": used, "tokenizer": session.tokenizer, "keep": keep, "enveloped": enveloped}
+    return StreamDecoding(used, session.tokenizer, names, keep=keep, enveloped=enveloped)

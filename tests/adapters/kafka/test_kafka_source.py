@@ -16,8 +16,9 @@ from tests.spine import START_MS, Tick, open_store, runner
 from ringfence.adapters.kafka import source as module
 from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.client import Client, properties_in
-from ringfence.adapters.kafka.decoding import Decoding
+from ringfence.adapters.kafka.records import NAMES
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, Mark
+from ringfence.adapters.streamed import StreamDecoding
 from ringfence.cli.checks.check import State
 from ringfence.cli.checks.streams import streams
 from ringfence.compose.definitions import SystemClock
@@ -90,13 +91,14 @@ def store(tmp_path):
 
 
 @contextmanager
-def opened(store, address, mapping=None, told=None, properties=None, now_ms=None, **more):
+def opened(store, address, mapping=None, told=None, properties=None, now_ms=None, registry=None, **more):
     """A source over the canonical mapping, or another."""
     client = Client(Address.of(address, OPTIONS), properties or {})
     tokenizer = Tokenizer(store.meta.token_key)
-    decoding = Decoding(mapping or load_mapping("canonical"), tokenizer, **more)
+    decoding = StreamDecoding(mapping or load_mapping("canonical"), tokenizer, NAMES, **more)
     said = (told if told is not None else []).append
-    source = KafkaSource(client, decoding, store.positions, now_ms or Tick().now_ms, group="tests", say=said)
+    clock = now_ms or Tick().now_ms
+    source = KafkaSource(client, decoding, store.positions, clock, group="tests", registry=registry, say=said)
     try:
         source.open()
         yield source
@@ -376,7 +378,7 @@ def test_a_source_that_cannot_be_opened_is_closed_and_may_be_opened_later(kafka,
     """The topic is made after the first attempt."""
     name = f"late-{kafka.topic()}"
     client = Client(Address.of(f"kafka://{kafka.address}/{name}", OPTIONS), {})
-    decoding = Decoding(load_mapping("canonical"), Tokenizer(store.meta.token_key))
+    decoding = StreamDecoding(load_mapping("canonical"), Tokenizer(store.meta.token_key), NAMES)
     source = KafkaSource(client, decoding, store.positions, Tick().now_ms, group="tests")
     with pytest.raises(InputError):
         source.open()

@@ -39,7 +39,8 @@ def served(schemas, status=200, size=0):
             asked.append((self.path, self.headers.get("Authorization")))
             found = schemas.get(self.path.rpartition("/")[2])
             code = status if status != 200 else 200 if found is not None else 404
-            said = json.dumps(found or {"error_code": 40403}).encode() + b" " * size
+            absent = {"error_code": 40403 if self.path.startswith("/schemas/") else 404}
+            said = json.dumps(found or absent).encode() + b" " * size
             self.send_response(code)
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
@@ -93,7 +94,16 @@ def test_json_with_a_schema_is_taken_as_it_is():
         assert found.json_in(b"\0\0\0\0\x03" + b'{"a": 1}') == b'{"a": 1}'
 
 
+def chain(length):
+    """Records that each have the next one."""
+    schema = "int"
+    for n in range(length):
+        schema = {"type": "record", "name": f"R{n}", "fields": [{"name": "next", "type": schema}]}
+    return schema
+
+
 MANY = b"\0\0\0\0\x09\xfe\xff\xff\xff\xff\xff\xff\xff\x7f\0"  # 2^62 of them
+TREE = {"type": "record", "name": "Node", "fields": [{"name": "n", "type": ["null", "Node"]}]}
 LIST_OF_NOTHING = {"type": "array", "items": {"type": "record", "name": "Empty", "fields": []}}
 
 
@@ -108,6 +118,9 @@ LIST_OF_NOTHING = {"type": "array", "items": {"type": "record", "name": "Empty",
         ({"9": of(LIST_OF_NOTHING)}, MANY, "take no bytes"),
         ({"9": of({"type": "array", "items": "null"})}, b"\0\0\0\0\x09x", "take no bytes"),
         ({"9": of(PAYMENT)}, b"\0\0\0\0\x09\x02", "does not fit schema 9"),
+        ({"9": of(TREE)}, b"\0\0\0\0\x09" + b"\x02" * 5000 + b"\0", "Node refers to itself"),
+        ({"9": of(chain(100))}, b"\0\0\0\0\x09x", "nested too deeply"),
+        ({"9": of(PAYMENT)}, b"\0\0\0\0\x09\x02t\x80\x02" + bytes(128), "does not fit schema 9"),
         ({"9": of("boolean")}, b"\0\0\0\0\x09\x01\x01", "more bytes than schema 9 describes"),
         ({"9": of({"type": "array", "items": "int"})}, MANY, "does not fit"),
     ],
@@ -119,25 +132,11 @@ def test_a_value_that_cannot_be_read_is_a_fault_with_its_reason(schemas, value, 
     assert said in str(told)
 
 
-def test_a_record_within_itself_is_read():
-    tree = {
-        "type": "record",
-        "name": "Node",
-        "fields": [
-            {"name": "id", "type": "string"},
-            {"name": "below", "type": {"type": "array", "items": "Node"}},
-        ],
-    }
-    record = {"id": "a", "below": [{"id": "b", "below": []}]}
-    with registry({"1": of(tree)}) as (found, _):
-        assert json.loads(found.json_in(avro(tree, record, 1))) == record
-
-
 @pytest.mark.parametrize(
     ("more", "kind", "said"),
     [
         ({"status": 401}, InputError, "does not accept this user"),
-        ({"status": 503}, StoreError, "answers with 503"),
+        ({"status": 503}, StoreError, "with 503"),
         ({"size": 2 << 20}, StoreError, "more than 1 MiB"),
     ],
 )
@@ -155,8 +154,33 @@ def test_a_registry_that_is_away_stops_the_source():
     found = Registry({URL: "http://127.0.0.1:1"})
     with pytest.raises(StoreError, match="does not answer"):
         found.json_in(b"\0\0\0\0\x09x")
-    with pytest.raises(InputError, match="user and password go into"):
-        Registry({URL: "http://bank:hunter2@localhost:8081"})
+    for url in ("http://bank:hunter2@localhost:8081", "http://h:80a81", "localhost:8081"):
+        with pytest.raises(InputError, match="is the address of a registry"):
+            Registry({URL: url})
+    with pytest.raises(InputError, match=r"ssl.ca.location is no property"):
+        Registry({URL: "http://localhost:8081", "schema.registry.ssl.ca.location": "ca.pem"})
+
+
+def test_only_a_registry_is_believed_that_a_schema_is_absent():
+    """A wrong path answers 404 to everything; no payment goes to quarantine for it."""
+    with served({}) as (url, _):
+        found = Registry({URL: f"{url}/no/such/path"})
+        with pytest.raises(StoreError, match="look at its address"):
+            found.json_in(b"\0\0\0\0\x09x")
+        with pytest.raises(StoreError, match="look at its address"):
+            found.look()
+        found.close()
+
+
+def test_an_absent_schema_is_asked_for_again_later_and_not_for_each_message(monkeypatch):
+    with registry({}) as (found, asked):
+        for _ in range(5):
+            found.json_in(b"\0\0\0\0\x09x")
+        assert len(asked) == 1
+        monkeypatch.setattr("ringfence.adapters.kafka.registry._ABSENT_SECONDS", -1.0)
+        for _ in range(2):
+            found.json_in(b"\0\0\0\0\x0ax")
+        assert len(asked) == 3
 
 
 def test_a_file_of_properties_may_hold_the_registrys_beside_those_of_the_library():

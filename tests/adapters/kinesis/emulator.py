@@ -13,6 +13,7 @@ from itertools import count
 
 REGION = "eu-central-1"
 MADE_S = 1_700_000_000
+ALL = 2**128  # hash keys
 FIRST = 49 * 10**54  # a sequence number has 56 digits, as those of AWS
 
 
@@ -23,6 +24,7 @@ class Kinesis:
         self.streams = {}
         self.failures = {}
         self.refused = []
+        self.late = False  # a closed shard's end is told one answer later
         self.asked = []
         self.now_ms = MADE_S * 1000
         self._numbers = count(1)
@@ -32,7 +34,10 @@ class Kinesis:
         self.streams[stream] = {
             "made": next(self._numbers) + MADE_S,
             "hours": hours,
-            "shards": {f"shardId-{n:012}": _shard() for n in range(shards)},
+            "shards": {
+                f"shardId-{n:012}": _shard(keys=(ALL * n // shards, ALL * (n + 1) // shards - 1))
+                for n in range(shards)
+            },
         }
 
     def put(self, stream, shard, *values, key="k"):
@@ -67,7 +72,11 @@ class Kinesis:
             self._shard(stream, parent)["closed"] = True
         first = len(shards)
         names = [f"shardId-{parent:012}" for parent in parents]
-        shards |= {f"shardId-{first + n:012}": _shard(*names) for n in range(children)}
+        low = min(shards[name]["keys"][0] for name in names)
+        high = max(shards[name]["keys"][1] for name in names)
+        for n in range(children):
+            keys = low + (high - low + 1) * n // children, low + (high - low + 1) * (n + 1) // children - 1
+            shards[f"shardId-{first + n:012}"] = _shard(*names, keys=keys)
         return list(range(first, first + children))
 
     def _shard(self, stream, number):
@@ -107,6 +116,9 @@ class Kinesis:
     def _begin(self, asked):
         records = self.streams[asked["StreamName"]]["shards"][asked["ShardId"]]["records"]
         kind, number = asked["ShardIteratorType"], asked.get("StartingSequenceNumber")
+        if asked.get("Timestamp", 0) * 1000 > self.now_ms:
+            said = "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis"
+            return 400, {"__type": "InvalidArgumentException", "message": said}
         at = {
             "TRIM_HORIZON": lambda: 0,
             "AT_TIMESTAMP": lambda: sum(one[1] < asked["Timestamp"] * 1000 for one in records),
@@ -131,7 +143,7 @@ class Kinesis:
             ],
             "MillisBehindLatest": max(self.now_ms - left[0][1], 1) if left else 0,
         }
-        if left or not shard["closed"]:
+        if left or not shard["closed"] or (self.late and records):
             answer["NextShardIterator"] = self._iterator(stream, name, end)
         return 200, answer
 
@@ -163,14 +175,14 @@ ANSWERS = {
 }
 
 
-def _shard(*parents):
-    return {"records": [], "closed": False, "parents": parents}
+def _shard(*parents, keys):
+    return {"records": [], "closed": False, "parents": parents, "keys": keys}
 
 
 def _listed(name, shard):
     span = {"StartingSequenceNumber": "1"} | ({"EndingSequenceNumber": "2"} if shard["closed"] else {})
     parents = dict(zip(("ParentShardId", "AdjacentParentShardId"), shard["parents"], strict=False))
-    keys = {"StartingHashKey": "0", "EndingHashKey": "1"}
+    keys = dict(zip(("StartingHashKey", "EndingHashKey"), map(str, shard["keys"]), strict=True))
     return {"ShardId": name, "HashKeyRange": keys, "SequenceNumberRange": span} | parents
 
 
@@ -192,6 +204,9 @@ def running():
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
+
+        def date_time_string(self, timestamp=None):  # noqa: ARG002 (the clock of AWS)
+            return super().date_time_string(kinesis.now_ms / 1000)
 
         def log_message(self, *_):
             pass

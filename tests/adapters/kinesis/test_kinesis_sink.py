@@ -68,10 +68,18 @@ def test_what_a_call_refuses_goes_again_and_each_key_stays_in_order(place):
     assert place.waited
 
 
+def test_a_stream_that_takes_a_part_of_each_call_is_gone_on_with(place):
+    place.fill(6)
+    place.aws.refused = [n % 3 > 0 for n in range(200)]
+    place.follow()
+    assert {one["offset"] for _, one in place.sent()} == set(range(place.log.end_offset(DECISIONS)))
+    assert len(place.waited) > 8
+
+
 def test_a_stream_that_takes_nothing_moves_no_position_and_what_waits_comes_later(place):
     place.fill(1)
     place.aws.refused = [True] * 1000
-    with pytest.raises(RingfenceError, match="records are not taken"):
+    with pytest.raises(RingfenceError, match=r"takes none of .*ProvisionedThroughput.*more shards"):
         place.follow()
     assert place.follower().positions()[DECISIONS] == 0
     assert len(place.waited) == 7

@@ -23,14 +23,14 @@ _REMEDIES: Final = {
     "UnrecognizedClientException": "the credentials are not valid in this region",
     "InvalidSignatureException": "the credentials are not valid, or the clock is wrong",
     "ExpiredTokenException": "sign in again",
-    "ValidationException": "look at the table's keys: account_id and transaction_id, both texts",
+    "ValidationException": "AWS does not take this; a table's keys are account_id and transaction_id",
 }
 
 
-def aws_client(service: str, endpoint: str | None = None) -> Any:
+def aws_client(service: str, endpoint: str | None = None, *, tries: int = 3) -> Any:
     """A client of a service, with the region and credentials of AWS's own environment and files.
 
-    `endpoint` is the address of a cluster, for services that have one each.
+    `endpoint` is the address of a cluster, for services that have one each. A call is tried so often.
 
     `InputError` where no region is set, or where an emulator's endpoint is left in a task on AWS.
     """
@@ -42,7 +42,7 @@ def aws_client(service: str, endpoint: str | None = None) -> Any:
     config = Config(
         connect_timeout=3,
         read_timeout=10,
-        retries={"mode": "standard", "max_attempts": 3},
+        retries={"mode": "standard", "max_attempts": tries},
         tcp_keepalive=True,
     )
     try:
@@ -66,7 +66,7 @@ def explained(what: str) -> Iterator[None]:
     except ClientError as error:
         told = error.response.get("Error", {})
         code, message = told.get("Code", "error"), told.get("Message", "")
-        remedy = _REMEDIES.get(code, "it is tried again")
+        remedy = _REMEDIES.get(code, "try again")
         raise StoreError(f"{what}: {error.operation_name} fails with {code} ({message}): {remedy}") from error
     except BotoCoreError as error:
         raise StoreError(f"{what}: AWS does not answer ({error})") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.kafka.registry import begins_with_id
-from ringfence.adapters.streamed import LONGEST, json_in, with_attributes
+from ringfence.adapters.streamed import LONGEST, Streamed, json_in, too_large
 from ringfence.events.bad import Fault
 
 if TYPE_CHECKING:
@@ -14,12 +14,30 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from ringfence.adapters.kafka.registry import Registry
+    from ringfence.adapters.streamed import StreamDecoding
 
 KEY: Final = "kafka_key"
 HEADER: Final = "kafka_header_"
 TIMESTAMP: Final = "kafka_timestamp"
+NAMES: Final = {"key": KEY, "headers": HEADER, "timestamp": TIMESTAMP}
+"""What can be kept of a message beside its value, and the column of each."""
+
 _MOST_HEADERS: Final = 32
 _STRUCTURED: Final = b"application/cloudevents+json"
+
+
+def streamed_of(message: Message, decoding: StreamDecoding, registry: Registry | None) -> Streamed:
+    """A message as a record of a stream: its source is `topic/partition`, its position the offset."""
+    value = value_of(message, enveloped=decoding.enveloped, registry=registry)
+    source, offset = source_of(message), int(message.offset() or 0)
+    raw = _bytes(message.value()) if isinstance(value, Fault) else b""
+    kept = kept_of(message, decoding.keep) if decoding.keep else {}
+    return Streamed(source, offset, f"{source}/{offset}", raw, value, kept)
+
+
+def source_of(message: Message) -> str:
+    """Where a message stands, for people: `payments/3`."""
+    return f"{message.topic()}/{message.partition()}"
 
 
 def value_of(
@@ -35,6 +53,8 @@ def value_of(
         return None
     raw = value if isinstance(value, bytes) else str(value).encode()
     if registry is not None and begins_with_id(raw):
+        if fault := too_large(raw):
+            return fault
         told = registry.json_in(raw)
         if isinstance(told, Fault):
             return told
@@ -50,11 +70,6 @@ def _says_structured(message: Message) -> bool:
         name.lower() == "content-type" and _bytes(value).lower().startswith(_STRUCTURED)
         for name, value in _pairs(headers)
     )
-
-
-def with_kept(line: bytes, message: Message, keep: frozenset[str], *, canonical: bool) -> bytes:
-    """A record with the key and the headers of its message, as attributes or as columns of a mapping."""
-    return with_attributes(line, kept_of(message, keep), canonical=canonical)
 
 
 def kept_of(message: Message, keep: frozenset[str]) -> dict[str, Any]:

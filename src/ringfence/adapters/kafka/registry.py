@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import io
 import json
+import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import fastavro
 import httpx
 import msgspec
+from fastavro.read import LOGICAL_READERS
 
 from ringfence.errors import InputError, StoreError
 from ringfence.events.bad import Fault, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 URL: Final = "schema.registry.url"
 LOGINS: Final = ("schema.registry.basic.auth.user.info", "basic.auth.user.info")
@@ -32,6 +34,16 @@ _SECONDS: Final = 5.0
 _MOST_SCHEMAS: Final = 1000  # remembered
 _SCHEMA_BYTES: Final = 1 << 20
 _DEEPEST: Final = 64
+_ABSENT: Final = 40403  # the registry's code for a schema that it does not have
+_ABSENT_SECONDS: Final = 30.0  # for which that is believed
+_DECIMAL: Final = "bounded-decimal"
+_DECIMAL_BYTES: Final = 32
+_USED: Final = (
+    URL,
+    *LOGINS,
+    "basic.auth.credentials.source",
+    "schema.registry.basic.auth.credentials.source",
+)
 
 
 class Registry:
@@ -39,8 +51,15 @@ class Registry:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """`settings` hold the registry's address under `URL`, and user and password where it wants them."""
+        unused = sorted(set(settings) - set(_USED))
+        if unused:
+            raise InputError(f"{unused[0]} is no property of a registry that is used: {', '.join(_USED)}")
         url = str(settings[URL]).rstrip("/")
-        if urlsplit(url).scheme not in ("http", "https") or "@" in url:
+        try:
+            is_address = httpx.URL(url).scheme in ("http", "https") and bool(httpx.URL(url).host)
+        except httpx.InvalidURL:
+            is_address = False
+        if not is_address or "@" in url:
             raise InputError(
                 f"{URL} is the address of a registry, such as http://localhost:8081; user and password go "
                 f"into {LOGINS[1]} in the file of kafka_properties"
@@ -51,7 +70,8 @@ class Registry:
         self._http = httpx.Client(
             auth=(user, password) if login else None, timeout=_SECONDS, follow_redirects=False
         )
-        self._known: dict[int, Any] = {}  # parsed Avro, None for JSON, a Fault for what cannot be read
+        self._known: dict[int, Any] = {}  # parsed Avro, None for JSON, a Fault for what cannot be used
+        self._absent: dict[int, float] = {}  # schemas that were not there, and until when that is believed
 
     def json_in(self, raw: bytes) -> bytes | Fault:
         """The value as JSON, or what is wrong with it; `StoreError` where the registry does not answer."""
@@ -74,7 +94,8 @@ class Registry:
 
     def look(self) -> None:
         """Whether it answers; `StoreError` or `InputError` where it does not, or lets nobody in."""
-        self._asked("/subjects")
+        if self._asked("/schemas/types") is None:
+            raise StoreError(f"what answers at {self.url} is no schema registry")
 
     def close(self) -> None:
         """Leave it."""
@@ -82,16 +103,21 @@ class Registry:
 
     def _schema(self, number: int) -> Any:
         if number not in self._known:
-            if len(self._known) >= _MOST_SCHEMAS:
-                self._known.pop(next(iter(self._known)))
-            self._known[number] = self._read(number)
+            absent = Fault(Reason.MALFORMED, "", f"names schema {number}, which the registry does not have")
+            if self._absent.get(number, 0.0) > time.monotonic():
+                return absent
+            answer = self._asked(f"/schemas/ids/{number}")
+            kept: dict[int, Any] = self._absent if answer is None else self._known
+            if len(kept) >= _MOST_SCHEMAS:
+                kept.pop(next(iter(kept)))
+            if answer is None:
+                self._absent[number] = time.monotonic() + _ABSENT_SECONDS
+                return absent
+            self._known[number] = self._read(number, answer)
         return self._known[number]
 
-    def _read(self, number: int) -> Any:
+    def _read(self, number: int, answer: dict[str, Any]) -> Any:
         """Parsed Avro; None for JSON; the fault of whatever has this schema."""
-        answer = self._asked(f"/schemas/ids/{number}")
-        if answer is None:
-            return Fault(Reason.MALFORMED, "", f"names schema {number}, which the registry does not have")
         kind = answer.get("schemaType", "AVRO")
         if kind == "JSON":
             return None
@@ -99,8 +125,8 @@ class Registry:
             said = f"{kind} is not read" if kind != "AVRO" else "it refers to other schemas"
             return Fault(Reason.MALFORMED, "", f"names schema {number}, which cannot be used: {said}")
         try:
-            schema = fastavro.parse_schema(json.loads(answer["schema"]))
-            _refuse_lists_of_nothing(schema)
+            schema = fastavro.parse_schema(_bounded(json.loads(answer["schema"])))
+            _Check(schema)
         except Exception as error:  # noqa: BLE001 (whatever somebody put into the registry)
             return Fault(Reason.MALFORMED, "", f"names schema {number}, which cannot be used: {error}"[:200])
         return schema
@@ -116,20 +142,23 @@ class Registry:
                         raise StoreError(f"the registry at {self.url} answers with more than 1 MiB")
         except httpx.HTTPError as error:
             raise StoreError(f"the registry at {self.url} does not answer ({error})") from None
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise InputError(
                 f"the registry at {self.url} does not accept this user: check {LOGINS[1]} in the file of "
                 "kafka_properties"
             )
-        if answer.status_code != httpx.codes.OK:
-            raise StoreError(f"the registry at {self.url} answers with {answer.status_code}")
         try:
             found = json.loads(body)
         except ValueError:
-            raise StoreError(f"what answers at {self.url} is no schema registry") from None
-        return found if isinstance(found, dict) else {}
+            found = None
+        if answer.status_code == httpx.codes.OK and isinstance(found, dict | list):
+            return found if isinstance(found, dict) else {}
+        if isinstance(found, dict) and found.get("error_code") == _ABSENT:
+            return None
+        raise StoreError(
+            f"the registry at {self.url} answers {path} with {answer.status_code}: look at its address, with "
+            "the path that its documentation names"
+        )
 
 
 def begins_with_id(raw: bytes) -> bool:
@@ -137,39 +166,83 @@ def begins_with_id(raw: bytes) -> bool:
     return raw[:1] == _MAGIC
 
 
-def _refuse_lists_of_nothing(schema: Any) -> None:
-    """`ValueError` for a list of values that take no bytes: a few bytes could announce any number of them."""
-    parts = list(_parts(schema, 0))
-    named = {part["name"]: part for part in parts if "name" in part}
-    for part in parts:
-        if part.get("type") == "array" and not _takes_bytes(part["items"], named, frozenset()):
-            raise ValueError("it has a list of values that take no bytes")
+class _Check:
+    """Refuses, as `ValueError`, what a few bytes of a stranger could make large, or deep.
+
+    A list of values that take no bytes could be announced with any length; a definition within itself is read
+    as deep as its bytes want.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        self._named: dict[str, Any] = {}
+        self._takes: dict[str, bool] = {}
+        self._collect(schema, 0)
+        self._takes_bytes(schema, ())
+
+    def _collect(self, schema: Any, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise ValueError("it is nested too deeply")
+        if isinstance(schema, dict):
+            if "name" in schema and "type" in schema:
+                self._named.setdefault(schema["name"], schema)
+            schema = list(schema.values())
+        if isinstance(schema, list):
+            for one in schema:
+                self._collect(one, depth + 1)
+
+    def _takes_bytes(self, schema: Any, within: tuple[str, ...]) -> bool:
+        """Whether every value of a schema takes at least a byte; a union's begin with a number."""
+        if len(within) > _DEEPEST:
+            raise ValueError("it is nested too deeply")
+        if isinstance(schema, str):
+            known = self._named.get(schema)
+            return schema != "null" if known is None else self._takes_bytes(known, within)
+        if isinstance(schema, list):
+            for one in schema:
+                self._takes_bytes(one, within)
+            return True
+        name = schema.get("name", "")
+        if name in within:
+            raise ValueError(f"{name} refers to itself")
+        if name not in self._takes:
+            takes = self._of(schema, (*within, name or "-"))
+            if not name:
+                return takes
+            self._takes[name] = takes
+        return self._takes[name]
+
+    def _of(self, schema: dict[str, Any], within: tuple[str, ...]) -> bool:
+        """The same of a definition, which `within` names at its end."""
+        kind = schema["type"]
+        if kind == "array":
+            if not self._takes_bytes(schema["items"], within):
+                raise ValueError("it has a list of values that take no bytes")
+            return True
+        if kind == "map":
+            self._takes_bytes(schema["values"], within)
+            return True
+        if kind == "record":
+            return sum(self._takes_bytes(one["type"], within) for one in schema["fields"]) > 0
+        return bool(schema.get("size")) if kind == "fixed" else self._takes_bytes(kind, within)
 
 
-def _parts(schema: Any, depth: int) -> Iterator[dict[str, Any]]:
-    """All definitions within a schema."""
-    if depth > _DEEPEST:
-        raise ValueError("it is nested too deeply")
-    if isinstance(schema, dict):
-        yield schema
-        schema = list(schema.values())
+def _bounded(schema: Any) -> Any:
+    """A schema whose decimals are read by `_decimal`."""
     if isinstance(schema, list):
-        for one in schema:
-            yield from _parts(one, depth + 1)
+        return [_bounded(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    changed = {name: _bounded(one) for name, one in schema.items()}
+    if changed.get("logicalType") == "decimal":
+        changed["logicalType"] = _DECIMAL
+    return changed
 
 
-def _takes_bytes(schema: Any, named: Mapping[str, Any], within: frozenset[str]) -> bool:
-    """Whether every value of a schema takes at least a byte; a union's do, as they begin with a number."""
-    if isinstance(schema, str):
-        if schema not in named:
-            return schema != "null"
-        return schema in within or _takes_bytes(named[schema], named, within)
-    if isinstance(schema, list):
-        return True
-    kind = schema.get("type")
-    if kind == "record":
-        inside = within | {schema["name"]}
-        return any(_takes_bytes(one["type"], named, inside) for one in schema["fields"])
-    if kind == "fixed":
-        return bool(schema.get("size"))
-    return _takes_bytes(kind, named, within) if isinstance(kind, dict) else kind != "null"
+def _decimal(data: Any, schema: Any = None, _reader: Any = None) -> Decimal:
+    """A decimal of Avro, of at most 76 digits: beyond them reading takes the square of the bytes."""
+    if len(data) > _DECIMAL_BYTES:
+        raise ValueError("a decimal of too many bytes")
+    return Decimal(int.from_bytes(data, "big", signed=True)).scaleb(-int((schema or {}).get("scale", 0)))
+
+
+LOGICAL_READERS[f"bytes-{_DECIMAL}"] = LOGICAL_READERS[f"fixed-{_DECIMAL}"] = _decimal

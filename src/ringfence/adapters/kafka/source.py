@@ -24,6 +24,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from ringfence.adapters.kafka.client import SECONDS, Client
+from ringfence.adapters.kafka.records import streamed_of
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from ringfence.adapters.kafka.decoding import Decoding
+    from ringfence.adapters.kafka.registry import Registry
+    from ringfence.adapters.streamed import StreamDecoding
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "mapping": None,
@@ -93,18 +95,23 @@ class KafkaSource:
     def __init__(
         self,
         client: Client,
-        decoding: Decoding,
+        decoding: StreamDecoding,
         positions: Callable[[str], dict[str, str]],
         now_ms: Callable[[], int],
         *,
         group: str,
+        registry: Registry | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`positions` as of `Journal.positions`; `group` is told of offsets, for who watches lag there."""
+        """`positions` as of `Journal.positions`; `group` is told of offsets, for who watches lag there.
+
+        `registry` knows the schemas of values that name theirs.
+        """
         self.address = client.address
         self.state = State()
         self._client = client
         self._decoding = decoding
+        self._registry = registry
         self._positions = positions
         self._now_ms = now_ms
         self._say = say
@@ -311,7 +318,8 @@ class KafkaSource:
         state = self.state
         if messages:
             self._client.problem = ""
-        piece = self._decoding(messages, self._now_ms())
+        records = (streamed_of(message, self._decoding, self._registry) for message in messages)
+        piece = self._decoding(records, self._now_ms())
         moved: dict[tuple[str, int], int] = {}
         for message in messages:
             moved[_place(message)] = int(message.offset() or 0) + 1

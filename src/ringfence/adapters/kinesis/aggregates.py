@@ -1,8 +1,8 @@
 """Records that the Kinesis Producer Library has packed into one, taken apart.
 
 The form is Amazon's: four magic bytes, a protobuf message, and the MD5 of the message. Of the message this
-reads what it needs: `partition_key_table` (1), and `records` (3) with `partition_key_index` (1) and `data`
-(3).
+reads what it needs: `partition_key_table` (1), `explicit_hash_key_table` (2), and `records` (3) with
+`partition_key_index` (1), `explicit_hash_key_index` (2) and `data` (3).
 
 Source: "KPL Aggregated Record Format" in aws/kinesis-producer (aggregation-format.md).
 """
@@ -10,7 +10,7 @@ Source: "KPL Aggregated Record Format" in aws/kinesis-producer (aggregation-form
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +18,18 @@ if TYPE_CHECKING:
 MAGIC: Final = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES: Final = 16
 _VARINT, _LENGTH, _FIXED_64, _FIXED_32 = 0, 2, 1, 5
-_KEYS, _RECORDS = 1, 3
-_KEY_OF, _DATA = 1, 3
+_KEYS, _HASH_KEYS, _RECORDS = 1, 2, 3
+_KEY_OF, _HASH_KEY_OF, _DATA = 1, 2, 3
 _VARINT_BYTES: Final = 10
+_HASH_KEY_DIGITS: Final = 39  # of 2^128
+
+
+class Part(NamedTuple):
+    """One record of an aggregate; `hash_key` is the number that its producer chose, empty for none."""
+
+    key: str
+    hash_key: str
+    data: bytes
 
 
 class AggregateError(ValueError):
@@ -32,31 +41,40 @@ def is_aggregate(value: bytes) -> bool:
     return value.startswith(MAGIC)
 
 
-def taken_apart(value: bytes) -> list[tuple[str, bytes]]:
-    """Partition key and value of each record in an aggregate; `AggregateError` where it is damaged."""
+def taken_apart(value: bytes) -> list[Part]:
+    """The records in an aggregate; `AggregateError` where it is damaged."""
     body, digest = value[len(MAGIC) : -_DIGEST_BYTES], value[-_DIGEST_BYTES:]
     if len(value) < len(MAGIC) + _DIGEST_BYTES or hashlib.md5(body, usedforsecurity=False).digest() != digest:
         raise AggregateError("its checksum does not match")
-    keys: list[str] = []
+    tables: dict[int, list[str]] = {_KEYS: [], _HASH_KEYS: []}
     packed: list[bytes] = []
     for number, content in _fields(body):
-        if number == _KEYS and isinstance(content, bytes):
-            keys.append(content.decode("utf-8", "replace"))
+        if number in tables and isinstance(content, bytes):
+            tables[number].append(content.decode("utf-8", "replace"))
         elif number == _RECORDS and isinstance(content, bytes):
             packed.append(content)
-    return [_record(one, keys) for one in packed]
+    return [_part(one, tables[_KEYS], tables[_HASH_KEYS]) for one in packed]
 
 
-def _record(content: bytes, keys: list[str]) -> tuple[str, bytes]:
-    index, data = 0, None
+def hash_key(part: Part) -> int:
+    """The number by which Kinesis finds a record's shard."""
+    if part.hash_key.isascii() and part.hash_key.isdigit():
+        return int(part.hash_key[:_HASH_KEY_DIGITS])
+    return int.from_bytes(hashlib.md5(part.key.encode(), usedforsecurity=False).digest(), "big")
+
+
+def _part(content: bytes, keys: list[str], hash_keys: list[str]) -> Part:
+    index, chosen, data = 0, None, None
     for number, value in _fields(content):
         if number == _KEY_OF and isinstance(value, int):
             index = value
+        elif number == _HASH_KEY_OF and isinstance(value, int):
+            chosen = value
         elif number == _DATA and isinstance(value, bytes):
             data = value
-    if data is None or index >= len(keys):
+    if data is None or index >= len(keys) or (chosen is not None and chosen >= len(hash_keys)):
         raise AggregateError("a record of it has no value, or no key")
-    return keys[index], data
+    return Part(keys[index], "" if chosen is None else hash_keys[chosen], data)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -33,11 +33,12 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One shard as AWS lists it; a closed one takes no more records."""
+    """One shard as AWS lists it; a closed one takes no more records. `keys`: first and last hash key."""
 
     name: str
     parents: tuple[str, ...]
     is_closed: bool
+    keys: tuple[int, int] = (0, 2**128 - 1)
 
 
 def readable(shards: Iterable[Shard], marks: Mapping[str, Mark]) -> list[Shard]:

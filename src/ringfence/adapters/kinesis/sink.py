@@ -14,7 +14,7 @@ import msgspec
 
 from ringfence.adapters.aws.clients import explained
 from ringfence.adapters.outgoing import Outgoing, SentUpTo, decisions_of, matches_of
-from ringfence.errors import StoreError
+from ringfence.errors import InputError, StoreError
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class KinesisSink:
         """`client` is boto3's of Kinesis; `address` names one stream; `sleep` waits so many seconds."""
         self._log, self._client, self._sleep = log, client, sleep
         self._sent = SentUpTo(folder / FILE_NAME)
+        if len(address.streams) != 1:
+            raise InputError("kinesis_sink names one stream; flag_matches names another")
         self._routes = {DECISIONS: address.streams[0]}
         if matches := address.options.get("flag_matches"):
             self._routes[FLAG_MATCHES] = matches
@@ -105,21 +107,26 @@ class KinesisSink:
         wait, tries = _FIRST_WAIT, 0
         while waiting:
             now, later = _first_of_each_key(waiting)
-            refused = self._call(self._routes[topic], now)
+            refused, code = self._call(self._routes[topic], now)
             waiting = sorted([*refused, *later], key=lambda record: record.offset)
-            tries = tries + 1 if refused else 0
+            tries = tries + 1 if len(refused) == len(now) else 0
+            wait = wait if tries else _FIRST_WAIT
             if tries == _TRIES:
-                raise StoreError(f"stream {self._routes[topic]}: {len(waiting)} records are not taken")
+                raise StoreError(
+                    f"stream {self._routes[topic]}: PutRecords takes none of {len(waiting)} records "
+                    f"({code}): give the stream more shards, or its on-demand mode"
+                )
             if refused:
                 self._sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
 
-    def _call(self, stream: str, records: list[_Put]) -> list[_Put]:
-        """Send some; those that were refused."""
+    def _call(self, stream: str, records: list[_Put]) -> tuple[list[_Put], str]:
+        """Send some; those that were refused, and the last reason."""
         with explained(f"stream {stream}"):
             answer = self._client.put_records(StreamName=stream, Records=[one.entry for one in records])
         told = zip(records, answer["Records"], strict=True)
-        return [record for record, result in told if result.get("ErrorCode")]
+        failed = [(record, str(result["ErrorCode"])) for record, result in told if result.get("ErrorCode")]
+        return [record for record, _ in failed], failed[-1][1] if failed else ""
 
     def _entry(self, topic: str, message: Outgoing) -> _Put:
         said = _Record(self._log.identity, message.offset, topic, msgspec.Raw(message.value))

@@ -12,13 +12,14 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from ringfence.adapters.aws.clients import explained
-from ringfence.adapters.kinesis.decoding import records_of
+from ringfence.adapters.kinesis.records import records_in, streamed_of
 from ringfence.adapters.kinesis.shards import Mark, Shard, gone, readable
 from ringfence.errors import InputError
 from ringfence.ports import Position
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ringfence.adapters.kinesis.address import Address
-    from ringfence.adapters.kinesis.decoding import Decoding, Got
+    from ringfence.adapters.kinesis.records import Got
+    from ringfence.adapters.streamed import StreamDecoding
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "mapping": None,
@@ -39,8 +41,9 @@ OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
 }
 """What an address may say of a source, with the values of each where they are few."""
 
-_MOST_RECORDS: Final = 10_000  # that GetRecords gives
+_MOST_RECORDS: Final = 10_000  # that GetRecords gives, of 10 MB at most
 _AT_ONCE: Final = 8  # shards that are asked at the same time
+_BATCH_BYTES: Final = 16 << 20  # of one batch, about
 _PAUSE_SECONDS: Final = 0.25  # between two questions to a shard: it answers five a second, to all who ask
 _THROTTLED_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 30.0  # between two looks for shards of somebody who resharded
@@ -54,13 +57,18 @@ class _Reading:
     """One shard at work."""
 
     stream: _Stream
-    name: str
+    shard: Shard
     iterator: str | None = None
     seen_ms: int = 0
     behind_ms: int = 0
     is_at_end: bool = False
     is_over: bool = False  # closed, and everything of it has been heard
     not_before: float = 0.0  # monotonic time of the next question
+
+    @property
+    def name(self) -> str:
+        """Its name, as AWS has it."""
+        return self.shard.name
 
     @property
     def mark(self) -> Mark:
@@ -76,6 +84,7 @@ class _Stream:
     arn: str
     made_ms: int
     retention_ms: int
+    now_ms: int  # by the clock of AWS
     marks: dict[str, Mark] = field(default_factory=dict)
 
     @property
@@ -91,7 +100,7 @@ class KinesisSource:
         self,
         address: Address,
         client: Any,
-        decoding: Decoding,
+        decoding: StreamDecoding,
         positions: Callable[[str], dict[str, str]],
         now_ms: Callable[[], int],
         *,
@@ -108,7 +117,8 @@ class KinesisSource:
         self._say = say
         self._streams: dict[str, _Stream] = {}
         self._readings: dict[tuple[str, str], _Reading] = {}
-        self._waiting: deque[Got] = deque()  # heard, and not handed over
+        self._heard_of: deque[tuple[_Reading, dict[str, Any]]] = deque()  # and not taken apart
+        self._apart: deque[tuple[_Reading, Got]] = deque()  # of one record, and not handed over
         self._moved: set[tuple[str, str]] = set()  # whose marks are written with the next batch
         self._pool: ThreadPoolExecutor | None = None
         self._looked = 0.0
@@ -148,7 +158,8 @@ class KinesisSource:
         self.close()
         self.problem = ""
         self._readings = {}
-        self._waiting.clear()
+        self._heard_of.clear()
+        self._apart.clear()
         self._moved.clear()
         self._streams = {name: self._found(name) for name in self.address.streams}
         for stream in self._streams.values():
@@ -164,31 +175,39 @@ class KinesisSource:
         With `until_end` to the newest record of every shard.
         """
         while not is_over():
-            if not self._waiting:
-                self._ask_all(rows, wait_seconds)
-            yield self._batch([self._waiting.popleft() for _ in range(min(rows, len(self._waiting)))])
-            if until_end and self._is_at_end:
+            if not self._is_waiting:
+                self._ask_some(wait_seconds)
+            yield self._batch(self._next(rows))
+            if until_end and self._is_at_end():
                 for reading in self._readings.values():
-                    self._move(reading, seen_ms=reading.seen_ms)
+                    self._move(reading)
                 yield self._batch([])
                 return
-            if time.monotonic() - self._looked >= _LOOK_SECONDS:
+            if not self._is_waiting and time.monotonic() - self._looked >= _LOOK_SECONDS:
                 self._look()
 
     def close(self) -> None:
         """Leave the streams. Closing twice is allowed."""
         if self._pool is not None:
-            self._pool.shutdown()
+            self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
     @property
+    def _is_waiting(self) -> bool:
+        return bool(self._heard_of or self._apart)
+
     def _is_at_end(self) -> bool:
-        return not self._waiting and all(one.is_at_end for one in self._readings.values())
+        """Whether every shard has been read to its newest record, after a look for new ones."""
+        if self._is_waiting or not all(one.is_at_end for one in self._readings.values()):
+            return False
+        self._look()
+        return all(one.is_at_end and not one.shard.is_closed for one in self._readings.values())
 
     def _found(self, name: str) -> _Stream:
-        told = described(self._client, name)
+        told, now_ms = described(self._client, name, self._now_ms())
         made_ms = int(told["StreamCreationTimestamp"].timestamp() * 1000)
-        return _Stream(name, told["StreamARN"], made_ms, int(told["RetentionPeriodHours"]) * _HOUR_MS)
+        kept_ms = int(told["RetentionPeriodHours"]) * _HOUR_MS
+        return _Stream(name, told["StreamARN"], made_ms, kept_ms, now_ms)
 
     def _begin(self, stream: _Stream) -> None:
         """Read the journal's marks; what is gone is refused, or passed over where the address says so."""
@@ -197,10 +216,6 @@ class KinesisSource:
         stream.marks = {name: mark for name, mark in marks.items() if mark.made_ms == stream.made_ms}
         if marks and not stream.marks:
             self._pass_over(f"stream {stream.name} was deleted and made again since: all it holds is new")
-        shards = self._shards(stream)
-        for name in gone(shards, stream.marks):
-            self._pass_over(f"{stream.name}/{name} is not there any more: retention took it")
-            self._keep(stream, name, Mark(made_ms=stream.made_ms, is_read=True))
         now_ms = self._now_ms()
         for name, mark in stream.marks.items():
             away_ms = now_ms - mark.seen_ms
@@ -210,8 +225,8 @@ class KinesisSource:
                     f"keeps records for {stream.retention_ms // _HOUR_MS}: some may be gone"
                 )
         if not marks and self.address.options.get("from") == "end":
-            for shard in shards:
-                mark = Mark("", 0, now_ms, now_ms, stream.made_ms, shard.is_closed)
+            for shard in self._shards(stream):
+                mark = Mark("", 0, stream.now_ms, now_ms, stream.made_ms, shard.is_closed)
                 self._keep(stream, shard.name, mark)
 
     def _pass_over(self, said: str) -> None:
@@ -228,40 +243,63 @@ class KinesisSource:
             for told in answer["Shards"]:
                 parents = (told.get("ParentShardId"), told.get("AdjacentParentShardId"))
                 is_closed = "EndingSequenceNumber" in told["SequenceNumberRange"]
-                found.append(Shard(told["ShardId"], tuple(filter(None, parents)), is_closed))
+                span = told["HashKeyRange"]
+                keys = int(span["StartingHashKey"]), int(span["EndingHashKey"])
+                found.append(Shard(told["ShardId"], tuple(filter(None, parents)), is_closed, keys))
             asked = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
         return found
 
     def _look(self) -> None:
-        """Read the shards that can be read now, and no others."""
+        """Read the shards that can be read now; one that is gone is refused, or passed over."""
         self._looked = time.monotonic()
-        wanted = [
-            (stream, shard.name)
-            for stream in self._streams.values()
-            for shard in readable(self._shards(stream), stream.marks)
-        ]
-        before = self._readings
-        self._readings = {
-            (stream.name, name): before.get((stream.name, name)) or _Reading(stream, name)
-            for stream, name in wanted
-        }
+        before, self._readings = self._readings, {}
+        for stream in self._streams.values():
+            shards = self._shards(stream)
+            for name in gone(shards, stream.marks):
+                self._pass_over(f"{stream.name}/{name} is not there any more: retention took it")
+                self._keep(stream, name, Mark(made_ms=stream.made_ms, is_read=True))
+            for shard in readable(shards, stream.marks):
+                reading = before.get((stream.name, shard.name)) or _Reading(stream, shard)
+                reading.shard = shard
+                self._readings[stream.name, shard.name] = reading
+                if shard.name not in stream.marks:  # from here on it is known when it was read last
+                    self._keep(stream, shard.name, Mark(seen_ms=self._now_ms(), made_ms=stream.made_ms))
         self.moves += self._readings.keys() != before.keys()
 
-    def _ask_all(self, rows: int, wait_seconds: float) -> None:
-        """What the shards whose turn it is have; waits for the first turn."""
+    def _ask_some(self, wait_seconds: float) -> None:
+        """What the shards have that wait longest for their turn; waits for the first turn."""
         assert self._pool is not None
         now = time.monotonic()
-        due = [one for one in self._readings.values() if one.not_before <= now]
+        turns = sorted(self._readings.values(), key=lambda one: one.not_before)
+        due = [one for one in turns[:_AT_ONCE] if one.not_before <= now]
         if not due:
-            first = min((one.not_before for one in self._readings.values()), default=now + wait_seconds)
+            first = turns[0].not_before if turns else now + wait_seconds
             time.sleep(max(min(first - now, wait_seconds), 0.0))
             return
-        limit = min(max(rows // len(due), 1), _MOST_RECORDS)
-        for reading, answer in zip(due, self._pool.map(lambda one: self._ask(one, limit), due), strict=True):
+        for reading, answer in zip(due, self._pool.map(self._ask, due), strict=True):
             if answer is not None:
                 self._heard(reading, answer)
 
-    def _ask(self, reading: _Reading, limit: int) -> dict[str, Any] | None:
+    def _next(self, rows: int) -> list[tuple[_Reading, Got]]:
+        """At most so many records of those heard of, and not many more bytes than a batch may have."""
+        taken: list[tuple[_Reading, Got]] = []
+        size = 0
+        while self._is_waiting and len(taken) < rows and size < _BATCH_BYTES:
+            if not self._apart:
+                self._take_apart(*self._heard_of.popleft())
+                continue
+            taken.append(self._apart.popleft())
+            size += len(taken[-1][1].raw)
+        return taken
+
+    def _take_apart(self, reading: _Reading, record: dict[str, Any]) -> None:
+        mark = reading.mark
+        done = mark.part if mark.after == record["SequenceNumber"] else 0  # of an aggregate that was not done
+        for got in records_in(record, reading.shard.keys):
+            if got.part > done or not got.part:
+                self._apart.append((reading, got))
+
+    def _ask(self, reading: _Reading) -> dict[str, Any] | None:
         """What a shard has; None where it is to be asked again. Runs beside questions to other shards."""
         stream = reading.stream.name
         with explained(f"stream {stream}"):
@@ -270,7 +308,8 @@ class KinesisSource:
                     reading.iterator = self._client.get_shard_iterator(
                         StreamName=stream, ShardId=reading.name, **_start(reading.mark)
                     )["ShardIterator"]
-                found: dict[str, Any] = self._client.get_records(ShardIterator=reading.iterator, Limit=limit)
+                asked = {"ShardIterator": reading.iterator, "Limit": _MOST_RECORDS}
+                found: dict[str, Any] = self._client.get_records(**asked)
             except ClientError as error:
                 if _code(error) == "ExpiredIteratorException":  # five minutes have passed since it was given
                     reading.iterator = None
@@ -283,30 +322,28 @@ class KinesisSource:
         return found
 
     def _heard(self, reading: _Reading, answer: dict[str, Any]) -> None:
-        taken = list(records_of(reading.stream.name, reading.name, answer["Records"]))
-        mark = reading.mark
-        if mark.part and taken and taken[0].sequence == mark.after:
-            taken = taken[mark.part :]  # of the aggregate that was not done
-        self._waiting += taken
+        self._heard_of += [(reading, record) for record in answer["Records"]]
         self.problem = ""
         reading.behind_ms = int(answer.get("MillisBehindLatest", 0))
+        if reading.behind_ms >= reading.stream.retention_ms:
+            self._pass_over(f"{reading.stream.name}/{reading.name} is read more slowly than retention takes")
         reading.seen_ms = self._now_ms() - reading.behind_ms
         reading.iterator = answer.get("NextShardIterator")
         reading.is_over = reading.iterator is None
         reading.is_at_end = reading.behind_ms == 0 and not reading.is_over
-        reading.not_before = 0.0 if reading.behind_ms and taken else time.monotonic() + _PAUSE_SECONDS
-        if not taken and reading.seen_ms - mark.seen_ms > _IDLE_MS:
-            self._move(reading, seen_ms=reading.seen_ms)
+        reading.not_before = time.monotonic() + _PAUSE_SECONDS
+        if not answer["Records"] and reading.seen_ms - reading.mark.seen_ms > _IDLE_MS:
+            self._move(reading)
 
-    def _batch(self, taken: list[Got]) -> StreamBatch:
+    def _batch(self, taken: list[tuple[_Reading, Got]]) -> StreamBatch:
         """Taken records, and where each shard goes on that has moved."""
-        piece = self._decoding(taken, self._now_ms())
-        last = {(got.stream, got.shard): got for got in taken}
-        for place, got in last.items():
-            part = got.part if got.part < got.parts else 0
-            self._move(self._readings[place], after=got.sequence, part=part)
+        streamed = (streamed_of(one.stream.name, one.name, got, self._decoding) for one, got in taken)
+        piece = self._decoding(streamed, self._now_ms())
+        last = {(one.stream.name, one.name): (one, got) for one, got in taken}
+        for reading, got in last.values():
+            self._move(reading, after=got.sequence, part=got.part if got.part < got.parts else 0)
         self._records += len(taken)
-        if not self._waiting and any(one.is_over for one in self._readings.values()):
+        if not self._is_waiting and any(one.is_over for one in self._readings.values()):
             for reading in self._readings.values():
                 if reading.is_over:
                     self._move(reading, is_read=True)
@@ -329,8 +366,11 @@ class KinesisSource:
         self._moved.add((stream.name, name))
 
 
-def described(client: Any, stream: str) -> dict[str, Any]:
-    """What AWS tells of a stream; `InputError` where there is none of this name."""
+def described(client: Any, stream: str, now_ms: int) -> tuple[dict[str, Any], int]:
+    """What AWS tells of a stream, and the time by its clock; `InputError` where there is none of this name.
+
+    `now_ms` is the time by ours, for an answer without one.
+    """
     with explained(f"stream {stream}"):
         try:
             found: dict[str, Any] = client.describe_stream_summary(StreamName=stream)
@@ -341,7 +381,9 @@ def described(client: Any, stream: str) -> dict[str, Any]:
             raise InputError(
                 f"there is no stream {stream!r} in {region}: look at its name and region"
             ) from None
-    return dict(found["StreamDescriptionSummary"])
+    date = found["ResponseMetadata"]["HTTPHeaders"].get("date")
+    at_ms = int(parsedate_to_datetime(date).timestamp() * 1000) if date else now_ms
+    return dict(found["StreamDescriptionSummary"]), at_ms
 
 
 def _code(error: ClientError) -> str:

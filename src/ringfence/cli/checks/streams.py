@@ -20,18 +20,20 @@ def streams() -> Iterator[Check]:
     topics = [source for source in settings.sources if not is_kinesis(source)]
     for source in settings.sources:
         if is_kinesis(source):
-            yield _kinesis(source)
+            yield _kinesis(source, "source")
+    if settings.kinesis_sink is not None:
+        yield _kinesis(settings.kinesis_sink, "sink")
     if topics or settings.kafka_sink is not None:
         yield from _kafka(topics, settings.kafka_sink)
 
 
-def _kinesis(address: str) -> Check:
+def _kinesis(address: str, part: str) -> Check:
     try:
         seen = kinesis_streams(address)
     except RingfenceError as error:
-        return Check("source", State.BAD, str(error))
+        return Check(part, State.BAD, str(error))
     told = ", ".join(f"{name} with {shards} open shards, kept {hours} hours" for name, shards, hours in seen)
-    return Check("source", State.FINE, f"Kinesis has {told}")
+    return Check(part, State.FINE, f"Kinesis has {told}")
 
 
 def _kafka(sources: list[str], to: str | None) -> Iterator[Check]:
