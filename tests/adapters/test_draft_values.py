@@ -115,6 +115,16 @@ def test_coordinates_in_each_others_column_are_turned_and_said(tmp_path):
     assert "taken the other way round" in drafted.said
 
 
+@pytest.mark.parametrize(("wrong", "turned"), [(1, False), (2, False), (3, False), (4, True)])
+def test_a_few_mistyped_latitudes_turn_no_other_row(tmp_path, wrong, turned):
+    rows = "".join(
+        f"b{n},2025-05-01T10:{n:02}:00Z,5.00,{140 + n if n < wrong else 40 + n / 100},{-n / 10}\n"
+        for n in range(40)
+    )
+    drafted = Drafted(written(tmp_path, f"id,created_at,amount,lat,lon\n{rows}"))
+    assert (drafted.fields.get("lat") == "lon") is (drafted.fields["lon"] == "lat") is turned
+
+
 def test_seconds_of_the_day_are_pointed_at(tmp_path):
     rows = "".join(f"b{n},2025-05-01,{36_000 + 60 * n},5.00\n" for n in range(3))
     assert (

@@ -45,14 +45,15 @@ def test_a_place_in_another_log_is_refused(api):
             await client.get("/v1/decisions", params={"cursor": f"{place}-elsewhere"}),
             await client.get("/v1/events", params={"after": 1, "log": page["log"]}),
             await client.get("/v1/events", params={"after": 1, "log": "elsewhere"}),
+            await client.get("/v1/events/stream", headers={"last-event-id": "1.0.0.0-elsewhere"}),
         ]  # fmt: skip
 
-    first, log, page, (second, strange, events, other) = api(talk)
+    first, log, page, (second, strange, events, *others) = api(talk)
     told = [one["decision"]["transaction_id"] for one in first["decisions"] + second.json()["decisions"]]
     assert sorted(told) == ["t0", "t1", "t2"]
     assert page["log"] == log
     assert len(events.json()["events"]) == 2
-    for refused in (strange, other):
+    for refused in (strange, *others):
         assert refused.status_code == 422
         assert "elsewhere" in refused.json()["detail"]
 

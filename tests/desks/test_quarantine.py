@@ -1,5 +1,6 @@
 """Bad records are tried again in one way, whoever asks."""
 
+from ringfence.api import replaying
 from ringfence.events.bad import BadRecord, Fault, Reason
 
 GOOD = (
@@ -50,3 +51,30 @@ def test_what_becomes_of_each_record_is_the_same_at_every_edge(edges):
     assert code == 4
     assert told == answered["outcomes"] == dict.fromkeys(found.values(), 1)
     assert answered["tried"] == 4
+
+
+def test_whoever_asks_until_none_waits_has_had_each_tried(edges, monkeypatch):
+    monkeypatch.setattr(replaying, "MOST_AT_ONCE", 2)
+    other = BadRecord("b.ndjson", 1, (Fault(Reason.CONFLICT, "", "was"),), BROKEN, "json", "canonical")
+
+    def filled(session):
+        good = [bad(n, GOOD.replace(b'"p1"', b'"q%d"' % n)) for n in range(3)]
+        session.store.commit(
+            bad_records=[*good, *(bad(n, BROKEN + b" " * n) for n in range(3, 6)), other], now_ms=1
+        )
+
+    edges.look("api", filled)
+
+    async def until_none_waits(client):
+        path, told = "/v1/quarantine/replay", []
+        refused = await client.post(path, json={"ids": []})
+        while not told or (told[-1]["waiting"] and len(told) < 5):
+            told.append((await client.post(path, json={"reason": "unparsable_time"})).json())
+        return refused.status_code, told, (await client.post(path, json={})).json()
+
+    refused, told, rest = edges.serve("api", until_none_waits)
+    assert refused == 422
+    assert [(one["tried"], one["waiting"]) for one in told] == [(2, 4), (2, 2), (2, 0)]
+    assert [one["outcomes"].get("accepted", 0) for one in told] == [2, 1, 0]
+    assert (rest["tried"], rest["waiting"]) == (2, 0)
+    assert edges.look("api", lambda session: session.store.quarantine.get(other.id).replayed_ms) is not None

@@ -14,7 +14,6 @@ from ringfence.api.asked import body_of
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.api.routes_health import as_json, server_of
-from ringfence.desks.quarantine import unsettled
 from ringfence.errors import InputError
 
 router = APIRouter(tags=["quarantine"])
@@ -24,14 +23,20 @@ _BODY_BYTES: Final = 512 << 10
 class ReplayRecords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which records to try again: by their ids, or those of a reason, or all that have become no event."""
 
-    ids: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=replaying.MOST_AT_ONCE)] = []
+    ids: (
+        Annotated[
+            list[Annotated[str, Meta(max_length=64)]], Meta(min_length=1, max_length=replaying.MOST_AT_ONCE)
+        ]
+        | None
+    ) = None
     reason: Annotated[str, Meta(max_length=100)] | None = None
 
 
 class ReplayedRecords(msgspec.Struct, frozen=True):
     """How many records were tried, and how often each outcome came out: `accepted`, `duplicate`, or why not.
 
-    `waiting` records are still to be tried: a request takes the newest 5,000 of those that it names.
+    `waiting` tells how many of those that the request names nobody has tried yet. A request tries 5,000,
+    those first that nobody has tried: ask again until none waits.
     """
 
     tried: int
@@ -47,19 +52,24 @@ async def replay(request: Request) -> Response:
     duplicate then.
     """
     asked = await body_of(request, ReplayRecords, _BODY_BYTES)
-    if asked.ids and asked.reason is not None:
+    if asked.ids is not None and asked.reason is not None:
         raise Refusal(422, "invalid_request", "send ids or a reason, not both")
-    tell(request.scope, object=asked.reason or (asked.ids[0] if len(asked.ids) == 1 else ""))
+    ids = asked.ids
+    tell(request.scope, object=ids[0] if ids and len(ids) == 1 else asked.reason or "")
     server = server_of(request)
 
     def work() -> ReplayedRecords:
         quarantine = server.session.store.quarantine
-        if asked.ids:
-            records = [quarantine.get(one) for one in asked.ids]
-        else:
-            records = unsettled(quarantine.records(reason=asked.reason, limit=replaying.MOST_AT_ONCE))
+        if ids is not None:
+            outcomes = replaying.give(server, [quarantine.get(one) for one in ids])
+            return ReplayedRecords(len(ids), dict(outcomes), 0)
+        records = quarantine.unsettled(reason=asked.reason, limit=replaying.MOST_AT_ONCE)
         outcomes = replaying.give(server, records)
-        waiting = sum(count for _, count in quarantine.counts().values())
+        waiting = sum(
+            count
+            for reason, (_, count) in quarantine.counts().items()
+            if asked.reason is None or reason == asked.reason
+        )
         return ReplayedRecords(len(records), dict(outcomes), waiting)
 
     try:

@@ -11,9 +11,9 @@ from ringfence.cli import options, screen
 from ringfence.cli.run import EXIT_QUARANTINED
 from ringfence.compose.session import open_session
 from ringfence.compose.store import open_store
-from ringfence.desks.quarantine import SETTLED, unsettled
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
+from ringfence.ports import SETTLED
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 
@@ -136,7 +136,7 @@ def _chosen(session: Session, record_ids: list[str] | None) -> list[QuarantinedR
     quarantine = session.store.quarantine
     if record_ids:
         return [quarantine.get(record_id) for record_id in record_ids]
-    return unsettled(quarantine.records(limit=-1))
+    return quarantine.unsettled()
 
 
 def _plain(record: QuarantinedRecord) -> dict[str, Any]:

@@ -10,14 +10,11 @@ from ringfence.errors import InputError
 from ringfence.ports import Replayed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
     from ringfence.ports import QuarantinedRecord
-
-SETTLED: Final = frozenset({"accepted", "duplicate"})
-"""Outcomes after which a record need not be tried again."""
 
 _TOGETHER: Final = 64  # marks of one commit
 
@@ -74,8 +71,3 @@ class ReplayDesk:
             told(record, error)
             return record.reason
         return piece.bad[0].reason.value if piece.bad else self.decide(piece.events, piece.labels)
-
-
-def unsettled(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
-    """Those of the newest-first records that have not become events, the oldest first."""
-    return [record for record in records if record.outcome not in SETTLED][::-1]

@@ -9,7 +9,7 @@ stand with what they are about: `scoring.models.Scorer`, `rulebook.changes.RuleH
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import xxhash
 
@@ -222,6 +222,10 @@ class Replayed:
     outcome: str
 
 
+SETTLED: Final = frozenset({"accepted", "duplicate"})
+"""Outcomes after which a quarantined record need not be tried again."""
+
+
 class Quarantine(Protocol):
     """Bad records as they were found, for looking at; `Journal.commit` adds and marks them. Any thread."""
 
@@ -229,6 +233,13 @@ class Quarantine(Protocol):
         self, *, reason: str | None = None, source: str | None = None, waiting: bool = False, limit: int = 100
     ) -> list[QuarantinedRecord]:
         """Newest first, all where `limit` is negative; only those that wait for a replay if asked."""
+        ...
+
+    def unsettled(self, *, reason: str | None = None, limit: int = -1) -> list[QuarantinedRecord]:
+        """Those whose outcome is not in `SETTLED`, the oldest first, all where `limit` is negative.
+
+        Of more than `limit` those that nobody has tried, then those that were tried longest ago.
+        """
         ...
 
     def beginnings(self, limit: int, size: int) -> list[QuarantinedRecord]:

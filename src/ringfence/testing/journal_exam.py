@@ -8,7 +8,7 @@ import pytest
 
 from ringfence.errors import ConflictError, InputError
 from ringfence.events.bad import BadRecord, Fault, Reason
-from ringfence.ports import Position, Replayed
+from ringfence.ports import SETTLED, Position, Replayed
 from ringfence.testing.log_exam import batch, spans
 
 if TYPE_CHECKING:
@@ -115,6 +115,19 @@ class JournalExam:
         assert look.counts() == {"conflict": (1, 1), "malformed": (2, 1)}
         tried = look.get(found[0].id)
         assert (tried.replayed_ms, tried.outcome) == (7, "accepted")
+
+    def test_records_that_became_no_event_are_those_tried_longest_ago(self, journal: Journal) -> None:
+        found = [bad(position) for position in range(6)]
+        journal.commit(bad_records=[*found, bad(6, Reason.CONFLICT)], now_ms=1)
+        for now_ms, position, outcome in ((7, 2, "malformed"), (8, 0, "conflict")):
+            journal.commit(replayed=[Replayed(found[position].id, outcome)], now_ms=now_ms)
+        done = zip(found[4:], sorted(SETTLED), strict=True)
+        journal.commit(replayed=[Replayed(one.id, outcome) for one, outcome in done], now_ms=9)
+        look = journal.quarantine
+        assert [one.position for one in look.unsettled()] == [0, 1, 2, 3, 6]
+        for limit, positions in ((0, []), (2, [1, 3]), (3, [1, 2, 3]), (4, [0, 1, 2, 3])):
+            chosen = look.unsettled(reason="malformed", limit=limit)
+            assert [one.position for one in chosen] == positions
 
     def test_beginnings_are_the_newest_with_a_part_of_each_original(self, journal: Journal) -> None:
         journal.commit(bad_records=[bad(1), bad(2)], now_ms=1)

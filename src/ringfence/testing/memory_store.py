@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ringfence.errors import ConflictError, CorruptError, InputError
-from ringfence.ports import QuarantinedRecord, Version
+from ringfence.ports import SETTLED, QuarantinedRecord, Version
 from ringfence.rulebook.changes import Change, head
 from ringfence.testing.memory_log import MemoryDisk, MemoryLog
 
@@ -40,6 +40,12 @@ class MemoryQuarantine:
             and not (waiting and one.replayed_ms is not None)
         )
         return list(found if limit < 0 else islice(found, limit))
+
+    def unsettled(self, *, reason: str | None = None, limit: int = -1) -> list[QuarantinedRecord]:
+        every = [one for one in self.records(reason=reason, limit=-1)[::-1] if one.outcome not in SETTLED]
+        chosen = sorted(every, key=lambda one: -1 if one.replayed_ms is None else one.replayed_ms)
+        kept = {one.id for one in (chosen if limit < 0 else chosen[:limit])}
+        return [one for one in every if one.id in kept]
 
     def beginnings(self, limit: int, size: int) -> list[QuarantinedRecord]:
         return [replace(one, original=one.original[:size]) for one in self.records(limit=limit)]

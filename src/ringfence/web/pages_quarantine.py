@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api import replaying
-from ringfence.desks.quarantine import unsettled
 from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.rendering import render
 
@@ -66,10 +65,9 @@ async def replay(
     if record_id:
         records = [await asyncio.to_thread(store.get, record_id)]
     else:
-        found = await asyncio.to_thread(
-            lambda: store.records(reason=reason or None, limit=replaying.MOST_AT_ONCE)
+        records = await asyncio.to_thread(
+            lambda: store.unsettled(reason=reason or None, limit=replaying.MOST_AT_ONCE)
         )
-        records = unsettled(found)
     outcomes = await asyncio.to_thread(replaying.give, dashboard.server, records)
     if record_id:
         again = await asyncio.to_thread(store.get, record_id)

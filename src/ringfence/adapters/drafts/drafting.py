@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _TRIES: Final = 12
 _MOSTLY_REFUSED: Final = 0.5
 _FEW: Final = 20
+_FEW_BEYOND: Final = 3  # typing errors, perhaps
 _SPREADSHEET: Final = 300  # ids looked at for what a spreadsheet has put around them
 _KEYS: Final = (
     "customer_id", "account_id", "card_id", "merchant_id", "device_id", "terminal_id",
@@ -246,11 +247,19 @@ def _turned(desk: Desk) -> None:
     lat, lon = found["lat"], found["lon"]
     if lat is None or lon is None:
         return
-    if 90 < max(map(_size, lat.different)) <= 180 and max(map(_size, lon.different)) <= 90:
+    if _longitudes(lat) and max(map(_size, lon.different)) <= 90:
         desk.plan.fields |= {"lat": desk.take(lon.name).name, "lon": desk.take(lat.name).name}
         desk.plan.remarks.append(
             f"{lat.name} holds values beyond 90 degrees, {lon.name} none: taken the other way round"
         )
+
+
+def _longitudes(column: Column) -> bool:
+    """Whether too many values are beyond 90 degrees for each to be a typing error."""
+    sizes = [_size(text) for text in column.different]
+    beyond = sum(size > 90 for size in sizes)
+    enough = beyond == len(sizes) or (beyond >= _FEW_BEYOND and 10 * beyond >= len(sizes))
+    return enough and max(sizes) <= 180
 
 
 def _size(text: str) -> float:

@@ -40,6 +40,11 @@ class SqliteQuarantine:
         which = {"reason": reason, "source": source, "waiting": waiting, "limit": limit}
         return [QuarantinedRecord(*row) for row in self._database.fetch("bad_records", which)]
 
+    def unsettled(self, *, reason: str | None = None, limit: int = -1) -> list[QuarantinedRecord]:
+        """Those that have become no event, by their age: of more than `limit` those tried longest ago."""
+        found = self._database.fetch("bad_unsettled", {"reason": reason, "limit": limit})
+        return [QuarantinedRecord(*row) for row in found]
+
     def beginnings(self, limit: int, size: int) -> list[QuarantinedRecord]:
         """The newest, with the first `size` bytes of each original."""
         found = self._database.fetch("bad_beginnings", {"limit": limit, "bytes": size})

@@ -85,6 +85,17 @@ WHERE (:reason IS NULL OR reason = :reason) AND (:source IS NULL OR source = :so
   AND (NOT :waiting OR replayed_ms IS NULL)
 ORDER BY rowid DESC LIMIT :limit;
 
+-- name: bad_unsettled
+-- Those that have become no event: which of them by how long ago they were tried, and the oldest first.
+SELECT id, source, position, reason, message, original, original_format, mapping, received_ms, replayed_ms, outcome
+FROM quarantine
+WHERE rowid IN (
+  SELECT rowid FROM quarantine
+  WHERE (:reason IS NULL OR reason = :reason) AND (outcome IS NULL OR outcome NOT IN ('accepted', 'duplicate'))
+  ORDER BY replayed_ms, rowid LIMIT :limit
+)
+ORDER BY rowid;
+
 -- name: bad_beginnings
 -- The newest, with the beginning of each original.
 SELECT id, source, position, reason, message, substr(original, 1, :bytes), original_format, mapping, received_ms,
