@@ -74,12 +74,12 @@ CASES = {
     "model-challenge": (
         {"amount": 300},
         "challenge",
-        "Challenged by the model: 0.67 % fraud probability, threshold 0.5 %; mainly an amount that the model finds risky",
+        "Challenged by the model: 0.67 % fraud probability, threshold 0.5 %; mainly an amount that raises the risk",
     ),
     "model-review": (
         {"amount": 600},
         "review",
-        "Reviewed by the model: 12 % fraud probability, threshold 4 %; mainly an amount that the model finds risky",
+        "Reviewed by the model: 12 % fraud probability, threshold 4 %; mainly an amount that raises the risk",
     ),
     "model-decline": (
         {"amount": 200_001},

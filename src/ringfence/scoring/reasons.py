@@ -122,12 +122,12 @@ _CUSTOMER: Final = {
 }
 _OTHERWISE: Final = "The payment differs from what is usual."
 _EVENT: Final = {
-    "amount": ("AMOUNT", "an amount that the model finds risky"),
-    "amount_minor": ("AMOUNT", "an amount that the model finds risky"),
-    "hour": ("UNUSUAL_HOUR", "an hour of the day that the model finds risky"),
-    "weekday": ("UNUSUAL_HOUR", "a day of the week that the model finds risky"),
-    "lat": ("PLACE", "a place that the model finds risky"),
-    "lon": ("PLACE", "a place that the model finds risky"),
+    "amount": ("AMOUNT", "an amount that raises the risk"),
+    "amount_minor": ("AMOUNT", "an amount that raises the risk"),
+    "hour": ("UNUSUAL_HOUR", "an hour of the day that raises the risk"),
+    "weekday": ("UNUSUAL_HOUR", "a day of the week that raises the risk"),
+    "lat": ("PLACE", "a place that raises the risk"),
+    "lon": ("PLACE", "a place that raises the risk"),
 }
 
 
