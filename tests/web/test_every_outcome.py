@@ -74,8 +74,10 @@ CASES = {
     "model-challenge": (
         {"amount": 300},
         "challenge",
-        "Challenged by the model: 0.67 % fraud probability, threshold 0.5 %; mainly an amount that "
-        "raises the risk",
+        (
+            "Challenged by the model: 0.67 % fraud probability, threshold 0.5 %; mainly an amount that "
+            "raises the risk"
+        ),
     ),
     "model-review": (
         {"amount": 600},
