@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import msgspec
 import pytest
 from tests.spine import batch, payments
 
-from ringfence.compose.checks import ChecksBeside
+from ringfence.compose.checks import ChecksBeside, Question, packed, received, send
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.errors import InputError, RuleError, StoreError
@@ -25,6 +29,7 @@ RULE = "  - {{id: {}, title: T, when: {}, points: 5, reason: R, analyst: A.}}\n"
 GOOD = "rules:\n" + RULE.format("some", "amount >= 100 and card_id IN LIST 'mine'")
 GOOD += RULE.format("typo", "channel = 'onlin'")
 BAD = "rules:\n" + RULE.format("never", "amount > 5 and amount < 3")
+LARGE = "rules:\n" + "".join(RULE.format(f"r{n}", f"amount >= {n}") for n in range(1_500))
 NOT_FITTING = "rules:\n" + RULE.format("strange", "nothing_known > 1")
 
 pytestmark = pytest.mark.slow  # starts the process twice
@@ -80,14 +85,28 @@ def test_it_measures_a_rule_set_and_sees_what_was_decided_since(session, beside)
         beside.tried(load_book(NOT_FITTING), lookups)
 
 
-def test_one_that_takes_too_long_is_ended_and_a_book_that_is_saved_says_so(session, monkeypatch):
-    monkeypatch.setattr("ringfence.compose.checks._START_SECONDS", 0.01)
-    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG)) as checks:
-        with pytest.raises(InputError, match=r"not checked within 0\.01 s"):
-            checks.check(GOOD, session.view().lookups, measured=True)
-        assert running(checks) is None
-        (warning,) = replace(session, checks=checks).warnings_on(load_book(GOOD))
+def test_one_that_takes_too_long_is_ended_and_a_book_that_is_saved_says_so(session, beside, monkeypatch):
+    monkeypatch.setattr(beside, "_seconds", 0.05)
+    with pytest.raises(InputError, match=r"not checked within 0\.05 s"):
+        beside.check(LARGE, session.view().lookups, measured=True)
+    assert running(beside) is None
+    monkeypatch.setattr("ringfence.compose.checks.START_SECONDS", 0.01)
+    with pytest.raises(StoreError, match=r"could not be started within 0\.01 s"):
+        beside.check(GOOD, session.view().lookups, measured=True)
+    assert running(beside) is None
+    (warning,) = replace(session, checks=beside).warnings_on(load_book(GOOD))
     assert "was not measured" in warning
+
+
+def test_one_that_takes_too_much_memory_is_ended_amid_its_question(session, beside, monkeypatch):
+    lookups = session.view().lookups
+    assert beside.check(BAD, lookups, measured=True).faults
+    limit, _ = resource.prlimit(running(beside), resource.RLIMIT_CPU)
+    assert 30 < limit < 3_600  # also where nobody looks at it any more
+    monkeypatch.setattr("ringfence.compose.checks._MOST_BYTES", 1 << 20)
+    with pytest.raises(InputError, match="GiB of memory"):
+        beside.check(LARGE, lookups, measured=True)
+    assert running(beside) is None
 
 
 def test_closing_gives_up_a_question_under_way(session):
@@ -97,18 +116,54 @@ def test_closing_gives_up_a_question_under_way(session):
         while running(checks) is None:
             assert not asked.done()
         checks.close()
-        with pytest.raises(StoreError, match="has ended"):
+        with pytest.raises(StoreError, match="the server stops"):
             asked.result(30)
+    with pytest.raises(StoreError, match="the server stops"):
+        checks.check(GOOD, lookups, measured=True)
     assert running(checks) is None
+
+
+def test_it_ends_amid_a_question_that_nobody_waits_for(session):
+    command, lookups = ChecksBeside(session.store.folder, CATALOG)._command, session.view().lookups
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        send(process.stdin, CATALOG.to_json().encode())
+        assert received(process.stdout, 100) == b"ready"
+        question = Question(text=LARGE, seed=lookups.seed, lookups=packed(lookups.to_arrays()))
+        send(process.stdin, msgspec.msgpack.encode(question))
+        process.stdin.close()
+        assert process.stdout.read() == b""
+
+
+@pytest.mark.parametrize("said", ["x" * 99, 2 * (chr(1) + 7 * chr(0) + "y")])
+def test_a_process_that_says_what_is_no_answer_is_ended(session, said):
+    checks = ChecksBeside(session.store.folder, CATALOG)
+    checks._command = [sys.executable, "-c", f"import time; print({said!r}, flush=True); time.sleep(600)"]
+    with contextlib.closing(checks), pytest.raises(StoreError, match="has ended"):
+        checks.check(GOOD, session.view().lookups, measured=True)
+    assert running(checks) is None
+
+
+def test_what_anything_prints_there_is_no_answer(session):
+    checks = ChecksBeside(session.store.folder, CATALOG)
+    program = (
+        "import os, sys, pathlib; from ringfence.compose.checking_apart import main; "
+        "sys.addaudithook(lambda event, _: event == 'sqlite3.connect' and os.write(1, b'printed')); "
+        "main(pathlib.Path(sys.argv[1]), float(sys.argv[2]))"
+    )
+    checks._command[2:4] = ["-c", program]
+    with contextlib.closing(checks):
+        assert checks.check(BAD, session.view().lookups, measured=True).faults
 
 
 def test_the_next_question_has_another_process_where_one_has_ended_or_grown_too_large(
     session, beside, monkeypatch
 ):
     lookups = session.view().lookups
+    assert beside.check(BAD, lookups, measured=True).faults
     os.kill(running(beside), signal.SIGKILL)
     with contextlib.suppress(StoreError):  # asked before the end was seen
         beside.check(BAD, lookups, measured=True)
+    monkeypatch.setattr("ringfence.compose.checks._LOOK_SECONDS", 60)  # so that it answers first
     monkeypatch.setattr("ringfence.compose.checks._MOST_BYTES", 0)
     assert beside.check(BAD, lookups, measured=True).faults
     assert running(beside) is None

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, Timer
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -20,19 +22,25 @@ import numpy as np
 from ringfence.analysis.rates import measured_rates
 from ringfence.compose.rules import with_modes
 from ringfence.compose.versions import compiled_book, vet_book
-from ringfence.errors import InputError, RuleError, StoreError
+from ringfence.errors import InputError, RingfenceError, RuleError, StoreError
 from ringfence.rulebook.checking import Checked, Rate, all_heard, check, missing_lists, warnings_of
 from ringfence.scoring.reference import Lookups
 from ringfence.scoring.rules import RuleSet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports import EventLog
 
+T = TypeVar("T")
+
 DEADLINE_SECONDS: Final = 30.0
-_START_SECONDS: Final = 60.0
+START_SECONDS: Final = 60.0
 _MOST_BYTES: Final = 1 << 30
-_PROCESS: Final = "ringfence.compose.checking_apart"
+_MOST_ANSWER: Final = 64 << 20  # bytes
+_LOOK_SECONDS: Final = 0.05  # between two looks at the memory of the process
+_STOPPED: Final = "rules are not checked any more: the server stops"
 _LENGTH: Final = 8  # bytes that tell how long a message is
 
 
@@ -111,7 +119,8 @@ class ChecksBeside:
     """`Checks` by a process of low priority, which is started when it is first asked.
 
     One question at a time. A process that takes longer than its deadline, or more memory than it may, is
-    ended; the next question starts another. It ends where this process does, however that ends.
+    ended; the next question starts another. It ends where this process does, however that ends, also amid a
+    question.
     """
 
     def __init__(self, folder: Path, spec: FeatureSpec, seconds: float = DEADLINE_SECONDS) -> None:
@@ -122,10 +131,13 @@ class ChecksBeside:
             "-m",
             "ringfence.compose.checking_apart",
             str(folder.absolute()),
+            str(seconds),
         ]
         self._spec = spec.to_json()
         self._seconds = seconds
-        self._lock = Lock()
+        self._lock = Lock()  # held from a question to its answer
+        self._starting = Lock()  # none starts once this is closed
+        self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def check(self, text: str, lookups: Lookups, *, measured: bool) -> Checked:
@@ -142,63 +154,127 @@ class ChecksBeside:
 
     def close(self) -> None:
         """See `Checks.close`. A question under way is given up."""
-        process = self._process
-        if process is not None:
-            process.kill()
+        with self._starting:
+            self._closed = True
+            process = self._process
+            if process is not None:
+                process.kill()
         with self._lock:
             self._end()
 
     def _ask(self, lookups: Lookups, **asked: Any) -> Answer:
         question = Question(seed=lookups.seed, lookups=packed(lookups.to_arrays()), **asked)
         with self._lock:
-            said = self._said(msgspec.msgpack.encode(question))
-        answer = msgspec.msgpack.decode(said, type=Answer)
+            answer = self._answer(msgspec.msgpack.encode(question))
         if answer.problem is not None:
             raise RuleError(answer.problem)
         return answer
 
-    def _said(self, question: bytes) -> bytes:
+    def _answer(self, question: bytes) -> Answer:
         """What the process answers, which is started if need be."""
-        if self._process is None or self._process.poll() is not None:
+        process = self._process
+        if process is None or process.poll() is not None:
             self._end()
+            process = self._started()
+            late: RingfenceError = StoreError(
+                f"the process that checks rules could not be started within {START_SECONDS:g} s: try again "
+                "when this machine is less busy"
+            )
+            self._exchange(process, self._spec.encode(), bytes, START_SECONDS, late)
+        late = InputError(
+            f"this rule book was not checked within {self._seconds:g} s: check it in parts, or make it "
+            "smaller"
+        )
+        answer = self._exchange(process, question, _decoded, self._seconds, late)
+        if memory_bytes(process.pid) > _MOST_BYTES:
+            self._end()
+        return answer
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self._starting:
+            if self._closed:
+                raise StoreError(_STOPPED)
             self._process = subprocess.Popen(  # noqa: S603 (our own command)
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
-            self._exchange(self._process, self._spec.encode(), _START_SECONDS)
-        said = self._exchange(self._process, question, self._seconds)
-        if memory_bytes(self._process.pid) > _MOST_BYTES:
-            self._end()
-        return said
+            return self._process
 
-    def _exchange(self, process: subprocess.Popen[bytes], message: bytes, seconds: float) -> bytes:
-        """One message there and one back; the process is ended where it takes longer."""
+    def _exchange(
+        self,
+        process: subprocess.Popen[bytes],
+        message: bytes,
+        decode: Callable[[bytes], T],
+        seconds: float,
+        late: RingfenceError,
+    ) -> T:
+        """One message there and one back; the process is ended where anything goes wrong with that.
+
+        `late` is raised where it takes longer than `seconds`.
+        """
         assert process.stdin is not None
         assert process.stdout is not None
-        late = Timer(seconds, process.kill)
-        late.start()
+        watch, answer = _Watch(process, seconds, late), None
         try:
-            send(process.stdin, message)
-            said = received(process.stdout)
-        except OSError:
-            said = None
-        in_time = late.is_alive()
-        late.cancel()
-        if said is not None:
-            return said
-        self._end()
-        if in_time:
-            raise StoreError(
-                "the process that checks rules has ended; the server's log may say why: try again"
-            )
-        raise InputError(
-            f"this rule book was not checked within {seconds:g} s: check it in parts, or make it smaller"
+            with watch:
+                send(process.stdin, message)
+                if (said := received(process.stdout, _MOST_ANSWER)) is not None:
+                    answer = decode(said)
+        except (OSError, ValueError, msgspec.DecodeError):
+            pass  # it has ended, or does not say what it should: below
+        finally:
+            if answer is None or watch.why is not None:
+                self._end()
+        if answer is not None:
+            return answer
+        if watch.why is not None:
+            raise watch.why
+        raise StoreError(
+            _STOPPED
+            if self._closed
+            else "the process that checks rules has ended; the server's log may say why: try again"
         )
 
     def _end(self) -> None:
-        if self._process is not None:
-            with self._process as process:  # closes its pipes, and waits
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with suppress(OSError), process:  # closes its pipes, whatever is still in them, and waits
+                pass
+
+
+class _Watch:
+    """Ends a process that takes longer than it may, or more memory; `why` is the error to raise then."""
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float, late: RingfenceError) -> None:
+        self.why: RingfenceError | None = None
+        self._over = Event()
+        self._thread = Thread(target=self._look, args=(process, seconds, late), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self, process: subprocess.Popen[bytes], seconds: float, late: RingfenceError) -> None:
+        end = monotonic() + seconds
+        while not self._over.wait(min(_LOOK_SECONDS, max(end - monotonic(), 0))):
+            if monotonic() >= end:
+                self.why = late
+            elif memory_bytes(process.pid) > _MOST_BYTES:
+                self.why = InputError(
+                    f"checking this rule book needs more than {_MOST_BYTES / (1 << 30):g} GiB of memory: "
+                    "check it in parts, or make it smaller"
+                )
+            if self.why is not None:
                 process.kill()
-            self._process = None
+                return
+
+
+def _decoded(said: bytes) -> Answer:
+    return msgspec.msgpack.decode(said, type=Answer)
 
 
 def packed(arrays: dict[str, Any]) -> dict[str, tuple[str, bytes]]:
@@ -218,12 +294,14 @@ def send(pipe: IO[bytes], message: bytes) -> None:
     pipe.flush()
 
 
-def received(pipe: IO[bytes]) -> bytes | None:
-    """The next message; None where the other end has closed."""
+def received(pipe: IO[bytes], most: int) -> bytes | None:
+    """The next message; None where the other end has closed. `ValueError` above `most` bytes."""
     head = pipe.read(_LENGTH)
     if len(head) < _LENGTH:
         return None
     length = int.from_bytes(head, "little")
+    if length > most:
+        raise ValueError(f"a message of {length} bytes")
     message = pipe.read(length)
     return message if len(message) == length else None
 
