@@ -7,6 +7,10 @@ import threading
 import pytest
 from tests.api.conftest import payment
 
+RULES = """name: own
+rules:
+  - {id: large, title: T, when: amount > 5000, outcome: review, reason: R, analyst: A.}
+"""
 JSON = {"content-type": "application/json"}
 MIB = 1 << 20
 ROUTES = (
@@ -59,8 +63,15 @@ def test_a_csv_of_too_many_rows_is_refused(api):
 def test_rule_checks_that_last_hold_up_neither_reading_nor_payments_nor_each_other_for_good(api):
     async def talk(client):
         server, gate = client.server, threading.Event()
-        held = [asyncio.ensure_future(server.pools.rules.run(gate.wait)) for _ in range(8)]
+        held = [asyncio.ensure_future(server.pools.checks.run(gate.wait)) for _ in range(8)]
         await asyncio.sleep(0)
+        book = {"text": RULES, "based_on": "head", "activate": True}
+        saved = (await client.post("/v1/rules/versions", json=book)).json()
+        pause = {"mode": "paused", "based_on": "head", "activate": True}
+        paused = (await client.post("/v1/rules/modes/large", json=pause)).json()
+        for one in (saved, paused):
+            assert one["activation"]["digest"] == one["change"]["digest"]
+            assert "was not measured: too many requests for checks" in one["warnings"][0]
         refused = await client.post("/v1/rules/check", json={"text": "rules: []"})
         decided = await client.post("/v1/decisions", json=payment())
         read = await client.get("/v1/decisions/t1")

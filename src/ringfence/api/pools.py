@@ -10,15 +10,19 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringfence.api.problems import Refusal
+from ringfence.compose.checks import DEADLINE_SECONDS, START_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
 T = TypeVar("T")
+
+CHECK_SECONDS: Final = START_SECONDS + DEADLINE_SECONDS + 10.0
+"""How long whoever asks for a check of rules waits: longer than the process beside the server may take."""
 
 
 class Pool:
@@ -77,11 +81,12 @@ class Pools:
 
     reading: Pool = field(default_factory=lambda: Pool("reading", 2, 64, 20.0))
     rules: Pool = field(default_factory=lambda: Pool("the rule book", 1, 8, 60.0))
+    checks: Pool = field(default_factory=lambda: Pool("checks of rules", 1, 8, CHECK_SECONDS))
     batches: Pool = field(default_factory=lambda: Pool("batches", 2, 64, 60.0))
     payments: Pool = field(default_factory=lambda: Pool("large payments", 1, 16, 10.0))
     sql: Pool = field(default_factory=lambda: Pool("SQL", 1, 4, 45.0))  # 10 s each
 
     def close(self) -> None:
         """Close each."""
-        for pool in (self.reading, self.rules, self.batches, self.payments, self.sql):
+        for pool in (self.reading, self.rules, self.checks, self.batches, self.payments, self.sql):
             pool.close()

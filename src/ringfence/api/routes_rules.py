@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.analysis.list_history import shadow_report
 from ringfence.api.asked import BOOK_BYTES, body_of, refusals, who_asks
+from ringfence.api.checking import checked, warnings_on
 from ringfence.api.routes_health import as_json, server_of
 from ringfence.rulebook.wire import Activate, CheckBook, ImpactOf, Noted, RollBack, SaveBook, SetMode
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.rulebook.desk import Desk
+    from ringfence.rulebook.wire import Saved
+    from ringfence.scoring.rules import RuleSet
 
 T = TypeVar("T")
 router = APIRouter(tags=["rules"])
@@ -36,7 +40,8 @@ async def book(request: Request) -> Response:
 async def check_book(request: Request) -> Response:
     """Look at a book's text: every fault with its place, or how often each rule would fire."""
     asked, server = await body_of(request, CheckBook, BOOK_BYTES), server_of(request)
-    return as_json(await _at_the_desk(request, lambda _desk: server.session.check(asked.text)))
+    with refusals():
+        return as_json(await checked(server, server.session.check, asked.text))
 
 
 @router.post("/v1/rules/impact")
@@ -73,7 +78,7 @@ async def save(request: Request) -> Response:
     keep = partial(
         rules.save, asked.text, asked.based_on, who, activate=asked.activate, confirm=asked.confirm
     )
-    return as_json(await _at_the_desk(request, lambda _desk: keep()), 201)
+    return await _kept(request, keep)
 
 
 @router.get("/v1/rules/versions/{digest}")
@@ -125,8 +130,19 @@ async def set_mode(
     asked = await body_of(request, SetMode)
     who, rules = who_asks(request, asked.note), server_of(request).rules
     keep = partial(rules.set_mode, rule_id, asked.mode, asked.based_on, who, activate=asked.activate)
-    keep = partial(keep, confirm=asked.confirm)
-    return as_json(await _at_the_desk(request, lambda _desk: keep()), 201)
+    return await _kept(request, partial(keep, confirm=asked.confirm))
+
+
+async def _kept(request: Request, keep: Callable[[], Saved]) -> Response:
+    """A change that is made, and then what should be read of it: none waits for what is being checked."""
+
+    def made(desk: Desk) -> tuple[Saved, RuleSet]:
+        saved = keep()
+        return saved, desk.ruleset(saved.change.digest)
+
+    saved, ruleset = await _at_the_desk(request, made)
+    warnings = await warnings_on(server_of(request), ruleset)
+    return as_json(msgspec.structs.replace(saved, warnings=warnings), 201)
 
 
 async def _at_the_desk(request: Request, act: Callable[[Desk], T]) -> T:

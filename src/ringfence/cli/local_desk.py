@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ringfence.analysis import list_history as lake_lists
 from ringfence.cli import options, screen
 from ringfence.compose.definitions import SystemClock
@@ -72,13 +74,21 @@ class LocalDesk(LocalReading):
         self._author = author
 
     def save(self, text: str, based_on: str, note: str, *, activate: bool, confirm: str = "") -> Saved:
-        return self._rules.save(text, based_on, self._who(note), activate=activate, confirm=confirm)
+        return self._warned(
+            self._rules.save(text, based_on, self._who(note), activate=activate, confirm=confirm)
+        )
 
     def set_mode(
         self, rule: str, mode: Mode, based_on: str, note: str, *, activate: bool, confirm: str = ""
     ) -> Saved:
         who = self._who(note)
-        return self._rules.set_mode(rule, mode, based_on, who, activate=activate, confirm=confirm)
+        return self._warned(
+            self._rules.set_mode(rule, mode, based_on, who, activate=activate, confirm=confirm)
+        )
+
+    def _warned(self, saved: Saved) -> Saved:
+        warnings = self._session.warnings_on(self._book.ruleset(saved.change.digest))
+        return msgspec.structs.replace(saved, warnings=warnings)
 
     def review(self, digest: str, note: str, *, approve: bool) -> Change:
         return self._book.review(digest, self._who(note), approve=approve)

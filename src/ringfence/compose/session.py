@@ -140,9 +140,7 @@ class Session:
 
     def rules_desk(self, book: Desk) -> RulesDesk:
         """Changes of a rule book that `desk` gave."""
-        return RulesDesk(
-            book, self.tokenizer.guard_text, self.warnings_on, self.impact_of_rules, self.change_limits
-        )
+        return RulesDesk(book, self.tokenizer.guard_text, self.impact_of_rules, self.change_limits)
 
     @property
     def change_limits(self) -> ChangeLimits:

@@ -1,4 +1,4 @@
-"""Changes of the rule book: kept, warned of, and in force at once where that is asked for and allowed."""
+"""Changes of the rule book: kept, and in force at once where that is asked for and allowed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 class RulesDesk:
     """One store's rule book. `guard` makes tokens of card numbers in a text.
 
-    `warnings_on` tells what should be read before rules take effect: what fires always or never, and lists
-    that do not exist. `impact_of` tells what rules would do to recent payments; beyond the `limits` a change
-    takes effect only with `confirm`, the first digits of the version (`UnconfirmedError`).
+    `impact_of` tells what rules would do to recent payments; beyond the `limits` a change takes effect only
+    with `confirm`, the first digits of the version (`UnconfirmedError`). Answers have no warnings yet: no
+    change waits for its rules to be measured.
     """
 
     book: Desk
     guard: Callable[[str], str]
-    warnings_on: Callable[[RuleSet], list[str]]
     impact_of: Callable[[RuleSet], Impact]
     limits: ChangeLimits
 
@@ -106,9 +105,8 @@ class RulesDesk:
             self.book.check(ruleset, based_on)
             self._demand(ruleset, confirm)
         change = self.book.save(ruleset, based_on, who)
-        warnings = self.warnings_on(self.book.ruleset(change.digest))
         activation = self.book.activate_if_approved(change, who) if activate else None
-        return Saved(change=change, activation=activation, warnings=warnings)
+        return Saved(change=change, activation=activation, warnings=[])
 
     def _demand(self, ruleset: RuleSet, confirm: str) -> None:
         demand_confirmation(self.impact_of(ruleset), self.limits, confirm)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api.asked import refusals
+from ringfence.api.checking import warnings_on
 from ringfence.rulebook.wire import ImpactOf
 from ringfence.scoring.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)
 from ringfence.web.asking import dashboard_of, demand
@@ -16,7 +17,9 @@ from ringfence.web.pages_errors import Stop
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
+    from ringfence.api.server import Server
     from ringfence.decisions.impact import Impact
+    from ringfence.scoring.rules import RuleSet
 
 router = APIRouter()
 _DIGEST: Final = "^[0-9a-z]{4,16}$"
@@ -58,14 +61,15 @@ async def rules_impact(
         raise Stop(422, "Name a version, or a rule and its new mode.")
     server = dashboard_of(request).server
     with refusals():
-        told, warnings = await server.pools.rules.run(_looked_at, server, asked)
-    return sheet(request, told, change, warnings)
+        told, kept = await server.pools.rules.run(_looked_at, server, asked)
+    return sheet(request, told, change, await warnings_on(server, kept) if kept is not None else [])
 
 
-def _looked_at(server: Any, asked: ImpactOf) -> tuple[Impact, list[str]]:
+def _looked_at(server: Server, asked: ImpactOf) -> tuple[Impact, RuleSet | None]:
+    """The impact, and the rules where they are a kept version."""
     told = server.rules.impact(asked)
     kept = server.desk.book.body(told.version) is not None
-    return told, server.session.warnings_on(server.desk.ruleset(told.version)) if kept else []
+    return told, server.desk.ruleset(told.version) if kept else None
 
 
 def sheet(

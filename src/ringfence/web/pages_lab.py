@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ringfence.access.principal import Role
 from ringfence.analysis.lab import try_rule
 from ringfence.api.asked import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.checking import checked
 from ringfence.compose.questions import laboratory
 from ringfence.errors import RuleError
 from ringfence.rulebook.one import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
@@ -97,7 +98,7 @@ async def check_rule(request: Request) -> Response:
     form = {name: str(value)[:_BYTES] for name, value in (await request.form()).items()}
     server = dashboard_of(request).server
     with refusals():
-        found = await server.pools.rules.run(_looked_at, dashboard_of(request), form)
+        found = await checked(server, _looked_at, dashboard_of(request), form)
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 

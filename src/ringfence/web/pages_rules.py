@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
 from ringfence.api.asked import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.checking import checked as check
 from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.outcomes import Mode
@@ -95,7 +96,7 @@ async def check_text(request: Request, text: Text = "") -> Response:
     server = dashboard_of(request).server
     look = partial(server.session.check, text.replace("\r\n", "\n"), measured=False)
     with refusals():
-        checked = await server.pools.rules.run(look)
+        checked = await check(server, look)
     return render(request, "parts/checked.html", {"checked": checked})
 
 
@@ -105,7 +106,7 @@ async def measure(request: Request, text: Text = "") -> Response:
     demand(request, Role.ANALYST)
     server = dashboard_of(request).server
     with refusals():  # what is wrong with it, the check that asked for this has told
-        checked = await server.pools.rules.run(server.session.check, text.replace("\r\n", "\n"))
+        checked = await check(server, server.session.check, text.replace("\r\n", "\n"))
     return render(request, "parts/rates.html", {"rates": checked.rates, "warnings": checked.warnings})
 
 
