@@ -20,7 +20,7 @@ from ringfence.adapters.files.json_rows import FIELDS_LIMIT
 from ringfence.adapters.files.tables import GROUP_BYTES, GROUP_RATIO
 from ringfence.adapters.sqlite.quarantine import MOST_BYTES as QUARANTINE_BYTES
 from ringfence.adapters.sqlite.quarantine import MOST_RECORDS as QUARANTINE_RECORDS
-from ringfence.api.describe_events import document
+from ringfence.api.openapi.asyncapi import document
 from ringfence.cli import app, execute
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.bad import ORIGINAL_LIMIT, Reason

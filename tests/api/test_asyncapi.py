@@ -11,7 +11,7 @@ from tests.api.conftest import NOW_MS, payment
 from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import Casework, OutboxFollower, Watch
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
-from ringfence.api.describe_events import document
+from ringfence.api.openapi.asyncapi import document
 from ringfence.bus.catalog import tables
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cases.policy import CasePolicy

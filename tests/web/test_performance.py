@@ -125,7 +125,7 @@ def test_sql_is_asked_and_nothing_can_be_changed(site, watched, visitor):
 
 
 def test_a_statement_that_takes_too_long_is_stopped(site, visitor, monkeypatch):
-    monkeypatch.setattr("ringfence.web.pages_sql.SECONDS", 0.3)
+    monkeypatch.setattr("ringfence.web.pages.sql.SECONDS", 0.3)
     client = visitor(site)
     client.get("/sign-in")
     client.headers["x-csrf-token"] = client.get("/session").json()["csrf"]

@@ -14,29 +14,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from ringfence.api import (
-    describe,
-    describe_events,
-    routes_audit,
-    routes_bus,
-    routes_cases,
-    routes_drift,
-    routes_events,
-    routes_graph,
-    routes_health,
-    routes_lists,
-    routes_models,
-    routes_outbox,
-    routes_quarantine,
-    routes_read,
-    routes_rules,
-    routes_slack,
-    routes_trials,
-)
 from ringfence.api.audited import ACTIONS, Audited
 from ringfence.api.front import Front
 from ringfence.api.http.access_log import AccessLog
+from ringfence.api.openapi import asyncapi, document
 from ringfence.api.problems import TYPE, FieldError, Refusal, unavailable
+from ringfence.api.routes import (
+    audit,
+    bus,
+    cases,
+    drift,
+    events,
+    graph,
+    health,
+    lists,
+    models,
+    outbox,
+    quarantine,
+    read,
+    rules,
+    slack,
+    trials,
+)
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
@@ -47,9 +46,7 @@ if TYPE_CHECKING:
 
     from ringfence.api.server import Server
 
-_OF_API = frozenset(
-    {"/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/v1", routes_slack.PATH}
-)
+_OF_API = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/v1", slack.PATH})
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _DETAILS = {
     404: "there is nothing here: /openapi.json lists every route",
@@ -90,26 +87,26 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.server = server
     for module in (
-        routes_events,
-        routes_trials,  # before a path that takes any id
-        routes_read,
-        routes_rules,
-        routes_lists,
-        routes_audit,
-        routes_bus,
-        routes_outbox,
-        routes_slack,
-        routes_cases,
-        routes_graph,
-        routes_models,
-        routes_quarantine,
-        routes_drift,
-        routes_health,
+        events,
+        trials,  # before a path that takes any id
+        read,
+        rules,
+        lists,
+        audit,
+        bus,
+        outbox,
+        slack,
+        cases,
+        graph,
+        models,
+        quarantine,
+        drift,
+        health,
     ):
         app.include_router(module.router)
-    document = describe.document(app)
-    app.add_route("/openapi.json", lambda _request: Response(document, media_type="application/json"))
-    of_events = msgspec.json.encode(describe_events.document(version("ringfence")))
+    described = document.document(app)
+    app.add_route("/openapi.json", lambda _request: Response(described, media_type="application/json"))
+    of_events = msgspec.json.encode(asyncapi.document(version("ringfence")))
     app.add_route("/asyncapi.json", lambda _request: Response(of_events, media_type="application/json"))
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(HTTPException, _http)
@@ -161,7 +158,7 @@ async def _http(request: Request, error: Exception) -> Response:
     status = error.status_code
     detail = _DETAILS.get(status, "the request cannot be understood")
     headers = (
-        [(b"allow", ", ".join(describe.allowed_methods(request.url.path)).encode())] if status == 405 else []
+        [(b"allow", ", ".join(document.allowed_methods(request.url.path)).encode())] if status == 405 else []
     )
     return _answer(request, Refusal(status, _CODES.get(status, "bad_request"), detail, headers=headers))
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import FieldError, Problem, Refusal
-from ringfence.api.routes_health import server_of
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.decisions.impact import Impact  # noqa: TC001 (likewise)
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.requests import Request
+
+    from ringfence.api.server import Server
 
 T = TypeVar("T")
 BOOK_BYTES: Final = 256 << 10
@@ -73,6 +75,17 @@ class UnconfirmedRefusal(Refusal):
         super().__init__(409, "needs_confirmation", str(error), fields=["confirm"])
         self.sheet = error.sheet
         self.problem = UnconfirmedProblem(**msgspec.structs.asdict(self.problem), impact=error.sheet)
+
+
+def server_of(request: Request) -> Server:
+    """The server that a request is for."""
+    server: Server = request.app.state.server
+    return server
+
+
+def as_json(value: object, status: int = 200) -> Response:
+    """A struct as an answer."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 async def body_of(request: Request, kind: type[T], limit: int | None = None, *, strict: bool = True) -> T:

@@ -255,7 +255,7 @@ def describe() -> None:
 
     Example: ringfence bus describe
     """
-    from ringfence.api.describe_events import document  # noqa: PLC0415 (loads what only this needs)
+    from ringfence.api.openapi.asyncapi import document  # noqa: PLC0415 (loads what only this needs)
 
     show_json(document(version("ringfence")))
 

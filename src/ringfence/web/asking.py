@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import ringfence.api.ids  # noqa: F401 (paths of pages use it)
-from ringfence.web.pages_errors import Stop
+from ringfence.web.errors import Stop
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -8,68 +8,67 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 
 from ringfence.api.audited import Audited
-from ringfence.web import (
-    pages_alerts,
-    pages_answer,
-    pages_bus,
-    pages_cases,
-    pages_decisions,
-    pages_entities,
-    pages_errors,
-    pages_find,
-    pages_graph,
-    pages_home,
-    pages_impact,
-    pages_lab,
-    pages_lists,
-    pages_live,
-    pages_models,
-    pages_performance,
-    pages_places,
-    pages_quarantine,
-    pages_rule,
-    pages_rules,
-    pages_sign_in,
-    pages_sql,
-    pages_streams,
-    pages_system,
-    pages_trials,
-    pages_versions,
-    period,
-)
+from ringfence.web import errors, period
 from ringfence.web.audited import ACTIONS
 from ringfence.web.dashboard import Dashboard
+from ringfence.web.pages import (
+    alerts,
+    answer,
+    bus,
+    cases,
+    decisions,
+    entities,
+    find,
+    graph,
+    home,
+    impact,
+    lab,
+    lists,
+    live,
+    models,
+    performance,
+    places,
+    quarantine,
+    rule,
+    rules,
+    sign_in,
+    sql,
+    streams,
+    system,
+    trials,
+    versions,
+)
 from ringfence.web.shield import Shield
 
 if TYPE_CHECKING:
     from ringfence.api.server import Server
 
 _PAGES: Final = (
-    pages_sign_in,
-    pages_home,
-    pages_live,
-    pages_alerts,
-    pages_answer,
-    pages_bus,
-    pages_cases,
-    pages_find,
-    pages_performance,
-    pages_sql,
-    pages_decisions,
-    pages_entities,
-    pages_places,
-    pages_graph,
-    pages_streams,
-    pages_quarantine,
-    pages_system,
-    pages_rules,
-    pages_rule,
-    pages_lab,
-    pages_impact,
-    pages_trials,
-    pages_versions,
-    pages_lists,
-    pages_models,
+    sign_in,
+    home,
+    live,
+    alerts,
+    answer,
+    bus,
+    cases,
+    find,
+    performance,
+    sql,
+    decisions,
+    entities,
+    places,
+    graph,
+    streams,
+    quarantine,
+    system,
+    rules,
+    rule,
+    lab,
+    impact,
+    trials,
+    versions,
+    lists,
+    models,
 )
 
 
@@ -84,7 +83,7 @@ class Site(Dashboard):
         app.state.navigation = frozenset(module.PATH for module in _PAGES if hasattr(module, "PATH"))
         for module in _PAGES:
             app.include_router(module.router)
-        pages_errors.install(app)
+        errors.install(app)
         clean = partial(server.session.tokenizer.guard_text, counted=False)
         recorded = Audited(app, server.trail, ACTIONS, "dashboard", server.clock.now_ms, clean)
         self._app = Shield(recorded, self.sessions, server.authoriser)

@@ -1,0 +1,68 @@
+"""What the document says of the bus and of alerts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ringfence.alerts.model import Alert
+from ringfence.api.bus_changes import Chosen, Subscribe, Subscribed, TryPattern
+from ringfence.api.openapi.pieces import ASKED, BODY, Contract, json_answer, json_body, text_answer
+from ringfence.api.routes.bus import AlertPage, BusView, DestinationView, EventPage, SubscriptionView
+from ringfence.api.routes.outbox import Changed, LetterPage
+from ringfence.desks.bus import Appraisal
+
+STRUCTS: Final = (
+    *(EventPage, BusView, SubscriptionView, DestinationView, AlertPage, Alert),
+    *(Subscribe, Subscribed, TryPattern, Appraisal, Chosen, Changed, LetterPage),
+)
+"""Whose schemas the document needs."""
+
+_DECLINES: Final = {"name": "declines", "to": "console:", "pattern": "outcome = 'decline' and amount > 500"}
+_FORM: Final = {
+    "application/x-www-form-urlencoded": {
+        "schema": {"type": "object", "properties": {"payload": {"type": "string"}}}
+    }
+}
+BODIES: Final = {
+    "/v1/bus/test": json_body("TryPattern", {"pattern": '{"data": {"outcome": ["decline"]}}'}),
+    "/v1/bus/subscriptions": json_body("Subscribe", _DECLINES),
+    "/v1/outbox/retry": json_body("Chosen", {"all": True}),
+    "/v1/outbox/purge": json_body("Chosen", {"ids": ["3f2a:decisions:17:declines"]}),
+    "/slack/actions": _FORM,
+}
+"""Bodies of the routes that take one."""
+
+_CHANGED: Final = {"200": json_answer("Changed", "It is done.")}
+
+CONTRACT: Final[Contract] = {
+    ("get", "/v1/events"): ({"200": json_answer("EventPage", "A page of events.")}, (422, *ASKED)),
+    ("get", "/v1/events/stream"): (
+        {"200": text_answer("text/event-stream", "Events as they come, until you hang up.")},
+        (422, *ASKED),
+    ),
+    ("post", "/v1/bus/test"): (
+        {"200": json_answer("Appraisal", "What it would have matched.")},
+        (*BODY, *ASKED),
+    ),
+    ("post", "/v1/bus/subscriptions"): (
+        {"200": json_answer("Subscribed", "The subscription.")},
+        (*BODY, 409, *ASKED),
+    ),
+    ("post", "/v1/bus/subscriptions/{name}/pause"): (_CHANGED, (404, 422, *ASKED)),
+    ("post", "/v1/bus/subscriptions/{name}/resume"): (_CHANGED, (404, 422, *ASKED)),
+    ("post", "/v1/bus/subscriptions/{name}/remove"): (_CHANGED, (404, 422, *ASKED)),
+    ("get", "/v1/outbox"): ({"200": json_answer("LetterPage", "Messages.")}, (422, *ASKED)),
+    ("post", "/v1/outbox/retry"): (_CHANGED, (*BODY, *ASKED)),
+    ("post", "/v1/outbox/purge"): (_CHANGED, (*BODY, *ASKED)),
+    ("post", "/slack/actions"): (
+        {"200": {"description": "A button of Slack was taken in; what came of it follows as a message."}},
+        (401, 404, 409, *BODY, 503),
+    ),
+    ("get", "/v1/bus"): ({"200": json_answer("BusView", "All of them.")}, ASKED),
+    ("get", "/v1/alerts"): ({"200": json_answer("AlertPage", "A page of alerts.")}, (422, *ASKED)),
+    ("post", "/v1/alerts/{alert_id}/acknowledge"): (
+        {"200": json_answer("Alert", "The alert after it.")},
+        (404, 422, *ASKED),
+    ),
+}
+"""Answers and refusals of each route."""

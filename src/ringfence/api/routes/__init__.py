@@ -1,0 +1,1 @@
+"""What is asked and done over HTTP, a file for each subject."""

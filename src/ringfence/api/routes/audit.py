@@ -1,0 +1,58 @@
+"""The audit trail: what is on record, and its head for whoever keeps that elsewhere."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+
+from ringfence.api.asked import as_json, server_of
+from ringfence.audit import Record  # noqa: TC001 (msgspec reads the annotations)
+
+if TYPE_CHECKING:
+    from ringfence.audit import Head
+    from ringfence.audit.trail import Trail
+
+router = APIRouter(tags=["audit"])
+_MOST = 1000
+Word = Annotated[str, Query(max_length=500)]
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """Records, the oldest first. `after` gives the next page; it is null at the end."""
+
+    records: list[Record]
+    after: int | None
+
+
+@router.get("/v1/audit")
+async def records(
+    request: Request,
+    actor: Word = "",
+    action: Word = "",
+    since_ms: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
+    after: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
+) -> Response:
+    """Who changed or saw what: of one actor, of one action or all of a kind (`list`), since a time."""
+    server = server_of(request)
+    ask = partial(_page, server.trail, actor, action, since_ms, after, limit)
+    return as_json(await server.pools.reading.run(ask))
+
+
+@router.get("/v1/audit/head")
+async def head(request: Request) -> Response:
+    """Number and hash of the newest record. Kept elsewhere, it shows a chain that was cut or made again."""
+    server = server_of(request)
+    found: Head = await server.pools.reading.run(server.trail.head)
+    return as_json(found)
+
+
+def _page(trail: Trail, actor: str, action: str, since_ms: int, after: int, limit: int) -> AuditPage:
+    found = trail.records(actor=actor, action=action, since_ms=since_ms, after=after)
+    page = list(islice(found, limit + 1))
+    return AuditPage(page[:limit], page[limit - 1].number if len(page) > limit else None)

@@ -1,0 +1,198 @@
+"""Events of the bus to pull and replay, alerts, and what stands in the outbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.api import event_stream
+from ringfence.api.asked import as_json, server_of
+from ringfence.api.event_stream import page_of, start_of
+from ringfence.api.places import owner_of
+from ringfence.api.problems import Refusal
+from ringfence.api.reading import check_log
+from ringfence.bus.pattern import MOST_BYTES, wanted
+from ringfence.bus.subscription import shown
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from ringfence.api.server import Server
+
+router = APIRouter(tags=["bus"])
+_WHICH: Final = "In EventBridge's language as JSON, or an expression of the rules; all events unless given."
+Topic = Literal["decisions", "events", "drift", "flag_matches"]
+AlertId = Annotated[str, Path(pattern="^alert-[0-9]{1,18}$")]
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """CloudEvents in log order. `after` goes on from here; `end` is where the topic ends now.
+
+    Both are places in `log`: sent back beside `after`, it keeps a place from being looked up in another log.
+    """
+
+    events: list[dict[str, Any]]
+    after: int
+    end: int
+    log: str
+
+
+class SubscriptionView(msgspec.Struct, frozen=True):
+    """One subscription."""
+
+    name: str
+    pattern: str
+    to: str
+    ordered: bool
+    paused: bool
+
+
+class DestinationView(msgspec.Struct, frozen=True):
+    """Where messages go: `disabled` says why nothing is sent, `said` what it answered last."""
+
+    address: str
+    kind: str
+    disabled: str
+    failing: int
+    said: str
+
+
+class BusView(msgspec.Struct, frozen=True):
+    """Subscriptions, and how their destinations are."""
+
+    subscriptions: list[SubscriptionView]
+    destinations: list[DestinationView]
+
+
+class AlertPage(msgspec.Struct, frozen=True):
+    """Alerts, newest first; `open` and `acknowledged` count all of them."""
+
+    alerts: list[Alert]
+    open: int
+    acknowledged: int
+
+
+@router.get("/v1/events")
+async def events(
+    request: Request,
+    topic: Annotated[Topic, Query(description="Each topic has offsets of its own.")] = "decisions",
+    after: Annotated[int, Query(ge=0, le=1 << 53, description="As the page before says it.")] = 0,
+    log: Annotated[
+        str | None,
+        Query(pattern="^[0-9A-Za-z]{1,64}$", description="As the page before says it; another is refused."),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    pattern: Annotated[
+        str | None,
+        Query(
+            max_length=MOST_BYTES,
+            description="EventBridge's language as JSON, or a rule's expression; all events unless given.",
+        ),
+    ] = None,
+) -> Response:
+    """Events of the bus as CloudEvents 1.0, from an offset on: to pull, to page through, to replay.
+
+    A page may be empty although more events follow: go on with its `after` until that is `end`.
+    """
+    server = server_of(request)
+    if log is not None:
+        check_log(log, server.session.store.log)
+    return as_json(await server.pools.reading.run(_page, server, topic, after, limit, pattern))
+
+
+@router.get("/v1/events/stream")
+async def stream(
+    request: Request,
+    pattern: Annotated[str | None, Query(max_length=MOST_BYTES, description=_WHICH)] = None,
+    begin: Annotated[
+        Literal["now", "beginning"], Query(description="Where to begin without Last-Event-ID.")
+    ] = "now",
+) -> Response:
+    """Events of the log as they come, as server-sent events: each is a CloudEvent, `event` its type.
+
+    Come back with the header `Last-Event-ID`, as browsers do: no event is missed and none comes twice.
+    """
+    server = server_of(request)
+    chosen = await server.pools.reading.run(wanted, pattern) if pattern else None
+    came = request.headers.get("last-event-id", "")
+    at = await server.pools.reading.run(lambda: start_of(server, came, from_beginning=begin == "beginning"))
+    place = server.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(
+        event_stream.stream(server, at, chosen, place), media_type="text/event-stream", headers=headers
+    )
+
+
+@router.get("/v1/bus")
+async def bus(request: Request) -> Response:
+    """Subscriptions and destinations; secrets are not shown."""
+    server = server_of(request)
+    return as_json(await server.pools.reading.run(_bus, server))
+
+
+@router.get("/v1/alerts")
+async def alerts(
+    request: Request,
+    state: Annotated[Literal["open", "acknowledged"] | None, Query()] = None,
+    entity_id: Annotated[str | None, Query(min_length=1, max_length=4096)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[
+        int | None, Query(ge=0, le=1 << 53, description="Number of the last alert seen.")
+    ] = None,
+) -> Response:
+    """Alerts, newest first."""
+    server = server_of(request)
+    found = await server.pools.reading.run(_alerts, server, state, entity_id, limit, before)
+    return as_json(found)
+
+
+@router.post("/v1/alerts/{alert_id}/acknowledge")
+async def acknowledge(request: Request, alert_id: AlertId) -> Response:
+    """Say that somebody looks at an alert: it is not escalated. The first one counts."""
+    server, by = server_of(request), request.scope["ringfence.caller"].name
+    try:
+        found = await server.pools.reading.run(_acknowledge, server, alert_id, by)
+    except InputError as error:
+        raise Refusal(404, "not_found", str(error)) from None
+    return as_json(found)
+
+
+def _page(server: Server, topic: str, after: int, limit: int, pattern_text: str | None) -> EventPage:
+    pattern = wanted(pattern_text) if pattern_text else None
+    page = page_of(server, topic, after, limit, pattern)
+    return EventPage(*page, server.session.store.log.identity)
+
+
+def _bus(server: Server) -> BusView:
+    if not server.outboxes.is_used:
+        return BusView([], [])
+    known = server.outboxes.bus
+    return BusView(
+        [
+            SubscriptionView(o.name, o.pattern, shown(o.to), o.ordered, o.paused)
+            for o in known.subscriptions()
+        ],
+        [
+            DestinationView(shown(o.address), o.kind, o.disabled, o.failing, o.said)
+            for o in known.destinations()
+        ],
+    )
+
+
+def _alerts(
+    server: Server, state: str | None, entity_id: str | None, limit: int, before: int | None
+) -> AlertPage:
+    if not server.outboxes.is_used:
+        return AlertPage([], 0, 0)
+    book = server.outboxes.alerts
+    found = book.alerts(state=state, entity_id=entity_id, limit=limit, before=before)
+    return AlertPage(found, **book.counts())
+
+
+def _acknowledge(server: Server, alert_id: str, by: str) -> Alert:
+    if not server.outboxes.is_used:
+        raise InputError(f"there is no alert {alert_id!r}")
+    return server.outboxes.alerts.acknowledge(alert_id, by, server.clock.now_ms())

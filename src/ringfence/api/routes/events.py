@@ -1,0 +1,55 @@
+"""What comes in: payments to be decided, and everything else that the log takes."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ringfence.api.asked import server_of
+from ringfence.api.batches import BatchResponse
+from ringfence.api.hot.outcomes import LARGE
+from ringfence.api.http.bodies import JSON, content_type, read_body
+from ringfence.api.problems import TYPE, Refusal
+
+router = APIRouter()
+
+
+@router.post("/v1/decisions", tags=["decisions"])
+async def decide(request: Request) -> Response:
+    """Decide one payment: it is logged, measured, judged and decided, and durable when you read this.
+
+    Sent again with the same content it gives the stored decision (`Idempotency-Replayed: true`); with other
+    content under the same id, 409. At the deadline the answer is the policy's, marked `degraded: deadline`.
+    """
+    raise RuntimeError(
+        f"{request.url.path} is answered in front of the router, by api/hot/path.py; here it is described"
+    )
+
+
+@router.post("/v1/decisions/batch", tags=["decisions"])
+async def decide_batch(request: Request) -> Response:
+    """Decide many payments: one result line for each, in order; one bad record harms no other."""
+    return BatchResponse(server_of(request), wants_decisions=True)
+
+
+@router.post("/v1/events", tags=["events"])
+async def take_event(request: Request) -> Response:
+    """Log one event: a label, profile, list entry or flag, or a transaction that needs no answer."""
+    server = server_of(request)
+    headers = request.scope["headers"]
+    if content_type(headers) != JSON:
+        raise Refusal(415, "unsupported_media_type", "send the event as application/json")
+    body = await read_body(headers, request.receive, server.settings.body_bytes)
+    if not body or body.isspace():
+        raise Refusal(400, "empty_body", "the body is empty: send one event as a JSON object")
+    aside = server.pools.payments if len(body) > LARGE else None
+    prepared = await aside.run(server.decoding, (body,), server.clock.now_ms()) if aside else None
+    result = (await server.decider.ask((body,), "http", wants_decisions=False, prepared=prepared))[0]
+    kind = "application/json" if result.status < 400 else TYPE.decode()
+    return Response(result.body, result.status, media_type=kind)
+
+
+@router.post("/v1/events/batch", tags=["events"])
+async def take_events(request: Request) -> Response:
+    """Log many events: one result line for each, in order; one bad record harms no other."""
+    return BatchResponse(server_of(request), wants_decisions=False)

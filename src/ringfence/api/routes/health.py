@@ -1,0 +1,74 @@
+"""Whether the server lives, whether it is of use, and its figures."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ringfence.api.asked import as_json, server_of
+from ringfence.api.following import FollowerState  # noqa: TC001 (msgspec reads annotations at run time)
+from ringfence.api.metrics import CONTENT_TYPE
+from ringfence.api.problems import unavailable
+from ringfence.api.sourcing import SourceState  # noqa: TC001 (likewise)
+
+router = APIRouter(tags=["operation"])
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Payments are decided: by what, and how far the log has come.
+
+    `warnings` are what somebody should see to although payments are decided: a snapshot that cannot be saved,
+    a follower that fails. `followers` make tables, index and more of the log, in a process of their own.
+    `sources` are streams that are read.
+    """
+
+    status: str
+    offset: int
+    waiting: int
+    versions: dict[str, str]
+    warnings: list[str] = []
+    followers: list[FollowerState] = []
+    sources: list[SourceState] = []
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    """The process is alive."""
+    return as_json(Health())
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """Payments are being decided: send traffic here."""
+    server = server_of(request)
+    failure = server.decider.failure
+    if not server.ready or failure is not None:
+        raise unavailable("it has failed and will stop" if failure else "it is starting or stopping")
+    runner = server.runner
+    warnings = [] if runner.saving.problem is None else [str(runner.saving.problem)]
+    warnings += server.following.warnings()
+    warnings += server.sources.warnings()
+    return as_json(
+        Readiness(
+            "ready",
+            runner.pipeline.offset,
+            server.decider.waiting,
+            server.versions,
+            warnings,
+            server.following.states(),
+            server.sources.states(),
+        )
+    )
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Figures in Prometheus' text form."""
+    return Response(server_of(request).metrics.render(), headers={"content-type": CONTENT_TYPE})

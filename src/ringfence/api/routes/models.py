@@ -1,0 +1,159 @@
+"""The models that decide: which there are, and putting another one in force without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+
+from ringfence.api.asked import UnconfirmedRefusal, as_json, body_of, server_of, who_asks
+from ringfence.api.problems import Refusal
+from ringfence.desks.confirming import UnconfirmedError
+from ringfence.desks.model_desk import Signed, UnsoundError
+from ringfence.desks.models import SHARELESS, Confirming, put_in_force
+from ringfence.errors import InputError, ScorerError
+from ringfence.scoring.promotion import roles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.desks.model_desk import ModelDesk
+    from ringfence.scoring.deployment import Deployment
+
+router = APIRouter(tags=["models"])
+
+
+class ModelState(msgspec.Struct, frozen=True):
+    """A model that the store keeps, and what it is to the decisions that are made now.
+
+    With `problems` it is put in force only by force: its training found it no better than chance, say.
+    """
+
+    version: str
+    name: str
+    algorithm: str
+    created_at: str
+    role: str | None
+    retired: bool
+    problems: list[str] = []
+
+
+class ModelStates(msgspec.Struct, frozen=True):
+    """All models, and the version of what is in force: empty where no model is."""
+
+    deployment: str
+    models: list[ModelState]
+
+
+class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model is to be. A rollout needs a share, of entities `by`.
+
+    `force` puts a model in force even where its training advises against it. `confirm`, the first eight
+    digits of the version, does where it changes more than the limits allow at once.
+    """
+
+    role: Literal["champion", "challenger", "rollout"] = "champion"
+    share: float | None = None
+    by: str | None = None
+    note: str = ""
+    force: bool = False
+    confirm: str = ""
+
+
+class Retirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why."""
+
+    note: str = ""
+
+
+@router.get("/v1/models")
+async def list_models(request: Request) -> Response:
+    """The models that the store keeps. `ringfence models import` brings more, also while this runs."""
+    server = server_of(request)
+    return as_json(await asyncio.to_thread(_states, server.models))
+
+
+@router.get("/v1/models/{version}/impact")
+async def impact(request: Request, version: str) -> Response:
+    """Recent payments by outcome, as what is in force gives them and as this model would; changes nothing."""
+    server = server_of(request)
+    if version not in await asyncio.to_thread(server.models.stored.registry.digests):
+        raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
+    async with server.changing_models:  # one at a time
+        try:
+            found = await asyncio.to_thread(server.session.impact, version)
+        except (InputError, ScorerError) as error:
+            raise Refusal(422, "invalid_model", str(error)) from error
+    return as_json(found)
+
+
+@router.post("/v1/models/{version}/promotion")
+async def promote(request: Request, version: str) -> Response:
+    """Put a model in force, in the shadow, or for a share of entities, from the next event on."""
+    wanted = await body_of(request, Promotion)
+    if (wanted.role == "rollout") != (wanted.share is not None):  # as the desk says, with the request's code
+        raise Refusal(422, "invalid_parameter", SHARELESS)
+
+    session = server_of(request).session
+    confirming = Confirming(partial(session.impact, version), session.change_limits, wanted.confirm)
+
+    def change(desk: ModelDesk, signed: Signed) -> Deployment:
+        more: Any = {"share": wanted.share, "by": wanted.by, "force": wanted.force}
+        return put_in_force(desk, version, wanted.role, signed, confirming=confirming, **more)
+
+    return await _changed(request, version, wanted.note, change)
+
+
+@router.post("/v1/models/{version}/retirement")
+async def retire(request: Request, version: str) -> Response:
+    """Take a model out of what is in force, for good."""
+    wanted = await body_of(request, Retirement)
+    return await _changed(request, version, wanted.note, lambda desk, signed: desk.retire(version, signed))
+
+
+async def _changed(
+    request: Request, version: str, note: str, change: Callable[[ModelDesk, Signed], Deployment]
+) -> Response:
+    server = server_of(request)
+    desk = server.models
+    if version not in await asyncio.to_thread(desk.stored.registry.digests):
+        raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
+    who = who_asks(request, note)
+    signed = Signed(who.name, who.now_ms, who.note)
+    async with server.changing_models:
+        try:
+            await asyncio.to_thread(change, desk, signed)
+        except UnsoundError as error:
+            raise Refusal(409, "unsound_model", f"{error}; here, send force") from error
+        except UnconfirmedError as error:
+            raise UnconfirmedRefusal(error) from error
+        except InputError as error:
+            raise Refusal(409, "conflict", str(error)) from error
+        except ScorerError as error:
+            raise Refusal(422, "invalid_model", str(error)) from error
+        return as_json(await asyncio.to_thread(_states, desk))
+
+
+def _states(desk: ModelDesk) -> ModelStates:
+    registry, deployment = desk.stored.registry, desk.active()
+    retired, parts = registry.retired(), roles(deployment)
+    manifests = {digest: registry.read(digest).manifest for digest in registry.digests()}
+    return ModelStates(
+        deployment.digest,
+        [
+            ModelState(
+                digest,
+                one.name,
+                one.algorithm,
+                one.created_at,
+                parts.get(digest),
+                digest in retired,
+                list(one.appraisal.problems),
+            )
+            for digest, one in manifests.items()
+        ],
+    )

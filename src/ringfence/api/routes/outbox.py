@@ -1,0 +1,125 @@
+"""Subscriptions of the bus and messages of the outbox, changed by an admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
+
+from ringfence.api import bus_changes
+from ringfence.api.asked import as_json, body_of, refusals, server_of
+from ringfence.api.audited import tell
+from ringfence.api.bus_changes import Chosen, LetterView, Subscribe, TryPattern
+from ringfence.api.problems import Refusal
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.api.server import Server
+
+router = APIRouter(tags=["bus"])
+SubscriptionName = Annotated[str, Path(min_length=1, max_length=63)]
+_BODY_BYTES = 8 << 20
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """What a change came to: messages that are tried again or thrown away, or a subscription's state."""
+
+    messages: int = 0
+    paused: bool | None = None
+
+
+class LetterPage(msgspec.Struct, frozen=True):
+    """Messages of the outbox, newest first."""
+
+    messages: list[LetterView]
+
+
+@router.post("/v1/bus/test")
+async def try_pattern(request: Request) -> Response:
+    """Say how many of the last day's events a pattern or an expression would have matched."""
+    asked = await body_of(request, TryPattern, _BODY_BYTES)
+    return await _done(request, bus_changes.appraise, asked.pattern)
+
+
+@router.post("/v1/bus/subscriptions")
+async def subscribe(request: Request) -> Response:
+    """Send events that match a pattern or an expression to a destination, from now on."""
+    asked = await body_of(request, Subscribe, _BODY_BYTES)
+    tell(request.scope, object=asked.name, to=asked.to[:200].partition("?")[0])
+    return await _done(request, bus_changes.subscribe, asked)
+
+
+@router.post("/v1/bus/subscriptions/{name}/pause")
+async def pause(request: Request, name: SubscriptionName) -> Response:
+    """Have a subscription's messages wait; none is lost."""
+    return await _known(request, _pause, name, True)
+
+
+@router.post("/v1/bus/subscriptions/{name}/resume")
+async def resume(request: Request, name: SubscriptionName) -> Response:
+    """Have a paused subscription go on, with what has waited."""
+    return await _known(request, _pause, name, False)
+
+
+@router.post("/v1/bus/subscriptions/{name}/remove")
+async def remove(request: Request, name: SubscriptionName) -> Response:
+    """Take a subscription away, with the messages that it still waits for."""
+    return await _known(request, lambda server: Changed(bus_changes.remove(server, name)))
+
+
+@router.get("/v1/outbox")
+async def outbox(
+    request: Request,
+    state: Annotated[Literal["waiting", "dead", "delivered"], Query()] = "dead",
+    limit: Annotated[int, Query(ge=1, le=bus_changes.MOST_LETTERS)] = 100,
+) -> Response:
+    """Messages on their way, and those that never arrived."""
+    return await _done(request, lambda server: LetterPage(_letters(server, state, limit)))
+
+
+@router.post("/v1/outbox/retry")
+async def retry(request: Request) -> Response:
+    """Try messages again now, with the same ids."""
+    asked = await body_of(request, Chosen, _BODY_BYTES)
+    tell(request.scope, object=_named(asked))
+    return await _done(request, lambda server: Changed(bus_changes.retry(server, asked)))
+
+
+@router.post("/v1/outbox/purge")
+async def purge(request: Request) -> Response:
+    """Throw dead letters away."""
+    asked = await body_of(request, Chosen, _BODY_BYTES)
+    tell(request.scope, object=_named(asked))
+    return await _done(request, lambda server: Changed(bus_changes.purge(server, asked)))
+
+
+async def _done(request: Request, act: Callable[..., object], *given: object) -> Response:
+    server = server_of(request)
+    with refusals():
+        return as_json(await server.pools.reading.run(act, server, *given))
+
+
+async def _known(request: Request, act: Callable[..., object], *given: object) -> Response:
+    """As `_done`, of a subscription that there has to be."""
+    server = server_of(request)
+    try:
+        return as_json(await server.pools.reading.run(act, server, *given))
+    except InputError as error:
+        raise Refusal(404, "not_found", str(error)) from None
+
+
+def _pause(server: Server, name: str, paused: bool) -> Changed:
+    server.outboxes.bus.pause(name, paused=paused)
+    return Changed(paused=paused)
+
+
+def _letters(server: Server, state: str, limit: int) -> list[LetterView]:
+    return bus_changes.letters(server, state, limit) if server.outboxes.is_used else []
+
+
+def _named(asked: Chosen) -> str:
+    return asked.ids[0] if len(asked.ids) == 1 else f"{len(asked.ids)} messages" if asked.ids else "all"

@@ -1,0 +1,110 @@
+"""What may be asked: decisions, entities, and the stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+import ringfence.api.ids  # noqa: F401 (paths below use it)
+from ringfence.api import reading
+from ringfence.api.asked import as_json, server_of
+from ringfence.api.places import owner_of
+from ringfence.api.problems import Refusal
+from ringfence.api.stream import Filter
+from ringfence.decisions.index import DecisionQuery
+from ringfence.features.spec import ENTITY_KEYS
+from ringfence.scoring.rules import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+router = APIRouter()
+
+_ID: Final = {"min_length": 1, "max_length": 4096}
+_ENTITY: Final = f"^({'|'.join(ENTITY_KEYS)})$"
+_TIME: Final = {"ge": 0, "le": 4_102_444_800_000}
+EntityType = Annotated[str | None, Query(pattern=_ENTITY, description="Goes with entity_id.")]
+EntityId = Annotated[str | None, Query(**_ID, description="A card by its token.")]
+OutcomeIs = Annotated[Outcome | None, Query()]
+
+
+@router.get("/v1/decisions", tags=["decisions"])
+async def decisions(
+    request: Request,
+    entity: EntityType = None,
+    entity_id: EntityId = None,
+    since_ms: Annotated[int | None, Query(**_TIME, description="Event time, from.")] = None,
+    until_ms: Annotated[int | None, Query(**_TIME, description="Event time, to, not included.")] = None,
+    outcome: OutcomeIs = None,
+    rule: Annotated[str | None, Query(**_ID, description="Id of an active rule that fired.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(pattern=reading.CURSOR, description="Of the page before.")] = None,
+) -> Response:
+    """Decisions, newest event time first, where every filter holds; page by page."""
+    _whole(entity, entity_id)
+    before = reading.parse_cursor(cursor, server_of(request).session.store.log) if cursor else None
+    kept = _in_norm(entity, entity_id)
+    query = DecisionQuery(entity, kept, since_ms, until_ms, outcome, rule, limit, before, entity_id)
+    page = await _read(request, reading.page, query)
+    return Response(page, media_type="application/json")
+
+
+@router.get("/v1/decisions/{transaction_id:id}", tags=["decisions"])
+async def decision(request: Request, transaction_id: Annotated[str, Path(**_ID)]) -> Response:
+    """One decision with all that it knew: features, reasons, versions, and the payment itself."""
+    found = await _read(request, reading.details, transaction_id)
+    if found is None:
+        raise Refusal(404, "not_found", "there is no decision on a transaction with this id")
+    return Response(found, media_type="application/json")
+
+
+@router.get("/v1/entities/{entity_type}/{entity_id:id}", tags=["entities"])
+async def entity(
+    request: Request,
+    entity_type: Annotated[str, Path(pattern=_ENTITY)],
+    entity_id: Annotated[str, Path(**_ID)],
+) -> Response:
+    """What is known of one entity: lists, flag, features as of now, recent decisions."""
+    _no_card(entity_id)
+    return as_json(await reading.entity(server_of(request), entity_type, entity_id))
+
+
+@router.get("/v1/stream", tags=["decisions"])
+async def stream(
+    request: Request,
+    outcome: OutcomeIs = None,
+    min_score: Annotated[float | None, Query(ge=0, le=100)] = None,
+    entity: EntityType = None,
+    entity_id: EntityId = None,
+) -> Response:
+    """Decisions as they are made, as server-sent events (`event: decision`), where every filter holds."""
+    _whole(entity, entity_id)
+    events = server_of(request).hub.subscribe(
+        Filter(outcome, min_score, entity, _in_norm(entity, entity_id)), owner_of(request.scope)
+    )
+    return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+async def _read(request: Request, act: Callable[..., T], *given: object) -> T:
+    server = server_of(request)
+    return await server.pools.reading.run(act, server, *given)
+
+
+def _in_norm(entity_type: str | None, entity_id: str | None) -> str | None:
+    """The id that somebody asks for, as payments have it."""
+    return reading.id_in_norm(entity_type, entity_id) if entity_type and entity_id else None
+
+
+def _whole(entity_type: str | None, entity_id: str | None) -> None:
+    if (entity_type is None) != (entity_id is None):
+        raise Refusal(422, "invalid_parameter", "entity goes with entity_id: give both or neither")
+    if entity_id is not None:
+        _no_card(entity_id)
+
+
+def _no_card(entity_id: str) -> None:
+    if reading.is_card(entity_id):
+        raise Refusal(422, "card_number", "a card is asked for by its token (card_id), never by its number")

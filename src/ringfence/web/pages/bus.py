@@ -1,0 +1,129 @@
+"""The event bus: subscriptions, destinations, and messages on their way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request
+from msgspec.structs import replace
+from starlette.responses import RedirectResponse, Response
+
+from ringfence.access.principal import Role
+from ringfence.api import bus_changes
+from ringfence.api.asked import refusals
+from ringfence.api.audited import tell
+from ringfence.api.bus_changes import Chosen, Subscribe
+from ringfence.bus.pattern import MOST_BYTES
+from ringfence.bus.subscription import EVERYTHING, KINDS, shown
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.errors import Stop
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.api.server import Server
+
+router = APIRouter()
+PATH: Final = "/bus"  # in the navigation
+_LETTERS: Final = 50
+Name = Annotated[str, Form(max_length=63)]
+Pattern = Annotated[str, Form(max_length=MOST_BYTES)]
+MessageId = Annotated[str, Form(max_length=8192)]
+
+
+@router.get("/bus")
+async def bus(request: Request) -> Response:
+    """Who wants which events, how destinations are, and what has not arrived."""
+    demand(request, Role.ANALYST)
+    return await _page(request)
+
+
+@router.post("/bus/test")
+async def try_pattern(request: Request, pattern: Pattern = "") -> Response:
+    """What a pattern would have matched; nothing is sent."""
+    demand(request, Role.ANALYST)
+    server, text = dashboard_of(request).server, pattern.strip() or EVERYTHING
+    with refusals():
+        found = await server.pools.reading.run(bus_changes.appraise, server, text)
+    return await _page(request, tried=text, found=found)
+
+
+@router.post("/bus/subscribe")
+async def subscribe(
+    request: Request,
+    name: Name,
+    to: Annotated[str, Form(max_length=2048)],
+    pattern: Pattern = "",
+    ordered: Annotated[bool, Form()] = False,
+) -> Response:
+    """Send what matches to a destination, from now on."""
+    tell(request.scope, object=name, to=to[:200].partition("?")[0])
+    asked = Subscribe(name.strip(), to.strip(), pattern.strip() or EVERYTHING, ordered)
+    made = await _change(request, lambda server: bus_changes.subscribe(server, asked))
+    return await _page(request, tried=made.pattern, found=made.last_day, made=made)
+
+
+@router.post("/bus/{change}")
+async def change(request: Request, change: str, name: Name) -> Response:
+    """Pause, resume or remove a subscription."""
+    tell(request.scope, object=name, does=change[:20])
+    acts: dict[str, Callable[[Server], object]] = {
+        "pause": lambda server: server.outboxes.bus.pause(name, paused=True),
+        "resume": lambda server: server.outboxes.bus.pause(name, paused=False),
+        "remove": lambda server: bus_changes.remove(server, name),
+    }
+    if change not in acts:
+        raise Stop(404, "A subscription can be paused, resumed or removed.")
+    await _change(request, acts[change])
+    return RedirectResponse("/bus", 303)
+
+
+@router.post("/outbox/retry")
+async def retry(request: Request, message_id: MessageId = "") -> Response:
+    """Try a message again now, or all dead letters."""
+    tell(request.scope, object=message_id or "all")
+    await _change(request, lambda server: bus_changes.retry(server, _chosen(message_id)))
+    return RedirectResponse("/bus", 303)
+
+
+@router.post("/outbox/purge")
+async def purge(request: Request, message_id: MessageId = "") -> Response:
+    """Throw a dead letter away, or all of them."""
+    tell(request.scope, object=message_id or "all")
+    await _change(request, lambda server: bus_changes.purge(server, _chosen(message_id)))
+    return RedirectResponse("/bus", 303)
+
+
+def _chosen(message_id: str) -> Chosen:
+    return Chosen(ids=[message_id] if message_id else [], all=not message_id)
+
+
+async def _change(request: Request, change: Callable[[Server], Any]) -> Any:
+    demand(request, Role.ADMIN)
+    server = dashboard_of(request).server
+    with refusals():
+        return await server.pools.reading.run(change, server)
+
+
+async def _page(request: Request, **values: Any) -> Response:
+    known = await asyncio.to_thread(_overview, dashboard_of(request).server)
+    asked = {"tried": "", "found": None, "made": None, "kinds": list(KINDS.values())} | values
+    latest = asked["found"].examples if asked["found"] else []
+    examples = [json.dumps(one, indent=1, ensure_ascii=False) for one in latest]
+    return render(request, "bus.html", known | asked | {"examples": examples})
+
+
+def _overview(server: Server) -> dict[str, Any]:
+    if not server.outboxes.is_used:
+        return {"destinations": [], "subscriptions": [], "letters": []}
+    bus = server.outboxes.bus
+    return {
+        "destinations": [replace(one, address=shown(one.address)) for one in bus.destinations()],
+        "subscriptions": [replace(one, to=shown(one.to)) for one in bus.subscriptions()],
+        "letters": [
+            one for state in ("dead", "waiting") for one in bus_changes.letters(server, state, _LETTERS)
+        ],
+    }

@@ -1,0 +1,122 @@
+"""What the command palette asks: whatever begins with what somebody types."""
+
+# ruff: noqa: S608 - columns are constants, the text is quoted
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import quote
+
+import msgspec
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from ringfence.access.principal import Role
+from ringfence.analysis import list_history as lists_of
+from ringfence.api.reading import is_card
+from ringfence.cases.book import CaseQuery
+from ringfence.cases.model import CaseState
+from ringfence.scoring.duckdb_sql import quoted_text
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.pages.decisions import place_of
+
+if TYPE_CHECKING:
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+_EACH: Final = 5
+_FEW: Final = 3
+_PLAIN: Final = re.compile(r"[\w.:-]{3,80}")
+_IDS: Final = {
+    "payment": "transaction_id",
+    "customer": "customer_id",
+    "card": "card_id",
+    "merchant": "merchant_id",
+    "device": "device_id",
+}
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """Something to go to."""
+
+    label: str
+    kind: str
+    href: str
+
+
+@router.post("/find")
+async def find(request: Request, q: Annotated[str, Form(max_length=400)] = "") -> Response:
+    """Cases, rules, models, lists and ids. Posted, so that a card number is in no address."""
+    demand(request, Role.ANALYST)
+    found = await asyncio.to_thread(_hits, dashboard_of(request), q.strip())
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+def _beginning(dashboard: Dashboard, text: str) -> list[Hit]:
+    """Payments and entities whose ids begin so, a few of each."""
+    if not _PLAIN.fullmatch(text):
+        return []
+    start = quoted_text(text)
+    parts = [
+        f"(SELECT DISTINCT '{kind}' AS kind, {column} AS id FROM transactions "
+        f"WHERE starts_with({column}, {start}) AND {column} <> {start} LIMIT {_FEW})"
+        for kind, column in _IDS.items()
+    ]
+    rows = dashboard.server.lake.sql(" UNION ALL ".join(parts)).to_pylist()
+    return [
+        Hit(
+            row["id"],
+            row["kind"],
+            f"/decisions/{quote(row['id'], safe='')}"
+            if row["kind"] == "payment"
+            else f"/entities/{row['kind']}/{quote(row['id'], safe='')}",
+        )
+        for row in rows
+    ]
+
+
+def _resembles(word: str, name: str) -> bool:
+    """Whether the letters of a word stand in a name in their order, some perhaps left out between.
+
+    >>> _resembles("crdtst", "card_testing"), _resembles("tsetcard", "card_testing")
+    (True, False)
+    """
+    letters = iter(name.lower())
+    return all(letter in letters for letter in word)
+
+
+def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
+    if not text:
+        return []
+    server, word = dashboard.server, text.lower()
+    if is_card(text):
+        token = server.session.tokenizer.as_kept("card_id", text)
+        return [Hit("the card with this number", "card", f"/entities/card/{quote(token, safe='')}")]
+    query = CaseQuery(states=tuple(CaseState), text=text, order="changed", limit=_EACH)
+    found = [
+        Hit(
+            f"{case.id} {', '.join(one.entity_id for one in case.subjects)}",
+            f"{case.state} case",
+            f"/cases/{case.id}",
+        )
+        for case in server.case_book.cases(query, server.clock.now_ms())
+    ]
+    place = place_of(dashboard, text)
+    if place is not None:
+        found.append(Hit(text, place.split("/")[1].removesuffix("s"), place))
+    if not found:  # nothing has this very id, and no case is about it
+        found += _beginning(dashboard, text)
+    rules = server.runner.pipeline.rules.ruleset.every_rule
+    named = [rule for rule in rules if _resembles(word, rule.id) or word in rule.title.lower()]
+    found += [Hit(rule.id, "rule", f"/rule/{quote(rule.id)}") for rule in named[:_EACH]]
+    digests = [one for one in server.models.stored.registry.digests() if one.startswith(word)]
+    found += [Hit(one, "model", f"/models/{one}") for one in digests[:_EACH]]
+    lists = [
+        one.name
+        for one in lists_of.lists(server.annotations, server.clock.now_ms())
+        if word in one.name.lower()
+    ]
+    found += [Hit(one, "list", f"/lists/{quote(one, safe='')}") for one in lists[:_EACH]]
+    return found

@@ -1,0 +1,109 @@
+"""Where each role begins: the analyst's queue, the manager's figures, the engineer's flow."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+
+from ringfence.access.principal import Role
+from ringfence.api.asked import who_asks
+from ringfence.cases.book import CaseQuery
+from ringfence.cases.model import LIVE
+from ringfence.decisions.index import Term, Wanted
+from ringfence.ports import DECISIONS, EVENTS
+from ringfence.web.asking import dashboard_of, demand, visit_of
+from ringfence.web.measures import MEASURES, currencies
+from ringfence.web.pages.cases import listed
+from ringfence.web.pages.performance import span_of, typed
+from ringfence.web.pages.system import CAUSES
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/home"  # in the navigation
+VIEWS: Final = ("analyst", "manager", "engineer")
+_COOKIE: Final = "ringfence_home"
+_ROWS: Final = 12
+_DAY_MS: Final = 86_400_000
+
+
+@router.get("/home")
+async def home(request: Request, view: Annotated[str, Query(alias="as", max_length=20)] = "") -> Response:
+    """The view of the caller's role, or the one that was looked at last."""
+    demand(request, Role.ANALYST)
+    chosen = view or request.cookies.get(_COOKIE, "")
+    if chosen not in VIEWS:
+        visit = visit_of(request)
+        chosen = "engineer" if visit.may(Role.ADMIN) and not visit.open_server else "analyst"
+    dashboard, who = dashboard_of(request), who_asks(request, "")
+    look = {"analyst": _analyst, "manager": _manager, "engineer": _engineer}[chosen]
+    values = await asyncio.to_thread(look, dashboard, who.name, who.now_ms)
+    page = render(request, f"home_{chosen}.html", values | {"view": chosen, "views": VIEWS})
+    if view in VIEWS:
+        page.set_cookie(_COOKIE, view, max_age=365 * 86_400, samesite="strict", httponly=True)
+    return page
+
+
+def _analyst(dashboard: Dashboard, me: str, now_ms: int) -> dict[str, Any]:
+    """The caller's own cases, or the most urgent ones where there are none."""
+    mine = CaseQuery(states=LIVE, assignee=me, limit=_ROWS)
+    values = listed(dashboard, mine, now_ms, me)
+    own = bool(values["page"].cases)
+    if not own:
+        values = listed(dashboard, CaseQuery(states=LIVE, ready=True, limit=_ROWS), now_ms, me)
+    rest = {"own": own, "queue": None, "q": "", "skip": 0, "rows": max(_ROWS, values["page"].total)}
+    return values | rest
+
+
+def _manager(dashboard: Dashboard, _me: str, now_ms: int) -> dict[str, Any]:
+    """Figures of the period against the one before; queues by age."""
+    begin, end = span_of(dashboard, "", "")
+    known = currencies(dashboard.server.lake, begin, end)
+    queues = dashboard.server.cases.queues(now_ms)
+    oldest = min((one.oldest_ms for one in queues if one.oldest_ms is not None), default=None)
+    return {
+        "currency": known[0] if len(known) > 1 else None,
+        "since": typed(begin),
+        "until": typed(end),
+        "days": round((end - begin) / _DAY_MS, 1),
+        "panels": [MEASURES[name] for name in ("kpis", "trend")],
+        "waiting": sum(one.ready for one in queues),
+        "overdue": sum(one.overdue for one in queues),
+        "oldest_seconds": (now_ms - oldest) / 1000 if oldest is not None else None,
+    }
+
+
+def _engineer(dashboard: Dashboard, _me: str, now_ms: int) -> dict[str, Any]:
+    """Source, log, engine, followers; what is degraded, and what is quarantined."""
+    server, log, finder = dashboard.server, dashboard.store.log, dashboard.finder
+    series = dashboard.vitals.series()["rate"][-10:]
+    counts = dashboard.store.quarantine.counts()
+    recent = now_ms - _DAY_MS
+    degraded = [
+        (cause, finder.count(Wanted(terms=(Term("degraded", cause),), since_ms=recent))) for cause in CAUSES
+    ]
+    runner = server.runner
+    return {
+        "sources": server.sources.states(),
+        "events": log.end_offset(EVENTS),
+        "decisions": log.end_offset(DECISIONS),
+        "rate": sum(series) / max(1, len(series)),
+        "latency": dashboard.activity.figures()["latency_ms"],
+        "waiting": server.decider.waiting,
+        "followers": server.following.states(),
+        "problems": [
+            *server.following.warnings(),
+            *([str(runner.saving.problem)] if runner.saving.problem else []),
+        ],
+        "degraded": degraded,
+        "decided": finder.count(Wanted(since_ms=recent)),
+        "quarantined": sum(total for total, _ in counts.values()),
+        "retriable": sum(left for _, left in counts.values()),
+        "versions": server.versions,
+    }

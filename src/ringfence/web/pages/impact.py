@@ -1,0 +1,88 @@
+"""What a change would do, shown before it is made: the sheet, and the button that makes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+
+from ringfence.access.principal import Role
+from ringfence.api.asked import refusals
+from ringfence.api.checking import warnings_on
+from ringfence.rulebook.wire import ImpactOf
+from ringfence.scoring.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.errors import Stop
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from ringfence.api.server import Server
+    from ringfence.decisions.impact import Impact
+    from ringfence.scoring.rules import RuleSet
+
+router = APIRouter()
+_DIGEST: Final = "^[0-9a-z]{4,16}$"
+
+
+class OfferedChange(NamedTuple):
+    """A change that the sheet offers to make: a form that is posted to `path` with these fields."""
+
+    title: str
+    path: str
+    fields: dict[str, str]
+    button: str
+    back: str
+
+
+@router.get("/rules/impact")
+async def rules_impact(
+    request: Request,
+    version: Annotated[str | None, Query(pattern=_DIGEST)] = None,
+    rule: Annotated[str | None, Query(pattern=r"^[\w.-]{1,80}$")] = None,
+    mode: Mode | None = None,
+    based_on: Annotated[str, Query(pattern=_DIGEST)] = "head",
+    *,
+    rollback: bool = False,
+) -> Response:
+    """A version, a rollback, or another mode of one rule."""
+    demand(request, Role.ANALYST)
+    if rule is not None and mode is not None:
+        asked = ImpactOf(version=based_on, rule=rule, mode=mode)
+        fields = {"rule": rule, "mode": mode.value, "based_on": based_on}
+        change = OfferedChange(f"Set {rule} to {mode}", "/rules/mode", fields, f"Set to {mode}", "/rules")
+    elif version is not None:
+        asked = ImpactOf(version=version, rollback=rollback)
+        word = "Roll back" if rollback else "Activate"
+        here = f"/rules/versions/{version}"
+        path = f"{here}/{'rollback' if rollback else 'activate'}"
+        change = OfferedChange(f"{word}: version {version}", path, {}, word, here)
+    else:
+        raise Stop(422, "Name a version, or a rule and its new mode.")
+    server = dashboard_of(request).server
+    with refusals():
+        told, kept = await server.pools.rules.run(_looked_at, server, asked)
+    return sheet(request, told, change, await warnings_on(server, kept) if kept is not None else [])
+
+
+def _looked_at(server: Server, asked: ImpactOf) -> tuple[Impact, RuleSet | None]:
+    """The impact, and the rules where they are a kept version."""
+    told = server.rules.impact(asked)
+    kept = server.desk.book.body(told.version) is not None
+    return told, server.desk.ruleset(told.version) if kept else None
+
+
+def sheet(
+    request: Request, told: Impact, change: OfferedChange, warnings: list[str], portion: float = 1.0
+) -> Response:
+    """The page. `portion` is the share of payments for which the change is made."""
+    limits = dashboard_of(request).server.session.change_limits
+    values = {
+        "told": told,
+        "change": change,
+        "warnings": warnings,
+        "portion": portion,
+        "beyond": limits.exceeded(told, portion),
+    }
+    return render(request, "impact.html", values)

@@ -1,0 +1,213 @@
+"""The rule lab: one rule as form or YAML, tried on the past while it is written, and through its life."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
+
+from ringfence.access.principal import Role
+from ringfence.analysis.lab import try_rule
+from ringfence.api.asked import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.checking import checked
+from ringfence.compose.questions import laboratory
+from ringfence.errors import RuleError
+from ringfence.rulebook.one import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
+from ringfence.scoring.books import dump_book
+from ringfence.scoring.rules import OUTCOMES, Rule, RuleSet
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.errors import Stop
+from ringfence.web.lab_names import TEMPLATES, names_of
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from ringfence.analysis.lab import LabReport
+    from ringfence.api.jobs import Job
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+_BYTES: Final = 64 << 10
+_DAYS: Final = 90.0
+_SHOWN: Final = ("id", "title", "when", "outcome", "points", "reason", "analyst", "customer")
+Text = Annotated[str, Form(max_length=_BYTES)]
+Word = Annotated[str, Form(max_length=2000)]
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """A rule as text and as fields, and what is wrong with it. `line` is of the text."""
+
+    text: str
+    fields: dict[str, str]
+    problem: str = ""
+    line: int | None = None
+    column: int | None = None  # of the condition, from 1
+    fires: str = ""
+
+
+@router.get("/rules/lab")
+async def lab(
+    request: Request,
+    rule: Annotated[str, Query(max_length=80)] = "",
+    template: Annotated[str, Query(max_length=40)] = "velocity",
+) -> Response:
+    """A rule of the newest version, or a template."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    newest, book = await asyncio.to_thread(_head, dashboard)
+    found = next((one for one in book.rules if one.id == rule), None)
+    if rule and found is None:
+        raise Stop(404, f"There is no rule {rule[:80]!r} in the newest version that can be edited by itself.")
+    shown = found or TEMPLATES.get(template, TEMPLATES["velocity"])
+    values = {
+        "rule": shown,
+        "is_new": found is None,
+        "text": dump_rule(shown),
+        "based_on": newest,
+        "stage": stage_of(shown) if found else "",
+        "stages": STAGES,
+        "templates": TEMPLATES,
+        "outcomes": OUTCOMES,
+        "template": template,
+        "approval": dashboard.server.desk.require_approval,
+    }
+    return render(request, "lab.html", values)
+
+
+def _head(dashboard: Dashboard) -> tuple[str, RuleSet]:
+    desk = dashboard.server.desk
+    newest = desk.resolve("head")
+    return newest, desk.ruleset(newest)
+
+
+@router.get("/rules/lab/names")
+async def names(request: Request) -> Response:
+    """What a condition may name."""
+    demand(request, Role.ANALYST)
+    found = await asyncio.to_thread(names_of, dashboard_of(request))
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+@router.post("/rules/lab/check")
+async def check_rule(request: Request) -> Response:
+    """The rule in its other form, and what is wrong with it, for the editor."""
+    demand(request, Role.ANALYST)
+    form = {name: str(value)[:_BYTES] for name, value in (await request.form()).items()}
+    server = dashboard_of(request).server
+    with refusals():
+        found = await checked(server, _looked_at, dashboard_of(request), form)
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+def _looked_at(dashboard: Dashboard, form: dict[str, str]) -> Looked:
+    text = form.get("text", "")
+    fields = {name: form.get(name, "") for name in _SHOWN}
+    try:
+        rule = load_rule(text)
+        if form.get("source") == "form":
+            rule = _with_fields(rule, fields)
+        text, fields = dump_rule(rule), _fields(rule)
+    except RuleError as error:
+        return Looked(text, fields, str(error))
+    book = with_rule(_head(dashboard)[1], rule)
+    server = dashboard.server
+    alone = msgspec.structs.replace(book, rules=(rule,))
+    checked = server.session.check(dump_book(alone))
+    fault = next((one for one in checked.faults if one.rule in (rule.id, None)), None)
+    if fault is not None:
+        return Looked(text, fields, fault.problem, _line_of(text, "when"), fault.column)
+    rate = next((one for one in checked.rates if one.rule == rule.id), None)
+    fires = (
+        f"fires on {rate.fired:,} of the newest {rate.judged:,} payments" if rate else "it was not measured"
+    )
+    return Looked(text, fields, fires=fires)
+
+
+def _with_fields(rule: Rule, fields: dict[str, str]) -> Rule:
+    told: dict[str, Any] = msgspec.to_builtins(rule) | {name: one for name, one in fields.items() if one}
+    for name in ("outcome", "customer", "points"):
+        if not fields[name]:
+            told.pop(name, None)
+    try:
+        return msgspec.convert(told, Rule, strict=False)
+    except msgspec.ValidationError as error:
+        raise RuleError(f"the form: {error}") from None
+
+
+def _fields(rule: Rule) -> dict[str, str]:
+    told = msgspec.to_builtins(rule)
+    return {name: str(told.get(name, "") or "") for name in _SHOWN}
+
+
+def _line_of(text: str, field: str) -> int:
+    lines = text.splitlines()
+    return next((number for number, line in enumerate(lines, 1) if line.startswith(f"{field}:")), 1)
+
+
+@router.post("/rules/lab/try")
+async def try_it(request: Request, text: Text = "") -> Response:
+    """The rule on the last 90 days, in the background."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    with refusals():
+        rule = load_rule(text)
+        book = await asyncio.to_thread(lambda: dashboard.server.desk.state().rules)
+    job = dashboard.jobs.begin("Rule lab", lambda job: _tried(dashboard, book, rule, job))
+    return _outcome(request, job)
+
+
+def _tried(dashboard: Dashboard, book: RuleSet, rule: Rule, job: Job) -> LabReport:
+    past, what = laboratory(dashboard.store, book, rule, _DAYS)
+    return try_rule(past, what, progress=job.tell, bands_of=dashboard.bands)
+
+
+@router.get("/rules/lab/tries/{job_id}")
+async def tried(request: Request, job_id: str) -> Response:
+    """How far it is, and what came out."""
+    demand(request, Role.ANALYST)
+    job = dashboard_of(request).jobs.find(job_id)
+    if job is None:
+        raise Stop(404, "This is no longer kept: start it again.")
+    return _outcome(request, job)
+
+
+def _outcome(request: Request, job: Job) -> Response:
+    report: LabReport | None = job.result
+    values: dict[str, Any] = {"job": job, "report": report, "by_day": "", "settings": ""}
+    if report is not None:
+        columns = {name: [getattr(one, name) for one in report.by_day] for name in _COLUMNS}
+        values["by_day"] = msgspec.json.encode({"columns": columns}).decode()
+        values["settings"] = msgspec.json.encode(report.settings).decode()
+    return render(request, "parts/lab.html", values)
+
+
+_COLUMNS: Final = ("day", "fraud", "genuine", "unlabelled")
+
+
+@router.post("/rules/lab/save")
+async def save(
+    request: Request,
+    text: Text = "",
+    based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")] = "head",
+    stage: Annotated[str, Form(max_length=10)] = "draft",
+    note: Word = "",
+    confirm: Annotated[str, Form(max_length=64)] = "",
+) -> Response:
+    """Keep a version with this rule at a stage, in force where no approval is needed."""
+    demand(request, Role.ANALYST)
+    server = dashboard_of(request).server
+    with refusals():
+        rule = at_stage(load_rule(server.session.tokenizer.guard_text(text)), stage)
+        who = who_asks(request, note or f"{rule.id}: {stage}")
+        book = await asyncio.to_thread(lambda: server.desk.ruleset(server.desk.resolve(based_on)))
+        keep = partial(server.rules.save, dump_book(with_rule(book, rule)), based_on, who, activate=True)
+    try:
+        with refusals():
+            await server.pools.rules.run(partial(keep, confirm=confirm))
+    except UnconfirmedRefusal as refused:
+        values = {"told": refused.sheet, "problem": refused.problem.detail}
+        return render(request, "parts/unconfirmed.html", values, 409)
+    return Response(status_code=204, headers={"hx-redirect": f"/rule/{rule.id}"})

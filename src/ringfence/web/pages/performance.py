@@ -1,0 +1,165 @@
+"""What a manager asks: fraud stopped and missed, customers bothered, when and where."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from ringfence.access.principal import Role
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.cells import csv_cell
+from ringfence.web.errors import Stop
+from ringfence.web.measures import DAY_MS, MATURITY_DAYS, MEASURES, Measure, changes, currencies
+from ringfence.web.period import current, moment_ms
+from ringfence.web.rendering import render, when
+
+if TYPE_CHECKING:
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/performance"  # in the navigation
+_DAYS: Final = 30
+_MOST_DAYS: Final = 3660
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+Moment = Annotated[str, Query(max_length=40)]
+Currency = Annotated[str | None, Query(pattern="^[A-Z]{0,3}$")]
+Name = Annotated[str, Path(pattern="^[a-z]{1,20}$")]
+
+
+@router.get("/performance")
+async def performance(
+    request: Request, since: Moment = "", until: Moment = "", currency: Currency = None
+) -> Response:
+    """The figures of a time, each with its SQL; the last 30 days of the log unless given.
+
+    Where there are several currencies, the figures are those of one: the most frequent unless given.
+    """
+    demand(request, Role.ANALYST)
+    begin, end = await asyncio.to_thread(span_of, dashboard_of(request), since, until)
+    known = await asyncio.to_thread(currencies, dashboard_of(request).server.lake, begin, end)
+    values = {
+        "currencies": known,
+        "currency": currency if currency is not None else (known[0] if len(known) > 1 else None),
+        "since": typed(begin),
+        "until": typed(end),
+        "before": (typed(2 * begin - end), typed(begin)),
+        "after": (typed(end), typed(2 * end - begin)),
+        "days": round((end - begin) / DAY_MS, 1),
+        "measures": list(MEASURES.values()),
+    }
+    return render(request, "performance.html", values)
+
+
+@router.get("/performance/{name}")
+async def panel(
+    request: Request, name: Name, since: Moment, until: Moment, currency: Currency = None
+) -> Response:
+    """One panel."""
+    demand(request, Role.ANALYST)
+    dashboard, measure = dashboard_of(request), _measure(name)
+    begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
+    values = await asyncio.to_thread(_panel, dashboard, measure, begin, end, currency)
+    values |= {"since": typed(begin), "until": typed(end), "currency": currency}
+    return render(request, "parts/measure.html", values)
+
+
+@router.get("/performance/{name}/csv")
+async def as_csv(
+    request: Request, name: Name, since: Moment, until: Moment, currency: Currency = None
+) -> Response:
+    """Its rows, for a spreadsheet."""
+    demand(request, Role.ANALYST)
+    dashboard, measure = dashboard_of(request), _measure(name)
+    begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
+    rows = await asyncio.to_thread(measure.rows, dashboard.server.lake, begin, end, currency)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(rows[0] if rows else [])
+    for row in rows:
+        writer.writerow([csv_cell(value) for value in row.values()])
+    headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
+    return Response(out.getvalue(), media_type="text/csv", headers=headers)
+
+
+def _panel(
+    dashboard: Dashboard, measure: Measure, begin: int, end: int, currency: str | None
+) -> dict[str, Any]:
+    lake = dashboard.server.lake
+    rows = measure.rows(lake, begin, end, currency)
+    values: dict[str, Any] = {
+        "measure": measure,
+        "rows": rows,
+        "sql": measure.statement(begin, end, currency),
+        "points": "",
+        "earlier": None,
+        "grid": [],
+        "changed": [],
+        "weekdays": _WEEKDAYS,
+        "maturity": MATURITY_DAYS,
+    }
+    if measure.kind == "kpis":
+        values["earlier"] = measure.rows(lake, 2 * begin - end, begin, currency)[0]
+    elif measure.kind == "hours":
+        values["grid"] = _grid(rows)
+    elif rows:
+        values["changed"] = changes(lake, begin, end) if measure.kind == "trend" else []
+        values["points"] = msgspec.json.encode(
+            {
+                "columns": {name: [row[name] for row in rows] for name in rows[0]},
+                "changes": values["changed"],
+                "mature_until": typed(dashboard.server.clock.now_ms() - MATURITY_DAYS * DAY_MS)[:10],
+            },
+            enc_hook=str,
+        ).decode()
+    return values
+
+
+def _grid(rows: list[dict[str, Any]]) -> list[list[tuple[int, int, int]]]:
+    """Of each weekday and hour: payments, frauds, and a shade from 0 to 5."""
+    known = {(row["weekday"], row["hour"]): (row["payments"], row["frauds"]) for row in rows}
+    most = max((row["frauds"] for row in rows), default=0)
+    return [
+        [
+            (*cell, -(-5 * cell[1] // most) if most else 0)
+            for hour in range(24)
+            for cell in (known.get((day, hour), (0, 0)),)
+        ]
+        for day in range(1, 8)
+    ]
+
+
+def _measure(name: str) -> Measure:
+    if name not in MEASURES:
+        raise Stop(404, f"There is no figure {name!r}.")
+    return MEASURES[name]
+
+
+def span_of(dashboard: Dashboard, since: str, until: str) -> tuple[int, int]:
+    """Begin and end of what is asked for: as typed, else the range of the page, else the last 30 days."""
+    try:
+        begin, end = (moment_ms(one) if one else None for one in (since, until))
+    except (ValueError, OverflowError):
+        raise Stop(422, "Give times such as 2026-11-01T00:00.") from None
+    if end is None:
+        known = dashboard.finder.span_ms()
+        last = known[1] if known else dashboard.server.clock.now_ms()
+        end = last - last % DAY_MS + DAY_MS
+        named = current().span_ms(end - 1)
+        if begin is None and named is not None:
+            begin = max(named[0], known[0] - known[0] % DAY_MS if known else 0)
+    if begin is None:
+        begin = end - _DAYS * DAY_MS
+    if not 0 < end - begin <= _MOST_DAYS * DAY_MS or begin < 0:
+        raise Stop(422, "The time must begin before it ends, and span ten years at most.")
+    return begin, end
+
+
+def typed(time: int) -> str:
+    """A moment as the field of a form has it."""
+    return when(time, seconds=False).replace(" ", "T")

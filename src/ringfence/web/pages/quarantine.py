@@ -1,0 +1,77 @@
+"""Records that could not become events: looked at, and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Path, Query, Request
+
+from ringfence.access.principal import Role
+from ringfence.api import replaying
+from ringfence.web.asking import dashboard_of, demand, is_part
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/quarantine"  # in the navigation
+_SHOWN: Final = 100
+
+
+@router.get("/quarantine")
+async def quarantine(
+    request: Request,
+    reason: Annotated[str, Query(max_length=100)] = "",
+    source: Annotated[str, Query(max_length=4096)] = "",
+    waiting: Annotated[str, Query(max_length=5)] = "",
+) -> Response:
+    """Bad records, newest first."""
+    demand(request, Role.ANALYST)
+    values = await asyncio.to_thread(_listed, dashboard_of(request), reason, source, bool(waiting))
+    return render(request, "parts/quarantine.html" if is_part(request) else "quarantine.html", values)
+
+
+def _listed(dashboard: Dashboard, reason: str, source: str, waiting: bool) -> dict[str, Any]:
+    store = dashboard.store.quarantine
+    return {
+        "records": store.records(reason=reason or None, source=source or None, waiting=waiting, limit=_SHOWN),
+        "counts": store.counts(),
+        "asked": {"reason": reason, "source": source, "waiting": waiting},
+        "outcomes": None,
+    }
+
+
+@router.get("/quarantine/{record_id}")
+async def record(request: Request, record_id: Annotated[str, Path(max_length=64)]) -> Response:
+    """One bad record with its original bytes; card numbers are tokens in them."""
+    demand(request, Role.ANALYST)
+    found = await asyncio.to_thread(dashboard_of(request).store.quarantine.get, record_id)
+    return render(request, "record.html", {"record": found, "outcome": None})
+
+
+@router.post("/quarantine/replay")
+async def replay(
+    request: Request,
+    record_id: Annotated[str, Form(max_length=64)] = "",
+    reason: Annotated[str, Form(max_length=100)] = "",
+) -> Response:
+    """Try one record again, or all of a reason that have not become events."""
+    demand(request, Role.ADMIN)
+    dashboard = dashboard_of(request)
+    store = dashboard.store.quarantine
+    if record_id:
+        records = [await asyncio.to_thread(store.get, record_id)]
+    else:
+        records = await asyncio.to_thread(
+            lambda: store.unsettled(reason=reason or None, limit=replaying.MOST_AT_ONCE)
+        )
+    outcomes = await asyncio.to_thread(replaying.give, dashboard.server, records)
+    if record_id:
+        again = await asyncio.to_thread(store.get, record_id)
+        return render(request, "parts/record.html", {"record": again, "outcome": next(iter(outcomes))})
+    values = await asyncio.to_thread(_listed, dashboard, reason, "", waiting=False)
+    return render(request, "parts/quarantine.html", values | {"outcomes": outcomes.most_common()})

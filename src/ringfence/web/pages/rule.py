@@ -1,0 +1,138 @@
+"""One rule: what it has caught over time, its money, what fires with it, who changed it, and false alarms."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+
+import msgspec
+from fastapi import APIRouter, Path, Request
+
+from ringfence.access.principal import Role
+from ringfence.analysis.statistics import wilson
+from ringfence.errors import RingfenceError
+from ringfence.rulebook.one import STAGES, stage_of
+from ringfence.scoring.duckdb_sql import quoted_text
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.errors import Stop
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from ringfence.rulebook.changes import Change
+    from ringfence.rulebook.difference import RuleChange
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+RuleId = Annotated[str, Path(pattern=r"^[\w.-]{1,80}$")]
+_CHANGES: Final = 60  # newest versions that are compared for the edits of a rule
+_EACH: Final = 10
+_HITS: Final = """\
+WITH hits AS (
+  SELECT d.transaction_id, d.event_time, d.outcome, d.rules, t.amount, t.currency, l.is_fraud,
+    list_contains(d.rules, {rule}) AS acted
+  FROM decisions d
+  JOIN transactions t ON t."offset" = d."offset"
+  LEFT JOIN known_labels l ON l.transaction_id = d.transaction_id
+  WHERE list_contains(d.rules, {rule}) OR list_contains(d.shadow_rules, {rule})
+)
+"""
+QUESTIONS: Final = {
+    "weeks": """\
+SELECT date_trunc('week', event_time)::DATE AS week, count(*) FILTER (acted) AS acted,
+  count(*) FILTER (NOT acted) AS in_shadow, count(*) FILTER (is_fraud) AS fraud,
+  count(is_fraud) AS labelled
+FROM hits GROUP BY week ORDER BY week""",
+    "stages": """\
+SELECT acted, count(*) AS payments, count(*) FILTER (is_fraud) AS fraud, count(is_fraud) AS labelled,
+  greatest(1.0, date_diff('second', min(event_time), max(event_time)) / 86400.0) AS days
+FROM hits GROUP BY acted ORDER BY acted""",
+    "money": """\
+SELECT coalesce(currency, '') AS currency,
+  coalesce(sum(amount) FILTER (is_fraud AND acted AND outcome != 'approve'), 0) AS fraud_stopped,
+  coalesce(sum(amount) FILTER (is_fraud IS false AND acted AND outcome != 'approve'), 0) AS genuine_stopped
+FROM hits GROUP BY ALL ORDER BY currency""",
+    "overlap": """\
+SELECT other, count(*) AS payments FROM (SELECT unnest(rules) AS other FROM hits)
+WHERE other != {rule} GROUP BY other ORDER BY payments DESC, other LIMIT 10""",
+    "alarms": """\
+SELECT transaction_id, epoch_ms(event_time) AS event_time_ms, outcome, amount, currency
+FROM hits WHERE is_fraud IS false ORDER BY event_time DESC LIMIT 10""",
+}
+"""What is asked of the payments on which a rule fired, by panel."""
+
+
+class Edit(NamedTuple):
+    """A version that changed the rule."""
+
+    change: Change
+    what: RuleChange
+
+
+@router.get("/rule/{rule_id}")
+async def rule(request: Request, rule_id: RuleId) -> Response:
+    """A rule of the newest version."""
+    demand(request, Role.ANALYST)
+    values = await asyncio.to_thread(_page, dashboard_of(request), rule_id)
+    return render(request, "rule.html", values)
+
+
+def _page(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
+    desk = dashboard.server.desk
+    book = desk.ruleset(desk.resolve("head"))
+    found = next((one for one in book.every_rule if one.id == rule_id), None)
+    if found is None:
+        raise Stop(404, f"There is no rule {rule_id!r} in the newest version.")
+    acting = next((one for one in desk.ruleset(desk.force.active()).every_rule if one.id == rule_id), None)
+    return {
+        "rule": found,
+        "acting": acting,
+        "editable": any(one.id == rule_id for one in book.rules),
+        "stage": stage_of(found),
+        "stages": STAGES,
+        "edits": _edits(dashboard, rule_id),
+        "based_on": desk.resolve("head"),
+    }
+
+
+def _edits(dashboard: Dashboard, rule_id: str) -> list[Edit]:
+    desk, found = dashboard.server.desk, []
+    for change in desk.book.changes()[::-1][:_CHANGES]:
+        if change.based_on is None:
+            continue
+        try:
+            differs = desk.difference(change.based_on, change.digest)
+        except RingfenceError:  # the version that it is based on is no longer kept
+            continue
+        found += [Edit(change, one) for one in differs.rules if one.rule == rule_id.removeprefix("typology.")]
+    return found[:_EACH]
+
+
+@router.get("/rule/{rule_id}/figures")
+async def figures(request: Request, rule_id: RuleId) -> Response:
+    """What it has done, each panel with its SQL."""
+    demand(request, Role.ANALYST)
+    values = await asyncio.to_thread(figures_of, dashboard_of(request), rule_id)
+    return render(request, "parts/rule_figures.html", values | {"rule_id": rule_id})
+
+
+def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
+    """Rows by panel, with precision and its interval, and the statements that gave them."""
+    lake = dashboard.server.lake
+    statements = {name: statement(name, rule_id) for name in QUESTIONS}
+    rows = {name: lake.sql(one).to_pylist() for name, one in statements.items()}
+    for one in rows["weeks"]:
+        one["precision"] = wilson(one["fraud"], one["acted"] + one["in_shadow"])
+    for one in rows["stages"]:
+        one["precision"] = wilson(one["fraud"], one["payments"])
+    weeks = rows["weeks"]
+    columns = {name: [row[name] for row in weeks] for name in ("week", "acted", "in_shadow")}
+    columns["precision"] = [row["precision"].value for row in weeks]
+    points = msgspec.json.encode({"columns": columns}, enc_hook=str).decode() if weeks else ""
+    return rows | {"statements": statements, "points": points}
+
+
+def statement(name: str, rule_id: str) -> str:
+    """The SQL of a panel, as `ringfence sql` takes it."""
+    return (_HITS + QUESTIONS[name]).format(rule=quoted_text(rule_id))

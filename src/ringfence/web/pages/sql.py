@@ -1,0 +1,150 @@
+"""Ad-hoc SQL over the analysis tables: read-only by construction, bounded in time, memory and rows."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request
+
+from ringfence.access.principal import Role
+from ringfence.api.audited import tell
+from ringfence.errors import InputError
+from ringfence.masking import find_cards, mask_cards
+from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from starlette.responses import Response
+
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/sql"  # in the navigation
+MOST_ROWS: Final = 1000
+SECONDS: Final = 10.0
+MOST_BYTES: Final = 8_000_000
+MOST_VALUES: Final = 500_000  # also those within lists: some take no bytes
+CELL_CHARACTERS: Final = 2000
+_NAME_CHARACTERS: Final = 200
+_PIECE_CHARACTERS: Final = 400  # of a statement in one text of an audit record
+_PIECES: Final = 10
+_LOOKED_PAST: Final = 400  # characters after a cut, in which a card number may end
+_COLUMNS: Final = (
+    "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE table_name IN ('transactions', "
+    "'decisions', 'labels', 'events', 'flag_matches') ORDER BY table_name, column_index"
+)
+_EXAMPLES: Final = (
+    (
+        "Outcomes",
+        "SELECT outcome, count(*) AS payments\nFROM decisions\nGROUP BY outcome\nORDER BY payments DESC",
+    ),
+    (
+        "Rules that fired most",
+        (
+            "SELECT unnest(rules) AS rule, count(*) AS payments\nFROM decisions\nGROUP BY rule\n"
+            "ORDER BY payments DESC\nLIMIT 20"
+        ),
+    ),
+    (
+        "Fraud by label source",
+        "SELECT label_source, label, count(*) AS labels\nFROM labels\nGROUP BY ALL\nORDER BY labels DESC",
+    ),
+)
+
+
+@router.get("/sql")
+async def editor(request: Request) -> Response:
+    """The editor, with the tables and their columns."""
+    demand(request, Role.ANALYST)
+    dashboard = dashboard_of(request)
+    found = await dashboard.server.pools.sql.run(dashboard.console.sql, _COLUMNS, None, SECONDS)
+    tables: dict[str, list[tuple[str, str]]] = {}
+    for row in found.to_pylist():
+        tables.setdefault(row["table_name"], []).append((row["column_name"], row["data_type"]))
+    values = {"tables": tables, "examples": _EXAMPLES, "most": MOST_ROWS, "seconds": SECONDS}
+    return render(request, "sql.html", values)
+
+
+@router.post("/sql")
+async def ask(request: Request, statement: Annotated[str, Form(max_length=65_536)] = "") -> Response:
+    """What a statement gives, as a table."""
+    demand(request, Role.ANALYST)
+    dashboard, asked = dashboard_of(request), statement.strip().rstrip(";")
+    tell(request.scope, **_recorded(asked))
+
+    def answered() -> Response:
+        return render(request, "parts/sql.html", _answer(dashboard, asked))
+
+    return await dashboard.server.pools.sql.run(answered)
+
+
+def _recorded(statement: str) -> dict[str, str]:
+    """A statement as the audit trail holds it: in pieces, as it cuts long texts, and with its length."""
+    rest = re.sub(r"\s+", " ", statement)
+    told = {"characters": str(len(statement))}
+    for place in range(_PIECES):
+        piece = cut(rest, _PIECE_CHARACTERS)
+        told[f"continued_{place}" if place else "object"] = piece
+        if piece == rest:
+            break
+        rest = rest[len(piece) - 1 :]
+    return told
+
+
+def _answer(dashboard: Dashboard, statement: str) -> dict[str, Any]:
+    problem, names, rows, more = "", [], [], False
+    if not statement:
+        problem = "Write a statement first, such as SELECT count(*) FROM decisions."
+    else:
+        try:
+            table = dashboard.console.sql(statement, MOST_ROWS + 1, SECONDS)
+            _check_size(table)
+            more = len(table) > MOST_ROWS
+            names = [mask_cards(cut(name, _NAME_CHARACTERS)) for name in table.schema.names]
+            columns = [column.to_pylist() for column in table.slice(0, MOST_ROWS).columns]
+            rows = [[_cell(value) for value in row] for row in zip(*columns, strict=True)]
+        except InputError as error:
+            problem = mask_cards(cut(str(error), CELL_CHARACTERS))
+    return {"problem": problem, "names": names, "found": rows, "more": more, "most": MOST_ROWS}
+
+
+def _check_size(table: pa.Table) -> None:
+    """`InputError` where a result is too much for a page."""
+    values = sum(_values(chunk) for column in table.columns for chunk in column.chunks)
+    if table.nbytes > MOST_BYTES or values > MOST_VALUES:
+        raise InputError(
+            f"The result is too large for a page ({table.nbytes / 1e6:,.1f} MB, {values:,} values): select "
+            "fewer columns or shorter lists, or use `ringfence sql`."
+        )
+
+
+def _values(array: Any) -> int:
+    """How many values stand in an array, and in the lists and structs within it."""
+    kind = array.type
+    if hasattr(array, "values"):  # lists and maps
+        within = [array.values]
+    else:
+        within = [array.field(place) for place in range(kind.num_fields)] if hasattr(array, "field") else []
+    return len(array) + sum(map(_values, within))
+
+
+def _cell(value: object) -> str | None:
+    """A value as text, without card numbers. A number is one only where a network has such cards."""
+    if value is None:
+        return None
+    return mask_cards(cut(str(value), CELL_CHARACTERS), strict=isinstance(value, int | float | Decimal))
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a text; it does not end within a card number, which nobody would know for one.
+
+    >>> cut("card 4111 1111 1111 1111", 12), cut("SELECT 1", 12)
+    ('card …', 'SELECT 1')
+    """
+    if len(text) <= most:
+        return text
+    cards = find_cards(text[: most + _LOOKED_PAST])
+    return text[: min([most, *(card.start for card in cards if card.start < most < card.end)])] + "…"

@@ -1,0 +1,130 @@
+"""The log: topics, offsets, who reads them and how far, and the messages themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from ringfence.access.principal import Role
+from ringfence.masking import mask_cards
+from ringfence.web import messages
+from ringfence.web.asking import dashboard_of, demand, is_part
+from ringfence.web.errors import Stop
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+PATH: Final = "/streams"  # in the navigation
+PAGE_MESSAGES: Final = 25
+
+
+@router.get("/streams")
+async def streams(request: Request) -> Response:
+    """Topics and readers."""
+    demand(request, Role.ANALYST)
+    values = await asyncio.to_thread(_overview, dashboard_of(request))
+    return render(request, "streams.html", values)
+
+
+def _overview(dashboard: Dashboard) -> dict[str, Any]:
+    log = dashboard.store.log
+    topics = []
+    for name in log.topics():
+        start, end = log.start_offset(name), log.end_offset(name)
+        last = next(iter(log.read(name, end - 1)), None) if end > start else None
+        topics.append(
+            {
+                "name": name,
+                "start": start,
+                "end": end,
+                "last_time_ms": last.last_time_ms if last else None,
+                "batch": last.count if last else 0,
+            }
+        )
+    readers = [
+        {"reader": who, "topic": topic, "offset": at, "lag": max(0, log.end_offset(topic) - at)}
+        for who, topic, at in dashboard.server.following.readers()
+    ]
+    counts = dashboard.store.quarantine.counts()
+    return {
+        "topics": topics,
+        "readers": readers,
+        "bad": sum(total for total, _ in counts.values()),
+        "waiting": sum(waiting for _, waiting in counts.values()),
+        "folder": dashboard.store.folder.name,
+    }
+
+
+Topic = Annotated[str, Path(max_length=100)]
+Word = Annotated[str, Query(max_length=4096)]
+
+
+@router.get("/streams/{topic}")
+async def topic(
+    request: Request,
+    topic: Topic,
+    offset: Annotated[str, Query(max_length=20)] = "",
+    key: Word = "",
+    match: Annotated[str, Query(max_length=200)] = "",
+    *,
+    follow: bool = False,
+) -> Response:
+    """Messages of one topic: the last ones, those from an offset on, or the one of a transaction.
+
+    With `match` those in which a text stands; with `follow` the last ones, again and again.
+    """
+    demand(request, Role.ANALYST)
+    dashboard = _known(request, topic)
+    text = mask_cards(match.strip(), strict=True)
+    found = await asyncio.to_thread(_found, dashboard, topic, offset, key.strip(), text)
+    shown = [
+        (number, messages.brief(topic, m), msgspec.json.format(msgspec.json.encode(m), indent=2).decode())
+        for number, m in (found.messages[::-1] if follow else found.messages)
+    ]
+    values = {
+        "topic": topic,
+        "found": found,
+        "shown": shown,
+        "key": key,
+        "match": text,
+        "follow": follow,
+        "step": PAGE_MESSAGES,
+    }
+    return render(request, "parts/topic.html" if is_part(request) else "topic.html", values)
+
+
+def _found(dashboard: Dashboard, topic: str, offset: str, key: str, text: str) -> messages.Messages:
+    found = messages.page(dashboard.server, topic, offset, key, PAGE_MESSAGES)
+    if not text or key:
+        return found
+    if not offset:  # the newest, as many as are looked through
+        first = max(found.start, found.end - messages.MOST_SCANNED)
+        found = messages.page(dashboard.server, topic, str(first), "", 1)
+    return messages.matching(dashboard.server, topic, found, text, PAGE_MESSAGES)
+
+
+@router.get("/streams/{topic}/export")
+async def export(
+    request: Request, topic: Topic, offset: Annotated[int, Query(ge=0, le=1 << 60)] = 0
+) -> Response:
+    """Records from an offset on as NDJSON, at most ten thousand."""
+    demand(request, Role.ANALYST)
+    dashboard = _known(request, topic)
+    most = messages.MOST_EXPORTED
+    found = await asyncio.to_thread(messages.page, dashboard.server, topic, str(offset), "", most)
+    lines = [msgspec.json.encode(m | {"log_offset": n}, enc_hook=str) for n, m in found.messages]
+    headers = {"content-disposition": f'attachment; filename="{topic}-{found.first}.ndjson"'}
+    return Response(b"\n".join([*lines, b""]), media_type="application/x-ndjson", headers=headers)
+
+
+def _known(request: Request, topic: str) -> Dashboard:
+    dashboard = dashboard_of(request)
+    if topic not in dashboard.store.log.topics():
+        raise Stop(404, f"There is no topic {topic!r}.")
+    return dashboard
