@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
 
 from ringfence.alerts import answers
 from ringfence.api.audited import tell
@@ -17,8 +18,6 @@ from ringfence.web.asking import dashboard_of
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ringfence.alerts.answers import Asked
     from ringfence.alerts.book import Alerts
     from ringfence.alerts.policy import AlertPolicy

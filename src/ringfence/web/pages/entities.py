@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api import reading
@@ -21,8 +22,6 @@ from ringfence.web.portrait import portrait_of
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.portrait import Portrait
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api.asked import who_asks
@@ -21,8 +22,6 @@ from ringfence.web.pages.system import CAUSES
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api.asked import refusals
@@ -16,8 +17,6 @@ from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ringfence.api.server import Server
     from ringfence.decisions.impact import Impact
     from ringfence.scoring.rules import RuleSet

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.scoring.duckdb_sql import quoted_text
@@ -17,8 +18,6 @@ from ringfence.web.errors import Stop
 from ringfence.web.rendering import render, when
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

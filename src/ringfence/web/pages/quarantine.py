@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Path, Query, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api import replaying
@@ -13,8 +14,6 @@ from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

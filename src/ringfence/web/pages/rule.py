@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.analysis.statistics import wilson
@@ -18,8 +19,6 @@ from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ringfence.rulebook.changes import Change
     from ringfence.rulebook.difference import RuleChange
     from ringfence.web.dashboard import Dashboard

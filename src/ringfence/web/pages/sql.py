@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api.audited import tell
@@ -17,7 +18,6 @@ from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from starlette.responses import Response
 
     from ringfence.web.dashboard import Dashboard
 

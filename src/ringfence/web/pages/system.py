@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.api.hot.path import DEADLINE
@@ -19,8 +20,6 @@ from ringfence.web.rendering import render
 from ringfence.web.vitals import memory_bytes
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
 
 from ringfence.access.principal import Role
 from ringfence.analysis.list_history import shadow_report
@@ -15,9 +16,6 @@ from ringfence.web.asking import dashboard_of, demand, is_part
 from ringfence.web.errors import Stop
 from ringfence.web.period import moment_ms
 from ringfence.web.rendering import render
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
 
 router = APIRouter()
 Moment = Annotated[str, Form(max_length=40)]
