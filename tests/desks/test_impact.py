@@ -88,11 +88,11 @@ def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
     assert edges.look("api", lambda session: session.desk().force.active()) == unkept
 
 
-def impact(share=0.0, stopped=0.0, payments=1000):
+def impact(share=0.0, stopped=0.0, payments=1000, days=2.0):
     changed = round(share * payments)
     rows = [[payments - changed, changed], [0, 0]]
     return Impact(
-        "0123456789abcdef", payments, [payments, 0], rows[0], rows, 2.0, [Shift("EUR", stopped, 0.0)]
+        "0123456789abcdef", payments, [payments, 0], rows[0], rows, days, [Shift("EUR", stopped, 0.0)]
     )
 
 
@@ -106,6 +106,9 @@ def impact(share=0.0, stopped=0.0, payments=1000):
         (impact(stopped=3000.0), ChangeLimits(0.05), 1.0, False),
         (impact(stopped=3000.0), ChangeLimits(0.05, 1000.0), 1.0, True),  # 1,500 a day
         (impact(stopped=3000.0), ChangeLimits(0.05, 2000.0), 1.0, False),
+        (impact(stopped=3000.0, days=0.5), ChangeLimits(0.05, 5000.0), 1.0, True),  # 6,000 a day
+        (impact(stopped=3000.0, days=0.5), ChangeLimits(0.05, 7000.0), 1.0, False),
+        (impact(stopped=100.0, days=0.0), ChangeLimits(0.05, 2500.0), 1.0, False),  # an hour at least
         (impact(share=0.001), ChangeLimits(0.0), 1.0, True),
     ],
 )

@@ -1,6 +1,9 @@
 """One rule as a text of its own."""
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ringfence.errors import RuleError
 from ringfence.rulebook.one import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
@@ -10,6 +13,24 @@ from ringfence.scoring.books import default_book
 def test_every_shipped_rule_is_the_same_after_its_text():
     for rule in default_book().rules:
         assert load_rule(dump_rule(rule)) == rule
+
+
+TEXTS = st.text(st.sampled_from("a9 \n'\"#:-|>&{[%\\,\té"), max_size=160)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, TEXTS, st.dictionaries(st.sampled_from(["x", "limit"]), TEXTS | st.integers(0, 9).map(float)))
+def test_a_rule_keeps_its_line_breaks_quotes_and_comments(when, analyst, parameters):
+    rule = msgspec.structs.replace(
+        default_book().rules[0], when=when, analyst=analyst, customer=when + analyst, parameters=parameters
+    )
+    assert load_rule(dump_rule(rule)) == rule
+
+
+def test_a_comment_in_a_condition_ends_with_its_line():
+    when = "amount > 9 -- large\nand amount < 100"
+    rule = msgspec.structs.replace(default_book().rules[0], when=when)
+    assert load_rule(dump_rule(rule)).when == when
 
 
 def test_a_rule_goes_through_its_stages_and_back_into_its_book():

@@ -53,8 +53,11 @@ def test_a_new_rule_is_completed_tried_and_taken_through_its_life(own, watched):
     page.get_by_role("button", name="Form").click()
     page.get_by_label("Id", exact=True).fill("from_the_lab")
     expect(page.locator("#lab-text")).to_have_value(re.compile("id: from_the_lab"))
+    kept = len(httpx.get(f"{own.url}/v1/rules").json()["changes"])
+    page.get_by_label("Id", exact=True).press("Enter")  # saves nothing: no stage was chosen
     page.get_by_role("button", name="Run in shadow").click()
     page.wait_for_url("**/rule/from_the_lab")
+    assert len(httpx.get(f"{own.url}/v1/rules").json()["changes"]) == kept + 1
     expect(page.locator(".life [aria-current]")).to_have_text("shadow")
     expect(page.locator("main")).to_contain_text("It has not fired on any stored payment.")
     page.get_by_role("link", name="Edit in the lab").click()
@@ -64,6 +67,8 @@ def test_a_new_rule_is_completed_tried_and_taken_through_its_life(own, watched):
     book = httpx.get(f"{own.url}/v1/rules").json()
     rule = next(one for one in book["rules"]["rules"] if one["id"] == "from_the_lab")
     assert (rule["when"], rule["rollout"], book["active"]) == ("amount > 270", {"share": 0.1}, book["head"])
+    page.get_by_role("link", name="Edit in the lab").click()
+    expect(page.get_by_role("button", name="Take out of force: draft")).to_be_visible()
     assert violations(page) == []
 
 

@@ -10,6 +10,7 @@ from ringfence.errors import ConflictError
 if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
 
+_HOUR: Final = 1 / 24  # of a day: over a shorter span, chance would be taken for a day's money
 FEWEST_PAYMENTS: Final = 200
 """With fewer recent payments shares say nothing, and no confirmation is asked for."""
 
@@ -42,7 +43,7 @@ class ChangeLimits:
                 f"{100 * self.share:g} %"
             )
         for shift in sheet.money if self.money is not None else ():
-            daily = portion * max(shift.stopped, shift.released) / max(sheet.days, 1.0)
+            daily = portion * max(shift.stopped, shift.released) / max(sheet.days, _HOUR)
             if self.money is not None and daily > self.money:
                 return (
                     f"it moves {daily:,.0f} {shift.currency} a day".rstrip()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ringfence.errors import RuleError
-from ringfence.scoring.books import dump_book, load_book
+from ringfence.scoring.books import as_yaml, load_book
 from ringfence.scoring.outcomes import Mode
-from ringfence.scoring.ruleset import Rollout, RuleSet
+from ringfence.scoring.ruleset import Rollout
 
 if TYPE_CHECKING:
     from ringfence.scoring.rules import Rule
+    from ringfence.scoring.ruleset import RuleSet
 
 STAGES: Final = ("draft", "shadow", "tenth", "active")
 """The life of a new rule: written down, heard without effect, for a tenth of the customers, for all."""
@@ -30,10 +31,7 @@ def dump_rule(rule: Rule) -> str:
     >>> print(dump_rule(rule).splitlines()[0])
     id: big
     """
-    whole = dump_book(RuleSet(rules=(rule,)))
-    lines = whole[whole.index("rules:") :].splitlines()[1:]
-    own = [line for number, line in enumerate(lines) if number == 0 or line.startswith("  ")]
-    return "\n".join(line[2:] for line in own) + "\n"
+    return as_yaml(msgspec.to_builtins(rule))
 
 
 def load_rule(text: str) -> Rule:

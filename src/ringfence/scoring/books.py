@@ -99,7 +99,11 @@ _DUMPER = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper  # the 
 
 def dump_book(ruleset: RuleSet) -> str:
     """The YAML text that gives this rule set again."""
-    told = msgspec.to_builtins(ruleset)
+    return as_yaml(msgspec.to_builtins(ruleset))
+
+
+def as_yaml(told: Any) -> str:
+    """Names, values and lists as the YAML of a book or of a part of one."""
     text: str = yaml.dump(told, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=110)
     return text
 

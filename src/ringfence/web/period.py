@@ -33,12 +33,14 @@ class Period:
 
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> Period:
-        """Of a request: its address, or that of the page whose part it asks for."""
-        query = scope["query_string"].decode("latin-1")
-        if b"hx-request" in (headers := dict(scope["headers"])):
-            page = urlsplit(headers.get(b"hx-current-url", b"").decode("latin-1")).query
-            query = f"{query}&{page}"  # what the part itself says comes first
-        told = {name: values[0][:_LONGEST] for name, values in parse_qs(query, max_num_fields=200).items()}
+        """Of a request: its address, or that of the page whose part it asks for.
+
+        An address that cannot be read says nothing, here: the page answers what is wrong with it.
+        """
+        try:
+            told = _told(scope)
+        except ValueError:
+            return cls()
         asked = {name: told[name] for name in _KEPT if name in told}
         if asked.get("range") not in RANGES:
             asked.pop("range", None)
@@ -70,6 +72,15 @@ class Period:
 
 
 _NOW: ContextVar[Period | None] = ContextVar("ringfence_period", default=None)
+
+
+def _told(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of the address; ValueError where it has too many, or is none."""
+    query = scope["query_string"].decode("latin-1")
+    if b"hx-request" in (headers := dict(scope["headers"])):
+        page = urlsplit(headers.get(b"hx-current-url", b"").decode("latin-1")).query
+        query = f"{query}&{page}"  # what the part itself says comes first
+    return {name: values[0][:_LONGEST] for name, values in parse_qs(query, max_num_fields=200).items()}
 
 
 def enter(scope: Mapping[str, Any]) -> None:

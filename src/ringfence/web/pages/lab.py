@@ -18,6 +18,7 @@ from ringfence.compose.questions import laboratory
 from ringfence.errors import RuleError
 from ringfence.rulebook.one import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
 from ringfence.scoring.books import dump_book
+from ringfence.scoring.outcomes import Mode
 from ringfence.scoring.rules import OUTCOMES, Rule, RuleSet
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.errors import Stop
@@ -58,6 +59,7 @@ async def lab(
     demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     newest, book = await asyncio.to_thread(_head, dashboard)
+    acting = await asyncio.to_thread(lambda: dashboard.server.desk.state().rules)
     found = next((one for one in book.rules if one.id == rule), None)
     if rule and found is None:
         raise Stop(404, f"There is no rule {rule[:80]!r} in the newest version that can be edited by itself.")
@@ -69,6 +71,7 @@ async def lab(
         "based_on": newest,
         "stage": stage_of(shown) if found else "",
         "stages": STAGES,
+        "decides": any(one.id == rule and one.mode is Mode.ACTIVE for one in acting.rules),
         "templates": TEMPLATES,
         "outcomes": OUTCOMES,
         "template": template,
@@ -208,6 +211,6 @@ async def save(
         with refusals():
             await server.pools.rules.run(partial(keep, confirm=confirm))
     except UnconfirmedRefusal as refused:
-        values = {"told": refused.sheet, "problem": refused.problem.detail}
+        values = {"told": refused.sheet, "problem": refused.problem.detail, "stage": stage}
         return render(request, "parts/unconfirmed.html", values, 409)
     return Response(status_code=204, headers={"hx-redirect": f"/rule/{rule.id}"})

@@ -130,7 +130,7 @@ async def save(
         values = {"message": str(stale.error), "difference": stale.error.difference}
         return render(request, "parts/stale.html", values, 409)
     except UnconfirmedRefusal as refused:
-        values = {"told": refused.sheet, "problem": refused.problem.detail}
+        values = {"told": refused.sheet, "problem": refused.problem.detail, "stage": ""}
         return render(request, "parts/unconfirmed.html", values, 409)
     return Response(status_code=204, headers={"hx-redirect": f"/rules/versions/{change.digest}"})
 
