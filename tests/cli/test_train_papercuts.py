@@ -5,6 +5,10 @@ import csv
 import numpy as np
 import pytest
 
+from ringfence.cli.histories import Wanted, take_in
+from ringfence.cli.train import taken_in
+from ringfence.learning.train import Plan, start_of_test_ms
+
 MAPPING = """
 [[records]]
 label = {{ column = "fraud", delay = "{delay}" }}
@@ -87,3 +91,46 @@ def test_the_kind_of_a_card_is_no_direction_of_payments(ringfence, table):
     ended = ringfence("sources", "--sniff", "t.csv", "--draft", "drafted.toml")
     assert ended.code == 0, ended.err
     assert "skip" not in (table / "drafted.toml").read_text()
+
+
+CHARGEBACKS = """
+[[records]]
+only = { what = "pay" }
+[records.fields]
+transaction_id = "id"
+event_time = { column = "when", format = "epoch_ms" }
+card_id = "card"
+amount = "amount"
+[[records]]
+kind = "label"
+only = { what = "chargeback" }
+[records.fields]
+transaction_id = "id"
+event_time = { column = "when", format = "epoch_ms" }
+label = { constant = true }
+"""
+
+
+@pytest.mark.parametrize("more", [{"end_ms": 1_700_000_000_000 + 15 * DAY_MS}, {"maturity_ms": 25 * DAY_MS}])
+def test_what_is_tested_has_no_part_in_the_choice_wherever_the_test_ends(table, more):
+    """Three fifths of the file would be looked at, and the test begins before that."""
+    plan = Plan(**more)
+    wanted = Wanted(["t.csv"], mapping="t.toml", wide=True)
+    found, data = taken_in(wanted, plan)
+    begins_ms = start_of_test_ms(data, plan)
+    assert 0 < found.looked_ms == begins_ms
+    assert begins_ms < np.quantile(data.time_ms, 0.55)
+
+
+def test_labels_that_come_in_records_of_their_own_are_waited_for_as_long_as_they_take(project):
+    rows = []
+    for n in range(400):
+        at_ms = 1_700_000_000_000 + n * DAY_MS // 4
+        rows.append((at_ms, f"t{n}", f"c{n % 7}", "9.50", "pay"))
+        if n % 9 == 0:
+            rows.append((at_ms + 20 * DAY_MS, f"t{n}", "", "", "chargeback"))
+    with (project / "c.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("when", "id", "card", "amount", "what"), *sorted(rows)])
+    (project / "c.toml").write_text(CHARGEBACKS)
+    found = take_in(Wanted(["c.csv"], mapping="c.toml", wide=True), "measuring")
+    assert "card.label_rate_14d_delay_20d" in found.collected.spec.names

@@ -69,6 +69,16 @@ def test_what_is_tested_on_later_has_no_part_in_the_choice(events, keys):
     assert proposed([events], DELAY_MS, before_ms=int(events.event_time_ms[200])) == Keys()
 
 
+def test_labels_known_since_the_test_began_have_no_part_in_the_choice(events):
+    """All labels come late, but of payments that are old enough to have one."""
+    times = events.table.schema.get_field_index("event_time_ms")
+    late_ms = int(events.event_time_ms.max())
+    moved = np.where(events.kind == Kind.LABEL, late_ms, events.event_time_ms)
+    late = EventBatch(events.table.set_column(times, "event_time_ms", pa.array(moved)))
+    assert proposed([late], DELAY_MS, before_ms=late_ms + 1).fields != ()
+    assert proposed([late], DELAY_MS, before_ms=late_ms) == Keys()
+
+
 def test_labels_of_other_payments_propose_nothing(events):
     row = events.table.schema.get_field_index("transaction_id")
     names = events.table.column(row).to_pylist()

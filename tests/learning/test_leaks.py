@@ -54,12 +54,14 @@ INNOCENT = {
 }
 
 
-def chosen(columns):
+def chosen(columns, made_of=None):
     made = {"amount": np.exp(NOISE), **columns}
     times = 1_700_000_000_000 + np.arange(SIZE) * 60_000
     inputs = np.stack([one.astype(np.float32) for one in made.values()])
     nobody, never = np.zeros(SIZE, np.int64), np.full(SIZE, NEVER)
-    data = Dataset(tuple(made), inputs, times, nobody, np.where(FRAUD, times + 1, NEVER), never)
+    data = Dataset(
+        tuple(made), inputs, times, nobody, np.where(FRAUD, times + 1, NEVER), never, made_of=made_of or {}
+    )
     found = choose_inputs(data, part(data, 0, int(times[-1]) + 1, int(times[-1]) + 2))
     return found, {name.partition("=")[0] for name in columns}
 
@@ -82,6 +84,20 @@ def test_a_strong_column_that_is_innocent_is_kept_without_a_word(columns):
 def test_the_label_itself_is_no_input():
     found, _ = chosen({"a": FRAUD.astype(float), "b": NOISE})
     assert found.names == ("amount", "b")
+
+
+@pytest.mark.parametrize("told", ["wholly", "nearly"])
+def test_what_is_made_of_the_label_in_disguise_goes_with_it(told):
+    """A field that is CB exactly where there was fraud, and the rate of fraud among those who share it."""
+    field, rate = "attributes.settle", "by_settle.label_rate_60d_delay_7d"
+    value = FRAUD ^ (_RNG.random(SIZE) < (0.004 if told == "nearly" else 0.0)) & ~FRAUD
+    settle = {f"{field}=CB": value.astype(float), f"{field}=OK": (~value).astype(float)}
+    columns = settle | {rate: FRAUD * 0.5 + NOISE, "card.count_1h": NOISE + FRAUD}
+    found, _ = chosen(columns, {rate: frozenset({field, "card_id"}), "card.count_1h": frozenset({"card_id"})})
+    assert rate not in found.names
+    assert "card.count_1h" in found.names
+    assert (f"{field}=CB" in found.names) == (told == "nearly")
+    assert any("made of a field that tells" in note and rate in note for note in found.notes)
 
 
 def test_what_sounds_like_known_afterwards_is_named():

@@ -25,7 +25,7 @@ from ringfence.events.model import ATTRIBUTE_PREFIX
 from ringfence.events.tokens import Tokenizer
 from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.history import Passed, collect
-from ringfence.learning.keys import first_part, most_of_ms, proposed, usual_delay_ms
+from ringfence.learning.keys import first_part, looked_until_ms, most_of_ms, proposed, usual_delay_ms
 from ringfence.learning.wide import DEFAULT_DELAY_MS, NO_KEYS, fields_of, wide_spec
 from ringfence.library import load_rules
 from ringfence.measuring import in_log_order
@@ -82,6 +82,7 @@ class Found:
     origin: str
     bad: int = 0
     keys: Keys = NO_KEYS
+    looked_ms: int = 0  # a wide set was chosen by what is earlier
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class _Open:
     seed: int = 0
     bad: list[int] = field(default_factory=list)
     keys: Keys = NO_KEYS
+    looked_ms: int = 0
     label_fields: frozenset[str] = frozenset()
 
 
@@ -113,7 +115,7 @@ def take_in(wanted: Wanted, what: str) -> Found:
     collected.forget(told)
     if told:
         screen.say(f"No input, as the label is read from the same column: {', '.join(told)}")
-    return Found(collected, history.origin, sum(history.bad), history.keys)
+    return Found(collected, history.origin, sum(history.bad), history.keys, history.looked_ms)
 
 
 def _rules(wanted: Wanted, spec: FeatureSpec) -> CompiledRules:
@@ -148,16 +150,17 @@ def _of_sources(wanted: Wanted, tell: screen.Tell) -> _Open:
     )
     passed = [0.0]
     history = in_log_order(_told(arrivals, bad, tell, passed))
-    spec, keys = _spec(wanted), NO_KEYS
+    spec, keys, looked_ms = _spec(wanted), NO_KEYS, 0
     if spec is None:
         first = first_part(history, lambda: passed[0], wanted.before_ms)
         if not passed[0] and wanted.before_ms is None:  # a stream, of which nobody knows how long it is
             wanted = replace(wanted, before_ms=most_of_ms(first))
-        delay_ms = _delay_ms(chosen, label_delay)
+        delay_ms = _delay_ms(chosen, label_delay, first)
         spec, keys = _wide(wanted, first, delay_ms, 0, without=label_fields(chosen))
+        looked_ms = looked_until_ms(first, wanted.before_ms)
         history = chain(given_up(first), history)
     passed_on = (Passed(events) for events in history)
-    return _Open(passed_on, spec, " ".join(wanted.sources), 0, bad, keys, label_fields(chosen))
+    return _Open(passed_on, spec, " ".join(wanted.sources), 0, bad, keys, looked_ms, label_fields(chosen))
 
 
 def given_up(first: list[EventBatch]) -> Iterator[EventBatch]:
@@ -172,7 +175,8 @@ def label_fields(mapping: Mapping) -> frozenset[str]:
     labels = {record.label.column for record in mapping.records if record.label}
     for record in mapping.records:
         if record.kind == "label":
-            labels |= {source.columns[0] for name, source in record.sources().items() if name == "label"}
+            told = record.sources().get("label")
+            labels |= set(told.columns[:1]) if told else set()
     found = set()
     for record in mapping.records:
         fields = record.sources().items()
@@ -210,10 +214,10 @@ def _told(
         tell(arrival.position, arrival.total, "")
 
 
-def _delay_ms(mapping: Mapping, label_delay: str | None) -> int:
-    """How long after the payment its label comes, by option or mapping."""
+def _delay_ms(mapping: Mapping, label_delay: str | None, first: Sequence[EventBatch]) -> int:
+    """How long after the payment its label comes: by option or mapping, else as the labels there are took."""
     said = label_delay or next((record.label.delay for record in mapping.records if record.label), None)
-    return DEFAULT_DELAY_MS if said is None else parse_duration_ms(said)
+    return usual_delay_ms(first, 0) or DEFAULT_DELAY_MS if said is None else parse_duration_ms(said)
 
 
 def _of_store(wanted: Wanted, store: DataFolder, tell: screen.Tell) -> _Open:
@@ -222,14 +226,14 @@ def _of_store(wanted: Wanted, store: DataFolder, tell: screen.Tell) -> _Open:
 
     seed, origin = store.meta.hash_seed, str(store.folder)
     bad = [sum(waiting for _, waiting in store.quarantine.counts().values())]
-    spec, keys = _spec(wanted), NO_KEYS
+    spec, keys, looked_ms = _spec(wanted), NO_KEYS, 0
     if spec is None and wanted.wide:
         if not store.log.end_offset(EVENTS):
             raise InputError(f"{origin} holds no payments yet: `ringfence run` takes them in")
-        spec, keys = _of_log(wanted, store, seed)
+        spec, keys, looked_ms = _of_log(wanted, store, seed)
     if spec is not None:
         passed = (Passed(events) for events, _ in paired(store.log, progress))
-        return _Open(passed, spec, origin, seed, bad, keys)
+        return _Open(passed, spec, origin, seed, bad, keys, looked_ms)
     in_use = _in_use(store)
     passed = (
         Passed(events, None if stored is None else _stored(stored, in_use))
@@ -238,8 +242,11 @@ def _of_store(wanted: Wanted, store: DataFolder, tell: screen.Tell) -> _Open:
     return _Open(passed, in_use, origin, seed, bad)
 
 
-def _of_log(wanted: Wanted, store: DataFolder, seed: int) -> tuple[FeatureSpec, Keys]:
-    """A wide set for a log, with the graph's signals where the features in use declare links."""
+def _of_log(wanted: Wanted, store: DataFolder, seed: int) -> tuple[FeatureSpec, Keys, int]:
+    """A wide set for a log, with the graph's signals where the features in use declare links.
+
+    And until when the log was looked at for it.
+    """
     end, at = store.log.end_offset(EVENTS), [0]
 
     def decoded() -> Iterator[EventBatch]:
@@ -250,7 +257,8 @@ def _of_log(wanted: Wanted, store: DataFolder, seed: int) -> tuple[FeatureSpec, 
     first = first_part(decoded(), lambda: at[0] / end, wanted.before_ms)
     told_ms = parse_duration_ms(wanted.label_delay) if wanted.label_delay else usual_delay_ms(first, seed)
     links = _in_use(store).graph if store.log.end_offset(DECISIONS) else None
-    return _wide(wanted, first, told_ms or DEFAULT_DELAY_MS, seed, graph=links)
+    spec, keys = _wide(wanted, first, told_ms or DEFAULT_DELAY_MS, seed, graph=links)
+    return spec, keys, looked_until_ms(first, wanted.before_ms)
 
 
 def _in_use(store: DataFolder) -> FeatureSpec:

@@ -25,13 +25,15 @@ from ringfence.learning.dataset import dataset
 from ringfence.learning.evaluate import compared, figures, taken_by
 from ringfence.learning.money import CAPS, Caps
 from ringfence.learning.report import report
-from ringfence.learning.train import Plan
+from ringfence.learning.train import Plan, start_of_test_ms
 from ringfence.learning.train import train as train_model
 from ringfence.learning.wide import offered
 from ringfence.scoring.manifest import Costs
 from ringfence.scoring.words import percent
 
 if TYPE_CHECKING:
+    from ringfence.cli.histories import Found
+    from ringfence.learning.dataset import Dataset
     from ringfence.learning.train import Trained
     from ringfence.scoring.manifest import Appraisal, Metric
 
@@ -163,11 +165,11 @@ def train(
     wanted = Wanted(
         sources or [], data, mapping, label_delay, fmt, features, wide, rules, before_ms=plan.test_from_ms
     )
-    found = take_in(wanted, "measuring")
+    found, table = taken_in(wanted, plan)
     plan = replace(plan, offered=offered(found.collected.spec, found.keys))
     if found.bad:
         screen.say(f"{found.bad:,} records could not be read and are left out")
-    spec, table = found.collected.spec, dataset(found.collected)
+    spec = found.collected.spec
     with screen.progress("training") as tell:
         trained = train_model(table, plan, lambda share, said: tell(round(1000 * share), 1000, said))
         tell(1000, 1000, "testing")
@@ -183,6 +185,23 @@ def train(
     if write_features is not None:
         write_features.write_text(features_file(spec), "utf-8")
     _show(trained, measured, thought, folder, digest, json=json)
+
+
+def taken_in(wanted: Wanted, plan: Plan) -> tuple[Found, Dataset]:
+    """The history as a table. What a wide set is chosen by ends where the test period begins."""
+    found = take_in(wanted, "measuring")
+    table = dataset(found.collected)
+    if not found.looked_ms or found.looked_ms <= (start_ms := start_of_test_ms(table, plan)):
+        return found, table
+    begins = f"the test period begins on {screen.format_time(start_ms)} UTC"
+    if any(Path(one).is_fifo() for one in wanted.sources):
+        raise InputError(
+            f"{begins}, and what comes later had a part in the choice of features; a pipe cannot be "
+            f"read again: give --test-from {screen.format_time(start_ms)}"
+        )
+    screen.say(f"As {begins}, features are chosen anew by what is earlier.")
+    found = take_in(replace(wanted, before_ms=start_ms), "measuring again")
+    return found, dataset(found.collected)
 
 
 def features_file(spec: FeatureSpec) -> str:

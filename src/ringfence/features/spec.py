@@ -183,6 +183,11 @@ class Feature:
         return None
 
     @property
+    def looks_at(self) -> set[str]:
+        """Fields of events beside those that its entity is keyed by."""
+        return {self.field or "", self.where.field if self.where else ""} - {""}
+
+    @property
     def is_lifecycle(self) -> bool:
         """Whether it adds up what became of payments."""
         return self.field in LIFECYCLE_FIELDS
@@ -493,6 +498,16 @@ class FeatureSpec:
     def features_of(self, entity_name: str) -> tuple[Feature, ...]:
         """The features measured for one entity, in order."""
         return tuple(feature for feature in self.features if feature.entity == entity_name)
+
+    @cached_property
+    def fields_of(self) -> dict[str, frozenset[str]]:
+        """For each feature by name, the fields of events that it is made of.
+
+        >>> sorted(FeatureSpec.of(entity("card").sum("amount", "1h")).fields_of["card.sum_amount_1h"])
+        ['amount', 'card_id']
+        """
+        keys = {item.name: item.keys for item in self.entities}
+        return {item.name: frozenset(item.looks_at.union(keys[item.entity])) for item in self.features}
 
     def of_entity(self, entity_name: str) -> FeatureSpec:
         """Only what is measured for one entity: an engine of it gives the same values as one of the whole.

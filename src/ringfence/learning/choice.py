@@ -64,7 +64,12 @@ def choose_inputs(data: Dataset, train: Part) -> Choice:
     said = [("always null", empty), ("always the same", constant)]
     notes = [f"left out, {why}: {listed(names)}" for why, names in said if names]
     found = suspected(data, train, usable)
-    kept = tuple(name for name in usable if name.partition("=")[0] not in found.wholly)
+    told = {name.partition("=")[0] for name in (*found.wholly, *found.nearly)}
+    repeats = [name for name in usable if told & data.made_of.get(name, frozenset())]
+    gone = {*found.wholly, *repeats}
+    kept = tuple(name for name in usable if name.partition("=")[0] not in gone)
+    if repeats:
+        notes.append(f"left out, made of a field that tells the label: {listed(repeats)}")
     if not kept:
         raise InputError(f"every input that is left tells the label: {listed(found.wholly)}; map others, too")
     return Choice(kept, (*notes, *found.notes))

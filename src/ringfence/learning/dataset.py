@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ from ringfence.errors import InputError
 from ringfence.learning.history import ENTITIES, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,6 +44,7 @@ class Dataset:
         points: risk score of the rules alone, None where no rules were asked.
         outcome: strictness of the rules' outcome alone, likewise.
         unmatched: labels whose transaction is not here.
+        made_of: of inputs that the engine measures, the fields of events that they are made of.
     """
 
     names: tuple[str, ...]
@@ -55,6 +56,7 @@ class Dataset:
     points: NDArray[np.float64] | None = None
     outcome: NDArray[np.int8] | None = None
     unmatched: int = 0
+    made_of: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.time_ms)
@@ -67,10 +69,6 @@ class Dataset:
     def fraud_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
         """Payments known to be fraud at this time."""
         return (self.fraud_known_ms <= cut_off_ms) & (self.cleared_ms > cut_off_ms)
-
-    def good_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
-        """Payments that a label had called good by this time, and none has called fraud since."""
-        return self.cleared_ms <= cut_off_ms
 
     def told_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
         """Payments of which a label said either at this time: fraud or good."""
@@ -147,6 +145,7 @@ def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
         np.concatenate(kept.points) if kept.points else None,
         np.concatenate(kept.outcomes) if kept.outcomes else None,
         unmatched,
+        kept.spec.fields_of,
     )
 
 

@@ -82,7 +82,8 @@ def proposed(
 ) -> Keys:
     """Fields and pairs that tell of later payments, within the first part of a history.
 
-    Nothing is proposed where too few frauds are known yet, nor any of the fields `without`.
+    Nothing is proposed where too few frauds are known yet, nor any of the fields `without`. What happened or
+    became known from `before_ms` on is not looked at.
     """
     seen = _seen(first, delay_ms, seed, before_ms, without)
     if seen is None:
@@ -153,6 +154,11 @@ def most_of_ms(first: Sequence[EventBatch]) -> int | None:
     return int(np.quantile(times, _LOOKED_AT)) if len(times) else None
 
 
+def looked_until_ms(first: Sequence[EventBatch], before_ms: int | None = None) -> int:
+    """The moment after the last event that was looked at."""
+    return min(max(int(one.event_time_ms.max()) for one in first if len(one)) + 1, before_ms or NEVER)
+
+
 def mixed(one: Codes, other: Codes) -> Codes:
     """Codes of pairs, 0 where either is unknown."""
     with np.errstate(over="ignore"):
@@ -198,7 +204,7 @@ def _seen(
     ids = np.concatenate([one.hashes("transaction_id", seed) for one in batches])
     last_ms = min(int(time_ms.max()), before_ms or NEVER)
     mature = np.flatnonzero(time_ms <= last_ms - delay_ms)[-_MOST_ROWS:]
-    fraud = _frauds(labels, ids)[mature]
+    fraud = _frauds(labels, ids, before_ms or NEVER)[mature]
     if fraud.sum() < _LEAST_FRAUDS or fraud.all():
         return None
     names = dict.fromkeys(name for one in batches for name in (*one.table.schema.names, *one.attribute_names))
@@ -214,9 +220,10 @@ def _seen(
     return _Seen(times, fraud, codes, frozenset(texts), _later(times, fraud, delay_ms))
 
 
-def _frauds(labels: Labels, ids: Codes) -> NDArray[np.bool_]:
+def _frauds(labels: Labels, ids: Codes, before_ms: int) -> NDArray[np.bool_]:
     wanted, known_ms, fraud = labels.arrays()
-    last = dict(zip(wanted.tolist(), fraud.tolist(), strict=True)) if len(known_ms) else {}
+    early = known_ms < before_ms
+    last = dict(zip(wanted[early].tolist(), fraud[early].tolist(), strict=True))
     return np.array([last.get(one, False) for one in ids.tolist()], np.bool_)
 
 

@@ -72,6 +72,23 @@ def part(
     return Part(rows, data.fraud_at(cut_off_ms)[rows], start_ms, end_ms, cut_off_ms)
 
 
+def period_of_test(
+    data: Dataset, test_from_ms: int | None, maturity_ms: int, end_ms: int | None
+) -> tuple[int, int, int]:
+    """When the test period begins and ends, and when the last label became known.
+
+    It ends where labels have had `maturity_ms` to come, and earlier where `end_ms` says so; unless said
+    otherwise it is the last fifth of the payments by then.
+    """
+    last_ms = int(data.time_ms.max()) + 1
+    known = data.fraud_known_ms[data.fraud_known_ms < np.iinfo(np.int64).max]
+    known_until_ms = int(known.max(initial=last_ms - 1))
+    end_ms = min(last_ms, end_ms or last_ms, max(known_until_ms - maturity_ms + 1, 1))
+    if test_from_ms is None:
+        test_from_ms = _default_cut(data, end_ms)
+    return test_from_ms, end_ms, known_until_ms
+
+
 def train_and_test(
     data: Dataset,
     test_from_ms: int | None,
@@ -84,17 +101,13 @@ def train_and_test(
     """What may be learned from at the moment the test period begins, and the test period.
 
     A payment is learned from only if its label, had there been one, would have come by then: of the last
-    `maturity_ms` before the test period only those are taken that a label has settled already. The test
-    period's labels are those known at the end. What is not `supervised` learns from payments of any label.
+    `maturity_ms` before the test period only those are taken that a label has settled already, and none where
+    labels name few good payments. The test period's labels are those known at the end. What is not
+    `supervised` learns from payments of any label.
 
         |----- train -----|-- maturity --|---- test ----|-- maturity --| last label
     """
-    last_ms = int(data.time_ms.max()) + 1
-    known = data.fraud_known_ms[data.fraud_known_ms < np.iinfo(np.int64).max]
-    known_until_ms = int(known.max(initial=last_ms - 1))
-    end_ms = min(last_ms, end_ms or last_ms, max(known_until_ms - maturity_ms + 1, 1))
-    if test_from_ms is None:
-        test_from_ms = _default_cut(data, end_ms)
+    test_from_ms, end_ms, known_until_ms = period_of_test(data, test_from_ms, maturity_ms, end_ms)
     start_ms = int(data.time_ms.min())
     more = {"without_known_victims": without_known_victims}
     train = part(data, start_ms, test_from_ms - maturity_ms, test_from_ms, labelled=supervised, **more)
@@ -178,9 +191,14 @@ def _inside(data: Dataset, whole: Part, start_ms: int, end_ms: int, cut_off_ms: 
 
 
 def _joined(data: Dataset, learned: Part, later: NDArray[np.int64]) -> Part:
-    """With those of the payments after it that a label has settled by its cut-off."""
-    settled = data.told_at if data.tells_good else data.good_at
-    rows = np.concatenate([learned.rows, later[settled(learned.cut_off_ms)[later]]])
+    """With those of the payments after it that a label has settled by its cut-off.
+
+    None where labels name few good payments: those that are cleared soon, without the frauds that are known
+    as soon, would teach that what is recent is good.
+    """
+    if not data.tells_good:
+        return learned
+    rows = np.concatenate([learned.rows, later[data.told_at(learned.cut_off_ms)[later]]])
     return replace(learned, rows=rows, fraud=data.fraud_at(learned.cut_off_ms)[rows])
 
 

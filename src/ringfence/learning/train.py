@@ -34,7 +34,7 @@ from ringfence.learning.money import (
     outcome_costs,
     outcomes_of,
 )
-from ringfence.learning.splits import check_learnable, part, prequential, train_and_test
+from ringfence.learning.splits import check_learnable, part, period_of_test, prequential, train_and_test
 from ringfence.scoring.manifest import Calibration, Costs, Span
 
 if TYPE_CHECKING:
@@ -126,12 +126,15 @@ class Trained:
         return Span(start, end, len(times), int(self.later.fraud.sum()))
 
 
-def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) -> Trained:
-    """Train by plan; `tell` hears of the share done and a remark. `InputError` where data cannot teach."""
-    supervised = plan.algorithm != "isolation_forest"
-    observed_ms = (
-        data.maturity_ms if supervised else 0
-    )  # what learns nothing from labels need not wait for them
+def start_of_test_ms(data: Dataset, plan: Plan) -> int:
+    """When the test period begins: what is chosen before the training may not look further."""
+    return period_of_test(data, plan.test_from_ms, _maturity_ms(data, plan), plan.end_ms)[0]
+
+
+def _maturity_ms(data: Dataset, plan: Plan) -> int:
+    if plan.algorithm == "isolation_forest":  # what learns nothing from labels need not wait for them
+        return plan.maturity_ms or 0
+    observed_ms = data.maturity_ms
     maturity_ms = observed_ms if plan.maturity_ms is None else plan.maturity_ms
     if maturity_ms < observed_ms:
         raise InputError(
@@ -139,6 +142,13 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
             f"{in_words(observed_ms)}, so that fraud not reported yet would be learned from as good. Leave "
             "--maturity out; where labels are known sooner, say so with --label-delay"
         )
+    return maturity_ms
+
+
+def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) -> Trained:
+    """Train by plan; `tell` hears of the share done and a remark. `InputError` where data cannot teach."""
+    supervised = plan.algorithm != "isolation_forest"
+    maturity_ms = _maturity_ms(data, plan)
     known_only = plan.without_known_victims
     learned, test = train_and_test(
         data,
