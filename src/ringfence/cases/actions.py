@@ -39,7 +39,7 @@ def _open(work: Work, policy: CasePolicy, payment: Payment, subject: Subject) ->
     at_ms, before = payment.decided_at_ms, work.latest_closed_of(subject)
     queue = policy.queue_for(payment, subject)
     due_ms = policy.due_ms(queue, at_ms)
-    if before is not None and _is_taken_up_again(work, policy, before, at_ms):
+    if before is not None and is_taken_up_again(work, policy, before, at_ms):
         return work.append(
             before.id, model.Reopened(reason="a new payment came", due_ms=due_ms), SYSTEM, at_ms
         )
@@ -53,7 +53,7 @@ def _open(work: Work, policy: CasePolicy, payment: Payment, subject: Subject) ->
     return work.append(work.new_id(), opened, SYSTEM, at_ms)
 
 
-def _is_taken_up_again(work: Work, policy: CasePolicy, case: Case, at_ms: int) -> bool:
+def is_taken_up_again(work: Work, policy: CasePolicy, case: Case, at_ms: int) -> bool:
     """Whether the policy reopens it, and none of its subjects has an open case by now."""
     finding = case.finding
     return (
@@ -94,14 +94,19 @@ def take_alert(work: Work, policy: CasePolicy, alert: Raised) -> Case | None:
     if case is None:
         if policy.alerts != "open" or subject is None or subject.entity_type not in policy.subjects:
             return None
-        opened = model.Opened(
-            queue="default",
-            subjects=[subject],
-            available_ms=alert.at_ms + policy.hold_minutes * MINUTE_MS,
-            due_ms=policy.due_ms("default", alert.at_ms),
-        )
-        case = work.append(work.new_id(), opened, SYSTEM, alert.at_ms)
+        case = open_on_alert(work, policy, subject, alert.at_ms)
     return work.append(case.id, model.Alerted(alert=alert.id, title=alert.title), SYSTEM, alert.at_ms)
+
+
+def open_on_alert(work: Work, policy: CasePolicy, subject: Subject, at_ms: int) -> Case:
+    """A new case on a subject that an alert, and no payment, is about."""
+    opened = model.Opened(
+        queue="default",
+        subjects=[subject],
+        available_ms=at_ms + policy.hold_minutes * MINUTE_MS,
+        due_ms=policy.due_ms("default", at_ms),
+    )
+    return work.append(work.new_id(), opened, SYSTEM, at_ms)
 
 
 def hand_out(work: Work, policy: CasePolicy, queue: str | None, analyst: str, now_ms: int) -> Case | None:
@@ -221,7 +226,7 @@ def reopen(work: Work, policy: CasePolicy, case: Case, reason: str, by: str, now
 
 
 def merge(work: Work, case: Case, other: Case, by: str, now_ms: int) -> Case:
-    """The payments and subjects of another case come to this one."""
+    """The payments, subjects and alerts of another case come to this one."""
     _demand_open(case)
     _demand_open(other)
     if case.id == other.id:
@@ -229,20 +234,28 @@ def merge(work: Work, case: Case, other: Case, by: str, now_ms: int) -> Case:
     _demand_holder(other, by, now_ms)
     work.append(other.id, model.Merged(into=case.id), by, now_ms)
     work.move(other.id, case.id)
+    work.move_alerts(case.id, other.alerts)
     came = model.Absorbed(
-        case=other.id, subjects=other.subjects, totals=work.totals(case.id), highest=other.reached
+        case=other.id,
+        subjects=other.subjects,
+        alerts=other.alerts,
+        totals=work.totals(case.id),
+        highest=other.reached,
     )
     return work.append(case.id, came, by, now_ms)
 
 
 def unmerge(work: Work, merged: Case, by: str, now_ms: int) -> Case:
-    """A merged case has its payments back, and is open again."""
+    """A merged case has its payments, subjects and alerts back, and is open again."""
     if merged.state is not CaseState.MERGED or merged.merged_into is None:
         raise CaseStateError(f"case {merged.id} is {merged.state}: only a merged case is unmerged")
     host = work.case(merged.merged_into)
     _demand_open(host)
     work.move_back(host.id, merged.id)
-    left = model.Separated(case=merged.id, subjects=merged.subjects, totals=work.totals(host.id))
+    work.move_alerts(merged.id, merged.alerts)
+    left = model.Separated(
+        case=merged.id, subjects=merged.subjects, alerts=merged.alerts, totals=work.totals(host.id)
+    )
     work.append(host.id, left, by, now_ms)
     return work.append(merged.id, model.Unmerged(totals=work.totals(merged.id)), by, now_ms)
 

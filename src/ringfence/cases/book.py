@@ -91,6 +91,14 @@ class Work(Protocol):
         """Whether some case has this alert."""
         ...
 
+    def case_of_alert(self, alert: str) -> Case | None:
+        """The case that has an alert: that which it was merged into, where it was."""
+        ...
+
+    def move_alerts(self, target: str, alerts: Iterable[str]) -> None:
+        """These alerts go to another case."""
+        ...
+
     def case_of(self, transaction_id: str) -> Case | None:
         """The case that has a payment."""
         ...

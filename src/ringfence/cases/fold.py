@@ -139,13 +139,22 @@ def _(change: model.Merged, _case: Case, _event: CaseEvent) -> dict[str, Any]:
 @_fields.register
 def _(change: model.Absorbed, case: Case, _event: CaseEvent) -> dict[str, Any]:
     subjects = sorted({*case.subjects, *change.subjects})
-    return {"subjects": subjects, "totals": change.totals, "highest": max(case.highest, change.highest)}
+    new = [one for one in change.alerts if one not in case.alerts]
+    return {
+        "subjects": subjects,
+        "alerts": [*case.alerts, *new],
+        "totals": change.totals,
+        "highest": max(case.highest, change.highest),
+    }
 
 
 @_fields.register
 def _(change: model.Separated, case: Case, _event: CaseEvent) -> dict[str, Any]:
-    kept = [one for one in case.subjects if one not in change.subjects]
-    return {"subjects": kept, "totals": change.totals}
+    return {
+        "subjects": [one for one in case.subjects if one not in change.subjects],
+        "alerts": [one for one in case.alerts if one not in change.alerts],
+        "totals": change.totals,
+    }
 
 
 @_fields.register

@@ -216,7 +216,7 @@ class Merged(Change, frozen=True, kw_only=True, tag="merged"):
 
 
 class Absorbed(Change, frozen=True, kw_only=True, tag="absorbed"):
-    """Another case's payments and subjects came to it; `totals` are those from now on.
+    """Another case's payments, subjects and alerts came to it; `totals` are those from now on.
 
     `highest` is `Case.reached` of the other case, so that no part of a case forgets how large the case was.
     """
@@ -225,6 +225,7 @@ class Absorbed(Change, frozen=True, kw_only=True, tag="absorbed"):
     subjects: list[Subject]
     totals: Totals
     highest: float = 0.0
+    alerts: list[str] = []
 
 
 class Separated(Change, frozen=True, kw_only=True, tag="separated"):
@@ -233,6 +234,7 @@ class Separated(Change, frozen=True, kw_only=True, tag="separated"):
     case: str
     subjects: list[Subject]
     totals: Totals
+    alerts: list[str] = []
 
 
 class Unmerged(Change, frozen=True, kw_only=True, tag="unmerged"):

@@ -132,6 +132,21 @@ class SqliteWork:
         """See `Work.has_alert`."""
         return self._one("SELECT 1 FROM alert WHERE alert = ?", alert) is not None
 
+    def case_of_alert(self, alert: str) -> Case | None:
+        """See `Work.case_of_alert`."""
+        case, row = None, self._one("SELECT case_id FROM alert WHERE alert = ?", alert)
+        while row is not None:  # more than once where it was merged before alerts moved along
+            body = self._one("SELECT body FROM standing WHERE case_id = ?", *row)
+            case = decode_case(body[0]) if body else case
+            row = (case.merged_into,) if body and case is not None and case.merged_into else None
+        return case
+
+    def move_alerts(self, target: str, alerts: Iterable[str]) -> None:
+        """See `Work.move_alerts`."""
+        self.connection.executemany(
+            "UPDATE alert SET case_id = ? WHERE alert = ?", [(target, one) for one in alerts]
+        )
+
     def case_of(self, transaction_id: str) -> Case | None:
         """See `Work.case_of`."""
         row = self._one(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ringfence.adapters.links.schema import FILE_NAME, opened
+from ringfence.adapters.sqlite.problems import explain
 from ringfence.events.draft import Draft
 from ringfence.events.model import Kind
 from ringfence.graph.rings import Node, RingNews
@@ -55,22 +56,26 @@ def news_stamp(folder: Path) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def undelivered(folder: Path) -> list[RingNews]:
-    """What waits, oldest first, a few at once; nothing where no links are kept."""
+def undelivered(folder: Path, after: int = 0) -> list[RingNews]:
+    """What waits behind a number, oldest first, a few at once; nothing where no links are kept."""
     if not (folder / FILE_NAME).exists():
         return []
     try:
         with closing(opened(folder, read_only=True)) as connection:
-            rows = connection.execute("SELECT number, body FROM news ORDER BY number LIMIT ?", (_AT_ONCE,))
+            asked = "SELECT number, body FROM news WHERE number > ? ORDER BY number LIMIT ?"
+            rows = connection.execute(asked, (after, _AT_ONCE))
             return [_read(number, body) for number, body in rows]
     except sqlite3.OperationalError:  # of an earlier version, or busy: it waits on
         return []
 
 
 def delivered(folder: Path, numbers: Iterable[int]) -> None:
-    """These wait no longer."""
-    with closing(opened(folder)) as connection:
-        connection.executemany("DELETE FROM news WHERE number = ?", [(one,) for one in numbers])
+    """These wait no longer. `StoreError` where the file cannot be written."""
+    try:
+        with closing(opened(folder)) as connection:
+            connection.executemany("DELETE FROM news WHERE number = ?", [(one,) for one in numbers])
+    except (sqlite3.Error, OSError) as error:
+        raise explain(error, folder / FILE_NAME) from error
 
 
 def _read(number: int, body: str) -> RingNews:
