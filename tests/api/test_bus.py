@@ -3,6 +3,7 @@
 from tests.api.conftest import payment
 
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
+from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.follow import catch_up
@@ -107,15 +108,26 @@ def test_secrets_in_addresses_are_shown_to_nobody(api, tmp_path):
         made.subscribe(Subscription(name=name, pattern=EVERYTHING, to=to))
     made.close()
 
+    asked = ["apprise:tgram://s3cret/1", "https://example.com/hook?t=s3cret", " apprise:tgram://s3cret/1"]
+    asked += ["tgram://s3cret/1", "APPRISE:tgram://s3cret/1", "https://s3cret@/"]
+
     async def talk(client):
+        for number, to in enumerate(asked):
+            await client.post("/v1/bus/subscriptions", json={"name": f"n{number}", "to": to})
         return await client.get("/v1/bus")
 
     found = api(talk)
+    trail = SqliteTrail(tmp_path / "data")
+    kept = [one.act.details["to"] for one in trail.records(action="bus.changed")]
+    assert not [one for one in trail.records() if "s3cret" in str(one)]
+    trail.close()
+    assert len(kept) == 6
+    assert {"apprise:tgram://…", "https://example.com/hook?…", "tgram:…"} <= set(kept)
     assert "s3cret" not in found.text
-    assert [one["to"] for one in found.json()["subscriptions"]] == [
+    assert {one["to"] for one in found.json()["subscriptions"]} == {
         "apprise:tgram://…",
         "https://example.com/hook?…",
-    ]
+    }
     assert {one["address"] for one in found.json()["destinations"]} == {
         "apprise:tgram://…",
         "https://example.com/hook?…",

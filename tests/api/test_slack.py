@@ -146,6 +146,20 @@ def test_what_was_said_first_stands(message):
     assert "slack:anna has said already: not fraud" in refused["text"]
 
 
+def test_each_payment_of_an_alert_has_a_verdict_of_its_own(message):
+    """The message on an alert that was raised has buttons for the payment that raised it."""
+
+    async def talk(client, told):
+        later = signed(told.key, Asked(told.alert, "t2", 10**15))
+        for value, action in ((None, "fraud"), (later, "not_fraud"), (later, "fraud")):
+            assert (await sent(client, told.pressed(action, value=value))).status_code == 200
+            await settled(client)
+
+    _, replies, labels = message(talk)
+    assert [(one["transaction_id"], one["label"]) for one in labels] == [("t1", True), ("t2", False)]
+    assert [one["replace_original"] for one in replies] == [True, True, False]
+
+
 def test_what_is_forged_late_or_came_before_changes_nothing(message):
     async def talk(client, told):
         good = told.pressed("fraud")

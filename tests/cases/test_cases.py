@@ -15,7 +15,7 @@ from ringfence.cases.fold import fold
 from ringfence.cases.model import CaseState, Disposition, Snoozed, Subject, encode
 from ringfence.cases.policy import Queue, Reporting
 from ringfence.cases.report import report_xml
-from ringfence.errors import CorruptError
+from ringfence.errors import CorruptError, InputError
 from ringfence.rulebook.desk import Who
 from ringfence.scoring.rules import Outcome
 
@@ -279,6 +279,26 @@ def test_what_changed_since_does_not_tell_of_a_report(office):
     for shown, seen in ((False, "closed"), (True, "reported")):
         last = office.desk.view("C-1", with_reports=shown).events[-1]
         assert type(last.change).__name__.lower() == seen
+
+
+def test_a_report_that_could_not_be_made_is_not_on_record(office):
+    """Neither one that could not be laid out, nor one of a case that somebody changed meanwhile."""
+    office.take(payment(1))
+    before = office.close("C-1")
+
+    def broken(report):
+        assert report.startswith(b"<?xml")
+        raise InputError("PDF needs ReportLab")
+
+    def meanwhile(report):
+        office.act("C-1", wire.Note, text="wait")
+        return report
+
+    for laid_out, refusal in ((broken, InputError), (meanwhile, StaleCaseError)):
+        with pytest.raises(refusal):
+            office.desk.report("C-1", Who("carla", NOON), laid_out)
+    kept = [type(one.change).__name__ for one in office.book.events("C-1", before.version)]
+    assert kept == ["Noted"]
 
 
 def test_what_was_found_reaches_the_log_once(office):

@@ -29,7 +29,7 @@ class Answered(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What somebody of the team said of an alert's payment, and who; `done` once the log has it."""
+    """What somebody of the team said of one payment of an alert, and who; `done` once the log has it."""
 
     answer: str
     by: str
@@ -60,11 +60,11 @@ class Alerts(Protocol):
         """The log has the answer."""
         ...
 
-    def judge(self, alert_id: str, answer: str, by: str, now_ms: int) -> Verdict:
-        """What somebody of the team said first; `InputError` where there is no such alert."""
+    def judge(self, alert_id: str, transaction_id: str, answer: str, by: str, now_ms: int) -> Verdict:
+        """What somebody of the team said first of an alert's payment; `InputError` without such an alert."""
         ...
 
-    def judged(self, alert_id: str) -> None:
+    def judged(self, alert_id: str, transaction_id: str) -> None:
         """The log has the verdict."""
         ...
 

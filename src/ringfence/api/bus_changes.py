@@ -90,6 +90,17 @@ def subscribe(server: Server, asked: Subscribe) -> Subscribed:
     return Subscribed(made.name, shown(made.to), made.pattern, made.ordered, found, secret)
 
 
+def told(to: str) -> str:
+    """What the audit trail keeps of an address that somebody wrote: its scheme alone where it is none."""
+    address = to.strip()
+    try:
+        kind_of(address)
+    except InputError:
+        scheme, colon, _ = address.partition(":")
+        return f"{scheme[:20]}:…" if colon else "…"
+    return shown(address)[:200]
+
+
 def appraise(server: Server, pattern: str) -> Appraisal:
     """Try a pattern; `InputError` where it is none."""
     store = server.session.store

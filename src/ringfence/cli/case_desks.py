@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from ringfence.cli import desks, options, screen
-from ringfence.compose.cases import case_policy, open_cases, payment_of
+from ringfence.compose.cases import case_policy, open_cases, payment_of, report_pdf
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.store import open_store
 from ringfence.compose.tables import open_tables
@@ -46,7 +46,7 @@ class CaseWork(Protocol):
     def next_case(self, asked: NextCase) -> Case | None: ...
     def act(self, case_id: str, asked: Action) -> Case: ...
     def open_case(self, transaction_id: str) -> Case: ...
-    def report(self, case_id: str) -> bytes: ...
+    def report(self, case_id: str, form: Literal["xml", "pdf"]) -> bytes: ...
     def attach(self, case_id: str, name: str, body: bytes) -> Case: ...
     def file(self, case_id: str, sha256: str) -> bytes: ...
     def deliver(self) -> None: ...
@@ -87,8 +87,8 @@ class LocalCases:
         row = paid | known | {"amount": None if paid["amount"] is None else float(paid["amount"])}
         return self._desk.open(payment_of(row), self._who())
 
-    def report(self, case_id: str) -> bytes:
-        return self._desk.report(case_id, self._who())
+    def report(self, case_id: str, form: Literal["xml", "pdf"]) -> bytes:
+        return self._desk.report(case_id, self._who(), report_pdf if form == "pdf" else bytes)
 
     def attach(self, case_id: str, name: str, body: bytes) -> Case:
         version = self._desk.view(case_id).case.version

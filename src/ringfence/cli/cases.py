@@ -12,7 +12,6 @@ from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, Case, CaseState, Subject, as_fields
 from ringfence.cli import desks, options, screen
 from ringfence.cli.case_desks import working
-from ringfence.compose.cases import report_pdf
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -203,9 +202,10 @@ def report(
 
     Example: ringfence cases report C-17 --out C-17.xml
     """
+    if out.exists() or not out.parent.is_dir():  # before it is on record
+        raise InputError(f"{out} cannot be written: name a new file in a folder that exists")
     with working(server, data, author) as desk:
-        found = desk.report(case_id)
-    _write(out, report_pdf(found) if out.suffix.lower() == ".pdf" else found)
+        _write(out, desk.report(case_id, "pdf" if out.suffix.lower() == ".pdf" else "xml"))
 
 
 @app.command()

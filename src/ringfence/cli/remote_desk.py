@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -143,8 +143,8 @@ class RemoteDesk:
     def open_case(self, transaction_id: str) -> Case:
         return self._post("/v1/cases", OpenCase(transaction_id=transaction_id), Case)
 
-    def report(self, case_id: str) -> bytes:
-        return self._raw("POST", f"/v1/cases/{quote(case_id, safe='')}/report").content
+    def report(self, case_id: str, form: Literal["xml", "pdf"]) -> bytes:
+        return self._raw("POST", f"/v1/cases/{quote(case_id, safe='')}/report", params={"form": form}).content
 
     def attach(self, case_id: str, name: str, body: bytes) -> Case:
         params = {"name": name, "version": self.case_view(case_id).case.version}

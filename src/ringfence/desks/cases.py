@@ -140,18 +140,20 @@ class CaseDesk:
                     return event.change, body
         raise UnknownCaseError(f"case {case_id[:20]} has no such file")
 
-    def report(self, case_id: str, who: Who) -> bytes:
-        """A suspicious-activity report of a case as XML; that it was made is on record.
+    def report(self, case_id: str, who: Who, laid_out: Callable[[bytes], bytes] = bytes) -> bytes:
+        """A suspicious-activity report of a case as `laid_out` makes it of XML; its making is on record.
 
-        `CaseStateError` unless the case is closed as confirmed fraud.
+        `CaseStateError` unless the case is closed as confirmed fraud, `StaleCaseError` where it changes
+        meanwhile. A report that could not be made is not on record.
         """
         _check(who)
         with self.book.work() as work:
             case = work.case(_norm(case_id))
             events = self.book.events(case.id)
             payments = work.payments(case.id)
-            found = report_xml(case, payments, events, self.policy.reporting, who.name, who.now_ms)
-            work.append(case.id, Reported(), who.name, who.now_ms)
+        found = laid_out(report_xml(case, payments, events, self.policy.reporting, who.name, who.now_ms))
+        with self.book.work() as work:
+            work.append(work.case(case.id, case.version).id, Reported(), who.name, who.now_ms)
         return found
 
     def ring(self, members: Sequence[Subject], alert: str, title: str, now_ms: int) -> Case | None:

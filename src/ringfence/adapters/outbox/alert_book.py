@@ -95,23 +95,27 @@ class AlertBook:
         with self._database.transaction() as connection:
             connection.execute("UPDATE answer SET done = 1 WHERE id = ?", (alert_id,))
 
-    def judge(self, alert_id: str, answer: str, by: str, now_ms: int) -> Verdict:
-        """What somebody of the team said first; `InputError` where there is no such alert."""
+    def judge(self, alert_id: str, transaction_id: str, answer: str, by: str, now_ms: int) -> Verdict:
+        """What somebody of the team said first of an alert's payment; `InputError` without such an alert."""
         self.alert(alert_id)
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO verdict VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
-                (alert_id, answer, by, now_ms),
+                "INSERT INTO judgement VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
+                (alert_id, transaction_id, answer, by, now_ms),
             )
             row = connection.execute(
-                "SELECT answer, by, at_ms, done FROM verdict WHERE id = ?", (alert_id,)
+                "SELECT answer, by, at_ms, done FROM judgement WHERE id = ? AND transaction_id = ?",
+                (alert_id, transaction_id),
             ).fetchone()
         return Verdict(row[0], row[1], row[2], bool(row[3]))
 
-    def judged(self, alert_id: str) -> None:
+    def judged(self, alert_id: str, transaction_id: str) -> None:
         """The log has the verdict."""
         with self._database.transaction() as connection:
-            connection.execute("UPDATE verdict SET done = 1 WHERE id = ?", (alert_id,))
+            connection.execute(
+                "UPDATE judgement SET done = 1 WHERE id = ? AND transaction_id = ?",
+                (alert_id, transaction_id),
+            )
 
     def use(self, mark: str, now_ms: int) -> bool:
         """Whether something that may be used once is used for the first time. Marks are kept for an hour."""

@@ -179,10 +179,8 @@ async def report(
     if not request.scope["ringfence.caller"].may_report:
         raise Refusal(403, "forbidden", "this needs the role compliance: ask for a key that has it")
     who = who_asks(request, "")
-    found = await _act(request, lambda server: server.cases.report(case_id, who))
-    if form == "pdf":
-        with refusals():
-            found = await _read(request, lambda _server: report_pdf(found))
+    laid_out = report_pdf if form == "pdf" else bytes
+    found = await _act(request, lambda server: server.cases.report(case_id, who, laid_out))
     headers = {"content-disposition": f'attachment; filename="{case_id.upper()}.{form}"'}
     return Response(found, media_type=f"application/{form}", headers=headers)
 

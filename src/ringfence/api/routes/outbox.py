@@ -11,7 +11,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.api import bus_changes
 from ringfence.api.asked import as_json, body_of, refusals, server_of
 from ringfence.api.audited import tell
-from ringfence.api.bus_changes import Chosen, LetterView, Subscribe, TryPattern
+from ringfence.api.bus_changes import Chosen, LetterView, Subscribe, TryPattern, told
 from ringfence.api.problems import Refusal
 from ringfence.errors import InputError
 
@@ -49,7 +49,7 @@ async def try_pattern(request: Request) -> Response:
 async def subscribe(request: Request) -> Response:
     """Send events that match a pattern or an expression to a destination, from now on."""
     asked = await body_of(request, Subscribe, _BODY_BYTES)
-    tell(request.scope, object=asked.name, to=asked.to[:200].partition("?")[0])
+    tell(request.scope, object=asked.name, to=told(asked.to))
     return await _done(request, bus_changes.subscribe, asked)
 
 

@@ -88,7 +88,8 @@ async def _done(server: Server, actions: Buttons, press: Press, asked: Asked, bo
             raise InputError("There is no such button.")
         now_ms = server.clock.now_ms()
         if press.action != ACKNOWLEDGE:
-            kept = await asyncio.to_thread(book.judge, asked.alert_id, press.action, press.by, now_ms)
+            payment = asked.alert_id, asked.transaction_id
+            kept = await asyncio.to_thread(book.judge, *payment, press.action, press.by, now_ms)
             if kept.answer != press.action:
                 raise InputError(f"{kept.by} has said already: {kept.answer.replace('_', ' ')}.")
             if not kept.done:
@@ -99,7 +100,7 @@ async def _done(server: Server, actions: Buttons, press: Press, asked: Asked, bo
                 )
                 if result.status >= 400:
                     raise InputError("This could not be kept right now: please press again in a minute.")
-                await asyncio.to_thread(book.judged, asked.alert_id)
+                await asyncio.to_thread(book.judged, *payment)
         await asyncio.to_thread(book.acknowledge, asked.alert_id, press.by, now_ms)
     except (RingfenceError, Refusal) as error:
         await _reply(actions, press, str(error))

@@ -14,7 +14,7 @@ from ringfence.access.principal import Role
 from ringfence.api import bus_changes
 from ringfence.api.asked import refusals
 from ringfence.api.audited import tell
-from ringfence.api.bus_changes import Chosen, Subscribe
+from ringfence.api.bus_changes import Chosen, Subscribe, told
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown
 from ringfence.web.asking import dashboard_of, demand
@@ -60,7 +60,7 @@ async def subscribe(
     ordered: Annotated[bool, Form()] = False,
 ) -> Response:
     """Send what matches to a destination, from now on."""
-    tell(request.scope, object=name, to=to[:200].partition("?")[0])
+    tell(request.scope, object=name, to=told(to))
     asked = Subscribe(name.strip(), to.strip(), pattern.strip() or EVERYTHING, ordered)
     made = await _change(request, lambda server: bus_changes.subscribe(server, asked))
     return await _page(request, tried=made.pattern, found=made.last_day, made=made)

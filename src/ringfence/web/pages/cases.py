@@ -228,8 +228,8 @@ async def report(
         raise Stop(403, "This needs the role compliance: sign in with a key that has it.")
     who = who_asks(request, "")
     try:
-        found = await _run(request, lambda board: board.server.cases.report(case_id, who))
-        found = await asyncio.to_thread(report_pdf, found) if form == "pdf" else found
+        laid_out = report_pdf if form == "pdf" else bytes
+        found = await _run(request, lambda board: board.server.cases.report(case_id, who, laid_out))
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     except ConflictError as error:
