@@ -1,21 +1,26 @@
 """Models in a store: put in force, heard, rolled out, swapped, and the same in a replay."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests import artifacts, spine
 
 from ringfence.adapters.artifacts import read_folder
+from ringfence.analysis.impact import Deciding, impact
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.models import stored_models
 from ringfence.compose.session import open_session
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.desks.confirming import ChangeLimits, UnconfirmedError, demand_confirmation
 from ringfence.desks.model_desk import Signed
+from ringfence.desks.models import put_in_force, retire
 from ringfence.errors import InputError, ScorerError
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.saving import Snapshotting
 from ringfence.scoring.manifest import Bands
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.rules import RuleSet, compile_rules
 
 WHO = Signed("mira", 1, "better")
 BANDS = Bands(challenge_at=0.3, review_at=0.5, decline_at=0.9)
@@ -142,6 +147,61 @@ def test_a_retired_model_goes_and_does_not_come_back(tmp_path, model):
             desk.promote(artifact.digest, WHO)
     with session_in(tmp_path) as session:
         assert session.runner.pipeline.models.deployment.digest == ""
+
+
+def test_payments_given_to_a_model_and_taken_from_it_are_confirmed_alike(tmp_path, model):
+    strict, mild = model(1, bands=Bands(decline_at=0.0)), model(2, bands=Bands())
+    with session_in(tmp_path) as session:
+        session.runner.ingest(rows(300))
+        desk = session.model_desk()
+        for one in (strict, mild):
+            desk.keep(one)
+
+        def change(artifact, part, share=None, confirm=""):
+            confirming = session.confirming(artifact.digest, confirm)
+            if part is None:
+                return retire(desk, artifact.digest, WHO, confirming=confirming)
+            return put_in_force(desk, artifact.digest, part, WHO, confirming=confirming, share=share)
+
+        def asked(artifact, part, share=None):
+            before = desk.active()
+            with pytest.raises(UnconfirmedError) as refused:
+                change(artifact, part, share)
+            assert desk.active() == before
+            change(artifact, part, share, artifact.digest[:8])
+            return refused.value
+
+        change(mild, "champion")  # it asks for nothing
+        change(strict, "rollout", 0.01)
+        assert asked(strict, "rollout", 0.9).portion == pytest.approx(0.89)
+        shrunk = asked(strict, "rollout", 0.01)
+        assert shrunk.portion == pytest.approx(0.89)
+        assert (shrunk.sheet.money[0].stopped, shrunk.sheet.money[0].released > 0) == (0.0, True)
+        assert asked(strict, "champion").portion == pytest.approx(0.99)
+        assert asked(strict, "challenger").sheet.after[3] == 0  # only heard
+        assert asked(strict, "champion").sheet.before[3] == 0
+        gone = asked(strict, None)
+        assert (gone.sheet.before[3], gone.sheet.after[3]) == (gone.sheet.payments, 0)
+        change(mild, "challenger")
+        change(mild, None)  # nothing hangs on it
+
+
+def test_payments_that_other_features_measured_are_counted_as_unjudged(tmp_path):
+    with session_in(tmp_path) as session:
+        session.runner.ingest(rows(260))
+        now = Deciding(session.view().rules, None)
+        spec = replace(now.rules.spec, horizon_ms=now.rules.spec.horizon_ms + 1)
+        then = Deciding(compile_rules(RuleSet(rules=()), spec), None)
+        known, unknown = (
+            impact(session.store.log, session.view().lookups, one, one, "0123456789abcdef")
+            for one in (now, then)
+        )
+    assert (unknown.payments, unknown.unjudged) == (0, known.payments + known.unjudged)
+    assert known.unjudged == 0 < known.payments
+    with pytest.raises(UnconfirmedError, match="is not known"):
+        demand_confirmation(unknown, ChangeLimits(), "")
+    demand_confirmation(unknown, ChangeLimits(), "01234567")
+    demand_confirmation(known, ChangeLimits(), "")
 
 
 def test_a_live_promotion_outlives_a_start_with_the_same_file(tmp_path, model):

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from tests import artifacts
 
+from ringfence.adapters.artifacts import read_folder
 from ringfence.decisions.impact import Impact, Shift
 from ringfence.desks.confirming import ChangeLimits, UnconfirmedError, demand_confirmation
+from ringfence.scoring.manifest import Bands
 
 BOOK = """name: own
 rules:
@@ -63,7 +66,7 @@ def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
         hasty = await client.post(there, data={"note": "hasty"})
         meant = await client.post(there, data={"note": "meant", "confirm": digest[:8]})
         in_force = (await client.get("/v1/rules")).json()["active"]
-        return sheet, refused, unkept, digest, page, hasty.status_code, meant.status_code, in_force
+        return sheet, refused, unkept, digest, page, hasty, meant.status_code, in_force
 
     told = edges.serve("api", at_the_api_and_the_page)
     sheet, refused, unkept, digest, page, hasty, meant, in_force = told
@@ -77,7 +80,9 @@ def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
     assert unkept != digest
     assert f"{100 * len(newly) / COUNT:.1f} %" in page
     assert f'pattern="{digest[:8]}"' in page
-    assert (hasty, meant, in_force) == (409, 303, digest)
+    assert (hasty.status_code, meant, in_force) == (409, 303, digest)
+    assert f'pattern="{digest[:8]}"' in hasty.text  # whoever comes late is shown the sheet, note and all
+    assert 'value="hasty"' in hasty.text
     code, _ = edges.command("rules", "rollback", edge="api")
     assert code != 0
     assert edges.look("api", lambda session: session.desk().force.active()) == digest
@@ -86,6 +91,27 @@ def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
     code, _ = edges.command("rules", "rollback", "--yes", edge="api")
     assert code == 0
     assert edges.look("api", lambda session: session.desk().force.active()) == unkept
+
+
+def test_a_champion_is_retired_only_when_confirmed_on_the_page_and_over_http(edges, tmp_path):
+    strict = artifacts.make(tmp_path / "strict", bands=Bands(decline_at=0.0))
+    kept = read_folder(tmp_path / "strict")
+
+    async def at_the_api_and_the_page(client):
+        await fill(client)
+        client.server.models.keep(kept)
+        promoted = await client.post(f"/v1/models/{strict}/promotion", json={"confirm": strict[:8]})
+        refused = await client.post(f"/v1/models/{strict}/retirement", json={})
+        page = await client.post(f"/models/{strict}/retire", data={"note": "too many alerts"})
+        there = client.server.models.active().champion
+        gone = await client.post(f"/v1/models/{strict}/retirement", json={"confirm": strict[:8]})
+        return promoted.status_code, refused, page, there, gone.status_code
+
+    promoted, refused, page, there, gone = edges.serve("api", at_the_api_and_the_page)
+    assert (promoted, refused.status_code, page.status_code, there, gone) == (200, 409, 409, strict, 200)
+    assert refused.json()["code"] == "needs_confirmation"
+    assert refused.json()["impact"]["after"][3] == 0
+    assert f'pattern="{strict[:8]}"' in page.text
 
 
 def impact(share=0.0, stopped=0.0, payments=1000, days=2.0):

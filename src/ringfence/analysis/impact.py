@@ -55,6 +55,7 @@ def impact(
     """Judge the newest payments by what is in force and by what is to replace it, called `version`."""
     changes = np.zeros((len(OUTCOMES), len(OUTCOMES)), np.int64)
     hit = _Hit()
+    recent = min(log.end_offset(DECISIONS) - log.start_offset(DECISIONS), most)
     for payments, decisions in newest(log, before.rules.spec.digest, most):
         columns = StoredColumns(payments, decisions.table, reference, before.rules.ruleset.zone, {})
         now, then = _outcome(columns, before), _outcome(columns.in_zone(after.rules.ruleset.zone), after)
@@ -70,6 +71,7 @@ def impact(
         [Shift(currency, *sums) for currency, sums in sorted(hit.money.items())],
         len(hit.who),
         hit.examples,
+        max(recent - int(changes.sum()), 0),
     )
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import typer
 
 from ringfence.cli import options, screen
+from ringfence.cli.asking import ask
 from ringfence.cli.evaluate import Model, latest_label_ms
 from ringfence.cli.histories import Wanted
-from ringfence.cli.models import Key, Url, ask
+from ringfence.cli.models import Key, Url
 from ringfence.cli.scoring import model_named, scored_by
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.store import open_store

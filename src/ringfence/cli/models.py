@@ -6,19 +6,19 @@ import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import msgspec
 import typer
 
 from ringfence.cli import options, screen, sheets
+from ringfence.cli.asking import ask
 from ringfence.compose import models as stored
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.session import open_session
 from ringfence.compose.store import has_store, open_store
 from ringfence.decisions.impact import Impact
-from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
-from ringfence.desks.models import Confirming, Part, put_in_force
+from ringfence.desks.models import Part, put_in_force
+from ringfence.desks.models import retire as retire_model
 from ringfence.errors import InputError, RingfenceError
 from ringfence.saving import Snapshotting
 from ringfence.scoring.artifact import Artifact
@@ -294,7 +294,7 @@ def promote(
                 return
 
             def put(typed: str) -> None:
-                confirming = Confirming(lambda: told, session.change_limits, typed)
+                confirming = session.confirming(artifact.digest, typed)
                 more: Any = {"share": share, "by": by, "force": force}
                 put_in_force(desk, artifact.digest, role, signed, confirming=confirming, **more)
 
@@ -309,6 +309,7 @@ def promote(
 @app.command()
 def retire(
     model: Model,
+    yes: sheets.Yes = False,
     note: Note = "",
     data: options.Data = None,
     features: options.Features = None,
@@ -318,13 +319,24 @@ def retire(
 ) -> None:
     """Take a model out of what is in force, for good. Its files stay: old decisions name it.
 
+    Where recent payments would have other outcomes without it, beyond the limits of ringfence.toml, it asks
+    for a confirmation.
+
     Example: ringfence models retire 3f2a --note "too many alerts"
     """
     digest = _registry(data, None).find(model)
     if url is not None:
-        ask(url, key, f"/v1/models/{digest}/retirement", {"note": note})
+        path = f"/v1/models/{digest}/retirement"
+        sheets.confirmed(lambda typed: ask(url, key, path, {"note": note, "confirm": typed}), yes=yes)
     else:
-        _change(data, features, rules, note, lambda _, desk, signed: desk.retire(digest, signed))
+
+        def change(session: Session, desk: ModelDesk, signed: Signed) -> None:
+            def go(typed: str) -> None:
+                retire_model(desk, digest, signed, confirming=session.confirming(digest, typed))
+
+            sheets.confirmed(go, yes=yes)
+
+        _change(data, features, rules, note, change)
     screen.say(f"{digest} is retired.")
 
 
@@ -336,30 +348,6 @@ def _change(data: Path | None, features: Path | None, rules: Path | None, note: 
         options.folder(data), found, snapshotting, require_approval=project.require_approval
     ) as session:
         change(session, session.model_desk(), Signed(getpass.getuser(), SystemClock().now_ms(), note))
-
-
-def ask(url: str, key: str | None, path: str, body: dict[str, Any] | None = None) -> Any:
-    """What a server answers, to a change of definitions if there is a `body`.
-
-    `InputError` with what it says against it.
-    """
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
-    try:
-        content = None if body is None else msgspec.json.encode(body)
-        method = "GET" if body is None else "POST"
-        answer = httpx.request(method, url.rstrip("/") + path, content=content, headers=headers, timeout=60)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise InputError(f"{url} does not answer ({error}): is the server running?") from error
-    if answer.is_error:
-        try:
-            told = answer.json()
-            detail = told["detail"]
-        except (ValueError, KeyError, TypeError):
-            told, detail = {}, answer.reason_phrase
-        if told.get("code") == "needs_confirmation":
-            raise UnconfirmedError(msgspec.convert(told["impact"], Impact), detail)
-        raise InputError(f"the server says {answer.status_code}: {detail}")
-    return answer.json()
 
 
 def _registry(data: Path | None, registry: str | None) -> ModelStore:

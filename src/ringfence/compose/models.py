@@ -81,11 +81,19 @@ def model_texts(store: DataFolder, decision: Decision) -> Mapping[str, ReasonTex
     return {} if decision.model is None else stored_models(store, CATALOG).texts(decision.model)
 
 
-def impact_of(store: DataFolder, stored: Deployments, view: View, digest: str) -> Impact:
-    """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
-    now = _champion(stored, view)
-    scorer = stored.ready(Deployment(champion=digest)).scorers[0]
-    return impact(store.log, view.lookups, Deciding(view.rules, now), Deciding(view.rules, scorer), digest)
+def impact_of(
+    store: DataFolder, stored: Deployments, view: View, digest: str, *, leaving: bool = False
+) -> Impact:
+    """What recent payments' outcomes would be if a kept model were the champion; it changes nothing.
+
+    `leaving`, they are those of the champion in the model's place, of no model in the champion's.
+    """
+    champion = _champion(stored, view)
+    scorer: Scorer | None = stored.ready(Deployment(champion=digest)).scorers[0]
+    now, then = champion, scorer
+    if leaving:
+        now, then = scorer, None if digest == view.models.deployment.champion else champion
+    return impact(store.log, view.lookups, Deciding(view.rules, now), Deciding(view.rules, then), digest)
 
 
 def impact_of_rules(store: DataFolder, stored: Deployments, view: View, rules: CompiledRules) -> Impact:

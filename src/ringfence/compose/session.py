@@ -23,6 +23,7 @@ from ringfence.desks.cases import CaseDesk
 from ringfence.desks.confirming import ChangeLimits
 from ringfence.desks.lists import ListDesk
 from ringfence.desks.model_desk import ModelDesk, Signed
+from ringfence.desks.models import Confirming
 from ringfence.desks.quarantine import ReplayDesk
 from ringfence.desks.rules import RulesDesk
 from ringfence.errors import InputError, RuleError, StoreError
@@ -129,9 +130,17 @@ class Session:
         except (InputError, StoreError) as error:
             return [f"how often these rules are true was not measured: {error}"]
 
-    def impact(self, digest: str) -> Impact:
-        """What recent payments' outcomes would be if a kept model were the champion; it changes nothing."""
-        return impact_of(self.store, self.library.stored_models, self.view(), digest)
+    def impact(self, digest: str, *, leaving: bool = False) -> Impact:
+        """What recent payments' outcomes would be if a kept model were the champion; it changes nothing.
+
+        `leaving`, what they would be without it where it is in force.
+        """
+        return impact_of(self.store, self.library.stored_models, self.view(), digest, leaving=leaving)
+
+    def confirming(self, digest: str, confirm: str) -> Confirming:
+        """What a change of the part of a model is held to, and what was typed to confirm it."""
+        sheet = lambda leaving: self.impact(digest, leaving=leaving)  # noqa: E731
+        return Confirming(sheet, self.change_limits, confirm)
 
     def impact_of_rules(self, ruleset: RuleSet) -> Impact:
         """What recent payments' outcomes would be with these rules; `RuleError` where they do not compile."""

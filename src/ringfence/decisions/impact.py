@@ -22,6 +22,7 @@ class Impact(msgspec.Struct, frozen=True):
     `changes[i][j]` of them have outcome i by what is in force and j by `version`, the digest of what is to
     replace it, with lists, flags and profiles of now. `customers` have a payment that only the change would
     stop; `examples` are ids of such payments. `days` are those between the first and the last payment.
+    `unjudged` recent payments are not among them: other features measured them, or their events are gone.
     """
 
     version: str
@@ -33,6 +34,7 @@ class Impact(msgspec.Struct, frozen=True):
     money: list[Shift] = []
     customers: int = 0
     examples: list[str] = []
+    unjudged: int = 0
 
     @property
     def changed(self) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _HOUR: Final = 1 / 24  # of a day: over a shorter span, chance would be taken for a day's money
 FEWEST_PAYMENTS: Final = 200
-"""With fewer recent payments shares say nothing, and no confirmation is asked for."""
+"""With fewer recent payments shares say nothing; a store that has no more is asked for no confirmation."""
 
 CONFIRM_DIGITS: Final = 8
 """Of a version's digest, to be typed."""
@@ -35,7 +35,13 @@ class ChangeLimits:
         `portion` is the share of payments for which the change is made.
         """
         if sheet.payments < FEWEST_PAYMENTS:
-            return None
+            recent = sheet.payments + sheet.unjudged
+            if recent < FEWEST_PAYMENTS:
+                return None
+            return (
+                f"what it changes is not known: the present features measured {sheet.payments:,} of the "
+                f"newest {recent:,} payments"
+            )
         share = portion * sheet.share
         if share > self.share:
             return (
@@ -53,10 +59,13 @@ class ChangeLimits:
 
 
 class UnconfirmedError(ConflictError):
-    """A change goes beyond the limits and nobody has confirmed it. `sheet` says what it would do."""
+    """A change goes beyond the limits and nobody has confirmed it. `sheet` says what it would do.
 
-    def __init__(self, sheet: Impact, message: str) -> None:
-        self.sheet = sheet
+    `portion` as of `ChangeLimits.exceeded`.
+    """
+
+    def __init__(self, sheet: Impact, message: str, portion: float = 1.0) -> None:
+        self.sheet, self.portion = sheet, portion
         super().__init__(message)
 
     @property
@@ -71,4 +80,5 @@ def demand_confirmation(sheet: Impact, limits: ChangeLimits, confirm: str, porti
     typed = confirm.strip().lower()
     if why is not None and not (len(typed) >= CONFIRM_DIGITS and sheet.version.startswith(typed)):
         word = sheet.version[:CONFIRM_DIGITS]
-        raise UnconfirmedError(sheet, f"this change needs a confirmation: {why}. Confirm it with {word}")
+        message = f"this change needs a confirmation: {why}. Confirm it with {word}"
+        raise UnconfirmedError(sheet, message, portion)

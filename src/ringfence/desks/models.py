@@ -21,7 +21,10 @@ S_contra = TypeVar("S_contra", contravariant=True)
 
 
 class Deploying(Protocol[S_contra]):
-    """Where deployments are made; each change is signed."""
+    """Where deployments are made; each change is signed. `active` says what is in force."""
+
+    @property
+    def active(self) -> Callable[[], Deployment]: ...
 
     def promote(self, model: str, signed: S_contra, *, force: bool = False) -> Deployment: ...
 
@@ -31,12 +34,17 @@ class Deploying(Protocol[S_contra]):
         self, model: str, share: float, by: str | None, signed: S_contra, *, force: bool = False
     ) -> Deployment: ...
 
+    def retire(self, model: str, signed: S_contra) -> Deployment: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Confirming:
-    """What a model would do to recent payments, the limits of a change at once, and what was typed."""
+    """What a model would do to recent payments, the limits of a change at once, and what was typed.
 
-    sheet: Callable[[], Impact]
+    `sheet` says what giving payments to the model changes, or, told True, taking them away from it.
+    """
+
+    sheet: Callable[[bool], Impact]
     limits: ChangeLimits
     confirm: str = ""
 
@@ -59,10 +67,47 @@ def put_in_force(
     """
     if (part == "rollout") != (share is not None):
         raise InputError(SHARELESS)
-    if part != "challenger":
-        demand_confirmation(confirming.sheet(), confirming.limits, confirming.confirm, share or 1.0)
+    _demand(share_gained(models.active(), model, part, share, by), confirming)
     if share is not None:
         return models.roll_out(model, share, by, signed, force=force)
     if part == "champion":
         return models.promote(model, signed, force=force)
     return models.challenge(model, signed)
+
+
+def retire(
+    models: Deploying[S_contra], model: str, signed: S_contra, *, confirming: Confirming
+) -> Deployment:
+    """Take a model out of what is in force, for good; errors as of `put_in_force`."""
+    _demand(share_gained(models.active(), model), confirming)
+    return models.retire(model, signed)
+
+
+def share_gained(
+    deployment: Deployment,
+    model: str,
+    part: Part | None = None,
+    share: float | None = None,
+    by: str | None = None,
+) -> float:
+    """Of all payments, those for which the model begins to speak; below 0, those for which it ceases to.
+
+    Without a part it leaves. A rollout by other entities has other payments, those of before and of then.
+
+    >>> from ringfence.scoring.deployment import Deployment, Share
+    >>> now = Deployment(champion="a", rollout=(Share("b", 0.75),))
+    >>> share_gained(now, "b", "rollout", 0.25), share_gained(now, "b", "champion"), share_gained(now, "a")
+    (-0.5, 0.25, -1.0)
+    """
+    rollout = next((one.share for one in deployment.rollout if one.model == model), 0.0)
+    now = 1.0 if deployment.champion == model else rollout
+    then = 1.0 if part == "champion" else share or 0.0 if part == "rollout" else 0.0
+    if then and rollout and part == "rollout" and by not in (None, deployment.by):
+        return min(now + then, 1.0)
+    return then - now
+
+
+def _demand(gained: float, confirming: Confirming) -> None:
+    if gained:
+        sheet = confirming.sheet(gained < 0)
+        demand_confirmation(sheet, confirming.limits, confirming.confirm, abs(gained))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -14,7 +13,8 @@ from ringfence.api.asked import UnconfirmedRefusal, as_json, body_of, server_of,
 from ringfence.api.problems import Refusal
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed, UnsoundError
-from ringfence.desks.models import SHARELESS, Confirming, put_in_force
+from ringfence.desks.models import SHARELESS, put_in_force
+from ringfence.desks.models import retire as retire_model
 from ringfence.errors import InputError, ScorerError
 from ringfence.scoring.promotion import roles
 
@@ -65,9 +65,10 @@ class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Retirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why."""
+    """Why. `confirm` as of a promotion, where the model decides for payments."""
 
     note: str = ""
+    confirm: str = ""
 
 
 @router.get("/v1/models")
@@ -99,7 +100,7 @@ async def promote(request: Request, version: str) -> Response:
         raise Refusal(422, "invalid_parameter", SHARELESS)
 
     session = server_of(request).session
-    confirming = Confirming(partial(session.impact, version), session.change_limits, wanted.confirm)
+    confirming = session.confirming(version, wanted.confirm)
 
     def change(desk: ModelDesk, signed: Signed) -> Deployment:
         more: Any = {"share": wanted.share, "by": wanted.by, "force": wanted.force}
@@ -112,7 +113,12 @@ async def promote(request: Request, version: str) -> Response:
 async def retire(request: Request, version: str) -> Response:
     """Take a model out of what is in force, for good."""
     wanted = await body_of(request, Retirement)
-    return await _changed(request, version, wanted.note, lambda desk, signed: desk.retire(version, signed))
+    confirming = server_of(request).session.confirming(version, wanted.confirm)
+
+    def change(desk: ModelDesk, signed: Signed) -> Deployment:
+        return retire_model(desk, version, signed, confirming=confirming)
+
+    return await _changed(request, version, wanted.note, change)
 
 
 async def _changed(

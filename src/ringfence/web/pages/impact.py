@@ -35,6 +35,20 @@ class OfferedChange(NamedTuple):
     back: str
 
 
+def change_of_mode(rule: str, mode: Mode, based_on: str) -> OfferedChange:
+    """Another mode of one rule."""
+    fields = {"rule": rule, "mode": mode.value, "based_on": based_on}
+    return OfferedChange(f"Set {rule} to {mode}", "/rules/mode", fields, f"Set to {mode}", "/rules")
+
+
+def change_of_version(version: str, *, rollback: bool) -> OfferedChange:
+    """A version of the rules, in force or in force again."""
+    word = "Roll back" if rollback else "Activate"
+    here = f"/rules/versions/{version}"
+    path = f"{here}/{'rollback' if rollback else 'activate'}"
+    return OfferedChange(f"{word}: version {version}", path, {}, word, here)
+
+
 @router.get("/rules/impact")
 async def rules_impact(
     request: Request,
@@ -49,14 +63,10 @@ async def rules_impact(
     demand(request, Role.ANALYST)
     if rule is not None and mode is not None:
         asked = ImpactOf(version=based_on, rule=rule, mode=mode)
-        fields = {"rule": rule, "mode": mode.value, "based_on": based_on}
-        change = OfferedChange(f"Set {rule} to {mode}", "/rules/mode", fields, f"Set to {mode}", "/rules")
+        change = change_of_mode(rule, mode, based_on)
     elif version is not None:
         asked = ImpactOf(version=version, rollback=rollback)
-        word = "Roll back" if rollback else "Activate"
-        here = f"/rules/versions/{version}"
-        path = f"{here}/{'rollback' if rollback else 'activate'}"
-        change = OfferedChange(f"{word}: version {version}", path, {}, word, here)
+        change = change_of_version(version, rollback=rollback)
     else:
         raise Stop(422, "Name a version, or a rule and its new mode.")
     server = dashboard_of(request).server
@@ -73,9 +83,16 @@ def _looked_at(server: Server, asked: ImpactOf) -> tuple[Impact, RuleSet | None]
 
 
 def sheet(
-    request: Request, told: Impact, change: OfferedChange, warnings: list[str], portion: float = 1.0
+    request: Request,
+    told: Impact,
+    change: OfferedChange,
+    warnings: list[str],
+    portion: float = 1.0,
+    *,
+    status: int = 200,
+    note: str = "",
 ) -> Response:
-    """The page. `portion` is the share of payments for which the change is made."""
+    """The page. `portion` is the share of payments for which the change is made, `note` what was typed."""
     limits = dashboard_of(request).server.session.change_limits
     values = {
         "told": told,
@@ -83,5 +100,7 @@ def sheet(
         "warnings": warnings,
         "portion": portion,
         "beyond": limits.exceeded(told, portion),
+        "note": note,
+        "approval": dashboard_of(request).server.desk.require_approval and change.path.startswith("/rules/"),
     }
-    return render(request, "impact.html", values)
+    return render(request, "impact.html", values, status)

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import re
 from base64 import b64encode
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Path, Query, Request
@@ -14,8 +13,10 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
 from ringfence.api.asked import who_asks
+from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
-from ringfence.desks.models import Confirming, Part, put_in_force
+from ringfence.desks.models import Part, put_in_force, share_gained
+from ringfence.desks.models import retire as retire_model
 from ringfence.errors import ConflictError, InputError, ScorerError
 from ringfence.learning.curves import Curves
 from ringfence.ports import DECISIONS
@@ -30,7 +31,7 @@ from ringfence.web.pages.impact import OfferedChange, sheet
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ringfence.scoring.artifact import Artifact
     from ringfence.web.answer_cache import Answer
@@ -40,6 +41,11 @@ router = APIRouter()
 PATH: Final = "/models"  # in the navigation
 Version = Annotated[str, Path(pattern="^[0-9a-f]{8,64}$")]
 Note = Annotated[str, Form(max_length=1000)]
+_TITLES: Final[Mapping[Part, str]] = {
+    "champion": "Promote",
+    "challenger": "Run in shadow",
+    "rollout": "Roll out",
+}
 _LISTENED: Final = 20  # inputs shown by importance
 _DRAWN: Final = 4  # inputs whose drift is drawn, beside the score's
 _STYLE: Final = re.compile(rb"<style[^>]*>(.*?)</style>", re.DOTALL)
@@ -183,7 +189,9 @@ async def promotion(
     dashboard = dashboard_of(request)
     artifact = await asyncio.to_thread(_artifact, dashboard, version)
     async with dashboard.server.changing_models:
-        told = await asyncio.to_thread(dashboard.server.session.impact, version)
+        active = dashboard.server.models.active()
+        gained = share_gained(active, version, role, share / 100 if role == "rollout" else None)
+        told = await asyncio.to_thread(dashboard.server.session.impact, version, leaving=gained < 0)
     fields = {"role": role, "share": f"{share:g}"} | ({"force": "true"} if force else {})
     is_rollout = role == "rollout"
     title = f"{'Roll out' if is_rollout else 'Promote'} {artifact.manifest.name}"
@@ -191,7 +199,7 @@ async def promotion(
         title += f" to {share:g} %"
     here = f"/models/{version}"
     change = OfferedChange(title, f"{here}/promote", fields, "Roll out" if is_rollout else "Promote", here)
-    return sheet(request, told, change, [], share / 100 if is_rollout else 1.0)
+    return sheet(request, told, change, [], abs(gained))
 
 
 @router.post("/models/{version}/promote")
@@ -206,27 +214,47 @@ async def promote(
 ) -> Response:
     """Put it in force, in the shadow, or in force for a share of entities, from the next event on."""
     session = dashboard_of(request).server.session
-    confirming = Confirming(partial(session.impact, version), session.change_limits, confirm)
+    confirming = session.confirming(version, confirm)
 
     def change(desk: Any, signed: Signed) -> Any:
         part = share / 100 if role == "rollout" else None
         return put_in_force(desk, version, role, signed, confirming=confirming, share=part, force=force)
 
-    return await _changed(request, note, change, f"/models/{version}")
+    fields = {"role": role, "share": f"{share:g}"} | ({"force": "true"} if force else {})
+    here = f"/models/{version}"
+    offered = OfferedChange(_TITLES[role], f"{here}/promote", fields, _TITLES[role], here)
+    return await _changed(request, note, change, offered, here)
 
 
 @router.post("/models/{version}/retire")
-async def retire(request: Request, version: Version, note: Note = "") -> Response:
+async def retire(
+    request: Request,
+    version: Version,
+    note: Note = "",
+    confirm: Annotated[str, Form(max_length=64)] = "",
+) -> Response:
     """Take it out of what is in force, for good."""
-    return await _changed(request, note, lambda desk, signed: desk.retire(version, signed), "/models")
+    confirming = dashboard_of(request).server.session.confirming(version, confirm)
+
+    def change(desk: Any, signed: Signed) -> Any:
+        return retire_model(desk, version, signed, confirming=confirming)
+
+    here = f"/models/{version}"
+    offered = OfferedChange("Retire this model", f"{here}/retire", {}, "Retire", here)
+    return await _changed(request, note, change, offered, "/models")
 
 
-async def _changed(request: Request, note: str, change: Callable[[Any, Signed], Any], after: str) -> Response:
+async def _changed(
+    request: Request, note: str, change: Callable[[Any, Signed], Any], offered: OfferedChange, after: str
+) -> Response:
+    """Make the change; beyond the limits, offer it again with the sheet and a field for the confirmation."""
     demand(request, Role.ADMIN)
     server, who = dashboard_of(request).server, who_asks(request, note)
     async with server.changing_models:
         try:
             await asyncio.to_thread(change, server.models, Signed(who.name, who.now_ms, who.note))
+        except UnconfirmedError as error:
+            return sheet(request, error.sheet, offered, [], error.portion, status=409, note=note)
         except (ConflictError, InputError, ScorerError) as error:
             raise Stop(409, str(error)) from error
     return RedirectResponse(after, 303)

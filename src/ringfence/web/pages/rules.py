@@ -16,6 +16,7 @@ from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.outcomes import Mode
 from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.pages.impact import change_of_mode, sheet
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ async def set_mode(
     demand(request, Role.ANALYST)
     server, who = dashboard_of(request).server, who_asks(request, note or f"{rule}: {mode}")
     change = partial(server.rules.set_mode, rule, mode, based_on, who, activate=True, confirm=confirm)
-    with refusals():
-        await server.pools.rules.run(change)
+    try:
+        with refusals():
+            await server.pools.rules.run(change)
+    except UnconfirmedRefusal as refused:
+        return sheet(request, refused.sheet, change_of_mode(rule, mode, based_on), [], status=409, note=note)
     return RedirectResponse("/rules", 303)

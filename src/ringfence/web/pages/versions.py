@@ -9,8 +9,9 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.principal import Role
-from ringfence.api.asked import refusals, who_asks
+from ringfence.api.asked import UnconfirmedRefusal, refusals, who_asks
 from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.pages.impact import change_of_version, sheet
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
@@ -64,14 +65,22 @@ async def reject(request: Request, digest: Digest, note: Note = "") -> Response:
 async def activate(request: Request, digest: Digest, note: Note = "", confirm: Confirm = "") -> Response:
     """In force from the end of the log on."""
     who, rules = who_asks(request, note), dashboard_of(request).server.rules
-    return await _then_show(request, digest, lambda _desk: rules.activate(digest, who, confirm))
+    try:
+        return await _then_show(request, digest, lambda _desk: rules.activate(digest, who, confirm))
+    except UnconfirmedRefusal as refused:
+        offered = change_of_version(digest, rollback=False)
+        return sheet(request, refused.sheet, offered, [], status=409, note=note)
 
 
 @router.post("/rules/versions/{digest}/rollback")
 async def roll_back(request: Request, digest: Digest, note: Note = "", confirm: Confirm = "") -> Response:
     """In force again."""
     who, rules = who_asks(request, note), dashboard_of(request).server.rules
-    return await _then_show(request, digest, lambda _desk: rules.roll_back(who, digest, confirm))
+    try:
+        return await _then_show(request, digest, lambda _desk: rules.roll_back(who, digest, confirm))
+    except UnconfirmedRefusal as refused:
+        offered = change_of_version(digest, rollback=True)
+        return sheet(request, refused.sheet, offered, [], status=409, note=note)
 
 
 async def _then_show(request: Request, digest: str, act: Callable[[Desk], object]) -> Response:
