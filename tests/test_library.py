@@ -19,6 +19,7 @@ PUBLIC = [
     "Graph",
     "Outcome",
     "Pipeline",
+    "Points",
     "Policy",
     "RingfenceError",
     "Rule",

@@ -21,7 +21,7 @@ class Draw:
     """A weighted choice, one distribution a row, looked up in a table: exact to 1 in 4096.
 
     >>> import numpy as np
-    >>> Choice([[1, 0], [0, 1]])(np.array([0, 1, 1]), np.array([0.2, 0.2, 0.9]))
+    >>> Draw([[1, 0], [0, 1]])(np.array([0, 1, 1]), np.array([0.2, 0.2, 0.9]))
     array([0, 1, 1], dtype=int16)
     """
 
