@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 from tests import spine
 from tests.analysis.test_backtest import ACTIVE, NEW, SPEC, decide
@@ -10,7 +11,10 @@ from tests.analysis.test_tune import tuned
 
 from ringfence.analysis.backtest import backtest
 from ringfence.analysis.history import Past
+from ringfence.analysis.lab import _money as money_of
 from ringfence.analysis.lab import lab_of, try_rule
+from ringfence.analysis.payments import StoredPayments
+from ringfence.analysis.tune import TuningCosts
 from ringfence.scoring.rules import Mode, compile_rules
 
 
@@ -19,6 +23,30 @@ def store(tmp_path_factory):
     with spine.open_store(tmp_path_factory.mktemp("lab")) as opened:
         decide(opened, ACTIVE)
         yield opened
+
+
+def test_costs_are_taken_from_the_money_of_their_own_currency():
+    payments = StoredPayments(
+        times=np.zeros(6, np.int64),
+        amount=np.array([100.0, 50.0, 20.0, 9000.0, 8000.0, 7.0]),
+        currency=np.array([0, 0, 0, 1, 1, 0], np.int16),
+        currencies=["EUR", "JPY"],
+        fraud=np.array([True, False, False, True, False, False]),
+        labelled=np.ones(6, bool),
+        who=np.arange(1, 7),
+        ids=np.arange(6),
+        stored=np.zeros(6, np.int8),
+        control=np.zeros(6, bool),
+        share=np.ones(6),
+    )
+    after = np.array([3, 2, 1, 2, 3, 0], np.int8)  # decline, review, challenge, review, decline, approve
+    euros, yen = money_of(payments, np.arange(5), after, TuningCosts(alert=5.0, good=10.0))
+    assert (euros.fraud, euros.cost, euros.net) == (
+        100.0,
+        2 * 5.0 + 2 * 10.0,
+        70.0,
+    )  # two alerts, two genuine
+    assert (yen.fraud, yen.cost, yen.net) == (9000.0, None, None)
 
 
 @pytest.mark.parametrize("rule_id", ["busy", "abroad"])

@@ -72,24 +72,28 @@ class Example(msgspec.Struct, frozen=True):
 
 
 class Net(msgspec.Struct, frozen=True):
-    """Money of one currency: fraud that only this rule stops, less what its stops cost, and the costs."""
+    """Money of one currency: fraud that only this rule stops, and what its other stops cost.
+
+    Costs are stated in the commonest currency of the payments; elsewhere `cost` and `net` are None.
+    """
 
     currency: str
     fraud: float
-    cost: float
+    cost: float | None
 
     @property
-    def net(self) -> float:
-        return self.fraud - self.cost
+    def net(self) -> float | None:
+        return None if self.cost is None else self.fraud - self.cost
 
 
 class LabReport(msgspec.Struct, frozen=True, kw_only=True):
     """A rule over `payments` of `days`. `stopped` are those that nothing else stops.
 
-    `customers` have such a payment and no known fraud.
+    `customers` have such a payment and no known fraud. `when` is the condition that was tried.
     """
 
     rule: str
+    when: str
     payments: int
     days: float
     fired: int
@@ -179,6 +183,7 @@ def try_rule(
     caught = int(np.count_nonzero(payments.fraud[rows]))
     return LabReport(
         rule=lab.rule.id,
+        when=lab.rule.when,
         payments=len(payments),
         days=days,
         fired=len(rows),
@@ -224,13 +229,15 @@ def _money(
     payments: StoredPayments, extra: NDArray[np.int64], after: NDArray[np.int8], costs: TuningCosts
 ) -> list[Net]:
     found = []
+    usual = int(np.bincount(payments.currency[payments.currency >= 0], minlength=1).argmax())
     alert = after[extra] >= Outcome.REVIEW.strictness
     for number, currency in enumerate(payments.currencies):
         own = payments.currency[extra] == number
         if own.any():
             fraud = payments.fraud[extra] & own
             cost = costs.alert * np.count_nonzero(alert & own) + costs.good * np.count_nonzero(own & ~fraud)
-            found.append(Net(currency, round(float(payments.amount[extra][fraud].sum()), 3), float(cost)))
+            stopped = round(float(payments.amount[extra][fraud].sum()), 3)
+            found.append(Net(currency, stopped, float(cost) if number == usual else None))
     return found
 
 

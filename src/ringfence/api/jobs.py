@@ -62,12 +62,22 @@ class Jobs:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ringfence-job")
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._latest: OrderedDict[str, Job] = OrderedDict()  # by what they were begun instead of
         self._lock = threading.Lock()
 
-    def begin(self, title: str, work: Callable[[Job], Any]) -> Job:
-        """Queue some work; it calls `Job.tell` now and then."""
+    def begin(self, title: str, work: Callable[[Job], Any], instead_of: str = "") -> Job:
+        """Queue some work; it calls `Job.tell` now and then.
+
+        What was begun before `instead_of` the same, if anything, is given up: nobody waits for it.
+        """
         job = Job(title)
         with self._lock:
+            if instead_of:
+                if (before := self._latest.pop(instead_of, None)) is not None:
+                    before.stop_asked = True
+                self._latest[instead_of] = job
+                while len(self._latest) > _KEPT:
+                    self._latest.popitem(last=False)
             self._jobs[job.id] = job
             while len(self._jobs) > _KEPT:
                 self._jobs.popitem(last=False)[1].stop_asked = True

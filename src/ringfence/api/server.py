@@ -122,7 +122,7 @@ class Server:
         )
         self._delivering = Lock()
         self.changing_models = asyncio.Lock()
-        self.jobs = Jobs()
+        self.jobs, self.tries = Jobs(), Jobs()
         self.trials = Trials(session, self.stored, self.hindsight)
         self.proxies = Proxies(settings.trusted_proxies)
         limits = settings.connection_limits(most_connections, self.proxies.trust)
@@ -173,6 +173,7 @@ class Server:
         self.hub.stop()
         await self.ring_news.stop()
         await asyncio.to_thread(self.jobs.stop)
+        await asyncio.to_thread(self.tries.stop)
         await asyncio.to_thread(self.sources.stop)
         await self.hot.settle()
         if self._under_way:

@@ -17,7 +17,8 @@ DAY_MS: Final = 86_400_000
 MATURITY_DAYS: Final = 30
 """Younger payments' labels may still be on their way."""
 
-_STOPPED: Final = "outcome IN ('decline', 'review')"
+STOPPED: Final = "outcome IN ('decline', 'review')"
+"""In SQL, that a payment did not go through: a challenged one does once its customer passes."""
 _CHOSEN: Final = """\
 WITH chosen AS (
   SELECT d.event_time, d.outcome, t.amount, t.country, t.merchant_category, t.channel, t.merchant_id,
@@ -38,9 +39,9 @@ SELECT count(*) AS payments,
   avg((outcome = 'approve')::INT) AS approval_rate,
   avg((outcome = 'challenge')::INT) AS challenge_rate,
   count(*) FILTER (is_fraud) AS frauds,
-  coalesce(sum(amount) FILTER (is_fraud AND {_STOPPED}), 0) AS fraud_stopped,
-  coalesce(sum(amount) FILTER (is_fraud AND NOT {_STOPPED}), 0) AS fraud_missed,
-  avg(({_STOPPED})::INT) FILTER (NOT is_fraud) AS false_positive_rate,
+  coalesce(sum(amount) FILTER (is_fraud AND {STOPPED}), 0) AS fraud_stopped,
+  coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed,
+  avg(({STOPPED})::INT) FILTER (NOT is_fraud) AS false_positive_rate,
   avg((is_fraud IS NOT NULL)::INT) AS labelled
 FROM chosen"""
 _TREND: Final = f"""\
@@ -49,8 +50,8 @@ SELECT event_time::DATE AS day,
   count(*) FILTER (outcome = 'challenge') AS challenged,
   count(*) FILTER (outcome = 'review') AS reviewed,
   count(*) FILTER (outcome = 'decline') AS declined,
-  coalesce(sum(amount) FILTER (is_fraud AND {_STOPPED}), 0) AS fraud_stopped,
-  coalesce(sum(amount) FILTER (is_fraud AND NOT {_STOPPED}), 0) AS fraud_missed
+  coalesce(sum(amount) FILTER (is_fraud AND {STOPPED}), 0) AS fraud_stopped,
+  coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed
 FROM chosen GROUP BY day ORDER BY day"""
 _HOURS: Final = """\
 SELECT isodow(event_time) AS weekday, hour(event_time) AS hour,
@@ -61,8 +62,8 @@ _BY: Final = f"""\
 SELECT coalesce({{column}}, '(none)') AS value,
   count(*) AS payments,
   count(*) FILTER (is_fraud) AS frauds,
-  coalesce(sum(amount) FILTER (is_fraud AND {_STOPPED}), 0) AS fraud_stopped,
-  coalesce(sum(amount) FILTER (is_fraud AND NOT {_STOPPED}), 0) AS fraud_missed
+  coalesce(sum(amount) FILTER (is_fraud AND {STOPPED}), 0) AS fraud_stopped,
+  coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed
 FROM chosen GROUP BY value ORDER BY frauds DESC, payments DESC, value LIMIT 12"""
 
 

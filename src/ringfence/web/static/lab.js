@@ -10,6 +10,7 @@ let mark = null;
 let checking = 0;
 let filling = false;
 let kept = "";
+const tab = Math.random().toString(36).slice(2);
 
 function complete(editor) {
   const at = editor.getCursor();
@@ -102,10 +103,15 @@ async function check() {
   editors.when.save();
   filling = false;
   place(looked);
-  const asked = /^when:[\s\S]*?(?=^\w)/m.exec(`${looked.text}\nz`)?.[0] + lab.elements.outcome.value + lab.elements.points.value;
+  const asked = deciding(looked.text);
   if (looked.problem || asked === kept) return;
   kept = asked;
-  htmx.ajax("POST", "/rules/lab/try", { target: "#tried", swap: "innerHTML", values: { text: looked.text } });
+  htmx.ajax("POST", "/rules/lab/try", { target: "#tried", swap: "innerHTML", values: { text: looked.text, editor: tab } });
+}
+
+// The rule without its texts and its stage: whatever else is written moves the figures.
+function deciding(text) {
+  return text.replace(/^(title|reason|analyst|customer|owner|tags|mode|rollout):.*\n(?:[ -].*\n|\n)*/gm, "");
 }
 
 function settings() {
@@ -136,6 +142,10 @@ function use(at) {
     return;
   }
   const text = editors.when.getValue();
+  if (text !== document.getElementById("settings").dataset.when) {
+    notice("The condition has changed since it was tried: wait for its new figures.");
+    return;
+  }
   editors.when.setValue(text.slice(0, one.start) + value + text.slice(one.end));
 }
 
