@@ -6,6 +6,8 @@ import pytest
 from tests.lakes import decisions, events
 
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
+from ringfence.adapters.outbox.contacts import Contacts
+from ringfence.adapters.outbox.database import Database
 from ringfence.adapters.sqlite import Store
 from ringfence.alerts.answers import Asked, answer_key, events_of, read
 from ringfence.alerts.policy import AlertPolicy
@@ -73,6 +75,28 @@ def test_made_again_the_addresses_are_those_of_then(store):
     follower.reset()
     follower.close()
     assert asked(store) == before
+
+
+def test_what_profiles_repeat_is_kept_once_and_portions_come_to_the_same(tmp_path):
+    with Store.open(tmp_path / "data") as store:
+        mails = ["a@x.example", "a@x.example", "b@x.example", "b@x.example", "a@x.example"]
+        for offset, mail in enumerate(mails):
+            store.commit([profiles(offset, {"email": mail, "language": "de"})])
+        kept = []
+        for name, portion in (("whole", 100), ("small", 2)):
+            database = Database(tmp_path / name)
+            contacts = Contacts(database, store.log)
+            for until in (3, 3, 5):
+                contacts.reach(until, portion)
+            kept.append(database.rows("SELECT name, log_offset, value FROM contact ORDER BY 1, 2"))
+            known = [contacts.of({"customer_id": "ada"}, offset).get("email") for offset in range(6)]
+            assert known == [None, *mails]
+            database.close()
+    assert kept[0] == kept[1]
+    assert kept[0] == [
+        *[("email", 0, "a@x.example"), ("email", 2, "b@x.example"), ("email", 4, "a@x.example")],
+        ("language", 0, "de"),
+    ]
 
 
 def test_yes_counts_only_from_a_contact_of_ones_own(store):

@@ -13,6 +13,8 @@ from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.words import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.bus.notifier import Message
     from ringfence.bus.words import Words
 
@@ -23,6 +25,7 @@ SECTION_CHARACTERS: Final = 3000
 _HEADER_CHARACTERS: Final = 150
 _TEXT_CHARACTERS: Final = 3000
 _MOST_SECTIONS: Final = 40
+_WHOLE: Final = 1 << 30  # characters: all of a text
 _FINAL: Final = frozenset(
     {"channel_not_found", "is_archived", "not_in_channel", "msg_too_long", "no_text", "invalid_blocks"}
 )
@@ -41,11 +44,12 @@ class SlackNotifier:
 
     def deliver(self, message: Message) -> Outcome:
         """See `Notifier.deliver`."""
+        blocks, is_cut = blocks_of(message.words)
         try:
             self._client.chat_postMessage(
                 channel=message.to,
                 text=escaped(message.words.text, _TEXT_CHARACTERS),
-                blocks=blocks_of(message.words),
+                blocks=blocks,
                 metadata={"event_type": "ringfence", "event_payload": {"id": message.id}},
                 unfurl_links=False,
             )
@@ -53,31 +57,40 @@ class SlackNotifier:
             return _outcome(error)
         except (SlackClientError, OSError, HTTPException) as error:
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
-        return Outcome(
-            Answer.DELIVERED, "ok; longer than Slack takes: cut" if is_cut(message.words) else "ok"
-        )
+        return Outcome(Answer.DELIVERED, "ok; longer than Slack takes: cut" if is_cut else "ok")
 
     def close(self) -> None:
         """See `Notifier.close`."""
 
 
-def blocks_of(words: Words) -> list[dict[str, Any]]:
-    """A header, the named lines as fields, the others as sections; what is too much is cut and says so."""
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": cut(words.title, _HEADER_CHARACTERS)}}
-    ]
+def blocks_of(words: Words) -> tuple[list[dict[str, Any]], bool]:
+    """A header, the named lines as fields, the others as sections, and whether anything was cut.
+
+    What was cut says so.
+    """
+    is_cut = False
+
+    def fitting(text: str, most: int, kept: Callable[[str, int], str] = escaped) -> str:
+        nonlocal is_cut
+        found = kept(text, most)
+        is_cut = is_cut or found != kept(text, _WHOLE)
+        return found
+
+    title = fitting(words.title, _HEADER_CHARACTERS, cut)
+    blocks: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": title}}]
     named = [(name, told) for name, told in words.lines if name]
     for at in range(0, len(named), MOST_FIELDS):
         fields = [
-            {"type": "mrkdwn", "text": f"*{escaped(name, 200)}*\n{escaped(told, FIELD_CHARACTERS - 300)}"}
+            {"type": "mrkdwn", "text": f"*{fitting(name, 200)}*\n{fitting(told, FIELD_CHARACTERS - 300)}"}
             for name, told in named[at : at + MOST_FIELDS]
         ]
         blocks.append({"type": "section", "fields": fields})
     for name, told in words.lines:
         if not name and told.strip():
-            text = {"type": "mrkdwn", "text": escaped(told, SECTION_CHARACTERS)}
+            text = {"type": "mrkdwn", "text": fitting(told, SECTION_CHARACTERS)}
             blocks.append({"type": "section", "text": text})
     if len(blocks) > _MOST_SECTIONS:
+        is_cut = True
         rest = len(blocks) - _MOST_SECTIONS
         note = {"type": "mrkdwn", "text": f"… and {rest} parts more"}
         blocks = [*blocks[:_MOST_SECTIONS], {"type": "section", "text": note}]
@@ -92,7 +105,7 @@ def blocks_of(words: Words) -> list[dict[str, Any]]:
             for one in words.buttons
         ]
         blocks.append({"type": "actions", "block_id": BLOCK_ID, "elements": elements})
-    return blocks
+    return blocks, is_cut
 
 
 def escaped(text: str, most: int) -> str:
@@ -117,19 +130,6 @@ def cut_back(parts: list[str]) -> str:
     """Letters, without the beginning of a word at their end where that loses little."""
     space = max((at for at, part in enumerate(parts) if part == " "), default=0)
     return "".join(parts[:space] if space > 0.7 * len(parts) and space < len(parts) - 1 else parts)
-
-
-def is_cut(words: Words) -> bool:
-    """Whether Slack takes less than a message says."""
-    sizes = [len(escaped(told, 1 << 20)) for _, told in words.lines]
-    limits = [FIELD_CHARACTERS - 300 if name else SECTION_CHARACTERS for name, _ in words.lines]
-    sections = len([1 for name, told in words.lines if not name and told.strip()])
-    named = len([1 for name, _ in words.lines if name])
-    return (
-        len(words.title) > _HEADER_CHARACTERS
-        or any(size > limit for size, limit in zip(sizes, limits, strict=True))
-        or 1 + sections + -(-named // MOST_FIELDS) > _MOST_SECTIONS
-    )
 
 
 def _outcome(error: SlackApiError) -> Outcome:

@@ -99,11 +99,6 @@ class Alerting:
         self._tell(offset, fresh, event, events.OPENED)
         self._ask_customer(offset, fresh, event)
 
-    def reach(self, offset: int) -> None:
-        """Decisions on payments up to an offset of the log of events come next."""
-        if self._policy.customer and self._policy.contacts == "profile":
-            self._contacts.reach(offset)
-
     def finish(self) -> None:
         """Write what has changed."""
         alert_book.put(self._connection, list(self._changed.values()))

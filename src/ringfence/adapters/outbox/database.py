@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 FILE_NAME: Final = "bus.db"
@@ -84,13 +84,13 @@ CREATE TABLE IF NOT EXISTS digest (
   told_in     INTEGER NOT NULL,  -- bucket of the latest digest
   PRIMARY KEY (destination, bucket)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS contact (  -- of profiles, as the log has them
+CREATE TABLE IF NOT EXISTS contact (  -- of profiles, as the log has them, where a value changed
   entity_type TEXT    NOT NULL,
   entity_id   TEXT    NOT NULL,
   name        TEXT    NOT NULL,
   log_offset  INTEGER NOT NULL,
   value       TEXT    NOT NULL,
-  PRIMARY KEY (entity_type, entity_id, log_offset, name)
+  PRIMARY KEY (entity_type, entity_id, name, log_offset)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
@@ -117,7 +117,9 @@ class Database:
                 raise
             connection.execute("COMMIT")
 
-    def rows(self, statement: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(
+        self, statement: str, arguments: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """The answer to one question."""
         with self._lock, self._errors():
             return self._open().execute(statement, arguments).fetchall()

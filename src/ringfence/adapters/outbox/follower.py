@@ -14,6 +14,7 @@ from ringfence.alerts.events import DIGEST, ESCALATED
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.bus.catalog import CASE_CHANGED, CASE_CLOSED, CASE_OPENED, TOPICS, tables
 from ringfence.bus.pattern import Exact, Field
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS
 
@@ -96,6 +97,11 @@ class OutboxFollower:
         portion = list(batches)
         if not portion:
             return
+        contacts = Contacts(self.bus.database, self._log)
+        if topic == DECISIONS and self._policy.customer and self._policy.contacts == "profile":
+            with self.bus.database.transaction() as connection:
+                self._check_log(connection)
+            contacts.reach(int(DecisionBatch.decode(portion[-1].payload).numbers("offset")[-1]))
         with self.bus.database.transaction() as connection:
             self._check_log(connection)
             row = connection.execute(
@@ -104,7 +110,6 @@ class OutboxFollower:
             begin, told = row or (0, 0)
             end = portion[-1].next_offset
             wanting = [one for one in self.bus.subscriptions() if one.start.get(topic, 0) < end]
-            contacts = Contacts(connection, self._log)
             alerting = Alerting(
                 connection, self._policy, self._log_id, self._now_ms(), wanting, self._rules, contacts
             )
@@ -170,7 +175,6 @@ class OutboxFollower:
         """Alerts of the decisions from `begin` on."""
         wanted = Field(("data", "outcome"), tuple(Exact(one) for one in self._policy.outcomes))
         rows = np.flatnonzero(table.matching(wanted) & (offsets >= begin)).tolist()
-        alerting.reach(int(table.numbers(("data", "offset"))[-1]))
         for row, event in zip(rows, table.events(rows), strict=True):
             alerting.add(int(offsets[row]), event)
 
