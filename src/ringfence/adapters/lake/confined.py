@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Timer
-from typing import IO, TYPE_CHECKING, Final
+from queue import SimpleQueue
+from threading import Lock, Thread, Timer
+from typing import IO, TYPE_CHECKING, Final, Never
 
 import msgspec
 import pyarrow as pa
@@ -145,14 +145,24 @@ def _answer(lake: Lake, body: bytes) -> tuple[bytes, bytes | memoryview]:
     return _ANSWER, memoryview(sink.getvalue())
 
 
-def serve(lake: Lake) -> None:
-    """Answer what comes in until nothing does; an answer is the only thing on standard output."""
+def serve(lake: Lake) -> Never:
+    """Answer what comes in; an answer is the only thing on standard output.
+
+    This process ends with its input, whatever it is at: nobody would read the answer.
+    """
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
+        questions: SimpleQueue[bytes] = SimpleQueue()
+        Thread(target=_hear, args=(questions,), daemon=True).start()
         _bound()
         while True:
-            try:
-                _, body = _received(sys.stdin.buffer)
-            except EOFError:
-                return
-            _send(answers, *_answer(lake, body))
+            _send(answers, *_answer(lake, questions.get()))
+
+
+def _hear(questions: SimpleQueue[bytes]) -> None:
+    try:
+        with open(os.dup(0), "rb") as asking:  # noqa: PTH123 (no path)
+            while True:
+                questions.put(_received(asking)[1])
+    finally:
+        os._exit(0)
