@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from contextlib import asynccontextmanager
 from xml.etree import ElementTree as ET
 
@@ -241,7 +242,7 @@ def test_what_is_delivered_twice_is_one_label(tmp_path, times):
         book.close()
 
 
-def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path):
+def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path, monkeypatch):
     """XML of what the case holds, whatever its notes contain; an admin is refused."""
     fill(tmp_path, payment(1), payment(2))
 
@@ -261,6 +262,15 @@ def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path):
             assert done.status_code == 200, done.text
             for role in (Role.ANALYST, Role.ADMIN):
                 assert (await client.post(path, headers=asks[role])).status_code == 403
+            asked = {"params": {"form": "pdf"}, "headers": asks[Role.COMPLIANCE]}
+            both = keys.create("carla", frozenset({Role.ANALYST, Role.COMPLIANCE}), 0)
+            sees_all = {"headers": {"authorization": f"Bearer {both}"}}
+            with monkeypatch.context() as without:
+                without.setitem(sys.modules, "reportlab.lib", None)
+                refused = await client.post(path, **asked)
+            assert (refused.status_code, "ringfence[reports]" in refused.text) == (422, True)
+            events = (await client.get("/v1/cases/C-1", **sees_all)).json()["events"]
+            assert events[-1]["change"]["kind"] == "closed"
             answer = await client.post(path, headers=asks[Role.COMPLIANCE])
             assert answer.headers["content-type"].startswith("application/xml")
             root = ET.fromstring(answer.content)
@@ -268,15 +278,13 @@ def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path):
             assert "</reason><!DOCTYPE x> & \U0001f600 note" in root.findtext("reason")
             assert [one.findtext("transactionnumber") for one in root.findall("transaction")] == ["t-1"]
             assert "scam" in [one.text for one in root.iter("indicator")]
-            asked = {"params": {"form": "pdf"}, "headers": asks[Role.COMPLIANCE]}
             as_pdf = await client.post(path, **asked)
             assert as_pdf.headers["content-type"] == "application/pdf"
             assert as_pdf.content.startswith(b"%PDF-")
             for role in (Role.ANALYST, Role.ADMIN):
                 events = (await client.get("/v1/cases/C-1", headers=asks[role])).json()["events"]
                 assert events[-1]["change"]["kind"] == "closed"
-            both = keys.create("carla", frozenset({Role.ANALYST, Role.COMPLIANCE}), 0)
-            view = await client.get("/v1/cases/C-1", headers={"authorization": f"Bearer {both}"})
+            view = await client.get("/v1/cases/C-1", **sees_all)
             assert view.json()["events"][-1]["change"]["kind"] == "reported"
         keys.close()
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import httpx
@@ -222,13 +223,19 @@ def test_pages_of_cases_ask_for_the_role_and_refuse_what_cannot_be(guarded, visi
     assert bare.post("/cases/C-1", data={"action": "wake", "version": 1}).status_code == 403
 
 
-def test_the_page_of_a_case_tells_of_a_report_to_the_role_compliance_alone(guarded, visitor):
+def test_the_page_of_a_case_tells_of_a_report_to_the_role_compliance_alone(guarded, visitor, monkeypatch):
     desk = guarded.dashboard.server.cases
     case = guarded.dashboard.server.case_book.case("C-1")
     close = wire.Close(version=case.version, disposition=Disposition.CONFIRMED_FRAUD)
     desk.act("C-1", close, Who("bob", case.changed_ms))
-    desk.report("C-1", Who("bob", case.changed_ms))
     said = "made a suspicious-activity report"
+    carla = visitor(guarded, Role.ANALYST, Role.COMPLIANCE)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "reportlab.lib", None)
+        refused = carla.post("/cases/C-1/report", data={"form": "pdf"})
+    assert (refused.status_code, "ringfence[reports]" in refused.text) == (422, True)
+    assert said not in carla.get("/cases/C-1").text
+    assert carla.post("/cases/C-1/report", data={"form": "pdf"}).content.startswith(b"%PDF-")
     assert said not in visitor(guarded, Role.ANALYST).get("/cases/C-1").text
     assert said not in visitor(guarded, Role.ADMIN).get("/cases/C-1").text
-    assert said in visitor(guarded, Role.ANALYST, Role.COMPLIANCE).get("/cases/C-1").text
+    assert said in carla.get("/cases/C-1").text

@@ -81,7 +81,11 @@ class RingTeller:
     async def _keep_looking(self) -> None:
         seconds = _SECONDS
         while True:
-            is_well = await asyncio.shield(asyncio.to_thread(self.deliver))
+            try:
+                is_well = await asyncio.shield(asyncio.to_thread(self.deliver))
+            except Exception:
+                _LOGGER.exception("news of rings waits")
+                is_well = False
             seconds = _SECONDS if is_well else min(2 * seconds, _MOST_SECONDS)
             await asyncio.sleep(seconds)
 
