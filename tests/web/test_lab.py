@@ -83,5 +83,8 @@ def test_the_page_of_a_rule_says_what_its_sql_says(own, watched):
     assert [shown[1], shown[3], shown[4]] == [str(row[name]) for name in ("payments", "fraud", "labelled")]
     decided = httpx.get(f"{own.url}/v1/decisions?rule=card_testing&limit=200").json()["decisions"]
     assert row["payments"] == len(decided)
+    days = "SELECT count(DISTINCT event_time::DATE) AS days FROM decisions"  # it is in every version
+    assert [row["days"]] == own.dashboard.server.lake.sql(days).column("days").to_pylist()
+    assert shown[2] == f"{row['payments'] / row['days']:.1f}"
     expect(page.locator("figure[data-measure=weeks] canvas")).to_be_visible()
     assert violations(page) == []

@@ -64,6 +64,8 @@ def _time_ms(message: dict[str, Any]) -> int | None:
 MOST_SCANNED: Final = 20_000
 """Records that a text is looked for in, from where the page begins."""
 
+_SCANNED_AT_ONCE: Final = 1000
+
 MOST_EXPORTED: Final = 10_000
 
 
@@ -94,9 +96,32 @@ def brief(topic: str, message: dict[str, Any]) -> Brief:
 
 def matching(server: Server, topic: str, found: Messages, text: str, count: int) -> Messages:
     """The records, of those from `found.first` on, in which a text stands; at most `count`."""
-    log, word = server.session.store.log, text.lower()
     begin = found.first if found.messages else found.start
     after = min(found.end, begin + MOST_SCANNED)
+    kept = _having(server, topic, range(begin, after), text)[:count]
+    if len(kept) == count:
+        return replace(found, messages=kept)
+    searched = f"{len(kept)} of the {after - begin:,} records from offset {begin:,} on have {text[:60]!r}."
+    return replace(found, messages=kept, problem=found.problem or searched)
+
+
+def newest_matching(server: Server, topic: str, text: str, count: int) -> Messages:
+    """The newest records in which a text stands, of the last that are looked through; at most `count`."""
+    found = page(server, topic, "", "", 1)
+    first, after = max(found.start, found.end - MOST_SCANNED), found.end
+    kept: list[tuple[int, dict[str, Any]]] = []
+    while after > first and len(kept) < count:
+        begin = max(first, after - _SCANNED_AT_ONCE)
+        kept = (_having(server, topic, range(begin, after), text) + kept)[-count:]
+        after = begin
+    searched = f"{len(kept)} of the last {found.end - first:,} records have {text[:60]!r}."
+    told = "" if len(kept) == count else searched
+    return replace(found, messages=kept, first=kept[0][0] if kept else found.first, problem=told)
+
+
+def _having(server: Server, topic: str, span: range, text: str) -> list[tuple[int, dict[str, Any]]]:
+    log, word = server.session.store.log, text.lower()
+    begin, after = span.start, span.stop
     kept: list[tuple[int, dict[str, Any]]] = []
     for batch in log.read(topic, begin, after) if begin < after else ():
         rows, _ = _decoded(topic, batch)
@@ -104,10 +129,7 @@ def matching(server: Server, topic: str, found: Messages, text: str, count: int)
             message = rows(number - batch.base_offset)
             if word in msgspec.json.encode(message, enc_hook=str).decode().lower():
                 kept.append((number, message))
-                if len(kept) == count:
-                    return replace(found, messages=kept)
-    searched = f"{len(kept)} of the {after - begin:,} records from offset {begin:,} on have {text[:60]!r}."
-    return replace(found, messages=kept, problem=found.problem or searched)
+    return kept
 
 
 def _place(server: Server, topic: str, key: str) -> int | None:

@@ -16,12 +16,15 @@ from ringfence.analysis.statistics import wilson
 from ringfence.errors import RingfenceError
 from ringfence.rulebook.one import STAGES, stage_of
 from ringfence.scoring.duckdb_sql import quoted_text
+from ringfence.scoring.outcomes import Mode
 from ringfence.web.asking import dashboard_of, demand
 from ringfence.web.errors import Stop
 from ringfence.web.measures import STOPPED
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ringfence.rulebook.changes import Change
     from ringfence.rulebook.difference import RuleChange
     from ringfence.web.dashboard import Dashboard
@@ -40,6 +43,9 @@ WITH hits AS (
   WHERE list_contains(d.rules, {rule}) OR list_contains(d.shadow_rules, {rule})
 )
 """
+_VERSIONS: Final = """\
+SELECT rules_digest FROM decisions WHERE rules_digest IS NOT NULL
+GROUP BY rules_digest ORDER BY max(event_time) DESC, rules_digest LIMIT 500"""
 QUESTIONS: Final = {
     "weeks": """\
 SELECT date_trunc('week', event_time)::DATE AS week, count(*) FILTER (acted) AS acted,
@@ -48,7 +54,11 @@ SELECT date_trunc('week', event_time)::DATE AS week, count(*) FILTER (acted) AS 
 FROM hits GROUP BY week ORDER BY week""",
     "stages": """\
 SELECT acted, count(*) AS payments, count(*) FILTER (is_fraud) AS fraud, count(is_fraud) AS labelled,
-  greatest(1.0, date_diff('second', min(event_time), max(event_time)) / 86400.0) AS days
+  coalesce((
+    SELECT count(DISTINCT event_time::DATE) FROM decisions
+    JOIN {stood} AS version(digest, at_work) ON digest = rules_digest
+    WHERE at_work = acted HAVING count(*) > 0
+  ), 1) AS days
 FROM hits GROUP BY acted ORDER BY acted""",
     "money": f"""\
 SELECT coalesce(currency, '') AS currency,
@@ -122,7 +132,8 @@ async def figures(request: Request, rule_id: RuleId) -> Response:
 def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
     """Rows by panel, with precision and its interval, and the statements that gave them."""
     lake = dashboard.server.lake
-    statements = {name: statement(name, rule_id) for name in QUESTIONS}
+    stood = _stood(dashboard, rule_id)
+    statements = {name: statement(name, rule_id, stood) for name in QUESTIONS}
     rows = {name: lake.sql(one).to_pylist() for name, one in statements.items()}
     for one in rows["weeks"]:
         one["precision"] = wilson(one["fraud"], one["acted"] + one["in_shadow"])
@@ -135,6 +146,22 @@ def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
     return rows | {"statements": statements, "points": points}
 
 
-def statement(name: str, rule_id: str) -> str:
-    """The SQL of a panel, as `ringfence sql` takes it."""
-    return (_HITS + QUESTIONS[name]).format(rule=quoted_text(rule_id))
+def statement(name: str, rule_id: str, stood: Sequence[tuple[str, bool]]) -> str:
+    """The SQL of a panel, as `ringfence sql` takes it.
+
+    `stood` are versions with the rule, by digest, and whether it is active there, or in shadow.
+    """
+    rows = ", ".join(f"({quoted_text(digest)}, {acted})" for digest, acted in stood)
+    versions = f"(VALUES {rows})" if rows else "(SELECT '', false WHERE false)"
+    return (_HITS + QUESTIONS[name]).format(rule=quoted_text(rule_id), stood=versions)
+
+
+def _stood(dashboard: Dashboard, rule_id: str) -> list[tuple[str, bool]]:
+    """Versions that decided, and whether the rule is active in them, or in shadow."""
+    found = []
+    for row in dashboard.server.lake.sql(_VERSIONS).to_pylist():
+        book = dashboard.rules(row["rules_digest"])
+        rule = next((one for one in book.every_rule if one.id == rule_id), None) if book else None
+        if rule is not None and rule.mode in (Mode.ACTIVE, Mode.SHADOW):
+            found.append((row["rules_digest"], rule.mode is Mode.ACTIVE))
+    return found

@@ -94,18 +94,18 @@ async def topic(
         "key": key,
         "match": text,
         "follow": follow,
+        "newest": bool(text) and not offset,
         "step": PAGE_MESSAGES,
     }
     return render(request, "parts/topic.html" if is_part(request) else "topic.html", values)
 
 
 def _found(dashboard: Dashboard, topic: str, offset: str, key: str, text: str) -> messages.Messages:
+    if text and not key and not offset:
+        return messages.newest_matching(dashboard.server, topic, text, PAGE_MESSAGES)
     found = messages.page(dashboard.server, topic, offset, key, PAGE_MESSAGES)
     if not text or key:
         return found
-    if not offset:  # the newest, as many as are looked through
-        first = max(found.start, found.end - messages.MOST_SCANNED)
-        found = messages.page(dashboard.server, topic, str(first), "", 1)
     return messages.matching(dashboard.server, topic, found, text, PAGE_MESSAGES)
 
 

@@ -1,0 +1,19 @@
+"""Records of the log in which a text stands."""
+
+from ringfence.web import messages
+from ringfence.web.pages.streams import _found as found
+
+
+def test_a_text_is_looked_for_from_the_end_unless_an_offset_says_where(site):
+    log = site.dashboard.server.session.store.log
+    start, end = log.start_offset("events"), log.end_offset("events")
+    every = messages.page(site.dashboard.server, "events", str(start), "", end - start).messages
+    oracle = [number for number, message in every if "transaction" in str(message).lower()]
+    assert len(oracle) > 25
+    shown = found(site.dashboard, "events", "", "", "Transaction")
+    assert [number for number, _ in shown.messages] == oracle[-25:]
+    assert (shown.first, shown.problem) == (oracle[-25], "")
+    forwards = found(site.dashboard, "events", str(start), "", "transaction")
+    assert [number for number, _ in forwards.messages] == oracle[:25]
+    nowhere = found(site.dashboard, "events", "", "", "stands nowhere")
+    assert (nowhere.messages, "0 of the last" in nowhere.problem) == ([], True)
