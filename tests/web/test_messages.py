@@ -13,7 +13,21 @@ def test_a_text_is_looked_for_from_the_end_unless_an_offset_says_where(site):
     shown = found(site.dashboard, "events", "", "", "Transaction")
     assert [number for number, _ in shown.messages] == oracle[-25:]
     assert (shown.first, shown.problem) == (oracle[-25], "")
+    seen, half = oracle[-40:-20], oracle[-20]  # as if nobody had looked at what came later
+    again = found(site.dashboard, "events", "", "", "transaction", (half, seen))
+    assert [number for number, _ in again.messages] == oracle[-25:]
+    alone = found(site.dashboard, "events", "", "", "transaction", (end, seen[-3:]))
+    assert [number for number, _ in alone.messages] == seen[-3:]
     forwards = found(site.dashboard, "events", str(start), "", "transaction")
     assert [number for number, _ in forwards.messages] == oracle[:25]
     nowhere = found(site.dashboard, "events", "", "", "stands nowhere")
     assert (nowhere.messages, "0 of the last" in nowhere.problem) == ([], True)
+
+
+def test_who_follows_a_text_goes_on_from_where_it_was(site, visitor):
+    client = visitor(site)
+    ask = {"follow": "true", "match": "transaction"}
+    page = client.get("/streams/events", params=ask)
+    end = site.dashboard.server.session.store.log.end_offset("events")
+    assert f"since={end}&amp;seen=" in page.text
+    assert client.get("/streams/events", params=ask | {"seen": "1,x"}).status_code == 422

@@ -17,6 +17,8 @@ from ringfence.web.period import moment_ms
 from ringfence.web.rendering import money
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ringfence.api.server import Server
     from ringfence.ports import LogBatch
 
@@ -105,15 +107,25 @@ def matching(server: Server, topic: str, found: Messages, text: str, count: int)
     return replace(found, messages=kept, problem=found.problem or searched)
 
 
-def newest_matching(server: Server, topic: str, text: str, count: int) -> Messages:
-    """The newest records in which a text stands, of the last that are looked through; at most `count`."""
+def newest_matching(
+    server: Server, topic: str, text: str, count: int, since: int = 0, seen: Sequence[int] = ()
+) -> Messages:
+    """The newest records in which a text stands, of the last that are looked through; at most `count`.
+
+    Whoever looks again says up to where it has looked, and which offsets it has `seen` there.
+    """
     found = page(server, topic, "", "", 1)
     first, after = max(found.start, found.end - MOST_SCANNED), found.end
     kept: list[tuple[int, dict[str, Any]]] = []
-    while after > first and len(kept) < count:
-        begin = max(first, after - _SCANNED_AT_ONCE)
+    until = max(first, since)
+    while after > until and len(kept) < count:
+        begin = max(until, after - _SCANNED_AT_ONCE)
         kept = (_having(server, topic, range(begin, after), text) + kept)[-count:]
         after = begin
+    left = count - len(kept)
+    earlier = sorted({at for at in seen if found.start <= at < min(since, found.end)})[-left:] if left else ()
+    span = (found.start, found.end)
+    kept = [one for at in earlier for one in _read(server, topic, at, at + 1, span, "").messages] + kept
     searched = f"{len(kept)} of the last {found.end - first:,} records have {text[:60]!r}."
     told = "" if len(kept) == count else searched
     return replace(found, messages=kept, first=kept[0][0] if kept else found.first, problem=told)

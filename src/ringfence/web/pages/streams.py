@@ -72,17 +72,21 @@ async def topic(
     offset: Annotated[str, Query(max_length=20)] = "",
     key: Word = "",
     match: Annotated[str, Query(max_length=200)] = "",
+    since: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
+    seen: Annotated[str, Query(max_length=1000, pattern=r"^(\d{1,19}(,\d{1,19})*)?$")] = "",
     *,
     follow: bool = False,
 ) -> Response:
     """Messages of one topic: the last ones, those from an offset on, or the one of a transaction.
 
-    With `match` those in which a text stands; with `follow` the last ones, again and again.
+    With `match` those in which a text stands; with `follow` the last ones, again and again: from `since` on,
+    and those that were `seen` before.
     """
     demand(request, Role.ANALYST)
     dashboard = _known(request, topic)
     text = mask_cards(match.strip(), strict=True)
-    found = await asyncio.to_thread(_found, dashboard, topic, offset, key.strip(), text)
+    before = (since, [int(one) for one in seen.split(",") if one][:PAGE_MESSAGES])
+    found = await asyncio.to_thread(_found, dashboard, topic, offset, key.strip(), text, before)
     shown = [
         (number, messages.brief(topic, m), msgspec.json.format(msgspec.json.encode(m), indent=2).decode())
         for number, m in (found.messages[::-1] if follow else found.messages)
@@ -100,9 +104,16 @@ async def topic(
     return render(request, "parts/topic.html" if is_part(request) else "topic.html", values)
 
 
-def _found(dashboard: Dashboard, topic: str, offset: str, key: str, text: str) -> messages.Messages:
+def _found(
+    dashboard: Dashboard,
+    topic: str,
+    offset: str,
+    key: str,
+    text: str,
+    before: tuple[int, list[int]] = (0, []),
+) -> messages.Messages:
     if text and not key and not offset:
-        return messages.newest_matching(dashboard.server, topic, text, PAGE_MESSAGES)
+        return messages.newest_matching(dashboard.server, topic, text, PAGE_MESSAGES, *before)
     found = messages.page(dashboard.server, topic, offset, key, PAGE_MESSAGES)
     if not text or key:
         return found
