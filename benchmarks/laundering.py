@@ -195,7 +195,7 @@ def gentex(folder: Path, seeds: int, *, ablation: bool) -> None:
         "+ layering nearby, usual points": shapes | usual,
         "+ layering nearby, learned points: at arrival": own | plain,
         "the same without pair novelty": own | {name: plain[name] for name in plain if not _is_novel(name)},
-        "at arrival, labels after 30 days": own | late,
+        "at arrival, labels after 30 days, trained on labels known only after the cut": own | late,
         "with 30 days of hindsight": own | plain | _known(after),
         "with hindsight and labels": own | late | _known(after),
     }

@@ -73,11 +73,11 @@ def verify(
 ) -> Verification:
     """Replay the log, each stored decision by the versions that it names.
 
-    `specs` and `rules` (by digest) are those that the store has used: one pass is made per specification.
+    `specs` and `rules` (by digest) are those that the store has used: one pass is made per digest.
     `models` gives the deployment of a digest; where it cannot (`RingfenceError`), the decision is unknown.
     """
     result = Verification()
-    known = tuple(specs)
+    known = tuple({spec.digest: spec for spec in specs}.values())
     for number, spec in enumerate(known):
         matching = _Matching(log, result) if number == 0 else None
         _verify_one(log, spec, rules, seed, result, progress, partial(models, spec), matching)

@@ -6,6 +6,7 @@ import pytest
 
 from ringfence.errors import SpecError
 from ringfence.features.links import Graph, Points, pays, uses
+from ringfence.features.spec import FeatureSpec
 
 FLOW = pays("account", "counterparty")
 
@@ -55,3 +56,12 @@ def test_who_is_paid_is_of_the_payers_kind_unless_said_otherwise():
     assert pays("account", "counterparty").target == "account"
     assert pays("account", "counterparty", same=False).target == "counterparty"
     assert pays("account", "merchant", same=True).target == "account"
+
+
+def test_a_graph_without_a_scorecard_has_the_digest_of_before_there_were_any():
+    spec = FeatureSpec.of().with_graph(Graph.of(FLOW))
+    assert "scorecard" not in spec.to_json()
+    assert FeatureSpec.from_json(spec.to_json()).digest == spec.digest
+    carded = FeatureSpec.of().with_graph(Graph.of(FLOW, scorecard=[Points("graph.pair_is_new", 1, 1)]))
+    assert FeatureSpec.from_json(carded.to_json()) == carded
+    assert carded.digest != spec.digest

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.graph.streams import HOUR_MS, START_MS
-from tests.graph.test_rings import logged
+from tests.graph.test_rings import logged, taken
 
 from ringfence.adapters.links import LinkBook, LinkFollower, undelivered
 from ringfence.events.model import Kind
@@ -66,13 +66,57 @@ def test_a_flag_from_anywhere_has_the_ring_around_it_looked_at_and_told_once(tmp
     kept(tmp_path, SCATTER, flagged="m2")
     [news] = undelivered(tmp_path)
     assert {node.id for node in news.members} == {"s", "m1", "m2", "m3", "t"}
-    assert news.joined == news.members
+    assert news.joined == (Node("account", "m2"),)  # of the others only the shape speaks
+    assert news.alert == "ring-1"
     assert "scatter–gather: s → 3 others → t" in news.title
     follower = LinkFollower(tmp_path, GRAPH)
-    again = {"kind": Kind.FLAG, "event_id": "g", "entity_type": "account", "entity_id": "s"}
+    again = {"kind": Kind.FLAG, "event_id": "g", "entity_type": "account", "entity_id": "m2"}
     follower.take(EVENTS, [logged(7, [again | {"event_time_ms": START_MS + 9 * HOUR_MS}])])
     follower.close()
     assert len(undelivered(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("staff", [9, 200])
+@pytest.mark.parametrize("flagged", ["employer", "staff0", "utility"])
+def test_payroll_is_no_shape(tmp_path, staff, flagged):
+    """An employer pays the staff, and each of them pays a bill to one utility the day after."""
+    rows = []
+    for number in range(staff):
+        paid = {
+            "account_id": "employer",
+            "counterparty_id": f"staff{number}",
+            "amount_minor": 250_000 + number,
+        }
+        bill = {"account_id": f"staff{number}", "counterparty_id": "utility", "amount_minor": 8_000 + number}
+        rows += [(number, paid), (24 * HOUR_MS + number, bill)]
+    rows.sort(key=lambda row: row[0])
+    taken(
+        tmp_path,
+        [
+            row | {"transaction_id": f"t{n}", "event_time_ms": START_MS + at}
+            for n, (at, row) in enumerate(rows)
+        ],
+        GRAPH,
+    )
+    with LinkBook.looking(tmp_path) as book:
+        assert shapes_around(book, Node("account", flagged)) == []
+
+
+def test_a_business_with_many_payees_is_part_of_no_shape(tmp_path):
+    """Nearly all goes on and soon, too: only how many take part tells a marketplace from mules."""
+    kept(tmp_path, " ".join(f"s>m{n} m{n}>t" for n in range(120)), step_ms=1000)
+    with LinkBook.looking(tmp_path) as book:
+        for start in ("s", "m3", "t"):
+            assert "scatter–gather" not in {one.kind for one in shapes_around(book, Node("account", start))}
+
+
+def test_a_flag_that_comes_before_the_links_of_its_account_is_looked_at_with_them(tmp_path):
+    flag = {"kind": Kind.FLAG, "event_id": "f", "entity_type": "account", "entity_id": "m2"}
+    taken(tmp_path, [flag | {"event_time_ms": START_MS - HOUR_MS}], GRAPH)
+    assert undelivered(tmp_path) == []
+    kept(tmp_path, SCATTER)
+    [news] = undelivered(tmp_path)
+    assert news.joined == (Node("account", "m2"),)
 
 
 def test_what_is_looked_at_is_bounded(tmp_path):

@@ -93,7 +93,9 @@ class RingTeller:
         """Flags and cases of what is new, off the event loop; False where a few failed and nothing went well.
 
         News that fails waits, twice as long each time, and holds up no other. Flags have ids that never
-        change, and an alert joins a case once: what a crash makes come twice changes nothing.
+        change, and an alert joins a case once: what a crash makes come twice changes nothing. What was
+        closed as a false positive is not told again as long as a flag would hold. `StoreError` where what is
+        new cannot be read: it stays new.
         """
         stamp, now_ms = news_stamp(self._folder), self._clock.now_ms()
         if stamp == self._stamp and not any(one.is_over(now_ms) for one in self._waits.values()):
@@ -119,11 +121,13 @@ class RingTeller:
 
     def _failed(self, news: RingNews) -> bool:
         try:
-            flags = flags_of(news, self._tokenizer)
-            if len(flags):
-                self._put(flags)
             members = [Subject(node.kind, node.id) for node in news.members]
-            self._cases.ring(members, news.alert, news.title, self._clock.now_ms())
+            now_ms = self._clock.now_ms()
+            if not self._cases.is_cleared(members, news.alert, now_ms - (news.until_ms - news.at_ms)):
+                flags = flags_of(news, self._tokenizer)
+                if len(flags):
+                    self._put(flags)
+                self._cases.ring(members, news.alert, news.title, now_ms)
             delivered(self._folder, [news.number])
         except (RingfenceError, Refusal) as error:
             _LOGGER.warning("news of %s waits: %s", news.alert, error)

@@ -122,7 +122,10 @@ def _show_verification(result: Verification, *, json: bool) -> None:
     if result.incomplete:
         screen.show(f"{result.incomplete:,} were made without one of their parts and cannot be compared")
     if result.unknown:
-        screen.show(f"{result.unknown:,} name a version that this store does not hold")
+        screen.show(
+            f"{result.unknown:,} name a version that this store does not hold, or only as another version of "
+            "Ringfence wrote it"
+        )
     for count, what in (
         (result.undecided, "payments have no decision"),
         (result.unpaid, "decisions have no payment"),

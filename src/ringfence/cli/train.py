@@ -194,7 +194,7 @@ def taken_in(wanted: Wanted, plan: Plan) -> tuple[Found, Dataset]:
     if not found.looked_ms or found.looked_ms <= (start_ms := start_of_test_ms(table, plan)):
         return found, table
     begins = f"the test period begins on {screen.format_time(start_ms)} UTC"
-    if any(Path(one).is_fifo() for one in wanted.sources):
+    if any(one == "-" or Path(one).is_fifo() for one in wanted.sources):
         raise InputError(
             f"{begins}, and what comes later had a part in the choice of features; a pipe cannot be "
             f"read again: give --test-from {screen.format_time(start_ms)}"

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ringfence.cases import actions, wire
 from ringfence.cases.errors import UnknownCaseError
 from ringfence.cases.files import MOST_FILES, inspected
-from ringfence.cases.model import SYSTEM, Attached, Case, Proposed, Reported
+from ringfence.cases.model import SYSTEM, Attached, Case, Disposition, Proposed, Reported
 from ringfence.cases.policy import MINUTE_MS
 from ringfence.cases.report import report_xml
 from ringfence.cases.rings import take_ring
@@ -160,6 +160,16 @@ class CaseDesk:
         """The case of a ring that was found, or has grown; see `cases.rings.take_ring`."""
         with self.book.work() as work:
             return take_ring(work, self.policy, members, alert, self.line(title), now_ms)
+
+    def is_cleared(self, members: Sequence[Subject], alert: str, since_ms: int) -> bool:
+        """Whether a case of an alert, of one of these, was closed as a false positive since then."""
+        with self.book.work() as work:
+            closed = [work.latest_closed_of(one) for one in members]
+        found = [case.finding for case in closed if case is not None and alert in case.alerts]
+        return any(
+            one is not None and one.disposition is Disposition.FALSE_POSITIVE and one.at_ms > since_ms
+            for one in found
+        )
 
     def sweep(self, now_ms: int) -> int:
         """Do what the policy says to overdue cases; how many those were, at most a few hundred at once."""

@@ -552,6 +552,8 @@ class FeatureSpec:
         data = asdict(self) | {"features": [feature.data for feature in self.features]}
         if self.graph is None:  # as before there was any: digests stay
             del data["graph"]
+        else:
+            data["graph"] = self.graph.data
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     @classmethod

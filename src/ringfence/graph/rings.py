@@ -114,7 +114,7 @@ class RingNews:
     Attributes:
         number: of this piece of news, ascending.
         alert: of the ring, the same for all that is told of it.
-        members: all of its subjects by now; `joined`: those of whom nothing was told before.
+        members: all of its subjects by now; `joined`: those whom a flag is to hold from now on.
     """
 
     number: int
@@ -136,6 +136,7 @@ class Ring:
         pairs: the links between them that join; `payments`: what members paid to members.
         hubs: ids that were reached and not gone through, with how many share them or that they are open.
         shapes: of laundering that the start is part of, in sentences.
+        by_shape: members that no link joins, with how many shapes they take part in.
         cut: whether there are more members than were looked for.
     """
 
@@ -146,6 +147,7 @@ class Ring:
     hubs: dict[Node, str] = field(default_factory=dict)
     frauds: dict[Node, int] = field(default_factory=dict)
     shapes: list[str] = field(default_factory=list)
+    by_shape: dict[Node, int] = field(default_factory=dict)
     cut: bool = False
 
     def of_kind(self, kind: str) -> list[str]:

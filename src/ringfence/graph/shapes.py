@@ -21,6 +21,7 @@ _STEPS: Final = 3
 _NEWEST: Final = 25  # pairs of a node on either side
 _LONGEST: Final = 10
 _MIDDLES: Final = 3
+_HUB: Final = 100  # payers of an account, or payees: one with more is a business, and part of no shape
 _CHAIN: Final = 4  # accounts
 _WITHIN_MS: Final = 2 * 86_400_000  # money rests no longer in a chain
 _KEPT: Final = (0.7, 1.05)  # of what came in goes on
@@ -55,10 +56,12 @@ def ring_and_shapes(links: Links, start: Node, most: int) -> Ring:
     ring = ring_around(links, start, most)
     for shape in shapes_around(links, start):
         ring.shapes.append(shape.sentence)
-        for node in shape.nodes:
-            if len(ring.nodes) < most:
+        for node in dict.fromkeys(shape.nodes):
+            if node in ring.by_shape or (node not in ring.nodes and len(ring.nodes) < most):
                 ring.nodes.setdefault(node, 1)
+                ring.by_shape[node] = ring.by_shape.get(node, 0) + 1
         ring.payments += [pair for pair in shape.pairs if pair not in ring.payments]
+    ring.frauds = ring.frauds | links.frauds(ring.by_shape)
     return ring
 
 
@@ -74,13 +77,15 @@ def shapes_around(links: Links, start: Node) -> list[Shape]:
 
 def _around(links: Links, start: Node, flow: int) -> dict[Node, list[Pair]]:
     """Payments by payer, earliest first, between nodes near the start."""
-    seen, rim, pairs = {start}, [start], set()
+    seen, rim, pairs, hubs = {start}, [start], set(), set()
     for _ in range(_STEPS):
         further = []
         for node in rim:
-            for pair in links.pairs(node, _NEWEST):
-                if pair.link != flow:
-                    continue
+            found = [pair for pair in links.pairs(node, _NEWEST) if pair.link == flow]
+            if _is_hub(links, node, flow, found):
+                hubs.add(node)
+                continue
+            for pair in found:
                 other = pair.target if node == pair.source else pair.source
                 if other not in seen and len(seen) <= MOST_NODES:
                     seen.add(other)
@@ -90,8 +95,19 @@ def _around(links: Links, start: Node, flow: int) -> dict[Node, list[Pair]]:
         rim = further
     paid: dict[Node, list[Pair]] = defaultdict(list)
     for pair in sorted(pairs, key=lambda one: (one.first_ms, one.target)):
-        paid[pair.source].append(pair)
+        if pair.source not in hubs and pair.target not in hubs:
+            paid[pair.source].append(pair)
     return paid
+
+
+def _is_hub(links: Links, node: Node, flow: int, newest: list[Pair]) -> bool:
+    """Whether a node has so many partners on either side; asked only where the newest pairs were cut."""
+    out = sum(pair.source == node for pair in newest)
+    if max(out, len(newest) - out) < _NEWEST:
+        return False
+    pairs = [pair for pair in links.pairs(node, _HUB + 1) if pair.link == flow]
+    out = sum(pair.source == node for pair in pairs)
+    return max(out, len(pairs) - out) > _HUB
 
 
 def _moment(pair: Pair, after_ms: int) -> int | None:
@@ -134,13 +150,16 @@ def _circle(paid: dict[Node, list[Pair]], start: Node) -> Shape | None:
 
 
 def _scatter_gather(paid: dict[Node, list[Pair]], start: Node) -> Shape | None:
-    """The most nodes over which one source reached one target, the start being any of them."""
+    """The most nodes over which one source reached one target, the start being any of them.
+
+    Each passed on nearly all of it and soon: one employer and one landlord in common are no sign.
+    """
     best: tuple[Pair, ...] = ()
     for source in list(paid):
         over: dict[Node, list[tuple[Pair, Pair]]] = defaultdict(list)
         for first in paid[source]:
             for second in paid.get(first.target, ()):
-                if second.target != source and _moment(second, first.first_ms) is not None:
+                if second.target != source and _goes_on(first, second):
                     over[second.target].append((first, second))
         for target, ways in over.items():
             takes_part = start in (source, target, *(first.target for first, _ in ways))

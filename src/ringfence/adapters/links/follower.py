@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.links import Graph, Link
+    from ringfence.graph.rings import Node
     from ringfence.ports import LogBatch
 
 _STOPPED: Final = pa.array(["review", "decline"])
@@ -34,6 +35,14 @@ _PAIR: Final = """
 INSERT INTO pair VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
   first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
   count = count + excluded.count, amount = amount + excluded.amount
+"""
+
+
+_LABEL: Final = """
+UPDATE payment SET fraud = ?, stopped = CASE WHEN ? THEN stopped ELSE -1 END WHERE id = ?
+"""
+_SUSPECT: Final = """
+INSERT INTO suspect (id, due) VALUES (?, 1) ON CONFLICT DO UPDATE SET due = 1, came_ms = NULL
 """
 
 
@@ -80,9 +89,14 @@ class LinkFollower:
             self._forget(connection, clock.now_ms)
             _set(connection, "clock", json.dumps(clock.to_array().tolist()))
             _set(connection, topic, str(end))
-            look_around(connection)
-            # whoever is left although the events have been read has been forgotten, or was trimmed
-            connection.execute("DELETE FROM pending WHERE event_offset < ?", (int(self._meta(EVENTS, "0")),))
+        done: set[Node] = set()
+        more = True
+        while more:
+            with self._work() as connection:
+                more = look_around(connection, done)
+                if not more:  # who is left although the events were read has been forgotten, or was trimmed
+                    events = int(self._meta(EVENTS, "0"))
+                    connection.execute("DELETE FROM pending WHERE event_offset < ?", (events,))
 
     def reset(self) -> None:
         """See `Follower.reset`."""
@@ -110,13 +124,14 @@ class LinkFollower:
                 (bool(one), name) for one, name in zip(labels.column("label").to_pylist(), ids, strict=True)
             ]
             for fraud, name in said:
-                if not connection.execute(
-                    "UPDATE payment SET fraud = ? WHERE id = ?", (fraud, name)
-                ).rowcount:
+                if not connection.execute(_LABEL, (fraud, fraud, name)).rowcount:
                     connection.execute("INSERT OR REPLACE INTO early VALUES (?, ?, NULL)", (name, fraud))
 
     def _suspect(self, connection: sqlite3.Connection, flags: EventBatch) -> None:
-        """Whom others flag: what is around them will be looked at. Our own flags come from such a look."""
+        """Whom others flag: what is around them will be looked at, once they have links.
+
+        Our own flags come from such a look.
+        """
         if not len(flags):
             return
         rows = zip(
@@ -128,7 +143,7 @@ class LinkFollower:
             for kind, name, event, removed in rows
             if kind == self.graph.subject and name and not removed and not is_ours(event)
         ]
-        connection.executemany("INSERT OR IGNORE INTO suspect VALUES (?)", found)
+        connection.executemany(_SUSPECT, found)
 
     def _remember(self, connection: sqlite3.Connection, payments: EventBatch, clocks: Any) -> None:
         graph = self.graph
@@ -137,12 +152,17 @@ class LinkFollower:
         nobody = [None] * len(ids)
         same = graph.flow is not None and graph.flow.target == graph.subject
         payees = payments.column(graph.flow.target_field).to_pylist() if same and graph.flow else nobody
-        rows = zip(ids, payments.column(subject).to_pylist(), payees, clocks.tolist(), strict=True)
+        payers = payments.column(subject).to_pylist()
+        rows = zip(ids, payers, payees, clocks.tolist(), strict=True)
         connection.executemany("INSERT OR IGNORE INTO payment VALUES (?, ?, ?, ?, 0, 0)", rows)
+        if connection.execute("SELECT 1 FROM suspect LIMIT 1").fetchone():
+            here = [(name,) for name in {*payers, *payees} - {None}]
+            connection.executemany("UPDATE suspect SET due = 1 WHERE id = ?", here)
         if connection.execute("SELECT 1 FROM early LIMIT 1").fetchone():
             connection.execute(
-                "UPDATE payment SET fraud = (SELECT fraud FROM early WHERE early.id = payment.id) "
-                "WHERE id IN (SELECT id FROM early)"
+                "UPDATE payment SET fraud = early.fraud, "
+                "stopped = CASE WHEN early.fraud THEN stopped ELSE -1 END "
+                "FROM early WHERE early.id = payment.id"
             )
             connection.execute("DELETE FROM early WHERE id IN (SELECT id FROM payment)")
 
@@ -153,8 +173,11 @@ class LinkFollower:
             connection.execute(
                 "DELETE FROM pair WHERE link = ? AND last_ms <= ?", (number, now_ms - link.ttl_ms)
             )
-        connection.execute("UPDATE early SET came_ms = ? WHERE came_ms IS NULL", (now_ms,))
-        for table in ("payment", "early"):
+        for table in ("early", "suspect"):
+            text = f"UPDATE {table} SET came_ms = ? WHERE came_ms IS NULL"  # noqa: S608 (names of ours)
+            connection.execute(text, (now_ms,))
+        connection.execute("DELETE FROM told WHERE coalesce(until_ms, 0) <= ?", (now_ms,))
+        for table in ("payment", "early", "suspect"):
             text = f"DELETE FROM {table} WHERE came_ms <= ?"  # noqa: S608 (names of ours)
             connection.execute(text, (now_ms - self.graph.memory_ms,))
 

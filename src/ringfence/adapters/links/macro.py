@@ -19,25 +19,44 @@ _MOST_MEMBERS: Final = 500
 _TOLD_FROM: Final = 40.0
 """Score from which a ring is told: its members are flagged, and it has a case."""
 
+_AT_ONCE: Final = 50  # payments, and flagged accounts, a transaction: others write to the file, too
+_STOPPED: Final = """
+CASE WHEN stopped < 0 THEN stopped WHEN EXISTS (
+  SELECT 1 FROM told WHERE name = subject AND kind = ?
+  AND since_ms < came_ms AND until_ms > came_ms) THEN 2 ELSE 1 END
+"""
 
-def look_around(connection: sqlite3.Connection) -> None:
-    """Look at what is around payments that were stopped and whose links are known, within a transaction."""
-    waiting = connection.execute("SELECT id, subject FROM pending JOIN payment USING (id)").fetchall()
-    suspects = [name for (name,) in connection.execute("SELECT id FROM suspect")]
-    if not (waiting or suspects):
-        return
-    connection.execute("DELETE FROM suspect")
-    stopped = [(one,) for one, _ in waiting]
-    connection.executemany("UPDATE payment SET stopped = 1 WHERE id = ?", stopped)
-    connection.executemany("DELETE FROM pending WHERE id = ?", stopped)
+
+def look_around(connection: sqlite3.Connection, done: set[Node]) -> bool:
+    """Look at what is around payments that were stopped and whose links are known, within a transaction.
+
+    A few at once: whether there is more. `done` are those who have been looked at meanwhile.
+
+    A payment is no sign that was stopped while a flag of ours held, or that has been called good since.
+    """
     book = LinkBook(connection)
-    done: set[Node] = set()
-    for subject in dict.fromkeys([*(subject for _, subject in waiting if subject), *suspects]):
-        start = Node(book.graph.subject, subject)
+    subject = book.graph.subject
+    asked = f"SELECT id, subject, {_STOPPED} FROM pending JOIN payment USING (id) LIMIT ?"  # noqa: S608 (ours)
+    waiting = connection.execute(asked, (subject, _AT_ONCE)).fetchall()
+    due = [
+        name for (name,) in connection.execute("SELECT id FROM suspect WHERE due = 1 LIMIT ?", (_AT_ONCE,))
+    ]
+    if not (waiting or due):
+        return False
+    connection.executemany(
+        "UPDATE payment SET stopped = ? WHERE id = ? AND stopped = 0", [(how, one) for one, _, how in waiting]
+    )
+    connection.executemany("DELETE FROM pending WHERE id = ?", [(one,) for one, _, _ in waiting])
+    connection.executemany("UPDATE suspect SET due = 0 WHERE id = ?", [(one,) for one in due])
+    linked = [name for name in due if book.find(subject, name) is not None]
+    connection.executemany("DELETE FROM suspect WHERE id = ?", [(one,) for one in linked])
+    for name in dict.fromkeys([*(who for _, who, how in waiting if who and how == 1), *linked]):
+        start = Node(subject, name)
         if start not in done:
             ring = ring_and_shapes(book, start, _MOST_MEMBERS)
             done |= set(ring.nodes)
             _keep(connection, book, ring)
+    return len(waiting) == _AT_ONCE or len(due) == _AT_ONCE
 
 
 def _keep(connection: sqlite3.Connection, book: LinkBook, ring: Ring) -> None:
@@ -67,17 +86,34 @@ def _keep(connection: sqlite3.Connection, book: LinkBook, ring: Ring) -> None:
         "INSERT OR REPLACE INTO member VALUES (?, ?, ?)", [(*node, number) for node in members]
     )
     if score >= _TOLD_FROM:
-        _tell(connection, book, [node for node in members if node.kind == book.graph.subject], score, reasons)
+        _tell(connection, book, ring, number, (score, reasons))
 
 
 def _tell(
-    connection: sqlite3.Connection, book: LinkBook, members: list[Node], score: float, reasons: list[str]
+    connection: sqlite3.Connection,
+    book: LinkBook,
+    ring: Ring,
+    number: int,
+    found: tuple[float, list[str]],
 ) -> None:
-    """News for the service, once for each member: what only changes a score is no news."""
-    joined = untold(connection, members)
+    """News for the service, once for each member, and again before its flag ends.
+
+    What only changes a score is no news. A member by a shape alone is flagged if there is a second sign.
+    """
+    score, reasons = found
+    members = [node for node in ring.nodes if node.kind == book.graph.subject]
+    flagged = [node for node in members if _signs(book, ring, node) > 1]
+    joined = untold(connection, flagged, book.now_ms + book.graph.memory_ms // 2)
     if not joined:
         return
     title = f"Ring of {len(members)} {book.graph.subject}s, score {score:.0f} of 100: {'; '.join(reasons)}"
     until_ms = book.now_ms + book.graph.memory_ms
-    alert = f"ring-{min(members).id}"
+    alert = f"ring-{number}"
     tell(connection, RingNews(0, alert, title, score, tuple(members), joined, book.now_ms, until_ms))
+
+
+def _signs(book: LinkBook, ring: Ring, node: Node) -> int:
+    """How much speaks for a member: whoever shares ids with the others is one, whatever else there is."""
+    if node not in ring.by_shape:
+        return 2
+    return ring.by_shape[node] + (node in ring.frauds) + book.stopped([node])

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "ring-flag-"
 _AT_ONCE: Final = 20
+_TOLD: Final = """
+INSERT INTO told (kind, name, since_ms, until_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+  since_ms = coalesce(since_ms, excluded.since_ms), until_ms = excluded.until_ms
+"""
 
 
 def is_ours(event_id: str | None) -> bool:
@@ -33,15 +37,15 @@ def is_ours(event_id: str | None) -> bool:
 
 def tell(connection: sqlite3.Connection, news: RingNews) -> None:
     """Keep a piece of news until somebody has delivered it, within a transaction; it gets its number."""
-    connection.executemany("INSERT OR IGNORE INTO told VALUES (?, ?)", news.joined)
+    connection.executemany(_TOLD, [(*one, news.at_ms, news.until_ms) for one in news.joined])
     body = {name: getattr(news, name) for name in RingNews.__slots__ if name != "number"}
     connection.execute("INSERT INTO news (body) VALUES (?)", (json.dumps(body),))
 
 
-def untold(connection: sqlite3.Connection, members: Iterable[Node]) -> tuple[Node, ...]:
-    """Those of whom nothing was told yet."""
-    asked = "SELECT 1 FROM told WHERE kind = ? AND name = ?"
-    return tuple(one for one in members if connection.execute(asked, one).fetchone() is None)
+def untold(connection: sqlite3.Connection, members: Iterable[Node], until_ms: int) -> tuple[Node, ...]:
+    """Those whom no flag of ours holds until then."""
+    asked = "SELECT 1 FROM told WHERE kind = ? AND name = ? AND until_ms > ?"
+    return tuple(one for one in members if connection.execute(asked, (*one, until_ms)).fetchone() is None)
 
 
 def news_stamp(folder: Path) -> tuple[tuple[int, int], ...]:
@@ -57,7 +61,10 @@ def news_stamp(folder: Path) -> tuple[tuple[int, int], ...]:
 
 
 def undelivered(folder: Path, after: int = 0) -> list[RingNews]:
-    """What waits behind a number, oldest first, a few at once; nothing where no links are kept."""
+    """What waits behind a number, oldest first, a few at once; nothing where no links are kept.
+
+    `StoreError` where the file cannot be read now.
+    """
     if not (folder / FILE_NAME).exists():
         return []
     try:
@@ -65,8 +72,10 @@ def undelivered(folder: Path, after: int = 0) -> list[RingNews]:
             asked = "SELECT number, body FROM news WHERE number > ? ORDER BY number LIMIT ?"
             rows = connection.execute(asked, (after, _AT_ONCE))
             return [_read(number, body) for number, body in rows]
-    except sqlite3.OperationalError:  # of an earlier version, or busy: it waits on
-        return []
+    except sqlite3.Error as error:
+        if "no such table" in str(error):  # of an earlier version: nothing was found by it
+            return []
+        raise explain(error, folder / FILE_NAME) from error
 
 
 def delivered(folder: Path, numbers: Iterable[int]) -> None:

@@ -20,7 +20,8 @@ CREATE INDEX IF NOT EXISTS pair_by_target ON pair (link, target, last_ms);
 CREATE INDEX IF NOT EXISTS pair_by_source ON pair (link, source, last_ms);
 CREATE INDEX IF NOT EXISTS pair_by_time ON pair (link, last_ms);
 CREATE TABLE IF NOT EXISTS payment (
-  id TEXT PRIMARY KEY, subject TEXT, payee TEXT, came_ms INTEGER, fraud INTEGER, stopped INTEGER
+  id TEXT PRIMARY KEY, subject TEXT, payee TEXT, came_ms INTEGER, fraud INTEGER,
+  stopped INTEGER  -- 0 no, 1 yes, 2 while a flag of ours held, -1 a label has called it good since
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS payment_by_time ON payment (came_ms);
 CREATE INDEX IF NOT EXISTS payment_fraud ON payment (subject) WHERE fraud = 1;
@@ -35,19 +36,31 @@ CREATE TABLE IF NOT EXISTS member (
   kind TEXT, name TEXT, ring INTEGER, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS member_by_ring ON member (ring);
 CREATE TABLE IF NOT EXISTS suspect (  -- flagged by others, not looked at yet
-  id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS told (kind TEXT, name TEXT, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+  id TEXT PRIMARY KEY, due INTEGER,  -- 1 now, 0 once it has links
+  came_ms INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (  -- whom a flag of ours holds
+  kind TEXT, name TEXT, since_ms INTEGER, until_ms INTEGER, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS news (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT);
 CREATE TABLE IF NOT EXISTS early (id TEXT PRIMARY KEY, fraud INTEGER, came_ms INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 
-_LATER: Final = {"pending": "event_offset", "early": "came_ms"}
+_LATER: Final = (
+    ("pending", "event_offset"),
+    ("early", "came_ms"),
+    ("suspect", "due"),
+    ("suspect", "came_ms"),
+    ("told", "since_ms"),
+    ("told", "until_ms"),
+)
 """Columns that files of earlier versions do not have."""
 
 _INDEXES: Final = """
 CREATE INDEX IF NOT EXISTS pending_by_offset ON pending (event_offset);
 CREATE INDEX IF NOT EXISTS early_by_time ON early (came_ms);
+CREATE INDEX IF NOT EXISTS suspect_due ON suspect (id) WHERE due = 1;
+CREATE INDEX IF NOT EXISTS suspect_by_time ON suspect (came_ms);
+CREATE INDEX IF NOT EXISTS told_by_time ON told (until_ms);
 """
 
 
@@ -63,7 +76,7 @@ def opened(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.executescript(_TABLES)
     asked = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
-    for table, column in _LATER.items():
+    for table, column in _LATER:
         if connection.execute(asked, (table, column)).fetchone() is None:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER")
     connection.executescript(_INDEXES)
