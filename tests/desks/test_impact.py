@@ -114,6 +114,18 @@ def test_a_champion_is_retired_only_when_confirmed_on_the_page_and_over_http(edg
     assert f'pattern="{strict[:8]}"' in page.text
 
 
+def test_a_sheet_says_when_a_change_takes_effect(edges):
+    async def sheets(client):
+        head = (await client.get("/v1/rules")).json()["active"]
+        paths = ("/rules/impact?rule=card_testing&mode=paused", f"/rules/impact?version={head}")
+        return [(await client.get(path)).text for path in paths]
+
+    for approval in (False, True):
+        for page in edges.serve("api", sheets, require_approval=approval):
+            assert ("once an admin other than its author" in page) == approval
+            assert ("takes effect with the next payment" in page) != approval
+
+
 def impact(share=0.0, stopped=0.0, payments=1000, days=2.0):
     changed = round(share * payments)
     rows = [[payments - changed, changed], [0, 0]]

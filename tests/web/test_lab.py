@@ -43,8 +43,15 @@ def test_a_new_rule_is_completed_tried_and_taken_through_its_life(own, watched):
     slider = page.get_by_role("slider")
     slider.fill("12")
     expect(page.locator("output")).to_contain_text("recall")
+    tried = "document.getElementById('settings').dataset.when"
+    page.evaluate(f"{tried} = 'amount > 80'")  # figures of another condition have other places
+    page.get_by_role("button", name="Use").click()
+    expect(page.locator("[data-pane=form] .CodeMirror-code")).to_contain_text("amount > 90")
+    page.evaluate(f"{tried} = 'amount > 90'")
     page.get_by_role("button", name="Use").click()
     expect(page.locator("[data-pane=form] .CodeMirror-code")).to_contain_text("amount > 270")
+    told = "title: T\nwhen: x\nanalyst: |-\n  a\n\n  b\nmode: draft\ntags:\n- a\nparameters:\n  y: 3\n"
+    assert page.evaluate("deciding", told) == "when: x\nparameters:\n  y: 3\n"
     page.get_by_role("button", name="YAML").click()
     expect(page.locator("[data-pane=yaml] .CodeMirror-code")).to_contain_text("when: amount > 270")
     assert violations(page) == []

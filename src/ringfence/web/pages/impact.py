@@ -33,12 +33,15 @@ class OfferedChange(NamedTuple):
     fields: dict[str, str]
     button: str
     back: str
+    needs_approval: bool = False  # where the project asks for a second person
 
 
 def change_of_mode(rule: str, mode: Mode, based_on: str) -> OfferedChange:
     """Another mode of one rule."""
     fields = {"rule": rule, "mode": mode.value, "based_on": based_on}
-    return OfferedChange(f"Set {rule} to {mode}", "/rules/mode", fields, f"Set to {mode}", "/rules")
+    return OfferedChange(
+        f"Set {rule} to {mode}", "/rules/mode", fields, f"Set to {mode}", "/rules", needs_approval=True
+    )
 
 
 def change_of_version(version: str, *, rollback: bool) -> OfferedChange:
@@ -46,7 +49,7 @@ def change_of_version(version: str, *, rollback: bool) -> OfferedChange:
     word = "Roll back" if rollback else "Activate"
     here = f"/rules/versions/{version}"
     path = f"{here}/{'rollback' if rollback else 'activate'}"
-    return OfferedChange(f"{word}: version {version}", path, {}, word, here)
+    return OfferedChange(f"{word}: version {version}", path, {}, word, here, needs_approval=not rollback)
 
 
 @router.get("/rules/impact")
@@ -101,6 +104,6 @@ def sheet(
         "portion": portion,
         "beyond": limits.exceeded(told, portion),
         "note": note,
-        "approval": dashboard_of(request).server.desk.require_approval and change.path.startswith("/rules/"),
+        "approval": change.needs_approval and dashboard_of(request).server.desk.require_approval,
     }
     return render(request, "impact.html", values, status)

@@ -178,6 +178,8 @@ async def tried(request: Request, job_id: str) -> Response:
     job = dashboard_of(request).server.tries.find(job_id)
     if job is None:
         raise Stop(404, "This is no longer kept: start it again.")
+    if job.stop_asked:  # a later try is on its way, and must not be overwritten
+        return Response(status_code=204)
     return _outcome(request, job)
 
 
