@@ -158,10 +158,10 @@ class LandingFollower:
             self._tend_ms = now_ms + _HOUR_MS
         if now_ms < self._tend_ms:
             return
+        self._tend_ms = now_ms + _HOUR_MS  # also after a failure, which must not hold up what lands
         compact(self._place, _day(now_ms - _HOUR_MS))
         if self._keep_days is not None:
             expire(self._place, _day(now_ms - self._keep_days * _DAY_MS))
-        self._tend_ms = now_ms + _HOUR_MS
 
     def reset(self) -> None:
         """See `Follower.reset`."""

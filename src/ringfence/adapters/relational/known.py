@@ -22,34 +22,32 @@ class KnownRows:
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._rows: dict[str, dict[str, tuple[Any, ...]]] = {name: {} for name in KNOWN}
-        self._said: list[tuple[str, dict[str, tuple[Any, ...]]]] = []
+        self._said: dict[str, dict[str, tuple[Any, ...]]] = {name: {} for name in KNOWN}  # and not committed
 
     def new_of(self, name: str, rows: pa.Table) -> pa.Table:
         """Without the rows that say of their key what was said last."""
         if name not in self._rows or not len(rows):
             return rows
-        known = self._rows[name]
-        said = list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
-        fresh = [row for row in said if known.get(row[0]) != row]
-        self._said.append((name, {row[0]: row for row in fresh}))
-        if len(fresh) == len(said):
-            return rows
-        return rows.filter(pa.array([known.get(row[0]) != row for row in said]))
+        known, said = self._rows[name], self._said[name]
+        given = list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+        is_new = [said.get(row[0], known.get(row[0])) != row for row in given]
+        said.update((row[0], row) for row, new in zip(given, is_new, strict=True) if new)
+        return rows if all(is_new) else rows.filter(pa.array(is_new))
 
     @contextmanager
     def kept(self) -> Iterator[None]:
         """What is said in the block is known once the block has ended well."""
-        self._said.clear()
+        for said in self._said.values():
+            said.clear()
         yield
-        for name, rows in self._said:
+        for name, said in self._said.items():
             known = self._rows[name]
-            if len(known) + len(rows) > self._most:
+            if len(known) + len(said) > self._most:
                 known.clear()
-            known.update(rows)
-        self._said.clear()
+            known.update(said)
+            said.clear()
 
     def forget(self) -> None:
         """Nothing is known: another may have written meanwhile."""
-        for known in self._rows.values():
-            known.clear()
-        self._said.clear()
+        for rows in (*self._rows.values(), *self._said.values()):
+            rows.clear()

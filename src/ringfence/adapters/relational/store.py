@@ -69,6 +69,7 @@ class RelationalStore:
         self._connection: psycopg.Connection[Any] | None = None
         self._label_sources = list(label_sources)
         self._known = KnownRows()
+        self._written = -1  # end of the events that this process has put there last
 
     def positions(self) -> Mapping[str, int]:
         """End of what the store holds, by topic; `StoreError` where it cannot be asked."""
@@ -103,6 +104,8 @@ class RelationalStore:
                 f"{self.target} holds {topic} to {known.next_offset:,} already: another process loads it"
             )
         if topic == EVENTS:
+            if known is None or known.next_offset != self._written:
+                self._known.forget()
             events = EventPortion(portion, self._label_sources)
             _put_events(cursor, events, self._known)
             _put_labels(cursor, events, portion[0].base_offset, portion[-1].next_offset)
@@ -111,6 +114,8 @@ class RelationalStore:
             _put_decisions(cursor, portion, 0 if payments is None else payments.first_offset)
         position = {"topic": topic, "first": first, "next": portion[-1].next_offset}
         cursor.execute(SQL["set_position"], position)
+        if topic == EVENTS:
+            self._written = portion[-1].next_offset
 
     def reset(self) -> None:
         """Empty all tables; their definitions stay."""
