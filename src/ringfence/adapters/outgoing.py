@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -12,10 +13,10 @@ import pyarrow as pa
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import StoreError
 from ringfence.events import codec
-from ringfence.ports import EVENTS
+from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ringfence.ports import EventLog, LogBatch
@@ -102,3 +103,58 @@ class SentUpTo:
     def forget(self) -> None:
         """All is to be sent again."""
         self._path.unlink(missing_ok=True)
+
+
+class StreamSink(ABC):
+    """A follower that sends each record on: its position moves once all before it have arrived."""
+
+    least: Final = 1
+    most: Final = 5000
+
+    def __init__(self, log: EventLog, path: Path, routes: dict[str, str]) -> None:
+        """`routes` say where each topic goes; `path` is the file of positions."""
+        self._log = log
+        self._sent = SentUpTo(path)
+        self._routes = routes
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What it reads."""
+        return tuple(self._routes)
+
+    def positions(self) -> dict[str, int]:
+        """See `Follower.positions`; of events, up to where those of sent decisions need not be looked up."""
+        kept = self._sent.read()
+        found = {topic: kept.get(self._route(topic), 0) for topic in self._routes}
+        return found | {EVENTS: kept.get(EVENTS, 0)}
+
+    def take(self, topic: str, batches: Iterable[LogBatch], /) -> None:
+        """See `Follower.take`."""
+        kept, end = self._sent.read(), None
+        for batch in batches:
+            if topic == DECISIONS:
+                messages, events = decisions_of(batch, self._log)
+                kept[EVENTS] = max(kept.get(EVENTS, 0), events)
+            else:
+                messages = matches_of(batch)
+            self._send(topic, messages)
+            end = batch.next_offset
+        if end is not None:
+            self._settle()
+            self._sent.write(kept | {self._route(topic): end})
+
+    def reset(self) -> None:
+        """See `Follower.reset`. What has been sent cannot be taken back: everything is sent again."""
+        self._sent.forget()
+
+    @abstractmethod
+    def _send(self, topic: str, messages: list[Outgoing]) -> None:
+        """Send some, in order."""
+
+    @abstractmethod
+    def _settle(self) -> None:
+        """Return once all has arrived; the error where something has not."""
+
+    def _route(self, topic: str) -> str:
+        """Under which a position is kept: another target begins anew."""
+        return f"{topic} > {self._routes[topic]}"

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from ringfence.adapters.outgoing import Outgoing, SentUpTo, decisions_of, matches_of
+from ringfence.adapters.outgoing import Outgoing, StreamSink
 from ringfence.errors import StoreError
-from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
+from ringfence.ports import DECISIONS, FLAG_MATCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from confluent_kafka import Message
 
     from ringfence.adapters.kafka.client import Client
-    from ringfence.ports import EventLog, LogBatch
+    from ringfence.ports import EventLog
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"flag_matches": None}
 """What the address of a sink may say beside the topic of decisions."""
@@ -34,7 +33,7 @@ OFFSET_HEADER: Final = "ringfence-offset"
 _FLUSH_SECONDS: Final = 30.0
 
 
-class KafkaSink:
+class KafkaSink(StreamSink):
     """`ringfence.follow.Follower` on topics.
 
     A decision's key is its payment's card, or else account, customer, and at last the payment itself, so that
@@ -43,59 +42,28 @@ class KafkaSink:
     """
 
     name = "kafka"
-    least = 1
-    most = 5000
 
     def __init__(self, log: EventLog, client: Client, folder: Path) -> None:
         """`client` has the address of the topic of decisions."""
-        self._log = log
-        self._client = client
-        self._sent = SentUpTo(folder / FILE_NAME)
-        self._routes = {DECISIONS: client.address.topics[0]}
+        routes = {DECISIONS: client.address.topics[0]}
         matches = client.address.options.get("flag_matches")
         if matches:
-            self._routes[FLAG_MATCHES] = matches
+            routes[FLAG_MATCHES] = matches
+        super().__init__(log, folder / FILE_NAME, routes)
+        self._client = client
         self._producer: Any = None
         self._refused: list[KafkaError] = []
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """What it reads."""
-        return tuple(self._routes)
-
-    def positions(self) -> dict[str, int]:
-        """See `Follower.positions`; of events, up to where those of sent decisions need not be looked up."""
-        kept = self._sent.read()
-        found = {topic: kept.get(self._route(topic), 0) for topic in self._routes}
-        return found | {EVENTS: kept.get(EVENTS, 0)}
-
-    def take(self, topic: str, batches: Iterable[LogBatch], /) -> None:
-        """See `Follower.take`: all is acknowledged before the position moves."""
-        kept, end = self._sent.read(), None
-        for batch in batches:
-            if topic == DECISIONS:
-                messages, events = decisions_of(batch, self._log)
-                kept[EVENTS] = max(kept.get(EVENTS, 0), events)
-            else:
-                messages = matches_of(batch)
-            for message in messages:
-                self._send(topic, message)
-            end = batch.next_offset
-        if end is None:
-            return
-        self._settle()
-        self._sent.write(kept | {self._route(topic): end})
-
-    def reset(self) -> None:
-        """See `Follower.reset`."""
-        self._sent.forget()
 
     def close(self) -> None:
         """See `Follower.close`."""
         self._producer = None
         self._refused = []
 
-    def _send(self, topic: str, message: Outgoing) -> None:
+    def _send(self, topic: str, messages: list[Outgoing]) -> None:
+        for message in messages:
+            self._send_one(topic, message)
+
+    def _send_one(self, topic: str, message: Outgoing) -> None:
         if self._producer is None:
             self._client.problem = ""
             self._producer = self._client.made(
@@ -155,7 +123,3 @@ class KafkaSink:
                 self._producer.purge()
                 self._producer.flush(1.0)
         self.close()
-
-    def _route(self, topic: str) -> str:
-        """Under which a position is kept: another target topic begins anew."""
-        return f"{topic} > {self._routes[topic]}"

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from ringfence.adapters.aws.clients import explained
-from ringfence.adapters.outgoing import Outgoing, SentUpTo, decisions_of, matches_of
+from ringfence.adapters.outgoing import Outgoing, StreamSink
 from ringfence.errors import InputError, StoreError
-from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
+from ringfence.ports import DECISIONS, FLAG_MATCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from ringfence.adapters.kinesis.address import Address
-    from ringfence.ports import EventLog, LogBatch
+    from ringfence.ports import EventLog
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"flag_matches": None}
 """What the address of a sink may say beside the stream of decisions."""
@@ -51,58 +51,30 @@ class _Record(msgspec.Struct):
     data: msgspec.Raw
 
 
-class KinesisSink:
+class KinesisSink(StreamSink):
     """`ringfence.follow.Follower` on streams."""
 
     name = "kinesis"
-    least = 1
-    most = 5000
 
     def __init__(
         self, log: EventLog, client: Any, address: Address, folder: Path, *, sleep: Callable[[float], None]
     ) -> None:
         """`client` is boto3's of Kinesis; `address` names one stream; `sleep` waits so many seconds."""
-        self._log, self._client, self._sleep = log, client, sleep
-        self._sent = SentUpTo(folder / FILE_NAME)
         if len(address.streams) != 1:
             raise InputError("kinesis_sink names one stream; flag_matches names another")
-        self._routes = {DECISIONS: address.streams[0]}
+        routes = {DECISIONS: address.streams[0]}
         if matches := address.options.get("flag_matches"):
-            self._routes[FLAG_MATCHES] = matches
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """What it reads."""
-        return tuple(self._routes)
-
-    def positions(self) -> dict[str, int]:
-        """See `Follower.positions`; of events, up to where those of sent decisions need not be looked up."""
-        kept = self._sent.read()
-        found = {topic: kept.get(self._route(topic), 0) for topic in self._routes}
-        return found | {EVENTS: kept.get(EVENTS, 0)}
-
-    def take(self, topic: str, batches: Iterable[LogBatch], /) -> None:
-        """See `Follower.take`: all is taken by the stream before the position moves."""
-        kept, end = self._sent.read(), None
-        for batch in batches:
-            if topic == DECISIONS:
-                messages, events = decisions_of(batch, self._log)
-                kept[EVENTS] = max(kept.get(EVENTS, 0), events)
-            else:
-                messages = matches_of(batch)
-            self._put(topic, messages)
-            end = batch.next_offset
-        if end is not None:
-            self._sent.write(kept | {self._route(topic): end})
-
-    def reset(self) -> None:
-        """See `Follower.reset`. What has been sent cannot be taken back: everything is sent again."""
-        self._sent.forget()
+            routes[FLAG_MATCHES] = matches
+        super().__init__(log, folder / FILE_NAME, routes)
+        self._client, self._sleep = client, sleep
 
     def close(self) -> None:
         """See `Follower.close`. Connections of boto3 close by themselves."""
 
-    def _put(self, topic: str, messages: list[Outgoing]) -> None:
+    def _settle(self) -> None:
+        """See `StreamSink`: a stream has what `_send` has sent."""
+
+    def _send(self, topic: str, messages: list[Outgoing]) -> None:
         waiting = [self._entry(topic, message) for message in messages]
         wait, tries = _FIRST_WAIT, 0
         while waiting:
@@ -132,10 +104,6 @@ class KinesisSink:
         said = _Record(self._log.identity, message.offset, topic, msgspec.Raw(message.value))
         key = message.key[:_KEY_CHARACTERS] or "-"
         return _Put(message.offset, key, {"Data": msgspec.json.encode(said), "PartitionKey": key})
-
-    def _route(self, topic: str) -> str:
-        """Under which a position is kept: another stream begins anew."""
-        return f"{topic} > {self._routes[topic]}"
 
 
 def _first_of_each_key(records: list[_Put]) -> tuple[list[_Put], list[_Put]]:
