@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.report import machine, show, versions
 from benchmarks.workload import Workload
+from ringfence.compose.definitions import load_definitions, warm_up
 from ringfence.features.catalog import CATALOG
 from ringfence.features.engine import Engine
 
@@ -34,8 +35,7 @@ def payments(events: int) -> Workload:
 
 def steps(events: int, rows: int) -> list[tuple[float, int]]:
     """Milliseconds of processor time of each step, and how many payments came before it."""
-    engine = Engine(CATALOG)
-    engine.measure(next(payments(rows).batches()))  # compiles
+    warm_up(load_definitions(None, None), observing=True)  # as `serve` does
     engine = Engine(CATALOG)
     taken = []
     for number, batch in enumerate(payments(events).batches(8192)):

@@ -15,7 +15,8 @@ import msgspec
 import pytest
 from tests.spine import batch, payments
 
-from ringfence.compose.checks import ChecksBeside, Question, packed, received, send
+from ringfence.compose.apart import received, send
+from ringfence.compose.checks import ChecksBeside, Question, packed
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.errors import InputError, RuleError, StoreError
@@ -55,7 +56,7 @@ def beside(session):
 
 def running(checks):
     """Its process, by what the system lists of ours."""
-    found = checks._process
+    found = checks._apart._process
     return None if found is None or found.poll() is not None else found.pid
 
 
@@ -86,11 +87,14 @@ def test_it_measures_a_rule_set_and_sees_what_was_decided_since(session, beside)
 
 
 def test_one_that_takes_too_long_is_ended_and_a_book_that_is_saved_says_so(session, beside, monkeypatch):
-    monkeypatch.setattr(beside, "_seconds", 0.05)
-    with pytest.raises(InputError, match=r"not checked within 0\.05 s"):
-        beside.check(LARGE, session.view().lookups, measured=True)
-    assert running(beside) is None
-    monkeypatch.setattr("ringfence.compose.checks.START_SECONDS", 0.01)
+    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG, 0.05)) as hasty:
+        with pytest.raises(InputError, match=r"not checked within 0\.05 s"):
+            hasty.check(LARGE, session.view().lookups, measured=True)
+        assert running(hasty) is None
+    if running(beside) is not None:
+        os.kill(running(beside), signal.SIGKILL)
+        beside._apart._process.wait(30)
+    monkeypatch.setattr("ringfence.compose.apart.START_SECONDS", 0.01)
     with pytest.raises(StoreError, match=r"could not be started within 0\.01 s"):
         beside.check(GOOD, session.view().lookups, measured=True)
     assert running(beside) is None
@@ -103,7 +107,7 @@ def test_one_that_takes_too_much_memory_is_ended_amid_its_question(session, besi
     assert beside.check(BAD, lookups, measured=True).faults
     limit, _ = resource.prlimit(running(beside), resource.RLIMIT_CPU)
     assert 30 < limit < 3_600  # also where nobody looks at it any more
-    monkeypatch.setattr("ringfence.compose.checks._MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("ringfence.compose.apart.MOST_BYTES", 1 << 20)
     with pytest.raises(InputError, match="GiB of memory"):
         beside.check(LARGE, lookups, measured=True)
     assert running(beside) is None
@@ -123,7 +127,7 @@ def test_closing_gives_up_a_question_under_way_and_those_that_wait(session):
 
 
 def test_it_ends_amid_a_question_that_nobody_waits_for(session):
-    command, lookups = ChecksBeside(session.store.folder, CATALOG)._command, session.view().lookups
+    command, lookups = ChecksBeside(session.store.folder, CATALOG)._apart._command, session.view().lookups
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         send(process.stdin, CATALOG.to_json().encode())
         assert received(process.stdout, 100) == b"ready"
@@ -136,7 +140,11 @@ def test_it_ends_amid_a_question_that_nobody_waits_for(session):
 @pytest.mark.parametrize("said", ["x" * 99, 2 * (chr(1) + 7 * chr(0) + "y")])
 def test_a_process_that_says_what_is_no_answer_is_ended(session, said):
     checks = ChecksBeside(session.store.folder, CATALOG)
-    checks._command = [sys.executable, "-c", f"import time; print({said!r}, flush=True); time.sleep(600)"]
+    checks._apart._command = [
+        sys.executable,
+        "-c",
+        f"import time; print({said!r}, flush=True); time.sleep(600)",
+    ]
     with contextlib.closing(checks), pytest.raises(StoreError, match="has ended"):
         checks.check(GOOD, session.view().lookups, measured=True)
     assert running(checks) is None
@@ -149,7 +157,7 @@ def test_what_anything_prints_there_is_no_answer(session):
         "sys.addaudithook(lambda event, _: event == 'sqlite3.connect' and os.write(1, b'printed')); "
         "main(pathlib.Path(sys.argv[1]), float(sys.argv[2]))"
     )
-    checks._command[2:4] = ["-c", program]
+    checks._apart._command[2:4] = ["-c", program]
     with contextlib.closing(checks):
         assert checks.check(BAD, session.view().lookups, measured=True).faults
 
@@ -162,7 +170,7 @@ def test_the_next_question_has_another_process_where_one_has_ended_or_grown_too_
     os.kill(running(beside), signal.SIGKILL)
     with contextlib.suppress(StoreError):  # asked before the end was seen
         beside.check(BAD, lookups, measured=True)
-    monkeypatch.setattr("ringfence.compose.checks._LOOK_SECONDS", 60)  # so that it answers first
-    monkeypatch.setattr("ringfence.compose.checks._MOST_BYTES", 0)
+    monkeypatch.setattr("ringfence.compose.apart._LOOK_SECONDS", 60)  # so that it answers first
+    monkeypatch.setattr("ringfence.compose.apart.MOST_BYTES", 0)
     assert beside.check(BAD, lookups, measured=True).faults
     assert running(beside) is None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from tempfile import SpooledTemporaryFile
+from time import perf_counter
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import Response
 
 from ringfence.api.hot import answer_columns
 from ringfence.api.hot.outcomes import LARGE, Decided, Result
+from ringfence.api.hot.portions import cut
 from ringfence.api.hot.records import chunks
 from ringfence.api.problems import Refusal
 from ringfence.api.slots import in_time, read_in_time
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from ringfence.api.server import Server
+    from ringfence.events.bad import BadRecord
+    from ringfence.events.batch import EventBatch
 
 _AHEAD: Final = 3  # chunks under way at once
 _TOGETHER: Final = 64  # records of a chunk that shares its step with other requests
@@ -72,26 +76,40 @@ class BatchResponse(Response):
     async def _take(self, scope: Any, receive: Any, done: IO[bytes]) -> None:
         """Read the body to its end; `done` gets the answers that are there by then."""
         server, caller = self._server, scope["ringfence.caller"]
-        decode, first = server.decoding.of_batch(), 0
+        decode, first = server.aside.of_batch(), 0
         async for chunk in chunks(scope["headers"], receive, server.settings.batch_bytes):
             server.charge(caller, len(chunk))
-            while len(self._under_way) >= _AHEAD:
-                done.write(await self._next())
-            prepared = None
-            if len(chunk) > _TOGETHER or sum(map(len, chunk)) > LARGE:
-                prepared = await server.pools.batches.run(decode, chunk, server.clock.now_ms())
-                self._count_bad(len(prepared[1]), first + len(chunk))
-            future = server.decider.ask(
-                chunk,
-                "http batch",
-                wants_decisions=self._wants_decisions,
-                first_position=first + 1,
-                bounded=False,
-                prepared=prepared,
-            )
-            future.add_done_callback(_heard)
-            self._under_way.append(_Chunk(first, len(chunk), future))
+            if len(chunk) <= _TOGETHER and sum(map(len, chunk)) <= LARGE:
+                await self._ask(chunk, first, done)
+            else:
+                events, bad = await server.pools.batches.run(decode, chunk, server.clock.now_ms())
+                self._count_bad(len(bad), first + len(chunk))
+                begin, rows = first, server.decider.portions.rows(perf_counter())
+                for part in cut(chunk, events, bad, rows):
+                    await self._ask(part.lines, begin, done, (part.events, part.bad))
+                    begin += len(part.lines)
             first += len(chunk)
+
+    async def _ask(
+        self,
+        lines: Sequence[bytes],
+        first: int,
+        done: IO[bytes],
+        prepared: tuple[EventBatch, list[BadRecord]] | None = None,
+    ) -> None:
+        """Have records decided; what is answered before there is room for them goes to `done`."""
+        while len(self._under_way) >= _AHEAD:
+            done.write(await self._next())
+        future = self._server.decider.ask(
+            lines,
+            "http batch",
+            wants_decisions=self._wants_decisions,
+            first_position=first + 1,
+            bounded=False,
+            prepared=prepared,
+        )
+        future.add_done_callback(_heard)
+        self._under_way.append(_Chunk(first, len(lines), future))
 
     def _count_bad(self, bad: int, last: int) -> None:
         """`Refusal` of a request that is mostly not what it should be."""

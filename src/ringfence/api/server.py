@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from ringfence.access.authoriser import Authoriser
     from ringfence.access.principal import Principal
+    from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
     from ringfence.cases.model import Case
     from ringfence.compose.session import Session
@@ -71,10 +72,12 @@ class Server:
         authoriser: Authoriser,
         give_up: Callable[[BaseException], None] = lambda _error: None,
         most_connections: int | None = None,
+        aside: Aside | None = None,
     ) -> None:
         """`give_up` hears of the error after which nothing can be decided any more.
 
-        `most_connections` is what there is room for, where that is less than set.
+        `most_connections` is what there is room for, where that is less than set. `aside` decodes batches and
+        large payments, where that is not for this process to do.
         """
         self._give_up = give_up
         self.settings = settings
@@ -101,6 +104,7 @@ class Server:
         )
         self.hindsight = Hindsight(session.store.log, pipeline.seed)
         self.decoding = Decoding(session.tokenizer, pipeline.seed)
+        self.aside = aside or self.decoding
         self.decider = Decider(
             session.runner,
             self.decoding,
@@ -132,6 +136,7 @@ class Server:
         self.hot = HotPath(
             self.decider,
             self.decoding,
+            self.aside,
             session.runner.pipeline,
             self.pools.payments,
             self.clock,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ringfence.api.app import Site
     from ringfence.api.front import Front
+    from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
     from ringfence.compose.session import Session
     from ringfence.follow.beside import Beside
@@ -50,11 +51,12 @@ def serve(
     site: Callable[[Server], Site] | None = None,
     beside: Callable[[Server], Beside] | None = None,
     streams: Sequence[StreamSource] = (),
+    aside: Aside | None = None,
 ) -> None:
     """Serve on these sockets until told to stop. Raises what made the store unusable, if that is why.
 
     `site` makes the pages that are served beside the API, `beside` what starts the process of the followers.
-    `streams` are read beside what comes over HTTP.
+    `streams` are read beside what comes over HTTP. `aside` as of `Server`.
     """
     check_keys(session.store, authoriser)
     failures: list[BaseException] = []
@@ -64,7 +66,7 @@ def serve(
         listener.should_exit = True
 
     fits = make_room(settings.most_connections)
-    server = Server(session, settings, authoriser, give_up, fits.connections)
+    server = Server(session, settings, authoriser, give_up, fits.connections, aside)
     server.sources.add(streams)
     process = server.following.process = beside(server) if beside else None
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ringfence.api.settings import ServeSettings
 from ringfence.cli import streams
+from ringfence.cli.log_stream import unhurried
 from ringfence.cli.options import Data, Features, Model, Rules, definitions, folder
 from ringfence.cli.screen import say
 from ringfence.compose.checks import ChecksBeside
@@ -63,6 +64,7 @@ def serve(
     Example: ringfence serve --source kafka://localhost:9092/payments,labels
     """
     from ringfence.api import serving  # noqa: PLC0415 (most of a second that other commands need not wait)
+    from ringfence.api.hot.decoding_aside import DecodingAside  # noqa: PLC0415 (likewise)
     from ringfence.api.http.sockets import bound  # noqa: PLC0415 (likewise)
     from ringfence.web import Site  # noqa: PLC0415 (likewise)
 
@@ -71,33 +73,37 @@ def serve(
     project = load_settings()
     snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
     # Everything that can be wrong with what was asked comes before the first file is made.
-    with bound(settings.host, settings.port) as sockets:
-        found = definitions(features, rules, model, observing=True)
-        with (
-            closing(serving.authoriser_of(where, settings)) as authoriser,
-            open_session(where, found, snapshotting, require_approval=project.require_approval) as opened,
-            closing(ChecksBeside(where, found.spec)) as checks,
-        ):
-            session = replace(opened, checks=checks)
-            for warning in session.warnings:
-                say(f"Warning: {warning}")
-            for notice in session.notices:
-                say(f"Note: {notice}")
-            declare_all(session.store)
-            session.runner.saving.heard = lambda problem: say(f"Warning: {problem}")
-            addresses = list(project.sources) if source is None else source
-            with streams.opened(session, addresses, project.mapping) as sources:
-                serving.serve(
-                    session,
-                    settings,
-                    authoriser,
-                    sockets,
-                    lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."),
-                    Site,
-                    _followers(where) if settings.follow else None,
-                    sources,
-                )
-    say("Stopped; everything that was answered is kept.")
+    with unhurried():
+        with bound(settings.host, settings.port) as sockets:
+            found = definitions(features, rules, model, observing=True)
+            with (
+                closing(serving.authoriser_of(where, settings)) as authoriser,
+                open_session(where, found, snapshotting, require_approval=project.require_approval) as opened,
+                closing(ChecksBeside(where, found.spec)) as checks,
+                closing(DecodingAside(where, opened.tokenizer)) as aside,
+            ):
+                aside.start_soon()
+                session = replace(opened, checks=checks)
+                for warning in session.warnings:
+                    say(f"Warning: {warning}")
+                for notice in session.notices:
+                    say(f"Note: {notice}")
+                declare_all(session.store)
+                session.runner.saving.heard = lambda problem: say(f"Warning: {problem}")
+                addresses = list(project.sources) if source is None else source
+                with streams.opened(session, addresses, project.mapping) as sources:
+                    serving.serve(
+                        session,
+                        settings,
+                        authoriser,
+                        sockets,
+                        lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."),
+                        Site,
+                        _followers(where) if settings.follow else None,
+                        sources,
+                        aside,
+                    )
+        say("Stopped; everything that was answered is kept.")
 
 
 def _followers(folder: Path) -> Callable[[Server], Beside]:

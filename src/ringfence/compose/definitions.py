@@ -19,9 +19,12 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import load_mapping
 from ringfence.events.seen import SeenIds
 from ringfence.events.tokens import Tokenizer
+from ringfence.features import growth
 from ringfence.features.catalog import CATALOG
 from ringfence.features.precompile import compiled_side_by_side
 from ringfence.features.spec import FeatureSpec
+from ringfence.graph import state as graph_state
+from ringfence.graph.program import compiled as compiled_graph
 from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
 from ringfence.scoring.books import default_book
@@ -94,7 +97,8 @@ _EXAMPLES: Final = (
 def warm_up(definitions: Definitions, *, observing: bool = False) -> None:
     """Have every kernel compiled, or read from the compile cache, before anything waits for it.
 
-    `observing` as of `compiled_side_by_side`.
+    `observing` as of `compiled_side_by_side`: so does a process that serves. It also loads what the first
+    table that grows would wait for.
     """
     mapping, tokenizer, now_ms = load_mapping("canonical"), Tokenizer(bytes(32)), SystemClock().now_ms()
     with compiled_side_by_side(observing=observing):
@@ -106,6 +110,10 @@ def warm_up(definitions: Definitions, *, observing: bool = False) -> None:
         payment = Columns(events.slice(0, 1), definitions.spec, unknown, pipeline.reference)
         pipeline.rules.judge(payment)
     pipeline.step(events)
+    if observing:
+        growth.load()
+        if definitions.spec.graph is not None:
+            graph_state.load(compiled_graph(definitions.spec.graph))
 
 
 def load_spec(path: Path) -> FeatureSpec:

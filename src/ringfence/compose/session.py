@@ -16,7 +16,7 @@ from ringfence.compose.checks import ChecksHere
 from ringfence.compose.definitions import Definitions, SystemClock
 from ringfence.compose.models import IN_FORCE, impact_of, impact_of_rules
 from ringfence.compose.rules import FIRST_RULES, LoggedForce
-from ringfence.compose.store import open_snapshots, open_store
+from ringfence.compose.store import open_snapshots, open_store, tokenizer_of
 from ringfence.compose.tables import open_tables
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.desks.cases import CaseDesk
@@ -29,8 +29,6 @@ from ringfence.desks.rules import RulesDesk
 from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.events.activation import Part
 from ringfence.events.mapping import SHIPPED
-from ringfence.events.norms import Norms
-from ringfence.events.tokens import Tokenizer
 from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import is_approved
 from ringfence.rulebook.desk import Desk, Who
@@ -48,6 +46,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
     from ringfence.desks.quarantine import ReadAgain
     from ringfence.events.batch import EventBatch
+    from ringfence.events.tokens import Tokenizer
     from ringfence.events.vocabulary import Mapping
     from ringfence.pipeline import View
     from ringfence.ports import QuarantinedRecord, Replayed
@@ -223,7 +222,7 @@ def open_session(
     With `require_approval` a changed rule book waits for a second person, where it came from whatever.
     `progress` hears of events replayed and to replay. `StoreError` if another process writes there.
     """
-    clock, settings = SystemClock(), load_settings()
+    clock = SystemClock()
     with open_store(folder) as store:
         register(store, definitions, clock.now_ms())
         digest = definitions.rules.ruleset.digest
@@ -245,7 +244,7 @@ def open_session(
             store,
             runner,
             definitions,
-            Tokenizer(store.meta.token_key, Norms(settings.null_values, settings.keep_values)),
+            tokenizer_of(store),
             clock,
             warnings,
             library,

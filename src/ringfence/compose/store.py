@@ -12,6 +12,9 @@ from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.errors import CorruptError
 from ringfence.events.hashing import mark_of
+from ringfence.events.norms import Norms
+from ringfence.events.tokens import Tokenizer
+from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +32,18 @@ def open_store(folder: Path, *, read_only: bool = False) -> DataFolder:
     With `read_only`, a store that some other process may be writing to, and that has to exist.
     """
     return Store.open(folder, read_only=read_only)
+
+
+def tokenizer_of(store: DataFolder) -> Tokenizer:
+    """The guard at the door of a store, with what the project says stands for no id."""
+    settings = load_settings()
+    return Tokenizer(store.meta.token_key, Norms(settings.null_values, settings.keep_values))
+
+
+def door_of(folder: Path) -> tuple[Tokenizer, int]:
+    """The guard at the door of a store that another process writes to, and the seed of its hashes."""
+    with open_store(folder, read_only=True) as store:
+        return tokenizer_of(store), store.meta.hash_seed
 
 
 def has_store(folder: Path) -> bool:

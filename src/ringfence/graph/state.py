@@ -106,6 +106,14 @@ def make_room(state: at.State, need: int) -> at.State:
     return state._replace(paid_table=table)
 
 
+def load(compiled: Compiled) -> None:
+    """Have what makes room compiled, or read from the compile cache: no step should wait for it."""
+    empty = fresh(compiled)
+    enter_nodes(empty, empty.node_table)
+    enter_pairs(empty, empty.pair_table)
+    enter_paid(empty, empty.paid_table, 0, 0)
+
+
 def _grown(state: at.State, names: tuple[str, ...], rows: int) -> at.State:
     return state._replace(**{name: extended(getattr(state, name), rows) for name in names})
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringfence.api.hot.orders import Arrived, Look, Order, give_up, keep
 from ringfence.api.hot.outcomes import Taken, Ticket, sort_out
+from ringfence.api.hot.portions import Portions
 from ringfence.api.problems import unavailable
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class TakenStep:
     asked: Taken | Order
     work: Work
     writing: Writing | None = None
+    seconds: float = 0.0  # that taking it kept others waiting, where it is part of a batch
 
 
 class Decider:
@@ -83,6 +85,7 @@ class Decider:
         self._observe = observe
         self.failure: BaseException | None = None
         self.gate = gate
+        self.portions = Portions()
         self._loop: asyncio.AbstractEventLoop | None = None
         # What follows belongs to the event loop.
         self._open: set[Ticket | Order | Look] = set()  # without a result yet
@@ -142,6 +145,7 @@ class Decider:
         now = perf_counter()
         ticket.since = ticket.since or now
         if ticket.bounded:
+            self.portions.heard(now)
             self.gate.check(len(ticket.lines), now)
             self.gate.enter(ticket, now)
         self._open.add(ticket)
@@ -293,11 +297,12 @@ class Decider:
 
     def _take_aside(self, asked: list[Ticket] | Order) -> None:
         """On the thread of whole steps."""
+        begin = perf_counter()
         try:
             if isinstance(asked, Order):
                 step = TakenStep(asked, asked.work(self._runner))
             else:
-                step = TakenStep(*self._take(asked))
+                step = TakenStep(*self._take(asked), seconds=perf_counter() - begin)
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
             self._on_loop(self._fail, error)
         else:
@@ -344,6 +349,8 @@ class Decider:
             admitted = step.work.admitted
             self._on_loop(self._fulfil, (step.asked, admitted.offsets[admitted.own].tolist()))
             return
+        if step.asked.tickets[0].prepared is not None:
+            self.portions.took(len(step.asked.slots), step.seconds + committed - begin)
         results = self._resolver.resolve(step.asked, step.work)
         self._committed.append((step.asked.tickets, results))
         self._on_loop(self._settle_all, None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ringfence.api.hot.decider import Decider
     from ringfence.api.hot.decoding import Decoding
+    from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.pools import Pool
     from ringfence.events.batch import EventBatch
     from ringfence.pipeline import Pipeline
@@ -40,15 +41,17 @@ class HotPath:
         self,
         decider: Decider,
         decoding: Decoding,
+        aside: Aside,
         pipeline: Pipeline,
         large: Pool,
         clock: Clock,
         deadline_ms: int,
         expired: Callable[[], None],
     ) -> None:
-        """`large` are the threads that read large payments; `expired` hears of answers before decisions."""
+        """`large` are threads for `aside`, which reads large payments; `expired` hears of early answers."""
         self._decider = decider
         self._decoding = decoding
+        self._aside = aside
         self._pipeline = pipeline
         self._large = large
         self._clock = clock
@@ -94,7 +97,7 @@ class HotPath:
     async def _submit_large(self, ticket: Ticket) -> None:
         """Read a large payment on a thread, where nobody waits for it, and only then ask for its decision."""
         try:
-            ticket.prepared = await self._large.run(self._decoding, ticket.lines, self._clock.now_ms())
+            ticket.prepared = await self._large.run(self._aside, ticket.lines, self._clock.now_ms())
             self._decider.submit(ticket)
         except Refusal as refusal:
             if not ticket.answered:

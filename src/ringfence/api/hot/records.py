@@ -43,12 +43,12 @@ class Lines(Sequence[bytes]):
     b'[]'
     """
 
-    __slots__ = ("_ends", "block")
+    __slots__ = ("block", "ends")
 
     def __init__(self, block: bytes, ends: NDArray[np.int64]) -> None:
         """`ends` are the places after each line, before its newline."""
         self.block = block
-        self._ends = ends
+        self.ends = ends
 
     @classmethod
     def of(cls, block: bytes, longest: int = RECORD_LIMIT) -> Lines:
@@ -63,7 +63,7 @@ class Lines(Sequence[bytes]):
         return cls(b"\n".join(kept), np.cumsum([len(line) + 1 for line in kept], dtype=np.int64) - 1)
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self.ends)
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...
@@ -72,8 +72,8 @@ class Lines(Sequence[bytes]):
     def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
         if isinstance(index, slice):
             return list(self)[index]
-        start = self._ends[index - 1] + 1 if index % len(self) else 0
-        return self.block[start : self._ends[index]]
+        start = self.ends[index - 1] + 1 if index % len(self) else 0
+        return self.block[start : self.ends[index]]
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.block.split(b"\n") if len(self) else ())

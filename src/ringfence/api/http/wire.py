@@ -28,6 +28,10 @@ _SLICE: Final = 8 << 10
 """Bytes that the parser gets at once: what is wrong in them is found before more is looked at."""
 
 _MOST_WAITING: Final = 8  # requests of one connection; what comes after them is not looked at yet
+_BURST: Final = 8  # requests that one connection has answered in a row while further ones wait
+_REST_SECONDS: Final = 0.05
+"""After a burst: the others' requests come first, and hardly any client sends before it has its answer."""
+
 _MOST_WASTE: Final = 64 << 10
 """Bytes around a body's chunks beyond as many as the body itself has."""
 
@@ -83,6 +87,8 @@ class Wire(HttpToolsProtocol):
         self.unread_since: int | None = None
         self.streamed = False  # the body is taken piece by piece, by somebody who bounds it
         self._known = False
+        self._answering: Any = None  # where requests wait in a row, `cycle` is that of the last one
+        self._in_a_row = 0  # answers while further requests waited
         self._head = 0  # bytes of the head under way, or more
         self._waste = 0  # bytes of the message under way that are no body
         self._back = b""  # came, and is held back
@@ -105,6 +111,7 @@ class Wire(HttpToolsProtocol):
         """It is closed."""
         self.among.lose(self)
         self._back = b""
+        self._lose()
         super().connection_lost(exc)
 
     def is_paused(self) -> bool:
@@ -252,6 +259,19 @@ class Wire(HttpToolsProtocol):
         if self._last is not None and not self.pipeline:
             self.turn_away(self._last)
             return
+        if not self.pipeline:
+            self._in_a_row = 0
+        else:
+            self._in_a_row += 1
+            if self._in_a_row % _BURST == 0:
+                self.loop.call_later(_REST_SECONDS, self._answer_next)
+                return
+        self._answer_next()
+
+    def _answer_next(self) -> None:
+        """Go on with the request that waits longest, and with bytes that were held back."""
+        if self.transport.is_closing():
+            return
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
@@ -297,9 +317,22 @@ class Wire(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def hang_up(self) -> None:
-        """Close at once."""
+        """Close at once; nothing more is written, also by whoever does not know it yet."""
         self._ignored = 0
+        self._lose()
         self.transport.abort()
+
+    def _lose(self) -> None:
+        """Have whoever is answering know that nobody listens: uvicorn tells the last request alone."""
+        self.pipeline.clear()
+        for cycle in (self.cycle, self._answering):
+            if cycle is not None:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _stop(self, why: Refusal) -> None:
         self._why = why

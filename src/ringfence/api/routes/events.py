@@ -42,8 +42,9 @@ async def take_event(request: Request) -> Response:
     body = await read_body(headers, request.receive, server.settings.body_bytes)
     if not body or body.isspace():
         raise Refusal(400, "empty_body", "the body is empty: send one event as a JSON object")
-    aside = server.pools.payments if len(body) > LARGE else None
-    prepared = await aside.run(server.decoding, (body,), server.clock.now_ms()) if aside else None
+    prepared = None
+    if len(body) > LARGE:
+        prepared = await server.pools.payments.run(server.aside, (body,), server.clock.now_ms())
     result = (await server.decider.ask((body,), "http", wants_decisions=False, prepared=prepared))[0]
     kind = "application/json" if result.status < 400 else TYPE.decode()
     return Response(result.body, result.status, media_type=kind)

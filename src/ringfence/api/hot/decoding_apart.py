@@ -1,0 +1,55 @@
+"""Decoding as a process: `python -m ringfence.api.hot.decoding_apart FOLDER SECONDS`.
+
+Each message is a `ringfence.api.hot.decoding_aside.Piece`, which it answers within so many seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ringfence.api.hot.decoding import Decoding
+from ringfence.api.hot.decoding_aside import Piece, Read
+from ringfence.compose.answering import messages
+from ringfence.compose.store import door_of
+from ringfence.events import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ringfence.events.bad import BadRecord
+    from ringfence.events.batch import EventBatch
+
+_BATCHES: Final = 8  # whose looks are remembered
+
+
+def main(folder: Path, seconds: float) -> None:
+    """Answer until nobody asks any more. Another process writes to the store in `folder`."""
+    with messages() as asked:
+        asked.take()
+        tokenizer, seed = door_of(folder)
+        decoding = Decoding(tokenizer, seed)
+        known: OrderedDict[int, Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]] = (
+            OrderedDict()
+        )
+
+        def answer(message: bytes) -> bytes:
+            piece = msgspec.msgpack.decode(message, type=Piece)
+            decode = known.pop(piece.batch, None) or decoding.of_batch()
+            known[piece.batch] = decode
+            if len(known) > _BATCHES:
+                known.popitem(last=False)
+            tokenizer.dropped.clear()
+            events, bad = decode(piece.records, piece.now_ms)
+            return msgspec.msgpack.encode(Read(codec.encode(events), bad, dict(tokenizer.dropped)))
+
+        answer(msgspec.msgpack.encode(Piece(batch=0, now_ms=0, texts=[b"{}"])))  # loads every kernel
+        asked.answer_all(answer, seconds)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))

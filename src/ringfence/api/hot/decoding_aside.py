@@ -1,0 +1,129 @@
+"""Batches and large payments decoded by a process beside the server.
+
+What somebody sends there may take a second to read, and hundreds of megabytes: in this process every payment
+would wait for the interpreter meanwhile, and the memory would not come back.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import count
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+import numpy as np
+
+from ringfence.api.hot.records import Lines
+from ringfence.api.problems import Refusal, unavailable
+from ringfence.compose.apart import MOST_BYTES, Apart, Wording
+from ringfence.errors import InputError, RingfenceError, StoreError
+from ringfence.events import codec
+from ringfence.events.bad import BadRecord  # noqa: TC001 (msgspec reads the annotations)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ringfence.events.batch import EventBatch
+    from ringfence.events.tokens import Tokenizer
+
+DECODING_SECONDS: Final = 10.0
+"""How long one piece of a batch, or one payment, may take."""
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """Records to decode: a block of lines with the places after each, or texts in which newlines may stand.
+
+    Pieces of one `batch` tend to look alike; 0 is none.
+    """
+
+    batch: int
+    now_ms: int
+    block: bytes = b""
+    ends: bytes = b""  # int64
+    texts: list[bytes] = []
+
+    @property
+    def records(self) -> Sequence[bytes]:
+        """What is to be decoded."""
+        return Lines(self.block, np.frombuffer(self.ends, np.int64)) if self.ends else self.texts
+
+
+class Read(msgspec.Struct, frozen=True):
+    """The events of a piece as `codec` has them, its bad records, and what was dropped, by kind."""
+
+    events: bytes
+    bad: list[BadRecord]
+    dropped: dict[str, int]
+
+
+class Aside(Protocol):
+    """Decodes what takes long, on a thread that no payment waits for."""
+
+    def __call__(self, lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
+        """Events of the good lines in order, and the bad ones, by position from 0."""
+        ...
+
+    def of_batch(self) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
+        """The same for the many records of one caller."""
+        ...
+
+
+class DecodingAside:
+    """`Aside` by a process of low priority. `Refusal` of what takes it too long, or too much memory."""
+
+    def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
+        """`folder` is that of the store; `tokenizer` counts what is dropped."""
+        wording = Wording(
+            "the process that reads batches",
+            f"these records were not read within {DECODING_SECONDS:g} s: send fewer or smaller ones at once",
+            f"reading these records needs more than {MOST_BYTES / (1 << 30):g} GiB of memory: send fewer or "
+            "smaller ones at once",
+            "the server stops: send this again once it runs",
+        )
+        arguments = (str(folder.absolute()), str(DECODING_SECONDS))
+        self._apart = Apart("ringfence.api.hot.decoding_apart", arguments, wording, DECODING_SECONDS)
+        self._tokenizer = tokenizer
+        self._batches = count(1)
+
+    def start_soon(self) -> None:
+        """Have the process started: whoever sends the first batch has no more patience than the others."""
+        Thread(target=self._start, name="ringfence-decoding", daemon=True).start()
+
+    def __call__(self, lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
+        """See `Aside`."""
+        return self._decode(lines, now_ms, 0)
+
+    def of_batch(self) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
+        """See `Aside`."""
+        number = next(self._batches)
+        return lambda lines, now_ms: self._decode(lines, now_ms, number)
+
+    def close(self) -> None:
+        """Nothing is decoded any more."""
+        self._apart.close()
+
+    def _start(self) -> None:
+        with suppress(RingfenceError):  # told to whoever sends a batch
+            self._apart.start()
+
+    def _decode(self, lines: Sequence[bytes], now_ms: int, batch: int) -> tuple[EventBatch, list[BadRecord]]:
+        given: dict[str, Any] = (
+            {"block": lines.block, "ends": lines.ends.tobytes()}
+            if isinstance(lines, Lines)
+            else {"texts": list(lines)}
+        )
+        piece = Piece(batch=batch, now_ms=now_ms, **given)
+        try:
+            read = self._apart.ask(msgspec.msgpack.encode(piece), _read)
+        except InputError as error:
+            raise Refusal(413, "too_costly", str(error)) from None
+        except StoreError as error:
+            raise unavailable(str(error)) from None
+        self._tokenizer.dropped.update(read.dropped)
+        return codec.decode(read.events), read.bad
+
+
+def _read(said: bytes) -> Read:
+    return msgspec.msgpack.decode(said, type=Read)

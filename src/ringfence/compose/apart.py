@@ -1,0 +1,214 @@
+"""A process of low priority beside this one that answers messages: what it does, no payment waits for.
+
+What takes long in Python holds the interpreter's lock, and what needs much memory leaves gaps in it. In a
+process beside the server both are bounded, and gone with it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import IO, TYPE_CHECKING, Final, Self, TypeVar
+
+import msgspec
+
+from ringfence.errors import InputError, RingfenceError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+START_SECONDS: Final = 60.0
+MOST_BYTES: Final = 1 << 30
+MOST_MESSAGE: Final = 1 << 30
+_MOST_ANSWER: Final = 64 << 20  # bytes
+_LOOK_SECONDS: Final = 0.05  # between two looks at the memory of the process
+_LENGTH: Final = 8  # bytes that tell how long a message is
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How errors name what the process does.
+
+    `late` and `large` are sentences without their beginning: "this rule book was not checked within 30 s: …".
+    """
+
+    process: str  # "the process that checks rules"
+    late: str
+    large: str
+    stopped: str
+
+
+class Apart:
+    """One process, which is started when it is first asked, and one question at a time.
+
+    A process that takes longer than its deadline, or more memory than it may, is ended; the next question
+    starts another. It ends where this process does, however that ends, also amid a question.
+    """
+
+    def __init__(
+        self, module: str, arguments: Sequence[str], wording: Wording, seconds: float, greeting: bytes = b""
+    ) -> None:
+        """`module` answers `greeting` once it is ready: see `ringfence.compose.answering`."""
+        self._command = [sys.executable, "-P", "-m", module, *arguments]
+        self._wording = wording
+        self._greeting = greeting
+        self._seconds = seconds
+        self._lock = Lock()  # held from a question to its answer
+        self._starting = Lock()  # none starts once this is closed
+        self._closed = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Have it started now, where it does not run; `StoreError` where it cannot be."""
+        with self._lock:
+            self._running()
+
+    def ask(self, question: bytes, decode: Callable[[bytes], T]) -> T:
+        """Its answer, decoded.
+
+        `InputError` where that takes too long or too much memory, `StoreError` where there is no process.
+        """
+        with self._lock:
+            process = self._running()
+            late = InputError(self._wording.late)
+            answer = self._exchange(process, question, decode, self._seconds, late)
+            if memory_bytes(process.pid) > MOST_BYTES:
+                self._end()
+            return answer
+
+    def close(self) -> None:
+        """Nothing is asked any more. A question under way is given up."""
+        with self._starting:
+            self._closed = True
+            process = self._process
+            if process is not None:
+                process.kill()
+        with self._lock:
+            self._end()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        process = self._process
+        if process is not None and process.poll() is None:
+            return process
+        self._end()
+        with self._starting:
+            if self._closed:
+                raise StoreError(self._wording.stopped)
+            self._process = process = subprocess.Popen(  # noqa: S603 (our own command)
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        late = StoreError(
+            f"{self._wording.process} could not be started within {START_SECONDS:g} s: try again when this "
+            "machine is less busy"
+        )
+        self._exchange(process, self._greeting, bytes, START_SECONDS, late)
+        return process
+
+    def _exchange(
+        self,
+        process: subprocess.Popen[bytes],
+        message: bytes,
+        decode: Callable[[bytes], T],
+        seconds: float,
+        late: RingfenceError,
+    ) -> T:
+        """One message there and one back; the process is ended where anything goes wrong with that.
+
+        `late` is raised where it takes longer than `seconds`.
+        """
+        assert process.stdin is not None
+        assert process.stdout is not None
+        watch, answer = _Watch(process, seconds, late, InputError(self._wording.large)), None
+        try:
+            with watch:
+                send(process.stdin, message)
+                if (said := received(process.stdout, _MOST_ANSWER)) is not None:
+                    answer = decode(said)
+        except (OSError, ValueError, msgspec.DecodeError):
+            pass  # it has ended, or does not say what it should: below
+        finally:
+            if answer is None or watch.why is not None:
+                self._end()
+        if answer is not None:
+            return answer
+        if watch.why is not None:
+            raise watch.why
+        raise StoreError(
+            self._wording.stopped
+            if self._closed
+            else f"{self._wording.process} has ended; the server's log may say why: try again"
+        )
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with suppress(OSError), process:  # closes its pipes, whatever is still in them, and waits
+                pass
+
+
+class _Watch:
+    """Ends a process that takes longer than it may, or more memory; `why` is the error to raise then."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], seconds: float, late: RingfenceError, large: RingfenceError
+    ) -> None:
+        self.why: RingfenceError | None = None
+        self._over = Event()
+        self._thread = Thread(target=self._look, args=(process, seconds, late, large), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(
+        self, process: subprocess.Popen[bytes], seconds: float, late: RingfenceError, large: RingfenceError
+    ) -> None:
+        end = monotonic() + seconds
+        while not self._over.wait(min(_LOOK_SECONDS, max(end - monotonic(), 0))):
+            if monotonic() >= end:
+                self.why = late
+            elif memory_bytes(process.pid) > MOST_BYTES:
+                self.why = large
+            if self.why is not None:
+                process.kill()
+                return
+
+
+def send(pipe: IO[bytes], message: bytes) -> None:
+    """Write a message and how long it is."""
+    pipe.write(len(message).to_bytes(_LENGTH, "little"))
+    pipe.write(message)
+    pipe.flush()
+
+
+def received(pipe: IO[bytes], most: int) -> bytes | None:
+    """The next message; None where the other end has closed. `ValueError` above `most` bytes."""
+    head = pipe.read(_LENGTH)
+    if len(head) < _LENGTH:
+        return None
+    length = int.from_bytes(head, "little")
+    if length > most:
+        raise ValueError(f"a message of {length} bytes")
+    message = pipe.read(length)
+    return message if len(message) == length else None
+
+
+def memory_bytes(pid: int) -> int:
+    """Resident memory of a process, 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
