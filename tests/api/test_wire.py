@@ -152,7 +152,9 @@ def test_headers_behind_the_body_count_for_nothing(wired):
     assert wired(talk) == [200, 200]
 
 
-def test_a_row_of_requests_is_answered_in_order_and_looked_at_a_few_at_a_time(wired):
+def test_a_row_of_requests_is_answered_in_order_and_looked_at_a_few_at_a_time(wired, monkeypatch):
+    monkeypatch.setattr("ringfence.api.http.wire._REST_SECONDS", 0.001)
+
     async def talk(server):
         peer = await Peer.of(server)
         peer.writer.write(HEALTH * 3000)
@@ -166,6 +168,46 @@ def test_a_row_of_requests_is_answered_in_order_and_looked_at_a_few_at_a_time(wi
     statuses, most = wired(talk)
     assert statuses == [200] * 3000
     assert most < 8 + 8192 / len(HEALTH)
+
+
+def test_a_row_of_requests_rests_after_a_burst_and_others_come_first(wired, monkeypatch):
+    monkeypatch.setattr("ringfence.api.http.wire._REST_SECONDS", 3600)
+
+    async def talk(server):
+        row = await Peer.of(server)
+        await row.send(HEALTH * 100)
+        answered = [(await row.answer())[0] for _ in range(8)]
+        await is_served(server)
+        [line] = [one for one in server.connections._all if one.pipeline]
+        line._answer_next()
+        return [*answered, (await row.answer())[0]]
+
+    assert wired(talk) == [200] * 9
+
+
+@pytest.mark.parametrize("how", ["by itself", "by us"])
+def test_nothing_is_written_to_a_row_of_requests_whose_peer_has_gone(wired, caplog, how):
+    """Uvicorn tells the last request alone; the one that is being answered would raise."""
+
+    async def talk(server):
+        peer = await Peer.of(server)
+        await peer.send(
+            b"".join(b"GET /v1/decisions/none-%d HTTP/1.1\r\n%b\r\n" % (n, HOST) for n in range(8))
+        )
+        await until(lambda: any(line.pipeline for line in server.connections._all))
+        [line] = server.connections._all
+        answering = line._answering
+        if how == "by us":
+            line.hang_up()
+        else:
+            peer.writer.transport.abort()
+            await until(lambda: not server.connections._all)
+        assert answering.disconnected
+        assert not line.pipeline
+        await is_served(server)
+
+    wired(talk)
+    assert "Exception in ASGI" not in caplog.text
 
 
 def test_slow_heads_and_bodies_are_told_and_closed(wired):

@@ -1,0 +1,115 @@
+"""Batches decoded by a process beside the server: it gives what decoding here gives, and is bounded."""
+
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ringfence.api.hot.decoding import Decoding
+from ringfence.api.hot.decoding_aside import DecodingAside
+from ringfence.api.hot.portions import Portions, cut
+from ringfence.api.hot.records import CHUNK, Lines
+from ringfence.api.problems import Refusal
+from ringfence.events import codec
+
+from .conftest import NOW_MS, payment, session_in
+
+pytestmark = pytest.mark.slow  # starts the process three times
+
+LINES = {
+    "plain": [json.dumps(payment(f"t{n}", card_id="4111 1111 1111 1111")).encode() for n in range(400)],
+    "mixed": [
+        json.dumps(payment(f"t{n}", attributes={"a": value})).encode() if n % 7 else b'{"n":%d}' % n
+        for n, value in enumerate([1, "one", True, 1.5, None] * 80)
+    ],
+    "secret": [json.dumps(payment(f"t{n}", attributes={"cvv": "123"})).encode() for n in range(3)],
+    "bad": [b"\xff%d" % n for n in range(300)],
+    "newlines": [json.dumps(payment("t"), indent=1).encode(), b"[", b"{}"],
+}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("aside") / "data"
+    with (
+        session_in(folder) as session,
+        contextlib.closing(DecodingAside(folder, session.tokenizer)) as aside,
+    ):
+        yield Decoding(session.tokenizer, session.runner.pipeline.seed), aside, session.tokenizer
+
+
+def same(found, wanted):
+    events, expected = (codec.decode(codec.encode(one[0])).table for one in (found, wanted))
+    assert events.schema.names == expected.schema.names
+    assert events.to_pylist() == expected.to_pylist()
+    assert found[1] == wanted[1]
+
+
+@pytest.mark.parametrize("kind", LINES)
+def test_it_gives_what_decoding_here_gives_and_counts_what_was_dropped(both, kind):
+    here, aside, tokenizer = both
+    lines = LINES[kind]
+    before = tokenizer.dropped.copy()
+    wanted = here(lines, NOW_MS)
+    dropped = tokenizer.dropped - before
+    same(aside(lines, NOW_MS), wanted)
+    assert tokenizer.dropped - before == dropped + dropped
+    if kind == "secret":
+        assert dropped.total() == 3
+    if kind != "newlines":
+        block = Lines.of(b"\n".join(lines))
+        same(aside.of_batch()(block, NOW_MS), here.of_batch()(block, NOW_MS))
+
+
+def test_what_takes_too_long_is_refused_and_the_next_is_read(both, monkeypatch):
+    here, aside, _ = both
+    aside(LINES["plain"], NOW_MS)
+    monkeypatch.setattr(aside._apart, "_seconds", 0.001)
+    slow = [json.dumps(payment("t", city="4111 1111 1111 1112 " * 40_000)).encode()] * 4
+    with pytest.raises(Refusal) as refusal:
+        aside(slow, NOW_MS)
+    assert (refusal.value.status, refusal.value.problem.code) == (413, "too_costly")
+    monkeypatch.undo()
+    same(aside(LINES["plain"], NOW_MS), here(LINES["plain"], NOW_MS))
+
+
+def test_one_that_was_killed_is_started_again_and_one_that_is_closed_says_so(both):
+    here, aside, tokenizer = both
+    aside(LINES["plain"], NOW_MS)
+    os.kill(aside._apart._process.pid, signal.SIGKILL)
+    aside._apart._process.wait(30)
+    same(aside(LINES["plain"], NOW_MS), here(LINES["plain"], NOW_MS))
+    other = DecodingAside(Path(), tokenizer)
+    other.close()
+    with pytest.raises(Refusal) as refusal:
+        other(LINES["plain"], NOW_MS)
+    assert refusal.value.status == 503
+
+
+@settings(max_examples=15, deadline=None)
+@given(bad=st.sets(st.integers(0, 59)), rows=st.integers(1, 70))
+def test_portions_are_the_piece(both, bad, rows):
+    here, _, _ = both
+    lines = [b"{" if n in bad else json.dumps(payment(f"t{n}")).encode() for n in range(60)]
+    events, refused = here(lines, NOW_MS)
+    parts = list(cut(lines, events, refused, rows))
+    assert [line for part in parts for line in part.lines] == lines
+    for part in parts:
+        assert len(part.lines) <= rows
+        same((part.events, part.bad), here(part.lines, NOW_MS))
+
+
+def test_portions_shrink_only_while_somebody_pays_one_by_one():
+    portions = Portions()
+    portions.took(CHUNK, 1.0)
+    assert portions.rows(100.0) == CHUNK
+    portions.heard(100.0)
+    assert portions.rows(100.5) == 256
+    for _ in range(9):
+        portions.took(portions.rows(100.5), 0.001)
+    assert portions.rows(100.5) == CHUNK
