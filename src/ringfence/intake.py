@@ -196,14 +196,7 @@ class Intake:
         return -1
 
     def _ids(self, events: EventBatch) -> NDArray[np.int64]:
-        """Hash of each event's identity, 0 for one without."""
-        ids = events.hashes("transaction_id", self._seed)
-        if events.only_payments:
-            return ids
-        others = ~events.is_transaction
-        own = events.hashes("event_id", self._seed)
-        salted = np.where(own == 0, 0, own ^ _SALTS[events.kind])
-        return np.where(others, salted, ids)
+        return identity_hashes(events, self._seed)
 
     def _compared(
         self, rows: EventBatch, known: NDArray[np.int64], found: NDArray[np.int64]
@@ -249,6 +242,17 @@ class Intake:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """State for a snapshot; the schedule is stored beside the log."""
         return self.seen.arrays()
+
+
+def identity_hashes(events: EventBatch, seed: int) -> NDArray[np.int64]:
+    """Hash of each event's identity, 0 for one without."""
+    ids = events.hashes("transaction_id", seed)
+    if events.only_payments:
+        return ids
+    others = ~events.is_transaction
+    own = events.hashes("event_id", seed)
+    salted = np.where(own == 0, 0, own ^ _SALTS[events.kind])
+    return np.where(others, salted, ids)
 
 
 def _places(admitted: Admitted) -> list[int]:
@@ -302,12 +306,18 @@ def _comparable(values: Any) -> Any:
 
 
 def _conflict(rows: EventBatch, row: int, offset: int) -> BadRecord:
+    return conflict_of(rows, row, "log", offset)
+
+
+def conflict_of(rows: EventBatch, row: int, source: str, offset: int | None = None) -> BadRecord:
+    """An event whose id came before with other content, at that offset where it is known."""
     record = event_json(rows, row)
     identity = record.get("transaction_id") or record.get("event_id")
-    problem = f"{identity!r} came before with other content (offset {offset}): give a correction its own id"
+    where = "" if offset is None else f" (offset {offset})"
+    problem = f"{identity!r} came before with other content{where}: give a correction its own id"
     field = "transaction_id" if "transaction_id" in record else "event_id"
     original = json.dumps(record, ensure_ascii=False, default=str).encode()
-    return BadRecord("log", offset, (Fault(Reason.CONFLICT, field, problem),), original)
+    return BadRecord(source, offset or 0, (Fault(Reason.CONFLICT, field, problem),), original)
 
 
 def event_json(rows: EventBatch, row: int) -> dict[str, Any]:

@@ -191,7 +191,8 @@ class Pipeline(InForce):
             if scored is not None:
                 scored = scored.first(count)
                 tell(columns, scored)
-        causes = self._causes(columns.transactions, run.begin, scored)
+        clock = self.walk.stage(Measure).clock[run.begin : run.begin + len(columns)]
+        causes = causes_of(columns.transactions, clock, self.spec, scored)
         latency_us = 0 if received is None else round(1e6 * (self.stopwatch() - received))
         return self.walk.timed(
             "decide",
@@ -205,24 +206,6 @@ class Pipeline(InForce):
             latency_us=latency_us,
         )
 
-    def _causes(self, payments: EventBatch, begin: int, scored: Scored | None) -> list[Cause]:
-        """What is wrong with payments that came late, were dated after their receipt, or have no score.
-
-        `begin` is the place of the first in its batch.
-        """
-        times, causes = payments.event_time_ms, []
-        clock = self.walk.stage(Measure).clock[begin : begin + len(payments)]
-        late = times < clock - self.spec.allowed_lateness_ms
-        if late.any():
-            causes.append(Cause(LATE, late))
-        if (times > clock).any():
-            future = times > believed_times(payments)
-            if future.any():
-                causes.append(Cause(FUTURE, future))
-        if scored is not None and scored.failed is not None:
-            causes.append(Cause(MODEL, scored.failed, skipped=True))
-        return causes
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Views of the state behind `offset`, for a snapshot; they change with the next step."""
         return self.walk.arrays()
@@ -230,6 +213,26 @@ class Pipeline(InForce):
     def restore(self, arrays: Mapping[str, NDArray[Any]], offset: int) -> None:
         """Go on from the `arrays` of a pipeline with the same specification and seed, taken at `offset`."""
         self.walk.restore(arrays, offset)
+
+
+def causes_of(
+    payments: EventBatch, clock: NDArray[np.int64], spec: FeatureSpec, scored: Scored | None
+) -> list[Cause]:
+    """What is wrong with payments that came late, were dated after their receipt, or have no score.
+
+    `clock` is the stream's after each.
+    """
+    times, causes = payments.event_time_ms, []
+    late = times < clock - spec.allowed_lateness_ms
+    if late.any():
+        causes.append(Cause(LATE, late))
+    if (times > clock).any():
+        future = times > believed_times(payments)
+        if future.any():
+            causes.append(Cause(FUTURE, future))
+    if scored is not None and scored.failed is not None:
+        causes.append(Cause(MODEL, scored.failed, skipped=True))
+    return causes
 
 
 def _joined(parts: list[DecisionBatch]) -> DecisionBatch | None:

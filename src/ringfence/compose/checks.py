@@ -15,9 +15,10 @@ import numpy as np
 from ringfence.analysis.rates import measured_rates
 from ringfence.compose.apart import MOST_BYTES, Apart, Wording
 from ringfence.compose.rules import with_modes
-from ringfence.compose.versions import compiled_book, vet_book
+from ringfence.compose.versions import vet_book
 from ringfence.errors import RuleError
 from ringfence.rulebook.checking import Checked, Rate, all_heard, check, missing_lists, warnings_of
+from ringfence.scoring.compiled_books import compiled_of
 from ringfence.scoring.reference import Lookups
 from ringfence.scoring.rules import RuleSet
 
@@ -79,7 +80,7 @@ class ChecksHere:
         """See `Checks.close`."""
 
     def _rates(self, ruleset: RuleSet, lookups: Lookups) -> list[Rate]:
-        heard = compiled_book(all_heard(ruleset), self.spec)
+        heard = compiled_of(all_heard(ruleset), self.spec)
         return with_modes(measured_rates(self.log, heard, lookups.seed, reference=lookups), ruleset)
 
 

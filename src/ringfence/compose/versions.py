@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ringfence.compose.models import stored_models
-from ringfence.errors import InputError, RuleError, StoreError
+from ringfence.errors import InputError, StoreError
 from ringfence.events.mapping import SHIPPED, load_mapping
 from ringfence.events.vocabulary import Mapping
 from ringfence.features.spec import FeatureSpec
-from ringfence.scoring.books import default_book
+from ringfence.scoring.compiled_books import compiled_of
 from ringfence.scoring.possible import check_possible
-from ringfence.scoring.rules import Mode, RuleSet, fit
+from ringfence.scoring.rules import RuleSet
 
 if TYPE_CHECKING:
     from ringfence.compose.definitions import Definitions
@@ -42,7 +42,7 @@ class StoredLibrary:
 
     def compile(self, book: RuleSet) -> CompiledRules:
         """Rules over the specification; `RuleError` for one that does not compile, unless shipped so."""
-        return compiled_book(book, self._spec)
+        return compiled_of(book, self._spec)
 
     def vet(self, book: RuleSet, before: RuleSet | None = None) -> None:
         """See `vet_book`."""
@@ -53,22 +53,12 @@ class StoredLibrary:
         return self.stored_models.models(digest)
 
 
-def compiled_book(book: RuleSet, spec: FeatureSpec) -> CompiledRules:
-    """Rules over a specification; `RuleError` for one that does not compile, unless shipped so."""
-    compiled, left_out = fit(book, spec)
-    shipped = default_book().every_rule
-    for left in left_out:
-        if left.rule not in shipped and left.rule.mode is not Mode.ARCHIVED:
-            raise RuleError(left.why)
-    return compiled
-
-
 def vet_book(book: RuleSet, spec: FeatureSpec, before: RuleSet | None = None) -> None:
-    """As `compiled_book`, for rules that are written now: `RuleError` also for what can never be true.
+    """As `compiled_of`, for rules that are written now: `RuleError` also for what can never be true.
 
     Rules of `before` may stay as they are.
     """
-    compiled_book(book, spec)
+    compiled_of(book, spec)
     check_possible(book, spec, before=before)
 
 

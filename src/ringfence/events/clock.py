@@ -49,7 +49,10 @@ class StreamClock:
         >>> (clock.advance(EventBatch(pa.RecordBatch.from_pydict(columns))) // STRIDE_MS).tolist()
         [10, 10, 10, 11, 12, 12, 31]
         """
-        times = believed_times(transactions)
+        return self.advance_by(believed_times(transactions))
+
+    def advance_by(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As `advance`, of transactions with these `believed_times`."""
         if not len(times):
             return times
         if self._now != _NONE and not self._alone and self._held == _NONE:

@@ -16,15 +16,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow.compute as pc
 
-from ringfence.errors import SpecError
-from ringfence.events.batch import NULL_INT, EventBatch
 from ringfence.events.clock import StreamClock
 from ringfence.events.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.features import cell as cells
 from ringfence.features import state as states
-from ringfence.features.calendar import begun, starts_of
-from ringfence.features.conditions import holds, local_hour
+from ringfence.features.calendar import begun
 from ringfence.features.early import EarlyLabels
 from ringfence.features.growth import Growth
 from ringfence.features.kernel import layout as at
@@ -32,17 +29,17 @@ from ringfence.features.kernel.labels import known_ids
 from ringfence.features.kernel.measure import forget_expired, measure
 from ringfence.features.kernel.observe import observe
 from ringfence.features.program import tables_of
-from ringfence.features.spec import LIFECYCLE_FIELDS
+from ringfence.features.rows import InputRows, key_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ringfence.features.spec import FeatureSpec, Where
+    from ringfence.events.batch import EventBatch
+    from ringfence.features.spec import FeatureSpec
 
 _CHUNK = 8192
-_LARGEST_FIXED = float(1 << 53)
 
 
 class Engine:
@@ -53,9 +50,7 @@ class Engine:
         self.spec = spec
         self.seed = seed
         self._compiled = tables_of(spec)
-        keys = (name for item in spec.entities for name in item.keys)
-        categories = (name for name, _ in self._compiled.categories)
-        self._hashed = list(dict.fromkeys(["transaction_id", *keys, *categories]))
+        self._rows = InputRows(spec, seed)
         self._state = states.fresh(self._compiled, ring)
         self._growth = Growth()
         self._oldest = 0
@@ -84,12 +79,17 @@ class Engine:
 
     def hash(self, batch: EventBatch) -> None:
         """Work out beforehand, on any thread, the hashes that `measure` asks the batch for."""
-        for name in self._hashed:
-            batch.hashes(name, self.seed)
+        self._rows.hash(batch)
 
     def run(self, rows: NDArray[np.int64], places: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-        """`measure` on input rows as the kernel takes them (see `kernel.layout`)."""
+        """`measure` on input rows as the kernel takes them (see `kernel.layout`).
+
+        Rows in memory that may not be written are copied: to Numba they are of another type, for which it
+        would compile every kernel once more.
+        """
         program = self._compiled.program
+        rows = rows if rows.flags.writeable else rows.copy()
+        places = places if places.flags.writeable else places.copy()
         column = 0
         for begin in range(0, len(rows), _CHUNK):
             chunk = rows[begin : begin + _CHUNK]
@@ -138,7 +138,8 @@ class Engine:
 
         Signed 64-bit hashes, by which a host routes (`cell.shard_of`) and names keys to `take`.
         """
-        return self._keys(batch.take(batch.is_transaction), cells.only_entity(self.spec).keys)
+        keys = cells.only_entity(self.spec).keys
+        return key_hashes(batch.take(batch.is_transaction), keys, self.seed)
 
     @property
     def keys(self) -> NDArray[np.int64]:
@@ -221,83 +222,17 @@ class Engine:
         self, batch: EventBatch, clock: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The batch's transactions and labels as the kernel takes them."""
-        compiled = self._compiled
-        kinds = batch.kind
         if not batch.only_payments:
-            wanted = kinds == Kind.TRANSACTION
-            if compiled.needs_labels:
-                wanted |= kinds == Kind.LABEL
+            wanted = batch.kind == Kind.TRANSACTION
+            if self._compiled.needs_labels:
+                wanted |= batch.kind == Kind.LABEL
             if not wanted.all():
                 batch = batch.take(wanted)
-                kinds = batch.kind
-        rows = np.empty((len(batch), compiled.input_columns), np.int64)
-        rows[:, at.IN_KIND] = kinds == Kind.LABEL
+        rows, places = self._rows.of(batch)
         rows[batch.is_transaction, at.IN_CLOCK] = clock
-        rows[:, at.IN_ROW] = batch.event_time_ms
-        for number, (name, where) in enumerate(compiled.values):
-            rows[:, at.IN_ROW + 1 + number] = self._fixed(batch, name, where)
-        first = at.IN_ROW + compiled.calendar_word
-        rows[:, first : first + len(compiled.calendars)] = starts_of(
-            batch, compiled.calendars, self.spec.zone
-        )
-        for number, item in enumerate(self.spec.entities):
-            rows[:, compiled.key_column + number] = self._keys(batch, item.keys)
-        for number, (name, where) in enumerate(compiled.categories):
-            rows[:, compiled.category_column + number] = self._category(batch, name, where)
-        if compiled.mark_words:
-            first = at.IN_ROW + compiled.marks_word
-            rows[:, first] = self._marks(batch)
-            rows[:, first + 1 : first + compiled.mark_words] = 0
-        if compiled.id_word >= 0:
-            rows[:, at.IN_ROW + compiled.id_word] = batch.hashes("transaction_id", self.seed)
+        if self._compiled.id_word >= 0:
             self._place_labels(batch, rows)
-        places = np.empty((len(batch) if compiled.needs_places else 1, 2))
-        if compiled.needs_places:
-            places[:, 0] = batch.number("lat")
-            places[:, 1] = batch.number("lon")
         return rows, places
-
-    def _keys(self, batch: EventBatch, fields: tuple[str, ...]) -> NDArray[np.int64]:
-        """One hash per row over the key's fields, 0 where any is null."""
-        first = batch.hashes(fields[0], self.seed)
-        for name in fields[1:]:
-            other = batch.hashes(name, self.seed)
-            mixed = (first * np.int64(-7046029254386353131)) ^ (other + (first >> np.int64(29)))
-            mixed[mixed == 0] = 1
-            mixed[(first == 0) | (other == 0)] = 0
-            first = mixed
-        return first
-
-    def _category(self, batch: EventBatch, name: str, where: Where | None) -> NDArray[np.int64]:
-        """Hashes of a field, 0 where it is null or the condition does not hold."""
-        hashes = batch.hashes(name, self.seed)
-        return hashes if where is None else np.where(holds(batch, where, self.spec.zone), hashes, 0)
-
-    def _fixed(self, batch: EventBatch, name: str, where: Where | None) -> NDArray[np.int64]:
-        """A numeric field as integers, NULL_INT where it is null or the condition does not hold."""
-        if name == "amount":
-            values = batch.amount_fixed
-        elif name in LIFECYCLE_FIELDS:
-            if name not in batch.flows:
-                raise SpecError(f"sums of {name} follow payments through their lives: an engine alone cannot")
-            values = batch.flows[name]
-        else:
-            scaled = np.rint(batch.number(name) * self._compiled.scale_of(name))
-            usable = np.abs(scaled) <= _LARGEST_FIXED  # false for NaN
-            values = np.where(usable, scaled, 0.0).astype(np.int64)
-            values[~usable] = NULL_INT
-        if where is not None:
-            values = np.where(holds(batch, where, self.spec.zone), values, NULL_INT)
-        return values
-
-    def _marks(self, batch: EventBatch) -> NDArray[np.int64]:
-        """Conditions and hour of each row, in bits."""
-        marks = np.zeros(len(batch), np.int64)
-        for bit, where in enumerate(self._compiled.conditions):
-            marks |= holds(batch, where, self.spec.zone).astype(np.int64) << bit
-        if self._compiled.needs_hour:
-            marks |= local_hour(batch, self.spec.zone) << at.HOUR_SHIFT
-        return marks
 
     def _place_labels(self, batch: EventBatch, rows: NDArray[np.int64]) -> None:
         """Put labels into their rows, those that came before their transaction into the transaction's row."""

@@ -1,0 +1,128 @@
+"""A project for a distributed host: packed into bytes where its folder is, unpacked where workers are."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ringfence.adapters.artifacts import load_scorer, read_folder
+from ringfence.adapters.framed import FramedDecoding
+from ringfence.adapters.streamed import StreamDecoding
+from ringfence.compose.definitions import SystemClock
+from ringfence.errors import InputError
+from ringfence.events.norms import Norms
+from ringfence.events.tokens import Tokenizer
+from ringfence.events.vocabulary import Mapping  # noqa: TC001 (msgspec reads annotations at run time)
+from ringfence.features.spec import FeatureSpec
+from ringfence.scoring.compiled_books import compiled_of
+from ringfence.scoring.deployment import Deployment
+from ringfence.scoring.models import NO_MODELS, Models
+from ringfence.scoring.rules import RuleSet
+from ringfence.sharded import ShardedPlan
+from ringfence.sharded.library import ControlLibrary
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from ringfence.compose.definitions import Definitions
+    from ringfence.store import Identity
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    """Everything that a plan is made of; it holds secrets."""
+
+    spec: str
+    rules: str
+    mapping: Mapping
+    seed: int
+    token_key: bytes
+    null_values: tuple[str, ...]
+    keep_values: tuple[str, ...]
+    partitions: tuple[str, ...]
+    controls: tuple[int, ...]
+    shards: int
+    id_shards: int
+    lanes: int
+    model: dict[str, bytes] = {}  # files of the champion
+
+
+def pack_project(
+    definitions: Definitions,
+    identity: Identity,
+    mapping: Mapping,
+    partitions: Sequence[str],
+    *,
+    controls: Collection[str] = (),
+    shards: int = 8,
+    id_shards: int = 2,
+    lanes: int = 2,
+    null_values: Sequence[str] = (),
+    keep_values: Sequence[str] = (),
+) -> bytes:
+    """What a worker makes a plan of. It holds the store's secrets: keep it as them.
+
+    `partitions` are named as `topic/number`, in the order in which ties are settled; those of `controls` may
+    put versions in force. `SpecError`, `RuleError`: what a sharded host would not do as the embedded does.
+    """
+    numbers = {name: number for number, name in enumerate(partitions)}
+    if len(numbers) < len(partitions):
+        raise InputError("a partition is named twice: each has one place in the order")
+    if unknown := sorted(set(controls) - numbers.keys()):
+        raise InputError(f"{unknown[0]!r} is none of the partitions: name it among them as well")
+    packed = _Packed(
+        definitions.spec.to_json(),
+        definitions.rules.ruleset.to_json(),
+        mapping,
+        identity.hash_seed,
+        identity.token_key,
+        tuple(null_values),
+        tuple(keep_values),
+        tuple(partitions),
+        tuple(sorted(numbers[name] for name in controls)),
+        shards,
+        id_shards,
+        lanes,
+        {} if definitions.model is None else dict(definitions.model.files),
+    )
+    data = msgspec.msgpack.encode(packed)
+    plan_of(data)
+    return data
+
+
+def plan_of(packed: bytes) -> ShardedPlan:
+    """The plan of a project that was packed. Once in a process: compiled rules and models are shared."""
+    found = msgspec.msgpack.decode(packed, type=_Packed)
+    spec = FeatureSpec.from_json(found.spec)
+    tokenizer = Tokenizer(found.token_key, Norms(found.null_values, found.keep_values))
+    rules = compiled_of(RuleSet.from_json(found.rules), spec)
+    models = _models(found.model, spec)
+    return ShardedPlan(
+        spec=spec,
+        rules=rules,
+        partitions=found.partitions,
+        decode=FramedDecoding(StreamDecoding(found.mapping, tokenizer, {})),
+        seed=found.seed,
+        models=models,
+        library=ControlLibrary(spec, rules, models),
+        controls=frozenset(found.controls),
+        shards=found.shards,
+        id_shards=found.id_shards,
+        lanes=found.lanes,
+        now_ms=SystemClock().now_ms,
+    )
+
+
+def _models(files: dict[str, bytes], spec: FeatureSpec) -> Models:
+    if not files:
+        return NO_MODELS
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        artifact = read_folder(Path(folder))
+        scorer = load_scorer(artifact, spec)
+    return Models(Deployment(champion=artifact.digest), {artifact.digest: scorer})

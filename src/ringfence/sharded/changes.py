@@ -1,0 +1,68 @@
+"""Versions put in force through a partition: a record that names one and, for rules, brings its text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import pyarrow as pa
+
+from ringfence.errors import RingfenceError
+from ringfence.events.activation import Part, activation
+from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.events.batch import EventBatch
+from ringfence.sharded.plan import check_rules
+
+if TYPE_CHECKING:
+    from ringfence.sharded.plan import ShardedPlan
+
+BODY: Final = "attributes.body"
+"""Column of an activation with the text of the version."""
+
+_KIND: Final = "activation"
+
+
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    kind: str
+    part: Part
+    digest: str
+    body: str = ""
+    author: str = ""
+    note: str = ""
+
+
+def activation_record(part: Part, digest: str, body: str = "", *, author: str = "", note: str = "") -> bytes:
+    """The value of a record that puts a version in force; `body` is the text of rules (`RuleSet.to_json`)."""
+    return msgspec.json.encode(_Record(_KIND, part, digest, body, author, note))
+
+
+def is_change(value: bytes) -> bool:
+    """Whether a record of a control partition is about a version."""
+    if b'"activation"' not in value:
+        return False
+    try:
+        found = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("kind") == _KIND
+
+
+def change_of(
+    plan: ShardedPlan, value: bytes, append_ms: int, source: str, offset: int
+) -> EventBatch | BadRecord:
+    """The activation in a record, or why this job cannot put it in force."""
+    try:
+        told = msgspec.json.decode(value, type=_Record)
+        library = plan.library
+        if library is not None and told.part is Part.RULES:
+            if told.body:
+                known = library.learn(told.body)
+                if known.digest != told.digest:
+                    raise msgspec.ValidationError(f"the text is that of {known.digest}, not {told.digest}")
+            check_rules(library.rules(told.digest))
+        elif library is not None:
+            library.models(told.digest)
+    except (RingfenceError, msgspec.DecodeError) as error:
+        return BadRecord(source, offset, (Fault(Reason.MALFORMED, "activation", str(error)),), value)
+    made = activation(told.part, told.digest, append_ms, author=told.author, note=told.note).table
+    return EventBatch(made.append_column(BODY, pa.array([told.body or None], pa.string())))

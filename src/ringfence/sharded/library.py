@@ -1,0 +1,44 @@
+"""The versions that a sharded host may put in force: those it began with, and rules that came since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ringfence.errors import RuleError
+from ringfence.scoring.compiled_books import compiled_of
+from ringfence.scoring.models import NO_MODELS, Models
+from ringfence.scoring.rules import RuleSet
+
+if TYPE_CHECKING:
+    from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.rules import CompiledRules
+
+
+class ControlLibrary:
+    """`ringfence.ports.Library` over what the log itself brings."""
+
+    def __init__(self, spec: FeatureSpec, rules: CompiledRules, models: Models = NO_MODELS) -> None:
+        self._spec = spec
+        self._rules = {rules.ruleset.digest: rules}
+        self._models = {models.deployment.digest: models}
+
+    def learn(self, text: str) -> RuleSet:
+        """Know a rule set by its text (`RuleSet.to_json`). `RuleError` where it does not fit the features."""
+        book = RuleSet.from_json(text)
+        if book.digest not in self._rules:
+            self._rules[book.digest] = compiled_of(book, self._spec)
+        return book
+
+    def rules(self, digest: str) -> CompiledRules:
+        """See `Library.rules`."""
+        if digest not in self._rules:
+            raise RuleError(f"rules {digest} came without their text: send their activation with it")
+        return self._rules[digest]
+
+    def models(self, digest: str) -> Models:
+        """See `Library.models`."""
+        if digest not in self._models:
+            raise RuleError(
+                f"models {digest or 'none'} were not shipped with the job: ship them, then activate"
+            )
+        return self._models[digest]

@@ -1,0 +1,155 @@
+"""The stages decide as the embedded engine does over the merged log: bit for bit, however they are run."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ringfence.adapters.framed import FramedDecoding
+from ringfence.adapters.streamed import StreamDecoding
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.events.activation import is_activation
+from ringfence.events.batch import EventBatch
+from ringfence.events.mapping import load_mapping
+from ringfence.events.tokens import Tokenizer
+from ringfence.intake import Intake
+from ringfence.pipeline import Pipeline
+from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from ringfence.sharded import ShardedPlan
+from ringfence.testing.local_host import LocalHost
+from ringfence.testing.memory_log import MemoryDisk, MemoryLog
+from ringfence.testing.strategies import scenarios
+
+SEED = 77
+DECODE = FramedDecoding(StreamDecoding(load_mapping("canonical"), Tokenizer(bytes(32)), {}))
+ALWAYS = RuleSet(
+    rules=(
+        Rule(id="large", title="Large", when="amount > 100", outcome="review", reason="LARGE", analyst="A."),
+        Rule(
+            id="listed", title="Listed", when="card.blocked", outcome="decline", reason="LISTED", analyst="A."
+        ),
+        Rule(
+            id="flagged",
+            title="Flagged",
+            when="account.flagged",
+            outcome="review",
+            reason="FLAGGED",
+            analyst="A.",
+        ),
+    )
+)
+
+
+def in_order(parts, append):
+    """The merged log of some partitions, by the definition: rows as (partition, row)."""
+    rows = []
+    for number, (events, times) in enumerate(zip(parts, append, strict=True)):
+        clocks = np.maximum.accumulate(times) if len(times) else times
+        rows += [(int(clocks[row]), number, row) for row in range(len(events))]
+    return [(partition, row) for _, partition, row in sorted(rows)]
+
+
+def embedded(plan, parts, order):
+    """Decisions of one engine on the merged log."""
+    intake, log = (
+        Intake(MemoryLog(MemoryDisk()), plan.seed),
+        [parts[p].slice(row, row + 1) for p, row in order],
+    )
+    pipeline = Pipeline(plan.spec, plan.rules, plan.seed, models=plan.models, library=plan.library)
+    edges = [0, *(n for n, one in enumerate(log) if is_activation(one)), len(log)]
+    found, conflicts = [], 0
+    for begin, end in pairwise(edges):
+        for some in (log[begin : begin + 1], log[begin + 1 : end]) if begin else (log[begin:end],):
+            if not some:
+                continue
+            admitted = intake.admit_now(EventBatch.concat(some), pipeline.offset)
+            conflicts += len(admitted.conflicts)
+            if len(admitted.events):
+                found.append(pipeline.step(admitted.events).decisions)
+    return [one for one in found if one is not None], conflicts
+
+
+def rows_of(batches):
+    """Decisions as dictionaries by offset, features in full."""
+    found = {}
+    for one in batches:
+        table = DecisionBatch.decode(one.encode()).table if not isinstance(one, pa.RecordBatch) else one
+        metadata = dict(table.schema.metadata or {})
+        for row in table.drop_columns(["decided_at_ms", "latency_us"]).to_pylist():
+            found[row["offset"]] = (repr(row), metadata)
+    return found
+
+
+def feed(host, parts, append, chance):
+    """All partitions through the stages in random chunks; keys are lost and made again on the way."""
+    doors = list(range(len(parts)))
+    at = [0] * len(parts)
+    while doors:
+        door = chance.choice(doors)
+        events = parts[door]
+        end = min(at[door] + chance.choice((1, 3, 17, 60)), len(events))
+        stage = host.stage("door", door)
+        if end > at[door]:
+            host.send(stage.events(events.slice(at[door], end), append[door][at[door] : end]), "door", door)
+            at[door] = end
+        else:
+            host.send(stage.close(), "door", door)
+            doors.remove(door)
+        host.run(chance.choice((1, 5, 40)))
+        if chance.random() < 0.15:
+            host.lose_all()
+    host.run()
+
+
+def assert_equal(plan, parts, append, chance):
+    host = LocalHost(plan, chance.randrange)
+    feed(host, parts, append, chance)
+    wanted, conflicts = embedded(plan, parts, in_order(parts, append))
+    want = rows_of(wanted)
+    got = rows_of([DecisionBatch.decode(element.data) for element in host.outputs.get("decisions", [])])
+    assert sorted(got) == sorted(want), {place: len(state) for place, state in host.states.items()}
+    for offset in want:
+        assert got[offset] == want[offset], offset
+    assert len(host.outputs.get("quarantine", [])) == conflicts
+    return host
+
+
+def spread(log, chance, partitions):
+    """A log over some partitions, some of its events twice, appended at times that often tie."""
+    rows = [[] for _ in range(partitions)]
+    times = [[] for _ in range(partitions)]
+    now = 1_700_000_000_000
+    scores = log.column("attributes.score").to_pylist()  # NaN, which no source can say, differs from itself
+    for row in range(len(log)):
+        now += chance.choice((0, 0, 1, 50))
+        for _ in range(2 if chance.random() < 0.05 and scores[row] == scores[row] else 1):
+            target = chance.randrange(partitions)
+            rows[target].append(row)
+            times[target].append(now + chance.choice((0, 0, -3, 20)))
+    parts = [log.take(np.array(some, np.int64)) for some in rows]
+    return parts, [np.array(some, np.int64) for some in times]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(scenarios(most_features=8, longest=60), st.integers(0, 2**32))
+def test_any_specification_over_any_log(scenario, seed):
+    chance = random.Random(seed)
+    partitions, shards = chance.choice((1, 2, 4)), chance.choice((1, 3, 8))
+    rules = compile_rules(ALWAYS, scenario.spec)
+    plan = ShardedPlan(
+        scenario.spec,
+        rules,
+        [f"payments/{number}" for number in range(partitions)],
+        DECODE,
+        SEED,
+        shards=shards,
+        id_shards=chance.choice((1, 3)),
+        lanes=chance.choice((1, 2)),
+    )
+    parts, append = spread(scenario.log, chance, partitions)
+    assert_equal(plan, parts, append, chance)
