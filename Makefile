@@ -1,10 +1,10 @@
-# make setup | demo | test | test-quick | check | sbom | docs | aws | aws-test | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
+# make setup | demo | test | test-quick | check | sbom | docs | aws | aws-test | aws-emulated | bench | bench-setup.  Needs Python 3.11+ and make; everything else goes into .venv.
 PYTHON ?= python3
 VENV   := .venv
 UV     := $(VENV)/bin/uv
 RUN    := $(VENV)/bin
 
-.PHONY: setup demo test suite test-quick check sbom docs format aws aws-test bench bench-setup clean
+.PHONY: setup demo test suite test-quick check sbom docs format aws aws-test aws-emulated bench bench-setup clean
 
 setup: $(VENV)/.ready
 
@@ -62,8 +62,15 @@ $(AWS)/.venv/.ready: $(AWS)/pyproject.toml $(AWS)/uv.lock | setup
 aws: $(AWS)/.venv/.ready
 	@cd $(AWS) && JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 .venv/bin/python templates.py
 
+# The same stacks in an emulator of AWS, which pins libraries of its own and has an environment for that.
+$(AWS)/emulator/.venv/.ready: $(AWS)/emulator/pyproject.toml $(AWS)/emulator/uv.lock | setup
+	@cd $(AWS)/emulator && ../../../$(UV) sync --frozen --quiet --python ../../../$(RUN)/python && touch .venv/.ready
+
+aws-emulated: $(AWS)/emulator/.venv/.ready
+	$(RUN)/pytest -q -c pyproject.toml $(AWS)/emulated
+
 # Part of `make test`. Without Node.js it says so and passes, but not in CI.
-aws-test: setup
+aws-test: setup aws-emulated
 	@if command -v node >/dev/null; then \
 	  $(MAKE) --no-print-directory $(AWS)/.venv/.ready && cd $(AWS) && .venv/bin/pytest -q; \
 	else \

@@ -41,11 +41,17 @@ class Settings(BaseSettings):
     alerts: Path | None = None  # alert policy, where it is not `alerts.toml`
     cases: Path | None = None  # case policy, where it is not `cases.toml`
     store_url: str | None = None  # of the relational store, postgresql://USER@HOST/DATABASE
+    store_password: Annotated[str | None, Field(repr=False)] = (
+        None  # of its user, else PGPASSWORD or ~/.pgpass
+    )
     dynamodb_table: str | None = None  # where the audit item of each decision goes
     dynamodb_days: Annotated[int, Field(ge=0, le=36_500)] = 0  # how long it stays there; 0 for ever
     smtp_url: str | None = None  # smtp://USER@HOST:587, or smtps://USER@HOST:465
     smtp_password: Annotated[str | None, Field(repr=False)] = None
     mail_from: str | None = None  # whom e-mail comes from
+    mail_by: Literal["smtp", "ses"] = "smtp"  # who carries e-mail: a server of SMTP, or Amazon SES
+    sms_by: Literal["console", "sns", "end-user-messaging"] = "console"  # who carries texts to phones
+    sms_from: str | None = None  # a sender's name, or for end-user-messaging a number, a pool or an ARN
     slack_token: Annotated[str | None, Field(repr=False)] = None  # of a bot that may write, xoxb-...
     slack_signing_secret: Annotated[str | None, Field(repr=False)] = None  # of the app whose bot that is
     slack_url: str = "https://slack.com/api/"  # of GovSlack, https://slack-gov.com/api/

@@ -46,7 +46,9 @@ class Alerts(Construct):
             "ToTheFraudTeam",
             event_bus=self.bus,
             description="Alerts, of any severity",
-            event_pattern=events.EventPattern(source=["ringfence"], detail_type=["alert"]),
+            event_pattern=events.EventPattern(
+                source=["ringfence"], detail_type=events.Match.prefix("com.ringfence.alert.")
+            ),
             targets=[
                 targets.SnsTopic(
                     self.fraud,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from aws_cdk import App, BootstraplessSynthesizer, CfnOutput, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secrets
@@ -45,7 +44,8 @@ def _small(app: App) -> Stack:
     logs = log_bucket(stack, SMALL.log_days)
     audit = Audit(stack, key(stack, "AuditKey", "audit items")).table
     alerts = Alerts(stack)
-    service = Service(stack, SMALL, network, logs, {"RINGFENCE_DYNAMODB_TABLE": audit.table_name})
+    environment = {"RINGFENCE_DYNAMODB_TABLE": audit.table_name, **_told_of(alerts)}
+    service = Service(stack, SMALL, network, logs, environment)
     role = service.task.task_role
     _write_audit(role, audit)
     _send_alerts(role, alerts)
@@ -115,10 +115,12 @@ def _large_service(
         log_bucket(stack, LARGE.log_days),
         {
             "RINGFENCE_STORE_URL": f"postgresql://ringfence@{host}:{PORT}/ringfence?sslmode=require",
+            "RINGFENCE_STORE_PASSWORD": f"secret://aws/{secret.secret_arn}#password",
             "RINGFENCE_DYNAMODB_TABLE": store.audit.table_name,
+            **_told_of(alerts),
         },
-        {"PGPASSWORD": ecs.Secret.from_secrets_manager(secret, "password")},
     )
+    secret.grant_read(service.task.task_role)
     ec2.CfnSecurityGroupIngress(
         stack,
         "ServiceToDatabase",
@@ -129,8 +131,8 @@ def _large_service(
         from_port=PORT,
         to_port=PORT,
     )
-    _decrypt(service.task.obtain_execution_role(), store.key)
     role = service.task.task_role
+    _decrypt(role, store.key)
     for bucket in store.buckets:
         use_bucket(role, bucket, write=True)
     use_key(role, store.key, write=True)
@@ -157,6 +159,10 @@ def _write_audit(role: iam.IRole, table: dynamodb.Table) -> None:
     actions = ("BatchGetItem", "BatchWriteItem", "DescribeTable", "GetItem", "PutItem", "Query", "UpdateItem")
     allow(role, "dynamodb", actions, table.table_arn)
     use_key(role, table.encryption_key, write=True)
+
+
+def _told_of(alerts: Alerts) -> dict[str, str]:
+    return {"RINGFENCE_SLACK_TOKEN": f"secret://aws/{alerts.slack.secret_arn}"}
 
 
 def _send_alerts(role: iam.IRole, alerts: Alerts) -> None:

@@ -40,7 +40,6 @@ class Service(Construct):
         network: Network,
         access_logs: s3.Bucket,
         environment: Mapping[str, str] | None = None,
-        task_secrets: Mapping[str, ecs.Secret] | None = None,
     ) -> None:
         super().__init__(scope, "Service")
         self._network, self._profile = network, profile
@@ -62,7 +61,8 @@ class Service(Construct):
         self.cluster = ecs.Cluster(
             self, "Cluster", vpc=network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
         )
-        self.task = self._task(dict(environment or {}), dict(task_secrets or {}))
+        self.task = self._task(dict(environment or {}))
+        self.tokens.grant_read(self.task.task_role)
         self.service = self._service()
         self._listen()
 
@@ -101,9 +101,7 @@ class Service(Construct):
         )
         return balancer
 
-    def _task(
-        self, environment: dict[str, str], task_secrets: dict[str, ecs.Secret]
-    ) -> ecs.FargateTaskDefinition:
+    def _task(self, environment: dict[str, str]) -> ecs.FargateTaskDefinition:
         image = CfnParameter(
             self,
             "Image",
@@ -130,12 +128,11 @@ class Service(Construct):
                 "RINGFENCE_SERVE_HOST": "0.0.0.0",  # noqa: S104 (within the task's own network)
                 "RINGFENCE_SERVE_TRUSTED_PROXIES": '["10.20.0.0/16"]',
                 "RINGFENCE_SERVE_REQUIRE_KEYS": "true",
+                "RINGFENCE_SERVE_EMF": "true",
                 "XDG_CACHE_HOME": "/data/cache",
+                # Names of secrets and no secrets: the task looks them up, again when they were exchanged.
+                "RINGFENCE_SERVE_TOKEN_SECRET": f"secret://aws/{self.tokens.secret_arn}",
                 **environment,
-            },
-            secrets={
-                "RINGFENCE_SERVE_TOKEN_SECRET": ecs.Secret.from_secrets_manager(self.tokens),
-                **task_secrets,
             },
             logging=ecs.LogDrivers.aws_logs(stream_prefix="ringfence", log_group=self._logs()),
             user=_UID,
@@ -156,9 +153,7 @@ class Service(Construct):
             ),
         )
         self._volume(task, container)
-        acknowledge(
-            task, "AwsSolutions-ECS2", "The variables are names and numbers; what is secret is a secret."
-        )
+        acknowledge(task, "AwsSolutions-ECS2", "The variables are names and numbers; of secrets, too.")
         return task
 
     def _logs(self) -> logs.LogGroup:

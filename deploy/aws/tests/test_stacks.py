@@ -135,8 +135,10 @@ def test_one_task_writes_at_a_time_also_while_a_version_is_exchanged(resources):
         (container,) = properties["ContainerDefinitions"]
         assert container["ReadonlyRootFilesystem"] is True, name
         assert container["User"] == "10001", name
-        told = {one["Name"] for one in container["Environment"]}
-        assert not any("SECRET" in variable or "PASSWORD" in variable for variable in told), name
+        told = {one["Name"]: json.dumps(one["Value"]) for one in container["Environment"]}
+        secret = {key for key in told if any(word in key for word in ("SECRET", "PASSWORD", "TOKEN"))}
+        assert "RINGFENCE_SLACK_TOKEN" in secret
+        assert all("secret://aws/" in told[key] for key in secret), name
 
 
 def test_every_alarm_tells_somebody_and_says_what_to_do(resources):

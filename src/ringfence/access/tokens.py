@@ -10,10 +10,13 @@ import jwt
 
 from ringfence.access.jwks import ALGORITHMS, KeySet
 from ringfence.access.principal import Principal, Role
-from ringfence.errors import InputError
+from ringfence.errors import InputError, StoreError
+from ringfence.ports.secrets import as_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ringfence.ports.secrets import SecretValue
 
 SHORTEST_SECRET: Final = 32
 """Bytes of an HS256 secret at least: a shorter one can be guessed from one token."""
@@ -25,7 +28,7 @@ _LONGEST_TOKEN: Final = 8192
 class TokenSettings:
     """Whose tokens count. At least one of `secret` and `jwks` (a file or an https URL) makes sense."""
 
-    secret: str | None = None
+    secret: str | SecretValue | None = None  # one whose signature is wrong is looked up again at once
     jwks: str | None = None
     issuer: str | None = None
     audience: str | None = None
@@ -37,7 +40,8 @@ class Tokens:
     """Recognises callers by their tokens: claims `sub`, `exp`, and `roles` (a list, or `scope` as text)."""
 
     def __init__(self, settings: TokenSettings, now: Callable[[], float] = time.monotonic) -> None:
-        if settings.secret is not None and len(settings.secret.encode()) < SHORTEST_SECRET:
+        self._secret = None if settings.secret is None else as_secret(settings.secret)
+        if self._secret is not None and _is_short(self._secret.value()):
             raise InputError(f"the secret of tokens needs at least {SHORTEST_SECRET} random bytes")
         self._settings = settings
         self._keys = None if settings.jwks is None else KeySet(settings.jwks, now)
@@ -45,7 +49,8 @@ class Tokens:
     @property
     def version(self) -> int:
         """Changes whenever a signing key has come or gone: whoever was recognised before has to be again."""
-        return 0 if self._keys is None else self._keys.version
+        found = 0 if self._keys is None else self._keys.version
+        return found if self._secret is None else found + self._secret.changes
 
     def recognise(self, token: str) -> tuple[Principal, float] | None:
         """Who a token speaks for, and until when (seconds since 1970); None where it proves nothing.
@@ -57,18 +62,34 @@ class Tokens:
         try:
             claims = self._claims(token)
             return self._principal(claims), float(claims["exp"])
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError, StoreError):
             return None
 
     def _claims(self, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
         algorithm = str(header.get("alg"))
+        if algorithm == "HS256":
+            return self._by_secret(token)
         for key in self._candidates(algorithm, header.get("kid")):
             try:
                 return self._verified(token, key, algorithm)
             except jwt.InvalidSignatureError:
                 continue
         raise jwt.InvalidKeyError
+
+    def _by_secret(self, token: str) -> dict[str, Any]:
+        if self._secret is None:
+            raise jwt.InvalidKeyError
+        secret = self._secret.value()
+        try:
+            if _is_short(secret):  # somebody has exchanged it for one that can be guessed
+                raise jwt.InvalidSignatureError  # noqa: TRY301
+            return self._verified(token, secret, "HS256")
+        except jwt.InvalidSignatureError:
+            renewed = self._secret.renewed(secret)
+            if renewed is None or _is_short(renewed):
+                raise
+            return self._verified(token, renewed, "HS256")
 
     def _verified(self, token: str, key: Any, algorithm: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
@@ -84,8 +105,6 @@ class Tokens:
 
     def _candidates(self, algorithm: str, key_id: str | None) -> list[Any]:
         """The keys that this algorithm may use: never a public key as a shared secret."""
-        if algorithm == "HS256":
-            return [] if self._settings.secret is None else [self._settings.secret]
         if algorithm not in ALGORITHMS or self._keys is None:
             return []
         return list(self._keys.find(algorithm, key_id))
@@ -95,3 +114,7 @@ class Tokens:
         known = {role.value: role for role in Role}
         roles = frozenset(known[word] for word in words if word in known)
         return Principal(f"sub:{claims['sub']}", roles, self._settings.rate, self._settings.burst)
+
+
+def _is_short(secret: str) -> bool:
+    return len(secret.encode()) < SHORTEST_SECRET

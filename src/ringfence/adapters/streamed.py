@@ -68,6 +68,7 @@ class StreamDecoding:
     Attributes:
         keep: what is kept beside the value, as the address or the mapping says.
         enveloped: whether each value is a CloudEvent.
+        changes: whether each value is a change of a row of a DynamoDB table.
     """
 
     def __init__(
@@ -78,9 +79,11 @@ class StreamDecoding:
         *,
         keep: frozenset[str] = frozenset(),
         enveloped: bool = False,
+        changes: bool = False,
     ) -> None:
         """`names` say under which column a mapping finds what can be kept; what it names is kept anyway."""
         self.enveloped = enveloped
+        self.changes = changes
         self._mapping = mapping
         self._tokenizer = tokenizer
         self._is_canonical = mapping.name == _CANONICAL

@@ -17,9 +17,11 @@ from ringfence.access.keys import ApiKeys
 from ringfence.access.tokens import Tokens, TokenSettings
 from ringfence.api.app import build
 from ringfence.api.direct import DirectProtocol
+from ringfence.api.emf import EmfWriter
 from ringfence.api.http.listener import Listener
 from ringfence.api.http.sockets import make_room
 from ringfence.api.server import Server
+from ringfence.compose.secrets import secret
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -70,8 +72,12 @@ def serve(
     server.sources.add(streams)
     process = server.following.process = beside(server) if beside else None
 
+    figures = EmfWriter(server.metrics.registry, sys.stdout, server.clock.now_ms) if settings.emf else None
+
     def ready(url: str) -> None:
         started(url)
+        if figures is not None:
+            figures.start()
         if process is not None:
             process.start()
 
@@ -99,6 +105,8 @@ def serve(
         with _surviving_signals():
             listener.run_on(sockets)
     finally:
+        if figures is not None:
+            figures.stop()
         if process is not None:
             process.stop()
         gc.unfreeze()  # at the end of the process, what others hold has to be let go
@@ -142,7 +150,7 @@ def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:
     if settings.token_secret or settings.token_jwks:
         tokens = Tokens(
             TokenSettings(
-                settings.token_secret,
+                secret(settings.token_secret),
                 settings.token_jwks,
                 settings.token_issuer,
                 settings.token_audience,

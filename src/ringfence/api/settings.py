@@ -43,6 +43,7 @@ class ServeSettings(BaseSettings):
     environment: str = ""  # name on the pages, such as staging or production
     require_keys: bool = False  # ask on loopback too
     access_log: bool = True
+    emf: bool = False  # figures once a minute on standard output, as CloudWatch Logs takes them
     follow: bool = True  # start the process that runs the followers; not where `ringfence follow` runs apart
     stop_seconds: Annotated[int, Field(ge=0)] = 20
     token_secret: Annotated[str | None, Field(repr=False)] = None

@@ -32,7 +32,7 @@ class Message(NamedTuple):
     Attributes:
         id: the same at every attempt: receivers know by it what they have.
         event: the CloudEvent as JSON.
-        to: what follows the scheme in the destination's address, the whole address of a webhook.
+        to: as of `subscription.target_of`.
         secrets: what to sign with, newest first.
     """
 

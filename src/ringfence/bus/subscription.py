@@ -23,6 +23,9 @@ KINDS: Final = {
     "mail": "mailto:NAME@HOST",
     "slack": "slack:#CHANNEL",
     "sms": "sms:+NUMBER",
+    "sns": "arn:aws:sns:REGION:ACCOUNT:TOPIC",
+    "sqs": "arn:aws:sqs:REGION:ACCOUNT:QUEUE",
+    "eventbridge": "arn:aws:events:REGION:ACCOUNT:event-bus/BUS",
     "apprise": "apprise:URL, as Apprise documents them",
 }
 """Kinds of destinations, and what their addresses look like."""
@@ -31,6 +34,12 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _MAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _CHANNEL: Final = re.compile(r"#?[\w.-]{1,80}")
 _PHONE: Final = re.compile(r"\+[0-9]{6,15}")
+_PLACE: Final = r"arn:aws[a-z-]*:%s:[a-z0-9-]{2,32}:[0-9]{12}:"
+_ARNS: Final = {
+    "sns": re.compile(_PLACE % "sns" + r"[\w-]{1,251}(\.fifo)?"),
+    "sqs": re.compile(_PLACE % "sqs" + r"[\w-]{1,75}(\.fifo)?"),
+    "eventbridge": re.compile(_PLACE % "events" + r"event-bus/[\w./-]{1,256}"),
+}
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +108,8 @@ def kind_of(address: str) -> str:
     if scheme in ("http", "https"):
         _check_url(address)
         return "webhook"
+    if scheme == "arn":
+        return _kind_of_arn(address)
     known: dict[str, tuple[str, re.Pattern[str]]] = {
         "console": ("console", re.compile("")),
         "mailto": ("mail", _MAIL),
@@ -113,6 +124,15 @@ def kind_of(address: str) -> str:
     if not shape.fullmatch(rest):
         raise InputError(f"{shown(address)[:80]!r}: an address of this kind looks like {KINDS[kind]}")
     return kind
+
+
+def target_of(address: str, kind: str) -> str:
+    """What of an address is given to whoever delivers: without a scheme that only says the kind.
+
+    >>> target_of("slack:#fraud", "slack"), target_of("https://example.com/hook", "webhook")
+    ('#fraud', 'https://example.com/hook')
+    """
+    return address if kind == "webhook" or kind in _ARNS else address.partition(":")[2]
 
 
 def is_contact(kind: str, text: str) -> bool:
@@ -145,6 +165,14 @@ def tag(address: str) -> str:
     """What names a destination within ids: its address, or what is shown of it with a digest of the rest."""
     told = shown(address)
     return told if told == address else f"{told}#{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+
+
+def _kind_of_arn(address: str) -> str:
+    found = next((kind for kind, shape in _ARNS.items() if shape.fullmatch(address)), None)
+    if found is None:
+        told = "; ".join(KINDS[kind] for kind in _ARNS)
+        raise InputError(f"{address[:120]!r} names no topic, queue or event bus: {told}")
+    return found
 
 
 def _check_url(address: str) -> None:

@@ -57,7 +57,7 @@ def subscribe(
         typer.Option(
             "--to",
             help="console: | https://HOST/PATH | mailto:NAME@HOST | slack:#CHANNEL | sms:+NUMBER "
-            "| apprise:URL",
+            "| apprise:URL | ARN of an SNS topic, an SQS queue or an EventBridge bus",
             metavar="ADDRESS",
         ),
     ],

@@ -204,6 +204,10 @@ def remote(
             help="Region of a SageMaker endpoint: calls are signed with AWS credentials.", metavar="REGION"
         ),
     ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(help="Variant of that endpoint, which alone is asked.", metavar="VARIANT"),
+    ] = None,
     data: options.Data = None,
     registry: Registry = None,
 ) -> None:
@@ -219,6 +223,7 @@ def remote(
     tries = tries or (1 if sagemaker else 2)
     parameters = {"url": url, "serves": served.digest, "deadline_ms": deadline_ms, "tries": tries}
     parameters |= {"region": sagemaker} if sagemaker else {}
+    parameters |= {"variant": variant} if variant else {}
     manifest = msgspec.structs.replace(
         served.manifest,
         name=name or f"{served.manifest.name}-remote",

@@ -24,6 +24,7 @@ from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.kafka import kafka_client
 from ringfence.compose.notifiers import notifiers
+from ringfence.compose.secrets import secret
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError, InUseError
 from ringfence.features.spec import FeatureSpec
@@ -187,7 +188,9 @@ def relational_store(store: DataFolder, to: str | None = None) -> RelationalStor
     address = store_address(to)
     from ringfence.adapters.relational import RelationalStore  # noqa: PLC0415 (an extra)
 
-    return RelationalStore(store.log, address, store.meta.store_id, load_settings().label_sources)
+    settings = load_settings()
+    password = secret(settings.store_password)
+    return RelationalStore(store.log, address, store.meta.store_id, settings.label_sources, password)
 
 
 def store_address(to: str | None = None) -> str:

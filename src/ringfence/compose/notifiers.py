@@ -6,6 +6,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ringfence.adapters.notifiers import ConsoleNotifier
+from ringfence.adapters.secrets import secret_of
+from ringfence.compose.aws import needs_aws
+from ringfence.compose.secrets import secret
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,12 +19,13 @@ if TYPE_CHECKING:
     from ringfence.settings import Settings
 
 _NEEDS = {"webhook": "standardwebhooks", "mail": "aiosmtplib", "slack": "slack_sdk", "apprise": "apprise"}
+_ON_AWS = ("sns", "sqs", "eventbridge")
 
 
 def notifiers(settings: Settings) -> dict[str, Notifier]:
     """Those that are set up, by kind of destination."""
     found: dict[str, Notifier] = {}
-    for kind in ("console", "sms", *_NEEDS):
+    for kind in ("console", "sms", *_NEEDS, *_ON_AWS):
         try:
             found[kind] = notifier(kind, settings)
         except InputError:  # `ringfence bus subscribe` and `doctor` say what is missing
@@ -31,6 +35,9 @@ def notifiers(settings: Settings) -> dict[str, Notifier]:
 
 def notifier(kind: str, settings: Settings) -> Notifier:
     """What carries messages to destinations of one kind; `InputError` says what has to be set up first."""
+    by_aws = {"mail": settings.mail_by == "ses", "sms": settings.sms_by != "console"}
+    if kind in _ON_AWS or by_aws.get(kind):
+        return _on_aws(kind, settings)
     library = _NEEDS.get(kind)
     if library is not None and find_spec(library) is None:
         raise InputError(
@@ -46,18 +53,36 @@ def notifier(kind: str, settings: Settings) -> Notifier:
 
         if settings.smtp_url is None or settings.mail_from is None:
             raise InputError("e-mail needs smtp_url and mail_from in ringfence.toml")
-        return MailNotifier(settings.smtp_url, settings.mail_from, settings.smtp_password)
+        return MailNotifier(settings.smtp_url, settings.mail_from, secret(settings.smtp_password))
     if kind == "slack":
         from ringfence.adapters.notifiers.slack import SlackNotifier  # noqa: PLC0415 (an extra)
 
         if settings.slack_token is None:
             raise InputError("Slack needs the token of a bot: set RINGFENCE_SLACK_TOKEN")
-        return SlackNotifier(settings.slack_token, settings.slack_url)
+        return SlackNotifier(secret_of(settings.slack_token), settings.slack_url)
     if kind == "apprise":
         from ringfence.adapters.notifiers.anywhere import AppriseNotifier  # noqa: PLC0415 (an extra)
 
         return AppriseNotifier()
     return ConsoleNotifier()
+
+
+def _on_aws(kind: str, settings: Settings) -> Notifier:
+    needs_aws({"mail": "SES", "sms": "a provider of SMS"}.get(kind, "a destination on AWS"))
+    from ringfence.adapters.aws import people  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.aws.places import CARRIERS  # noqa: PLC0415
+    from ringfence.adapters.aws.sending import InEachRegion, once  # noqa: PLC0415
+
+    if kind == "mail":
+        if settings.mail_from is None:
+            raise InputError("e-mail by SES needs mail_from in ringfence.toml, of an identity that SES knows")
+        return people.SesNotifier(once("sesv2"), settings.mail_from)
+    if kind == "sms" and settings.sms_by == "sns":
+        return people.SnsTexts(once("sns"), settings.sms_from)
+    if kind == "sms":
+        return people.EndUserMessaging(once("pinpoint-sms-voice-v2"), settings.sms_from)
+    service, carrier = CARRIERS[kind]
+    return carrier(InEachRegion(service))
 
 
 def slack_actions(settings: Settings, now_ms: Callable[[], int]) -> Buttons | None:
@@ -66,4 +91,4 @@ def slack_actions(settings: Settings, now_ms: Callable[[], int]) -> Buttons | No
         return None
     from ringfence.adapters.notifiers.slack_actions import SlackActions  # noqa: PLC0415 (an extra)
 
-    return SlackActions(settings.slack_signing_secret, settings.slack_hooks, now_ms)
+    return SlackActions(secret_of(settings.slack_signing_secret), settings.slack_hooks, now_ms)

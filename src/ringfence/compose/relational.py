@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.compose.followers import store_address
+from ringfence.compose.secrets import with_store_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ def compare_with_log(to: str | None, log: EventLog, tell: Callable[[int, int], N
     address = store_address(to)
     from ringfence.adapters.relational.check import check  # noqa: PLC0415 (an extra)
 
-    return check(address, log, tell)
+    return check(with_store_password(address), log, tell)
 
 
 def shown_address(to: str | None) -> str:
@@ -34,7 +35,7 @@ def upgrade_schema(to: str | None) -> tuple[list[str], str]:
     address = store_address(to)
     from ringfence.adapters.relational import migrate  # noqa: PLC0415 (an extra)
 
-    return list(migrate.upgrade(address)), migrate.newest()
+    return list(migrate.upgrade(with_store_password(address))), migrate.newest()
 
 
 def drop_schema(to: str | None) -> None:
@@ -42,4 +43,4 @@ def drop_schema(to: str | None) -> None:
     address = store_address(to)
     from ringfence.adapters.relational import migrate  # noqa: PLC0415 (an extra)
 
-    migrate.drop(address)
+    migrate.drop(with_store_password(address))

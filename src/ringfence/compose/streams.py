@@ -100,5 +100,12 @@ def _decoding(
     keep = frozenset(filter(None, options.get("keep", "").split(",")))
     if keep - set(names):
         raise InputError(f"option keep of the address names some of {', '.join(sorted(names))}")
-    enveloped = options.get("format") == "cloudevents"
-    return StreamDecoding(used, session.tokenizer, names, keep=keep, enveloped=enveloped)
+    form = options.get("format")
+    return StreamDecoding(
+        used,
+        session.tokenizer,
+        names,
+        keep=keep,
+        enveloped=form == "cloudevents",
+        changes=form == "dynamodb",
+    )

@@ -20,3 +20,6 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     region: Annotated[str, Meta(pattern="^[a-z0-9-]*$")] = (
         ""  # of a SageMaker endpoint: calls are signed for it
     )
+    variant: Annotated[str, Meta(pattern="^[A-Za-z0-9-]{0,63}$")] = (
+        ""  # of that endpoint, which alone is asked
+    )

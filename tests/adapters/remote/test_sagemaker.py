@@ -45,6 +45,8 @@ class SageMaker(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.asked += 1
+        self.server.variant = self.headers.get("x-amzn-sagemaker-target-variant")
+        self.server.signed = self.headers["authorization"]
         given, right = signature(self, body)
         asked = msgspec.json.decode(body)
         scores = [float(np.tanh(np.nansum(np.array(row, float))) / 2 + 0.5) for row in asked["rows"]]
@@ -80,7 +82,7 @@ def signed_in(monkeypatch, tmp_path):
         monkeypatch.setenv(name, str(tmp_path / "none"))
 
 
-def model(server, folder):
+def model(server, folder, **more):
     artifacts.make(folder)
     url = f"http://127.0.0.1:{server.server_port}/endpoints/cards/invocations"
     parameters = {
@@ -89,6 +91,7 @@ def model(server, folder):
         "tries": 1,
         "region": "eu-central-1",
         "most_failures": 100,
+        **more,
     }
     manifest = msgspec.structs.replace(
         read_folder(folder).manifest, algorithm="remote", parameters=parameters, files={}
@@ -137,3 +140,16 @@ def test_nobody_signed_in_is_said_before_anything_is_asked(server, signed_in, tm
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(ScorerError, match="no credentials"):
         model(server, tmp_path / "m")
+
+
+def test_the_variant_that_is_named_is_asked_and_signed_for_and_part_of_the_models_name(
+    server, signed_in, tmp_path
+):
+    blue = model(server, tmp_path / "m", variant="blue")
+    blue.score(np.zeros((1, len(blue.inputs))))
+    assert server.variant == "blue"
+    assert "x-amzn-sagemaker-target-variant" in server.signed
+    assert blue.manifest.to_json() != model(server, tmp_path / "n").manifest.to_json()  # its digest, likewise
+    blue.close()
+    with pytest.raises(ScorerError, match="only an endpoint of SageMaker"):
+        model(server, tmp_path / "o", variant="blue", region="")

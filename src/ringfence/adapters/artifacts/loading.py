@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from ringfence.adapters.artifacts.onnx import OnnxGraph, OnnxModel
+from ringfence.adapters.secrets import secret_of
 from ringfence.errors import ScorerError
 from ringfence.scoring.fitting import check_fit
 from ringfence.scoring.forest import Forest
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.artifact import Artifact
 
 KEY_VARIABLE: Final = "RINGFENCE_MODEL_KEY"
-"""In the environment: what a remote model is asked with."""
+"""In the environment: what a remote model is asked with, or `secret://…` as of `adapters.secrets`."""
 
 LocalScorer: TypeAlias = ForestModel | LinearModel | OnnxModel
 """A model of an artifact, scoring in this process."""
@@ -45,7 +46,8 @@ def load_scorer(artifact: Artifact, spec: FeatureSpec | None = None) -> LocalSco
     if artifact.manifest.algorithm == "remote":
         from ringfence.adapters.remote import RemoteModel  # noqa: PLC0415 (its HTTP client loads slowly)
 
-        return RemoteModel(artifact.manifest, artifact.digest, key=os.environ.get(KEY_VARIABLE))
+        key = os.environ.get(KEY_VARIABLE)
+        return RemoteModel(artifact.manifest, artifact.digest, key=secret_of(key) if key else None)
     return load_local(artifact)
 
 

@@ -9,49 +9,77 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.parsers import ResponseParserError
 
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SECONDS: Final = 10.0
+"""For each part of an answer. The library's own is a minute."""
+
 _IN_CONTAINER: Final = "ECS_CONTAINER_METADATA_URI_V4"
 _REMEDIES: Final = {
     "ResourceNotFoundException": "look at its name and region, or make it",
     "AccessDeniedException": "allow the action to the role that runs this",
+    "AuthorizationError": "allow the action to the role that runs this",
     "AccessDenied": "allow the action to the role that runs this",
     "UnrecognizedClientException": "the credentials are not valid in this region",
     "InvalidSignatureException": "the credentials are not valid, or the clock is wrong",
     "ExpiredTokenException": "sign in again",
+    "NotFound": "look at its name and region, or make it",
+    "NotFoundException": "look at its name and region, or make it",
+    "AWS.SimpleQueueService.NonExistentQueue": "look at its name and region, or make it",
+    "QueueDoesNotExist": "look at its name and region, or make it",
     "ValidationException": "AWS does not take this; a table's keys are account_id and transaction_id",
 }
 
 
-def aws_client(service: str, endpoint: str | None = None, *, tries: int = 3) -> Any:
+def aws_client(
+    service: str,
+    endpoint: str | None = None,
+    *,
+    tries: int = 3,
+    region: str | None = None,
+    seconds: float = SECONDS,
+) -> Any:
     """A client of a service, with the region and credentials of AWS's own environment and files.
 
-    `endpoint` is the address of a cluster, for services that have one each. A call is tried so often.
+    Args:
+        service: AWS's name of it.
+        endpoint: address of a cluster, for services that have one each.
+        tries: how often a call is made until it succeeds: 1 where the caller tries again itself.
+        region: where the service is, if not where the environment says.
+        seconds: how long each part of an answer may take.
 
-    `InputError` where no region is set, or where an emulator's endpoint is left in a task on AWS.
+    Raises:
+        InputError: where no region is set, or an emulator's endpoint is left in a task on AWS.
     """
-    named = [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]
-    if named and _IN_CONTAINER in os.environ:
-        raise InputError(
-            f"{named[0]} names an endpoint of its own in a task on AWS: remove it, or it is tested only"
-        )
+    refuse_emulator()
     config = Config(
-        connect_timeout=3,
-        read_timeout=10,
-        retries={"mode": "standard", "max_attempts": tries},
+        connect_timeout=min(3.0, seconds),
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": tries},
         tcp_keepalive=True,
     )
     try:
-        session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))  # which tasks on AWS have
+        # Tasks on AWS have AWS_REGION, of which boto3 knows nothing.
+        session = boto3.session.Session(region_name=region or os.environ.get("AWS_REGION"))
         return session.client(service, config=config, endpoint_url=endpoint)
     except NoRegionError as error:
         raise InputError("no region is set: set AWS_REGION, such as eu-central-1") from error
     except (BotoCoreError, ValueError) as error:
         raise InputError(f"AWS cannot be asked: {error}") from error
+
+
+def refuse_emulator() -> None:
+    """`InputError` where an emulator's endpoint is left in a task on AWS."""
+    named = [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]
+    if named and _IN_CONTAINER in os.environ:
+        raise InputError(
+            f"{named[0]} names an endpoint of its own in a task on AWS: remove it, or it is tested only"
+        )
 
 
 @contextmanager
@@ -68,5 +96,5 @@ def explained(what: str) -> Iterator[None]:
         code, message = told.get("Code", "error"), told.get("Message", "")
         remedy = _REMEDIES.get(code, "try again")
         raise StoreError(f"{what}: {error.operation_name} fails with {code} ({message}): {remedy}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise StoreError(f"{what}: AWS does not answer ({error})") from error

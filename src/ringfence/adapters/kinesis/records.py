@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ringfence.adapters.kinesis.aggregates import AggregateError, hash_key, is_aggregate, taken_apart
+from ringfence.adapters.kinesis.changes import row_in
 from ringfence.adapters.streamed import LONGEST, Streamed, json_in
 from ringfence.events.bad import Fault, Reason
 
@@ -65,7 +66,11 @@ def streamed_of(stream: str, shard: str, got: Got, decoding: StreamDecoding) -> 
     """As a record of a stream: its source is `stream/shard/sequence number`, its position the part."""
     place = f"{stream}/{shard}/{got.sequence}"
     row_id = f"{place}/{got.part}" if got.part else place
-    value = json_in(got.value, enveloped=decoding.enveloped) if isinstance(got.value, bytes) else got.value
+    value = got.value
+    if isinstance(value, bytes):
+        value = json_in(value, enveloped=decoding.enveloped)
+    if isinstance(value, bytes) and decoding.changes:
+        value = row_in(value)
     kept: dict[str, Any] = {}
     if "key" in decoding.keep:
         kept[KEY] = got.key[:LONGEST]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "mapping": None,
-    "format": ("auto", "cloudevents"),
+    "format": ("auto", "cloudevents", "dynamodb"),
     "keep": None,
     "from": ("beginning", "end"),
     "on_gap": ("stop", "continue"),

@@ -11,12 +11,15 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from ringfence.adapters.notifiers.slack_actions import BLOCK_ID
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.words import cut
+from ringfence.errors import StoreError
+from ringfence.ports.secrets import as_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.bus.notifier import Message
     from ringfence.bus.words import Words
+    from ringfence.ports.secrets import SecretValue
 
 SECONDS: Final = 10
 MOST_FIELDS: Final = 10
@@ -26,6 +29,7 @@ _HEADER_CHARACTERS: Final = 150
 _TEXT_CHARACTERS: Final = 3000
 _MOST_SECTIONS: Final = 40
 _WHOLE: Final = 1 << 30  # characters: all of a text
+_SIGNED_OUT: Final = frozenset({"invalid_auth", "token_revoked", "token_expired", "account_inactive"})
 _FINAL: Final = frozenset(
     {"channel_not_found", "is_archived", "not_in_channel", "msg_too_long", "no_text", "invalid_blocks"}
 )
@@ -35,29 +39,45 @@ class SlackNotifier:
     """A `Notifier` for `slack:#CHANNEL` addresses.
 
     Args:
-        token: of a bot that may write there (`xoxb-…`).
+        token: of a bot that may write there (`xoxb-…`). One that Slack refuses is looked up again at once.
         base_url: of Slack's API.
     """
 
-    def __init__(self, token: str, base_url: str = WebClient.BASE_URL, seconds: float = SECONDS) -> None:
-        self._client = WebClient(token, base_url=base_url, timeout=seconds)  # type: ignore[arg-type]
+    def __init__(
+        self, token: str | SecretValue, base_url: str = WebClient.BASE_URL, seconds: float = SECONDS
+    ) -> None:
+        self._token = as_secret(token)
+        self._client = WebClient(base_url=base_url, timeout=seconds)  # type: ignore[arg-type]
 
     def deliver(self, message: Message) -> Outcome:
         """See `Notifier.deliver`."""
         blocks, is_cut = blocks_of(message.words)
         try:
-            self._client.chat_postMessage(
-                channel=message.to,
-                text=escaped(message.words.text, _TEXT_CHARACTERS),
-                blocks=blocks,
-                metadata={"event_type": "ringfence", "event_payload": {"id": message.id}},
-                unfurl_links=False,
-            )
+            token = self._token.value()
+            try:
+                self._post(message, blocks, token)
+            except SlackApiError as error:
+                renewed = self._token.renewed(token) if error.response.get("error") in _SIGNED_OUT else None
+                if renewed is None:
+                    raise
+                self._post(message, blocks, renewed)
         except SlackApiError as error:
             return _outcome(error)
         except (SlackClientError, OSError, HTTPException) as error:
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+        except StoreError as error:
+            return Outcome(Answer.RETRY, str(error))
         return Outcome(Answer.DELIVERED, "ok; longer than Slack takes: cut" if is_cut else "ok")
+
+    def _post(self, message: Message, blocks: list[dict[str, Any]], token: str) -> None:
+        self._client.chat_postMessage(
+            token=token,
+            channel=message.to,
+            text=escaped(message.words.text, _TEXT_CHARACTERS),
+            blocks=blocks,
+            metadata={"event_type": "ringfence", "event_payload": {"id": message.id}},
+            unfurl_links=False,
+        )
 
     def close(self) -> None:
         """See `Notifier.close`."""

@@ -13,10 +13,13 @@ from slack_sdk.webhook import WebhookClient
 
 from ringfence.alerts.buttons import Press
 from ringfence.bus.words import plain
-from ringfence.errors import InputError
+from ringfence.errors import InputError, StoreError
+from ringfence.ports.secrets import as_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ringfence.ports.secrets import SecretValue
 
 BLOCK_ID: Final = "ringfence"
 _REPLY_SECONDS: Final = 10
@@ -39,15 +42,21 @@ class SlackActions:
         hooks: how addresses for replies begin; nothing is sent anywhere else.
     """
 
-    def __init__(self, secret: str, hooks: str, now_ms: Callable[[], int]) -> None:
-        self._verifier = SignatureVerifier(secret, _Now(now_ms))
+    def __init__(self, secret: str | SecretValue, hooks: str, now_ms: Callable[[], int]) -> None:
+        self._secret, self._clock = as_secret(secret), _Now(now_ms)
         self._hooks = f"{hooks.rstrip('/')}/"
 
     def is_authentic(self, body: bytes, timestamp: str, signature: str) -> bool:
         """See `Buttons.is_authentic`."""
         try:
-            return self._verifier.is_valid(body, timestamp, signature)
-        except (ValueError, TypeError):  # no number, or no ASCII
+            secret = self._secret.value()
+            if SignatureVerifier(secret, self._clock).is_valid(body, timestamp, signature):
+                return True
+            renewed = self._secret.renewed(secret)
+            return renewed is not None and SignatureVerifier(renewed, self._clock).is_valid(
+                body, timestamp, signature
+            )
+        except (ValueError, TypeError, StoreError):  # no number, no ASCII, or no secret
             return False
 
     def press(self, body: bytes) -> Press | None:

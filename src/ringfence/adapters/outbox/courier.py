@@ -11,7 +11,7 @@ import msgspec
 
 from ringfence.bus.notifier import Answer, Message, Outcome
 from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
-from ringfence.bus.subscription import shown
+from ringfence.bus.subscription import shown, target_of
 from ringfence.bus.words import words_of
 from ringfence.errors import RingfenceError
 
@@ -134,9 +134,8 @@ class Courier:
             _LOGGER.debug("A message cannot be put into words", exc_info=True)
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
         try:
-            target = destination.address
-            if destination.kind != "webhook":
-                target = words.to or target.partition(":")[2]
+            reader = "" if destination.kind == "webhook" else words.to
+            target = reader or target_of(destination.address, destination.kind)
             return self._notifiers[destination.kind].deliver(
                 Message(message_id, event, words, target, destination.secrets)
             )

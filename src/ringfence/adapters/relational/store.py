@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ringfence.ports import EventLog, LogBatch
+    from ringfence.ports.secrets import SecretValue
 
 _ROLLUP_KEYS: Final = {
     "payment_hours": ("hour", "currency"),
@@ -54,6 +55,7 @@ class RelationalStore:
         log_id: identity of the log; a store made from another one is refused.
         label_sources: whose label counts where two differ, the strongest first. A store that ranked them
             otherwise ranks all its labels anew.
+        password: of the user, where the address has none; looked up again at once if it is refused.
     """
 
     name = "relational"
@@ -61,8 +63,16 @@ class RelationalStore:
     least = 1
     most = 131_072
 
-    def __init__(self, log: EventLog, url: str, log_id: str, label_sources: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        url: str,
+        log_id: str,
+        label_sources: Sequence[str] = (),
+        password: SecretValue | None = None,
+    ) -> None:
         self.url = url
+        self._password = password
         self._log = log
         self.target = target_of(url)
         self._log_id = log_id
@@ -142,7 +152,7 @@ class RelationalStore:
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        connection = connect(self.url)
+        connection = connect(self.url, self._password)
         try:
             self._begin(connection)
         except BaseException:
@@ -187,21 +197,35 @@ class _Position(NamedTuple):
     next_offset: int
 
 
-def connect(url: str) -> psycopg.Connection[Any]:
+def connect(url: str, password: SecretValue | None = None) -> psycopg.Connection[Any]:
     """A connection whose names are the store's and whose zone is UTC.
+
+    A password that the server refuses is looked up again at once.
 
     A commit does not wait for PostgreSQL's disk: what a crash of its machine takes away, rows and position
     together, is loaded again from the log.
     """
-    connection = psycopg.connect(
+    secret = None if password is None else password.value()
+    try:
+        connection = _connect(url, secret)
+    except psycopg.OperationalError as error:
+        renewed = password.renewed(secret or "") if password and "password" in str(error) else None
+        if renewed is None:
+            raise
+        connection = _connect(url, renewed)
+    connection.prepare_threshold = None
+    return connection
+
+
+def _connect(url: str, password: str | None) -> psycopg.Connection[Any]:
+    return psycopg.connect(
         url,
+        password=password,
         autocommit=True,
         connect_timeout=_CONNECT_SECONDS,
         application_name="ringfence",
         options=f"-c search_path={SCHEMA} -c TimeZone=UTC -c synchronous_commit=off",
     )
-    connection.prepare_threshold = None
-    return connection
 
 
 def _sources(cursor: psycopg.Cursor[Any]) -> list[str]:

@@ -13,8 +13,9 @@ import numpy as np
 
 from ringfence.adapters.remote.guards import CircuitBreaker, RetryBudget
 from ringfence.adapters.remote.signing import SageMakerSigner
-from ringfence.errors import ScorerError
+from ringfence.errors import ScorerError, StoreError
 from ringfence.fetching import PLAIN, AnswerError, ask
+from ringfence.ports.secrets import as_secret
 from ringfence.scoring.endpoint import Endpoint
 from ringfence.scoring.local import Described
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.ports.secrets import SecretValue
     from ringfence.scoring.manifest import Manifest
 
 CHUNK: Final = 512
@@ -51,19 +53,24 @@ class RemoteModel(Described):
         manifest: Manifest,
         digest: str,
         *,
-        key: str | None = None,
+        key: str | SecretValue | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`key` is sent as a bearer token. `ScorerError` where the manifest names no endpoint."""
+        """`key` is sent as a bearer token; one that is refused is looked up again at once.
+
+        `ScorerError` where the manifest names no endpoint.
+        """
         super().__init__(manifest, digest)
         try:
             self.endpoint = msgspec.convert(manifest.parameters, Endpoint)
         except msgspec.ValidationError as error:
             raise ScorerError(f"model {digest} names no endpoint: {error}") from error
-        self._signer = SageMakerSigner(self.endpoint.region) if self.endpoint.region else None
+        region, variant = self.endpoint.region, self.endpoint.variant
+        if variant and not region:
+            raise ScorerError(f"model {digest} names a variant, which only an endpoint of SageMaker has")
+        self._signer = SageMakerSigner(region, variant) if region else None
         headers = PLAIN | {"content-type": "application/json"}
-        if key and self._signer is None:
-            headers["authorization"] = f"Bearer {key}"
+        self._key = as_secret(key) if key and self._signer is None else None
         limits = httpx.Limits(max_connections=4, max_keepalive_connections=4)
         self._http = httpx.AsyncClient(headers=headers, limits=limits, timeout=None)  # noqa: S113 (see _post)
         # A loop of its own: what is late is cancelled, whatever it waits for, and its connection closed.
@@ -120,7 +127,7 @@ class RemoteModel(Described):
             answer = asyncio.run_coroutine_threadsafe(self._post(body, left), self._loop)
             try:
                 return self._checked(*answer.result(), count)
-            except AnswerError as error:
+            except (AnswerError, StoreError) as error:
                 raise ScorerError(f"{self.endpoint.url} gives no score: {error}") from error
             except (TimeoutError, httpx.HTTPError, _AgainError) as error:
                 if tries <= 0 or not self._budget.take():
@@ -130,10 +137,21 @@ class RemoteModel(Described):
     async def _post(self, body: bytes, seconds: float) -> tuple[int, bytes]:
         """Status and body; `TimeoutError` once the whole of it takes too long."""
         async with asyncio.timeout(seconds):
-            url = self.endpoint.url
-            signed = await asyncio.to_thread(self._signer.headers, url, body) if self._signer else None
-            request = self._http.build_request("POST", url, content=body, headers=signed)
-            return await ask(self._http, request, _MOST_BYTES)
+            if self._signer is not None:
+                signed = await asyncio.to_thread(self._signer.headers, self.endpoint.url, body)
+                return await self._asked(body, signed)
+            if self._key is None:
+                return await self._asked(body, {})
+            key = await asyncio.to_thread(self._key.value)  # which may ask for it
+            status, answer = await self._asked(body, _bearer(key))
+            if status != httpx.codes.UNAUTHORIZED:
+                return status, answer
+            renewed = await asyncio.to_thread(self._key.renewed, key)
+            return (status, answer) if renewed is None else await self._asked(body, _bearer(renewed))
+
+    async def _asked(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        request = self._http.build_request("POST", self.endpoint.url, content=body, headers=headers)
+        return await ask(self._http, request, _MOST_BYTES)
 
     def _checked(self, status: int, answer: bytes, count: int) -> NDArray[np.float64]:
         if status in _TRIED_AGAIN:
@@ -153,3 +171,7 @@ class RemoteModel(Described):
         if len(found) != count or not ((found >= 0) & (found <= 1)).all():
             raise ScorerError(f"{self.endpoint.url} gives numbers that are no probabilities")
         return found
+
+
+def _bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}

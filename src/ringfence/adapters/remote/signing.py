@@ -7,21 +7,25 @@ from typing import Final
 
 from ringfence.errors import ScorerError
 
-_SIGNED: Final = ("authorization", "x-amz-date", "x-amz-security-token")
+_VARIANT: Final = "x-amzn-sagemaker-target-variant"
+_SIGNED: Final = ("authorization", "x-amz-date", "x-amz-security-token", _VARIANT)
 
 
 class SageMakerSigner:
     """Signs calls with the credentials of AWS's own environment and files, or the task's role.
 
+    `variant` is the one of the endpoint that has to answer; empty for whichever SageMaker chooses.
+
     `ScorerError` where the library is missing, or nobody is signed in.
     """
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, variant: str = "") -> None:
         if find_spec("boto3") is None:
             raise ScorerError("a SageMaker endpoint needs one more library: pip install 'ringfence[aws]'")
         import boto3  # noqa: PLC0415 (an extra)
 
         self._region = region
+        self._asked = {_VARIANT: variant} if variant else {}
         self._credentials = boto3.session.Session(region_name=region).get_credentials()
         if self._credentials is None:
             raise ScorerError("AWS finds no credentials: give the task a role, or sign in (aws sso login)")
@@ -32,7 +36,7 @@ class SageMakerSigner:
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
-        request = AWSRequest("POST", url, {"content-type": "application/json"}, body)
+        request = AWSRequest("POST", url, {"content-type": "application/json"} | self._asked, body)
         try:
             SigV4Auth(self._credentials.get_frozen_credentials(), "sagemaker", self._region).add_auth(request)
         except BotoCoreError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ringfence.bus.notifier import Answer, Message
-from ringfence.bus.subscription import kind_of, shown
+from ringfence.bus.subscription import kind_of, shown, target_of
 from ringfence.bus.words import Words
 from ringfence.cli.checks.check import Check, State
 from ringfence.compose.alerts import alert_policy
@@ -49,7 +49,7 @@ def _sent(address: str, signing: tuple[str, ...]) -> Check:
     test_id = f"test:{secrets.token_hex(8)}"
     event = {"specversion": "1.0", "id": test_id, "source": "/ringfence/doctor", "type": _TYPE, "data": {}}
     words = Words("A test message of ringfence doctor", (("", "Nothing has happened."),))
-    to = address if kind == "webhook" else address.partition(":")[2]
+    to = target_of(address, kind)
     with closing(sender):
         outcome = sender.deliver(Message(test_id, msgspec.json.encode(event), words, to, signing))
     if outcome.answer is Answer.DELIVERED:

@@ -1,0 +1,26 @@
+"""Secrets that settings hold, or name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ringfence.adapters.secrets import secret_of
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from ringfence.ports.secrets import SecretValue
+
+
+def secret(text: str | None) -> SecretValue | None:
+    """What a setting holds, or names as `secret://…`; `InputError` where it names none. It asks nothing."""
+    return None if text is None else secret_of(text)
+
+
+def with_store_password(address: str) -> str:
+    """The address of the relational store with the password that is set for it, for one command."""
+    password = secret(load_settings().store_password)
+    if password is None:
+        return address
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 (an extra)
+
+    return make_conninfo(address, password=password.value())

@@ -1,0 +1,239 @@
+"""Secrets that are exchanged while whoever uses them runs: nobody is restarted, and nothing shows them."""
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import boto3
+import jwt
+import psycopg
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+from tests.adapters.aws import emulator
+from tests.bus.receivers import Receiver, until
+from tests.bus.test_notifiers_on_aws import message
+from tests.postgres import server
+
+from ringfence.access.keys import ApiKeys
+from ringfence.access.principal import Role
+from ringfence.access.tokens import Tokens, TokenSettings
+from ringfence.adapters.notifiers.mail import MailNotifier
+from ringfence.adapters.notifiers.slack import SlackNotifier
+from ringfence.adapters.relational.store import connect
+from ringfence.adapters.secrets import EnvironmentSecrets, FileSecrets, secret_of
+from ringfence.bus.notifier import Answer
+from ringfence.errors import InputError, StoreError
+from ringfence.ports.secrets import KEPT_SECONDS, LEAST_SECONDS, FixedSecret, KeptSecret
+
+OLD, NEW = "the old secret, which has to be long enough", "the new secret, which has to be long enough"
+
+
+class Seconds:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Seconds()
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "secret"
+    path.write_text(f"{OLD}\n")
+    return path
+
+
+class TestPlaces:
+    """The embedded ones, and Secrets Manager against an emulator."""
+
+    def test_the_environment(self, monkeypatch):
+        monkeypatch.setenv("SOME_TOKEN", OLD)
+        assert secret_of("secret://env/SOME_TOKEN").value() == OLD
+        with pytest.raises(StoreError, match="secret://env/NO_SUCH_TOKEN"):
+            EnvironmentSecrets().read("NO_SUCH_TOKEN")
+
+    def test_a_file(self, file, tmp_path):
+        assert secret_of(f"secret://file{file}").value() == OLD
+        file.write_bytes(b"\n")
+        (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+        (tmp_path / "long").write_bytes(b"x" * 70_000)
+        for name, told in {"secret": "empty", "bytes": "no text", "long": "too long", "none": "read"}.items():
+            with pytest.raises(StoreError, match=told):
+                FileSecrets().read(str(tmp_path / name))
+
+    def test_secrets_manager(self, monkeypatch):
+        emulator.environment(monkeypatch)
+        client = boto3.client("secretsmanager")
+        arn = client.create_secret(Name="fraud/slack", SecretString=OLD)["ARN"]
+        client.create_secret(Name="fraud/db", SecretString=json.dumps({"password": OLD, "port": 5432}))
+        client.create_secret(Name="fraud/bytes", SecretBinary=b"x")
+        assert secret_of("secret://aws/fraud/slack").value() == OLD
+        assert secret_of(f"secret://aws/{arn}").value() == OLD
+        assert secret_of("secret://aws/fraud/db#password").value() == OLD
+        for name, told in {
+            "fraud/none": "ResourceNotFoundException.*name and region",
+            "fraud/slack#token": "no JSON object",
+            "fraud/db#user": "no such key",
+            "fraud/bytes": "bytes and no text",
+        }.items():
+            with pytest.raises(StoreError, match=told) as raised:
+                secret_of(f"secret://aws/{name}").value()
+            assert OLD not in str(raised.value)
+
+    @pytest.mark.parametrize("wrong", ["secret://", "secret://vault/x", "secret://env/", "secret://aws"])
+    def test_what_names_no_place_is_refused_without_repeating_it(self, wrong):
+        with pytest.raises(InputError, match=r"secret://env/NAME") as raised:
+            secret_of(wrong)
+        assert "vault" not in str(raised.value)
+
+    def test_any_other_text_is_the_secret_itself(self):
+        assert secret_of(OLD).value() == OLD
+        assert secret_of(OLD).renewed(OLD) is None
+        assert OLD not in repr(FixedSecret(OLD))
+
+
+class TestKept:
+    """When a value is looked at again."""
+
+    def test_it_is_kept_for_a_while_and_looked_at_once_it_is_refused(self, file, clock):
+        secret = KeptSecret(FileSecrets(), str(file), clock)
+        assert secret.value() == OLD
+        file.write_text(NEW)
+        assert secret.value() == OLD
+        assert secret.renewed(OLD) is None  # it was looked at just now
+        clock.now += LEAST_SECONDS
+        assert (secret.renewed(OLD), secret.value(), secret.changes) == (NEW, NEW, 1)
+        assert secret.renewed(OLD) == NEW  # another thread, which was refused with the old one as well
+        file.write_text(OLD)
+        clock.now += KEPT_SECONDS
+        assert (secret.value(), secret.changes) == (OLD, 2)
+
+    def test_a_place_that_is_gone_leaves_the_value_and_one_that_never_was_is_an_error(
+        self, file, clock, caplog
+    ):
+        secret = KeptSecret(FileSecrets(), str(file), clock)
+        assert secret.value() == OLD
+        file.unlink()
+        clock.now += KEPT_SECONDS
+        assert secret.value() == OLD
+        assert "stays as it was" in caplog.text
+        assert OLD not in caplog.text + repr(secret)
+        fresh = KeptSecret(FileSecrets(), str(file), clock)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="cannot be read"):
+                fresh.value()
+
+
+def lets_in(parts):
+    try:
+        psycopg.connect(**parts).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@pytest.fixture
+def rotated(file, clock):
+    """A secret that was read and has been exchanged since."""
+    secret = KeptSecret(FileSecrets(), str(file), clock)
+    assert secret.value() == OLD
+    file.write_text(NEW)
+    clock.now += LEAST_SECONDS
+    return secret
+
+
+class TestRotation:
+    """Whoever is refused asks again at once."""
+
+    def test_the_key_of_tokens(self, rotated, clock, file):
+        tokens = Tokens(TokenSettings(secret=rotated))
+        claims = {"sub": "till", "exp": time.time() + 60, "roles": ["decide"]}
+        old, new = jwt.encode(claims, OLD), jwt.encode(claims, NEW)
+        assert tokens.recognise(old)
+        version = tokens.version
+        assert tokens.recognise(new)
+        assert tokens.version != version  # whoever was recognised by the old key has to be again
+        assert tokens.recognise(old) is None
+        file.write_text("short")
+        clock.now += KEPT_SECONDS
+        with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
+            guessed = jwt.encode(claims, "short")
+        assert tokens.recognise(guessed) is None
+
+    def test_keys_of_the_api_overlap(self, tmp_path):
+        with_both = ApiKeys(tmp_path)
+        old = with_both.create("till-2025", frozenset({Role.DECIDE}), 0)
+        new = with_both.create("till-2026", frozenset({Role.DECIDE}), 0)
+        assert with_both.recognise(old)
+        assert with_both.recognise(new)
+        with_both.revoke(old.split("_")[1], 1)
+        assert with_both.recognise(old) is None
+        assert with_both.recognise(new)
+        with_both.close()
+
+    def test_the_token_of_slack(self, rotated):
+        class Slack(Receiver):
+            pass
+
+        with Slack(200) as slack:
+            slack.body = b'{"ok": false, "error": "invalid_auth"}'
+            notifier = SlackNotifier(rotated, f"http://127.0.0.1:{slack.port}/api/")
+            assert notifier.deliver(message("#team")).answer is Answer.RETRY
+            told = [headers["Authorization"] for headers, _ in slack.requests]
+            assert told == [f"Bearer {OLD}", f"Bearer {NEW}"]
+            slack.body = b'{"ok": true}'
+            assert notifier.deliver(message("#team")).answer is Answer.DELIVERED
+            assert slack.requests[-1][0]["Authorization"] == f"Bearer {NEW}"
+            assert len(slack.requests) == 3
+
+    def test_the_password_of_the_mail_server(self, rotated):
+        asked = []
+
+        def check(_server, _session, _envelope, _mechanism, data: LoginPassword):
+            asked.append(data.password.decode())
+            return AuthResult(success=data.password.decode() == NEW)
+
+        class Server(Controller):
+            def factory(self):
+                return SMTP(self.handler, authenticator=check, auth_require_tls=False, auth_required=True)
+
+        class Box:
+            async def handle_DATA(self, *_):  # noqa: N802 (aiosmtpd's)
+                return "250 taken"
+
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        controller = Server(Box(), "127.0.0.1", port)
+        controller.start()
+        try:
+            notifier = MailNotifier(f"smtp://bank@127.0.0.1:{port}", "fraud@bank.example", rotated)
+            outcome = notifier.deliver(message("team@bank.example"))
+        finally:
+            controller.stop()
+        assert outcome.answer is Answer.DELIVERED, outcome
+        assert asked[-1] == NEW
+        assert OLD in asked
+
+    def test_the_password_of_the_database(self, rotated):
+        admin = server().get_uri()
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute("DROP ROLE IF EXISTS rotating")
+            connection.execute(f"CREATE ROLE rotating LOGIN PASSWORD '{NEW}'")
+            rules = Path(connection.execute("SHOW hba_file").fetchone()[0])
+            asking = "local all rotating scram-sha-256\nhost all rotating all scram-sha-256\n"
+            rules.write_text(asking + rules.read_text())  # otherwise this server asks nobody of this machine
+            connection.execute("SELECT pg_reload_conf()")
+        parts = psycopg.conninfo.conninfo_to_dict(admin) | {"user": "rotating"}
+        parts.pop("password", None)
+        until(lambda: not lets_in(parts | {"password": "wrong"}))
+        with connect(psycopg.conninfo.make_conninfo(**parts), rotated) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == ("rotating",)
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            connect(psycopg.conninfo.make_conninfo(**parts), FixedSecret(OLD))

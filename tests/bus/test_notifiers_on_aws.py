@@ -1,0 +1,351 @@
+"""Destinations on AWS sit the exam of notifiers, by boto3 against an emulator that is faulty when told to."""
+
+import email
+import email.policy
+import json
+from base64 import b64decode
+from functools import cache
+from typing import ClassVar
+
+import boto3
+import pytest
+from tests.adapters.aws import emulator
+from tests.adapters.aws.proxy import AwsProxy, refusal
+
+from ringfence.adapters.aws.people import EndUserMessaging, SesNotifier, SnsTexts
+from ringfence.adapters.aws.places import MOST_BYTES, EventBridgeNotifier, SnsNotifier, SqsNotifier, entry_of
+from ringfence.adapters.aws.sending import InEachRegion, NeverError, once
+from ringfence.bus.notifier import Answer, Message
+from ringfence.bus.subscription import kind_of, target_of
+from ringfence.bus.words import Words
+from ringfence.compose.notifiers import notifier
+from ringfence.errors import InputError
+from ringfence.settings import Settings
+from ringfence.testing.notifier_exam import WORDS, NotifierExam
+
+SECONDS = 0.4
+ACCOUNT = "123456789012"
+
+
+@cache
+def proxy():
+    return AwsProxy(emulator.address())
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch):
+    emulator.environment(monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy().url)
+    proxy().fault = None
+    proxy().asked.clear()
+    proxy().well.clear()
+    return proxy()
+
+
+class AwsPlace:
+    carries_id = True
+    gaps: ClassVar = {}
+    form = False
+    final = "InvalidParameter"
+
+    def __init__(self, made, to):
+        proxy().well.clear()
+        self.notifier, self.to = made, to
+
+    def received(self):
+        return list(proxy().well)
+
+    def behave(self, fault):
+        if fault == "down":
+            self.notifier = self.anew("http://127.0.0.1:1")
+            return
+        proxy().fault = {
+            "slow": "hang",
+            "broken": "half",
+            "busy": refusal(429, "ThrottlingException", {"retry-after": "7"}, form=self.form),
+            "refusing": refusal(400, self.final, form=self.form),
+        }[fault]
+
+    def anew(self, endpoint):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", endpoint)
+            made = self.make()
+            made.close = lambda: None
+            if hasattr(made, "_clients"):
+                made._clients.of(self.to)
+            return made
+
+    def close(self):
+        self.notifier.close()
+
+
+class SnsPlace(AwsPlace):
+    form = True
+
+    @staticmethod
+    def make():
+        return SnsNotifier(InEachRegion("sns", SECONDS))
+
+    def __init__(self, name="fraud-team", **attributes):
+        self.arn = boto3.client("sns").create_topic(Name=name, Attributes=attributes)["TopicArn"]
+        super().__init__(self.make(), self.arn)
+
+
+class SqsPlace(AwsPlace):
+    final = "InvalidMessageContents"
+
+    @staticmethod
+    def make():
+        return SqsNotifier(InEachRegion("sqs", SECONDS))
+
+    def __init__(self, name="fraud-team", **attributes):
+        self.url = boto3.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        super().__init__(self.make(), f"arn:aws:sqs:{emulator.REGION}:{ACCOUNT}:{name}")
+
+
+class BusPlace(AwsPlace):
+    final = "ValidationException"
+    carries_id = False  # the CloudEvent has its own, which names the log and the record
+
+    @staticmethod
+    def make():
+        return EventBridgeNotifier(InEachRegion("events", SECONDS))
+
+    def __init__(self):
+        client = boto3.client("events")
+        if not client.list_event_buses(NamePrefix="fraud")["EventBuses"]:
+            client.create_event_bus(Name="fraud")
+        super().__init__(self.make(), f"arn:aws:events:{emulator.REGION}:{ACCOUNT}:event-bus/fraud")
+
+
+class MailPlace(AwsPlace):
+    final = "MessageRejected"
+
+    @staticmethod
+    def make():
+        return SesNotifier(once("sesv2", seconds=SECONDS), "Fraud desk <fraud@bank.example>")
+
+    def __init__(self):
+        boto3.client("sesv2").create_email_identity(EmailIdentity="fraud@bank.example")
+        super().__init__(self.make(), "team@bank.example")
+
+    def received(self):
+        raws = [b64decode(json.loads(text)["Content"]["Raw"]["Data"]) for text in super().received()]
+        mails = [email.message_from_bytes(raw, policy=email.policy.default) for raw in raws]
+        return [f"{mail}" + mail.get_body(("plain",)).get_content() for mail in mails]
+
+
+class SmsPlace(AwsPlace):
+    form = True
+    carries_id = False
+
+    @staticmethod
+    def make():
+        return SnsTexts(once("sns", seconds=SECONDS), "MyBank")
+
+    def __init__(self):
+        super().__init__(self.make(), "+491701234567")
+
+
+class EndUserPlace(AwsPlace):
+    final = "ValidationException"
+
+    @staticmethod
+    def make():
+        return EndUserMessaging(once("pinpoint-sms-voice-v2", seconds=SECONDS), "MyBank")
+
+    def __init__(self):
+        super().__init__(self.make(), "+491701234567")
+        proxy().fault = (200, {}, b'{"MessageId": "m-1"}')
+
+
+def sitting(make):
+    @pytest.fixture
+    def place(self):
+        made = make()
+        yield made
+        made.close()
+
+    return place
+
+
+class TestSns(NotifierExam):
+    place = sitting(SnsPlace)
+
+
+class TestSqs(NotifierExam):
+    place = sitting(SqsPlace)
+
+
+class TestEventBridge(NotifierExam):
+    place = sitting(BusPlace)
+
+
+class TestSes(NotifierExam):
+    place = sitting(MailPlace)
+
+
+class TestSmsBySns(NotifierExam):
+    place = sitting(SmsPlace)
+
+
+class TestSmsByEndUserMessaging(NotifierExam):
+    """No emulator has this service: the receiver answers as its reference says."""
+
+    place = sitting(EndUserPlace)
+
+
+def message(to, event=None, words=WORDS):
+    told = {
+        "specversion": "1.0",
+        "type": "com.ringfence.alert.opened.v1",
+        "source": "/l",
+        "id": "decisions:7",
+    }
+    told |= {"time": "2026-01-31T10:00:00.123Z", "partitionkey": "tok_1", "data": {"text": "a\ufffeb"}}
+    return Message("log:decisions:7:team", json.dumps(event or told, ensure_ascii=False).encode(), words, to)
+
+
+FAULTS = {
+    "AuthorizationError": (Answer.RETRY, "allow the action"),
+    "AccessDeniedException": (Answer.RETRY, "allow the action"),
+    "NotFound": (Answer.RETRY, "name and region"),
+    "ExpiredTokenException": (Answer.RETRY, "sign in again"),
+    "InternalFailure": (Answer.RETRY, "InternalFailure"),
+    "ThrottlingException": (Answer.RETRY, "ThrottlingException"),
+    "InvalidParameterValue": (Answer.REFUSED, "InvalidParameterValue"),
+}
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_what_aws_says_is_an_outcome_with_action_resource_and_remedy_and_asked_once(aws, code):
+    place = SnsPlace()
+    aws.asked.clear()
+    aws.fault = refusal(400, code, form=True)
+    outcome = place.notifier.deliver(message(place.to))
+    answer, told = FAULTS[code]
+    assert outcome.answer is answer
+    assert told in outcome.said
+    assert place.to in outcome.said
+    assert "Publish" in outcome.said
+    assert len(aws.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        ("ThrottlingException", Answer.RETRY),
+        ("InternalFailure", Answer.RETRY),
+        ("NotAuthorizedForSourceException", Answer.RETRY),
+        ("MalformedDetail", Answer.REFUSED),
+        ("InvalidArgument", Answer.REFUSED),
+    ],
+)
+def test_an_entry_that_fails_in_a_call_that_succeeds_is_no_delivery(aws, code, answer):
+    place = BusPlace()
+    told = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": code, "ErrorMessage": "why"}]}
+    aws.fault = (200, {}, json.dumps(told).encode())
+    outcome = place.notifier.deliver(message(place.to))
+    assert outcome.answer is answer
+    assert f"{code} (why)" in outcome.said
+    aws.fault = (200, {}, b'{"FailedEntryCount": 0, "Entries": [{"EventId": "e-1"}]}')
+    assert place.notifier.deliver(message(place.to)) == (Answer.DELIVERED, "event e-1", None)
+
+
+@pytest.mark.parametrize("make", [SnsPlace, SqsPlace, BusPlace])
+def test_what_is_too_large_is_refused_before_it_is_sent(aws, make):
+    place = make()
+    aws.asked.clear()
+    event = {"type": "t", "data": "x" * MOST_BYTES}
+    outcome = place.notifier.deliver(message(place.to, event))
+    assert outcome.answer is Answer.REFUSED
+    assert "262,144 are taken" in outcome.said
+    assert aws.asked == []
+
+
+def test_an_event_goes_to_a_bus_as_it_is_with_its_type_and_time():
+    sent = message("arn:aws:events:eu-central-1:123456789012:event-bus/fraud")
+    entry = entry_of(sent)
+    assert (entry["Source"], entry["DetailType"]) == ("ringfence", "com.ringfence.alert.opened.v1")
+    assert entry["Detail"].encode() == sent.event
+    assert entry["Time"].isoformat() == "2026-01-31T10:00:00.123000+00:00"
+    with pytest.raises(NeverError, match="129 characters"):
+        entry_of(message(sent.to, {"type": "t" * 129}))
+    with pytest.raises(NeverError, match="no JSON"):
+        entry_of(Message("i", b"{", WORDS, sent.to))
+
+
+def test_a_topic_gives_programs_the_event_and_people_words(aws):
+    place, queue = SnsPlace(), SqsPlace("reader")
+    boto3.client("sns").subscribe(TopicArn=place.to, Protocol="sqs", Endpoint=queue.to)
+    sent = message(place.to, words=Words("Größe\nof it", (("Score", "93"),)))
+    assert place.notifier.deliver(sent).answer is Answer.DELIVERED
+    (got,) = boto3.client("sqs").receive_message(QueueUrl=queue.url)["Messages"]
+    body = json.loads(got["Body"])
+    assert json.loads(body["Message"]) == json.loads(sent.event)
+    assert body["MessageAttributes"]["type"]["Value"] == "com.ringfence.alert.opened.v1"
+    assert body["Subject"] == "Gr??e of it"
+    (asked,) = [text for text in aws.well if "TopicArn" in text and "MessageStructure" in text]
+    assert '"email":"Größe\\nof it\\nScore: 93"' in asked
+
+
+def test_a_queue_in_order_has_a_group_for_each_entity_and_each_message_once():
+    place = SqsPlace("ordered.fifo", FifoQueue="true")
+    for _ in range(2):  # the second time the answer had been lost
+        assert place.notifier.deliver(message(place.to)).answer is Answer.DELIVERED
+    read = {"AttributeNames": ["All"], "MaxNumberOfMessages": 10}
+    (got,) = boto3.client("sqs").receive_message(QueueUrl=place.url, **read)["Messages"]
+    assert json.loads(got["Body"]) == json.loads(message(place.to).event)
+    assert len(got["Attributes"]["MessageGroupId"]) == 64
+
+
+def test_a_text_keeps_its_link_whole():
+    link = "https://answers.bank.example/answer?t=" + "x" * 80
+    words = Words("A payment", (("", "y " * 2000), ("", link)), link=link)
+    place = SmsPlace()
+    assert place.notifier.deliver(message(place.to, words=words)).answer is Answer.DELIVERED
+    assert f"… {link}" in place.received()[-1]
+    for to in ("+1 2", "a@b.example, c@d.example"):
+        assert place.notifier.deliver(message(to)).answer is Answer.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("arn:aws:sns:eu-central-1:123456789012:fraud-team", "sns"),
+        ("arn:aws-us-gov:sqs:us-gov-west-1:123456789012:q.fifo", "sqs"),
+        ("arn:aws:events:eu-central-1:123456789012:event-bus/fraud", "eventbridge"),
+    ],
+)
+def test_an_arn_is_an_address(address, kind):
+    assert kind_of(address) == kind
+    assert target_of(address, kind) == address
+
+
+@pytest.mark.parametrize("wrong", ["arn:aws:s3:::bucket", "arn:aws:sns:eu-central-1:1:x", "arn:aws:sqs:::q"])
+def test_an_arn_of_something_else_is_refused_with_what_it_may_be(wrong):
+    with pytest.raises(InputError, match=r"names no topic, queue or event bus: arn:aws:sns"):
+        kind_of(wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("sns", {}),
+        ("sqs", {}),
+        ("eventbridge", {}),
+        ("mail", {"mail_by": "ses", "mail_from": "a@b.example"}),
+        ("sms", {"sms_by": "sns"}),
+        ("sms", {"sms_by": "end-user-messaging"}),
+    ],
+)
+def test_an_emulators_endpoint_in_a_task_on_aws_is_refused_when_it_is_set_up(monkeypatch, kind, settings):
+    notifier(kind, Settings(**settings)).close()
+    monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x")
+    with pytest.raises(InputError, match="AWS_ENDPOINT_URL"):
+        notifier(kind, Settings(**settings))
+
+
+def test_ses_needs_a_sender():
+    with pytest.raises(InputError, match="mail_from"):
+        notifier("mail", Settings(mail_by="ses"))
