@@ -201,7 +201,7 @@ class TestRotation:
 
         class Server(Controller):
             def factory(self):
-                return SMTP(self.handler, authenticator=check, auth_require_tls=False, auth_required=True)
+                return SMTP(self.handler, authenticator=check, auth_require_tls=False)
 
         class Box:
             async def handle_DATA(self, *_):  # noqa: N802 (aiosmtpd's)

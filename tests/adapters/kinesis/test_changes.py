@@ -24,7 +24,7 @@ age = "age"
 """
 
 
-def change(image, name="MODIFY", at=1_769_853_600_123, **more):
+def change(image, name="MODIFY", at=1_699_999_000_123, **more):
     row = {"ApproximateCreationDateTime": at, "Keys": {}, "SizeBytes": 1, **more}
     row |= {} if image is None else {"NewImage": image}
     told = {
@@ -42,7 +42,7 @@ def user(age):
 
 def test_a_changed_row_is_a_profile_and_a_removed_one_is_none(aws, store):  # noqa: F811 (a fixture)
     aws.make("demographic")
-    aws.put("demographic", 0, change(user(41), "INSERT"), change(user(42), at=1_769_853_601_000))
+    aws.put("demographic", 0, change(user(41), "INSERT"), change(user(42), at=1_699_999_001_000))
     aws.put("demographic", 0, change(None, "REMOVE"), b'{"transaction_id": "t1"}', change(None))
     mapping = parse_mapping(MAPPING, "demographic.toml")
     totals = all_of(store, "kinesis://demographic?format=dynamodb", mapping=mapping, changes=True)
@@ -51,7 +51,7 @@ def test_a_changed_row_is_a_profile_and_a_removed_one_is_none(aws, store):  # no
     told = table.select(["entity_type", "entity_id", "event_time_ms"]).to_pylist()
     assert told == [
         {"entity_type": "customer", "entity_id": "u1", "event_time_ms": at}
-        for at in (1_769_853_600_123, 1_769_853_601_000)
+        for at in (1_699_999_000_123, 1_699_999_001_000)
     ]
     assert all_of(store, "kinesis://demographic", mapping=mapping, changes=True).events == 0
 

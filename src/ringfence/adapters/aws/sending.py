@@ -59,9 +59,7 @@ def _outcome(error: StoreError) -> Outcome:
     if cause.response.get("Error", {}).get("Code") in _FINAL:
         return Outcome(Answer.REFUSED, str(error))
     told = str(cause.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", ""))
-    return Outcome(
-        Answer.RETRY, str(error), float(told[:9]) if told.isascii() and told.isdigit() else None
-    )
+    return Outcome(Answer.RETRY, str(error), float(told[:9]) if told.isascii() and told.isdigit() else None)
 
 
 def failed(code: str, message: str, what: str) -> Outcome:
