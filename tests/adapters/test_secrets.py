@@ -197,7 +197,7 @@ class TestRotation:
 
         def check(_server, _session, _envelope, _mechanism, data: LoginPassword):
             asked.append(data.password.decode())
-            return AuthResult(success=data.password.decode() == NEW)
+            return AuthResult(success=data.password.decode() == NEW, handled=False)
 
         class Server(Controller):
             def factory(self):
