@@ -14,6 +14,8 @@ from pathlib import Path
 import typer
 
 import ringfence
+from ringfence.access.roles import PERMITTED, Role
+from ringfence.access.table import NEEDED
 from ringfence.adapters.files.blocks import GIVE_UP_BYTES
 from ringfence.adapters.files.csv_rows import COLUMNS_LIMIT
 from ringfence.adapters.files.json_rows import FIELDS_LIMIT
@@ -57,6 +59,7 @@ def pages() -> dict[str, str]:
         "reference/mappings.md": _mappings(),
         "reference/quarantine-reasons.md": _reasons(),
         "reference/limits.md": _limits(),
+        "reference/permissions.md": _permissions(),
         "reference/asyncapi.json": json.dumps(document("0"), indent=1) + "\n",
         "decisions/README.md": _decisions(),
     }
@@ -169,6 +172,32 @@ def _mappings() -> str:
             f"Events: {', '.join(item.kinds)}. Columns: {columns}.",
         ]
     return _joined(parts)
+
+
+def _permissions() -> str:
+    granted = "\n".join(
+        f"| `{role}` | {', '.join(f'`{one}`' for one in sorted(PERMITTED[role]))} |" for role in Role
+    )
+    rows = "\n".join(
+        f"| `{method}` | `{_plain(path)}` | {_code(needed)} |" for (method, path), needed in NEEDED.items()
+    )
+    return _joined(
+        [
+            "# Permissions",
+            MADE,
+            "What roles permit, and what each route asks for: [who may do what](../operations/access.md).",
+            f"| role | permits |\n|---|---|\n{granted}",
+            f"| method | route or page | permission |\n|---|---|---|\n{rows}",
+        ]
+    )
+
+
+def _plain(path: str) -> str:
+    return re.sub(r":\w+}", "}", path)
+
+
+def _code(needed: str | None) -> str:
+    return f"`{needed}`" if needed else "no key"
 
 
 def _reasons() -> str:

@@ -38,14 +38,19 @@ async def ask(http: httpx.AsyncClient, request: httpx.Request, most_bytes: int) 
         await answer.aclose()
 
 
-def fetch(url: httpx.URL, most_bytes: int, seconds: float) -> bytes:
-    """The body behind an address; `AnswerError`, `httpx.HTTPError` or `TimeoutError`. On any thread."""
+def fetch(wanted: httpx.URL | httpx.Request, most_bytes: int, seconds: float) -> bytes:
+    """The body behind an address, or of another request; on any thread.
+
+    `AnswerError`, `httpx.HTTPError` or `TimeoutError`.
+    """
+    request = wanted if isinstance(wanted, httpx.Request) else httpx.Request("GET", wanted)
+    request.headers.update(PLAIN)
     found: list[bytes] = []
     failed: list[BaseException] = []
 
     async def whole() -> bytes:
-        async with asyncio.timeout(seconds), httpx.AsyncClient(headers=PLAIN, timeout=None) as http:  # noqa: S113 (one for all of it)
-            status, body = await ask(http, http.build_request("GET", url), most_bytes)
+        async with asyncio.timeout(seconds), httpx.AsyncClient(timeout=None) as http:  # noqa: S113 (one for all of it)
+            status, body = await ask(http, request, most_bytes)
         if status != httpx.codes.OK:
             raise AnswerError(f"it answers with status {status}")
         return body

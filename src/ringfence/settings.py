@@ -71,7 +71,11 @@ class Settings(BaseSettings):
     label_sources: tuple[str, ...] = ()  # whose label counts where two differ, the strongest first
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones
     keep_values: tuple[str, ...] = ()  # ids, although they look like such words
-    require_approval: bool = False  # a change of the rules takes effect only once a second person approved it
+    require_approval: bool = False  # as four_eyes = ["rules"]
+    four_eyes: tuple[
+        Literal["rules", "models", "erasure", "reveal"], ...
+    ] = ()  # what a second person approves
+    reveal_limit: Annotated[int, Field(ge=0)] = 20  # originals a day that one person reveals without a second
     confirm_share: Annotated[float, Field(ge=0, le=1)] = 0.05  # of payments, changed without confirmation
     confirm_money: Annotated[float, Field(ge=0)] | None = None  # a day, newly stopped or approved
     audit_key: Path | None = None  # of who signs the audit trail; never in the data folder
@@ -80,6 +84,11 @@ class Settings(BaseSettings):
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
     snapshot_every_events: Annotated[int, Field(ge=1)] = 1_000_000
     snapshot_every_ms: Annotated[int, Field(ge=1000)] = 300_000
+
+    @property
+    def rules_need_approval(self) -> bool:
+        """Whether a change of the rules takes effect only once a second person has approved it."""
+        return self.require_approval or "rules" in self.four_eyes
 
     @classmethod
     def settings_customise_sources(

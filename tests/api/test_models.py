@@ -220,3 +220,32 @@ def test_what_a_model_would_change_is_told_and_nothing_is(api, kept):
     assert sum(map(sum, told["changes"])) == 5
     assert unknown.status_code == 404
     assert states["models"][0]["role"] is None
+
+
+def test_a_model_waits_for_a_second_person_and_then_is_promoted_once(api, kept, tmp_path, monkeypatch):
+    """The builder asks, the supervisor approves that very change, and the builder does it."""
+    monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["models"]')
+    first, second = kept(1), kept(2)
+    keys = ApiKeys(tmp_path / "data")
+    builder, other, supervisor = (
+        {"headers": {"authorization": f"Bearer {keys.create(role, frozenset({role}), 0)}"}}
+        for role in (Role.BUILDER, Role.BUILDER, Role.SUPERVISOR)
+    )
+
+    async def talk(client):
+        async def promote(version, who):
+            path, body = promotion(version)
+            return await client.post(path, **body, **who)
+
+        found = [await promote(first, builder)]
+        approve = ("/v1/approvals/A-1/approve", {"json": {"note": "looked at the report"}})
+        found += [await client.post(approve[0], **approve[1], **who) for who in (builder, supervisor)]
+        found += [await promote(second, builder), await promote(first, other)]
+        found += [await promote(first, builder), await promote(second, builder)]
+        return found
+
+    *refused, done, again = api(talk, authoriser=Authoriser(keys))
+    assert [one.status_code for one in refused] == [403, 403, 200, 403, 403]
+    assert (refused[0].json()["code"], "A-1" in refused[0].json()["detail"]) == ("needs_approval", True)
+    assert [one["role"] for one in done.json()["models"] if one["version"] == first] == ["champion"]
+    assert (again.status_code, "A-2" in again.json()["detail"]) == (403, True)

@@ -29,12 +29,14 @@ from ringfence.web.audited import ACTIONS as PAGES
 DEFINITIONS = load_definitions(None, None)
 LOOKING = frozenset(
     {
-        "alerts check", "alerts mutes", "alerts preview", "audit checkpoint", "audit key", "audit list",
-        "audit verify", "backtest", "bus describe", "bus list", "bus test", "cases queues", "doctor", "drift",
-        "evaluate", "features", "follow", "followers list", "init", "keys list", "labels status", "land ddl",
+        "alerts check", "alerts mutes", "alerts preview", "approvals list", "audit checkpoint", "audit key",
+        "audit list", "audit verify", "backtest", "bus describe", "bus list", "bus test", "cases queues",
+        "doctor", "drift", "evaluate", "features",
+        "follow", "followers list", "init", "keys list", "labels status", "land ddl",
         "model serve", "models compare", "models list", "models show", "outbox list", "quarantine list",
         "replay", "rules check", "rules diff", "rules import", "rules list", "rules shadow", "rules show",
-        "rules tune", "rules typologies", "rules versions", "run", "simulate", "sources", "store check",
+        "rules tune", "rules typologies", "rules versions", "run", "sessions end",
+        "sessions list", "simulate", "sources", "store check",
         "store init", "store migrate", "train", "version",
     }
 )  # fmt: skip

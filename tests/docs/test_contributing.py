@@ -23,7 +23,7 @@ def test_a_name_that_a_recipe_speaks_of_stands_in_the_file_before_it():
         "_TYPES": "src/ringfence/scoring/expression.py",
         "class Op": "src/ringfence/scoring/machine/kernel.py",
         "def body_of": "src/ringfence/api/asked.py",
-        "def _needed": "src/ringfence/api/front.py",
+        "NEEDED": "src/ringfence/access/table.py",
         "STAGES": "src/ringfence/walk/stages.py",
         "class Follower": "src/ringfence/follow/follower.py",
     }.items():

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests.web.sample import CARD, DAY_MS, START_MS, payment
 
 from ringfence.access.principal import Role
-from ringfence.web.sessions import COOKIE
+from ringfence.access.sessions import COOKIE
 
 
 def send(served, number, **fields):

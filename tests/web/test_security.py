@@ -8,8 +8,9 @@ import pytest
 from tests.web.conftest import serving
 from tests.web.sample import CARD_NUMBER
 
+from ringfence.access import sessions
 from ringfence.access.principal import Role
-from ringfence.web import sessions, shield
+from ringfence.web import shield
 
 PAGES = (
     "/",

@@ -62,6 +62,11 @@ class Authoriser:
         self._asked = 0
 
     @property
+    def keys(self) -> KeyStore | None:
+        """Where keys are kept, None where nobody is asked for one."""
+        return self._keys
+
+    @property
     def is_open(self) -> bool:
         """Whether nobody is asked who they are."""
         return self._keys is None and self._tokens is None

@@ -101,15 +101,21 @@ def _url(where: str) -> httpx.URL | None:
     if "://" not in where:
         return None
     try:
+        return safe_url(where)
+    except InputError as error:
+        raise InputError(f"the key set's address: {error}; {_REMEDY}") from None
+
+
+def safe_url(where: str) -> httpx.URL:
+    """An address over https, or on this machine; `InputError` for one that others could answer."""
+    try:
         url = httpx.URL(where)
-    except httpx.InvalidURL as error:
-        raise InputError(f"the key set's address is none ({error}): {_REMEDY}") from None
+    except (httpx.InvalidURL, TypeError) as error:
+        raise InputError(f"this is no address ({error})") from None
     if url.userinfo or not url.host:
-        raise InputError(f"the key set's address names a user, or no host: {_REMEDY}")
+        raise InputError("it names a user, or no host")
     if url.scheme != "https" and not (url.scheme == "http" and _is_this_machine(url.host)):
-        raise InputError(
-            f"the key set at {url.scheme}://{url.host} could be answered by anybody on the way: {_REMEDY}"
-        )
+        raise InputError(f"{url.scheme}://{url.host} could be answered by anybody on the way")
     return url
 
 

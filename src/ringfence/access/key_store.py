@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ringfence.access.restriction import EVERYTHING, Restriction
+
 if TYPE_CHECKING:
     from ringfence.access.keys import ApiKey
-    from ringfence.access.principal import Principal, Role
+    from ringfence.access.principal import Principal
+    from ringfence.access.roles import Role
 
 
 class KeyStore(Protocol):
@@ -16,9 +19,20 @@ class KeyStore(Protocol):
     """
 
     def create(
-        self, name: str, roles: frozenset[Role], now_ms: int, *, rate: float = 0.0, burst: float = 0.0
+        self,
+        name: str,
+        roles: frozenset[Role],
+        now_ms: int,
+        *,
+        rate: float = 0.0,
+        burst: float = 0.0,
+        restriction: Restriction = EVERYTHING,
     ) -> str:
         """A new key, whole (`rf_ID_SECRET`): this is the only time that it can be seen."""
+        ...
+
+    def change(self, key_id: str, roles: frozenset[Role], restriction: Restriction) -> None:
+        """What a key permits from now on; `InputError` where there is none in force."""
         ...
 
     def revoke(self, key_id: str, now_ms: int) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hmac
 import secrets
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from ringfence.access.principal import Principal, Role
+from ringfence.access.principal import Principal
+from ringfence.access.restriction import EVERYTHING, Restriction, parse_restriction
+from ringfence.access.roles import Role
 from ringfence.errors import CorruptError, InputError, StoreError
 
 if TYPE_CHECKING:
@@ -34,10 +36,12 @@ CREATE TABLE IF NOT EXISTS api_key (
   rate       REAL NOT NULL,
   burst      REAL NOT NULL,
   created_ms INTEGER NOT NULL,
-  revoked_ms INTEGER
+  revoked_ms INTEGER,
+  restriction TEXT NOT NULL DEFAULT ''
 ) STRICT;
 """
-_COLUMNS: Final = "id, name, roles, rate, burst, created_ms, revoked_ms"
+_RESTRICT: Final = "ALTER TABLE api_key ADD COLUMN restriction TEXT NOT NULL DEFAULT ''"  # files of before
+_COLUMNS: Final = "id, name, roles, rate, burst, created_ms, revoked_ms, restriction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,11 @@ class ApiKey:
     burst: float
     created_ms: int
     revoked_ms: int | None
+    restriction: Restriction = EVERYTHING
 
     @property
     def principal(self) -> Principal:
-        return Principal(f"key:{self.id}", self.roles, self.rate, self.burst)
+        return Principal(f"key:{self.id}", self.roles, self.rate, self.burst, self.restriction)
 
 
 class ApiKeys:
@@ -74,20 +79,41 @@ class ApiKeys:
             self._reader = self._connect()
             with self._reader as connection:
                 connection.executescript(_SCHEMA)
+                self._complete(connection)
                 connection.execute(
                     "INSERT INTO pepper VALUES (1, ?) ON CONFLICT DO NOTHING", (secrets.token_bytes(32),)
                 )
             (self._pepper,) = self._reader.execute("SELECT value FROM pepper").fetchone()
 
     def create(
-        self, name: str, roles: frozenset[Role], now_ms: int, *, rate: float = 0.0, burst: float = 0.0
+        self,
+        name: str,
+        roles: frozenset[Role],
+        now_ms: int,
+        *,
+        rate: float = 0.0,
+        burst: float = 0.0,
+        restriction: Restriction = EVERYTHING,
     ) -> str:
         """A new key, whole: this is the only time that it can be seen."""
         key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        row = (key_id, name, self._hash(secret), " ".join(sorted(roles)), rate, burst or rate, now_ms, None)
+        known = (" ".join(sorted(roles)), rate, burst or rate, now_ms, None, restriction.text())
         with self._writing() as connection:
-            connection.execute("INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute(
+                f"INSERT INTO api_key ({_COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 (constants)
+                (key_id, name, *known, self._hash(secret)),
+            )
         return f"{PREFIX}_{key_id}_{secret}"
+
+    def change(self, key_id: str, roles: frozenset[Role], restriction: Restriction) -> None:
+        """What a key permits from now on; `InputError` where there is none in force."""
+        with self._writing() as connection:
+            changed = connection.execute(
+                "UPDATE api_key SET roles = ?, restriction = ? WHERE id = ? AND revoked_ms IS NULL",
+                (" ".join(sorted(roles)), restriction.text(), key_id),
+            ).rowcount
+        if not changed:
+            raise InputError(f"no key {key_id!r} is in force: `ringfence keys list` shows them")
 
     def revoke(self, key_id: str, now_ms: int) -> None:
         """From now on nobody gets in with this key; `InputError` where there is none."""
@@ -138,6 +164,13 @@ class ApiKeys:
     def _hash(self, secret: str) -> bytes:
         return blake2b(secret.encode(), key=self._pepper, digest_size=32).digest()
 
+    @staticmethod
+    def _complete(connection: sqlite3.Connection) -> None:
+        columns = connection.execute("PRAGMA table_info(api_key)")
+        if "restriction" not in {name for _, name, *_ in columns}:
+            with suppress(sqlite3.OperationalError):  # another process has just done it
+                connection.execute(_RESTRICT)
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -174,6 +207,7 @@ class ApiKeys:
             ) from error
 
 
-def _key(row: tuple[str, str, str, float, float, int, int | None]) -> ApiKey:
-    key_id, name, roles, rate, burst, created_ms, revoked_ms = row
-    return ApiKey(key_id, name, frozenset(map(Role, roles.split())), rate, burst, created_ms, revoked_ms)
+def _key(row: tuple[str, str, str, float, float, int, int | None, str]) -> ApiKey:
+    key_id, name, roles, rate, burst, created_ms, revoked_ms, restriction = row
+    known, narrowed = frozenset(map(Role, roles.split())), parse_restriction(restriction.split())
+    return ApiKey(key_id, name, known, rate, burst, created_ms, revoked_ms, narrowed)

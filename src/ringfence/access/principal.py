@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import Final
 
-from ringfence.errors import InputError
+from ringfence.access.restriction import EVERYTHING, Restriction
+from ringfence.access.roles import PERMITTED, Permission, Role
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-class Role(StrEnum):
-    """What a caller may do. An admin may do everything but see suspicious-activity reports."""
-
-    INGEST = "ingest"  # send events
-    DECIDE = "decide"  # ask for decisions on payments
-    ANALYST = "analyst"  # read decisions, entities and the stream
-    COMPLIANCE = "compliance"  # make suspicious-activity reports, which no other role sees
-    ADMIN = "admin"
+__all__ = ["LOCAL", "Principal", "Role"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +19,46 @@ class Principal:
     roles: frozenset[Role]
     rate: float = 0.0
     burst: float = 0.0
+    restriction: Restriction = EVERYTHING
+    permissions: frozenset[Permission] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = frozenset[Permission]().union(*(PERMITTED[role] for role in self.roles))
+        object.__setattr__(self, "permissions", found)
 
     @property
     def may_report(self) -> bool:
         """Whether suspicious-activity reports are for these eyes: an admin's alone are not enough."""
-        return Role.COMPLIANCE in self.roles or self is LOCAL
+        return Permission.REPORT in self.permissions
 
-    def may(self, *roles: Role) -> bool:
-        """Whether one of these roles, or admin, is among its own.
+    def may(self, permission: Permission) -> bool:
+        """Whether one of its roles permits this.
 
-        >>> Principal("till", frozenset({Role.DECIDE})).may(Role.DECIDE, Role.INGEST)
+        >>> Principal("till", frozenset({Role.DECIDE})).may(Permission.DECIDE)
         True
         """
-        return Role.ADMIN in self.roles or not self.roles.isdisjoint(roles)
+        return permission in self.permissions
+
+    def widening(self, roles: frozenset[Role], restriction: Restriction) -> str | None:
+        """Why it may not grant these: nobody gives away, or takes, what they may not do. None where it may.
+
+        >>> boss = Principal("boss", frozenset({Role.ADMIN}))
+        >>> boss.widening(frozenset({Role.COMPLIANCE}), EVERYTHING)
+        'the role compliance permits what key or person boss may not do (report)'
+        >>> boss.widening(frozenset({Role.ANALYST}), EVERYTHING) is None
+        True
+        """
+        for role in sorted(roles):
+            if beyond := sorted(PERMITTED[role] - self.permissions):
+                return (
+                    f"the role {role} permits what key or person {self.name} may not do ({', '.join(beyond)})"
+                )
+        if not self.restriction.covers(restriction):
+            return (
+                f"{self.name} is restricted to {self.restriction.text()}, and this would be less restricted"
+            )
+        return None
 
 
-LOCAL: Final = Principal("local", frozenset({Role.ADMIN}))
+LOCAL: Final = Principal("local", frozenset({Role.ADMIN, Role.COMPLIANCE}))
 """Everybody, where a server on loopback asks for no authentication."""
-
-
-def parse_roles(words: Iterable[str]) -> frozenset[Role]:
-    """Roles by name; `InputError` names one that there is not.
-
-    >>> sorted(parse_roles(["decide", "ingest"]))
-    [<Role.DECIDE: 'decide'>, <Role.INGEST: 'ingest'>]
-    """
-    try:
-        roles = frozenset(Role(word) for word in words)
-    except ValueError as error:
-        raise InputError(f"{error}: roles are {', '.join(Role)}") from None
-    if not roles:
-        raise InputError(f"give at least one role: {', '.join(Role)}")
-    return roles

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import jwt
 
 from ringfence.access.jwks import ALGORITHMS, KeySet
-from ringfence.access.principal import Principal, Role
+from ringfence.access.principal import Principal
+from ringfence.access.restriction import claimed
+from ringfence.access.roles import Role
 from ringfence.errors import InputError, StoreError
 from ringfence.ports.secrets import as_secret
 
@@ -22,6 +24,9 @@ SHORTEST_SECRET: Final = 32
 """Bytes of an HS256 secret at least: a shorter one can be guessed from one token."""
 
 _LONGEST_TOKEN: Final = 8192
+_REFUSED: Final = (
+    *(jwt.PyJWTError, InputError, StoreError, ValueError, TypeError, OverflowError, RecursionError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,10 @@ class TokenSettings:
 
 
 class Tokens:
-    """Recognises callers by their tokens: claims `sub`, `exp`, and `roles` (a list, or `scope` as text)."""
+    """Recognises callers by their tokens: claims `sub`, `exp`, and `roles` (a list, or `scope` as text).
+
+    `restrict` narrows what the caller sees, as `ringfence.access.restriction.claimed` reads it.
+    """
 
     def __init__(self, settings: TokenSettings, now: Callable[[], float] = time.monotonic) -> None:
         self._secret = None if settings.secret is None else as_secret(settings.secret)
@@ -62,7 +70,7 @@ class Tokens:
         try:
             claims = self._claims(token)
             return self._principal(claims), float(claims["exp"])
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError, StoreError):
+        except _REFUSED:
             return None
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -113,7 +121,8 @@ class Tokens:
         words = claims.get("roles", str(claims.get("scope", "")).split())
         known = {role.value: role for role in Role}
         roles = frozenset(known[word] for word in words if word in known)
-        return Principal(f"sub:{claims['sub']}", roles, self._settings.rate, self._settings.burst)
+        settings = self._settings
+        return Principal(f"sub:{claims['sub']}", roles, settings.rate, settings.burst, claimed(claims))
 
 
 def _is_short(secret: str) -> bool:

@@ -8,18 +8,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from ringfence.api.asked import permitted
 from ringfence.api.audited import ACTIONS, Audited
 from ringfence.api.front import Front
 from ringfence.api.http.access_log import AccessLog
 from ringfence.api.openapi import asyncapi, document
 from ringfence.api.problems import TYPE, FieldError, Refusal, unavailable
 from ringfence.api.routes import (
+    access,
     audit,
     bus,
     cases,
@@ -82,9 +84,11 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
             if site is not None:
                 await site.stop()
             await server.stop()
-            access.flush()
+            requests.flush()
 
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(permitted)]
+    )
     app.state.server = server
     for module in (
         events,
@@ -92,6 +96,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
         read,
         rules,
         lists,
+        access,
         audit,
         bus,
         outbox,
@@ -113,10 +118,10 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(RingfenceError, _ours)
     app.add_exception_handler(Exception, _unexpected)
-    access = AccessLog(log)
+    requests = AccessLog(log)
     now_ms, clean = server.clock.now_ms, partial(server.session.tokenizer.guard_text, counted=False)
     recorded = Audited(app, server.trail, ACTIONS, "api", now_ms, clean)
-    front: Any = Front(server, recorded if site is None else _Switch(recorded, site), access)
+    front: Any = Front(server, recorded if site is None else _Switch(recorded, site), requests)
     if server.settings.cors_origins:
         front = CORSMiddleware(
             front,

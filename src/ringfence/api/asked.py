@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
+from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotation)
 from starlette.responses import Response
 
-from ringfence.access.principal import Role
+from ringfence.access.roles import Permission
+from ringfence.access.table import NEEDED
 from ringfence.api.http.bodies import JSON, content_type, read_body
-from ringfence.api.problems import FieldError, Problem, Refusal
+from ringfence.api.problems import FieldError, Problem, Refusal, check_permission
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.decisions.impact import Impact  # noqa: TC001 (likewise)
@@ -23,8 +25,6 @@ from ringfence.rulebook.difference import Difference  # noqa: TC001 (msgspec rea
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from starlette.requests import Request
 
     from ringfence.api.server import Server
 
@@ -83,6 +83,13 @@ def server_of(request: Request) -> Server:
     return server
 
 
+async def permitted(request: Request) -> None:
+    """`Refusal` (403) unless a role of the caller permits what the table asks of this route; before each."""
+    needed = NEEDED[request.method, request.scope["route"].path]
+    if needed is not None:
+        check_permission(request.scope["ringfence.caller"], needed)
+
+
 def as_json(value: object, status: int = 200) -> Response:
     """A struct as an answer."""
     return Response(msgspec.json.encode(value), status, media_type="application/json")
@@ -119,7 +126,7 @@ def who_asks(request: Request, note: str) -> Who:
     """The caller, as the book records them; card numbers in the note become tokens."""
     server, caller = server_of(request), request.scope["ringfence.caller"]
     kept = server.session.tokenizer.guard_text(re.sub(r"\s+", " ", note).strip())
-    return Who(caller.name, server.clock.now_ms(), kept, may_approve=caller.may(Role.ADMIN))
+    return Who(caller.name, server.clock.now_ms(), kept, may_approve=caller.may(Permission.APPROVE))
 
 
 @contextmanager

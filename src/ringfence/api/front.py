@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.authoriser import BusyError
-from ringfence.access.principal import Role
+from ringfence.access.roles import Permission
 from ringfence.api.http.bodies import JSON, ClientGoneError, content_type, header, read_body
 from ringfence.api.http.hosts import Names
 from ringfence.api.http.proxies import scheme_of
-from ringfence.api.problems import TYPE, Refusal, unavailable
+from ringfence.api.problems import TYPE, Refusal, check_permission, unavailable
 from ringfence.api.reading import names_card
 
 if TYPE_CHECKING:
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
 
 HOT_PATH: Final = "/v1/decisions"
-_OF_ANALYSTS: Final = ("/v1/rules", "/v1/lists", "/v1/cases", "/v1/alerts", "/v1/bus")
-"""What analysts own, and may change."""
-
-_OF_ADMINISTRATORS: Final = (
-    *("/v1/models", "/v1/drift", "/v1/quarantine", "/v1/bus/subscriptions", "/v1/outbox"),
-)
+_KEYED: Final = ("/v1/", "/metrics")  # whose caller has to be known
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", TYPE)
@@ -123,7 +118,8 @@ class Front:
 
     def let_in(self, caller: Principal, now: float) -> None:
         """Admit a payment, whichever way it came, before its body is read; `Refusal` 403, 429 or 503."""
-        self._check(caller, (Role.DECIDE,))
+        check_permission(caller, Permission.DECIDE)
+        self.server.charge(caller, 1)
         self.server.decider.gate.check(1, now)
 
     async def _decide(self, scope: Any, receive: Any, send: Any) -> tuple[int, bool]:
@@ -153,7 +149,6 @@ class Front:
         return (await future)[0]
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> int:
-        roles = _needed(scope["method"], scope["path"])
         status = 0
 
         async def note(message: Any) -> None:
@@ -163,8 +158,8 @@ class Front:
             await send(message)
 
         try:
-            if roles:
-                await self._admit(scope, roles)
+            if scope["path"].startswith(_KEYED):
+                self.server.charge(await self._named(scope), 1)
                 _check_address(scope)
             await self._app(scope, receive, note)
         except Refusal as refusal:
@@ -172,10 +167,6 @@ class Front:
         except ClientGoneError:
             return 0
         return status
-
-    async def _admit(self, scope: Any, roles: tuple[Role, ...]) -> None:
-        """`Refusal` 401, 403 or 429."""
-        self._check(await self._named(scope), roles)
 
     async def _named(self, scope: Any) -> Principal:
         """Who asks, who is put into the scope; `Refusal` 401."""
@@ -191,13 +182,6 @@ class Front:
         if line := scope.get("ringfence.line"):
             line.know()
         return caller
-
-    def _check(self, caller: Principal, roles: tuple[Role, ...]) -> None:
-        """`Refusal` 403 or 429."""
-        if not caller.may(*roles):
-            needed = " or ".join(roles)
-            raise Refusal(403, "forbidden", f"this needs the role {needed}: ask for a key that has it")
-        self.server.charge(caller, 1)
 
     async def _caller(self, scope: Any) -> Principal | None:
         authoriser = self.server.authoriser
@@ -235,20 +219,3 @@ def _credential(authorization: bytes, key: bytes) -> bytes | None:
     if scheme.lower() != b"bearer":
         credential = key
     return credential.strip() or None
-
-
-def _needed(method: str, path: str) -> tuple[Role, ...]:
-    """Roles of which a caller needs one; none where anybody may."""
-    if path == "/metrics":
-        return (Role.ANALYST,)
-    if not path.startswith("/v1/"):
-        return ()
-    is_reading = method in ("GET", "HEAD")
-    if path.startswith(("/v1/audit", "/v1/outbox") if is_reading else _OF_ADMINISTRATORS):
-        return (Role.ADMIN,)
-    if is_reading:
-        return (Role.ANALYST,)
-    if path.startswith(_OF_ANALYSTS):
-        is_report = path.startswith("/v1/cases/") and path.endswith("/report")
-        return (Role.COMPLIANCE if is_report else Role.ANALYST,)
-    return (Role.DECIDE,) if path.startswith(HOT_PATH) else (Role.INGEST,)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ringfence.access.roles import holders
 from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ringfence.access.principal import Principal
+    from ringfence.access.roles import Permission
     from ringfence.events.bad import BadRecord
 
 TYPE: Final = b"application/problem+json"
@@ -72,6 +75,12 @@ class Refusal(Exception):  # noqa: N818 (an answer, not a failure of the program
     def body(self) -> bytes:
         """The document."""
         return _ENCODER.encode(self.problem)
+
+
+def check_permission(caller: Principal, needed: Permission) -> None:
+    """`Refusal` (403) unless one of the caller's roles permits this."""
+    if not caller.may(needed):
+        raise Refusal(403, "forbidden", f"this needs the role {holders(needed)}: ask for a key that has it")
 
 
 def refused_record(bad: BadRecord) -> Refusal:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ringfence.access.limits import Limits
+from ringfence.access.oidc import OpenIdProvider
+from ringfence.access.sessions import Sessions
 from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
 from ringfence.api.following import Following
@@ -35,6 +37,7 @@ from ringfence.api.slots import Slots
 from ringfence.api.sourcing import Sources
 from ringfence.api.stream import Hub
 from ringfence.api.trials import Trials
+from ringfence.compose.approvals import open_approvals
 from ringfence.compose.cases import open_cases, payment_of
 from ringfence.compose.index import index_rows
 from ringfence.compose.store import open_trail
@@ -80,11 +83,11 @@ class Server:
         large payments, where that is not for this process to do.
         """
         self._give_up = give_up
-        self.settings = settings
-        self.authoriser = authoriser
+        self.settings, self.authoriser = settings, authoriser
         self.runner = session.runner
         self.clock = session.clock
-        self.limits = Limits()
+        self.limits, self.sessions = Limits(), Sessions()
+        self.provider = OpenIdProvider.of(settings.provider())
         self.metrics = Metrics()
         self.lake = served_tables(session.store)
         self.annotations = open_annotations(session.store)
@@ -119,6 +122,7 @@ class Server:
         self.rules = session.rules_desk(self.desk)
         self.lists = session.list_desk(self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
+        self.approvals = open_approvals(session.store.folder)
         self.case_book = open_cases(session.store.folder)
         self.cases = session.case_desk(self.case_book)
         self.ring_news = RingTeller(
@@ -189,6 +193,7 @@ class Server:
         await asyncio.to_thread(self.annotations.close)
         await asyncio.to_thread(self.following.close)
         self.case_book.close()
+        self.approvals.book.close()
         self.outboxes.close()
         await asyncio.to_thread(self.trail.close)
 

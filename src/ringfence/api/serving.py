@@ -158,9 +158,10 @@ def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:
                 settings.rate,
             )
         )
-    needed = settings.require_keys or not is_loopback(settings.host)
+    has_provider = settings.provider() is not None
+    needed = settings.require_keys or has_provider or not is_loopback(settings.host)
     has_keys = _has_keys(folder)
-    if needed and not has_keys and tokens is None:
+    if needed and not has_keys and tokens is None and not has_provider:
         raise InputError(
             f"{settings.host} can be reached by others, and nothing says who may ask: make a key with "
             "`ringfence keys create`, or set RINGFENCE_SERVE_TOKEN_JWKS"

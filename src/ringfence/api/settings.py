@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ringfence.access.oidc import ProviderSettings, roles_of_groups
 from ringfence.api.http.connections import Limits
+from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,37 @@ class ServeSettings(BaseSettings):
     token_issuer: str | None = None
     token_audience: str | None = None
     rate: Annotated[float, Field(ge=0)] = 0.0  # limit of each token's subject; keys have their own
+    oidc_issuer: str | None = None  # OpenID provider where people sign in, https://login.example
+    oidc_client_id: str = ""
+    oidc_client_secret: Annotated[str | None, Field(repr=False)] = None  # none for a public client
+    oidc_redirect: str = ""  # https://THIS SERVER/sign-in/callback, as browsers reach it
+    oidc_scopes: str = "openid profile email"
+    oidc_groups_claim: str = "groups"  # realm_access.roles leads into an object
+    oidc_roles: tuple[str, ...] = ()  # GROUP=ROLE each
+    oidc_minutes: Annotated[int, Field(ge=1, le=1440)] = 60  # after which the provider is asked again
+
+    def provider(self) -> ProviderSettings | None:
+        """Where people sign in, None where only keys count; `InputError` where the settings are not whole."""
+        if self.oidc_issuer is None:
+            return None
+        missing = [
+            name for name in ("oidc_client_id", "oidc_redirect", "oidc_roles") if not getattr(self, name)
+        ]
+        if missing or not self.oidc_redirect.endswith("/sign-in/callback"):
+            raise InputError(
+                f"sign-in at {self.oidc_issuer} needs {', '.join(missing) or 'oidc_redirect'} as well "
+                "(RINGFENCE_SERVE_OIDC_...); oidc_redirect ends with /sign-in/callback"
+            )
+        return ProviderSettings(
+            self.oidc_issuer,
+            self.oidc_client_id,
+            self.oidc_redirect,
+            self.oidc_client_secret,
+            self.oidc_scopes,
+            self.oidc_groups_claim,
+            roles_of_groups(self.oidc_roles),
+            self.oidc_minutes * 60.0,
+        )
 
     def connection_limits(
         self, most: int | None = None, unlimited: Callable[[str], bool] = lambda _address: False

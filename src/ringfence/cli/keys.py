@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from ringfence.access.keys import ApiKeys
-from ringfence.access.principal import parse_roles
+from ringfence.access.restriction import parse_restriction
+from ringfence.access.roles import Role, parse_roles
 from ringfence.cli.options import Data, Json, folder
 from ringfence.cli.screen import say, show, show_json
 from ringfence.masking import mask_cards
@@ -23,7 +24,14 @@ def create(
     name: Annotated[str, typer.Argument(help="Whose key it is, for your own eyes.")],
     data: Data = None,
     role: Annotated[
-        list[str] | None, typer.Option(help="ingest, decide, analyst or admin; may be given several times.")
+        list[str] | None, typer.Option(help=f"One of {', '.join(Role)}; may be given several times.")
+    ] = None,
+    restrict: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="queue=NAME, entity=TYPE, region=COUNTRY or, to hide it, field=NAME; may be given several "
+            "times."
+        ),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0, help="Maximum number of records per second; 0 for no limit.")
@@ -35,10 +43,12 @@ def create(
 
     Example: ringfence keys create till-7 --role decide
     """
-    roles = parse_roles(role or ["decide"])
+    roles, restriction = parse_roles(role or ["decide"]), parse_restriction(restrict or ())
     name = mask_cards(name)
     with closing(ApiKeys(folder(data))) as keys:
-        key = keys.create(name, roles, time.time_ns() // 1_000_000, rate=rate, burst=burst)
+        key = keys.create(
+            name, roles, time.time_ns() // 1_000_000, rate=rate, burst=burst, restriction=restriction
+        )
     if json:
         show_json({"key": key, "name": name, "roles": sorted(roles)})
     else:
@@ -64,6 +74,7 @@ def list_keys(data: Data = None, json: Json = False) -> None:
                     "rate": key.rate,
                     "created_ms": key.created_ms,
                     "revoked_ms": key.revoked_ms,
+                    "restriction": key.restriction.text(),
                 }
                 for key in keys
             ]
@@ -72,7 +83,28 @@ def list_keys(data: Data = None, json: Json = False) -> None:
     for key in keys:
         made = datetime.fromtimestamp(key.created_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         state = "in force" if key.revoked_ms is None else "revoked"
-        show(f"rf_{key.id}_...  {state:8}  {made}  {','.join(sorted(key.roles)):24}  {key.name}")
+        told = f"rf_{key.id}_...  {state:8}  {made}  {','.join(sorted(key.roles)):24}  {key.name}"
+        show(f"{told}  {key.restriction.text()}".rstrip())
+
+
+@app.command()
+def change(
+    key: Annotated[str, typer.Argument(help="Its id: rf_<id>_...")],
+    data: Data = None,
+    role: Annotated[list[str] | None, typer.Option(help="Each role that it has from now on.")] = None,
+    restrict: Annotated[
+        list[str] | None, typer.Option(help="Each restriction from now on, as of `keys create`.")
+    ] = None,
+) -> None:
+    """Give a key other roles and restrictions. Its sessions end, and a running server knows at once.
+
+    Example: ringfence keys change 1f0c9d2e --role viewer --restrict field=email
+    """
+    key_id = key.removeprefix("rf_").partition("_")[0]
+    roles, restriction = parse_roles(role or ()), parse_restriction(restrict or ())
+    with closing(ApiKeys(folder(data))) as keys:
+        keys.change(key_id, roles, restriction)
+    say(f"Key {key_id} has the roles {', '.join(sorted(roles))}. {restriction.text()}".rstrip())
 
 
 @app.command()

@@ -118,7 +118,7 @@ class LocalDesk(LocalReading):
 @contextmanager
 def open_reading(data: Path | None) -> Iterator[LocalReading]:
     """The store as it is, also while another process writes to it."""
-    approval = load_settings().require_approval
+    approval = load_settings().rules_need_approval
     with open_store(options.folder(data), read_only=True) as store:
         lake = open_tables(store)
         yield LocalReading(book_reader(store, lake, require_approval=approval), lake)
@@ -132,7 +132,7 @@ def open_writing(data: Path | None, author: str) -> Iterator[LocalDesk]:
     snapshotting = Snapshotting(settings.snapshot_every_events, settings.snapshot_every_ms)
     found = options.definitions(None, None)
     with open_session(
-        options.folder(data), found, snapshotting, require_approval=settings.require_approval
+        options.folder(data), found, snapshotting, require_approval=settings.rules_need_approval
     ) as session:
         for notice in (*session.warnings, *session.notices):
             screen.say(f"Note: {notice}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.cli import (
+    access,
     alerts,
     audit,
     backtest,
@@ -92,6 +93,8 @@ app.command()(simulate.simulate)
 app.command()(init.init)
 app.command()(doctor.doctor)
 app.add_typer(keys.app, name="keys")
+app.add_typer(access.approvals, name="approvals")
+app.add_typer(access.sessions, name="sessions")
 app.add_typer(audit.app, name="audit")
 
 

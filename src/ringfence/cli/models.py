@@ -350,7 +350,7 @@ def _change(data: Path | None, features: Path | None, rules: Path | None, note: 
     project = load_settings()
     snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
     with open_session(
-        options.folder(data), found, snapshotting, require_approval=project.require_approval
+        options.folder(data), found, snapshotting, require_approval=project.rules_need_approval
     ) as session:
         change(session, session.model_desk(), Signed(getpass.getuser(), SystemClock().now_ms(), note))
 

@@ -117,7 +117,7 @@ def replay(
         raise InputError("name the records to replay, or --all for those that wait")
     given = load_mapping(mapping) if mapping else None
     found = options.definitions(features, rules)
-    approval = load_settings().require_approval
+    approval = load_settings().rules_need_approval
     with open_session(options.folder(data), found, Snapshotting(), require_approval=approval) as session:
         outcomes = session.replay_desk(mapping=given).replay(
             _chosen(session, record_ids), lambda record, error: screen.say(f"{record.id}: {error}")

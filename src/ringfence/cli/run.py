@@ -129,7 +129,7 @@ def run(
             found,
             snapshotting,
             lambda done, total: tell(done, total, ""),
-            require_approval=settings.require_approval,
+            require_approval=settings.rules_need_approval,
         ) as session,
     ):
         for warning in session.warnings:

@@ -78,7 +78,9 @@ def serve(
             found = definitions(features, rules, model, observing=True)
             with (
                 closing(serving.authoriser_of(where, settings)) as authoriser,
-                open_session(where, found, snapshotting, require_approval=project.require_approval) as opened,
+                open_session(
+                    where, found, snapshotting, require_approval=project.rules_need_approval
+                ) as opened,
                 closing(ChecksBeside(where, found.spec)) as checks,
                 closing(DecodingAside(where, opened.tokenizer)) as aside,
             ):

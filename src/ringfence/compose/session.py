@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ringfence.access.approvals import Deed
 from ringfence.adapters.cases import read_policy
 from ringfence.adapters.files import read_original
+from ringfence.compose.approvals import open_approvals
 from ringfence.compose.checks import ChecksHere
 from ringfence.compose.definitions import Definitions, SystemClock
 from ringfence.compose.models import IN_FORCE, impact_of, impact_of_rules
@@ -30,7 +32,7 @@ from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.events.activation import Part
 from ringfence.events.mapping import SHIPPED
 from ringfence.pipeline import Pipeline
-from ringfence.rulebook.changes import is_approved
+from ringfence.rulebook.changes import ApprovalError, is_approved
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.rulebook.entries_of_before import renewed
 from ringfence.runner import Runner
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from ringfence.ports.tables import Asked
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.saving import Snapshotting
+    from ringfence.scoring.deployment import Deployment
     from ringfence.scoring.rules import RuleSet
     from ringfence.store import DataFolder
 
@@ -104,7 +107,17 @@ class Session:
             return offset
 
         models = self.runner.pipeline
-        return ModelDesk(self.library.stored_models, lambda: models.models.deployment, told)
+        kept = self.library.stored_models
+        return ModelDesk(kept, lambda: models.models.deployment, told, self._approved)
+
+    @contextmanager
+    def _approved(self, told: str, deployment: Deployment, signed: Signed) -> Iterator[None]:
+        who, desk = Who(signed.author, signed.now_ms, signed.note), open_approvals(self.store.folder)
+        with (
+            closing(desk.book),
+            desk.approved(Deed.MODELS, told, {"deployment": deployment.digest}, who),
+        ):
+            yield
 
     def view(self) -> View:
         """What decides now, for any thread but the one that decides while a server runs."""
@@ -309,6 +322,10 @@ def _deploy_model(session: Session) -> None:
         desk = session.model_desk()
         desk.keep(artifact)
         if desk.active().champion != artifact.digest:
-            desk.promote(artifact.digest, Signed("file", session.clock.now_ms(), artifact.manifest.name))
+            try:
+                desk.promote(artifact.digest, Signed("file", session.clock.now_ms(), artifact.manifest.name))
+            except ApprovalError as error:
+                session.notices.append(f"the project names another model, and {error}, by a start")
+                return
         store.remember(FILE_MODEL, artifact.digest)
     store.remember(IN_FORCE, session.runner.pipeline.versions[Part.MODELS])

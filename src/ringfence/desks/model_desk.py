@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from ringfence.scoring.promotion import challenged, promoted, rolled_out, withou
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from ringfence.events.batch import EventBatch
     from ringfence.ports.models import Deployments
@@ -31,13 +33,22 @@ class Signed:
     note: str = ""
 
 
+def _nobody_asked(_told: str, _deployment: Deployment, _signed: Signed) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class ModelDesk:
-    """The models of one store. `active` says what is in force, `put` appends an activation, durably."""
+    """The models of one store. `active` says what is in force, `put` appends an activation, durably.
+
+    `approved` frames a change of what decides, told in words; it raises where a second person has to look
+    first.
+    """
 
     stored: Deployments
     active: Callable[[], Deployment]
     put: Callable[[EventBatch], int]
+    approved: Callable[[str, Deployment, Signed], AbstractContextManager[None]] = _nobody_asked
 
     def keep(self, artifact: Artifact) -> bool:
         """Take a model into the store's own registry, checked; False if it is there already."""
@@ -46,7 +57,8 @@ class ModelDesk:
 
     def promote(self, model: str, signed: Signed, *, force: bool = False) -> Deployment:
         """The model becomes the champion; one that its training advises against only with `force`."""
-        return self._change(promoted(self.active(), self._worthwhile(model, force=force)), signed)
+        changed = promoted(self.active(), self._worthwhile(model, force=force))
+        return self._change(changed, signed, f"model {model} becomes the champion")
 
     def challenge(self, model: str, signed: Signed) -> Deployment:
         """The model is heard in the shadow."""
@@ -57,7 +69,9 @@ class ModelDesk:
     ) -> Deployment:
         """The model speaks for a share of all entities; `force` as of `promote`."""
         sound = self._worthwhile(model, force=force)
-        return self._change(rolled_out(self.active(), sound, share, by), signed)
+        changed = rolled_out(self.active(), sound, share, by)
+        told = f"model {model} speaks for {100 * share:g} % of {by or 'customer'}s"
+        return self._change(changed, signed, told)
 
     def retire(self, model: str, signed: Signed) -> Deployment:
         """The model is taken out of what is in force, and will not be taken in again."""
@@ -66,17 +80,20 @@ class ModelDesk:
         if left != self.active():
             if left.rollout and not left.champion:
                 raise InputError(f"model {model} is the champion beside a rollout: promote another one first")
-            self._change(left, signed)
+            self._change(left, signed, f"model {model} is retired")
         self.stored.registry.retire(model, signed.author, signed.note, signed.now_ms)
         return left
 
-    def _change(self, deployment: Deployment, signed: Signed) -> Deployment:
+    def _change(self, deployment: Deployment, signed: Signed, told: str = "") -> Deployment:
         if deployment.digest == self.active().digest:
             raise InputError("nothing changes: this is in force already")
-        self.stored.keep(deployment, signed.now_ms)
-        self.put(
-            activation(Part.MODELS, deployment.digest, signed.now_ms, author=signed.author, note=signed.note)
-        )
+        with self.approved(told, deployment, signed) if told else nullcontext():
+            self.stored.keep(deployment, signed.now_ms)
+            self.put(
+                activation(
+                    Part.MODELS, deployment.digest, signed.now_ms, author=signed.author, note=signed.note
+                )
+            )
         return deployment
 
     def _worthwhile(self, model: str, *, force: bool) -> str:

@@ -317,5 +317,6 @@ def with_mode(ruleset: RuleSet, rule_id: str, mode: Mode) -> RuleSet:
 
 def _needs_another(digest: str) -> ApprovalError:
     return ApprovalError(
-        f"version {digest} has to be approved by somebody with the role admin who did not write it"
+        f"version {digest} has to be approved by somebody with the role supervisor or admin, who did not "
+        "write it"
     )

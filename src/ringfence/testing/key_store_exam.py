@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ringfence.access.principal import Role
+from ringfence.access.restriction import parse_restriction
+from ringfence.access.roles import Role
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,6 +63,24 @@ class KeyStoreExam:
         assert keys.person(f"key:{shown.id}") == "till"
         with pytest.raises(InputError, match="nobody"):
             keys.revoke("nobody", 9)
+
+    def test_what_a_key_permits_can_change_while_it_is_in_force(self, place: Place[KeyStore]) -> None:
+        narrow = parse_restriction(["queue=vip", "field=email"])
+        with place.open() as keys:
+            token = keys.create("till", ROLES, 5, restriction=narrow)
+            [shown] = keys.all()
+            before = keys.recognise(token)
+            keys.change(shown.id, frozenset({Role.VIEWER}), parse_restriction([]))
+            after = keys.recognise(token)
+        assert before is not None
+        assert after is not None
+        assert (before.restriction, before.roles) == (narrow, ROLES)
+        assert (after.restriction.text(), after.roles) == ("", frozenset({Role.VIEWER}))
+        with place.open() as keys:
+            keys.revoke(shown.id, 7)
+            for key_id in (shown.id, "nobody"):
+                with pytest.raises(InputError, match="in force"):
+                    keys.change(key_id, ROLES, narrow)
 
     def test_who_signed_is_named_by_the_key(self, keys: KeyStore) -> None:
         keys.create("till", ROLES, 5)

@@ -8,10 +8,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from ringfence.access.keys import PREFIX, ApiKey
+from ringfence.access.restriction import EVERYTHING, Restriction
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from ringfence.access.principal import Principal, Role
+    from ringfence.access.principal import Principal
+    from ringfence.access.roles import Role
 
 
 @dataclass
@@ -35,12 +37,25 @@ class MemoryKeys:
         self._ring = ring or MemoryKeyRing()
 
     def create(
-        self, name: str, roles: frozenset[Role], now_ms: int, *, rate: float = 0.0, burst: float = 0.0
+        self,
+        name: str,
+        roles: frozenset[Role],
+        now_ms: int,
+        *,
+        rate: float = 0.0,
+        burst: float = 0.0,
+        restriction: Restriction = EVERYTHING,
     ) -> str:
         key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        key = ApiKey(key_id, name, roles, rate, burst or rate, now_ms, None)
+        key = ApiKey(key_id, name, roles, rate, burst or rate, now_ms, None, restriction)
         self._put(key, _hash(secret))
         return f"{PREFIX}_{key_id}_{secret}"
+
+    def change(self, key_id: str, roles: frozenset[Role], restriction: Restriction) -> None:
+        key, kept = self._ring.keys.get(key_id, (None, b""))
+        if key is None or key.revoked_ms is not None:
+            raise InputError(f"no key {key_id!r} is in force: list them")
+        self._put(replace(key, roles=roles, restriction=restriction), kept)
 
     def revoke(self, key_id: str, now_ms: int) -> None:
         if key_id not in self._ring.keys:

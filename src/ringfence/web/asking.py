@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotation)
+
 import ringfence.api.ids  # noqa: F401 (paths of pages use it)
+from ringfence.access.roles import holders
+from ringfence.access.table import NEEDED
 from ringfence.web.errors import Stop
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from ringfence.access.principal import Role
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.shield import Visit
 
@@ -27,10 +28,11 @@ def visit_of(request: Request) -> Visit:
     return found
 
 
-def demand(request: Request, role: Role) -> None:
-    """`Stop` (403) unless the caller has this role."""
-    if not visit_of(request).may(role):
-        raise Stop(403, f"This needs the role {role}: sign in with a key that has it.")
+async def permitted(request: Request) -> None:
+    """`Stop` (403) unless a role of the caller permits what the table asks of this page."""
+    needed = NEEDED[request.method, request.scope["route"].path]
+    if needed is not None and not visit_of(request).may(needed):
+        raise Stop(403, f"This needs the role {holders(needed)}: sign in with a key that has it.")
 
 
 def is_part(request: Request) -> bool:
@@ -38,4 +40,4 @@ def is_part(request: Request) -> bool:
     return "hx-request" in request.headers
 
 
-__all__ = ["dashboard_of", "demand", "is_part", "visit_of"]
+__all__ = ["dashboard_of", "is_part", "permitted", "visit_of"]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/sign-in"): "access.signed_in",
+    ("GET", "/sign-in/callback"): "access.signed_in",
     ("POST", "/sign-out"): "access.signed_out",
     ("GET", "/decisions"): "payment.listed",
     ("GET", "/decisions/{transaction_id:id}"): "payment.seen",
@@ -63,6 +64,10 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/cases/bulk"): "case.acted_on",
     ("GET", "/performance/{name}/csv"): "figures.exported",
     ("POST", "/sql"): "data.asked",
+    ("POST", "/approvals/{request_id}/approve"): "approval.given",
+    ("POST", "/approvals/{request_id}/decline"): "approval.declined",
+    ("GET", "/sessions"): "access.listed",
+    ("POST", "/sessions/{session_id}/end"): "access.ended",
     ("POST", "/models/{version}/promote"): "model.promoted",
     ("POST", "/models/{version}/retire"): "model.retired",
 }

@@ -15,7 +15,6 @@ from ringfence.errors import RingfenceError
 from ringfence.scoring.rules import fit
 from ringfence.web.activity import Activity
 from ringfence.web.answer_cache import AnswerCache
-from ringfence.web.sessions import Sessions
 from ringfence.web.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Dashboard:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.store = server.session.store
-        self.sessions = Sessions()
+        self.sessions = server.sessions
         self.activity = Activity(lambda: server.clock.now_ms() / 1000)
         self.finder = open_index(self.store)
         self.console = confined_tables(self.store)  # of the SQL page

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from ringfence.access.principal import Role
+from ringfence.access.roles import Permission
+from ringfence.access.table import NEEDED
 from ringfence.events.currencies import currency_exponent
 from ringfence.scoring.rules import OUTCOMES
 from ringfence.scoring.words import percent, times
@@ -165,11 +166,16 @@ def _environment() -> Environment:
         "static": static,
         "share": share,
         "OUTCOMES": OUTCOMES,
-        "Role": Role,
+        "Permission": Permission,
         "zone": period.zone_name,
         "RANGES": period.RANGES,
     }
     return environment
+
+
+def _may_open(visit: Visit, path: str) -> bool:
+    needed = NEEDED["GET", path]
+    return needed is None or visit.may(needed)
 
 
 def _indexing(request: Request) -> int:
@@ -193,7 +199,7 @@ def render(
             theme=theme if theme in ("light", "dark") else "",
             path=request.url.path,
             person=request.app.state.server.authoriser.person,
-            navigation=request.app.state.navigation,
+            navigation={path for path in request.app.state.navigation if _may_open(visit, path)},
             indexing=_indexing(request) if visit.caller else 0,
             period=period.current(),
             environment=request.app.state.server.settings.environment,

@@ -12,15 +12,16 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from ringfence.access.authoriser import BusyError
+from ringfence.access.sessions import COOKIE, LONGEST_SECONDS, SignedIn
 from ringfence.api.http.bodies import read_body
 from ringfence.api.problems import Refusal
 from ringfence.api.reading import names_card
-from ringfence.web.sessions import COOKIE, LONGEST_SECONDS, SignedIn
 
 if TYPE_CHECKING:
     from ringfence.access.authoriser import Authoriser
-    from ringfence.access.principal import Principal, Role
-    from ringfence.web.sessions import Sessions
+    from ringfence.access.principal import Principal
+    from ringfence.access.roles import Permission
+    from ringfence.access.sessions import Sessions
 
 CSRF_HEADER: Final = "x-csrf-token"
 CSRF_FIELD: Final = "csrf"
@@ -29,6 +30,7 @@ STRANGERS_LIMIT: Final = 32 << 10
 """Bytes of a form before the sign-in: a key or a token, and where to go from there."""
 
 _FILTERED: Final = "/decisions"  # which has a word for each of its fields
+CALLBACK: Final = "/sign-in/callback"  # a provider's code is chance
 _MOST_ESCAPES: Final = 150_000  # of a form, which is read on the event loop: each is a piece of its own
 _MOST_FIELDS: Final = 100
 _TOKEN: Final = re.compile(rb"(?:^|&)" + CSRF_FIELD.encode() + rb"=([^&]{0,400})")
@@ -54,9 +56,9 @@ class Visit:
     caller: Principal | None
     open_server: bool  # no sign-in: everybody on this machine may do everything
 
-    def may(self, *roles: Role) -> bool:
-        """Whether one of these roles is the caller's."""
-        return self.caller is not None and self.caller.may(*roles)
+    def may(self, permission: Permission) -> bool:
+        """Whether one of the caller's roles permits this."""
+        return self.caller is not None and self.caller.may(permission)
 
 
 class Shield:
@@ -70,14 +72,16 @@ class Shield:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = Headers(scope=scope)
         session = self._sessions.find(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
-        fresh = session is None
-        if session is None:
-            session = self._sessions.begin() if _wants_session(scope) else SignedIn("", None, 0, 0)
         try:
-            visit = scope["ringfence.visit"] = await self._visit(session)
+            visit = None if session is None else await self._visit(session)
+            fresh = visit is None
+            if visit is None:
+                new = self._sessions.begin() if _wants_session(scope) else SignedIn("", None, 0, 0)
+                visit = Visit(new, self._authoriser.remembered(None), self._authoriser.is_open)
         except BusyError as error:
             await PlainTextResponse(str(error), 503, {"retry-after": "2"})(scope, receive, send)
             return
+        scope["ringfence.visit"], session = visit, visit.session
         scope["ringfence.caller"] = visit.caller
         if visit.caller is not None and (line := scope.get("ringfence.line")):
             line.know()
@@ -100,18 +104,22 @@ class Shield:
             return
         await self._app(scope, receive, guarded)
 
-    async def _visit(self, session: SignedIn) -> Visit:
-        open_server = self._authoriser.is_open
-        if open_server or session.credential is None:
-            caller = self._authoriser.remembered(None)
-        else:
+    async def _visit(self, session: SignedIn) -> Visit | None:
+        """None where the session has ended: the key was revoked, or permits other things than it did."""
+        if self._authoriser.is_open:
+            return Visit(session, self._authoriser.remembered(None), open_server=True)
+        caller = session.caller
+        if session.credential is not None:
             caller = await self._authoriser.find(session.credential)
-        return Visit(session, caller, open_server)
+        if not session.is_still(caller):
+            self._sessions.end(session)
+            return None
+        return Visit(session, caller, open_server=False)
 
     async def _checked(self, scope: Any, receive: Any, headers: Headers, visit: Visit) -> Any:
         """`receive` for the application; `_Stopped` where the request goes no further."""
         path, method = scope["path"], scope["method"]
-        query = "" if path == _FILTERED else scope["query_string"].decode("latin-1")
+        query = "" if path in (_FILTERED, CALLBACK) else scope["query_string"].decode("latin-1")
         if names_card(path, query):
             raise _Stopped(
                 PlainTextResponse(
@@ -188,6 +196,12 @@ def _sign_in_first(scope: Any, headers: Headers) -> Response:
 
 def _wants_session(scope: Any) -> bool:
     return scope["method"] in _SAFE and not scope["path"].startswith(("/static/", "/favicon"))
+
+
+def address_of(scope: Any) -> str:
+    """Where a request comes from, empty where that is not known."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def cookie(scope: Any, session: SignedIn) -> str:

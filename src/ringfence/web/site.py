@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from ringfence.api.audited import Audited
 from ringfence.web import errors, period
+from ringfence.web.asking import permitted
 from ringfence.web.audited import ACTIONS
 from ringfence.web.dashboard import Dashboard
 from ringfence.web.pages import (
+    access,
     alerts,
     answer,
     bus,
@@ -48,6 +50,7 @@ _PAGES: Final = (
     home,
     live,
     alerts,
+    access,
     answer,
     bus,
     cases,
@@ -77,10 +80,12 @@ class Site(Dashboard):
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(permitted)])
         app.state.dashboard = self
         app.state.server = server
-        app.state.navigation = frozenset(module.PATH for module in _PAGES if hasattr(module, "PATH"))
+        app.state.navigation = frozenset(module.PATH for module in _PAGES if hasattr(module, "PATH")) | {
+            "/sessions"
+        }
         for module in _PAGES:
             app.include_router(module.router)
         errors.install(app)

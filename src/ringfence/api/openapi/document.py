@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from ringfence.api import examples
 from ringfence.api.hot.answers import DecisionAnswer
 from ringfence.api.hot.outcomes import Accepted
-from ringfence.api.openapi import audit, bus, cases, graph, models, quarantine, rules, trials
+from ringfence.api.openapi import access, audit, bus, cases, graph, models, quarantine, rules, trials
 from ringfence.api.openapi.pieces import ASKED, BODY, CONNECTION, REF, Contract, json_answer, ref, text_answer
 from ringfence.api.problems import Problem
 from ringfence.api.reading import Details, EntityState, Page
@@ -32,6 +32,7 @@ _STRUCTS: Final = (
     *bus.STRUCTS,
     *graph.STRUCTS,
     *audit.STRUCTS,
+    *access.STRUCTS,
     *quarantine.STRUCTS,
 )
 _PROBLEMS: Final = {
@@ -149,6 +150,7 @@ _BODIES: Final = {
     **models.BODIES,
     **trials.BODIES,
     **quarantine.BODIES,
+    **access.BODIES,
 }
 _SECURITY: Final = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key (rf_...) or a JSON Web Token."}
@@ -240,6 +242,7 @@ _CONTRACT: Final[Contract] = {
     **bus.CONTRACT,
     **graph.CONTRACT,
     **audit.CONTRACT,
+    **access.CONTRACT,
     **models.CONTRACT,
     **trials.CONTRACT,
     **quarantine.CONTRACT,

@@ -16,6 +16,7 @@ from ringfence.desks.model_desk import Signed, UnsoundError
 from ringfence.desks.models import SHARELESS, put_in_force
 from ringfence.desks.models import retire as retire_model
 from ringfence.errors import InputError, ScorerError
+from ringfence.rulebook.changes import ApprovalError
 from ringfence.scoring.promotion import roles
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ async def _changed(
             raise Refusal(409, "unsound_model", f"{error}; here, send force") from error
         except UnconfirmedError as error:
             raise UnconfirmedRefusal(error) from error
+        except ApprovalError as error:
+            raise Refusal(403, "needs_approval", str(error)) from error
         except InputError as error:
             raise Refusal(409, "conflict", str(error)) from error
         except ScorerError as error:

@@ -10,11 +10,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.access.principal import Role
 from ringfence.api.reading import is_card
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.web import dossier
-from ringfence.web.asking import dashboard_of, demand, is_part
+from ringfence.web.asking import dashboard_of, is_part
 from ringfence.web.errors import Stop
 from ringfence.web.filters import DecisionFilter
 from ringfence.web.rendering import render
@@ -32,7 +31,6 @@ TransactionId = Annotated[str, Path(min_length=1, max_length=4096)]
 @router.get("/decisions")
 async def decisions(request: Request) -> Response:
     """The newest decisions where every filter holds."""
-    demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     asked = DecisionFilter.of(request.query_params, request.query_params.getlist("outcome"))
     span = await asyncio.to_thread(dashboard.finder.span_ms)
@@ -54,7 +52,6 @@ async def decisions(request: Request) -> Response:
 @router.get("/decisions/{transaction_id:id}")
 async def decision(request: Request, transaction_id: TransactionId) -> Response:
     """One decision with all that it knew."""
-    demand(request, Role.ANALYST)
     found = await asyncio.to_thread(dossier.compile, dashboard_of(request), transaction_id)
     if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
@@ -67,7 +64,6 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
 @router.get("/explained/{transaction_id:id}")
 async def explained(request: Request, transaction_id: TransactionId) -> Response:
     """Why, rule by rule and part by part, and what would have made it another."""
-    demand(request, Role.ANALYST)
     found = await asyncio.to_thread(dossier.take_apart, dashboard_of(request), transaction_id)
     if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
@@ -83,7 +79,6 @@ async def explained(request: Request, transaction_id: TransactionId) -> Response
 @router.post("/explained/{transaction_id:id}")
 async def explain_fully(request: Request, transaction_id: TransactionId) -> Response:
     """The same as of the payment's place in the log, with the times when rules clear, in the background."""
-    demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     job = dashboard.jobs.begin("Taken apart", lambda _job: dossier.explain_fully(dashboard, transaction_id))
     return _explanation(request, job)
@@ -92,7 +87,6 @@ async def explain_fully(request: Request, transaction_id: TransactionId) -> Resp
 @router.get("/explanations/{job_id}")
 async def explanation(request: Request, job_id: str) -> Response:
     """Whether that is done, and what came out."""
-    demand(request, Role.ANALYST)
     job = dashboard_of(request).jobs.find(job_id)
     if job is None:
         raise Stop(404, "This is no longer kept: start it again.")
@@ -109,7 +103,6 @@ def _explanation(request: Request, job: Job) -> Response:
 @router.get("/labels/{transaction_id:id}")
 async def labels(request: Request, transaction_id: TransactionId) -> Response:
     """What has become known of a payment since."""
-    demand(request, Role.ANALYST)
     annotations = dashboard_of(request).server.annotations
     found = await asyncio.to_thread(annotations.labels_of, transaction_id)
     return render(request, "parts/labels.html", {"labels": found})
@@ -118,7 +111,6 @@ async def labels(request: Request, transaction_id: TransactionId) -> Response:
 @router.post("/replay/{transaction_id:id}")
 async def replay(request: Request, transaction_id: TransactionId) -> Response:
     """Decide it again from the log, in the background."""
-    demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
 
     def work(job: Job) -> Any:
@@ -131,7 +123,6 @@ async def replay(request: Request, transaction_id: TransactionId) -> Response:
 @router.get("/replays/{job_id}")
 async def replayed(request: Request, job_id: str) -> Response:
     """How far that is, and what came out."""
-    demand(request, Role.ANALYST)
     job = dashboard_of(request).jobs.find(job_id)
     if job is None:
         raise Stop(404, "This is no longer kept: start it again.")
@@ -141,7 +132,6 @@ async def replayed(request: Request, job_id: str) -> Response:
 @router.post("/search")
 async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = "") -> Response:
     """Whatever has this id: a payment, else an entity. Posted, so that a card number is in no address."""
-    demand(request, Role.ANALYST)
     dashboard, text = dashboard_of(request), q.strip()
     if not text:
         return RedirectResponse("/decisions", 303)

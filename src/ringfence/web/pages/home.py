@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from ringfence.access.principal import Role
+from ringfence.access.roles import Permission
 from ringfence.api.asked import who_asks
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
 from ringfence.decisions.index import Term, Wanted
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.web.asking import dashboard_of, demand, visit_of
+from ringfence.web.asking import dashboard_of, visit_of
 from ringfence.web.measures import MEASURES, currencies
 from ringfence.web.pages.cases import listed
 from ringfence.web.pages.performance import span_of, typed
@@ -35,11 +35,10 @@ _DAY_MS: Final = 86_400_000
 @router.get("/home")
 async def home(request: Request, view: Annotated[str, Query(alias="as", max_length=20)] = "") -> Response:
     """The view of the caller's role, or the one that was looked at last."""
-    demand(request, Role.ANALYST)
     chosen = view or request.cookies.get(_COOKIE, "")
     if chosen not in VIEWS:
         visit = visit_of(request)
-        chosen = "engineer" if visit.may(Role.ADMIN) and not visit.open_server else "analyst"
+        chosen = "engineer" if visit.may(Permission.OPERATE) and not visit.open_server else "analyst"
     dashboard, who = dashboard_of(request), who_asks(request, "")
     look = {"analyst": _analyst, "manager": _manager, "engineer": _engineer}[chosen]
     values = await asyncio.to_thread(look, dashboard, who.name, who.now_ms)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.access.principal import Role
 from ringfence.api.asked import who_asks
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
@@ -20,10 +19,11 @@ from ringfence.desks.models import retire as retire_model
 from ringfence.errors import ConflictError, InputError, ScorerError
 from ringfence.learning.curves import Curves
 from ringfence.ports import DECISIONS
+from ringfence.rulebook.changes import ApprovalError
 from ringfence.scoring.manifest import CURVES, REPORT
 from ringfence.scoring.promotion import roles
 from ringfence.web import watching
-from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.asking import dashboard_of
 from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
 from ringfence.web.errors import Stop
 from ringfence.web.importance import importance_of
@@ -54,7 +54,6 @@ _STYLE: Final = re.compile(rb"<style[^>]*>(.*?)</style>", re.DOTALL)
 @router.get("/models")
 async def models(request: Request) -> Response:
     """Every model that is kept."""
-    demand(request, Role.ANALYST)
     values = await asyncio.to_thread(_all, dashboard_of(request))
     return render(request, "models.html", values)
 
@@ -73,7 +72,6 @@ def _all(dashboard: Dashboard) -> dict[str, Any]:
 @router.get("/models/live")
 async def live(request: Request) -> Response:
     """Those in force side by side, on stored payments."""
-    demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     question = ("models", dashboard.server.models.active().digest)
     found = _asked(dashboard, question, lambda: watching.compare(dashboard))
@@ -97,7 +95,6 @@ def _asked(dashboard: Dashboard, question: tuple[str, str], work: Callable[[], A
 @router.get("/models/{version}")
 async def model(request: Request, version: Version) -> Response:
     """One model: what it was trained on, its figures, curves, thresholds by money, what it listens to."""
-    demand(request, Role.ANALYST)
     values = await asyncio.to_thread(_one, dashboard_of(request), version)
     return render(request, "model.html", values)
 
@@ -125,7 +122,6 @@ def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
 @router.get("/models/{version}/watched")
 async def watched(request: Request, version: Version) -> Response:
     """The same of this store's payments, and how far they are from those of the training."""
-    demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     artifact = await asyncio.to_thread(_artifact, dashboard, version)
     found = _asked(dashboard, ("model", version), lambda: watching.watch(dashboard, artifact))
@@ -143,7 +139,6 @@ async def watched(request: Request, version: Version) -> Response:
 @router.get("/models/{version}/impact")
 async def impact(request: Request, version: Version) -> Response:
     """What would change for recent payments if it were put in force."""
-    demand(request, Role.ANALYST)
     dashboard = dashboard_of(request)
     await asyncio.to_thread(_artifact, dashboard, version)
     server = dashboard.server
@@ -158,7 +153,6 @@ async def impact(request: Request, version: Version) -> Response:
 @router.get("/models/{version}/report")
 async def report(request: Request, version: Version) -> Response:
     """The report of its training: a page of its own, with a style of its own and no script."""
-    demand(request, Role.ANALYST)
     artifact = await asyncio.to_thread(_artifact, dashboard_of(request), version)
     if REPORT not in artifact.files:
         raise Stop(404, "This model came without a report.")
@@ -185,7 +179,6 @@ async def promotion(
     force: Annotated[bool, Query()] = False,
 ) -> Response:
     """The impact sheet of a model that is to decide for all payments, or for a share."""
-    demand(request, Role.ADMIN)
     dashboard = dashboard_of(request)
     artifact = await asyncio.to_thread(_artifact, dashboard, version)
     async with dashboard.server.changing_models:
@@ -248,13 +241,14 @@ async def _changed(
     request: Request, note: str, change: Callable[[Any, Signed], Any], offered: OfferedChange, after: str
 ) -> Response:
     """Make the change; beyond the limits, offer it again with the sheet and a field for the confirmation."""
-    demand(request, Role.ADMIN)
     server, who = dashboard_of(request).server, who_asks(request, note)
     async with server.changing_models:
         try:
             await asyncio.to_thread(change, server.models, Signed(who.name, who.now_ms, who.note))
         except UnconfirmedError as error:
             return sheet(request, error.sheet, offered, [], error.portion, status=409, note=note)
+        except ApprovalError as error:
+            raise Stop(403, f"{error}.") from error
         except (ConflictError, InputError, ScorerError) as error:
             raise Stop(409, str(error)) from error
     return RedirectResponse(after, 303)

@@ -11,8 +11,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.access.principal import Role
-from ringfence.web.asking import dashboard_of, demand
+from ringfence.web.asking import dashboard_of
 from ringfence.web.cells import csv_cell
 from ringfence.web.errors import Stop
 from ringfence.web.measures import DAY_MS, MATURITY_DAYS, MEASURES, Measure, changes, currencies
@@ -40,7 +39,6 @@ async def performance(
 
     Where there are several currencies, the figures are those of one: the most frequent unless given.
     """
-    demand(request, Role.ANALYST)
     begin, end = await asyncio.to_thread(span_of, dashboard_of(request), since, until)
     known = await asyncio.to_thread(currencies, dashboard_of(request).server.lake, begin, end)
     values = {
@@ -61,7 +59,6 @@ async def panel(
     request: Request, name: Name, since: Moment, until: Moment, currency: Currency = None
 ) -> Response:
     """One panel."""
-    demand(request, Role.ANALYST)
     dashboard, measure = dashboard_of(request), _measure(name)
     begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
     values = await asyncio.to_thread(_panel, dashboard, measure, begin, end, currency)
@@ -74,7 +71,6 @@ async def as_csv(
     request: Request, name: Name, since: Moment, until: Moment, currency: Currency = None
 ) -> Response:
     """Its rows, for a spreadsheet."""
-    demand(request, Role.ANALYST)
     dashboard, measure = dashboard_of(request), _measure(name)
     begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
     rows = await asyncio.to_thread(measure.rows, dashboard.server.lake, begin, end, currency)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import secrets
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from ringfence.access.principal import Role
+from ringfence.access.oidc import BEGUN_SECONDS, SignInError
+from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
 from ringfence.web.asking import dashboard_of, visit_of
+from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
-from ringfence.web.shield import cookie, local_path, no_cookie
+from ringfence.web.shield import CALLBACK, address_of, cookie, local_path, no_cookie
 
 router = APIRouter()
-_LONGEST_KEY = 8192
+_LONGEST_KEY: Final = 8192
+_BEGUN: Final = "ringfence_begun"  # the cookie of a browser that is on its way to the provider
 
 
 @router.get("/sign-in")
@@ -23,7 +28,64 @@ async def ask(request: Request, next: str = "/home") -> Response:  # noqa: A002 
     visit = visit_of(request)
     if visit.caller is not None:
         return RedirectResponse(local_path(next), 303)
-    return render(request, "sign_in.html", {"next": local_path(next), "problem": ""})
+    return _form(request, next)
+
+
+@router.get("/sign-in/provider")
+async def to_provider(request: Request, next: str = "/home") -> Response:  # noqa: A002
+    """On to the OpenID provider, and back to `/sign-in/callback`."""
+    provider = dashboard_of(request).server.provider
+    if provider is None:
+        raise Stop(404, "No OpenID provider is set up here: sign in with a key.")
+    browser = secrets.token_urlsafe(24)
+    try:
+        address = await asyncio.to_thread(provider.begin, browser, local_path(next))
+    except SignInError as error:
+        return _form(request, next, str(error), 503)
+    return RedirectResponse(address, 303, {"set-cookie": _begun(request, browser, BEGUN_SECONDS)})
+
+
+@router.get(CALLBACK)
+async def from_provider(
+    request: Request,
+    state: Annotated[str, Query(max_length=200)] = "",
+    code: Annotated[str, Query(max_length=4096)] = "",
+    error: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """Back from the provider: whoever may read gets a session of their own."""
+    dashboard = dashboard_of(request)
+    provider = dashboard.server.provider
+    if provider is None:
+        raise Stop(404, "No OpenID provider is set up here: sign in with a key.")
+    if error or not code:
+        tell(request.scope, actor="nobody")
+        return _form(request, "/home", "The provider did not sign you in. Try again, or use a key.", 401)
+    browser = request.cookies.get(_BEGUN, "")
+    try:
+        found, wanted = await asyncio.to_thread(provider.finish, state, code, browser)
+    except SignInError as refused:
+        tell(request.scope, actor="nobody")
+        return _form(request, "/home", str(refused), 401)
+    tell(request.scope, actor=found.caller.name, way="provider")
+    if not found.caller.may(Permission.READ):
+        problem = (
+            "Your groups at the provider give you no role here that may look at decisions "
+            f"({holders(Permission.READ)}): ask an admin."
+        )
+        return _form(request, wanted, problem, 403)
+    dashboard.sessions.end(visit_of(request).session)
+    session = dashboard.sessions.begin(
+        None,
+        found.caller,
+        person=found.person,
+        address=address_of(request.scope),
+        seconds=provider.settings.seconds,
+    )
+    # A redirect would still count as coming from the provider, and leave the new cookie behind.
+    page = render(request, "signed_in.html", {"next": local_path(wanted)})
+    page.headers.append("set-cookie", cookie(request.scope, session))
+    page.headers.append("set-cookie", _begun(request, "", 0))
+    return page
 
 
 @router.post("/sign-in")
@@ -38,13 +100,15 @@ async def sign_in(
     caller = await dashboard.server.authoriser.find(credential) if credential else None
     tell(request.scope, actor=caller.name if caller else "nobody")
     if caller is None:
-        problem = "This key is not valid. An admin can create one: ringfence keys create"
-        return render(request, "sign_in.html", {"next": local_path(next), "problem": problem}, 401)
-    if not caller.may(Role.ANALYST):
-        problem = "This key may not look at decisions: ask for one with the role analyst."
-        return render(request, "sign_in.html", {"next": local_path(next), "problem": problem}, 403)
+        return _form(
+            request, next, "This key is not valid. An admin can create one: ringfence keys create", 401
+        )
+    if not caller.may(Permission.READ):
+        problem = f"This key may not look at decisions: ask for one with the role {holders(Permission.READ)}."
+        return _form(request, next, problem, 403)
     dashboard.sessions.end(visit.session)
-    session = dashboard.sessions.begin(credential)
+    person, address = dashboard.server.authoriser.person(caller.name), address_of(request.scope)
+    session = dashboard.sessions.begin(credential, caller, person=person, address=address)
     headers = {"set-cookie": cookie(request.scope, session)}
     return RedirectResponse(local_path(next), 303, headers)
 
@@ -61,3 +125,14 @@ async def session(request: Request) -> Response:
     """Whether there is one, and what its forms have to carry: for a page that outlived its session."""
     visit = visit_of(request)
     return JSONResponse({"signed_in": visit.caller is not None, "csrf": visit.session.csrf})
+
+
+def _form(request: Request, wanted: str, problem: str = "", status: int = 200) -> Response:
+    provider = dashboard_of(request).server.provider is not None
+    values = {"next": local_path(wanted), "problem": problem, "provider": provider}
+    return render(request, "sign_in.html", values, status)
+
+
+def _begun(request: Request, browser: str, seconds: float) -> str:
+    secure = "; Secure" if request.scope.get("scheme") == "https" else ""
+    return f"{_BEGUN}={browser}; Path=/sign-in; HttpOnly; SameSite=Lax; Max-Age={seconds:.0f}{secure}"

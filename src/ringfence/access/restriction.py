@@ -1,0 +1,90 @@
+"""To which part of the data a caller is restricted: queues, entity types, regions and fields."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_MOST: Final = 200  # words
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """Empty sets restrict nothing.
+
+    Attributes:
+        queues: of cases that the caller sees and works on, and no others.
+        entity_types: whose pages, neighbours and lists the caller opens, and no others.
+        regions: country codes of payments whose cases and details the caller sees, and no others.
+        hidden: fields of payments that the caller is not shown.
+    """
+
+    queues: frozenset[str] = frozenset()
+    entity_types: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.queues or self.entity_types or self.regions or self.hidden)
+
+    def covers(self, other: Restriction) -> bool:
+        """Whether whoever is under `other` sees nothing that somebody under this one does not.
+
+        >>> Restriction(frozenset({"vip"})).covers(Restriction()), Restriction().covers(Restriction())
+        (False, True)
+        """
+        pairs = (
+            (self.queues, other.queues),
+            (self.entity_types, other.entity_types),
+            (self.regions, other.regions),
+        )
+        narrow = all(not own or (bool(others) and others <= own) for own, others in pairs)
+        return narrow and self.hidden <= other.hidden
+
+    def text(self) -> str:
+        """As it is kept and typed, such as `queue=vip field=email`; `parse_restriction` reads it."""
+        kinds = zip(_KINDS, (self.queues, self.entity_types, self.regions, self.hidden), strict=True)
+        return " ".join(f"{kind}={word}" for kind, words in kinds for word in sorted(words))
+
+
+EVERYTHING: Final = Restriction()
+"""No restriction."""
+
+_KINDS: Final = ("queue", "entity", "region", "field")
+
+
+def parse_restriction(words: Iterable[str]) -> Restriction:
+    """`queue=NAME`, `entity=TYPE`, `region=COUNTRY` and `field=NAME`; `InputError` names what is none.
+
+    >>> parse_restriction(["queue=vip", "field=email"]).text()
+    'queue=vip field=email'
+    """
+    found: dict[str, set[str]] = {kind: set() for kind in _KINDS}
+    for count, word in enumerate(words):
+        kind, _, name = word.partition("=")
+        if kind not in found or not _WORD.fullmatch(name) or count >= _MOST:
+            raise InputError(
+                f"{word[:100]!r} is no restriction: give queue=NAME, entity=TYPE, region=COUNTRY or "
+                f"field=NAME (which hides it), at most {_MOST}"
+            )
+        found[kind].add(name.upper() if kind == "region" else name)
+    return Restriction(*(frozenset(found[kind]) for kind in _KINDS))
+
+
+def claimed(claims: Mapping[str, Any]) -> Restriction:
+    """The restriction that a token's claim `restrict` (a list, or words of one text) names.
+
+    `InputError` for what is none: nobody gets in less restricted than meant.
+    """
+    told = claims.get("restrict", ())
+    words = told.split() if isinstance(told, str) else told
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise InputError("the claim `restrict` is neither a text nor a list of texts")
+    return parse_restriction(words)

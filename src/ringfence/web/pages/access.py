@@ -1,0 +1,79 @@
+"""What waits for a second person, and who is signed in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Path, Request
+from starlette.responses import RedirectResponse, Response
+
+from ringfence.access.approvals import ApprovalState
+from ringfence.api.asked import who_asks
+from ringfence.api.audited import tell
+from ringfence.errors import InputError
+from ringfence.rulebook.changes import ApprovalError, NothingToDoError
+from ringfence.web.asking import dashboard_of
+from ringfence.web.errors import Stop
+from ringfence.web.rendering import render
+
+router = APIRouter()
+PATH: Final = "/approvals"  # in the navigation
+RequestId = Annotated[str, Path(pattern="^[Aa]-[0-9]{1,15}$")]
+Note = Annotated[str, Form(max_length=500)]
+
+
+@router.get("/approvals")
+async def approvals(request: Request) -> Response:
+    """What waits, and what was decided lately."""
+    server = dashboard_of(request).server
+    found = await asyncio.to_thread(server.approvals.list, server.clock.now_ms())
+    values: dict[str, Any] = {
+        "waiting": [one for one in found if one.state is ApprovalState.WAITING],
+        "others": [one for one in found if one.state is not ApprovalState.WAITING],
+        "demanded": sorted(server.approvals.demanded),
+        "rules": server.desk.require_approval,
+        "me": who_asks(request, "").name,
+    }
+    return render(request, "approvals.html", values)
+
+
+@router.post("/approvals/{request_id}/approve")
+async def approve(request: Request, request_id: RequestId, note: Note = "") -> Response:
+    """Say that it may be done."""
+    return await _decide(request, request_id, note, approve=True)
+
+
+@router.post("/approvals/{request_id}/decline")
+async def decline(request: Request, request_id: RequestId, note: Note = "") -> Response:
+    """Say that it may not be done, or take one's own request back."""
+    return await _decide(request, request_id, note, approve=False)
+
+
+@router.get("/sessions")
+async def sessions(request: Request) -> Response:
+    """Who is signed in."""
+    return render(request, "sessions.html", {"sessions": dashboard_of(request).server.sessions.shown()})
+
+
+@router.post("/sessions/{session_id}/end")
+async def end(request: Request, session_id: Annotated[str, Path(pattern="^[0-9a-f]{12}$")]) -> Response:
+    """Sign somebody out."""
+    ended = dashboard_of(request).server.sessions.end_shown(session_id)
+    if ended is None:
+        raise Stop(404, "This session has ended already.")
+    tell(request.scope, whose=ended)
+    return RedirectResponse("/sessions", 303)
+
+
+async def _decide(request: Request, request_id: str, note: str, *, approve: bool) -> Response:
+    server, who = dashboard_of(request).server, who_asks(request, note)
+    try:
+        await asyncio.to_thread(server.approvals.decide, request_id, who, approve=approve)
+    except ApprovalError as error:
+        raise Stop(403, f"{error}.") from None
+    except NothingToDoError as error:
+        raise Stop(409, f"{error}.") from None
+    except InputError as error:
+        raise Stop(404, str(error)) from None
+    return RedirectResponse("/approvals", 303)

@@ -1,0 +1,201 @@
+"""Roles, sessions and two pairs of eyes as they are met over HTTP."""
+
+import asyncio
+import sqlite3
+from contextlib import asynccontextmanager, closing
+
+import httpx
+import pytest
+from tests.api.conftest import DEFINITIONS
+
+from ringfence.access.approvals import Deed
+from ringfence.access.authoriser import Authoriser
+from ringfence.access.keys import ApiKeys
+from ringfence.access.restriction import parse_restriction
+from ringfence.access.roles import Role
+from ringfence.api.app import build
+from ringfence.api.server import Server
+from ringfence.api.settings import ServeSettings
+from ringfence.compose.session import open_session
+from ringfence.rulebook.desk import Who
+from ringfence.saving import Snapshotting
+from ringfence.web import Site
+
+
+class Place:
+    """A server with its pages, and keys by role."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        with closing(ApiKeys(folder)) as keys:
+            self.made = {role: keys.create(role, frozenset({role}), 0) for role in Role}
+
+    def __call__(self, talk):
+        async def whole():
+            async with self.serving() as (client, server):
+                return await talk(client, server)
+
+        return asyncio.run(whole())
+
+    @asynccontextmanager
+    async def serving(self):
+        with open_session(self.folder, DEFINITIONS, Snapshotting()) as session:
+            settings = ServeSettings(deadline_ms=60_000)
+            server = Server(session, settings, Authoriser(ApiKeys(self.folder)))
+            dashboard = Site(server)
+            app = build(server, None, dashboard)
+            server.start()
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                yield client, server
+            await dashboard.stop()
+            await server.stop()
+
+    def id_of(self, role):
+        return self.made[role].split("_")[1]
+
+    def by(self, role, **more):
+        return {"headers": {"authorization": f"Bearer {self.made[role]}"}} | more
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+async def signed_in(client, key):
+    """Cookies and token of a browser that has just signed in."""
+    client.cookies.clear()
+    await client.get("/sign-in")
+    csrf = (await client.get("/session")).json()["csrf"]
+    answer = await client.post("/sign-in", data={"key": key, "csrf": csrf})
+    assert answer.status_code == 303
+    csrf = (await client.get("/session")).json()["csrf"]
+    return dict(client.cookies), {"x-csrf-token": csrf}
+
+
+def test_a_role_that_widens_itself_is_refused_with_the_reason(place):
+    async def talk(client, _server):
+        def ask(role, path, **body):
+            return client.post(path, json=body, **place.by(role))
+
+        return [
+            await ask(Role.ADMIN, "/v1/keys", name="me", roles=["admin", "compliance"]),
+            await ask(Role.ADMIN, f"/v1/keys/{place.id_of(Role.ADMIN)}", roles=["admin", "compliance"]),
+            await ask(Role.ANALYST, f"/v1/keys/{place.id_of(Role.ANALYST)}", roles=["admin"]),
+            await ask(Role.ADMIN, "/v1/keys", name="anna", roles=["analyst"], restrict=["queue=vip"]),
+            await ask(Role.ADMIN, "/v1/keys", name="x", roles=["root"]),
+            await ask(Role.ADMIN, "/v1/keys", name="x", roles=["viewer"], restrict=["planet=mars"]),
+        ]
+
+    made, changed, analyst, fine, unknown, nonsense = place(talk)
+    for refused in (made, changed):
+        assert (refused.status_code, refused.json()["code"]) == (403, "widening")
+        assert "compliance" in refused.json()["detail"]
+    assert (analyst.status_code, analyst.json()["code"]) == (403, "forbidden")
+    assert fine.status_code == 201
+    assert (unknown.status_code, nonsense.status_code) == (422, 422)
+    with closing(ApiKeys(place.folder)) as keys:
+        assert keys.recognise(fine.json()["key"]).restriction.text() == "queue=vip"
+        assert keys.recognise(place.made[Role.ANALYST]).roles == {Role.ANALYST}
+
+
+def test_a_restricted_admin_makes_no_key_that_is_less_restricted(place):
+    with closing(ApiKeys(place.folder)) as keys:
+        narrow = keys.create("b", frozenset({Role.ADMIN}), 0, restriction=parse_restriction(["queue=vip"]))
+
+    async def talk(client, _server):
+        headers = {"authorization": f"Bearer {narrow}"}
+        bodies = [{"name": "x", "roles": ["viewer"], "restrict": one} for one in ([], ["queue=vip"])]
+        return [await client.post("/v1/keys", json=body, headers=headers) for body in bodies]
+
+    wide, same = place(talk)
+    assert (wide.status_code, same.status_code) == (403, 201)
+    assert "restricted to queue=vip" in wide.json()["detail"]
+
+
+def test_a_session_ends_when_its_roles_change_and_when_an_admin_ends_it(place):
+    async def talk(client, server):
+        first, _ = await signed_in(client, place.made[Role.ANALYST])
+        second, _ = await signed_in(client, place.made[Role.VIEWER])
+        listed = (await client.get("/v1/sessions", **place.by(Role.AUDITOR))).json()
+        viewers = next(one for one in listed if one["roles"] == ["viewer"])
+        ended = await client.post(f"/v1/sessions/{viewers['id']}/end", **place.by(Role.ADMIN))
+        again = await client.post(f"/v1/sessions/{viewers['id']}/end", **place.by(Role.ADMIN))
+
+        async def status(cookies):
+            client.cookies = cookies
+            return (await client.get("/rules")).status_code
+
+        found = [await status(first), await status(second)]
+        server.authoriser.keys.change(
+            place.id_of(Role.ANALYST), frozenset({Role.VIEWER}), parse_restriction([])
+        )
+        found.append(await status(first))
+        return listed, ended, again, found
+
+    listed, ended, again, found = place(talk)
+    assert sorted(one["person"] for one in listed) == ["analyst", "viewer"]
+    assert (ended.json(), again.status_code) == ({"caller": f"key:{place.id_of(Role.VIEWER)}"}, 404)
+    assert found == [200, 303, 303]
+
+
+def test_the_page_of_sessions_ends_one(place):
+    async def talk(client, _server):
+        await signed_in(client, place.made[Role.VIEWER])
+        _, form = await signed_in(client, place.made[Role.ADMIN])
+        [other] = [
+            one["id"]
+            for one in (await client.get("/v1/sessions", **place.by(Role.ADMIN))).json()
+            if one["person"] == "viewer"
+        ]
+        page = (await client.get("/sessions")).text
+        done = await client.post(f"/sessions/{other}/end", headers=form)
+        return other, page, done.status_code, (await client.get("/sessions")).text
+
+    other, before, status, after = place(talk)
+    assert status == 303
+    assert (other in before, other in after) == (True, False)
+    assert "this one" in after
+
+
+def test_what_waits_is_approved_over_the_api_and_on_the_page(place):
+    async def talk(client, server):
+        server.approvals.demanded = frozenset({Deed.ERASURE})
+        by = Who(f"key:{place.id_of(Role.BUILDER)}", server.clock.now_ms(), "asked to", may_approve=False)
+
+        def act(subject):
+            with server.approvals.approved(Deed.ERASURE, subject, {}, by):
+                return "done"
+
+        for subject in ("c-1", "c-2"):
+            with pytest.raises(Exception, match="second person"):
+                act(subject)
+        body = {"note": "fine"}
+        own = await client.post("/v1/approvals/A-1/approve", json=body, **place.by(Role.BUILDER))
+        given = await client.post("/v1/approvals/A-1/approve", json=body, **place.by(Role.SUPERVISOR))
+        _, form = await signed_in(client, place.made[Role.SUPERVISOR])
+        page = (await client.get("/approvals")).text
+        declined = await client.post("/approvals/A-2/decline", data={"note": "no"}, headers=form)
+        twice = await client.post("/approvals/A-2/approve", headers=form)
+        listed = (await client.get("/v1/approvals", **place.by(Role.VIEWER))).json()
+        return own, given, page, declined, twice, listed, act("c-1")
+
+    own, given, page, declined, twice, listed, done = place(talk)
+    assert (own.status_code, given.status_code, given.json()["state"]) == (403, 200, "approved")
+    assert "c-2" in page
+    assert (declined.status_code, twice.status_code) == (303, 409)
+    assert [(one["id"], one["state"]) for one in listed] == [("A-2", "declined"), ("A-1", "approved")]
+    assert done == "done"
+
+
+def test_a_key_of_before_roles_and_restrictions_still_lets_its_holder_in(tmp_path):
+    with closing(ApiKeys(tmp_path)) as keys:
+        token = keys.create("old", frozenset({Role.ANALYST}), 0)
+    connection = sqlite3.connect(tmp_path / "access.db")
+    connection.execute("ALTER TABLE api_key DROP COLUMN restriction")
+    connection.commit()
+    connection.close()
+    with closing(ApiKeys(tmp_path)) as keys:
+        found = keys.recognise(token)
+    assert (found.roles, found.restriction.text()) == ({Role.ANALYST}, "")
