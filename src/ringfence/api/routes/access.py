@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.access.restriction import parse_restriction
-from ringfence.access.roles import parse_roles
+from ringfence.access.roles import Role
 from ringfence.api.asked import as_json, body_of, refusals, server_of, who_asks
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ringfence.access.key_store import KeyStore
     from ringfence.access.keys import ApiKey
     from ringfence.access.restriction import Restriction
-    from ringfence.access.roles import Role
     from ringfence.api.server import Server
 
 router = APIRouter(tags=["access"])
@@ -31,7 +30,9 @@ RequestId = Annotated[str, Path(pattern="^[Aa]-[0-9]{1,15}$")]
 KeyId = Annotated[str, Path(pattern="^[0-9a-f]{8}$")]
 SessionId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_Words = Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=200)]
+_Roles = Annotated[list[Role], msgspec.Meta(min_length=1, max_length=20)]
+_Word = Annotated[str, msgspec.Meta(pattern="^(queue|entity|region|field)=[A-Za-z0-9_.-]{1,80}$")]
+_Words = Annotated[list[_Word], msgspec.Meta(max_length=200)]
 _Figure = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
@@ -39,7 +40,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A key to be made: whose, with which roles, and restricted to what (`queue=NAME`, `field=NAME`, ...)."""
 
     name: _Name
-    roles: _Words
+    roles: _Roles
     restrict: _Words = []
     rate: _Figure = 0.0
     burst: _Figure = 0.0
@@ -48,7 +49,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ChangedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Each role and restriction that a key has from now on."""
 
-    roles: _Words
+    roles: _Roles
     restrict: _Words = []
 
 
@@ -163,10 +164,10 @@ async def _one(request: Request, key_id: str) -> ShownKey:
     return next(_shown(key) for key in found if key.id == key_id)
 
 
-def _granted(request: Request, roles: list[str], restrict: list[str]) -> tuple[frozenset[Role], Restriction]:
+def _granted(request: Request, roles: list[Role], restrict: list[str]) -> tuple[frozenset[Role], Restriction]:
     """What a key is to permit; `Refusal` (403) where the caller may not do all of it."""
     with refusals():
-        granted, restriction = parse_roles(roles), parse_restriction(restrict)
+        granted, restriction = frozenset(roles), parse_restriction(restrict)
     why = request.scope["ringfence.caller"].widening(granted, restriction)
     if why is not None:
         raise Refusal(
