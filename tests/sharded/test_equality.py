@@ -7,22 +7,31 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.spine import batch, payments
 
 from ringfence.adapters.framed import FramedDecoding
 from ringfence.adapters.streamed import StreamDecoding
 from ringfence.decisions.decision import DecisionBatch
-from ringfence.events.activation import is_activation
+from ringfence.events.activation import Part, activation, is_activation
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import load_mapping
+from ringfence.events.model import Kind
 from ringfence.events.tokens import Tokenizer
+from ringfence.features.catalog import CATALOG
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
+from ringfence.scoring.deployment import Deployment
+from ringfence.scoring.manifest import Bands
+from ringfence.scoring.models import Models
 from ringfence.scoring.rules import Rule, RuleSet, compile_rules
 from ringfence.sharded import ShardedPlan
+from ringfence.sharded.library import ControlLibrary
 from ringfence.testing.local_host import LocalHost
 from ringfence.testing.memory_log import MemoryDisk, MemoryLog
+from ringfence.testing.memory_models import MemoryScorer
 from ringfence.testing.strategies import scenarios
 
 SEED = 77
@@ -85,7 +94,7 @@ def rows_of(batches):
     return found
 
 
-def feed(host, parts, append, chance):
+def feed(host, parts, append, chance, rescales):
     """All partitions through the stages in random chunks; keys are lost and made again on the way."""
     doors = list(range(len(parts)))
     at = [0] * len(parts)
@@ -103,12 +112,14 @@ def feed(host, parts, append, chance):
         host.run(chance.choice((1, 5, 40)))
         if chance.random() < 0.15:
             host.lose_all()
+        if rescales and chance.random() < 0.1:
+            host.rescale(rescales.pop())
     host.run()
 
 
-def assert_equal(plan, parts, append, chance):
+def assert_equal(plan, parts, append, chance, rescales=()):
     host = LocalHost(plan, chance.randrange)
-    feed(host, parts, append, chance)
+    feed(host, parts, append, chance, list(rescales))
     wanted, conflicts = embedded(plan, parts, in_order(parts, append))
     want = rows_of(wanted)
     got = rows_of([DecisionBatch.decode(element.data) for element in host.outputs.get("decisions", [])])
@@ -152,4 +163,81 @@ def test_any_specification_over_any_log(scenario, seed):
         lanes=chance.choice((1, 2)),
     )
     parts, append = spread(scenario.log, chance, partitions)
-    assert_equal(plan, parts, append, chance)
+    assert_equal(plan, parts, append, chance, [chance.choice((1, 3, 8)), chance.choice((1, 3, 8))])
+
+
+def world(count, seed):
+    """Payments with labels, lists, flags and profiles; some come late, twice, or with other content."""
+    chance, rows = random.Random(seed), []
+    for row in payments(count, seed):
+        rows.append(row)
+        if "transaction_id" not in row:
+            continue
+        told = {"event_time_ms": row["event_time_ms"], "event_id": f"e-{row['transaction_id']}"}
+        card = f"card-{chance.randrange(40)}"
+        if chance.random() < 0.1:  # some long after, some before their payments
+            target = f"tx-{max(0, int(row['transaction_id'][3:]) + chance.randrange(-60, 8))}"
+            rows.append(told | {"kind": Kind.LABEL, "transaction_id": target, "label": chance.random() < 0.7})
+            if chance.random() < 0.2:
+                rows.append(rows[-1] | {"label": chance.random() < 0.5})  # the same id again
+        if chance.random() < 0.03:
+            listed = {"list_name": "bad", "list_kind": "block", "entity_type": "card", "entity_id": card}
+            rows.append(told | listed | {"kind": Kind.LIST_ENTRY, "removed": chance.random() < 0.3})
+        if chance.random() < 0.03:
+            known = {"kind": Kind.PROFILE, "entity_type": "card", "entity_id": card}
+            rows.append(told | known | {"attributes.risk": float(chance.randrange(5))})
+        if chance.random() < 0.01:
+            rows.append(row | {"amount_minor": 777})
+    return rows
+
+
+WORLD_RULES = [
+    RuleSet(
+        rules=(
+            *ALWAYS.rules,
+            Rule(
+                id="known", title="K", when="card.profile.risk > 2", points=30.0, reason="RISK", analyst="A."
+            ),
+            Rule(
+                id="fast",
+                title="F",
+                when=f"card.count_1h >= {least}",
+                points=20.0,
+                reason="FAST",
+                analyst="A.",
+            ),
+        ),
+        name=f"book {least}",
+    )
+    for least in (2, 3)
+]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_world_with_all_that_a_log_may_hold(seed):
+    chance = random.Random(seed)
+    parts, append = spread(batch(world(500, seed)), chance, 3)
+    before, after = (compile_rules(one, CATALOG) for one in WORLD_RULES)
+    library = ControlLibrary(CATALOG, before)
+    library.learn(after.ruleset.to_json())
+    moments = np.linspace(append[0][0], append[0][-1], 5).astype(np.int64)[1:4]
+    books = [after, before, after]
+    changes = [
+        activation(Part.RULES, one.ruleset.digest, int(at), author="mira")
+        for one, at in zip(books, moments, strict=True)
+    ]
+    scorer = MemoryScorer(
+        "m1", ("amount", "card.count_1h"), np.array([0.01, 0.2]), -2.0, bands=Bands(review_at=0.9)
+    )
+    models = Models(Deployment(champion="m1"), {"m1": scorer})
+    names = ["payments/0", "payments/1", "payments/2", "control/0"]
+    controls = frozenset({3})
+    plan = ShardedPlan(CATALOG, before, names, DECODE, SEED, models, library, controls)
+    host = assert_equal(plan, [*parts, EventBatch.concat(changes)], [*append, moments], chance, [8, 3])
+    decided = DecisionBatch(pa.concat_batches([_plain(one) for one in host.outputs["decisions"]])).table
+    assert len(set(decided.column("outcome").to_pylist())) > 2
+
+
+def _plain(element):
+    table = DecisionBatch.decode(element.data).table
+    return table.select(["offset", "outcome"]).replace_schema_metadata(None)

@@ -23,7 +23,18 @@ from ringfence.scoring.models import NO_MODELS, tell
 from ringfence.scoring.reference import Reference
 from ringfence.sharded.changes import BODY
 from ringfence.sharded.door import told
-from ringfence.sharded.wire import CONTROL, EVENTS, FEATURES, FLOOR, PLACES, Element, pack, to_events, unpack
+from ringfence.sharded.wire import (
+    ASKS_NOTHING,
+    CONTROL,
+    EVENTS,
+    FEATURES,
+    FLOOR,
+    PLACES,
+    Element,
+    pack,
+    to_events,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -41,13 +52,14 @@ _PLACE: Final = struct.Struct("<qq")  # control events applied, and how far ever
 class _Chunk:
     """A chunk until all of its payments are decided."""
 
-    __slots__ = ("conflicts", "done", "events", "features", "is_cut", "keys", "matrix", "places")
+    __slots__ = ("conflicts", "done", "events", "features", "is_cut", "keys", "matrix", "places", "told")
 
     def __init__(self) -> None:
         self.events: EventBatch | None = None
         self.places: NDArray[np.int64] | None = None  # offset, stream's clock, epoch
         self.conflicts = np.empty(0, np.int64)
-        self.features: list[list[NDArray[Any]]] = []  # of each shard
+        self.features: list[list[NDArray[Any]]] = []
+        self.told = 0  # shards that have told theirs
         self.matrix: NDArray[np.float64] | None = None
         self.keys: list[bytes] = []
         self.done = 0  # payments decided
@@ -55,21 +67,29 @@ class _Chunk:
 
     def is_whole(self, shards: int) -> bool:
         """Whether all of it is here."""
-        return self.events is not None and self.places is not None and len(self.features) == shards
+        return self.events is not None and self.places is not None and self.told == shards
 
     def first_epoch(self) -> int:
         """Of the events that are not decided: control events before the first; none where that is unknown."""
         if self.places is None:
-            return _UNKNOWN
-        offsets, _, epochs = self.places
-        if not self.done:
-            logged = epochs[offsets >= 0]
-            return int(logged[0]) if len(logged) else _UNKNOWN
-        assert self.events is not None
-        return int(epochs[(offsets >= 0) & self.events.is_transaction][self.done])
+            return ASKS_NOTHING
+        epochs = self.places[2, self.payments]
+        return int(epochs[self.done]) if len(epochs) > self.done else ASKS_NOTHING
+
+    @property
+    def payments(self) -> NDArray[np.int64]:
+        """Rows of payments that are in the log."""
+        assert self.places is not None
+        return np.flatnonzero((self.places[0] >= 0) & (self.places[2] < ASKS_NOTHING))
 
 
-_UNKNOWN: Final = 1 << 62
+CARRIED: Final = -1
+"""In place of a shard's number: what was measured before there were as many shards as now."""
+
+
+def features_key(chunk: tuple[int, int], shard: int) -> bytes:
+    """Under which a lane keeps what a shard measured of a chunk."""
+    return _KEY.pack(_LETTERS[FEATURES], *chunk, shard)
 
 
 class Decide:
@@ -118,7 +138,7 @@ class Decide:
         return self._chunks.setdefault(chunk, _Chunk())
 
     def _hear(self, key: bytes, data: bytes) -> None:
-        (first, second, what, *_), columns = unpack(data)
+        (first, second, what, *shard), columns = unpack(data)
         if what == CONTROL:
             self._controls[first] = (second, to_events(columns[0]))
             return
@@ -130,6 +150,7 @@ class Decide:
             one.places, one.conflicts = columns
         else:
             one.features.append(columns)
+            one.told += shard[0] != CARRIED
 
     def _advance(self, fresh: tuple[int, int] | None) -> list[Element]:
         """Decide what can be; apply control events for which nothing has to wait any more."""
@@ -166,7 +187,7 @@ class Decide:
             return []
         assert one.places is not None
         assert one.events is not None
-        logged = np.flatnonzero((one.places[0] >= 0) & one.events.is_transaction)
+        logged = one.payments
         epochs = one.places[2, logged]
         end = int(np.searchsorted(epochs, self._applied, side="right"))
         out = []

@@ -14,7 +14,17 @@ import numpy as np
 from ringfence.events.clock import StreamClock
 from ringfence.events.model import Kind
 from ringfence.sharded.merging import ClockMerge, NextRows
-from ringfence.sharded.wire import CONTROL, FLOOR, PLACES, Element, pack, to_bytes, to_events, unpack
+from ringfence.sharded.wire import (
+    ASKS_NOTHING,
+    CONTROL,
+    FLOOR,
+    PLACES,
+    Element,
+    pack,
+    to_bytes,
+    to_events,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -135,16 +145,16 @@ class LogOrder:
         end: int,
         columns: list[NDArray[Any]],
         answers: list[list[NDArray[Any]]],
+        part: bytes | None = None,
     ) -> None:
         self._last[chunk[0]] = chunk[1]
         self._heads.pop(chunk)
         self._answers.pop(chunk, None)
         if not columns:
             self._merge.add(chunk, _NONE, end)
-            self._state.pop(_CHUNK.pack(b"d", *chunk), None)
+            del self._state[_CHUNK.pack(b"d", *chunk)]
             return
         entry = _Chunk(columns)
-        part = self._state.get(_CHUNK.pack(b"r", *chunk))
         if part is not None:
             (entry.done,), (places,) = unpack(part)
             entry.places, entry.kept = places.copy(), entry.done
@@ -180,7 +190,7 @@ class LogOrder:
             controls = self._controls(places, offsets[steers])
         self._offset += int(np.count_nonzero(admitted))
         self._epoch += int(np.count_nonzero(steers))
-        told = np.stack([offsets, clocks, epochs])
+        told = np.stack([offsets, clocks, np.where(kinds == Kind.TRANSACTION, epochs, ASKS_NOTHING)])
         whole: list[tuple[int, int]] = []
         for piece, some in zip(
             released.pieces, zip(*(released.apart(row) for row in told), strict=True), strict=True
@@ -233,7 +243,7 @@ class LogOrder:
         entries = [(chunk, self._open.pop(chunk)) for chunk in whole]
         partial = [one for one in self._open.values() if one.done]
         before = min((_first(one.places[0, : one.done]) for one in partial), default=self._offset)
-        floor = min((int(one.places[2, 0]) for one in partial), default=self._epoch)
+        floor = min([self._epoch, *(int(one.places[2, : one.done].min()) for one in partial)])
         limits = []  # below which all offsets have been told once the chunk has, from the last one on
         for _, one in reversed(entries):
             limits.append(before)
@@ -281,7 +291,8 @@ class LogOrder:
         del self._state[_CHUNK.pack(b"d", *chunk)]
         for shard in range(one.answers):
             del self._state[_ANSWER.pack(b"i", *chunk, shard)]
-        self._state.pop(_CHUNK.pack(b"r", *chunk), None)
+        if one.kept:
+            del self._state[_CHUNK.pack(b"r", *chunk)]
 
     def _keep(self) -> None:
         """Where it is, what chunks have been told in part, and the identities that are new."""
@@ -328,7 +339,8 @@ class LogOrder:
             chunk = (partition, number)
             self._heads[chunk] = (end, columns)
             if number <= last[partition]:
-                self._enter(chunk, end, columns, self._answers.get(chunk, []))
+                part = self._state.get(_CHUNK.pack(b"r", *chunk))
+                self._enter(chunk, end, columns, self._answers.get(chunk, []), part)
         self._last = last.tolist()
         for partition, at in enumerate(clocks.tolist()):
             self._merge.add((partition, -1), _NONE, at)

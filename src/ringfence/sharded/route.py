@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ringfence.sharded.plan import Measured, ShardedPlan
 
-_HALF: Final = struct.Struct("<cqq")
-_ROWS, _PLACES = 0, 1  # which half of a chunk an element is
+HALF: Final = struct.Struct("<cqq")
+ROWS, PLACED = 0, 1  # which half of a chunk an element is
 
 
 class Route:
@@ -28,16 +28,18 @@ class Route:
     def __init__(self, plan: ShardedPlan, state: MutableMapping[bytes, bytes]) -> None:
         self._plan = plan
         self._state = state
+        self._halves = {key: state[key] for key in state}
 
     def take(self, data: bytes) -> list[Element]:
         """Rows of a chunk by shard, from the door; or their places, from the order."""
         (partition, number, half, *_), _ = unpack(data)
-        key = _HALF.pack(b"h", partition, number)
-        if key not in self._state:
-            self._state[key] = data
+        key = HALF.pack(b"h", partition, number)
+        other = self._halves.pop(key, None)
+        if other is None:
+            self._state[key] = self._halves[key] = data
             return []
-        other = self._state.pop(key)
-        rows, places = (data, other) if half == _ROWS else (other, data)
+        del self._state[key]
+        rows, places = (data, other) if half == ROWS else (other, data)
         return self._parts(rows, places)
 
     def _parts(self, rows: bytes, told: bytes) -> list[Element]:
@@ -46,9 +48,8 @@ class Route:
         shards, at_column = self._plan.shards, 0
         parts: list[list[NDArray[Any]]] = [[] for _ in range(shards)]
         for one in self._plan.measured:
-            order, cuts, inputs = columns[at_column : at_column + 3]
-            spots = columns[at_column + 3] if one.compiled.needs_places else None
-            at_column += 3 + (spots is not None)
+            order, cuts, inputs, *spots = columns[at_column : at_column + 3 + one.compiled.needs_places]
+            at_column += 3 + len(spots)
             offsets = places[0, order]
             inputs[:, at.IN_CLOCK] = places[1, order]
             if one.label_slot >= 0:
@@ -57,9 +58,7 @@ class Route:
             refused = bool(len(offsets)) and bool((offsets < 0).any())
             for shard, part in enumerate(parts):
                 mine = slice(edges[shard], edges[shard + 1])
-                some = [order[mine], offsets[mine], inputs[mine]]
-                if spots is not None:
-                    some.append(spots[mine])
+                some = [column[mine] for column in (order, offsets, inputs, *spots)]
                 if refused:
                     logged = some[1] >= 0
                     some = [column[logged] for column in some]

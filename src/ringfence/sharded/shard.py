@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from ringfence.sharded.plan import Measured, ShardedPlan
 
-_CURSOR: Final = b"c"
-_PART: Final = struct.Struct(">cq")
-_PLACE: Final = struct.Struct("<qqq")  # next turn, offset up to which all is measured, stream's clock
+CURSOR: Final = b"c"
+PART: Final = struct.Struct(">cq")
+UNTOLD: Final = struct.Struct(">cqq")
+PLACE: Final = struct.Struct("<qqq")  # next turn, offset up to which all is measured, stream's clock
 _NOWHERE: Final = np.empty((1, 2))
 
 
@@ -43,6 +44,7 @@ class _Rows:
 class _Chunk(NamedTuple):
     chunk: tuple[int, int]
     rows: list[_Rows]
+    key: bytes
 
 
 class EntityShard:
@@ -55,6 +57,7 @@ class EntityShard:
         self._engines = [Engine(one.spec, plan.seed) for one in plan.measured]
         self._next = self._limit = 0
         self._clock = int(at.LONG_AGO)
+        self._newest = -1  # offset of the last payment measured
         self._early: dict[int, bytes] = {}
         self._open: list[_Chunk] = []
         self._expiries: list[tuple[int, bytes]] = []
@@ -62,30 +65,38 @@ class EntityShard:
 
     def _restore(self) -> None:
         """Measure again what is kept; what has been told is not told again."""
-        if _CURSOR not in self._state:
+        if CURSOR not in self._state:
             return
-        self._next, self._limit, self._clock = _PLACE.unpack(self._state[_CURSOR])
+        self._next, self._limit, self._clock = PLACE.unpack(self._state[CURSOR])
         for key in sorted(key for key in self._state if key[:1] == b"p"):
-            turn = _PART.unpack(key)[1]
+            turn = PART.unpack(key)[1]
             if turn < self._next:
                 self._enter(key, self._state[key])
             else:
                 self._early[turn] = self._state[key]
         self._measure()
-        self._whole()
+        untold = {UNTOLD.unpack(key)[1:] for key in self._state if key[:1] == b"u"}
+        here = {chunk.chunk: chunk for chunk in self._open}
+        again = [here.get(chunk) or self._nothing_of(chunk) for chunk in sorted(untold)]
+        self._whole(telling=False)
+        self._open += [chunk for chunk in again if chunk not in self._open]
 
     def take(self, data: bytes) -> list[Element]:
-        """A chunk's part for this shard; parts are dealt with in the order in which the order told them."""
-        turn = unpack(data)[0][0]
-        self._state[_PART.pack(b"p", turn)] = data
-        self._early[turn] = data
+        """A chunk's part for this shard; parts are dealt with in the order in which the order told them.
+
+        Nothing at all has it tell what `rescale` left untold.
+        """
+        if data:
+            turn = unpack(data)[0][0]
+            self._state[PART.pack(b"p", turn)] = data
+            self._early[turn] = data
         while self._next in self._early:
             self._limit = max(
-                self._limit, self._enter(_PART.pack(b"p", self._next), self._early.pop(self._next))
+                self._limit, self._enter(PART.pack(b"p", self._next), self._early.pop(self._next))
             )
             self._next += 1
         self._measure()
-        self._state[_CURSOR] = _PLACE.pack(self._next, self._limit, self._clock)
+        self._state[CURSOR] = PLACE.pack(self._next, self._limit, self._clock)
         out = self._whole()
         self._expire()
         return out
@@ -102,7 +113,7 @@ class EntityShard:
             if len(mine.columns[0]):
                 latest = max(latest, int(mine.columns[2][:, at.IN_ROW].max()) + one.retention_ms)
         heapq.heappush(self._expiries, (latest, key))
-        self._open.append(_Chunk((partition, number), rows))
+        self._open.append(_Chunk((partition, number), rows, key))
         return limit
 
     def _measure(self) -> None:
@@ -140,7 +151,10 @@ class EntityShard:
         out = np.empty((len(one.features), events))
         engine.run(inputs, places, out)
         if events:
-            self._clock = max(self._clock, int(inputs[:, at.IN_CLOCK].max()))
+            last = int(np.flatnonzero(is_event)[-1])
+            offset = int((joined(1) if order is None else joined(1)[order])[last])
+            if offset > self._newest:  # the clock may go back: it is that of the payment that came last
+                self._newest, self._clock = offset, int(inputs[last, at.IN_CLOCK])
         if not whole:
             spread = np.empty((len(one.features), len(inputs)))
             spread[:, is_event] = out
@@ -154,12 +168,26 @@ class EntityShard:
             rows.features[:, begin:end] = out[:, column : column + end - begin]
             column += end - begin
 
-    def _whole(self) -> list[Element]:
+    def _nothing_of(self, chunk: tuple[int, int]) -> _Chunk:
+        """A chunk of which no row has to be measured here any more."""
+        rows = []
+        for one in self._plan.measured:
+            columns: list[NDArray[Any]] = [
+                np.empty(0, np.int32),
+                np.empty(0, np.int64),
+                np.empty((0, one.compiled.input_columns), np.int64),
+            ]
+            rows.append(_Rows(columns, len(one.features)))
+        return _Chunk(chunk, rows, b"")
+
+    def _whole(self, *, telling: bool = True) -> list[Element]:
         """Chunks whose rows have all been measured."""
         out, left = [], []
         for chunk in self._open:
             if any(rows.done < len(rows.columns[0]) for rows in chunk.rows):
                 left.append(chunk)
+                continue
+            if not telling:
                 continue
             columns: list[NDArray[Any]] = []
             for rows in chunk.rows:
@@ -168,18 +196,17 @@ class EntityShard:
                     payments = of_chunk >= 0
                     of_chunk, features = of_chunk[payments], features[:, payments]
                 columns += [of_chunk, features]
+            self._state.pop(UNTOLD.pack(b"u", *chunk.chunk), None)
             data = pack((*chunk.chunk, FEATURES, self._shard), *columns)
             out.append(Element("decide", self._plan.lane(chunk.chunk), data))
         self._open = left
         return out
 
     def _expire(self) -> None:
-        waiting = None
+        """Forget parts that no window can reach, but for those whose rows are not all measured."""
         while self._expiries and self._expiries[0][0] <= self._clock:
             _, key = heapq.heappop(self._expiries)
-            if waiting is None:
-                waiting = {chunk.chunk for chunk in self._open}
-            if waiting and unpack(self._state[key])[0][2:4] in waiting:
+            if any(chunk.key == key for chunk in self._open):
                 heapq.heappush(self._expiries, (self._clock + 1, key))
                 break
             del self._state[key]

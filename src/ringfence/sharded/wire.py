@@ -20,6 +20,9 @@ EVENTS, PLACES, CONTROL, FLOOR, FEATURES = range(5)
 """What an element for `decide` is, third of its numbers: events of a chunk, their places in the log; control
 events; how far every payment has been told; what a shard measured of a chunk."""
 
+ASKS_NOTHING: Final = 1 << 62
+"""The epoch of an event that is no payment: it has to be decided before no control event."""
+
 _HEAD: Final = struct.Struct("<4sHH")
 _ARRAY: Final = struct.Struct("<BBxxIQ")
 _MAGIC: Final = b"RFE1"

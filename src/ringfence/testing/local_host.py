@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ringfence.sharded import STAGES, stage_of
+from ringfence.sharded.rescale import rescaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,6 +47,15 @@ class LocalHost:
     def lose_all(self) -> None:
         """All processes are gone; what is on its way is part of the checkpoint."""
         self._stages.clear()
+
+    def rescale(self, shards: int) -> None:
+        """Go on with so many shards, once all that is on its way has arrived."""
+        self.run()
+        self.states = rescaled(self.plan, self.states, shards)
+        self.plan = replace(self.plan, shards=shards)
+        self.lose_all()
+        for shard in range(shards):
+            self.send(self.stage("shard", shard).take(b""), "shard", shard)
 
     def send(self, elements: Iterable[Element], name: str = "", key: int = 0) -> None:
         """Put elements on their way, from a key of a stage."""
