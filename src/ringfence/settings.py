@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     reveal_limit: Annotated[int, Field(ge=0)] = 20  # originals a day that one person reveals without a second
     confirm_share: Annotated[float, Field(ge=0, le=1)] = 0.05  # of payments, changed without confirmation
     confirm_money: Annotated[float, Field(ge=0)] | None = None  # a day, newly stopped or approved
+    personal_data: Literal["kept", "vault"] = (
+        "kept"  # as it comes, or tokens in the log and originals in a vault
+    )
+    personal_fields: dict[str, str] = {}  # what fields tell of a person, where their names do not
+    vault_key: Path | None = None  # of the vault's master keys; never in the data folder
+    reveals_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 20  # originals that one person may be shown
     audit_key: Path | None = None  # of who signs the audit trail; never in the data folder
     audit_anchor: str | None = None  # where heads of the audit trail are kept: a file elsewhere, or a URL
     audit_every_ms: Annotated[int, Field(ge=1000)] = 300_000  # between two checkpoints of the audit trail

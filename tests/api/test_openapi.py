@@ -50,6 +50,7 @@ def test_every_route_is_described_with_its_errors(api):
         "/v1/lists/import",
         "/v1/audit",
         "/v1/audit/head",
+        "/v1/privacy/reveal",
         "/v1/bus",
         "/v1/bus/test",
         "/v1/bus/subscriptions",

@@ -83,6 +83,7 @@ _ROUTES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("POST", "/v1/cases/{case_id}"): Permission.WORK,
     ("POST", "/v1/cases/{case_id}/files"): Permission.WORK,
     ("POST", "/v1/cases/{case_id}/report"): Permission.REPORT,
+    ("POST", "/v1/privacy/reveal"): Permission.REVEAL,
     ("GET", "/v1/approvals"): Permission.READ,
     ("POST", "/v1/approvals/{request_id}/approve"): Permission.APPROVE,
     (

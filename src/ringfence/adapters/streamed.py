@@ -124,7 +124,7 @@ class StreamDecoding:
         """A value that holds no record; bytes that are no text are kept as they are, if they may be."""
         whole, mapping = record.raw, self._mapping
         clean = self._tokenizer.sanitize_json(
-            whole[: 2 * ORIGINAL_LIMIT], mapping.card_columns, mapping.id_columns
+            whole[: 2 * ORIGINAL_LIMIT], mapping.card_columns, mapping.id_columns, mapping.personal_columns
         )
         faults = [fault]
         if len(whole) > ORIGINAL_LIMIT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +18,7 @@ from ringfence.api.audited import ACTIONS, Audited
 from ringfence.api.front import Front
 from ringfence.api.http.access_log import AccessLog
 from ringfence.api.openapi import asyncapi, document
+from ringfence.api.persons import KeptAddresses
 from ringfence.api.problems import TYPE, FieldError, Refusal, unavailable
 from ringfence.api.routes import (
     access,
@@ -32,6 +32,7 @@ from ringfence.api.routes import (
     lists,
     models,
     outbox,
+    privacy,
     quarantine,
     read,
     rules,
@@ -103,6 +104,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
         slack,
         cases,
         graph,
+        privacy,
         models,
         quarantine,
         drift,
@@ -119,7 +121,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
     app.add_exception_handler(RingfenceError, _ours)
     app.add_exception_handler(Exception, _unexpected)
     requests = AccessLog(log)
-    now_ms, clean = server.clock.now_ms, partial(server.session.tokenizer.guard_text, counted=False)
+    now_ms, clean = server.clock.now_ms, server.session.tokenizer.clean
     recorded = Audited(app, server.trail, ACTIONS, "api", now_ms, clean)
     front: Any = Front(server, recorded if site is None else _Switch(recorded, site), requests)
     if server.settings.cors_origins:
@@ -130,7 +132,8 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
             allow_headers=("authorization", "content-type", "x-api-key"),
             expose_headers=("idempotency-replayed", "retry-after"),
         )
-    return front
+    personal = server.session.tokenizer.personal
+    return front if personal is None else KeptAddresses(front, personal)
 
 
 class _Switch:

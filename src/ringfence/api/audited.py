@@ -64,6 +64,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/keys"): "key.created",
     ("POST", "/v1/keys/{key_id}"): "key.changed",
     ("POST", "/v1/keys/{key_id}/revoke"): "key.revoked",
+    ("POST", "/v1/privacy/reveal"): "person.revealed",
     ("GET", "/v1/graph/ring/{entity_type}/{entity_id:id}"): "entity.seen",
     ("GET", "/v1/graph/neighbours/{entity_type}/{entity_id:id}"): "entity.seen",
     ("GET", "/v1/events"): "log.seen",

@@ -8,7 +8,8 @@ import pwd
 import re
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, ParamSpec
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec
 
 import typer
 
@@ -64,6 +65,16 @@ ACTIONS: Final[Mapping[str, str]] = {
     "keys change": "key.changed",
     "approvals approve": "approval.given",
     "approvals decline": "approval.declined",
+    "privacy init": "vault.made",
+    "privacy find": "person.found",
+    "privacy export": "person.exported",
+    "privacy erase": "person.erased",
+    "privacy reveal": "person.revealed",
+    "privacy hold": "person.held",
+    "privacy release": "person.released",
+    "privacy holds": "person.listed",
+    "privacy rotate": "vault.rotated",
+    "privacy expire": "vault.expired",
     "bus subscribe": "bus.changed",
     "bus enable": "bus.changed",
     "bus pause": "bus.changed",
@@ -147,6 +158,7 @@ def _audited(action: str, command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         outcome = "failed"
+        _TOLD.set(None)
         try:
             command(*args, **kwargs)
             outcome = "done"
@@ -154,8 +166,9 @@ def _audited(action: str, command: Callable[P, None]) -> Callable[P, None]:
             outcome = "failed" if ended.exit_code == _FAILED else "done"
             raise
         finally:
-            if kwargs.get("server") is None:
-                _record(action, outcome, kwargs)
+            told = _TOLD.get()
+            if kwargs.get("server") is None and not (told is not None and told.done):
+                _record(action, outcome, kwargs, told)
 
     return wrapper
 
@@ -168,12 +181,45 @@ def actor() -> str:
         return f"user:{os.getuid()}"
 
 
-def _record(action: str, outcome: str, given: dict[str, Any]) -> None:
+class _Told(NamedTuple):
+    """What a command says for its record; `done` once it is on record."""
+
+    object: str
+    details: dict[str, str]
+    done: bool = False
+
+
+_TOLD: Final[ContextVar[_Told | None]] = ContextVar("told", default=None)
+
+
+def tell_record(named: str, **details: str) -> None:
+    """Have this command's record say what its arguments do not, or may not: a token in place of a name."""
+    _TOLD.set(_Told(named, details))
+
+
+def record_first(data: Path | None, action: str, named: str, **details: str) -> None:
+    """Put this command on record before it shows anything; `StoreError` where that cannot be."""
+    act = Act(actor=actor(), channel="command", action=action, object=named, details=details)
+    with closing(open_trail(folder(data))) as trail:
+        trail.write([act], time.time_ns() // 1_000_000)
+    _TOLD.set(_Told(named, details, done=True))
+
+
+def _record(action: str, outcome: str, given: dict[str, Any], told: _Told | None) -> None:
     where = folder(given.get("data"))
     if not _in_use(where):
         return
     named = next((str(given[name]) for name in _NAMES if given.get(name)), "") or _id_of(given.get("key"))
-    act = Act(actor=actor(), channel="command", action=action, object=mask_cards(named), outcome=outcome)
+    if told is not None:
+        named = told.object
+    act = Act(
+        actor=actor(),
+        channel="command",
+        action=action,
+        object=mask_cards(named),
+        outcome=outcome,
+        details=told.details if told is not None else {},
+    )
     try:
         with closing(open_trail(where)) as trail:
             trail.write([act], time.time_ns() // 1_000_000)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from ringfence.cli import desks, options, screen
 from ringfence.compose.cases import case_policy, open_cases, payment_of, report_pdf
 from ringfence.compose.definitions import SystemClock
-from ringfence.compose.store import open_store
+from ringfence.compose.store import open_store, tokenizer_of
 from ringfence.compose.tables import open_tables
 from ringfence.desks.cases import CaseDesk
 from ringfence.errors import InputError, InUseError
-from ringfence.events.tokens import Tokenizer
 from ringfence.rulebook.desk import Who
 from ringfence.settings import load_settings
 
@@ -126,7 +125,7 @@ def working(server: str | None, data: Path | None, author: str | None = None) ->
         return
     folder = options.folder(data)
     with open_store(folder, read_only=True) as store:
-        guard = Tokenizer(store.meta.token_key).guard_text
+        guard = tokenizer_of(store).clean
     with closing(open_cases(folder)) as book:
         desk = CaseDesk(book, case_policy(load_settings().cases), guard)
         yield LocalCases(desk, data, author or desks.user())

@@ -13,14 +13,13 @@ from ringfence.cli import options, screen
 from ringfence.cli.spreadsheet import workbook
 from ringfence.compose.models import model_texts
 from ringfence.compose.questions import bands_of
-from ringfence.compose.store import open_store
+from ringfence.compose.store import open_store, tokenizer_of
 from ringfence.compose.tables import open_tables
 from ringfence.compose.versions import registered_rules
 from ringfence.decisions.decision import MODEL_RULE, NO_RULE
 from ringfence.decisions.index import DecisionQuery
 from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.errors import InputError
-from ringfence.events.tokens import Tokenizer
 from ringfence.events.vocabulary import nearest
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rules import RuleSet
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ringfence.decisions.decision import Decision
+    from ringfence.events.tokens import Tokenizer
     from ringfence.ports.tables import Tables
 
 _LISTED = ("event_time", "transaction_id", "outcome", "score", "amount", "currency", "reasons", "rules")
@@ -79,7 +79,7 @@ def decisions(
     Example: ringfence decisions --outcome decline --since 2024-05-01 --limit 10
     """
     with open_lake(data) as (store, lake):
-        kind, entity_id, or_id = _entity(entity, Tokenizer(store.meta.token_key))
+        kind, entity_id, or_id = _entity(entity, tokenizer_of(store))
         found = lake.decisions(
             DecisionQuery(
                 kind,
@@ -147,7 +147,7 @@ def decision(
     Example: ringfence decision 755e4e8350ec4a3e9309727574c97726
     """
     with open_lake(data) as (store, lake):
-        transaction_id = Tokenizer(store.meta.token_key).as_kept("transaction_id", transaction_id)
+        transaction_id = tokenizer_of(store).as_kept("transaction_id", transaction_id)
         found = lake.find_decision(transaction_id)
         if found is None:
             raise InputError(

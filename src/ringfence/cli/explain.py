@@ -9,8 +9,8 @@ import typer
 from ringfence.cli import options, screen
 from ringfence.cli.decisions import open_lake
 from ringfence.compose.questions import explain as explain_decision
+from ringfence.compose.store import tokenizer_of
 from ringfence.errors import InputError
-from ringfence.events.tokens import Tokenizer
 from ringfence.scoring.words import percent
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def explain(
     Example: ringfence explain 755e4e8350ec4a3e9309727574c97726
     """
     with open_lake(data) as (store, lake):
-        transaction_id = Tokenizer(store.meta.token_key).as_kept("transaction_id", transaction_id)
+        transaction_id = tokenizer_of(store).as_kept("transaction_id", transaction_id)
         found = lake.find_decision(transaction_id)
         if found is None:
             raise InputError(

@@ -13,10 +13,9 @@ from ringfence.cli import options, screen
 from ringfence.compose.cypher import embedded_graph, neptune_graph
 from ringfence.compose.followers import bring_links_up
 from ringfence.compose.links import links_in
-from ringfence.compose.store import open_store
+from ringfence.compose.store import open_store, tokenizer_of
 from ringfence.errors import InputError
 from ringfence.events.model import ID_FIELDS
-from ringfence.events.tokens import Tokenizer
 from ringfence.graph.cypher import MOST_ROWS, fill, guarded
 from ringfence.graph.drawing import csv_of, graphml_of
 from ringfence.graph.rings import MOST_NODES, LinkBook, Node, path_between, why
@@ -264,7 +263,7 @@ def _node(store: DataFolder, book: LinkBook, text: str) -> Node:
         raise InputError(f"{text!r} is no entity: write KIND=ID, such as account=1234")
     if kind not in book.graph.types:
         raise InputError(f"the graph knows no {kind!r}: {', '.join(book.graph.types)}")
-    kept = Tokenizer(store.meta.token_key).as_kept(_FIELDS.get(kind, kind), identity)
+    kept = tokenizer_of(store).as_kept(_FIELDS.get(kind, kind), identity)
     found = book.find(kind, kept)
     if found is None:
         raise InputError(f"{kind} {identity!r} has no live link")

@@ -33,6 +33,7 @@ from ringfence.cli import (
     model,
     models,
     outbox,
+    privacy,
     quarantine,
     replay,
     rules,
@@ -70,6 +71,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(lists.app, name="lists")
 app.add_typer(case_acts.app, name="cases")
 app.add_typer(graph.app, name="graph")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(models.app, name="models")
 app.add_typer(model.app, name="model")
 app.command()(topics.topics)

@@ -79,7 +79,11 @@ def serve(
             with (
                 closing(serving.authoriser_of(where, settings)) as authoriser,
                 open_session(
-                    where, found, snapshotting, require_approval=project.rules_need_approval
+                    where,
+                    found,
+                    snapshotting,
+                    require_approval=project.rules_need_approval,
+                    patient=False,
                 ) as opened,
                 closing(ChecksBeside(where, found.spec)) as checks,
                 closing(DecodingAside(where, opened.tokenizer)) as aside,

@@ -24,6 +24,7 @@ from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.kafka import kafka_client
 from ringfence.compose.notifiers import notifiers
+from ringfence.compose.privacy import contacts_of
 from ringfence.compose.secrets import secret
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError, InUseError
@@ -232,6 +233,7 @@ def following(folder: Path) -> Iterator[None]:
         policy, bus, settings = alert_policy(), Bus(folder), load_settings()
         watch = Watch(bus, policy, store.meta.store_id)
         casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id)
+        contact, vault = contacts_of(store)
         courier = Courier(
             bus,
             notifiers(settings),
@@ -239,6 +241,7 @@ def following(folder: Path) -> Iterator[None]:
             Random(),  # noqa: S311 (spreads attempts)
             alert_words(policy, store.meta.token_key, has_buttons=settings.slack_signing_secret is not None),
             lambda at_ms: (watch.look(at_ms), casework.look(at_ms)),
+            contact,
         )
         outbox = outbox_of(store, courier.wake)
         others = [one for one in followers_of(store) if one.name != outbox.name]
@@ -256,6 +259,8 @@ def following(folder: Path) -> Iterator[None]:
             for one in at_work:
                 one.stop()
             casework.close()
+            if vault is not None:
+                vault.close()
 
 
 def bring_up(store: DataFolder) -> None:

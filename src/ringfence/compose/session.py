@@ -17,8 +17,9 @@ from ringfence.compose.approvals import open_approvals
 from ringfence.compose.checks import ChecksHere
 from ringfence.compose.definitions import Definitions, SystemClock
 from ringfence.compose.models import IN_FORCE, impact_of, impact_of_rules
+from ringfence.compose.privacy import keeping
 from ringfence.compose.rules import FIRST_RULES, LoggedForce
-from ringfence.compose.store import open_snapshots, open_store, tokenizer_of
+from ringfence.compose.store import let_go, open_snapshots, open_store, tokenizer_of
 from ringfence.compose.tables import open_tables
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.desks.cases import CaseDesk
@@ -175,7 +176,7 @@ class Session:
 
     def case_desk(self, book: CaseBook) -> CaseDesk:
         """The cases of this store, by the policy of the project."""
-        return CaseDesk(book, read_policy(load_settings().cases), self.tokenizer.guard_text)
+        return CaseDesk(book, read_policy(load_settings().cases), self.tokenizer.clean)
 
     def deliver(self, desk: CaseDesk, put: Callable[[EventBatch], object] | None = None) -> int:
         """Have the log take what closed cases say; how many labels and list entries. `put` as of `desk`."""
@@ -229,14 +230,16 @@ def open_session(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     *,
     require_approval: bool = False,
+    patient: bool = True,
 ) -> Iterator[Session]:
     """The store in a folder, made if need be, ready to decide; a snapshot is kept when all went well.
 
     With `require_approval` a changed rule book waits for a second person, where it came from whatever.
+    Where originals of personal data come faster than the vault takes them, reading waits if `patient`.
     `progress` hears of events replayed and to replay. `StoreError` if another process writes there.
     """
     clock = SystemClock()
-    with open_store(folder) as store:
+    with open_store(folder) as store, keeping(store, clock.now_ms, patient=patient) as originals:
         register(store, definitions, clock.now_ms())
         digest = definitions.rules.ruleset.digest
         if store.remembered(FIRST_RULES) is None:
@@ -257,7 +260,7 @@ def open_session(
             store,
             runner,
             definitions,
-            tokenizer_of(store),
+            tokenizer_of(store, originals or let_go),
             clock,
             warnings,
             library,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store, soundness
@@ -13,17 +13,24 @@ from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.errors import CorruptError
 from ringfence.events.hashing import mark_of
 from ringfence.events.norms import Norms
+from ringfence.events.personal import PersonalData
 from ringfence.events.tokens import Tokenizer
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ringfence.audit.trail import Trail
+    from ringfence.events.personal import Original
     from ringfence.follow.roll import Roll
     from ringfence.ports import Saved, SnapshotStore
     from ringfence.store import DataFolder
+
+PERSONAL: Final = "personal_data"
+"""Under which a store remembers that its log holds tokens for personal data."""
+
+VAULT: Final = "vault"
 
 
 def open_store(folder: Path, *, read_only: bool = False) -> DataFolder:
@@ -34,16 +41,30 @@ def open_store(folder: Path, *, read_only: bool = False) -> DataFolder:
     return Store.open(folder, read_only=read_only)
 
 
-def tokenizer_of(store: DataFolder) -> Tokenizer:
-    """The guard at the door of a store, with what the project says stands for no id."""
+def keeps_tokens(store: DataFolder) -> bool:
+    """Whether the log of a store has tokens in place of personal data."""
+    return store.remembered(PERSONAL) == VAULT
+
+
+def let_go(_originals: Sequence[Original]) -> None:
+    """Keeps no originals: for who only asks."""
+
+
+def tokenizer_of(store: DataFolder, keep: Callable[[Sequence[Original]], None] = let_go) -> Tokenizer:
+    """The guard at the door of a store, with what the project says stands for no id.
+
+    Where its log has tokens in place of personal data, `keep` takes the originals.
+    """
     settings = load_settings()
-    return Tokenizer(store.meta.token_key, Norms(settings.null_values, settings.keep_values))
+    key, norms = store.meta.token_key, Norms(settings.null_values, settings.keep_values)
+    personal = PersonalData(key, keep, settings.personal_fields) if keeps_tokens(store) else None
+    return Tokenizer(key, norms, personal)
 
 
-def door_of(folder: Path) -> tuple[Tokenizer, int]:
+def door_of(folder: Path, keep: Callable[[Sequence[Original]], None]) -> tuple[Tokenizer, int]:
     """The guard at the door of a store that another process writes to, and the seed of its hashes."""
     with open_store(folder, read_only=True) as store:
-        return tokenizer_of(store), store.meta.hash_seed
+        return tokenizer_of(store, keep), store.meta.hash_seed
 
 
 def has_store(folder: Path) -> bool:

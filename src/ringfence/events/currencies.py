@@ -7,7 +7,15 @@ beside its successor.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
 _WITHOUT_MINOR_UNIT: Final = (
     "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF "
@@ -100,6 +108,32 @@ def validity(currency: str) -> str:
     if stop < _EVER:
         return f"{currency} was a currency until {_day(stop - _DAY_MS)}"
     return f"{currency} is a currency since {_day(start)}"
+
+
+def exponents_of(currency: Any, rows: int) -> NDArray[np.int64]:
+    """Decimals of each row's currency, two where a row has none; `currency` may be no column at all."""
+    if currency is None:
+        return np.full(rows, 2)
+    encoded = currency.dictionary_encode()
+    table = [CURRENCY_EXPONENT.get(word, 2) for word in encoded.dictionary.to_pylist()] + [2]
+    exponents: NDArray[np.int64] = np.array(table, np.int64)[
+        pc.fill_null(encoded.indices, len(table) - 1).to_numpy(zero_copy_only=False)
+    ]
+    return exponents
+
+
+def outside_validity(
+    dated: Iterable[str], columns: Mapping[str, Any]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Of each of these codes the rows whose event happened when it was none."""
+    times_of = columns.get("event_time_ms")
+    if times_of is None:
+        return
+    ms = pc.fill_null(times_of, 0).to_numpy(zero_copy_only=False)
+    for code in sorted(dated):
+        start, stop = DATED[code]
+        rows = pc.fill_null(pc.equal(columns["currency"], code), fill_value=False)
+        yield code, rows.to_numpy(zero_copy_only=False) & ((ms < start) | (ms >= stop))
 
 
 def _day(ms: int) -> str:

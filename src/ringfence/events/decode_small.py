@@ -144,6 +144,9 @@ class SmallDecoder:
         odd = self._tokenizer.norms.worth(together, rules)
         if odd.any() and _put(self._tokenizer.norms.of, texts, np.flatnonzero(odd), count):
             together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
+        personal = self._tokenizer.personal
+        if personal is not None and personal.rows(texts):
+            together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         hashes = hash_column(together, self._seed)
         known = dict.fromkeys(_HASHED, np.zeros(count, np.int64))
         for number, (name, values) in enumerate(texts.items()):
@@ -181,7 +184,7 @@ class SmallDecoder:
             raise _NotPlainError
         arranged, others = arrange(attributes)
         for name, (kind, values) in arranged.items():
-            if not _is_plain_name(name):
+            if not _is_plain_name(name) or (kind is not str and self._is_personal(name)):
                 raise _NotPlainError
             if kind is str:
                 texts[ATTRIBUTE_PREFIX + name] = self._plain(values)
@@ -193,10 +196,15 @@ class SmallDecoder:
             columns[OTHER_ATTRIBUTES] = encoded([row and self._others(row) for row in others])
         return columns
 
+    def _is_personal(self, name: str) -> bool:
+        personal = self._tokenizer.personal
+        return personal is not None and personal.class_of(ATTRIBUTE_PREFIX + name) is not None
+
     def _others(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Attributes of one payment that have no place in a column."""
         for name, value in row.items():
-            if not _is_plain_name(name) or (type(value) is float and not -np.inf < value < _LARGEST_PLAIN):
+            is_large = type(value) is float and not -np.inf < value < _LARGEST_PLAIN
+            if is_large or not _is_plain_name(name) or self._is_personal(name):
                 raise _NotPlainError
         checked = {name: _text(value) if type(value) is str else value for name, value in row.items()}
         if any(isinstance(value, str) and find_cards(value) for value in checked.values()):

@@ -18,10 +18,11 @@ from ringfence.events.bins import malformed, no_bin, settled
 from ringfence.events.buffers import spans
 from ringfence.events.currencies import (
     CURRENCIES,
-    CURRENCY_EXPONENT,
     DATED,
     EVERY_CURRENCY,
     currency_code,
+    exponents_of,
+    outside_validity,
     validity,
 )
 from ringfence.events.dropped import Dropped
@@ -31,6 +32,7 @@ from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBU
 from ringfence.events.norms import norm_entities
 from ringfence.events.numbers import to_bools, to_floats, whole
 from ringfence.events.sensitive import Secret
+from ringfence.events.shown import shown
 from ringfence.events.tokens import IDS, numeric_cards
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.bins import Card
     from ringfence.events.norms import Norms
+    from ringfence.events.personal_names import PersonalClass
     from ringfence.events.tokens import Tokenizer
 
 EARLIEST_MS: Final = 946_684_800_000
@@ -51,8 +54,8 @@ AHEAD_MS: Final = 86_400_000
 TEXT_LIMIT: Final = 4096
 """Bytes of one text field."""
 
-_SHOWN: Final = 40
 NAME_LIMIT: Final = 80
+_UNTOLD: Final = "is missing, so that nobody can tell whether this id is personal: name the type"
 _LATEST_MS: Final = 10**14
 _FAR_MS: Final = 2**62  # beyond every allowed time, and safe to add to
 
@@ -72,6 +75,7 @@ class Draft:
         self.tokenizer = self._tokenizer = tokenizer
         self._ingest_time_ms = ingest_time_ms
         self._dated: set[str] = set()  # currencies that were none at some time
+        self._classes: dict[str, PersonalClass | None] = {}  # of personal data, where a mapping says so
 
     def fault(
         self, mask: NDArray[np.bool_], reason: Reason, field: str, problem: str | Callable[[int], str]
@@ -226,10 +230,20 @@ class Draft:
         kind = values.type
         if pa.types.is_boolean(kind):
             self._columns[name] = values
+        elif self._is_personal(name) and not pa.types.is_null(kind):
+            self.text(name, values)
         elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             self.number(name, values)
         elif not pa.types.is_null(kind):
             self.text(name, values)
+
+    def classify(self, name: str, kind: PersonalClass | None) -> None:
+        """A mapping says what a column tells of a person, whatever its name; None, nothing."""
+        self._classes[name] = kind
+
+    def _is_personal(self, name: str) -> bool:
+        personal = self._tokenizer.personal
+        return personal is not None and self._classes.get(name, personal.class_of(name)) is not None
 
     def part(self, rows: int) -> Draft:
         """A draft of the same kind, for values to be checked by themselves."""
@@ -265,11 +279,17 @@ class Draft:
 
     def finish(self) -> tuple[EventBatch, NDArray[np.int64]]:
         """The events of all rows without a fault that are not skipped, and which rows these are."""
-        self._check_dated()
+        for code, rows in outside_validity(self._dated, self._columns):
+            self.fault(rows, Reason.UNKNOWN_CURRENCY, "currency", validity(code))
         self._settle_bins()
         if self.skipped.any():
             self.faults = {row: found for row, found in self.faults.items() if not self.skipped[row]}
         norm_entities(self._columns)
+        personal = self._tokenizer.personal
+        hand_over = None
+        if personal is not None:
+            hand_over, untold = personal.replace(self._columns, self.rows, self._classes)
+            self.fault(untold, Reason.MISSING_FIELD, "entity_type", _UNTOLD)
         columns: dict[str, Any] = {"kind": pa.array(np.full(self.rows, int(self.kind), np.uint8))}
         if self.kind is not Kind.TRANSACTION:
             self._columns["event_id"] = self._event_ids()
@@ -290,6 +310,8 @@ class Draft:
             good = np.setdiff1d(good, list(self.faults), assume_unique=True)
             table = table.take(pa.array(good))
         self.dropped.count(self._tokenizer, good)
+        if hand_over is not None:
+            hand_over(good)
         return EventBatch(table), good
 
     def _settle_bins(self) -> None:
@@ -320,32 +342,13 @@ class Draft:
 
     def exponents(self) -> NDArray[np.int64]:
         """Decimals of each row's currency."""
-        currency = self._columns.get("currency")
-        if currency is None:
-            return np.full(self.rows, 2)
-        encoded = currency.dictionary_encode()
-        table = [CURRENCY_EXPONENT.get(word, 2) for word in encoded.dictionary.to_pylist()] + [2]
-        rows = pc.fill_null(encoded.indices, len(table) - 1).to_numpy(zero_copy_only=False)
-        exponents: NDArray[np.int64] = np.array(table, np.int64)[rows]
-        return exponents
+        return exponents_of(self._columns.get("currency"), self.rows)
 
     def codes(self) -> list[str | None] | None:
         """Each row's currency, None where no row has one."""
         currency = self._columns.get("currency")
         found: list[str | None] | None = None if currency is None else currency.to_pylist()
         return found
-
-    def _check_dated(self) -> None:
-        """A currency has to be one when the event happened."""
-        times_of = self._columns.get("event_time_ms")
-        if times_of is None:
-            return
-        ms = pc.fill_null(times_of, 0).to_numpy(zero_copy_only=False)
-        for code in sorted(self._dated):
-            start, stop = DATED[code]
-            rows = pc.fill_null(pc.equal(self._columns["currency"], code), fill_value=False)
-            outside = rows.to_numpy(zero_copy_only=False) & ((ms < start) | (ms >= stop))
-            self.fault(outside, Reason.UNKNOWN_CURRENCY, "currency", validity(code))
 
     def _amount_faults(self, values: Any, status: NDArray[np.uint8], hint: str) -> None:
         if not status.any():
@@ -392,8 +395,5 @@ class Draft:
         return texts
 
     def show(self, values: Any, row: int) -> str:
-        """A value as an error message may show it: short, without a card number."""
-        shown = values[row].as_py()
-        text = self._tokenizer.guard_text(str(shown)[: 10 * _SHOWN], counted=False)
-        text = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-        return repr(text) if isinstance(shown, str) else text
+        """A value as an error message may show it: short, and naming neither card nor person."""
+        return shown(values[row].as_py(), self._tokenizer)

@@ -15,6 +15,8 @@ from ringfence.events.buffers import is_text
 from ringfence.events.currencies import CURRENCY_EXPONENT
 from ringfence.events.id_checks import shortened, totals
 from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, ID_FIELDS
+from ringfence.events.personal_names import PersonalClass
+from ringfence.events.sensitive import Secret
 from ringfence.events.shaping import ShapedRows, as_text, emptied, is_shaped, shaped, translated, values_of
 from ringfence.events.vocabulary import TIMES
 from ringfence.events.written import Read, currency_within, hint, read_amounts
@@ -50,8 +52,9 @@ class Filler:
         values = self.draft.dropped.without(
             self._values(name, source, " " if name in TIMES else "|"), *source.columns
         )
-        if values is None:
+        if values is None or self._is_secret(source, values):
             return
+        self._classify(name, source)
         if name in TIMES:
             self._time(name, source, values)
         elif name == "card_number":
@@ -83,9 +86,10 @@ class Filler:
     def attribute(self, name: str, source: Source) -> None:
         """One free field."""
         values = self.draft.dropped.without(self._values(name, source, "|"), name, *source.columns)
-        if values is None:
+        if values is None or self._is_secret(source, values):
             return
         full = ATTRIBUTE_PREFIX + self.draft.safe_name(name)
+        self._classify(full, source)
         if source.type == "number":
             self.draft.number(full, values)
         elif source.type == "boolean":
@@ -94,6 +98,17 @@ class Filler:
             self.draft.text(full, shaped(source, values), source.prefix)
         else:
             self.draft.attribute(name, values)
+
+    def _is_secret(self, source: Source, values: Any) -> bool:
+        """Whether a column holds sensitive authentication data by what the mapping says: it is left out."""
+        if source.personal is not PersonalClass.SECRET:
+            return False
+        self.draft.dropped.note(Secret.CODE, np.flatnonzero(np.asarray(pc.is_valid(values))))
+        return True
+
+    def _classify(self, name: str, source: Source) -> None:
+        if source.personal is not None:
+            self.draft.classify(name, None if source.personal is PersonalClass.NONE else source.personal)
 
     def _values(self, name: str, source: Source, separator: str) -> Any:
         raw = values_of(source, self.rows, self.nulls, separator)

@@ -25,6 +25,8 @@ def fill_attributes(draft: Draft, attributes: Rows) -> None:
     if not any(attributes):
         return
     attributes = _without_secrets(draft, attributes)
+    if draft.tokenizer.personal is not None:
+        attributes = draft.tokenizer.personal.attributes(attributes, draft.safe_name)
     many = np.array([len(some or ()) > ATTRIBUTES_LIMIT for some in attributes])
     if many.any():
         draft.fault(many, Reason.TOO_LARGE, "attributes", f"more than {ATTRIBUTES_LIMIT} attributes")

@@ -26,14 +26,18 @@ from ringfence.events.bins import NO_CARD, Card, bins_of
 from ringfence.events.card_memory import CardMemory
 from ringfence.events.cards import may_hold_card
 from ringfence.events.model import ID_FIELDS
+from ringfence.events.nameless import without_persons
 from ringfence.events.norms import Norms, norm
 from ringfence.events.sensitive import Secret, named, secret_in
 from ringfence.masking import FoundCard, find_cards, fold, is_card_number, replace_cards
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from ringfence.events.personal import PersonalData
+    from ringfence.events.personal_names import PersonalClass
 
 IDS: Final = frozenset({"transaction_id", "event_id", "entity_id", *ID_FIELDS})
 """Fields that other records are joined by: in these only a network's number counts as a card's."""
@@ -45,6 +49,7 @@ _DIGIT_RUN: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,8}[0-9]){11,}")
 _NAMED_VALUE: Final = re.compile(
     r"(?<!\w)([^\W\d][^\n,;:={}\[\]\"']{0,79}?)([\s\"']*[:=,;][\s\"']*)([0-9A-Fa-f;%?=^]{3,})"
 )
+_WRITTEN: Final = re.compile(rb"[A-Za-z\x80-\xff]")
 _SHORTEST_KEY: Final = 16
 _EXACT_FLOAT: Final = 2**53
 _REMEMBERED: Final = 1 << 16  # numbers however written that stay, with their tokens, in memory
@@ -57,8 +62,11 @@ class Tokenizer:
     'tok_6ab68ca2a9a5093ababdf00856c5692b'
     """
 
-    def __init__(self, key: bytes, norms: Norms | None = None) -> None:
-        """`norms` say what stands for no id, and how ids are compared."""
+    def __init__(self, key: bytes, norms: Norms | None = None, personal: PersonalData | None = None) -> None:
+        """`norms` say what stands for no id, and how ids are compared.
+
+        With `personal`, personal data becomes tokens as well.
+        """
         if len(key) < _SHORTEST_KEY:
             raise InputError(
                 f"the token key has {len(key)} bytes: use at least {_SHORTEST_KEY}, random and secret"
@@ -68,6 +76,7 @@ class Tokenizer:
         self._memory = CardMemory(self._token)
         self._lock = Lock()
         self.norms = norms or Norms()
+        self.personal = personal
         self.dropped: Counter[str] = Counter()  # sensitive authentication data by kind, since the start
 
     def __repr__(self) -> str:
@@ -139,6 +148,11 @@ class Tokenizer:
         """
         return replace_cards(text, self._in_place if counted else self._token_of, strict=strict)
 
+    def clean(self, text: str) -> str:
+        """`guard_text` for messages and what people write: no e-mail addresses where these are personal."""
+        guarded = self.guard_text(text, counted=False)
+        return guarded if self.personal is None else self.personal.guard_text(guarded)
+
     def _in_place(self, found: FoundCard) -> str:
         if found.is_track:
             self.drop(Secret.TRACK)
@@ -167,7 +181,8 @@ class Tokenizer:
         '100000000001'
         """
         known = _TOKEN.fullmatch(text) if field == "card_id" else None
-        return known[1] if known else norm(field, self.guard_text(text, strict=field in IDS))
+        kept = known[1] if known else norm(field, self.guard_text(text, strict=field in IDS))
+        return kept if self.personal is None else self.personal.as_kept(field, kept)
 
     def every_kept(self, field: str, text: str) -> tuple[str, ...]:
         """`as_kept`, and for a card the token as well that its number has where it came as `card_number`."""
@@ -205,6 +220,7 @@ class Tokenizer:
         original: bytes,
         card_fields: Collection[str] = (),
         id_fields: Collection[str] = IDS,
+        personal_fields: Mapping[str, tuple[str, PersonalClass | None]] | None = None,
         *,
         counted: bool = True,
     ) -> bytes:
@@ -214,15 +230,26 @@ class Tokenizer:
         `id_fields` only a network's number is a card's. Members that are sensitive authentication data are
         left out. Of bytes that are no JSON, or more than a bad record keeps, every run of 12 digits and more
         keeps its last four only. What is left out is counted unless the same bytes come here again.
+        Where personal data becomes tokens, it does so here, too, by the names of members; `personal_fields`
+        say of columns which fields they fill, and what these tell. Of other bytes only the shape is kept.
         """
         if len(original) > ORIGINAL_LIMIT:
-            return mask_digits(original)
+            return self.masked(original)
         try:
             record = msgspec.json.decode(original)
             clean = self._clean(record, card_fields, id_fields, counted=counted)
+            if self.personal is not None or personal_fields:
+                clean, found = without_persons(self.personal, clean, personal_fields or {})
+                if counted and self.personal is not None:
+                    self.personal.record(found)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return mask_digits(original)
+            return self.masked(original)
         return original if clean == record and not _hides_some(original) else msgspec.json.encode(clean)
+
+    def masked(self, original: bytes, *, every: bool = False) -> bytes:
+        """What may be kept of bytes that nobody can tell the fields of."""
+        text = mask_digits(original, every=every or self.personal is not None)
+        return text if self.personal is None else _WRITTEN.sub(b"x", text)
 
     def _clean(
         self,

@@ -9,6 +9,7 @@ import msgspec
 
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, ID_FIELDS, Kind
 from ringfence.events.paths import steps
+from ringfence.events.personal_names import PersonalClass, class_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -22,6 +23,9 @@ TIMES: Final = {
     "expires_at": "expires_at_ms",
 }
 """Fields that are times, with their columns."""
+
+EVERY_COLUMN: Final = "*"
+"""Stands among a mapping's columns for all others, where they become attributes."""
 
 FIELDS: Final = (
     *(name for name in EVENT_SCHEMA.names if name not in _MADE and name not in TIMES.values()),
@@ -79,6 +83,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     year: Literal["received"] | int | None = None  # of times without one
     offset_s: int = 0  # added to a time
     type: Literal["text", "number", "boolean"] | None = None  # of an attribute; as in the source unless said
+    personal: PersonalClass | None = None  # what it tells of a person; what its name says unless given
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -218,6 +223,25 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 if name in _IDS
             }
         )
+
+    @property
+    def personal_columns(self) -> dict[str, tuple[str, PersonalClass | None]]:
+        """Columns that fill fields, of a path its last key, too: the field, and what it is said to tell.
+
+        Of a column that several fields read, the one that tells of a person counts.
+        """
+        found: dict[str, tuple[str, PersonalClass | None]] = {}
+        for record in self.records:
+            attributes = record.attribute_sources(()).items()
+            named = [*record.sources().items(), *((ATTRIBUTE_PREFIX + name, one) for name, one in attributes)]
+            for name, source in named:
+                tells = source.personal or class_by_name(name)
+                for column in _with_last_keys(set(source.columns)):
+                    if tells is not None or column not in found:
+                        found[column] = name, source.personal
+            if isinstance(record.attributes, str):
+                found[EVERY_COLUMN] = "", None
+        return found
 
     @property
     def counts_rows(self) -> bool:

@@ -147,7 +147,9 @@ def _by_entity(features: dict[str, float | None]) -> dict[str, list[tuple[str, f
 
 def id_of(dashboard: Dashboard, entity: str, entity_id: str) -> str:
     """The id of an entity in its field's norm; as typed where only payments from before the norms have it."""
-    kept = id_in_norm(entity, entity_id)
+    kept, personal = id_in_norm(entity, entity_id), dashboard.server.session.tokenizer.personal
+    if personal is not None:
+        return personal.as_kept(ENTITY_KEYS[entity], kept)
     if kept == entity_id or payments_of(dashboard, entity, kept):
         return kept
     return entity_id if payments_of(dashboard, entity, entity_id) else kept

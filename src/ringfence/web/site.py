@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import Depends, FastAPI
@@ -89,7 +88,7 @@ class Site(Dashboard):
         for module in _PAGES:
             app.include_router(module.router)
         errors.install(app)
-        clean = partial(server.session.tokenizer.guard_text, counted=False)
+        clean = server.session.tokenizer.clean
         recorded = Audited(app, server.trail, ACTIONS, "dashboard", server.clock.now_ms, clean)
         self._app = Shield(recorded, self.sessions, server.authoriser)
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 KEYS: Final = "access.db"
 CASES: Final = "cases.db"
 TRAIL: Final = "audit.db"
+VAULT: Final = "vault.db"
 _MODELS: Final = "models"
 _STEPS: Final = 20_000  # of SQLite's machine between two looks at how far it is
 
@@ -57,7 +58,7 @@ def back_up(
         with ExitStack() as stack:
             snapshots = _opened_snapshots(folder, stack)
             store = stack.enter_context(Store.open(folder, read_only=True))
-            for name in (BUS, CASES, TRAIL):  # before the log, which may not be behind them
+            for name in (BUS, CASES, TRAIL, VAULT):  # before the log, which may not be behind them
                 if (folder / name).exists():
                     _vacuum(folder / name, partial / name, tell)
             _vacuum(store.log.database.path, partial / FILE_NAME, tell)

@@ -175,6 +175,11 @@ class SqliteCases:
                 "UPDATE outgoing SET is_delivered = 1 WHERE id = ?", [(one,) for one in ids]
             )
 
+    def empty_log(self) -> None:
+        """Write changed pages back to the file, so that the write-ahead log holds none of before."""
+        with self._write_lock, self._errors():
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def positions(self) -> dict[str, int]:
         """How far the follower has come, by topic."""
         return dict(self._fetch("SELECT topic, position FROM progress", {}))

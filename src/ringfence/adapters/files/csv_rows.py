@@ -13,8 +13,10 @@ from pyarrow import csv as arrow_csv
 from ringfence.adapters.files.blocks import record_ends
 from ringfence.errors import InputError
 from ringfence.events.bad import ORIGINAL_LIMIT, Fault, Reason
+from ringfence.events.nameless import kept_cell
+from ringfence.events.personal_names import PersonalClass
 from ringfence.events.sensitive import named
-from ringfence.events.tokens import mask_digits
+from ringfence.events.vocabulary import EVERY_COLUMN
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
@@ -127,11 +129,12 @@ def clean_record(
     first = header.line() + b"\n"
     if cells is None or len(cells) != len(header.names) or len(record) > ORIGINAL_LIMIT:
         has_secret = any((meant := named(name)) and meant.surely for name in header.names)
-        return first + mask_digits(record, every=has_secret)
+        return first + tokenizer.masked(record, every=has_secret)
     clean = [
         _clean(name, cell, mapping, tokenizer, counted=counted)
         for name, cell in zip(header.names, cells, strict=True)
     ]
+    clean = _without_persons(header.names, clean, mapping, tokenizer, counted=counted)
     return first + (record if clean == cells else _line(clean, header.delimiter, "surrogateescape"))
 
 
@@ -141,6 +144,26 @@ def _clean(name: str, cell: str, mapping: Mapping, tokenizer: Tokenizer, *, coun
     if name in mapping.card_columns:
         return tokenizer.card_or_text(cell, counted=counted)
     return tokenizer.guard_text(cell, strict=name in mapping.id_columns, counted=counted)
+
+
+def _without_persons(
+    names: Sequence[str], cells: list[str], mapping: Mapping, tokenizer: Tokenizer, *, counted: bool
+) -> list[str]:
+    """Cells with tokens for personal data; what a mapping calls secret is left out."""
+    fields = mapping.personal_columns
+    told = [fields.get(name, (name, None)) for name in names]
+    kept = [
+        ("", None)
+        if kind is PersonalClass.SECRET
+        else kept_cell(
+            tokenizer.personal, field, kind, cell, is_read=EVERY_COLUMN in fields or name in fields
+        )
+        for name, (field, kind), cell in zip(names, told, cells, strict=True)
+    ]
+    if counted and tokenizer.personal is not None:
+        rows = zip(told, kept, cells, strict=True)
+        tokenizer.personal.record([(one[0], kind, cell) for one, (_, kind), cell in rows if kind is not None])
+    return [cell for cell, _ in kept]
 
 
 def _parse_fast(data: bytes, header: Header, columns: Sequence[str]) -> CsvRows:

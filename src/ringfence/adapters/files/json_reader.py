@@ -124,9 +124,10 @@ class JsonReader(TextReader):
 
     def _ids_of(self, lines: Sequence[bytes]) -> Any:
         """Of the objects as quarantine keeps them, so that one read again from there has the same."""
-        cards = self._mapping.card_columns
+        cards, persons = self._mapping.card_columns, self._mapping.personal_columns
+        clean = self._tokenizer.sanitize_json
         return self._ids.of(
-            [self._tokenizer.sanitize_json(line.strip(), cards, counted=False) for line in lines]
+            [clean(line.strip(), cards, personal_fields=persons, counted=False) for line in lines]
         )
 
     def _groups(
@@ -167,7 +168,9 @@ class JsonReader(TextReader):
 
     def _refused(self, path: str, position: int, faults: Sequence[Fault], line: bytes) -> Any:
         mapping = self._mapping
-        clean = self._tokenizer.sanitize_json(line, mapping.card_columns, mapping.id_columns)
+        clean = self._tokenizer.sanitize_json(
+            line, mapping.card_columns, mapping.id_columns, mapping.personal_columns
+        )
         return self._bad(path, position, faults, clean)
 
 

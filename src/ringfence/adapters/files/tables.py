@@ -94,6 +94,7 @@ class ParquetReader(FileReader):
             msgspec.json.encode(cells, enc_hook=str),
             self._mapping.card_columns,
             self._mapping.id_columns,
+            self._mapping.personal_columns,
             counted=counted,
         )
 

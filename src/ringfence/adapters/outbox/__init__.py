@@ -11,5 +11,6 @@ from ringfence.adapters.outbox.bus import Bus
 from ringfence.adapters.outbox.casework import Casework
 from ringfence.adapters.outbox.courier import Courier
 from ringfence.adapters.outbox.follower import OutboxFollower
+from ringfence.adapters.outbox.persons import BusPersons
 
-__all__ = ["AlertBook", "Bus", "Casework", "Courier", "OutboxFollower", "Watch"]
+__all__ = ["AlertBook", "Bus", "BusPersons", "Casework", "Courier", "OutboxFollower", "Watch"]

@@ -14,6 +14,7 @@ from ringfence.alerts.policy import LANGUAGES, Severity
 from ringfence.bus.pattern import matches
 from ringfence.bus.retry import DEAD_AFTER_MS
 from ringfence.bus.subscription import Destination, is_contact, kind_of, tag
+from ringfence.events.personal import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,7 +146,7 @@ class Alerting:
         if policy.contacts == "profile" and policy.customer != "console":
             told = self._contacts.of(payment, decision["offset"])
         to, language = told.get(_CONTACTS[policy.customer]), told.get("language")
-        if not to or not is_contact(policy.customer, to):
+        if not to or not (TOKEN.fullmatch(to) or is_contact(policy.customer, to)):
             return
         data = events.alert_data(alert, event, [])
         data = {

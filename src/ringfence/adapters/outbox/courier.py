@@ -11,9 +11,10 @@ import msgspec
 
 from ringfence.bus.notifier import Answer, Message, Outcome
 from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
-from ringfence.bus.subscription import shown, target_of
+from ringfence.bus.subscription import is_contact, shown, target_of
 from ringfence.bus.words import words_of
 from ringfence.errors import RingfenceError
+from ringfence.events.personal import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,7 @@ class Courier:
     Args:
         notifiers: by kind of destination.
         words: an event in words, for people.
+        contact: the address of a person that a token stands for, None once that was erased.
         look: called with the time about once a second: makes messages that only the clock asks for.
     """
 
@@ -67,6 +69,7 @@ class Courier:
         random: Random,
         words: Callable[[dict[str, Any]], Words] = words_of,
         look: Callable[[int], object] = lambda _now_ms: None,
+        contact: Callable[[str], str | None] = lambda token: token,
     ) -> None:
         self._bus = bus
         self._notifiers = dict(notifiers)
@@ -74,6 +77,7 @@ class Courier:
         self._random = random
         self._words = words
         self._look = look
+        self._contact = contact
         self._stopping = Event()
         self._lock = Lock()
         self._rounds: dict[str, _Round] = {}
@@ -136,6 +140,11 @@ class Courier:
         try:
             reader = "" if destination.kind == "webhook" else words.to
             target = reader or target_of(destination.address, destination.kind)
+            if TOKEN.fullmatch(target) and destination.kind != "console":
+                found = self._contact(target)
+                if found is None or not is_contact(destination.kind, found):
+                    return Outcome(Answer.REFUSED, f"no address is held for {target}")
+                target = found
             return self._notifiers[destination.kind].deliver(
                 Message(message_id, event, words, target, destination.secrets)
             )

@@ -124,6 +124,11 @@ class Database:
         with self._lock, self._errors():
             return self._open().execute(statement, arguments).fetchall()
 
+    def empty_log(self) -> None:
+        """Write changed pages back to the file, so that the write-ahead log holds none of before."""
+        with self._lock, self._errors():
+            self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Release the file; the next statement opens it again."""
         with self._lock:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
+    from ringfence.events.personal import Original
 
 _BATCHES: Final = 8  # whose looks are remembered
 
@@ -31,7 +32,8 @@ def main(folder: Path, seconds: float) -> None:
     """Answer until nobody asks any more. Another process writes to the store in `folder`."""
     with messages() as asked:
         asked.take()
-        tokenizer, seed = door_of(folder)
+        originals: list[Original] = []
+        tokenizer, seed = door_of(folder, originals.extend)
         decoding = Decoding(tokenizer, seed)
         known: OrderedDict[int, Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]] = (
             OrderedDict()
@@ -44,8 +46,9 @@ def main(folder: Path, seconds: float) -> None:
             if len(known) > _BATCHES:
                 known.popitem(last=False)
             tokenizer.dropped.clear()
+            originals.clear()
             events, bad = decode(piece.records, piece.now_ms)
-            return msgspec.msgpack.encode(Read(codec.encode(events), bad, dict(tokenizer.dropped)))
+            return msgspec.msgpack.encode(Read(codec.encode(events), bad, dict(tokenizer.dropped), originals))
 
         answer(msgspec.msgpack.encode(Piece(batch=0, now_ms=0, texts=[b"{}"])))  # loads every kernel
         asked.answer_all(answer, seconds)

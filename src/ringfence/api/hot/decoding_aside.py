@@ -20,6 +20,7 @@ from ringfence.compose.apart import MOST_BYTES, Apart, Wording
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.events.personal import Original  # noqa: TC001 (likewise)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,11 +52,15 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """The events of a piece as `codec` has them, its bad records, and what was dropped, by kind."""
+    """The events of a piece as `codec` has them, its bad records, and what was dropped, by kind.
+
+    `originals` are of personal data that tokens took the place of.
+    """
 
     events: bytes
     bad: list[BadRecord]
     dropped: dict[str, int]
+    originals: list[Original]
 
 
 class Aside(Protocol):
@@ -122,6 +127,8 @@ class DecodingAside:
         except StoreError as error:
             raise unavailable(str(error)) from None
         self._tokenizer.dropped.update(read.dropped)
+        if self._tokenizer.personal is not None:
+            self._tokenizer.personal.take(read.originals)
         return codec.decode(read.events), read.bad
 
 

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from ringfence.api import examples
 from ringfence.api.hot.answers import DecisionAnswer
 from ringfence.api.hot.outcomes import Accepted
-from ringfence.api.openapi import access, audit, bus, cases, graph, models, quarantine, rules, trials
+from ringfence.api.openapi import access, audit, bus, cases, graph, models, privacy, quarantine, rules, trials
 from ringfence.api.openapi.pieces import ASKED, BODY, CONNECTION, REF, Contract, json_answer, ref, text_answer
 from ringfence.api.problems import Problem
 from ringfence.api.reading import Details, EntityState, Page
@@ -33,6 +33,7 @@ _STRUCTS: Final = (
     *graph.STRUCTS,
     *audit.STRUCTS,
     *access.STRUCTS,
+    *privacy.STRUCTS,
     *quarantine.STRUCTS,
 )
 _PROBLEMS: Final = {
@@ -149,6 +150,7 @@ _BODIES: Final = {
     **bus.BODIES,
     **models.BODIES,
     **trials.BODIES,
+    **privacy.BODIES,
     **quarantine.BODIES,
     **access.BODIES,
 }
@@ -245,5 +247,6 @@ _CONTRACT: Final[Contract] = {
     **access.CONTRACT,
     **models.CONTRACT,
     **trials.CONTRACT,
+    **privacy.CONTRACT,
     **quarantine.CONTRACT,
 }

@@ -1,0 +1,67 @@
+"""What the file of the bus holds on somebody: alerts, messages, contacts and what people wrote of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ringfence.adapters.outbox.database import Database
+    from ringfence.desks.privacy import PersonTokens
+
+_ALERTS: Final = "SELECT id, body FROM alert WHERE entity_id IN (SELECT value FROM json_each(?))"
+_MUTES: Final = "SELECT typology, body FROM mute WHERE entity_id IN (SELECT value FROM json_each(?))"
+_CONTACTS: Final = """
+SELECT entity_type, name, value FROM contact WHERE entity_id IN (SELECT value FROM json_each(?))
+"""
+_MESSAGES: Final = """
+SELECT id, destination, state, made_ms, event FROM message
+WHERE key IN (SELECT value FROM json_each(?)) LIMIT 10000
+"""
+_ERASE: Final = {
+    "messages": """
+DELETE FROM message
+WHERE key IN (SELECT value FROM json_each(?)) AND (state <> 'waiting' OR destination LIKE 'customer:%')
+""",
+    "contacts": "DELETE FROM contact WHERE entity_id IN (SELECT value FROM json_each(?))",
+    "mutes": "DELETE FROM mute WHERE entity_id IN (SELECT value FROM json_each(?))",
+}
+"""What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
+
+
+class BusPersons:
+    """The bus of one data folder as a `PersonPlace`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def held(self, who: PersonTokens) -> dict[str, list[dict[str, Any]]]:
+        """Alerts on somebody, messages about these, and how they are reached (by token)."""
+        own = (_json(who.own),)
+        alerts = self._database.rows(_ALERTS, own)
+        contacts = self._database.rows(_CONTACTS, own)
+        mutes = self._database.rows(_MUTES, own)
+        messages = self._database.rows(_MESSAGES, own)
+        return {
+            "alerts": [{"id": one, **msgspec.json.decode(body)} for one, body in alerts],
+            "contacts": [{"of": of, "name": name, "value": value} for of, name, value in contacts],
+            "mutes": [{"typology": typology, **msgspec.json.decode(body)} for typology, body in mutes],
+            "messages": [
+                {"id": one, "to": to, "state": state, "made_ms": made, "event": msgspec.json.decode(event)}
+                for one, to, state, made, event in messages
+            ],
+        }
+
+    def erase(self, who: PersonTokens) -> dict[str, int]:
+        """See `PersonPlace.erase`. What was to be sent is not sent any more; alerts stay, by token."""
+        own = (_json(who.own),)
+        with self._database.transaction() as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            counts = {name: connection.execute(text, own).rowcount for name, text in _ERASE.items()}
+        self._database.empty_log()
+        return counts
+
+
+def _json(names: frozenset[str]) -> str:
+    return msgspec.json.encode(sorted(names)).decode()

@@ -1,0 +1,356 @@
+"""`ringfence.ports.vault.Vault` in SQLite: AES-256-GCM under keys of persons, wrapped by a master key."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.errors import CorruptError, InputError
+from ringfence.events.personal_names import PersonalClass
+from ringfence.ports.vault import Erased, Held, LegalHold
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from ringfence.adapters.vault.keyring import Keyring
+    from ringfence.events.personal import Original
+
+FILE_NAME: Final = "vault.db"
+HOUR_MS: Final = 3_600_000
+_NONCE_BYTES: Final = 12
+_KEY_BITS: Final = 256
+_WRAPPED_AT_ONCE: Final = 1000  # keys of one transaction of a rotation: nobody waits long
+_MARK: Final = b"ringfence vault"
+_FORGET: Final = "DELETE FROM original WHERE person IN (SELECT value FROM json_each(?))"
+_FORGET_KEYS: Final = "DELETE FROM person WHERE token IN (SELECT value FROM json_each(?))"
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS vault (
+  id INTEGER PRIMARY KEY CHECK (id = 1), store TEXT NOT NULL, master TEXT NOT NULL, mark BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS person (
+  token TEXT PRIMARY KEY, master TEXT NOT NULL, wrapped BLOB NOT NULL, made_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS person_master ON person (master);
+CREATE TABLE IF NOT EXISTS original (
+  person  TEXT NOT NULL,
+  token   TEXT NOT NULL,
+  kind    TEXT NOT NULL,
+  sealed  BLOB NOT NULL,
+  seen_ms INTEGER NOT NULL,
+  PRIMARY KEY (person, token)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS original_token ON original (token);
+CREATE INDEX IF NOT EXISTS original_kind ON original (kind, seen_ms);
+CREATE TABLE IF NOT EXISTS hold (
+  person TEXT PRIMARY KEY, reason TEXT NOT NULL, by TEXT NOT NULL, since_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (
+  person TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (person, at_ms)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shown (actor TEXT NOT NULL, token TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS shown_actor ON shown (actor, at_ms);
+"""
+
+
+def has_vault(folder: Path) -> bool:
+    """Whether a data folder has a vault."""
+    return (folder / FILE_NAME).exists()
+
+
+class SqliteVault:
+    """The vault of one data folder.
+
+    Deleted rows are overwritten, and after an erasure the write-ahead log is emptied: no key stays behind in
+    a free page. `InputError` where it is another installation's, or `keys` are not those that sealed it.
+    """
+
+    def __init__(self, folder: Path, store_id: str, keys: Keyring, *, create: bool = False) -> None:
+        """With `create` a new one; `InputError` where there is one, and otherwise where there is none."""
+        self.path = folder / FILE_NAME
+        self._keys = keys
+        self._store_id = store_id
+        self._lock = Lock()
+        if has_vault(folder) == create:
+            raise InputError(_there(self.path) if create else _missing(self.path))
+        with self._errors():
+            self.path.touch(mode=0o600)
+            self._connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA secure_delete = ON")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.executescript(_SCHEMA)
+        if create:
+            row = (store_id, keys.newest, keys.wrap(keys.newest, _MARK, store_id))
+            with self._transaction() as connection:
+                connection.execute("INSERT INTO vault VALUES (1, ?, ?, ?)", row)
+        try:
+            self._check()
+            self._destroy_again()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check(self) -> None:
+        rows = self._rows("SELECT store, master, mark FROM vault")
+        if not rows:
+            raise CorruptError(f"{self.path} is damaged: it does not say whose it is. {_REMEDY}")
+        store, master, mark = rows[0]
+        if store != self._store_id:
+            raise InputError(
+                f"{self.path} belongs to another installation (store {store[:16]}, this one is "
+                f"{self._store_id[:16]}): put this one's own back"
+            )
+        self._keys.unwrap(master, mark, store)
+
+    def _destroy_again(self) -> None:
+        """Whom an older copy of this file brought back."""
+        gone = [
+            token
+            for token, made_ms in self._rows("SELECT token, made_ms FROM person")
+            if made_ms <= self._keys.erased.get(token, -1)
+        ]
+        if gone:
+            self._delete(gone)
+
+    def changes(self) -> int:
+        """A number that another one follows once another process has changed the file."""
+        return int(self._rows("PRAGMA data_version")[0][0])
+
+    def put(self, originals: Sequence[Original], now_ms: int) -> int:
+        """See `Vault.put`."""
+        added = 0
+        with self._transaction() as connection:
+            ciphers: dict[str, AESGCM] = {}
+            for one in originals:
+                there = "SELECT 1 FROM original WHERE person = ? AND token = ?"
+                if connection.execute(there, (one.person, one.token)).fetchone():
+                    continue
+                if one.person not in ciphers:
+                    ciphers[one.person] = self._cipher(connection, one.person, now_ms)
+                sealed = _seal(ciphers[one.person], one.value, f"{one.person} {one.token}")
+                row = (one.person, one.token, one.kind.value, sealed, now_ms)
+                connection.execute("INSERT INTO original VALUES (?, ?, ?, ?, ?)", row)
+                added += 1
+        return added
+
+    def _cipher(self, connection: sqlite3.Connection, person: str, now_ms: int | None = None) -> AESGCM:
+        """A person's; made where there is none and `now_ms` says when."""
+        row = connection.execute("SELECT master, wrapped FROM person WHERE token = ?", (person,)).fetchone()
+        if row is not None:
+            return AESGCM(self._keys.unwrap(row[0], row[1], person))
+        if now_ms is None:
+            raise CorruptError(f"{self.path} is damaged: a person's key is missing. {_REMEDY}")
+        key = AESGCM.generate_key(_KEY_BITS)
+        (master,) = connection.execute("SELECT master FROM vault").fetchone()  # as of the last rotation
+        row = (person, master, self._keys.wrap(master, key, person), now_ms)
+        connection.execute("INSERT INTO person VALUES (?, ?, ?, ?)", row)
+        return AESGCM(key)
+
+    def of_persons(self, persons: Collection[str]) -> list[Held]:
+        """See `Vault.of_persons`."""
+        return self._opened(
+            "person IN (SELECT value FROM json_each(?)) ORDER BY person, kind, token", persons
+        )
+
+    def of_token(self, token: str) -> Held | None:
+        """See `Vault.of_token`."""
+        found = self._opened("token IN (SELECT value FROM json_each(?)) LIMIT 1", [token])
+        return found[0] if found else None
+
+    def _opened(self, where: str, names: Collection[str]) -> list[Held]:
+        text = f"SELECT person, token, kind, sealed, seen_ms FROM original WHERE {where}"  # noqa: S608 (constants)
+        with self._reading() as connection:
+            rows = connection.execute(text, (_json(names),)).fetchall()
+            ciphers = {person: self._cipher(connection, person) for person in {row[0] for row in rows}}
+        return [
+            Held(
+                person=person, token=token, kind=PersonalClass(kind), seen_ms=seen_ms,
+                value=self._open(ciphers[person], sealed, f"{person} {token}"),
+            )
+            for person, token, kind, sealed, seen_ms in rows
+        ]  # fmt: skip
+
+    def _open(self, cipher: AESGCM, sealed: bytes, about: str) -> str:
+        try:
+            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about.encode()).decode()
+        except InvalidTag:
+            raise CorruptError(f"{self.path} is damaged: an original does not open. {_REMEDY}") from None
+
+    def holders(self, tokens: Collection[str]) -> dict[str, frozenset[str]]:
+        """See `Vault.holders`."""
+        found: dict[str, set[str]] = {}
+        text = "SELECT token, person FROM original WHERE token IN (SELECT value FROM json_each(?))"
+        for token, person in self._rows(text, _json(tokens)):
+            found.setdefault(token, set()).add(person)
+        return {token: frozenset(persons) for token, persons in found.items()}
+
+    def destroy(self, persons: Collection[str], erased: Erased) -> int:
+        """See `Vault.destroy`."""
+        with self._transaction():  # one writer of the file of keys at a time
+            self._keys.reload()
+            self._keys.note_erased(dict.fromkeys(persons, erased.at_ms))
+        return self._delete(persons, erased)
+
+    def _delete(self, persons: Collection[str], erased: Erased | None = None) -> int:
+        with self._transaction() as connection:
+            names = (_json(persons),)
+            count = connection.execute(_FORGET, names).rowcount
+            connection.execute(_FORGET_KEYS, names)
+            if erased is not None:
+                row = (erased.person, erased.by, erased.reason, erased.at_ms)
+                connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?, ?)", row)
+        self._empty_log()
+        return count
+
+    def _empty_log(self) -> None:
+        """Write overwritten pages back, so that neither file holds what was deleted."""
+        with self._lock, self._errors():
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def holds(self) -> list[LegalHold]:
+        """See `Vault.holds`."""
+        rows = self._rows("SELECT person, reason, by, since_ms FROM hold ORDER BY since_ms")
+        return [LegalHold(person=one, reason=why, by=by, since_ms=since) for one, why, by, since in rows]
+
+    def hold(self, hold: LegalHold) -> None:
+        """See `Vault.hold`."""
+        row = (hold.person, hold.reason, hold.by, hold.since_ms)
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?)", row)
+
+    def release(self, person: str) -> bool:
+        """See `Vault.release`."""
+        with self._transaction() as connection:
+            return connection.execute("DELETE FROM hold WHERE person = ?", (person,)).rowcount > 0
+
+    def erasures(self, persons: Collection[str]) -> list[Erased]:
+        """See `Vault.erasures`."""
+        text = (
+            "SELECT person, by, reason, at_ms FROM erased WHERE person IN (SELECT value FROM json_each(?)) "
+            "ORDER BY at_ms DESC"
+        )
+        return [
+            Erased(person=person, by=by, reason=reason, at_ms=at_ms)
+            for person, by, reason, at_ms in self._rows(text, _json(persons))
+        ]
+
+    def let_see(self, actor: str, token: str, now_ms: int, most: int) -> None:
+        """See `Vault.let_see`."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM shown WHERE at_ms <= ?", (now_ms - HOUR_MS,))
+            text = "SELECT count(DISTINCT token) FROM shown WHERE actor = ? AND token <> ?"
+            (seen,) = connection.execute(text, (actor, token)).fetchone()
+            if seen >= most:
+                raise InputError(
+                    f"{actor} has been shown {seen} originals within an hour, and {most} are allowed "
+                    "(reveals_per_hour): wait, or have somebody else look"
+                )
+            connection.execute("INSERT INTO shown VALUES (?, ?, ?)", (actor, token, now_ms))
+
+    def rotate(self, *, forget: bool = False) -> tuple[str, int]:
+        """See `Vault.rotate`."""
+        with self._transaction() as connection:
+            self._keys.reload()
+            name, count = self._keys.add(), 0
+            mark = self._keys.wrap(name, _MARK, self._store_id)
+            connection.execute("UPDATE vault SET master = ?, mark = ?", (name, mark))
+        while fresh := self._wrapped_anew(name):
+            count += fresh
+        self._empty_log()
+        if forget:
+            with self._transaction():
+                self._keys.reload()
+                self._keys.keep_only(name)
+        return name, count
+
+    def _wrapped_anew(self, name: str) -> int:
+        """Some keys that another master key wraps, wrapped by this one; how many, 0 where none is left."""
+        with self._transaction() as connection:
+            text = "SELECT token, master, wrapped FROM person WHERE master <> ? LIMIT ?"
+            rows = connection.execute(text, (name, _WRAPPED_AT_ONCE)).fetchall()
+            fresh = [
+                (name, self._keys.wrap(name, self._keys.unwrap(master, wrapped, token), token), token)
+                for token, master, wrapped in rows
+            ]
+            connection.executemany("UPDATE person SET master = ?, wrapped = ? WHERE token = ?", fresh)
+        return len(fresh)
+
+    def expire(self, kinds: Collection[PersonalClass], before_ms: int) -> int:
+        """See `Vault.expire`."""
+        with self._transaction() as connection:
+            count = connection.execute(
+                "DELETE FROM original WHERE kind IN (SELECT value FROM json_each(?)) AND seen_ms < ? "
+                "AND person NOT IN (SELECT person FROM hold)",
+                (_json([kind.value for kind in kinds]), before_ms),
+            ).rowcount
+            connection.execute("DELETE FROM person WHERE token NOT IN (SELECT person FROM original)")
+        self._empty_log()
+        return count
+
+    def close(self) -> None:
+        """See `Vault.close`."""
+        with self._lock:
+            self._connection.close()
+
+    def _rows(self, text: str, *values: Any) -> list[Any]:
+        with self._reading() as connection:
+            return connection.execute(text, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._errors():
+            yield self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise explain(error, self.path) from error
+
+
+_REMEDY: Final = (
+    "Restore it from a backup (`ringfence restore`); or move it away and begin an empty one with "
+    "`ringfence privacy init`: tokens stay, and originals are kept from then on"
+)
+
+
+def _missing(path: Path) -> str:
+    return f"{path} is missing, and with it the originals of personal data. {_REMEDY}"
+
+
+def _there(path: Path) -> str:
+    return f"{path} is there already: nothing is overwritten"
+
+
+def _seal(cipher: AESGCM, value: str, about: str) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, value.encode(), about.encode())
+
+
+def _json(names: Collection[str]) -> str:
+    return msgspec.json.encode(list(names)).decode()

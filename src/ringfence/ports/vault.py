@@ -1,0 +1,100 @@
+"""The port of the vault: originals of personal data, sealed with a key for each person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from ringfence.events.personal import Original
+    from ringfence.events.personal_names import PersonalClass
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """An original as the vault holds it. `seen_ms` is when it first came."""
+
+    person: str
+    token: str
+    kind: PersonalClass
+    value: str
+    seen_ms: int
+
+
+class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's data has to stay, whoever asks for its erasure."""
+
+    person: str
+    reason: str
+    by: str
+    since_ms: int
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's data was erased. What comes later is kept again."""
+
+    person: str
+    by: str
+    reason: str
+    at_ms: int
+
+
+class Vault(Protocol):
+    """Originals by person and token. Any thread and any process may use it; each call is one transaction."""
+
+    def put(self, originals: Sequence[Original], now_ms: int) -> int:
+        """Keep what is not kept yet; how many that were. On stable storage on return."""
+        ...
+
+    def of_persons(self, persons: Collection[str]) -> list[Held]:
+        """All that is held of these persons, opened."""
+        ...
+
+    def of_token(self, token: str) -> Held | None:
+        """An original that a token stands for, opened; None where it is not held (any more)."""
+        ...
+
+    def holders(self, tokens: Collection[str]) -> dict[str, frozenset[str]]:
+        """By token the persons of whom it is an original."""
+        ...
+
+    def destroy(self, persons: Collection[str], erased: Erased) -> int:
+        """Destroy the keys of persons with all that they sealed; how many originals were."""
+        ...
+
+    def holds(self) -> list[LegalHold]:
+        """Who may not be erased."""
+        ...
+
+    def hold(self, hold: LegalHold) -> None:
+        """Keep somebody's data until `release`."""
+        ...
+
+    def release(self, person: str) -> bool:
+        """End a hold; whether there was one."""
+        ...
+
+    def erasures(self, persons: Collection[str]) -> list[Erased]:
+        """Who of these was erased, the latest first."""
+        ...
+
+    def let_see(self, actor: str, token: str, now_ms: int, most: int) -> None:
+        """Count a value that somebody is shown; `InputError` beyond so many in an hour."""
+        ...
+
+    def rotate(self, *, forget: bool = False) -> tuple[str, int]:
+        """Wrap every person's key by a new master key: its name, and how many keys.
+
+        With `forget` the master keys of before are gone, and no copy of the vault of before opens any more.
+        """
+        ...
+
+    def expire(self, kinds: Collection[PersonalClass], before_ms: int) -> int:
+        """Forget originals of these classes that first came before a time; how many."""
+        ...
+
+    def close(self) -> None:
+        """Release the file. Closing twice is allowed."""
+        ...

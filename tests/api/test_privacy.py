@@ -1,0 +1,79 @@
+"""Personal data over HTTP: tokens in answers and records, originals for who may and says why."""
+
+import asyncio
+
+import pytest
+from tests.api.conftest import payment, running, session_in
+
+from ringfence.access.authoriser import Authoriser
+from ringfence.access.keys import ApiKeys
+from ringfence.access.principal import Role
+from ringfence.adapters.sqlite import Store
+from ringfence.compose.privacy import begin_vault
+from ringfence.events.personal import TOKEN
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """Runs a coroutine with a client of a server that keeps tokens, and headers by role."""
+    monkeypatch.setenv("RINGFENCE_PERSONAL_DATA", "vault")
+    monkeypatch.setenv("RINGFENCE_VAULT_KEY", str(tmp_path / "keys.json"))
+    folder = tmp_path / "data"
+    with Store.open(folder) as store:
+        begin_vault(store)
+    keys = ApiKeys(folder)
+    headers = {
+        role: {"authorization": f"Bearer {keys.create(role.value, frozenset({role}), 0)}"} for role in Role
+    }
+
+    async def whole(talk):
+        with session_in(folder, patient=False) as session:
+            async with running(session, authoriser=Authoriser(keys)) as client:
+                return await talk(client, headers, session)
+
+    yield lambda talk: asyncio.run(whole(talk))
+    keys.close()
+
+
+def test_originals_are_shown_to_the_role_reveal_alone(serve):
+    async def talk(client, of, session):
+        sent = payment(customer_id="C-1", email="ada@mail.example")
+        decided = await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])
+        assert decided.status_code == 200
+        again = await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])
+        assert again.headers["idempotency-replayed"] == "true"
+        path = f"/v1/decisions/{sent['transaction_id']}"
+        kept = (await client.get(path, headers=of[Role.ANALYST])).text
+        assert "ada@" not in kept
+        token = session.tokenizer.as_kept("email", "ada@mail.example")
+        assert token in kept
+        seen = await client.get("/v1/entities/email/ADA@mail.example", headers=of[Role.ANALYST])
+        assert (seen.json()["entity_id"], len(seen.json()["recent"])) == (token, 1)
+        asked = {"token": token, "reason": "call back for ada@mail.example"}
+        originals = {}
+        for role in Role:
+            originals[role] = await client.post("/v1/privacy/reveal", json=asked, headers=of[role])
+        allowed = {role for role, one in originals.items() if one.status_code == 200}
+        assert allowed == {Role.REVEAL, Role.ADMIN}
+        assert originals[Role.REVEAL].json()["value"] == "ada@mail.example"
+        unknown = {"token": f"pd_{'0' * 32}", "reason": "call back"}
+        none = await client.post("/v1/privacy/reveal", json=unknown, headers=of[Role.REVEAL])
+        assert (none.status_code, none.json()["code"]) == (409, "not_revealed")
+        records = await client.get("/v1/audit", headers=of[Role.ADMIN])
+        return token, records
+
+    token, records = serve(talk)
+    assert "ada@" not in records.text.lower()
+    acts = [one["act"] for one in records.json()["records"]]
+    assert {one["outcome"] for one in acts if one["action"] == "person.revealed"} == {"done", "refused"}
+    shown = next(one for one in acts if one["action"] == "person.revealed" and one["outcome"] == "done")
+    assert shown["object"] == token
+    assert shown["details"]["reason"].startswith("call back for pd_")
+    looked = next(one for one in acts if one["action"] == "entity.seen")
+    assert TOKEN.search(looked["object"])
+
+
+def test_an_installation_without_a_vault_has_nothing_to_reveal(api):
+    asked = {"token": f"pd_{'0' * 32}", "reason": "call back"}
+    answer = api(lambda client: client.post("/v1/privacy/reveal", json=asked))
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_vault")

@@ -1,0 +1,266 @@
+"""Personal data that can be forgotten: it is nowhere in the open, who may finds it, and it is erased."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pyarrow.parquet as pq
+import pytest
+
+from ringfence.adapters.cases import SqliteCases
+from ringfence.adapters.sqlite import Store
+from ringfence.cli import execute
+from ringfence.compose.followers import followers_of, outbox_of
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.events import codec
+from ringfence.follow import catch_up
+from ringfence.ports import DECISIONS, EVENTS
+
+from .conftest import payment, write_ndjson
+
+ADA = {
+    "customer_id": "CUST-ADA-1815",
+    "account_id": "DE89 3704 0044 0532 0130 00",
+    "email": " Ada.Lovelace@Mail.Example ",
+    "phone": "+49 (0)170 5551815",
+    "ip": "203.0.113.181",
+}
+PLANTED = (
+    "CUST-ADA-1815", "0044053201300", "lovelace@mail", "5551815", "203.0.113.181", "ada lovelace",
+    "12 st. james square", "prefers to be called at noon", "rang us about her sister",
+    "passport scan of hers",
+    "ADA-1815-PHONE-BOOK",
+)  # fmt: skip
+ATTRIBUTES = {"customer_name": "Ada Lovelace", "billing_address": "12 St. James Square", "basket": 3.0}
+SETTINGS = """
+personal_data = "vault"
+vault_key = "keys.json"
+landing_url = "landing"
+landing_format = "ndjson"
+personal_fields = { "attributes.hobby" = "text" }
+"""
+ALERTS = """
+team = ["console"]
+customer = "mail"
+contacts = "profile"
+outcomes = ["review", "decline", "challenge", "approve"]
+customer_outcomes = ["review", "decline", "challenge", "approve"]
+"""
+
+
+def written(folder):
+    """By file what stands in it, topics and tables unpacked."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or path.name == "payments.ndjson":
+            continue
+        found[path.name] = path.read_bytes().decode(errors="replace")
+        if path.suffix == ".parquet":
+            found[path.name] += str(pq.read_table(path).to_pylist())
+    with Store.open(folder / "ringfence-data", read_only=True) as store:
+        log = store.log
+        found["events"] = "".join(
+            str(codec.decode(one.payload).table.to_pylist()) for one in log.read(EVENTS)
+        )
+        found["decisions"] = "".join(
+            str(DecisionBatch.decode(one.payload).table.to_pylist()) for one in log.read(DECISIONS)
+        )
+    return found
+
+
+def leaks(folder):
+    every = {name: text.lower() for name, text in written(folder).items()}
+    return {(name, one) for name, text in every.items() for one in PLANTED if one.lower() in text}
+
+
+def follow(folder):
+    with Store.open(folder) as store:
+        for follower in (*followers_of(store), outbox_of(store)):
+            catch_up(store.log, follower)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A folder in which Ada and Bob pay, and everything that follows a decision has followed."""
+    project, patch = tmp_path_factory.mktemp("bank"), pytest.MonkeyPatch()
+    patch.chdir(project)
+    try:
+        (project / "ringfence.toml").write_text(SETTINGS)
+        (project / "alerts.toml").write_text(ALERTS)
+        assert execute(["privacy", "init"]) == 0
+        assert execute(["run", str(write_ndjson(project / "payments.ndjson", records()))]) == 4
+        follow(project / "ringfence-data")
+        (project / "scan.txt").write_text("passport scan of hers")
+        assert execute(["cases", "open", "p1"]) == 0
+        with closing(SqliteCases(project / "ringfence-data")) as book:
+            case = book.case_of("p1").id
+        assert execute(["cases", "note", case, "she said: rang us about her sister"]) == 0
+        assert execute(["cases", "attach", case, "scan.txt"]) == 0
+        (project / "scan.txt").unlink()
+    finally:
+        patch.undo()
+    return project
+
+
+@pytest.fixture
+def bank(template, project):
+    shutil.copytree(template, project, dirs_exist_ok=True)
+    return project
+
+
+def records():
+    at = "2024-05-01T11:00:00Z"
+    yield {
+        "kind": "profile", "event_time": at, "entity_type": "customer", "entity_id": ADA["customer_id"],
+        "note": "prefers to be called at noon",
+        "attributes": {"email": ADA["email"], "hobby": "ADA-1815-phone-book"},
+    }  # fmt: skip
+    yield from (payment(n, **ADA, attributes=ATTRIBUTES, amount=2.0) for n in range(6))
+    bob = {"customer_id": "bob", "email": "bob@mail.example", "card_id": "card-2"}
+    yield from (payment(n, **bob) for n in range(6, 9))
+    yield payment(9, **bob, counterparty_id=ADA["account_id"])
+    yield {
+        "kind": "label", "event_time": "2024-05-02T11:00:00Z", "transaction_id": "p1", "label": True,
+        "note": "rang us about her sister",
+    }  # fmt: skip
+    yield payment(50, **ADA) | {"amount": "no amount of Ada Lovelace"}
+    yield payment(51, **ADA) | {"contact": "Ada Lovelace, 12 St. James Square"}
+
+
+def sums(ringfence):
+    text = "SELECT count(*) AS n, sum(amount_minor) AS s, count(DISTINCT customer_id) AS c FROM transactions"
+    return ringfence("sql", text, "--format", "json").out
+
+
+def test_an_erased_person_is_named_by_no_file_and_sums_replay_and_audit_stay(bank, ringfence):
+    before = sums(ringfence)
+    stated = {name for name, _ in leaks(bank)}
+    assert stated <= {"cases.db", "cases.db-wal"}  # what people typed, and nothing that came as data
+    assert stated
+    found = ringfence("privacy", "find", "CUST-ADA-1815", "--json").json
+    shown = {one["masked"] for one in found["originals"]}
+    assert {"a***@mail.example", "A***", "***3000"} <= shown
+    assert found["held"]["events"] == 8  # profile, six payments, the label
+    assert (found["held"]["decisions"], found["held"]["notes"], found["held"]["files"]) == (6, 1, 1)
+    erased = ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request", "--json")
+    assert erased.code == 0, erased.err
+    assert erased.json["elsewhere"]["files"] == 1
+    assert leaks(bank) == set()
+    assert "CUST-ADA" not in erased.out + erased.err
+    assert sums(ringfence) == before
+    assert ringfence("replay", "--verify").code == 0
+    assert ringfence("audit", "verify").code == 0
+    again = ringfence("privacy", "find", "CUST-ADA-1815", "--json").json
+    assert (again["originals"], len(again["erased"])) == ([], 1)
+    assert [one["masked"] for one in ringfence("privacy", "find", "bob", "--json").json["originals"]]
+
+
+def test_a_backup_of_before_does_not_bring_an_erased_person_back(bank, ringfence):
+    assert ringfence("backup", bank / "copy").code == 0
+    assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request").code == 0
+    assert ringfence("restore", bank / "copy", "--data", bank / "back").code == 0
+    found = ringfence("privacy", "find", "CUST-ADA-1815", "--json", "--data", bank / "back").json
+    assert found["originals"] == []
+    assert ringfence("privacy", "find", "bob", "--json", "--data", bank / "back").json["originals"]
+
+
+def test_somebody_is_found_by_every_spelling_and_shown_on_record_only(bank, ringfence):
+    listed = ringfence("decisions", "--entity", "email=ADA.lovelace@mail.example", "--json").json_lines
+    assert len(listed) == 6
+    token = next(
+        one["token"]
+        for one in ringfence("privacy", "find", "account:DE89370400440532013000", "--json").json["originals"]
+    )
+    assert ringfence("privacy", "reveal", token, "--reason", "no").code == 2
+    seen = ringfence("privacy", "reveal", token, "--reason", "call back for Ada@mail.example")
+    assert (seen.code, seen.out.strip()) == (0, "DE89370400440532013000")
+    (record,) = [
+        one for one in ringfence("audit", "list", "--action", "person.revealed", "--json").json
+        if one["outcome"] == "done"
+    ]  # fmt: skip
+    assert (record["object"], record["details"]["reason"][:13]) == (token, "call back for")
+    assert "mail.example" not in record["details"]["reason"]
+
+
+def test_the_limit_of_an_hour_holds_and_refused_looks_are_on_record(bank, ringfence, monkeypatch):
+    monkeypatch.setenv("RINGFENCE_REVEALS_PER_HOUR", "1")
+    tokens = [one["token"] for one in ringfence("privacy", "find", "bob", "--json").json["originals"]]
+    assert ringfence("privacy", "reveal", tokens[0], "--reason", "call back").code == 0
+    refused = ringfence("privacy", "reveal", tokens[1], "--reason", "call back")
+    assert refused.code == 2
+    assert "reveals_per_hour" in refused.err
+    assert ringfence("privacy", "reveal", tokens[0], "--reason", "call back").code == 0  # the same one again
+
+
+def test_what_cannot_be_is_refused_with_the_reason(bank, ringfence, project):
+    assert "nothing is held" in ringfence("privacy", "find", "nobody").err
+    assert ringfence("privacy", "hold", "bob", "--reason", "court order 12").code == 0
+    held = ringfence("privacy", "erase", "bob", "--reason", "his request")
+    assert held.code == 2
+    assert "court order 12" in held.err
+    assert "bob@" not in held.err
+    assert ringfence("privacy", "release", "bob").code == 0
+    assert ringfence("privacy", "erase", "bob", "--reason", "his request").code == 0
+    assert "is there already" in ringfence("privacy", "init").err
+
+
+def test_keys_and_vaults_of_others_are_told(bank, ringfence, project):
+    data, keys = bank / "ringfence-data", bank / "keys.json"
+    mine = keys.read_bytes()
+    assert ringfence("privacy", "rotate").code == 0
+    keys.write_bytes(mine)  # the copy of before
+    wrong = ringfence("privacy", "find", "bob")
+    assert (wrong.code, "does not hold" in wrong.err) == (2, True)
+    keys.write_text("{}")
+    assert "holds no master keys" in ringfence("privacy", "find", "bob").err
+    keys.unlink()
+    assert "vault_key" in ringfence("privacy", "find", "bob").err
+    keys.write_bytes(mine)
+    other = bank / "other"
+    assert ringfence("privacy", "init", "--data", other).code == 0
+    (data / "vault.db").write_bytes((other / "vault.db").read_bytes())
+    assert "another installation" in ringfence("privacy", "find", "bob").err
+    assert ringfence("run", project / "payments.ndjson").code == 2
+    (data / "vault.db").unlink()
+    for name in ("-wal", "-shm"):
+        (data / f"vault.db{name}").unlink(missing_ok=True)
+    missing = ringfence("run", project / "payments.ndjson")
+    assert (missing.code, "privacy init" in missing.err) == (2, True)
+    assert ringfence("privacy", "init").code == 0
+    assert ringfence("run", project / "payments.ndjson").code in (0, 4)
+
+
+def test_rotating_keeps_every_original_and_forgetting_shuts_older_copies(bank, ringfence):
+    copy = (bank / "ringfence-data" / "vault.db").read_bytes()
+    assert ringfence("privacy", "rotate", "--forget").code == 0
+    assert ringfence("privacy", "find", "bob", "--json").json["originals"]
+    with closing(sqlite3.connect(bank / "ringfence-data" / "vault.db")) as vault:
+        assert vault.execute("SELECT count(DISTINCT master) FROM person").fetchone() == (1,)
+    (bank / "ringfence-data" / "vault.db").write_bytes(copy)
+    assert "does not hold" in ringfence("privacy", "find", "bob").err
+
+
+def test_what_is_kept_long_enough_is_forgotten_and_tokens_stay(bank, ringfence):
+    assert ringfence("privacy", "hold", "bob", "--reason", "court order 12").code == 0
+    assert ringfence("privacy", "expire", "--class", "contact", "--older", "0s").code == 0
+    kinds = {one["kind"] for one in ringfence("privacy", "find", "CUST-ADA-1815", "--json").json["originals"]}
+    assert "contact" not in kinds
+    assert "name" in kinds
+    held = {one["kind"] for one in ringfence("privacy", "find", "bob", "--json").json["originals"]}
+    assert "contact" in held
+
+
+def test_a_store_that_holds_events_in_the_open_is_not_switched(ringfence, project, payments):
+    assert ringfence("run", payments).code == 0
+    (project / "ringfence.toml").write_text(SETTINGS)
+    assert "privacy init" in ringfence("run", payments).err
+    assert "begin a new data folder" in ringfence("privacy", "init").err
+
+
+def test_a_customer_is_written_to_by_the_address_of_the_vault(bank, ringfence):
+    with closing(sqlite3.connect(bank / "ringfence-data" / "bus.db")) as bus:
+        events = [json.loads(one) for (one,) in bus.execute("SELECT event FROM message")]
+    to = {event["data"]["to"] for event in events if "to" in event.get("data", {})}
+    assert len(to) == 2  # Ada and, by no profile, nobody else
+    assert all(one.startswith("pd_") for one in to)
