@@ -256,11 +256,3 @@ def test_a_store_that_holds_events_in_the_open_is_not_switched(ringfence, projec
     (project / "ringfence.toml").write_text(SETTINGS)
     assert "privacy init" in ringfence("run", payments).err
     assert "begin a new data folder" in ringfence("privacy", "init").err
-
-
-def test_a_customer_is_written_to_by_the_address_of_the_vault(bank, ringfence):
-    with closing(sqlite3.connect(bank / "ringfence-data" / "bus.db")) as bus:
-        events = [json.loads(one) for (one,) in bus.execute("SELECT event FROM message")]
-    to = {event["data"]["to"] for event in events if "to" in event.get("data", {})}
-    assert len(to) == 2  # Ada and, by no profile, nobody else
-    assert all(one.startswith("pd_") for one in to)

@@ -81,7 +81,7 @@ class PersonalData:
         """What stands for a value of a class; a token stands for itself.
 
         >>> PersonalData(b"0123456789abcdef").token(PersonalClass.CONTACT, " Bob@Mail.example")
-        'pd_28a4c4d17f2ba5b40a74c9db9e0c7e38'
+        'pd_2b84f8593006a02f6f779fc580af89ec'
         """
         return self._token(kind, value)
 
