@@ -35,7 +35,7 @@ def serve(tmp_path, monkeypatch):
     keys.close()
 
 
-def test_originals_are_shown_to_the_role_reveal_alone(serve):
+def test_originals_are_shown_to_who_may_reveal_alone(serve):
     async def talk(client, of, session):
         sent = payment(customer_id="C-1", email="ada@mail.example")
         decided = await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])
@@ -54,10 +54,10 @@ def test_originals_are_shown_to_the_role_reveal_alone(serve):
         for role in Role:
             originals[role] = await client.post("/v1/privacy/reveal", json=asked, headers=of[role])
         allowed = {role for role, one in originals.items() if one.status_code == 200}
-        assert allowed == {Role.REVEAL, Role.ADMIN}
-        assert originals[Role.REVEAL].json()["value"] == "ada@mail.example"
+        assert allowed == {Role.SUPERVISOR, Role.ADMIN}
+        assert originals[Role.SUPERVISOR].json()["value"] == "ada@mail.example"
         unknown = {"token": f"pd_{'0' * 32}", "reason": "call back"}
-        none = await client.post("/v1/privacy/reveal", json=unknown, headers=of[Role.REVEAL])
+        none = await client.post("/v1/privacy/reveal", json=unknown, headers=of[Role.SUPERVISOR])
         assert (none.status_code, none.json()["code"]) == (409, "not_revealed")
         records = await client.get("/v1/audit", headers=of[Role.ADMIN])
         return token, records

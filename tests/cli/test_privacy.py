@@ -171,6 +171,7 @@ def test_somebody_is_found_by_every_spelling_and_shown_on_record_only(bank, ring
     token = next(
         one["token"]
         for one in ringfence("privacy", "find", "account:DE89370400440532013000", "--json").json["originals"]
+        if one["masked"] == "***3000"
     )
     assert ringfence("privacy", "reveal", token, "--reason", "no").code == 2
     seen = ringfence("privacy", "reveal", token, "--reason", "call back for Ada@mail.example")
