@@ -1,6 +1,5 @@
 """Personal data that can be forgotten: it is nowhere in the open, who may finds it, and it is erased."""
 
-import json
 import shutil
 import sqlite3
 from contextlib import closing
