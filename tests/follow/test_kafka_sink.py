@@ -1,15 +1,20 @@
 """Decisions as messages of a real Kafka: each is there with its key and its offset, whatever is killed."""
 
+import json
+
 import pytest
 from tests.follow.test_members import StorePlace, flag_matches
 from tests.kafka import broker
 from tests.lakes import decisions, events
 
+from ringfence.adapters.kafka import transactions
 from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.client import Client
 from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink
+from ringfence.adapters.outgoing import QUARANTINE
 from ringfence.adapters.sqlite import Store
-from ringfence.errors import RingfenceError
+from ringfence.errors import RingfenceError, StoreError
+from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, FLAG_MATCHES
 
@@ -20,10 +25,12 @@ class SinkPlace(StorePlace):
         self.kafka = kafka
         self.to = {DECISIONS: kafka.topic(3), FLAG_MATCHES: kafka.topic()}
 
-    def follower(self, address=None):
-        matches = self.to[FLAG_MATCHES]
-        text = f"kafka://{address or self.kafka.address}/{self.to[DECISIONS]}?flag_matches={matches}"
-        return KafkaSink(self.log, Client(Address.of(text, OPTIONS), {}), self.store.folder)
+    def follower(self, address=None, **options):
+        options["flag_matches"] = self.to[FLAG_MATCHES]
+        said = "&".join(f"{name}={value}" for name, value in options.items())
+        text = f"kafka://{address or self.kafka.address}/{self.to[DECISIONS]}?{said}"
+        client = Client(Address.of(text, OPTIONS), {})
+        return KafkaSink(self.log, client, self.store.folder, self.store.quarantine)
 
     def content(self):
         """What a receiver knows that passes over what it has seen."""
@@ -92,3 +99,56 @@ def test_another_topic_begins_anew(place):
     place.to[DECISIONS] = place.kafka.topic()
     assert place.follower().positions()[DECISIONS] == 0
     assert place.follower().positions()[FLAG_MATCHES] == 10
+
+
+def test_in_a_transaction_each_decision_is_there_once_for_who_reads_committed_messages(place, monkeypatch):
+    """Killed before the commit: what was written stays behind as aborted; nobody reads it."""
+    place.fill(1)
+    follower = place.follower(mode="transactional")
+    catch_up(place.log, follower, all_of_it=True)
+    before = place.log.end_offset(DECISIONS)
+    place.fill(1)
+    broken = place.follower(mode="transactional")
+    with monkeypatch.context() as patch:
+        patch.setattr(transactions.Transactions, "write", lambda *_: (_ for _ in ()).throw(OSError("killed")))
+        with pytest.raises(OSError, match="killed"):
+            catch_up(place.log, broken, all_of_it=True)
+    assert place.follower(mode="transactional").positions()[DECISIONS] == before
+    with pytest.raises(StoreError):  # its transactional id is the other one's now
+        catch_up(place.log, follower, all_of_it=True)
+    follower.close()
+    catch_up(place.log, follower, all_of_it=True)
+    assert follower.positions()[DECISIONS] == place.log.end_offset(DECISIONS)
+    follower.close()
+    broken.close()
+    kept = [int(dict(one.headers())["ringfence-offset"]) for one in place.kafka.content(place.to[DECISIONS])]
+    assert sorted(kept) == list(range(place.log.end_offset(DECISIONS)))
+    written = place.kafka.content(place.to[DECISIONS], committed=False)
+    assert len(written) > len(kept)
+
+
+@pytest.mark.parametrize("mode", ["idempotent", "transactional"])
+def test_quarantined_records_go_to_a_topic_of_their_own_with_their_ids(place, mode):
+    topic = place.kafka.topic()
+    follower = place.follower(quarantine=topic, mode=mode)
+    faults = (Fault(Reason.MALFORMED, "", "no JSON"),)
+    bad = [BadRecord("pay/1", n, faults, value, "json", "own") for n, value in enumerate([b"text", b"\xff"])]
+    place.store.commit(bad_records=bad, now_ms=5)
+    catch_up(place.log, follower)
+    assert QUARANTINE not in follower.topics
+    place.store.commit(bad_records=[*bad, BadRecord("pay/1", 7, faults, b"", "json", "own")], now_ms=6)
+    catch_up(place.log, follower)
+    assert not follower.tend()
+    follower.close()
+    found = place.kafka.content(topic)
+    told = [json.loads(message.value()) for message in found]
+    assert [(one["position"], one["received_ms"]) for one in told] == [(0, 5), (1, 5), (7, 6)]
+    assert (told[0]["original"], told[1]["original_base64"], told[0]["reason"]) == (
+        "text",
+        "/w==",
+        "malformed",
+    )
+    assert [dict(one.headers())["ringfence-quarantine"].decode() for one in found] == [
+        one["id"] for one in told
+    ]
+    assert {one.key() for one in found} == {b"pay/1"}

@@ -1,11 +1,12 @@
-"""Decisions, and flag matches, as messages with a key: what followers that write to streams share."""
+"""Decisions, flag matches and quarantined records as messages with a key: what sinks share."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -19,17 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ringfence.ports import EventLog, LogBatch
+    from ringfence.ports import EventLog, LogBatch, Quarantine, QuarantinedRecord
 
+QUARANTINE: Final = "quarantine"
+"""Stands for a topic of the log in routes of a sink, although these records are in none."""
+
+_AT_ONCE: Final = 500  # quarantined records
 _KEYS: Final = ("card_id", "account_id", "customer_id")  # the first that a payment has
 
 
 class Outgoing(NamedTuple):
-    """One message: its record's offset in the log, the entity whose order it keeps, and its JSON."""
+    """One message: its record's offset in the log, the entity whose order it keeps, and its JSON.
+
+    A quarantined record has an id, and for an offset its place in the quarantine.
+    """
 
     offset: int
     key: str
     value: bytes
+    id: str = ""
 
 
 def decisions_of(batch: LogBatch, log: EventLog) -> tuple[list[Outgoing], int]:
@@ -58,6 +67,25 @@ def matches_of(batch: LogBatch) -> list[Outgoing]:
     ]
 
 
+def quarantined_of(place: int, record: QuarantinedRecord) -> Outgoing:
+    """A quarantined record; the key is its source, `payments/3`."""
+    told: dict[str, Any] = {
+        "id": record.id,
+        "received_ms": record.received_ms,
+        "source": record.source,
+        "position": record.position,
+        "reason": record.reason,
+        "message": record.message,
+        "mapping": record.mapping,
+        "format": record.original_format,
+    }
+    try:
+        told["original"] = record.original.decode()
+    except UnicodeDecodeError:
+        told["original_base64"] = base64.b64encode(record.original).decode()
+    return Outgoing(place, record.source, msgspec.json.encode(told), record.id)
+
+
 def _keys(log: EventLog, begin: int, end: int) -> Iterator[tuple[int, str]]:
     """Key of each event between two offsets that has one."""
     for batch in log.read(EVENTS, begin, end):
@@ -68,6 +96,22 @@ def _keys(log: EventLog, begin: int, end: int) -> Iterator[tuple[int, str]]:
             key = next((one for one in ids if one is not None), None)
             if key is not None:
                 yield batch.base_offset + row, str(key)
+
+
+class Sent(Protocol):
+    """Where a sink keeps how far it has come, by name; errors are those of `errors.py`."""
+
+    def read(self) -> dict[str, int]:
+        """By name; empty where nothing was sent yet."""
+        ...
+
+    def write(self, positions: dict[str, int]) -> None:
+        """Durable on return."""
+        ...
+
+    def forget(self) -> None:
+        """All is to be sent again."""
+        ...
 
 
 class SentUpTo:
@@ -111,37 +155,56 @@ class StreamSink(ABC):
     least: Final = 1
     most: Final = 5000
 
-    def __init__(self, log: EventLog, path: Path, routes: dict[str, str]) -> None:
-        """`routes` say where each topic goes; `path` is the file of positions."""
+    def __init__(
+        self, log: EventLog, sent: Sent, routes: dict[str, str], quarantine: Quarantine | None = None
+    ) -> None:
+        """`routes` say where each topic goes, and `QUARANTINE`; `sent` keeps the positions."""
         self._log = log
-        self._sent = SentUpTo(path)
+        self._sent = sent
         self._routes = routes
+        self._quarantine = quarantine
 
     @property
     def topics(self) -> tuple[str, ...]:
         """What it reads."""
-        return tuple(self._routes)
+        return tuple(topic for topic in self._routes if topic != QUARANTINE)
 
     def positions(self) -> dict[str, int]:
         """See `Follower.positions`; of events, up to where those of sent decisions need not be looked up."""
         kept = self._sent.read()
-        found = {topic: kept.get(self._route(topic), 0) for topic in self._routes}
+        found = {topic: kept.get(self._route(topic), 0) for topic in self.topics}
         return found | {EVENTS: kept.get(EVENTS, 0)}
 
     def take(self, topic: str, batches: Iterable[LogBatch], /) -> None:
         """See `Follower.take`."""
         kept, end = self._sent.read(), None
         for batch in batches:
-            if topic == DECISIONS:
-                messages, events = decisions_of(batch, self._log)
-                kept[EVENTS] = max(kept.get(EVENTS, 0), events)
-            else:
-                messages = matches_of(batch)
-            self._send(topic, messages)
+            self._send(topic, self._messages(topic, batch, kept))
             end = batch.next_offset
         if end is not None:
             self._settle()
             self._sent.write(kept | {self._route(topic): end})
+
+    def _messages(self, topic: str, batch: LogBatch, kept: dict[str, int]) -> list[Outgoing]:
+        """What a batch becomes; `kept` may say up to where events are of no use any more."""
+        if topic != DECISIONS:
+            return matches_of(batch)
+        messages, events = decisions_of(batch, self._log)
+        kept[EVENTS] = max(kept.get(EVENTS, 0), events)
+        return messages
+
+    def tend(self) -> bool:
+        """See `Tending`: send what has been quarantined since."""
+        if QUARANTINE not in self._routes or self._quarantine is None:
+            return False
+        kept, route = self._sent.read(), self._route(QUARANTINE)
+        found = self._quarantine.since(kept.get(route, 0), _AT_ONCE)
+        if not found:
+            return False
+        self._send(QUARANTINE, [quarantined_of(place, record) for place, record in found])
+        self._settle()
+        self._sent.write(kept | {route: found[-1][0]})
+        return True
 
     def reset(self) -> None:
         """See `Follower.reset`. What has been sent cannot be taken back: everything is sent again."""

@@ -147,14 +147,16 @@ def page(server: Server, query: DecisionQuery) -> bytes:
     return b'{"decisions":[%b],"next_cursor":%b}' % (shown, _ENCODER.encode(cursor))
 
 
-def details(server: Server, transaction_id: str) -> bytes | None:
-    """One decision with features and payment, as JSON; None where there is none."""
+def details(server: Server, transaction_id: str, account_id: str | None = None) -> bytes | None:
+    """One decision with features and payment, as JSON; None where there is none, or not of this account."""
     found = server.stored.decision_of(transaction_id)
     if found is None:
         return None
     known = found.batch.row(found.row)
     event = server.stored.event_at(known.offset)
     payment = event_json(*event) if event is not None else {}
+    if account_id is not None and payment.get("account_id") != id_in_norm("account", account_id):
+        return None
     return b'{"decision":%b,"features":%b,"transaction":%b}' % (
         server.answers.encode_one(found.batch, found.row),
         _ENCODER.encode(known.features),

@@ -19,7 +19,9 @@ from ringfence.cli.options import Data, Features, Model, Rules, definitions, fol
 from ringfence.cli.screen import say
 from ringfence.compose.checks import ChecksBeside
 from ringfence.compose.followers import declare_all
+from ringfence.compose.kafka import topic_browsers
 from ringfence.compose.session import open_session
+from ringfence.compose.streams import is_kinesis, is_stream
 from ringfence.errors import InputError
 from ringfence.follow.beside import Beside
 from ringfence.saving import Snapshotting
@@ -97,6 +99,7 @@ def serve(
                 declare_all(session.store)
                 session.runner.saving.heard = lambda problem: say(f"Warning: {problem}")
                 addresses = list(project.sources) if source is None else source
+                browsers = topic_browsers(_of_kafka([*addresses, project.kafka_sink]))
                 with streams.opened(session, addresses, project.mapping) as sources:
                     serving.serve(
                         session,
@@ -104,12 +107,16 @@ def serve(
                         authoriser,
                         sockets,
                         lambda url: say(f"Deciding at {url} (Ctrl-C ends it)."),
-                        Site,
+                        lambda server: Site(server, browsers),
                         _followers(where) if settings.follow else None,
                         sources,
                         aside,
                     )
         say("Stopped; everything that was answered is kept.")
+
+
+def _of_kafka(addresses: list[str | None]) -> list[str]:
+    return [one for one in addresses if one is not None and is_stream(one) and not is_kinesis(one)]
 
 
 def _followers(folder: Path) -> Callable[[Server], Beside]:

@@ -13,8 +13,10 @@ import typer
 
 from ringfence.cli import options, screen
 from ringfence.cli.sinks import format_of, open_file
+from ringfence.cli.topic_traffic import topics
 from ringfence.cli.traffic import Traffic
 from ringfence.compose.definitions import SystemClock
+from ringfence.compose.streams import is_stream
 from ringfence.errors import InputError
 from ringfence.simulate import SCHEMA, START_MS, TRUTH_SCHEMA, Disorder, World
 from ringfence.simulate.flagged_accounts import FLAGS, TRANSACTIONS, flagged_accounts, interleaved
@@ -42,7 +44,11 @@ def simulate(
         ),
     ] = None,
     to: Annotated[
-        str | None, typer.Option(help="Send the events to this server instead.", metavar="URL")
+        str | None,
+        typer.Option(
+            help="Send the events to this server instead, or to topics: kafka://BROKER:9092/TOPIC[,TOPIC].",
+            metavar="URL",
+        ),
     ] = None,
     days: Annotated[
         int | None, typer.Option(help="Number of days. [default: 30; unlimited with --rate]", min=1)
@@ -116,16 +122,21 @@ def simulate(
         else:
             parts = _flagged(flagged_accounts(world, days, seed, first_day), apart=flags is not None)
     with ExitStack() as stack:
-        traffic = stack.enter_context(Traffic(to, key, connections, batch)) if to is not None else None
+        traffic, write = None, None
+        if to is not None and is_stream(to):
+            write = stack.enter_context(topics(to, schema))
+        elif to is not None:
+            traffic = stack.enter_context(Traffic(to, key, connections, batch))
+            write = traffic.send
         outlets = Outlets(
-            traffic.send if traffic else stack.enter_context(open_file(out or "-", _SCHEMAS[schema])),
+            write or stack.enter_context(open_file(out or "-", _SCHEMAS[schema])),
             stack.enter_context(open_file(str(truth), TRUTH_SCHEMA)) if truth else None,
             stack.enter_context(open_file(flags, FLAGS)) if flags else None,
         )
         tell = stack.enter_context(screen.progress("simulating"))
         account = _Account(traffic, tell, rate, days)
         ended = _write(parts, outlets, account)
-    screen.say(account.said(to or str(out)))
+    screen.say(account.said(to.partition("?")[0] if to else str(out)))
     if traffic:
         screen.say(f"{traffic.said}; {traffic.latency}")
     if not ended:
@@ -224,7 +235,7 @@ def _check(out: str | None, to: str | None, schema: str, truth: Path | None, fla
     """`InputError` for what does not go together."""
     if (out is None) == (to is None):
         raise InputError("say where it goes, to one place: a file, - for standard output, or --to URL")
-    if to is not None and schema != "canonical":
+    if to is not None and schema != "canonical" and not is_stream(to):
         raise InputError("--to sends schema canonical: a server takes Ringfence's own fields")
     if truth is not None and schema != "canonical":
         raise InputError("--truth names payments by their ids in schema canonical")

@@ -22,7 +22,7 @@ from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.aws import needs_aws
-from ringfence.compose.kafka import kafka_client
+from ringfence.compose.kafka import kafka_client, kafka_options
 from ringfence.compose.notifiers import notifiers
 from ringfence.compose.privacy import contacts_of
 from ringfence.compose.secrets import secret
@@ -66,7 +66,7 @@ def followers_of(store: DataFolder) -> list[Follower]:
     if settings.landing_url is not None:
         found.append(landing_zone(store))
     if settings.kafka_sink is not None:
-        found.append(kafka_sink(store, settings.kafka_sink))
+        found += kafka_sinks(store, settings.kafka_sink)
     if settings.kinesis_sink is not None:
         found.append(kinesis_sink(store, settings.kinesis_sink))
     if settings.dynamodb_table is not None:
@@ -92,11 +92,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def kafka_sink(store: DataFolder, address: str) -> KafkaSink:
+def kafka_sinks(store: DataFolder, address: str) -> list[KafkaSink]:
     """The topics that follow this log; `InputError` where the address is none, or the library is missing."""
-    from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink  # noqa: PLC0415 (an extra)
+    client = kafka_client(address, kafka_options().sink)
+    from ringfence.adapters.kafka.sink import FlaggedSink, KafkaSink  # noqa: PLC0415 (an extra)
 
-    return KafkaSink(store.log, kafka_client(address, OPTIONS), store.folder)
+    sinks = [KafkaSink(store.log, client, store.folder, store.quarantine)]
+    if client.address.options.get("flagged"):
+        sinks.append(FlaggedSink(store.log, client, store.folder))
+    return sinks
 
 
 def kinesis_sink(store: DataFolder, text: str) -> KinesisSink:
@@ -107,7 +111,8 @@ def kinesis_sink(store: DataFolder, text: str) -> KinesisSink:
     from ringfence.adapters.kinesis.sink import OPTIONS, KinesisSink  # noqa: PLC0415 (likewise)
 
     address = Address.of(text, OPTIONS)
-    return KinesisSink(store.log, aws_client("kinesis"), address, store.folder, sleep=time.sleep)
+    client, quarantine = aws_client("kinesis"), store.quarantine
+    return KinesisSink(store.log, client, address, store.folder, sleep=time.sleep, quarantine=quarantine)
 
 
 def landing_zone(store: DataFolder, to: str | None = None) -> LandingFollower:

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.kafka.client import Client
     from ringfence.adapters.kafka.look import Seen
+    from ringfence.adapters.kafka.outlet import TopicOutlet
+    from ringfence.ports.topics import TopicBrowser
 
 Options: TypeAlias = dict[str, tuple[str, ...] | None]
 _ENVIRONMENT: Final = "RINGFENCE_KAFKA_"  # and a property of librdkafka with _ for its dots
+_TOPIC_OPTIONS: Final = ("flag_matches", "quarantine", "flagged")  # of a sink, and name topics
 _NOT_PROPERTIES: Final = frozenset({"PROPERTIES", "SINK"})  # settings of our own
 
 
@@ -43,22 +46,72 @@ class KafkaOptions(NamedTuple):
 
 
 def kafka_options() -> KafkaOptions:
-    """The options that there are; `ImportError` where the client library is missing."""
+    """The options that there are; `InputError` where the client library is missing."""
+    needs_kafka()
     from ringfence.adapters.kafka import sink, source  # noqa: PLC0415 (an extra)
 
     return KafkaOptions(source.OPTIONS, sink.OPTIONS)
 
 
 def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
-    """What a cluster says of topics, on one question; a registry of schemas is asked first."""
+    """What a cluster says of topics, on one question."""
     from ringfence.adapters.kafka import look  # noqa: PLC0415 (an extra)
+
+    return look.look_at(client, topics)
+
+
+def schema_problems(client: Client, topics: Iterable[str]) -> list[str]:
+    """What is wrong with the newest schemas of topics; empty without a registry, or where all can be read.
+
+    `StoreError` or `InputError` where the registry does not answer, or lets nobody in.
+    """
+    from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (an extra)
+
+    if URL not in client.registry:
+        return []
+    registry = Registry(client.registry)
+    try:
+        registry.look()
+        told = [(topic, registry.problem_of(topic)) for topic in topics]
+    finally:
+        registry.close()
+    return [f"values of {topic} are not read: its newest {said}" for topic, said in told if said]
+
+
+def topic_outlet(address: str) -> TopicOutlet:
+    """What puts made-up events into topics; errors as of `kafka_client`."""
+    needs_kafka()
+    from ringfence.adapters.kafka.outlet import OPTIONS, TopicOutlet  # noqa: PLC0415 (an extra)
+
+    return TopicOutlet(kafka_client(address, OPTIONS))
+
+
+def topics_of(client: Client) -> list[str]:
+    """All topics that an address names, of a sink also those of its options."""
+    options = client.address.options
+    return [*client.address.topics, *(options[name] for name in _TOPIC_OPTIONS if options.get(name))]
+
+
+def topic_browsers(addresses: Iterable[str]) -> list[TopicBrowser]:
+    """Who looks into the topics of the brokers that some addresses name, of sources or sinks, once for each.
+
+    Errors as of `kafka_client`; none is asked yet.
+    """
+    named: dict[str, tuple[Client, set[str]]] = {}
+    for address in addresses:
+        known = kafka_options()
+        client = kafka_client(address, known.source | known.sink)
+        _, topics = named.setdefault(client.address.brokers, (client, set()))
+        topics |= set(topics_of(client))
+    if not named:
+        return []
+    from ringfence.adapters.kafka.browser import KafkaBrowser  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (likewise)
 
-    if URL in client.registry:
-        registry = Registry(client.registry)
-        registry.look()
-        registry.close()
-    return look.look_at(client, topics)
+    return [
+        KafkaBrowser(client, frozenset(topics), Registry(client.registry) if URL in client.registry else None)
+        for client, topics in named.values()
+    ]
 
 
 def needs_kafka() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,4 +70,16 @@ class Follower(Protocol):
 
     def close(self) -> None:
         """Release what is held; the next call of any method takes it up again. Closing twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class Tending(Protocol):
+    """A follower that has to do with something beside the log, too."""
+
+    def tend(self) -> bool:
+        """Deal with a portion of it; False where nothing is due.
+
+        Called after each look at the log, so about twice a second while nothing comes.
+        """
         ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.errors import StoreError
 from ringfence.follow.backoff import wait_seconds
+from ringfence.follow.follower import Tending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -88,6 +89,7 @@ class Pump:
             self._stopping.wait(self._idle_seconds)
             return False
         moved = [advance(self._log, follower, topic) for topic in follower.topics]
+        moved.append(_tended(follower))
         found = follower.positions()
         come = {topic: found.get(topic, 0) for topic in follower.topics}
         self._report(follower.name, come)
@@ -144,6 +146,12 @@ def catch_up(log: EventLog, follower: Follower, *, all_of_it: bool = False) -> N
     for topic in follower.topics:
         while advance(log, follower, topic, 1 if all_of_it else None):
             pass
+    while _tended(follower):
+        pass
+
+
+def _tended(follower: Follower) -> bool:
+    return isinstance(follower, Tending) and follower.tend()
 
 
 def _portion(log: EventLog, topic: str, begin: int, most: int) -> Iterator[LogBatch]:

@@ -246,6 +246,13 @@ class Quarantine(Protocol):
         """The newest, with the first `size` bytes of each original."""
         ...
 
+    def since(self, place: int, limit: int) -> list[tuple[int, QuarantinedRecord]]:
+        """Those that came behind a place (0: all), in the order in which they came, each with its place.
+
+        Where nothing is left up to `place`, a restored store say, all of them.
+        """
+        ...
+
     def get(self, record_id: str) -> QuarantinedRecord:
         """The record with this id or the only one whose id begins so; `InputError` where there is none."""
         ...

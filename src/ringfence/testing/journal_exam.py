@@ -133,6 +133,16 @@ class JournalExam:
         journal.commit(bad_records=[bad(1), bad(2)], now_ms=1)
         assert [one.original for one in journal.quarantine.beginnings(1, 5)] == [b"row 2"]
 
+    def test_records_behind_a_place_come_in_order_each_with_its_place(self, journal: Journal) -> None:
+        journal.commit(bad_records=[bad(1), bad(2)], now_ms=1)
+        journal.commit(bad_records=[bad(3)], now_ms=2)
+        look = journal.quarantine
+        every = look.since(0, 10)
+        assert [record.position for _, record in every] == [1, 2, 3]
+        assert look.since(every[0][0], 1) == [every[1]]
+        assert look.since(every[2][0], 10) == []
+        assert look.since(every[2][0] + 7, 10) == every
+
     def test_a_record_is_found_by_the_beginning_of_its_id(self, journal: Journal) -> None:
         journal.commit(bad_records=[bad(1), bad(2)], now_ms=1)
         assert journal.quarantine.get(bad(2).id[:10]).position == 2

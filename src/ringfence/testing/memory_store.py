@@ -50,6 +50,11 @@ class MemoryQuarantine:
     def beginnings(self, limit: int, size: int) -> list[QuarantinedRecord]:
         return [replace(one, original=one.original[:size]) for one in self.records(limit=limit)]
 
+    def since(self, place: int, limit: int) -> list[tuple[int, QuarantinedRecord]]:
+        numbered = list(enumerate(self._records.values(), 1))
+        behind = [one for one in numbered if one[0] > place or place > len(numbered)]
+        return behind[:limit]
+
     def get(self, record_id: str) -> QuarantinedRecord:
         found = [one for one in self._records.values() if one.id.startswith(record_id)]
         if len(found) != 1:

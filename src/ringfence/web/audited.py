@@ -21,6 +21,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/places/{entity_type}/{entity_id:id}"): "entity.seen",
     ("GET", "/streams/{topic}"): "log.seen",
     ("GET", "/streams/{topic}/export"): "log.exported",
+    ("GET", "/streams/kafka/{cluster}/{topic}"): "log.seen",
     ("GET", "/quarantine/{record_id}"): "quarantine.seen",
     ("POST", "/quarantine/replay"): "quarantine.replayed",
     ("GET", "/lists/{name:id}"): "list.seen",

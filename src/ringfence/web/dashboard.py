@@ -18,10 +18,11 @@ from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.vitals import Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ringfence.api.server import Server
     from ringfence.features.spec import FeatureSpec
+    from ringfence.ports.topics import TopicBrowser
     from ringfence.scoring.artifact import Artifact
     from ringfence.scoring.manifest import Manifest
     from ringfence.scoring.rules import CompiledRules, RuleSet
@@ -41,8 +42,9 @@ class Versions(NamedTuple):
 class Dashboard:
     """What pages ask, and what runs while there are any."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, browsers: Sequence[TopicBrowser] = ()) -> None:
         self.server = server
+        self.browsers = browsers
         self.store = server.session.store
         self.sessions = server.sessions
         self.activity = Activity(lambda: server.clock.now_ms() / 1000)
@@ -69,6 +71,8 @@ class Dashboard:
         """End streams and work in the background."""
         self.stopping.set()
         await asyncio.to_thread(self.cache.stop)
+        for browser in self.browsers:
+            await asyncio.to_thread(browser.close)
         await asyncio.to_thread(self.console.close)
         if self._upkeep is not None:
             await self._upkeep

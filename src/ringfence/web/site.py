@@ -15,6 +15,7 @@ from ringfence.web.pages import (
     access,
     alerts,
     answer,
+    brokers,
     bus,
     cases,
     decisions,
@@ -42,7 +43,10 @@ from ringfence.web.pages import (
 from ringfence.web.shield import Shield
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ringfence.api.server import Server
+    from ringfence.ports.topics import TopicBrowser
 
 _PAGES: Final = (
     sign_in,
@@ -51,6 +55,7 @@ _PAGES: Final = (
     alerts,
     access,
     answer,
+    brokers,
     bus,
     cases,
     find,
@@ -77,8 +82,9 @@ _PAGES: Final = (
 class Site(Dashboard):
     """`ringfence.api.app.Site` over a server."""
 
-    def __init__(self, server: Server) -> None:
-        super().__init__(server)
+    def __init__(self, server: Server, browsers: Sequence[TopicBrowser] = ()) -> None:
+        """`browsers` look into topics of brokers for the page of streams."""
+        super().__init__(server, browsers)
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(permitted)])
         app.state.dashboard = self
         app.state.server = server

@@ -39,7 +39,8 @@ def served(schemas, status=200, size=0):
             asked.append((self.path, self.headers.get("Authorization")))
             found = schemas.get(self.path.rpartition("/")[2])
             code = status if status != 200 else 200 if found is not None else 404
-            absent = {"error_code": 40403 if self.path.startswith("/schemas/") else 404}
+            codes = {"/schemas": 40403, "/subjects": 40402}
+            absent = {"error_code": codes.get(self.path[: self.path.find("/", 1)], 404)}
             said = json.dumps(found or absent).encode() + b" " * size
             self.send_response(code)
             self.send_header("Content-Length", str(len(said)))
@@ -89,6 +90,17 @@ def test_avro_becomes_json_and_each_schema_is_asked_for_once():
     assert asked == [("/schemas/ids/7", "Basic YmFuazpodW50ZXIy")]
 
 
+def test_avro_may_refer_to_other_schemas():
+    merchant = {"type": "record", "name": "bank.Merchant", "fields": [{"name": "id", "type": "string"}]}
+    fields = [{"name": "a", "type": "bank.Merchant"}, {"name": "b", "type": ["null", "bank.Merchant"]}]
+    schema = {"type": "record", "name": "Two", "fields": fields}
+    whole = {**schema, "fields": [{"name": "a", "type": merchant}, fields[1]]}
+    record = {"a": {"id": "m1"}, "b": {"id": "m2"}}
+    named = [{"name": "bank.Merchant", "subject": "merchant", "version": 3}]
+    with registry({"7": of(schema) | {"references": named}, "3": of(merchant)}) as (found, _):
+        assert json.loads(found.json_in(avro(whole, record, 7))) == record
+
+
 def test_json_with_a_schema_is_taken_as_it_is():
     with registry({"3": {"schemaType": "JSON", "schema": "{}"}}) as (found, _):
         assert found.json_in(b"\0\0\0\0\x03" + b'{"a": 1}') == b'{"a": 1}'
@@ -104,7 +116,10 @@ def chain(length):
 
 MANY = b"\0\0\0\0\x09\xfe\xff\xff\xff\xff\xff\xff\xff\x7f\0"  # 2^62 of them
 TREE = {"type": "record", "name": "Node", "fields": [{"name": "n", "type": ["null", "Node"]}]}
-LIST_OF_NOTHING = {"type": "array", "items": {"type": "record", "name": "Empty", "fields": []}}
+EMPTY = {"type": "record", "name": "Empty", "fields": []}
+LIST_OF_NOTHING = {"type": "array", "items": EMPTY}
+LIST_OF_COINS = {"type": "array", "items": "Empty"}
+COINS = [{"name": "Empty", "subject": "coins", "version": 3}]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +127,9 @@ LIST_OF_NOTHING = {"type": "array", "items": {"type": "record", "name": "Empty",
     [
         ({}, b"\0\0\0\0\x09x", "names schema 9, which the registry does not have"),
         ({}, b"\0\0", "ends there"),
-        ({"9": {"schemaType": "PROTOBUF", "schema": "x"}}, b"\0\0\0\0\x09x", "PROTOBUF is not read"),
-        ({"9": of(PAYMENT) | {"references": [{"name": "x"}]}}, b"\0\0\0\0\x09x", "refers to other schemas"),
+        ({"9": {"schemaType": "XML", "schema": "x"}}, b"\0\0\0\0\x09x", "XML is not read"),
+        ({"9": of(PAYMENT) | {"references": [{"name": "x"}]}}, b"\0\0\0\0\x09x", "cannot be used"),
+        ({"9": of(LIST_OF_COINS) | {"references": COINS}, "3": of(EMPTY)}, MANY, "take no bytes"),
         ({"9": of({"type": "nothing"})}, b"\0\0\0\0\x09x", "cannot be used"),
         ({"9": of(LIST_OF_NOTHING)}, MANY, "take no bytes"),
         ({"9": of({"type": "array", "items": "null"})}, b"\0\0\0\0\x09x", "take no bytes"),
@@ -121,7 +137,7 @@ LIST_OF_NOTHING = {"type": "array", "items": {"type": "record", "name": "Empty",
         ({"9": of(TREE)}, b"\0\0\0\0\x09" + b"\x02" * 5000 + b"\0", "Node refers to itself"),
         ({"9": of(chain(100))}, b"\0\0\0\0\x09x", "nested too deeply"),
         ({"9": of(PAYMENT)}, b"\0\0\0\0\x09\x02t\x80\x02" + bytes(128), "does not fit schema 9"),
-        ({"9": of("boolean")}, b"\0\0\0\0\x09\x01\x01", "more bytes than schema 9 describes"),
+        ({"9": of("boolean")}, b"\0\0\0\0\x09\x01\x01", "does not fit schema 9: it has more bytes"),
         ({"9": of({"type": "array", "items": "int"})}, MANY, "does not fit"),
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, admin
 
 from ringfence.adapters.kafka.address import is_secret
 from ringfence.adapters.kafka.registry import PREFIXES
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.kafka.address import Address
+
+ADMIN: Final[Any] = admin
+"""The library's module, which does not say what it exports."""
 
 SECONDS: Final = 10.0  # that brokers have for an answer before anything is begun
 _JAAS: Final = re.compile(r"(username|password)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)')")

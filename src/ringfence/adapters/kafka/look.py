@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException, TopicPartition
 
-from ringfence.adapters.kafka.client import SECONDS
+from ringfence.adapters.kafka.client import ADMIN, SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,15 +15,19 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """A topic as brokers tell of it: how many partitions, 0 where it is missing or not for this user."""
+    """A topic as brokers tell of it: how many partitions, 0 where it is missing or not for this user.
+
+    `latest_ms` is the latest time that a message has; None where none has one, or brokers do not tell.
+    """
 
     topic: str
     partitions: int
+    latest_ms: int | None = None
 
 
 def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
     """The topics as they are; errors of `Client.explained` where no broker answers, or lets nobody in."""
-    admin = client.made(AdminClient)
+    admin = client.made(ADMIN.AdminClient)
     admin.poll(0)
     try:
         found = admin.list_topics(timeout=SECONDS).topics
@@ -32,6 +35,22 @@ def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
         admin.poll(0)
         raise client.explained(error.args[0], "asking for its topics") from None
     return [
-        Seen(name, 0 if name not in found or found[name].error is not None else len(found[name].partitions))
+        Seen(name, 0)
+        if name not in found or found[name].error is not None
+        else Seen(name, len(found[name].partitions), _latest_ms(admin, name, len(found[name].partitions)))
         for name in topics
     ]
+
+
+def _latest_ms(admin: Any, topic: str, partitions: int) -> int | None:
+    parts = [TopicPartition(topic, number) for number in range(partitions)]
+    asked = admin.list_offsets(
+        dict.fromkeys(parts, ADMIN.OffsetSpec.max_timestamp()), request_timeout=SECONDS
+    )
+    times = []
+    for answer in asked.values():
+        try:
+            times.append(int(answer.result(SECONDS).timestamp))
+        except (KafkaException, TimeoutError):
+            continue  # brokers before 3.0
+    return max((one for one in times if one >= 0), default=None)

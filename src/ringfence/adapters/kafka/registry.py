@@ -1,27 +1,28 @@
 """Values whose schema is in a registry: a zero byte, the schema's id in four bytes, and what it describes.
 
-Read as Confluent's registry and those that speak as it does describe it: Avro and JSON Schema, not Protobuf.
+Read as Confluent's registry and those that speak as it does describe it: Avro, JSON Schema and Protobuf.
 Source: "Wire format" in the documentation of Confluent Schema Registry.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import time
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
-import fastavro
 import httpx
-import msgspec
-from fastavro.read import LOGICAL_READERS
 
-from ringfence.errors import InputError, StoreError
+from ringfence.adapters.kafka.avro import avro_reader
+from ringfence.adapters.kafka.protobuf import protobuf_reader
+from ringfence.adapters.kafka.schema_values import MisfitError
+from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events.bad import Fault, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ringfence.adapters.kafka.schema_values import Reader
 
 URL: Final = "schema.registry.url"
 LOGINS: Final = ("schema.registry.basic.auth.user.info", "basic.auth.user.info")
@@ -33,11 +34,15 @@ _HEAD_BYTES: Final = 5
 _SECONDS: Final = 5.0
 _MOST_SCHEMAS: Final = 1000  # remembered
 _SCHEMA_BYTES: Final = 1 << 20
-_DEEPEST: Final = 64
-_ABSENT: Final = 40403  # the registry's code for a schema that it does not have
+_MOST_REFERENCES: Final = 64
+_DEEPEST: Final = 16  # reference within reference
+_ABSENT: Final = (
+    40401,
+    40402,
+    40403,
+)  # the registry's codes for a subject, version or schema it does not have
 _ABSENT_SECONDS: Final = 30.0  # for which that is believed
-_DECIMAL: Final = "bounded-decimal"
-_DECIMAL_BYTES: Final = 32
+_AS_DESCRIPTOR: Final = "?format=serialized"
 _USED: Final = (
     URL,
     *LOGINS,
@@ -47,7 +52,12 @@ _USED: Final = (
 
 
 class Registry:
-    """Schemas by id, each asked for once. One thread at a time."""
+    """Schemas by id, each asked for once. One thread at a time.
+
+    Attributes:
+        url: where it is.
+        kinds: of each schema that is known, `AVRO`, `JSON` or `PROTOBUF`.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """`settings` hold the registry's address under `URL`, and user and password where it wants them."""
@@ -67,10 +77,11 @@ class Registry:
         login = next((str(settings[name]) for name in LOGINS if settings.get(name)), "")
         user, _, password = login.partition(":")
         self.url = url
+        self.kinds: dict[int, str] = {}
         self._http = httpx.Client(
             auth=(user, password) if login else None, timeout=_SECONDS, follow_redirects=False
         )
-        self._known: dict[int, Any] = {}  # parsed Avro, None for JSON, a Fault for what cannot be used
+        self._known: dict[int, Any] = {}  # how it is read, None for JSON, a Fault for what cannot be used
         self._absent: dict[int, float] = {}  # schemas that were not there, and until when that is believed
 
     def json_in(self, raw: bytes) -> bytes | Fault:
@@ -83,19 +94,27 @@ class Registry:
             return body
         if isinstance(schema, Fault):
             return schema
-        source = io.BytesIO(body)
         try:
-            record = fastavro.schemaless_reader(source, schema, None)
-            if source.read(1):
-                return Fault(Reason.MALFORMED, "", f"has more bytes than schema {number} describes")
-            return msgspec.json.encode(record)
+            told: bytes = schema(body)
+        except MisfitError as error:
+            return Fault(Reason.MALFORMED, "", f"does not fit schema {number}: {error}")
         except Exception as error:  # noqa: BLE001 (whatever bytes a stranger sends)
             return Fault(Reason.MALFORMED, "", f"does not fit schema {number}: {type(error).__name__}")
+        return told
 
     def look(self) -> None:
         """Whether it answers; `StoreError` or `InputError` where it does not, or lets nobody in."""
         if self._asked("/schemas/types") is None:
             raise StoreError(f"what answers at {self.url} is no schema registry")
+
+    def problem_of(self, topic: str) -> str:
+        """Why values with a topic's newest schema could not be read; empty where they can, or it has none.
+
+        Errors as of `look`.
+        """
+        found = self._asked(f"/subjects/{quote(topic, safe='')}-value/versions/latest")
+        told = None if found is None else self._schema(int(found["id"]))
+        return told.problem if isinstance(told, Fault) else ""
 
     def close(self) -> None:
         """Leave it."""
@@ -109,27 +128,54 @@ class Registry:
             answer = self._asked(f"/schemas/ids/{number}")
             kept: dict[int, Any] = self._absent if answer is None else self._known
             if len(kept) >= _MOST_SCHEMAS:
-                kept.pop(next(iter(kept)))
+                oldest = next(iter(kept))
+                kept.pop(oldest)
+                self.kinds.pop(oldest, None)
             if answer is None:
                 self._absent[number] = time.monotonic() + _ABSENT_SECONDS
                 return absent
             self._known[number] = self._read(number, answer)
         return self._known[number]
 
-    def _read(self, number: int, answer: dict[str, Any]) -> Any:
-        """Parsed Avro; None for JSON; the fault of whatever has this schema."""
-        kind = answer.get("schemaType", "AVRO")
+    def _read(self, number: int, answer: dict[str, Any]) -> Reader | Fault | None:
+        """How values of a schema are read; None for JSON; the fault of whatever has this schema."""
+        kind = self.kinds[number] = str(answer.get("schemaType", "AVRO"))
         if kind == "JSON":
             return None
-        if kind != "AVRO" or answer.get("references"):
-            said = f"{kind} is not read" if kind != "AVRO" else "it refers to other schemas"
-            return Fault(Reason.MALFORMED, "", f"names schema {number}, which cannot be used: {said}")
         try:
-            schema = fastavro.parse_schema(_bounded(json.loads(answer["schema"])))
-            _Check(schema)
+            if kind == "AVRO":
+                return avro_reader([*self._referred(answer, "").values(), answer["schema"]])
+            if kind == "PROTOBUF":
+                whole = self._asked(f"/schemas/ids/{number}{_AS_DESCRIPTOR}") or {}
+                own = f"schema-{number}.proto"
+                return protobuf_reader(own, self._referred(whole, _AS_DESCRIPTOR) | {own: whole["schema"]})
+            said = f"{kind} is not read"
+        except RingfenceError:
+            raise  # the registry does not answer
         except Exception as error:  # noqa: BLE001 (whatever somebody put into the registry)
-            return Fault(Reason.MALFORMED, "", f"names schema {number}, which cannot be used: {error}"[:200])
-        return schema
+            said = str(error)
+        return Fault(Reason.MALFORMED, "", f"names schema {number}, which cannot be used: {said}"[:200])
+
+    def _referred(self, answer: dict[str, Any], form: str) -> dict[str, str]:
+        """Name and text of the schemas that one refers to, each behind those that it refers to itself."""
+        found: dict[str, str] = {}
+        self._gather(answer, form, found, 0)
+        return found
+
+    def _gather(self, answer: dict[str, Any], form: str, found: dict[str, str], depth: int) -> None:
+        for reference in answer.get("references") or ():
+            name, subject, version = reference["name"], reference["subject"], int(reference["version"])
+            if name in found:
+                continue
+            if depth >= _DEEPEST or len(found) >= _MOST_REFERENCES:
+                raise ValueError("it refers to too many schemas")
+            told = self._asked(f"/subjects/{quote(subject, safe='')}/versions/{version}{form}")
+            if told is None:
+                raise ValueError(
+                    f"it refers to version {version} of {subject}, which the registry does not have"
+                )
+            self._gather(told, form, found, depth + 1)
+            found[name] = told["schema"]
 
     def _asked(self, path: str) -> dict[str, Any] | None:
         """An answer; None where there is no such thing."""
@@ -153,7 +199,7 @@ class Registry:
             found = None
         if answer.status_code == httpx.codes.OK and isinstance(found, dict | list):
             return found if isinstance(found, dict) else {}
-        if isinstance(found, dict) and found.get("error_code") == _ABSENT:
+        if isinstance(found, dict) and found.get("error_code") in _ABSENT:
             return None
         raise StoreError(
             f"the registry at {self.url} answers {path} with {answer.status_code}: look at its address, with "
@@ -164,85 +210,3 @@ class Registry:
 def begins_with_id(raw: bytes) -> bool:
     """Whether a value says that its schema is in a registry."""
     return raw[:1] == _MAGIC
-
-
-class _Check:
-    """Refuses, as `ValueError`, what a few bytes of a stranger could make large, or deep.
-
-    A list of values that take no bytes could be announced with any length; a definition within itself is read
-    as deep as its bytes want.
-    """
-
-    def __init__(self, schema: Any) -> None:
-        self._named: dict[str, Any] = {}
-        self._takes: dict[str, bool] = {}
-        self._collect(schema, 0)
-        self._takes_bytes(schema, ())
-
-    def _collect(self, schema: Any, depth: int) -> None:
-        if depth > _DEEPEST:
-            raise ValueError("it is nested too deeply")
-        if isinstance(schema, dict):
-            if "name" in schema and "type" in schema:
-                self._named.setdefault(schema["name"], schema)
-            schema = list(schema.values())
-        if isinstance(schema, list):
-            for one in schema:
-                self._collect(one, depth + 1)
-
-    def _takes_bytes(self, schema: Any, within: tuple[str, ...]) -> bool:
-        """Whether every value of a schema takes at least a byte; a union's begin with a number."""
-        if len(within) > _DEEPEST:
-            raise ValueError("it is nested too deeply")
-        if isinstance(schema, str):
-            known = self._named.get(schema)
-            return schema != "null" if known is None else self._takes_bytes(known, within)
-        if isinstance(schema, list):
-            for one in schema:
-                self._takes_bytes(one, within)
-            return True
-        name = schema.get("name", "")
-        if name in within:
-            raise ValueError(f"{name} refers to itself")
-        if name not in self._takes:
-            takes = self._of(schema, (*within, name or "-"))
-            if not name:
-                return takes
-            self._takes[name] = takes
-        return self._takes[name]
-
-    def _of(self, schema: dict[str, Any], within: tuple[str, ...]) -> bool:
-        """The same of a definition, which `within` names at its end."""
-        kind = schema["type"]
-        if kind == "array":
-            if not self._takes_bytes(schema["items"], within):
-                raise ValueError("it has a list of values that take no bytes")
-            return True
-        if kind == "map":
-            self._takes_bytes(schema["values"], within)
-            return True
-        if kind == "record":
-            return sum(self._takes_bytes(one["type"], within) for one in schema["fields"]) > 0
-        return bool(schema.get("size")) if kind == "fixed" else self._takes_bytes(kind, within)
-
-
-def _bounded(schema: Any) -> Any:
-    """A schema whose decimals are read by `_decimal`."""
-    if isinstance(schema, list):
-        return [_bounded(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    changed = {name: _bounded(one) for name, one in schema.items()}
-    if changed.get("logicalType") == "decimal":
-        changed["logicalType"] = _DECIMAL
-    return changed
-
-
-def _decimal(data: Any, schema: Any = None, _reader: Any = None) -> Decimal:
-    """A decimal of Avro, of at most 76 digits: beyond them reading takes the square of the bytes."""
-    if len(data) > _DECIMAL_BYTES:
-        raise ValueError("a decimal of too many bytes")
-    return Decimal(int.from_bytes(data, "big", signed=True)).scaleb(-int((schema or {}).get("scale", 0)))
-
-
-LOGICAL_READERS[f"bytes-{_DECIMAL}"] = LOGICAL_READERS[f"fixed-{_DECIMAL}"] = _decimal

@@ -1,8 +1,9 @@
-"""Decisions, and flag matches, as messages: a follower that writes to topics of Kafka.
+"""Decisions, flag matches and quarantined records as messages: a follower that writes to topics of Kafka.
 
 Its position is in a file of the data folder, written once all messages before it are acknowledged by every
 replica in sync. After a crash the messages behind the position are sent again: each carries its log and its
-offset in headers, by which a receiver knows it again.
+offset in headers, by which a receiver knows it again. With `mode=transactional` the position commits with the
+messages, and who reads committed messages only sees each once.
 """
 
 from __future__ import annotations
@@ -12,24 +13,35 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from ringfence.adapters.outgoing import Outgoing, StreamSink
+from ringfence.adapters.flagged import InForce
+from ringfence.adapters.kafka.transactions import Transactions
+from ringfence.adapters.outgoing import QUARANTINE, Outgoing, SentUpTo, StreamSink
 from ringfence.errors import StoreError
-from ringfence.ports import DECISIONS, FLAG_MATCHES
+from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from confluent_kafka import Message
 
+    from ringfence.adapters.kafka.address import Address
     from ringfence.adapters.kafka.client import Client
-    from ringfence.ports import EventLog
+    from ringfence.ports import EventLog, LogBatch, Quarantine
 
-OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"flag_matches": None}
+OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
+    "flag_matches": None,
+    "quarantine": None,
+    "flagged": None,
+    "mode": ("idempotent", "transactional"),
+}
 """What the address of a sink may say beside the topic of decisions."""
 
-FILE_NAME: Final = "kafka-sink.json"
+FLAGS_FILE_NAME: Final = "kafka-flagged-flags.json"
 LOG_HEADER: Final = "ringfence-log"
+TOPIC_HEADER: Final = "ringfence-topic"  # of the log: offsets of two are not of one row
 OFFSET_HEADER: Final = "ringfence-offset"
+RECORD_HEADER: Final = "ringfence-quarantine"  # id of a quarantined record, in the offset's place
 _FLUSH_SECONDS: Final = 30.0
 
 
@@ -43,39 +55,54 @@ class KafkaSink(StreamSink):
 
     name = "kafka"
 
-    def __init__(self, log: EventLog, client: Client, folder: Path) -> None:
+    def __init__(
+        self, log: EventLog, client: Client, folder: Path, quarantine: Quarantine | None = None
+    ) -> None:
         """`client` has the address of the topic of decisions."""
-        routes = {DECISIONS: client.address.topics[0]}
-        matches = client.address.options.get("flag_matches")
-        if matches:
-            routes[FLAG_MATCHES] = matches
-        super().__init__(log, folder / FILE_NAME, routes)
+        options = client.address.options
+        self._transactions = (
+            Transactions(client, log.identity, self._home(client.address))
+            if options.get("mode") == "transactional"
+            else None
+        )
+        sent = self._transactions or SentUpTo(folder / f"{self.name}-sink.json")
+        super().__init__(log, sent, self._routes_of(client.address), quarantine)
         self._client = client
         self._producer: Any = None
         self._refused: list[KafkaError] = []
 
     def close(self) -> None:
         """See `Follower.close`."""
+        if self._transactions is not None:
+            self._transactions.close()
         self._producer = None
         self._refused = []
 
     def _send(self, topic: str, messages: list[Outgoing]) -> None:
+        self._producer = self._made()
         for message in messages:
             self._send_one(topic, message)
 
-    def _send_one(self, topic: str, message: Outgoing) -> None:
+    def _made(self) -> Any:
+        settings = {
+            "enable_idempotence": True,
+            "acks": "all",
+            "linger_ms": 5,
+            "delivery_timeout_ms": int(_FLUSH_SECONDS * 1000),
+        }
+        if self._transactions is not None:
+            return self._transactions.producer(**settings)
         if self._producer is None:
             self._client.problem = ""
-            self._producer = self._client.made(
-                Producer,
-                enable_idempotence=True,
-                acks="all",
-                linger_ms=5,
-                delivery_timeout_ms=int(_FLUSH_SECONDS * 1000),
-            )
+            return self._client.made(Producer, **settings)
+        return self._producer
+
+    def _send_one(self, topic: str, message: Outgoing) -> None:
+        which = (RECORD_HEADER, message.id) if topic == QUARANTINE else (OFFSET_HEADER, str(message.offset))
         headers = [
             (LOG_HEADER, self._log.identity.encode()),
-            (OFFSET_HEADER, str(message.offset).encode()),
+            (TOPIC_HEADER, topic.encode()),
+            (which[0], which[1].encode()),
             ("content-type", b"application/json"),
         ]
         while True:
@@ -123,3 +150,62 @@ class KafkaSink(StreamSink):
                 self._producer.purge()
                 self._producer.flush(1.0)
         self.close()
+
+    def _home(self, address: Address) -> str:
+        """The topic that positions of transactions stand at."""
+        return address.topics[0]
+
+    def _routes_of(self, address: Address) -> dict[str, str]:
+        """Where each topic of the log goes, and what is quarantined."""
+        routes = {DECISIONS: address.topics[0]}
+        for topic, option in ((FLAG_MATCHES, "flag_matches"), (QUARANTINE, "quarantine")):
+            if to := address.options.get(option):
+                routes[topic] = to
+        return routes
+
+
+class FlaggedSink(KafkaSink):
+    """Payments and the flags that cover them, whichever came first: the topic that `flagged` names.
+
+    A follower of its own, with a position of its own.
+    """
+
+    name = "kafka-flagged"
+
+    def __init__(self, log: EventLog, client: Client, folder: Path) -> None:
+        """`client` has the address of the sink."""
+        super().__init__(log, client, folder)
+        self._flags = InForce(log, folder / FLAGS_FILE_NAME)
+
+    def take(self, topic: str, batches: Iterable[LogBatch], /) -> None:
+        """See `Follower.take`. Flags are kept before payments are told."""
+        self._flags.up_to(self.positions()[EVENTS])
+        super().take(topic, batches)
+
+    def reset(self) -> None:
+        """See `Follower.reset`."""
+        super().reset()
+        self._flags.forget()
+
+    def close(self) -> None:
+        """See `Follower.close`."""
+        super().close()
+        self._flags.close()
+
+    def positions(self) -> dict[str, int]:
+        """See `Follower.positions`."""
+        kept = self._sent.read()
+        return {topic: kept.get(self._route(topic), 0) for topic in self._routes}
+
+    def _messages(self, topic: str, batch: LogBatch, kept: dict[str, int]) -> list[Outgoing]:  # noqa: ARG002
+        if topic == FLAG_MATCHES:
+            return self._flags.late(batch)
+        told = self._flags.take(batch)
+        self._flags.write()
+        return told
+
+    def _home(self, address: Address) -> str:
+        return address.options["flagged"]
+
+    def _routes_of(self, address: Address) -> dict[str, str]:
+        return dict.fromkeys((EVENTS, FLAG_MATCHES), address.options["flagged"])

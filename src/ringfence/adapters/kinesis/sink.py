@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from ringfence.adapters.aws.clients import explained
-from ringfence.adapters.outgoing import Outgoing, StreamSink
+from ringfence.adapters.outgoing import QUARANTINE, Outgoing, SentUpTo, StreamSink
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import DECISIONS, FLAG_MATCHES
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.kinesis.address import Address
-    from ringfence.ports import EventLog
+    from ringfence.ports import EventLog, Quarantine
 
-OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"flag_matches": None}
+OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"flag_matches": None, "quarantine": None}
 """What the address of a sink may say beside the stream of decisions."""
 
 FILE_NAME: Final = "kinesis-sink.json"
@@ -57,15 +57,23 @@ class KinesisSink(StreamSink):
     name = "kinesis"
 
     def __init__(
-        self, log: EventLog, client: Any, address: Address, folder: Path, *, sleep: Callable[[float], None]
+        self,
+        log: EventLog,
+        client: Any,
+        address: Address,
+        folder: Path,
+        *,
+        sleep: Callable[[float], None],
+        quarantine: Quarantine | None = None,
     ) -> None:
         """`client` is boto3's of Kinesis; `address` names one stream; `sleep` waits so many seconds."""
         if len(address.streams) != 1:
             raise InputError("kinesis_sink names one stream; flag_matches names another")
         routes = {DECISIONS: address.streams[0]}
-        if matches := address.options.get("flag_matches"):
-            routes[FLAG_MATCHES] = matches
-        super().__init__(log, folder / FILE_NAME, routes)
+        for topic, option in ((FLAG_MATCHES, "flag_matches"), (QUARANTINE, "quarantine")):
+            if stream := address.options.get(option):
+                routes[topic] = stream
+        super().__init__(log, SentUpTo(folder / FILE_NAME), routes, quarantine)
         self._client, self._sleep = client, sleep
 
     def close(self) -> None:

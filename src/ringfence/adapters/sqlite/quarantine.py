@@ -50,6 +50,11 @@ class SqliteQuarantine:
         found = self._database.fetch("bad_beginnings", {"limit": limit, "bytes": size})
         return [QuarantinedRecord(*row) for row in found]
 
+    def since(self, place: int, limit: int) -> list[tuple[int, QuarantinedRecord]]:
+        """Those behind a place, in the order in which they came, each with its place."""
+        found = self._database.fetch("bad_since", {"place": place, "limit": limit})
+        return [(row[0], QuarantinedRecord(*row[1:])) for row in found]
+
     def add(self, connection: sqlite3.Connection, bad_records: Sequence[BadRecord], now_ms: int) -> None:
         """Take in records inside a transaction that somebody else commits.
 

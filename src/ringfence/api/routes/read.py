@@ -53,11 +53,16 @@ async def decisions(
 
 
 @router.get("/v1/decisions/{transaction_id:id}", tags=["decisions"])
-async def decision(request: Request, transaction_id: Annotated[str, Path(**_ID)]) -> Response:
+async def decision(
+    request: Request,
+    transaction_id: Annotated[str, Path(**_ID)],
+    account_id: Annotated[str | None, Query(**_ID, description="Of whom the payment must be.")] = None,
+) -> Response:
     """One decision with all that it knew: features, reasons, versions, and the payment itself."""
-    found = await _read(request, reading.details, transaction_id)
+    found = await _read(request, reading.details, transaction_id, account_id)
     if found is None:
-        raise Refusal(404, "not_found", "there is no decision on a transaction with this id")
+        whose = "" if account_id is None else " of this account"
+        raise Refusal(404, "not_found", f"there is no decision on a transaction{whose} with this id")
     return Response(found, media_type="application/json")
 
 

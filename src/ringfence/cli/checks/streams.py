@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from ringfence.cli.checks.check import Check, State
-from ringfence.compose.kafka import kafka_client, kafka_options, look_at
+from ringfence.cli.checks.clocks import MOST_SKEW_SECONDS
+from ringfence.compose.kafka import kafka_client, kafka_options, look_at, schema_problems, topics_of
 from ringfence.compose.streams import is_kinesis, kinesis_streams
-from ringfence.errors import RingfenceError
+from ringfence.errors import InputError, RingfenceError
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def streams() -> Iterator[Check]:
@@ -39,7 +41,7 @@ def _kinesis(address: str, part: str) -> Check:
 def _kafka(sources: list[str], to: str | None) -> Iterator[Check]:
     try:
         options = kafka_options()
-    except ImportError:
+    except InputError:
         yield Check("kafka", State.BAD, "its client library is missing", "pip install 'ringfence[kafka]'")
         return
     asked = [(address, options.source, "source") for address in sources]
@@ -48,9 +50,9 @@ def _kafka(sources: list[str], to: str | None) -> Iterator[Check]:
     for address, known, part in asked:
         try:
             client = kafka_client(address, known)
-            matches = client.address.options.get("flag_matches")
-            topics = [*client.address.topics, *([matches] if matches else [])]
+            topics = topics_of(client)
             seen = look_at(client, topics)
+            problems = schema_problems(client, client.address.topics) if part == "source" else []
         except RingfenceError as error:
             yield Check(part, State.BAD, str(error))
             continue
@@ -61,3 +63,15 @@ def _kafka(sources: list[str], to: str | None) -> Iterator[Check]:
         else:
             told = ", ".join(f"{one.topic} with {one.partitions} partitions" for one in seen)
             yield Check(part, State.FINE, f"{client.address.brokers} has {told}")
+        for problem in problems:
+            yield Check("schema", State.BAD, problem, "Register one that can be read, or name a mapping.")
+        yield from _ahead((one.topic, one.latest_ms) for one in seen)
+
+
+def _ahead(latest: Iterable[tuple[str, int | None]]) -> Iterator[Check]:
+    """A note on topics with messages of the time to come: brokers tell no time themselves."""
+    for topic, latest_ms in latest:
+        ahead = 0.0 if latest_ms is None else latest_ms / 1000 - time.time()
+        if ahead > MOST_SKEW_SECONDS:
+            said = f"a message of {topic} is dated {ahead:,.0f} s ahead of this clock"
+            yield Check("clock", State.NOTE, said, "Set the clock of its producer, or this one: timedatectl.")

@@ -56,6 +56,7 @@ def _overview(dashboard: Dashboard) -> dict[str, Any]:
         "bad": sum(total for total, _ in counts.values()),
         "waiting": sum(waiting for _, waiting in counts.values()),
         "folder": dashboard.store.folder.name,
+        "brokers": [browser.name for browser in dashboard.browsers],
     }
 
 

@@ -85,6 +85,14 @@ WHERE (:reason IS NULL OR reason = :reason) AND (:source IS NULL OR source = :so
   AND (NOT :waiting OR replayed_ms IS NULL)
 ORDER BY rowid DESC LIMIT :limit;
 
+-- name: bad_since
+-- Those behind a place, in the order in which they came; all where the newest is before it.
+SELECT rowid, id, source, position, reason, message, original, original_format, mapping, received_ms, replayed_ms,
+  outcome
+FROM quarantine
+WHERE rowid > :place OR :place > (SELECT max(rowid) FROM quarantine)
+ORDER BY rowid LIMIT :limit;
+
 -- name: bad_unsettled
 -- Those that have become no event: which of them by how long ago they were tried, and the oldest first.
 SELECT id, source, position, reason, message, original, original_format, mapping, received_ms, replayed_ms, outcome

@@ -1,0 +1,91 @@
+"""The page of streams over a real Kafka, and the join of payments and flags, seen by a browser."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+from tests.kafka import broker
+from tests.web.conftest import serving
+
+from ringfence.access.principal import Role
+from ringfence.compose.kafka import topic_browsers
+
+CARD = "4111111111111111"
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    return broker()
+
+
+@pytest.fixture(scope="module")
+def topic(kafka):
+    name = kafka.topic(2)
+    values = [json.dumps({"n": n, "card": CARD, "text": HOSTILE}) for n in range(30)]
+    kafka.send(name, values, key="account-7", headers=[("trace", b"abc")], partition=1)
+    return name
+
+
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory, kafka, topic):
+    """A dashboard over one topic of a real broker, and over brokers that are away."""
+    addresses = [f"kafka://{kafka.address}/{topic}", "kafka://127.0.0.1:1/away"]
+    with serving(tmp_path_factory.mktemp("kafka") / "data", with_keys=True) as served:
+        served.dashboard.browsers = topic_browsers(addresses)
+        yield served
+
+
+def test_topics_are_looked_into_like_the_log(kafka, topic, streaming, watched):
+    page = watched.open(f"{streaming.url}/streams")
+    page.get_by_label("API key").fill(streaming.key(Role.ANALYST))
+    page.get_by_role("button", name="Sign in").click()
+    here = page.locator("#brokers-0")
+    expect(here.get_by_role("row", name=topic)).to_contain_text("30")
+    expect(here).to_contain_text(kafka.address)
+    here.get_by_role("link", name=topic).click()
+    rows = page.locator("#messages tbody tr")
+    expect(rows).to_have_count(25)
+    page.get_by_label("Partition").fill("1")
+    page.get_by_label("From offset").fill("4")
+    page.get_by_role("button", name="Show").click()
+    expect(rows.first).to_contain_text("account-7")
+    expect(rows.first.locator("td").nth(1)).to_have_text("4")
+    rows.first.locator("summary").click()
+    shown = rows.first.inner_text()
+    assert '"card": "****1111"' in shown
+    assert CARD not in page.content()
+    assert "trace" in shown
+    page.get_by_label("From offset").fill("")
+    page.get_by_label("Contains").fill('"n": 17')
+    page.get_by_role("button", name="Show").click()
+    expect(rows).to_have_count(1)
+    expect(page.locator("main")).to_contain_text("min.insync.replicas")
+    page.get_by_role("link", name="Last", exact=True).click()
+    page.get_by_role("link", name="Follow").click()
+    expect(rows.first.locator("td").nth(1)).to_have_text("29")
+    kafka.send(topic, ['{"n": 99}'], partition=1)
+    expect(rows.first.locator("td").nth(1)).to_have_text("30")
+    assert page.evaluate("window.hacked") is None
+
+
+def test_brokers_that_are_away_and_topics_of_others_are_one_sentence(
+    kafka, topic, streaming, visitor, monkeypatch
+):
+    monkeypatch.setattr("ringfence.adapters.kafka.browser._SECONDS", 1.0)
+    others = kafka.topic()
+    client = visitor(streaming, Role.ANALYST)
+    assert "no Kafka broker answers at 127.0.0.1:1" in client.get("/streams/kafka/1").text
+    assert "no Kafka broker answers" in client.get("/streams/kafka/1/away").text
+    assert client.get(f"/streams/kafka/0/{others}").status_code == 403
+    assert f'"/streams/kafka/0/{others}"' not in client.get("/streams/kafka/0").text
+    assert visitor(streaming, Role.ADMIN).get(f"/streams/kafka/0/{others}").status_code == 200
+    for query, said in (
+        ({"offset": "500"}, "offsets of"),
+        ({"partition": "9"}, "has no partition 9"),
+        ({"since": "yesterday"}, "a time is written as"),
+    ):
+        assert said in client.get(f"/streams/kafka/0/{topic}", params=query).text
+    assert client.get(f"/streams/kafka/0/{topic}", params={"offset": "x"}).status_code == 422
+    assert client.get("/streams/kafka/7").status_code == 404
+    assert client.get("/streams/kafka/0/bad%20name").status_code == 422
