@@ -20,7 +20,7 @@ from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from confluent_kafka import Message
@@ -115,12 +115,12 @@ class KafkaSink(StreamSink):
                     on_delivery=self._delivered,
                 )
             except BufferError:  # full: brokers take what is there first
-                self._producer.poll(1.0)
+                self._served(lambda: self._producer.poll(1.0))
                 self._check()
                 continue
             except KafkaException as error:
                 raise self._client.explained(error.args[0], "writing") from None
-            self._producer.poll(0)
+            self._served(lambda: self._producer.poll(0))
             return
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
@@ -131,11 +131,20 @@ class KafkaSink(StreamSink):
         """Wait until all is acknowledged; the error where something is not."""
         if self._producer is None:
             return
-        left = self._producer.flush(_FLUSH_SECONDS + 5)
+        left = self._served(lambda: self._producer.flush(_FLUSH_SECONDS + 5))
         self._check()
         if left:
             self._forget()
             raise StoreError(f"Kafka at {self._client.address.brokers} does not acknowledge: {left} wait")
+
+    def _served(self, act: Callable[[], int]) -> int:
+        """Let the library call back; a producer that another one has fenced raises from within."""
+        try:
+            return act()
+        except (KafkaError, SystemError) as error:  # the latter where a callback comes after the error
+            told = self._client.problem or str(error)
+            self._forget()
+            raise StoreError(f"Kafka at {self._client.address.brokers} ended this producer: {told}") from None
 
     def _check(self) -> None:
         if self._refused:
@@ -146,7 +155,7 @@ class KafkaSink(StreamSink):
     def _forget(self) -> None:
         """What has not gone out must not go out later, behind what comes again."""
         if self._producer is not None:
-            with suppress(KafkaException):
+            with suppress(KafkaException, KafkaError, SystemError):
                 self._producer.purge()
                 self._producer.flush(1.0)
         self.close()

@@ -11,7 +11,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from ringfence.errors import StoreError
 
@@ -75,7 +75,7 @@ class Transactions:
     def close(self) -> None:
         """Give up what has been begun, and leave the brokers."""
         if self._producer is not None:
-            with suppress(KafkaException):
+            with suppress(KafkaException, KafkaError, SystemError):
                 self._producer.purge()
                 if self._is_begun:
                     self._producer.abort_transaction(1.0)
@@ -103,6 +103,7 @@ class Transactions:
     def _do(self, act: Any) -> Any:
         try:
             return act()
-        except KafkaException as error:
+        except (KafkaException, KafkaError) as error:
             self.close()
-            raise self._client.explained(error.args[0], "writing in a transaction") from None
+            cause = error.args[0] if isinstance(error, KafkaException) else error
+            raise self._client.explained(cause, "writing in a transaction") from None
