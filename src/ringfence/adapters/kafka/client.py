@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 ADMIN: Final[Any] = admin
 """The library's module, which does not say what it exports."""
 
+RAISED: Final[tuple[Any, ...]] = (KafkaException, KafkaError, SystemError)
+"""What producers raise: `KafkaError` where another one has fenced them, `SystemError` where a callback follows.
+
+The library's types do not call the former an exception.
+"""
+
 SECONDS: Final = 10.0  # that brokers have for an answer before anything is begun
 _JAAS: Final = re.compile(r"(username|password)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)')")
 _OF_JAVA: Final = {

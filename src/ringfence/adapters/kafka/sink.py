@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from ringfence.adapters.flagged import InForce
+from ringfence.adapters.kafka.client import RAISED
 from ringfence.adapters.kafka.transactions import Transactions
 from ringfence.adapters.outgoing import QUARANTINE, Outgoing, SentUpTo, StreamSink
 from ringfence.errors import StoreError
@@ -141,7 +142,7 @@ class KafkaSink(StreamSink):
         """Let the library call back; a producer that another one has fenced raises from within."""
         try:
             return act()
-        except (KafkaError, SystemError) as error:  # the latter where a callback comes after the error
+        except RAISED as error:
             told = self._client.problem or str(error)
             self._forget()
             raise StoreError(f"Kafka at {self._client.address.brokers} ended this producer: {told}") from None
@@ -155,7 +156,7 @@ class KafkaSink(StreamSink):
     def _forget(self) -> None:
         """What has not gone out must not go out later, behind what comes again."""
         if self._producer is not None:
-            with suppress(KafkaException, KafkaError, SystemError):
+            with suppress(*RAISED):
                 self._producer.purge()
                 self._producer.flush(1.0)
         self.close()

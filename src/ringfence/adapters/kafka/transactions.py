@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from ringfence.adapters.kafka.client import RAISED
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Transactions:
     def close(self) -> None:
         """Give up what has been begun, and leave the brokers."""
         if self._producer is not None:
-            with suppress(KafkaException, KafkaError, SystemError):
+            with suppress(*RAISED):
                 self._producer.purge()
                 if self._is_begun:
                     self._producer.abort_transaction(1.0)
@@ -103,7 +104,9 @@ class Transactions:
     def _do(self, act: Any) -> Any:
         try:
             return act()
-        except (KafkaException, KafkaError) as error:
+        except RAISED as error:
             self.close()
             cause = error.args[0] if isinstance(error, KafkaException) else error
-            raise self._client.explained(cause, "writing in a transaction") from None
+            if isinstance(cause, KafkaError):
+                raise self._client.explained(cause, "writing in a transaction") from None
+            raise StoreError(f"the transaction ended: {self._client.problem or cause}") from None
