@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests.kafka import broker
 from tests.web.conftest import serving
 
-from ringfence.access.principal import Role
+from ringfence.access.roles import Role
 from ringfence.compose.kafka import topic_browsers
 
 CARD = "4111111111111111"

@@ -193,6 +193,8 @@ _PAGES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("GET", "/streams"): Permission.READ,
     ("GET", "/streams/{topic}"): Permission.READ,
     ("GET", "/streams/{topic}/export"): Permission.ASK,
+    ("GET", "/streams/kafka/{cluster}"): Permission.READ,
+    ("GET", "/streams/kafka/{cluster}/{topic}"): Permission.READ,
     ("GET", "/bus"): Permission.READ,
     ("POST", "/bus/test"): Permission.ASK,
     ("POST", "/bus/subscribe"): Permission.OPERATE,

@@ -23,7 +23,7 @@ ADMIN: Final[Any] = admin
 """The library's module, which does not say what it exports."""
 
 RAISED: Final[tuple[Any, ...]] = (KafkaException, KafkaError, SystemError)
-"""What producers raise: `KafkaError` where another one has fenced them, `SystemError` where a callback follows.
+"""What producers raise: `KafkaError` where another one fenced them, `SystemError` where a callback follows.
 
 The library's types do not call the former an exception.
 """
