@@ -8,7 +8,7 @@ import pytest
 from tests.kafka import broker
 from tests.spine import START_MS, Rows, batch, open_store, runner
 
-from ringfence.adapters.flagged import InForce
+from ringfence.adapters.flagged import FlagsInForce
 from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.client import Client
 from ringfence.adapters.kafka.sink import OPTIONS, FlaggedSink
@@ -101,10 +101,10 @@ def test_whatever_is_killed_when_the_same_is_told(store, seed):
     rows.insert(150, flag(900, START_MS, "a1", None, removed=True))
     decide(store, rows, 20)
     chance, path = random.Random(seed), store.folder / "flags.json"
-    whole = tell(store, InForce(store.log, store.folder / "other.json"), 0, len(rows))
+    whole = tell(store, FlagsInForce(store.log, store.folder / "other.json"), 0, len(rows))
     told, position = {}, 0
     while position < len(rows):
-        flags = InForce(store.log, path)
+        flags = FlagsInForce(store.log, path)
         after = min(position + 20 * chance.randrange(1, 4), len(rows))
         told |= tell(store, flags, position, after)
         if chance.random() < 0.6:
@@ -129,7 +129,7 @@ def test_flags_are_kept_when_retention_has_taken_their_events(store):
     decide(
         store, [flag(1, START_MS, "a1", START_MS), *[paid(n, START_MS + n, "a1") for n in range(2, 100)]], 10
     )
-    flags = InForce(store.log, store.folder / "flags.json")
+    flags = FlagsInForce(store.log, store.folder / "flags.json")
     assert len(tell(store, flags, 0, 50)) == 49
     store.log.trim(EVENTS, 50)
     flags.close()

@@ -54,7 +54,7 @@ class _Flag(NamedTuple):
         return is_there and self.since_ms <= at_ms and (self.until_ms is None or at_ms < self.until_ms)
 
 
-class Pair(msgspec.Struct, frozen=True):
+class FlaggedPayment(msgspec.Struct, frozen=True):
     """A payment and the flag that covers it, as they are told.
 
     `late` says that the flag's message came after the payment had been decided. Amounts are in minor units.
@@ -75,7 +75,7 @@ class Pair(msgspec.Struct, frozen=True):
     late: bool
 
 
-class InForce:
+class FlagsInForce:
     """The flags of a log up to an offset, kept in a file so that retention takes none of them.
 
     They may be further than what has been told: which flags cover a payment is a matter of offsets, so a
@@ -224,7 +224,7 @@ def _told(
         name: payment.get(name)
         for name in ("amount_minor", "currency", "merchant_id", "merchant_category", "channel")
     }
-    pair = Pair(
+    pair = FlaggedPayment(
         transaction_id=payment.get("transaction_id") or "",
         offset=offset,
         event_time_ms=payment["event_time"],

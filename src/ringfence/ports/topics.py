@@ -84,7 +84,7 @@ class MessageSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MessageQuery:
     """Which messages; without anything the newest.
 
     `offset` is of one partition, 0 where none is named. `key` and `match` are looked for in the newest
@@ -100,7 +100,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class MessagesFound:
     """What was found, by time, and how much of the topic was looked through."""
 
     messages: list[MessageSeen]
@@ -132,7 +132,7 @@ class TopicBrowser(Protocol):
         """Of one topic."""
         ...
 
-    def messages(self, topic: str, wanted: Wanted) -> Looked:
+    def messages(self, topic: str, wanted: MessageQuery) -> MessagesFound:
         """Some of a topic."""
         ...
 

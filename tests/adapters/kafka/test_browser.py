@@ -12,7 +12,7 @@ from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.browser import KafkaBrowser
 from ringfence.adapters.kafka.client import Client
 from ringfence.errors import InputError, StoreError
-from ringfence.ports.topics import Wanted
+from ringfence.ports.topics import MessageQuery
 
 CARD = "4111111111111111"
 
@@ -55,19 +55,19 @@ def numbers(looked):
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (Wanted(), range(55, 80)),
-        (Wanted(count=3), [77, 78, 79]),
-        (Wanted(partition=1, count=3), [75, 77, 79]),
-        (Wanted(partition=1, offset=0, count=3), [1, 3, 5]),
-        (Wanted(partition=1, offset=39), [79]),
-        (Wanted(partition=1, offset=40), []),
-        (Wanted(offset=10, count=2), [20, 22]),
-        (Wanted(since_ms=1_700_000_010_500, count=4), [11, 12, 13, 14]),
-        (Wanted(since_ms=1_800_000_000_000), []),
-        (Wanted(key="k3"), [3, 13, 23, 33, 43, 53, 63, 73]),
-        (Wanted(key="k3", since_ms=1_700_000_040_000, count=2), [43, 53]),
-        (Wanted(match="PERSON 4"), [4, *range(40, 50)]),
-        (Wanted(match="nobody"), []),
+        (MessageQuery(), range(55, 80)),
+        (MessageQuery(count=3), [77, 78, 79]),
+        (MessageQuery(partition=1, count=3), [75, 77, 79]),
+        (MessageQuery(partition=1, offset=0, count=3), [1, 3, 5]),
+        (MessageQuery(partition=1, offset=39), [79]),
+        (MessageQuery(partition=1, offset=40), []),
+        (MessageQuery(offset=10, count=2), [20, 22]),
+        (MessageQuery(since_ms=1_700_000_010_500, count=4), [11, 12, 13, 14]),
+        (MessageQuery(since_ms=1_800_000_000_000), []),
+        (MessageQuery(key="k3"), [3, 13, 23, 33, 43, 53, 63, 73]),
+        (MessageQuery(key="k3", since_ms=1_700_000_040_000, count=2), [43, 53]),
+        (MessageQuery(match="PERSON 4"), [4, *range(40, 50)]),
+        (MessageQuery(match="nobody"), []),
     ],
 )
 def test_messages_are_found_by_offset_time_key_and_text(look, topic, wanted, found):
@@ -78,8 +78,8 @@ def test_messages_are_found_by_offset_time_key_and_text(look, topic, wanted, fou
 
 def test_what_is_not_there_is_said(look, topic):
     for wanted, said in (
-        (Wanted(partition=2), "has no partition 2: it has 0 to 1"),
-        (Wanted(partition=0, offset=41), "go from 0 to 39"),
+        (MessageQuery(partition=2), "has no partition 2: it has 0 to 1"),
+        (MessageQuery(partition=0, offset=41), "go from 0 to 39"),
     ):
         with pytest.raises(InputError, match=said):
             look.messages(topic, wanted)
@@ -89,10 +89,10 @@ def test_what_is_not_there_is_said(look, topic):
 
 def test_a_search_is_bounded_and_says_so(look, topic, monkeypatch):
     monkeypatch.setattr(module, "_MOST_SCANNED", 20)
-    looked = look.messages(topic, Wanted(match="person"))
+    looked = look.messages(topic, MessageQuery(match="person"))
     assert (len(looked.messages), looked.scanned, looked.is_cut) == (20, 20, True)
     monkeypatch.setattr(module, "_SCAN_SECONDS", -1.0)
-    looked = look.messages(topic, Wanted(match="person"))
+    looked = look.messages(topic, MessageQuery(match="person"))
     assert (looked.messages, looked.is_cut) == ([], True)
 
 
@@ -131,8 +131,8 @@ def test_values_are_decoded_and_card_numbers_masked(kafka):
     )
     with registry({"7": of(schema)}) as (known, _):
         made = looking(kafka, name, found=known)
-        shown = made.messages(name, Wanted()).messages
-        [by_key] = made.messages(name, Wanted(key=f"card {CARD}", count=1)).messages
+        shown = made.messages(name, MessageQuery()).messages
+        [by_key] = made.messages(name, MessageQuery(key=f"card {CARD}", count=1)).messages
         made.close()
     assert [one.schema for one in shown] == [
         "Avro, schema 7",
@@ -152,7 +152,7 @@ def test_two_who_look_at_once_wait_for_each_other_but_not_for_long(look, topic, 
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.01)
     with look._asking(), pytest.raises(StoreError, match="try again"):
         look.cluster()
-    assert look.messages(topic, Wanted(count=1)).messages
+    assert look.messages(topic, MessageQuery(count=1)).messages
 
 
 def test_brokers_that_are_away_are_one_message(monkeypatch):

@@ -30,8 +30,8 @@ from ringfence.ports.topics import (
     BrokerSeen,
     Cluster,
     GroupSeen,
-    Looked,
     MessageSeen,
+    MessagesFound,
     PartitionSeen,
     TopicDetails,
     TopicSeen,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.kafka.client import Client
     from ringfence.adapters.kafka.registry import Registry
-    from ringfence.ports.topics import Wanted
+    from ringfence.ports.topics import MessageQuery
 
 _SECONDS: Final = 5.0  # for one answer of brokers
 _PATIENCE_SECONDS: Final = 2.0  # for others who ask
@@ -123,7 +123,7 @@ class KafkaBrowser:
             ]
         return TopicDetails(partitions, sorted(settings, key=lambda one: (one[2], one[0])))
 
-    def messages(self, topic: str, wanted: Wanted) -> Looked:
+    def messages(self, topic: str, wanted: MessageQuery) -> MessagesFound:
         """See `TopicBrowser.messages`."""
         with self._asking():
             found = self._topic(topic)
@@ -142,7 +142,7 @@ class KafkaBrowser:
         with self._lock:
             self._leave()
 
-    def _looked(self, topic: str, wanted: Wanted, spans: dict[int, tuple[int, int]]) -> Looked:
+    def _looked(self, topic: str, wanted: MessageQuery, spans: dict[int, tuple[int, int]]) -> MessagesFound:
         """The messages of some partitions, each given with its first and next offset."""
         is_search = bool(wanted.key or wanted.match)
         is_forward = wanted.offset is not None or wanted.since_ms is not None
@@ -159,10 +159,10 @@ class KafkaBrowser:
         kept = taken[: wanted.count] if is_forward else taken[-wanted.count :]
         within = {number: begin if is_forward else spans[number][0] for number, begin in begins.items()}
         is_cut = scanned < sum(max(spans[number][1] - begin, 0) for number, begin in within.items())
-        return Looked(kept, scanned, is_cut)
+        return MessagesFound(kept, scanned, is_cut)
 
     def _begins(
-        self, topic: str, wanted: Wanted, spans: dict[int, tuple[int, int]], back: int
+        self, topic: str, wanted: MessageQuery, spans: dict[int, tuple[int, int]], back: int
     ) -> dict[int, int]:
         """Where to begin in each partition; `back` is how far before its end without an offset or a time."""
         if wanted.offset is not None:
@@ -335,7 +335,7 @@ class KafkaBrowser:
         self._admin = self._consumer = None
 
 
-def _fits(seen: MessageSeen, wanted: Wanted) -> bool:
+def _fits(seen: MessageSeen, wanted: MessageQuery) -> bool:
     if wanted.key and seen.key != mask_cards(wanted.key):
         return False
     word = wanted.match.lower()

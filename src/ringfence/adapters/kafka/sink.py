@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from ringfence.adapters.flagged import InForce
+from ringfence.adapters.flagged import FlagsInForce
 from ringfence.adapters.kafka.client import RAISED
 from ringfence.adapters.kafka.transactions import Transactions
 from ringfence.adapters.outgoing import QUARANTINE, Outgoing, SentUpTo, StreamSink
@@ -185,7 +185,7 @@ class FlaggedSink(KafkaSink):
     def __init__(self, log: EventLog, client: Client, folder: Path) -> None:
         """`client` has the address of the sink."""
         super().__init__(log, client, folder)
-        self._flags = InForce(log, folder / FLAGS_FILE_NAME)
+        self._flags = FlagsInForce(log, folder / FLAGS_FILE_NAME)
 
     def take(self, topic: str, batches: Iterable[LogBatch], /) -> None:
         """See `Follower.take`. Flags are kept before payments are told."""

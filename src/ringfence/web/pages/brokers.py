@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ringfence.access.roles import Permission, holders
 from ringfence.errors import InputError, StoreError
 from ringfence.masking import mask_cards
-from ringfence.ports.topics import Looked, Wanted
+from ringfence.ports.topics import MessageQuery, MessagesFound
 from ringfence.web.asking import dashboard_of, is_part, visit_of
 from ringfence.web.errors import Stop
 from ringfence.web.period import moment_ms
@@ -77,10 +77,10 @@ async def messages(
         "details": None,
         "key": mask_cards(key.strip(), strict=True),
         "match": mask_cards(match.strip(), strict=True),
-        "found": Looked([], 0, is_cut=False),
+        "found": MessagesFound([], 0, is_cut=False),
     }
     try:
-        wanted = Wanted(
+        wanted = MessageQuery(
             int(partition) if partition else None,
             int(offset) if offset and not follow else None,
             _moment(since) if since and not follow else None,
