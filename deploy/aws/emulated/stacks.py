@@ -21,6 +21,7 @@ def template(name: str) -> dict:
     found = json.loads((SNAPSHOTS / f"{name}.json").read_text())
     found.pop("Rules", None)
     found.pop("Parameters", None)
+    found.pop("Transform", None)  # of the application that is not emulated
     gone = {key for key, one in found["Resources"].items() if one["Type"] in NOT_EMULATED}
     found["Resources"] = {key: one for key, one in found["Resources"].items() if key not in gone}
     for one in found["Resources"].values():
