@@ -251,8 +251,8 @@ def test_every_payment_is_in_every_place_through_an_outage(aws, deployed, tmp_pa
         )
         demographic()
         here.run("store", "init")
-        here.run("bus", "subscribe", "team", "--to", "slack:#fraud", "--pattern", "outcome = 'decline'")
         with here.served() as url:
+            here.run("bus", "subscribe", "team", "--to", "slack:#fraud", "--pattern", "outcome = 'decline'")
             here.pay(0, 120)
             until(lambda: httpx.get(f"{url}/readyz").json()["offset"] >= 120)
             aws.stop()
