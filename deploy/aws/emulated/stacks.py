@@ -12,7 +12,7 @@ SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 NOT_EMULATED = {
     "AWS::Serverless::Application": "the function that exchanges the password comes from a repository of AWS",
     "AWS::SecretsManager::RotationSchedule": "it needs that function",
-    "AWS::SecretsManager::ResourcePolicy": "it keeps a secret from being deleted, and the emulator asks nobody's rights",
+    "AWS::SecretsManager::ResourcePolicy": "nobody is asked for rights there",
     "AWS::Events::Archive": "its templates cannot make one; nothing here replays it",
     "AWS::EC2::SecurityGroupIngress": "it opens the database to that function alone, and nothing here has a network",
 }
