@@ -14,7 +14,7 @@ NOT_EMULATED = {
     "AWS::SecretsManager::RotationSchedule": "it needs that function",
     "AWS::SecretsManager::ResourcePolicy": "nobody is asked for rights there",
     "AWS::Events::Archive": "its templates cannot make one; nothing here replays it",
-    "AWS::EC2::SecurityGroupIngress": "it opens the database to that function, and nothing here has a network",
+    "AWS::EC2::SecurityGroupIngress": "it opens the database to that function; there is no network",
 }
 """Types of resources that the emulator does not know, with the reason why that is no loss."""
 
