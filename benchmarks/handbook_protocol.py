@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import replace
 from statistics import mean, stdev
 
 import numpy as np
@@ -26,14 +27,16 @@ from ringfence.learning.baselines import fit_isolation, fit_linear
 from ringfence.learning.calibrate import logistic
 from ringfence.learning.dataset import Dataset, dataset
 from ringfence.learning.history import Passed, collect
+from ringfence.learning.lifting import lifting
 from ringfence.learning.metrics import DAY_MS, Ranking, auc, average_precision, card_precision
 from ringfence.learning.splits import Fold, Part
-from ringfence.learning.wide import fields_of, wide_spec
+from ringfence.learning.wide import NO_KEYS, offered, wide_spec
 from ringfence.testing.handbook import DELAY_MS, HandbookPayments, log_of_payments, read_payments
 
 VALIDATION = ("2018-06-20", "2018-06-27", "2018-07-04", "2018-07-11")
 TEST = ("2018-07-25", "2018-08-01", "2018-08-08", "2018-08-15")
 WEEK = 7
+SPEC = wide_spec({"customer_id", "terminal_id", "amount_minor"}, DELAY_MS)
 BATCH = 16_384
 _RARE = 0.003  # chance of a fraud of which nothing can be known
 PUBLISHED = [
@@ -58,6 +61,9 @@ def main() -> int:
     print(f"{machine()}; {versions('lightgbm', 'optuna', 'scikit-learn')}")
     truth = Truth(data, payments, scenario["TX_FRAUD_SCENARIO"].to_numpy())
     folds = [truth.fold(start) for start in VALIDATION]
+    kept = lifting(data, folds[-1], data.names, offered(SPEC, NO_KEYS), options.search_seconds)
+    print("\n".join(kept.notes))
+    truth.data = data = narrowed(data, kept.names)
     found = boosting.search(data, folds, data.names, options.search_seconds, _hear)
     print(f"chosen on the validation folds ({found.trials} tried, AP + AUC {found.worth:.3f}):")
     print(f"  {found.parameters}", flush=True)
@@ -194,7 +200,13 @@ def measured(payments) -> Dataset:
     log = log_of_payments(payments)
     pieces = (log.slice(at, min(at + BATCH, len(log))) for at in range(0, len(log), BATCH))
     history = (Passed(EventBatch(piece.table)) for piece in pieces)
-    return dataset(collect(history, wide_spec(fields_of(log.slice(0, 1000)), DELAY_MS)))
+    return dataset(collect(history, SPEC))
+
+
+def narrowed(data: Dataset, names: tuple[str, ...]) -> Dataset:
+    """The same payments with these inputs, and the amount, which money is counted by."""
+    chosen = tuple(dict.fromkeys((*names, "amount")))
+    return replace(data, names=chosen, inputs=data.inputs[[data.names.index(name) for name in chosen]])
 
 
 def table(title: str, results: dict, published=()) -> None:

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     audit_key: Path | None = None  # of who signs the audit trail; never in the data folder
     audit_anchor: str | None = None  # where heads of the audit trail are kept: a file elsewhere, or a URL
     audit_every_ms: Annotated[int, Field(ge=1000)] = 300_000  # between two checkpoints of the audit trail
+    watch_every: str = "1d"  # how often the model in force is measured anew; "never"
+    retrain_every: str = "never"  # how often a model is trained on the log, and proposed
+    retrain_promote: bool = False  # whether one that is better is put in force without anybody's word
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
     snapshot_every_events: Annotated[int, Field(ge=1)] = 1_000_000
     snapshot_every_ms: Annotated[int, Field(ge=1000)] = 300_000

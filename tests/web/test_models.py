@@ -14,6 +14,7 @@ from tests.web.test_pages import violations
 
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
+from ringfence.analysis.passages import PLACES, runs
 from ringfence.errors import InputError
 from ringfence.features.catalog import CATALOG
 from ringfence.intake import event_json
@@ -24,7 +25,7 @@ from ringfence.learning.history import collect
 from ringfence.learning.train import Plan, train
 from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.importance import importance_of
-from ringfence.web.sampling import PLACES, runs, sample_of
+from ringfence.web.sampling import sample_of
 from ringfence.web.watching import compare, watch
 
 SHIPPED = ROOT / "examples" / "sample-model"

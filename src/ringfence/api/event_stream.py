@@ -26,7 +26,10 @@ _AT_ONCE: Final = 200  # events of a topic
 LOOKED_AT: Final = 20_000
 """Records of the log that one page looks at."""
 
-_PLACE: Final = re.compile(rf"([0-9]{{1,16}}(?:\.[0-9]{{1,16}}){{{len(TOPICS) - 1}}})-([0-9A-Za-z]{{1,64}})")
+_FEWEST_TOPICS: Final = 4  # of places that were written before there were more topics
+_PLACE: Final = re.compile(
+    rf"([0-9]{{1,16}}(?:\.[0-9]{{1,16}}){{{_FEWEST_TOPICS - 1},{len(TOPICS) - 1}}})-([0-9A-Za-z]{{1,64}})"
+)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -63,7 +66,8 @@ def start_of(server: Server, last_event_id: str, *, from_beginning: bool) -> lis
         if found is None:
             raise Refusal(422, "invalid_parameter", "Last-Event-ID is not the id of an event of this stream")
         check_log(found[2], server.session.store.log)
-        return [int(part) for part in found[1].split(".")]
+        offsets = [int(part) for part in found[1].split(".")]
+        return offsets + [0] * (len(TOPICS) - len(offsets))
     if from_beginning:
         return [0] * len(TOPICS)
     return [server.session.store.log.end_offset(topic) for topic in TOPICS]

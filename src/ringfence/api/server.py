@@ -28,6 +28,7 @@ from ringfence.api.http.connections import Connections
 from ringfence.api.http.proxies import Proxies
 from ringfence.api.jobs import Jobs
 from ringfence.api.metrics import Metrics
+from ringfence.api.model_teller import ModelTeller
 from ringfence.api.outboxes import Outboxes
 from ringfence.api.places import Places
 from ringfence.api.pools import Pools
@@ -47,7 +48,8 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import RingfenceError
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
-from ringfence.ports import DRIFT
+from ringfence.ports import DRIFT, MODEL_NEWS
+from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -130,6 +132,8 @@ class Server:
         )
         self._delivering = Lock()
         self.changing_models = asyncio.Lock()
+        promotes = load_settings().retrain_promote
+        self.model_teller = ModelTeller(session, self.models, self.changing_models, promotes=promotes)
         self.jobs, self.tries = Jobs(), Jobs()
         self.trials = Trials(session, self.stored, self.hindsight)
         self.proxies = Proxies(settings.trusted_proxies)
@@ -169,6 +173,7 @@ class Server:
         self.decider.start(loop)
         self.sources.start(loop)
         self.ring_news.start(loop)
+        self.model_teller.start(loop)
         self.ready = True
 
     def end_streams(self) -> None:
@@ -181,6 +186,7 @@ class Server:
         self.ready = False
         self.hub.stop()
         await self.ring_news.stop()
+        await self.model_teller.stop()
         await asyncio.to_thread(self.jobs.stop)
         await asyncio.to_thread(self.tries.stop)
         await asyncio.to_thread(self.sources.stop)
@@ -302,6 +308,11 @@ class Server:
             lambda: self.ring_news.told,
         )
         watch("ringfence_drift_alerts", "Alerts of drift found so far.", lambda: log.end_offset(DRIFT))
+        watch(
+            "ringfence_model_news",
+            "Models in force that fell behind, and new ones that were proposed, so far.",
+            lambda: log.end_offset(MODEL_NEWS),
+        )
         additions = self.runner.additions
         watch("ringfence_list_additions", "List entries that rules made.", lambda: additions.made)
         watch(

@@ -18,7 +18,7 @@ from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
-from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES
+from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PREFIX: Final = "com.ringfence."
 DECISION_MADE: Final = f"{PREFIX}decision.made.v1"
 DRIFT_FOUND: Final = f"{PREFIX}model.drifted.v1"
+MODEL_WEAKENED: Final = f"{PREFIX}model.weakened.v1"
+MODEL_PROPOSED: Final = f"{PREFIX}model.proposed.v1"
 FLAG_MATCHED: Final = f"{PREFIX}flag.matched.v1"
 CASE_OPENED: Final = f"{PREFIX}case.opened.v1"
 CASE_CHANGED: Final = f"{PREFIX}case.changed.v1"
@@ -49,10 +51,12 @@ TYPES: Final = {
     f"{PREFIX}lifecycle.recorded.v1": "A payment was captured, reversed, refunded or charged back.",
     FLAG_MATCHED: "A payment turned out to be covered by a flag that came after it.",
     DRIFT_FOUND: "Payments of a day are no longer like those that a model was trained on.",
+    MODEL_WEAKENED: "The model that decides is no better than chance, the rules or a challenger any more.",
+    MODEL_PROPOSED: "A model was trained on schedule and waits for somebody to put it in force.",
 }
 """Every type of event of the log, and what has happened."""
 
-TOPICS: Final = (DECISIONS, EVENTS, DRIFT, FLAG_MATCHES)
+TOPICS: Final = (DECISIONS, EVENTS, DRIFT, FLAG_MATCHES, MODEL_NEWS)
 """Topics of the log that the bus reads."""
 
 KINDS: Final = {
@@ -90,9 +94,8 @@ def tables(topic: str, batches: Sequence[LogBatch], log: EventLog, source: str) 
         for batch in batches:
             yield from _inputs(batch, source)
     else:
-        type_ = DRIFT_FOUND if topic == DRIFT else FLAG_MATCHED
         for batch in batches:
-            yield _plain_rows(batch, source, type_)
+            yield from _plain_rows(batch, source)
 
 
 def type_of(kind: Kind) -> str:
@@ -197,18 +200,39 @@ def _inputs(batch: LogBatch, source: str) -> Iterator[Located]:
         yield offsets, _table(type_of(Kind(int(kinds[part[0]]))), source, EVENTS, offsets, columns, {})
 
 
-def _plain_rows(batch: LogBatch, source: str, type_: str) -> Located:
+_PLAIN: Final = {
+    DRIFT: (DRIFT_FOUND, "found_ms", "model"),
+    FLAG_MATCHES: (FLAG_MATCHED, "transaction_time_ms", "entity_id"),
+}
+_NEWS: Final = {"weakened": MODEL_WEAKENED, "proposed": MODEL_PROPOSED}
+
+
+def _plain_rows(batch: LogBatch, source: str) -> Iterator[Located]:
     try:
         with pa.ipc.open_stream(batch.payload) as reader:
             table = reader.read_all().combine_chunks()
     except (pa.ArrowInvalid, OSError) as error:
         raise CorruptError(f"a stored batch of {batch.topic} cannot be read ({error})") from error
     offsets = np.arange(batch.base_offset, batch.next_offset)
+    if batch.topic in _PLAIN:
+        type_, time, subject = _PLAIN[batch.topic]
+        yield offsets, _plain_table(table, offsets, (type_, time, subject), source, batch.topic)
+        return
+    news = np.array(table.column("news").to_pylist())
+    for part in np.split(np.arange(len(news)), np.flatnonzero(news[1:] != news[:-1]) + 1):
+        told = table.drop_columns(["news"]).take(pa.array(part))
+        form = _NEWS[news[part[0]]], "found_ms", "model"
+        yield offsets[part], _plain_table(told, offsets[part], form, source, batch.topic)
+
+
+def _plain_table(
+    table: pa.Table, offsets: Any, form: tuple[str, str, str], source: str, topic: str
+) -> EventTable:
+    type_, time, subject = form
     columns: dict[tuple[str, ...], Any] = {("data", name): table.column(name) for name in table.schema.names}
-    time, subject = ("found_ms", "model") if type_ == DRIFT_FOUND else ("transaction_time_ms", "entity_id")
     columns["time",] = _instants(table.column(time))
     columns["subject",] = columns["partitionkey",] = table.column(subject)
-    return offsets, _table(type_, source, batch.topic, offsets, columns, {})
+    return _table(type_, source, topic, offsets, columns, {})
 
 
 def _table(

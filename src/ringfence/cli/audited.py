@@ -46,6 +46,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "models remote": "model.imported",
     "models promote": "model.promoted",
     "models retire": "model.retired",
+    "models retrain": "model.trained",
     "quarantine show": "quarantine.seen",
     "quarantine replay": "quarantine.replayed",
     "rules save": "rules.saved",

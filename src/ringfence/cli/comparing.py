@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ringfence.cli import screen
 from ringfence.cli.evaluate import contestant, period_of
 from ringfence.cli.histories import Wanted
 from ringfence.cli.scoring import scored_by
 from ringfence.learning.evaluate import figures, gained
+from ringfence.learning.standing import FEWEST_FRAUDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.scoring.artifact import Artifact
     from ringfence.scoring.manifest import Metric
-
-_FEWEST: Final = 10  # frauds from which a difference can be told from chance
 
 
 def compare_on_log(one: Artifact, other: Artifact, data: Path | None, *, json: bool) -> None:
@@ -54,8 +53,10 @@ def compare_on_log(one: Artifact, other: Artifact, data: Path | None, *, json: b
     columns = [*names, "difference"]
     screen.show_table(["metric", *columns], rows, columns)
     frauds = int(period.fraud.sum())
-    if frauds < _FEWEST:  # resampling so few tells less than it seems to
-        screen.show(f"Beyond chance: nothing can be told from {frauds} frauds, at least {_FEWEST} are needed")
+    if frauds < FEWEST_FRAUDS:
+        screen.show(
+            f"Beyond chance: nothing can be told from {frauds} frauds, at least {FEWEST_FRAUDS} are needed"
+        )
         return
     sure = [n for n, metric in gain.items() if _is_sure(metric) and not n.startswith("share_")]
     screen.show(f"Beyond chance: {', '.join(sure) or 'nothing'}")

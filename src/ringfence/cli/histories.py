@@ -37,7 +37,7 @@ from ringfence.settings import load_settings
 from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -99,8 +99,8 @@ class _Open:
     label_fields: frozenset[str] = frozenset()
 
 
-def take_in(wanted: Wanted, what: str) -> Found:
-    """Pass over the history, with a bar that says `what`."""
+def take_in(wanted: Wanted, what: str, most_bytes: Callable[[], int] | None = None) -> Found:
+    """Pass over the history, with a bar that says `what`; `most_bytes` as of `collect`."""
     with screen.progress(what) as tell, _opened(wanted, tell) as history, options.compiling():
         rules = _rules(wanted, history.spec)
         collected = collect(
@@ -110,6 +110,7 @@ def take_in(wanted: Wanted, what: str) -> Found:
             seed=history.seed,
             wanted=wanted.inputs,
             label_sources=load_settings().label_sources,
+            most_bytes=most_bytes,
         )
     told = sorted(history.label_fields & {*collected.numbers, *collected.codes})
     collected.forget(told)
@@ -234,7 +235,7 @@ def _of_store(wanted: Wanted, store: DataFolder, tell: screen.Tell) -> _Open:
     if spec is not None:
         passed = (Passed(events) for events, _ in paired(store.log, progress))
         return _Open(passed, spec, origin, seed, bad, keys, looked_ms)
-    in_use = _in_use(store)
+    in_use = spec_in_use(store)
     passed = (
         Passed(events, None if stored is None else _stored(stored, in_use))
         for events, stored in paired(store.log, progress)
@@ -256,13 +257,13 @@ def _of_log(wanted: Wanted, store: DataFolder, seed: int) -> tuple[FeatureSpec, 
 
     first = first_part(decoded(), lambda: at[0] / end, wanted.before_ms)
     told_ms = parse_duration_ms(wanted.label_delay) if wanted.label_delay else usual_delay_ms(first, seed)
-    links = _in_use(store).graph if store.log.end_offset(DECISIONS) else None
+    links = spec_in_use(store).graph if store.log.end_offset(DECISIONS) else None
     spec, keys = _wide(wanted, first, told_ms or DEFAULT_DELAY_MS, seed, graph=links)
     return spec, keys, looked_until_ms(first, wanted.before_ms)
 
 
-def _in_use(store: DataFolder) -> FeatureSpec:
-    """The specification of the newest decisions."""
+def spec_in_use(store: DataFolder) -> FeatureSpec:
+    """The specification of the newest decisions; `InputError` without any."""
     end = store.log.end_offset(DECISIONS)
     last = next(iter(store.log.read(DECISIONS, end - 1)), None) if end else None
     if last is None:

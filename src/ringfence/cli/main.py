@@ -31,6 +31,7 @@ from ringfence.cli import (
     land,
     lists,
     model,
+    model_watch,
     models,
     outbox,
     privacy,
@@ -72,6 +73,8 @@ app.add_typer(lists.app, name="lists")
 app.add_typer(case_acts.app, name="cases")
 app.add_typer(graph.app, name="graph")
 app.add_typer(privacy.app, name="privacy")
+models.app.command()(model_watch.watch)
+models.app.command()(model_watch.retrain)
 app.add_typer(models.app, name="models")
 app.add_typer(model.app, name="model")
 app.command()(topics.topics)

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 import typer
 
 from ringfence.cli import options, screen
 from ringfence.cli.histories import Wanted, take_in
+from ringfence.compose.room import for_table
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.features.spec import FeatureSpec
@@ -144,7 +145,7 @@ def train(
 
     Example: ringfence train payments.parquet --mapping handbook --out models/first
     """
-    _check_extra()
+    check_extra()
     folder = out or Path("models") / name
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already: give another --out or --name")
@@ -165,31 +166,47 @@ def train(
     wanted = Wanted(
         sources or [], data, mapping, label_delay, fmt, features, wide, rules, before_ms=plan.test_from_ms
     )
+    made = learned(wanted, plan, name)
+    digest = write_artifact(folder, made.files)
+    if write_features is not None:
+        write_features.write_text(features_file(made.found.collected.spec), "utf-8")
+    _show(made.trained, made.measured, made.thought, folder, digest, json=json)
+
+
+class Learned(NamedTuple):
+    """A training with all that it found; `files` are those of the artifact."""
+
+    found: Found
+    table: Dataset
+    trained: Trained
+    measured: dict[str, dict[str, Metric]]
+    thought: Appraisal
+    files: dict[str, bytes]
+
+
+def learned(wanted: Wanted, plan: Plan, name: str) -> Learned:
+    """Take a history in and train on it, with a bar; `InputError` where it cannot teach."""
     found, table = taken_in(wanted, plan)
     plan = replace(plan, offered=offered(found.collected.spec, found.keys))
     if found.bad:
         screen.say(f"{found.bad:,} records could not be read and are left out")
-    spec = found.collected.spec
     with screen.progress("training") as tell:
         trained = train_model(table, plan, lambda share, said: tell(round(1000 * share), 1000, said))
         tell(1000, 1000, "testing")
         contestants = compared(table, trained)
         measured = figures(table, trained.test, contestants, plan.costs)
         thought = appraise(table, trained, contestants, measured)
-        origin = Origin(name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", _command(), spec)
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        origin = Origin(name, now, _command(), found.collected.spec)
         page = report(trained, table, origin, contestants, measured, thought)
         others = {who: one for who, one in measured.items() if who != "model"}
-        digest = write_artifact(
-            folder, artifact_files(trained, table, origin, measured["model"], others, page, thought)
-        )
-    if write_features is not None:
-        write_features.write_text(features_file(spec), "utf-8")
-    _show(trained, measured, thought, folder, digest, json=json)
+        files = artifact_files(trained, table, origin, measured["model"], others, page, thought)
+    return Learned(found, table, trained, measured, thought, files)
 
 
 def taken_in(wanted: Wanted, plan: Plan) -> tuple[Found, Dataset]:
     """The history as a table. What a wide set is chosen by ends where the test period begins."""
-    found = take_in(wanted, "measuring")
+    found = take_in(wanted, "measuring", for_table)
     table = dataset(found.collected)
     if not found.looked_ms or found.looked_ms <= (start_ms := start_of_test_ms(table, plan)):
         return found, table
@@ -200,7 +217,7 @@ def taken_in(wanted: Wanted, plan: Plan) -> tuple[Found, Dataset]:
             f"read again: give --test-from {screen.format_time(start_ms)}"
         )
     screen.say(f"As {begins}, features are chosen anew by what is earlier.")
-    found = take_in(replace(wanted, before_ms=start_ms), "measuring again")
+    found = take_in(replace(wanted, before_ms=start_ms), "measuring again", for_table)
     return found, dataset(found.collected)
 
 
@@ -213,7 +230,8 @@ def features_file(spec: FeatureSpec) -> str:
     )
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """`InputError` where the libraries of training are not installed."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise InputError(

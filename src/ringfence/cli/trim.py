@@ -13,7 +13,7 @@ from ringfence.compose.store import open_snapshots, open_store
 from ringfence.compose.tables import trim_tables
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
-from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, EventLog
+from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, EventLog
 
 
 def trim(
@@ -38,7 +38,7 @@ def trim(
             raise InputError("there is no snapshot to go on from yet: run some payments first, then trim")
         bring_up(store)
         newest_ms = max((batch.last_time_ms for batch in store.log.read(EVENTS)), default=0)
-        limits = {EVENTS: min(snapshots), DECISIONS: None, FLAG_MATCHES: None, DRIFT: None}
+        limits = {EVENTS: min(snapshots)} | dict.fromkeys((DECISIONS, FLAG_MATCHES, DRIFT, MODEL_NEWS))
         rows = []
         for topic, limit in limits.items():
             before = _older(store.log, topic, newest_ms - keep_ms, limit)

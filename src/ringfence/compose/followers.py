@@ -22,6 +22,7 @@ from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.aws import needs_aws
+from ringfence.compose.errands import timetable
 from ringfence.compose.kafka import kafka_client, kafka_options
 from ringfence.compose.notifiers import notifiers
 from ringfence.compose.privacy import contacts_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.kinesis.sink import KinesisSink
     from ringfence.adapters.relational import RelationalStore
     from ringfence.follow import Follower
+    from ringfence.follow.timetable import Timetable
     from ringfence.store import DataFolder
 
 LOCK_NAME: Final = "followers.lock"
@@ -255,7 +257,7 @@ def following(folder: Path) -> Iterator[None]:
             Pump(store.log, roll, others, now_ms, Random()),  # noqa: S311
             Pump(store.log, roll, [outbox], now_ms, Random(), idle_seconds=_NEWS_SECONDS),  # noqa: S311
         ]
-        at_work: list[Pump | Courier] = [*pumps, courier]
+        at_work: list[Pump | Courier | Timetable] = [*pumps, courier, timetable(folder, now_ms)]
         for one in at_work:
             one.start()
         try:

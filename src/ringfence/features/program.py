@@ -12,7 +12,15 @@ import numpy as np
 from ringfence.errors import SpecError
 from ringfence.events.model import AMOUNT_SCALE
 from ringfence.features.kernel import layout as at
-from ringfence.features.spec import ACTED, MOVED, Feature, FeatureKind, FeatureSpec, Where, categorical_field
+from ringfence.features.kinds import (
+    ACTED,
+    CATEGORICAL,
+    MOVED,
+    Feature,
+    FeatureKind,
+    Where,
+    categorical_field,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.features.calendar import Calendar
+    from ringfence.features.spec import FeatureSpec
 
     Row: TypeAlias = NDArray[np.int64]
     Features: TypeAlias = Sequence[tuple[int, Feature]]
@@ -45,11 +54,12 @@ _OPERATION = {
     K.IS_NEW: at.IS_NEW,
     K.DISTANCE: at.DISTANCE,
     K.SPEED: at.SPEED,
+    K.PREVIOUS: at.PREVIOUS,
+    K.IS_SAME: at.IS_SAME,
 }
-_OF_THE_PAST = frozenset({K.SINCE_LAST, K.SINCE_FIRST, K.IS_NEW, K.DISTANCE, K.SPEED})
+_OF_THE_PAST = frozenset({K.SINCE_LAST, K.SINCE_FIRST, K.IS_NEW, K.DISTANCE, K.SPEED, K.PREVIOUS, K.IS_SAME})
 _GROUPED = (at.SUM, at.MEAN, at.STD)
 _LABELLED = frozenset({K.LABEL_COUNT, K.LABEL_RATE})
-_CATEGORICAL = frozenset({K.DISTINCT, K.IS_NEW})
 _MOST_TRACKERS = 128  # that the hashes of pairs tell apart
 
 
@@ -120,12 +130,12 @@ class Compiled:
         self.needs_labels = any(f.kind in _LABELLED for f in spec.features)
         self.needs_places = any(f.kind in (K.DISTANCE, K.SPEED) for f in spec.features)
         self.values: list[tuple[str, Where | None]] = _unique(
-            (f.field, f.where) for f in spec.features if f.field and f.kind not in _CATEGORICAL
+            (f.field, f.where) for f in spec.features if f.field and f.kind not in CATEGORICAL
         )
-        trackers = len({(f.entity, _category(f)) for f in spec.features if f.kind in _CATEGORICAL})
+        trackers = len({(f.entity, _category(f)) for f in spec.features if f.kind in CATEGORICAL})
         if trackers > _MOST_TRACKERS:
             raise SpecError(
-                f"{trackers} combinations of entity, field and condition in distinct and is_new: "
+                f"{trackers} combinations of entity, field and condition in distinct, is_new and is_same: "
                 f"at most {_MOST_TRACKERS}"
             )
         self.mark_words = -(-(len(self.conditions) + trackers) // at.MARK_BITS)
@@ -138,7 +148,7 @@ class Compiled:
         self.id_word = self.marks_word + self.mark_words if self.needs_labels else -1
         self.row_words = after + self.mark_words + (self.id_word >= 0)
         self.key_column = at.IN_ROW + self.row_words
-        self.categories = _unique(_category(f) for f in spec.features if f.kind in _CATEGORICAL)
+        self.categories = _unique(_category(f) for f in spec.features if f.kind in CATEGORICAL)
         self.category_column = self.key_column + len(spec.entities)
         self.input_columns = self.category_column + len(self.categories)
         self._lay_out()
@@ -193,7 +203,7 @@ class Compiled:
 
     def _lay_trackers(self, cell: _Cell, row: Row, features: Features, tables: _Tables, number: int) -> None:
         row[at.E_TRACKERS] = len(tables.trackers)
-        for category in _unique(_category(f) for _, f in features if f.kind in _CATEGORICAL):
+        for category in _unique(_category(f) for _, f in features if f.kind in CATEGORICAL):
             cell.tracked[category] = len(tables.trackers)
             word, bit = divmod(len(self.conditions) + len(tables.trackers), at.MARK_BITS)
             column = self.category_column + self.categories.index(category)
@@ -260,7 +270,7 @@ class Compiled:
         return AMOUNT_SCALE if name in ("amount", *MOVED) else int(10 ** self.spec.decimals.get(name, 6))
 
     def _scale(self, f: Feature) -> float:
-        scaled = f.field and f.kind in (K.SUM, K.MEAN, K.STD, K.MIN, K.MAX)
+        scaled = f.field and f.kind in (K.SUM, K.MEAN, K.STD, K.MIN, K.MAX, K.PREVIOUS)
         return float(self.scale_of(str(f.field))) if scaled else 1.0
 
     def _span(self, f: Feature) -> Span:
@@ -291,6 +301,7 @@ class Compiled:
         op = [0] * at.O_WORDS
         op[at.O_CODE] = at.BITS if f.kind is K.COUNT and f.where else _OPERATION[f.kind]
         op[at.O_FEATURE] = index
+        op[at.O_BACK] = f.back
         span = self._span(f)
         op[at.O_REACH], _, op[at.O_EDGE] = span
         op[at.O_DELAYED] = int(f.delay_ms > 0)
@@ -305,8 +316,10 @@ class Compiled:
             op[at.O_EXTREMUM] = cell.strips[self._extremum(f)]
         elif f.kind is K.DISTINCT and window:
             op[at.O_ACCUMULATOR] = window.wanted[at.DISTINCT, cell.tracked[_category(f)]]
-        elif f.kind is K.IS_NEW:
+        elif f.kind in (K.IS_NEW, K.IS_SAME):
             op[at.O_SOURCE] = cell.tracked[_category(f)]
+        elif f.kind is K.PREVIOUS:
+            op[at.O_SOURCE] = self._value(f)
         elif f.kind in _LABELLED and window:
             op[at.O_ACCUMULATOR] = window.wanted[at.BIT, at.LABEL_BIT]
         elif f.kind is K.HOUR_SHARE and window:

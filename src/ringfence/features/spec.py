@@ -13,424 +13,52 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
 from ringfence.errors import SpecError
-from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
-from ringfence.features.calendar import LONGEST_MS, Calendar, calendar_of
-from ringfence.features.durations import DAY_MS, format_duration, parse_duration_ms
-from ringfence.features.durations import LONGEST_MS as LONGEST_DURATION_MS
+from ringfence.features.calendar import Calendar
+from ringfence.features.durations import DAY_MS, parse_duration_ms
+from ringfence.features.entities import BoundFeature, Entity, Window, entity
+from ringfence.features.kinds import (
+    ACTED,
+    CATEGORICAL,
+    ENTITY_KEYS,
+    LIFECYCLE_FIELDS,
+    MOVED,
+    NIGHT,
+    WINDOWED,
+    Feature,
+    FeatureKind,
+    Where,
+    categorical_field,
+    short_field,
+)
 from ringfence.features.links import Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-Window = str | Calendar
-"""How long it is: `10m`, `7d`; or with what it begins: `today`, `this_week`, `this_month`, a `Calendar`."""
-
-ENTITY_KEYS: Final = {
-    "card": "card_id",
-    "customer": "customer_id",
-    "account": "account_id",
-    "merchant": "merchant_id",
-    "device": "device_id",
-    "terminal": "terminal_id",
-    "counterparty": "counterparty_id",
-    "ip": "ip",
-    "email": "email",
-    "phone": "phone",
-}
-"""Entity name to its id field. Combinations (card by merchant) are declared from these."""
-
-
-class FeatureKind(StrEnum):
-    """What is computed over the window. `x` is the field's value; null values are skipped."""
-
-    COUNT = "count"  # events
-    SUM = "sum"  # 0 for an empty window
-    MEAN = "mean"  # null for an empty window, as all that follow
-    STD = "std"  # sample standard deviation (n - 1), null for n < 2
-    MIN = "min"
-    MAX = "max"
-    DISTINCT = "distinct"  # number of different non-null values
-    RATIO = "ratio"  # current x / mean, null when the mean is 0
-    ZSCORE = "zscore"  # (current x - mean) / std, null when std is 0 or null
-    SHARE = "share"  # events that satisfy `where` / events
-    LABEL_COUNT = "label_count"  # events labelled fraud by labels already in the log
-    LABEL_RATE = "label_rate"  # label_count / count
-    HOUR_SHARE = "hour_share"  # events within an hour of the current hour of day (23, 0 and 1 for 0) / events
-    SINCE_LAST = "seconds_since_last"  # to the latest earlier event (position < p, time <= t)
-    SINCE_FIRST = "seconds_since_first"  # to the first event, the current one included: 0 for a new key
-    IS_NEW = "is_new"  # 1 when no earlier event carries this value, null when the value is null
-    DISTANCE = "distance_km"  # great circle from the latest earlier event that has a position
-    SPEED = "speed_kmh"  # that distance / elapsed time, which counts as at least one second
-
-
-MOVED: Final = ("authorised", "captured", "reversed", "refunded", "charged_back", "represented", "net")
-"""Amounts that the life of a payment moves (major units), each at the time of its own event.
-
-`authorised` is what payments ask for and increments add, less reversals; `net` what captures bring, less
-refunds, chargebacks and reversals of what was captured, and representments again.
-"""
-
-ACTED: Final = ("captures", "reversals", "refunds", "chargebacks", "representments")
-"""How often something became of a payment."""
-
-LIFECYCLE_FIELDS: Final = frozenset({*MOVED, *ACTED})
-"""What `sum` adds up over the lives of payments, beside `amount`, which only their authorisations have."""
-
-WINDOWED: Final = frozenset(
-    {
-        *(FeatureKind.COUNT, FeatureKind.SUM, FeatureKind.MEAN, FeatureKind.STD, FeatureKind.MIN),
-        *(FeatureKind.MAX, FeatureKind.DISTINCT, FeatureKind.RATIO, FeatureKind.ZSCORE, FeatureKind.SHARE),
-        *(FeatureKind.LABEL_COUNT, FeatureKind.LABEL_RATE, FeatureKind.HOUR_SHARE),
-    }
-)
-"""Kinds that look back over a window; the others, over all that is retained of an entity."""
-
-_NEEDS_FIELD: Final = frozenset({"sum", "mean", "std", "min", "max", "distinct", "ratio", "zscore", "is_new"})
-_CATEGORICAL: Final = frozenset({"distinct", "is_new"})
-_CONDITIONAL: Final = ("count", "sum", "mean", "std", "distinct", "share")
-_DELAYED: Final = ("count", "sum", "mean", "std", "ratio", "zscore", "share", "label_count", "label_rate")
-
-
-_KEYS: Final = ENTITY_KEYS | {"bin": "card_bin"}  # no party to a payment: measured, not looked up
-
-
-def _check_word(text: str, what: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text):
-        raise SpecError(
-            f"{text!r} is no {what}: use lower-case letters, digits and _, at most 40, a letter first"
-        )
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Where:
-    """A condition on one field of the event itself, with a name that enters the feature's.
-
-    `field` is `amount` (major units), `hour` (0-23 in the specification's zone), `weekday` (0 = Monday), an
-    id or category field, or `attributes.<name>`. `op` is one of = != < <= > >= in; `value` a number, a text,
-    or a tuple of them for `in`. A null field never satisfies a condition.
-    """
-
-    name: str
-    field: str
-    op: Literal["=", "!=", "<", "<=", ">", ">=", "in"]
-    value: float | str | tuple[float | str, ...]
-
-    def __post_init__(self) -> None:
-        _check_word(self.name, "condition name")
-        if (self.op == "in") != isinstance(self.value, tuple):
-            raise SpecError(
-                f"condition {self.name!r}: 'in' takes a tuple of values, the other operators one value"
-            )
-        if self.op not in ("=", "!=", "<", "<=", ">", ">=", "in"):
-            raise SpecError(f"condition {self.name!r}: unknown operator {self.op!r}")
-
-
-NIGHT: Final = Where("night", "hour", "<=", 6)
-"""Hours 0 to 6."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Feature:
-    """One number per transaction. Made by the methods of `Entity`."""
-
-    entity: str
-    kind: FeatureKind
-    field: str | None = None
-    window_ms: int = 0
-    delay_ms: int = 0
-    exclude_current: bool = False
-    where: Where | None = None
-    default: float | None = None  # stands in for null
-    calendar: Calendar | None = None  # the window begins with this period; `window_ms` is the longest one's
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", FeatureKind(self.kind))
-        problem = self._problem()
-        if problem:
-            raise SpecError(f"{self.entity}.{self.kind}: {problem}")
-
-    def _problem(self) -> str | None:  # noqa: PLR0911 (one line a rule)
-        if (self.field is not None) != (self.kind in _NEEDS_FIELD):
-            return "needs a field" if self.kind in _NEEDS_FIELD else "takes no field"
-        if (self.window_ms > 0) != (self.kind in WINDOWED):
-            return (
-                "needs a window such as '1h'"
-                if self.kind in WINDOWED
-                else "takes no window: it looks back over the horizon"
-            )
-        if self.window_ms > LONGEST_DURATION_MS or self.delay_ms > LONGEST_DURATION_MS:
-            return "windows and delays end at 366 days"
-        if self.calendar and (self.delay_ms or self.window_ms != LONGEST_MS[self.calendar.period]):
-            return f"{self.calendar.word} takes no delay, and is as long as it is"
-        if self.delay_ms and self.kind not in _DELAYED:
-            return f"takes no delay: only {', '.join(_DELAYED)} do"
-        if self.kind is FeatureKind.SHARE and self.where is None:
-            return "needs a condition"
-        if self.where and self.kind not in _CONDITIONAL:
-            return f"takes no condition: only {', '.join(_CONDITIONAL)} do"
-        if self.is_lifecycle:
-            plain = self.kind is FeatureKind.SUM and self.where is None
-            return None if plain else f"{self.field} takes part in sums without a condition alone"
-        if self.field:
-            return _field_problem(self.field, categorical=self.kind in _CATEGORICAL)
-        return None
-
-    @property
-    def looks_at(self) -> set[str]:
-        """Fields of events beside those that its entity is keyed by."""
-        return {self.field or "", self.where.field if self.where else ""} - {""}
-
-    @property
-    def is_lifecycle(self) -> bool:
-        """Whether it adds up what became of payments."""
-        return self.field in LIFECYCLE_FIELDS
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """Its fields. Without a calendar window they are those of before there were any: digests stay."""
-        fields = asdict(self)
-        return fields if self.calendar else {name: fields[name] for name in fields if name != "calendar"}
-
-    @property
-    def name(self) -> str:
-        """`<entity>.<kind>[_<field>][_<condition>][_<window>][_delay_<delay>][_before]`."""
-        parts: list[str] = [self.kind]
-        if self.kind in (FeatureKind.SHARE, FeatureKind.COUNT) and self.where:
-            parts.append(self.where.name)
-        if self.field:
-            parts.append(short_field(self.field))
-            if self.where:
-                parts.append(self.where.name)
-        if self.window_ms:
-            parts.append(self.calendar.word if self.calendar else format_duration(self.window_ms))
-        if self.delay_ms:
-            parts += ["delay", format_duration(self.delay_ms)]
-        if self.exclude_current:
-            parts.append("before")
-        return f"{self.entity}.{'_'.join(parts)}"
-
-
-def short_field(name: str) -> str:
-    """The field's part in a feature name: `merchant_id` is `merchant`, `attributes.score` is `score`."""
-    return name.removeprefix(ATTRIBUTE_PREFIX).removesuffix("_id").replace(".", "_")
-
-
-def _field_problem(name: str, *, categorical: bool) -> str | None:
-    if name.startswith(ATTRIBUTE_PREFIX):
-        return None
-    if categorical:
-        allowed: tuple[str, ...] = (*ID_FIELDS, *CATEGORY_FIELDS, *BIN_FIELDS)
-        return (
-            None
-            if name in allowed
-            else f"{name!r} is no categorical field: one of {', '.join(allowed)} or attributes.<name>"
-        )
-    if name == "amount":
-        return None
-    return (
-        f"{name!r} is no numeric field: amount, attributes.<name>, or in sums {', '.join((*MOVED, *ACTED))}"
-    )
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Entity:
-    """Whose events a window covers: all with the same value in every field of `keys`.
-
-    An event without one of them has null features.
-    """
-
-    name: str
-    keys: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        _check_word(self.name, "entity name")
-        object.__setattr__(self, "keys", tuple(self.keys))
-        if not self.keys:
-            raise SpecError(f"entity {self.name!r} has no key fields")
-        for key in self.keys:
-            problem = _field_problem(key, categorical=True)
-            if problem:
-                raise SpecError(f"entity {self.name!r}: {problem}")
-
-    def __mul__(self, other: Entity) -> Entity:
-        """The combination: `card * merchant` is one key per pair, named `card_merchant`."""
-        return Entity(f"{self.name}_{other.name}", self.keys + other.keys)
-
-    def count(
-        self, window: Window, *, where: Where | None = None, delay: str = "0s", exclude_current: bool = False
-    ) -> BoundFeature:
-        return self._make("count", None, window, where=where, delay=delay, exclude_current=exclude_current)
-
-    def sum(
-        self,
-        field: str,
-        window: Window,
-        *,
-        where: Where | None = None,
-        delay: str = "0s",
-        exclude_current: bool = False,
-    ) -> BoundFeature:
-        return self._make("sum", field, window, where=where, delay=delay, exclude_current=exclude_current)
-
-    def mean(
-        self,
-        field: str,
-        window: Window,
-        *,
-        where: Where | None = None,
-        delay: str = "0s",
-        exclude_current: bool = False,
-        default: float | None = None,
-    ) -> BoundFeature:
-        return self._make(
-            "mean", field, window, where=where, delay=delay, exclude_current=exclude_current, default=default
-        )
-
-    def std(
-        self,
-        field: str,
-        window: Window,
-        *,
-        where: Where | None = None,
-        delay: str = "0s",
-        exclude_current: bool = False,
-        default: float | None = None,
-    ) -> BoundFeature:
-        return self._make(
-            "std", field, window, where=where, delay=delay, exclude_current=exclude_current, default=default
-        )
-
-    def min(
-        self, field: str, window: Window, *, exclude_current: bool = False, default: float | None = None
-    ) -> BoundFeature:
-        return self._make("min", field, window, exclude_current=exclude_current, default=default)
-
-    def max(
-        self, field: str, window: Window, *, exclude_current: bool = False, default: float | None = None
-    ) -> BoundFeature:
-        return self._make("max", field, window, exclude_current=exclude_current, default=default)
-
-    def distinct(
-        self, field: str, window: Window, *, where: Where | None = None, exclude_current: bool = False
-    ) -> BoundFeature:
-        name = categorical_field(field)
-        return self._make("distinct", name, window, where=where, exclude_current=exclude_current)
-
-    def ratio(
-        self,
-        field: str,
-        window: Window,
-        *,
-        delay: str = "0s",
-        exclude_current: bool = True,
-        default: float | None = None,
-    ) -> BoundFeature:
-        return self._make(
-            "ratio", field, window, delay=delay, exclude_current=exclude_current, default=default
-        )
-
-    def zscore(
-        self,
-        field: str,
-        window: Window,
-        *,
-        delay: str = "0s",
-        exclude_current: bool = True,
-        default: float | None = None,
-    ) -> BoundFeature:
-        return self._make(
-            "zscore", field, window, delay=delay, exclude_current=exclude_current, default=default
-        )
-
-    def share(
-        self,
-        where: Where,
-        window: Window,
-        *,
-        delay: str = "0s",
-        exclude_current: bool = False,
-        default: float | None = None,
-    ) -> BoundFeature:
-        return self._make(
-            "share", None, window, where=where, delay=delay, exclude_current=exclude_current, default=default
-        )
-
-    def label_count(self, window: Window, *, delay: str = "0s") -> BoundFeature:
-        return self._make("label_count", None, window, delay=delay)
-
-    def label_rate(self, window: Window, *, delay: str = "0s", default: float | None = None) -> BoundFeature:
-        return self._make("label_rate", None, window, delay=delay, default=default)
-
-    def hour_share(
-        self, window: Window, *, exclude_current: bool = True, default: float | None = None
-    ) -> BoundFeature:
-        return self._make("hour_share", None, window, exclude_current=exclude_current, default=default)
-
-    def seconds_since_last(self, *, default: float | None = None) -> BoundFeature:
-        return self._make("seconds_since_last", default=default)
-
-    def seconds_since_first(self) -> BoundFeature:
-        return self._make("seconds_since_first")
-
-    def is_new(self, field: str) -> BoundFeature:
-        return self._make("is_new", categorical_field(field))
-
-    def distance_km(self, *, default: float | None = None) -> BoundFeature:
-        return self._make("distance_km", default=default)
-
-    def speed_kmh(self, *, default: float | None = None) -> BoundFeature:
-        return self._make("speed_kmh", default=default)
-
-    def _make(
-        self,
-        kind: str,
-        field: str | None = None,
-        window: Window | None = None,
-        *,
-        delay: str = "0s",
-        **more: Any,
-    ) -> BoundFeature:
-        calendar = calendar_of(window) if isinstance(window, str) else window
-        if calendar:
-            window_ms = LONGEST_MS[calendar.period]
-            more["calendar"] = calendar
-        else:
-            window_ms = 0 if window is None else parse_duration_ms(str(window))
-        made = Feature(self.name, FeatureKind(kind), field, window_ms, parse_duration_ms(delay), **more)
-        return BoundFeature(self, made)
-
-
-@dataclass(frozen=True, slots=True)
-class BoundFeature:
-    """A feature with the entity that it is measured for, as `FeatureSpec.of` takes it."""
-
-    entity: Entity
-    feature: Feature
-
-
-def entity(name: str, keys: Iterable[str] | None = None) -> Entity:
-    """A well-known entity by name, or one of your own over the given fields.
-
-    >>> entity("card").keys, (entity("card") * entity("merchant")).name
-    (('card_id',), 'card_merchant')
-    """
-    if keys is not None:
-        return Entity(name, tuple(keys))
-    if name not in _KEYS:
-        raise SpecError(f"no entity {name!r}: one of {', '.join(_KEYS)}, or entity({name!r}, [its fields])")
-    return Entity(name, (_KEYS[name],))
-
-
-def categorical_field(name: str) -> str:
-    """`merchant` stands for `merchant_id`, and so on for the id fields; other names stay as they are."""
-    return _KEYS.get(name, name)
+    from collections.abc import Mapping
+
+__all__ = [
+    "ACTED",
+    "CATEGORICAL",
+    "ENTITY_KEYS",
+    "LIFECYCLE_FIELDS",
+    "MOVED",
+    "NIGHT",
+    "WINDOWED",
+    "BoundFeature",
+    "Entity",
+    "Feature",
+    "FeatureKind",
+    "FeatureSpec",
+    "Where",
+    "Window",
+    "categorical_field",
+    "entity",
+    "short_field",
+]
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Searched:
-    """The best parameters found, their mean worth over the folds, and how many were tried."""
+    """The best parameters found, their mean worth over the folds, and how many were tried.
+
+    Attributes:
+        thinned: good payments that the greatest of its windows had and that it looked at, None for all.
+    """
 
     parameters: dict[str, Any]
     worth: float
     trials: int
+    thinned: tuple[int, int] | None = None
 
 
 def sample(data: Dataset, part: Part, names: Sequence[str], most_good: int = GOOD_IN_FIT) -> Sample:
@@ -117,6 +122,16 @@ def good_for(frauds: int, seconds: float) -> int:
     """
     wanted = _GOOD_PER_FRAUD * frauds * max(seconds / USUAL_SECONDS, 1.0)
     return int(np.clip(wanted, _LEAST_GOOD_IN_FIT, GOOD_IN_FIT))
+
+
+def good_in_search(seconds: float) -> int:
+    """How many good payments of a window a search of so long looks at; all its frauds, always.
+
+    >>> good_in_search(45), good_in_search(450), good_in_search(3600)
+    (60000, 200000, 400000)
+    """
+    usual = 0.25 * USUAL_SECONDS
+    return int(np.clip(_GOOD_IN_SEARCH * seconds / (3 * usual), _GOOD_IN_SEARCH, GOOD_IN_FIT))
 
 
 @dataclass(frozen=True)
@@ -266,8 +281,10 @@ def search(
     import optuna  # noqa: PLC0415 (an optional extra)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    tables = [table_of(sample(data, fold.train, names, _GOOD_IN_SEARCH)) for fold in folds]
-    judged = [sample(data, fold.judge, names, _GOOD_IN_SEARCH) for fold in folds]
+    most = good_in_search(seconds)
+    tables = [table_of(sample(data, fold.train, names, most)) for fold in folds]
+    judged = [sample(data, fold.judge, names, most) for fold in folds]
+    good = max(int((~one.fraud).sum()) for fold in folds for one in (fold.train, fold.judge))
     begin = stopwatch()
     first = defaults_for(max(int(fold.train.fraud.sum()) for fold in folds))
     study = optuna.create_study(
@@ -301,7 +318,8 @@ def search(
     study.optimize(objective, callbacks=[hear])
     trees = study.best_trial.user_attrs["trees"]
     done = sum(one.value is not None for one in study.trials)
-    return Searched(DEFAULTS | study.best_params | {"trees": trees}, float(study.best_value), done)
+    thinned = (good, most) if good > most else None
+    return Searched(DEFAULTS | study.best_params | {"trees": trees}, float(study.best_value), done, thinned)
 
 
 def _suggest(trial: Any, leaves: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.learning.history import Collected
+    from ringfence.learning.history import Collected, Labels
     from ringfence.learning.metrics import Floats
 
 MIN_WORD_SHARE: Final = 0.005
@@ -44,6 +44,9 @@ class Dataset:
         points: risk score of the rules alone, None where no rules were asked.
         outcome: strictness of the rules' outcome alone, likewise.
         unmatched: labels whose transaction is not here.
+        left_out: payments, the oldest, for which there was no room.
+        untold: text fields of which no value is frequent: no input says what theirs is.
+        same: text fields that have one value wherever they have any.
         made_of: of inputs that the engine measures, the fields of events that they are made of.
     """
 
@@ -56,6 +59,9 @@ class Dataset:
     points: NDArray[np.float64] | None = None
     outcome: NDArray[np.int8] | None = None
     unmatched: int = 0
+    left_out: int = 0
+    untold: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
     made_of: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -127,6 +133,9 @@ def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
     if not kept.rows:
         raise InputError("there are no payments to learn from: check the source, its mapping and the period")
     wanted = tuple(names) if names is not None else _all_names(kept)
+    bare = [name for name in kept.codes if name not in kept.numbers and not _indicators(kept, name)]
+    untold = tuple(name for name in bare if len(kept.words[name]) > 1)
+    same = tuple(name for name in bare if name not in untold)
     inputs = np.empty((len(wanted), kept.rows), np.float32)
     _fill_features(kept, wanted, inputs)
     for row, name in enumerate(wanted):
@@ -134,7 +143,7 @@ def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
             inputs[row] = _column(kept, name)
             kept.numbers.pop(name, None)
     time_ms = np.concatenate(kept.times)
-    fraud_known_ms, cleared_ms, unmatched = _known(kept)
+    fraud_known_ms, cleared_ms, unmatched = known_of(np.concatenate(kept.transactions), kept.labels)
     return Dataset(
         wanted,
         inputs,
@@ -145,6 +154,9 @@ def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
         np.concatenate(kept.points) if kept.points else None,
         np.concatenate(kept.outcomes) if kept.outcomes else None,
         unmatched,
+        kept.left_out,
+        untold,
+        same,
         kept.spec.fields_of,
     )
 
@@ -200,18 +212,20 @@ def _column(kept: Collected, name: str) -> NDArray[np.float32]:
     return found
 
 
-def _known(kept: Collected) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Per payment when a label first said fraud and when the one that counts took it back.
+def known_of(
+    transactions: NDArray[np.int64], labels: Labels
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Per transaction (hash) when a label first said fraud and when the one that counts took it back.
 
-    And how many labels are of unknown transactions.
+    And how many labels are of other transactions.
     """
-    transactions = np.concatenate(kept.transactions)
+    count = len(transactions)
     order = np.argsort(transactions, kind="stable")
-    wanted, known_ms, fraud = kept.labels.arrays()
-    first, cleared = np.full(kept.rows, NEVER), np.full(kept.rows, NEVER)
+    wanted, known_ms, fraud = labels.arrays()
+    first, cleared = np.full(count, NEVER), np.full(count, NEVER)
     if not len(wanted):
         return first, cleared, 0
-    place = np.minimum(np.searchsorted(transactions[order], wanted), kept.rows - 1)
+    place = np.minimum(np.searchsorted(transactions[order], wanted), count - 1)
     rows = order[place]
     matched = (transactions[rows] == wanted) & (wanted != 0)
     rows, known_ms, fraud = rows[matched], known_ms[matched], fraud[matched]

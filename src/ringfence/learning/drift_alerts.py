@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow as pa
 from ringfence.ports import DRIFT, LogBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ringfence.learning.drift import Day
     from ringfence.ports import EventLog
@@ -78,16 +78,27 @@ def alerts_of(model: str, days: Iterable[Day], threshold: float) -> list[DriftAl
 
 def record(log: EventLog, alerts: Sequence[DriftAlert], now_ms: int) -> list[DriftAlert]:
     """Append those that the log does not hold yet, durable on return; returns them."""
-    known = {event_id for batch in log.read(DRIFT) for event_id in _table(batch)["event_id"].to_pylist()}
-    fresh = [alert for alert in alerts if alert.event_id not in known]
+    rows = {one.event_id: {**msgspec.structs.asdict(one), "found_ms": now_ms} for one in alerts}
+    fresh = append_once(log, DRIFT, DRIFT_SCHEMA, rows, [one.day_ms for one in alerts])
+    return [alert for alert in alerts if alert.event_id in fresh]
+
+
+def append_once(
+    log: EventLog,
+    topic: str,
+    schema: pa.Schema,
+    rows: Mapping[str, Mapping[str, Any]],
+    times_ms: Sequence[int],
+) -> frozenset[str]:
+    """Append rows whose `event_id`, the key, the topic does not hold yet; returns the ids of those."""
+    known = {event_id for batch in log.read(topic) for event_id in _table(batch)["event_id"].to_pylist()}
+    fresh = {event_id: row for event_id, row in rows.items() if event_id not in known}
     if fresh:
-        rows = [
-            {**msgspec.structs.asdict(one), "event_id": one.event_id, "found_ms": now_ms} for one in fresh
-        ]
-        times = [one.day_ms for one in fresh]
-        payload = _encoded(pa.Table.from_pylist(rows, DRIFT_SCHEMA))
-        log.append([LogBatch(DRIFT, log.end_offset(DRIFT), len(rows), min(times), max(times), payload)])
-    return fresh
+        told = [{**row, "event_id": event_id} for event_id, row in fresh.items()]
+        payload = _encoded(pa.Table.from_pylist(told, schema))
+        span = min(times_ms), max(times_ms)
+        log.append([LogBatch(topic, log.end_offset(topic), len(told), *span, payload)])
+    return frozenset(fresh)
 
 
 def recorded(log: EventLog, offset: int = 0) -> list[DriftAlert]:
@@ -96,8 +107,14 @@ def recorded(log: EventLog, offset: int = 0) -> list[DriftAlert]:
     return [
         DriftAlert(**{name: row[name] for name in names})
         for batch in log.read(DRIFT, offset)
-        for row in _table(batch).to_pylist()[max(offset - batch.base_offset, 0) :]
+        for row in rows_of_topic(batch)[max(offset - batch.base_offset, 0) :]
     ]
+
+
+def rows_of_topic(batch: LogBatch) -> list[dict[str, Any]]:
+    """What `append_once` wrote."""
+    found: list[dict[str, Any]] = _table(batch).to_pylist()
+    return found
 
 
 def _table(batch: LogBatch) -> pa.Table:

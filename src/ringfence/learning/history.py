@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ringfence.scoring.inputs import number_of
 from ringfence.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -96,6 +96,27 @@ class Collected:
     points: list[NDArray[np.float64]] = field(default_factory=list)
     outcomes: list[NDArray[np.int8]] = field(default_factory=list)
     labels: Labels = field(default_factory=Labels)
+    left_out: int = 0  # payments, the oldest, for which there was no room
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of what is kept of the payments."""
+        columns = (part for parts in (*self.numbers.values(), *self.codes.values()) for _, part in parts)
+        return sum(part.nbytes for part in (*self.features, *self.times, *columns))
+
+    def drop_oldest(self) -> None:
+        """Give up the first batch of payments; labels stay, some of which are of nobody then."""
+        gone = self.features.pop(0).shape[1]
+        self.rows -= gone
+        self.left_out += gone
+        lists: list[list[NDArray[Any]]] = [self.times, self.transactions, *self.entities.values()]
+        for parts in (*lists, self.points, self.outcomes):
+            if parts:
+                del parts[0]
+        for columns in (self.numbers, self.codes):
+            for name, known in columns.items():
+                shifted: list[Any] = [(begin - gone, values) for begin, values in known if begin >= gone]
+                columns[name] = shifted
 
     def forget(self, names: Iterable[str]) -> None:
         """Give up attributes and categories that are not to be learned from."""
@@ -112,11 +133,13 @@ def collect(
     seed: int = 0,
     wanted: frozenset[str] | None = None,
     label_sources: Sequence[str] = (),
+    most_bytes: Callable[[], int] | None = None,
 ) -> Collected:
     """Take a history from its beginning; `rules`, if given, are judged beside, for comparison.
 
     `wanted` limits attributes and categories to those that a model's inputs name. `label_sources` tells whose
-    label counts where two differ, the strongest first.
+    label counts where two differ, the strongest first. `most_bytes`, asked now and then, is the memory that
+    may be taken: where it is not enough, the oldest payments are left out.
     """
     kept = Collected(spec, labels=Labels(label_sources))
     weights = None if rules is None else Weights(rules)
@@ -127,7 +150,16 @@ def collect(
             kept.points.append(judged.score)
             kept.outcomes.append(judged.outcome)
         kept.rows += len(payments)
+        if most_bytes is not None:
+            _make_room(kept, most_bytes())
     return kept
+
+
+def _make_room(kept: Collected, most: int) -> None:
+    size = kept.nbytes
+    while size > most and len(kept.features) > 1:
+        kept.drop_oldest()
+        size = kept.nbytes
 
 
 def passing(

@@ -84,6 +84,7 @@ class Boosting:
     seconds: float = boosting.USUAL_SECONDS  # of a whole training
     share: float = 1.0  # of these, for the next fit
     most_members: int | None = None
+    thinned: tuple[int, int] | None = None  # as of `boosting.Searched`
     said: list[str] = field(default_factory=list)
     stopwatch: Callable[[], float] = time.monotonic
 

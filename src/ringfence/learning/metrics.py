@@ -199,7 +199,12 @@ def measure_all(
     ranking: Ranking, more: Mapping[str, Measure] | None = None, *, rounds: int = 100, seed: int = 0
 ) -> dict[str, Metric]:
     """Every measure with its 95 % interval, as `drawn` draws."""
-    return {name: _metric(*one) for name, one in drawn(ranking, more, rounds=rounds, seed=seed).items()}
+    return measured(drawn(ranking, more, rounds=rounds, seed=seed))
+
+
+def measured(draws: Mapping[str, Drawn]) -> dict[str, Metric]:
+    """Draws as values with their 95 % intervals."""
+    return {name: _metric(*one) for name, one in draws.items()}
 
 
 def differences(one: Mapping[str, Drawn], other: Mapping[str, Drawn]) -> dict[str, Metric]:

@@ -133,7 +133,8 @@ def prequential(data: Dataset, train: Part, maturity_ms: int, count: int = FOLDS
         learned = _inside(data, train, train.start_ms, begin - maturity_ms, begin)
         learned = _joined(data, learned, _inside(data, train, learned.end_ms, begin, begin).rows)
         judged = _inside(data, train, begin, end, train.cut_off_ms)
-        if min(learned.fraud.sum(), judged.fraud.sum()) >= MIN_FRAUDS:
+        both = (learned.fraud, judged.fraud)
+        if min(int(np.bincount(one, minlength=2).min()) for one in both) >= MIN_FRAUDS:
             folds.append(Fold(learned, judged))
     return folds
 

@@ -20,7 +20,6 @@ from ringfence.learning import boosting
 from ringfence.learning.calibrate import calibrated, platt, shifted
 from ringfence.learning.choice import Choice, choose_inputs
 from ringfence.learning.graph import run_graph
-from ringfence.learning.history import NEVER
 from ringfence.learning.learners import Algorithm, Boosting, Logistic, Novelty
 from ringfence.learning.lifting import lifting
 from ringfence.learning.metrics import DAY_MS, Ranking
@@ -29,11 +28,9 @@ from ringfence.learning.money import (
     Chosen,
     alerts_only,
     choose_bands,
-    chosen_each,
     limited,
-    outcome_costs,
-    outcomes_of,
 )
+from ringfence.learning.notes import each_by_itself, effort, facts
 from ringfence.learning.splits import check_learnable, part, period_of_test, prequential, train_and_test
 from ringfence.scoring.manifest import Calibration, Costs, Span
 
@@ -217,11 +214,11 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
         probability,
         _shares(choice.names, fitted.weights(sample)) if len(sample) else {},
         (
-            *_facts(data, learned, maturity_ms, folds, supervised=supervised),
+            *facts(data, learned, maturity_ms, folds, supervised=supervised),
             *choice.notes,
-            *_effort(learner, plan),
+            *effort(learner, plan),
             *chosen.notes,
-            *(_each_by_itself(tested, chosen, plan) if supervised and len(tested) else []),
+            *(each_by_itself(tested, chosen, plan) if supervised and len(tested) else []),
         ),
         shuffled,
     )
@@ -252,6 +249,7 @@ def _learner(
     if plan.algorithm == "isolation_forest":
         return Novelty(choice.names, plan.seed)
     parameters = boosting.defaults_for(int(learned.fraud.sum()))
+    thinned = None
     seconds = _SEARCHING * plan.budget_seconds if plan.search_seconds is None else plan.search_seconds
     if folds and seconds > 0 and not plan.quick:
         found = boosting.search(
@@ -263,7 +261,10 @@ def _learner(
             seed=plan.seed,
         )
         parameters = found.parameters | {"trials": found.trials}
-    return Boosting(choice.names, parameters, plan.seed, plan.quick, seconds=plan.budget_seconds)
+        thinned = found.thinned
+    return Boosting(
+        choice.names, parameters, plan.seed, plan.quick, seconds=plan.budget_seconds, thinned=thinned
+    )
 
 
 def _sharing(learner: Learner, share: float, members: int | None = None) -> Learner:
@@ -271,40 +272,6 @@ def _sharing(learner: Learner, share: float, members: int | None = None) -> Lear
     if not isinstance(learner, Boosting):
         return learner
     return replace(learner, share=share, most_members=members)
-
-
-def _each_by_itself(test: Ranking, chosen: Chosen, plan: Plan) -> list[str]:
-    """What it would cost to weigh each payment's own amount, beside one threshold for all."""
-    places = np.arange(len(test))
-    paid = outcome_costs(test, plan.costs)
-    banded = float(paid[outcomes_of(test.score, chosen.bands), places].mean())
-    outcome = chosen_each(test.score, test.amount, plan.costs)
-    each = float(paid[outcome, places].mean())
-    if each >= banded:
-        return []
-    said = (
-        f"weighing each payment's probability with its own amount would cost {each:.2f} a payment on the "
-        f"test part in place of {banded:.2f}, with {np.mean(outcome == 1):.1%} challenged, "
-        f"{np.mean(outcome == 2):.1%} reviewed and {np.mean(outcome == 3):.1%} declined: rules on "
-        "model.probability * amount do that"
-    )
-    return [said]
-
-
-def _effort(learner: Learner, plan: Plan) -> list[str]:
-    """What was tried, and what the budget allowed."""
-    if not isinstance(learner, Boosting):
-        return []
-    made = learner.parameters
-    said = (
-        f"{made['trees']} trees of {made['num_leaves']} leaves, the mean of {made['members']} such boosters"
-    )
-    said += f"; {made['trials']} sets of parameters were tried" if "trials" in made else ""
-    notes = [said]
-    if learner.said:
-        less = "a quick training" if plan.quick else f"the budget of {plan.budget_seconds:g} s"
-        notes.append(f"{less} allowed {', '.join(learner.said)}: a longer --budget allows more")
-    return notes
 
 
 def _later(
@@ -350,33 +317,3 @@ def _shares(names: Sequence[str], weights: Floats) -> dict[str, float]:
     total = max(float(weights.sum()), 1e-300)
     order = np.argsort(-weights, kind="stable")
     return {names[at]: float(weights[at] / total) for at in order}
-
-
-def _facts(
-    data: Dataset, learned: Part, maturity_ms: int, folds: Sequence[Fold], *, supervised: bool
-) -> list[str]:
-    """What whoever uses the model should know of the data."""
-    said = []
-    if data.unmatched:
-        said.append(f"{data.unmatched:,} labels name transactions that are not in this history")
-    if not supervised:
-        return [*said, "no labels were used: the score says how unusual a payment is, not how likely fraud"]
-    frauds, rows = int(learned.fraud.sum()), len(learned.rows)
-    share = frauds / rows
-    said.append(
-        f"{frauds:,} of {rows:,} payments learned from are fraud ({share:.2%}); none is drawn twice or made "
-        "up, and probabilities keep that share"
-    )
-    if data.tells_good:
-        said.append(
-            f"labels call {np.mean(data.cleared_ms < NEVER):.0%} of all payments good: those without a label "
-            "count as unknown, neither learned from nor judged by"
-        )
-    else:
-        said.append(f"a payment without a report counts as good after {in_words(maturity_ms)}")
-    if not folds:
-        said.append(
-            "too few frauds to calibrate on a later window: probabilities are as trained, and thresholds "
-            "were chosen on the test part, which flatters its figures at these thresholds"
-        )
-    return said

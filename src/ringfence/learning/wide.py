@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.features.durations import DAY_MS, HOUR_MS, format_duration
-from ringfence.features.spec import NIGHT, BoundFeature, Entity, FeatureSpec, entity, short_field
+from ringfence.features.spec import NIGHT, BoundFeature, Entity, FeatureKind, FeatureSpec, entity, short_field
 from ringfence.learning.history import ENTITIES
 from ringfence.learning.keys import Keys
 
@@ -34,6 +34,9 @@ _RATES: Final = (1, 2, 3, 5, 7, 14, 30, 60, 90)  # days of label history
 _COUNTS: Final = (1, 3, 7, 14, 30, 60)
 _KEY_RATES: Final = ("14d", "60d", "365d")
 """Of a key's label rates: now, this season, and as far back as an engine remembers."""
+
+_BACK: Final = 5  # payments of the same payer that are looked at one by one
+_SAME_BACK: Final = 3
 
 _STEPS: Final = 8  # windows side by side in which a spell of frauds at one place shows how old it is
 _LEAST_SPELL_MS, _MOST_SPELL_MS = 2 * DAY_MS, 90 * DAY_MS
@@ -79,6 +82,7 @@ def wide_spec(
     for place in places:
         bound += _of_place(place, payers[:1], delay_ms, spell_ms)
     bound += [feature for payer in payers[:1] for feature in _of_both(payer, places, present)]
+    bound += [feature for payer in payers[:1] for feature in _of_last(payer, present)]
     bound += _of_keys(keys, payers, places, delay)
     return FeatureSpec.of(*dict.fromkeys(bound), zone=zone)  # without a delay some are the same
 
@@ -95,7 +99,8 @@ def offered(spec: FeatureSpec, keys: Keys) -> dict[str, frozenset[str]]:
         names = frozenset(feature.name for feature in spec.features if feature.entity in own)
         if names:
             found[title] = names
-    return found
+    last = frozenset(one.name for one in spec.features if one.kind in _OF_LAST or one.back > 1)
+    return found | ({"amounts, gaps and places of a payer's last payments": last} if last else {})
 
 
 def _of_payer(payer: Entity, present: frozenset[str]) -> Iterator[BoundFeature]:
@@ -127,6 +132,18 @@ def _of_payer(payer: Entity, present: frozenset[str]) -> Iterator[BoundFeature]:
         if entity_field(name) in present:
             yield payer.is_new(name)
             yield payer.distinct(name, "7d")
+
+
+_OF_LAST: Final = (FeatureKind.PREVIOUS, FeatureKind.IS_SAME)
+
+
+def _of_last(payer: Entity, present: frozenset[str]) -> Iterator[BoundFeature]:
+    """The last payments of a payer, one by one: what averages over windows lose is their order."""
+    yield from (payer.previous("amount", back=back) for back in range(1, _BACK + 1))
+    yield from (payer.seconds_since_last(back=back) for back in range(2, _BACK + 1))
+    for name in (*_NEWS, "merchant_category"):
+        if entity_field(name) in present:
+            yield from (payer.is_same(name, back=back) for back in range(1, _SAME_BACK + 1))
 
 
 def _of_place(place: Entity, payers: list[Entity], delay_ms: int, spell_ms: int) -> Iterator[BoundFeature]:
@@ -195,4 +212,4 @@ def _of_both(payer: Entity, places: list[Entity], present: frozenset[str]) -> It
 
 def entity_field(name: str) -> str:
     """The field that an entity's name or a category's own name stands for."""
-    return name if name == "country" else entity(name).keys[0]
+    return name if name in ("country", "merchant_category") else entity(name).keys[0]

@@ -37,6 +37,9 @@ FLAG_MATCHES = "flag_matches"
 DRIFT = "drift"
 """Topic of alerts that payments no longer look as a model's training did."""
 
+MODEL_NEWS = "model_news"
+"""Topic of models in force that fell behind, and of new ones that wait to be put in force."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:

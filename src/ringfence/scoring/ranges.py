@@ -120,6 +120,7 @@ _KINDS: Final = {
     FeatureKind.HOUR_SHARE: _SHARE,
     FeatureKind.SINCE_LAST: _UP,
     FeatureKind.IS_NEW: Range(0, 1, whole=True),
+    FeatureKind.IS_SAME: Range(0, 1, whole=True),
     FeatureKind.DISTANCE: Range(0, _HALF_ROUND_EARTH_KM),
     FeatureKind.SPEED: _UP,
 }
@@ -139,7 +140,10 @@ _SIGNALS: Final = {
 }
 """Of the graph's signals; the others count something."""
 _OF_AMOUNTS: Final = frozenset(
-    {FeatureKind.SUM, FeatureKind.MEAN, FeatureKind.MIN, FeatureKind.MAX, FeatureKind.RATIO}
+    {
+        *(FeatureKind.SUM, FeatureKind.MEAN, FeatureKind.MIN, FeatureKind.MAX, FeatureKind.RATIO),
+        FeatureKind.PREVIOUS,
+    }
 )
 
 

@@ -46,11 +46,13 @@ _KIND: Final = {
         "{percent} of the payments of this {entity} in {window} were confirmed fraud",
     ),
     FeatureKind.HOUR_SHARE: ("UNUSUAL_HOUR", "{percent} of the payments of this {entity} are at this hour"),
-    FeatureKind.SINCE_LAST: ("PACE", "{duration} since the previous payment of this {entity}"),
+    FeatureKind.SINCE_LAST: ("PACE", "{duration} since {nth} payment of this {entity}"),
     FeatureKind.SINCE_FIRST: ("ACQUAINTANCE", "{duration} since this {entity} was first seen"),
     FeatureKind.IS_NEW: ("FIRST_TIME", "{field} is {new} to this {entity}"),
     FeatureKind.DISTANCE: ("PLACE", "{whole} km from the previous payment of this {entity}"),
     FeatureKind.SPEED: ("PLACE", "{whole} km/h from the previous payment of this {entity}"),
+    FeatureKind.PREVIOUS: ("RECENT_HISTORY", "{field} of {nth} payment of this {entity} was {value}"),
+    FeatureKind.IS_SAME: ("RECENT_HISTORY", "{field} is {same} since {nth} payment of this {entity}"),
 }
 _SIGNAL: Final = {
     "component_id": ("NETWORK", "the network of this {subject}"),
@@ -119,6 +121,7 @@ _CUSTOMER: Final = {
     "ACQUAINTANCE": "The payment was made with something that is new to us.",
     "FIRST_TIME": "The payment was made in a way that is new to us.",
     "PLACE": "The place of the payment is unusual.",
+    "RECENT_HISTORY": "The payment does not fit those before it.",
 }
 _OTHERWISE: Final = "The payment differs from what is usual."
 _EVENT: Final = {
@@ -197,7 +200,9 @@ def of_feature(feature: Feature) -> ReasonText:
     topic, text = _KIND[feature.kind]
     ago = f", up to {_long(feature.delay_ms)} ago" if feature.delay_ms else ""
     field = short_field(feature.field).replace("_", " ") if feature.field else ""
-    forms = {form: f"{{{feature.name}:{form}}}" for form in ("times", "percent", "duration", "new", "whole")}
+    asked = ("times", "percent", "duration", "new", "whole", "same")
+    forms = {form: f"{{{feature.name}:{form}}}" for form in asked}
+    ordinal = {2: "nd", 3: "rd"}.get(feature.back, "th")
     analyst = text.format(
         entity=feature.entity.replace("_", " and "),
         field=field,
@@ -205,6 +210,7 @@ def of_feature(feature: Feature) -> ReasonText:
         where=f" ({feature.where.name})" if feature.where else "",
         window=f"{_window(feature)}{ago}" if feature.window_ms else "all time",
         value=f"{{{feature.name}}}",
+        nth="the previous" if feature.back == 1 else f"the {feature.back}{ordinal} last",
         **forms,
     )
     return _reason(f"{feature.entity}_{topic}", analyst, topic)

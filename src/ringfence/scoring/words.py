@@ -83,4 +83,5 @@ _FORMS: Final[Mapping[str, Callable[[float], str]]] = {
     "times": times,
     "whole": lambda value: f"{value:,.0f}",
     "new": lambda value: "new" if value else "known",
+    "same": lambda value: "unchanged" if value else "changed",
 }

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ringfence.decisions.decision import DecisionBatch
-from ringfence.events import codec
-from ringfence.events.batch import EventBatch
+from ringfence.analysis.passages import challengers_of, floats, runs
 from ringfence.events.hashing import hash_column
-from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.inputs import input_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from ringfence.ports import EventLog
+    from ringfence.decisions.decision import DecisionBatch
+    from ringfence.events.batch import EventBatch
     from ringfence.scoring.reference import Lookups
     from ringfence.web.dashboard import Dashboard
-
-PAYMENTS: Final = 100_000
-PLACES: Final = 80  # of the log, from each of which a run of payments is taken where it holds more
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +58,6 @@ def sample_of(dashboard: Dashboard, inputs: Sequence[str] = (), zone: str | None
     return joined(parts) if parts else None
 
 
-def runs(log: EventLog, most: int = PAYMENTS) -> Iterator[tuple[DecisionBatch, EventBatch]]:
-    """Decisions beside their payments: all, or runs of equal length from places as far apart."""
-    start, end = log.start_offset(DECISIONS), log.end_offset(DECISIONS)
-    places = PLACES if end - start > most else 1
-    for number in range(places):
-        begin = start + number * (end - start) // places
-        after = min(begin + -(-most // places), end)
-        for batch in log.read(DECISIONS, begin, after):
-            rows = slice(max(begin - batch.base_offset, 0), min(after, batch.next_offset) - batch.base_offset)
-            table = DecisionBatch.decode(batch.payload).table
-            decisions = DecisionBatch(table.slice(rows.start, rows.stop - rows.start))
-            payments = _payments(log, decisions.table.column("offset").to_numpy())
-            if payments is not None:
-                yield decisions, payments
-
-
-def _payments(log: EventLog, offsets: NDArray[np.int64]) -> EventBatch | None:
-    """The payments at ascending offsets; None where some are no longer kept."""
-    if not len(offsets) or offsets[0] < log.start_offset(EVENTS):
-        return None
-    batches = list(log.read(EVENTS, int(offsets[0]), int(offsets[-1]) + 1))
-    events = EventBatch.concat([codec.decode(batch.payload) for batch in batches])
-    return events.take(offsets - batches[0].base_offset)
-
-
 def _part(
     dashboard: Dashboard,
     decisions: DecisionBatch,
@@ -112,18 +82,9 @@ def _part(
         dashboard.server.annotations.fraud(keys),
         np.array(table.column("model").to_pylist(), object),
         floats(table.column("probability")),
-        _challengers(decisions),
+        challengers_of(decisions),
         input_matrix(columns, inputs, zone).T,
     )
-
-
-def _challengers(decisions: DecisionBatch) -> dict[str, NDArray[np.float64]]:
-    names, lists = decisions.challenger_names, decisions.table.column("challengers")
-    heard = np.diff(lists.offsets.to_numpy()) == len(names)
-    matrix = np.full((len(decisions), len(names)), np.nan)
-    if names:
-        matrix[heard] = floats(lists.flatten()).reshape(-1, len(names))
-    return {name: matrix[:, column] for column, name in enumerate(names)}
 
 
 def joined(parts: Sequence[Sample]) -> Sample:
@@ -148,9 +109,3 @@ def joined(parts: Sequence[Sample]) -> Sample:
         heard,
         np.concatenate([part.inputs for part in parts], axis=1),
     )
-
-
-def floats(values: Any) -> NDArray[np.float64]:
-    """NaN for null."""
-    found: NDArray[np.float64] = values.to_numpy(zero_copy_only=False).astype(np.float64)
-    return found

@@ -15,6 +15,8 @@ from ringfence.bus.catalog import (
     DRIFT_FOUND,
     FLAG_MATCHED,
     KINDS,
+    MODEL_PROPOSED,
+    MODEL_WEAKENED,
     PAYMENT_FIELDS,
     PREFIX,
     TYPES,
@@ -25,6 +27,7 @@ from ringfence.events.model import EVENT_SCHEMA, Kind
 from ringfence.events.record import RECORDS
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.learning.drift_alerts import DRIFT_SCHEMA
+from ringfence.learning.model_news import NEWS_SCHEMA
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 
 if TYPE_CHECKING:
@@ -128,6 +131,7 @@ def _event(type_: str) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     decision = _arrow(DECISION_FIELDS, DECISION_DATA)
+    told = [name for name in NEWS_SCHEMA.names if name != "news"]  # that is the type
     payment = _arrow(EVENT_SCHEMA, PAYMENT_FIELDS) | {"amount": _NUMBER, "attributes": _map(_VALUE)}
     found = {
         "Payment": _object(payment),
@@ -142,6 +146,10 @@ def _schemas() -> dict[str, Any]:
             needed=[name for name in decision if name not in ("probability", "model")],
         ),
         f"{_name(DRIFT_FOUND)}Data": _object(_arrow(DRIFT_SCHEMA, DRIFT_SCHEMA.names)),
+        **{
+            f"{_name(type_)}Data": _object(_arrow(NEWS_SCHEMA, told))
+            for type_ in (MODEL_WEAKENED, MODEL_PROPOSED)
+        },
         f"{_name(FLAG_MATCHED)}Data": _object(_arrow(FLAG_MATCH_SCHEMA, FLAG_MATCH_SCHEMA.names)),
     }
     for kind in KINDS:

@@ -28,6 +28,7 @@ from ringfence.features.kernel.layout import (
     HOUR_SHARE,
     HOUR_SHIFT,
     IS_NEW,
+    IS_SAME,
     LATE_AFTER,
     LOCATED,
     MAX,
@@ -36,6 +37,7 @@ from ringfence.features.kernel.layout import (
     N_DISTINCT,
     NULL,
     O_ACCUMULATOR,
+    O_BACK,
     O_CODE,
     O_DELAYED,
     O_EDGE,
@@ -46,6 +48,7 @@ from ringfence.features.kernel.layout import (
     O_WINDOW,
     ON_TIME,
     PAIR_LAST,
+    PREVIOUS,
     RATIO,
     S_MARKS,
     SINCE_FIRST,
@@ -197,12 +200,20 @@ def _history(
     edge = max(time - p.ops[k, O_REACH], limit)
     events = at + EVENTS
     end = cells[base + EVENTS + END]
-    if code == SINCE_LAST:
-        if end > s.arena[events + FIRST]:
-            last = s.rows[ref_at(s.arena, s.pool, events, end - 1) & rows, 0]
-            if last > edge:
-                return (time - last) / 1000.0
-        return np.nan
+    if code == SINCE_LAST or code == PREVIOUS or code == IS_SAME:
+        position = end - p.ops[k, O_BACK]
+        if position < s.arena[events + FIRST]:
+            return np.nan
+        earlier = ref_at(s.arena, s.pool, events, position) & rows
+        if s.rows[earlier, 0] <= edge:
+            return np.nan
+        if code == SINCE_LAST:
+            return (time - s.rows[earlier, 0]) / 1000.0
+        if code == PREVIOUS:
+            x = s.rows[earlier, p.ops[k, O_SOURCE]]
+            return np.nan if x == NULL else x / p.scales[p.ops[k, O_FEATURE]]
+        mine, theirs = s.pairs[row, p.ops[k, O_SOURCE]], s.pairs[earlier, p.ops[k, O_SOURCE]]
+        return np.nan if mine == -1 or theirs == -1 else float(mine == theirs)
     if code == IS_NEW:
         return _is_new(s, p.ops[k, O_SOURCE], events, end, row, time, edge)
     if np.isnan(s.places[row, 0]) or np.isnan(s.places[row, 1]):

@@ -153,8 +153,10 @@ T_ENTITY, T_COLUMN, T_WORD, T_BIT = range(4)
 T_WORDS: Final = 4
 
 # Words of a row of `Program.ops`.
-O_CODE, O_FEATURE, O_WINDOW, O_DELAYED, O_ACCUMULATOR, O_SOURCE, O_REACH, O_EXTREMUM, O_EDGE = range(9)
-O_WORDS: Final = 9
+O_CODE, O_FEATURE, O_WINDOW, O_DELAYED, O_ACCUMULATOR, O_SOURCE, O_REACH, O_EXTREMUM, O_EDGE, O_BACK = range(
+    10
+)
+O_WORDS: Final = 10
 
 # Words of a row of `Program.groups`: sum, mean and std of one field in one window. The accumulator's offset,
 # whether it has squares, and where its operations are.
@@ -170,7 +172,7 @@ STEP: Final = 8  # lanes in one instruction
 
 # Operations, one per feature kind that is computed differently.
 COUNT, BITS, BIT_SHARE, SUM, MEAN, STD, RATIO, ZSCORE, MIN, MAX, N_DISTINCT = range(11)
-HOUR_SHARE, SINCE_LAST, SINCE_FIRST, IS_NEW, DISTANCE, SPEED = range(11, 17)
+HOUR_SHARE, SINCE_LAST, SINCE_FIRST, IS_NEW, DISTANCE, SPEED, PREVIOUS, IS_SAME = range(11, 19)
 
 # Words of `Program.shape`.
 # S_MARKS, S_ID: words of a row, -1 for none.

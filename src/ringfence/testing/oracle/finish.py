@@ -122,4 +122,6 @@ FINISH: Final[dict[FeatureKind, Finish]] = {
     FeatureKind.IS_NEW: _is_new,
     FeatureKind.DISTANCE: _distance,
     FeatureKind.SPEED: _speed,
+    FeatureKind.PREVIOUS: _scaled,
+    FeatureKind.IS_SAME: _first,
 }

@@ -61,6 +61,9 @@ _PREVIOUS = """
       filter (e.lat is not null and e.lon is not null)
 """
 
+# Of the events before, the latest is the first of this list.
+_BACK = "(list({} order by e.time_ms desc, e.position desc) filter (e.position is not null))[$back]"
+
 _ANSWER = {
     FeatureKind.COUNT: "count(e.position) filter ($where)",
     FeatureKind.SUM: _NUMERIC,
@@ -73,13 +76,18 @@ _ANSWER = {
     FeatureKind.DISTINCT: "count(distinct e.$value) filter ($where)",
     FeatureKind.SHARE: "count(e.position) filter ($where), count(e.position)",
     FeatureKind.HOUR_SHARE: f"count(e.position) filter ({_NEAR_HOUR}), count(e.position)",
-    FeatureKind.SINCE_LAST: "min(p.time_ms - e.time_ms)",
+    FeatureKind.SINCE_LAST: _BACK.format("p.time_ms - e.time_ms"),
     FeatureKind.SINCE_FIRST: "max(p.time_ms - e.time_ms)",
     FeatureKind.IS_NEW: "p.$value, count(e.position) filter (e.$value = p.$value)",
     FeatureKind.DISTANCE: _PREVIOUS,
     FeatureKind.SPEED: _PREVIOUS,
+    FeatureKind.PREVIOUS: _BACK.format("e.$x"),
+    FeatureKind.IS_SAME: _BACK.format("e.$value = p.$value"),
 }
-_BEFORE = (FeatureKind.SINCE_LAST, FeatureKind.IS_NEW, FeatureKind.DISTANCE, FeatureKind.SPEED)
+_BEFORE = (
+    *(FeatureKind.SINCE_LAST, FeatureKind.IS_NEW, FeatureKind.DISTANCE, FeatureKind.SPEED),
+    *(FeatureKind.PREVIOUS, FeatureKind.IS_SAME),
+)
 
 
 def query(feature: Feature, spec: FeatureSpec) -> str:
@@ -90,6 +98,7 @@ def query(feature: Feature, spec: FeatureSpec) -> str:
         x=f'"fixed:{feature.field}"',
         value=f'"text:{feature.field}"',
         where=_condition(feature.where),
+        back=feature.back,
     )
     window = _WINDOW.substitute(
         same_key=" and ".join(f'e."text:{key}" = p."text:{key}"' for key in keys),

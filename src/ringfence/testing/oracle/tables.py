@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ringfence.events.currencies import currency_exponent
 from ringfence.events.model import AMOUNT_SCALE, Kind
-from ringfence.features.spec import FeatureKind
+from ringfence.features.kinds import CATEGORICAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec
 
 _LARGEST_EXACT = 2.0**53
-_CATEGORICAL = (FeatureKind.DISTINCT, FeatureKind.IS_NEW)
 
 
 class OracleTables:
@@ -145,13 +144,13 @@ def _labels(batch: EventBatch) -> pa.Table:
 
 def _text_fields(spec: FeatureSpec) -> set[str]:
     keys = {key for entity in spec.entities for key in entity.keys}
-    values = {f.field for f in spec.features if f.field and f.kind in _CATEGORICAL}
+    values = {f.field for f in spec.features if f.field and f.kind in CATEGORICAL}
     conditions = {f.where.field for f in spec.features if f.where and _is_text(f.where.value)}
     return keys | values | conditions
 
 
 def _number_fields(spec: FeatureSpec) -> set[str]:
-    values = {f.field for f in spec.features if f.field and f.kind not in _CATEGORICAL}
+    values = {f.field for f in spec.features if f.field and f.kind not in CATEGORICAL}
     conditions = {f.where.field for f in spec.features if f.where and not _is_text(f.where.value)}
     return values | conditions
 

@@ -78,6 +78,10 @@ def _default(draw: st.DrawFn) -> float | None:
     return draw(st.sampled_from((None, None, -1.0)))
 
 
+def _back(draw: st.DrawFn) -> int:
+    return draw(st.sampled_from((1, 1, 2, 3, 16)))
+
+
 def _number(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(_NUMBERS))
 
@@ -150,7 +154,9 @@ _MAKERS: tuple[Callable[[Entity, st.DrawFn], BoundFeature], ...] = (
     _label_count,
     _label_rate,
     lambda of, draw: of.is_new(draw(st.sampled_from(_CATEGORIES))),
-    lambda of, draw: of.seconds_since_last(default=_default(draw)),
+    lambda of, draw: of.seconds_since_last(back=_back(draw), default=_default(draw)),
+    lambda of, draw: of.previous(_number(draw), back=_back(draw), default=_default(draw)),
+    lambda of, draw: of.is_same(draw(st.sampled_from(_CATEGORIES)), back=_back(draw)),
     lambda of, _draw: of.seconds_since_first(),
     lambda of, draw: of.distance_km(default=_default(draw)),
     lambda of, draw: of.speed_kmh(default=_default(draw)),

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.asked import who_asks
+from ringfence.compose.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
 from ringfence.desks.models import Part, put_in_force, share_gained
@@ -102,7 +103,8 @@ async def model(request: Request, version: Version) -> Response:
 def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
     artifact = _artifact(dashboard, version)
     manifest, deployment = artifact.manifest, dashboard.server.models.active()
-    charts = []
+    book = watch_book(dashboard.store.folder)
+    standing, charts = book.standing(), []
     if CURVES in artifact.files:
         named = Named("test part", "accent", Curves.from_json(artifact.files[CURVES]))
         charts = charts_of([named], manifest.bands)
@@ -116,6 +118,8 @@ def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
         "report": REPORT in artifact.files,
         "charts": charts,
         "importance": importance_of(artifact)[:_LISTENED],
+        "standing": standing if standing is not None and standing.model == version else None,
+        "proposal": next((one for one in book.proposals() if one.model == version), None),
     }
 
 

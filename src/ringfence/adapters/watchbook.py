@@ -1,0 +1,83 @@
+"""What the watch over models last found, in files of the data folder: one process writes, others look."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from ringfence.errors import StoreError, StoreFullError
+from ringfence.learning.model_news import Proposal
+from ringfence.learning.standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FOLDER: Final = "watch"
+_STANDING, _PROPOSALS, _DUE = "standing.json", "proposals.json", "timetable.json"
+_MOST_PROPOSALS: Final = 20
+T = TypeVar("T")
+
+
+class WatchBook:
+    """The folder `watch` of a data folder. All of it can be made again: a damaged file counts as none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Changes whenever there is something new to tell."""
+        return tuple(self._changed_ns(name) for name in (_STANDING, _PROPOSALS))
+
+    def standing(self) -> Standing | None:
+        """What was measured last of the champion."""
+        return self._read(_STANDING, Standing)
+
+    def keep(self, found: Standing) -> None:
+        """Replace what was measured; `StoreError` where it cannot be written."""
+        self._write(_STANDING, found)
+
+    def proposals(self) -> list[Proposal]:
+        """Models that were trained on schedule, oldest first."""
+        return self._read(_PROPOSALS, list[Proposal]) or []
+
+    def propose(self, one: Proposal) -> None:
+        """Add a model; `StoreError` as of `keep`."""
+        others = [known for known in self.proposals() if known.model != one.model]
+        self._write(_PROPOSALS, [*others, one][-_MOST_PROPOSALS:])
+
+    def due(self) -> dict[str, int]:
+        """When each errand is due next, in milliseconds since 1970, by name."""
+        return self._read(_DUE, dict[str, int]) or {}
+
+    def set_due(self, due: Mapping[str, int]) -> None:
+        """Remember it; `StoreError` as of `keep`."""
+        self._write(_DUE, due)
+
+    def _changed_ns(self, name: str) -> int:
+        try:
+            return (self._folder / name).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _read(self, name: str, kind: type[T]) -> T | None:
+        try:
+            return msgspec.json.decode((self._folder / name).read_bytes(), type=kind)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _write(self, name: str, content: Any) -> None:
+        """All of it or nothing."""
+        partial = self._folder / f".{name}.{os.getpid()}.partial"
+        try:
+            self._folder.mkdir(exist_ok=True)
+            partial.write_bytes(msgspec.json.encode(content))
+            partial.replace(self._folder / name)
+        except OSError as error:
+            said = f"{self._folder / name} cannot be written ({error.strerror})"
+            raise (StoreFullError if error.errno == 28 else StoreError)(said) from error
+        finally:
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,110 @@
+"""What the watch over models has found is told: as events of the log, and, if so set, by a promotion.
+
+watch (another process, by the clock) ──► files of the data folder ──► looked at every few seconds
+                                              alerts, news in the log ◄──┘──► a better model in force
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Final
+
+from ringfence.compose.watching import watch_book
+from ringfence.desks.confirming import UnconfirmedError
+from ringfence.desks.model_desk import Signed
+from ringfence.desks.models import put_in_force
+from ringfence.errors import InputError, RingfenceError, ScorerError
+from ringfence.learning.drift_alerts import record
+from ringfence.learning.model_news import PROPOSED, proposed, record_news, told_of, weakened
+
+if TYPE_CHECKING:
+    from ringfence.compose.session import Session
+    from ringfence.decisions.impact import Impact
+    from ringfence.desks.model_desk import ModelDesk
+    from ringfence.learning.model_news import ModelNews, Proposal
+
+SIGNED: Final = "retraining"
+"""Who puts a model in force that was trained by the clock."""
+
+_SECONDS: Final = 5.0
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+class ModelTeller:
+    """Looks for what is new. One change of models at a time: `changing` is held meanwhile."""
+
+    def __init__(
+        self, session: Session, models: ModelDesk, changing: asyncio.Lock, *, promotes: bool = False
+    ) -> None:
+        """With `promotes`, a proposal that is sound and better beyond chance is put in force."""
+        self._session = session
+        self._models = models
+        self._changing = changing
+        self._promotes = promotes
+        self._book = watch_book(session.store.folder)
+        self._stamp: object = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to look; on the event loop."""
+        self._task = loop.create_task(self._keep_looking())
+
+    async def stop(self) -> None:
+        """What is under way ends."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _keep_looking(self) -> None:
+        while True:
+            if self._book.stamp != self._stamp:
+                try:
+                    await asyncio.shield(self._told())
+                except RingfenceError as error:
+                    _LOGGER.warning("news of models waits: %s", error)
+                except Exception:
+                    _LOGGER.exception("news of models waits")
+            await asyncio.sleep(_SECONDS)
+
+    async def _told(self) -> None:
+        async with self._changing:
+            await asyncio.to_thread(self.deliver)
+
+    def deliver(self) -> None:
+        """Everything that the log does not hold yet, off the event loop; what fails comes again."""
+        stamp, log, now_ms = self._book.stamp, self._session.store.log, self._session.clock.now_ms()
+        found = self._book.standing()
+        if found is not None:
+            record(log, found.alerts, now_ms)
+            record_news(log, weakened(found), now_ms)
+        known = told_of(log, PROPOSED)
+        for one in self._book.proposals():
+            if one.model not in known:
+                record_news(log, [self._offered(one, now_ms)], now_ms)
+        self._stamp = stamp
+
+    def _offered(self, one: Proposal, now_ms: int) -> ModelNews:
+        try:
+            sheet: Impact | None = self._session.impact(one.model)
+        except (InputError, ScorerError) as error:
+            return proposed(one, None, f"it cannot be put in force: {error}")
+        return proposed(one, sheet, self._promoted(one, now_ms) if self._promotes else "")
+
+    def _promoted(self, one: Proposal, now_ms: int) -> str:
+        """Put it in force if it may be; what came of it."""
+        if not one.is_better:
+            return "not put in force: it is not better beyond chance"
+        if self._models.active().champion == one.model:
+            return "put in force"
+        if self._models.active().champion != one.against:
+            return "not put in force: another champion decides by now"
+        signed = Signed(SIGNED, now_ms, f"better than {one.against or 'none'} beyond chance")
+        try:
+            confirming = self._session.confirming(one.model, "")
+            put_in_force(self._models, one.model, "champion", signed, confirming=confirming)
+        except (UnconfirmedError, InputError, ScorerError) as error:
+            return f"not put in force: {error}"
+        return "put in force"

@@ -1,0 +1,116 @@
+"""Work that comes round by the clock, each time in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from contextlib import suppress
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ringfence.errors import RingfenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_LOOK_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 5.0
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+class Errand(NamedTuple):
+    """What is done every `every_ms`, and `first_ms` after it was first heard of."""
+
+    name: str
+    command: Sequence[str]
+    every_ms: int
+    first_ms: int
+
+
+class Due(NamedTuple):
+    """Where it is kept when each errand is due, so that a restart neither repeats nor forgets one."""
+
+    read: Callable[[], Mapping[str, int]]
+    write: Callable[[Mapping[str, int]], None]
+
+
+class Timetable:
+    """Errands between `start` and `stop`, one at a time. One that fails waits for its next time, too."""
+
+    def __init__(
+        self,
+        errands: Sequence[Errand],
+        due: Due,
+        now_ms: Callable[[], int],
+        run: Callable[[Errand], int] | None = None,
+    ) -> None:
+        """`run` does an errand and returns its exit code; by default its command in a process."""
+        self._errands = errands
+        self._due = due
+        self._now_ms = now_ms
+        self._run = run or self._in_a_process
+        self._stopping = Event()
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = Thread(target=self._keep, name="ringfence-timetable", daemon=True)
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        if self._errands:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """None is begun any more; one that is under way is ended, and done again at its next time."""
+        self._stopping.set()
+        with self._lock:
+            process = self._process
+        if process is not None:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_SECONDS)
+            process.kill()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def look(self) -> list[str]:
+        """Do what is due now; the names of what was done.
+
+        When an errand is due next is kept before it begins: what kills this process does not do so again and
+        again. A clock that was set back makes none wait longer than its own time.
+        """
+        now_ms, known = self._now_ms(), self._due.read()
+        due = {
+            one.name: min(
+                known.get(one.name, now_ms + one.first_ms), now_ms + max(one.every_ms, one.first_ms)
+            )
+            for one in self._errands
+        }
+        ready = [one for one in self._errands if due[one.name] <= now_ms]
+        due |= {one.name: now_ms + one.every_ms for one in ready}
+        if due != known:
+            self._due.write(due)
+        for one in ready:
+            if not self._stopping.is_set() and (code := self._run(one)):
+                _LOGGER.warning(
+                    "%s ended with exit code %s; it is tried again at its next time", one.name, code
+                )
+        return [one.name for one in ready]
+
+    def _keep(self) -> None:
+        while not self._stopping.wait(_LOOK_SECONDS):
+            try:
+                self.look()
+            except (OSError, RingfenceError) as error:
+                _LOGGER.warning("the timetable waits: %s", error)
+
+    def _in_a_process(self, one: Errand) -> int:
+        with self._lock:
+            if self._stopping.is_set():
+                return 0
+            self._process = subprocess.Popen(  # noqa: S603 (our own command)
+                one.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+        code = self._process.wait()
+        with self._lock:
+            self._process = None
+        return 0 if self._stopping.is_set() else code

@@ -1,0 +1,111 @@
+"""What a training tells of its data, of its effort and of what was not chosen, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ringfence.features.durations import in_words
+from ringfence.learning.dataset import listed
+from ringfence.learning.history import NEVER
+from ringfence.learning.learners import Boosting
+from ringfence.learning.money import chosen_each, outcome_costs, outcomes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.learners import Learner
+    from ringfence.learning.metrics import Ranking
+    from ringfence.learning.money import Chosen
+    from ringfence.learning.splits import Fold, Part
+    from ringfence.learning.train import Plan
+
+
+def facts(
+    data: Dataset, learned: Part, maturity_ms: int, folds: Sequence[Fold], *, supervised: bool
+) -> list[str]:
+    """What whoever uses the model should know of the data."""
+    said = []
+    if data.left_out:
+        whole = len(data) + data.left_out
+        said.append(
+            f"memory allowed {len(data):,} of {whole:,} payments: the oldest were measured and left out. "
+            "More memory allows more, and so do fewer columns in the mapping"
+        )
+    elif data.unmatched:
+        said.append(f"{data.unmatched:,} labels name transactions that are not in this history")
+    if data.same:
+        said.append(f"left out, the same text always: {listed(data.same)}")
+    if data.untold:
+        said.append(
+            f"texts of which no value is frequent, so that no input holds them as they are: "
+            f"{listed(data.untold)}. Where one tells of fraud, label rates and counts of it do"
+        )
+    if not supervised:
+        return [*said, "no labels were used: the score says how unusual a payment is, not how likely fraud"]
+    frauds, rows = int(learned.fraud.sum()), len(learned.rows)
+    share = frauds / rows
+    said.append(
+        f"{frauds:,} of {rows:,} payments learned from are fraud ({share:.2%}); none is drawn twice or made "
+        "up, and probabilities keep that share"
+    )
+    if data.tells_good:
+        said.append(
+            f"labels call {np.mean(data.cleared_ms < NEVER):.0%} of all payments good: those without a label "
+            "count as unknown, neither learned from nor judged by"
+        )
+    else:
+        said.append(f"a payment without a report counts as good after {in_words(maturity_ms)}")
+    if not folds:
+        said.append(
+            "too few frauds to calibrate on a later window: probabilities are as trained, and thresholds "
+            "were chosen on the test part, which flatters its figures at these thresholds"
+        )
+    return said
+
+
+def each_by_itself(test: Ranking, chosen: Chosen, plan: Plan) -> list[str]:
+    """What it would cost to weigh each payment's own amount, beside one threshold for all."""
+    places = np.arange(len(test))
+    paid = outcome_costs(test, plan.costs)
+    banded = float(paid[outcomes_of(test.score, chosen.bands), places].mean())
+    outcome = chosen_each(test.score, test.amount, plan.costs)
+    each = float(paid[outcome, places].mean())
+    if each >= banded:
+        return []
+    said = (
+        f"weighing each payment's probability with its own amount would cost {each:.2f} a payment on the "
+        f"test part in place of {banded:.2f}, with {np.mean(outcome == 1):.1%} challenged, "
+        f"{np.mean(outcome == 2):.1%} reviewed and {np.mean(outcome == 3):.1%} declined: rules on "
+        "model.probability * amount do that"
+    )
+    return [said]
+
+
+def effort(learner: Learner, plan: Plan) -> list[str]:
+    """What was tried, and what the budget allowed."""
+    if not isinstance(learner, Boosting):
+        return []
+    made = learner.parameters
+    said = (
+        f"{made['trees']} trees of {made['num_leaves']} leaves, the mean of {made['members']} such boosters"
+    )
+    said += f"; {made['trials']} sets of parameters were tried" if "trials" in made else ""
+    notes = [said]
+    if learner.thinned:
+        whole, seen = learner.thinned
+        notes.append(
+            f"the search looked at {seen:,} of {whole:,} good payments of a window, and all frauds: a longer "
+            "--budget looks at more"
+        )
+    if not plan.quick:
+        notes.append(
+            "how far a budget in seconds reaches depends on how busy the machine is: training again may come "
+            "to other sizes, and so to another model. Those of this one are its parameters"
+        )
+    if learner.said:
+        less = "a quick training" if plan.quick else f"the budget of {plan.budget_seconds:g} s"
+        notes.append(f"{less} allowed {', '.join(learner.said)}: a longer --budget allows more")
+    return notes

@@ -1,0 +1,57 @@
+"""Work by the clock: when it is due, through restarts, failures and clocks that are set back."""
+
+import pytest
+
+from ringfence.adapters.watchbook import WatchBook
+from ringfence.compose import errands
+from ringfence.errors import InputError
+from ringfence.follow.timetable import Due, Errand, Timetable
+
+HOUR = 3_600_000
+
+
+class Clock:
+    ms = 1000 * HOUR
+
+    def now_ms(self):
+        return self.ms
+
+
+def test_errands_come_round_by_the_clock_whatever_ends_in_between(tmp_path):
+    clock, done = Clock(), []
+    book = WatchBook(tmp_path)
+
+    def table():
+        watch, train = Errand("watch", ["a"], 24 * HOUR, HOUR), Errand("train", ["b"], 72 * HOUR, 72 * HOUR)
+        run = lambda one: done.append((clock.ms // HOUR - 1000, one.name)) or 1  # noqa: E731 (each fails)
+        return Timetable([watch, train], Due(book.due, book.set_due), clock.now_ms, run)
+
+    for _ in range(80):
+        table().look()  # as if started again each hour
+        clock.ms += HOUR
+    assert done == [(1, "watch"), (25, "watch"), (49, "watch"), (72, "train"), (73, "watch")]
+    clock.ms -= 70 * HOUR  # set back: nothing waits longer than its own time
+    later = len(done)
+    for _ in range(25):
+        table().look()
+        clock.ms += HOUR
+    assert [name for _, name in done[later:]] == ["watch"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "wanted"),
+    [("1d", 24 * HOUR), ("10m", HOUR // 6), ("never", None), ("9m", "too often"), ("daily", "neither")],
+)
+def test_how_often_is_a_setting(setting, wanted):
+    if isinstance(wanted, str):
+        with pytest.raises(InputError, match=wanted):
+            errands.period_ms("watch_every", setting)
+    else:
+        assert errands.period_ms("watch_every", setting) == wanted
+
+
+def test_a_command_runs_in_a_process_of_its_own(tmp_path):
+    book = WatchBook(tmp_path)
+    once = Errand("once", ["touch", str(tmp_path / "made")], HOUR, 0)
+    assert Timetable([once], Due(book.due, book.set_due), Clock().now_ms).look() == ["once"]
+    assert (tmp_path / "made").exists()

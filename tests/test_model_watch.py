@@ -1,0 +1,139 @@
+"""The watch over the model in force, from stored decisions to news in the log."""
+
+import msgspec
+import pytest
+from tests import artifacts, spine
+
+from ringfence.adapters.artifacts import read_folder
+from ringfence.api.model_teller import ModelTeller
+from ringfence.bus.catalog import MODEL_PROPOSED, MODEL_WEAKENED, tables
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.session import open_session
+from ringfence.compose.watching import measure, watch_book
+from ringfence.desks.model_desk import Signed
+from ringfence.events.model import Kind
+from ringfence.learning.model_news import Proposal, told_of
+from ringfence.ports import MODEL_NEWS
+from ringfence.saving import Snapshotting
+from ringfence.scoring.manifest import Bands, Metric
+
+WHO = Signed("mira", 1, "better")
+MINUTE_MS = 60_000
+NOW_MS = spine.START_MS + 10 * 86_400_000
+
+
+@pytest.fixture
+def session(tmp_path):
+    with open_session(tmp_path / "data", load_definitions(None, None), Snapshotting()) as opened:
+        yield opened
+
+
+def model(session, tmp_path, seed):
+    folder = tmp_path / f"model-{seed}"
+    arrays = artifacts.grow(3, seed, spread=60.0)
+    artifacts.make(folder, arrays=arrays, bands=Bands(challenge_at=0.99), spec=session.definitions.spec)
+    artifact = read_folder(folder)
+    session.model_desk().keep(artifact)
+    return artifact.digest
+
+
+def labels(frauds):
+    return [
+        {
+            "kind": Kind.LABEL,
+            "event_id": f"label-{number}",
+            "event_time_ms": spine.START_MS + number * MINUTE_MS + 30 * MINUTE_MS,
+            "transaction_id": f"tx-{number}",
+            "label": True,
+            "label_source": "chargeback",
+        }
+        for number in frauds
+    ]
+
+
+def published(session):
+    log = session.store.log
+    found = [table for batch in log.read(MODEL_NEWS) for table in tables(MODEL_NEWS, [batch], log, "here")]
+    return [event for offsets, table in found for event in table.events(list(range(len(offsets))))]
+
+
+def test_a_champion_below_its_challenger_is_news_once_and_only_by_mature_labels(session, tmp_path):
+    champion, challenger = (model(session, tmp_path, seed) for seed in (1, 2))
+    desk = session.model_desk()
+    desk.promote(champion, WHO)
+    desk.challenge(challenger, WHO)
+    payments = [row for row in spine.payments(600) if "kind" not in row]
+    _, step = session.runner.ingest(spine.batch(payments))
+    said = step.decisions.table.column("challengers").to_pylist()
+    ids = step.decisions.table.column("transaction_id").to_pylist()
+    best = sorted(range(len(ids)), key=lambda row: -said[row][0])
+    numbers = [int(ids[row].removeprefix("tx-")) for row in best[:40]]
+    session.runner.ingest(spine.batch(labels(numbers)))  # what the challenger suspects is fraud
+    found = measure(session.store, NOW_MS)
+    assert found.model == champion
+    assert found.payments + found.waiting == 600
+    assert found.maturity_ms == 30 * MINUTE_MS
+    against = {one.against: one.state for one in found.rivalries}
+    assert against[challenger] == "below"
+    assert "rules" in against
+    teller = ModelTeller(session, desk, None)
+    teller.deliver()
+    teller.deliver()
+    measure(session.store, NOW_MS + 3 * 86_400_000)  # it lasts: no more news
+    teller.deliver()
+    news = [one for one in published(session) if one["data"]["against"] == challenger]
+    assert [(one["type"], one["subject"]) for one in news] == [(MODEL_WEAKENED, champion)]
+    assert news[0]["data"]["high"] < 0
+
+
+BETTER = Proposal("", "made", NOW_MS, "", 0.6, 0.4, Metric(0.2, 0.1, 0.3), "above", 500, 40)
+
+
+@pytest.mark.parametrize(
+    ("promotes", "change", "in_force"),
+    [
+        (True, {}, "new"),
+        (False, {}, "old"),
+        (True, {"state": "level"}, "old"),
+        (True, {"problems": ("it is no better than chance",)}, "old"),
+        (True, {"against": "another"}, "old"),
+    ],
+    ids=["told to", "not told to", "as good", "unsound", "another champion by now"],
+)
+def test_a_proposal_is_news_with_what_it_would_change_and_decides_only_if_told_and_better(
+    session, tmp_path, promotes, change, in_force
+):
+    old, new = (model(session, tmp_path, seed) for seed in (1, 2))
+    desk = session.model_desk()
+    desk.promote(old, WHO)
+    session.runner.ingest(spine.batch(spine.payments(60)))
+    one = msgspec.structs.replace(BETTER, model=new, **{"against": old} | change)
+    watch_book(session.store.folder).propose(one)
+    teller = ModelTeller(session, desk, None, promotes=promotes)
+    teller.deliver()
+    teller.deliver()
+    assert desk.active().champion == {"old": old, "new": new}[in_force]
+    [event] = published(session)
+    assert (event["type"], event["subject"], event["data"]["changed"]) == (MODEL_PROPOSED, new, 0.0)
+    assert ("put in force" in event["data"]["note"]) == promotes
+    assert told_of(session.store.log, "proposed") == {new}
+
+
+def test_beyond_the_limits_of_a_change_a_proposal_waits_for_somebody(session, tmp_path):
+    old = model(session, tmp_path, 1)
+    folder = tmp_path / "strict"
+    artifacts.make(folder, bands=Bands(decline_at=0.0), spec=session.definitions.spec)
+    session.model_desk().keep(strict := read_folder(folder))
+    desk = session.model_desk()
+    desk.promote(old, WHO)
+    session.runner.ingest(spine.batch(spine.payments(60)))
+    watch_book(session.store.folder).propose(replace_of(strict.digest, old))
+    ModelTeller(session, desk, None, promotes=True).deliver()
+    assert desk.active().champion == old
+    [event] = published(session)
+    assert event["data"]["changed"] > 0.5
+    assert "not put in force" in event["data"]["note"]
+
+
+def replace_of(new, old):
+    return msgspec.structs.replace(BETTER, model=new, against=old)
