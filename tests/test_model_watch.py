@@ -126,7 +126,7 @@ def test_beyond_the_limits_of_a_change_a_proposal_waits_for_somebody(session, tm
     session.model_desk().keep(strict := read_folder(folder))
     desk = session.model_desk()
     desk.promote(old, WHO)
-    session.runner.ingest(spine.batch(spine.payments(60)))
+    session.runner.ingest(spine.batch(spine.payments(300)))
     watch_book(session.store.folder).propose(replace_of(strict.digest, old))
     ModelTeller(session, desk, None, promotes=True).deliver()
     assert desk.active().champion == old

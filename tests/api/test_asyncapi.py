@@ -20,6 +20,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.follow import catch_up
 from ringfence.learning.drift_alerts import DriftAlert, record
+from ringfence.learning.model_news import ModelNews, record_news
 from ringfence.ports import LogBatch
 
 OFFICIAL = Path(__file__).with_name("asyncapi-3.0.0.json")
@@ -28,6 +29,10 @@ OFFICIAL = Path(__file__).with_name("asyncapi-3.0.0.json")
 POLICY = AlertPolicy(
     outcomes=OUTCOMES, high=0.0, team=("console:", "https://a.example/"), most=1, escalate_to=("console:",)
 )
+NEWS = [
+    ModelNews("weakened", "m", "rules", 0, "average_precision", 0.2, 0.3, -0.2, -0.1, 900, 40),
+    ModelNews("proposed", "n", "m", 0, "average_precision", None, None, None, None, 0, 0, 0.02, "no rival"),
+]
 INPUTS = [
     {"kind": "label", "transaction_id": "t1", "label": True, "label_source": "team", "note": "seen"},
     {"kind": "profile", "entity_type": "customer", "entity_id": "ada", "attributes": {"vip": True, "n": 3}},
@@ -81,11 +86,12 @@ def test_every_event_is_as_the_document_says(api, tmp_path):
             assert told.status_code == 202, told.text
         log, folder = client.server.session.store.log, client.server.session.store.folder
         record(log, [DriftAlert(0, "m", "i", 0.3, 0.2, 9)], NOW_MS)
+        record_news(log, NEWS, NOW_MS)
         letters = told_by(log, folder, client.server.session.store.meta.store_id)
         served = (await client.get("/asyncapi.json")).json()
         pages = [
             (await client.get("/v1/events", params={"topic": topic})).json()["events"]
-            for topic in ("decisions", "events", "drift", "flag_matches")
+            for topic in ("decisions", "events", "drift", "flag_matches", "model_news")
         ]
         ((_, table),) = tables("events", [activated()], log, "/ringfence/x")
         return served, letters + table.events([0]) + [event for page in pages for event in page]

@@ -65,7 +65,7 @@ def watch(
         with open_store(folder, read_only=True):  # there is one: another answer would mislead
             found = book.standing()
     _show(found, book.proposals(), json=json)
-    if found is not None and found.weakened:
+    if found is not None and found.weakened and not beside:
         raise typer.Exit(EXIT_WEAKENED)
 
 

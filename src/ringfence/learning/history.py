@@ -101,8 +101,9 @@ class Collected:
     @property
     def nbytes(self) -> int:
         """Memory of what is kept of the payments."""
-        columns = (part for parts in (*self.numbers.values(), *self.codes.values()) for _, part in parts)
-        return sum(part.nbytes for part in (*self.features, *self.times, *columns))
+        numbers = (part.nbytes for parts in self.numbers.values() for _, part in parts)
+        codes = (part.nbytes for parts in self.codes.values() for _, part in parts)
+        return sum(part.nbytes for part in self.features) + sum(numbers) + sum(codes)
 
     def drop_oldest(self) -> None:
         """Give up the first batch of payments; labels stay, some of which are of nobody then."""

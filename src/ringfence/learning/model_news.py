@@ -37,7 +37,8 @@ NEWS_SCHEMA: Final = pa.schema(
         ("note", pa.string()),
     ]
 )
-WEAKENED, PROPOSED = "weakened", "proposed"
+WEAKENED: Final = "weakened"
+PROPOSED: Final = "proposed"
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 

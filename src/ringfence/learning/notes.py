@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ringfence.learning.metrics import Ranking
     from ringfence.learning.money import Chosen
     from ringfence.learning.splits import Fold, Part
-    from ringfence.learning.train import Plan
+    from ringfence.scoring.manifest import Costs
 
 
 def facts(
@@ -66,12 +66,12 @@ def facts(
     return said
 
 
-def each_by_itself(test: Ranking, chosen: Chosen, plan: Plan) -> list[str]:
+def each_by_itself(test: Ranking, chosen: Chosen, costs: Costs) -> list[str]:
     """What it would cost to weigh each payment's own amount, beside one threshold for all."""
     places = np.arange(len(test))
-    paid = outcome_costs(test, plan.costs)
+    paid = outcome_costs(test, costs)
     banded = float(paid[outcomes_of(test.score, chosen.bands), places].mean())
-    outcome = chosen_each(test.score, test.amount, plan.costs)
+    outcome = chosen_each(test.score, test.amount, costs)
     each = float(paid[outcome, places].mean())
     if each >= banded:
         return []
@@ -84,7 +84,7 @@ def each_by_itself(test: Ranking, chosen: Chosen, plan: Plan) -> list[str]:
     return [said]
 
 
-def effort(learner: Learner, plan: Plan) -> list[str]:
+def effort(learner: Learner, budget_seconds: float, *, quick: bool) -> list[str]:
     """What was tried, and what the budget allowed."""
     if not isinstance(learner, Boosting):
         return []
@@ -100,12 +100,12 @@ def effort(learner: Learner, plan: Plan) -> list[str]:
             f"the search looked at {seen:,} of {whole:,} good payments of a window, and all frauds: a longer "
             "--budget looks at more"
         )
-    if not plan.quick:
+    if not quick:
         notes.append(
             "how far a budget in seconds reaches depends on how busy the machine is: training again may come "
             "to other sizes, and so to another model. Those of this one are its parameters"
         )
     if learner.said:
-        less = "a quick training" if plan.quick else f"the budget of {plan.budget_seconds:g} s"
+        less = "a quick training" if quick else f"the budget of {budget_seconds:g} s"
         notes.append(f"{less} allowed {', '.join(learner.said)}: a longer --budget allows more")
     return notes

@@ -216,9 +216,9 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
         (
             *facts(data, learned, maturity_ms, folds, supervised=supervised),
             *choice.notes,
-            *effort(learner, plan),
+            *effort(learner, plan.budget_seconds, quick=plan.quick),
             *chosen.notes,
-            *(each_by_itself(tested, chosen, plan) if supervised and len(tested) else []),
+            *(each_by_itself(tested, chosen, plan.costs) if supervised and len(tested) else []),
         ),
         shuffled,
     )

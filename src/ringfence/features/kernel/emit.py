@@ -213,7 +213,9 @@ def _history(
             x = s.rows[earlier, p.ops[k, O_SOURCE]]
             return np.nan if x == NULL else x / p.scales[p.ops[k, O_FEATURE]]
         mine, theirs = s.pairs[row, p.ops[k, O_SOURCE]], s.pairs[earlier, p.ops[k, O_SOURCE]]
-        return np.nan if mine == -1 or theirs == -1 else float(mine == theirs)
+        if mine == -1 or theirs == -1:
+            return np.nan
+        return 1.0 if mine == theirs else 0.0
     if code == IS_NEW:
         return _is_new(s, p.ops[k, O_SOURCE], events, end, row, time, edge)
     if np.isnan(s.places[row, 0]) or np.isnan(s.places[row, 1]):
