@@ -8,6 +8,7 @@ import pyarrow as pa
 from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
+from ringfence.learning.model_news import ModelNews
 from ringfence.ports import LogBatch
 
 NOW_MS = 1_750_000_000_000
@@ -92,3 +93,7 @@ def fill(store, first=0, batches=10):
 
 def one(lake, text):
     return lake.sql(text).to_pylist()[0]
+
+
+def news(day):
+    return ModelNews("weakened", "m", "rules", day * 86_400_000, "auc", 0.2, 0.3, -0.2, -0.1, 900, 40)

@@ -5,7 +5,7 @@ from random import Random
 import msgspec
 import pytest
 from tests.follow.test_members import flag_matches
-from tests.lakes import decisions, events, fill
+from tests.lakes import decisions, events, fill, news
 
 from ringfence.adapters.notifiers.addresses import networks
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
@@ -17,7 +17,7 @@ from ringfence.cli import execute
 from ringfence.errors import ConflictError, InputError, RingfenceError, StoreError
 from ringfence.follow import catch_up
 from ringfence.learning.drift_alerts import DriftAlert, record
-from ringfence.learning.model_news import ModelNews, record_news
+from ringfence.learning.model_news import record_news
 from ringfence.ports import DRIFT, FLAG_MATCHES
 from ringfence.testing.follower_exam import FollowerExam
 
@@ -50,9 +50,6 @@ def take(store):
     one.close()
 
 
-NEWS = ModelNews("weakened", "m", "rules", 0, "average_precision", 0.2, 0.3, -0.2, -0.1, 900, 40)
-
-
 class Place:
     def __init__(self, store):
         self.store, self.log = store, store.log
@@ -66,7 +63,7 @@ class Place:
             base, flags, drift = (self.log.end_offset(name) for name in ("events", FLAG_MATCHES, DRIFT))
             self.store.commit([events(base, 10), decisions(base, 10), flag_matches(flags, 2)])
             record(self.log, [DriftAlert(drift * 86_400_000, "m", "amount", 0.5, 0.2, 9)], NOW_MS)
-            record_news(self.log, [msgspec.structs.replace(NEWS, since_ms=drift * 86_400_000)], NOW_MS)
+            record_news(self.log, [news(drift)], NOW_MS)
 
     def follower(self):
         return follower(self.store)
