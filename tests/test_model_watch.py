@@ -76,7 +76,7 @@ def test_a_champion_below_its_challenger_is_news_once_and_only_by_mature_labels(
     against = {one.against: one.state for one in found.rivalries}
     assert against[challenger] == "below"
     assert "rules" in against
-    teller = ModelTeller(session, desk, None)
+    teller = ModelTeller(session, desk)
     teller.deliver()
     teller.deliver()
     measure(session.store, NOW_MS + 3 * 86_400_000)  # it lasts: no more news
@@ -109,7 +109,7 @@ def test_a_proposal_is_news_with_what_it_would_change_and_decides_only_if_told_a
     session.runner.ingest(spine.batch(spine.payments(60)))
     one = msgspec.structs.replace(BETTER, model=new, **{"against": old} | change)
     watch_book(session.store.folder).propose(one)
-    teller = ModelTeller(session, desk, None, promotes=promotes)
+    teller = ModelTeller(session, desk, promotes=promotes)
     teller.deliver()
     teller.deliver()
     assert desk.active().champion == {"old": old, "new": new}[in_force]
@@ -128,7 +128,7 @@ def test_beyond_the_limits_of_a_change_a_proposal_waits_for_somebody(session, tm
     desk.promote(old, WHO)
     session.runner.ingest(spine.batch(spine.payments(300)))
     watch_book(session.store.folder).propose(replace_of(strict.digest, old))
-    ModelTeller(session, desk, None, promotes=True).deliver()
+    ModelTeller(session, desk, promotes=True).deliver()
     assert desk.active().champion == old
     [event] = published(session)
     assert event["data"]["changed"] > 0.5

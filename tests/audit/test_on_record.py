@@ -34,9 +34,9 @@ LOOKING = frozenset(
         "doctor", "drift", "evaluate", "features",
         "follow", "followers list", "init", "keys list", "labels status", "land ddl",
         "model serve", "models compare", "models list", "models show", "models watch", "outbox list",
-        "quarantine list", "replay", "rules check", "rules diff", "rules import", "rules list", "rules shadow",
-        "rules show", "rules tune", "rules typologies", "rules versions", "run", "sessions end",
-        "sessions list", "simulate", "sources", "store check",
+        "quarantine list", "replay", "rules check", "rules diff", "rules import", "rules list",
+        "rules shadow", "rules show", "rules tune", "rules typologies", "rules versions", "run",
+        "sessions end", "sessions list", "simulate", "sources", "store check",
         "store init", "store migrate", "train", "version",
     }
 )  # fmt: skip

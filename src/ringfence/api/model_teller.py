@@ -18,6 +18,7 @@ from ringfence.desks.models import put_in_force
 from ringfence.errors import InputError, RingfenceError, ScorerError
 from ringfence.learning.drift_alerts import record
 from ringfence.learning.model_news import PROPOSED, proposed, record_news, told_of, weakened
+from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from ringfence.compose.session import Session
@@ -33,16 +34,21 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 class ModelTeller:
-    """Looks for what is new. One change of models at a time: `changing` is held meanwhile."""
+    """Looks for what is new.
 
-    def __init__(
-        self, session: Session, models: ModelDesk, changing: asyncio.Lock, *, promotes: bool = False
-    ) -> None:
-        """With `promotes`, a proposal that is sound and better beyond chance is put in force."""
+    Attributes:
+        changing: held meanwhile, and by whoever else changes which models decide.
+    """
+
+    def __init__(self, session: Session, models: ModelDesk, *, promotes: bool | None = None) -> None:
+        """With `promotes`, a proposal that is sound and better beyond chance is put in force.
+
+        Without it, as the setting `retrain_promote` says.
+        """
         self._session = session
         self._models = models
-        self._changing = changing
-        self._promotes = promotes
+        self.changing = asyncio.Lock()
+        self._promotes = load_settings().retrain_promote if promotes is None else promotes
         self._book = watch_book(session.store.folder)
         self._stamp: object = None
         self._task: asyncio.Task[None] | None = None
@@ -70,7 +76,7 @@ class ModelTeller:
             await asyncio.sleep(_SECONDS)
 
     async def _told(self) -> None:
-        async with self._changing:
+        async with self.changing:
             await asyncio.to_thread(self.deliver)
 
     def deliver(self) -> None:

@@ -49,7 +49,6 @@ from ringfence.errors import RingfenceError
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DRIFT, MODEL_NEWS
-from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -131,9 +130,7 @@ class Server:
             session.store.folder, session.tokenizer, self._put_in_force, self.cases, session.clock
         )
         self._delivering = Lock()
-        self.changing_models = asyncio.Lock()
-        promotes = load_settings().retrain_promote
-        self.model_teller = ModelTeller(session, self.models, self.changing_models, promotes=promotes)
+        self.model_teller = ModelTeller(session, self.models)
         self.jobs, self.tries = Jobs(), Jobs()
         self.trials = Trials(session, self.stored, self.hindsight)
         self.proxies = Proxies(settings.trusted_proxies)
@@ -159,6 +156,11 @@ class Server:
         self.ready = False
         self._watch()
         _warm_up(self.decoding, session)
+
+    @property
+    def changing_models(self) -> asyncio.Lock:
+        """Held while models change: one change at a time."""
+        return self.model_teller.changing
 
     @property
     def versions(self) -> dict[str, str]:
