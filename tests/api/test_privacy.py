@@ -46,6 +46,7 @@ def test_originals_are_shown_to_who_may_reveal_alone(serve):
         kept = (await client.get(path, headers=of[Role.ANALYST])).text
         assert "ada@" not in kept
         token = session.tokenizer.as_kept("email", "ada@mail.example")
+        await _until_kept(client, of[Role.ADMIN], {"customer": "C-1", "reason": "to be sure"})
         assert token in kept
         seen = await client.get("/v1/entities/email/ADA@mail.example", headers=of[Role.ANALYST])
         assert (seen.json()["entity_id"], len(seen.json()["recent"])) == (token, 1)
@@ -58,7 +59,7 @@ def test_originals_are_shown_to_who_may_reveal_alone(serve):
         assert originals[Role.SUPERVISOR].json()["value"] == "ada@mail.example"
         unknown = {"token": f"pd_{'0' * 32}", "reason": "call back"}
         none = await client.post("/v1/privacy/reveal", json=unknown, headers=of[Role.SUPERVISOR])
-        assert (none.status_code, none.json()["code"]) == (409, "not_revealed")
+        assert (none.status_code, none.json()["code"]) == (422, "invalid_parameter")
         records = await client.get("/v1/audit", headers=of[Role.ADMIN])
         return token, records
 
@@ -71,6 +72,51 @@ def test_originals_are_shown_to_who_may_reveal_alone(serve):
     assert shown["details"]["reason"].startswith("call back for pd_")
     looked = next(one for one in acts if one["action"] == "entity.seen")
     assert TOKEN.search(looked["object"])
+
+
+def test_a_request_is_answered_over_http_and_erasing_takes_two(serve, monkeypatch):
+    monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["erasure"]')
+
+    async def talk(client, of, session):
+        sent = payment(customer_id="C-1", email="ada@mail.example")
+        await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])
+        asked = {"customer": "C-1", "reason": "her request"}
+        admin, other = of[Role.ADMIN], of[Role.SUPERVISOR]
+        refused = await client.post("/v1/privacy/erase", json=asked, headers=other)
+        waiting = await client.post("/v1/privacy/erase", json=asked, headers=admin)
+        assert (refused.status_code, waiting.status_code) == (403, 403)
+        assert waiting.json()["code"] == "needs_approval"
+        await _until_kept(client, admin, asked)
+        found = (await client.post("/v1/privacy/find", json=asked, headers=admin)).json()
+        assert (found["held"]["events"], "ada@" in str(found)) == (1, False)
+        whole = await client.post("/v1/privacy/export", json=asked, headers=admin)
+        assert "ada@mail.example" in whole.text
+        approved = await client.post("/v1/approvals/A-1/approve", json={"note": "seen"}, headers=other)
+        assert approved.status_code == 200
+        erased = await client.post("/v1/privacy/erase", json=asked, headers=admin)
+        assert (erased.status_code, erased.json()["originals"]) == (200, 2)
+        again = (await client.post("/v1/privacy/find", json=asked, headers=admin)).json()
+        assert (again["originals"], len(again["erased"])) == ([], 1)
+        nobody = await client.post(
+            "/v1/privacy/find", json={"customer": "nobody", "reason": "just asking"}, headers=admin
+        )
+        assert nobody.status_code == 422
+        return (await client.get("/v1/audit", headers=admin)).json()["records"], found["person"]
+
+    records, person = serve(talk)
+    acts = [one["act"] for one in records if one["act"]["action"].startswith("person.")]
+    assert {one["object"] for one in acts if one["outcome"] == "done"} == {person}
+    assert "C-1" not in str(acts)
+
+
+async def _until_kept(client, headers, asked):
+    """The vault is written behind the decision."""
+    for _ in range(200):
+        found = await client.post("/v1/privacy/find", json=asked, headers=headers)
+        if found.status_code == 200 and len(found.json()["originals"]) == 2:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(found.text)
 
 
 def test_an_installation_without_a_vault_has_nothing_to_reveal(api):

@@ -84,6 +84,9 @@ _ROUTES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("POST", "/v1/cases/{case_id}/files"): Permission.WORK,
     ("POST", "/v1/cases/{case_id}/report"): Permission.REPORT,
     ("POST", "/v1/privacy/reveal"): Permission.REVEAL,
+    ("POST", "/v1/privacy/find"): Permission.ERASE,
+    ("POST", "/v1/privacy/export"): Permission.ERASE,
+    ("POST", "/v1/privacy/erase"): Permission.ERASE,
     ("GET", "/v1/approvals"): Permission.READ,
     ("POST", "/v1/approvals/{request_id}/approve"): Permission.APPROVE,
     (

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.access.approvals import Deed
 from ringfence.adapters.cases import CasePersons, SqliteCases
 from ringfence.adapters.outbox import Bus, BusPersons
 from ringfence.adapters.vault import Keyring, SqliteVault, VaultWriter, has_vault
+from ringfence.compose.approvals import open_approvals
 from ringfence.compose.store import PERSONAL, VAULT, keeps_tokens, tokenizer_of
 from ringfence.compose.tables import open_tables
 from ringfence.decisions.index import DecisionQuery
@@ -18,9 +20,12 @@ from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from ringfence.desks.privacy import Second
     from ringfence.ports.vault import Vault
+    from ringfence.rulebook.desk import Who
     from ringfence.store import DataFolder
 
 _MOST_DECISIONS: Final = 100_000
@@ -86,9 +91,9 @@ def keeping(store: DataFolder, now_ms: Callable[[], int], *, patient: bool) -> I
 @contextmanager
 def privacy_desk(store: DataFolder, now_ms: Callable[[], int]) -> Iterator[PrivacyDesk]:
     """What people do with the personal data of a store."""
-    vault = open_vault(store)
+    vault, approvals, settings = open_vault(store), open_approvals(store.folder), load_settings()
     tables, places, closing = open_tables(store), list[PersonPlace](), list[Any]()
-    closing += [vault, tables]
+    closing += [vault, tables, approvals.book]
     try:
         if SqliteCases.are_in(store.folder):
             cases = SqliteCases(store.folder)
@@ -104,8 +109,20 @@ def privacy_desk(store: DataFolder, now_ms: Callable[[], int]) -> Iterator[Priva
             found: list[dict[str, Any]] = tables.decisions(query).to_pylist()
             return found
 
-        limit = load_settings().reveals_per_hour
-        yield PrivacyDesk(store.log, vault, tokenizer_of(store), places, decided, now_ms, limit)
+        def approved(what: Second, subject: str, who: Who) -> AbstractContextManager[None]:
+            return approvals.approved(Deed(what), subject, {"person": subject}, who)
+
+        yield PrivacyDesk(
+            store.log,
+            vault,
+            tokenizer_of(store),
+            places,
+            decided,
+            now_ms,
+            settings.reveals_per_hour,
+            settings.reveal_limit,
+            approved,
+        )
     finally:
         for one in closing:
             one.close()

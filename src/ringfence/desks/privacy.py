@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -17,15 +18,18 @@ from ringfence.events.personal import TOKEN
 from ringfence.events.personal_names import PersonalClass
 from ringfence.ports import EVENTS
 from ringfence.ports.vault import Erased, Held, LegalHold
+from ringfence.rulebook.desk import Who
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from ringfence.events.batch import EventBatch
     from ringfence.events.tokens import Tokenizer
     from ringfence.ports import EventLog
     from ringfence.ports.vault import Vault
 
+_DAY_MS: Final = 86_400_000
 _SHORTEST_REASON: Final = 5
 _LONGEST_REASON: Final = 500
 KINDS: Final = {"customer": "customer_id", "account": "account_id"}
@@ -83,6 +87,15 @@ class PersonPlace(Protocol):
         ...
 
 
+Second = Literal["erasure", "reveal"]
+"""What may need a second person."""
+
+
+def nobody_else(_what: Second, _subject: str, _by: Who) -> AbstractContextManager[None]:
+    """No second person is needed."""
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class PrivacyDesk:
     """The personal data of one store.
@@ -90,6 +103,8 @@ class PrivacyDesk:
     Attributes:
         decided: the decisions on payments with an entity's id, by entity type and id.
         reveals_per_hour: how many originals one person may be shown.
+        reveals_per_day: how many before `approved` is asked.
+        approved: frames what a second person has to have approved; it raises where nobody has.
     """
 
     log: EventLog
@@ -99,6 +114,8 @@ class PrivacyDesk:
     decided: Callable[[str, str], list[dict[str, Any]]]
     now_ms: Callable[[], int]
     reveals_per_hour: int
+    reveals_per_day: int = 20
+    approved: Callable[[Second, str, Who], AbstractContextManager[None]] = nobody_else
 
     def who(self, asked: str) -> PersonTokens:
         """Somebody by `CUSTOMER`, `account:ID`, or a token; `InputError` where nothing is held on them."""
@@ -148,10 +165,12 @@ class PrivacyDesk:
                 "nothing was erased. `ringfence privacy release` ends a hold"
             )
         elsewhere: dict[str, int] = {}
-        for place in self.places:
-            elsewhere |= place.erase(who)
-        erased = Erased(person=who.person, by=by, reason=reason, at_ms=self.now_ms())
-        count = self.vault.destroy(who.own | who.texts, erased)
+        now_ms = self.now_ms()
+        with self.approved("erasure", who.person, Who(by, now_ms, reason)):
+            for place in self.places:
+                elsewhere |= place.erase(who)
+            erased = Erased(person=who.person, by=by, reason=reason, at_ms=now_ms)
+            count = self.vault.destroy(who.own | who.texts, erased)
         return ErasedData(person=who.person, originals=count, elsewhere=elsewhere)
 
     def hold(self, asked: str, by: str, reason: str) -> LegalHold:
@@ -173,7 +192,10 @@ class PrivacyDesk:
         _checked(reason)
         if not TOKEN.fullmatch(token):
             raise InputError("give a token as pages show it: pd_ and 32 characters")
-        self.vault.let_see(by, token, self.now_ms(), self.reveals_per_hour)
+        now_ms = self.now_ms()
+        many = self.vault.shown_since(by, now_ms - _DAY_MS) >= self.reveals_per_day
+        with self.approved("reveal", token, Who(by, now_ms, reason)) if many else nullcontext():
+            self.vault.let_see(by, token, now_ms, self.reveals_per_hour)
         found = self.vault.of_token(token)
         if found is None:
             raise InputError(

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ringfence.events.personal import Original
-    from ringfence.events.personal_names import PersonalClass
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +79,10 @@ class Vault(Protocol):
 
     def erasures(self, persons: Collection[str]) -> list[Erased]:
         """Who of these was erased, the latest first."""
+        ...
+
+    def shown_since(self, actor: str, since_ms: int) -> int:
+        """How many different values somebody has been shown since a time, within the last day."""
         ...
 
     def let_see(self, actor: str, token: str, now_ms: int, most: int) -> None:

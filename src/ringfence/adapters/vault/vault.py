@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "vault.db"
 HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
 _NONCE_BYTES: Final = 12
 _KEY_BITS: Final = 256
 _WRAPPED_AT_ONCE: Final = 1000  # keys of one transaction of a rotation: nobody waits long
@@ -246,12 +247,17 @@ class SqliteVault:
             for person, by, reason, at_ms in self._rows(text, _json(persons))
         ]
 
+    def shown_since(self, actor: str, since_ms: int) -> int:
+        """See `Vault.shown_since`."""
+        text = "SELECT count(DISTINCT token) FROM shown WHERE actor = ? AND at_ms > ?"
+        return int(self._rows(text, actor, since_ms)[0][0])
+
     def let_see(self, actor: str, token: str, now_ms: int, most: int) -> None:
         """See `Vault.let_see`."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM shown WHERE at_ms <= ?", (now_ms - HOUR_MS,))
-            text = "SELECT count(DISTINCT token) FROM shown WHERE actor = ? AND token <> ?"
-            (seen,) = connection.execute(text, (actor, token)).fetchone()
+            connection.execute("DELETE FROM shown WHERE at_ms <= ?", (now_ms - DAY_MS,))
+            text = "SELECT count(DISTINCT token) FROM shown WHERE actor = ? AND token <> ? AND at_ms > ?"
+            (seen,) = connection.execute(text, (actor, token, now_ms - HOUR_MS)).fetchone()
             if seen >= most:
                 raise InputError(
                     f"{actor} has been shown {seen} originals within an hour, and {most} are allowed "

@@ -1,34 +1,40 @@
-"""Personal data: the original behind a token, for who gives a reason."""
+"""Personal data: the original behind a token, and what is held on somebody: found, exported, erased."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.asked import as_json, body_of, server_of
+from ringfence.api.asked import as_json, body_of, refusals, server_of
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.compose.privacy import privacy_desk
 from ringfence.compose.store import keeps_tokens
-from ringfence.errors import InputError
+from ringfence.desks.privacy import masked
 from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.ports.vault import Erased, LegalHold  # noqa: TC001 (likewise)
 
 if TYPE_CHECKING:
-    from ringfence.api.server import Server
-    from ringfence.ports.vault import Held
+    from collections.abc import Callable
+
+    from ringfence.desks.privacy import PersonFile, PrivacyDesk
+
+    T = TypeVar("T")
 
 router = APIRouter(tags=["privacy"])
 _BYTES = 8 << 10
+_Reason = Annotated[str, msgspec.Meta(min_length=5, max_length=500)]
+_Customer = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
 class RevealAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A token as answers have it, and why its original has to be seen."""
 
     token: Annotated[str, msgspec.Meta(pattern="^pd_[0-9a-f]{32}$")]
-    reason: Annotated[str, msgspec.Meta(min_length=5, max_length=500)]
+    reason: _Reason
 
 
 class Revealed(msgspec.Struct, frozen=True):
@@ -39,21 +45,98 @@ class Revealed(msgspec.Struct, frozen=True):
     value: str
 
 
+class PersonAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody by the customer's id, `account:ID`, or a token; and why this is asked."""
+
+    customer: _Customer
+    reason: _Reason
+
+
+class MaskedValue(msgspec.Struct, frozen=True):
+    """An original as whoever need not know it may see it."""
+
+    kind: PersonalClass
+    masked: str
+    token: str
+
+
+class PersonHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is held on somebody, by what it is, and whether it may be erased."""
+
+    person: str
+    held: dict[str, int]
+    originals: list[MaskedValue]
+    hold: LegalHold | None
+    erased: list[Erased]
+
+
 @router.post("/v1/privacy/reveal")
 async def reveal(request: Request) -> Response:
     """Show the original behind a token. It is on record, reason included, before it is shown."""
-    asked, server = await body_of(request, RevealAsked, _BYTES), server_of(request)
-    caller = request.scope["ringfence.caller"]
-    tell(request.scope, object=asked.token, reason=server.session.tokenizer.clean(asked.reason))
-    if not keeps_tokens(server.session.store):
-        raise Refusal(409, "no_vault", "this installation keeps personal data as it comes: nothing is hidden")
-    try:
-        found: Held = await server.pools.reading.run(_shown, server, asked, caller.name)
-    except InputError as error:
-        raise Refusal(409, "not_revealed", str(error)) from error
+    asked = await body_of(request, RevealAsked, _BYTES)
+    _tell(request, asked.token, asked.reason)
+    by = request.scope["ringfence.caller"].name
+    found = await _at_desk(request, lambda desk: desk.reveal(asked.token, by, asked.reason))
     return as_json(Revealed(found.token, found.kind, found.value))
 
 
-def _shown(server: Server, asked: RevealAsked, by: str) -> Held:
-    with privacy_desk(server.session.store, server.clock.now_ms) as desk:
-        return desk.reveal(asked.token, by, asked.reason)
+@router.post("/v1/privacy/find")
+async def find(request: Request) -> Response:
+    """Say what is held on somebody, with masked values."""
+    asked = await body_of(request, PersonAsked, _BYTES)
+    found = await _found(request, asked)
+    counts = {"events": len(found.events), "decisions": len(found.decisions)}
+    return as_json(
+        PersonHeld(
+            person=found.person,
+            held=counts | {name: len(rows) for name, rows in found.elsewhere.items()},
+            originals=[
+                MaskedValue(one.kind, masked(one.kind, one.value), one.token) for one in found.originals
+            ],
+            hold=found.hold,
+            erased=found.erased,
+        )
+    )
+
+
+@router.post("/v1/privacy/export")
+async def export(request: Request) -> Response:
+    """Give everything that is held on somebody, originals included: the answer to their request."""
+    return as_json(await _found(request, await body_of(request, PersonAsked, _BYTES)))
+
+
+@router.post("/v1/privacy/erase")
+async def erase(request: Request) -> Response:
+    """Destroy somebody's key and what people wrote about them. It cannot be undone."""
+    asked = await body_of(request, PersonAsked, _BYTES)
+    _tell(request, "", asked.reason)
+    by = request.scope["ringfence.caller"].name
+    done = await _at_desk(request, lambda desk: desk.erase(asked.customer, by, asked.reason))
+    tell(request.scope, object=done.person)
+    return as_json(done)
+
+
+async def _found(request: Request, asked: PersonAsked) -> PersonFile:
+    _tell(request, "", asked.reason)
+    found = await _at_desk(request, lambda desk: desk.find(asked.customer))
+    tell(request.scope, object=found.person)
+    return found
+
+
+def _tell(request: Request, token: str, reason: str) -> None:
+    """Put the reason on record, and whom it is about once that is known by a token."""
+    tell(request.scope, object=token, reason=server_of(request).session.tokenizer.clean(reason))
+
+
+async def _at_desk(request: Request, work: Callable[[PrivacyDesk], T]) -> T:
+    server = server_of(request)
+    store, now_ms = server.session.store, server.clock.now_ms
+
+    def ask() -> T:
+        with privacy_desk(store, now_ms) as desk:
+            return work(desk)
+
+    if not keeps_tokens(store):
+        raise Refusal(409, "no_vault", "this installation keeps personal data as it comes: nothing is hidden")
+    with refusals():
+        return await server.pools.reading.run(ask)
