@@ -25,6 +25,8 @@ from ringfence.web import Site
 class Place:
     """A server with its pages, and keys by role."""
 
+    settings = ServeSettings(deadline_ms=60_000)
+
     def __init__(self, folder):
         self.folder = folder
         with closing(ApiKeys(folder)) as keys:
@@ -40,8 +42,7 @@ class Place:
     @asynccontextmanager
     async def serving(self):
         with open_session(self.folder, DEFINITIONS, Snapshotting()) as session:
-            settings = ServeSettings(deadline_ms=60_000)
-            server = Server(session, settings, Authoriser(ApiKeys(self.folder)))
+            server = Server(session, self.settings, Authoriser(ApiKeys(self.folder)))
             dashboard = Site(server)
             app = build(server, None, dashboard)
             server.start()
