@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+from slack_sdk.signature import SignatureVerifier
 from tests.adapters.aws import emulator
 from tests.bus.receivers import Receiver, until
 from tests.bus.test_notifiers_on_aws import message
@@ -21,11 +22,15 @@ from ringfence.access.principal import Role
 from ringfence.access.tokens import Tokens, TokenSettings
 from ringfence.adapters.notifiers.mail import MailNotifier
 from ringfence.adapters.notifiers.slack import SlackNotifier
+from ringfence.adapters.notifiers.slack_actions import SlackActions
+from ringfence.adapters.relational.problems import target_of
 from ringfence.adapters.relational.store import connect
 from ringfence.adapters.secrets import EnvironmentSecrets, FileSecrets, secret_of
 from ringfence.bus.notifier import Answer
+from ringfence.compose.secrets import with_store_password
 from ringfence.errors import InputError, StoreError
 from ringfence.ports.secrets import KEPT_SECONDS, LEAST_SECONDS, FixedSecret, KeptSecret
+from ringfence.settings import load_settings
 
 OLD, NEW = "the old secret, which has to be long enough", "the new secret, which has to be long enough"
 
@@ -192,6 +197,13 @@ class TestRotation:
             assert slack.requests[-1][0]["Authorization"] == f"Bearer {NEW}"
             assert len(slack.requests) == 3
 
+    def test_the_signing_secret_of_slack(self, rotated):
+        body, at = b"payload=%7B%7D", "1700000000"
+        signed = SignatureVerifier(NEW).generate_signature(timestamp=at, body=body)
+        actions = SlackActions(rotated, "https://hooks.slack.com/", lambda: 1_700_000_000_000)
+        assert actions.is_authentic(body, at, signed)
+        assert not actions.is_authentic(body, at, signed[:-1])
+
     def test_the_password_of_the_mail_server(self, rotated):
         asked = []
 
@@ -220,6 +232,14 @@ class TestRotation:
         assert outcome.answer is Answer.DELIVERED, outcome
         assert asked[-1] == NEW
         assert OLD in asked
+
+    def test_a_command_asks_for_the_password_of_the_database_when_it_runs(self, file, monkeypatch):
+        monkeypatch.setenv("RINGFENCE_STORE_PASSWORD", f"secret://file{file}")
+        address = with_store_password("postgresql://bank@db.example/fraud")
+        assert psycopg.conninfo.conninfo_to_dict(address)["password"] == OLD
+        assert target_of(address) == "bank@db.example/fraud"
+        monkeypatch.setenv("RINGFENCE_STORE_PASSWORD", OLD)
+        assert OLD not in repr(load_settings())
 
     def test_the_password_of_the_database(self, rotated):
         admin = server().get_uri()

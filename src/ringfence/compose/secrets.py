@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.secrets import secret_of
+from ringfence.adapters.secrets import SCHEME, secret_of
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from ringfence.ports.secrets import SecretValue
+
+__all__ = ["SCHEME", "secret", "with_store_password"]
 
 
 def secret(text: str | None) -> SecretValue | None:

@@ -4,11 +4,13 @@ import itertools
 from contextlib import closing
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 from tests.follow.test_members import StorePlace
 
 from ringfence.adapters.aws import AuditTable, aws_client, create_table
 from ringfence.adapters.aws.audit_table import key_of
+from ringfence.adapters.landing import open_place
+from ringfence.adapters.remote.signing import SageMakerSigner
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError, StoreError
 from ringfence.follow import catch_up
@@ -183,10 +185,31 @@ def test_nobody_signed_in_and_no_region_are_said(store, monkeypatch, tmp_path):
 
 def test_an_emulators_endpoint_in_a_task_on_aws_is_refused(client, monkeypatch):
     monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x")
-    with pytest.raises(InputError, match="AWS_ENDPOINT_URL"):
-        aws_client("dynamodb")
+    for begin in (
+        lambda: aws_client("dynamodb"),
+        lambda: open_place("s3://bucket/lake"),
+        lambda: SageMakerSigner("eu-central-1"),
+    ):
+        with pytest.raises(InputError, match="AWS_ENDPOINT_URL"):
+            begin()
 
 
 def test_closing_twice_is_allowed(store, client):
     with closing(AuditTable(store.log, client, "a", "x", sleep=lambda _: None)) as follower:
         follower.close()
+
+
+def test_a_call_is_made_as_often_as_it_is_told_and_no_more(client, monkeypatch):
+    calls = []
+
+    def refused(request, **_):
+        calls.append(request)
+        raise ConnectionClosedError(endpoint_url="x")
+
+    for tries in (1, 2):
+        calls.clear()
+        asking = aws_client("dynamodb", tries=tries)
+        asking.meta.events.register("before-send.dynamodb.ListTables", refused)
+        with pytest.raises(ConnectionClosedError):
+            asking.list_tables()
+        assert len(calls) == tries

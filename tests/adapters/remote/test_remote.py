@@ -60,6 +60,18 @@ def scripted(*script):
         server.server_close()
 
 
+class Exchanged:
+    """A secret that was another one when it was read last."""
+
+    changes = 0
+
+    def value(self):
+        return "wrong"
+
+    def renewed(self, refused):
+        return "secret" if refused == "wrong" else None
+
+
 def says(value, model="there"):
     """Each row gets this probability."""
     return lambda body: json.dumps({"model": model, "probabilities": [value] * len(body["rows"])}).encode()
@@ -115,6 +127,8 @@ def test_our_own_service_gives_the_probabilities_of_the_model_in_process(tmp_pat
         assert model.contributions(ROWS[:1]) is None
         with pytest.raises(ScorerError, match="status 401"):
             remote(url, key="wrong").score(ROWS[:1])
+        exchanged = remote(url, key=Exchanged(), serves=local.digest, tries=1)
+        assert exchanged.score(ROWS[:1]).tolist() == model.score(ROWS[:1]).tolist()
         with pytest.raises(ScorerError, match=f"serves model '{local.digest}', not"):
             remote(url, key="secret", serves="f" * 16).score(ROWS[:1])
 

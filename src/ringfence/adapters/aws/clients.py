@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from botocore.parsers import ResponseParserError
 
+from ringfence.adapters.emulated import refuse_emulator
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 SECONDS: Final = 10.0
 """For each part of an answer. The library's own is a minute."""
 
-_IN_CONTAINER: Final = "ECS_CONTAINER_METADATA_URI_V4"
 _REMEDIES: Final = {
     "ResourceNotFoundException": "look at its name and region, or make it",
     "AccessDeniedException": "allow the action to the role that runs this",
@@ -71,15 +71,6 @@ def aws_client(
         raise InputError("no region is set: set AWS_REGION, such as eu-central-1") from error
     except (BotoCoreError, ValueError) as error:
         raise InputError(f"AWS cannot be asked: {error}") from error
-
-
-def refuse_emulator() -> None:
-    """`InputError` where an emulator's endpoint is left in a task on AWS."""
-    named = [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]
-    if named and _IN_CONTAINER in os.environ:
-        raise InputError(
-            f"{named[0]} names an endpoint of its own in a task on AWS: remove it, or it is tested only"
-        )
 
 
 @contextmanager

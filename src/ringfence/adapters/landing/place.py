@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ringfence.adapters.emulated import refuse_emulator
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def open_place(address: str) -> Place:
     """A folder, or `s3://bucket/prefix`; `InputError` for an address of another kind.
 
     On S3 the usual environment counts: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
-    AWS_REGION, AWS_ENDPOINT_URL, or the role of the machine.
+    AWS_REGION, AWS_ENDPOINT_URL (refused in a task on AWS), or the role of the machine.
     """
     scheme, separator, rest = address.partition("://")
     if not separator:
@@ -63,6 +64,7 @@ def open_place(address: str) -> Place:
         raise InputError(f"{address} is no landing zone: give a folder, or s3://BUCKET/PREFIX")
     if find_spec("obstore") is None:
         raise InputError("a landing zone on S3 needs one more library: pip install 'ringfence[landing]'")
+    refuse_emulator()
     return S3Place(address)
 
 

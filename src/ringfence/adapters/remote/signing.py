@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Final
 
+from ringfence.adapters.emulated import refuse_emulator
 from ringfence.errors import ScorerError
 
 _VARIANT: Final = "x-amzn-sagemaker-target-variant"
@@ -22,6 +23,7 @@ class SageMakerSigner:
     def __init__(self, region: str, variant: str = "") -> None:
         if find_spec("boto3") is None:
             raise ScorerError("a SageMaker endpoint needs one more library: pip install 'ringfence[aws]'")
+        refuse_emulator()
         import boto3  # noqa: PLC0415 (an extra)
 
         self._region = region

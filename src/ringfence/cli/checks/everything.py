@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.cli import options
 from ringfence.cli.checks import machine, project, service
+from ringfence.cli.checks.aws import named_secrets, tables
 from ringfence.cli.checks.check import Check, State
 from ringfence.cli.checks.messages import messages as test_messages
 from ringfence.cli.checks.models import models
@@ -37,7 +38,9 @@ def all_checks(
         return
     yield from _guarded("settings", project.settings())
     yield from _guarded("definitions", project.definitions(features, rules))
+    yield from _guarded("secrets", named_secrets())
     yield from _guarded("streams", streams())
+    yield from _guarded("dynamodb", tables(folder))
     yield from _guarded("disk", machine.disk(folder))
     report = project.store(folder, deep=deep)
     yield from report.checks
