@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -33,10 +34,15 @@ def content_hashes(events: EventBatch, seed: int) -> NDArray[np.int64]:
         if column.null_count == len(column) and name not in events.others:
             continue
         words = _words(events, name, column, seed)
-        mixed = (words ^ np.uint64(hash_text(name, seed) & ((1 << 64) - 1))) * _ODD
+        mixed = (words ^ _name_word(name, seed)) * _ODD
         mixed ^= mixed >> _SHIFT
         total += np.where(words == 0, np.uint64(0), mixed * _ODD)
     return total.view(np.int64)
+
+
+@lru_cache(maxsize=1024)
+def _name_word(name: str, seed: int) -> np.uint64:
+    return np.uint64(hash_text(name, seed) & ((1 << 64) - 1))
 
 
 def _words(events: EventBatch, name: str, column: Any, seed: int) -> NDArray[np.uint64]:

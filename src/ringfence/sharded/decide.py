@@ -206,18 +206,21 @@ class Decide:
         events, places = one.events, one.places
         assert events is not None
         assert places is not None
-        force, spec = self._force, self._plan.spec
         payments = events if len(rows) == len(events) else events.take(rows)
-        features = self._features(one, len(events))[:, rows]
+        return self.judged(payments, self._features(one, len(events))[:, rows], places[:, rows])
+
+    def judged(self, payments: EventBatch, features: NDArray[np.float64], places: NDArray[np.int64]) -> bytes:
+        """Decisions on payments whose features (features, n) and places (offset, clock, epoch) are known."""
+        force, spec = self._force, self._plan.spec
         columns = Columns(payments, spec, features, self._reference, force.rules.ruleset.zone)
         scored = None
         if force.models is not NO_MODELS:
             scored = force.models.score(columns)
             tell(columns, scored)
         verdicts = force.rules.judge(columns)
-        causes = causes_of(payments, places[1, rows], spec, scored)
+        causes = causes_of(payments, places[1], spec, scored)
         decisions = force.decider.decide(
-            columns, verdicts, places[0, rows], self._plan.now_ms(), scored=scored, causes=causes
+            columns, verdicts, places[0], self._plan.now_ms(), scored=scored, causes=causes
         )
         return decisions.encode()
 

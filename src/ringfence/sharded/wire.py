@@ -40,14 +40,17 @@ class Element(NamedTuple):
 
 def pack(numbers: Sequence[int], *arrays: NDArray[Any]) -> bytes:
     """Numbers of 64 bits and arrays of one or two dimensions, for `unpack`."""
-    parts = [_HEAD.pack(_MAGIC, len(numbers), len(arrays)), struct.pack(f"<{len(numbers)}q", *numbers)]
+    parts: list[bytes | memoryview] = [
+        _HEAD.pack(_MAGIC, len(numbers), len(arrays)),
+        struct.pack(f"<{len(numbers)}q", *numbers),
+    ]
     for array in arrays:
         columns = array.shape[1] if array.ndim > 1 else 0
         parts.append(_ARRAY.pack(_NUMBER_OF[array.dtype], array.ndim, columns, array.shape[0]))
     for array in arrays:
-        size = array.nbytes
-        parts.append(array.tobytes())
-        parts.append(bytes(-size % 8))
+        if array.size:  # an empty array has no buffer that could be joined
+            parts.append(array.data if array.flags.c_contiguous else array.tobytes())
+            parts.append(bytes(-array.nbytes % 8))
     return b"".join(parts)
 
 
