@@ -39,6 +39,8 @@ class FramedDecoding:
         self, source: str, offsets: NDArray[np.int64], append_ms: NDArray[np.int64], values: Sequence[bytes]
     ) -> tuple[EventBatch, NDArray[np.int64], list[BadRecord]]:
         """See `Decode`. `InputError` where the mapping takes labels from the rows of payments."""
+        if not len(values):
+            return NO_EVENTS, np.empty(0, np.int64), []
         hours = append_ms // _HOUR_MS
         edges = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), len(values)]
         parts, places = [], [np.empty(0, np.int64)]
