@@ -11,7 +11,7 @@ from ringfence.learning.boosting import fit_within, planned
 from ringfence.learning.boosting import sample as drawn
 from ringfence.learning.keys import Keys, first_part, proposed, usual_delay_ms
 from ringfence.learning.splits import prequential, train_and_test
-from ringfence.learning.wide import offered, wide_spec
+from ringfence.learning.wide import graph_for, offered, wide_spec
 
 SIZE, DELAY_MS = 12_000, 5 * DAY_MS
 
@@ -125,6 +125,19 @@ def test_a_fit_with_little_time_has_fewer_trees_that_learn_faster_and_says_so(da
     chosen, said = planned(own, 10.0, 0.1)
     assert (chosen["trees"], chosen["learning_rate"]) == (100, 0.1)
     assert "100 trees" in said
+
+
+def test_links_and_last_payments_enter_a_wide_set_by_themselves_as_groups_that_have_to_lift(events):
+    named = {"customer_id", "device_id", "merchant_id", "counterparty_id", "amount_minor"}
+    spec = wide_spec(named).with_graph(graph_for(named))
+    groups = offered(spec, Keys())
+    assert {"graph.shared_device_7d", "graph.fan_out_1d"} <= groups["signals of the entity graph"]
+    last = groups["amounts, gaps and places of a payer's last payments"]
+    wanted = {"previous_amount_back_5", "seconds_since_last_back_2", "is_same_merchant_back_3"}
+    assert {f"customer.{name}" for name in wanted} <= last
+    assert "customer.seconds_since_last" not in last
+    card = wide_spec({"card_id", "amount_minor"}).names  # an input although it is an id
+    assert {"card.count_365d", "card.label_rate_365d_delay_7d"} <= set(card)
 
 
 def test_durations_are_told_in_words():

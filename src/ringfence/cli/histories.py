@@ -26,7 +26,7 @@ from ringfence.events.tokens import Tokenizer
 from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.history import Passed, collect
 from ringfence.learning.keys import first_part, looked_until_ms, most_of_ms, proposed, usual_delay_ms
-from ringfence.learning.wide import DEFAULT_DELAY_MS, NO_KEYS, fields_of, wide_spec
+from ringfence.learning.wide import DEFAULT_DELAY_MS, NO_KEYS, fields_of, graph_for, wide_spec
 from ringfence.library import load_rules
 from ringfence.measuring import in_log_order
 from ringfence.ports import DECISIONS, EVENTS
@@ -202,7 +202,7 @@ def _wide(
         raise InputError("there are no payments to learn from: check the source and its mapping")
     keys = proposed(first, delay_ms, seed, wanted.before_ms, without)
     fields = frozenset(name for events in first for name in fields_of(events))
-    return wide_spec(fields, delay_ms, keys=keys).with_graph(graph), keys
+    return wide_spec(fields, delay_ms, keys=keys).with_graph(graph or graph_for(fields)), keys
 
 
 def _told(

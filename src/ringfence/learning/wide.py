@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.features.durations import DAY_MS, HOUR_MS, format_duration
+from ringfence.features.links import Graph, pays, uses
 from ringfence.features.spec import NIGHT, BoundFeature, Entity, FeatureKind, FeatureSpec, entity, short_field
 from ringfence.learning.history import ENTITIES
 from ringfence.learning.keys import Keys
@@ -30,6 +31,7 @@ _NAME: Final = 28  # letters of an entity's name that its fields share
 
 _PLACES: Final = ("terminal", "merchant", "device", "counterparty", "ip", "email")
 _NEWS: Final = ("merchant", "terminal", "device", "counterparty", "country", "ip")
+_SHARED: Final = ("device", "email", "phone", "ip")
 _RATES: Final = (1, 2, 3, 5, 7, 14, 30, 60, 90)  # days of label history
 _COUNTS: Final = (1, 3, 7, 14, 30, 60)
 _KEY_RATES: Final = ("14d", "60d", "365d")
@@ -87,6 +89,24 @@ def wide_spec(
     return FeatureSpec.of(*dict.fromkeys(bound), zone=zone)  # without a delay some are the same
 
 
+def graph_for(fields: Iterable[str]) -> Graph | None:
+    """The graph of payments with these fields; None where nothing but a card or a shop would link anybody.
+
+    >>> graph_for({"customer_id", "terminal_id"}) is None
+    True
+    >>> "graph.shared_device" in graph_for({"customer_id", "device_id"}).names
+    True
+    """
+    present = frozenset(fields)
+    payer = next((name for name in ENTITIES if f"{name}_id" in present), None)
+    if payer is None:
+        return None
+    links = [uses(payer, name, ttl="90d") for name in _SHARED if entity(name).keys[0] in present]
+    if "counterparty_id" in present:
+        links.append(pays(payer, "counterparty"))
+    return Graph.of(*links) if links else None
+
+
 def offered(spec: FeatureSpec, keys: Keys) -> dict[str, frozenset[str]]:
     """The features of a wide set that are kept only if they lift a later window, in groups."""
     groups: dict[str, set[tuple[str, ...]]] = {
@@ -99,6 +119,8 @@ def offered(spec: FeatureSpec, keys: Keys) -> dict[str, frozenset[str]]:
         names = frozenset(feature.name for feature in spec.features if feature.entity in own)
         if names:
             found[title] = names
+    if spec.graph is not None:
+        found["signals of the entity graph"] = frozenset(spec.graph.names)
     last = frozenset(one.name for one in spec.features if one.kind in _OF_LAST or one.back > 1)
     return found | ({"amounts, gaps and places of a payer's last payments": last} if last else {})
 

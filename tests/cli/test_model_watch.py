@@ -1,0 +1,35 @@
+"""Watching and retraining from the command line, on a folder that has decided payments."""
+
+import pytest
+
+from ringfence.adapters.sqlite import Store
+from ringfence.ports import MODEL_NEWS
+
+from .test_train import QUICK, payments  # noqa: F401 (a fixture)
+
+
+@pytest.mark.slow
+def test_the_champion_is_measured_and_another_one_trained_and_proposed(ringfence, payments, project):  # noqa: F811
+    ringfence("run", payments / "till.csv", "-m", payments / "till.toml")
+    nothing = ringfence("models", "watch", "--measure", "--json")
+    assert nothing.json == {
+        "standing": nothing.json["standing"] | {"model": "", "rivalries": []},
+        "proposals": [],
+    }
+    assert "No model is in force" in ringfence("models", "watch").out
+    assert ringfence("train", "--name", "m", *QUICK).code == 0
+    ringfence("models", "import", "models/m")
+    assert ringfence("models", "promote", "m", "--yes", "--force").code == 0
+    unheard = ringfence("models", "watch", "--measure", "--json").json["standing"]
+    assert unheard["model"]
+    assert unheard["payments"] == 0  # it has decided nothing yet
+    made = ringfence("models", "retrain", "--budget", "2", "--json")
+    assert made.code == 0, made.err
+    assert made.json["against"] == unheard["model"]
+    assert made.json["state"] in {"above", "level", "below", "too few to tell"}
+    shown = ringfence("models", "watch")
+    assert made.json["model"] in shown.out
+    listed = {one["version"]: one["role"] for one in ringfence("models", "list", "--json").json}
+    assert listed == {unheard["model"]: "champion", made.json["model"]: None}
+    with Store.open(project / "ringfence-data", read_only=True) as store:
+        assert store.log.end_offset(MODEL_NEWS) == 0  # the server tells of it
