@@ -253,7 +253,7 @@ def equality(events: int, rows: int, seed: int) -> tuple[list[str], int]:
         host.send(host.stage("door", number).events(piece, arrived[number][at[number] : end]), "door", number)
         at[number] = end
         host.run()
-        if rng.random() < 20 * rows / events:
+        if rng.random() < 8 * rows / events:
             lost += 1
             host.lose_all()
         if sum(at) > events * (lost > 2) and (size := next(sizes, None)):
