@@ -27,12 +27,15 @@ from ringfence.features.catalog import CATALOG
 from ringfence.scoring.books import default_book
 from ringfence.scoring.rules import fit
 from ringfence.sharded import STAGES, ShardedPlan, frame
+from ringfence.sharded.plan import MOST_SHARDS
 
 RATES = (1_000, 30_000, 1_000_000)
 LOADED = 0.5
 """Share of a core that is planned with: the rest is for peaks, and for catching up."""
 MEMORY = 32e9
 """Bytes of a worker that its engines may take; they take about what the rows do."""
+PART = 250
+"""Payments in a batch for each shard: batches grow with the shards."""
 DAYS = (36.0, 2.0)
 """The longest window: as shipped, and with none longer than a day."""
 SKEWED = 0.25
@@ -63,6 +66,7 @@ class Costs:
     ids: float
     back_per_s: float
     elements: float  # per payment, at the batch that was measured
+    batch: int
 
 
 def records(count: int, rows: int) -> list[bytes]:
@@ -127,7 +131,7 @@ def measured(count: int, rows: int, shards: int = 8) -> Costs:
     back = count / (time.process_time() - begin)
     spent = {name: 1e6 * taken / count for name, taken in host.spent.items()}
     put = {name: size / count for name, size in puts.items()}
-    return Costs(spent, put, kept, ids / count, back, arrived / count)
+    return Costs(spent, put, kept, ids / count, back, arrived / count, rows)
 
 
 def retention_days() -> dict[str, float]:
@@ -138,11 +142,16 @@ def retention_days() -> dict[str, float]:
 def sized(costs: Costs, rate: int, element_us: float, most_days: float) -> list[str]:
     """A deployment for a rate, with no window longer than so many days: what it takes."""
     busy = rate * sum(costs.spent.values()) / 1e6
-    host = rate * costs.elements * element_us / 1e6
     days = {name: min(kept, most_days) for name, kept in retention_days().items()}
     rows = rate * DAY_S * sum(costs.kept[name] * days[name] for name in costs.kept)
-    workers = max(np.ceil((busy + host) / LOADED), np.ceil(rows / MEMORY))
-    shards = max(8.0, 2 ** np.ceil(np.log2(2 * workers)))
+    shards = 8
+    while True:  # as many as to spread the rows, two for each worker
+        elements = (costs.elements * costs.batch + 2 * (shards - 8)) / (PART * shards)
+        host = rate * elements * element_us / 1e6
+        workers = max(np.ceil((busy + host) / LOADED), np.ceil(rows / MEMORY))
+        if shards >= min(2 * workers, MOST_SHARDS):
+            break
+        shards *= 2
     again = DAY_S * rate * sum(days.values()) / len(days)  # payments' worth of rows
     return [
         f"{rate:,}",
@@ -153,7 +162,7 @@ def sized(costs: Costs, rate: int, element_us: float, most_days: float) -> list[
         _size(rate * DAY_S * min(30.0, most_days) * costs.ids),
         f"{_size(rate * sum(costs.put.values()))}/s",
         f"{workers:,.0f}",
-        f"{shards:,.0f}",
+        f"{shards:,}",
         _span(again / shards / costs.back_per_s),
     ]
 

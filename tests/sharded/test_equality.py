@@ -29,6 +29,7 @@ from ringfence.scoring.models import Models
 from ringfence.scoring.rules import Rule, RuleSet, compile_rules
 from ringfence.sharded import ShardedPlan
 from ringfence.sharded.library import ControlLibrary
+from ringfence.sharded.wire import to_events
 from ringfence.testing.local_host import LocalHost
 from ringfence.testing.memory_log import MemoryDisk, MemoryLog
 from ringfence.testing.memory_models import MemoryScorer
@@ -71,7 +72,7 @@ def embedded(plan, parts, order):
     )
     pipeline = Pipeline(plan.spec, plan.rules, plan.seed, models=plan.models, library=plan.library)
     edges = [0, *(n for n, one in enumerate(log) if is_activation(one)), len(log)]
-    found, conflicts = [], 0
+    found, conflicts, matches = [], 0, []
     for begin, end in pairwise(edges):
         for some in (log[begin : begin + 1], log[begin + 1 : end]) if begin else (log[begin:end],):
             if not some:
@@ -79,8 +80,10 @@ def embedded(plan, parts, order):
             admitted = intake.admit_now(EventBatch.concat(some), pipeline.offset)
             conflicts += len(admitted.conflicts)
             if len(admitted.events):
-                found.append(pipeline.step(admitted.events).decisions)
-    return [one for one in found if one is not None], conflicts
+                step = pipeline.step(admitted.events)
+                found.append(step.decisions)
+                matches += [row for one in step.flag_matches for row in one.to_pylist()]
+    return [one for one in found if one is not None], conflicts, matches
 
 
 def rows_of(batches):
@@ -120,13 +123,15 @@ def feed(host, parts, append, chance, rescales):
 def assert_equal(plan, parts, append, chance, rescales=()):
     host = LocalHost(plan, chance.randrange)
     feed(host, parts, append, chance, list(rescales))
-    wanted, conflicts = embedded(plan, parts, in_order(parts, append))
+    wanted, conflicts, matches = embedded(plan, parts, in_order(parts, append))
     want = rows_of(wanted)
     got = rows_of([DecisionBatch.decode(element.data) for element in host.outputs.get("decisions", [])])
     assert sorted(got) == sorted(want), {place: len(state) for place, state in host.states.items()}
     for offset in want:
         assert got[offset] == want[offset], offset
     assert len(host.outputs.get("quarantine", [])) == conflicts
+    found = [to_events(np.frombuffer(one.data, np.uint8)) for one in host.outputs.get("flag_matches", [])]
+    assert [row for one in found for row in one.table.to_pylist()] == matches
     return host
 
 
@@ -236,6 +241,7 @@ def test_a_world_with_all_that_a_log_may_hold(seed):
     host = assert_equal(plan, [*parts, EventBatch.concat(changes)], [*append, moments], chance, [8, 3])
     decided = DecisionBatch(pa.concat_batches([_plain(one) for one in host.outputs["decisions"]])).table
     assert len(set(decided.column("outcome").to_pylist())) > 2
+    assert host.outputs["flag_matches"]
 
 
 def _plain(element):

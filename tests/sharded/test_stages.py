@@ -122,7 +122,7 @@ def test_partitions_are_named_once_and_those_that_steer_among_them(packed):
         pack_project(definitions, identity, mapping, ["a/0", "a/0"])
     with pytest.raises(InputError, match="'b/0' is none of the partitions"):
         pack_project(definitions, identity, mapping, ["a/0"], controls=["b/0"])
-    with pytest.raises(SpecError, match="shards is between 1 and 256, not 0"):
+    with pytest.raises(SpecError, match="shards is between 1 and 4096, not 0"):
         pack_project(definitions, identity, mapping, ["a/0"], shards=0)
 
 

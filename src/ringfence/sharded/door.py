@@ -21,6 +21,7 @@ from ringfence.features.rows import key_hashes
 from ringfence.intake import identity_hashes
 from ringfence.sharded.changes import change_of, is_change
 from ringfence.sharded.content import content_hashes
+from ringfence.sharded.flagging import remembered_of
 from ringfence.sharded.frames import parsed
 from ringfence.sharded.merging import BEFORE_ALL, ENDED
 from ringfence.sharded.wire import EVENTS, Element, pack, to_bytes
@@ -170,7 +171,8 @@ class Door:
     ) -> bytes:
         believed = events.event_time_ms.copy()
         believed[paid] = believed_times(payments)
-        columns: list[NDArray[Any]] = [clocks, events.kind, believed]
+        recent = remembered_of(events, self._plan.seed)
+        columns: list[NDArray[Any]] = [clocks, events.kind, believed, recent]
         if len(paid) < len(events):
             others = np.flatnonzero(~events.is_transaction)
             rest = events.take(others)

@@ -1,6 +1,6 @@
 """The one place that gives every event its offset, and every payment the stream's clock.
 
-It sees some forty bytes of each row and no feature. What it keeps is the chunks that have not been told yet,
+It sees some sixty bytes of each row and no feature. What it keeps is the chunks that have not been told yet,
 how far it has come, and the identities of labels and control events.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from ringfence.events.clock import StreamClock
 from ringfence.events.model import Kind
+from ringfence.sharded.flagging import FlagWatch
 from ringfence.sharded.merging import ClockMerge, NextRows
 from ringfence.sharded.wire import (
     ASKS_NOTHING,
@@ -46,11 +47,11 @@ class _Chunk:
 
     def __init__(self, columns: list[NDArray[Any]]) -> None:
         rows = len(columns[0])
-        self.clocks, self.kinds, self.believed = columns[:3]
-        self.others = {row: at for at, row in enumerate(columns[3].tolist())} if len(columns) > 3 else {}
-        self.identities: NDArray[np.int64] = columns[4] if self.others else _NONE
-        self.contents: NDArray[np.int64] = columns[5] if self.others else _NONE
-        self._rest = columns[6] if self.others else None
+        self.clocks, self.kinds, self.believed, self.recent = columns[:4]
+        self.others = {row: at for at, row in enumerate(columns[4].tolist())} if len(columns) > 4 else {}
+        self.identities: NDArray[np.int64] = columns[5] if self.others else _NONE
+        self.contents: NDArray[np.int64] = columns[6] if self.others else _NONE
+        self._rest = columns[7] if self.others else None
         self._events: EventBatch | None = None
         self.done = self.kept = 0  # rows that have their place, and that the state knows of
         self.places = np.full((3, rows), _NOT_LOGGED)  # offset, stream's clock, epoch
@@ -69,6 +70,10 @@ class _Chunk:
             assert self._rest is not None
             self._events = to_events(self._rest)
         return self._events
+
+    def event(self, row: int) -> EventBatch:
+        """One of these."""
+        return self.rest.slice(self.others[row], self.others[row] + 1)
 
     def hear(self, arrays: list[NDArray[np.int64]]) -> None:
         """What one shard of the ids knows of it."""
@@ -106,6 +111,7 @@ class LogOrder:
         self._fresh: list[tuple[int, int, int]] = []  # identities that the state does not know of
         self._blocks: list[tuple[int, bytes]] = []  # those that it does: clock of the latest, key
         self._blocks_made = 0
+        self._flags = FlagWatch(plan.seed, state)
         self._restore()
 
     def take(self, data: bytes) -> list[Element]:
@@ -170,6 +176,7 @@ class LogOrder:
         believed = released.merged({chunk: one.believed for chunk, one in owners.items()})
         admitted = ~released.merged({chunk: one.refused for chunk, one in owners.items()})
         controls: list[Element] = []
+        flags: dict[int, EventBatch] = {}
         others = np.flatnonzero(kinds != Kind.TRANSACTION)
         if len(others):
             rows = released.merged({chunk: np.arange(len(one.kinds)) for chunk, one in owners.items()})
@@ -188,6 +195,10 @@ class LogOrder:
         if len(others) and steers.any():
             places = [(chunks[number_of[at]], int(rows[at])) for at in np.flatnonzero(steers).tolist()]
             controls = self._controls(places, offsets[steers])
+            for at in np.flatnonzero(admitted & (kinds == Kind.FLAG)).tolist():
+                flags[int(offsets[at])] = owners[chunks[number_of[at]]].event(int(rows[at]))
+        recent = released.merged({chunk: one.recent for chunk, one in owners.items()})
+        controls += self._flags.take(self._offset, kinds[admitted], recent[admitted], flags)
         self._offset += int(np.count_nonzero(admitted))
         self._epoch += int(np.count_nonzero(steers))
         told = np.stack([offsets, clocks, np.where(kinds == Kind.TRANSACTION, epochs, ASKS_NOTHING)])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.rules import CompiledRules
     from ringfence.sharded.library import ControlLibrary
 
-MOST_SHARDS: Final = 256
+MOST_SHARDS: Final = 4096
 IDS_MS: Final = 30 * DAY_MS
 
 
