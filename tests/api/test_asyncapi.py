@@ -12,7 +12,7 @@ from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import Casework, OutboxFollower, Watch
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
 from ringfence.api.openapi.asyncapi import document
-from ringfence.bus.catalog import tables
+from ringfence.bus.catalog import FEEDS, TOPICS, tables
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cases.policy import CasePolicy
 from ringfence.events import codec
@@ -91,7 +91,7 @@ def test_every_event_is_as_the_document_says(api, tmp_path):
         served = (await client.get("/asyncapi.json")).json()
         pages = [
             (await client.get("/v1/events", params={"topic": topic})).json()["events"]
-            for topic in ("decisions", "events", "drift", "flag_matches", "model_news")
+            for topic in (*TOPICS, *FEEDS)
         ]
         ((_, table),) = tables("events", [activated()], log, "/ringfence/x")
         return served, letters + table.events([0]) + [event for page in pages for event in page]

@@ -1,11 +1,13 @@
 """Events to pull and replay, and alerts, over HTTP."""
 
-from tests.api.conftest import payment
+from tests.api.conftest import NOW_MS, payment
 
+from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
 from ringfence.bus.subscription import EVERYTHING, Subscription
+from ringfence.cases.policy import CasePolicy
 from ringfence.follow import catch_up
 
 
@@ -46,7 +48,7 @@ def test_a_place_in_another_log_is_refused(api):
             await client.get("/v1/decisions", params={"cursor": f"{place}-elsewhere"}),
             await client.get("/v1/events", params={"after": 1, "log": page["log"]}),
             await client.get("/v1/events", params={"after": 1, "log": "elsewhere"}),
-            await client.get("/v1/events/stream", headers={"last-event-id": "1.0.0.0-elsewhere"}),
+            await client.get("/v1/events/stream", headers={"last-event-id": "1.0.0.0.0.0-elsewhere"}),
         ]  # fmt: skip
 
     first, log, page, (second, strange, events, *others) = api(talk)
@@ -100,6 +102,43 @@ def test_alerts_are_listed_and_acknowledged(api, tmp_path):
     made = Bus(folder)
     assert AlertBook(made.database).alerts(state="open") == []
     made.close()
+
+
+def test_alerts_and_cases_are_pulled_page_by_page_and_streamed(api, tmp_path):
+    folder, policy = tmp_path / "data", AlertPolicy(outcomes=OUTCOMES)
+
+    async def talk(client):
+        store = client._transport.app.server.session.store
+        for number in range(3):
+            await client.post("/v1/decisions", json=payment(f"t{number}", customer_id=f"c{number}"))
+        outbox = OutboxFollower(store.log, folder, store.meta.store_id, lambda: NOW_MS, policy)
+        cases = CaseFollower(store.log, folder, CasePolicy(open_on=OUTCOMES))
+        for follower in (outbox, cases):
+            catch_up(store.log, follower)
+        outbox.reset()
+        catch_up(store.log, outbox)
+        for follower in (outbox, cases):
+            follower.close()
+        pages = {}
+        for topic in ("alerts", "cases"):
+            pages[topic], after = [], 0
+            while True:
+                asked = {"topic": topic, "after": after, "limit": 2, "pattern": "type like '%.opened.%'"}
+                page = (await client.get("/v1/events", params=asked)).json()
+                pages[topic] += [page["events"]]
+                after = page["after"]
+                if after >= page["end"]:
+                    break
+        stream = await client.get("/v1/events/stream", params={"begin": "beginning"})
+        return pages, stream.text
+
+    pages, stream = api(talk, stream_seconds=0.3)
+    for topic, key in (("alerts", "alert"), ("cases", "case_id")):
+        found = [event for page in pages[topic] for event in page]
+        assert [len(page) for page in pages[topic]][:1] == [2]
+        assert len(found) == len({event["id"] for event in found}) == 3
+        assert all(key in event["data"] for event in found)
+        assert all(f'"id":"{event["id"]}"' in stream for event in found)
 
 
 def test_secrets_in_addresses_are_shown_to_nobody(api, tmp_path):

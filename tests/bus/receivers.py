@@ -5,18 +5,21 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+BROKEN = {"half": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n", "hang up": b""}
+
 
 class Receiver:
     """An HTTP server on loopback. `script` has one entry a request, the last one for all that follow.
 
     An entry is a status, `(status, headers)`, "hang" (says nothing for a while), "drip" and
-    "drip body" (a byte now and then, without an end), or "half" (closes in the
-    middle of its answer).
+    "drip body" (a byte now and then, without an end), "half" (closes in the middle of its answer), or
+    "hang up" (closes without one).
     """
 
     def __init__(self, *script, tls=None):
         self.script = list(script) or [204]
         self.requests = []
+        self.peers = []  # whom each request came from
         self.answered = []  # bodies to which it said that all is well
         self.body = b""
         self._lock = threading.Lock()
@@ -30,6 +33,7 @@ class Receiver:
                 with receiver._lock:
                     what = receiver.script.pop(0) if len(receiver.script) > 1 else receiver.script[0]
                     receiver.requests.append((dict(self.headers), body))
+                    receiver.peers.append(self.client_address)
                 if what == "hang":
                     time.sleep(3)
                     what = 204
@@ -46,8 +50,8 @@ class Receiver:
                             time.sleep(0.1)
                             self.wfile.write(b"x")
                     return
-                if what == "half":
-                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n")
+                if what in BROKEN:
+                    self.wfile.write(BROKEN[what])
                     self.close_connection = True
                     return
                 status, headers = what if isinstance(what, tuple) else (what, {})

@@ -65,6 +65,7 @@ def test_a_webhook_is_signed_with_every_secret(webhooks):
         ((307, {"Location": "http://169.254.169.254/latest"}), Answer.RETRY, "redirects", None),
         ("hang", Answer.RETRY, "no answer", None),
         ("half", Answer.RETRY, "RemoteProtocolError", None),
+        ("hang up", Answer.RETRY, "RemoteProtocolError", None),
         ("drip", Answer.RETRY, "no answer", None),
         ("drip body", Answer.DELIVERED, "200", None),
     ],
@@ -75,6 +76,29 @@ def test_a_receiver_that_misbehaves_is_an_outcome(webhooks, script, answer, said
     assert (outcome.answer, outcome.after_seconds) == (answer, after)
     assert said in outcome.said
     assert len(receiver.requests) == 1
+
+
+def test_a_connection_is_used_again_and_one_that_was_hung_up_is_no_failure(webhooks):
+    with Receiver(204, (500, {}), 204, "hang up", 204) as receiver:
+        receiver.body = b"x" * 20_000
+        answers = [webhooks.deliver(message(receiver.url)).answer for _ in range(4)]
+    assert answers == [Answer.DELIVERED, Answer.RETRY, Answer.DELIVERED, Answer.DELIVERED]
+    assert len(set(receiver.peers[:4])) == 1
+    assert receiver.peers[4] != receiver.peers[3]
+    assert len(receiver.peers) == 5
+
+
+def test_an_address_is_looked_at_again_for_each_connection(webhooks, monkeypatch):
+    """A name that moves to a private address between two messages: what is open stays, nothing new opens."""
+    with Receiver(204) as receiver:
+        to = receiver.url.replace("127.0.0.1", "localhost")
+        assert webhooks.deliver(message(to)).answer is Answer.DELIVERED
+        moved = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", receiver.port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: moved)
+        assert webhooks.deliver(message(to)).answer is Answer.DELIVERED
+        webhooks.close()
+        assert webhooks.deliver(message(to)).answer is Answer.REFUSED
+    assert len(receiver.requests) == 2
 
 
 def test_a_receiver_that_is_not_there_is_tried_again(webhooks):
@@ -133,14 +157,13 @@ def test_a_connection_that_was_verified_for_another_host_is_not_used():
     notifier.close()
     assert first.answer is Answer.DELIVERED
     assert (other.answer, len(receiver.requests)) == (Answer.RETRY, 1)
-    assert receiver.requests[0][0]["connection"] == "close"
 
 
 def test_retry_after_is_seconds_or_a_date():
     now = datetime(2030, 1, 1, tzinfo=UTC)
     assert retry_after("Tue, 01 Jan 2030 00:01:00 GMT", now) == 60.0
     assert retry_after("soon", now) is None
-    assert retry_after(None, now) is None
+    assert retry_after("", now) is None
 
 
 class Box:

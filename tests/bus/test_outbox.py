@@ -1,5 +1,6 @@
 """From the log to receivers: nothing is lost, nothing waits for another, and ids stay the same."""
 
+import threading
 from random import Random
 
 import msgspec
@@ -267,6 +268,28 @@ def test_a_dead_destination_delays_no_other_one(store, bus):
             assert not bus.letters(state="delivered", destination=slow.url)
 
 
+def test_a_slow_answer_holds_up_no_other_message_to_the_same_destination(store, bus):
+    bus.subscribe(Subscription(name="all", pattern=DECLINES, to="console:"))
+    fill(store, batches=3)
+    take(store)
+    released, slow = threading.Event(), bus.letters(limit=100)[-1].id
+
+    class Slow:
+        def deliver(self, message):
+            if message.id == slow:
+                released.wait(30)
+            return Outcome(Answer.DELIVERED)
+
+        def close(self):
+            pass
+
+    with stopping(courier(bus, Clock(), console=Slow())):
+        until(lambda: [one.id for one in bus.letters(state="waiting")] == [slow])
+        released.set()
+        until(lambda: not bus.letters(state="waiting"))
+    assert {one.attempts for one in bus.letters(limit=100)} == {1}
+
+
 def test_one_that_has_gone_is_left_alone_until_it_is_enabled(store, bus):
     with Receiver(410, 204) as receiver:
         bus.subscribe(Subscription(name="hook", pattern=DECLINES, to=receiver.url))
@@ -373,7 +396,14 @@ def test_a_courier_that_is_killed_sends_again_with_the_same_id(store, bus):
     assert set(taken) == {one.id for one in bus.letters()}
 
 
-@pytest.mark.parametrize("to", ["apprise:tgram://s3cret/1", "https://example.com/hook?token=s3cret"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "apprise:tgram://s3cret/1",
+        "https://example.com/hook?token=s3cret",
+        "https://example.com/services/T0AB/s3cret",
+    ],
+)
 def test_an_error_names_a_destination_without_its_secret(tmp_path, to):
     made = Bus(tmp_path)
     made.subscribe(Subscription(name="a", pattern=EVERYTHING, to=to))
@@ -389,6 +419,11 @@ def test_an_error_names_a_destination_without_its_secret(tmp_path, to):
     event = {"type": "com.ringfence.label.set.v1", "data": {}}
     outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
     assert (outcome.answer, outcome.said) == (Answer.RETRY, "OSError")
+    Failing.deliver = lambda _self, message: Outcome(Answer.RETRY, f"404: cannot post to {message.to}")
+    if to.startswith("https:"):
+        outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
+        assert outcome.said.startswith("404")
+        assert "s3cret" not in outcome.said
     for wrong in (
         lambda: made.subscribe(Subscription(name="a", pattern=EVERYTHING, to="console:")),
         lambda: made.destination(f"{to}x"),

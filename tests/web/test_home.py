@@ -50,3 +50,27 @@ def test_a_zone_that_does_not_exist_is_passed_over(site, visitor):
         page = client.get(f"/decisions?zone={zone}&range=forever")
         assert page.status_code == 200
         assert "Time (UTC)" in page.text
+
+
+def test_notifications_are_what_the_callers_role_can_deal_with(locked, visitor):
+    analyst, admin = visitor(locked, Role.ANALYST), visitor(locked, Role.ANALYST, Role.ADMIN)
+    before = admin.get("/notifications").text
+    database = locked.dashboard.server.outboxes.bus.database
+    columns = "id, subscription, destination, key, ordered, event, state, due_ms, made_ms"
+    dead = "'x', 's', 'console:', 'k', 0, x'7b7d', 'dead', 0, 0"
+    with database.transaction() as connection:
+        connection.execute(f"INSERT INTO message ({columns}) VALUES ({dead})")
+        connection.execute(
+            'INSERT INTO destination VALUES (\'console:\', \'{"address":"console:","kind":"console"}\')'
+        )
+    try:
+        told = "messages that could not be delivered"
+        assert told not in before
+        assert told in admin.get("/notifications").text
+        assert "badge decline" in admin.get("/notifications/count").text
+        assert told not in analyst.get("/notifications").text
+    finally:
+        with database.transaction() as connection:
+            connection.execute("DELETE FROM message WHERE id = 'x'")
+            connection.execute("DELETE FROM destination WHERE address = 'console:'")
+    assert visitor(locked, Role.DECIDE).get("/notifications/count").status_code == 403

@@ -23,8 +23,10 @@ from ringfence.learning.dataset import dataset
 from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.history import collect
 from ringfence.learning.train import Plan, train
+from ringfence.scoring.manifest import Metric, Span
 from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.importance import importance_of
+from ringfence.web.plainly import sentence
 from ringfence.web.sampling import sample_of
 from ringfence.web.watching import compare, watch
 
@@ -40,6 +42,27 @@ def learned(folder: Path):
     origin = Origin("small-world", "2024-05-01T00:00:00Z", "ringfence train", CATALOG)
     write_artifact(folder, artifact_files(trained, data, origin, measured["model"], {}, b""))
     return read_folder(folder), log
+
+
+def test_a_sentence_counts_what_the_figures_count():
+    manifest = msgspec.structs.replace(
+        read_folder(SHIPPED).manifest,
+        spans={"test": Span(start_ms=0, end_ms=1, rows=1000, frauds=100)},
+        metrics={
+            "value_detected_at_bands": Metric(0.714),
+            "share_challenged": Metric(0.05),  # 50, of which 40 genuine
+            "precision_of_challenges": Metric(0.2),
+            "share_reviewed": Metric(0.04),
+            "share_declined": Metric(0.02),  # 60 stopped, of which 30 genuine
+            "precision_at_bands": Metric(0.5),
+        },
+    )
+    told = sentence(manifest)
+    assert "stops 71 % of the money" in told
+    assert (
+        "bothers 7.8 % of genuine payments: 3.3 % are stopped, 4.4 % challenged" in told
+    )  # 70, 30, 40 of 900
+    assert sentence(msgspec.structs.replace(manifest, metrics={})) == ""
 
 
 @pytest.fixture(scope="module")

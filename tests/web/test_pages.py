@@ -31,6 +31,7 @@ PAGES = {
     f"/lists/{quote(HOSTILE, safe='')}": [CARD],
     "/models": ["no model is active"],
     "/quarantine": ["unparsable_time", "malformed"],
+    "/notifications": ["Notifications", "quarantined records"],
     "/system": ["Events per second", "late_event", "commit"],
 }
 

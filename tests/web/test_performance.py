@@ -1,7 +1,9 @@
 """Figures of the performance page equal their SQL; the SQL page asks and changes nothing."""
 
 import csv
+import html
 import io
+import json
 import os
 import re
 from pathlib import Path
@@ -80,6 +82,23 @@ def test_rows_are_given_as_csv_that_a_spreadsheet_can_open(site, visitor, lake):
     ]
 
 
+def test_hours_are_those_of_the_zone_of_the_page(site, visitor):
+    client = visitor(site)
+    span = "since=2025-01-01T00:00%2B00:00&until=2025-02-15T00:00%2B00:00"
+
+    def hours(zone):
+        text = client.get(f"/performance/hours/csv?{span}&zone={zone}").text
+        return {(int(r["weekday"]), int(r["hour"])): r["payments"] for r in csv.DictReader(io.StringIO(text))}
+
+    utc = hours("UTC")
+    assert len(utc) > 1
+    assert hours("Etc/GMT%2B12") == {
+        (day if hour >= 12 else (day + 5) % 7 + 1, (hour + 12) % 24): count
+        for (day, hour), count in utc.items()
+    }
+    assert "Etc/GMT+12" in client.get(f"/performance/hours?{span}&zone=Etc/GMT%2B12").text
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -97,12 +116,23 @@ def test_a_time_that_is_none_is_refused(site, visitor, query, status):
 def test_sql_is_asked_and_nothing_can_be_changed(site, watched, visitor):
     page = watched.open(f"{site.url}/sql")
     assert violations(page) == []
-    page.locator("#statement").fill(
-        "SELECT outcome, count(*) AS n FROM decisions GROUP BY outcome ORDER BY n DESC"
-    )
-    page.locator("#statement").press("Control+Enter")
+    editor = page.locator(".CodeMirror textarea")
+    editor.press("Control+A")
+    page.keyboard.type("SELECT outc")
+    expect(page.locator(".CodeMirror-hint-active")).to_contain_text("outcome")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text(", count(*) AS n FROM decisions GROUP BY outcome ORDER BY n DESC")
+    page.locator("#save-as").fill("Outcomes of all")
+    page.locator("#save").click()
+    editor.press("Control+Enter")
     expect(page.locator("#result")).to_contain_text("approve")
+    expect(page.locator("[data-measure=asked] canvas")).to_be_visible()
     assert violations(page) == []
+    page.reload()
+    page.locator("#saved").select_option("Outcomes of all")
+    assert "AS n FROM decisions" in page.locator("#statement").input_value()
+    page.locator("#forget").click()
+    expect(page.locator("#saved option")).to_have_count(1)
     picture(page, "sql")
     client = visitor(site)
     client.get("/sign-in")
@@ -118,6 +148,14 @@ def test_sql_is_asked_and_nothing_can_be_changed(site, watched, visitor):
         assert said in client.post("/sql", data={"statement": statement}).text.replace("&#39;", "'"), (
             statement
         )
+    drawn = "SELECT range AS a, 4111111111111111 AS card, 2.5 AS c FROM range(3)"
+    points = html.unescape(
+        re.search('data-points="([^"]*)"', client.post("/sql", data={"statement": drawn}).text)[1]
+    )
+    assert json.loads(points)["series"] == [
+        {"name": "card", "data": [None] * 3},
+        {"name": "c", "data": [2.5] * 3},
+    ]
     many = client.post("/sql", data={"statement": "SELECT * FROM range(5000)"}).text
     assert "The first 1,000 rows" in many
     card = client.post("/sql", data={"statement": "SELECT '4111111111111111' AS n"}).text

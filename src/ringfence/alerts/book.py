@@ -84,6 +84,17 @@ class Alerts(Protocol):
         """All of them, those that have ended too."""
         ...
 
+    def notices(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Events about alerts as JSON, in the order in which they came, behind a number: each with its own.
+
+        Opened, more severe, escalated; for as long as delivered messages are kept.
+        """
+        ...
+
+    def last_notice(self) -> int:
+        """The number of the latest of them, 0 where there never was one."""
+        ...
+
     def alerts(
         self,
         *,

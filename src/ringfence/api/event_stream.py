@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from ringfence.alerts.case_events import case_event, is_told
 from ringfence.api.problems import Refusal
 from ringfence.api.reading import check_log
-from ringfence.bus.catalog import TOPICS, tables
+from ringfence.bus.catalog import ALERT_FEED, FEEDS, TOPICS, tables
+from ringfence.bus.pattern import matches
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from ringfence.api.places import Place
     from ringfence.api.server import Server
@@ -26,51 +28,99 @@ _AT_ONCE: Final = 200  # events of a topic
 LOOKED_AT: Final = 20_000
 """Records of the log that one page looks at."""
 
+_OF_FEED: Final = 2000  # likewise, of a feed
+_STREAMED: Final = (*TOPICS, *FEEDS)
 _FEWEST_TOPICS: Final = 4  # of places that were written before there were more topics
 _PLACE: Final = re.compile(
-    rf"([0-9]{{1,16}}(?:\.[0-9]{{1,16}}){{{_FEWEST_TOPICS - 1},{len(TOPICS) - 1}}})-([0-9A-Za-z]{{1,64}})"
+    rf"([0-9]{{1,16}}(?:\.[0-9]{{1,16}}){{{_FEWEST_TOPICS - 1},{len(_STREAMED) - 1}}})-([0-9A-Za-z]{{1,64}})"
 )
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def page_of(
-    server: Server, topic: str, after: int, limit: int, pattern: Pattern | None
-) -> tuple[list[dict[str, Any]], int, int]:
-    """Events of a topic from an offset on, the offset behind them, and where the topic ends now."""
+class Page(NamedTuple):
+    """Some events, each with the place behind it; the place behind all that was looked at, and the end."""
+
+    events: list[tuple[int, dict[str, Any]]]
+    after: int
+    end: int
+
+
+def page_of(server: Server, topic: str, after: int, limit: int, pattern: Pattern | None) -> Page:
+    """Events of a topic of the log, or of a feed beside it, from a place on."""
+    if topic in FEEDS:
+        return _page_of_feed(server, topic, after, limit, pattern)
     log = server.session.store.log
     end = log.end_offset(topic)
     begin = max(after, log.start_offset(topic))
-    found: list[dict[str, Any]] = []
+    found: list[tuple[int, dict[str, Any]]] = []
     come = min(begin, end)
     for batch in log.read(topic, begin, min(end, begin + LOOKED_AT)) if begin < end else ():
         come = batch.next_offset
-        source = f"/ringfence/{server.session.store.meta.store_id}"
-        for offsets, table in tables(topic, [batch], log, source):
+        for offsets, table in tables(topic, [batch], log, _source(server)):
             asked = offsets >= begin
             if pattern is not None:
                 asked &= table.matching(pattern)
             rows = asked.nonzero()[0].tolist()
             chosen = rows[: limit - len(found)]
-            found += table.events(chosen)
+            places = (int(offsets[row]) + 1 for row in chosen)
+            found += zip(places, table.events(chosen), strict=True)
             if len(chosen) < len(rows):
-                return found, int(offsets[rows[len(chosen)]]), end
+                return Page(found, int(offsets[rows[len(chosen)]]), end)
         if len(found) >= limit:
             break
-    return found, come, end
+    return Page(found, come, end)
+
+
+def _page_of_feed(server: Server, feed: str, after: int, limit: int, pattern: Pattern | None) -> Page:
+    end = _end_of(server, feed)
+    come = min(after, end)
+    told = _alerts_told(server, come) if feed == ALERT_FEED else _cases_told(server, come)
+    found: list[tuple[int, dict[str, Any]]] = []
+    for number, event in told if come < end else ():
+        come = number
+        if event is not None and (pattern is None or matches(pattern, event)):
+            found.append((number, event))
+            if len(found) >= limit:
+                break
+    return Page(found, come, max(end, come))
+
+
+def _alerts_told(server: Server, after: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, body in server.outboxes.alerts.notices(after, _OF_FEED):
+        yield number, msgspec.json.decode(body)
+
+
+def _cases_told(server: Server, after: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    for number, event, case in server.case_book.feed(after, _OF_FEED):
+        yield number, case_event(event, case, _source(server)) if is_told(event) else None
+
+
+def _end_of(server: Server, topic: str) -> int:
+    if topic not in FEEDS:
+        return server.session.store.log.end_offset(topic)
+    if topic == ALERT_FEED:
+        return server.outboxes.alerts.last_notice() if server.outboxes.is_used else 0
+    return server.case_book.last_event()
+
+
+def _source(server: Server) -> str:
+    return f"/ringfence/{server.session.store.meta.store_id}"
 
 
 def start_of(server: Server, last_event_id: str, *, from_beginning: bool) -> list[int]:
-    """The offset in each topic from which a stream begins; `Refusal` 422 for a place that is none here."""
+    """The place in each topic and feed from which a stream begins.
+
+    `Refusal` 422 for a place that is none here.
+    """
     if last_event_id:
         found = _PLACE.fullmatch(last_event_id)
         if found is None:
             raise Refusal(422, "invalid_parameter", "Last-Event-ID is not the id of an event of this stream")
         check_log(found[2], server.session.store.log)
         offsets = [int(part) for part in found[1].split(".")]
-        return offsets + [0] * (len(TOPICS) - len(offsets))
-    if from_beginning:
-        return [0] * len(TOPICS)
-    return [server.session.store.log.end_offset(topic) for topic in TOPICS]
+        later = _STREAMED[len(offsets) :]  # feeds that the place knows nothing of begin now
+        return offsets + [_end_of(server, topic) if topic in FEEDS else 0 for topic in later]
+    return [0 if from_beginning else _end_of(server, topic) for topic in _STREAMED]
 
 
 async def stream(
@@ -104,19 +154,18 @@ async def stream(
 def _news(server: Server, at: list[int], pattern: Pattern | None) -> list[bytes]:
     """What there is behind a place, which moves on; in the order of each topic."""
     told = []
-    for number, topic in enumerate(TOPICS):
-        events, after, _ = page_of(server, topic, at[number], _AT_ONCE, pattern)
-        for event in events:
-            at[number] = int(event["id"].rpartition(":")[2]) + 1
+    for number, topic in enumerate(_STREAMED):
+        page = page_of(server, topic, at[number], _AT_ONCE, pattern)
+        for at[number], event in page.events:
             body = _ENCODER.encode(event)
             told.append(
                 b"id: %b\nevent: %b\ndata: %b\n\n" % (_written(at, server), event["type"].encode(), body)
             )
-        at[number] = max(at[number], after)
+        at[number] = max(at[number], page.after)
     return told
 
 
 def _written(at: list[int], server: Server) -> bytes:
-    """A place in every topic of this log."""
+    """A place in every topic and feed of this log."""
     offsets = ".".join(map(str, at))
     return f"{offsets}-{server.session.store.log.identity}".encode()

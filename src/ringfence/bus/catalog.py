@@ -59,6 +59,11 @@ TYPES: Final = {
 TOPICS: Final = (DECISIONS, EVENTS, DRIFT, FLAG_MATCHES, MODEL_NEWS)
 """Topics of the log that the bus reads."""
 
+ALERT_FEED: Final = "alerts"
+CASE_FEED: Final = "cases"
+FEEDS: Final = (ALERT_FEED, CASE_FEED)
+"""What can be pulled beside them: events that other files have, by numbers of their own."""
+
 KINDS: Final = {
     Kind.LABEL: "label.recorded",
     Kind.PROFILE: "profile.changed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -33,6 +34,8 @@ KINDS: Final = {
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _MAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _CHANNEL: Final = re.compile(r"#?[\w.-]{1,80}")
+_SECRET_LENGTH: Final = 4
+_PLAIN_PART: Final = re.compile(r"(?:[a-z]{1,16}(?:[-_.][a-z]{1,16}){0,3}|v[0-9]{1,2})?")
 _PHONE: Final = re.compile(r"\+[0-9]{6,15}")
 _PLACE: Final = r"arn:aws[a-z-]*:%s:[a-z0-9-]{2,32}:[0-9]{12}:"
 _ARNS: Final = {
@@ -146,10 +149,15 @@ def is_contact(kind: str, text: str) -> bool:
 
 
 def shown(address: str) -> str:
-    """A destination's address without what may be a secret: the query of a webhook, most of an Apprise URL.
+    """A destination's address without what may be a secret.
+
+    Left out are most of an Apprise URL, and of a webhook its query and its path from the first part on that
+    is no plain word.
 
     >>> shown("https://example.com/hook?token=s3cret"), shown("apprise:tgram://s3cret/12")
     ('https://example.com/hook?…', 'apprise:tgram://…')
+    >>> shown("https://hooks.example.com/services/T0AB/B1CD/s3cret")
+    'https://hooks.example.com/services/…'
     """
     scheme, _, rest = address.partition(":")
     if scheme == "apprise":
@@ -158,7 +166,30 @@ def shown(address: str) -> str:
         return address
     place, query, _ = rest.partition("#")[0].partition("?")
     host, slash, path = place.removeprefix("//").partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{'?…' if query else ''}"
+    plain, others = _split(path)
+    told = "/".join([*plain, "…"] if others else plain)
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{told}{'?…' if query else ''}"
+
+
+def masked(text: str, address: str) -> str:
+    """A text, what a receiver answered say, without the parts of a webhook's address that are not shown.
+
+    >>> masked("404: no /services/T0AB/s3cret", "https://hooks.example.com/services/T0AB/s3cret")
+    '404: no /services/…/…'
+    """
+    if not address.startswith(("http:", "https:")):
+        return text
+    parts = urlsplit(address)
+    for piece in sorted([*_split(parts.path.removeprefix("/"))[1], parts.query], key=len, reverse=True):
+        text = text.replace(piece, "…") if len(piece) >= _SECRET_LENGTH else text
+    return text
+
+
+def _split(path: str) -> tuple[list[str], list[str]]:
+    """The parts of a path up to the first that is no plain word, and those from there on."""
+    parts = path.split("/")
+    plain = list(takewhile(_PLAIN_PART.fullmatch, parts))
+    return plain, parts[len(plain) :]
 
 
 def tag(address: str) -> str:

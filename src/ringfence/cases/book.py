@@ -147,6 +147,17 @@ class CaseBook(Protocol):
         """As it is; `UnknownCaseError`."""
         ...
 
+    def feed(self, after: int, limit: int = 2000) -> list[tuple[int, CaseEvent, Case]]:
+        """Events of all cases in the order in which they came, behind a number: each with its own number.
+
+        The case is as it stands now. Events that a rebuild has taken away are left out.
+        """
+        ...
+
+    def last_event(self) -> int:
+        """The number of the latest event of all cases, 0 where there never was one."""
+        ...
+
     def file(self, sha256: str) -> bytes | None:
         """The content of an attached file."""
         ...

@@ -289,7 +289,10 @@ def bring_up(store: DataFolder) -> None:
                     continue
                 if is_ours and follower.name not in standing:
                     catch_up(store.log, follower, all_of_it=True)
-                for topic, offset in follower.positions().items():
+                positions = follower.positions()
+                if isinstance(follower, OutboxFollower):
+                    follower.bus.database.settle()  # before what is behind these positions goes
+                for topic, offset in positions.items():
                     store.log.commit_reader(follower.name, topic, offset)
 
 

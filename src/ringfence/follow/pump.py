@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog, LogBatch
 
 IDLE_SECONDS: Final = 0.5
-"""Between two looks at a log that has gained nothing, and at what people want."""
+"""Between two looks at a log that has gained little, and at what people want."""
 
 _REPORT_MS: Final = 5000
+_WORTH_RECORDS: Final = 1000  # fewer wait for the next look: a portion costs a commit, however short it is
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -88,12 +89,14 @@ class Pump:
         if wanted.paused:
             self._stopping.wait(self._idle_seconds)
             return False
-        moved = [advance(self._log, follower, topic) for topic in follower.topics]
-        moved.append(_tended(follower))
+        for topic in follower.topics:
+            advance(self._log, follower, topic)
+        is_tended = _tended(follower)
         found = follower.positions()
         come = {topic: found.get(topic, 0) for topic in follower.topics}
         self._report(follower.name, come)
-        if not any(moved):
+        worth = max(follower.least, _WORTH_RECORDS)
+        if not is_tended and all(_due(self._log, topic, at) < worth for topic, at in come.items()):
             self._stopping.wait(self._idle_seconds)
         return True
 
@@ -115,6 +118,11 @@ class Pump:
             self._roll.report_failure(follower.name, problem, self._now_ms())
         except Exception:  # no room for the report either, perhaps: the attempts go on
             _LOGGER.warning("The failure of follower %s cannot be noted", follower.name, exc_info=True)
+
+
+def _due(log: EventLog, topic: str, position: int) -> int:
+    """Records of a topic that the log has behind a position."""
+    return log.end_offset(topic) - max(position, log.start_offset(topic))
 
 
 def advance(log: EventLog, follower: Follower, topic: str, least: int | None = None) -> bool:

@@ -21,7 +21,7 @@ STOPPED: Final = "outcome IN ('decline', 'review')"
 """In SQL, that a payment did not go through: a challenged one does once its customer passes."""
 _CHOSEN: Final = """\
 WITH chosen AS (
-  SELECT d.event_time, d.outcome, t.amount, t.country, t.merchant_category, t.channel, t.merchant_id,
+  SELECT {local} AS event_time, d.outcome, t.amount, t.country, t.merchant_category, t.channel, t.merchant_id,
     l.is_fraud
   FROM decisions d
   JOIN transactions t ON t."offset" = d."offset"
@@ -77,16 +77,21 @@ class Measure:
     kind: Literal["kpis", "trend", "hours", "bars"]
     body: str
 
-    def statement(self, since_ms: int, until_ms: int, currency: str | None = None) -> str:
-        """The SQL over a time, of payments in one currency unless None, as `ringfence sql` takes it."""
+    def statement(self, since_ms: int, until_ms: int, currency: str | None = None, zone: str = "UTC") -> str:
+        """The SQL over a time, of payments in one currency unless None, as `ringfence sql` takes it.
+
+        Days and hours are those of `zone`.
+        """
         money = "" if currency is None else f" AND coalesce(t.currency, '') = {quoted_text(currency)}"
-        return _CHOSEN.format(since=_moment(since_ms), until=_moment(until_ms), money=money) + self.body
+        since, until = _moment(since_ms), _moment(until_ms)
+        local = _local("d.event_time", zone)
+        return _CHOSEN.format(since=since, until=until, money=money, local=local) + self.body
 
     def rows(
-        self, lake: Tables, since_ms: int, until_ms: int, currency: str | None = None
+        self, lake: Tables, since_ms: int, until_ms: int, currency: str | None = None, zone: str = "UTC"
     ) -> list[dict[str, Any]]:
         """What it gives."""
-        found: list[dict[str, Any]] = lake.sql(self.statement(since_ms, until_ms, currency)).to_pylist()
+        found: list[dict[str, Any]] = lake.sql(self.statement(since_ms, until_ms, currency, zone)).to_pylist()
         return found
 
 
@@ -99,7 +104,7 @@ MEASURES: Final = {
     for one in (
         Measure("kpis", "Key figures", "", "kpis", _KPIS),
         Measure("trend", "Fraud money by day", "stopped: declined or sent to review", "trend", _TREND),
-        Measure("hours", "Frauds by hour of the week", "UTC", "hours", _HOURS),
+        Measure("hours", "Frauds by hour of the week", "", "hours", _HOURS),
         _by("country", "country", "Countries"),
         _by("category", "merchant_category", "Merchant categories"),
         _by("channel", "channel", "Channels"),
@@ -109,6 +114,11 @@ MEASURES: Final = {
 """By name, in the order of the page."""
 
 
+def _local(column: str, zone: str) -> str:
+    """SQL for a time of the tables, which is in UTC, as a clock in a zone shows it."""
+    return column if zone == "UTC" else f"timezone({quoted_text(zone)}, timezone('UTC', {column}))"
+
+
 def currencies(lake: Tables, since_ms: int, until_ms: int) -> list[str]:
     """Those of the payments of a time, the most frequent first; empty for payments without one."""
     rows = lake.sql(_CURRENCIES.format(since=_moment(since_ms), until=_moment(until_ms))).to_pylist()
@@ -116,14 +126,15 @@ def currencies(lake: Tables, since_ms: int, until_ms: int) -> list[str]:
 
 
 _ACTIVATED: Final = """\
-SELECT event_time::DATE AS day, entity_type AS part, entity_id AS version, note FROM events
+SELECT ({local})::DATE AS day, entity_type AS part, entity_id AS version, note FROM events
 WHERE kind = 'activation' AND event_time_ms >= {begin} AND event_time_ms < {end}
 ORDER BY "offset" LIMIT 100"""
 
 
-def changes(lake: Tables, begin_ms: int, end_ms: int) -> list[dict[str, str]]:
-    """Activations of rules and models in a time, to stand beside the money of their day."""
-    rows = lake.sql(_ACTIVATED.format(begin=int(begin_ms), end=int(end_ms))).to_pylist()
+def changes(lake: Tables, begin_ms: int, end_ms: int, zone: str = "UTC") -> list[dict[str, str]]:
+    """Activations of rules and models in a time, to stand beside the money of their day in a zone."""
+    local = _local("event_time", zone)
+    rows = lake.sql(_ACTIVATED.format(begin=int(begin_ms), end=int(end_ms), local=local)).to_pylist()
     return [
         {"day": str(row["day"]), "text": f"{row['part']} {row['version'][:8]} {row['note'] or ''}".strip()}
         for row in rows

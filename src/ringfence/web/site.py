@@ -28,6 +28,7 @@ from ringfence.web.pages import (
     lists,
     live,
     models,
+    notifications,
     performance,
     places,
     quarantine,
@@ -76,6 +77,7 @@ _PAGES: Final = (
     versions,
     lists,
     models,
+    notifications,
 )
 
 

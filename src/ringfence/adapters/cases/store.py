@@ -98,10 +98,7 @@ class SqliteCases:
         ]
 
     def feed(self, after: int, limit: int = 2000) -> list[tuple[int, CaseEvent, Case]]:
-        """Events of all cases in the order in which they came, behind a number: each with its own number.
-
-        The case is as it stands now. Events that a rebuild has taken away are left out.
-        """
+        """See `CaseBook.feed`."""
         text = (
             "SELECT f.seq, f.case_id, e.version, e.at_ms, e.by_whom, e.change, s.body FROM feed f "
             "JOIN event e USING (case_id, version) JOIN standing s USING (case_id) "
@@ -117,6 +114,11 @@ class SqliteCases:
                 text, {"after": after, "limit": limit}
             )
         ]
+
+    def last_event(self) -> int:
+        """See `CaseBook.last_event`."""
+        text = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'feed'"
+        return int(self._fetch(text, {})[0][0])
 
     def file(self, sha256: str) -> bytes | None:
         """See `CaseBook.file`."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 from standardwebhooks import Webhook
 
-from ringfence.adapters.notifiers.addresses import PrivateAddressError, resolve
+from ringfence.adapters.notifiers.addresses import PrivateAddressError
+from ringfence.adapters.notifiers.connections import Attempt, LookUpError, PinnedBackend
 from ringfence.bus.notifier import Answer, Outcome
 
 if TYPE_CHECKING:
@@ -25,11 +26,18 @@ SECONDS: Final = 10.0
 """For connecting, and for each part of an answer; three times as long for all of it."""
 
 _SAID_BYTES: Final = 300
+_READ_BYTES: Final = 16_384  # of an answer, to its end, so that the connection may be used again
 _MOST_BYTES: Final = 1 << 20
+_IDLE_SECONDS: Final = 4.0  # less than the five after which common servers hang up
+_MOST_IDLE: Final = 64
+_BROKEN: Final = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
 
 
 class WebhookNotifier:
     """A `Notifier` for `https://` addresses.
+
+    Connections stay open for a few seconds, for messages to the same scheme, host and port: never for another
+    name at the same address, whose certificate nobody has looked at.
 
     Args:
         allowed: private networks that may be reached.
@@ -44,66 +52,77 @@ class WebhookNotifier:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: float = SECONDS,
     ) -> None:
-        self._allowed = list(allowed)
         self._now = now
         self._seconds = seconds
-        self._verify = verify or httpx.create_ssl_context()
+        self._attempt = Attempt()
+        self._pool = httpcore.ConnectionPool(
+            verify or httpx.create_ssl_context(),
+            max_connections=None,  # each destination has a limit of its own: the courier's
+            max_keepalive_connections=_MOST_IDLE,
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=PinnedBackend(allowed, self._attempt),
+        )
 
     def deliver(self, message: Message) -> Outcome:
         """See `Notifier.deliver`."""
         if len(message.event) > _MOST_BYTES:
             return Outcome(Answer.REFUSED, f"the event is longer than {_MOST_BYTES:,} bytes")
-        parts = urlsplit(message.to)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        self._attempt.begin(3 * self._seconds)
         try:
-            address = resolve(host, port, self._allowed)
+            return self._attempted(message)
         except PrivateAddressError as error:
             return Outcome(Answer.REFUSED, f"{error}: allow it with webhook_networks")
-        except OSError as error:
-            return Outcome(Answer.RETRY, f"{host} cannot be looked up: {error.strerror or error}")
-        try:
-            return asyncio.run(self._send(message, host, address))
-        except (httpx.TimeoutException, TimeoutError):
+        except LookUpError as error:
+            return Outcome(Answer.RETRY, str(error))
+        except httpcore.TimeoutException:
             return Outcome(Answer.RETRY, f"no answer within {self._seconds:g} s")
-        except httpx.HTTPError as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """See `Notifier.close`."""
+        self._pool.close()
 
-    async def _send(self, message: Message, host: str, address: str) -> Outcome:
-        pinned = httpx.URL(message.to).copy_with(host=address)
-        netloc = httpx.URL(message.to).netloc.decode("ascii")
+    def _attempted(self, message: Message) -> Outcome:
+        try:
+            return self._send(message)
+        except _BROKEN:
+            if self._attempt.has_answer:
+                raise
+        return self._send(message)  # the receiver hung up an idle connection just as it was taken
+
+    def _send(self, message: Message) -> Outcome:
+        url, host = _target(message.to)
         headers = {
-            "host": netloc,
+            "host": host,
             "user-agent": "ringfence",
             "content-type": "application/cloudevents+json",
-            "connection": "close",
             **signed(message, self._now()),
         }
-        response, said = None, b""
-        # A client for each attempt: a connection whose certificate was checked for one name is never used
-        # for another name at the same address.
-        async with httpx.AsyncClient(
-            timeout=self._seconds, follow_redirects=False, trust_env=False, verify=self._verify
-        ) as client:
-            request = client.build_request(
-                "POST", pinned, content=message.event, headers=headers, extensions={"sni_hostname": host}
-            )
+        timeout = dict.fromkeys(("connect", "read", "write"), self._seconds)
+        said = b""
+        with self._pool.stream(
+            "POST", url, headers=list(headers.items()), content=message.event, extensions={"timeout": timeout}
+        ) as response:
             try:
-                async with asyncio.timeout(3 * self._seconds):
-                    response = await client.send(request, stream=True)
-                    async for chunk in response.aiter_raw(_SAID_BYTES):
-                        said += chunk
-                        if len(said) >= _SAID_BYTES:
-                            break
-            except TimeoutError:
-                if response is None:
+                for chunk in response.iter_stream():
+                    said += chunk
+                    if len(said) >= _READ_BYTES:
+                        break
+            except httpcore.TimeoutException:  # its status says enough
+                pass
+            except _BROKEN:
+                if len(said) < _SAID_BYTES:
                     raise
-            finally:
-                if response is not None:
-                    await response.aclose()
         return _outcome(response, said[:_SAID_BYTES].decode(errors="replace"))
+
+
+@lru_cache(256)
+def _target(address: str) -> tuple[httpcore.URL, str]:
+    """What is asked, and under which name."""
+    url = httpx.URL(address)
+    asked = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+    return asked, url.netloc.decode("ascii")
 
 
 def signed(message: Message, now: datetime) -> dict[str, str]:
@@ -117,20 +136,21 @@ def signed(message: Message, now: datetime) -> dict[str, str]:
     }
 
 
-def _outcome(response: httpx.Response, body: str) -> Outcome:
-    status = response.status_code
-    said = f"{status} {response.reason_phrase} {' '.join(body.split())}".strip()
+def _outcome(response: httpcore.Response, body: str) -> Outcome:
+    status, reason = response.status, response.extensions["reason_phrase"].decode(errors="replace")
+    said = f"{status} {reason} {' '.join(body.split())}".strip()
     if 200 <= status < 300:
         return Outcome(Answer.DELIVERED, said)
     if status == 410:
         return Outcome(Answer.GONE, said)
     if 300 <= status < 400:
         return Outcome(Answer.RETRY, f"{status}: redirects are not followed; subscribe the address itself")
-    after = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+    told = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
+    after = retry_after(told.decode("ascii", "replace"), datetime.now(UTC))
     return Outcome(Answer.RETRY, said, after if status in (429, 503) else None)
 
 
-def retry_after(told: str | None, now: datetime) -> float | None:
+def retry_after(told: str, now: datetime) -> float | None:
     """Seconds that a Retry-After header asks for, None where it says nothing that can be understood.
 
     >>> retry_after("120", datetime.now(UTC))

@@ -109,6 +109,18 @@ class AlertBook:
             ).fetchone()
         return Verdict(row[0], row[1], row[2], bool(row[3]))
 
+    def notices(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """See `Alerts.notices`."""
+        text = "SELECT seq, event FROM notice WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [(seq, event) for seq, event in self._database.rows(text, (after, limit))]
+
+    def last_notice(self) -> int:
+        """See `Alerts.last_notice`."""
+        ((found,),) = self._database.rows(
+            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'notice'"
+        )
+        return int(found)
+
     def judged(self, alert_id: str, transaction_id: str) -> None:
         """The log has the verdict."""
         with self._database.transaction() as connection:
@@ -176,6 +188,14 @@ def put(connection: Connection, alerts: list[Alert]) -> None:
             )
             for one in alerts
         ],
+    )
+
+
+def notice(connection: Connection, event_id: str, now_ms: int, event: bytes) -> None:
+    """Keep an event about an alert for those who pull; once, however often it is made."""
+    connection.execute(
+        "INSERT INTO notice (id, at_ms, event) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (event_id, now_ms, event),
     )
 
 

@@ -124,6 +124,7 @@ class Alerting:
         event_id = f"{alert.id}:{alert.severity}"
         told = events.event_of(type_, source, event_id, event["data"]["decided_at_ms"], alert.entity_id, data)
         body = _ENCODER.encode(told)
+        alert_book.notice(self._connection, event_id, self._now_ms, body)
         severity = Severity[alert.severity.upper()]
         due_ms = self._policy.due_ms(event["data"]["decided_at_ms"], severity)
         for address in self._policy.team:
@@ -276,9 +277,11 @@ class Watch:
             alert = msgspec.json.decode(body)
             _is_first(connection, alert_id)
             data = {"alert": alert, "minutes": policy.escalate_after_ms // 60_000}
-            made += [
+            rows = [
                 self._row(events.ESCALATED, alert_id, address, now_ms, data) for address in policy.escalate_to
             ]
+            alert_book.notice(connection, f"{alert_id}:escalated", now_ms, rows[0][-1])
+            made += rows
         return made
 
     def _row(self, type_: str, subject: str, to: str, now_ms: int, data: dict[str, Any]) -> tuple[Any, ...]:

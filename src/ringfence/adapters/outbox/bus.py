@@ -23,6 +23,7 @@ from ringfence.errors import ConflictError, InputError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
+    from sqlite3 import Connection
 
 STATES: Final = ("waiting", "delivered", "dead")
 _COLUMNS: Final = "id, subscription, destination, key, event, state, due_ms, attempts, said, made_ms, done_ms"
@@ -128,7 +129,13 @@ class Bus:
     def change(self, address: str, **fields: Any) -> Destination:
         """Set fields of a destination."""
         with self.database.transaction() as connection:
-            changed = msgspec.structs.replace(self.destination(address), **fields)
+            return self.change_within(connection, address, **fields)
+
+    def change_within(self, connection: Connection, address: str, **fields: Any) -> Destination:
+        """As `change`, within a transaction of the same file."""
+        known = self.destination(address)
+        changed = msgspec.structs.replace(known, **fields)
+        if changed != known:
             connection.execute("UPDATE destination SET body = ? WHERE address = ?", (_text(changed), address))
         return changed
 

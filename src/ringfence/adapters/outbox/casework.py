@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.outbox.alert_book import AlertBook
-from ringfence.alerts.events import event_of
-from ringfence.bus.catalog import CASE_CHANGED, CASE_CLOSED, CASE_OPENED
+from ringfence.alerts.case_events import case_event, is_told
 from ringfence.bus.pattern import matches
 from ringfence.cases.actions import take_alert
-from ringfence.cases.model import Closed, Opened, Raised, Reported, Subject
+from ringfence.cases.model import Raised, Subject
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import DECISIONS
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.outbox.bus import Bus
     from ringfence.alerts.model import Alert
-    from ringfence.cases.model import Case, CaseEvent
     from ringfence.cases.policy import CasePolicy
 
 _ALERTS: Final = "alerts"  # how far alerts have joined cases, among the positions in the file of cases
@@ -78,8 +76,8 @@ class Casework:
         wanting = [(one, one.parsed()) for one in self._bus.subscriptions()]
         encoder, rows = msgspec.json.Encoder(), []
         for _, event, case in found:
-            if isinstance(event.change, Reported):
-                continue  # who may not know of it may subscribe
+            if not is_told(event):
+                continue
             told = case_event(event, case, f"/ringfence/{self._log_id}")
             body = encoder.encode(told)
             rows += [
@@ -103,24 +101,3 @@ def raised(alert: Alert) -> Raised:
     return Raised(
         id=alert.id, title=title, payment=alert.payments[0], subject=subject, at_ms=alert.decided_ms
     )
-
-
-def case_event(event: CaseEvent, case: Case, source: str) -> dict[str, Any]:
-    """What happened to a case, and how it stands: no text that somebody wrote."""
-    type_ = {Opened: CASE_OPENED, Closed: CASE_CLOSED}.get(type(event.change), CASE_CHANGED)
-    data: dict[str, Any] = {
-        "case_id": case.id,
-        "version": event.version,
-        "change": type(event.change).__name__.lower(),
-        "by": event.by,
-        "state": str(case.state),
-        "queue": case.queue,
-        "subjects": [{"entity_type": one.entity_type, "entity_id": one.entity_id} for one in case.subjects],
-        "alerts": len(case.alerts),
-        "payments": case.totals.payments,
-        "escalated": case.escalated,
-    }
-    if case.finding is not None:
-        data["disposition"] = str(case.finding.disposition)
-    event_id = f"case:{case.id}:{event.version}"
-    return event_of(type_, source, event_id, event.at_ms, case.id, data)

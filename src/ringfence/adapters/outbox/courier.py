@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,27 +12,31 @@ import msgspec
 
 from ringfence.bus.notifier import Answer, Message, Outcome
 from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
-from ringfence.bus.subscription import is_contact, shown, target_of
-from ringfence.bus.words import words_of
-from ringfence.errors import RingfenceError
+from ringfence.bus.subscription import is_contact, masked, shown, target_of
+from ringfence.bus.words import Words, words_of
+from ringfence.errors import InputError, RingfenceError
 from ringfence.events.personal import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from ringfence.adapters.outbox.bus import Bus
     from ringfence.bus.notifier import Notifier
     from ringfence.bus.subscription import Destination
-    from ringfence.bus.words import Words
+
+    Letter = tuple[int, str, bytes, int, int]
+    """A row of `_DUE`."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0  # between two looks at what people have changed
 _IDLE_SECONDS: Final = 0.25
 _AT_ONCE: Final = 8  # messages under way to one destination
 _PORTION: Final = 64
+_PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
+_NO_WORDS: Final = Words("")
 KEEP_MS: Final = 7 * 86_400_000
-"""Delivered messages are kept for so long."""
+"""Delivered messages, and events about alerts for those who pull, are kept for so long."""
 
 RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
 """Messages a second, by kind of destination; as many as there are to others."""
@@ -39,7 +44,7 @@ RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "appris
 _DUE: Final = """
 SELECT seq, id, event, attempts, made_ms FROM message AS due
 WHERE destination = ? AND state = 'waiting' AND due_ms <= ?
-  AND subscription NOT IN (SELECT value FROM json_each(?))
+  AND subscription NOT IN (SELECT value FROM json_each(?)) AND seq NOT IN (SELECT value FROM json_each(?))
   AND (NOT ordered OR NOT EXISTS (
     SELECT 1 FROM message AS before
     WHERE before.subscription = due.subscription AND before.key = due.key AND before.state = 'waiting'
@@ -126,26 +131,28 @@ class Courier:
             connection.execute(
                 "DELETE FROM message WHERE state = 'delivered' AND done_ms < ?", (now_ms - KEEP_MS,)
             )
+            connection.execute("DELETE FROM notice WHERE at_ms < ?", (now_ms - KEEP_MS,))
 
-    def attempt(self, destination: Destination, letter: tuple[Any, ...]) -> Outcome:
+    def attempt(self, destination: Destination, letter: Letter) -> Outcome:
         """One attempt; whatever goes wrong is an outcome."""
         _, message_id, event, _, _ = letter
+        is_webhook = destination.kind == "webhook"  # which reads the event and no words
         try:
-            words = self._words(msgspec.json.decode(event))
+            words = _NO_WORDS if is_webhook else self._words(msgspec.json.decode(event))
         except ValueError as error:  # of the message, not of its destination: no other one waits for it
             return Outcome(Answer.REFUSED, f"{type(error).__name__}: {error}")
         except Exception as error:
             _LOGGER.debug("A message cannot be put into words", exc_info=True)
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
         try:
-            reader = "" if destination.kind == "webhook" else words.to
+            reader = "" if is_webhook else words.to
             target = reader or target_of(destination.address, destination.kind)
             if TOKEN.fullmatch(target) and destination.kind != "console":
                 found = self._contact(target)
                 if found is None or not is_contact(destination.kind, found):
                     return Outcome(Answer.REFUSED, f"no address is held for {target}")
                 target = found
-            return self._notifiers[destination.kind].deliver(
+            outcome = self._notifiers[destination.kind].deliver(
                 Message(message_id, event, words, target, destination.secrets)
             )
         except Exception as error:  # whatever a destination's library does: the message waits
@@ -153,6 +160,7 @@ class Courier:
             name = type(error).__name__
             is_secret = shown(destination.address) != destination.address  # which the error may quote
             return Outcome(Answer.RETRY, name if is_secret else f"{name}: {error}")
+        return outcome._replace(said=masked(outcome.said, destination.address))
 
 
 class _Round:
@@ -162,49 +170,64 @@ class _Round:
         self.wake = Event()
         self.thread = Thread(target=self._run, name=f"ringfence-to-{destination.kind}", daemon=True)
         self._courier = courier
+        self._bus = courier._bus  # noqa: SLF001 (its own, here and below)
         self._address = destination.address
         self._breaker = Breaker()
-        self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), courier._now_ms())  # noqa: SLF001 (its own)
+        self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), courier._now_ms())  # noqa: SLF001
+        self._under_way: dict[Future[Outcome], Letter] = {}
 
     def _run(self) -> None:
-        courier = self._courier
-        with ThreadPoolExecutor(_AT_ONCE, "ringfence-attempt") as pool:
-            while not courier._stopping.is_set():  # noqa: SLF001 (its own)
-                self.wake.clear()
-                try:
-                    wait = self._deliver(pool)
-                except Exception:
-                    _LOGGER.warning("Messages to %s wait", shown(self._address), exc_info=True)
-                    wait = _LOOK_SECONDS
-                if wait:
-                    self.wake.wait(wait)
+        pool = ThreadPoolExecutor(_AT_ONCE, "ringfence-attempt")
+        while not self._courier._stopping.is_set():  # noqa: SLF001
+            self.wake.clear()
+            try:
+                seconds = self._deliver(pool)
+            except Exception:
+                _LOGGER.warning("Messages to %s wait", shown(self._address), exc_info=True)
+                seconds = _LOOK_SECONDS
+            if seconds:
+                self.wake.wait(seconds)
+        pool.shutdown(cancel_futures=True)
+        with suppress(RingfenceError):  # what is not noted is sent again
+            self._note()
 
     def _deliver(self, pool: ThreadPoolExecutor) -> float:
         """Attempt what is due; how many seconds there is nothing more to do."""
-        courier, now_ms = self._courier, self._courier._now_ms()  # noqa: SLF001 (its own)
-        bus = courier._bus  # noqa: SLF001 (its own)
-        destination = next((one for one in bus.destinations() if one.address == self._address), None)
-        if destination is None or destination.disabled:
-            return _LOOK_SECONDS
-        allowed = self._breaker.allows(now_ms)
-        if not allowed:
-            return min(_LOOK_SECONDS, (self._breaker.open_until_ms - now_ms) / 1000)
-        paused = msgspec.json.encode([one.name for one in bus.subscriptions() if one.paused]).decode()
-        most = _PORTION if allowed < 0 else allowed
-        due = bus.database.rows(_DUE, (self._address, now_ms, paused, most))
-        granted = self._bucket.take(len(due), now_ms) if due else 0
-        if not granted:
-            return _IDLE_SECONDS
-        chosen = due[:granted]
-        outcomes = list(pool.map(lambda letter: courier.attempt(destination, letter), chosen))
-        self._note(bus, chosen, outcomes)
+        self._note()
+        begun, seconds = self._begin(pool)
+        if not begun:
+            return seconds
+        wait(self._under_way, _PATIENCE_SECONDS)
+        self._note()
         return 0.0
 
-    def _note(self, bus: Bus, letters: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome]) -> None:
-        """What became of each attempt."""
+    def _begin(self, pool: ThreadPoolExecutor) -> tuple[int, float]:
+        """Have what is due attempted: how many messages, and for how long none of the others is."""
+        courier, now_ms = self._courier, self._courier._now_ms()  # noqa: SLF001
+        destination = next((one for one in self._bus.destinations() if one.address == self._address), None)
+        if destination is None or destination.disabled:
+            return 0, _LOOK_SECONDS
+        allowed = self._breaker.allows(now_ms)
+        if not allowed:
+            return 0, min(_LOOK_SECONDS, (self._breaker.open_until_ms - now_ms) / 1000)
+        most = (_PORTION if allowed < 0 else allowed) - len(self._under_way)
+        paused = _json([one.name for one in self._bus.subscriptions() if one.paused])
+        begun = _json([seq for seq, *_ in self._under_way.values()])
+        due = self._bus.database.rows(_DUE, (self._address, now_ms, paused, begun, max(0, most)))
+        granted = self._bucket.take(len(due), now_ms) if due else 0
+        for letter in due[:granted]:
+            self._under_way[pool.submit(courier.attempt, destination, letter)] = letter
+        return granted, _IDLE_SECONDS
+
+    def _note(self) -> None:
+        """What became of each attempt that has ended."""
+        done = [(one, self._under_way.pop(one)) for one in list(self._under_way) if one.done()]
+        ended = [(letter, one.result()) for one, letter in done if not one.cancelled()]
+        if not ended:
+            return
         courier = self._courier
-        now_ms, rows, gone = courier._now_ms(), [], ""  # noqa: SLF001 (its own)
-        for (seq, _, _, attempts, made_ms), outcome in zip(letters, outcomes, strict=True):
+        now_ms, rows, gone = courier._now_ms(), [], ""  # noqa: SLF001
+        for (seq, _, _, attempts, made_ms), outcome in ended:
             state, due_ms = "waiting", 0
             if outcome.answer is Answer.DELIVERED:
                 state = "delivered"
@@ -215,16 +238,22 @@ class _Round:
                 gone = outcome.said or "gone"
             else:
                 self._breaker.failed(now_ms, outcome.after_seconds, courier._random.random)  # noqa: SLF001
-                wait = wait_ms(attempts + 1, outcome.after_seconds, courier._random.random)  # noqa: SLF001
-                due_ms = now_ms + wait
+                due_ms = now_ms + wait_ms(attempts + 1, outcome.after_seconds, courier._random.random)  # noqa: SLF001
                 state = "dead" if due_ms - made_ms > DEAD_AFTER_MS else "waiting"
             done_ms = 0 if state == "waiting" else now_ms
             rows.append((state, due_ms, outcome.said[:500], done_ms, seq))
-        with bus.database.transaction() as connection:
-            connection.executemany(_DONE, rows)
         fields = {
             "failing": self._breaker.failing,
             "open_until_ms": self._breaker.open_until_ms,
-            "said": outcomes[-1].said[:500],
+            "said": ended[-1][1].said[:500],
         }
-        bus.change(self._address, **fields, **({"disabled": gone} if gone else {}))
+        with self._bus.database.transaction(at_leisure=True) as connection:  # lost, it is sent again
+            connection.executemany(_DONE, rows)
+            with suppress(InputError):  # it has been removed
+                self._bus.change_within(
+                    connection, self._address, **fields, **({"disabled": gone} if gone else {})
+                )
+
+
+def _json(values: list[Any]) -> str:
+    return msgspec.json.encode(values).decode()

@@ -84,6 +84,13 @@ CREATE TABLE IF NOT EXISTS digest (
   told_in     INTEGER NOT NULL,  -- bucket of the latest digest
   PRIMARY KEY (destination, bucket)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS notice (  -- events about alerts, for whoever pulls them
+  seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+  id    TEXT    NOT NULL UNIQUE,
+  at_ms INTEGER NOT NULL,
+  event BLOB    NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS notice_at ON notice (at_ms);
 CREATE TABLE IF NOT EXISTS contact (  -- of profiles, as the log has them, where a value changed
   entity_type TEXT    NOT NULL,
   entity_id   TEXT    NOT NULL,
@@ -105,10 +112,15 @@ class Database:
         self._connection: sqlite3.Connection | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that writes: all of it is there on return, or nothing."""
+    def transaction(self, *, at_leisure: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction that writes: all of it is there on return, or nothing.
+
+        It survives a power failure; one `at_leisure` survives the end of the process, and a power failure
+        only from the next transaction without it on. What it says has to be found out again from the log.
+        """
         with self._lock, self._errors():
             connection = self._open()
+            connection.execute(f"PRAGMA synchronous = {'NORMAL' if at_leisure else 'FULL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -116,6 +128,13 @@ class Database:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+
+    def settle(self) -> None:
+        """On return, what any process has written at leisure survives a power failure, too."""
+        with self.transaction() as connection:  # the file is synced as a whole
+            connection.execute(
+                "INSERT INTO meta VALUES ('settled', '1') ON CONFLICT DO UPDATE SET value = value + 1"
+            )
 
     def rows(
         self, statement: str, arguments: Sequence[Any] | Mapping[str, Any] = ()
@@ -144,7 +163,6 @@ class Database:
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(_SCHEMA)
             self._connection = connection
         return self._connection

@@ -102,7 +102,7 @@ class OutboxFollower:
             with self.bus.database.transaction() as connection:
                 self._check_log(connection)
             contacts.reach(int(DecisionBatch.decode(portion[-1].payload).numbers("offset")[-1]))
-        with self.bus.database.transaction() as connection:
+        with self.bus.database.transaction(at_leisure=True) as connection:
             self._check_log(connection)
             row = connection.execute(
                 "SELECT next_offset, told FROM position WHERE topic = ?", (topic,)

@@ -66,7 +66,8 @@ def document(version: str) -> dict[str, Any]:
     texts = TYPES | CASE_TYPES | _OF_ALERT
     names = {type_: _name(type_) for type_ in texts}
     messages = {name: {"$ref": f"#/components/messages/{name}"} for name in names.values()}
-    streamed = {names[type_]: messages[names[type_]] for type_ in TYPES}
+    pulled = [type_ for type_ in texts if type_ != alerts.DIGEST]
+    streamed = {names[type_]: messages[names[type_]] for type_ in pulled}
     return {
         "asyncapi": VERSION,
         "info": {
@@ -91,7 +92,7 @@ def document(version: str) -> dict[str, Any]:
         },
         "operations": {
             "deliver": _sending("subscription", messages, "An event that a subscription wants."),
-            "stream": _sending("stream", streamed, "An event of the log that a listener wants."),
+            "stream": _sending("stream", streamed, "An event that a listener wants."),
         },
         "components": {
             "messages": {

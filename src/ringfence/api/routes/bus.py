@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["bus"])
 _WHICH: Final = "In EventBridge's language as JSON, or an expression of the rules; all events unless given."
-Topic = Literal["decisions", "events", "drift", "flag_matches", "model_news"]
+Topic = Literal["decisions", "events", "drift", "flag_matches", "model_news", "alerts", "cases"]
 AlertId = Annotated[str, Path(pattern="^alert-[0-9]{1,18}$")]
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """CloudEvents in log order. `after` goes on from here; `end` is where the topic ends now.
+    """CloudEvents in order. `after` goes on from here; `end` is where the topic ends now.
 
     Both are places in `log`: sent back beside `after`, it keeps a place from being looked up in another log.
     """
@@ -78,7 +78,7 @@ class AlertPage(msgspec.Struct, frozen=True):
 @router.get("/v1/events")
 async def events(
     request: Request,
-    topic: Annotated[Topic, Query(description="Each topic has offsets of its own.")] = "decisions",
+    topic: Annotated[Topic, Query(description="Each topic has places of its own.")] = "decisions",
     after: Annotated[int, Query(ge=0, le=1 << 53, description="As the page before says it.")] = 0,
     log: Annotated[
         str | None,
@@ -93,7 +93,7 @@ async def events(
         ),
     ] = None,
 ) -> Response:
-    """Events of the bus as CloudEvents 1.0, from an offset on: to pull, to page through, to replay.
+    """Events of the bus as CloudEvents 1.0, from a place on: to pull, to page through, to replay.
 
     A page may be empty although more events follow: go on with its `after` until that is `end`.
     """
@@ -111,7 +111,7 @@ async def stream(
         Literal["now", "beginning"], Query(description="Where to begin without Last-Event-ID.")
     ] = "now",
 ) -> Response:
-    """Events of the log as they come, as server-sent events: each is a CloudEvent, `event` its type.
+    """Events as they come, of all topics, as server-sent events: each is a CloudEvent, `event` its type.
 
     Come back with the header `Last-Event-ID`, as browsers do: no event is missed and none comes twice.
     """
@@ -163,7 +163,7 @@ async def acknowledge(request: Request, alert_id: AlertId) -> Response:
 def _page(server: Server, topic: str, after: int, limit: int, pattern_text: str | None) -> EventPage:
     pattern = wanted(pattern_text) if pattern_text else None
     page = page_of(server, topic, after, limit, pattern)
-    return EventPage(*page, server.session.store.log.identity)
+    return EventPage([one for _, one in page.events], page.after, page.end, server.session.store.log.identity)
 
 
 def _bus(server: Server) -> BusView:

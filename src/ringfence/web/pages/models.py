@@ -29,6 +29,7 @@ from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
 from ringfence.web.errors import Stop
 from ringfence.web.importance import importance_of
 from ringfence.web.pages.impact import OfferedChange, sheet
+from ringfence.web.plainly import sentence
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
     return {
         "one": artifact,
         "m": manifest,
+        "sentence": sentence(manifest),
         "role": roles(deployment).get(version, ""),
         "retired": dashboard.server.models.stored.registry.retired().get(version),
         "champion": deployment.champion,

@@ -15,7 +15,7 @@ from ringfence.web.asking import dashboard_of
 from ringfence.web.cells import csv_cell
 from ringfence.web.errors import Stop
 from ringfence.web.measures import DAY_MS, MATURITY_DAYS, MEASURES, Measure, changes, currencies
-from ringfence.web.period import current, moment_ms
+from ringfence.web.period import current, moment_ms, zone_name
 from ringfence.web.rendering import render, when
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ async def as_csv(
     """Its rows, for a spreadsheet."""
     dashboard, measure = dashboard_of(request), _measure(name)
     begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
-    rows = await asyncio.to_thread(measure.rows, dashboard.server.lake, begin, end, currency)
+    lake, zone = dashboard.server.lake, zone_name()
+    rows = await asyncio.to_thread(measure.rows, lake, begin, end, currency, zone)
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(rows[0] if rows else [])
@@ -86,12 +87,13 @@ async def as_csv(
 def _panel(
     dashboard: Dashboard, measure: Measure, begin: int, end: int, currency: str | None
 ) -> dict[str, Any]:
-    lake = dashboard.server.lake
-    rows = measure.rows(lake, begin, end, currency)
+    lake, zone = dashboard.server.lake, zone_name()
+    rows = measure.rows(lake, begin, end, currency, zone)
     values: dict[str, Any] = {
         "measure": measure,
         "rows": rows,
-        "sql": measure.statement(begin, end, currency),
+        "sql": measure.statement(begin, end, currency, zone),
+        "zone": zone,
         "points": "",
         "earlier": None,
         "grid": [],
@@ -100,11 +102,11 @@ def _panel(
         "maturity": MATURITY_DAYS,
     }
     if measure.kind == "kpis":
-        values["earlier"] = measure.rows(lake, 2 * begin - end, begin, currency)[0]
+        values["earlier"] = measure.rows(lake, 2 * begin - end, begin, currency, zone)[0]
     elif measure.kind == "hours":
         values["grid"] = _grid(rows)
     elif rows:
-        values["changed"] = changes(lake, begin, end) if measure.kind == "trend" else []
+        values["changed"] = changes(lake, begin, end, zone) if measure.kind == "trend" else []
         values["points"] = msgspec.json.encode(
             {
                 "columns": {name: [row[name] for row in rows] for name in rows[0]},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, Form, Request
+from pyarrow import types
 from starlette.responses import Response
 
 from ringfence.api.audited import tell
@@ -35,6 +38,8 @@ _COLUMNS: Final = (
     "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE table_name IN ('transactions', "
     "'decisions', 'labels', 'events', 'flag_matches') ORDER BY table_name, column_index"
 )
+_MOST_POINTS: Final = 500
+_MOST_SERIES: Final = 6
 _EXAMPLES: Final = (
     (
         "Outcomes",
@@ -92,7 +97,7 @@ def _recorded(statement: str) -> dict[str, str]:
 
 
 def _answer(dashboard: Dashboard, statement: str) -> dict[str, Any]:
-    problem, names, rows, more = "", [], [], False
+    problem, points, names, rows, more = "", "", [], [], False
     if not statement:
         problem = "Write a statement first, such as SELECT count(*) FROM decisions."
     else:
@@ -103,9 +108,45 @@ def _answer(dashboard: Dashboard, statement: str) -> dict[str, Any]:
             names = [mask_cards(cut(name, _NAME_CHARACTERS)) for name in table.schema.names]
             columns = [column.to_pylist() for column in table.slice(0, MOST_ROWS).columns]
             rows = [[_cell(value) for value in row] for row in zip(*columns, strict=True)]
+            points = _points(table.schema, names, columns)
         except InputError as error:
             problem = mask_cards(cut(str(error), CELL_CHARACTERS))
-    return {"problem": problem, "names": names, "found": rows, "more": more, "most": MOST_ROWS}
+    return {
+        "problem": problem,
+        "names": names,
+        "found": rows,
+        "more": more,
+        "most": MOST_ROWS,
+        "points": points,
+    }
+
+
+def _points(schema: pa.Schema, names: list[str], columns: list[list[Any]]) -> str:
+    """What a chart shows of a result, as JSON: numbers by the first column; empty where there is no chart."""
+    if len(columns) < 2 or not 2 <= len(columns[0]) <= _MOST_POINTS:
+        return ""
+    numbers = [
+        place
+        for place, kind in enumerate(schema.types)
+        if place and (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+    ]
+    if not numbers:
+        return ""
+    series = [
+        {"name": names[place], "data": [_number(value) for value in columns[place]]}
+        for place in numbers[:_MOST_SERIES]
+    ]
+    labels = [_cell(value) or "" for value in columns[0]]
+    is_time = types.is_temporal(schema.types[0])
+    return msgspec.json.encode({"labels": labels, "series": series, "is_time": is_time}).decode()
+
+
+def _number(value: object) -> float | None:
+    """A number of a chart; none where a card has it, or nothing that can be drawn."""
+    if not isinstance(value, int | float | Decimal) or _cell(value) != str(value):
+        return None
+    found = float(value)
+    return found if math.isfinite(found) else None
 
 
 def _check_size(table: pa.Table) -> None:

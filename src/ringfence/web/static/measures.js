@@ -95,7 +95,21 @@ function weeks(columns) {
   };
 }
 
+// The result of a statement: numbers by its first column, along a line where that is a time.
+function asked({ labels, series, is_time: isTime }) {
+  const { axis, base } = looks();
+  const colours = ["accent", "review", "approve", "decline", "challenge", "muted"];
+  const form = isTime ? { type: "line", showSymbol: labels.length < 60 } : { type: "bar", barMaxWidth: 28 };
+  return {
+    ...base,
+    xAxis: { type: "category", data: labels, ...axis },
+    yAxis: { type: "value", ...axis },
+    series: series.map((one, at) => ({ ...form, name: one.name, data: one.data, itemStyle: { color: tint(colours[at]) } })),
+  };
+}
+
 const measureKinds = {
+  asked,
   weeks: ({ columns }) => weeks(columns),
   trend: ({ columns, mature_until: matureUntil, changes }) => trend(columns, matureUntil, changes ?? []),
   bars: ({ columns }) => bars(columns),

@@ -1,38 +1,117 @@
-// The SQL page: Ctrl-Enter runs, columns are inserted by a click, the last statements stay in this browser.
+// The SQL page: names complete as one types, Ctrl-Enter runs; the last statements, and those saved by name, stay in this browser.
 "use strict";
 
-const statement = document.getElementById("statement");
+const area = document.getElementById("statement");
+const asking = area.form;
 const earlier = document.getElementById("earlier");
+const saved = document.getElementById("saved");
+const saveAs = document.getElementById("save-as");
+const tables = JSON.parse(asking.dataset.tables);
 const KEPT = 20;
+const WORDS = "SELECT FROM WHERE GROUP BY ORDER LIMIT JOIN LEFT ON USING AND OR NOT NULL IS IN BETWEEN LIKE CASE WHEN THEN ELSE END AS DISTINCT HAVING UNION ALL WITH DESC ASC FILTER OVER PARTITION count sum avg min max median quantile_cont unnest date_trunc coalesce round extract timezone".split(" ");
 
-function kept() {
+function read(key) {
   try {
-    return JSON.parse(localStorage.getItem("ringfence_sql") ?? "[]");
+    return JSON.parse(localStorage.getItem(key)) ?? [];
   } catch {
     return [];
   }
 }
 
-function list() {
-  earlier.replaceChildren(earlier.options[0], ...kept().map((text) => new Option(text.replace(/\s+/g, " ").slice(0, 80), text)));
+function keep(key, value) {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // a browser that keeps nothing: the page works without
+  }
 }
 
-statement.form.addEventListener("submit", () => {
-  const text = statement.value.trim();
-  localStorage.setItem("ringfence_sql", JSON.stringify([text, ...kept().filter((one) => one !== text)].slice(0, KEPT)));
+// What a name may be: after a dot the columns of that table or alias, else columns, tables and words of SQL.
+function candidates(text) {
+  const all = Object.entries(tables).flatMap(([table, columns]) => columns.map(([name, kind]) => ({ name, kind: `${kind.toLowerCase().slice(0, 24)}, ${table}`, table })));
+  const [, before] = /(\w+)\.\w*$/.exec(text) ?? [];
+  if (before !== undefined) return all.filter((one) => !(before in tables) || one.table === before);
+  const named = Object.keys(tables).map((name) => ({ name, kind: "table" }));
+  return [...named, ...all, ...WORDS.map((name) => ({ name, kind: "" }))];
+}
+
+function complete(code) {
+  const at = code.getCursor();
+  const line = code.getLine(at.line).slice(0, at.ch);
+  const word = /\w*$/.exec(line)[0];
+  const seen = new Set();
+  const begins = (one) => one.name.toLowerCase().startsWith(word.toLowerCase());
+  const found = candidates(line).filter((one) => one.name !== word && begins(one) && !seen.has(one.name) && seen.add(one.name)).slice(0, 40);
+  const list = found.map((one) => ({
+    text: one.name,
+    render(item) {
+      const kind = document.createElement("span");
+      kind.className = "note";
+      kind.textContent = ` ${one.kind}`;
+      item.append(one.name, kind);
+    },
+  }));
+  return { list, from: CodeMirror.Pos(at.line, at.ch - word.length), to: at };
+}
+
+const code = CodeMirror.fromTextArea(area, {
+  mode: "text/x-pgsql",
+  lineWrapping: true,
+  tabSize: 2,
+  inputStyle: "textarea",
+  screenReaderLabel: "Statement",
+  extraKeys: {
+    "Ctrl-Space": (editor) => editor.showHint({ hint: complete, completeSingle: false }),
+    "Ctrl-Enter": () => asking.requestSubmit(),
+    "Cmd-Enter": () => asking.requestSubmit(),
+    Tab: false,
+    "Shift-Tab": false,
+  },
+});
+code.on("change", (_, change) => {
+  code.save();
+  if (change.origin === "+input" && /[\w.]/.test(change.text.join(""))) code.showHint({ hint: complete, completeSingle: false });
+});
+
+function write(text) {
+  code.setValue(text);
+  code.focus();
+}
+
+function list() {
+  const short = (text) => text.replace(/\s+/g, " ").slice(0, 80);
+  earlier.replaceChildren(earlier.options[0], ...read("ringfence_sql").map((text) => new Option(short(text), text)));
+  saved.replaceChildren(saved.options[0], ...read("ringfence_sql_saved").map((one) => new Option(one.name, one.text)));
+}
+
+asking.addEventListener("submit", () => {
+  const text = code.getValue().trim();
+  keep("ringfence_sql", [text, ...read("ringfence_sql").filter((one) => one !== text)].slice(0, KEPT));
   list();
 });
-statement.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) statement.form.requestSubmit();
+for (const chosen of [earlier, saved]) {
+  chosen.addEventListener("change", () => {
+    if (!chosen.value) return;
+    if (chosen === saved) saveAs.value = saved.selectedOptions[0].text;
+    write(chosen.value);
+  });
+}
+document.getElementById("save").addEventListener("click", () => {
+  const name = saveAs.value.trim();
+  if (!name) return saveAs.focus();
+  keep("ringfence_sql_saved", [...read("ringfence_sql_saved").filter((one) => one.name !== name), { name, text: code.getValue() }].slice(-KEPT));
+  list();
 });
-earlier.addEventListener("change", () => {
-  if (earlier.value) statement.value = earlier.value;
+document.getElementById("forget").addEventListener("click", () => {
+  keep("ringfence_sql_saved", read("ringfence_sql_saved").filter((one) => one.name !== saveAs.value.trim()));
+  saveAs.value = "";
+  list();
 });
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-example], [data-insert]");
   if (!button) return;
-  if (button.dataset.example) statement.value = button.dataset.example;
-  else statement.setRangeText(button.dataset.insert, statement.selectionStart, statement.selectionEnd, "end");
-  statement.focus();
+  if (button.dataset.example) return write(button.dataset.example);
+  code.replaceSelection(button.dataset.insert);
+  code.focus();
 });
 list();

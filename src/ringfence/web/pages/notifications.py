@@ -1,0 +1,86 @@
+"""What asks for somebody now: one page, and its number in the menu."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ringfence.access.principal import Role
+from ringfence.api.asked import who_asks
+from ringfence.cases.book import CaseQuery
+from ringfence.cases.model import LIVE, CaseState
+from ringfence.web.asking import dashboard_of, demand, visit_of
+from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+_DAY_MS: Final = 86_400_000
+
+
+class Notification(NamedTuple):
+    """One thing to see to: how many of it, what it is, and where it is dealt with."""
+
+    number: int
+    text: str
+    href: str
+    is_urgent: bool = False
+
+
+@router.get("/notifications")
+async def notifications(request: Request) -> Response:
+    """All that asks for the caller."""
+    demand(request, Role.ANALYST)
+    found = await asyncio.to_thread(notifications_of, request)
+    return render(request, "notifications.html", {"found": found})
+
+
+@router.get("/notifications/count")
+async def count(request: Request) -> Response:
+    """How many things that are, for the menu."""
+    demand(request, Role.ANALYST)
+    found = await asyncio.to_thread(notifications_of, request)
+    values: dict[str, Any] = {"found": found, "is_urgent": any(one.is_urgent for one in found)}
+    return render(request, "parts/notifications.html", values)
+
+
+def notifications_of(request: Request) -> list[Notification]:
+    """By the caller's role, the urgent ones first; nothing is in it that there is none of."""
+    dashboard, who = dashboard_of(request), who_asks(request, "")
+    found = [*_of_cases(dashboard, who.name, who.now_ms)]
+    if visit_of(request).may(Role.ADMIN):
+        found += _of_operation(dashboard)
+    return sorted((one for one in found if one.number), key=lambda one: not one.is_urgent)
+
+
+def _of_cases(dashboard: Dashboard, me: str, now_ms: int) -> Iterator[Notification]:
+    book, outboxes = dashboard.server.case_book, dashboard.server.outboxes
+    queues = book.queues(now_ms)
+    overdue = sum(one.overdue for one in queues)
+    yield Notification(overdue, "overdue in the queues", "/cases?view=overdue", is_urgent=True)
+    mine = CaseQuery(states=LIVE, assignee=me)
+    yield Notification(book.count(mine, now_ms), "assigned to you", "/cases?view=mine")
+    proposed = CaseQuery(states=(CaseState.PROPOSED,))
+    yield Notification(book.count(proposed, now_ms), "to approve", "/cases?view=to+approve")
+    alerts = outboxes.alerts.counts()["open"] if outboxes.is_used else 0
+    yield Notification(alerts, "alerts that nobody has acknowledged", "/alerts")
+
+
+def _of_operation(dashboard: Dashboard) -> Iterator[Notification]:
+    server = dashboard.server
+    for problem in server.following.warnings():
+        yield Notification(1, problem, "/system", is_urgent=True)
+    dead = (
+        sum(letters for _, _, letters, _ in server.outboxes.bus.figures()) if server.outboxes.is_used else 0
+    )
+    yield Notification(dead, "messages that could not be delivered", "/bus", is_urgent=True)
+    waiting = sum(1 for change in server.desk.book.changes() if change.approved is None)
+    yield Notification(waiting, "versions of the rules to approve", "/rules/versions")
+    retriable = sum(left for _, left in dashboard.store.quarantine.counts().values())
+    yield Notification(retriable, "quarantined records that nobody has tried again", "/quarantine")
