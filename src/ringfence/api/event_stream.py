@@ -74,14 +74,16 @@ def page_of(server: Server, topic: str, after: int, limit: int, pattern: Pattern
 def _page_of_feed(server: Server, feed: str, after: int, limit: int, pattern: Pattern | None) -> Page:
     end = _end_of(server, feed)
     come = min(after, end)
-    told = _alerts_told(server, come) if feed == ALERT_FEED else _cases_told(server, come)
+    if come == end:
+        return Page([], come, end)
+    told = list(_alerts_told(server, come) if feed == ALERT_FEED else _cases_told(server, come))
     found: list[tuple[int, dict[str, Any]]] = []
-    for number, event in told if come < end else ():
-        come = number
+    for number, event in told:
         if event is not None and (pattern is None or matches(pattern, event)):
             found.append((number, event))
             if len(found) >= limit:
-                break
+                return Page(found, number, max(end, number))
+    come = told[-1][0] if len(told) == _OF_FEED else max([end, *(number for number, _ in told)])
     return Page(found, come, max(end, come))
 
 

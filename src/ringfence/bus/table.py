@@ -29,7 +29,7 @@ from ringfence.bus.pattern import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -84,14 +84,18 @@ class EventTable:
         found: NDArray[np.int64] = self._columns[path].to_numpy()
         return found
 
-    def events(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """These events as JSON values."""
+    def events(
+        self, rows: Sequence[int], is_wanted: Callable[[Path], bool] = lambda _path: True
+    ) -> list[dict[str, Any]]:
+        """These events as JSON values; of each the wanted fields."""
         taken = pa.array(rows, pa.int64())
         found: list[dict[str, Any]] = [{} for _ in rows]
         for path, value in self._constants.items():
-            for event in found:
+            for event in found if is_wanted(path) else ():
                 _put(event, path, value)
         for path, column in self._columns.items():
+            if not is_wanted(path):
+                continue
             for event, value in zip(found, column.take(taken).to_pylist(), strict=True):
                 if value is not None:
                     _put(event, path, value)

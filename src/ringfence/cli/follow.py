@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from ringfence.cli.where import Data, folder
 from ringfence.compose.followers import following
 
 _NICE = 10  # deciding comes first, also where there are few cores
+_SWITCH_SECONDS = 0.0005  # a message under way waits so long for a thread that computes, at each step
 
 
 def follow(
@@ -38,6 +40,7 @@ def follow(
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the other one ends this
         threading.Thread(target=_await_end, args=(stop,), daemon=True).start()
     os.nice(_NICE)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with following(folder(data)):
         if not beside:
             say("Following the log (Ctrl-C ends it).")

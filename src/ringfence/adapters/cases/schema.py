@@ -37,6 +37,7 @@ CREATE INDEX IF NOT EXISTS standing_waiting ON standing (
   queue, ready_ms, due_ms, loss, escalated, assignee, lease_until_ms, proposed_by, state, opened_ms
 ) WHERE state IN ('open', 'proposed');
 CREATE INDEX IF NOT EXISTS standing_closed ON standing (closed_ms) WHERE state = 'closed';
+CREATE INDEX IF NOT EXISTS standing_ended ON standing (changed_ms, number) WHERE state = 'closed';
 CREATE INDEX IF NOT EXISTS standing_changed ON standing (changed_ms);
 CREATE TABLE IF NOT EXISTS subject (
   entity_type TEXT    NOT NULL,

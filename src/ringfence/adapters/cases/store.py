@@ -15,7 +15,7 @@ from ringfence.adapters.cases.working import SqliteWork, case_number
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.cases.book import Outgoing, QueueCount
 from ringfence.cases.errors import UnknownCaseError
-from ringfence.cases.model import Case, CaseEvent, Payment, decode_case, decode_change
+from ringfence.cases.model import LIVE, Case, CaseEvent, Payment, decode_case, decode_change
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -224,7 +224,9 @@ def _conditions(query: CaseQuery, now_ms: int) -> tuple[str, dict[str, Any]]:
     """The WHERE of a query, and its values."""
     values: dict[str, Any] = {"now": now_ms}
     states = ", ".join(f"'{state.value}'" for state in query.states) or "''"
-    parts = [f"state IN ({states})"]
+    parts = [f"state = {states}" if len(query.states) == 1 else f"state IN ({states})"]
+    if set(query.states) < set(LIVE):  # so that the index of those that wait is used
+        parts.append("state IN ('open', 'proposed')")
     if query.queue is not None:
         parts.append("queue = :queue")
         values["queue"] = query.queue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from ringfence.bus.subscription import Destination, is_contact, kind_of, tag
 from ringfence.events.personal import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from sqlite3 import Connection
 
     from ringfence.adapters.outbox.bus import Bus
@@ -44,6 +44,16 @@ class Row(msgspec.Struct, frozen=True):
     event: bytes
     due_ms: int
     offset: int
+
+
+class _Due(NamedTuple):
+    """An alert to be told of, and the decision that opened or raised it."""
+
+    row: int
+    offset: int
+    alert: Alert
+    event: dict[str, Any]
+    type: str
 
 
 class Alerting:
@@ -77,10 +87,11 @@ class Alerting:
             (typology, entity_id): msgspec.json.decode(body)["until_ms"]
             for typology, entity_id, body in connection.execute("SELECT * FROM mute")
         }
+        self._due: list[_Due] = []
         self.rows: list[Row] = []
 
-    def add(self, offset: int, event: dict[str, Any]) -> None:
-        """Take in a decision that raises an alert by its outcome."""
+    def add(self, row: int, offset: int, event: dict[str, Any]) -> None:
+        """Take in a decision that raises an alert by its outcome; its features may follow (`tell`)."""
         subject = subject_of(event)
         if self._is_muted(subject, event):
             return
@@ -92,13 +103,20 @@ class Alerting:
                 known[place], raised = grown(alert, event, self._policy)
                 self._changed[alert.id] = known[place]
                 if raised:
-                    self._tell(offset, known[place], event, events.RAISED)
+                    self._due.append(_Due(row, offset, known[place], event, events.RAISED))
                 return
         fresh = opened(offset, event, self._policy)
         known.insert(0, fresh)
         self._changed[fresh.id] = fresh
-        self._tell(offset, fresh, event, events.OPENED)
+        self._due.append(_Due(row, offset, fresh, event, events.OPENED))
         self._ask_customer(offset, fresh, event)
+
+    def tell(self, features: Callable[[list[int]], Iterable[dict[str, float]]]) -> None:
+        """Make the messages of what was added; `features` gives those of rows, which few decisions need."""
+        due, self._due = self._due, []
+        for one, values in zip(due, features([one.row for one in due]), strict=True):
+            one.event["data"]["features"] = values
+            self._tell(one.offset, one.alert, one.event, one.type)
 
     def finish(self) -> None:
         """Write what has changed."""

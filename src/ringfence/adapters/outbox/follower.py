@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.ruleset import RuleSet
 
 DEFAULT_POLICY: Final = AlertPolicy()
+_FEATURES: Final = ("data", "features")
 _INSERT: Final = """
 INSERT INTO message (id, subscription, destination, key, ordered, event, due_ms, state, made_ms, done_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
@@ -175,8 +176,10 @@ class OutboxFollower:
         """Alerts of the decisions from `begin` on."""
         wanted = Field(("data", "outcome"), tuple(Exact(one) for one in self._policy.outcomes))
         rows = np.flatnonzero(table.matching(wanted) & (offsets >= begin)).tolist()
-        for row, event in zip(rows, table.events(rows), strict=True):
-            alerting.add(int(offsets[row]), event)
+        plain = table.events(rows, lambda path: not _is_feature(path))
+        for row, event in zip(rows, plain, strict=True):
+            alerting.add(row, int(offsets[row]), event)
+        alerting.tell(lambda told: [_features(one) for one in table.events(told, _is_feature)])
 
     def _put_rows(self, connection: Connection, rows: list[Row], told: int) -> int:
         """Messages of alerts, as `_put` for events."""
@@ -204,3 +207,12 @@ class OutboxFollower:
             raise StoreError(
                 f"{self.bus.database.path} belongs to another log: remove it, and subscribe again"
             )
+
+
+def _is_feature(path: tuple[str, ...]) -> bool:
+    return path[:2] == _FEATURES
+
+
+def _features(event: dict[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = event.get("data", {}).get("features", {})
+    return found
