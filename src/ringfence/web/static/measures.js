@@ -96,7 +96,7 @@ function weeks(columns) {
 }
 
 // The result of a statement: numbers by its first column, along a line where that is a time.
-function asked({ labels, series, is_time: isTime }) {
+function ofStatement({ labels, series, is_time: isTime }) {
   const { axis, base } = looks();
   const colours = ["accent", "review", "approve", "decline", "challenge", "muted"];
   const form = isTime ? { type: "line", showSymbol: labels.length < 60 } : { type: "bar", barMaxWidth: 28 };
@@ -109,7 +109,7 @@ function asked({ labels, series, is_time: isTime }) {
 }
 
 const measureKinds = {
-  asked,
+  asked: ofStatement,
   weeks: ({ columns }) => weeks(columns),
   trend: ({ columns, mature_until: matureUntil, changes }) => trend(columns, matureUntil, changes ?? []),
   bars: ({ columns }) => bars(columns),
