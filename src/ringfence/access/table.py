@@ -116,6 +116,8 @@ _PAGES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("GET", "/live/stream"): Permission.READ,
     ("GET", "/home"): Permission.READ,
     ("GET", "/alerts"): Permission.READ,
+    ("GET", "/notifications"): Permission.READ,
+    ("GET", "/notifications/count"): Permission.READ,
     ("POST", "/alerts/acknowledge"): Permission.WORK,
     ("GET", "/cases"): Permission.READ,
     ("GET", "/cases/{case_id}"): Permission.READ,

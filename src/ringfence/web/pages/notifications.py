@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ringfence.access.principal import Role
+from ringfence.access.roles import Permission
 from ringfence.api.asked import who_asks
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState
-from ringfence.web.asking import dashboard_of, demand, visit_of
+from ringfence.web.asking import dashboard_of, visit_of
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ class Notification(NamedTuple):
 @router.get("/notifications")
 async def notifications(request: Request) -> Response:
     """All that asks for the caller."""
-    demand(request, Role.ANALYST)
     found = await asyncio.to_thread(notifications_of, request)
     return render(request, "notifications.html", {"found": found})
 
@@ -44,7 +43,6 @@ async def notifications(request: Request) -> Response:
 @router.get("/notifications/count")
 async def count(request: Request) -> Response:
     """How many things that are, for the menu."""
-    demand(request, Role.ANALYST)
     found = await asyncio.to_thread(notifications_of, request)
     values: dict[str, Any] = {"found": found, "is_urgent": any(one.is_urgent for one in found)}
     return render(request, "parts/notifications.html", values)
@@ -54,7 +52,10 @@ def notifications_of(request: Request) -> list[Notification]:
     """By the caller's role, the urgent ones first; nothing is in it that there is none of."""
     dashboard, who = dashboard_of(request), who_asks(request, "")
     found = [*_of_cases(dashboard, who.name, who.now_ms)]
-    if visit_of(request).may(Role.ADMIN):
+    visit = visit_of(request)
+    if visit.may(Permission.APPROVE):
+        found += _to_approve(dashboard)
+    if visit.may(Permission.OPERATE):
         found += _of_operation(dashboard)
     return sorted((one for one in found if one.number), key=lambda one: not one.is_urgent)
 
@@ -72,6 +73,11 @@ def _of_cases(dashboard: Dashboard, me: str, now_ms: int) -> Iterator[Notificati
     yield Notification(alerts, "alerts that nobody has acknowledged", "/alerts")
 
 
+def _to_approve(dashboard: Dashboard) -> Iterator[Notification]:
+    waiting = sum(1 for change in dashboard.server.desk.book.changes() if change.approved is None)
+    yield Notification(waiting, "versions of the rules to approve", "/rules/versions")
+
+
 def _of_operation(dashboard: Dashboard) -> Iterator[Notification]:
     server = dashboard.server
     for problem in server.following.warnings():
@@ -80,7 +86,5 @@ def _of_operation(dashboard: Dashboard) -> Iterator[Notification]:
         sum(letters for _, _, letters, _ in server.outboxes.bus.figures()) if server.outboxes.is_used else 0
     )
     yield Notification(dead, "messages that could not be delivered", "/bus", is_urgent=True)
-    waiting = sum(1 for change in server.desk.book.changes() if change.approved is None)
-    yield Notification(waiting, "versions of the rules to approve", "/rules/versions")
     retriable = sum(left for _, left in dashboard.store.quarantine.counts().values())
     yield Notification(retriable, "quarantined records that nobody has tried again", "/quarantine")
