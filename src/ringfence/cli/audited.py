@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import time
-from contextlib import closing
+from contextlib import chdir, closing
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec
 
@@ -98,6 +98,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "land expire": "data.dropped",
     "labels import": "label.imported",
     "followers forget": "follower.forgotten",
+    "flink package": "data.exported",
     "cases list": "case.listed",
     "graph neighbours": "entity.seen",
     "graph ring": "entity.seen",
@@ -207,7 +208,8 @@ def record_first(data: Path | None, action: str, named: str, **details: str) -> 
 
 
 def _record(action: str, outcome: str, given: dict[str, Any], told: _Told | None) -> None:
-    where = folder(given.get("data"))
+    with chdir(given.get("project") or "."):
+        where = folder(given.get("data")).absolute()
     if not _in_use(where):
         return
     named = next((str(given[name]) for name in _NAMES if given.get(name)), "") or _id_of(given.get("key"))

@@ -22,6 +22,7 @@ from ringfence.cli import (
     evaluate,
     explain,
     features,
+    flink,
     follow,
     followers,
     graph,
@@ -90,6 +91,7 @@ app.add_typer(followers.app, name="followers")
 app.add_typer(store.app, name="store")
 app.add_typer(land.app, name="land")
 app.add_typer(dynamodb.app, name="dynamodb")
+app.add_typer(flink.app, name="flink")
 app.add_typer(labels.app, name="labels")
 app.add_typer(bus.app, name="bus")
 app.add_typer(alerts.app, name="alerts")

@@ -85,6 +85,7 @@ class Client:
     Attributes:
         problem: what the library has told last of brokers that it cannot talk to; empty while it can.
         registry: properties of the registry of schemas, which are not the library's.
+        given: properties of the library that people have set, secrets among them.
     """
 
     def __init__(self, address: Address, properties: Mapping[str, Any]) -> None:
@@ -93,7 +94,7 @@ class Client:
         self.problem = ""
         given = {**properties, **address.properties}
         self.registry = {name: given.pop(name) for name in list(given) if name.startswith(PREFIXES)}
-        self._given = given
+        self.given = given
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """What every client is told; `more` has `_` for `.` in its names, and goes before what people set.
@@ -101,7 +102,7 @@ class Client:
         Of `more`, people may set the group.
         """
         ours = {name.replace("_", "."): value for name, value in more.items()}
-        given = {**self._given, **{name: ours[name] for name in ours if name != "group.id"}}
+        given = {**self.given, **{name: ours[name] for name in ours if name != "group.id"}}
         return {
             "client.id": "ringfence",
             "socket.keepalive.enable": True,
@@ -151,7 +152,7 @@ class Client:
         if isinstance(error, KafkaException) and error.args and isinstance(error.args[0], KafkaError):
             error = error.args[0]
         said = error.str() if isinstance(error, KafkaError) else str(error)
-        for name, value in self._given.items():
+        for name, value in self.given.items():
             if is_secret(name) and value:
                 said = said.replace(str(value), "***")
         return said

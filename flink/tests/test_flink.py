@@ -1,0 +1,172 @@
+"""Payments of a real Kafka, decided by a real Flink as by the embedded engine, whatever is killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from tests.kafka import broker
+
+from ringfence.adapters.flink.parts import flink_parts
+from ringfence.cli import execute
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.flink import Ends, flink_running
+from ringfence.compose.flink_check import compare
+from ringfence.errors import InputError, StoreError
+
+pytestmark = pytest.mark.slow
+STAMPED = {"message.timestamp.type": "LogAppendTime"}
+PATIENCE_SECONDS = 240.0
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    return broker()
+
+
+@pytest.fixture(scope="module")
+def parts():
+    try:
+        return flink_parts()
+    except InputError as error:
+        if os.environ.get("RINGFENCE_ALL_PARTS"):
+            pytest.fail(f"no Flink: {error}")
+        pytest.skip(f"no Flink: {error}")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project of the shipped features and rules."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """Simulated payments with labels, some of them late and some twice, as JSON."""
+    out = tmp_path_factory.mktemp("world") / "payments.ndjson"
+    asked = ["--days", "5", "--customers", "400", "--late", "0.02", "--duplicates", "0.02", "--seed", "5"]
+    assert execute(["simulate", str(out), *asked]) == 0
+    return out.read_bytes().splitlines()
+
+
+@pytest.fixture
+def ends(kafka):
+    """A topic of two partitions to read, and topics to write."""
+    source, decisions, quarantine = kafka.topic(2, **STAMPED), kafka.topic(), kafka.topic()
+    return Ends.of(
+        f"kafka://{kafka.address}/{source}", f"kafka://{kafka.address}/{decisions}?quarantine={quarantine}"
+    )
+
+
+def send(kafka, ends, lines, seed):
+    """Put records into both partitions, some at a time."""
+    chance, at = random.Random(seed), 0
+    while at < len(lines):
+        count = chance.randrange(1, 200)
+        kafka.send(ends.source.address.topics[0], lines[at : at + count], partition=chance.randrange(2))
+        at += count
+
+
+def payments_in(lines):
+    """How many payments there are, each once."""
+    records = map(json.loads, lines)
+    return len({one["transaction_id"] for one in records if one.get("kind", "transaction") == "transaction"})
+
+
+def await_decisions(kafka, ends, count, told):
+    """Wait until so many decisions are committed; `told` says how the job is doing."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while (found := len(kafka.content(ends.outputs["decisions"]))) < count:
+        said = told()
+        assert time.monotonic() < end, f"{found} of {count} decisions. {said}"
+        time.sleep(0.5)
+
+
+def await_checkpoints(running, more):
+    """Wait until some more checkpoints are complete."""
+    begin, end = running.cluster.jobs.look(running.job).checkpoints, time.monotonic() + PATIENCE_SECONDS
+    while (look := running.cluster.jobs.look(running.job)).checkpoints < begin + more:
+        assert time.monotonic() < end, f"{look}\n{running.cluster.said()}"
+        time.sleep(0.2)
+
+
+@pytest.mark.usefixtures("parts")
+def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka, project, ends, lines):
+    """A TaskManager is killed at work, then two go on from a savepoint: nothing is lost, nothing twice."""
+    definitions = load_definitions(None, None)
+    third_of = len(lines) // 3
+    first, second, third = lines[:third_of], lines[third_of : 2 * third_of], lines[2 * third_of :]
+    send(kafka, ends, first, 1)
+    with flink_running(project, ends, definitions, workers=1, shards=4, checkpoint_ms=500) as running:
+
+        def tended():
+            running.cluster.tend()
+            return f"{running.cluster.jobs.look(running.job)}\n{running.cluster.said()}"
+
+        await_checkpoints(running, 2)
+        send(kafka, ends, second[: len(second) // 2], 2)
+        running.cluster.workers[0].send_signal(signal.SIGKILL)
+        send(kafka, ends, second[len(second) // 2 :], 3)
+        await_decisions(kafka, ends, payments_in(first + second), tended)
+        running.stop()
+    source, to = addresses(ends)
+    with at_work(project, source, to, "--workers", "2", "--shards", "4", "--checkpoint-ms", "500") as said:
+        send(kafka, ends, third, 4)
+        await_decisions(kafka, ends, payments_in(lines), said.read_text)
+    assert "Going on from file:" in said.read_text()
+    assert "Stopped at file:" in said.read_text()
+    found = compare(ends, definitions)
+    assert (found.equal, found.named) == (payments_in(lines), [])
+    assert execute(["flink", "check", ".", "--kafka", source, "--to", to, "--events", "500"]) == 0
+
+
+def addresses(ends):
+    """The ends as the commands are told of them."""
+    brokers = ends.source.address.brokers
+    to = f"{ends.outputs['decisions']}?quarantine={ends.outputs['quarantine']}"
+    return f"kafka://{brokers}/{','.join(ends.source.address.topics)}", to
+
+
+@contextmanager
+def at_work(project, source, to, *more):
+    """`ringfence flink run` for as long as the block takes, then Ctrl-C; the file of what it says."""
+    said = project / "said.txt"
+    run = [sys.executable, "-m", "ringfence.cli", "flink", "run", "."]
+    with said.open("wb") as file:
+        process = subprocess.Popen(
+            [*run, "--kafka", source, "--to", to, *more], cwd=project, stdout=file, stderr=file
+        )
+    try:
+        yield said
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_SECONDS) == 0, said.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("config", "remedy"),
+    [({}, "message.timestamp.type=LogAppendTime"), (STAMPED | {"cleanup.policy": "compact"}, "compacted")],
+)
+def test_a_topic_by_which_there_is_no_order_is_refused(kafka, config, remedy):
+    source, decisions = kafka.topic(2, **config), kafka.topic()
+    ends = Ends.of(f"kafka://{kafka.address}/{source}", f"{decisions}?quarantine={kafka.topic()}")
+    with pytest.raises(InputError, match=remedy):
+        ends.partitions()
+
+
+def test_a_missing_topic_and_a_broker_that_does_not_answer_are_named(kafka):
+    source = kafka.topic(**STAMPED)
+    with pytest.raises(InputError, match="no topic decisions, decisions-quarantine at"):
+        Ends.of(f"kafka://{kafka.address}/{source}", "decisions").partitions()
+    with pytest.raises(StoreError, match="no Kafka broker answers"):
+        Ends.of("kafka://127.0.0.1:1/payments", "decisions").partitions()

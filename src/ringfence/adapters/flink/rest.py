@@ -1,0 +1,102 @@
+"""What a cluster's JobManager says and does over HTTP."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from ringfence.errors import StoreError
+
+FINAL: Final = frozenset({"FINISHED", "FAILED", "CANCELED"})
+_SECONDS: Final = 10.0
+_PAUSE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class JobLook:
+    """How a job is doing.
+
+    Attributes:
+        state: Flink's word, such as `RUNNING`.
+        tasks: how many of its tasks run, of how many.
+        checkpoints: how many have been completed.
+        problem: the last error, in Flink's words; empty where there is none.
+    """
+
+    state: str
+    tasks: tuple[int, int]
+    checkpoints: int
+    problem: str
+
+
+class JobManager:
+    """The JobManager at an address; `StoreError` where it does not answer."""
+
+    def __init__(self, address: str) -> None:
+        """`address` is HOST:PORT of its REST interface."""
+        self.address = address
+        self._client = httpx.Client(base_url=f"http://{address}", timeout=_SECONDS, trust_env=False)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.close()
+
+    def slots(self) -> int:
+        """Slots of the TaskManagers that have come."""
+        return int(self._get("/overview")["slots-total"])
+
+    def jobs(self) -> dict[str, str]:
+        """The state of each job, by id."""
+        return {one["id"]: one["status"] for one in self._get("/jobs")["jobs"]}
+
+    def look(self, job: str) -> JobLook:
+        """How a job is doing."""
+        told = self._get(f"/jobs/{job}")
+        running = sum(one["tasks"].get("RUNNING", 0) for one in told["vertices"])
+        total = sum(one["parallelism"] for one in told["vertices"])
+        done = self._get(f"/jobs/{job}/checkpoints").get("counts", {}).get("completed", 0)
+        return JobLook(told["state"], (running, total), done, self._problem(job))
+
+    def stop(self, job: str, folder: str, patience: float) -> str:
+        """Stop a job with a savepoint in `folder`; returns where that is. `StoreError` where it fails."""
+        asked = self._post(f"/jobs/{job}/stop", {"targetDirectory": folder, "drain": False})
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            told = self._get(f"/jobs/{job}/savepoints/{asked['request-id']}")
+            if told["status"]["id"] == "COMPLETED":
+                if "location" in told["operation"]:
+                    return str(told["operation"]["location"])
+                raise StoreError(f"no savepoint was made: {_first_line(told['operation'])}")
+            time.sleep(_PAUSE)
+        raise StoreError(f"no savepoint was made within {patience:.0f} s")
+
+    def cancel(self, job: str) -> None:
+        """End a job where it is; its last checkpoint stays."""
+        self._ask("PATCH", f"/jobs/{job}", params={"mode": "cancel"})
+
+    def _problem(self, job: str) -> str:
+        entries = self._get(f"/jobs/{job}/exceptions").get("exceptionHistory", {}).get("entries", [])
+        return str(entries[0].get("stacktrace", "")) if entries else ""
+
+    def _get(self, path: str) -> Any:
+        return self._ask("GET", path).json()
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._ask("POST", path, json=body).json()
+
+    def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise StoreError(f"Flink's JobManager at {self.address} does not answer: {error}") from None
+        if answer.is_error:
+            raise StoreError(f"Flink's JobManager at {self.address} refuses {path}: {answer.text[:500]}")
+        return answer
+
+
+def _first_line(operation: dict[str, Any]) -> str:
+    told = operation.get("failure-cause", {}).get("stack-trace", str(operation))
+    return str(told).strip().splitlines()[0]
