@@ -43,21 +43,31 @@ def aws(monkeypatch):
 
 
 class AwsPlace:
+    """What is sent there and what takes it are made once: clients of boto3 take long to make."""
+
     carries_id = True
     gaps: ClassVar = {}
     form = False
     final = "InvalidParameter"
+    known: ClassVar = {}
 
-    def __init__(self, made, to):
+    def __init__(self, *names):
+        key = (type(self), *names)
+        if key not in self.known:
+            self.known[key] = self.make(), self.prepared(*names)
+        self.notifier, self.to = self.known[key]
         proxy().well.clear()
-        self.notifier, self.to = made, to
 
     def received(self):
         return list(proxy().well)
 
     def behave(self, fault):
         if fault == "down":
-            self.notifier = self.anew("http://127.0.0.1:1")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+                self.notifier = self.make()
+                if hasattr(self.notifier, "_clients"):
+                    self.notifier._clients.of(self.to)
             return
         proxy().fault = {
             "slow": "hang",
@@ -65,18 +75,6 @@ class AwsPlace:
             "busy": refusal(429, "ThrottlingException", {"retry-after": "7"}, form=self.form),
             "refusing": refusal(400, self.final, form=self.form),
         }[fault]
-
-    def anew(self, endpoint):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("AWS_ENDPOINT_URL", endpoint)
-            made = self.make()
-            made.close = lambda: None
-            if hasattr(made, "_clients"):
-                made._clients.of(self.to)
-            return made
-
-    def close(self):
-        self.notifier.close()
 
 
 class SnsPlace(AwsPlace):
@@ -86,9 +84,8 @@ class SnsPlace(AwsPlace):
     def make():
         return SnsNotifier(InEachRegion("sns", SECONDS))
 
-    def __init__(self, name="fraud-team", **attributes):
-        self.arn = boto3.client("sns").create_topic(Name=name, Attributes=attributes)["TopicArn"]
-        super().__init__(self.make(), self.arn)
+    def prepared(self):
+        return boto3.client("sns").create_topic(Name="fraud-team")["TopicArn"]
 
 
 class SqsPlace(AwsPlace):
@@ -98,9 +95,14 @@ class SqsPlace(AwsPlace):
     def make():
         return SqsNotifier(InEachRegion("sqs", SECONDS))
 
-    def __init__(self, name="fraud-team", **attributes):
-        self.url = boto3.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-        super().__init__(self.make(), f"arn:aws:sqs:{emulator.REGION}:{ACCOUNT}:{name}")
+    def prepared(self, name="fraud-team"):
+        attributes = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+        boto3.client("sqs").create_queue(QueueName=name, Attributes=attributes)
+        return f"arn:aws:sqs:{emulator.REGION}:{ACCOUNT}:{name}"
+
+    @property
+    def url(self):
+        return f"{proxy().url}/{ACCOUNT}/{self.to.rpartition(':')[2]}"
 
 
 class BusPlace(AwsPlace):
@@ -111,11 +113,9 @@ class BusPlace(AwsPlace):
     def make():
         return EventBridgeNotifier(InEachRegion("events", SECONDS))
 
-    def __init__(self):
-        client = boto3.client("events")
-        if not client.list_event_buses(NamePrefix="fraud")["EventBuses"]:
-            client.create_event_bus(Name="fraud")
-        super().__init__(self.make(), f"arn:aws:events:{emulator.REGION}:{ACCOUNT}:event-bus/fraud")
+    def prepared(self):
+        boto3.client("events").create_event_bus(Name="fraud")
+        return f"arn:aws:events:{emulator.REGION}:{ACCOUNT}:event-bus/fraud"
 
 
 class MailPlace(AwsPlace):
@@ -125,9 +125,9 @@ class MailPlace(AwsPlace):
     def make():
         return SesNotifier(once("sesv2", seconds=SECONDS), "Fraud desk <fraud@bank.example>")
 
-    def __init__(self):
+    def prepared(self):
         boto3.client("sesv2").create_email_identity(EmailIdentity="fraud@bank.example")
-        super().__init__(self.make(), "team@bank.example")
+        return "team@bank.example"
 
     def received(self):
         raws = [b64decode(json.loads(text)["Content"]["Raw"]["Data"]) for text in super().received()]
@@ -143,11 +143,13 @@ class SmsPlace(AwsPlace):
     def make():
         return SnsTexts(once("sns", seconds=SECONDS), "MyBank")
 
-    def __init__(self):
-        super().__init__(self.make(), "+491701234567")
+    def prepared(self):
+        return "+491701234567"
 
 
-class EndUserPlace(AwsPlace):
+class EndUserPlace(SmsPlace):
+    form = False
+    carries_id = True
     final = "ValidationException"
 
     @staticmethod
@@ -155,16 +157,14 @@ class EndUserPlace(AwsPlace):
         return EndUserMessaging(once("pinpoint-sms-voice-v2", seconds=SECONDS), "MyBank")
 
     def __init__(self):
-        super().__init__(self.make(), "+491701234567")
+        super().__init__()
         proxy().fault = (200, {}, b'{"MessageId": "m-1"}')
 
 
 def sitting(make):
     @pytest.fixture
     def place(self):
-        made = make()
-        yield made
-        made.close()
+        return make()
 
     return place
 
@@ -290,7 +290,7 @@ def test_a_topic_gives_programs_the_event_and_people_words(aws):
 
 
 def test_a_queue_in_order_has_a_group_for_each_entity_and_each_message_once():
-    place = SqsPlace("ordered.fifo", FifoQueue="true")
+    place = SqsPlace("ordered.fifo")
     for _ in range(2):  # the second time the answer had been lost
         assert place.notifier.deliver(message(place.to)).answer is Answer.DELIVERED
     read = {"AttributeNames": ["All"], "MaxNumberOfMessages": 10}

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
+from botocore.session import Session
 
 from ringfence.adapters.emulated import refuse_emulator
 from ringfence.errors import InputError, StoreError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 10.0
 """For each part of an answer. The library's own is a minute."""
 
+_LOADER: Final = create_loader()  # keeps the descriptions of services, which take long to read
 _REMEDIES: Final = {
     "ResourceNotFoundException": "look at its name and region, or make it",
     "AccessDeniedException": "allow the action to the role that runs this",
@@ -64,8 +67,12 @@ def aws_client(
         tcp_keepalive=True,
     )
     try:
+        ours = Session()
+        ours.register_component("data_loader", _LOADER)
         # Tasks on AWS have AWS_REGION, of which boto3 knows nothing.
-        session = boto3.session.Session(region_name=region or os.environ.get("AWS_REGION"))
+        session = boto3.session.Session(
+            botocore_session=ours, region_name=region or os.environ.get("AWS_REGION")
+        )
         return session.client(service, config=config, endpoint_url=endpoint)
     except NoRegionError as error:
         raise InputError("no region is set: set AWS_REGION, such as eu-central-1") from error
