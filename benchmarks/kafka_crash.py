@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.kafka_stream import brokers, fill, opened
 from benchmarks.spine import SystemClock
@@ -28,17 +29,21 @@ from ringfence.ports import DECISIONS
 from ringfence.runner import Runner, Totals
 from ringfence.scoring.books import default_book
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROWS = 20  # of a commit: a kill should meet many
 LONGEST_SECONDS = 0.5
 
 
-def take(folder: Path, address: str) -> Totals:
-    """Decide what the topic holds, as a process of its own does."""
+def take(folder: Path, address: str, begun: Callable[[], object] = lambda: None) -> Totals:
+    """Decide what the topic holds, as a process of its own does; `begun` is called before any message."""
     with Store.open(folder) as store:
         pipeline = Pipeline(CATALOG, default_book(), store.meta.hash_seed)
         runner = Runner(store, pipeline, SystemClock(), Snapshots(store.snapshots))
         runner.recover()
         with opened(store, address) as source:
+            begun()
             totals = runner.run(source.batches(ROWS, until_end=True, is_over=lambda: False))
         runner.close()
         return totals
@@ -50,8 +55,7 @@ def killed(folder: Path, address: str, seconds: float) -> None:
     child = os.fork()
     if child == 0:
         try:
-            os.write(said, b"!")
-            take(folder, address)
+            take(folder, address, lambda: os.write(said, b"!"))
         except BaseException:  # noqa: BLE001 (of a child, whose end is told below)
             traceback.print_exc()
             os._exit(1)

@@ -48,7 +48,7 @@ class Streamed(NamedTuple):
     Attributes:
         source: where it stands, for people and for quarantine.
         position: its number there.
-        row_id: an id by which it is known again, where the mapping takes that for the payment's.
+        row_id: an id by which it is known again, where the mapping may take that for the payment's.
         raw: its bytes as they came.
         value: its JSON on one line, or what is wrong with it; None where it is no record, and no fault.
         kept: fields beside those of the value.
@@ -68,6 +68,7 @@ class StreamDecoding:
     Attributes:
         keep: what is kept beside the value, as the address or the mapping says.
         enveloped: whether each value is a CloudEvent.
+        needs_row_ids: whether the mapping may ask for `Streamed.row_id`.
         changes: whether each value is a change of a row of a DynamoDB table.
     """
 
@@ -87,6 +88,7 @@ class StreamDecoding:
         self._mapping = mapping
         self._tokenizer = tokenizer
         self._is_canonical = mapping.name == _CANONICAL
+        self.needs_row_ids = not self._is_canonical
         self._blocks = BlockDecoder(tokenizer)
         named = "" if self._is_canonical else " ".join(mapping.columns)
         self.keep = keep | {what for what, name in names.items() if name in named}

@@ -1,8 +1,6 @@
 """Topics of a real Kafka as sources: each message is decided once, and what is no record is quarantined."""
 
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import pytest
@@ -30,34 +28,6 @@ from ringfence.events.tokens import Tokenizer
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.runner import Runner
 
-ROUNDS = """
-import os, random, signal, sys, time, traceback
-from pathlib import Path
-from tests.adapters.kafka.test_kafka_source import opened, take
-from tests.spine import open_store, runner
-
-folder, address, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-with open_store(folder / "warm") as store:  # compiled before the first round
-    runner(store)
-chance = random.Random(7)
-for _ in range(rounds):
-    heard, said = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            with open_store(folder / "data") as store, opened(store, address) as source:
-                os.write(said, b"!")
-                take(store, source, rows=20)
-        except BaseException:
-            traceback.print_exc()
-        os._exit(0)
-    os.close(said)
-    os.read(heard, 1)  # it is about to begin
-    os.close(heard)
-    time.sleep(chance.uniform(0.0, 0.5))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-"""
 OWN = """
 name = "own"
 title = "Payments by strangers"
@@ -334,25 +304,6 @@ def test_a_user_is_let_in_by_password_and_a_wrong_one_is_never_shown(kafka, stor
 
 def test_a_mark_that_has_no_topic_id_is_of_a_broker_that_told_none():
     assert Mark(3).topic_id == ""
-
-
-@pytest.mark.slow
-def test_killed_thirty_times_each_message_is_decided_once(kafka, tmp_path):
-    """Killed at seeded moments, most of them while it is at work; the messages have no ids to go by."""
-    topic = kafka.topic(3)
-    address = f"kafka://{kafka.address}/{topic}"
-    for number in range(3):
-        kafka.send(topic, lines(2000, 10_000 * number), partition=number)
-    asked = [sys.executable, "-c", ROUNDS, str(tmp_path), address, "30"]
-    done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=1500)
-    assert (done.returncode, done.stderr) == (0, "")
-    with open_store(tmp_path / "data") as store:
-        before = store.log.end_offset(DECISIONS)
-        totals = all_of(store, address)
-        found = ids(store)
-    assert before > 0
-    assert totals.duplicates == 0
-    assert len(found) == len(set(found)) == 6000
 
 
 def test_the_doctor_asks_brokers_for_the_topics_that_are_set(kafka, monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.kafka.registry import begins_with_id
@@ -22,6 +23,7 @@ TIMESTAMP: Final = "kafka_timestamp"
 NAMES: Final = {"key": KEY, "headers": HEADER, "timestamp": TIMESTAMP}
 """What can be kept of a message beside its value, and the column of each."""
 
+_BRACE: Final = b"{"
 _MOST_HEADERS: Final = 32
 _STRUCTURED: Final = b"application/cloudevents+json"
 
@@ -29,15 +31,17 @@ _STRUCTURED: Final = b"application/cloudevents+json"
 def streamed_of(message: Message, decoding: StreamDecoding, registry: Registry | None) -> Streamed:
     """A message as a record of a stream: its source is `topic/partition`, its position the offset."""
     value = value_of(message, enveloped=decoding.enveloped, registry=registry)
-    source, offset = source_of(message), int(message.offset() or 0)
+    source, offset = source_of(message.topic(), message.partition()), message.offset() or 0
     raw = _bytes(message.value()) if isinstance(value, Fault) else b""
     kept = kept_of(message, decoding.keep) if decoding.keep else {}
-    return Streamed(source, offset, f"{source}/{offset}", raw, value, kept)
+    row_id = f"{source}/{offset}" if decoding.needs_row_ids else ""
+    return Streamed(source, offset, row_id, raw, value, kept)
 
 
-def source_of(message: Message) -> str:
+@lru_cache(maxsize=4096)
+def source_of(topic: str | None, partition: int | None) -> str:
     """Where a message stands, for people: `payments/3`."""
-    return f"{message.topic()}/{message.partition()}"
+    return f"{topic}/{partition}"
 
 
 def value_of(
@@ -52,6 +56,8 @@ def value_of(
     if value is None:
         return None
     raw = value if isinstance(value, bytes) else str(value).encode()
+    if raw[:1] == _BRACE and not enveloped and not message.headers():
+        return json_in(raw)  # the usual case, told at once
     if registry is not None and begins_with_id(raw):
         if fault := too_large(raw):
             return fault

@@ -70,7 +70,6 @@ class Partition:
     number: int
     next: int
     end: int
-    is_at_end: bool = False
 
 
 @dataclass(slots=True)
@@ -120,6 +119,7 @@ class KafkaSource:
         self._topic_ids: dict[str, str] = {}
         self._looked = self._told = time.monotonic()
         self._consumer: Any = None
+        self._at_end: set[tuple[str, int]] = set()  # partitions that have nothing more right now
 
     @property
     def problem(self) -> str:
@@ -165,6 +165,7 @@ class KafkaSource:
         self.close()
         self._client.problem = ""
         self.state.partitions.clear()
+        self._at_end.clear()
         self._consumer = self._client.made(
             Consumer,
             group_id=self._group,
@@ -194,7 +195,7 @@ class KafkaSource:
         """
         while not is_over():
             yield self._batch(self._consume(rows, wait_seconds))
-            if until_end and all(one.is_at_end for one in self.state.partitions.values()):
+            if until_end and self._at_end.issuperset(self.state.partitions):
                 return
             self._look_around()
 
@@ -286,8 +287,9 @@ class KafkaSource:
                 error = message.error()
                 if error is None:
                     messages.append(message)
-                    self.state.partitions[_place(message)].is_at_end = False
                     size += len(message)
+                    if self._at_end:
+                        self._at_end.discard(_place(message))
                 else:
                     self._met(error, message)
             if not some:
@@ -299,7 +301,8 @@ class KafkaSource:
         code = error.code()
         if code == KafkaError._PARTITION_EOF:  # noqa: SLF001 (a public constant)
             part = self.state.partitions[_place(message)]
-            part.is_at_end, part.end = True, int(message.offset() or 0)
+            part.end = int(message.offset() or 0)
+            self._at_end.add(_place(message))
             part.next = max(part.next, part.end)
             self._client.problem = ""
             return
