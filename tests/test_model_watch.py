@@ -1,11 +1,18 @@
 """The watch over the model in force, from stored decisions to news in the log."""
 
+import asyncio
+
+import httpx
 import msgspec
 import pytest
 from tests import artifacts, spine
 
+from ringfence.access.authoriser import Authoriser
 from ringfence.adapters.artifacts import read_folder
+from ringfence.api.app import build
 from ringfence.api.model_teller import ModelTeller
+from ringfence.api.server import Server
+from ringfence.api.settings import ServeSettings
 from ringfence.bus.catalog import MODEL_PROPOSED, MODEL_WEAKENED, tables
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
@@ -13,9 +20,11 @@ from ringfence.compose.watching import measure, watch_book
 from ringfence.desks.model_desk import Signed
 from ringfence.events.model import Kind
 from ringfence.learning.model_news import Proposal, told_of
+from ringfence.learning.standing import Rivalry, Standing
 from ringfence.ports import MODEL_NEWS
 from ringfence.saving import Snapshotting
 from ringfence.scoring.manifest import Bands, Metric
+from ringfence.web import Site
 
 WHO = Signed("mira", 1, "better")
 MINUTE_MS = 60_000
@@ -137,3 +146,31 @@ def test_beyond_the_limits_of_a_change_a_proposal_waits_for_somebody(session, tm
 
 def replace_of(new, old):
     return msgspec.structs.replace(BETTER, model=new, against=old)
+
+
+def test_the_page_of_a_model_shows_how_it_stands_and_that_it_was_proposed(session, tmp_path):
+    champion, other = (model(session, tmp_path, seed) for seed in (1, 2))
+    session.model_desk().promote(champion, WHO)
+    book = watch_book(session.store.folder)
+    below = Rivalry("rules", "average_precision", 0.21, 0.34, Metric(-0.13, -0.2, -0.05), "below", NOW_MS)
+    book.keep(Standing(champion, NOW_MS, payments=512, frauds=40, rivalries=[below]))
+    book.propose(replace_of(other, champion))
+
+    async def pages():
+        server = Server(session, ServeSettings(), Authoriser(None))
+        dashboard = Site(server)
+        server.start()
+        transport = httpx.ASGITransport(build(server, None, dashboard))
+        try:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                return [(await client.get(f"/models/{one}")).text for one in (champion, other)]
+        finally:
+            await dashboard.stop()
+            await server.stop()
+
+    first, second = asyncio.run(pages())
+    assert "512 payments with 40 frauds" in first
+    assert ">below<" in first
+    assert "0.340" in first
+    assert "average precision 0.600 against 0.400" in second
+    assert ">below<" not in second
