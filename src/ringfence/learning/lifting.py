@@ -65,8 +65,8 @@ def lifting(
             continue
         found = tried(rest)
         said = (
-            f"{title}: average precision on a later window {best.precision:.3f} with, "
-            f"{found.precision:.3f} without"
+            f"{title}: average precision on a later window {best.precision:.3f} with ({best.worth:.4f} with "
+            f"AUC added, by which is judged), {found.precision:.3f} without ({found.worth:.4f})"
         )
         if found.worth >= best.worth - _SAME:
             kept.names, best = tuple(rest), found
