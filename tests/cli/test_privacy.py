@@ -3,14 +3,21 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from random import Random
 
 import pyarrow.parquet as pq
 import pytest
+from benchmarks.damage import DAMAGE
 
 from ringfence.adapters.cases import SqliteCases
+from ringfence.adapters.outbox import Bus, Courier
 from ringfence.adapters.sqlite import Store
+from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.subscription import Destination
 from ringfence.cli import execute
+from ringfence.compose.alerts import alert_policy, alert_words
 from ringfence.compose.followers import followers_of, outbox_of
+from ringfence.compose.privacy import contacts_of
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
 from ringfence.follow import catch_up
@@ -256,3 +263,52 @@ def test_a_store_that_holds_events_in_the_open_is_not_switched(ringfence, projec
     (project / "ringfence.toml").write_text(SETTINGS)
     assert "privacy init" in ringfence("run", payments).err
     assert "begin a new data folder" in ringfence("privacy", "init").err
+
+
+class Taking:
+    """A notifier that takes every message."""
+
+    def __init__(self):
+        self.targets = []
+
+    def deliver(self, message):
+        self.targets.append(message.to)
+        return Outcome(Answer.DELIVERED)
+
+    def close(self):
+        pass
+
+
+def test_a_customer_is_written_to_at_the_address_of_the_vault_until_it_is_erased(bank, ringfence):
+    folder, taking = bank / "ringfence-data", Taking()
+    with closing(sqlite3.connect(folder / "bus.db")) as bus:
+        letters = bus.execute(
+            "SELECT 1, id, event, 0, 0 FROM message WHERE destination = 'customer:mail'"
+        ).fetchall()
+    with Store.open(folder, read_only=True) as store, closing(Bus(folder)) as bus:
+        contact, vault = contacts_of(store)
+        words = alert_words(alert_policy(), store.meta.token_key, has_buttons=False)
+        courier = Courier(bus, {"mail": taking}, lambda: 1, Random(1), words, contact=contact)
+        to = Destination(address="customer:mail", kind="mail")
+        done = [courier.attempt(to, letter) for letter in letters]
+        assert {(one.answer, one.said) for one in done} == {(Answer.DELIVERED, "")}
+        assert set(taking.targets) == {"ada.lovelace@mail.example"}
+        assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request").code == 0
+        refused = courier.attempt(to, letters[0])
+        assert (refused.answer, "ada" in refused.said) == (Answer.REFUSED, False)
+        vault.close()
+    with closing(sqlite3.connect(folder / "bus.db")) as bus:
+        kept = bus.execute("SELECT count(*) FROM message WHERE destination = 'customer:mail'").fetchone()
+    assert kept == (0,)
+
+
+@pytest.mark.parametrize("how", [how for how in DAMAGE if how not in ("missing", "flipped")])
+def test_a_damaged_vault_is_named_with_the_remedy(bank, ringfence, how):
+    vault = bank / "ringfence-data" / "vault.db"
+    for name in ("-wal", "-shm"):
+        vault.with_name(f"vault.db{name}").unlink(missing_ok=True)
+    DAMAGE[how](vault)
+    ended = ringfence("privacy", "find", "bob")
+    assert ended.code in (2, 3), ended.out
+    assert "vault.db" in ended.err
+    assert "Traceback" not in ended.err

@@ -86,12 +86,17 @@ class PersonalData:
         return self._token(kind, value)
 
     def _token(self, kind: PersonalClass, value: str) -> str:
+        return self._read(kind, value)[0]
+
+    def _read(self, kind: PersonalClass, value: str) -> tuple[str, str]:
+        """The token, and the value in its norm."""
         return self._remembered(kind, value) if len(value) <= _SHORT else self._made(kind, value)
 
-    def _made(self, kind: PersonalClass, value: str) -> str:
+    def _made(self, kind: PersonalClass, value: str) -> tuple[str, str]:
         if TOKEN.fullmatch(value):
-            return value
-        return "pd_" + hmac.digest(self._key, in_norm(kind, value).encode(), "sha256").hex()[:32]
+            return value, value
+        normed = in_norm(kind, value)
+        return "pd_" + hmac.digest(self._key, normed.encode(), "sha256").hex()[:32], normed
 
     def as_kept(self, field: str, text: str) -> str:
         """A value of a field as the log has it."""
@@ -214,7 +219,7 @@ class PersonalData:
                     continue
                 person = token if owner is None or name in _OTHERS else owner
                 if (person, token) not in out:
-                    out[person, token] = Original(person, token, kind, in_norm(kind, value))
+                    out[person, token] = Original(person, token, kind, self._read(kind, value)[1])
         if out:
             self._keep(list(out.values()))
 

@@ -10,22 +10,28 @@ if TYPE_CHECKING:
     from ringfence.adapters.outbox.database import Database
     from ringfence.desks.privacy import PersonTokens
 
-_ALERTS: Final = "SELECT id, body FROM alert WHERE entity_id IN (SELECT value FROM json_each(?))"
-_MUTES: Final = "SELECT typology, body FROM mute WHERE entity_id IN (SELECT value FROM json_each(?))"
+_ALERTS: Final = """
+SELECT id, body FROM alert WHERE entity_id IN (SELECT value FROM json_each(:own)) OR EXISTS (
+  SELECT 1 FROM json_each(alert.body, '$.payments') AS paid
+  WHERE paid.value IN (SELECT value FROM json_each(:payments)))
+"""
+_MUTES: Final = "SELECT typology, body FROM mute WHERE entity_id IN (SELECT value FROM json_each(:own))"
 _CONTACTS: Final = """
-SELECT entity_type, name, value FROM contact WHERE entity_id IN (SELECT value FROM json_each(?))
+SELECT entity_type, name, value FROM contact WHERE entity_id IN (SELECT value FROM json_each(:own))
 """
-_MESSAGES: Final = """
-SELECT id, destination, state, made_ms, event FROM message
-WHERE key IN (SELECT value FROM json_each(?)) LIMIT 10000
+_ABOUT: Final = """
+(key IN (SELECT value FROM json_each(:own))
+ OR EXISTS (SELECT 1 FROM json_each(:own) WHERE instr(CAST(event AS TEXT), value)))
 """
+_MESSAGES: Final = f"""
+SELECT id, destination, state, made_ms, event FROM message WHERE {_ABOUT} LIMIT 10000
+"""  # noqa: S608 (constants)
 _ERASE: Final = {
-    "messages": """
-DELETE FROM message
-WHERE key IN (SELECT value FROM json_each(?)) AND (state <> 'waiting' OR destination LIKE 'customer:%')
-""",
-    "contacts": "DELETE FROM contact WHERE entity_id IN (SELECT value FROM json_each(?))",
-    "mutes": "DELETE FROM mute WHERE entity_id IN (SELECT value FROM json_each(?))",
+    "messages": f"""
+DELETE FROM message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') AND {_ABOUT}
+""",  # noqa: S608 (constants)
+    "contacts": "DELETE FROM contact WHERE entity_id IN (SELECT value FROM json_each(:own))",
+    "mutes": "DELETE FROM mute WHERE entity_id IN (SELECT value FROM json_each(:own))",
 }
 """What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
 
@@ -38,7 +44,7 @@ class BusPersons:
 
     def held(self, who: PersonTokens) -> dict[str, list[dict[str, Any]]]:
         """Alerts on somebody, messages about these, and how they are reached (by token)."""
-        own = (_json(who.own),)
+        own = {"own": _json(who.own), "payments": _json(who.payments)}
         alerts = self._database.rows(_ALERTS, own)
         contacts = self._database.rows(_CONTACTS, own)
         mutes = self._database.rows(_MUTES, own)
@@ -55,7 +61,7 @@ class BusPersons:
 
     def erase(self, who: PersonTokens) -> dict[str, int]:
         """See `PersonPlace.erase`. What was to be sent is not sent any more; alerts stay, by token."""
-        own = (_json(who.own),)
+        own = {"own": _json(who.own), "payments": _json(who.payments)}
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
             counts = {name: connection.execute(text, own).rowcount for name, text in _ERASE.items()}
