@@ -180,6 +180,15 @@ def test_a_log_that_was_written_again_by_its_own_rules_is_not_what_was_sealed():
     assert compare(logged([b"a", b"b"]), spans)[2].kind == "log"
 
 
+def test_what_was_never_sealed_between_two_spans_is_told():
+    log = logged([b"a", b"b", b"c"])
+    first, _, last = (extended(None, one) for one in log.read("events"))
+    assert compare(log, [first, sealed(log)]) == (9, 0, None)
+    _, _, found = compare(log, [last, first])
+    assert found.kind == "log"
+    assert "offsets 3 to 5 of events were never sealed" in found.problem
+
+
 def test_what_retention_took_is_counted_and_not_called_changed():
     log = logged([b"a", b"b", b"c"])
     span = sealed(log)

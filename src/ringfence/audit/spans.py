@@ -74,11 +74,16 @@ def compare(log: EventLog, spans: Iterable[Span]) -> tuple[int, int, Finding | N
     """Whether a log still holds what was sealed.
 
     Returns how many records were compared, how many sealed ones are gone by retention, and the first span
-    that differs.
+    that differs, or is missing between two others.
     """
     latest = {(span.topic, span.first): span for span in spans}
     checked = gone = 0
-    for span in latest.values():
+    ends: dict[str, int] = {}
+    for (topic, first), span in sorted(latest.items()):
+        if first > ends.get(topic, first):
+            which = f"offsets {ends[topic]:,} to {first - 1:,} of {topic}"
+            return checked, gone, Finding(0, "log", f"{which} were never sealed, and those behind them were")
+        ends[topic] = max(span.next, ends.get(topic, 0))
         start = log.start_offset(span.topic)
         if start > span.first:
             gone += min(start, span.next) - span.first
