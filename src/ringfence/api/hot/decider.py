@@ -140,8 +140,7 @@ class Decider:
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; on the event loop. `Refusal` (503) where too much is waiting."""
-        if self.failure is not None or self._loop is None or self._stopping:
-            raise _cannot_decide()
+        self._at_work()
         now = perf_counter()
         ticket.since = ticket.since or now
         if ticket.bounded:
@@ -163,9 +162,7 @@ class Decider:
 
     async def look(self, ask: Callable[[], T]) -> T:
         """What `ask`, which must change nothing, answers between two steps; its errors."""
-        if self.failure is not None or self._loop is None or self._stopping:
-            raise _cannot_decide()
-        look = Look(ask, self._loop.create_future())
+        look = Look(ask, self._at_work().create_future())
         self._open.add(look)
         self._whole.append(look)
         self._wake()
@@ -174,15 +171,17 @@ class Decider:
 
     async def put(self, events: EventBatch) -> list[int]:
         """Take events of the server's own, between two steps; their offsets, once they are durable."""
-        if self.failure is not None or self._loop is None or self._stopping:
-            raise _cannot_decide()
-        return await self._ordered(Order(events, self._loop.create_future()))
+        return await self._ordered(Order(events, self._at_work().create_future()))
 
     async def take_in(self, arrival: Arrival) -> None:
         """Decide records of a stream in a step of their own; returns once they are durable."""
+        await self._ordered(Arrived(arrival.events, self._at_work().create_future(), arrival))
+
+    def _at_work(self) -> asyncio.AbstractEventLoop:
+        """The loop on which it decides; `Refusal` (503) where it does not."""
         if self.failure is not None or self._loop is None or self._stopping:
             raise _cannot_decide()
-        await self._ordered(Arrived(arrival.events, self._loop.create_future(), arrival))
+        return self._loop
 
     async def _ordered(self, order: Order) -> list[int]:
         self._open.add(order)
