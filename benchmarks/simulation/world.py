@@ -73,7 +73,7 @@ class World:
             try:
                 self._live()
                 return check(self)
-            except RingfenceError as error:
+            except Exception as error:  # noqa: BLE001 (whatever it runs into is what went wrong)
                 return [f"{type(error).__name__}: {error}"]
             finally:
                 if self.product is not None:

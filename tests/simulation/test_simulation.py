@@ -1,7 +1,6 @@
 """Histories of the whole product under a seed: all hold, and each planted fault shows."""
 
 import pytest
-
 from benchmarks.simulation.__main__ import caught_at
 from benchmarks.simulation.mutants import MUTANTS
 from benchmarks.simulation.world import World

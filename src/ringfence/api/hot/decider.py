@@ -91,8 +91,7 @@ class Decider:
         self._open: set[Ticket | Order | Look] = set()  # without a result yet
         self._line: deque[Ticket] = deque()
         self._whole: deque[Ticket | Order | Look] = deque()  # steps of their own, on a thread of their own
-        self._was_whole = False
-        self._aside = False  # such a step is under way
+        self._was_whole = self._aside = False  # whether the last step was such a one, and one is under way
         self._uncommitted = 0
         self._committed: deque[tuple[list[Ticket], list[Sequence[Result]]]] = deque()  # to be answered
         self._woken = False
@@ -350,8 +349,7 @@ class Decider:
             return
         if step.asked.tickets[0].prepared is not None:
             self.portions.took(len(step.asked.slots), step.seconds + committed - begin)
-        results = self._resolver.resolve(step.asked, step.work)
-        self._committed.append((step.asked.tickets, results))
+        self._committed.append((step.asked.tickets, self._resolver.resolve(step.asked, step.work)))
         self._on_loop(self._settle_all, None)
         self._observe("answer", perf_counter() - committed)
 
