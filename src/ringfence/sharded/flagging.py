@@ -7,6 +7,7 @@ every flag.
 from __future__ import annotations
 
 import struct
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -40,7 +41,8 @@ class FlagWatch:
         self._seed = seed
         self._state = state
         self._reference = Reference(seed)
-        self._blocks: list[tuple[bytes, int, int]] = []  # key, latest time, payments
+        self._blocks: deque[tuple[bytes, int, int]] = deque()  # key, latest time, payments
+        self._kept = 0  # payments in these
         flags = {_KEY.unpack(key)[1]: to_events(unpack(state[key])[1][0]) for key in _sorted(state, b"g")}
         for key in _sorted(state, b"m"):
             (base,), (kinds, rows) = unpack(state[key])
@@ -48,7 +50,7 @@ class FlagWatch:
             for at in [at for at in inside if at < base]:
                 self._reference.apply(inside.pop(at), at)
             list(self._walk(base, kinds, rows, inside))
-            self._blocks.append((key, int(rows[:, 0].max()), int(np.count_nonzero(kinds == 0))))
+            self._note(key, kinds, rows)
         for at in sorted(flags):
             self._reference.apply(flags[at], at)
 
@@ -64,12 +66,17 @@ class FlagWatch:
             return []
         key = _KEY.pack(b"m", base)
         self._state[key] = pack((base,), kinds, rows)
-        self._blocks.append((key, int(rows[:, 0].max()), int(np.count_nonzero(kinds == 0))))
+        self._note(key, kinds, rows)
         for at, event in flags.items():
             self._state[_KEY.pack(b"g", at)] = pack((), to_bytes(event))
         found = [match for match in self._walk(base, kinds, rows, flags) if match.num_rows]
         self._forget()
         return [Element("flag_matches", 0, to_bytes(EventBatch(match)).tobytes()) for match in found]
+
+    def _note(self, key: bytes, kinds: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
+        payments = int(np.count_nonzero(kinds == Kind.TRANSACTION))
+        self._blocks.append((key, int(rows[:, 0].max()), payments))
+        self._kept += payments
 
     def _walk(
         self,
@@ -96,14 +103,13 @@ class FlagWatch:
     def _forget(self) -> None:
         """Blocks of payments that are too old, or too many ago, to be looked up in."""
         newest = self._reference.recent.newest_ms
-        behind = sum(count for _, _, count in self._blocks)
         while self._blocks:
             key, latest, count = self._blocks[0]
-            behind -= count
-            if behind < KEEP_COUNT and latest > newest - KEEP_MS:
+            if self._kept - count < KEEP_COUNT and latest > newest - KEEP_MS:
                 return
             del self._state[key]
-            self._blocks.pop(0)
+            self._blocks.popleft()
+            self._kept -= count
 
 
 def _sorted(state: Mapping[bytes, bytes], letter: bytes) -> list[bytes]:
