@@ -31,7 +31,7 @@ public class FromKafka implements KafkaRecordDeserializationSchema<byte[]> {
         Integer number = numbers.get(name);
         if (number == null) {
             throw new IllegalStateException(
-                    "partition " + name + " is new: stop the job and start it again, so that it is planned for");
+                    "partition " + name + " is new, and a job keeps those that it began with: begin anew");
         }
         byte[] value = record.value();
         ByteBuffer made = Element.over(new byte[HEAD + 1 + (value == null ? 0 : value.length)]);

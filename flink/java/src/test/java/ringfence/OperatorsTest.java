@@ -81,8 +81,7 @@ class OperatorsTest {
     void aPartitionThatNobodyPlannedForIsAnErrorThatSaysWhatToDo() {
         var error = assertThrows(IllegalStateException.class, () -> record("payments", 2, "a"));
         assertEquals(
-                "partition payments/2 is new: stop the job and start it again, so that it is planned for",
-                error.getMessage());
+                "partition payments/2 is new, and a job keeps those that it began with: begin anew", error.getMessage());
     }
 
     @Test
