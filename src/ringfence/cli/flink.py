@@ -158,10 +158,10 @@ def _watch(running: FlinkRun) -> None:
             say(f"Warning: {lost}")
         look = running.cluster.jobs.look(running.job)
         if look.state in _GONE:
-            raise StoreError(f"the job ended ({look.state}):\n{look.problem[:_MOST]}")
+            raise StoreError(f"the job ended ({look.state}): {look.problem[:_MOST]}")
         if look.problem and look.problem != problem:
             problem = look.problem
-            say(f"Warning: the job failed and starts again from its last checkpoint:\n{problem[:_MOST]}")
+            say(f"Warning: the job failed and starts again from its last checkpoint: {problem[:_MOST]}")
         if look.state != said or time.monotonic() - told > _TELL_SECONDS:
             told, said = time.monotonic(), look.state
             say(f"{look.state}, {look.tasks[0]} of {look.tasks[1]} tasks, {look.checkpoints} checkpoints")

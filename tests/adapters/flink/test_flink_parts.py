@@ -13,6 +13,7 @@ from ringfence.adapters.flink import parts as module
 from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of, write_secret
 from ringfence.adapters.flink.package import write_package
 from ringfence.adapters.flink.parts import JAR_NAME, flink_parts
+from ringfence.adapters.flink.rest import innermost
 from ringfence.adapters.flink.topics import java_properties
 from ringfence.compose.flink import Ends
 from ringfence.compose.flink_check import Compared, compared
@@ -88,6 +89,19 @@ def test_a_job_goes_on_at_its_newest_whole_state(tmp_path):
             (tmp_path / name / "_metadata").touch()
             os.utime(tmp_path / name / "_metadata", (age, age))
     assert last_state(tmp_path) == (tmp_path / "checkpoints/a/chk-7").as_uri()
+
+
+@pytest.mark.parametrize(
+    ("trace", "cause"),
+    [
+        ("a.B: outer\n\tat x\nCaused by: c.D: inner: why\n\tat y", "c.D: inner: why"),
+        ("said\nCaused by: c.D: why\nCaused by: E: Python process exits with code: 1", "c.D: why"),
+        ("a.B: alone\n\tat x", "a.B: alone"),
+        ("", ""),
+    ],
+)
+def test_of_a_trace_the_innermost_cause_is_told(trace, cause):
+    assert innermost(trace) == cause
 
 
 def test_what_is_secret_can_be_read_by_one_user_only(tmp_path):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import yaml
 
-from ringfence.adapters.flink.rest import JobManager
+from ringfence.adapters.flink.rest import JobManager, innermost
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class LocalCluster:
         done = subprocess.run(command, check=False, env=self._environment(), capture_output=True, text=True)  # noqa: S603 (a list)
         fresh = set(self._rest.jobs()) - known
         if done.returncode or not fresh:
-            raise StoreError(f"Flink did not take the job: {_cause((done.stdout + done.stderr).strip())}")
+            said = done.stdout + done.stderr
+            raise StoreError(f"Flink did not take the job: {innermost(said)}\n{said.strip()[-_TAIL:]}")
         return fresh.pop()
 
     def said(self) -> str:
@@ -192,13 +193,6 @@ class LocalCluster:
             if ended or time.monotonic() > end:
                 raise StoreError(f"{otherwise}. It said:\n{self.said()}")
             time.sleep(_PAUSE)
-
-
-def _cause(said: str) -> str:
-    """The innermost cause that a trace names, or its end where it names none."""
-    causes = [line for line in said.splitlines() if line.startswith("Caused by: ")]
-    python = [cause for cause in causes if "Python process exits" not in cause]
-    return python[-1].removeprefix("Caused by: ") if python else said[-_TAIL:]
 
 
 def _nested(settings: Any, *names: str) -> Any:

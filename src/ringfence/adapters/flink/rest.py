@@ -23,7 +23,7 @@ class JobLook:
         state: Flink's word, such as `RUNNING`.
         tasks: how many of its tasks run, of how many.
         checkpoints: how many have been completed.
-        problem: the last error, in Flink's words; empty where there is none.
+        problem: the cause of the last error, in Flink's words; empty where there is none.
     """
 
     state: str
@@ -69,7 +69,7 @@ class JobManager:
             if told["status"]["id"] == "COMPLETED":
                 if "location" in told["operation"]:
                     return str(told["operation"]["location"])
-                raise StoreError(f"no savepoint was made: {_first_line(told['operation'])}")
+                raise StoreError(f"no savepoint was made: {_failure(told['operation'])}")
             time.sleep(_PAUSE)
         raise StoreError(f"no savepoint was made within {patience:.0f} s")
 
@@ -79,7 +79,7 @@ class JobManager:
 
     def _problem(self, job: str) -> str:
         entries = self._get(f"/jobs/{job}/exceptions").get("exceptionHistory", {}).get("entries", [])
-        return str(entries[0].get("stacktrace", "")) if entries else ""
+        return innermost(str(entries[0].get("stacktrace", ""))) if entries else ""
 
     def _get(self, path: str) -> Any:
         return self._ask("GET", path).json()
@@ -97,6 +97,13 @@ class JobManager:
         return answer
 
 
-def _first_line(operation: dict[str, Any]) -> str:
-    told = operation.get("failure-cause", {}).get("stack-trace", str(operation))
-    return str(told).strip().splitlines()[0]
+def innermost(trace: str) -> str:
+    """The innermost cause that a trace of Java names, or its first line; a Python process's end is none."""
+    lines = trace.strip().splitlines() or [""]
+    causes = [line.strip() for line in lines if line.strip().startswith("Caused by: ")]
+    named = [cause for cause in causes if "Python process exits" not in cause]
+    return named[-1].removeprefix("Caused by: ") if named else lines[0]
+
+
+def _failure(operation: dict[str, Any]) -> str:
+    return innermost(str(operation.get("failure-cause", {}).get("stack-trace", operation)))
