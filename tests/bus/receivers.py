@@ -50,7 +50,7 @@ class Receiver:
                             time.sleep(0.1)
                             self.wfile.write(b"x")
                     return
-                if what in BROKEN:
+                if isinstance(what, str) and what in BROKEN:
                     self.wfile.write(BROKEN[what])
                     self.close_connection = True
                     return
