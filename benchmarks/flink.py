@@ -110,11 +110,11 @@ def main() -> int:
         ) as running:
             wall, core, checkpoints = on_flink(kafka, ends, running, asked.payments)
     show(
+        f"{machine()}; {versions('ringfence')}; {asked.workers} workers, {asked.trees} trees",
         ["host", "payments/s", "payments per CPU-second"],
-        [["embedded engine, from a topic", "", f"{alone:,.0f}"], ["Flink", f"{wall:,.0f}", f"{core:,.0f}"]],
+        [["embedded engine", "", f"{alone:,.0f}"], ["Flink", f"{wall:,.0f}", f"{core:,.0f}"]],
     )
-    print(f"{checkpoints:.1f} checkpoints a second; {asked.workers} workers, {asked.trees} trees")
-    print(machine(), versions())
+    print(f"{checkpoints:.1f} checkpoints a second")
     bars = [(core / alone, SHARE, "of the embedded engine's rate"), (core, BAR, "decisions per CPU-second")]
     for value, bar, what in bars:
         print(f"{'PASS' if value >= bar else 'FAIL'}: {value:,.2f} {what} (at least {bar:,})")
