@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 RINGFENCE = str(Path(sys.executable).with_name("ringfence"))
@@ -15,9 +16,10 @@ RINGFENCE = str(Path(sys.executable).with_name("ringfence"))
 class Process:
     """`ringfence serve` on a folder, with further settings of the environment."""
 
-    def __init__(self, folder, *options, preexec=None, **settings):
+    def __init__(self, folder, *options, preexec=None, log=None, **settings):
+        """What it says goes to the file `log`, with its access log, where that is given."""
         command = [RINGFENCE, "serve", "--data", str(folder), "--port", "0", *options]
-        environment = os.environ | {"RINGFENCE_SERVE_ACCESS_LOG": "false"} | settings
+        environment = os.environ | {"RINGFENCE_SERVE_ACCESS_LOG": str(log is not None).lower()} | settings
         self._process = subprocess.Popen(
             command,
             stderr=subprocess.PIPE,
@@ -28,6 +30,15 @@ class Process:
         self.url = next(
             found[0] for line in self._process.stderr if (found := re.search(r"http://[0-9.:]+[0-9]", line))
         )
+        self._writer = None
+        if log is not None:
+            self._writer = threading.Thread(target=self._write, args=(log,))
+            self._writer.start()
+
+    def _write(self, log):
+        with log.open("w") as file:
+            for line in self._process.stderr:
+                file.write(line)
 
     @property
     def pid(self):
@@ -38,5 +49,7 @@ class Process:
         """Send a signal and wait; the exit code."""
         self._process.send_signal(number)
         code = self._process.wait(120)
+        if self._writer is not None:
+            self._writer.join()
         self._process.stderr.close()
         return code

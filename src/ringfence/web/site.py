@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
     from ringfence.ports.topics import TopicBrowser
 
-_PAGES: Final = (
+PAGES: Final = (
     sign_in,
     home,
     live,
@@ -90,10 +90,10 @@ class Site(Dashboard):
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(permitted)])
         app.state.dashboard = self
         app.state.server = server
-        app.state.navigation = frozenset(module.PATH for module in _PAGES if hasattr(module, "PATH")) | {
+        app.state.navigation = frozenset(module.PATH for module in PAGES if hasattr(module, "PATH")) | {
             "/sessions"
         }
-        for module in _PAGES:
+        for module in PAGES:
             app.include_router(module.router)
         errors.install(app)
         clean = server.session.tokenizer.clean
