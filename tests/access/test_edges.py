@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, closing
 
 import httpx
 import pytest
-from tests.api.conftest import DEFINITIONS
+from tests.api.conftest import DEFINITIONS, payment
 
 from ringfence.access.approvals import Deed
 from ringfence.access.authoriser import Authoriser
@@ -188,6 +188,54 @@ def test_what_waits_is_approved_over_the_api_and_on_the_page(place):
     assert (declined.status_code, twice.status_code) == (303, 409)
     assert [(one["id"], one["state"]) for one in listed] == [("A-2", "declined"), ("A-1", "approved")]
     assert done == "done"
+
+
+def test_a_restriction_holds_on_what_keeps_to_it_and_closes_everything_else(place):
+    """A case in the queue `default` is there for `mine`, and for `vip` it does not exist."""
+    with closing(ApiKeys(place.folder)) as keys:
+        made = {
+            name: keys.create(name, frozenset({Role.ANALYST}), 0, restriction=parse_restriction([word]))
+            for name, word in (
+                ("mine", "queue=default"),
+                ("vip", "queue=vip"),
+                ("field", "field=merchant_id"),
+            )
+        }
+    by = {name: {"headers": {"authorization": f"Bearer {key}"}} for name, key in made.items()}
+
+    async def talk(client, server):
+        await client.post("/v1/decisions", json=payment("p1", email="a@b.example"), **place.by(Role.DECIDE))
+        opened = await client.post("/v1/cases", json={"transaction_id": "p1"}, **place.by(Role.ANALYST))
+        case, found = opened.json(), {"queue": opened.json()["queue"]}
+        for name in ("mine", "vip"):
+            listed = (await client.get("/v1/cases", **by[name])).json()["total"]
+            one = (await client.get(f"/v1/cases/{case['id']}", **by[name])).status_code
+            note = {"action": "note", "version": case["version"], "text": "x"}
+            acted = (await client.post(f"/v1/cases/{case['id']}", json=note, **by[name])).status_code
+            handed = (await client.post("/v1/cases/next", json={}, **by[name])).json().get("case")
+            other = await client.post("/v1/cases/next", json={"queue": "escalated"}, **by[name])
+            bulk = await client.post("/v1/cases/bulk", json={}, **by[name])
+            found[name] = (listed, one, acted, handed is not None, other.status_code, bulk.json()["code"])
+            await signed_in(client, made[name])
+            pages = ("/home", "/cases", f"/cases/{case['id']}", f"/cases/{case['id']}/preview")
+            found[f"pages of {name}"] = [(await client.get(path)).status_code for path in pages]
+        seen = [(await client.get(path, **by["field"])) for path in ("/v1/decisions", "/v1/decisions/p1")]
+        shut = [
+            (await client.get(path, **by["field"])).status_code
+            for path in ("/v1/cases", "/v1/entities/merchant/m1", "/v1/events", "/v1/stream")
+        ]
+        await signed_in(client, made["field"])
+        shut += [(await client.get(path)).status_code for path in ("/home", "/decisions/p1", "/sql")]
+        return found, [one.text for one in seen], shut
+
+    found, seen, shut = place(talk)
+    queue = found.pop("queue")
+    assert queue == "default"
+    assert found["mine"] == (1, 200, 200, True, 403, "restricted")
+    assert found["vip"] == (0, 404, 404, False, 403, "restricted")
+    assert (found["pages of mine"], found["pages of vip"]) == ([200] * 4, [200, 200, 404, 404])
+    assert all("EUR" in one and '"m1"' not in one for one in seen)
+    assert shut == [403] * len(shut)
 
 
 def test_a_key_of_before_roles_and_restrictions_still_lets_its_holder_in(tmp_path):

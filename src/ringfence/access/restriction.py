@@ -1,4 +1,4 @@
-"""To which part of the data a caller is restricted: queues, entity types, regions and fields."""
+"""To which part of the data a caller is restricted: queues of cases, and fields of payments."""
 
 from __future__ import annotations
 
@@ -21,18 +21,14 @@ class Restriction:
 
     Attributes:
         queues: of cases that the caller sees and works on, and no others.
-        entity_types: whose pages, neighbours and lists the caller opens, and no others.
-        regions: country codes of payments whose cases and details the caller sees, and no others.
         hidden: fields of payments that the caller is not shown.
     """
 
     queues: frozenset[str] = frozenset()
-    entity_types: frozenset[str] = frozenset()
-    regions: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.queues or self.entity_types or self.regions or self.hidden)
+        return bool(self.queues or self.hidden)
 
     def covers(self, other: Restriction) -> bool:
         """Whether whoever is under `other` sees nothing that somebody under this one does not.
@@ -40,28 +36,23 @@ class Restriction:
         >>> Restriction(frozenset({"vip"})).covers(Restriction()), Restriction().covers(Restriction())
         (False, True)
         """
-        pairs = (
-            (self.queues, other.queues),
-            (self.entity_types, other.entity_types),
-            (self.regions, other.regions),
-        )
-        narrow = all(not own or (bool(others) and others <= own) for own, others in pairs)
-        return narrow and self.hidden <= other.hidden
+        same_queues = not self.queues or (bool(other.queues) and other.queues <= self.queues)
+        return same_queues and self.hidden <= other.hidden
 
     def text(self) -> str:
         """As it is kept and typed, such as `queue=vip field=email`; `parse_restriction` reads it."""
-        kinds = zip(_KINDS, (self.queues, self.entity_types, self.regions, self.hidden), strict=True)
+        kinds = zip(_KINDS, (self.queues, self.hidden), strict=True)
         return " ".join(f"{kind}={word}" for kind, words in kinds for word in sorted(words))
 
 
 EVERYTHING: Final = Restriction()
 """No restriction."""
 
-_KINDS: Final = ("queue", "entity", "region", "field")
+_KINDS: Final = ("queue", "field")
 
 
 def parse_restriction(words: Iterable[str]) -> Restriction:
-    """`queue=NAME`, `entity=TYPE`, `region=COUNTRY` and `field=NAME`; `InputError` names what is none.
+    """`queue=NAME` and `field=NAME`; `InputError` names what is none.
 
     >>> parse_restriction(["queue=vip", "field=email"]).text()
     'queue=vip field=email'
@@ -71,10 +62,10 @@ def parse_restriction(words: Iterable[str]) -> Restriction:
         kind, _, name = word.partition("=")
         if kind not in found or not _WORD.fullmatch(name) or count >= _MOST:
             raise InputError(
-                f"{word[:100]!r} is no restriction: give queue=NAME, entity=TYPE, region=COUNTRY or "
-                f"field=NAME (which hides it), at most {_MOST}"
+                f"{word[:100]!r} is no restriction: give queue=NAME, or field=NAME (which hides it), "
+                f"at most {_MOST}"
             )
-        found[kind].add(name.upper() if kind == "region" else name)
+        found[kind].add(name)
     return Restriction(*(frozenset(found[kind]) for kind in _KINDS))
 
 

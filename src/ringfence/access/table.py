@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ringfence.access.restriction import Restriction
 from ringfence.access.roles import Permission
 
 if TYPE_CHECKING:
@@ -214,3 +215,68 @@ _PAGES: Final[Mapping[tuple[str, str], Permission | None]] = {
 
 NEEDED: Final[Mapping[tuple[str, str], Permission | None]] = {**_ROUTES, **_PAGES}
 """By method and route."""
+
+OF_CASES: Final = ("/v1/cases", "/cases", "/home", "/find")
+"""Beginnings of paths that show cases: whoever is restricted to queues opens those of `BY_QUEUE` only."""
+
+BY_QUEUE: Final = frozenset(
+    {
+        ("GET", "/v1/cases"),
+        ("GET", "/v1/cases/queues"),
+        ("GET", "/v1/cases/{case_id}"),
+        ("GET", "/v1/cases/{case_id}/files/{sha256}"),
+        ("POST", "/v1/cases/next"),
+        ("POST", "/v1/cases/{case_id}"),
+        ("POST", "/v1/cases/{case_id}/files"),
+        ("POST", "/v1/cases/{case_id}/report"),
+        ("GET", "/home"),
+        ("GET", "/cases"),
+        ("GET", "/cases/{case_id}"),
+        ("POST", "/cases/{case_id}"),
+        ("GET", "/cases/{case_id}/preview"),
+        ("GET", "/cases/{case_id}/files/{sha256}"),
+        ("POST", "/cases/next"),
+        ("POST", "/cases/{case_id}/files"),
+        ("POST", "/cases/{case_id}/report"),
+    }
+)
+"""Routes that keep to the queues of their caller."""
+
+_SHOWING_NOTHING: Final = frozenset(
+    {None, Permission.DECIDE, Permission.INGEST, Permission.APPROVE, Permission.ACCESS}
+)
+BY_FIELD: Final = frozenset(
+    {
+        ("GET", "/metrics"),
+        ("GET", "/v1/decisions"),
+        ("GET", "/v1/decisions/{transaction_id:id}"),
+        ("GET", "/v1/rules"),
+        ("GET", "/v1/rules/versions"),
+        ("GET", "/v1/rules/versions/{digest}"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/approvals"),
+        ("POST", "/v1/approvals/{request_id}/decline"),
+        ("GET", "/rules"),
+        ("GET", "/rules/versions"),
+        ("GET", "/rules/versions/{digest}"),
+        ("GET", "/models"),
+        ("GET", "/models/{version}"),
+        ("GET", "/approvals"),
+        ("POST", "/approvals/{request_id}/decline"),
+    }
+)
+"""Routes that leave hidden fields out, or show no payment."""
+
+
+def unrestricted(restriction: Restriction, method: str, path: str) -> str | None:
+    """Why a route that does not keep to this restriction is refused; None where it does, or has no need to.
+
+    >>> unrestricted(Restriction(hidden=frozenset({"email"})), "POST", "/sql")
+    'field=email'
+    """
+    route = (method, path)
+    if restriction.queues and path.startswith(OF_CASES) and route not in BY_QUEUE:
+        return Restriction(queues=restriction.queues).text()
+    if restriction.hidden and NEEDED[route] not in _SHOWING_NOTHING and route not in BY_FIELD:
+        return Restriction(hidden=restriction.hidden).text()
+    return None

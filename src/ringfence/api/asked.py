@@ -11,7 +11,7 @@ from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotat
 from starlette.responses import Response
 
 from ringfence.access.roles import Permission
-from ringfence.access.table import NEEDED
+from ringfence.access.table import NEEDED, unrestricted
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import FieldError, Problem, Refusal, check_permission
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
@@ -26,7 +26,9 @@ from ringfence.rulebook.difference import Difference  # noqa: TC001 (msgspec rea
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ringfence.access.restriction import Restriction
     from ringfence.api.server import Server
+    from ringfence.cases.wire import NextCase
 
 T = TypeVar("T")
 BOOK_BYTES: Final = 256 << 10
@@ -85,9 +87,51 @@ def server_of(request: Request) -> Server:
 
 async def permitted(request: Request) -> None:
     """`Refusal` (403) unless a role of the caller permits what the table asks of this route; before each."""
-    needed = NEEDED[request.method, request.scope["route"].path]
+    path = request.scope["route"].path
+    needed = NEEDED[request.method, path]
     if needed is not None:
-        check_permission(request.scope["ringfence.caller"], needed)
+        caller = request.scope["ringfence.caller"]
+        check_permission(caller, needed)
+        await keep_to(request, caller.restriction, path)
+
+
+async def keep_to(request: Request, restriction: Restriction, path: str) -> None:
+    """`Refusal` 403 of a route that does not honour a restriction, 404 of a case of another queue."""
+    why = unrestricted(restriction, request.method, path) if restriction else None
+    if why is not None:
+        raise Refusal(403, "restricted", f"you are restricted ({why}), and this does not keep to it")
+    if restriction.queues and "case_id" in request.path_params:
+        await keep_to_queue(request, request.path_params["case_id"])
+
+
+async def keep_to_queue(request: Request, case_id: str) -> None:
+    """`Refusal` (404) of a case of a queue that the caller is not to see; of none, nothing is said here."""
+    server, queues = server_of(request), queues_of(request)
+    try:
+        case = await server.pools.reading.run(server.case_book.case, case_id.strip().upper())
+    except UnknownCaseError:
+        return
+    if queues and case.queue not in queues:
+        raise Refusal(404, "not_found", f"there is no case {case_id[:20]}")
+
+
+def queues_of(request: Request) -> tuple[str, ...]:
+    """The queues that the caller is restricted to; none where it sees all."""
+    return tuple(sorted(request.scope["ringfence.caller"].restriction.queues))
+
+
+def next_in(server: Server, asked: NextCase, who: Who, queues: tuple[str, ...]) -> Case | None:
+    """`CaseDesk.next` in one of these queues, or in any where there are none; `Refusal` (403) of another."""
+    if not queues:
+        return server.cases.next(asked, who)
+    if asked.queue is not None and asked.queue not in queues:
+        raise Refusal(403, "restricted", f"you are restricted to the queues {', '.join(queues)}")
+    for queue in (asked.queue,) if asked.queue else queues:
+        found = server.cases.next(msgspec.structs.replace(asked, queue=queue), who)
+        if found is not None:
+            return found
+        asked = msgspec.structs.replace(asked, passing=None)  # it has gone back already
+    return None
 
 
 def as_json(value: object, status: int = 200) -> Response:

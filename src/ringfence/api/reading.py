@@ -137,18 +137,26 @@ def id_in_norm(entity_type: str, entity_id: str) -> str:
     return norm(ENTITY_KEYS[entity_type], entity_id)
 
 
-def page(server: Server, query: DecisionQuery) -> bytes:
-    """One page of decisions, as JSON."""
+def page(server: Server, query: DecisionQuery, hidden: frozenset[str] = frozenset()) -> bytes:
+    """One page of decisions, as JSON, without the hidden fields of their payments."""
     rows = server.lake.decisions(query).to_pylist()
     last = rows[-1] if len(rows) == query.limit else None
     log = server.session.store.log.identity
     cursor = f"{last['event_time_ms']}-{last['offset']}-{log}" if last else None
-    shown = b",".join(_kept(server, rows))
+    shown = b",".join(_kept(server, [row | dict.fromkeys(hidden & row.keys()) for row in rows]))
     return b'{"decisions":[%b],"next_cursor":%b}' % (shown, _ENCODER.encode(cursor))
 
 
-def details(server: Server, transaction_id: str, account_id: str | None = None) -> bytes | None:
-    """One decision with features and payment, as JSON; None where there is none, or not of this account."""
+def details(
+    server: Server,
+    transaction_id: str,
+    account_id: str | None = None,
+    hidden: frozenset[str] = frozenset(),
+) -> bytes | None:
+    """One decision with features and payment, without hidden fields, as JSON.
+
+    None where there is none, or not of this account.
+    """
     found = server.stored.decision_of(transaction_id)
     if found is None:
         return None
@@ -160,8 +168,16 @@ def details(server: Server, transaction_id: str, account_id: str | None = None) 
     return b'{"decision":%b,"features":%b,"transaction":%b}' % (
         server.answers.encode_one(found.batch, found.row),
         _ENCODER.encode(known.features),
-        _ENCODER.encode(payment),
+        _ENCODER.encode(_without(hidden, payment)),
     )
+
+
+def _without(hidden: frozenset[str], fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without(hidden, value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if name not in hidden
+    }
 
 
 class Standing(NamedTuple):

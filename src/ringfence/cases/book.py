@@ -38,6 +38,7 @@ class CaseQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     states: tuple[CaseState, ...] = (CaseState.OPEN, CaseState.PROPOSED)
     queue: str | None = None
+    queues: tuple[str, ...] = ()  # one of these, where there are any
     assignee: str | None = None
     subject: Subject | None = None
     ready: bool | None = None  # not snoozed and not held, or the opposite

@@ -28,10 +28,7 @@ def create(
     ] = None,
     restrict: Annotated[
         list[str] | None,
-        typer.Option(
-            help="queue=NAME, entity=TYPE, region=COUNTRY or, to hide it, field=NAME; may be given several "
-            "times."
-        ),
+        typer.Option(help="queue=NAME, of cases, or field=NAME, which hides it; may be given several times."),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0, help="Maximum number of records per second; 0 for no limit.")

@@ -9,6 +9,7 @@ from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotat
 import ringfence.api.ids  # noqa: F401 (paths of pages use it)
 from ringfence.access.roles import holders
 from ringfence.access.table import NEEDED
+from ringfence.api.asked import keep_to
 from ringfence.web.errors import Stop
 
 if TYPE_CHECKING:
@@ -30,9 +31,13 @@ def visit_of(request: Request) -> Visit:
 
 async def permitted(request: Request) -> None:
     """`Stop` (403) unless a role of the caller permits what the table asks of this page."""
-    needed = NEEDED[request.method, request.scope["route"].path]
-    if needed is not None and not visit_of(request).may(needed):
+    path, caller = request.scope["route"].path, visit_of(request).caller
+    needed = NEEDED[request.method, path]
+    if needed is None:
+        return
+    if caller is None or not caller.may(needed):
         raise Stop(403, f"This needs the role {holders(needed)}: sign in with a key that has it.")
+    await keep_to(request, caller.restriction, path)
 
 
 def is_part(request: Request) -> bool:

@@ -230,6 +230,10 @@ def _conditions(query: CaseQuery, now_ms: int) -> tuple[str, dict[str, Any]]:
     if query.queue is not None:
         parts.append("queue = :queue")
         values["queue"] = query.queue
+    if query.queues:
+        named = {f"queue{number}": queue for number, queue in enumerate(query.queues)}
+        parts.append(f"queue IN ({', '.join(f':{name}' for name in named)})")
+        values |= named
     if query.assignee is not None:
         parts.append("assignee = :assignee AND lease_until_ms > :now")
         values["assignee"] = query.assignee

@@ -9,7 +9,17 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.asked import as_json, body_of, raw_body, refusals, server_of, who_asks
+from ringfence.api.asked import (
+    as_json,
+    body_of,
+    keep_to_queue,
+    next_in,
+    queues_of,
+    raw_body,
+    refusals,
+    server_of,
+    who_asks,
+)
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.cases import wire
@@ -62,6 +72,7 @@ async def cases(
     query = CaseQuery(
         states=tuple(state) if state else LIVE,
         queue=queue,
+        queues=queues_of(request),
         assignee=assignee,
         subject=Subject(kind, entity_id) if entity else None,
         ready=ready,
@@ -77,7 +88,9 @@ async def cases(
 @router.get("/v1/cases/queues")
 async def queues(request: Request) -> Response:
     """What waits in each queue: ready, resting, held by analysts, overdue."""
-    return as_json(await _read(request, lambda server: server.cases.queues(server.clock.now_ms())))
+    found = await _read(request, lambda server: server.cases.queues(server.clock.now_ms()))
+    own = queues_of(request)
+    return as_json([one for one in found if not own or one.queue in own])
 
 
 @router.post("/v1/cases")
@@ -94,7 +107,7 @@ async def open_case(request: Request) -> Response:
 async def next_case(request: Request) -> Response:
     """Hand the most urgent case to the caller, and to nobody else until its lease ends."""
     asked, who = await body_of(request, wire.NextCase, _BYTES, strict=False), who_asks(request, "")
-    found = await _act(request, lambda server: server.cases.next(asked, who))
+    found = await _act(request, lambda server: next_in(server, asked, who, queues_of(request)))
     return as_json(wire.Handed(case=found))
 
 
@@ -133,6 +146,8 @@ async def act(request: Request, case_id: CaseId) -> Response:
     kind: Any = wire.Action  # a union, which mypy takes for no type
     asked, who = await body_of(request, kind, _BYTES, strict=False), who_asks(request, "")
     tell(request.scope, act=str(asked.__struct_config__.tag))
+    if isinstance(asked, wire.Merge):
+        await keep_to_queue(request, asked.other)
     done: Case = await _act(request, lambda server: server.cases.act(case_id, asked, who))
     if isinstance(asked, _DECIDING):
         await _act(request, _deliver)

@@ -48,7 +48,7 @@ async def decisions(
     before = reading.parse_cursor(cursor, server_of(request).session.store.log) if cursor else None
     kept = _in_norm(entity, entity_id)
     query = DecisionQuery(entity, kept, since_ms, until_ms, outcome, rule, limit, before, entity_id)
-    page = await _read(request, reading.page, query)
+    page = await _read(request, reading.page, query, _hidden(request))
     return Response(page, media_type="application/json")
 
 
@@ -59,7 +59,7 @@ async def decision(
     account_id: Annotated[str | None, Query(**_ID, description="Of whom the payment must be.")] = None,
 ) -> Response:
     """One decision with all that it knew: features, reasons, versions, and the payment itself."""
-    found = await _read(request, reading.details, transaction_id, account_id)
+    found = await _read(request, reading.details, transaction_id, account_id, _hidden(request))
     if found is None:
         whose = "" if account_id is None else " of this account"
         raise Refusal(404, "not_found", f"there is no decision on a transaction{whose} with this id")
@@ -91,6 +91,11 @@ async def stream(
         Filter(outcome, min_score, entity, _in_norm(entity, entity_id)), owner_of(request.scope)
     )
     return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+def _hidden(request: Request) -> frozenset[str]:
+    found: frozenset[str] = request.scope["ringfence.caller"].restriction.hidden
+    return found
 
 
 async def _read(request: Request, act: Callable[..., T], *given: object) -> T:

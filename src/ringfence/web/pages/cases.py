@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.asked import who_asks
+from ringfence.api.asked import keep_to_queue, next_in, queues_of, who_asks
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.api.routes.cases import file_answer
@@ -66,6 +66,7 @@ async def cases(
     fields = dict(_VIEWS[view])
     if view == "mine":
         fields["assignee"] = who.name
+    fields["queues"] = queues_of(request)
     query = CaseQuery(queue=queue, text=q.strip() or None, limit=PAGE_ROWS, skip=skip, **fields)
     values = await asyncio.to_thread(listed, dashboard, query, who.now_ms, who.name)
     values |= {"view": view, "views": list(_VIEWS), "queue": queue, "q": q, "skip": skip, "rows": PAGE_ROWS}
@@ -79,7 +80,7 @@ def listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict
     done = [one for one in book.closed(now_ms - _DAY_MS, now_ms + 1) if one.finding and one.finding.by == me]
     return {
         "page": page,
-        "queues": desk.queues(now_ms),
+        "queues": [one for one in desk.queues(now_ms) if not query.queues or one.queue in query.queues],
         "now_ms": now_ms,
         "done": len(done),
         "agreement": _agreement(dashboard, me, now_ms),
@@ -128,11 +129,12 @@ async def next_case(
     """Take the most urgent case; one that is passed goes back to its queue first."""
     seen = wire.Seen(id=passing, version=version) if passing and version else None
     asked, who = wire.NextCase(queue=queue or None, passing=seen), who_asks(request, "")
+    own = queues_of(request)
     try:
-        case = await _run(request, lambda dashboard: dashboard.server.cases.next(asked, who))
+        case = await _run(request, lambda dashboard: next_in(dashboard.server, asked, who, own))
     except StaleCaseError:
         case = await _run(
-            request, lambda dashboard: dashboard.server.cases.next(wire.NextCase(queue=queue or None), who)
+            request, lambda dashboard: next_in(dashboard.server, wire.NextCase(queue=queue or None), who, own)
         )
     return RedirectResponse(f"/cases/{case.id}" if case else "/cases?" + urlencode({"view": "ready"}), 303)
 
@@ -244,7 +246,7 @@ async def act(
     then: Word = "",
 ) -> Response:
     """Do something to a case; what was typed stays on the page where somebody else was faster."""
-    dashboard, who = dashboard_of(request), who_asks(request, "")
+    dashboard, who, own = dashboard_of(request), who_asks(request, ""), queues_of(request)
     tell(request.scope, act=action)
     fields = _fields(
         action,
@@ -262,6 +264,7 @@ async def act(
     )
     try:
         if action == "merge":
+            await keep_to_queue(request, other)
             found = await asyncio.to_thread(dashboard.server.case_book.case, other.strip().upper())
             fields["other_version"] = found.version
         kind: Any = wire.Action
@@ -278,7 +281,7 @@ async def act(
     if action in ("close", "approve"):
         await _run(request, _deliver)
     if then == "next" and not case.is_live:
-        following = await _run(request, lambda board: board.server.cases.next(wire.NextCase(), who))
+        following = await _run(request, lambda board: next_in(board.server, wire.NextCase(), who, own))
         where = f"/cases/{following.id}" if following else "/cases"
         return RedirectResponse(f"{where}?done={quote(case.id)}", 303)
     return RedirectResponse(f"/cases/{case.id}", 303)

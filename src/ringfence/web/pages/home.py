@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.roles import Permission
-from ringfence.api.asked import who_asks
+from ringfence.api.asked import queues_of, who_asks
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
 from ringfence.decisions.index import Term, Wanted
@@ -40,7 +41,10 @@ async def home(request: Request, view: Annotated[str, Query(alias="as", max_leng
         visit = visit_of(request)
         chosen = "engineer" if visit.may(Permission.OPERATE) and not visit.open_server else "analyst"
     dashboard, who = dashboard_of(request), who_asks(request, "")
-    look = {"analyst": _analyst, "manager": _manager, "engineer": _engineer}[chosen]
+    if queues := queues_of(request):  # the other views count cases of all queues
+        chosen, look = "analyst", partial(_analyst, queues=queues)
+    else:
+        look = {"analyst": _analyst, "manager": _manager, "engineer": _engineer}[chosen]
     values = await asyncio.to_thread(look, dashboard, who.name, who.now_ms)
     page = render(request, f"home_{chosen}.html", values | {"view": chosen, "views": VIEWS})
     if view in VIEWS:
@@ -48,13 +52,14 @@ async def home(request: Request, view: Annotated[str, Query(alias="as", max_leng
     return page
 
 
-def _analyst(dashboard: Dashboard, me: str, now_ms: int) -> dict[str, Any]:
+def _analyst(dashboard: Dashboard, me: str, now_ms: int, queues: tuple[str, ...] = ()) -> dict[str, Any]:
     """The caller's own cases, or the most urgent ones where there are none."""
-    mine = CaseQuery(states=LIVE, assignee=me, limit=_ROWS)
+    mine = CaseQuery(states=LIVE, queues=queues, assignee=me, limit=_ROWS)
     values = listed(dashboard, mine, now_ms, me)
     own = bool(values["page"].cases)
     if not own:
-        values = listed(dashboard, CaseQuery(states=LIVE, ready=True, limit=_ROWS), now_ms, me)
+        urgent = CaseQuery(states=LIVE, queues=queues, ready=True, limit=_ROWS)
+        values = listed(dashboard, urgent, now_ms, me)
     rest = {"own": own, "queue": None, "q": "", "skip": 0, "rows": max(_ROWS, values["page"].total)}
     return values | rest
 
