@@ -41,10 +41,10 @@ async def home(request: Request, view: Annotated[str, Query(alias="as", max_leng
         visit = visit_of(request)
         chosen = "engineer" if visit.may(Permission.OPERATE) and not visit.open_server else "analyst"
     dashboard, who = dashboard_of(request), who_asks(request, "")
-    if queues := queues_of(request):  # the other views count cases of all queues
-        chosen, look = "analyst", partial(_analyst, queues=queues)
-    else:
-        look = {"analyst": _analyst, "manager": _manager, "engineer": _engineer}[chosen]
+    queues = queues_of(request)
+    if queues:  # the other views count cases of all queues
+        chosen = "analyst"
+    look = {"analyst": partial(_analyst, queues=queues), "manager": _manager, "engineer": _engineer}[chosen]
     values = await asyncio.to_thread(look, dashboard, who.name, who.now_ms)
     page = render(request, f"home_{chosen}.html", values | {"view": chosen, "views": VIEWS})
     if view in VIEWS:
