@@ -23,6 +23,8 @@ from ringfence.web.pages.system import CAUSES
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
@@ -44,7 +46,12 @@ async def home(request: Request, view: Annotated[str, Query(alias="as", max_leng
     queues = queues_of(request)
     if queues:  # the other views count cases of all queues
         chosen = "analyst"
-    look = {"analyst": partial(_analyst, queues=queues), "manager": _manager, "engineer": _engineer}[chosen]
+    views: dict[str, Callable[[Dashboard, str, int], dict[str, Any]]] = {
+        "analyst": partial(_analyst, queues=queues),
+        "manager": _manager,
+        "engineer": _engineer,
+    }
+    look = views[chosen]
     values = await asyncio.to_thread(look, dashboard, who.name, who.now_ms)
     page = render(request, f"home_{chosen}.html", values | {"view": chosen, "views": VIEWS})
     if view in VIEWS:
