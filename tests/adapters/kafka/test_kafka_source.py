@@ -4,11 +4,11 @@ import json
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
-from tests.adapters.kafka.test_registry import avro, of, registry
+from tests.adapters.kafka.test_registry import avro, of, registry, served
 from tests.cli.conftest import payment
-from tests.kafka import broker
+from tests.kafka import QUIET, broker
 from tests.spine import START_MS, Tick, open_store, runner
 
 from ringfence.adapters.kafka import source as module
@@ -144,7 +144,7 @@ def test_events_of_all_kinds_come_over_several_topics(kafka, store):
 def test_what_is_no_record_goes_to_quarantine_with_partition_and_offset(kafka, store):
     """A tombstone is no record and no fault; its neighbours are decided."""
     topic = kafka.topic(2)
-    large = json.dumps(paid(1, attributes={"x": "y" * (2 << 20)})).encode()
+    large = json.dumps(paid(1, attributes={"x": "y" * 50_000_000})).encode()
     poison = [b"no json", b"", b"\xff\xfe", b"\0\0\0\0\x01avro", b"[1]", b'{"transaction_id": 1', large]
     kafka.send(topic, [lines(1)[0], *poison, lines(1, 1)[0], None], partition=1, key=b"k")
     totals = all_of(store, f"kafka://{kafka.address}/{topic}")
@@ -205,11 +205,15 @@ def test_values_whose_schema_is_in_a_registry_are_decided(kafka, store):
     kinds = {"event_time": "long", "amount": "double"}
     fields = [{"name": name, "type": kinds.get(name, "string")} for name in names]
     schema = {"type": "record", "name": "Payment", "fields": fields}
+    changed = schema | {"fields": [field for field in fields if field["name"] != "amount"]}
     kafka.send(topic, [avro(schema, paid(1), 7), avro(schema, paid(2), 8), lines(1)[0]])
-    with registry({"7": of(schema)}) as (known, _):
+    kafka.send(topic, [avro(changed, paid(3), 9), avro(schema, paid(4), 7)])
+    with registry({"7": of(schema), "9": of(changed)}) as (known, _):
         totals = all_of(store, f"kafka://{kafka.address}/{topic}", registry=known)
-    assert (totals.transactions, totals.bad) == (2, 1)
-    assert ids(store) == ["t1", "t0"]
+    assert (totals.transactions, totals.bad) == (3, 2)
+    assert ids(store) == ["t1", "t0", "t4"]
+    reasons = {one.position: one.reason for one in store.quarantine.records()}
+    assert reasons == {1: "malformed", 3: "missing_field"}  # a schema that is unknown, and one that changed
 
 
 def test_records_that_are_gone_are_named_and_the_user_decides(kafka, store):
@@ -323,6 +327,28 @@ def test_the_doctor_asks_brokers_for_the_topics_that_are_set(kafka, monkeypatch,
     assert "missing" in found[1].said
     assert "no Kafka broker answers" in found[2].said
     assert "no topic none" in found[3].said
+
+
+def test_the_doctor_reads_the_newest_schemas_and_notes_messages_of_the_time_to_come(
+    kafka, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    topic = kafka.topic(2)
+    producer = Producer({"bootstrap.servers": kafka.address, "logger": QUIET})
+    producer.produce(topic, b"{}", partition=1, timestamp=SystemClock().now_ms() + 3_600_000)
+    assert producer.flush(30) == 0
+    monkeypatch.setenv("RINGFENCE_SOURCES", json.dumps([f"kafka://{kafka.address}/{topic}"]))
+    schemas = {"types": ["AVRO"], "latest": {"id": 9}, "9": {"schemaType": "XML", "schema": ""}}
+    with served(schemas) as (url, _):
+        monkeypatch.setenv("RINGFENCE_KAFKA_SCHEMA_REGISTRY_URL", url)
+        found = list(streams())
+    assert [(one.part, one.state) for one in found] == [
+        ("source", State.FINE),
+        ("schema", State.BAD),
+        ("clock", State.NOTE),
+    ]
+    assert f"values of {topic} are not read" in found[1].said
+    assert "ahead of this clock" in found[2].said
 
 
 def test_a_source_that_cannot_be_opened_is_closed_and_may_be_opened_later(kafka, store):

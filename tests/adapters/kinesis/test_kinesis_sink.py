@@ -23,8 +23,8 @@ class SinkPlace(StorePlace):
         for stream in ("decisions", "matches"):
             aws.make(stream)
 
-    def follower(self):
-        address = Address.of("kinesis://decisions?flag_matches=matches", OPTIONS)
+    def follower(self, more=""):
+        address = Address.of(f"kinesis://decisions?flag_matches=matches{more}", OPTIONS)
         return KinesisSink(self.log, self.client, address, self.store.folder, sleep=self.waited.append)
 
     def sent(self, stream="decisions"):
@@ -100,3 +100,20 @@ def test_killed_before_its_position_is_kept_it_sends_again_what_a_receiver_knows
     twice = [one for _, one in place.sent()]
     assert len(twice) > len(once) == place.log.end_offset(DECISIONS)
     assert all(once[one["offset"]] == one for one in twice)
+
+
+def test_packed_each_key_is_in_order_in_a_call_or_two_whatever_is_refused(place, monkeypatch):
+    """Without packing a call takes one message of a key."""
+    monkeypatch.setattr("ringfence.adapters.kinesis.sink._PACKED_BYTES", 4000)
+    place.fill(4)
+    place.aws.refused = [n % 3 == 1 for n in range(40)]
+    catch_up(place.log, place.follower("&pack=lines"), all_of_it=True)
+    records = place.aws.streams["decisions"]["shards"]["shardId-000000000000"]["records"]
+    by_key = defaultdict(list)
+    for _, _, key, data in records:
+        assert len(data) <= 4000
+        by_key[key] += [json.loads(line)["offset"] for line in data.splitlines()]
+    assert all(offsets == sorted(offsets) for offsets in by_key.values())
+    whole = [offset for offsets in by_key.values() for offset in offsets]
+    assert sorted(whole) == list(range(place.log.end_offset(DECISIONS)))
+    assert len(records) < len(whole) / 2

@@ -24,12 +24,18 @@ if TYPE_CHECKING:
     from ringfence.adapters.kinesis.address import Address
     from ringfence.ports import EventLog, Quarantine
 
-OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"flag_matches": None, "quarantine": None}
+OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
+    "flag_matches": None,
+    "quarantine": None,
+    "pack": ("lines",),
+}
 """What the address of a sink may say beside the stream of decisions."""
 
 FILE_NAME: Final = "kinesis-sink.json"
 _AT_ONCE: Final = 500  # records that PutRecords takes
 _BYTES_AT_ONCE: Final = 4 << 20  # of its 5 MiB
+_PACKED_BYTES: Final = 256 << 10  # of a record that holds several messages
+_ENVELOPE_BYTES: Final = 160  # of log, offset and topic around a message
 _KEY_CHARACTERS: Final = 256
 _TRIES: Final = 8
 _FIRST_WAIT: Final = 0.1
@@ -75,6 +81,7 @@ class KinesisSink(StreamSink):
                 routes[topic] = stream
         super().__init__(log, SentUpTo(folder / FILE_NAME), routes, quarantine)
         self._client, self._sleep = client, sleep
+        self._packs = "pack" in address.options
 
     def close(self) -> None:
         """See `Follower.close`. Connections of boto3 close by themselves."""
@@ -83,7 +90,7 @@ class KinesisSink(StreamSink):
         """See `StreamSink`: a stream has what `_send` has sent."""
 
     def _send(self, topic: str, messages: list[Outgoing]) -> None:
-        waiting = [self._entry(topic, message) for message in messages]
+        waiting = [self._entry(topic, some) for some in self._together(messages)]
         wait, tries = _FIRST_WAIT, 0
         while waiting:
             now, later = _first_of_each_key(waiting)
@@ -108,10 +115,29 @@ class KinesisSink(StreamSink):
         failed = [(record, str(result["ErrorCode"])) for record, result in told if result.get("ErrorCode")]
         return [record for record, _ in failed], failed[-1][1] if failed else ""
 
-    def _entry(self, topic: str, message: Outgoing) -> _Put:
-        said = _Record(self._log.identity, message.offset, topic, msgspec.Raw(message.value))
-        key = message.key[:_KEY_CHARACTERS] or "-"
-        return _Put(message.offset, key, {"Data": msgspec.json.encode(said), "PartitionKey": key})
+    def _together(self, messages: list[Outgoing]) -> list[list[Outgoing]]:
+        """What goes into a record: one message, or with `pack` those of a key as far as they fit."""
+        if not self._packs:
+            return [[message] for message in messages]
+        records: list[list[Outgoing]] = []
+        last: dict[str, tuple[list[Outgoing], int]] = {}  # of each key: its latest record, and its bytes
+        for message in messages:
+            size = len(message.value) + _ENVELOPE_BYTES
+            record, before = last.get(message.key, ([], _PACKED_BYTES))
+            if before + size > _PACKED_BYTES:
+                record, before = [], 0
+                records.append(record)
+            record.append(message)
+            last[message.key] = record, before + size
+        return records
+
+    def _entry(self, topic: str, messages: list[Outgoing]) -> _Put:
+        lines = [
+            msgspec.json.encode(_Record(self._log.identity, one.offset, topic, msgspec.Raw(one.value)))
+            for one in messages
+        ]
+        key = messages[0].key[:_KEY_CHARACTERS] or "-"
+        return _Put(messages[0].offset, key, {"Data": b"\n".join(lines), "PartitionKey": key})
 
 
 def _first_of_each_key(records: list[_Put]) -> tuple[list[_Put], list[_Put]]:
