@@ -166,7 +166,7 @@ def test_payments_of_flagged_accounts_go_to_a_topic_and_are_read_by_account(kafk
         assert f'"{one}"' in json.dumps(every)
         page = watched.open(f"{url}/streams")
         page.get_by_role("link", name=processed, exact=True).click()
-        page.get_by_label("Key").fill(str(account))
+        page.get_by_label("Key", exact=True).fill(str(account))
         page.get_by_role("button", name="Show").click()
         expect(page.locator("#messages tbody tr").first).to_contain_text(str(account))
         page.get_by_label("Contains").fill(one)
