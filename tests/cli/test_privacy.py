@@ -162,6 +162,32 @@ def test_an_erased_person_is_named_by_no_file_and_sums_replay_and_audit_stay(ban
     assert [one["masked"] for one in ringfence("privacy", "find", "bob", "--json").json["originals"]]
 
 
+def test_tokens_change_no_decision(bank, ringfence, monkeypatch):
+    named = (
+        "transaction_id",
+        "outcome",
+        "score",
+        "rules",
+        "reasons",
+        "typologies",
+        "typology_scores",
+        "amount",
+    )
+
+    def decided(folder):
+        rows = ringfence("decisions", "--json", "--data", folder).json_lines
+        return [{name: row[name] for name in named} for row in rows], {row["customer_id"] for row in rows}
+
+    tokens, unnamed = decided("ringfence-data")
+    monkeypatch.setenv("RINGFENCE_PERSONAL_DATA", "kept")
+    assert ringfence("run", bank / "payments.ndjson", "--data", "open").code == 4
+    plain, customers = decided("open")
+    assert customers == {"CUST-ADA-1815", "bob"}
+    assert unnamed.isdisjoint(customers)
+    assert tokens == plain
+    assert {one["outcome"] for one in plain} >= {"review", "decline"}
+
+
 def test_a_backup_of_before_does_not_bring_an_erased_person_back(bank, ringfence):
     assert ringfence("backup", bank / "copy").code == 0
     assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request").code == 0

@@ -28,6 +28,7 @@ _OURS: Final = (
     "cases.db",
     "bus.db",
     "followers.db",
+    "vault.db",
     "writer.lock",
 )
 
