@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _CURSOR: Final = b"c"
 _PART: Final = struct.Struct("<cqq")
 _FIRST_ROOM: Final = 1024
+_AT_ONCE: Final = 4096
 _PAYMENT: Final = 0  # codes of rows; 1 and 2 are labels, no fraud and fraud
 _CLOCK, _CONTENT, _TIME, _KEYS = 0, 1, 2, 3  # words of a known payment; one for each labelled entity behind
 
@@ -125,9 +126,8 @@ class Ids:
         ]
         rows, clocks, ids, contents, times, codes, *keys = columns
         paid = np.flatnonzero(codes == _PAYMENT)
-        base = self._end
         words = np.stack([clocks, contents, times, *keys], axis=1)
-        found = self._seen.admit(ids[paid], base)
+        found = self._entered(ids[paid], self._end)
         known = np.flatnonzero(found >= 0)
         if not len(known) and len(paid) == len(codes) and not self._waiting:
             self._enter(ids, words)
@@ -154,6 +154,15 @@ class Ids:
             for label in self._waiting.pop(identity):
                 parts[number_of[at]].early.append((int(rows[at]), *label.chunk, label.row, label.fraud))
                 self._waits_no_more(label)
+
+    def _entered(self, ids: NDArray[np.int64], base: int) -> NDArray[np.int64]:
+        """As `SeenIds.admit`, a little at a time: the table grows well by what a batch brings, not by all."""
+        found = np.empty(len(ids), np.int64)
+        for begin in range(0, len(ids), _AT_ONCE):
+            some = self._seen.admit(ids[begin : begin + _AT_ONCE], base)
+            found[begin : begin + _AT_ONCE] = some
+            base += int(np.count_nonzero(some < 0))
+        return found
 
     def _again(self, part: _Part, row: int, at: int, words: NDArray[np.int64]) -> None:
         """A payment whose id has come before, unless so long ago that it is forgotten."""
@@ -217,7 +226,7 @@ class Ids:
             self._known, self._hashes = self._known[old:used].copy(), self._hashes[old:used].copy()
             self._first += old
             self._seen = SeenIds()
-            self._seen.admit(self._hashes, self._first)
+            self._entered(self._hashes, self._first)
 
     def _told(self, chunk: tuple[int, int], part: _Part) -> Element:
         labels = np.array(part.labels, np.int64).reshape(-1, 5)
