@@ -1,6 +1,5 @@
 """From the log to receivers: nothing is lost, nothing waits for another, and ids stay the same."""
 
-import threading
 from random import Random
 
 import msgspec
@@ -15,7 +14,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cli import execute
-from ringfence.errors import ConflictError, InputError, RingfenceError, StoreError
+from ringfence.errors import ConflictError, InputError, StoreError
 from ringfence.follow import catch_up
 from ringfence.learning.drift_alerts import DriftAlert, record
 from ringfence.learning.model_news import record_news
@@ -268,28 +267,6 @@ def test_a_dead_destination_delays_no_other_one(store, bus):
             assert not bus.letters(state="delivered", destination=slow.url)
 
 
-def test_a_slow_answer_holds_up_no_other_message_to_the_same_destination(store, bus):
-    bus.subscribe(Subscription(name="all", pattern=DECLINES, to="console:"))
-    fill(store, batches=3)
-    take(store)
-    released, slow = threading.Event(), bus.letters(limit=100)[-1].id
-
-    class Slow:
-        def deliver(self, message):
-            if message.id == slow:
-                released.wait(30)
-            return Outcome(Answer.DELIVERED)
-
-        def close(self):
-            pass
-
-    with stopping(courier(bus, Clock(), console=Slow())):
-        until(lambda: [one.id for one in bus.letters(state="waiting")] == [slow])
-        released.set()
-        until(lambda: not bus.letters(state="waiting"))
-    assert {one.attempts for one in bus.letters(limit=100)} == {1}
-
-
 def test_one_that_has_gone_is_left_alone_until_it_is_enabled(store, bus):
     with Receiver(410, 204) as receiver:
         bus.subscribe(Subscription(name="hook", pattern=DECLINES, to=receiver.url))
@@ -367,69 +344,3 @@ def test_order_is_kept_for_each_card_where_it_is_promised(store, bus):
         offsets = [int(one.split(":")[2]) for one in flaky.taken if keys[one] == key]
         assert offsets == sorted(offsets)
         assert len(offsets) >= 8
-
-
-def test_a_courier_that_is_killed_sends_again_with_the_same_id(store, bus):
-    """Between delivery and note: the receiver has it, the outbox does not know."""
-    bus.subscribe(Subscription(name="o", pattern=DECLINES, to="console:"))
-    fill(store, batches=1)
-    take(store)
-    taken = []
-
-    class Killed:
-        def deliver(self, message):
-            taken.append(message.id)
-            return Outcome(Answer.DELIVERED)
-
-        def close(self):
-            pass
-
-    with bus.database.transaction() as connection:
-        connection.execute("CREATE TRIGGER stop BEFORE UPDATE ON message BEGIN SELECT raise(ABORT, 'x'); END")
-    with stopping(courier(bus, console=Killed())):
-        until(lambda: len(taken) >= 3)
-    with bus.database.transaction() as connection:
-        connection.execute("DROP TRIGGER stop")
-    with stopping(courier(bus, console=Killed())):
-        until(lambda: not bus.letters(state="waiting"))
-    assert len(taken) >= 6
-    assert set(taken) == {one.id for one in bus.letters()}
-
-
-@pytest.mark.parametrize(
-    "to",
-    [
-        "apprise:tgram://s3cret/1",
-        "https://example.com/hook?token=s3cret",
-        "https://example.com/services/T0AB/s3cret",
-    ],
-)
-def test_an_error_names_a_destination_without_its_secret(tmp_path, to):
-    made = Bus(tmp_path)
-    made.subscribe(Subscription(name="a", pattern=EVERYTHING, to=to))
-
-    class Failing:
-        def deliver(self, message):
-            raise OSError(f"cannot reach {message.to}")
-
-        def close(self):
-            pass
-
-    courier = Courier(made, {"apprise": Failing(), "webhook": Failing()}, lambda: 1, Random(1))
-    event = {"type": "com.ringfence.label.set.v1", "data": {}}
-    outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
-    assert (outcome.answer, outcome.said) == (Answer.RETRY, "OSError")
-    Failing.deliver = lambda _self, message: Outcome(Answer.RETRY, f"404: cannot post to {message.to}")
-    if to.startswith("https:"):
-        outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
-        assert outcome.said.startswith("404")
-        assert "s3cret" not in outcome.said
-    for wrong in (
-        lambda: made.subscribe(Subscription(name="a", pattern=EVERYTHING, to="console:")),
-        lambda: made.destination(f"{to}x"),
-        lambda: made.subscribe(Subscription(name="b", pattern=EVERYTHING, to="https:///x?token=s3cret")),
-    ):
-        with pytest.raises(RingfenceError) as refused:
-            wrong()
-        assert "s3cret" not in str(refused.value)
-    made.close()

@@ -37,7 +37,7 @@ _PLACE: Final = re.compile(
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class Page(NamedTuple):
+class PulledEvents(NamedTuple):
     """Some events, each with the place behind it; the place behind all that was looked at, and the end."""
 
     events: list[tuple[int, dict[str, Any]]]
@@ -45,7 +45,7 @@ class Page(NamedTuple):
     end: int
 
 
-def page_of(server: Server, topic: str, after: int, limit: int, pattern: Pattern | None) -> Page:
+def page_of(server: Server, topic: str, after: int, limit: int, pattern: Pattern | None) -> PulledEvents:
     """Events of a topic of the log, or of a feed beside it, from a place on."""
     if topic in FEEDS:
         return _page_of_feed(server, topic, after, limit, pattern)
@@ -65,26 +65,26 @@ def page_of(server: Server, topic: str, after: int, limit: int, pattern: Pattern
             places = (int(offsets[row]) + 1 for row in chosen)
             found += zip(places, table.events(chosen), strict=True)
             if len(chosen) < len(rows):
-                return Page(found, int(offsets[rows[len(chosen)]]), end)
+                return PulledEvents(found, int(offsets[rows[len(chosen)]]), end)
         if len(found) >= limit:
             break
-    return Page(found, come, end)
+    return PulledEvents(found, come, end)
 
 
-def _page_of_feed(server: Server, feed: str, after: int, limit: int, pattern: Pattern | None) -> Page:
+def _page_of_feed(server: Server, feed: str, after: int, limit: int, pattern: Pattern | None) -> PulledEvents:
     end = _end_of(server, feed)
     come = min(after, end)
     if come == end:
-        return Page([], come, end)
+        return PulledEvents([], come, end)
     told = list(_alerts_told(server, come) if feed == ALERT_FEED else _cases_told(server, come))
     found: list[tuple[int, dict[str, Any]]] = []
     for number, event in told:
         if event is not None and (pattern is None or matches(pattern, event)):
             found.append((number, event))
             if len(found) >= limit:
-                return Page(found, number, max(end, number))
+                return PulledEvents(found, number, max(end, number))
     come = told[-1][0] if len(told) == _OF_FEED else max([end, *(number for number, _ in told)])
-    return Page(found, come, max(end, come))
+    return PulledEvents(found, come, max(end, come))
 
 
 def _alerts_told(server: Server, after: int) -> Iterator[tuple[int, dict[str, Any]]]:
