@@ -24,7 +24,7 @@ _NICE: Final = 10  # deciding comes first, also where there are few cores
 _FIRST_TO_GO: Final = "900"  # of at most 1,000, where the system's memory runs out
 
 
-class Messages:
+class Correspondence:
     """Those that come, and the answers that go back."""
 
     def __init__(self, answers: IO[bytes]) -> None:
@@ -56,14 +56,14 @@ class Messages:
 
 
 @contextmanager
-def messages() -> Iterator[Messages]:
+def messages() -> Iterator[Correspondence]:
     """Those of the process that started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the other one ends this
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # what anything prints here is for the server's log
         with suppress(OSError):  # Linux alone has it
             Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO, "ascii")
-        yield Messages(answers)
+        yield Correspondence(answers)
 
 
 def _bound(seconds: float) -> None:

@@ -34,7 +34,7 @@ _LENGTH: Final = 8  # bytes that tell how long a message is
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class ApartWords:
     """How errors name what the process does.
 
     `late` and `large` are sentences without their beginning: "this rule book was not checked within 30 s: …".
@@ -54,7 +54,12 @@ class Apart:
     """
 
     def __init__(
-        self, module: str, arguments: Sequence[str], wording: Wording, seconds: float, greeting: bytes = b""
+        self,
+        module: str,
+        arguments: Sequence[str],
+        wording: ApartWords,
+        seconds: float,
+        greeting: bytes = b"",
     ) -> None:
         """`module` answers `greeting` once it is ready: see `ringfence.compose.answering`."""
         self._command = [sys.executable, "-P", "-m", module, *arguments]

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from ringfence.analysis.rates import measured_rates
-from ringfence.compose.apart import MOST_BYTES, Apart, Wording
+from ringfence.compose.apart import MOST_BYTES, Apart, ApartWords
 from ringfence.compose.rules import with_modes
 from ringfence.compose.versions import vet_book
 from ringfence.errors import RuleError
@@ -107,7 +107,7 @@ class ChecksBeside:
 
     def __init__(self, folder: Path, spec: FeatureSpec, seconds: float = DEADLINE_SECONDS) -> None:
         """`folder` is that of the store."""
-        wording = Wording(
+        wording = ApartWords(
             "the process that checks rules",
             f"this rule book was not checked within {seconds:g} s: check it in parts, or make it smaller",
             f"checking this rule book needs more than {MOST_BYTES / (1 << 30):g} GiB of memory: check it in "

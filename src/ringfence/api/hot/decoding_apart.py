@@ -1,6 +1,6 @@
 """Decoding as a process: `python -m ringfence.api.hot.decoding_apart FOLDER SECONDS`.
 
-Each message is a `ringfence.api.hot.decoding_aside.Piece`, which it answers within so many seconds.
+Each message is a `ringfence.api.hot.decoding_aside.RawPiece`, which it answers within so many seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ringfence.api.hot.decoding import Decoding
-from ringfence.api.hot.decoding_aside import Piece, Read
+from ringfence.api.hot.decoding_aside import DecodedPiece, RawPiece
 from ringfence.compose.answering import messages
 from ringfence.compose.store import door_of
 from ringfence.events import codec
@@ -40,7 +40,7 @@ def main(folder: Path, seconds: float) -> None:
         )
 
         def answer(message: bytes) -> bytes:
-            piece = msgspec.msgpack.decode(message, type=Piece)
+            piece = msgspec.msgpack.decode(message, type=RawPiece)
             decode = known.pop(piece.batch, None) or decoding.of_batch()
             known[piece.batch] = decode
             if len(known) > _BATCHES:
@@ -48,9 +48,11 @@ def main(folder: Path, seconds: float) -> None:
             tokenizer.dropped.clear()
             originals.clear()
             events, bad = decode(piece.records, piece.now_ms)
-            return msgspec.msgpack.encode(Read(codec.encode(events), bad, dict(tokenizer.dropped), originals))
+            return msgspec.msgpack.encode(
+                DecodedPiece(codec.encode(events), bad, dict(tokenizer.dropped), originals)
+            )
 
-        answer(msgspec.msgpack.encode(Piece(batch=0, now_ms=0, texts=[b"{}"])))  # loads every kernel
+        answer(msgspec.msgpack.encode(RawPiece(batch=0, now_ms=0, texts=[b"{}"])))  # loads every kernel
         asked.answer_all(answer, seconds)
 
 

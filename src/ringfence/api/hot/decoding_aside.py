@@ -16,7 +16,7 @@ import numpy as np
 
 from ringfence.api.hot.records import Lines
 from ringfence.api.problems import Refusal, unavailable
-from ringfence.compose.apart import MOST_BYTES, Apart, Wording
+from ringfence.compose.apart import MOST_BYTES, Apart, ApartWords
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord  # noqa: TC001 (msgspec reads the annotations)
@@ -33,7 +33,7 @@ DECODING_SECONDS: Final = 10.0
 """How long one piece of a batch, or one payment, may take."""
 
 
-class Piece(msgspec.Struct, frozen=True, kw_only=True):
+class RawPiece(msgspec.Struct, frozen=True, kw_only=True):
     """Records to decode: a block of lines with the places after each, or texts in which newlines may stand.
 
     Pieces of one `batch` tend to look alike; 0 is none.
@@ -51,7 +51,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
         return Lines(self.block, np.frombuffer(self.ends, np.int64)) if self.ends else self.texts
 
 
-class Read(msgspec.Struct, frozen=True):
+class DecodedPiece(msgspec.Struct, frozen=True):
     """The events of a piece as `codec` has them, its bad records, and what was dropped, by kind.
 
     `originals` are of personal data that tokens took the place of.
@@ -80,7 +80,7 @@ class DecodingAside:
 
     def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
         """`folder` is that of the store; `tokenizer` counts what is dropped."""
-        wording = Wording(
+        wording = ApartWords(
             "the process that reads batches",
             f"these records were not read within {DECODING_SECONDS:g} s: send fewer or smaller ones at once",
             f"reading these records needs more than {MOST_BYTES / (1 << 30):g} GiB of memory: send fewer or "
@@ -119,7 +119,7 @@ class DecodingAside:
             if isinstance(lines, Lines)
             else {"texts": list(lines)}
         )
-        piece = Piece(batch=batch, now_ms=now_ms, **given)
+        piece = RawPiece(batch=batch, now_ms=now_ms, **given)
         try:
             read = self._apart.ask(msgspec.msgpack.encode(piece), _read)
         except InputError as error:
@@ -132,5 +132,5 @@ class DecodingAside:
         return codec.decode(read.events), read.bad
 
 
-def _read(said: bytes) -> Read:
-    return msgspec.msgpack.decode(said, type=Read)
+def _read(said: bytes) -> DecodedPiece:
+    return msgspec.msgpack.decode(said, type=DecodedPiece)
