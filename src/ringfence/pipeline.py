@@ -238,4 +238,5 @@ def causes_of(
 def _joined(parts: list[DecisionBatch]) -> DecisionBatch | None:
     if len(parts) < 2:
         return parts[0] if parts else None
-    return DecisionBatch(pa.concat_batches([part.table for part in parts]))
+    whole = pa.Table.from_batches([part.table for part in parts]).combine_chunks()
+    return DecisionBatch(whole.to_batches()[0])  # `concat_batches` is younger than the oldest Arrow

@@ -239,7 +239,7 @@ def test_a_world_with_all_that_a_log_may_hold(seed):
     controls = frozenset({3})
     plan = ShardedPlan(CATALOG, before, names, DECODE, SEED, models, library, controls)
     host = assert_equal(plan, [*parts, EventBatch.concat(changes)], [*append, moments], chance, [8, 3])
-    decided = DecisionBatch(pa.concat_batches([_plain(one) for one in host.outputs["decisions"]])).table
+    decided = pa.Table.from_batches([_plain(one) for one in host.outputs["decisions"]])
     assert len(set(decided.column("outcome").to_pylist())) > 2
     assert host.outputs["flag_matches"]
 
