@@ -69,7 +69,7 @@ $(AWS)/emulator/.venv/.ready: $(AWS)/emulator/pyproject.toml $(AWS)/emulator/uv.
 aws-emulated: $(AWS)/emulator/.venv/.ready
 	$(RUN)/pytest -q -c pyproject.toml $(AWS)/emulated
 
-# Part of `make test`. Without Node.js it says so and passes, but not in CI.
+# Part of `make test`. Without Node.js it says so and passes, but not in `.ci/run`.
 aws-test: setup aws-emulated
 	@if command -v node >/dev/null; then \
 	  $(MAKE) --no-print-directory $(AWS)/.venv/.ready && cd $(AWS) && .venv/bin/pytest -q; \
@@ -92,7 +92,7 @@ $(JAR): $(FLINK)/java/pom.xml $(shell find $(FLINK)/java/src -name '*.java')
 	@cd $(FLINK)/java && mvn -q -B package && touch target/ringfence-flink.jar
 
 # Part of `make test`: the jar's own tests, and a real Flink beside a real Kafka. Without Java and Maven it says so
-# and passes, but not in CI.
+# and passes, but not in `.ci/run`.
 flink-test: setup
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
 	  $(MAKE) --no-print-directory flink && $(RUN)/pytest -q flink/tests; \
