@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,24 @@ def test_one_that_was_killed_is_started_again_and_one_that_is_closed_says_so(bot
     with pytest.raises(Refusal) as refusal:
         other(LINES["plain"], NOW_MS)
     assert refusal.value.status == 503
+
+
+def test_a_single_payment_comes_before_the_pieces_that_wait(both):
+    _, aside, _ = both
+    large, told, decode = LINES["plain"] * 20, [], aside.of_batch()
+
+    def ask(name, act, lines):
+        act(lines, NOW_MS)
+        told.append(name)
+
+    with ThreadPoolExecutor(4) as threads, aside._apart._turn():
+        pieces = [threads.submit(ask, f"piece {n}", decode, large) for n in range(3)]
+        single = threads.submit(ask, "single", aside, LINES["plain"][:1])
+        while not aside._apart._first:
+            assert not single.done()
+        pending = [*pieces, single]
+        assert not any(one.done() for one in pending)
+    assert told[0] == "single"
 
 
 @settings(max_examples=15, deadline=None)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Final, Self, TypeVar
 
@@ -21,7 +21,7 @@ import msgspec
 from ringfence.errors import InputError, RingfenceError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -66,22 +66,24 @@ class Apart:
         self._wording = wording
         self._greeting = greeting
         self._seconds = seconds
-        self._lock = Lock()  # held from a question to its answer
+        self._turns = Condition()
+        self._busy = False  # from a question to its answer
+        self._first = 0  # of those who wait, how many come before the others
         self._starting = Lock()  # none starts once this is closed
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Have it started now, where it does not run; `StoreError` where it cannot be."""
-        with self._lock:
+        with self._turn():
             self._running()
 
-    def ask(self, question: bytes, decode: Callable[[bytes], T]) -> T:
-        """Its answer, decoded.
+    def ask(self, question: bytes, decode: Callable[[bytes], T], *, first: bool = False) -> T:
+        """Its answer, decoded; `first` before those who wait already.
 
         `InputError` where that takes too long or too much memory, `StoreError` where there is no process.
         """
-        with self._lock:
+        with self._turn(first=first):
             process = self._running()
             late = InputError(self._wording.late)
             answer = self._exchange(process, question, decode, self._seconds, late)
@@ -96,8 +98,23 @@ class Apart:
             process = self._process
             if process is not None:
                 process.kill()
-        with self._lock:
+        with self._turn(first=True):
             self._end()
+
+    @contextmanager
+    def _turn(self, *, first: bool = False) -> Iterator[None]:
+        with self._turns:
+            self._first += first
+            while self._busy or (self._first and not first):
+                self._turns.wait()
+            self._first -= first
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._turns:
+                self._busy = False
+                self._turns.notify_all()
 
     def _running(self) -> subprocess.Popen[bytes]:
         process = self._process

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.events.tokens import Tokenizer
 
-DECODING_SECONDS: Final = 10.0
-"""How long one piece of a batch, or one payment, may take."""
+DECODING_SECONDS: Final = 5.0
+"""How long one piece of a batch, or one payment, may take; a payment comes before the pieces that wait."""
 
 
 class RawPiece(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ class DecodingAside:
         )
         piece = RawPiece(batch=batch, now_ms=now_ms, **given)
         try:
-            read = self._apart.ask(msgspec.msgpack.encode(piece), _read)
+            read = self._apart.ask(msgspec.msgpack.encode(piece), _read, first=not batch)
         except InputError as error:
             raise Refusal(413, "too_costly", str(error)) from None
         except StoreError as error:
