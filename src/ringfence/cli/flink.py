@@ -23,7 +23,6 @@ app = typer.Typer(
 )
 _LOOK_SECONDS: Final = 1.0
 _TELL_SECONDS: Final = 10.0
-_GONE: Final = ("FAILED", "CANCELED")
 _MOST: Final = 2000  # characters of a problem in Flink's words
 
 Project = Annotated[
@@ -49,7 +48,7 @@ To = Annotated[
         metavar="TOPIC",
     ),
 ]
-Shards = Annotated[int, typer.Option(help="Into how many parts entities are divided.", min=1, max=128)]
+Shards = Annotated[int, typer.Option(help="Number of parts that entities are divided into.", min=1, max=128)]
 
 
 @app.command()
@@ -65,10 +64,12 @@ def run(
 ) -> None:
     """Decide the payments of a topic on a Flink cluster of this machine, until Ctrl-C.
 
-    Features, rules, model, hash seed and token key are those of the project, so decisions are the same that
-    the embedded engine makes of the same topic. Each is written exactly once, as a reader that isolates
-    transactions (read_committed) sees it. Ctrl-C stops with a savepoint; the next run goes on there, also
-    with another number of --workers. After a crash it goes on from the last checkpoint.
+    Features, rules and model are those of the project's files, hash seed and token key those of its data
+    folder, so decisions are the same that the embedded engine makes of the same topic. Rules and models that
+    were put in force in the data folder since count once the files have them. Each decision is written
+    exactly once, as a reader that isolates transactions (read_committed) sees it. Ctrl-C stops with a
+    savepoint; the next run goes on there, also with another number of --workers. After a crash it goes on
+    from the last checkpoint.
 
     Needs Java 17 or 21 and, once, `make flink` in Ringfence's repository. docs/howto/flink.md has more.
 
@@ -129,7 +130,7 @@ def check(
 
     Every field is compared, features bit for bit; the moment and the duration of deciding are left out.
 
-    Exit codes: 0 all decisions are the same; 1 some differ, are missing, or stand there twice.
+    Exit codes: 0 all decisions are the same; 1 some differ, are missing, or are there twice.
 
     Example: ringfence flink check . --kafka kafka://localhost:9092/payments --to decisions
     """
@@ -139,7 +140,7 @@ def check(
     for count, what in (
         (found.unequal, "differ"),
         (found.missing, "are missing"),
-        (found.twice, "stand there twice"),
+        (found.twice, "are there twice"),
         (found.unknown, "are on no payment of these topics"),
     ):
         if count:
@@ -152,16 +153,19 @@ def check(
 
 def _watch(running: FlinkRun) -> None:
     """Tell how the job is doing, and replace TaskManagers that end, until it is over (`StoreError`)."""
-    told, said, problem = 0.0, "", ""
+    told, said, problem, ticking = 0.0, "", "", ""
     while True:
         for lost in running.cluster.tend():
             say(f"Warning: {lost}")
         look = running.cluster.jobs.look(running.job)
-        if look.state in _GONE:
-            raise StoreError(f"the job ended ({look.state}): {look.problem[:_MOST]}")
+        if look.is_over:
+            raise StoreError(f"the job ended ({look.state}) {look.problem[:_MOST]}".strip())
         if look.problem and look.problem != problem:
             problem = look.problem
             say(f"Warning: the job failed and starts again from its last checkpoint: {problem[:_MOST]}")
+        if running.ticker.problem and running.ticker.problem != ticking:
+            ticking = running.ticker.problem
+            say(f"Warning: partitions without payments hold up the others, ticks are refused: {ticking}")
         if look.state != said or time.monotonic() - told > _TELL_SECONDS:
             told, said = time.monotonic(), look.state
             say(f"{look.state}, {look.tasks[0]} of {look.tasks[1]} tasks, {look.checkpoints} checkpoints")

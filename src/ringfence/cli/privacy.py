@@ -171,7 +171,7 @@ def release(customer: Customer, data: Data = None) -> None:
     with _desk(data) as desk:
         person = desk.release(customer)
     tell_record(person)
-    say(f"{person} is under legal hold no longer.")
+    say(f"{person} is no longer under legal hold.")
 
 
 @app.command()
@@ -231,7 +231,7 @@ def expire(
             count = vault.expire(kind, before_ms)
         finally:
             vault.close()
-    say(f"{count:,} originals are forgotten.")
+    say(f"{count:,} originals were deleted.")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.flink.parts import FlinkParts
+    from ringfence.adapters.flink.topics import Ticker
     from ringfence.adapters.kafka.client import Client
     from ringfence.compose.definitions import Definitions
 
@@ -52,6 +53,7 @@ class FlinkRun:
     job: str
     folder: Path
     resumed: str | None
+    ticker: Ticker
 
     def stop(self) -> str:
         """Stop the job so that the next one goes on where it ended; where that is kept."""
@@ -75,6 +77,11 @@ class Ends:
         """Of `kafka://BROKER/TOPICS`, and TOPIC, TOPIC?quarantine=TOPIC or a whole address."""
         needs_kafka()
         read = kafka_client(source, _SOURCE)
+        if read.registry:
+            raise InputError(
+                "the Flink host reads no schema registry: leave schema.registry.url out for topics of plain "
+                "JSON, or read these topics with `ringfence serve --source`"
+            )
         brokers = read.address.brokers
         sink = kafka_client(to if "://" in to else f"kafka://{brokers}/{to}", _SINK).address
         if sink.brokers != brokers:
@@ -135,9 +142,9 @@ def flink_running(
         _check_same(folder, job, plan)
     write_secret(folder / _PLAN, plan)
     described = write_secret(folder / _JOB, job.to_json())
-    with LocalCluster(parts, folder, workers) as cluster, Ticker(ends.source, partitions):
+    with LocalCluster(parts, folder, workers) as cluster, Ticker(ends.source, partitions) as ticker:
         script = parts.folder / "ringfence_flink" / "job.py"
-        yield FlinkRun(cluster, cluster.submit(script, [str(described)], resumed), folder, resumed)
+        yield FlinkRun(cluster, cluster.submit(script, [str(described)], resumed), folder, resumed, ticker)
 
 
 def package(project: Path, ends: Ends, definitions: Definitions, out: Path, *, shards: int) -> dict[str, Any]:

@@ -135,6 +135,12 @@ def test_ends_that_make_no_sense_are_refused(source, to, said):
         Ends.of(source, to)
 
 
+def test_a_schema_registry_is_refused(monkeypatch):
+    monkeypatch.setenv("RINGFENCE_KAFKA_SCHEMA_REGISTRY_URL", "http://registry:8081")
+    with pytest.raises(InputError, match="reads no schema registry"):
+        Ends.of(SOURCE, "decisions")
+
+
 def test_users_and_passwords_reach_kafkas_client_in_java(monkeypatch):
     for name, value in {"USERNAME": "bank", "PASSWORD": 'a"\\b', "MECHANISM": "SCRAM-SHA-512"}.items():
         monkeypatch.setenv(f"RINGFENCE_KAFKA_SASL_{name}", value)

@@ -31,6 +31,11 @@ class JobLook:
     checkpoints: int
     problem: str
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it runs no more, for whatever reason."""
+        return self.state in FINAL
+
 
 class JobManager:
     """The JobManager at an address; `StoreError` where it does not answer."""
@@ -72,10 +77,6 @@ class JobManager:
                 raise StoreError(f"no savepoint was made: {_failure(told['operation'])}")
             time.sleep(_PAUSE)
         raise StoreError(f"no savepoint was made within {patience:.0f} s")
-
-    def cancel(self, job: str) -> None:
-        """End a job where it is; its last checkpoint stays."""
-        self._ask("PATCH", f"/jobs/{job}", params={"mode": "cancel"})
 
     def _problem(self, job: str) -> str:
         entries = self._get(f"/jobs/{job}/exceptions").get("exceptionHistory", {}).get("entries", [])

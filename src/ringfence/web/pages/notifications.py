@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission
 from ringfence.api.asked import who_asks
 from ringfence.cases.book import CaseQuery
@@ -54,7 +55,7 @@ def notifications_of(request: Request) -> list[Notification]:
     found = [*_of_cases(dashboard, who.name, who.now_ms)]
     visit = visit_of(request)
     if visit.may(Permission.APPROVE):
-        found += _to_approve(dashboard)
+        found += _to_approve(dashboard, who.now_ms)
     if visit.may(Permission.OPERATE):
         found += _of_operation(dashboard)
     return sorted((one for one in found if one.number), key=lambda one: not one.is_urgent)
@@ -73,9 +74,11 @@ def _of_cases(dashboard: Dashboard, me: str, now_ms: int) -> Iterator[Notificati
     yield Notification(alerts, "alerts that nobody has acknowledged", "/alerts")
 
 
-def _to_approve(dashboard: Dashboard) -> Iterator[Notification]:
+def _to_approve(dashboard: Dashboard, now_ms: int) -> Iterator[Notification]:
     waiting = sum(1 for change in dashboard.server.desk.book.changes() if change.approved is None)
     yield Notification(waiting, "versions of the rules to approve", "/rules/versions")
+    asked = sum(one.state is ApprovalState.WAITING for one in dashboard.server.approvals.list(now_ms))
+    yield Notification(asked, "requests for a second person to approve", "/approvals")
 
 
 def _of_operation(dashboard: Dashboard) -> Iterator[Notification]:
