@@ -99,7 +99,7 @@ def serve(
                 declare_all(session.store)
                 session.runner.saving.heard = lambda problem: say(f"Warning: {problem}")
                 addresses = list(project.sources) if source is None else source
-                browsers = topic_browsers(_of_kafka([*addresses, project.kafka_sink]))
+                browsers = topic_browsers(_of_kafka([*addresses, project.kafka_sink]), session.tokenizer)
                 with streams.opened(session, addresses, project.mapping) as sources:
                     serving.serve(
                         session,

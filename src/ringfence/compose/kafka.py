@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.kafka.client import Client
     from ringfence.adapters.kafka.look import Seen
     from ringfence.adapters.kafka.outlet import TopicOutlet
+    from ringfence.events.tokens import Tokenizer
     from ringfence.ports.topics import TopicBrowser
 
 Options: TypeAlias = dict[str, tuple[str, ...] | None]
@@ -92,10 +93,10 @@ def topics_of(client: Client) -> list[str]:
     return [*client.address.topics, *(options[name] for name in _TOPIC_OPTIONS if options.get(name))]
 
 
-def topic_browsers(addresses: Iterable[str]) -> list[TopicBrowser]:
+def topic_browsers(addresses: Iterable[str], tokenizer: Tokenizer) -> list[TopicBrowser]:
     """Who looks into the topics of the brokers that some addresses name, of sources or sinks, once for each.
 
-    Errors as of `kafka_client`; none is asked yet.
+    `tokenizer` says what may be shown of messages. Errors as of `kafka_client`; none is asked yet.
     """
     named: dict[str, tuple[Client, set[str]]] = {}
     for address in addresses:
@@ -109,7 +110,12 @@ def topic_browsers(addresses: Iterable[str]) -> list[TopicBrowser]:
     from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (likewise)
 
     return [
-        KafkaBrowser(client, frozenset(topics), Registry(client.registry) if URL in client.registry else None)
+        KafkaBrowser(
+            client,
+            frozenset(topics),
+            tokenizer,
+            Registry(client.registry) if URL in client.registry else None,
+        )
         for client, topics in named.values()
     ]
 

@@ -20,7 +20,8 @@ _LETTER: Final = re.compile(r"[^\W\d_]")
 _LETTERS: Final = 4  # a longer word may be a name
 _NO_TEXT: Final = frozenset({"amount", "amount_minor", "lat", "lon", "label", "removed", *TIMES})
 _FREE: Final = "attributes"
-_READ: Final = frozenset({*FIELDS, *_NO_TEXT, "kind"})
+READ: Final = frozenset({*FIELDS, *_NO_TEXT, "kind"})
+"""Members that become part of an event."""
 
 
 def has_word(text: str) -> bool:
@@ -58,7 +59,7 @@ def _cleaned(
     if told is PersonalClass.SECRET:
         return None
     text = value if isinstance(value, str) else f"{value:.0f}" if isinstance(value, float) else str(value)
-    is_read = is_read or name in (fields or _READ) or EVERY_COLUMN in fields
+    is_read = is_read or name in (fields or READ) or EVERY_COLUMN in fields
     kept, kind = kept_cell(personal, field, told, text, is_read=is_read)
     if kind is not None:
         found.append((field, kind, text))

@@ -68,7 +68,9 @@ class TopicDetails:
 
 @dataclass(frozen=True, slots=True)
 class MessageSeen:
-    """One message, card numbers masked; `time_ms` is None where it has none.
+    """One message without card numbers, secrets and, where the store keeps tokens, persons.
+
+    `time_ms` is None where it has none.
 
     `schema` says how `value` was read: JSON, Avro or Protobuf by a schema, text, bytes in hexadecimal.
     """
@@ -88,7 +90,8 @@ class MessageQuery:
     """Which messages; without anything the newest.
 
     `offset` is of one partition, 0 where none is named. `key` and `match` are looked for in the newest
-    messages, or from `offset` or `since_ms` on.
+    messages, or from `offset` or `since_ms` on. With `follow` a search that is asked again goes on where it
+    was, and keeps the newest of what it found.
     """
 
     partition: int | None = None
@@ -97,6 +100,7 @@ class MessageQuery:
     key: str = ""
     match: str = ""
     count: int = 25
+    follow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

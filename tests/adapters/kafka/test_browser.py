@@ -12,9 +12,11 @@ from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.browser import KafkaBrowser
 from ringfence.adapters.kafka.client import Client
 from ringfence.errors import InputError, StoreError
+from ringfence.events.tokens import Tokenizer
 from ringfence.ports.topics import MessageQuery
 
 CARD = "4111111111111111"
+TOKENIZER = Tokenizer(bytes(32))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def topic(kafka):
 
 def looking(kafka, *topics, found=None):
     client = Client(Address.of(f"kafka://{kafka.address}/{topics[0]}", {}), {})
-    return KafkaBrowser(client, frozenset(topics), found)
+    return KafkaBrowser(client, frozenset(topics), TOKENIZER, found)
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +93,24 @@ def test_a_search_is_bounded_and_says_so(look, topic, monkeypatch):
     monkeypatch.setattr(module, "_MOST_SCANNED", 20)
     looked = look.messages(topic, MessageQuery(match="person"))
     assert (len(looked.messages), looked.scanned, looked.is_cut) == (20, 20, True)
+    monkeypatch.setattr(module, "_CPU_SECONDS", -1.0)
+    looked = look.messages(topic, MessageQuery(match="person"))
+    assert (looked.scanned, looked.is_cut) == (1, True)
     monkeypatch.setattr(module, "_SCAN_SECONDS", -1.0)
     looked = look.messages(topic, MessageQuery(match="person"))
     assert (looked.messages, looked.is_cut) == ([], True)
+
+
+def test_a_search_that_follows_goes_on_where_it_was(kafka, look):
+    name = kafka.topic()
+    kafka.send(name, [f'{{"n": {n}}}' for n in (1, 12, 3)])
+    wanted = MessageQuery(match='"n": 1', follow=True, count=2)
+    first = look.messages(name, wanted)
+    kafka.send(name, ['{"n": 14}', '{"n": 5}'])
+    second, third = look.messages(name, wanted), look.messages(name, wanted)
+    assert (numbers(first), first.scanned) == ([1, 12], 3)
+    assert (numbers(second), second.scanned, second.is_cut) == ([12, 14], 2, False)
+    assert (numbers(third), third.scanned) == ([12, 14], 0)
 
 
 def test_partitions_configuration_groups_and_their_lag_are_told(kafka, look, topic):
@@ -141,11 +158,12 @@ def test_values_are_decoded_and_card_numbers_masked(kafka):
         "text",
         "tombstone",
     ]
-    assert json.loads(shown[0].value) == {"card": "****1111"}
-    assert [one.value for one in shown[2:]] == ["fffe", "no JSON ****1111", ""]
+    token = TOKENIZER.token(CARD)
+    assert json.loads(shown[0].value) == {"card": token}
+    assert [one.value for one in shown[2:]] == ["fffe", "no JSON ************1111", ""]
     assert CARD not in str(shown)
-    assert shown[0].headers == [("trace", "****1111")]
-    assert by_key.key == "card ****1111"
+    assert shown[0].headers == [("trace", token)]
+    assert by_key.key == f"card {token}"
 
 
 def test_two_who_look_at_once_wait_for_each_other_but_not_for_long(look, topic, monkeypatch):
@@ -158,7 +176,7 @@ def test_two_who_look_at_once_wait_for_each_other_but_not_for_long(look, topic, 
 def test_brokers_that_are_away_are_one_message(monkeypatch):
     monkeypatch.setattr(module, "_SECONDS", 1.0)
     client = Client(Address.of("kafka://127.0.0.1:1/t", {}), {"sasl.password": "hunter2"})
-    made = KafkaBrowser(client, frozenset({"t"}))
+    made = KafkaBrowser(client, frozenset({"t"}), TOKENIZER)
     for _ in range(2):
         with pytest.raises(StoreError, match=r"no Kafka broker answers at 127\.0\.0\.1:1") as raised:
             made.cluster()

@@ -1,17 +1,17 @@
 """Looks into topics for people: brokers, groups and their lag, configuration, and messages.
 
-Nothing is committed and no group is joined. A topic holds what others wrote, card numbers too: those are
-masked in keys, headers and values before anything leaves this module.
+Nothing is committed and no group is joined. Whoever looks shares the interpreter with whoever decides: a
+search is bounded in messages, bytes and seconds of computing, and decodes only what may fit.
 """
 
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
@@ -21,16 +21,13 @@ from confluent_kafka import (
 )
 
 from ringfence.adapters.kafka.client import ADMIN
-from ringfence.adapters.kafka.records import kept_of, value_of
-from ringfence.adapters.kafka.registry import begins_with_id
+from ringfence.adapters.kafka.veil import MessageVeil, fits
 from ringfence.errors import InputError, StoreError
-from ringfence.events.bad import Fault
 from ringfence.masking import mask_cards
 from ringfence.ports.topics import (
     BrokerSeen,
     Cluster,
     GroupSeen,
-    MessageSeen,
     MessagesFound,
     PartitionSeen,
     TopicDetails,
@@ -44,20 +41,19 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.kafka.client import Client
     from ringfence.adapters.kafka.registry import Registry
-    from ringfence.ports.topics import MessageQuery
+    from ringfence.events.tokens import Tokenizer
+    from ringfence.ports.topics import MessageQuery, MessageSeen
 
 _SECONDS: Final = 5.0  # for one answer of brokers
 _PATIENCE_SECONDS: Final = 2.0  # for others who ask
 _SCAN_SECONDS: Final = 5.0
-_MOST_SCANNED: Final = 20_000
+_MOST_SCANNED: Final = 5000
+_CPU_SECONDS: Final = 1.0  # of one request for messages
 _SCAN_BYTES: Final = 64 << 20
 _MOST_TOPICS: Final = 300
 _MOST_PARTITIONS: Final = 2000
 _MOST_GROUPS: Final = 50
-_SHOWN_CHARACTERS: Final = 65_536  # of a value
-_KEY_NAME: Final = "kafka_key"
-_HEADER_NAME: Final = "kafka_header_"
-_EVERYTHING: Final = frozenset({"key", "headers"})
+_MOST_FOLLOWED: Final = 8  # searches whose last places are known
 _CHUNK: Final = 100
 _WAIT_SECONDS: Final = 0.05
 
@@ -65,11 +61,16 @@ _WAIT_SECONDS: Final = 0.05
 class KafkaBrowser:
     """`ringfence.ports.topics.TopicBrowser` over one set of brokers."""
 
-    def __init__(self, client: Client, topics: frozenset[str], registry: Registry | None = None) -> None:
+    def __init__(
+        self, client: Client, topics: frozenset[str], tokenizer: Tokenizer, registry: Registry | None = None
+    ) -> None:
         """`topics` are those that the settings name; `registry` knows schemas of values."""
         self.topics = topics
         self._client = client
-        self._registry = registry
+        self._veil = MessageVeil(tokenizer, registry)
+        self._followed: OrderedDict[tuple[str, MessageQuery], tuple[dict[int, int], list[MessageSeen]]] = (
+            OrderedDict()
+        )
         self._lock = Lock()
         self._admin: Any = None
         self._consumer: Any = None
@@ -146,18 +147,41 @@ class KafkaBrowser:
         """The messages of some partitions, each given with its first and next offset."""
         is_search = bool(wanted.key or wanted.match)
         is_forward = wanted.offset is not None or wanted.since_ms is not None
-        each = max(_MOST_SCANNED // max(len(spans), 1), 1) if is_search else wanted.count
+        each = max(_MOST_SCANNED // max(len(spans), 1), 1)
+        each = each if is_search else min(each, wanted.count)
         begins = self._begins(topic, wanted, spans, each)
+        places, before = self._followed.get((topic, wanted), ({}, [])) if wanted.follow else ({}, [])
+        places = {
+            number: place
+            for number, place in places.items()
+            if number in begins and begins[number] <= place <= spans[number][1]
+        }
+        begins |= places
         left = {number: (begin, min(spans[number][1], begin + each)) for number, begin in begins.items()}
-        taken, scanned = [], 0
+        come, scanned, taken = dict(begins), 0, []
+        until = time.thread_time() + _CPU_SECONDS
         for message in self._read(topic, left):
             scanned += 1
-            seen = self._seen(message)
-            if _fits(seen, wanted):
-                taken.append(seen)
-        taken.sort(key=lambda one: (one.time_ms or 0, one.partition, one.offset))
-        kept = taken[: wanted.count] if is_forward else taken[-wanted.count :]
-        within = {number: begin if is_forward else spans[number][0] for number, begin in begins.items()}
+            come[int(message.partition() or 0)] = int(message.offset() or 0) + 1
+            if self._veil.may_fit(message, wanted):
+                # Of a search each is decoded, otherwise the few that are shown.
+                taken.append((message, self._veil.seen(message) if is_search else None))
+            if time.thread_time() > until:
+                break
+        chosen = [(one, seen) for one, seen in taken if seen is None or fits(seen, wanted)]
+        chosen.sort(key=lambda one: (one[0].timestamp()[1], one[0].partition(), one[0].offset()))
+        chosen = chosen[: wanted.count] if is_forward else chosen[-wanted.count :]
+        kept = [*before, *(seen or self._veil.seen(one) for one, seen in chosen)]
+        if wanted.follow and is_search:
+            kept = kept[-wanted.count :]
+            self._followed[topic, wanted] = come, kept
+            self._followed.move_to_end((topic, wanted))
+            if len(self._followed) > _MOST_FOLLOWED:
+                self._followed.popitem(last=False)
+        within = {
+            number: begin if is_forward or number in places else spans[number][0]
+            for number, begin in begins.items()
+        }
         is_cut = scanned < sum(max(spans[number][1] - begin, 0) for number, begin in within.items())
         return MessagesFound(kept, scanned, is_cut)
 
@@ -200,36 +224,6 @@ class KafkaBrowser:
                         yield message
         finally:
             consumer.unassign()
-
-    def _seen(self, message: Message) -> MessageSeen:
-        raw = message.value() or b""
-        value = value_of(message, registry=self._registry)
-        kept = kept_of(message, _EVERYTHING)
-        if value is None:
-            text, schema = "", "tombstone"
-        elif isinstance(value, Fault):
-            text, schema = _plain(raw), f"not read: {value}"
-        else:
-            schema, text = _shown(value)
-            if begins_with_id(raw):
-                number = int.from_bytes(raw[1:5], "big")
-                kind = "" if self._registry is None else self._registry.kinds.get(number, "")
-                schema = f"{kind.capitalize()}, schema {number}"
-        has_time, at = message.timestamp()
-        return MessageSeen(
-            int(message.partition() or 0),
-            int(message.offset() or 0),
-            int(at) if has_time else None,
-            mask_cards(str(kept.get(_KEY_NAME, ""))),
-            [
-                (mask_cards(name.removeprefix(_HEADER_NAME)), mask_cards(str(told)))
-                for name, told in kept.items()
-                if name.startswith(_HEADER_NAME)
-            ],
-            mask_cards(schema),
-            mask_cards(text[:_SHOWN_CHARACTERS]),
-            len(message),
-        )
 
     def _sizes(self, found: Any, names: list[str]) -> dict[str, int]:
         """Records of each topic; of none where there are too many partitions."""
@@ -333,31 +327,3 @@ class KafkaBrowser:
         if self._consumer is not None:
             self._consumer.close()
         self._admin = self._consumer = None
-
-
-def _fits(seen: MessageSeen, wanted: MessageQuery) -> bool:
-    if wanted.key and seen.key != mask_cards(wanted.key):
-        return False
-    word = wanted.match.lower()
-    told = (seen.key, seen.value, *(part for header in seen.headers for part in header))
-    return not word or any(word in one.lower() for one in told)
-
-
-def _shown(value: bytes) -> tuple[str, str]:
-    """What it is, and how people read it."""
-    if len(value) <= _SHOWN_CHARACTERS:
-        try:
-            msgspec.json.decode(value)
-            return "JSON", msgspec.json.format(value, indent=2).decode()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-    return "text", _plain(value)
-
-
-def _plain(raw: bytes) -> str:
-    cut = raw[:_SHOWN_CHARACTERS]
-    try:
-        return cut.decode()
-    except UnicodeDecodeError as error:
-        is_cut_inside = len(cut) < len(raw) and error.start >= len(cut) - 3
-        return cut[: error.start].decode() if is_cut_inside else cut.hex()

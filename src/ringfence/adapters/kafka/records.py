@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.adapters.kafka.registry import begins_with_id
 from ringfence.adapters.streamed import LONGEST, Streamed, json_in, too_large
 from ringfence.events.bad import Fault
+from ringfence.events.tokens import mask_digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,9 +102,9 @@ def _bytes(value: Any) -> bytes:
 
 
 def _text(value: Any) -> str:
-    """As UTF-8, or in hexadecimal where it is none."""
+    """As UTF-8, or in hexadecimal where it is none: there nobody would find a card number any more."""
     raw = _bytes(value)
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return raw.hex()
+        return mask_digits(raw).hex()

@@ -87,6 +87,7 @@ async def messages(
             key.strip(),
             match.strip(),
             PAGE_MESSAGES,
+            follow,
         )
         values["found"] = await asyncio.to_thread(browser.messages, topic, wanted)
         if not is_part(request):
