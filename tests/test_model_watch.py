@@ -1,6 +1,7 @@
 """The watch over the model in force, from stored decisions to news in the log."""
 
 import asyncio
+from contextlib import closing
 
 import httpx
 import msgspec
@@ -14,6 +15,7 @@ from ringfence.api.model_teller import ModelTeller
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.bus.catalog import MODEL_PROPOSED, MODEL_WEAKENED, tables
+from ringfence.compose.approvals import open_approvals
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.compose.watching import measure, watch_book
@@ -22,6 +24,7 @@ from ringfence.events.model import Kind
 from ringfence.learning.model_news import Proposal, told_of
 from ringfence.learning.standing import Rivalry, Standing
 from ringfence.ports import MODEL_NEWS
+from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting
 from ringfence.scoring.manifest import Bands, Metric
 from ringfence.web import Site
@@ -142,6 +145,51 @@ def test_beyond_the_limits_of_a_change_a_proposal_waits_for_somebody(session, tm
     [event] = published(session)
     assert event["data"]["changed"] > 0.5
     assert "not put in force" in event["data"]["note"]
+
+
+def test_where_models_need_a_second_person_a_proposal_is_told_and_put_in_force_once_approved(
+    session, tmp_path, monkeypatch
+):
+    old, new = (model(session, tmp_path, seed) for seed in (1, 2))
+    desk = session.model_desk()
+    desk.promote(old, WHO)
+    monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["models"]')
+    session.runner.ingest(spine.batch(spine.payments(60)))
+    watch_book(session.store.folder).propose(replace_of(new, old))
+    teller = ModelTeller(session, desk, promotes=True)
+    teller.deliver()
+    assert "waits for A-1" in published(session)[0]["data"]["note"]
+    assert told_of(session.store.log, "proposed") == {new}
+    assert teller.promote_approved() == []
+    assert desk.active().champion == old
+    approvals = open_approvals(session.store.folder)
+    with closing(approvals.book):
+        approvals.decide("A-1", Who("key:ben", session.clock.now_ms()), approve=True)
+        again = ModelTeller(session, desk, promotes=True)  # another process, which has told nothing itself
+        again.deliver()
+        assert again.promote_approved() == [new]
+        assert again.promote_approved() == []
+        assert [one.state for one in approvals.list(session.clock.now_ms())] == ["done"]
+    assert desk.active().champion == new
+    assert len(published(session)) == 1
+
+
+def test_an_approval_for_what_is_no_more_is_tried_once(session, tmp_path, monkeypatch):
+    old, new, third = (model(session, tmp_path, seed) for seed in (1, 2, 3))
+    desk = session.model_desk()
+    desk.promote(old, WHO)
+    monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["models"]')
+    watch_book(session.store.folder).propose(replace_of(new, old))
+    teller = ModelTeller(session, desk, promotes=True)
+    teller.deliver()
+    approvals = open_approvals(session.store.folder)
+    with closing(approvals.book):
+        approvals.decide("A-1", Who("key:ben", session.clock.now_ms()), approve=True)
+        desk.challenge(third, WHO)  # what was approved had no challenger
+        assert [teller.promote_approved() for _ in range(3)] == [[]] * 3
+        states = [one.state for one in approvals.list(session.clock.now_ms())]
+    assert states == ["waiting", "approved"]
+    assert desk.active().champion == old
 
 
 def replace_of(new, old):

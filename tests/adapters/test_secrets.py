@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from contextlib import closing
 from pathlib import Path
 
 import boto3
@@ -17,6 +18,7 @@ from tests.bus.receivers import Receiver, until
 from tests.bus.test_notifiers_on_aws import message
 from tests.postgres import server
 
+from ringfence.access.jwks import STALE_SECONDS
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.access.tokens import Tokens, TokenSettings
@@ -26,6 +28,8 @@ from ringfence.adapters.notifiers.slack_actions import SlackActions
 from ringfence.adapters.relational.problems import target_of
 from ringfence.adapters.relational.store import connect
 from ringfence.adapters.secrets import EnvironmentSecrets, FileSecrets, secret_of
+from ringfence.api.serving import authoriser_of
+from ringfence.api.settings import ServeSettings
 from ringfence.bus.notifier import Answer
 from ringfence.compose.secrets import with_store_password
 from ringfence.errors import InputError, StoreError
@@ -155,6 +159,25 @@ def rotated(file, clock):
 
 class TestRotation:
     """Whoever is refused asks again at once."""
+
+    def test_a_key_of_tokens_that_cannot_be_read_any_more_ends(self, file, clock):
+        tokens = Tokens(TokenSettings(secret=KeptSecret(FileSecrets(), str(file), clock, STALE_SECONDS)))
+        token = jwt.encode({"sub": "till", "exp": time.time() + 60, "roles": ["decide"]}, OLD)
+        file.unlink()
+        clock.now += STALE_SECONDS
+        assert tokens.recognise(token)
+        clock.now += 1
+        assert tokens.recognise(token) is None
+        assert tokens.recognise(jwt.encode({"sub": "till", "exp": time.time() + 60}, NEW)) is None
+        file.write_text(OLD)
+        clock.now += KEPT_SECONDS
+        assert tokens.recognise(token)
+
+    def test_a_server_lets_its_key_of_tokens_end_and_no_other_secret(self, file, tmp_path):
+        settings = ServeSettings(token_secret=f"secret://file{file}")
+        with closing(authoriser_of(tmp_path, settings)) as authoriser:
+            assert authoriser._tokens._secret._stale_seconds == STALE_SECONDS
+        assert secret_of(f"secret://file{file}")._stale_seconds > 1e9
 
     def test_the_key_of_tokens(self, rotated, clock, file):
         tokens = Tokens(TokenSettings(secret=rotated))

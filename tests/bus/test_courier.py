@@ -116,3 +116,17 @@ def test_an_error_names_a_destination_without_its_secret(tmp_path, to):
             wrong()
         assert "s3cret" not in str(refused.value)
     made.close()
+
+
+def test_whatever_goes_wrong_with_a_look_the_courier_looks_again(bus, monkeypatch, caplog):
+    monkeypatch.setattr("ringfence.adapters.outbox.courier._LOOK_SECONDS", 0.01)
+    looks, again = iter([ZeroDivisionError("odd"), KeyError("odd")]), threading.Event()
+
+    def look(_now_ms):
+        for wrong in looks:
+            raise wrong
+        again.set()
+
+    with stopping(Courier(bus, {}, Clock(), Random(1), look=look)):
+        assert again.wait(20)
+    assert caplog.text.count("The outbox waits") == 2

@@ -1,5 +1,7 @@
 """Work by the clock: when it is due, through restarts, failures and clocks that are set back."""
 
+import threading
+
 import pytest
 
 from ringfence.adapters.watchbook import WatchBook
@@ -55,3 +57,21 @@ def test_a_command_runs_in_a_process_of_its_own(tmp_path):
     once = Errand("once", ["touch", str(tmp_path / "made")], HOUR, 0)
     assert Timetable([once], Due(book.due, book.set_due), Clock().now_ms).look() == ["once"]
     assert (tmp_path / "made").exists()
+
+
+def test_whatever_goes_wrong_the_thread_looks_again(monkeypatch, caplog):
+    monkeypatch.setattr("ringfence.follow.timetable._LOOK_SECONDS", 0.01)
+    read, again = iter([ZeroDivisionError("odd"), KeyError("odd"), {}]), threading.Event()
+
+    def due():
+        found = next(read, {})
+        if isinstance(found, Exception):
+            raise found
+        again.set()
+        return found
+
+    table = Timetable([Errand("once", ["a"], HOUR, HOUR)], Due(due, lambda _due: None), Clock().now_ms)
+    table.start()
+    assert again.wait(20)
+    table.stop()
+    assert caplog.text.count("the timetable waits") == 2

@@ -23,15 +23,21 @@ from ringfence.access.jwks import ALGORITHMS, KeySet, safe_url
 from ringfence.access.principal import Principal
 from ringfence.access.restriction import claimed
 from ringfence.access.roles import Role
-from ringfence.errors import InputError
+from ringfence.errors import InputError, StoreError
 from ringfence.fetching import AnswerError, fetch
+from ringfence.ports.secrets import as_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ringfence.ports.secrets import SecretValue
+
 DISCOVERY: Final = "/.well-known/openid-configuration"
 BEGUN_SECONDS: Final = 600.0
 """How long somebody may take at the provider."""
+
+FAILED_SECONDS: Final = 5.0
+"""How long a provider that could not be asked is not asked again, whoever wants to sign in."""
 
 _KNOWN_SECONDS: Final = 3600.0  # the discovery document is read again after that
 _PATIENCE_SECONDS: Final = 5.0
@@ -54,6 +60,7 @@ class ProviderSettings:
         redirect: the address of `/sign-in/callback` of this server, as its users see it.
         secret: None for a public client, which PKCE alone proves.
         groups_claim: of the ID token or, where it is not there, of the user info; a dot leads into an object.
+            So is `restrict`.
         roles: by group; other groups give nothing.
         seconds: how long a session lives before the provider is asked again.
     """
@@ -61,7 +68,7 @@ class ProviderSettings:
     issuer: str
     client_id: str
     redirect: str
-    secret: str | None = None
+    secret: str | SecretValue | None = None
     scopes: str = "openid profile email"
     groups_claim: str = "groups"
     roles: tuple[tuple[str, Role], ...] = ()
@@ -103,7 +110,10 @@ class OpenIdProvider:
         self._issuer = safe_url(settings.issuer)
         self._now = now
         self._lock = Lock()
+        self._secret = None if settings.secret is None else as_secret(settings.secret)
+        self._asking = Lock()  # held while the discovery document is fetched
         self._known: _Endpoints | None = None
+        self._problem, self._failed_at = "", float("-inf")
         self._begun: dict[str, _Begun] = {}
 
     @classmethod
@@ -152,9 +162,21 @@ class OpenIdProvider:
         )
 
     def _endpoints(self) -> _Endpoints:
-        known = self._known
-        if known is not None and self._now() - known.at < _KNOWN_SECONDS:
-            return known
+        """What the provider said of itself; one thread asks, the others wait for what it hears."""
+        with self._asking:
+            known = self._known
+            if known is not None and self._now() - known.at < _KNOWN_SECONDS:
+                return known
+            if self._now() - self._failed_at < FAILED_SECONDS:
+                raise SignInError(self._problem)
+            try:
+                self._known = self._discovered()
+            except SignInError as error:
+                self._problem, self._failed_at = str(error), self._now()
+                raise
+            return self._known
+
+    def _discovered(self) -> _Endpoints:
         issuer = self.settings.issuer
         try:
             told = json.loads(
@@ -165,7 +187,7 @@ class OpenIdProvider:
             methods = told.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
             safe_url(told["authorization_endpoint"])
             userinfo = told.get("userinfo_endpoint")
-            found = _Endpoints(
+            return _Endpoints(
                 str(told["authorization_endpoint"]),
                 safe_url(told["token_endpoint"]),
                 safe_url(userinfo) if userinfo else None,
@@ -175,11 +197,24 @@ class OpenIdProvider:
             )
         except (*_FAILED, InputError) as error:
             raise SignInError("The OpenID provider cannot be asked now. Try again, or use a key.") from error
-        self._known = found
-        return found
 
     def _exchanged(self, endpoints: _Endpoints, code: str, verifier: str) -> dict[str, Any]:
-        """The provider's tokens for a code."""
+        """The provider's tokens for a code; a secret that is refused is looked up again."""
+        if self._secret is None:
+            return _asked(self._exchange(endpoints, code, verifier, None))
+        try:
+            secret = self._secret.value()
+        except StoreError as error:
+            raise SignInError("The server cannot read its secret for the provider: tell an admin.") from error
+        try:
+            return _asked(self._exchange(endpoints, code, verifier, secret))
+        except SignInError:
+            renewed = self._secret.renewed(secret)
+            if renewed is None:
+                raise
+        return _asked(self._exchange(endpoints, code, verifier, renewed))
+
+    def _exchange(self, endpoints: _Endpoints, code: str, verifier: str, secret: str | None) -> httpx.Request:
         settings = self.settings
         form = {
             "grant_type": "authorization_code",
@@ -188,13 +223,13 @@ class OpenIdProvider:
             "code_verifier": verifier,
         }
         headers = {}
-        if settings.secret is not None and endpoints.basic:
-            proof = f"{quote_plus(settings.client_id)}:{quote_plus(settings.secret)}"
+        if secret is not None and endpoints.basic:
+            proof = f"{quote_plus(settings.client_id)}:{quote_plus(secret)}"
             headers = {"authorization": f"Basic {b64encode(proof.encode()).decode()}"}
         else:
             form |= {"client_id": settings.client_id}
-            form |= {} if settings.secret is None else {"client_secret": settings.secret}
-        return _asked(httpx.Request("POST", endpoints.token, data=form, headers=headers))
+            form |= {} if secret is None else {"client_secret": secret}
+        return httpx.Request("POST", endpoints.token, data=form, headers=headers)
 
     def _verified(self, endpoints: _Endpoints, token: str, nonce: str) -> Mapping[str, Any]:
         """The claims of an ID token that is for us, for this sign-in, and in force."""
@@ -225,12 +260,20 @@ class OpenIdProvider:
         raise SignInError("The provider's token is signed by a key that it does not publish.")
 
     def _recognised(self, endpoints: _Endpoints, claims: Mapping[str, Any], access: str) -> Recognised:
+        """What the ID token says; what it leaves open, a restriction above all, the user info says."""
         told = _within(claims, self.settings.groups_claim)
-        if told is None and endpoints.userinfo is not None and access:
+        if (told is None or "restrict" not in claims) and endpoints.userinfo is not None:
             headers = {"authorization": f"Bearer {access}"}
             more = _asked(httpx.Request("GET", endpoints.userinfo, headers=headers))
-            if more.get("sub") == claims["sub"]:  # else it speaks of somebody else
-                told, claims = _within(more, self.settings.groups_claim), {**more, **claims}
+            if more.get("sub") != claims["sub"]:
+                raise SignInError("The provider's user info speaks of somebody else: begin it again.")
+            told = _within(more, self.settings.groups_claim) if told is None else told
+            claims = {**more, **claims}
+        if not isinstance(told, str | list | None):
+            raise SignInError(
+                f"The provider's claim {self.settings.groups_claim} is neither a text nor a list: "
+                "tell an admin."
+            )
         groups = {told} if isinstance(told, str) else set(filter(_is_text, told or ()))
         roles = frozenset(role for group, role in self.settings.roles if group in groups)
         try:

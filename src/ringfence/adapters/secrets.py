@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,10 +92,13 @@ class SecretsManager:
         return str(value)
 
 
-def secret_of(text: str, now: Callable[[], float] = time.monotonic) -> SecretValue:
+def secret_of(
+    text: str, now: Callable[[], float] = time.monotonic, stale_seconds: float = inf
+) -> SecretValue:
     """The secret that a setting holds, or that it names as `secret://…`; `InputError` where it names none.
 
-    Nothing is asked yet. What is written there is not repeated: it may be a secret that begins oddly.
+    Nothing is asked yet; `stale_seconds` as of `KeptSecret`. What is written there is
+    not repeated: it may be a secret that begins oddly.
     """
     if not text.startswith(SCHEME):
         return FixedSecret(text)
@@ -110,7 +114,7 @@ def secret_of(text: str, now: Callable[[], float] = time.monotonic) -> SecretVal
         if find_spec("boto3") is None:
             raise InputError("Secrets Manager needs one more library: pip install 'ringfence[aws]'")
         secrets = SecretsManager(lambda: _client(name))
-    return KeptSecret(secrets, name, now)
+    return KeptSecret(secrets, name, now, stale_seconds)
 
 
 def _client(name: str) -> Any:

@@ -109,4 +109,6 @@ def _newest(log: EventLog, reference: Lookups, zone: str, newest: int) -> Iterat
 def _joined(held: list[tuple[EventBatch, pa.RecordBatch]], reference: Lookups, zone: str) -> StoredColumns:
     """Live traffic leaves batches of a few rows each: judged together, they cost as much as one."""
     events = EventBatch.concat([events for events, _ in held])
-    return StoredColumns(events, pa.concat_batches([table for _, table in held]), reference, zone, {})
+    whole = pa.Table.from_batches([table for _, table in held]).combine_chunks()
+    [decisions] = whole.to_batches()  # `concat_batches` is younger than the oldest Arrow
+    return StoredColumns(events, decisions, reference, zone, {})

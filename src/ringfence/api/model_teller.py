@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+from ringfence.access.approvals import ApprovalState, AwaitingApprovalError, Deed
+from ringfence.compose.approvals import open_approvals
 from ringfence.compose.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
@@ -18,9 +21,13 @@ from ringfence.desks.models import put_in_force
 from ringfence.errors import InputError, RingfenceError, ScorerError
 from ringfence.learning.drift_alerts import record
 from ringfence.learning.model_news import PROPOSED, proposed, record_news, told_of, weakened
+from ringfence.rulebook.changes import ApprovalError
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.access.approvals import ApprovalRequest
     from ringfence.compose.session import Session
     from ringfence.decisions.impact import Impact
     from ringfence.desks.model_desk import ModelDesk
@@ -30,6 +37,8 @@ SIGNED: Final = "retraining"
 """Who puts a model in force that was trained by the clock."""
 
 _SECONDS: Final = 5.0
+_LATEST: Final = 100  # requests that are looked through for one that has been approved
+_DONE: Final = "put in force"
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -51,6 +60,7 @@ class ModelTeller:
         self._promotes = load_settings().retrain_promote if promotes is None else promotes
         self._book = watch_book(session.store.folder)
         self._stamp: object = None
+        self._used: set[str] = set()  # approvals of a promotion that has been tried with them
         self._task: asyncio.Task[None] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -66,18 +76,20 @@ class ModelTeller:
 
     async def _keep_looking(self) -> None:
         while True:
-            if self._book.stamp != self._stamp:
-                try:
-                    await asyncio.shield(self._told())
-                except RingfenceError as error:
-                    _LOGGER.warning("news of models waits: %s", error)
-                except Exception:
-                    _LOGGER.exception("news of models waits")
+            try:
+                if self._book.stamp != self._stamp:
+                    await asyncio.shield(self._alone(self.deliver))
+                if await asyncio.to_thread(self._approved):
+                    await asyncio.shield(self._alone(self.promote_approved))
+            except RingfenceError as error:
+                _LOGGER.warning("news of models waits: %s", error)
+            except Exception:
+                _LOGGER.exception("news of models waits")
             await asyncio.sleep(_SECONDS)
 
-    async def _told(self) -> None:
+    async def _alone(self, act: Callable[[], object]) -> None:
         async with self.changing:
-            await asyncio.to_thread(self.deliver)
+            await asyncio.to_thread(act)
 
     def deliver(self) -> None:
         """Everything that the log does not hold yet, off the event loop; what fails comes again."""
@@ -92,6 +104,32 @@ class ModelTeller:
                 record_news(log, [self._offered(one, now_ms)], now_ms)
         self._stamp = stamp
 
+    def promote_approved(self) -> list[str]:
+        """Put in force what waited for a second person and has been approved; digests of the models.
+
+        Off the event loop. Each approval is tried once: what does not hold by then asks for another one.
+        """
+        done = []
+        for request in self._approved():
+            for one in self._book.proposals():
+                if one.model in request.subject.split():
+                    told = self._promoted(one, self._session.clock.now_ms())
+                    _LOGGER.info("model %s after the approval of %s: %s", one.model, request.id, told)
+                    done += [one.model] if told == _DONE else []
+            self._used.add(request.id)
+        return done
+
+    def _approved(self) -> list[ApprovalRequest]:
+        """Approvals of promotions that were asked for here, and are not used up."""
+        if not self._promotes:
+            return []
+        desk, now_ms = open_approvals(self._session.store.folder), self._session.clock.now_ms()
+        if Deed.MODELS not in desk.demanded:
+            return []
+        with closing(desk.book):
+            asked = [one.at(now_ms) for one in desk.book.newest(_LATEST, asked_by=SIGNED)]
+        return [one for one in asked if one.state is ApprovalState.APPROVED and one.id not in self._used]
+
     def _offered(self, one: Proposal, now_ms: int) -> ModelNews:
         try:
             sheet: Impact | None = self._session.impact(one.model)
@@ -104,13 +142,15 @@ class ModelTeller:
         if not one.is_better:
             return "not put in force: it is not better beyond chance"
         if self._models.active().champion == one.model:
-            return "put in force"
+            return _DONE
         if self._models.active().champion != one.against:
             return "not put in force: another champion decides by now"
         signed = Signed(SIGNED, now_ms, f"better than {one.against or 'none'} beyond chance")
         try:
             confirming = self._session.confirming(one.model, "")
             put_in_force(self._models, one.model, "champion", signed, confirming=confirming)
-        except (UnconfirmedError, InputError, ScorerError) as error:
+        except AwaitingApprovalError as error:
+            return f"waits for {error.request.id}: once somebody has approved it, the model is put in force"
+        except (ApprovalError, UnconfirmedError, InputError, ScorerError) as error:
             return f"not put in force: {error}"
-        return "put in force"
+        return _DONE

@@ -85,9 +85,11 @@ class Pools:
     checks: Pool = field(default_factory=lambda: Pool("checks of rules", 1, 8, CHECK_SECONDS))
     batches: Pool = field(default_factory=lambda: Pool("batches", 2, 64, 60.0))
     payments: Pool = field(default_factory=lambda: Pool("large payments", 1, 16, 10.0))
+    signing_in: Pool = field(default_factory=lambda: Pool("sign-in", 2, 16, 30.0))  # anybody may
     sql: Pool = field(default_factory=lambda: Pool("SQL", 1, 4, 45.0))  # 10 s each
 
     def close(self) -> None:
         """Close each."""
-        for pool in (self.reading, self.rules, self.checks, self.batches, self.payments, self.sql):
+        asked = (self.reading, self.rules, self.checks, self.sql, self.signing_in)
+        for pool in (*asked, self.batches, self.payments):
             pool.close()

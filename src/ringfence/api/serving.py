@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 import uvicorn
 
 from ringfence.access.authoriser import Authoriser
+from ringfence.access.jwks import STALE_SECONDS
 from ringfence.access.keys import ApiKeys
 from ringfence.access.tokens import Tokens, TokenSettings
 from ringfence.api.app import build
@@ -150,7 +151,7 @@ def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:
     if settings.token_secret or settings.token_jwks:
         tokens = Tokens(
             TokenSettings(
-                secret(settings.token_secret),
+                secret(settings.token_secret, STALE_SECONDS),
                 settings.token_jwks,
                 settings.token_issuer,
                 settings.token_audience,

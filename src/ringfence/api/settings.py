@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ringfence.access.oidc import ProviderSettings, roles_of_groups
 from ringfence.api.http.connections import Limits
+from ringfence.compose.secrets import secret
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class ServeSettings(BaseSettings):
             self.oidc_issuer,
             self.oidc_client_id,
             self.oidc_redirect,
-            self.oidc_client_secret,
+            secret(self.oidc_client_secret),
             self.oidc_scopes,
             self.oidc_groups_claim,
             roles_of_groups(self.oidc_roles),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from ringfence.adapters.secrets import SCHEME, secret_of
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["SCHEME", "secret", "with_store_password"]
 
 
-def secret(text: str | None) -> SecretValue | None:
-    """What a setting holds, or names as `secret://…`; `InputError` where it names none. It asks nothing."""
-    return None if text is None else secret_of(text)
+def secret(text: str | None, stale_seconds: float = inf) -> SecretValue | None:
+    """What a setting holds, or names as `secret://…`; `InputError` where it names none. It asks nothing.
+
+    One that its place does not tell any more counts for `stale_seconds`.
+    """
+    return None if text is None else secret_of(text, stale_seconds=stale_seconds)
 
 
 def with_store_password(address: str) -> str:

@@ -102,6 +102,8 @@ class Timetable:
                 self.look()
             except (OSError, RingfenceError) as error:
                 _LOGGER.warning("the timetable waits: %s", error)
+            except Exception:  # whatever it is, a thread that ends would end all errands in silence
+                _LOGGER.exception("the timetable waits")
 
     def _in_a_process(self, one: Errand) -> int:
         with self._lock:

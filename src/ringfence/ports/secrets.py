@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -74,9 +75,13 @@ def as_secret(given: str | SecretValue) -> SecretValue:
 class KeptSecret:
     """A secret of a place, kept for a while. A value that cannot be looked at again stays the current one."""
 
-    def __init__(self, secrets: Secrets, name: str, now: Callable[[], float]) -> None:
-        """`now` tells seconds that only grow."""
+    def __init__(
+        self, secrets: Secrets, name: str, now: Callable[[], float], stale_seconds: float = inf
+    ) -> None:
+        """`now` tells seconds that only grow. A value counts for `stale_seconds` after it was last read."""
         self._secrets, self._name, self._now = secrets, name, now
+        self._stale_seconds = stale_seconds
+        self._read = float("-inf")
         self._lock = Lock()
         self._value = ""
         self._asked = float("-inf")
@@ -101,6 +106,10 @@ class KeptSecret:
                     self._look(must=not self._value)
             finally:
                 self._lock.release()
+        if self._now() - self._read > self._stale_seconds:
+            raise StoreError(
+                f"a secret counts no more: its place has not been read for {self._stale_seconds:.0f} s"
+            )
         return self._value
 
     def renewed(self, refused: str) -> str | None:
@@ -121,4 +130,4 @@ class KeptSecret:
             _LOGGER.warning("The secret stays as it was: %s", error)
             return
         self._changes += bool(self._value) and found != self._value
-        self._value = found
+        self._value, self._read = found, self._asked

@@ -121,8 +121,8 @@ class Courier:
                         fresh.thread.start()
                 self._look(self._now_ms())
                 self._tidy()
-            except RingfenceError:
-                _LOGGER.warning("The outbox cannot be read; it is tried again", exc_info=True)
+            except Exception:  # whatever it is, a thread that ends would end all deliveries in silence
+                _LOGGER.warning("The outbox waits; it is tried again", exc_info=True)
             self._stopping.wait(_LOOK_SECONDS)
 
     def _tidy(self) -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SETTINGS: Final = ("store_password", "smtp_password", "slack_token", "slack_signing_secret")
-_VARIABLES: Final = ("RINGFENCE_SERVE_TOKEN_SECRET", "RINGFENCE_MODEL_KEY")
+_VARIABLES: Final = (
+    *("RINGFENCE_SERVE_TOKEN_SECRET", "RINGFENCE_SERVE_OIDC_CLIENT_SECRET", "RINGFENCE_MODEL_KEY"),
+)
 
 
 def named_secrets() -> Iterator[Check]:

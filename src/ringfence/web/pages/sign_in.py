@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import Annotated, Final
 
@@ -34,12 +33,13 @@ async def ask(request: Request, next: str = "/home") -> Response:  # noqa: A002 
 @router.get("/sign-in/provider")
 async def to_provider(request: Request, next: str = "/home") -> Response:  # noqa: A002
     """On to the OpenID provider, and back to `/sign-in/callback`."""
-    provider = dashboard_of(request).server.provider
+    server = dashboard_of(request).server
+    provider = server.provider
     if provider is None:
         raise Stop(404, "No OpenID provider is set up here: sign in with a key.")
     browser = secrets.token_urlsafe(24)
     try:
-        address = await asyncio.to_thread(provider.begin, browser, local_path(next))
+        address = await server.pools.signing_in.run(provider.begin, browser, local_path(next))
     except SignInError as error:
         return _form(request, next, str(error), 503)
     return RedirectResponse(address, 303, {"set-cookie": _begun(request, browser, BEGUN_SECONDS)})
@@ -62,7 +62,7 @@ async def from_provider(
         return _form(request, "/home", "The provider did not sign you in. Try again, or use a key.", 401)
     browser = request.cookies.get(_BEGUN, "")
     try:
-        found, wanted = await asyncio.to_thread(provider.finish, state, code, browser)
+        found, wanted = await dashboard.server.pools.signing_in.run(provider.finish, state, code, browser)
     except SignInError as refused:
         tell(request.scope, actor="nobody")
         return _form(request, "/home", str(refused), 401)
