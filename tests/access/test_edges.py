@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import asynccontextmanager, closing
 
 import httpx
+import msgspec
 import pytest
 from tests.api.conftest import DEFINITIONS, payment
 
@@ -16,6 +17,7 @@ from ringfence.access.roles import Role
 from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
+from ringfence.audit import Act, Record
 from ringfence.compose.session import open_session
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting
@@ -236,6 +238,87 @@ def test_a_restriction_holds_on_what_keeps_to_it_and_closes_everything_else(plac
     assert (found["pages of mine"], found["pages of vip"]) == ([200] * 4, [200, 200, 404, 404])
     assert all("EUR" in one and '"m1"' not in one for one in seen)
     assert shut == [403] * len(shut)
+
+
+def test_no_way_round_leads_to_a_case_of_another_queue_or_to_a_hidden_field(place):
+    words = {
+        "mine": "queue=default",
+        "vip": "queue=vip",
+        "field": "field=merchant_id",
+        "who": "field=account_id",
+    }
+    with closing(ApiKeys(place.folder)) as keys:
+        made = {
+            name: keys.create(name, frozenset({Role.ANALYST}), 0, restriction=parse_restriction([word]))
+            for name, word in words.items()
+        }
+    by = {name: {"headers": {"authorization": f"Bearer {key}"}} for name, key in made.items()}
+
+    async def talk(client, server):
+        await client.post("/v1/decisions", json=payment("p1"), **place.by(Role.DECIDE))
+        opened = await client.post("/v1/cases", json={"transaction_id": "p1"}, **place.by(Role.ANALYST))
+        case, found = opened.json()["id"], {}
+        version = opened.json()["version"]
+        for name in ("mine", "vip"):
+            events = await client.get("/v1/events", params={"topic": "cases"}, **by[name])
+            streamed = await client.get("/v1/events/stream", params={"begin": "beginning"}, **by[name])
+            assign = {"action": "assign", "version": version, "to": f"key:{made[name].split('_')[1]}"}
+            assigned = await client.post(f"/v1/cases/{case}", json=assign, **place.by(Role.SUPERVISOR))
+            version = assigned.json()["version"]
+            stale = {"passing": {"id": case, "version": 1}}
+            passed = await client.post("/v1/cases/next", json=stale, **by[name])
+            await signed_in(client, made[name])
+            pages = [(await client.get(path)).text for path in ("/decisions/p1", "/notifications")]
+            found[name] = [case in one.text for one in (events, streamed)]
+            found[name] += [passed.status_code, case in pages[0], "assigned to you" in pages[1]]
+        asked = {"entity": "merchant", "entity_id": "m1"}
+        guesses = [
+            (await client.get("/v1/decisions", params=asked, **by["field"])).status_code,
+            (await client.get("/v1/decisions", params=asked, **by["who"])).status_code,
+            (await client.get("/v1/decisions/p1", params={"account_id": "a"}, **by["who"])).status_code,
+            (await client.get("/v1/decisions/p1", params={"account_id": "a"}, **by["field"])).status_code,
+        ]
+        client.cookies.clear()
+        paths = ("/sessions", "/session", "/answers")
+        return found, guesses, [(await client.get(path)).status_code for path in paths]
+
+    place.settings = ServeSettings(deadline_ms=60_000, stream_seconds=0.001)
+    found, guesses, strangers = place(talk)
+    assert found["mine"] == [True, True, 409, True, True]
+    assert found["vip"] == [False, False, 404, False, False]
+    assert guesses == [403, 200, 403, 404]
+    assert strangers == [303, 200, 303]
+
+
+def test_the_audit_trail_tells_of_reports_only_who_may_make_them(place):
+    act = Act(actor="key:carla", channel="api", action="case.reported", object="C-1")
+
+    async def talk(client, server):
+        before = server.trail.head().number
+        server.trail.write([act, Act(actor="key:carla", channel="api", action="list.changed")], 5)
+        server.trail.write([act], 6)
+
+        async def records(key, **query):
+            headers = {"authorization": f"Bearer {key}"}
+            answer = await client.get("/v1/audit", params={"after": before, **query}, headers=headers)
+            return [msgspec.convert(one, Record) for one in answer.json()["records"]]
+
+        return [
+            (await records(key), await records(key, action="case"), await records(key, actor="key:carla"))
+            for key in (place.made[Role.AUDITOR], both)
+        ]
+
+    with closing(ApiKeys(place.folder)) as keys:
+        both = keys.create("both", frozenset({Role.AUDITOR, Role.COMPLIANCE}), 0)
+    (every, of_cases, of_one), seen = place(talk)
+    whole = seen[0]
+    assert [one.act.action for one in whole[:3]] == ["case.reported", "list.changed", "case.reported"]
+    assert [one.act.action for one in every[:3]] == ["withheld", "list.changed", "withheld"]
+    assert "carla" not in str(every[0]) + str(of_cases)
+    assert [(one.number, one.hash) for one in every[:3]] == [(one.number, one.hash) for one in whole[:3]]
+    assert [one.previous for one in every[1:3]] == [one.hash for one in every[:2]]
+    assert [one.act.action for one in of_one] == ["list.changed"]
+    assert len(seen[1]) == 2
 
 
 def test_a_key_of_before_roles_and_restrictions_still_lets_its_holder_in(tmp_path):

@@ -111,8 +111,12 @@ async def keep_to_queue(request: Request, case_id: str) -> None:
         case = await server.pools.reading.run(server.case_book.case, case_id.strip().upper())
     except UnknownCaseError:
         return
+    _check_queue(case, queues)
+
+
+def _check_queue(case: Case, queues: tuple[str, ...]) -> None:
     if queues and case.queue not in queues:
-        raise Refusal(404, "not_found", f"there is no case {case_id[:20]}")
+        raise Refusal(404, "not_found", f"there is no case {case.id}")
 
 
 def queues_of(request: Request) -> tuple[str, ...]:
@@ -121,9 +125,14 @@ def queues_of(request: Request) -> tuple[str, ...]:
 
 
 def next_in(server: Server, asked: NextCase, who: Who, queues: tuple[str, ...]) -> Case | None:
-    """`CaseDesk.next` in one of these queues, or in any where there are none; `Refusal` (403) of another."""
+    """`CaseDesk.next` in one of these queues, or in any where there are none.
+
+    `Refusal` 403 of another queue, 404 of a case that is passed in another one.
+    """
     if not queues:
         return server.cases.next(asked, who)
+    if asked.passing is not None:
+        _check_queue(server.case_book.case(asked.passing.id.strip().upper()), queues)
     if asked.queue is not None and asked.queue not in queues:
         raise Refusal(403, "restricted", f"you are restricted to the queues {', '.join(queues)}")
     for queue in (asked.queue,) if asked.queue else queues:

@@ -45,10 +45,15 @@ class PulledEvents(NamedTuple):
     end: int
 
 
-def page_of(server: Server, topic: str, after: int, limit: int, pattern: Pattern | None) -> PulledEvents:
-    """Events of a topic of the log, or of a feed beside it, from a place on."""
+def page_of(
+    server: Server, topic: str, after: int, limit: int, pattern: Pattern | None, queues: tuple[str, ...] = ()
+) -> PulledEvents:
+    """Events of a topic of the log, or of a feed beside it, from a place on; of cases in these queues only.
+
+    Without queues the cases of all.
+    """
     if topic in FEEDS:
-        return _page_of_feed(server, topic, after, limit, pattern)
+        return _page_of_feed(server, topic, after, limit, pattern, queues)
     log = server.session.store.log
     end = log.end_offset(topic)
     begin = max(after, log.start_offset(topic))
@@ -71,12 +76,14 @@ def page_of(server: Server, topic: str, after: int, limit: int, pattern: Pattern
     return PulledEvents(found, come, end)
 
 
-def _page_of_feed(server: Server, feed: str, after: int, limit: int, pattern: Pattern | None) -> PulledEvents:
+def _page_of_feed(
+    server: Server, feed: str, after: int, limit: int, pattern: Pattern | None, queues: tuple[str, ...]
+) -> PulledEvents:
     end = _end_of(server, feed)
     come = min(after, end)
     if come == end:
         return PulledEvents([], come, end)
-    told = list(_alerts_told(server, come) if feed == ALERT_FEED else _cases_told(server, come))
+    told = list(_alerts_told(server, come) if feed == ALERT_FEED else _cases_told(server, come, queues))
     found: list[tuple[int, dict[str, Any]]] = []
     for number, event in told:
         if event is not None and (pattern is None or matches(pattern, event)):
@@ -92,9 +99,12 @@ def _alerts_told(server: Server, after: int) -> Iterator[tuple[int, dict[str, An
         yield number, msgspec.json.decode(body)
 
 
-def _cases_told(server: Server, after: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
+def _cases_told(
+    server: Server, after: int, queues: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, Any] | None]]:
     for number, event, case in server.case_book.feed(after, _OF_FEED):
-        yield number, case_event(event, case, _source(server)) if is_told(event) else None
+        told = is_told(event) and (not queues or case.queue in queues)
+        yield number, case_event(event, case, _source(server)) if told else None
 
 
 def _end_of(server: Server, topic: str) -> int:
@@ -126,18 +136,18 @@ def start_of(server: Server, last_event_id: str, *, from_beginning: bool) -> lis
 
 
 async def stream(
-    server: Server, at: list[int], pattern: Pattern | None, place: Place
+    server: Server, at: list[int], pattern: Pattern | None, place: Place, queues: tuple[str, ...] = ()
 ) -> AsyncIterator[bytes]:
     """The stream of one listener, until it hangs up, the server stops or its place is another's.
 
-    Or until streams have lasted as long as the settings let them.
+    Or until streams have lasted as long as the settings let them. Of cases it tells of those in `queues`.
     """
     quiet, clock, seconds = 0, asyncio.get_running_loop().time, server.settings.stream_seconds
     end = clock() + seconds if seconds else float("inf")
     try:
         yield b": events follow\n\n"
         while not (server.stopping.is_set() or place.over or clock() > end):
-            told = await server.pools.reading.run(_news, server, at, pattern)
+            told = await server.pools.reading.run(_news, server, at, pattern, queues)
             for piece in told:
                 yield piece
             quiet = 0 if told else quiet + 1
@@ -153,11 +163,11 @@ async def stream(
         server.places.leave(place)
 
 
-def _news(server: Server, at: list[int], pattern: Pattern | None) -> list[bytes]:
+def _news(server: Server, at: list[int], pattern: Pattern | None, queues: tuple[str, ...]) -> list[bytes]:
     """What there is behind a place, which moves on; in the order of each topic."""
     told = []
     for number, topic in enumerate(_STREAMED):
-        page = page_of(server, topic, at[number], _AT_ONCE, pattern)
+        page = page_of(server, topic, at[number], _AT_ONCE, pattern, queues)
         for at[number], event in page.events:
             body = _ENCODER.encode(event)
             told.append(

@@ -7,11 +7,12 @@ unless the signing key was taken too, and a head that is kept elsewhere (an anch
 
 from ringfence.audit.checking import Finding, Trust, check_chain
 from ringfence.audit.heads import Anchor, Head, SigningKey, VerifyingKey
-from ringfence.audit.records import GENESIS, Act, Record, chained
+from ringfence.audit.records import GENESIS, REPORTED, Act, Record, chained
 from ringfence.audit.spans import Span, compare, extended
 
 __all__ = [
     "GENESIS",
+    "REPORTED",
     "Act",
     "Anchor",
     "Finding",

@@ -17,6 +17,9 @@ KEY_ADDED: Final = "audit.key_added"
 SEALED: Final = "log.sealed"
 """Act that says what a span of the log holds; its object is the topic."""
 
+REPORTED: Final = "case.reported"
+"""Act that nobody may know of but who may make such reports."""
+
 _LONGEST: Final = 500  # characters of a text that somebody else chose
 _MOST_DETAILS: Final = 20
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")

@@ -35,7 +35,7 @@ _MOST_ESCAPES: Final = 150_000  # of a form, which is read on the event loop: ea
 _MOST_FIELDS: Final = 100
 _TOKEN: Final = re.compile(rb"(?:^|&)" + CSRF_FIELD.encode() + rb"=([^&]{0,400})")
 _SAFE: Final = frozenset({"GET", "HEAD"})
-_OPEN_PATHS: Final = ("/static/", "/sign-in", "/session", "/answer", "/favicon.ico")
+_OPEN_PATHS: Final = frozenset({"static", "sign-in", "session", "answer", "favicon.ico"})  # first parts
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -130,7 +130,7 @@ class Shield:
             )
         if method not in _SAFE:
             receive = await _own_form(scope, receive, headers, visit)
-        if path.startswith(_OPEN_PATHS):
+        if path.removeprefix("/").partition("/")[0] in _OPEN_PATHS:
             return receive
         if visit.caller is None:
             raise _Stopped(_sign_in_first(scope, headers))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.asked import as_json, server_of
-from ringfence.audit import Record  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.audit import REPORTED, Act, Record
 
 if TYPE_CHECKING:
     from ringfence.audit import Head
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["audit"])
 _MOST = 1000
+_WITHHELD: Final = Act(actor="", channel="", action="withheld", outcome="")
 Word = Annotated[str, Query(max_length=500)]
 
 
@@ -38,9 +39,14 @@ async def records(
     after: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
 ) -> Response:
-    """Who changed or saw what: of one actor, of one action or all of a kind (`list`), since a time."""
+    """Who changed or saw what: of one actor, of one action or all of a kind (`list`), since a time.
+
+    Of suspicious-activity reports only the role `compliance` is told. For others such a record has its place
+    in the chain (number, time and hashes), and its act is `withheld`.
+    """
     server = server_of(request)
-    ask = partial(_page, server.trail, actor, action, since_ms, after, limit)
+    seen = request.scope["ringfence.caller"].may_report
+    ask = partial(_page, server.trail, actor, action, since_ms, after, limit, with_reports=seen)
     return as_json(await server.pools.reading.run(ask))
 
 
@@ -52,7 +58,17 @@ async def head(request: Request) -> Response:
     return as_json(found)
 
 
-def _page(trail: Trail, actor: str, action: str, since_ms: int, after: int, limit: int) -> AuditPage:
+def _page(
+    trail: Trail, actor: str, action: str, since_ms: int, after: int, limit: int, *, with_reports: bool
+) -> AuditPage:
     found = trail.records(actor=actor, action=action, since_ms=since_ms, after=after)
+    if not with_reports:
+        # Of one actor or action a stub would tell who it was, or what.
+        is_part = bool(actor or action)
+        found = (_withheld(one) for one in found if not (is_part and one.act.action == REPORTED))
     page = list(islice(found, limit + 1))
     return AuditPage(page[:limit], page[limit - 1].number if len(page) > limit else None)
+
+
+def _withheld(record: Record) -> Record:
+    return msgspec.structs.replace(record, act=_WITHHELD) if record.act.action == REPORTED else record

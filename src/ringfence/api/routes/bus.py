@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api import event_stream
-from ringfence.api.asked import as_json, server_of
+from ringfence.api.asked import as_json, queues_of, server_of
 from ringfence.api.event_stream import page_of, start_of
 from ringfence.api.places import owner_of
 from ringfence.api.problems import Refusal
@@ -100,7 +100,8 @@ async def events(
     server = server_of(request)
     if log is not None:
         check_log(log, server.session.store.log)
-    return as_json(await server.pools.reading.run(_page, server, topic, after, limit, pattern))
+    own = queues_of(request)
+    return as_json(await server.pools.reading.run(_page, server, topic, after, limit, pattern, own))
 
 
 @router.get("/v1/events/stream")
@@ -122,7 +123,9 @@ async def stream(
     place = server.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(
-        event_stream.stream(server, at, chosen, place), media_type="text/event-stream", headers=headers
+        event_stream.stream(server, at, chosen, place, queues_of(request)),
+        media_type="text/event-stream",
+        headers=headers,
     )
 
 
@@ -160,9 +163,11 @@ async def acknowledge(request: Request, alert_id: AlertId) -> Response:
     return as_json(found)
 
 
-def _page(server: Server, topic: str, after: int, limit: int, pattern_text: str | None) -> EventPage:
+def _page(
+    server: Server, topic: str, after: int, limit: int, pattern_text: str | None, queues: tuple[str, ...]
+) -> EventPage:
     pattern = wanted(pattern_text) if pattern_text else None
-    page = page_of(server, topic, after, limit, pattern)
+    page = page_of(server, topic, after, limit, pattern, queues)
     return EventPage([one for _, one in page.events], page.after, page.end, server.session.store.log.identity)
 
 

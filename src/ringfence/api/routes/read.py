@@ -45,6 +45,8 @@ async def decisions(
 ) -> Response:
     """Decisions, newest event time first, where every filter holds; page by page."""
     _whole(entity, entity_id)
+    if entity is not None:
+        _may_ask(request, ENTITY_KEYS[entity])
     before = reading.parse_cursor(cursor, server_of(request).session.store.log) if cursor else None
     kept = _in_norm(entity, entity_id)
     query = DecisionQuery(entity, kept, since_ms, until_ms, outcome, rule, limit, before, entity_id)
@@ -59,6 +61,8 @@ async def decision(
     account_id: Annotated[str | None, Query(**_ID, description="Of whom the payment must be.")] = None,
 ) -> Response:
     """One decision with all that it knew: features, reasons, versions, and the payment itself."""
+    if account_id is not None:
+        _may_ask(request, "account_id")
     found = await _read(request, reading.details, transaction_id, account_id, _hidden(request))
     if found is None:
         whose = "" if account_id is None else " of this account"
@@ -96,6 +100,12 @@ async def stream(
 def _hidden(request: Request) -> frozenset[str]:
     found: frozenset[str] = request.scope["ringfence.caller"].restriction.hidden
     return found
+
+
+def _may_ask(request: Request, field: str) -> None:
+    """`Refusal` (403) of a field that the caller is not shown: the answers would tell it, guess by guess."""
+    if field in _hidden(request):
+        raise Refusal(403, "restricted", f"you are restricted (field={field}), so you may not ask by it")
 
 
 async def _read(request: Request, act: Callable[..., T], *given: object) -> T:

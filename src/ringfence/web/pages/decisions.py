@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
+from ringfence.api.asked import queues_of
 from ringfence.api.reading import is_card
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.web import dossier
@@ -58,7 +59,9 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
     case = await asyncio.to_thread(
         dashboard_of(request).server.case_book.case_of, found.decision.transaction_id
     )
-    return render(request, "decision.html", {"d": found, "case": case})
+    own = queues_of(request)
+    shown = case if case is None or not own or case.queue in own else None
+    return render(request, "decision.html", {"d": found, "case": shown, "may_open": case is None and not own})
 
 
 @router.get("/explained/{transaction_id:id}")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission
-from ringfence.api.asked import who_asks
+from ringfence.api.asked import queues_of, who_asks
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState
 from ringfence.web.asking import dashboard_of, visit_of
@@ -52,7 +52,7 @@ async def count(request: Request) -> Response:
 def notifications_of(request: Request) -> list[Notification]:
     """By the caller's role, the urgent ones first; nothing is in it that there is none of."""
     dashboard, who = dashboard_of(request), who_asks(request, "")
-    found = [*_of_cases(dashboard, who.name, who.now_ms)]
+    found = [*_of_cases(dashboard, who.name, who.now_ms, queues_of(request))]
     visit = visit_of(request)
     if visit.may(Permission.APPROVE):
         found += _to_approve(dashboard, who.now_ms)
@@ -61,14 +61,14 @@ def notifications_of(request: Request) -> list[Notification]:
     return sorted((one for one in found if one.number), key=lambda one: not one.is_urgent)
 
 
-def _of_cases(dashboard: Dashboard, me: str, now_ms: int) -> Iterator[Notification]:
+def _of_cases(dashboard: Dashboard, me: str, now_ms: int, own: tuple[str, ...]) -> Iterator[Notification]:
+    """Of cases in the caller's own queues, of all where it has none."""
     book, outboxes = dashboard.server.case_book, dashboard.server.outboxes
-    queues = book.queues(now_ms)
-    overdue = sum(one.overdue for one in queues)
+    overdue = sum(one.overdue for one in book.queues(now_ms) if not own or one.queue in own)
     yield Notification(overdue, "overdue in the queues", "/cases?view=overdue", is_urgent=True)
-    mine = CaseQuery(states=LIVE, assignee=me)
+    mine = CaseQuery(states=LIVE, queues=own, assignee=me)
     yield Notification(book.count(mine, now_ms), "assigned to you", "/cases?view=mine")
-    proposed = CaseQuery(states=(CaseState.PROPOSED,))
+    proposed = CaseQuery(states=(CaseState.PROPOSED,), queues=own)
     yield Notification(book.count(proposed, now_ms), "to approve", "/cases?view=to+approve")
     alerts = outboxes.alerts.counts()["open"] if outboxes.is_used else 0
     yield Notification(alerts, "alerts that nobody has acknowledged", "/alerts")
