@@ -1,6 +1,8 @@
 """Personal data over HTTP: tokens in answers and records, originals for who may and says why."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 from tests.api.conftest import payment, running, session_in
@@ -107,6 +109,53 @@ def test_a_request_is_answered_over_http_and_erasing_takes_two(serve, monkeypatc
     acts = [one["act"] for one in records if one["act"]["action"].startswith("person.")]
     assert {one["object"] for one in acts if one["outcome"] == "done"} == {person}
     assert "C-1" not in str(acts)
+
+
+def test_an_export_counts_as_reveals_and_takes_two_where_these_do(serve, monkeypatch):
+    monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["reveal"]')
+    monkeypatch.setenv("RINGFENCE_REVEAL_LIMIT", "0")
+    monkeypatch.setenv("RINGFENCE_REVEALS_PER_HOUR", "2")
+
+    async def talk(client, of, session):
+        admin, other = of[Role.ADMIN], of[Role.SUPERVISOR]
+        for customer in ("C-1", "C-2"):
+            sent = payment(customer_id=customer, email=f"{customer}@mail.example")
+            await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])
+        asked = {"customer": "C-1", "reason": "request of c-1@mail.example"}
+        await _until_kept(client, admin, asked)
+        waiting = await client.post("/v1/privacy/export", json=asked, headers=admin)
+        assert (waiting.status_code, waiting.json()["code"]) == (403, "needs_approval")
+        token = session.tokenizer.as_kept("email", "c-2@mail.example")
+        look = {"token": token, "reason": "call back for c-2@mail.example"}
+        assert (await client.post("/v1/privacy/reveal", json=look, headers=admin)).status_code == 403
+        listed = (await client.get("/v1/approvals", headers=other)).text
+        assert ("call back for pd_" in listed, "@mail" in listed.lower()) == (True, False)
+        for number in (1, 2):
+            path = f"/v1/approvals/A-{number}/approve"
+            assert (await client.post(path, json={"note": "seen"}, headers=other)).status_code == 200
+        whole = await client.post("/v1/privacy/export", json=asked, headers=admin)
+        assert (whole.status_code, "c-1@mail.example" in whole.text) == (200, True)
+        beyond = await client.post("/v1/privacy/reveal", json=look, headers=admin)
+        assert (beyond.status_code, "reveals_per_hour" in beyond.text) == (422, True)
+
+    serve(talk)
+
+
+def test_originals_that_are_lost_are_counted_and_told(serve):
+    async def talk(client, of, session):
+        with closing(sqlite3.connect(session.store.folder / "vault.db")) as vault:
+            vault.execute("DROP TABLE original")
+        sent = payment(customer_id="C-1", email="ada@mail.example")
+        decided = await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])
+        assert decided.status_code == 200
+        session.originals.flush()
+        ready = (await client.get("/readyz")).json()
+        figures = await client.get("/metrics", headers=of[Role.ADMIN])
+        return ready["warnings"], figures.text
+
+    warnings, figures = serve(talk)
+    assert warnings[0].startswith("originals of personal data are not kept (2 so far): ")
+    assert "ringfence_vault_lost_originals 2.0" in figures
 
 
 async def _until_kept(client, headers, asked):

@@ -11,7 +11,8 @@ from tests.lakes import fill
 from ringfence.adapters.outbox import Bus, Courier
 from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
-from ringfence.bus.subscription import EVERYTHING, Subscription
+from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
+from ringfence.bus.words import Words
 from ringfence.errors import RingfenceError
 
 from .receivers import stopping, until
@@ -130,3 +131,28 @@ def test_whatever_goes_wrong_with_a_look_the_courier_looks_again(bus, monkeypatc
     with stopping(Courier(bus, {}, Clock(), Random(1), look=look)):
         assert again.wait(20)
     assert caplog.text.count("The outbox waits") == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "contact", "said"),
+    [("mail", "ada@mail.example", "550 <Ada%40Mail.example>"), ("sms", "+49301234567", "no 49301234567")],
+)
+def test_an_error_names_a_customer_by_the_token_alone(bus, kind, contact, said):
+    token = f"pd_{'0' * 32}"
+
+    class Failing:
+        def deliver(self, message):
+            raise OSError(f"{message.to} does not exist: {said}")
+
+        def close(self):
+            pass
+
+    words, held = (lambda _event: Words("", to=token)), {token: contact}
+    courier = Courier(bus, {kind: Failing()}, lambda: 1, Random(1), words, contact=held.get)
+    to, letter = Destination(address=f"customer:{kind}", kind=kind), (1, "m", b"{}", 0, 0)
+    said_of = [courier.attempt(to, letter).said]
+    Failing.deliver = lambda _self, message: Outcome(Answer.REFUSED, f"{message.to}: {said}")
+    said_of.append(courier.attempt(to, letter).said)
+    for one in said_of:
+        assert one.count(token) == 2
+        assert not any(word in one.lower() for word in ("ada", "301234567"))

@@ -15,10 +15,13 @@ from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import Destination
 from ringfence.cli import execute
+from ringfence.cli.options import definitions
 from ringfence.compose.alerts import alert_policy, alert_words
+from ringfence.compose.flink import packed
 from ringfence.compose.followers import followers_of, outbox_of
 from ringfence.compose.privacy import contacts_of
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, EVENTS
@@ -238,6 +241,34 @@ def test_what_cannot_be_is_refused_with_the_reason(bank, ringfence, project):
     assert "is there already" in ringfence("privacy", "init").err
 
 
+def test_a_hold_is_broken_through_no_account_and_no_case_that_others_share(bank, ringfence):
+    """What an erasure of somebody else would take is theirs as well."""
+    folder, account = bank / "ringfence-data", f"account:{ADA['account_id']}"
+    assert ringfence("cases", "open", "p6").code == 0
+    with closing(SqliteCases(folder)) as book:
+        hers, his = book.case_of("p1").id, book.case_of("p6").id
+    assert ringfence("cases", "merge", hers, his).code == 0
+    for held, others in (("CUST-ADA-1815", (account, "bob")), (account, ("CUST-ADA-1815",))):
+        assert ringfence("privacy", "hold", held, "--reason", "court order 12").code == 0
+        for other in others:
+            refused = ringfence("privacy", "erase", other, "--reason", "a request")
+            assert (refused.code, "court order 12" in refused.err) == (2, True), (held, other)
+        assert "court order 12" in ringfence("privacy", "find", others[0]).err
+        found = ringfence("privacy", "find", "CUST-ADA-1815", "--json").json
+        assert (found["held"]["notes"], found["held"]["files"]) == (1, 1)
+        assert ringfence("privacy", "release", held).code == 0
+    assert ringfence("privacy", "erase", "bob", "--reason", "a request").code == 0
+
+
+def test_flink_takes_no_project_with_a_vault(bank, ringfence, monkeypatch):
+    """It would write what the vault is to hide, whatever the setting says today."""
+    made = definitions(None, None)
+    for setting in ("vault", "kept"):
+        monkeypatch.setenv("RINGFENCE_PERSONAL_DATA", setting)
+        with pytest.raises(InputError, match='personal_data = "vault": Flink has no vault'):
+            packed(made, ["payments/0"], 1)
+
+
 def test_keys_and_vaults_of_others_are_told(bank, ringfence, project):
     data, keys = bank / "ringfence-data", bank / "keys.json"
     mine = keys.read_bytes()
@@ -284,6 +315,24 @@ def test_what_is_kept_long_enough_is_forgotten_and_tokens_stay(bank, ringfence):
     assert "contact" in held
 
 
+def test_what_is_held_of_somebody_by_other_names_is_passed_over_as_well(bank, ringfence):
+    """Under a hold on the account: its customer's originals, and what others wrote about its payments."""
+
+    def originals():
+        return ringfence("privacy", "find", "CUST-ADA-1815", "--json").json["originals"]
+
+    before = originals()
+    assert sum(one["kind"] == "text" for one in before) == 4  # of profile, label and a bad record
+    account = f"account:{ADA['account_id']}"
+    assert ringfence("privacy", "hold", account, "--reason", "court order 12").code == 0
+    everything = [word for kind in ("contact", "text", "name") for word in ("--class", kind)]
+    assert ringfence("privacy", "expire", *everything, "--older", "0s").code == 0
+    assert originals() == before
+    assert "contact" not in {
+        one["kind"] for one in ringfence("privacy", "find", "bob", "--json").json["originals"]
+    }
+
+
 def test_a_store_that_holds_events_in_the_open_is_not_switched(ringfence, project, payments):
     assert ringfence("run", payments).code == 0
     (project / "ringfence.toml").write_text(SETTINGS)
@@ -319,7 +368,9 @@ def test_a_customer_is_written_to_at_the_address_of_the_vault_until_it_is_erased
         done = [courier.attempt(to, letter) for letter in letters]
         assert {(one.answer, one.said) for one in done} == {(Answer.DELIVERED, "")}
         assert set(taking.targets) == {"ada.lovelace@mail.example"}
+        bus.change("customer:mail", said="550 Ada.Lovelace@mail.example is unknown")  # of before
         assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request").code == 0
+        assert bus.destination("customer:mail").said == ""
         refused = courier.attempt(to, letters[0])
         assert (refused.answer, "ada" in refused.said) == (Answer.REFUSED, False)
         vault.close()

@@ -1,7 +1,8 @@
 """The vault: what is sealed in it, under which keys, and what becomes of it when something is wrong."""
 
 import sqlite3
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -9,7 +10,7 @@ from ringfence.adapters.vault import Keyring, SqliteVault, VaultWriter
 from ringfence.errors import CorruptError, InputError
 from ringfence.events.personal import Original
 from ringfence.events.personal_names import PersonalClass
-from ringfence.ports.vault import Erased
+from ringfence.ports.vault import Erased, LegalHold, UnderHoldError
 
 NAME, CONTACT = PersonalClass.NAME, PersonalClass.CONTACT
 ADA = [Original("ada", "ada-name", NAME, "Ada Lovelace"), Original("ada", "shared", CONTACT, "+4930123")]
@@ -141,14 +142,33 @@ def test_a_vault_that_cannot_be_written_loses_originals_and_says_so(vault, caplo
     writer([Original("eve", "eve-name", NAME, "Eve")])
     writer.close()
     assert writer.lost == 1
+    assert writer.warnings()[0].startswith("originals of personal data are not kept (1 so far): ")
     assert "Originals of personal data are not kept (1 so far)" in caplog.text
     assert "Eve" not in caplog.text
 
 
 def test_how_many_are_shown_in_an_hour_is_counted_by_value(vault):
     for token in ("a", "a", "b"):
-        vault.let_see("me", token, 1000, most=2)
+        assert vault.let_see("me", {token}, 1000, 2)
     with pytest.raises(InputError, match="2 originals within an hour"):
-        vault.let_see("me", "c", 2000, most=2)
-    vault.let_see("somebody", "c", 2000, most=2)
-    vault.let_see("me", "c", 1000 + 3_600_000, most=2)
+        vault.let_see("me", {"c"}, 2000, 2)
+    vault.let_see("somebody", {"c"}, 2000, 2)
+    vault.let_see("me", {"c"}, 1000 + 3_600_000, 2)
+
+
+def test_of_many_that_look_at_once_so_many_a_day_see_and_what_is_refused_counts_for_nothing(vault, keys):
+    with ExitStack() as opened, ThreadPoolExecutor(4) as pool:
+        vaults = [opened.enter_context(closing(again(vault, keys))) for _ in range(4)]
+        seen = [pool.submit(one.let_see, "me", {f"t{at}"}, 1000, 9, 2) for at, one in enumerate(vaults)]
+        assert sorted(one.result() for one in seen) == [False, False, True, True]
+    assert vault.let_see("me", {"more", "than", "one"}, 1000, 3)  # after approval; two are counted so far
+    with pytest.raises(InputError, match="5 originals"):
+        vault.let_see("me", {"another"}, 1000, 3)
+
+
+def test_a_hold_that_came_meanwhile_is_seen_by_the_transaction_that_destroys(vault):
+    vault.hold(LegalHold(person="ada", reason="court order 12", by="me", since_ms=1000))
+    with pytest.raises(UnderHoldError, match="court order 12"):
+        vault.destroy(["bob"], Erased(person="bob", by="me", reason="asked", at_ms=5000), {"bob", "ada"})
+    assert (values(vault, "bob"), vault.erasures(["bob"])) == (["+4930123"], [])
+    assert vault.destroy(["bob"], Erased(person="bob", by="me", reason="asked", at_ms=5000), {"bob"}) == 1

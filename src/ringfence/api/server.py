@@ -298,6 +298,12 @@ class Server:
             "Verification codes, PINs and track data that came and were not kept.",
             tokenizer.dropped.total,
         )
+        if (originals := self.session.originals) is not None:
+            watch(
+                "ringfence_vault_lost_originals",
+                "Originals of personal data that the vault did not keep, since the start; /readyz says why.",
+                lambda: originals.lost,
+            )
         watch(
             "ringfence_profile_values_left_out",
             "Values of profile events whose attribute is one more than there is room for, since the start.",

@@ -91,15 +91,19 @@ def find(customer: Customer, data: Data = None, json: Json = False) -> None:
 def export(
     customer: Customer,
     out: Annotated[Path, typer.Option(help="New file for all of it, as JSON; only you may read it.")],
+    reason: Reason = "to answer their request",
     data: Data = None,
 ) -> None:
     """Write everything that is held on somebody to a file, originals included: the answer to their request.
 
+    The originals count as revealed.
+
     Example: ringfence privacy export C-17 --out C-17.json
     """
     with _desk(data) as desk:
-        found = desk.find(customer)
-    tell_record(found.person)
+        tell_record("", reason=desk.tokenizer.clean(reason))
+        found = desk.export(customer, actor(), reason)
+        tell_record(found.person, reason=desk.tokenizer.clean(reason))
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -225,12 +229,8 @@ def expire(
     Example: ringfence privacy expire --class text --class address --older 730d
     """
     before_ms = _now_ms() - parse_delay_ms(older)
-    with open_store(folder(data), read_only=True) as store:
-        vault = open_vault(store)
-        try:
-            count = vault.expire(kind, before_ms)
-        finally:
-            vault.close()
+    with _desk(data) as desk:
+        count = desk.expire(kind, before_ms)
     say(f"{count:,} originals were deleted.")
 
 

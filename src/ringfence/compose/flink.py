@@ -13,7 +13,7 @@ from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of, writ
 from ringfence.adapters.flink.package import write_package
 from ringfence.compose.kafka import kafka_client, needs_kafka
 from ringfence.compose.sharded import pack_project
-from ringfence.compose.store import has_store, open_store
+from ringfence.compose.store import VAULT, has_store, keeps_tokens, open_store
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
 from ringfence.settings import load_settings
@@ -36,6 +36,11 @@ _AGE_MS: Final = 20
 _PLAN: Final = "plan"
 _JOB: Final = "job.json"
 _SAVEPOINT_SECONDS: Final = 120.0
+_NO_VAULT: Final = (
+    'personal_data = "vault": Flink has no vault, and would write customers, accounts and contacts in the '
+    "open. Read the topics with `ringfence serve --source`, or give Flink a project with a data folder of "
+    'its own and personal_data = "kept"'
+)
 _SOURCE: Final[dict[str, tuple[str, ...] | None]] = {}
 _SINK: Final[dict[str, tuple[str, ...] | None]] = {"quarantine": None}
 
@@ -104,10 +109,15 @@ class Ends:
 def packed(definitions: Definitions, partitions: list[str], shards: int) -> bytes:
     """The plan of the project in the current folder; errors as of `pack_project`.
 
-    Seed and keys are those of its data folder, which is made where there is none.
+    Seed and keys are those of its data folder, which is made where there is none. `InputError` where that has
+    tokens for personal data, or should have.
     """
     settings = load_settings()
+    if settings.personal_data == VAULT:
+        raise InputError(_NO_VAULT)
     with open_store(settings.data_dir, read_only=has_store(settings.data_dir)) as store:
+        if keeps_tokens(store):
+            raise InputError(_NO_VAULT)
         return pack_project(
             definitions,
             store.meta,

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from ringfence.adapters.vault import VaultWriter
     from ringfence.cases.book import CaseBook
     from ringfence.compose.checks import Checks, Tried
     from ringfence.decisions.impact import Impact
@@ -84,6 +85,7 @@ class Session:
     require_approval: bool
     checks: Checks
     notices: list[str] = field(default_factory=list)  # what else somebody should read
+    originals: VaultWriter | None = None  # keeps what personal data was, where the log has tokens
     between_steps: Callable[[Callable[[], View]], View] = at_once
     """Has the thread that decides answer a question; here that is whoever asks."""
 
@@ -266,6 +268,7 @@ def open_session(
             library,
             require_approval,
             ChecksHere(store.log, definitions.spec),
+            originals=originals,
         )
         _renew_lists(session)
         _deploy(session)

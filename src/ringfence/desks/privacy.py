@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
@@ -17,11 +18,11 @@ from ringfence.events.model import Kind
 from ringfence.events.personal import TOKEN
 from ringfence.events.personal_names import PersonalClass
 from ringfence.ports import EVENTS
-from ringfence.ports.vault import Erased, Held, LegalHold
+from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
 from ringfence.rulebook.desk import Who
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from ringfence.events.batch import EventBatch
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
     from ringfence.ports.vault import Vault
 
-_DAY_MS: Final = 86_400_000
+    _Row = tuple[Kind, dict[str, Any]]
+
 _SHORTEST_REASON: Final = 5
 _LONGEST_REASON: Final = 500
 KINDS: Final = {"customer": "customer_id", "account": "account_id"}
@@ -44,6 +46,7 @@ class PersonTokens(msgspec.Struct, frozen=True, kw_only=True):
         kind: customer or account.
         own: tokens of values that are theirs alone, their own among them.
         payments: ids of their payments.
+        owners: customers and accounts that these payments name.
         texts: tokens of what others wrote about these.
     """
 
@@ -51,6 +54,7 @@ class PersonTokens(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     own: frozenset[str]
     payments: frozenset[str] = frozenset()
+    owners: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
 
 
@@ -80,6 +84,10 @@ class PersonPlace(Protocol):
 
     def held(self, who: PersonTokens) -> dict[str, list[dict[str, Any]]]:
         """What it holds, by what it is."""
+        ...
+
+    def concerned(self, who: PersonTokens) -> frozenset[str]:
+        """Tokens of everybody whom an erasure would take something from."""
         ...
 
     def erase(self, who: PersonTokens) -> dict[str, int]:
@@ -119,6 +127,10 @@ class PrivacyDesk:
 
     def who(self, asked: str) -> PersonTokens:
         """Somebody by `CUSTOMER`, `account:ID`, or a token; `InputError` where nothing is held on them."""
+        return self._followed(asked)[0]
+
+    def _followed(self, asked: str) -> tuple[PersonTokens, list[_Row]]:
+        """As `who`, and the events about them."""
         kind, sign, identity = asked.partition(":")
         if not sign or kind not in KINDS:
             kind, identity = "customer", asked
@@ -127,19 +139,27 @@ class PrivacyDesk:
         tokens = {person, *(one.token for one in held)}
         holders = self.vault.holders(tokens)
         own = {one for one in tokens if holders.get(one, frozenset()) <= {person, one}}
-        payments, texts = self._linked(kind, person, own)
+        mine = frozenset({person})
+        payments, owners = self._paid([KINDS[kind]], mine)
+        rows = list(self._rows([KINDS[kind]], mine, own, payments))
         if not held and not payments and not self.vault.erasures([person]):
             raise InputError(
                 f"nothing is held on this {kind}: give the id as payments have it, account:ID for an "
                 "account, or a token (pd_...)"
             )
-        return PersonTokens(
-            person=person, kind=kind, own=frozenset(own | {person}), payments=payments, texts=texts
+        who = PersonTokens(
+            person=person,
+            kind=kind,
+            own=frozenset(own | {person}),
+            payments=payments,
+            owners=owners,
+            texts=self._texts(rows),
         )
+        return who, rows
 
     def find(self, asked: str) -> PersonFile:
         """All that is held on somebody; originals are opened."""
-        who = self.who(asked)
+        who, rows = self._followed(asked)
         elsewhere: dict[str, list[dict[str, Any]]] = {}
         for place in self.places:
             elsewhere |= place.held(who)
@@ -149,28 +169,41 @@ class PrivacyDesk:
             hold=self._hold_of(who),
             erased=self.vault.erasures([who.person]),
             originals=self.vault.of_persons(who.own | who.texts),
-            events=[row for _, _, row in self._rows(who.kind, who.person, who.own, who.payments)],
+            events=[row for _, row in rows],
             decisions=self.decided(who.kind, who.person),
             elsewhere=elsewhere,
         )
 
+    def export(self, asked: str, by: str, reason: str) -> PersonFile:
+        """As `find`, for who is shown the originals: they count as revealed, however many they are.
+
+        A second person approves it where reveals need one. `InputError` where no more may be shown this hour.
+        """
+        reason = _checked(self.tokenizer.clean(reason))
+        found = self.find(asked)
+        now_ms = self.now_ms()
+        with self.approved("reveal", found.person, Who(by, now_ms, reason)):
+            self.vault.let_see(by, {one.token for one in found.originals}, now_ms, self.reveals_per_hour)
+        return found
+
     def erase(self, asked: str, by: str, reason: str) -> ErasedData:
-        """Destroy somebody's key, and what people wrote about them; `InputError` under legal hold."""
+        """Destroy somebody's key, and what people wrote about them.
+
+        `InputError` under legal hold, theirs or that of anybody whose payments or cases these are, too. The
+        keys go first: a hold that comes later has nothing to keep, and who erases again gets the rest.
+        """
         reason = _checked(self.tokenizer.clean(reason))
         who = self.who(asked)
         hold = self._hold_of(who)
         if hold is not None:
-            raise InputError(
-                f"{who.person} is under legal hold since {_day(hold.since_ms)} ({hold.reason}, {hold.by}): "
-                "nothing was erased. `ringfence privacy release` ends a hold"
-            )
+            raise UnderHoldError(hold)
         elsewhere: dict[str, int] = {}
         now_ms = self.now_ms()
         with self.approved("erasure", who.person, Who(by, now_ms, reason)):
+            erased = Erased(person=who.person, by=by, reason=reason, at_ms=now_ms)
+            count = self.vault.destroy(who.own | who.texts, erased, self._concerned(who))
             for place in self.places:
                 elsewhere |= place.erase(who)
-            erased = Erased(person=who.person, by=by, reason=reason, at_ms=now_ms)
-            count = self.vault.destroy(who.own | who.texts, erased)
         return ErasedData(person=who.person, originals=count, elsewhere=elsewhere)
 
     def hold(self, asked: str, by: str, reason: str) -> LegalHold:
@@ -189,13 +222,13 @@ class PrivacyDesk:
 
     def reveal(self, token: str, by: str, reason: str) -> Held:
         """The original behind a token, for who gives a reason; `InputError` beyond so many in an hour."""
-        _checked(reason)
+        reason = _checked(self.tokenizer.clean(reason))
         if not TOKEN.fullmatch(token):
             raise InputError("give a token as pages show it: pd_ and 32 characters")
         now_ms = self.now_ms()
-        many = self.vault.shown_since(by, now_ms - _DAY_MS) >= self.reveals_per_day
-        with self.approved("reveal", token, Who(by, now_ms, reason)) if many else nullcontext():
-            self.vault.let_see(by, token, now_ms, self.reveals_per_hour)
+        if not self.vault.let_see(by, {token}, now_ms, self.reveals_per_hour, self.reveals_per_day):
+            with self.approved("reveal", token, Who(by, now_ms, reason)):
+                self.vault.let_see(by, {token}, now_ms, self.reveals_per_hour)
         found = self.vault.of_token(token)
         if found is None:
             raise InputError(
@@ -203,46 +236,85 @@ class PrivacyDesk:
             )
         return found
 
-    def _hold_of(self, who: PersonTokens) -> LegalHold | None:
-        return next((one for one in self.vault.holds() if one.person == who.person), None)
+    def expire(self, kinds: Collection[PersonalClass], before_ms: int) -> int:
+        """Forget originals of these classes that first came before a time, but for legal holds; how many."""
+        return self.vault.expire(kinds, before_ms, self._kept_by_holds())
 
-    def _linked(self, kind: str, person: str, own: set[str]) -> tuple[frozenset[str], frozenset[str]]:
-        """Ids of somebody's payments, and tokens of texts about them that are nobody's own."""
-        payments = frozenset(
-            row["transaction_id"]
-            for _, what, row in self._rows(kind, person, own, frozenset())
-            if what == Kind.TRANSACTION
+    def _kept_by_holds(self) -> frozenset[str]:
+        """Under which tokens there may be originals of somebody under legal hold, or on their payments."""
+        persons = frozenset(one.person for one in self.vault.holds())
+        if not persons:
+            return persons
+        fields, own = list(KINDS.values()), persons | {one.token for one in self.vault.of_persons(persons)}
+        payments, owners = self._paid(fields, persons)
+        return own | owners | self._texts(self._rows(fields, persons, own, payments))
+
+    def _hold_of(self, who: PersonTokens) -> LegalHold | None:
+        """The first hold that an erasure would break."""
+        concerned = self._concerned(who)
+        return next((one for one in self.vault.holds() if one.person in concerned), None)
+
+    def _concerned(self, who: PersonTokens) -> frozenset[str]:
+        return frozenset({who.person}).union(
+            who.own, who.owners, *(place.concerned(who) for place in self.places)
         )
+
+    def _paid(self, fields: Sequence[str], persons: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Ids of payments that name one of these persons in a field; and customers and accounts of these."""
+        payments, owners = set[str](), set[str]()
+        mine = pa.array(sorted(persons), pa.string())
+        for batch in self.log.read(EVENTS):
+            events = codec.decode(batch.payload)
+            rows = pa.array(np.flatnonzero(_true(_of_persons(events, fields, mine))))
+            if len(rows):
+                payments.update(events.column("transaction_id").take(rows).to_pylist())
+                for name in KINDS.values():
+                    owners.update(filter(None, events.column(name).take(rows).to_pylist()))
+        return frozenset(payments), frozenset(owners)
+
+    def _texts(self, rows: Iterable[_Row]) -> frozenset[str]:
+        """Tokens of texts in labels and events of payment lives that are nobody's own."""
         found = {
             value
-            for _, what, row in self._rows(kind, person, own, payments)
+            for what, row in rows
             if what in (Kind.LABEL, Kind.LIFECYCLE)
             for value in row.values()
             if isinstance(value, str) and TOKEN.fullmatch(value)
         }
         holders = self.vault.holders(found)
-        return payments, frozenset(one for one in found if holders.get(one, frozenset()) == frozenset({one}))
+        return frozenset(one for one in found if holders.get(one, frozenset()) == frozenset({one}))
 
     def _rows(
-        self, kind: str, person: str, own: set[str] | frozenset[str], payments: frozenset[str]
-    ) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Events about somebody, with offset and kind: theirs, on them, and on these payments."""
-        mine, theirs = pa.array([person]), pa.array(sorted(own), pa.string())
+        self,
+        fields: Sequence[str],
+        persons: frozenset[str],
+        own: set[str] | frozenset[str],
+        payments: frozenset[str],
+    ) -> Iterator[_Row]:
+        """Events about persons, by kind: theirs, on what is theirs, and on these payments."""
+        mine, theirs = pa.array(sorted(persons), pa.string()), pa.array(sorted(own), pa.string())
         about = pa.array(sorted(payments), pa.string())
         for batch in self.log.read(EVENTS):
             events = codec.decode(batch.payload)
-            for row in np.flatnonzero(_chosen(events, KINDS[kind], mine, theirs, about)).tolist():
-                offset, what = batch.base_offset + row, int(events.kind[row])
-                yield offset, what, {"offset": offset, "kind": Kind(what).name.lower(), **_told(events, row)}
+            linked = pc.and_(
+                pa.array(~np.asarray(events.is_transaction)),
+                pc.is_in(events.column("transaction_id"), value_set=about),
+            )
+            named = pc.is_in(events.column("entity_id"), value_set=theirs)
+            chosen = pc.or_(pc.or_(_of_persons(events, fields, mine), named), linked)
+            for row in np.flatnonzero(_true(chosen)).tolist():
+                offset, what = batch.base_offset + row, Kind(int(events.kind[row]))
+                yield what, {"offset": offset, "kind": what.name.lower(), **_told(events, row)}
 
 
-def _chosen(events: EventBatch, field: str, person: Any, own: Any, payments: Any) -> Any:
-    is_payment = pa.array(events.is_transaction)
-    theirs = pc.is_in(events.column(field), value_set=person)
-    named = pc.is_in(events.column("entity_id"), value_set=own)
-    linked = pc.is_in(events.column("transaction_id"), value_set=payments)
-    found = pc.or_(pc.or_(pc.and_(is_payment, theirs), named), pc.and_(pc.invert(is_payment), linked))
-    return pc.fill_null(found, fill_value=False).to_numpy(zero_copy_only=False)
+def _of_persons(events: EventBatch, fields: Sequence[str], persons: Any) -> Any:
+    """Which events are payments that name one of these persons."""
+    found = [pc.is_in(events.column(name), value_set=persons) for name in fields]
+    return pc.and_(pa.array(events.is_transaction), reduce(pc.or_, found))
+
+
+def _true(chosen: Any) -> Any:
+    return pc.fill_null(chosen, fill_value=False).to_numpy(zero_copy_only=False)
 
 
 def _told(events: EventBatch, row: int) -> dict[str, Any]:
@@ -256,10 +328,6 @@ def _checked(reason: str) -> str:
             f"give a reason of {_SHORTEST_REASON} to {_LONGEST_REASON} characters: it goes on record"
         )
     return reason.strip()
-
-
-def _day(ms: int) -> str:
-    return str(np.datetime64(ms, "ms").astype("datetime64[D]"))
 
 
 def masked(kind: PersonalClass, value: str) -> str:

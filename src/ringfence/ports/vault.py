@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from ringfence.errors import InputError
 from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
@@ -31,6 +33,18 @@ class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     by: str
     since_ms: int
+
+
+class UnderHoldError(InputError):
+    """Nothing is erased: that would take from somebody who is under legal hold."""
+
+    def __init__(self, hold: LegalHold) -> None:
+        since = datetime.fromtimestamp(hold.since_ms / 1000, UTC).date()
+        super().__init__(
+            f"nothing was erased: {hold.person} is under legal hold since {since} "
+            f"({hold.reason}, {hold.by}), and this is their data, or is on a payment or in a case of theirs, "
+            "too. `ringfence privacy release` ends a hold"
+        )
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +75,11 @@ class Vault(Protocol):
         """By token the persons of whom it is an original."""
         ...
 
-    def destroy(self, persons: Collection[str], erased: Erased) -> int:
-        """Destroy the keys of persons with all that they sealed; how many originals were."""
+    def destroy(self, persons: Collection[str], erased: Erased, concerned: Collection[str] = ()) -> int:
+        """Destroy the keys of persons with all that they sealed; how many originals were.
+
+        `UnderHoldError`, and nothing is destroyed, where anybody `concerned` is under legal hold.
+        """
         ...
 
     def holds(self) -> list[LegalHold]:
@@ -81,12 +98,14 @@ class Vault(Protocol):
         """Who of these was erased, the latest first."""
         ...
 
-    def shown_since(self, actor: str, since_ms: int) -> int:
-        """How many different values somebody has been shown since a time, within the last day."""
-        ...
+    def let_see(
+        self, actor: str, tokens: Collection[str], now_ms: int, an_hour: int, a_day: int | None = None
+    ) -> bool:
+        """Count values that somebody is shown.
 
-    def let_see(self, actor: str, token: str, now_ms: int, most: int) -> None:
-        """Count a value that somebody is shown; `InputError` beyond so many in an hour."""
+        `InputError` where so many others have been shown within an hour. False, and nothing is counted, where
+        this makes it more than `a_day`.
+        """
         ...
 
     def rotate(self, *, forget: bool = False) -> tuple[str, int]:
@@ -96,8 +115,11 @@ class Vault(Protocol):
         """
         ...
 
-    def expire(self, kinds: Collection[PersonalClass], before_ms: int) -> int:
-        """Forget originals of these classes that first came before a time; how many."""
+    def expire(self, kinds: Collection[PersonalClass], before_ms: int, kept: Collection[str] = ()) -> int:
+        """Forget originals of these classes that first came before a time; how many.
+
+        Those of persons under legal hold stay, and those that are held under the tokens `kept`.
+        """
         ...
 
     def close(self) -> None:

@@ -21,13 +21,21 @@ if TYPE_CHECKING:
 
 ERASED: Final = "[erased]"
 _TEXTS: Final = ("text", "reason")
-_EVENTS: Final = """
-SELECT case_id, version, at_ms, by_whom, change FROM event WHERE case_id IN (
+_TOUCHED: Final = """
   SELECT case_id FROM standing JOIN subject USING (number)
   WHERE entity_id IN (SELECT value FROM json_each(:own))
   UNION SELECT case_id FROM payment WHERE transaction_id IN (SELECT value FROM json_each(:payments))
-) ORDER BY case_id, version
 """
+_EVENTS: Final = f"""
+SELECT case_id, version, at_ms, by_whom, change FROM event WHERE case_id IN ({_TOUCHED})
+ORDER BY case_id, version
+"""  # noqa: S608 (constants)
+_CONCERNED: Final = f"""
+WITH touched AS ({_TOUCHED})
+SELECT entity_id FROM standing JOIN subject USING (number) WHERE case_id IN touched
+UNION SELECT named.value FROM payment, json_each(CAST(body AS TEXT), '$.entities') AS named
+WHERE case_id IN touched AND named.key IN ('customer', 'account')
+"""  # noqa: S608 (constants)
 
 
 class CasePersons:
@@ -53,6 +61,11 @@ class CasePersons:
             if isinstance(change, Attached) and change.name != ERASED
         ]
         return {"cases": [{"case": case} for case in ids], "notes": notes, "files": files}
+
+    def concerned(self, who: PersonTokens) -> frozenset[str]:
+        """Whom cases on somebody or their payments are on, and whose payments are in them."""
+        with self._cases.work() as work:
+            return frozenset(one for (one,) in work.connection.execute(_CONCERNED, _names(who)))
 
     def erase(self, who: PersonTokens) -> dict[str, int]:
         """See `PersonPlace.erase`. A file that another case has, too, stays there."""
@@ -92,12 +105,15 @@ class CasePersons:
 
 
 def _events(connection: Connection, who: PersonTokens) -> Iterator[tuple[str, int, int, str, AnyChange]]:
-    names = {
+    for case, version, at_ms, by, change in connection.execute(_EVENTS, _names(who)).fetchall():
+        yield case, version, at_ms, by, decode_change(change)
+
+
+def _names(who: PersonTokens) -> dict[str, str]:
+    return {
         "own": msgspec.json.encode(sorted(who.own)).decode(),
         "payments": msgspec.json.encode(sorted(who.payments)).decode(),
     }
-    for case, version, at_ms, by, change in connection.execute(_EVENTS, names).fetchall():
-        yield case, version, at_ms, by, decode_change(change)
 
 
 def _without_words(change: AnyChange) -> AnyChange:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -144,23 +146,26 @@ class Courier:
         except Exception as error:
             _LOGGER.debug("A message cannot be put into words", exc_info=True)
             return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+        token = found = None
         try:
             reader = "" if is_webhook else words.to
             target = reader or target_of(destination.address, destination.kind)
             if TOKEN.fullmatch(target) and destination.kind != "console":
-                found = self._contact(target)
+                token, found = target, self._contact(target)
                 if found is None or not is_contact(destination.kind, found):
-                    return Outcome(Answer.REFUSED, f"no address is held for {target}")
+                    return Outcome(Answer.REFUSED, f"no address is held for {token}")
                 target = found
             outcome = self._notifiers[destination.kind].deliver(
                 Message(message_id, event, words, target, destination.secrets)
             )
         except Exception as error:  # whatever a destination's library does: the message waits
-            _LOGGER.debug("An attempt failed", exc_info=True)
+            _LOGGER.debug("An attempt failed", exc_info=found is None)
             name = type(error).__name__
             is_secret = shown(destination.address) != destination.address  # which the error may quote
-            return Outcome(Answer.RETRY, name if is_secret else f"{name}: {error}")
-        return outcome._replace(said=masked(outcome.said, destination.address))
+            return Outcome(
+                Answer.RETRY, name if is_secret else f"{name}: {_unnamed(str(error), found, token)}"
+            )
+        return outcome._replace(said=masked(_unnamed(outcome.said, found, token), destination.address))
 
 
 class _Round:
@@ -253,6 +258,19 @@ class _Round:
                 self._bus.change_within(
                     connection, self._address, **fields, **({"disabled": gone} if gone else {})
                 )
+
+
+def _unnamed(said: str, contact: str | None, token: str | None) -> str:
+    """A text with the token in place of the address that it stands for, however a receiver spells that.
+
+    >>> _unnamed("550 <Ada%40mail.example> is unknown", "ada@mail.example", "pd_1")
+    '550 <pd_1> is unknown'
+    """
+    if not contact or not token:
+        return said
+    bare = contact.removeprefix("+")
+    spellings = (contact, quote(contact, safe=""), bare, repr(contact)[1:-1])
+    return re.sub("|".join(map(re.escape, spellings)), token, said, flags=re.IGNORECASE)
 
 
 def _json(values: list[Any]) -> str:

@@ -35,6 +35,10 @@ DELETE FROM message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') 
 }
 """What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
 
+_SILENCE: Final = """
+UPDATE destination SET body = json_set(body, '$.said', '') WHERE json_extract(body, '$.said') <> ''
+"""
+
 
 class BusPersons:
     """The bus of one data folder as a `PersonPlace`."""
@@ -59,12 +63,20 @@ class BusPersons:
             ],
         }
 
+    def concerned(self, who: PersonTokens) -> frozenset[str]:
+        """Nobody else: alerts stay, and messages are made of them and of decisions, which stay, too."""
+        return who.own
+
     def erase(self, who: PersonTokens) -> dict[str, int]:
-        """See `PersonPlace.erase`. What was to be sent is not sent any more; alerts stay, by token."""
+        """See `PersonPlace.erase`. What was to be sent is not sent any more; alerts stay, by token.
+
+        The latest answer of every destination goes, too: it may quote an address, and does not say whose.
+        """
         own = {"own": _json(who.own), "payments": _json(who.payments)}
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
             counts = {name: connection.execute(text, own).rowcount for name, text in _ERASE.items()}
+            connection.execute(_SILENCE)
         self._database.empty_log()
         return counts
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.errors import CorruptError, InputError
 from ringfence.events.personal_names import PersonalClass
-from ringfence.ports.vault import Erased, Held, LegalHold
+from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -31,6 +31,7 @@ _NONCE_BYTES: Final = 12
 _KEY_BITS: Final = 256
 _WRAPPED_AT_ONCE: Final = 1000  # keys of one transaction of a rotation: nobody waits long
 _MARK: Final = b"ringfence vault"
+_HOLDS: Final = "SELECT person, reason, by, since_ms FROM hold ORDER BY since_ms"
 _FORGET: Final = "DELETE FROM original WHERE person IN (SELECT value FROM json_each(?))"
 _FORGET_KEYS: Final = "DELETE FROM person WHERE token IN (SELECT value FROM json_each(?))"
 _SCHEMA: Final = """
@@ -117,13 +118,13 @@ class SqliteVault:
 
     def _destroy_again(self) -> None:
         """Whom an older copy of this file brought back."""
-        gone = [
-            token
-            for token, made_ms in self._rows("SELECT token, made_ms FROM person")
-            if made_ms <= self._keys.erased.get(token, -1)
-        ]
+        text = "SELECT token, made_ms FROM person WHERE token IN (SELECT value FROM json_each(?))"
+        erased = self._keys.erased
+        gone = [token for token, made_ms in self._rows(text, _json(erased)) if made_ms <= erased[token]]
         if gone:
-            self._delete(gone)
+            with self._transaction() as connection:
+                _delete(connection, gone)
+            self._empty_log()
 
     def changes(self) -> int:
         """A number that another one follows once another process has changed the file."""
@@ -197,21 +198,17 @@ class SqliteVault:
             found.setdefault(token, set()).add(person)
         return {token: frozenset(persons) for token, persons in found.items()}
 
-    def destroy(self, persons: Collection[str], erased: Erased) -> int:
+    def destroy(self, persons: Collection[str], erased: Erased, concerned: Collection[str] = ()) -> int:
         """See `Vault.destroy`."""
-        with self._transaction():  # one writer of the file of keys at a time
+        with self._transaction() as connection:  # one writer of the file of keys at a time
+            for row in connection.execute(_HOLDS).fetchall():
+                if row[0] in concerned:
+                    raise UnderHoldError(_hold(row))
             self._keys.reload()
             self._keys.note_erased(dict.fromkeys(persons, erased.at_ms))
-        return self._delete(persons, erased)
-
-    def _delete(self, persons: Collection[str], erased: Erased | None = None) -> int:
-        with self._transaction() as connection:
-            names = (_json(persons),)
-            count = connection.execute(_FORGET, names).rowcount
-            connection.execute(_FORGET_KEYS, names)
-            if erased is not None:
-                row = (erased.person, erased.by, erased.reason, erased.at_ms)
-                connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?, ?)", row)
+            count = _delete(connection, persons)
+            row = (erased.person, erased.by, erased.reason, erased.at_ms)
+            connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?, ?)", row)
         self._empty_log()
         return count
 
@@ -222,8 +219,7 @@ class SqliteVault:
 
     def holds(self) -> list[LegalHold]:
         """See `Vault.holds`."""
-        rows = self._rows("SELECT person, reason, by, since_ms FROM hold ORDER BY since_ms")
-        return [LegalHold(person=one, reason=why, by=by, since_ms=since) for one, why, by, since in rows]
+        return [_hold(row) for row in self._rows(_HOLDS)]
 
     def hold(self, hold: LegalHold) -> None:
         """See `Vault.hold`."""
@@ -247,23 +243,28 @@ class SqliteVault:
             for person, by, reason, at_ms in self._rows(text, _json(persons))
         ]
 
-    def shown_since(self, actor: str, since_ms: int) -> int:
-        """See `Vault.shown_since`."""
-        text = "SELECT count(DISTINCT token) FROM shown WHERE actor = ? AND at_ms > ?"
-        return int(self._rows(text, actor, since_ms)[0][0])
-
-    def let_see(self, actor: str, token: str, now_ms: int, most: int) -> None:
+    def let_see(
+        self, actor: str, tokens: Collection[str], now_ms: int, an_hour: int, a_day: int | None = None
+    ) -> bool:
         """See `Vault.let_see`."""
+        text = (
+            "SELECT count(DISTINCT token) FROM shown WHERE actor = ? AND at_ms > ? "
+            "AND token NOT IN (SELECT value FROM json_each(?))"
+        )
         with self._transaction() as connection:
             connection.execute("DELETE FROM shown WHERE at_ms <= ?", (now_ms - DAY_MS,))
-            text = "SELECT count(DISTINCT token) FROM shown WHERE actor = ? AND token <> ? AND at_ms > ?"
-            (seen,) = connection.execute(text, (actor, token, now_ms - HOUR_MS)).fetchone()
-            if seen >= most:
+            (seen,) = connection.execute(text, (actor, now_ms - HOUR_MS, _json(tokens))).fetchone()
+            if seen >= an_hour:
                 raise InputError(
-                    f"{actor} has been shown {seen} originals within an hour, and {most} are allowed "
+                    f"{actor} has been shown {seen} originals within an hour, and {an_hour} are allowed "
                     "(reveals_per_hour): wait, or have somebody else look"
                 )
-            connection.execute("INSERT INTO shown VALUES (?, ?, ?)", (actor, token, now_ms))
+            (seen,) = connection.execute(text, (actor, now_ms - DAY_MS, _json(tokens))).fetchone()
+            if a_day is not None and seen + len(tokens) > a_day:
+                return False
+            rows = [(actor, token, now_ms) for token in tokens]
+            connection.executemany("INSERT INTO shown VALUES (?, ?, ?)", rows)
+        return True
 
     def rotate(self, *, forget: bool = False) -> tuple[str, int]:
         """See `Vault.rotate`."""
@@ -293,13 +294,13 @@ class SqliteVault:
             connection.executemany("UPDATE person SET master = ?, wrapped = ? WHERE token = ?", fresh)
         return len(fresh)
 
-    def expire(self, kinds: Collection[PersonalClass], before_ms: int) -> int:
+    def expire(self, kinds: Collection[PersonalClass], before_ms: int, kept: Collection[str] = ()) -> int:
         """See `Vault.expire`."""
         with self._transaction() as connection:
             count = connection.execute(
                 "DELETE FROM original WHERE kind IN (SELECT value FROM json_each(?)) AND seen_ms < ? "
-                "AND person NOT IN (SELECT person FROM hold)",
-                (_json([kind.value for kind in kinds]), before_ms),
+                "AND person NOT IN (SELECT person FROM hold UNION SELECT value FROM json_each(?))",
+                (_json([kind.value for kind in kinds]), before_ms, _json(kept)),
             ).rowcount
             connection.execute("DELETE FROM person WHERE token NOT IN (SELECT person FROM original)")
         self._empty_log()
@@ -351,6 +352,19 @@ def _missing(path: Path) -> str:
 
 def _there(path: Path) -> str:
     return f"{path} is there already: nothing is overwritten"
+
+
+def _delete(connection: sqlite3.Connection, persons: Collection[str]) -> int:
+    """Keys of persons and all that they sealed; how many originals."""
+    names = (_json(persons),)
+    count = connection.execute(_FORGET, names).rowcount
+    connection.execute(_FORGET_KEYS, names)
+    return count
+
+
+def _hold(row: tuple[str, str, str, int]) -> LegalHold:
+    person, reason, by, since_ms = row
+    return LegalHold(person=person, reason=reason, by=by, since_ms=since_ms)
 
 
 def _seal(cipher: AESGCM, value: str, about: str) -> bytes:

@@ -23,6 +23,7 @@ _LOGGER: Final = logging.getLogger(__name__)
 _MOST_KNOWN: Final = 1 << 20  # pairs that are known to be kept
 _MOST_WAITING: Final = 1 << 14  # portions
 _MOST_AT_ONCE: Final = 4096  # originals of one transaction
+_FULL: Final = "too many wait"
 _AGAIN_SECONDS: Final = 1.0
 
 
@@ -37,6 +38,7 @@ class VaultWriter:
     def __init__(self, vault: SqliteVault, now_ms: Callable[[], int], *, patient: bool = True) -> None:
         self.lost = 0
         self.problem: RingfenceError | None = None
+        self._full = False
         self._vault = vault
         self._now_ms = now_ms
         self._patient = patient
@@ -56,6 +58,12 @@ class VaultWriter:
             self._waiting.put(fresh, block=self._patient)
         except Full:
             self._lose(len(fresh), None)
+
+    def warnings(self) -> list[str]:
+        """What somebody should see to: that originals are lost, and why, until a write succeeds."""
+        if self.problem is None and not self._full:
+            return []
+        return [f"originals of personal data are not kept ({self.lost:,} so far): {self.problem or _FULL}"]
 
     def flush(self) -> None:
         """Wait until what came before is kept, or lost."""
@@ -101,7 +109,7 @@ class VaultWriter:
         except RingfenceError as error:
             self._lose(len(every), error)
             return
-        self.problem = None
+        self.problem, self._full = None, False
         if len(self._known) + len(every) > _MOST_KNOWN:
             self._known = set()
         self._known |= every.keys()
@@ -112,6 +120,7 @@ class VaultWriter:
             _LOGGER.error(
                 "Originals of personal data are not kept (%d so far): %s",
                 self.lost,
-                problem or "too many wait",
+                problem or _FULL,
             )
         self.problem = problem or self.problem
+        self._full = problem is None

@@ -25,7 +25,8 @@ class Readiness(msgspec.Struct, frozen=True):
     """Payments are decided: by what, and how far the log has come.
 
     `warnings` are what somebody should see to although payments are decided: a snapshot that cannot be saved,
-    a follower that fails. `followers` make tables, index and more of the log, in a process of their own.
+    a vault that cannot be written, a follower that fails. `followers` make tables, index and more of the log,
+    in a process of their own.
     `sources` are streams that are read.
     """
 
@@ -53,6 +54,8 @@ async def readyz(request: Request) -> Response:
         raise unavailable("it has failed and will stop" if failure else "it is starting or stopping")
     runner = server.runner
     warnings = [] if runner.saving.problem is None else [str(runner.saving.problem)]
+    originals = server.session.originals
+    warnings += [] if originals is None else originals.warnings()
     warnings += server.following.warnings()
     warnings += server.sources.warnings()
     return as_json(

@@ -84,7 +84,7 @@ async def reveal(request: Request) -> Response:
 async def find(request: Request) -> Response:
     """Say what is held on somebody, with masked values."""
     asked = await body_of(request, PersonAsked, _BYTES)
-    found = await _found(request, asked)
+    found = await _found(request, asked, lambda desk: desk.find(asked.customer))
     counts = {"events": len(found.events), "decisions": len(found.decisions)}
     return as_json(
         PersonHeld(
@@ -101,8 +101,10 @@ async def find(request: Request) -> Response:
 
 @router.post("/v1/privacy/export")
 async def export(request: Request) -> Response:
-    """Give everything that is held on somebody, originals included: the answer to their request."""
-    return as_json(await _found(request, await body_of(request, PersonAsked, _BYTES)))
+    """Give everything that is held on somebody, originals included, which count as revealed."""
+    asked = await body_of(request, PersonAsked, _BYTES)
+    by = request.scope["ringfence.caller"].name
+    return as_json(await _found(request, asked, lambda desk: desk.export(asked.customer, by, asked.reason)))
 
 
 @router.post("/v1/privacy/erase")
@@ -116,9 +118,11 @@ async def erase(request: Request) -> Response:
     return as_json(done)
 
 
-async def _found(request: Request, asked: PersonAsked) -> PersonFile:
+async def _found(
+    request: Request, asked: PersonAsked, find: Callable[[PrivacyDesk], PersonFile]
+) -> PersonFile:
     _tell(request, "", asked.reason)
-    found = await _at_desk(request, lambda desk: desk.find(asked.customer))
+    found = await _at_desk(request, find)
     tell(request.scope, object=found.person)
     return found
 
