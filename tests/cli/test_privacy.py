@@ -254,6 +254,9 @@ def test_a_hold_is_broken_through_no_account_and_no_case_that_others_share(bank,
             refused = ringfence("privacy", "erase", other, "--reason", "a request")
             assert (refused.code, "court order 12" in refused.err) == (2, True), (held, other)
         assert "court order 12" in ringfence("privacy", "find", others[0]).err
+        exported = bank / f"{held[:4]}.json"
+        assert ringfence("privacy", "export", others[0], "--out", exported).code == 0
+        assert "court order 12" not in exported.read_text()
         found = ringfence("privacy", "find", "CUST-ADA-1815", "--json").json
         assert (found["held"]["notes"], found["held"]["files"]) == (1, 1)
         assert ringfence("privacy", "release", held).code == 0

@@ -82,7 +82,8 @@ def find(customer: Customer, data: Data = None, json: Json = False) -> None:
     show_table(["class", "value", "token", "first seen"], rows)
     show(", ".join(f"{count:,} {name}" for name, count in counts.items()))
     if found.hold is not None:
-        say(f"Under legal hold since {format_time(found.hold.since_ms)}: {found.hold.reason}")
+        whose = "" if found.hold.person == found.person else f" of {found.hold.person}"
+        say(f"Under legal hold{whose} since {format_time(found.hold.since_ms)}: {found.hold.reason}")
     for one in found.erased:
         say(f"Erased {format_time(one.at_ms)} by {one.by}: {one.reason}")
 

@@ -59,7 +59,7 @@ class PersonTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PersonFile(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is held on somebody."""
+    """All that is held on somebody. `hold` keeps them from being erased, be it theirs or another's."""
 
     person: str
     kind: str
@@ -178,13 +178,15 @@ class PrivacyDesk:
         """As `find`, for who is shown the originals: they count as revealed, however many they are.
 
         A second person approves it where reveals need one. `InputError` where no more may be shown this hour.
+        A hold on somebody else stays out: the file is for the person.
         """
         reason = _checked(self.tokenizer.clean(reason))
         found = self.find(asked)
         now_ms = self.now_ms()
         with self.approved("reveal", found.person, Who(by, now_ms, reason)):
             self.vault.let_see(by, {one.token for one in found.originals}, now_ms, self.reveals_per_hour)
-        return found
+        is_theirs = found.hold is not None and found.hold.person == found.person
+        return found if is_theirs else msgspec.structs.replace(found, hold=None)
 
     def erase(self, asked: str, by: str, reason: str) -> ErasedData:
         """Destroy somebody's key, and what people wrote about them.

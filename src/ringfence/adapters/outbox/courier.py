@@ -36,6 +36,8 @@ _IDLE_SECONDS: Final = 0.25
 _AT_ONCE: Final = 8  # messages under way to one destination
 _PORTION: Final = 64
 _PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
+_LOCAL_PART: Final = 4  # characters; a shorter one is part of any answer
+_BETWEEN_DIGITS: Final = r"[\s().-]*"
 _NO_WORDS: Final = Words("")
 KEEP_MS: Final = 7 * 86_400_000
 """Delivered messages, and events about alerts for those who pull, are kept for so long."""
@@ -268,9 +270,13 @@ def _unnamed(said: str, contact: str | None, token: str | None) -> str:
     """
     if not contact or not token:
         return said
-    bare = contact.removeprefix("+")
-    spellings = (contact, quote(contact, safe=""), bare, repr(contact)[1:-1])
-    return re.sub("|".join(map(re.escape, spellings)), token, said, flags=re.IGNORECASE)
+    local, is_mail, _ = contact.rpartition("@")
+    if is_mail:
+        spellings = [re.escape(contact), re.escape(quote(contact, safe=""))]
+        spellings += [rf"\b{re.escape(local)}\b"] if len(local) >= _LOCAL_PART else []
+    else:
+        spellings = [r"(?:\+|%2B)?" + _BETWEEN_DIGITS.join(map(re.escape, contact.removeprefix("+")))]
+    return re.sub("|".join(spellings), token, said, flags=re.IGNORECASE)
 
 
 def _json(values: list[Any]) -> str:
