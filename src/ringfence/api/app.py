@@ -123,7 +123,11 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
     requests = AccessLog(log)
     now_ms, clean = server.clock.now_ms, server.session.tokenizer.clean
     recorded = Audited(app, server.trail, ACTIONS, "api", now_ms, clean)
-    front: Any = Front(server, recorded if site is None else _Switch(recorded, site), requests)
+    inside: Any = recorded if site is None else _Switch(recorded, site)
+    personal = server.session.tokenizer.personal
+    if personal is not None:
+        inside = KeptAddresses(inside, personal)
+    front: Any = Front(server, inside, requests)
     if server.settings.cors_origins:
         front = CORSMiddleware(
             front,
@@ -132,8 +136,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
             allow_headers=("authorization", "content-type", "x-api-key"),
             expose_headers=("idempotency-replayed", "retry-after"),
         )
-    personal = server.session.tokenizer.personal
-    return front if personal is None else KeptAddresses(front, personal)
+    return front
 
 
 class _Switch:
