@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     landing_file_mb: Annotated[int, Field(ge=1, le=1024)] = 128
     landing_file_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     landing_keep_days: Annotated[int | None, Field(ge=1, le=36_500)] = None  # how long landed days stay
+    otlp_endpoint: str | None = None  # of an OpenTelemetry collector that traces go to, http://HOST:4318
     label_delay: str | None = None
     label_sources: tuple[str, ...] = ()  # whose label counts where two differ, the strongest first
     null_values: tuple[str, ...] = ()  # words that stand for no id, beside the usual ones

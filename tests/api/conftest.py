@@ -48,10 +48,10 @@ async def running(session, *, authoriser=None, log=None, raise_app_exceptions=Tr
 
 
 @asynccontextmanager
-async def listening(session, *, authoriser=None, site=None, **options):
+async def listening(session, *, authoriser=None, site=None, tracing=None, **options):
     """A started server behind a real socket; time passes for its connections by `connections.look()`."""
     settings = ServeSettings(**{"deadline_ms": 10_000, "most_waiting": 10_000} | options)
-    server = Server(session, settings, authoriser or Authoriser())
+    server = Server(session, settings, authoriser or Authoriser(), tracing=tracing)
     app = build(server, None, site(server) if site else None)
     server.decider.start(asyncio.get_running_loop())
     server.hub.start(asyncio.get_running_loop())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -19,7 +20,7 @@ from ringfence.api.front import Front
 from ringfence.api.http.access_log import AccessLog
 from ringfence.api.openapi import asyncapi, document
 from ringfence.api.persons import KeptAddresses
-from ringfence.api.problems import TYPE, FieldError, Refusal, unavailable
+from ringfence.api.problems import TYPE, FieldError, Refusal, traced, unavailable
 from ringfence.api.routes import (
     access,
     audit,
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
 
 _OF_API = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/v1", slack.PATH})
+UNTOLD: Final = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
+"""FastAPI's own spans and logs have paths and messages of errors, which may name a person."""
+
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _DETAILS = {
     404: "there is nothing here: /openapi.json lists every route",
@@ -88,7 +92,12 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
             requests.flush()
 
     app = FastAPI(
-        lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(permitted)]
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(permitted)],
+        telemetry=UNTOLD,
     )
     app.state.server = server
     for module in (
@@ -156,7 +165,8 @@ def _answer(request: Request, refusal: Refusal) -> Response:
     """The refusal, with a token for each card number that it repeats from the request."""
     headers = {name.decode(): value.decode() for name, value in refusal.headers}
     body = request.app.state.server.session.tokenizer.guard_text(refusal.body.decode(), counted=False)
-    return Response(body, refusal.status, headers, TYPE.decode())
+    body_in_trace = traced(body.encode(), request.scope.get("ringfence.trace"))
+    return Response(body_in_trace, refusal.status, headers, TYPE.decode())
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
+    from ringfence.ports.tracing import RequestTrace
 
 _AHEAD: Final = 3  # chunks under way at once
 _TOGETHER: Final = 64  # records of a chunk that shares its step with other requests
@@ -54,13 +55,14 @@ class BatchResponse(Response):
         self._wants_decisions = wants_decisions
         self._under_way: deque[_Chunk] = deque()
         self._bad = 0
+        self._trace: RequestTrace | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """`Refusal` where the body is no batch, too large, too slow or too much."""
         line = scope.get("ringfence.line")
         if line is not None:
             line.streamed = True
-        caller = scope["ringfence.caller"]
+        caller, self._trace = scope["ringfence.caller"], scope.get("ringfence.trace")
         with self._server.slots.take(caller) as slot, SpooledTemporaryFile(_IN_MEMORY) as done:
             await self._take(scope, in_time(receive, slot), done)
             send = read_in_time(send, slot, line)
@@ -107,6 +109,7 @@ class BatchResponse(Response):
             first_position=first + 1,
             bounded=False,
             prepared=prepared,
+            trace=self._trace,
         )
         future.add_done_callback(_heard)
         self._under_way.append(_Chunk(first, len(lines), future))

@@ -16,7 +16,7 @@ from ringfence.api.front import HOT_PATH, REPLAYED
 from ringfence.api.http.bodies import JSON
 from ringfence.api.http.connections import BODY, IDLE
 from ringfence.api.http.wire import Wire, lines, response
-from ringfence.api.problems import TYPE, Refusal, overloaded
+from ringfence.api.problems import TYPE, Refusal, overloaded, traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ringfence.access.principal import Principal
     from ringfence.api.front import Front
     from ringfence.api.hot.outcomes import Result
+    from ringfence.ports.tracing import RequestTrace
 
 _PATH: Final = HOT_PATH.encode()
 _NOT_PLAIN: Final = frozenset(
@@ -124,7 +125,8 @@ class DirectProtocol(Wire):
         if caller is None:
             return None
         self.know()
-        return _Payment(self, caller, keep_alive=self.parser.should_keep_alive())
+        trace = self.front.trace(headers.get(b"traceparent", b""))
+        return _Payment(self, caller, trace, keep_alive=self.parser.should_keep_alive())
 
 
 class _NoEvent:
@@ -136,13 +138,25 @@ class _NoEvent:
 class _Payment:
     """One request: what uvicorn wants to know of it, and what becomes of it."""
 
-    __slots__ = ("begun", "caller", "disconnected", "keep_alive", "pieces", "protocol", "response_complete")
+    __slots__ = (
+        "begun",
+        "caller",
+        "disconnected",
+        "keep_alive",
+        "pieces",
+        "protocol",
+        "response_complete",
+        "trace",
+    )
     message_event: Final = _NoEvent()
     response_started: Final = False  # it is written whole
 
-    def __init__(self, protocol: DirectProtocol, caller: Principal, *, keep_alive: bool) -> None:
+    def __init__(
+        self, protocol: DirectProtocol, caller: Principal, trace: RequestTrace | None, *, keep_alive: bool
+    ) -> None:
         self.protocol = protocol
         self.caller = caller
+        self.trace = trace
         self.keep_alive = keep_alive
         self.pieces: list[bytes] = []
         self.response_complete = False
@@ -162,7 +176,7 @@ class _Payment:
             return
         body = b"".join(self.pieces)
         try:
-            self.protocol.front.server.hot.submit(body, self.give, self.refuse)
+            self.protocol.front.server.hot.submit(body, self.give, self.refuse, self.trace)
         except Refusal as refusal:
             self.refuse(refusal)
 
@@ -182,12 +196,14 @@ class _Payment:
         front, transport = self.protocol.front, self.protocol.transport
         gone = self.disconnected or transport.is_closing()
         replayed = REPLAYED in headers
-        front.note("POST", HOT_PATH, 0 if gone else status, self.begun, self.caller, replayed=replayed)
+        told = 0 if gone else status
+        front.note("POST", HOT_PATH, told, self.begun, self.caller, self.trace, replayed=replayed)
         if gone:
             return
         if not self.keep_alive:
             headers = (*headers, (b"connection", b"close"))
         more = lines(headers) if headers else b""
+        body = body if status < 400 else traced(body, self.trace)
         transport.write(response(status, kind, body, more))
         if not self.keep_alive:
             transport.close()

@@ -11,7 +11,7 @@ from ringfence.access.roles import Permission
 from ringfence.api.http.bodies import JSON, ClientGoneError, content_type, header, read_body
 from ringfence.api.http.hosts import Names
 from ringfence.api.http.proxies import scheme_of
-from ringfence.api.problems import TYPE, Refusal, check_permission, unavailable
+from ringfence.api.problems import TYPE, Refusal, check_permission, traced, unavailable
 from ringfence.api.reading import names_card
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.outcomes import Result
     from ringfence.api.http.access_log import AccessLog
     from ringfence.api.server import Server
+    from ringfence.ports.tracing import RequestTrace
 
 HOT_PATH: Final = "/v1/decisions"
 _KEYED: Final = ("/v1/", "/metrics")  # whose caller has to be known
@@ -46,19 +47,31 @@ class Front:
             await self._app(scope, receive, send)
             return
         begin, replayed = time.perf_counter(), False
+        trace = scope["ringfence.trace"] = self.trace(header(scope["headers"], b"traceparent"))
         self._believe_proxy(scope)
         try:
             self.names.check(scope["headers"], scope["method"], scope["path"])
         except Refusal as refusal:
-            status = await self._refuse(send, refusal)
-            self.note(scope["method"], "unmatched", status, begin, None)
+            status = await self._refuse(send, refusal, trace)
+            self.note(scope["method"], "unmatched", status, begin, None, trace)
             return
         if scope["method"] == "POST" and scope["path"] == HOT_PATH:
             route, (status, replayed) = HOT_PATH, await self._decide(scope, receive, send)
         else:
-            status = await self._pass_on(scope, receive, send)
-            route = getattr(scope.get("route"), "path", "unmatched")
-        self.note(scope["method"], route, status, begin, scope.get("ringfence.caller"), replayed=replayed)
+            try:
+                status = await self._pass_on(scope, receive, send)
+            except Exception:
+                if trace is not None:
+                    trace.end(scope["method"], _route(scope), 500)
+                raise
+            route = _route(scope)
+        caller = scope.get("ringfence.caller")
+        self.note(scope["method"], route, status, begin, caller, trace, replayed=replayed)
+
+    def trace(self, traceparent: bytes) -> RequestTrace | None:
+        """A request begins, in that trace if it is one; None where requests are not traced."""
+        tracing = self.server.tracing
+        return None if tracing is None else tracing.request(traceparent)
 
     def _believe_proxy(self, scope: Any) -> None:
         """A trusted proxy knows where its caller came from, and whether over TLS."""
@@ -77,16 +90,20 @@ class Front:
         status: int,
         begin: float,
         caller: Principal | None,
+        trace: RequestTrace | None = None,
         *,
         replayed: bool = False,
     ) -> None:
-        """Count a request that began then, and log it; status 0 where the caller hung up first."""
+        """Count a request that began then, log it and end its trace; status 0: the caller hung up first."""
         took = time.perf_counter() - begin
         if status:
             self.server.metrics.answered(route, status, took)
         if replayed:
             self.server.metrics.replayed.inc()
-        self.log.write(method, route, status, took, caller.name if caller else None)
+        trace_id = None if trace is None else trace.trace_id
+        self.log.write(method, route, status, took, caller.name if caller else None, trace_id=trace_id)
+        if trace is not None:
+            trace.end(method, route, status)
 
     def count_refusal(self, refusal: Refusal) -> None:
         """Count what was refused because too much is waiting."""
@@ -123,19 +140,20 @@ class Front:
         self.server.decider.gate.check(1, now)
 
     async def _decide(self, scope: Any, receive: Any, send: Any) -> tuple[int, bool]:
+        trace = scope["ringfence.trace"]
         try:
             self.let_in(await self._named(scope), time.perf_counter())
             result = await self._asked(scope, receive)
         except Refusal as refusal:
-            return await self._refuse(send, refusal), False
+            return await self._refuse(send, refusal, trace), False
         except ClientGoneError:
             return 0, False
-        kind = _JSON if result.status < 400 else _PROBLEM
-        headers = [kind, (b"content-length", str(len(result.body)).encode())]
+        kind, body = (_JSON, result.body) if result.status < 400 else (_PROBLEM, traced(result.body, trace))
+        headers = [kind, (b"content-length", str(len(body)).encode())]
         if result.replayed:
             headers.append(REPLAYED)
         await send({"type": "http.response.start", "status": result.status, "headers": headers})
-        await send({"type": "http.response.body", "body": result.body})
+        await send({"type": "http.response.body", "body": body})
         return result.status, result.replayed
 
     async def _asked(self, scope: Any, receive: Any) -> Result:
@@ -145,7 +163,7 @@ class Front:
             raise Refusal(415, "unsupported_media_type", "send the payment as application/json")
         body = await read_body(headers, receive, self._limit)
         future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
-        self.server.hot.submit(body, future.set_result, future.set_exception)
+        self.server.hot.submit(body, future.set_result, future.set_exception, scope["ringfence.trace"])
         return (await future)[0]
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> int:
@@ -163,7 +181,7 @@ class Front:
                 _check_address(scope)
             await self._app(scope, receive, note)
         except Refusal as refusal:
-            return await self._refuse(send, refusal)
+            return await self._refuse(send, refusal, scope["ringfence.trace"])
         except ClientGoneError:
             return 0
         return status
@@ -195,13 +213,18 @@ class Front:
         except BusyError as error:
             raise unavailable(str(error)) from error
 
-    async def _refuse(self, send: Any, refusal: Refusal) -> int:
+    async def _refuse(self, send: Any, refusal: Refusal, trace: RequestTrace | None) -> int:
         self.count_refusal(refusal)
-        body = refusal.body
+        body = traced(refusal.body, trace)
         headers = [_PROBLEM, (b"content-length", str(len(body)).encode()), *refusal.headers]
         await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         return refusal.status
+
+
+def _route(scope: Any) -> str:
+    """The pattern of the route that a request came to."""
+    return getattr(scope.get("route"), "path", "unmatched")
 
 
 def _check_address(scope: Any) -> None:

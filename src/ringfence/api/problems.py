@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ringfence.access.principal import Principal
     from ringfence.access.roles import Permission
     from ringfence.events.bad import BadRecord
+    from ringfence.ports.tracing import RequestTrace
 
 TYPE: Final = b"application/problem+json"
 _ENCODER: Final = msgspec.json.Encoder()
@@ -39,6 +40,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     errors: list[FieldError] = []
     fields: list[str] = []  # of a conflict: the fields that differ
+    trace_id: str = ""  # where requests are traced
 
 
 class Refusal(Exception):  # noqa: N818 (an answer, not a failure of the program)
@@ -75,6 +77,16 @@ class Refusal(Exception):  # noqa: N818 (an answer, not a failure of the program
     def body(self) -> bytes:
         """The document."""
         return _ENCODER.encode(self.problem)
+
+
+def traced(body: bytes, trace: RequestTrace | None) -> bytes:
+    """A problem document that says in which trace it came about.
+
+    >>> from types import SimpleNamespace
+    >>> traced(b'{"status":409}', SimpleNamespace(trace_id="4b"))
+    b'{"status":409,"trace_id":"4b"}'
+    """
+    return body if trace is None else b'%b,"trace_id":"%b"}' % (body[:-1], trace.trace_id.encode())
 
 
 def check_permission(caller: Principal, needed: Permission) -> None:

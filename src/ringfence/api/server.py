@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ringfence.cases.model import Case
     from ringfence.compose.session import Session
     from ringfence.events.batch import EventBatch
+    from ringfence.ports.tracing import Tracing
     from ringfence.rulebook.desk import Who
     from ringfence.scoring.rules import RuleSet
 
@@ -77,14 +78,15 @@ class Server:
         give_up: Callable[[BaseException], None] = lambda _error: None,
         most_connections: int | None = None,
         aside: Aside | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """`give_up` hears of the error after which nothing can be decided any more.
 
         `most_connections` is what there is room for, where that is less than set. `aside` decodes batches and
-        large payments, where that is not for this process to do.
+        large payments, where that is not for this process to do. `tracing` is told of requests and steps.
         """
         self._give_up = give_up
-        self.settings, self.authoriser = settings, authoriser
+        self.settings, self.authoriser, self.tracing = settings, authoriser, tracing
         self.runner = session.runner
         self.clock = session.clock
         self.limits, self.sessions = Limits(), Sessions()
@@ -117,6 +119,7 @@ class Server:
             Gate(settings.most_waiting, settings.queue_ms / 1000),
             self.metrics.observe,
             self._failed,
+            tracing,
         )
         self.session = session = replace(session, between_steps=self.decider.look_and_wait)
         self.desk = session.desk(self.annotations, self._put_in_force)
@@ -328,6 +331,9 @@ class Server:
             "List entries that a rule's cap a day kept out.",
             lambda: additions.capped,
         )
+        if (tracing := self.tracing) is not None:
+            watch("ringfence_spans_exported", "Spans of traces received so far.", lambda: tracing.exported)
+            watch("ringfence_spans_dropped", "Spans of traces that were lost.", lambda: tracing.dropped)
         self.metrics.registry.register(self.following)
         self.metrics.registry.register(self.sources)
         self.metrics.registry.register(self.outboxes)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ringfence.compose.session import Session
     from ringfence.follow.beside import Beside
     from ringfence.ports.sources import StreamSource
+    from ringfence.ports.tracing import Tracing
     from ringfence.store import DataFolder
 
 _HAD_KEYS: Final = "served_with_keys"
@@ -55,11 +56,13 @@ def serve(
     beside: Callable[[Server], Beside] | None = None,
     streams: Sequence[StreamSource] = (),
     aside: Aside | None = None,
+    tracing: Tracing | None = None,
 ) -> None:
     """Serve on these sockets until told to stop. Raises what made the store unusable, if that is why.
 
     `site` makes the pages that are served beside the API, `beside` what starts the process of the followers.
-    `streams` are read beside what comes over HTTP. `aside` as of `Server`.
+    `streams` are read beside what comes over HTTP. `aside` and `tracing` as
+    of `Server`.
     """
     check_keys(session.store, authoriser)
     failures: list[BaseException] = []
@@ -69,7 +72,7 @@ def serve(
         listener.should_exit = True
 
     fits = make_room(settings.most_connections)
-    server = Server(session, settings, authoriser, give_up, fits.connections, aside)
+    server = Server(session, settings, authoriser, give_up, fits.connections, aside, tracing)
     server.sources.add(streams)
     process = server.following.process = beside(server) if beside else None
 

@@ -22,6 +22,7 @@ from ringfence.compose.followers import declare_all
 from ringfence.compose.kafka import topic_browsers
 from ringfence.compose.session import open_session
 from ringfence.compose.streams import is_kinesis, is_stream
+from ringfence.compose.tracing import tracing_of
 from ringfence.errors import InputError
 from ringfence.follow.beside import Beside
 from ringfence.saving import Snapshotting
@@ -76,7 +77,7 @@ def serve(
     snapshotting = Snapshotting(project.snapshot_every_events, project.snapshot_every_ms)
     # Everything that can be wrong with what was asked comes before the first file is made.
     with unhurried():
-        with bound(settings.host, settings.port) as sockets:
+        with bound(settings.host, settings.port) as sockets, tracing_of("ringfence") as tracing:
             found = definitions(features, rules, model, observing=True)
             with (
                 closing(serving.authoriser_of(where, settings)) as authoriser,
@@ -111,6 +112,7 @@ def serve(
                         _followers(where) if settings.follow else None,
                         sources,
                         aside,
+                        tracing,
                     )
         say("Stopped; everything that was answered is kept.")
 

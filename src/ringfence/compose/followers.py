@@ -28,9 +28,11 @@ from ringfence.compose.notifiers import notifiers
 from ringfence.compose.privacy import contacts_of
 from ringfence.compose.secrets import secret
 from ringfence.compose.store import open_store
+from ringfence.compose.tracing import tracing_of
 from ringfence.errors import InputError, InUseError
 from ringfence.features.spec import FeatureSpec
 from ringfence.follow import Pump, catch_up, declare
+from ringfence.ports.tracing import untraced
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -236,7 +238,12 @@ def following(folder: Path) -> Iterator[None]:
 
     `InUseError` where another process runs them, `StoreError` where there is no store.
     """
-    with open_store(folder, read_only=True) as store, _locked(folder), closing(SqliteRoll(folder)) as roll:
+    with (
+        open_store(folder, read_only=True) as store,
+        _locked(folder),
+        closing(SqliteRoll(folder)) as roll,
+        tracing_of("ringfence-followers") as tracing,
+    ):
         policy, bus, settings = alert_policy(), Bus(folder), load_settings()
         watch = Watch(bus, policy, store.meta.store_id)
         casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id)
@@ -253,9 +260,11 @@ def following(folder: Path) -> Iterator[None]:
         outbox = outbox_of(store, courier.wake)
         others = [one for one in followers_of(store) if one.name != outbox.name]
         declare(store.log, roll, [*others, outbox])
+        taking = untraced if tracing is None else tracing.take
+        often = _NEWS_SECONDS
         pumps = [
-            Pump(store.log, roll, others, now_ms, Random()),  # noqa: S311
-            Pump(store.log, roll, [outbox], now_ms, Random(), idle_seconds=_NEWS_SECONDS),  # noqa: S311
+            Pump(store.log, roll, others, now_ms, Random(), taking=taking),  # noqa: S311
+            Pump(store.log, roll, [outbox], now_ms, Random(), idle_seconds=often, taking=taking),  # noqa: S311
         ]
         at_work: list[Pump | Courier | Timetable] = [*pumps, courier, timetable(folder, now_ms)]
         for one in at_work:

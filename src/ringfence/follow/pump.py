@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 from ringfence.errors import StoreError
 from ringfence.follow.backoff import wait_seconds
 from ringfence.follow.follower import Tending
+from ringfence.ports.tracing import untraced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from random import Random
 
     from ringfence.follow.follower import Follower
@@ -42,14 +44,19 @@ class Pump:
         random: Random,
         wait: Callable[[int, Random], float] = wait_seconds,
         idle_seconds: float = IDLE_SECONDS,
+        taking: Callable[[str, str], AbstractContextManager[Callable[[int], None]]] = untraced,
     ) -> None:
-        """The followers have been declared (`roll.declare`). `wait` as of `backoff.wait_seconds`."""
+        """The followers have been declared (`roll.declare`).
+
+        `wait` as of `backoff.wait_seconds`, `taking` as of `Tracing.take`.
+        """
         self._log = log
         self._roll = roll
         self._now_ms = now_ms
         self._random = random
         self._wait = wait
         self._idle_seconds = idle_seconds
+        self._taking = taking
         self._stopping = Event()
         self._told: dict[str, tuple[dict[str, int], int]] = {}  # positions and time of the latest report
         self._threads = [
@@ -90,7 +97,7 @@ class Pump:
             self._stopping.wait(self._idle_seconds)
             return False
         for topic in follower.topics:
-            advance(self._log, follower, topic)
+            advance(self._log, follower, topic, taking=self._taking)
         is_tended = _tended(follower)
         found = follower.positions()
         come = {topic: found.get(topic, 0) for topic in follower.topics}
@@ -125,7 +132,13 @@ def _due(log: EventLog, topic: str, position: int) -> int:
     return log.end_offset(topic) - max(position, log.start_offset(topic))
 
 
-def advance(log: EventLog, follower: Follower, topic: str, least: int | None = None) -> bool:
+def advance(
+    log: EventLog,
+    follower: Follower,
+    topic: str,
+    least: int | None = None,
+    taking: Callable[[str, str], AbstractContextManager[Callable[[int], None]]] = untraced,
+) -> bool:
     """Have a follower take one portion of a topic; False where fewer than `least` records are due.
 
     Without `least`, the follower's own. `StoreError` for a target that does not belong to this log, or that
@@ -141,11 +154,14 @@ def advance(log: EventLog, follower: Follower, topic: str, least: int | None = N
         )
     if end - begin < max(1, follower.least if least is None else least):
         return False
-    follower.take(topic, _portion(log, topic, begin, follower.most))
-    if follower.positions().get(topic, 0) <= begin:
-        raise StoreError(
-            f"follower {follower.name} was given {topic} from offset {begin:,} on and kept nothing"
-        )
+    with taking(follower.name, topic) as took:
+        follower.take(topic, _portion(log, topic, begin, follower.most))
+        come = follower.positions().get(topic, 0)
+        if come <= begin:
+            raise StoreError(
+                f"follower {follower.name} was given {topic} from offset {begin:,} on and kept nothing"
+            )
+        took(come - begin)
     return True
 
 

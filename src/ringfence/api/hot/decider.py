@@ -18,15 +18,16 @@ import queue
 import threading
 from collections import deque
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringfence.api.hot.orders import Arrived, Look, Order, give_up, keep
-from ringfence.api.hot.outcomes import Taken, Ticket, sort_out
+from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions
+from ringfence.api.hot.steps import TakenStep
 from ringfence.api.problems import unavailable
+from ringfence.ports.tracing import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from ringfence.api.problems import Refusal
     from ringfence.events.batch import EventBatch
     from ringfence.ports import Clock
-    from ringfence.runner import Arrival, Runner, Work, Writing
+    from ringfence.ports.tracing import Tracing
+    from ringfence.runner import Arrival, Runner
 
 T = TypeVar("T")
 MOST_ROWS: Final = 1024
@@ -48,16 +50,6 @@ MOST_BYTES: Final = 64 << 10
 
 _PATIENCE_SECONDS: Final = 30.0  # with an event loop that may never come to it
 _WHOLE_IN_FLIGHT: Final = 2  # large steps without a commit: one is decided while the other is written
-
-
-@dataclass(frozen=True, slots=True)
-class TakenStep:
-    """What was taken and waits for its commit; `writing` is left out where encoding takes long."""
-
-    asked: Taken | Order
-    work: Work
-    writing: Writing | None = None
-    seconds: float = 0.0  # that taking it kept others waiting, where it is part of a batch
 
 
 class Decider:
@@ -76,13 +68,14 @@ class Decider:
         gate: Gate,
         observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
         failed: Callable[[BaseException], None] = lambda _error: None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._runner = runner
         self._decoding = decoding
         self._resolver = resolver
         self._clock = clock
         self._failed = failed
-        self._observe = observe
+        self._observe, self._tracing = observe, tracing
         self.failure: BaseException | None = None
         self.gate = gate
         self.portions = Portions()
@@ -265,12 +258,12 @@ class Decider:
 
     def _take_together(self, tickets: list[Ticket]) -> None:
         try:
-            taken, work = self._take(tickets)
-            writing = self._runner.encode([work])  # here, where it need not share the interpreter
+            step = self._take(tickets)
+            step.writing = self._runner.encode([step.work])  # here, where it need not share the interpreter
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
             self._fail(error)
         else:
-            self._hand_over(TakenStep(taken, work, writing))
+            self._hand_over(step)
 
     def _look_aside(self, look: Look) -> None:
         """On the thread of whole steps."""
@@ -298,9 +291,11 @@ class Decider:
         begin = perf_counter()
         try:
             if isinstance(asked, Order):
-                step = TakenStep(asked, asked.work(self._runner))
+                work = asked.work(self._runner)
+                step = TakenStep(asked, work, stages=[Stage("decide", begin, perf_counter())])
             else:
-                step = TakenStep(*self._take(asked), seconds=perf_counter() - begin)
+                step = self._take(asked)
+                step.seconds = perf_counter() - begin
         except BaseException as error:  # noqa: BLE001 (told to whoever runs the server)
             self._on_loop(self._fail, error)
         else:
@@ -315,7 +310,7 @@ class Decider:
         self._uncommitted += 1
         self._commits.put(step)
 
-    def _take(self, tickets: list[Ticket]) -> tuple[Taken, Work]:
+    def _take(self, tickets: list[Ticket]) -> TakenStep:
         begin = perf_counter()
         self._observe("wait", begin - tickets[0].since)
         prepared = tickets[0].prepared
@@ -326,8 +321,10 @@ class Decider:
         decoded = perf_counter()
         self._observe("decode", decoded - begin)
         work = self._runner.take(taken.events, taken.bad)
-        self._observe("decide", perf_counter() - decoded)
-        return taken, work
+        decided = perf_counter()
+        self._observe("decide", decided - decoded)
+        stages = [Stage("decode", begin, decoded), Stage("decide", decoded, decided)]
+        return TakenStep(taken, work, stages=stages)
 
     def _commit_loop(self) -> None:
         try:
@@ -341,17 +338,20 @@ class Decider:
         self._runner.write(step.writing or self._runner.encode([step.work]))
         committed = perf_counter()
         self._observe("commit", committed - begin)
+        step.stages.append(Stage("commit", begin, committed))
         if isinstance(step.asked, Order):
             if isinstance(step.asked, Arrived):
                 self._resolver.remember(step.work)
             admitted = step.work.admitted
             self._on_loop(self._fulfil, (step.asked, admitted.offsets[admitted.own].tolist()))
+            step.tell(self._tracing)
             return
         if step.asked.tickets[0].prepared is not None:
             self.portions.took(len(step.asked.slots), step.seconds + committed - begin)
         self._committed.append((step.asked.tickets, self._resolver.resolve(step.asked, step.work)))
         self._on_loop(self._settle_all, None)
         self._observe("answer", perf_counter() - committed)
+        step.tell(self._tracing)  # when it keeps nobody waiting
 
     def _fulfil(self, fulfilled: tuple[Order, list[int]]) -> None:
         order, offsets = fulfilled

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.stored import Stored
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
+    from ringfence.ports.tracing import RequestTrace
     from ringfence.runner import Work
 
 LARGE: Final = 16 << 10
@@ -87,6 +88,7 @@ class Ticket:
     prepared: tuple[EventBatch, list[BadRecord]] | None = None  # decoded already: then a step of its own
     since: float = 0.0  # when it was submitted, in seconds of `time.perf_counter`
     answered: bool = False  # it has heard, of the decision or of the policy's answer at the deadline
+    trace: RequestTrace | None = None
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.pipeline import Pipeline
     from ringfence.ports import Clock
+    from ringfence.ports.tracing import RequestTrace
 
 DEADLINE: Final = "deadline"
 """Cause of degradation: the answer was due before the decision was."""
@@ -74,6 +75,7 @@ class HotPath:
         body: bytes,
         give: Callable[[Sequence[Result]], None],
         refuse: Callable[[Refusal], None],
+        trace: RequestTrace | None = None,
     ) -> None:
         """Ask for a decision; one of the two is called, at the deadline at the latest.
 
@@ -81,7 +83,7 @@ class HotPath:
         """
         if not body or body.isspace():
             raise Refusal(400, "empty_body", "the body is empty: send one payment as a JSON object")
-        ticket = Ticket((body,), "http", give, refuse)
+        ticket = Ticket((body,), "http", give, refuse, trace=trace)
         if len(body) > LARGE:
             self._read_aside(ticket)
         else:

@@ -28,13 +28,20 @@ class AccessLog:
         self._written = now()
 
     def write(
-        self, method: str, route: str, status: int, seconds: float, caller: str | None, count: int = 1
+        self,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        caller: str | None,
+        count: int = 1,
+        trace_id: str | None = None,
     ) -> None:
         """Note a request, or so many alike; status 0 where the caller hung up first."""
         if self._stream is None:
             return
         now = self._now()
-        line = {
+        line: dict[str, object] = {
             "time_ms": int(now * 1000),
             "method": method,
             "route": route,
@@ -42,6 +49,8 @@ class AccessLog:
             "ms": round(seconds * 1000, 3),
             "caller": caller,
         }
+        if trace_id is not None:
+            line["trace_id"] = trace_id
         self._held += [_ENCODER.encode(line)] * count
         if len(self._held) >= _MOST_HELD or now - self._written >= _HELD_SECONDS:
             self._written = now

@@ -9,7 +9,7 @@ from ringfence.api.asked import server_of
 from ringfence.api.batches import BatchResponse
 from ringfence.api.hot.outcomes import LARGE
 from ringfence.api.http.bodies import JSON, content_type, read_body
-from ringfence.api.problems import TYPE, Refusal
+from ringfence.api.problems import TYPE, Refusal, traced
 
 router = APIRouter()
 
@@ -45,9 +45,13 @@ async def take_event(request: Request) -> Response:
     prepared = None
     if len(body) > LARGE:
         prepared = await server.pools.payments.run(server.aside, (body,), server.clock.now_ms())
-    result = (await server.decider.ask((body,), "http", wants_decisions=False, prepared=prepared))[0]
-    kind = "application/json" if result.status < 400 else TYPE.decode()
-    return Response(result.body, result.status, media_type=kind)
+    trace = request.scope.get("ringfence.trace")
+    (result,) = await server.decider.ask(
+        (body,), "http", wants_decisions=False, prepared=prepared, trace=trace
+    )
+    if result.status < 400:
+        return Response(result.body, result.status, media_type="application/json")
+    return Response(traced(result.body, trace), result.status, media_type=TYPE.decode())
 
 
 @router.post("/v1/events/batch", tags=["events"])
