@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,7 +22,7 @@ class EarlyLabels:
     """The latest label, 0 or 1, of each transaction that has not come, by the hash of its id."""
 
     def __init__(self) -> None:
-        self._labels: dict[int, int] = {}
+        self._labels: OrderedDict[int, int] = OrderedDict()  # whose first is found at once, however many went
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -31,7 +32,7 @@ class EarlyLabels:
         self._labels.pop(key, None)
         self._labels[key] = label
         if len(self._labels) > MOST:
-            self._labels.pop(next(iter(self._labels)))
+            self._labels.popitem(last=False)
 
     def settle(self, row_of: Mapping[int, int], marks: NDArray[np.int64]) -> None:
         """Transactions came: their labels go into the marks of their rows, in place of what these say."""
@@ -57,5 +58,5 @@ class EarlyLabels:
     def from_arrays(cls, ids: NDArray[np.int64], labels: NDArray[np.int64]) -> EarlyLabels:
         """Those whose `to_arrays` these were."""
         found = cls()
-        found._labels = dict(zip(ids.tolist(), labels.tolist(), strict=True))
+        found._labels.update(zip(ids.tolist(), labels.tolist(), strict=True))
         return found

@@ -142,13 +142,14 @@ class Door:
         ids = events.hashes("transaction_id", plan.seed)
         is_label = kinds == Kind.LABEL
         wanted = events.is_transaction | is_label if plan.labelled else events.is_transaction
-        code = np.zeros(len(events), np.uint8)
+        code, said = np.zeros(len(events), np.uint8), content_hashes(events, plan.seed)
         if is_label.any():
             code[is_label] = 1 + fraud_of(events)[is_label]
+            said[is_label] = identity_hashes(events.take(is_label), plan.seed)
         columns: list[NDArray[Any]] = [
             clocks,
             ids,
-            content_hashes(events, plan.seed),
+            said,
             events.event_time_ms,
             code,
             *(key_hashes(events, one.keys, plan.seed) for one in plan.labelled),

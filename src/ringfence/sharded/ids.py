@@ -2,11 +2,16 @@
 
 It is keyed by the hash of the transaction's id. What it keeps is the parts of chunks as they came, each as
 long as an id in it is known again or a label in it waits for its payment.
+
+The latest label of an id is the one that counts, but only the order knows whether it is refused, because its
+own id came before. So the few latest wait: none that says again what waits already, and none before one that
+has no id of its own and is never refused.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -27,6 +32,8 @@ _CURSOR: Final = b"c"
 _PART: Final = struct.Struct("<cqq")
 _FIRST_ROOM: Final = 1024
 _AT_ONCE: Final = 4096
+_OF_ONE_ID: Final = 8  # labels that wait for the same payment; of more, the first are forgotten
+_EARLY, _KNOWN, _IDLE = 0, 1, 2  # a label waits for its payment, has it, or can make no difference
 _PAYMENT: Final = 0  # codes of rows; 1 and 2 are labels, no fraud and fraud
 _CLOCK, _CONTENT, _TIME, _KEYS = 0, 1, 2, 3  # words of a known payment; one for each labelled entity behind
 
@@ -37,6 +44,8 @@ class _Label(NamedTuple):
     chunk: tuple[int, int]
     row: int
     fraud: int
+    clock: int
+    own: int  # the hash of its own id, 0 without one
 
 
 class _Part:
@@ -47,7 +56,7 @@ class _Part:
         self.columns = columns
         self.twice: list[int] = []
         self.other: list[int] = []
-        self.labels: list[tuple[int, int, int, int, int]] = []  # row, known, payment's time, id, fraud
+        self.labels: list[tuple[int, int, int, int, int]] = []  # row, code, payment's time, id, fraud
         self.label_keys: list[NDArray[np.int64]] = []
         self.early: list[tuple[int, int, int, int, int]] = []  # payment's row, the label's place, fraud
 
@@ -65,7 +74,8 @@ class Ids:
         self._first = self._end = 0  # numbers of the payments known
         self._known = np.empty((_FIRST_ROOM, _KEYS + self._slots), np.int64)
         self._hashes = np.empty(_FIRST_ROOM, np.int64)
-        self._waiting: dict[int, list[_Label]] = {}
+        self._waiting: OrderedDict[int, list[_Label]] = OrderedDict()  # by payment; the latest label last
+        self._labels_waiting = 0
         self._waiting_in: dict[tuple[int, int], int] = {}  # labels that wait, by chunk
         self._open: dict[tuple[int, int], _Part] = {}
         self._kept: list[tuple[int, tuple[int, int]]] = []  # clock behind it and chunk, as they came
@@ -84,7 +94,7 @@ class Ids:
         self._release()
 
     def take(self, data: bytes) -> list[Element]:
-        """A part of a chunk: rows and, of each, clock, id, content, time, code and keys."""
+        """A part of a chunk: rows and, of each, clock, id, content (a label's own id), time, code, keys."""
         (partition, number, end, total), columns = unpack(data)
         chunk = (partition, number)
         if columns:
@@ -145,15 +155,17 @@ class Ids:
             self._again(parts[number_of[at]], int(rows[at]), number - self._first, words[at])
         place_of = dict(zip(ids[fresh].tolist(), fresh.tolist(), strict=True))
         for at in np.flatnonzero(codes != _PAYMENT).tolist():
-            label = _Label(chunks[number_of[at]], int(rows[at]), int(codes[at]) - 1)
+            fraud, place = int(codes[at]) - 1, chunks[number_of[at]]
+            label = _Label(place, int(rows[at]), fraud, int(clocks[at]), int(contents[at]))
             self._label(
                 parts[number_of[at]], label, int(ids[at]), is_behind=place_of.get(int(ids[at]), -1) < at
             )
         for identity in sorted(self._waiting.keys() & place_of.keys()):
             at = place_of[identity]
-            for label in self._waiting.pop(identity):
+            waited = self._waiting.pop(identity)
+            for label in self._young(waited, int(clocks[at])):
                 parts[number_of[at]].early.append((int(rows[at]), *label.chunk, label.row, label.fraud))
-                self._waits_no_more(label)
+            self._wait_no_more(waited)
 
     def _entered(self, ids: NDArray[np.int64], base: int) -> NDArray[np.int64]:
         """As `SeenIds.admit`, a little at a time: the table grows well by what a batch brings, not by all."""
@@ -177,23 +189,41 @@ class Ids:
         numbers = [number for number in self._seen.offsets_of(identity) if number >= self._first]
         if numbers and is_behind:
             words = self._known[numbers[0] - self._first]
-            part.labels.append((label.row, 1, int(words[_TIME]), identity, label.fraud))
+            part.labels.append((label.row, _KNOWN, int(words[_TIME]), identity, label.fraud))
             part.label_keys.append(words[_KEYS:].copy())
             return
-        part.labels.append((label.row, 0, 0, identity, label.fraud))
+        waits = self._wait(identity, label)
+        part.labels.append((label.row, _EARLY if waits else _IDLE, 0, identity, label.fraud))
         part.label_keys.append(np.zeros(self._slots, np.int64))
-        self._waiting[identity] = [*self._waiting.pop(identity, ()), label]
-        self._waiting_in[label.chunk] = self._waiting_in.get(label.chunk, 0) + 1
-        if len(self._waiting) > MOST:
-            for one in self._waiting.pop(next(iter(self._waiting))):
-                self._waits_no_more(one)
 
-    def _waits_no_more(self, label: _Label) -> None:
-        left = self._waiting_in[label.chunk] - 1
-        if left:
-            self._waiting_in[label.chunk] = left
-        else:
-            del self._waiting_in[label.chunk]
+    def _wait(self, identity: int, label: _Label) -> bool:
+        """Whether a label waits; some that came before it may do so no more."""
+        before = self._waiting.get(identity, [])
+        young = self._young(before, label.clock) if label.own else []
+        if any(one.own == label.own for one in young):
+            return False
+        kept = young[1 - _OF_ONE_ID :]
+        self._wait_no_more(before[: len(before) - len(kept)])
+        self._waiting[identity] = [*kept, label]
+        self._waiting.move_to_end(identity)
+        self._waiting_in[label.chunk] = self._waiting_in.get(label.chunk, 0) + 1
+        self._labels_waiting += 1
+        while self._labels_waiting > MOST:
+            self._wait_no_more(self._waiting.popitem(last=False)[1])
+        return True
+
+    def _young(self, labels: list[_Label], clock: int) -> list[_Label]:
+        """Those, the latest, that still wait by then."""
+        return [one for one in labels if clock - one.clock < self._plan.ids_ms]
+
+    def _wait_no_more(self, labels: list[_Label]) -> None:
+        self._labels_waiting -= len(labels)
+        for label in labels:
+            left = self._waiting_in[label.chunk] - 1
+            if left:
+                self._waiting_in[label.chunk] = left
+            else:
+                del self._waiting_in[label.chunk]
 
     def _enter(self, ids: NDArray[np.int64], words: NDArray[np.int64]) -> None:
         used, count = self._end - self._first, len(ids)
@@ -210,6 +240,8 @@ class Ids:
     def _expire(self) -> None:
         """Parts whose ids are too old; the table is made anew once half of it is."""
         limit = self._merge.least - self._plan.ids_ms
+        while self._waiting and next(iter(self._waiting.values()))[-1].clock <= limit:
+            self._wait_no_more(self._waiting.popitem(last=False)[1])
         if not self._kept or self._kept[0][0] > limit:
             return
         kept = []

@@ -7,6 +7,7 @@ how far it has come, and the identities of labels and control events.
 from __future__ import annotations
 
 import struct
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -40,6 +41,7 @@ _CHUNK: Final = struct.Struct("<cqq")
 _ANSWER: Final = struct.Struct("<cqqq")
 _BLOCK: Final = struct.Struct(">cq")
 _NOT_LOGGED: Final = -1
+_MOST_VOID: Final = 1 << 14  # refused labels that may still be asked about; of more, the first are forgotten
 
 
 class _Chunk:
@@ -107,7 +109,7 @@ class LogOrder:
         ] = {}  # not yet: clock behind, columns
         self._answers: dict[tuple[int, int], list[list[NDArray[Any]]]] = {}
         self._known: dict[int, tuple[int, int]] = {}  # identity of labels and controls: content, clock
-        self._void: set[tuple[int, int, int]] = set()  # early labels that were refused
+        self._void: OrderedDict[tuple[int, int, int], None] = OrderedDict()  # early labels that were refused
         self._fresh: list[tuple[int, int, int]] = []  # identities that the state does not know of
         self._blocks: list[tuple[int, bytes]] = []  # those that it does: clock of the latest, key
         self._blocks_made = 0
@@ -161,11 +163,11 @@ class LogOrder:
             del self._state[_CHUNK.pack(b"d", *chunk)]
             return
         entry = _Chunk(columns)
-        if part is not None:
-            (entry.done,), (places,) = unpack(part)
-            entry.places, entry.kept = places.copy(), entry.done
         for answer in answers:
             entry.hear(answer)
+        if part is not None:
+            (entry.done,), (places, conflicts) = unpack(part)
+            entry.places, entry.kept, entry.conflicts = places.copy(), entry.done, conflicts.tolist()
         self._open[chunk] = entry
         self._merge.add(chunk, entry.clocks, end, entry.done)
 
@@ -224,7 +226,9 @@ class LogOrder:
             if before[0] != content:
                 one.conflicts.append(row)
             if row in one.early_labels:
-                self._void.add((*chunk, row))
+                self._void[(*chunk, row)] = None
+                if len(self._void) > _MOST_VOID:
+                    self._void.popitem(last=False)
             return False
         if identity:
             self._known[identity] = (content, clock)
@@ -293,7 +297,8 @@ class LogOrder:
         found = []
         for row, labels in one.early.items():
             valid = [label for label in labels if label[:3] not in self._void]
-            self._void.difference_update(label[:3] for label in labels)
+            for label in labels:
+                self._void.pop(label[:3], None)
             if valid:
                 found.append((row, valid[-1][3]))
         return np.array(found, np.int64).reshape(-1, 2)
@@ -307,13 +312,14 @@ class LogOrder:
 
     def _keep(self) -> None:
         """Where it is, what chunks have been told in part, and the identities that are new."""
-        void = np.array(sorted(self._void), np.int64).reshape(-1, 3)
+        void = np.array(list(self._void), np.int64).reshape(-1, 3)
         arrays = (np.array(self._merge.clocks), np.array(self._last), self._clock.to_array(), void)
         numbers = (self._offset, self._epoch, self._told, self._floor, self._blocks_made)
         for chunk, one in self._open.items():
             if one.done > one.kept:
                 one.kept = one.done
-                self._state[_CHUNK.pack(b"r", *chunk)] = pack((one.done,), one.places)
+                conflicts = np.array(one.conflicts, np.int64)
+                self._state[_CHUNK.pack(b"r", *chunk)] = pack((one.done,), one.places, conflicts)
         if self._fresh:
             block = np.array(self._fresh, np.int64)
             key = _BLOCK.pack(b"l", self._blocks_made)
@@ -337,7 +343,7 @@ class LogOrder:
             numbers, (clocks, last, clock, void) = unpack(self._state[_CURSOR])
             self._offset, self._epoch, self._told, self._floor, self._blocks_made = numbers
             self._clock = StreamClock.from_array(clock)
-            self._void = {(a, b, c) for a, b, c in void.tolist()}
+            self._void = OrderedDict.fromkeys((a, b, c) for a, b, c in void.tolist())
         for key in sorted(key for key in self._state if key[:1] == b"l"):
             _, (block,) = unpack(self._state[key])
             self._blocks.append((int(block[:, 2].max()), key))
