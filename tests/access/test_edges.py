@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from contextlib import asynccontextmanager, closing
 
 import httpx
@@ -192,6 +193,44 @@ def test_what_waits_is_approved_over_the_api_and_on_the_page(place):
     assert done == "done"
 
 
+def test_nobody_approves_their_own_request_under_a_second_key(place):
+    """Neither under one that they made, at whatever remove, nor under one that came after the request."""
+
+    async def talk(client, server):
+        server.approvals.demanded = frozenset({Deed.ERASURE})
+
+        async def made(by):
+            body = {"name": "x", "roles": ["admin"]}
+            answer = await client.post("/v1/keys", json=body, headers={"authorization": f"Bearer {by}"})
+            return answer.json()["key"]
+
+        second = await made(place.made[Role.ADMIN])
+        third = await made(second)
+        by = Who(f"key:{place.id_of(Role.ADMIN)}", server.clock.now_ms() + 60_000, "asked to")
+        for asker, subject in ((by, "c-1"), (Who("key:other", late, "asked to"), "c-2")):
+            with (
+                pytest.raises(Exception, match="second person"),
+                server.approvals.approved(Deed.ERASURE, subject, {}, asker),
+            ):
+                pass
+        answers = []
+        for request, key in (("A-1", second), ("A-1", third), ("A-2", third)):
+            headers = {"authorization": f"Bearer {key}"}
+            path = f"/v1/approvals/{request}/approve"
+            answers.append(await client.post(path, json={"note": "fine"}, headers=headers))
+        shown = (await client.get("/v1/keys", **place.by(Role.ADMIN))).json()
+        other = await client.post("/v1/approvals/A-1/approve", json={"note": ""}, **place.by(Role.SUPERVISOR))
+        return answers, other, [one["made_by"] for one in shown if one["name"] == "x"]
+
+    late = time.time_ns() // 1_000_000 - 60_000
+    answers, other, makers = place(talk)
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(403, "needs_approval")] * 3
+    assert ["asked, made the key" in one.json()["detail"] for one in answers] == [True, True, False]
+    assert "after this was asked for" in answers[2].json()["detail"]
+    assert other.status_code == 200
+    assert makers[0] == f"key:{place.id_of(Role.ADMIN)}"
+
+
 def test_a_restriction_holds_on_what_keeps_to_it_and_closes_everything_else(place):
     """A case in the queue `default` is there for `mine`, and for `vip` it does not exist."""
     with closing(ApiKeys(place.folder)) as keys:
@@ -325,7 +364,8 @@ def test_a_key_of_before_roles_and_restrictions_still_lets_its_holder_in(tmp_pat
     with closing(ApiKeys(tmp_path)) as keys:
         token = keys.create("old", frozenset({Role.ANALYST}), 0)
     connection = sqlite3.connect(tmp_path / "access.db")
-    connection.execute("ALTER TABLE api_key DROP COLUMN restriction")
+    for column in ("restriction", "made_by"):
+        connection.execute(f"ALTER TABLE api_key DROP COLUMN {column}")
     connection.commit()
     connection.close()
     with closing(ApiKeys(tmp_path)) as keys:

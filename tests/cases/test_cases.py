@@ -233,6 +233,12 @@ def test_a_large_case_is_closed_by_two(office):
         office.close(asked, by="bob")
     assert office.next("anna").id == "C-2"
     assert office.next("bob").id == "C-1"
+    for second in (
+        Who("key:2", NOON, made_by=("key:1", "anna")),
+        Who("key:3", NOON, made_ms=NOON + 1),  # was made for this
+    ):
+        with pytest.raises(SecondPersonError, match="the key that would approve"):
+            office.desk.act("C-1", wire.Approve(version=office.book.case("C-1").version), second)
     open_again = office.act("C-1", wire.Reject, by="bob", reason="ask the customer")
     assert open_again.state is CaseState.OPEN
     office.close(open_again, by="anna", typology="card_testing", block=["card"])

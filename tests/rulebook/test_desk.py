@@ -1,6 +1,7 @@
 """Versions, approval, stale edits and roll-back, over a real store."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -146,6 +147,9 @@ def test_nobody_approves_their_own_change(strict):
         strict.review(change.digest, MIRA, approve=True)
     with pytest.raises(ApprovalError):
         strict.review(change.digest, EDITOR, approve=True)
+    for second in (replace(NOOR, made_by=(MIRA.name,)), replace(NOOR, made_ms=change.created_ms + 1)):
+        with pytest.raises(ApprovalError, match="the key that would approve"):
+            strict.review(change.digest, second, approve=True)
     assert strict.review(change.digest, NOOR, approve=True).reviewer == "noor"
     with pytest.raises(ApprovalError):
         strict.activate(change.digest, EDITOR)

@@ -15,6 +15,7 @@ from ringfence.access.keys import FILE_NAME
 from ringfence.access.roles import Permission, holders
 from ringfence.errors import CorruptError, InputError, StoreError
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError
+from ringfence.rulebook.desk import bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -241,12 +242,14 @@ class ApprovalDesk:
         request = self.book.get(request_id).at(who.now_ms)
         if request.state is not ApprovalState.WAITING:
             raise NothingToDoError(f"{request.id} does not wait: it is {request.state}")
-        own = _same(request.asked_by, who.name)
+        own = bare(request.asked_by) == bare(who.name)
         if (approve and own) or not (own or who.may_approve):
             raise ApprovalError(
                 f"{request.id} has to be decided by somebody else than {request.asked_by}, with the role "
                 f"{holders(Permission.APPROVE)}"
             )
+        if approve and (why := who.same_hand(request.asked_by, request.asked_ms)):
+            raise ApprovalError(f"{request.id}: {why}")
         state = ApprovalState.APPROVED if approve else ApprovalState.DECLINED
         if not self.book.move(request, state, who):
             raise NothingToDoError(f"{request.id} has been decided by somebody else meanwhile")
@@ -289,8 +292,3 @@ def _request(row: tuple[Any, ...]) -> ApprovalRequest:
     named = dict(zip(_COLUMNS.split(", "), row, strict=True))
     deed, state = Deed(named.pop("deed")), ApprovalState(named.pop("state"))
     return ApprovalRequest(id=f"A-{named.pop('number')}", deed=deed, state=state, **named)
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two names are one principal's: commands sign as `user:NAME` or as NAME."""
-    return one.removeprefix("user:") == other.removeprefix("user:")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from ringfence.access.restriction import EVERYTHING, Restriction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ringfence.access.keys import ApiKey
     from ringfence.access.principal import Principal
     from ringfence.access.roles import Role
@@ -27,8 +29,12 @@ class KeyStore(Protocol):
         rate: float = 0.0,
         burst: float = 0.0,
         restriction: Restriction = EVERYTHING,
+        made_by: Sequence[str] = (),
     ) -> str:
-        """A new key, whole (`rf_ID_SECRET`): this is the only time that it can be seen."""
+        """A new key, whole (`rf_ID_SECRET`): this is the only time that it can be seen.
+
+        `made_by` are who makes it, who made their key, and so on; `InputError` where those are too many.
+        """
         ...
 
     def change(self, key_id: str, roles: frozenset[Role], restriction: Restriction) -> None:

@@ -11,13 +11,15 @@ from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from ringfence.access.principal import Principal
 from ringfence.access.restriction import EVERYTHING, Restriction, parse_restriction
 from ringfence.access.roles import Role
 from ringfence.errors import CorruptError, InputError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 FILE_NAME: Final = "access.db"
@@ -37,16 +39,25 @@ CREATE TABLE IF NOT EXISTS api_key (
   burst      REAL NOT NULL,
   created_ms INTEGER NOT NULL,
   revoked_ms INTEGER,
-  restriction TEXT NOT NULL DEFAULT ''
+  restriction TEXT NOT NULL DEFAULT '',
+  made_by    TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 """
-_RESTRICT: Final = "ALTER TABLE api_key ADD COLUMN restriction TEXT NOT NULL DEFAULT ''"  # files of before
-_COLUMNS: Final = "id, name, roles, rate, burst, created_ms, revoked_ms, restriction"
+_ADDED: Final = {
+    "restriction": "''",
+    "made_by": "'[]'",
+}  # columns that files of before have not, and defaults
+_COLUMNS: Final = "id, name, roles, rate, burst, created_ms, revoked_ms, restriction, made_by"
+MOST_MAKERS: Final = 20
+"""Keys that were made under one another, one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What may be shown of a key. `id` is the part of it that names it."""
+    """What may be shown of a key. `id` is the part of it that names it.
+
+    `made_by` are who made it, who made their key, and so on; empty where that is not known.
+    """
 
     id: str
     name: str
@@ -56,10 +67,19 @@ class ApiKey:
     created_ms: int
     revoked_ms: int | None
     restriction: Restriction = EVERYTHING
+    made_by: tuple[str, ...] = ()
 
     @property
     def principal(self) -> Principal:
-        return Principal(f"key:{self.id}", self.roles, self.rate, self.burst, self.restriction)
+        return Principal(
+            f"key:{self.id}",
+            self.roles,
+            self.rate,
+            self.burst,
+            self.restriction,
+            self.made_by,
+            self.created_ms,
+        )
 
 
 class ApiKeys:
@@ -94,13 +114,16 @@ class ApiKeys:
         rate: float = 0.0,
         burst: float = 0.0,
         restriction: Restriction = EVERYTHING,
+        made_by: Sequence[str] = (),
     ) -> str:
-        """A new key, whole: this is the only time that it can be seen."""
+        """A new key, whole: this is the only time that it can be seen. `InputError` after too many makers."""
+        check_makers(made_by)
         key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        known = (" ".join(sorted(roles)), rate, burst or rate, now_ms, None, restriction.text())
+        makers = msgspec.json.encode(made_by).decode()
+        known = (" ".join(sorted(roles)), rate, burst or rate, now_ms, None, restriction.text(), makers)
         with self._writing() as connection:
             connection.execute(
-                f"INSERT INTO api_key ({_COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 (constants)
+                f"INSERT INTO api_key ({_COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 (constants)
                 (key_id, name, *known, self._hash(secret)),
             )
         return f"{PREFIX}_{key_id}_{secret}"
@@ -166,10 +189,13 @@ class ApiKeys:
 
     @staticmethod
     def _complete(connection: sqlite3.Connection) -> None:
-        columns = connection.execute("PRAGMA table_info(api_key)")
-        if "restriction" not in {name for _, name, *_ in columns}:
-            with suppress(sqlite3.OperationalError):  # another process has just done it
-                connection.execute(_RESTRICT)
+        columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(api_key)")}
+        for name, default in _ADDED.items():
+            if name not in columns:
+                with suppress(sqlite3.OperationalError):  # another process has just done it
+                    connection.execute(
+                        f"ALTER TABLE api_key ADD COLUMN {name} TEXT NOT NULL DEFAULT {default}"
+                    )
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
@@ -207,7 +233,16 @@ class ApiKeys:
             ) from error
 
 
-def _key(row: tuple[str, str, str, float, float, int, int | None, str]) -> ApiKey:
-    key_id, name, roles, rate, burst, created_ms, revoked_ms, restriction = row
+def check_makers(made_by: Sequence[str]) -> None:
+    """`InputError` where a key would come after too many that were made under one another."""
+    if len(made_by) > MOST_MAKERS:
+        raise InputError(
+            f"{MOST_MAKERS} keys were made under one another already: make this one under an older key"
+        )
+
+
+def _key(row: tuple[str, str, str, float, float, int, int | None, str, str]) -> ApiKey:
+    key_id, name, roles, rate, burst, created_ms, revoked_ms, restriction, made_by = row
     known, narrowed = frozenset(map(Role, roles.split())), parse_restriction(restriction.split())
-    return ApiKey(key_id, name, known, rate, burst, created_ms, revoked_ms, narrowed)
+    makers = msgspec.json.decode(made_by, type=tuple[str, ...])
+    return ApiKey(key_id, name, known, rate, burst, created_ms, revoked_ms, narrowed, makers)

@@ -13,13 +13,21 @@ __all__ = ["LOCAL", "Principal", "Role"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A recognised caller. `rate` are requests (or records of a batch) a second, 0 without limit."""
+    """A recognised caller.
+
+    Attributes:
+        rate: requests (or records of a batch) a second, 0 without limit.
+        made_by: who made the caller's key, who made theirs, and so on; empty of a person or where not known.
+        made_ms: when the key was made.
+    """
 
     name: str
     roles: frozenset[Role]
     rate: float = 0.0
     burst: float = 0.0
     restriction: Restriction = EVERYTHING
+    made_by: tuple[str, ...] = ()
+    made_ms: int = 0
     permissions: frozenset[Permission] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

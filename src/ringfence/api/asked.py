@@ -179,7 +179,8 @@ def who_asks(request: Request, note: str) -> Who:
     """The caller, as the book records them; card numbers in the note become tokens."""
     server, caller = server_of(request), request.scope["ringfence.caller"]
     kept = server.session.tokenizer.guard_text(re.sub(r"\s+", " ", note).strip())
-    return Who(caller.name, server.clock.now_ms(), kept, may_approve=caller.may(Permission.APPROVE))
+    may_approve = caller.may(Permission.APPROVE)
+    return Who(caller.name, server.clock.now_ms(), kept, may_approve, caller.made_by, caller.made_ms)
 
 
 @contextmanager

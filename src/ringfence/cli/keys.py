@@ -12,6 +12,7 @@ import typer
 from ringfence.access.keys import ApiKeys
 from ringfence.access.restriction import parse_restriction
 from ringfence.access.roles import Role, parse_roles
+from ringfence.cli.audited import actor
 from ringfence.cli.options import Data, Json, folder
 from ringfence.cli.screen import say, show, show_json
 from ringfence.masking import mask_cards
@@ -44,7 +45,13 @@ def create(
     name = mask_cards(name)
     with closing(ApiKeys(folder(data))) as keys:
         key = keys.create(
-            name, roles, time.time_ns() // 1_000_000, rate=rate, burst=burst, restriction=restriction
+            name,
+            roles,
+            time.time_ns() // 1_000_000,
+            rate=rate,
+            burst=burst,
+            restriction=restriction,
+            made_by=(actor(),),
         )
     if json:
         show_json({"key": key, "name": name, "roles": sorted(roles)})
@@ -72,6 +79,7 @@ def list_keys(data: Data = None, json: Json = False) -> None:
                     "created_ms": key.created_ms,
                     "revoked_ms": key.revoked_ms,
                     "restriction": key.restriction.text(),
+                    "made_by": key.made_by[0] if key.made_by else None,
                 }
                 for key in keys
             ]

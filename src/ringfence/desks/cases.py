@@ -12,7 +12,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from ringfence.cases import actions, wire
-from ringfence.cases.errors import UnknownCaseError
+from ringfence.cases.errors import SecondPersonError, UnknownCaseError
 from ringfence.cases.files import MOST_FILES, inspected
 from ringfence.cases.model import SYSTEM, Attached, Case, Disposition, Proposed, Reported
 from ringfence.cases.policy import MINUTE_MS
@@ -290,6 +290,9 @@ def _(asked: wire.Close, at: _At) -> Case:
 
 @_perform.register
 def _(_asked: wire.Approve, at: _At) -> Case:
+    times = [one.at_ms for one in at.desk.book.events(at.case.id) if isinstance(one.change, Proposed)]
+    if at.case.proposed_by is not None and (why := at.who.same_hand(at.case.proposed_by, max(times))):
+        raise SecondPersonError(f"case {at.case.id}: {why}")
     return actions.approve(at.work, at.case, *at.by)
 
 

@@ -92,12 +92,42 @@ class Force(History, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who does something, when, and why. `may_approve` where more than editing is allowed."""
+    """Who does something, when, and why. `may_approve` where more than editing is allowed.
+
+    `made_by` are who made the key of whoever this is, who made theirs, and so on; `made_ms` is when.
+    """
 
     name: str
     now_ms: int
     note: str = ""
     may_approve: bool = True
+    made_by: tuple[str, ...] = ()
+    made_ms: int = 0
+
+    def same_hand(self, asked_by: str, asked_ms: int) -> str | None:
+        """Why this may be whoever asked, under a second key, who may not approve; None where nothing says so.
+
+        >>> Who("key:b", 9, made_by=("key:a",), made_ms=1).same_hand("key:a", 5)
+        'key:a, who asked, made the key that would approve: somebody with a key of another maker has to'
+        >>> Who("key:b", 9, made_by=("key:a",), made_ms=1).same_hand("key:c", 5) is None
+        True
+        """
+        if bare(asked_by) in map(bare, self.made_by):
+            return (
+                f"{asked_by}, who asked, made the key that would approve: somebody with a key of another "
+                "maker has to"
+            )
+        if self.made_ms > asked_ms:
+            return (
+                "the key that would approve was made after this was asked for: somebody with an older key "
+                "has to, or ask again"
+            )
+        return None
+
+
+def bare(name: str) -> str:
+    """A principal's name: commands sign as `user:NAME` or as NAME."""
+    return name.removeprefix("user:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +229,8 @@ class Desk(Reader):
         own = change.author == who.name
         if (approve and (own or not who.may_approve)) or not (own or who.may_approve):
             raise _needs_another(change.digest)
+        if approve and (why := who.same_hand(change.author, change.created_ms)):
+            raise ApprovalError(f"version {change.digest}: {why}")
         done = self.book.review(
             change.number,
             Review(approved=approve, reviewer=who.name, reviewed_ms=who.now_ms, note=who.note),

@@ -41,6 +41,17 @@ class KeyStoreExam:
         assert (shown.name, shown.roles, shown.created_ms, shown.revoked_ms) == ("till", ROLES, 5, None)
         assert found == shown.principal
 
+    def test_who_made_a_key_stays_known(self, place: Place[KeyStore]) -> None:
+        made_by = ("sub:ada l.", "key:0a")
+        with place.open() as first:
+            token = first.create("till", ROLES, 5, made_by=made_by)
+            with pytest.raises(InputError, match="under an older key"):
+                first.create("till", ROLES, 5, made_by=["key:0a"] * 21)
+        with place.open() as again:
+            found, [shown] = again.recognise(token), again.all()
+        assert found is not None
+        assert (found.made_by, found.made_ms, shown.made_by) == (made_by, 5, made_by)
+
     def test_a_burst_is_the_rate_unless_said(self, keys: KeyStore) -> None:
         keys.create("till", ROLES, 5, rate=2.0)
         assert keys.all()[0].burst == 2.0

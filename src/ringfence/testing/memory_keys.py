@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from ringfence.access.keys import PREFIX, ApiKey
+from ringfence.access.keys import PREFIX, ApiKey, check_makers
 from ringfence.access.restriction import EVERYTHING, Restriction
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ringfence.access.principal import Principal
     from ringfence.access.roles import Role
 
@@ -45,9 +47,11 @@ class MemoryKeys:
         rate: float = 0.0,
         burst: float = 0.0,
         restriction: Restriction = EVERYTHING,
+        made_by: Sequence[str] = (),
     ) -> str:
+        check_makers(made_by)
         key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        key = ApiKey(key_id, name, roles, rate, burst or rate, now_ms, None, restriction)
+        key = ApiKey(key_id, name, roles, rate, burst or rate, now_ms, None, restriction, tuple(made_by))
         self._put(key, _hash(secret))
         return f"{PREFIX}_{key_id}_{secret}"
 

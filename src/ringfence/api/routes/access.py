@@ -60,7 +60,7 @@ class MadeKey(msgspec.Struct, frozen=True):
 
 
 class ShownKey(msgspec.Struct, frozen=True):
-    """What may be told of a key."""
+    """What may be told of a key. `made_by` is empty where that is not known."""
 
     id: str
     name: str
@@ -69,6 +69,7 @@ class ShownKey(msgspec.Struct, frozen=True):
     rate: float
     created_ms: int
     revoked_ms: int | None
+    made_by: str
 
 
 class EndedSession(msgspec.Struct, frozen=True):
@@ -123,12 +124,14 @@ async def make_key(request: Request) -> Response:
     """Make a key that permits no more than the caller may."""
     asked = await body_of(request, NewKey)
     roles, restriction = _granted(request, asked.roles, asked.restrict)
-    name = mask_cards(asked.name)
+    name, caller = mask_cards(asked.name), request.scope["ringfence.caller"]
+    # The first key of all was made by a command: under that everybody's would be one hand.
+    makers = (caller.name, *(one for one in caller.made_by if not one.startswith("user:")))
 
     def make(server: Server) -> str:
         limits = {"rate": asked.rate, "burst": asked.burst}
         now_ms = server.clock.now_ms()
-        return _kept(server).create(name, roles, now_ms, restriction=restriction, **limits)
+        return _kept(server).create(name, roles, now_ms, restriction=restriction, made_by=makers, **limits)
 
     made = await _run(request, make)
     tell(request.scope, object=made.split("_")[1], roles=" ".join(sorted(roles)), restrict=restriction.text())
@@ -189,7 +192,14 @@ def _kept(server: Server) -> KeyStore:
 
 def _shown(key: ApiKey) -> ShownKey:
     return ShownKey(
-        key.id, key.name, sorted(key.roles), key.restriction.text(), key.rate, key.created_ms, key.revoked_ms
+        key.id,
+        key.name,
+        sorted(key.roles),
+        key.restriction.text(),
+        key.rate,
+        key.created_ms,
+        key.revoked_ms,
+        *key.made_by[:1] or ("",),
     )
 
 
