@@ -291,7 +291,9 @@ def _(asked: wire.Close, at: _At) -> Case:
 @_perform.register
 def _(_asked: wire.Approve, at: _At) -> Case:
     times = [one.at_ms for one in at.desk.book.events(at.case.id) if isinstance(one.change, Proposed)]
-    if at.case.proposed_by is not None and (why := at.who.same_hand(at.case.proposed_by, max(times))):
+    if at.case.proposed_by is not None and (
+        why := at.who.same_hand(at.case.proposed_by, max(times, default=0))
+    ):
         raise SecondPersonError(f"case {at.case.id}: {why}")
     return actions.approve(at.work, at.case, *at.by)
 
