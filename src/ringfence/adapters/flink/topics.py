@@ -6,12 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    ConfigResource,  # type: ignore[attr-defined]  # public by its documentation alone
-    ResourceType,  # type: ignore[attr-defined]
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, admin
+from confluent_kafka.admin import AdminClient
 
 from ringfence.adapters.kafka.client import SECONDS
 from ringfence.errors import InputError
@@ -23,6 +19,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.kafka.client import Client
 
+_Admin: Final[Any] = admin  # whose types leave two public names out
 _STAMPED: Final = "LogAppendTime"
 _COMPACTED: Final = "compact"
 _TICK_SECONDS: Final = 0.04
@@ -67,7 +64,7 @@ def partitions_of(client: Client, outputs: Iterable[str]) -> list[str]:
 
 
 def _check(client: Client, admin: Any, topic: str) -> None:
-    resource = ConfigResource(ResourceType.TOPIC, topic)
+    resource = _Admin.ConfigResource(_Admin.ResourceType.TOPIC, topic)
     try:
         config = admin.describe_configs([resource], request_timeout=SECONDS)[resource].result()
     except KafkaException as error:
