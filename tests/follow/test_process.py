@@ -14,6 +14,7 @@ from tests.api.conftest import NDJSON, NOW_MS, lines, payment
 from ringfence.adapters.finder import Finder, disk
 from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.sqlite import Store
+from ringfence.adapters.watchbook import WatchBook
 from ringfence.decisions.index import Wanted
 from ringfence.ports import DECISIONS, EVENTS
 
@@ -106,6 +107,15 @@ def test_a_server_that_ends_takes_its_follower_along_however_it_ends(tmp_path):
         code = process.end(number)
         assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
         until(lambda pid=pid: is_over(pid))
+
+
+def test_a_server_measures_its_model_by_itself_once_that_is_due(server):
+    book = WatchBook(server.folder)
+    until(book.due)  # the timetable runs, and has said when
+    assert book.standing() is None
+    book.set_due({"watching the models": 1})
+    assert until(book.standing).model == ""  # none decides here
+    assert book.due()["watching the models"] > 1
 
 
 def test_a_second_follower_is_refused_with_the_pid_of_the_first(server):
