@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,7 +14,9 @@ from pydantic_settings import (
 )
 
 from ringfence.errors import InputError
+from ringfence.events.personal_names import classes_of
 from ringfence.events.texts import TOML_LIMIT, parse_toml, read_text
+from ringfence.ports.secrets import named_place
 
 FILE_NAME = "ringfence.toml"
 
@@ -95,6 +97,24 @@ class Settings(BaseSettings):
     snapshot_every_events: Annotated[int, Field(ge=1)] = 1_000_000
     snapshot_every_ms: Annotated[int, Field(ge=1000)] = 300_000
 
+    @field_validator("personal_fields")
+    @classmethod
+    def _check_personal(cls, fields: dict[str, str]) -> dict[str, str]:
+        try:
+            classes_of(fields)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return fields
+
+    @field_validator("store_password", "smtp_password", "slack_token", "slack_signing_secret")
+    @classmethod
+    def _check_secret(cls, text: str | None) -> str | None:
+        try:
+            named_place(text or "")
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return text
+
     @property
     def rules_need_approval(self) -> bool:
         """Whether a change of the rules takes effect only once a second person has approved it."""
@@ -119,8 +139,9 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ")
         raise InputError(
-            f"setting {name!r}: {first['msg']} (set as RINGFENCE_{name.upper()} or in {FILE_NAME})"
+            f"setting {name!r}: {said} (set as RINGFENCE_{name.upper()} or in {FILE_NAME})"
         ) from None
     except ValueError as error:  # the file is no TOML
         raise InputError(f"{FILE_NAME} cannot be read: {error}") from None

@@ -95,10 +95,16 @@ class TestPlaces:
                 secret_of(f"secret://aws/{name}").value()
             assert OLD not in str(raised.value)
 
-    @pytest.mark.parametrize("wrong", ["secret://", "secret://vault/x", "secret://env/", "secret://aws"])
-    def test_what_names_no_place_is_refused_without_repeating_it(self, wrong):
+    @pytest.mark.parametrize(
+        "wrong", ["secret://", "secret://vault/x", "secret://env/", "secret://aws", "secret://aws/#key"]
+    )
+    def test_what_names_no_place_is_refused_without_repeating_it(self, wrong, monkeypatch):
         with pytest.raises(InputError, match=r"secret://env/NAME") as raised:
             secret_of(wrong)
+        assert "vault" not in str(raised.value)
+        monkeypatch.setenv("RINGFENCE_SMTP_PASSWORD", wrong)
+        with pytest.raises(InputError, match=r"smtp_password.*secret://env/NAME") as raised:
+            load_settings()
         assert "vault" not in str(raised.value)
 
     def test_any_other_text_is_the_secret_itself(self):

@@ -152,7 +152,7 @@ def test_an_erased_person_is_named_by_no_file_and_sums_replay_and_audit_stay(ban
     assert {"a***@mail.example", "A***", "***3000"} <= shown
     assert found["held"]["events"] == 8  # profile, six payments, the label
     assert (found["held"]["decisions"], found["held"]["notes"], found["held"]["files"]) == (6, 1, 1)
-    erased = ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request", "--json")
+    erased = ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request", "--json", "--yes")
     assert erased.code == 0, erased.err
     assert erased.json["elsewhere"]["files"] == 1
     assert leaks(bank) == set()
@@ -193,7 +193,7 @@ def test_tokens_change_no_decision(bank, ringfence, monkeypatch):
 
 def test_a_backup_of_before_does_not_bring_an_erased_person_back(bank, ringfence):
     assert ringfence("backup", bank / "copy").code == 0
-    assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request").code == 0
+    assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request", "--yes").code == 0
     assert ringfence("restore", bank / "copy", "--data", bank / "back").code == 0
     found = ringfence("privacy", "find", "CUST-ADA-1815", "--json", "--data", bank / "back").json
     assert found["originals"] == []
@@ -232,12 +232,12 @@ def test_the_limit_of_an_hour_holds_and_refused_looks_are_on_record(bank, ringfe
 def test_what_cannot_be_is_refused_with_the_reason(bank, ringfence, project):
     assert "nothing is held" in ringfence("privacy", "find", "nobody").err
     assert ringfence("privacy", "hold", "bob", "--reason", "court order 12").code == 0
-    held = ringfence("privacy", "erase", "bob", "--reason", "his request")
+    held = ringfence("privacy", "erase", "bob", "--reason", "his request", "--yes")
     assert held.code == 2
     assert "court order 12" in held.err
     assert "bob@" not in held.err
     assert ringfence("privacy", "release", "bob").code == 0
-    assert ringfence("privacy", "erase", "bob", "--reason", "his request").code == 0
+    assert ringfence("privacy", "erase", "bob", "--reason", "his request", "--yes").code == 0
     assert "is there already" in ringfence("privacy", "init").err
 
 
@@ -251,7 +251,7 @@ def test_a_hold_is_broken_through_no_account_and_no_case_that_others_share(bank,
     for held, others in (("CUST-ADA-1815", (account, "bob")), (account, ("CUST-ADA-1815",))):
         assert ringfence("privacy", "hold", held, "--reason", "court order 12").code == 0
         for other in others:
-            refused = ringfence("privacy", "erase", other, "--reason", "a request")
+            refused = ringfence("privacy", "erase", other, "--reason", "a request", "--yes")
             assert (refused.code, "court order 12" in refused.err) == (2, True), (held, other)
         assert "court order 12" in ringfence("privacy", "find", others[0]).err
         exported = bank / f"{held[:4]}.json"
@@ -260,7 +260,7 @@ def test_a_hold_is_broken_through_no_account_and_no_case_that_others_share(bank,
         found = ringfence("privacy", "find", "CUST-ADA-1815", "--json").json
         assert (found["held"]["notes"], found["held"]["files"]) == (1, 1)
         assert ringfence("privacy", "release", held).code == 0
-    assert ringfence("privacy", "erase", "bob", "--reason", "a request").code == 0
+    assert ringfence("privacy", "erase", "bob", "--reason", "a request", "--yes").code == 0
 
 
 def test_flink_takes_no_project_with_a_vault(bank, ringfence, monkeypatch):
@@ -300,7 +300,7 @@ def test_keys_and_vaults_of_others_are_told(bank, ringfence, project):
 
 def test_rotating_keeps_every_original_and_forgetting_shuts_older_copies(bank, ringfence):
     copy = (bank / "ringfence-data" / "vault.db").read_bytes()
-    assert ringfence("privacy", "rotate", "--forget").code == 0
+    assert ringfence("privacy", "rotate", "--forget", "--yes").code == 0
     assert ringfence("privacy", "find", "bob", "--json").json["originals"]
     with closing(sqlite3.connect(bank / "ringfence-data" / "vault.db")) as vault:
         assert vault.execute("SELECT count(DISTINCT master) FROM person").fetchone() == (1,)
@@ -310,7 +310,7 @@ def test_rotating_keeps_every_original_and_forgetting_shuts_older_copies(bank, r
 
 def test_what_is_kept_long_enough_is_forgotten_and_tokens_stay(bank, ringfence):
     assert ringfence("privacy", "hold", "bob", "--reason", "court order 12").code == 0
-    assert ringfence("privacy", "expire", "--class", "contact", "--older", "0s").code == 0
+    assert ringfence("privacy", "expire", "--class", "contact", "--older", "0s", "--yes").code == 0
     kinds = {one["kind"] for one in ringfence("privacy", "find", "CUST-ADA-1815", "--json").json["originals"]}
     assert "contact" not in kinds
     assert "name" in kinds
@@ -329,7 +329,7 @@ def test_what_is_held_of_somebody_by_other_names_is_passed_over_as_well(bank, ri
     account = f"account:{ADA['account_id']}"
     assert ringfence("privacy", "hold", account, "--reason", "court order 12").code == 0
     everything = [word for kind in ("contact", "text", "name") for word in ("--class", kind)]
-    assert ringfence("privacy", "expire", *everything, "--older", "0s").code == 0
+    assert ringfence("privacy", "expire", *everything, "--older", "0s", "--yes").code == 0
     assert originals() == before
     assert "contact" not in {
         one["kind"] for one in ringfence("privacy", "find", "bob", "--json").json["originals"]
@@ -372,7 +372,7 @@ def test_a_customer_is_written_to_at_the_address_of_the_vault_until_it_is_erased
         assert {(one.answer, one.said) for one in done} == {(Answer.DELIVERED, "")}
         assert set(taking.targets) == {"ada.lovelace@mail.example"}
         bus.change("customer:mail", said="550 Ada.Lovelace@mail.example is unknown")  # of before
-        assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request").code == 0
+        assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request", "--yes").code == 0
         assert bus.destination("customer:mail").said == ""
         refused = courier.attempt(to, letters[0])
         assert (refused.answer, "ada" in refused.said) == (Answer.REFUSED, False)

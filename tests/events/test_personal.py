@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from ringfence.errors import InputError
+from ringfence.events.attributes import COLUMNS_LIMIT
 from ringfence.events.bad import BadRecord
 from ringfence.events.decode import JsonDecoder
 from ringfence.events.decode_block import BlockDecoder
@@ -12,6 +14,7 @@ from ringfence.events.mapping import parse_mapping
 from ringfence.events.personal import TOKEN, PersonalData
 from ringfence.events.personal_names import PersonalClass, class_by_name
 from ringfence.events.tokens import Tokenizer
+from ringfence.settings import load_settings
 
 KEY, NOW, SEED = bytes(range(32)), 1_714_570_000_000, 7
 PAYMENT = {
@@ -111,9 +114,41 @@ def test_numbers_and_attributes_without_a_column_are_tokens_too():
 
 def test_settings_say_what_names_do_not():
     record = PAYMENT | {"attributes": {"nick": "Countess", "first_name": "kept as it is"}}
-    for rows, _ in ways([record], {"attributes.nick": "name", "first_name": "none"}).values():
+    for rows, _ in ways([record], {"attributes.nick": "name", "attributes.first_name": "none"}).values():
         assert TOKEN.fullmatch(rows[0]["attributes.nick"])
         assert rows[0]["attributes.first_name"] == "kept as it is"
+
+
+def test_settings_hold_where_an_attribute_has_no_column_and_where_a_record_is_bad():
+    """There it is known by its bare name."""
+    many = {f"a{n}": n for n in range(COLUMNS_LIMIT)}
+    tokenizer, kept = made({"attributes.nick": "name"})
+    records = [
+        PAYMENT | {"attributes": many | {"nick": "Countess"}},
+        PAYMENT | {"amount": "none", "attributes": {"nick": "Countess"}},
+    ]
+    events, bad = JsonDecoder(tokenizer).decode_lines(lines(*records), NOW, "test")
+    assert (len(events), len(bad)) == (1, 1)
+    assert "nick" in events.table.to_pylist()[0]["attributes"]
+    assert "Countess" not in f"{events.table.to_pylist()} {bad}"
+    assert "Countess" in {one.value for one in kept}
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "said"),
+    [
+        ("emial", "name", "did you mean 'email'"),
+        ("nick", "name", "attributes.nick"),
+        ("attributes.", "name", "attributes.NAME"),
+        ("currency", "name", "is no field"),
+        ("attributes.nick", "nmae", "did you mean 'name'"),
+    ],
+)
+def test_a_misspelt_field_or_class_is_named_when_settings_are_read(monkeypatch, field, kind, said):
+    monkeypatch.setenv("RINGFENCE_PERSONAL_FIELDS", json.dumps({"city": "address", field: kind}))
+    with pytest.raises(InputError, match="personal_fields") as refused:
+        load_settings()
+    assert said in str(refused.value)
 
 
 @pytest.mark.parametrize(

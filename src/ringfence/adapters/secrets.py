@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.errors import InputError, StoreError
-from ringfence.ports.secrets import FixedSecret, KeptSecret
+from ringfence.ports.secrets import FixedSecret, KeptSecret, named_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.ports.secrets import Secrets, SecretValue
 
-SCHEME: Final = "secret://"
-_FORM: Final = "secret://env/NAME, secret://file/PATH or secret://aws/NAME[#KEY]"
 _SECONDS: Final = 2.0  # of each of two attempts: somebody waits
 _MOST_BYTES: Final = 65_536  # of a secret of Secrets Manager
 
@@ -97,14 +95,12 @@ def secret_of(
 ) -> SecretValue:
     """The secret that a setting holds, or that it names as `secret://…`; `InputError` where it names none.
 
-    Nothing is asked yet; `stale_seconds` as of `KeptSecret`. What is written there is
-    not repeated: it may be a secret that begins oddly.
+    Nothing is asked yet; `stale_seconds` as of `KeptSecret`.
     """
-    if not text.startswith(SCHEME):
+    named = named_place(text)
+    if named is None:
         return FixedSecret(text)
-    place, slash, name = text.removeprefix(SCHEME).partition("/")
-    if not slash or not name or place not in ("env", "file", "aws"):
-        raise InputError(f"a setting names a secret as {_FORM}")
+    place, name = named
     secrets: Secrets
     if place == "env":
         secrets = EnvironmentSecrets()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +13,9 @@ import msgspec
 import typer
 
 from ringfence.cli.audited import actor, record_first, tell_record
-from ringfence.cli.screen import format_time, say, show, show_json, show_table
+from ringfence.cli.screen import asks, format_time, say, show, show_json, show_table
 from ringfence.cli.where import Data, Json, folder
-from ringfence.compose.privacy import begin_vault, open_vault, privacy_desk
+from ringfence.compose.privacy import begin_vault, check_begun, open_vault, privacy_desk
 from ringfence.compose.store import open_store
 from ringfence.desks.privacy import masked
 from ringfence.errors import InputError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.desks.privacy import PrivacyDesk
+    from ringfence.store import DataFolder
 
 app = typer.Typer(
     help="Personal data: find, export and erase what is held on somebody; the vault and its keys.",
@@ -34,7 +36,18 @@ app = typer.Typer(
 Customer = Annotated[
     str, typer.Argument(help="Id of the customer, account:ID, or a token (pd_...).", metavar="CUSTOMER")
 ]
-Reason = Annotated[str, typer.Option(help="Why; it goes on record.")]
+Reason = Annotated[str, typer.Option(help="Why, in 5 to 500 characters; it goes on record.")]
+Sure = Annotated[bool, typer.Option("--yes", help="Do not ask first; programs have to say so.")]
+
+
+class ExpiringClass(StrEnum):
+    """Classes of data of which originals are kept."""
+
+    IDENTIFIER = PersonalClass.IDENTIFIER
+    CONTACT = PersonalClass.CONTACT
+    NAME = PersonalClass.NAME
+    ADDRESS = PersonalClass.ADDRESS
+    TEXT = PersonalClass.TEXT
 
 
 @app.command()
@@ -120,7 +133,9 @@ def export(
 
 
 @app.command()
-def erase(customer: Customer, reason: Reason, data: Data = None, json: Json = False) -> None:
+def erase(
+    customer: Customer, reason: Reason, yes: Sure = False, data: Data = None, json: Json = False
+) -> None:
     """Destroy somebody's key and what people wrote about them. It cannot be undone.
 
     Log, analysis tables, database and graph keep their tokens, so that sums, replay and audit stay as they
@@ -128,11 +143,23 @@ def erase(customer: Customer, reason: Reason, data: Data = None, json: Json = Fa
 
     Example: ringfence privacy erase C-17 --reason "request of 2026-11-30"
     """
+    _check_sure(yes, "erased")
     with _desk(data) as desk:
+        if not yes:
+            who = desk.who(customer)
+            tell_record(who.person, reason=desk.tokenizer.clean(reason))
+            count = len(desk.vault.of_persons(who.own | who.texts))
+            _ask(f"Erase {who.person}: {count:,} originals, and what people wrote about them in cases?")
+        begun_ms = _now_ms()
         done = desk.erase(customer, actor(), reason)
         tell_record(done.person, reason=desk.tokenizer.clean(reason))
+        before = [one for one in desk.vault.erasures([done.person]) if one.at_ms < begun_ms]
     if json:
         show_json(msgspec.to_builtins(done))
+        return
+    if before and not done.originals and not any(done.elsewhere.values()):
+        at = format_time(before[0].at_ms)
+        say(f"{done.person} was erased already on {at}; nothing was left to erase.")
         return
     told = ", ".join(f"{count:,} {name}" for name, count in done.elsewhere.items())
     say(f"{done.person} is erased: {done.originals:,} originals" + (f", {told}." if told else "."))
@@ -201,15 +228,20 @@ def rotate(
     forget: Annotated[
         bool, typer.Option("--forget", help="Forget older master keys: no older backup of the vault opens.")
     ] = False,
+    yes: Sure = False,
     data: Data = None,
 ) -> None:
     """Wrap all keys of the vault by a new master key, while a server runs.
 
     Example: ringfence privacy rotate
     """
-    with open_store(folder(data), read_only=True) as store:
+    if forget:
+        _check_sure(yes, "forgotten")
+    with _store(data) as store:
         vault = open_vault(store)
         try:
+            if forget and not yes:
+                _ask("Forget all master keys but a new one? No backup of the vault of before opens then.")
             name, count = vault.rotate(forget=forget)
         finally:
             vault.close()
@@ -219,26 +251,64 @@ def rotate(
 
 @app.command()
 def expire(
-    kind: Annotated[list[PersonalClass], typer.Option("--class", help="Classes of data; repeat it.")],
+    kind: Annotated[list[ExpiringClass], typer.Option("--class", help="Classes of data; repeat it.")],
     older: Annotated[
-        str, typer.Option("--older", help="That first came before so long, such as 730d.", metavar="TIME")
+        str,
+        typer.Option(
+            "--older",
+            help="Only originals first stored longer ago than this, such as 730d.",
+            metavar="TIME",
+        ),
     ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many it would delete.")] = False,
+    yes: Sure = False,
     data: Data = None,
 ) -> None:
     """Forget originals that have been kept long enough; tokens stay. Legal holds are passed over.
 
     Example: ringfence privacy expire --class text --class address --older 730d
     """
-    before_ms = _now_ms() - parse_delay_ms(older)
+    _check_sure(yes or dry_run, "deleted")
+    before_ms, kinds = _now_ms() - parse_delay_ms(older), [PersonalClass(one) for one in kind]
     with _desk(data) as desk:
-        count = desk.expire(kind, before_ms)
+        if dry_run or not yes:
+            count, persons = desk.expiring(kinds, before_ms)
+            what = f"{count:,} originals of {persons:,} persons, first stored before {format_time(before_ms)}"
+            if dry_run:
+                tell_record("", dry_run="true")
+                say(f"It would delete {what}. Nothing was deleted.")
+                return
+            _ask(f"Delete {what}?")
+        count = desk.expire(kinds, before_ms)
     say(f"{count:,} originals were deleted.")
 
 
 @contextmanager
 def _desk(data: Path | None) -> Iterator[PrivacyDesk]:
-    with open_store(folder(data), read_only=True) as store, privacy_desk(store, _now_ms) as desk:
+    with _store(data) as store, privacy_desk(store, _now_ms) as desk:
         yield desk
+
+
+@contextmanager
+def _store(data: Path | None) -> Iterator[DataFolder]:
+    where = folder(data)
+    check_begun(where)
+    with open_store(where, read_only=True) as store:
+        yield store
+
+
+def _check_sure(sure: bool, done: str) -> None:
+    """`InputError` where nobody can be asked about what cannot be undone."""
+    if not sure and not asks():
+        raise InputError(
+            f"nothing was {done}: it cannot be undone, and there is no terminal to ask at. Give --yes"
+        )
+
+
+def _ask(question: str) -> None:
+    if not typer.confirm(f"{question} It cannot be undone.", err=True):
+        say("Nothing was changed.")
+        raise typer.Exit(1)
 
 
 def _now_ms() -> int:

@@ -10,7 +10,14 @@ from ringfence.adapters.cases import CasePersons, SqliteCases
 from ringfence.adapters.outbox import Bus, BusPersons
 from ringfence.adapters.vault import Keyring, SqliteVault, VaultWriter, has_vault
 from ringfence.compose.approvals import open_approvals
-from ringfence.compose.store import PERSONAL, VAULT, keeps_tokens, tokenizer_of
+from ringfence.compose.store import (
+    PERSONAL,
+    VAULT,
+    check_not_lost,
+    has_store,
+    keeps_tokens,
+    tokenizer_of,
+)
 from ringfence.compose.tables import open_tables
 from ringfence.decisions.index import DecisionQuery
 from ringfence.desks.privacy import PersonPlace, PrivacyDesk
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from ringfence.store import DataFolder
 
 _MOST_DECISIONS: Final = 100_000
+_INIT: Final = "run `ringfence privacy init`, before the first event comes"
 
 
 def begin_vault(store: DataFolder) -> Path:
@@ -36,34 +44,38 @@ def begin_vault(store: DataFolder) -> Path:
 
     Where the key is. `InputError` where something stands in the way.
     """
-    path = _key_file(store.folder)
+    path = key_file(store.folder)
     if not keeps_tokens(store) and store.log.end_offset(EVENTS):
-        raise InputError(
-            f"{store.folder} holds events with personal data as it came, which no erasure could reach: "
-            "begin a new data folder with this setting, and read your sources into it"
-        )
+        raise InputError(_in_the_open(store))
     keys = Keyring.read(path) if path.exists() else Keyring.create(path)
     SqliteVault(store.folder, store.meta.store_id, keys, create=True).close()
     store.remember(PERSONAL, VAULT)
     return path
 
 
+def check_begun(folder: Path) -> None:
+    """`InputError` with the remedy where the settings want a vault and there is no store yet."""
+    if load_settings().personal_data == VAULT and not has_store(folder):
+        check_not_lost(folder)
+        raise InputError(f"{folder} has no store and no vault yet: {_INIT}")
+
+
 def open_vault(store: DataFolder) -> SqliteVault:
     """The vault of a store; `InputError` where it has none, or the keys are others."""
+    if not keeps_tokens(store) and load_settings().personal_data == VAULT:
+        if not store.log.end_offset(EVENTS):
+            raise InputError(f"{store.folder} has no vault yet: {_INIT}")
+        raise InputError(_in_the_open(store))
     if not keeps_tokens(store):
         raise InputError(
             f'{store.folder} keeps personal data as it comes: set personal_data = "vault" in a project '
             "with a new data folder, and run `ringfence privacy init`"
         )
-    return SqliteVault(store.folder, store.meta.store_id, Keyring.read(_key_file(store.folder)))
+    return SqliteVault(store.folder, store.meta.store_id, Keyring.read(key_file(store.folder)))
 
 
-@contextmanager
-def keeping(store: DataFolder, now_ms: Callable[[], int], *, patient: bool) -> Iterator[VaultWriter | None]:
-    """Who keeps originals while the block runs, None where the store has no vault.
-
-    `InputError` where the setting is not what the store was begun with.
-    """
+def check_setting(store: DataFolder) -> bool:
+    """Whether a store keeps tokens; `InputError` where the setting is not what the store was begun with."""
     wanted, has = load_settings().personal_data == VAULT, keeps_tokens(store)
     if wanted and not has:
         raise InputError(
@@ -74,7 +86,16 @@ def keeping(store: DataFolder, now_ms: Callable[[], int], *, patient: bool) -> I
         raise InputError(
             f'the log of {store.folder} has tokens for personal data: set personal_data = "vault", as it was'
         )
-    if not has:
+    return has
+
+
+@contextmanager
+def keeping(store: DataFolder, now_ms: Callable[[], int], *, patient: bool) -> Iterator[VaultWriter | None]:
+    """Who keeps originals while the block runs, None where the store has no vault.
+
+    `InputError` where the setting is not what the store was begun with.
+    """
+    if not check_setting(store):
         yield None
         return
     vault = open_vault(store)
@@ -146,7 +167,8 @@ def has_originals(folder: Path) -> bool:
     return has_vault(folder)
 
 
-def _key_file(folder: Path) -> Path:
+def key_file(folder: Path) -> Path:
+    """Where the master keys of a data folder are; `InputError` where no place is set, or one inside it."""
     path = load_settings().vault_key
     if path is None:
         raise InputError(
@@ -157,3 +179,10 @@ def _key_file(folder: Path) -> Path:
             f"{path} is inside the data folder: who takes the folder would have the master key, too"
         )
     return path
+
+
+def _in_the_open(store: DataFolder) -> str:
+    return (
+        f"{store.folder} holds events with personal data as it came, which no erasure could reach: "
+        "begin a new data folder with this setting, and read your sources into it"
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.secrets import SCHEME, secret_of
+from ringfence.adapters.secrets import secret_of
+from ringfence.ports.secrets import SCHEME
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:

@@ -242,6 +242,10 @@ class PrivacyDesk:
         """Forget originals of these classes that first came before a time, but for legal holds; how many."""
         return self.vault.expire(kinds, before_ms, self._kept_by_holds())
 
+    def expiring(self, kinds: Collection[PersonalClass], before_ms: int) -> tuple[int, int]:
+        """How many originals `expire` would forget, and of how many persons."""
+        return self.vault.expiring(kinds, before_ms, self._kept_by_holds())
+
     def _kept_by_holds(self) -> frozenset[str]:
         """Under which tokens there may be originals of somebody under legal hold, or on their payments."""
         persons = frozenset(one.person for one in self.vault.holds())

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ringfence.errors import InputError
 from ringfence.events.attributes import decoded, encoded
-from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS, OTHER_ATTRIBUTES
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, ID_FIELDS, OTHER_ATTRIBUTES
 from ringfence.events.norms import norm, norm_of_any
-from ringfence.events.personal_names import PersonalClass, class_by_name
+from ringfence.events.personal_names import PersonalClass, class_by_name, classes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,7 +36,6 @@ _REMEMBERED: Final = 1 << 16  # values that stay, with their tokens, in memory
 _SHORT: Final = 200  # characters of a value that is worth remembering
 _OWNERS: Final = ("customer_id", "account_id")  # the first that is there is whose values they are
 _OTHERS: Final = frozenset({"counterparty_id"})  # who is not the customer of the payment
-_CHOICES: Final = ", ".join(PersonalClass)
 
 
 class Original(NamedTuple):
@@ -66,13 +64,15 @@ class PersonalData:
     ) -> None:
         self._key = hmac.digest(token_key, _PURPOSE, "sha256")
         self._keep = keep
-        self._fields = {name: _class(name, kind) for name, kind in (fields or {}).items()}
+        self._fields = classes_of(fields or {})
         self._remembered = lru_cache(_REMEMBERED)(self._made)
 
     def class_of(self, field: str) -> PersonalClass | None:
         """The class of a field, an attribute or a column; None where its values stay as they are."""
         if self._fields:
-            found = self._fields.get(field) or self._fields.get(field.removeprefix(ATTRIBUTE_PREFIX))
+            found = self._fields.get(field)
+            if found is None and field not in EVENT_SCHEMA.names:  # an attribute by its bare name
+                found = self._fields.get(ATTRIBUTE_PREFIX + field)
             if found is not None:
                 return None if found is PersonalClass.NONE else found
         return class_by_name(field)
@@ -277,10 +277,3 @@ def id_field(entity_type: str | None) -> str:
     ('customer_id', 'email', '')
     """
     return next((name for name in (f"{entity_type}_id", entity_type) if name in ID_FIELDS), None) or ""
-
-
-def _class(name: str, kind: str) -> PersonalClass:
-    try:
-        return PersonalClass(kind)
-    except ValueError:
-        raise InputError(f"personal_fields.{name}: {kind!r} is no class of data: one of {_CHOICES}") from None

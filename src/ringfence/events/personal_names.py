@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ringfence.events.model import ATTRIBUTE_PREFIX
+from ringfence.errors import InputError
+from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class PersonalClass(StrEnum):
@@ -32,6 +37,8 @@ CANONICAL: Final = {
     "note": PersonalClass.TEXT,
 }
 """Classes of fields that every event knows."""
+
+_TELLING: Final = (*ID_FIELDS, "city", "note")  # fields that may tell of a person
 
 _WORD: Final = re.compile(r"[a-z]+|[0-9]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -86,3 +93,31 @@ def class_by_name(field: str) -> PersonalClass | None:
         return None
     joined = "".join(words)
     return next((kind for kind, pattern in _PATTERNS if pattern.search(joined)), None)
+
+
+def classes_of(fields: Mapping[str, str]) -> dict[str, PersonalClass]:
+    """Classes as `personal_fields` names them, by field or `attributes.NAME`.
+
+    `InputError` where no event has such a field, or there is no such class.
+    """
+    found = {}
+    for name, kind in fields.items():
+        attribute = name.removeprefix(ATTRIBUTE_PREFIX)
+        if name not in _TELLING and (attribute == name or not attribute):
+            raise InputError(
+                f"{name!r} is no field of an event that can tell of a person{_meant(name, _TELLING)} "
+                f"Of an attribute write {ATTRIBUTE_PREFIX}{attribute or 'NAME'}"
+            )
+        if kind not in list(PersonalClass):
+            classes = [one.value for one in PersonalClass]
+            raise InputError(
+                f"{name}: {kind!r} is no class of data{_meant(kind, classes)} "
+                f"Classes are {', '.join(classes)}"
+            )
+        found[name] = PersonalClass(kind)
+    return found
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name[:_LONGEST], known, 1)
+    return f": did you mean {near[0]!r}?" if near else "."

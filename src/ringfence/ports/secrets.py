@@ -7,7 +7,7 @@ from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from ringfence.errors import StoreError
+from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,29 @@ KEPT_SECONDS: Final = 300.0
 
 LEAST_SECONDS: Final = 5.0
 """Between two looks, whoever fails with the value meanwhile: callers with wrong tokens cause no more."""
+
+
+SCHEME: Final = "secret://"
+"""How a text begins that names a secret and holds none."""
+
+_PLACES: Final = ("env", "file", "aws")
+_FORM: Final = "secret://env/NAME, secret://file/PATH or secret://aws/NAME[#KEY]"
+
+
+def named_place(text: str) -> tuple[str, str] | None:
+    """Place and name that a setting's text names; None where it holds the secret itself.
+
+    `InputError` where it is malformed, which does not repeat it: it may be a secret that begins oddly.
+
+    >>> named_place("secret://env/SLACK"), named_place("secret://file/run/slack"), named_place("xoxb-1")
+    (('env', 'SLACK'), ('file', 'run/slack'), None)
+    """
+    if not text.startswith(SCHEME):
+        return None
+    place, _, name = text.removeprefix(SCHEME).partition("/")
+    if place not in _PLACES or not name.partition("#")[0]:
+        raise InputError(f"a setting names a secret as {_FORM}")
+    return place, name
 
 
 class Secrets(Protocol):

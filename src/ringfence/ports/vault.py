@@ -115,6 +115,12 @@ class Vault(Protocol):
         """
         ...
 
+    def expiring(
+        self, kinds: Collection[PersonalClass], before_ms: int, kept: Collection[str] = ()
+    ) -> tuple[int, int]:
+        """How many originals `expire` would forget, and of how many persons."""
+        ...
+
     def expire(self, kinds: Collection[PersonalClass], before_ms: int, kept: Collection[str] = ()) -> int:
         """Forget originals of these classes that first came before a time; how many.
 

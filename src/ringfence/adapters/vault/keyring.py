@@ -150,8 +150,8 @@ def _read(path: Path) -> _Kept:
         kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
     except OSError as error:
         raise InputError(
-            f"the master keys in {path} cannot be read ({error.strerror}): vault_key names their file; "
-            "without it no original can be read, from no copy of the vault"
+            f"the master keys in {path} cannot be read ({error.strerror}). Restore your copy of the key file "
+            f"to {path}, or correct vault_key. Without it nobody can read the originals, in backups either"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InputError(

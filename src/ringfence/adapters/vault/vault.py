@@ -34,6 +34,10 @@ _MARK: Final = b"ringfence vault"
 _HOLDS: Final = "SELECT person, reason, by, since_ms FROM hold ORDER BY since_ms"
 _FORGET: Final = "DELETE FROM original WHERE person IN (SELECT value FROM json_each(?))"
 _FORGET_KEYS: Final = "DELETE FROM person WHERE token IN (SELECT value FROM json_each(?))"
+_EXPIRES: Final = (
+    "kind IN (SELECT value FROM json_each(?)) AND seen_ms < ? "
+    "AND person NOT IN (SELECT person FROM hold UNION SELECT value FROM json_each(?))"
+)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS vault (
   id INTEGER PRIMARY KEY CHECK (id = 1), store TEXT NOT NULL, master TEXT NOT NULL, mark BLOB NOT NULL
@@ -294,13 +298,20 @@ class SqliteVault:
             connection.executemany("UPDATE person SET master = ?, wrapped = ? WHERE token = ?", fresh)
         return len(fresh)
 
+    def expiring(
+        self, kinds: Collection[PersonalClass], before_ms: int, kept: Collection[str] = ()
+    ) -> tuple[int, int]:
+        """See `Vault.expiring`."""
+        text = f"SELECT count(*), count(DISTINCT person) FROM original WHERE {_EXPIRES}"  # noqa: S608 (a constant)
+        ((originals, persons),) = self._rows(text, *_expiring(kinds, before_ms, kept))
+        return originals, persons
+
     def expire(self, kinds: Collection[PersonalClass], before_ms: int, kept: Collection[str] = ()) -> int:
         """See `Vault.expire`."""
         with self._transaction() as connection:
             count = connection.execute(
-                "DELETE FROM original WHERE kind IN (SELECT value FROM json_each(?)) AND seen_ms < ? "
-                "AND person NOT IN (SELECT person FROM hold UNION SELECT value FROM json_each(?))",
-                (_json([kind.value for kind in kinds]), before_ms, _json(kept)),
+                f"DELETE FROM original WHERE {_EXPIRES}",  # noqa: S608 (a constant)
+                _expiring(kinds, before_ms, kept),
             ).rowcount
             connection.execute("DELETE FROM person WHERE token NOT IN (SELECT person FROM original)")
         self._empty_log()
@@ -370,6 +381,13 @@ def _hold(row: tuple[str, str, str, int]) -> LegalHold:
 def _seal(cipher: AESGCM, value: str, about: str) -> bytes:
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return nonce + cipher.encrypt(nonce, value.encode(), about.encode())
+
+
+def _expiring(
+    kinds: Collection[PersonalClass], before_ms: int, kept: Collection[str]
+) -> tuple[str, int, str]:
+    """The values in `_EXPIRES`."""
+    return _json([kind.value for kind in kinds]), before_ms, _json(kept)
 
 
 def _json(names: Collection[str]) -> str:

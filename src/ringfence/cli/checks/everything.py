@@ -11,6 +11,7 @@ from ringfence.cli.checks.check import Check, State
 from ringfence.cli.checks.messages import messages as test_messages
 from ringfence.cli.checks.models import models
 from ringfence.cli.checks.streams import streams
+from ringfence.cli.checks.vault import vault
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def all_checks(
     yield from _guarded("disk", machine.disk(folder))
     report = project.store(folder, deep=deep)
     yield from report.checks
+    yield from _guarded("vault", vault(folder))
     yield from machine.room(folder, report.bytes_a_day)
     yield from machine.clock(report.newest_ms)
     yield from _guarded("models", models(folder, project.specification(features, rules)))
