@@ -1,6 +1,7 @@
 """A project made by `ringfence init` runs as it is, and its settings file names every setting."""
 
 import re
+import subprocess
 import tomllib
 
 import pytest
@@ -41,6 +42,15 @@ def test_its_settings_file_names_every_setting_with_its_default(made):
     assert set(told) == set(Settings.model_fields)
     for name in ("batch_rows", "snapshot_every_events", "snapshot_every_ms", "require_approval", "data_dir"):
         assert str(told[name]) == str(Settings.model_fields[name].default), name
+
+
+def test_git_takes_no_keys_and_no_personal_data_of_it(made):
+    subprocess.run(["git", "init", "-q"], cwd=made, check=True)
+    secret = ["vault-keys.json", "my-vault-keys-2026.json", "private-data/vault.db", "client.properties"]
+    ignored = subprocess.run(
+        ["git", "check-ignore", *secret, "rules.yaml"], cwd=made, capture_output=True, check=True
+    )
+    assert ignored.stdout.decode().split() == secret
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(ringfence, project):

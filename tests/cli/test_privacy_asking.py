@@ -60,6 +60,13 @@ def test_what_cannot_be_undone_is_asked_first_and_takes_a_word_of_programs(bank,
     assert (tried.code, kept(bank)) == (0, before)
     assert "It would delete 2 originals of 2 persons" in tried.err
     assert ringfence("privacy", "expire", "--class", "none", "--older", "0s", "--yes").code == 2
+    said, keys = terminal("n"), (bank / "keys.json").read_bytes()
+    assert execute(["privacy", "rotate", "--forget"]) == 1
+    assert (bank / "keys.json").read_bytes() == keys
+    assert "No backup of the vault of before opens then" in said()
+    said = terminal("n")
+    assert execute(expire) == 1
+    assert "Delete 2 originals of 2 persons" in said()
     said = terminal("n")
     assert execute(erase) == 1
     assert kept(bank) == before
