@@ -47,8 +47,10 @@ _DIGITS: Final = re.compile(r"[0-9]{12,19}")
 _BETWEEN: Final = re.compile("[^0-9A-Za-z*#?\u2022\u25cf\u2217\u2026]")  # digits; none of what hides some
 _DIGIT_RUN: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,8}[0-9]){11,}")
 _NAMED_VALUE: Final = re.compile(
-    r"(?<!\w)([^\W\d][^\n,;:={}\[\]\"']{0,79}?)([\s\"']*[:=,;][\s\"']*)([0-9A-Fa-f;%?=^]{3,})"
+    r"(?<!\w)([^\W\d][^\n,;:={}\[\]\"']{0,79}?)([\s\"']*[:=,;][\s\"']*)"
+    r"((?<=[\"'])[^\"'\n]{1,200}(?=[\"'])|[0-9A-Fa-f;%?=^]{3,})"
 )
+_PLAIN_SECRET: Final = re.compile("[0-9A-Fa-f;%?=^]{3,}")
 _WRITTEN: Final = re.compile(rb"[A-Za-z\x80-\xff]")
 _SHORTEST_KEY: Final = 16
 _EXACT_FLOAT: Final = 2**53
@@ -291,7 +293,7 @@ class Tokenizer:
 def _hides_some(original: bytes) -> bool:
     """Whether JSON text may hold more than its reader sees: of two members with one name that is the last."""
     text = original.decode()
-    return bool(find_cards(text)) or any(named(one[1].strip()) for one in _NAMED_VALUE.finditer(text))
+    return bool(find_cards(text)) or any(map(_is_secret, _NAMED_VALUE.finditer(text)))
 
 
 def mask_digits(original: bytes, *, every: bool = False) -> bytes:
@@ -301,6 +303,8 @@ def mask_digits(original: bytes, *, every: bool = False) -> bytes:
 
     >>> mask_digits(b'{"card": 4111111111111111')
     b'{"card": ************1111'
+    >>> mask_digits(b'd": 7, "pin": "hunter", "cid": "autumn"')
+    b'd": 7, "pin": "***", "cid": "autumn"'
     """
     text = original[:ORIGINAL_LIMIT].decode(errors="surrogateescape")
     if every:
@@ -319,7 +323,13 @@ def _mask_digits(text: str) -> str:
 
 
 def _without_secret(found: re.Match[str]) -> str:
-    return found[0] if named(found[1].strip()) is None else f"{found[1]}{found[2]}***"
+    return f"{found[1]}{found[2]}***" if _is_secret(found) else found[0]
+
+
+def _is_secret(found: re.Match[str]) -> bool:
+    """Whether a name and a value are of authentication data: any text is where nothing else has the name."""
+    known = named(found[1].strip())
+    return known is not None and (known.surely or _PLAIN_SECRET.fullmatch(found[3]) is not None)
 
 
 def numeric_cards(values: NDArray[np.float64]) -> NDArray[np.bool_]:
