@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -13,12 +13,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from ringfence.errors import InputError
+from ringfence.errors import InputError, SpecError
 from ringfence.events.personal_names import classes_of
 from ringfence.events.texts import TOML_LIMIT, parse_toml, read_text
+from ringfence.features.durations import MINUTE_MS, parse_duration_ms
 from ringfence.ports.secrets import named_place
 
 FILE_NAME = "ringfence.toml"
+NEVER = "never"
+_LEAST_MS = 10 * MINUTE_MS
 
 
 class _TomlFile(TomlConfigSettingsSource):
@@ -26,6 +29,33 @@ class _TomlFile(TomlConfigSettingsSource):
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         return parse_toml(read_text(file_path, TOML_LIMIT), file_path.name)
+
+
+def period_ms(text: str) -> int | None:
+    """How often something is done, in milliseconds, None for never.
+
+    `ValueError` for what is no duration, or too short.
+
+    >>> period_ms("1d"), period_ms("never")
+    (86400000, None)
+    """
+    if text == NEVER:
+        return None
+    try:
+        found = parse_duration_ms(text)
+    except SpecError:
+        raise ValueError(f"{text!r} is neither a duration such as 1d or 30d nor {NEVER!r}") from None
+    if found < _LEAST_MS:
+        raise ValueError(f"{text} is too often, 10m is the least; {NEVER!r} switches it off")
+    return found
+
+
+def _checked_period(text: str) -> str:
+    period_ms(text)
+    return text
+
+
+_Period = Annotated[str, AfterValidator(_checked_period)]
 
 
 class Settings(BaseSettings):
@@ -90,8 +120,8 @@ class Settings(BaseSettings):
     audit_key: Path | None = None  # of who signs the audit trail; never in the data folder
     audit_anchor: str | None = None  # where heads of the audit trail are kept: a file elsewhere, or a URL
     audit_every_ms: Annotated[int, Field(ge=1000)] = 300_000  # between two checkpoints of the audit trail
-    watch_every: str = "1d"  # how often the model in force is measured anew; "never"
-    retrain_every: str = "never"  # how often a model is trained on the log, and proposed
+    watch_every: _Period = "1d"  # how often the model in force is measured anew; "never"
+    retrain_every: _Period = "never"  # how often a model is trained on the log, and proposed
     retrain_promote: bool = False  # whether one that is better is put in force without anybody's word
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
     snapshot_every_events: Annotated[int, Field(ge=1)] = 1_000_000
@@ -138,10 +168,10 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
+        name, variable = ".".join(map(str, first["loc"])), str(first["loc"][0]).upper()
         said = first["msg"].removeprefix("Value error, ")
         raise InputError(
-            f"setting {name!r}: {said} (set as RINGFENCE_{name.upper()} or in {FILE_NAME})"
+            f"setting {name!r}: {said} (set as RINGFENCE_{variable} or in {FILE_NAME})"
         ) from None
     except ValueError as error:  # the file is no TOML
         raise InputError(f"{FILE_NAME} cannot be read: {error}") from None

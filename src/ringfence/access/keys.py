@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ringfence.access.principal import Principal
-from ringfence.access.restriction import EVERYTHING, Restriction, parse_restriction
+from ringfence.access.restriction import EVERYTHING, Restriction, kept_restriction
 from ringfence.access.roles import Role
 from ringfence.errors import CorruptError, InputError, StoreError
 
@@ -243,6 +243,6 @@ def check_makers(made_by: Sequence[str]) -> None:
 
 def _key(row: tuple[str, str, str, float, float, int, int | None, str, str]) -> ApiKey:
     key_id, name, roles, rate, burst, created_ms, revoked_ms, restriction, made_by = row
-    known, narrowed = frozenset(map(Role, roles.split())), parse_restriction(restriction.split())
+    known, narrowed = frozenset(map(Role, roles.split())), kept_restriction(restriction.split())
     makers = msgspec.json.decode(made_by, type=tuple[str, ...])
     return ApiKey(key_id, name, known, rate, burst, created_ms, revoked_ms, narrowed, makers)

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.errors import InputError
+from ringfence.events.model import ATTRIBUTE_PREFIX
+from ringfence.events.record import Transaction
+from ringfence.events.vocabulary import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _MOST: Final = 200  # words
+_FIELDS: Final = frozenset({*Transaction.__struct_fields__, "card_last4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,24 @@ _KINDS: Final = ("queue", "field")
 
 
 def parse_restriction(words: Iterable[str]) -> Restriction:
-    """`queue=NAME` and `field=NAME`; `InputError` names what is none.
+    """`queue=NAME` and `field=NAME`; `InputError` names what is none, and a field that no payment has.
 
-    >>> parse_restriction(["queue=vip", "field=email"]).text()
-    'queue=vip field=email'
+    >>> parse_restriction(["queue=vip", "field=email", "field=attributes.plan"]).text()
+    'queue=vip field=attributes.plan field=email'
     """
+    found = kept_restriction(words)
+    for name in sorted(found.hidden - _FIELDS):
+        if not name.startswith(ATTRIBUTE_PREFIX) or name == ATTRIBUTE_PREFIX:
+            known = [*_FIELDS, f"{ATTRIBUTE_PREFIX}{name}"]
+            raise InputError(
+                f"'field={name}' would hide nothing: payments have no field {name!r}{nearest(name, known)}; "
+                f"one of your own is {ATTRIBUTE_PREFIX}NAME"
+            )
+    return found
+
+
+def kept_restriction(words: Iterable[str]) -> Restriction:
+    """As `parse_restriction`, of a key made before fields were checked."""
     found: dict[str, set[str]] = {kind: set() for kind in _KINDS}
     for count, word in enumerate(words):
         kind, _, name = word.partition("=")

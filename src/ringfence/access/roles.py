@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from ringfence.errors import InputError
+from ringfence.events.vocabulary import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,10 +82,13 @@ def parse_roles(words: Iterable[str]) -> frozenset[Role]:
     >>> sorted(parse_roles(["decide", "ingest"]))
     [<Role.DECIDE: 'decide'>, <Role.INGEST: 'ingest'>]
     """
-    try:
-        roles = frozenset(Role(word) for word in words)
-    except ValueError as error:
-        raise InputError(f"{error}: roles are {', '.join(Role)}") from None
+    given = list(words)
+    for word in given:
+        if word not in list(Role):
+            raise InputError(
+                f"{word[:100]!r} is no role{nearest(word[:100], Role)}: roles are {', '.join(Role)}"
+            )
+    roles = frozenset(map(Role, given))
     if not roles:
         raise InputError(f"give at least one role: {', '.join(Role)}")
     return roles

@@ -172,11 +172,11 @@ def details(
     )
 
 
-def _without(hidden: frozenset[str], fields: dict[str, Any]) -> dict[str, Any]:
+def _without(hidden: frozenset[str], fields: dict[str, Any], within: str = "") -> dict[str, Any]:
     return {
-        name: _without(hidden, value) if isinstance(value, dict) else value
+        name: _without(hidden, value, f"{within}{name}.") if isinstance(value, dict) else value
         for name, value in fields.items()
-        if name not in hidden
+        if name not in hidden and within + name not in hidden
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from ringfence.access.approvals import ApprovalDesk
 
 approvals = typer.Typer(help="What waits for a second person: list, approve, decline.", no_args_is_help=True)
-sessions = typer.Typer(help="Who is signed in to a running server: list, end.", no_args_is_help=True)
+sessions = typer.Typer(
+    help="Who is signed in to a running server: list, end. Sessions live in it, so --server is required.",
+    no_args_is_help=True,
+)
 
+_SESSION = re.compile("[0-9a-f]{12}")
 RequestId = Annotated[str, typer.Argument(help="Id of a request, such as A-3.", metavar="REQUEST")]
 
 
@@ -45,6 +49,9 @@ def list_approvals(server: desks.Server = None, data: Data = None, json: Json = 
             found = desk.list(_now_ms())
     if json:
         show_json(found)
+        return
+    if not found:
+        say("No requests wait, and none were decided.")
         return
     rows = [
         (one.id, one.state, one.deed, one.subject, one.asked_by, format_time(one.asked_ms), one.decided_by)
@@ -85,6 +92,9 @@ def list_sessions(server: desks.Server = None, json: Json = False) -> None:
     if json:
         show_json(found)
         return
+    if not found:
+        say("Nobody is signed in.")
+        return
     rows = [
         (one.id, one.person or one.caller, " ".join(one.roles), one.way, one.address, int(one.idle_seconds))
         for one in found
@@ -102,8 +112,8 @@ def end(
 
     Example: ringfence sessions end 5f0c9d2e11aa --server http://127.0.0.1:8000
     """
-    if not (session_id.isascii() and session_id.isalnum()):
-        raise InputError(f"{session_id[:40]!r} is no session: `ringfence sessions list` shows them")
+    if not _SESSION.fullmatch(session_id):
+        raise InputError(f"there is no session {session_id[:40]!r}: `ringfence sessions list` shows them")
     ended = _ask(_address(server), f"/v1/sessions/{session_id}/end", {})
     say(f"The session of {ended['caller']} has ended.")
 
@@ -128,7 +138,7 @@ def _desk(data: Any) -> Iterator[ApprovalDesk]:
 
 
 def _ask(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    return ask(server, os.environ.get(desks.KEY_VARIABLE), path, body)
+    return ask(server, desks.key_given(), path, body)
 
 
 def _address(server: str | None) -> str:

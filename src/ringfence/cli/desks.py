@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ringfence.scoring.rules import Mode
 
 KEY_VARIABLE = "RINGFENCE_API_KEY"
+KEY_VARIABLES = [KEY_VARIABLE, "RINGFENCE_KEY"]
+"""The second is what some commands asked for before; the first counts where both are set."""
 
 Server = Annotated[
     str | None,
@@ -112,7 +114,12 @@ def writing(server: str | None, data: Path | None, author: str | None) -> Iterat
 def _remote(server: str) -> Any:
     from ringfence.cli.remote_desk import RemoteDesk  # noqa: PLC0415 (the data folder's answer needs no HTTP)
 
-    return RemoteDesk(server, os.environ.get(KEY_VARIABLE))
+    return RemoteDesk(server, key_given())
+
+
+def key_given() -> str | None:
+    """The key of a server, of the environment."""
+    return next((found for name in KEY_VARIABLES if (found := os.environ.get(name))), None)
 
 
 def user() -> str:

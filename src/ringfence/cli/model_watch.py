@@ -51,7 +51,6 @@ def watch(
     fallen behind as events of the topic model_news. Payments count once their label has had time to come;
     of fewer than ten frauds nothing is told. Exit code 5 says that the model is below one of them.
 
-    Example: ringfence models watch
     Example: ringfence models watch --measure
     """
     folder, clock = options.folder(data), SystemClock()

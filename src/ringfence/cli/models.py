@@ -11,6 +11,7 @@ import typer
 
 from ringfence.cli import options, screen, sheets
 from ringfence.cli.asking import ask
+from ringfence.cli.desks import KEY_VARIABLES
 from ringfence.compose import models as stored
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.session import open_session
@@ -53,7 +54,7 @@ Url = Annotated[
 ]
 Key = Annotated[
     str | None,
-    typer.Option(help="Key with the role admin, for --url.", envvar="RINGFENCE_KEY", show_envvar=True),
+    typer.Option(help="Key with the role admin, for --url.", envvar=KEY_VARIABLES, show_envvar=True),
 ]
 
 

@@ -12,6 +12,7 @@ from ringfence.analysis.list_history import ListChange, ListSummary
 from ringfence.cases.book import CaseQuery, QueueCount
 from ringfence.cases.model import Case
 from ringfence.cases.wire import CasePage, CaseView, Handed, OpenCase
+from ringfence.cli.desks import KEY_VARIABLE
 from ringfence.decisions.impact import Impact
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.errors import ConflictError, InputError, RingfenceError
@@ -198,4 +199,6 @@ def _error(response: httpx.Response) -> RingfenceError:
     if response.status_code == 409:
         shown = f"\n{refused.difference.text}" if refused.difference else ""
         return ConflictError(refused.detail + shown)
+    if response.status_code == 401:
+        return InputError(f"{refused.detail} (this command takes its key from {KEY_VARIABLE})")
     return InputError(refused.detail)

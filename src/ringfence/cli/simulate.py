@@ -12,6 +12,7 @@ import pyarrow as pa
 import typer
 
 from ringfence.cli import options, screen
+from ringfence.cli.desks import KEY_VARIABLES
 from ringfence.cli.sinks import format_of, open_file
 from ringfence.cli.topic_traffic import topics
 from ringfence.cli.traffic import Traffic
@@ -95,7 +96,7 @@ def simulate(
         typer.Option(help="Number of connections for --to; a customer's events share one.", min=1, max=256),
     ] = 8,
     key: Annotated[
-        str | None, typer.Option(help="Key of the server.", envvar="RINGFENCE_KEY", show_default=False)
+        str | None, typer.Option(help="Key of the server.", envvar=KEY_VARIABLES, show_default=False)
     ] = None,
 ) -> None:
     """Simulate payments: customers with habits, merchants, nine kinds of fraud, and labels that arrive late.

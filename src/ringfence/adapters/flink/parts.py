@@ -13,7 +13,10 @@ JAR_NAME: Final = "ringfence-flink.jar"
 SOURCE: Final = Path(__file__).resolve().parents[3]
 """The folder that holds the package."""
 
-_REMEDY: Final = "run `make flink` in Ringfence's repository"
+_REMEDY: Final = (
+    "run `make flink` in a clone of Ringfence's repository and start Ringfence from there; pip's package "
+    "does not hold the Flink host (docs/howto/flink.md)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def flink_parts() -> FlinkParts:
     if not folder.is_dir():
         raise InputError(
             "the Flink host is built from Ringfence's repository and is no part of the installed package: "
-            "clone it, and run `make flink` there"
+            "clone it, run `make flink` there, and see docs/howto/flink.md"
         )
     python = folder / ".venv" / "bin" / "python"
     site = next(iter(sorted(folder.glob(".venv/lib/python3.*/site-packages"))), None)

@@ -107,7 +107,11 @@ async def end_session(request: Request, session_id: SessionId) -> Response:
     """Sign somebody out."""
     ended = server_of(request).sessions.end_shown(session_id)
     if ended is None:
-        raise Refusal(404, "not_found", "there is no such session: GET /v1/sessions lists them")
+        raise Refusal(
+            404,
+            "not_found",
+            f"there is no session {session_id!r}: `ringfence sessions list` or GET /v1/sessions shows them",
+        )
     tell(request.scope, whose=ended)
     return as_json(EndedSession(ended))
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.approvals import ApprovalState
+from ringfence.access.roles import Permission, holders
 from ringfence.api.asked import who_asks
 from ringfence.api.audited import tell
 from ringfence.errors import InputError
@@ -34,6 +35,8 @@ async def approvals(request: Request) -> Response:
         "demanded": sorted(server.approvals.demanded),
         "rules": server.desk.require_approval,
         "me": who_asks(request, "").name,
+        "deciders": holders(Permission.APPROVE),
+        "models": set(await asyncio.to_thread(server.models.stored.registry.digests)),
     }
     return render(request, "approvals.html", values)
 
@@ -57,11 +60,11 @@ async def sessions(request: Request) -> Response:
 
 
 @router.post("/sessions/{session_id}/end")
-async def end(request: Request, session_id: Annotated[str, Path(pattern="^[0-9a-f]{12}$")]) -> Response:
+async def end(request: Request, session_id: Annotated[str, Path(max_length=100)]) -> Response:
     """Sign somebody out."""
     ended = dashboard_of(request).server.sessions.end_shown(session_id)
     if ended is None:
-        raise Stop(404, "This session has ended already.")
+        raise Stop(404, f"There is no session {session_id!r}, or it has ended: the page Sessions lists them.")
     tell(request.scope, whose=ended)
     return RedirectResponse("/sessions", 303)
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 PATH: Final = "/models"  # in the navigation
-Version = Annotated[str, Path(pattern="^[0-9a-f]{8,64}$")]
+Version = Annotated[str, Path(max_length=100)]
 Note = Annotated[str, Form(max_length=1000)]
 _TITLES: Final[Mapping[Part, str]] = {
     "champion": "Promote",
@@ -172,7 +172,10 @@ async def report(request: Request, version: Version) -> Response:
 def _artifact(dashboard: Dashboard, version: str) -> Artifact:
     registry = dashboard.server.models.stored.registry
     if version not in registry.digests():
-        raise Stop(404, "No model of this version is kept here.")
+        raise Stop(
+            404,
+            f"There is no model {version!r} here: the page Models, or `ringfence models list`, lists them.",
+        )
     return dashboard.artifact(version)
 
 
