@@ -10,8 +10,9 @@ from ringfence.access.keys import ApiKeys
 from ringfence.access.restriction import kept_restriction, parse_restriction
 from ringfence.access.roles import Role, parse_roles
 from ringfence.api.reading import _without
-from ringfence.cli import access, desks, keys
+from ringfence.cli import access, keys
 from ringfence.cli.remote_desk import _error
+from ringfence.cli.server_keys import key_given
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
 
@@ -99,8 +100,8 @@ def test_a_session_that_there_cannot_be_is_told_before_anybody_is_asked():
 def test_either_variable_gives_the_key_and_a_refusal_names_the_one(monkeypatch):
     monkeypatch.delenv("RINGFENCE_API_KEY", raising=False)
     monkeypatch.setenv("RINGFENCE_KEY", "old")
-    assert desks.key_given() == "old"
+    assert key_given() == "old"
     monkeypatch.setenv("RINGFENCE_API_KEY", "new")
-    assert desks.key_given() == "new"
+    assert key_given() == "new"
     told = _error(Response(401, json={"detail": "this server wants a key"}))
     assert "RINGFENCE_API_KEY" in str(told)

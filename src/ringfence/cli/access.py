@@ -17,6 +17,7 @@ from ringfence.cli.asking import ask
 from ringfence.cli.audited import actor
 from ringfence.cli.options import Data, Json, folder
 from ringfence.cli.screen import format_time, say, show_json, show_table
+from ringfence.cli.server_keys import key_given
 from ringfence.compose.approvals import open_approvals
 from ringfence.errors import InputError
 from ringfence.rulebook.desk import Who
@@ -138,7 +139,7 @@ def _desk(data: Any) -> Iterator[ApprovalDesk]:
 
 
 def _ask(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    return ask(server, desks.key_given(), path, body)
+    return ask(server, key_given(), path, body)
 
 
 def _address(server: str | None) -> str:

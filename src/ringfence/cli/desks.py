@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from ringfence.cli.server_keys import KEY_VARIABLE, key_given
 from ringfence.errors import ConflictError, InUseError, StoreError
 from ringfence.rulebook.changes import StaleError
 
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from ringfence.rulebook.wire import ImpactOf, Saved
     from ringfence.scoring.actions import ListKind
     from ringfence.scoring.rules import Mode
-
-KEY_VARIABLE = "RINGFENCE_API_KEY"
-KEY_VARIABLES = [KEY_VARIABLE, "RINGFENCE_KEY"]
-"""The second is what some commands asked for before; the first counts where both are set."""
 
 Server = Annotated[
     str | None,
@@ -115,11 +112,6 @@ def _remote(server: str) -> Any:
     from ringfence.cli.remote_desk import RemoteDesk  # noqa: PLC0415 (the data folder's answer needs no HTTP)
 
     return RemoteDesk(server, key_given())
-
-
-def key_given() -> str | None:
-    """The key of a server, of the environment."""
-    return next((found for name in KEY_VARIABLES if (found := os.environ.get(name))), None)
 
 
 def user() -> str:

@@ -11,7 +11,7 @@ import typer
 
 from ringfence.cli import options, screen, sheets
 from ringfence.cli.asking import ask
-from ringfence.cli.desks import KEY_VARIABLES
+from ringfence.cli.server_keys import KEY_VARIABLES
 from ringfence.compose import models as stored
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.session import open_session

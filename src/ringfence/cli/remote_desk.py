@@ -12,7 +12,7 @@ from ringfence.analysis.list_history import ListChange, ListSummary
 from ringfence.cases.book import CaseQuery, QueueCount
 from ringfence.cases.model import Case
 from ringfence.cases.wire import CasePage, CaseView, Handed, OpenCase
-from ringfence.cli.desks import KEY_VARIABLE
+from ringfence.cli.server_keys import KEY_VARIABLE
 from ringfence.decisions.impact import Impact
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.errors import ConflictError, InputError, RingfenceError

@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 
 from ringfence.cli import options, screen
-from ringfence.cli.desks import KEY_VARIABLES
+from ringfence.cli.server_keys import KEY_VARIABLES
 from ringfence.cli.sinks import format_of, open_file
 from ringfence.cli.topic_traffic import topics
 from ringfence.cli.traffic import Traffic
