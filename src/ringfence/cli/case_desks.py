@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -120,7 +119,7 @@ def working(server: str | None, data: Path | None, author: str | None = None) ->
     if server is not None:
         from ringfence.cli.remote_desk import RemoteDesk  # noqa: PLC0415 (the data folder needs no HTTP)
 
-        with RemoteDesk(server, os.environ.get(desks.KEY_VARIABLE)) as remote:
+        with RemoteDesk(server, key_given()) as remote:
             yield remote
         return
     folder = options.folder(data)
