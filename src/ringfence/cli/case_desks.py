@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from ringfence.cli import desks, options, screen
+from ringfence.cli.server_keys import key_given
 from ringfence.compose.cases import case_policy, open_cases, payment_of, report_pdf
 from ringfence.compose.definitions import SystemClock
 from ringfence.compose.store import open_store, tokenizer_of
