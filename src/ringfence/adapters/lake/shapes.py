@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _TOGETHER: Final = 1024  # batches
 _ENOUGH_ROWS: Final = 16 * 1024
-_MOST_COLUMNS: Final = 600
+_MOST_COLUMNS: Final = 160
 _CONSTANT: Final = pa.dictionary(pa.int32(), pa.string())  # one value a batch, so its text is kept once
 
 EMPTY: Final[dict[str, pa.Table]] = {
