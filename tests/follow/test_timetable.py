@@ -5,9 +5,8 @@ import threading
 import pytest
 
 from ringfence.adapters.watchbook import WatchBook
-from ringfence.compose import errands
-from ringfence.errors import InputError
 from ringfence.follow.timetable import Due, Errand, Timetable
+from ringfence.settings import period_ms
 
 HOUR = 3_600_000
 
@@ -46,10 +45,10 @@ def test_errands_come_round_by_the_clock_whatever_ends_in_between(tmp_path):
 )
 def test_how_often_is_a_setting(setting, wanted):
     if isinstance(wanted, str):
-        with pytest.raises(InputError, match=wanted):
-            errands.period_ms("watch_every", setting)
+        with pytest.raises(ValueError, match=wanted):
+            period_ms(setting)
     else:
-        assert errands.period_ms("watch_every", setting) == wanted
+        assert period_ms(setting) == wanted
 
 
 def test_a_command_runs_in_a_process_of_its_own(tmp_path):

@@ -51,7 +51,7 @@ def made(tmp_path, monkeypatch):
     ("gone", "said"),
     [
         ("bin/java", "install a JRE"),
-        ("flink", "clone it, and run `make flink` there"),
+        ("flink", "clone it, run `make flink` there"),
         ("flink/.venv/lib/python3.11/site-packages/pyflink/bin/flink", "run `make flink`"),
         (f"flink/java/target/{JAR_NAME}", "needs Maven"),
     ],
