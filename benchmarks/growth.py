@@ -8,6 +8,7 @@ clock's, so that a busy machine shows less.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import time
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from benchmarks.report import machine, show, versions
 from benchmarks.workload import Workload
+from ringfence.api.serving import COLLECT_AFTER
 from ringfence.compose.definitions import load_definitions, warm_up
 from ringfence.features.catalog import CATALOG
 from ringfence.features.engine import Engine
@@ -35,7 +37,10 @@ def payments(events: int) -> Workload:
 
 def steps(events: int, rows: int) -> list[tuple[float, int]]:
     """Milliseconds of processor time of each step, and how many payments came before it."""
-    warm_up(load_definitions(None, None), observing=True)  # as `serve` does
+    warm_up(load_definitions(None, None), observing=True)  # as `serve` does, and what comes next
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     engine = Engine(CATALOG)
     taken = []
     for number, batch in enumerate(payments(events).batches(8192)):
