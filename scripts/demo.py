@@ -89,7 +89,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--rate", type=float, default=30, help="live payments a second")
     parser.add_argument("--customers", type=int, default=1000)
-    parser.add_argument("--days", type=int, default=90, help="of history")
+    parser.add_argument("--days", type=int, default=150, help="of history: labels take up to 50")
     return parser.parse_args()
 
 

@@ -12,8 +12,7 @@ import pytest
 
 DEMO = Path(__file__).parents[2] / "scripts" / "demo.py"
 SMALL = ("--customers", "100", "--days", "12")
-TAUGHT = ("a model is in force", "not worth promoting", "no model could be trained")
-LONG_ENOUGH = ("--customers", "300", "--days", "50", "--port", "0")
+TAUGHT = ("a model is in force", "not worth promoting")
 
 
 def demo(folder, *arguments):
@@ -57,11 +56,11 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
     assert first.returncode == 0, said
     assert f"Port {port} is taken" in said
     assert left_running(tmp_path) == []
-    second = demo(tmp_path, *LONG_ENOUGH)  # no terminal: it ends when everything has been shown
+    second = demo(tmp_path, "--port", "0")  # no terminal: it ends when everything has been shown
     said, _ = second.communicate(timeout=300)
     assert second.returncode == 0, said
     assert re.search(r"live at http://127\.0\.0\.1:\d+", said)
-    # The world ends today, so this small one differs by the day: it may hold too few frauds to learn from.
+    # The world ends today and so differs by the day: on some the rules do as well.
     assert any(told in said for told in TAUGHT), said
     assert re.search(r"(REVIEW|CHALLENGE|DECLINE) +[\d,.]+ EUR", said)
     assert "Everything is stopped" in said
