@@ -7,8 +7,7 @@ import pytest
 from tests.bus.receivers import stopping, until
 from tests.lakes import decisions, events, fill
 
-from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower, Watch
-from ringfence.adapters.sqlite import Store
+from ringfence.adapters.outbox import AlertBook, Courier, OutboxFollower, Watch
 from ringfence.alerts import model
 from ringfence.alerts import wording as templates
 from ringfence.alerts.book import Mute
@@ -23,19 +22,6 @@ from ringfence.follow import catch_up
 
 HOUR = 3_600_000
 TEAM = AlertPolicy(team=("slack:#team",), window="1h")
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store.open(tmp_path / "data") as opened:
-        yield opened
-
-
-@pytest.fixture
-def bus(store):
-    made = Bus(store.folder)
-    yield made
-    made.close()
 
 
 def take(store, policy=TEAM, most=None):

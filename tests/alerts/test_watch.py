@@ -1,29 +1,14 @@
 """What the clock makes of alerts: escalation and digests, each once and after its time."""
 
 import msgspec
-import pytest
 from tests.alerts.test_alerting import HOUR, event, ids, take
 from tests.lakes import fill
 
-from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower, Watch
+from ringfence.adapters.outbox import AlertBook, OutboxFollower, Watch
 from ringfence.adapters.outbox.alert_book import put
-from ringfence.adapters.sqlite import Store
 from ringfence.alerts import model
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.follow import catch_up
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store.open(tmp_path / "data") as opened:
-        yield opened
-
-
-@pytest.fixture
-def bus(store):
-    made = Bus(store.folder)
-    yield made
-    made.close()
 
 
 def test_an_alert_that_gets_worse_is_escalated_after_its_time_as_a_worse_one():

@@ -9,26 +9,12 @@ from tests.bus.test_outbox import DECLINES, Clock, courier, take
 from tests.lakes import fill
 
 from ringfence.adapters.outbox import Bus, Courier
-from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
 from ringfence.bus.words import Words
 from ringfence.errors import RingfenceError
 
 from .receivers import stopping, until
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store.open(tmp_path / "data") as opened:
-        yield opened
-
-
-@pytest.fixture
-def bus(store):
-    made = Bus(store.folder)
-    yield made
-    made.close()
 
 
 def test_a_slow_answer_holds_up_no_other_message_to_the_same_destination(store, bus):

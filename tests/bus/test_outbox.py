@@ -10,7 +10,6 @@ from tests.lakes import decisions, events, fill, news
 from ringfence.adapters.notifiers.addresses import networks
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
 from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower
-from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cli import execute
@@ -25,19 +24,6 @@ from .receivers import Receiver, stopping, until
 
 DECLINES = '{"data": {"outcome": ["decline"]}}'
 NOW_MS = 1_750_000_000_000
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store.open(tmp_path / "data") as opened:
-        yield opened
-
-
-@pytest.fixture
-def bus(store):
-    made = Bus(store.folder)
-    yield made
-    made.close()
 
 
 def follower(store, log_id="log"):
