@@ -359,7 +359,9 @@ def test_a_source_is_sniffed(tmp_path, name, mapping):
 def test_columns_that_fit_no_mapping_are_sniffed_with_what_is_lacking(tmp_path):
     sniffed = sniff(str(write(tmp_path / "a", "x,y\n1,2\n")))
     assert (sniffed.format, sniffed.mapping) == ("csv", None)
-    assert "lacks" in sniffed.reasons[-1]
+    assert "none has any of these columns" in sniffed.reasons[-1]
+    close = sniff(str(write(tmp_path / "b", "event_time,amount\n1,2\n")))
+    assert "canonical is the nearest and lacks transaction_id" in close.reasons[-1]
 
 
 @given(st.text('ab",\n', max_size=60), st.integers(1, 20))

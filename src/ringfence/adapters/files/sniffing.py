@@ -48,6 +48,8 @@ def _mapping_for(columns: Sequence[str]) -> tuple[str | None, str]:
         if not lacking[name]:
             return name, f"it has the columns of mapping {name}"
     near = min(lacking, key=lambda name: len(lacking[name]))
+    if len(lacking[near]) == len(missing_columns(load_mapping(near), ())):
+        return None, "no shipped mapping fits: none has any of these columns"
     return None, f"no shipped mapping fits; {near} is the nearest and lacks {', '.join(lacking[near])}"
 
 
