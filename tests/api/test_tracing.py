@@ -227,7 +227,7 @@ def test_a_take_of_a_follower_is_a_span_with_its_records():
     assert told(good) == {"ringfence.follower": "memory", "ringfence.topic": "events", "ringfence.records": 3}
     assert told(bad)["error.type"] == "StoreError"
     assert bad.status.code == 2
-    assert b"4111" not in collector.raw
+    assert b"411111" not in collector.raw
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def test_a_declined_payment_becomes_a_case_whose_label_reaches_the_features(tmp_
         assert done.status_code == 200
         assert done.json()["state"] == "closed"
         view = (await client.get(f"/v1/cases/{case['id']}")).json()
-        assert "4111" not in json.dumps(view["events"]).replace("1111 1111", "")
+        assert "4111 11" not in json.dumps(view["events"])
         entries = (await client.get("/v1/lists/entries", params={"list": "confirmed_fraud"})).json()
         assert [(one["entity_id"], one["source"]) for one in entries] == [("k-1", "case")]
         later = sent(2, card_id="k-2", event_time="2024-03-20T10:00:00Z")
