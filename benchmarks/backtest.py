@@ -26,13 +26,13 @@ from ringfence.compose.definitions import Definitions
 from ringfence.compose.questions import question
 from ringfence.compose.versions import register
 from ringfence.events.mapping import load_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.pipeline import Pipeline
 from ringfence.runner import Runner
-from ringfence.scoring.books import default_book
-from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable

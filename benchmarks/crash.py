@@ -27,7 +27,7 @@ from benchmarks.serving import Process
 from ringfence.adapters.finder import Finder, IndexFollower
 from ringfence.adapters.lake import Lake, LakeFollower
 from ringfence.adapters.sqlite import Store
-from ringfence.cli.remote_desk import RemoteDesk
+from ringfence.cli.backends.remote_desk import RemoteDesk
 from ringfence.client import Answer, Client
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.index import Wanted
@@ -35,8 +35,8 @@ from ringfence.errors import RingfenceError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.entries import Entry
-from ringfence.scoring.actions import ListKind
-from ringfence.scoring.books import load_book
+from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.scoring.rulesets.books import load_book
 
 CALLERS = 3  # that send payments one by one
 BATCH = 40

@@ -26,7 +26,7 @@ from ringfence.features.catalog import CATALOG
 from ringfence.features.engine import Engine
 from ringfence.pipeline import Pipeline
 from ringfence.runner import Runner
-from ringfence.scoring.books import default_book
+from ringfence.scoring.rulesets.books import default_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ from ringfence.features.catalog import CATALOG
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS
 from ringfence.runner import Runner, Totals
-from ringfence.scoring.books import default_book
+from ringfence.scoring.rulesets.books import default_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from ringfence.adapters.kafka.records import NAMES
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource
 from ringfence.adapters.streamed import StreamDecoding
 from ringfence.events.mapping import load_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from benchmarks.laundering_accounts import accounts
 from benchmarks.report import machine, show, versions
 from ringfence.events.batch import EventBatch
-from ringfence.events.hashing import hash_column
+from ringfence.events.ids.hashing import hash_column
 from ringfence.features.links import KINDS, Graph, Points, pays
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.learning.boosting import Sample, fit, log_odds

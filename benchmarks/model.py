@@ -13,16 +13,14 @@ import lightgbm
 import numpy as np
 
 from ringfence.api.hot.decoding import Decoding
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.learning.artifact import write_artifact
 from ringfence.learning.forest import forest_of_boosters
 from ringfence.learning.graph import forest_graph
 from ringfence.pipeline import Pipeline
-from ringfence.scoring.books import default_book
-from ringfence.scoring.columns import Columns
-from ringfence.scoring.inputs import input_matrix
-from ringfence.scoring.manifest import (
+from ringfence.scoring.artifacts.inputs import input_matrix
+from ringfence.scoring.artifacts.manifest import (
     FOREST,
     MANIFEST,
     MODEL,
@@ -34,7 +32,9 @@ from ringfence.scoring.manifest import (
     feature_hashes,
     file_digest,
 )
-from ringfence.scoring.rules import fit
+from ringfence.scoring.columns import Columns
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.rules import fit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,13 +28,13 @@ from ringfence.adapters.relational.copying import copy_into
 from ringfence.adapters.sqlite.store import Store
 from ringfence.events.mapping import load_mapping
 from ringfence.events.model import Kind
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.follow import catch_up
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.runner import Runner
-from ringfence.scoring.books import default_book
+from ringfence.scoring.rulesets.books import default_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,15 +16,15 @@ import httpx
 
 from benchmarks.serving import Process
 from ringfence.adapters.sqlite import Store
-from ringfence.cli.remote_desk import RemoteDesk
+from ringfence.cli.backends.remote_desk import RemoteDesk
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.features.catalog import CATALOG
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.rulebook.entries import Entry
-from ringfence.scoring.actions import ListKind
-from ringfence.scoring.books import load_book
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.scoring.rulesets.books import load_book
+from ringfence.scoring.rulesets.rules import RuleSet
 
 BOOK = """
 name: own

@@ -18,9 +18,9 @@ from benchmarks.report import interleaved, machine, show, versions
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.duckdb_sql import SETTINGS, quoted, to_duckdb
 from ringfence.scoring.reference import Reference
-from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.duckdb_sql import SETTINGS, quoted, to_duckdb
+from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
 
 ROWS = 200_000
 RULES = 500

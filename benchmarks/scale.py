@@ -21,11 +21,11 @@ from benchmarks.sharded import Timed
 from ringfence.adapters.framed import FramedDecoding
 from ringfence.adapters.streamed import StreamDecoding
 from ringfence.events.mapping import load_mapping
-from ringfence.events.times import format_ms
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.values.times import format_ms
 from ringfence.features.catalog import CATALOG
-from ringfence.scoring.books import default_book
-from ringfence.scoring.rules import fit
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.rules import fit
 from ringfence.sharded import STAGES, ShardedPlan, frame
 from ringfence.sharded.plan import MOST_SHARDS
 

@@ -28,12 +28,12 @@ from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.learning.forest import forest_of_boosters
 from ringfence.learning.graph import forest_graph
+from ringfence.scoring.artifacts.deployment import Deployment
+from ringfence.scoring.artifacts.local import ForestModel
+from ringfence.scoring.artifacts.manifest import Bands, Calibration, Manifest, feature_hashes
+from ringfence.scoring.artifacts.models import Models
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.deployment import Deployment
 from ringfence.scoring.forest import Forest
-from ringfence.scoring.local import ForestModel
-from ringfence.scoring.manifest import Bands, Calibration, Manifest, feature_hashes
-from ringfence.scoring.models import Models
 from ringfence.scoring.reference import Reference
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from ringfence.features.catalog import CATALOG
 from ringfence.features.engine import Engine
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
-from ringfence.scoring.books import default_book
-from ringfence.scoring.rules import RuleSet, fit
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.rules import RuleSet, fit
 from ringfence.sharded import STAGES, ShardedPlan
 from ringfence.sharded.decide import Decide
 from ringfence.sharded.library import ControlLibrary

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.report import machine, resident_bytes, show, versions
-from ringfence.cli.sinks import open_file
+from ringfence.cli.setup.sinks import open_file
 from ringfence.simulate import SCHEMA, World
 from ringfence.simulate.lines import json_lines
 

@@ -25,11 +25,11 @@ from ringfence.adapters.files.reading import read
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite.store import Store
 from ringfence.events.mapping import load_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.pipeline import Pipeline
 from ringfence.runner import Runner
-from ringfence.scoring.books import default_book
+from ringfence.scoring.rulesets.books import default_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,7 +34,7 @@ from ringfence.adapters.relational.check import check
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import StoreError, StoreFullError
 from ringfence.events.mapping import load_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.follow import catch_up
 
 if TYPE_CHECKING:

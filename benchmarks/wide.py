@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.report import machine, show, versions
 from benchmarks.wide_world import invented
-from ringfence.cli.histories import Wanted, take_in
+from ringfence.cli.learning.histories import Wanted, take_in
 from ringfence.learning import boosting
 from ringfence.learning.dataset import dataset
 from ringfence.learning.metrics import Ranking, measure_all

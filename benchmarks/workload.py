@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.events.batch import EventBatch
-from ringfence.events.hashing import hash_column
+from ringfence.events.ids.hashing import hash_column
 from ringfence.events.model import AMOUNT_SCALE
 from ringfence.features.spec import NIGHT, BoundFeature, FeatureSpec, entity
 

@@ -26,7 +26,7 @@ from ringfence.cases.policy import CasePolicy
 from ringfence.compose.cases import open_cases
 from ringfence.compose.store import open_store
 from ringfence.compose.tables import open_tables
-from ringfence.scoring.outcomes import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 ASKED = 40
 LARGE = 500

@@ -26,19 +26,19 @@ from ringfence.api.openapi.asyncapi import document
 from ringfence.cli import app, execute
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.bad import ORIGINAL_LIMIT, Reason
-from ringfence.events.decode import RECORD_LIMIT
-from ringfence.events.draft import NAME_LIMIT as ATTRIBUTE_NAME
-from ringfence.events.draft import TEXT_LIMIT
+from ringfence.events.decoding.decode import RECORD_LIMIT
+from ringfence.events.decoding.draft import NAME_LIMIT as ATTRIBUTE_NAME
+from ringfence.events.decoding.draft import TEXT_LIMIT
 from ringfence.events.mapping import describe_mappings
 from ringfence.events.model import AMOUNT_LIMIT_MAJOR
-from ringfence.events.paths import DEEPEST
-from ringfence.events.texts import TOML_LIMIT
+from ringfence.events.values.paths import DEEPEST
+from ringfence.events.values.texts import TOML_LIMIT
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureKind
 from ringfence.rulebook.entries import MOST_ROWS as LIST_ROWS
 from ringfence.rulebook.entries import NAME_LIMIT as LIST_NAME
-from ringfence.scoring.books import MAX_BYTES as BOOK_BYTES
-from ringfence.scoring.books import MAX_NODES as BOOK_NODES
+from ringfence.scoring.rulesets.books import MAX_BYTES as BOOK_BYTES
+from ringfence.scoring.rulesets.books import MAX_NODES as BOOK_NODES
 
 FOLDER = Path(__file__).parent.parent / "docs"
 RECORD = re.compile(

@@ -20,7 +20,7 @@ from ringfence.features.spec import FeatureSpec
 from ringfence.learning.calibrate import calibrated, platt
 from ringfence.learning.forest import forest_of_boosters
 from ringfence.learning.graph import forest_graph
-from ringfence.scoring.manifest import (
+from ringfence.scoring.artifacts.manifest import (
     FOREST,
     MANIFEST,
     MODEL,

@@ -10,8 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from ringfence.features.catalog import CATALOG
-from ringfence.scoring.forest.layout import checked
-from ringfence.scoring.manifest import (
+from ringfence.scoring.artifacts.manifest import (
     FOREST,
     LINEAR,
     MANIFEST,
@@ -24,6 +23,7 @@ from ringfence.scoring.manifest import (
     feature_hashes,
     file_digest,
 )
+from ringfence.scoring.forest.layout import checked
 
 INPUTS = ("amount", "card.count_1h", "customer.mean_amount_7d")
 NO_BANDS = Bands()

@@ -19,8 +19,8 @@ from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.runner import Runner
 from ringfence.saving import Snapshotting
-from ringfence.scoring.books import default_book
-from ringfence.scoring.rules import fit
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.rules import fit
 
 START_MS = 1_700_000_000_000
 RULES, _ = fit(default_book(), CATALOG)

@@ -26,7 +26,7 @@ from ringfence.learning.standing import Rivalry, Standing
 from ringfence.ports import MODEL_NEWS
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting
-from ringfence.scoring.manifest import Bands, Metric
+from ringfence.scoring.artifacts.manifest import Bands, Metric
 from ringfence.web import Site
 
 WHO = Signed("mira", 1, "better")

@@ -19,8 +19,8 @@ from ringfence.errors import InputError, ScorerError
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.saving import Snapshotting
-from ringfence.scoring.manifest import Bands
-from ringfence.scoring.rules import RuleSet, compile_rules
+from ringfence.scoring.artifacts.manifest import Bands
+from ringfence.scoring.rulesets.rules import RuleSet, compile_rules
 
 WHO = Signed("mira", 1, "better")
 BANDS = Bands(challenge_at=0.3, review_at=0.5, decline_at=0.9)

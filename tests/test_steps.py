@@ -19,10 +19,10 @@ from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.replay import verify
 from ringfence.runner import Runner
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.manifest import Bands
-from ringfence.scoring.models import Models
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.artifacts.deployment import Deployment
+from ringfence.scoring.artifacts.manifest import Bands
+from ringfence.scoring.artifacts.models import Models
+from ringfence.scoring.rulesets.rules import RuleSet
 from ringfence.testing.memory_log import MemoryLog
 
 HOUR_MS = 3_600_000
@@ -63,7 +63,7 @@ BOOK = RuleSet.from_json(
 
 
 class AfraidOfTheListed:
-    """`ringfence.scoring.models.Scorer` whose score depends on a list."""
+    """`ringfence.scoring.artifacts.models.Scorer` whose score depends on a list."""
 
     digest, inputs, zone, waits = "afraid", ("card.blocked", "amount"), "UTC", False
     bands, reasons = Bands(), {}

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.simulation import product as made
 from benchmarks.simulation.disk import DiskJournal
 from benchmarks.simulation.product import CopyFollower, Product, Step
-from ringfence.events.seen import SeenIds
+from ringfence.events.ids.seen import SeenIds
 from ringfence.testing.memory_snapshots import MemorySnapshots
 
 if TYPE_CHECKING:

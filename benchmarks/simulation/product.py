@@ -26,8 +26,8 @@ from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 from ringfence.runner import Runner
 from ringfence.saving import Snapshotting
-from ringfence.scoring.books import load_book
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.rulesets.books import load_book
+from ringfence.scoring.rulesets.rules import compile_rules
 from ringfence.testing.memory_snapshots import MemorySnapshots
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ringfence.features.spec import NIGHT, Entity, FeatureSpec, Where, entity
     from ringfence.library import default_rules, load_rules, to_events
     from ringfence.pipeline import Pipeline, Step
-    from ringfence.scoring.rules import Outcome, Policy, Rule, RuleSet
+    from ringfence.scoring.rulesets.rules import Outcome, Policy, Rule, RuleSet
 
 __all__ = [
     "CATALOG",
@@ -66,13 +66,13 @@ _HOME = {
     "EventBatch": "events.batch",
     "FeatureSpec": "features.spec",
     "Graph": "features.links",
-    "Outcome": "scoring.rules",
+    "Outcome": "scoring.rulesets.rules",
     "Pipeline": "pipeline",
     "Points": "features.links",
-    "Policy": "scoring.rules",
+    "Policy": "scoring.rulesets.rules",
     "RingfenceError": "errors",
-    "Rule": "scoring.rules",
-    "RuleSet": "scoring.rules",
+    "Rule": "scoring.rulesets.rules",
+    "RuleSet": "scoring.rulesets.rules",
     "Step": "pipeline",
     "Where": "features.spec",
     "default_rules": "library",

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 from ringfence.events import codec
 from ringfence.events.attributes import as_text
 from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.events.ids.seen import SeenIds
 from ringfence.events.model import BIN_FIELDS, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
 from ringfence.events.schedule import Schedule
-from ringfence.events.seen import SeenIds
-from ringfence.events.times import format_ms
+from ringfence.events.values.times import format_ms
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ import pyarrow as pa
 
 from ringfence.errors import InputError, RuleError
 from ringfence.events.bad import BadRecord
-from ringfence.events.binding import bind
-from ringfence.events.decode import JsonDecoder
+from ringfence.events.decoding.binding import bind
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.ids.row_ids import RowIds
 from ringfence.events.mapping import load_mapping
-from ringfence.events.row_ids import RowIds
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.events.schedule import Schedule
-from ringfence.events.texts import read_text
-from ringfence.events.tokens import Tokenizer
-from ringfence.scoring.books import default_book, load_book
-from ringfence.scoring.rules import CompiledRules, RuleSet, fit
+from ringfence.events.values.texts import read_text
+from ringfence.scoring.rulesets.books import default_book, load_book
+from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

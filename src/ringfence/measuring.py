@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.decisions.decision import number_columns
+from ringfence.events.ids.seen import SeenIds
 from ringfence.events.schedule import Schedule
-from ringfence.events.seen import SeenIds
 from ringfence.walk import Walk
 
 if TYPE_CHECKING:

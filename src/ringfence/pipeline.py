@@ -22,7 +22,7 @@ from ringfence.decisions.in_force import InForce
 from ringfence.decisions.policy import FUTURE, LATE, Cause
 from ringfence.events.activation import is_activation, versions
 from ringfence.events.clock import believed_times
-from ringfence.scoring.models import NO_MODELS, Models, tell
+from ringfence.scoring.artifacts.models import NO_MODELS, Models, tell
 from ringfence.walk import Measure, Walk
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from ringfence.features.engine import Engine
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports import Library
+    from ringfence.scoring.artifacts.models import Scored
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.models import Scored
     from ringfence.scoring.reference import Lookups, Reference
-    from ringfence.scoring.rules import CompiledRules, RuleSet, Verdicts
+    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, Verdicts
     from ringfence.walk import Run
 
 MODEL = "model"

@@ -21,8 +21,8 @@ from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.scoring.models import NO_MODELS
-from ringfence.scoring.rules import OUTCOMES, fit
+from ringfence.scoring.artifacts.models import NO_MODELS
+from ringfence.scoring.rulesets.rules import OUTCOMES, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports import EventLog, LogBatch
-    from ringfence.scoring.models import Models
-    from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.scoring.artifacts.models import Models
+    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
 
 _OF_THE_MOMENT = frozenset({"decided_at_ms", "latency_us"})
 _EXAMPLES = 5

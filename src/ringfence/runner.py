@@ -19,7 +19,7 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.activation import Part, is_activation, versions
-from ringfence.events.seen import SeenIds
+from ringfence.events.ids.seen import SeenIds
 from ringfence.intake import Intake
 from ringfence.pipeline import Reaction
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ringfence.pipeline import Pipeline, Step
     from ringfence.ports import Clock, EventLog, Journal, Position, Saved, SnapshotStore
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.rules import Verdicts
+    from ringfence.scoring.rulesets.rules import Verdicts
 
 _AHEAD = 4  # batches read before they are decided, and decided before they are committed
 _GROUP = 8  # batches that one commit may hold

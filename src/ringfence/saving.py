@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ringfence.errors import StoreError
-from ringfence.events.hashing import mark_of
+from ringfence.events.ids.hashing import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from pydantic_settings import (
 
 from ringfence.errors import InputError, SpecError
 from ringfence.events.personal_names import classes_of
-from ringfence.events.texts import TOML_LIMIT, parse_toml, read_text
+from ringfence.events.values.texts import TOML_LIMIT, parse_toml, read_text
 from ringfence.features.durations import MINUTE_MS, parse_duration_ms
 from ringfence.ports.secrets import named_place
 

@@ -10,9 +10,9 @@ from ringfence.access.keys import ApiKeys
 from ringfence.access.restriction import kept_restriction, parse_restriction
 from ringfence.access.roles import Role, parse_roles
 from ringfence.api.reading import _without
-from ringfence.cli import access, keys
-from ringfence.cli.remote_desk import _error
-from ringfence.cli.server_keys import key_given
+from ringfence.cli.backends.remote_desk import _error
+from ringfence.cli.backends.server_keys import key_given
+from ringfence.cli.governance import access, keys
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
 

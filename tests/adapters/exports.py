@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ringfence.adapters.files import read
 from ringfence.events.mapping import parse_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 CASES = Path(__file__).parent / "cases"
 NOW = 1_785_000_000_000  # 2026-07-25

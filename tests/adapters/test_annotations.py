@@ -13,11 +13,11 @@ from ringfence.compose.rules import activations
 from ringfence.compose.session import open_session
 from ringfence.events.activation import Part, activation
 from ringfence.events.batch import EventBatch
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.saving import Snapshotting
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 
 NOW_MS = 1_709_288_100_000
 

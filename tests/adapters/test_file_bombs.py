@@ -19,7 +19,7 @@ from ringfence.adapters.files.sniffing import sniff
 from ringfence.errors import InputError
 from ringfence.events.bad import Reason
 from ringfence.events.mapping import load_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 MB = 1 << 20
 TOKENIZER = Tokenizer(b"bombs" * 8)
@@ -35,7 +35,7 @@ from ringfence.adapters.files.reading import read
 from ringfence.adapters.files.sniffing import sniff
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 def peak_mb():
     lines = open("/proc/self/status").read().splitlines()

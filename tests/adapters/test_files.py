@@ -22,7 +22,7 @@ from ringfence.adapters.files.json_stream import split_values
 from ringfence.errors import InputError
 from ringfence.events.bad import Reason
 from ringfence.events.mapping import load_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 NOW = 1_750_000_000_000
 PAN = "4111111111111111"

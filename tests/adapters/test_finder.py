@@ -14,7 +14,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.decisions.index import Term, Wanted
 from ringfence.errors import InputError
 from ringfence.follow import catch_up
-from ringfence.scoring.rules import Outcome
+from ringfence.scoring.rulesets.rules import Outcome
 
 BATCH = 21  # twenty payments and a label
 DECLINED = frozenset({Outcome.DECLINE})

@@ -13,8 +13,8 @@ from ringfence.decisions.index import DecisionQuery
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord, Fault, Reason
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.follow import catch_up
 from ringfence.ports import LogBatch
 

@@ -9,11 +9,11 @@ from ringfence.adapters.lake import Lake
 from ringfence.analysis.list_history import audit, entries, lists
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.hashing import hash_text
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.ids.hashing import hash_text
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.saving import Snapshotting
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 
 NOW_MS = 1_709_288_100_000
 LATER_MS = NOW_MS + 100_000

@@ -15,9 +15,9 @@ from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.compose.definitions import Definitions
 from ringfence.compose.models import model_registry
 from ringfence.compose.versions import StoredLibrary
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.manifest import FOREST, LINEAR
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.artifacts.deployment import Deployment
+from ringfence.scoring.artifacts.manifest import FOREST, LINEAR
+from ringfence.scoring.rulesets.rules import compile_rules
 from ringfence.testing.journal_exam import JournalExam
 from ringfence.testing.key_store_exam import KeyStoreExam
 from ringfence.testing.library_exam import BOOK, SPEC, UNFIT, LibraryExam

@@ -8,7 +8,7 @@ import pytest
 from ringfence.adapters.files import read, sniff
 from ringfence.events.mapping import SHIPPED, load_mapping
 from ringfence.events.model import Kind
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 CASES = Path(__file__).parent / "cases"
 NOW = 1_785_000_000_000  # 2026-07-25

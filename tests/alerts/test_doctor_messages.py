@@ -4,8 +4,8 @@ from tests.bus.receivers import Receiver
 
 from ringfence.adapters.outbox import Bus
 from ringfence.bus.subscription import EVERYTHING, Subscription
-from ringfence.cli.checks.check import State
-from ringfence.cli.checks.messages import messages
+from ringfence.cli.setup.checks.check import State
+from ringfence.cli.setup.checks.messages import messages
 
 
 def test_each_destination_gets_one_and_what_it_says_is_told(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.pipeline import Pipeline
 from ringfence.replay import paired
-from ringfence.scoring.rules import ControlGroup, Policy, Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import ControlGroup, Policy, Rule, RuleSet, compile_rules
 
 DAY_MS = 86_400_000
 SPEC = FeatureSpec.of(

@@ -16,12 +16,12 @@ from ringfence.events.model import Kind
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.pipeline import Pipeline
-from ringfence.scoring.books import default_book
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.expression import read
-from ringfence.scoring.names import Names
+from ringfence.scoring.language.expression import read
+from ringfence.scoring.language.names import Names
 from ringfence.scoring.reference import Reference
-from ringfence.scoring.rules import Policy, Rule, RuleSet
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.rules import Policy, Rule, RuleSet
 
 SPEC = FeatureSpec.of(entity("card").count("10m"), entity("card").sum("amount", "1d"))
 MINUTE = 60_000

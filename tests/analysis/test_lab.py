@@ -15,7 +15,7 @@ from ringfence.analysis.lab import _money as money_of
 from ringfence.analysis.lab import lab_of, try_rule
 from ringfence.analysis.payments import StoredPayments
 from ringfence.analysis.tune import TuningCosts
-from ringfence.scoring.rules import Mode, compile_rules
+from ringfence.scoring.rulesets.rules import Mode, compile_rules
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from ringfence.analysis.rates import measured_rates
 from ringfence.events.batch import EventBatch
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.checking import Rate, warnings_of
-from ringfence.scoring.books import load_book
-from ringfence.scoring.rules import Mode, Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.books import load_book
+from ringfence.scoring.rulesets.rules import Mode, Rule, RuleSet, compile_rules
 
 MCCS = ("5967", "5411", "5411")
 

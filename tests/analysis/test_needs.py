@@ -6,7 +6,7 @@ import pytest
 
 from ringfence.analysis.needs import fields_of, never_given
 from ringfence.features.spec import FeatureSpec, Where, entity
-from ringfence.scoring.books import load_book
+from ringfence.scoring.rulesets.books import load_book
 
 LARGE = Where("large", "attributes.basket", ">", 5)
 SPEC = FeatureSpec.of(

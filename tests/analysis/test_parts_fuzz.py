@@ -7,8 +7,8 @@ from tests.analysis.test_explain import flat
 from tests.scoring.test_expression_duckdb import PARAMETERS, SPEC, columns_of, conditions, ours, row
 
 from ringfence.analysis.parts import Taker, ways
-from ringfence.scoring.expression import read
-from ringfence.scoring.names import Names
+from ringfence.scoring.language.expression import read
+from ringfence.scoring.language.names import Names
 
 
 @settings(max_examples=120, deadline=None)

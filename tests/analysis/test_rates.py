@@ -7,7 +7,7 @@ from ringfence.analysis import rates as rates_module
 from ringfence.analysis.rates import measured_rates
 from ringfence.events.batch import EventBatch
 from ringfence.features.catalog import CATALOG
-from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
 
 
 def rates(store, *conditions, newest=20_000, reference=None):

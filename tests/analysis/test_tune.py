@@ -11,8 +11,8 @@ from ringfence.analysis.history import Past
 from ringfence.analysis.tune import TuningCosts, tune, variants
 from ringfence.analysis.variants import rule_with, tunables, typology_with
 from ringfence.errors import InputError
-from ringfence.scoring.rules import RuleSet, Signal, Typology, compile_rules
-from ringfence.scoring.typologies import shipped_typology
+from ringfence.scoring.rulesets.rules import RuleSet, Signal, Typology, compile_rules
+from ringfence.scoring.rulesets.typologies import shipped_typology
 
 
 @pytest.fixture(scope="module")

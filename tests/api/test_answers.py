@@ -10,8 +10,8 @@ from benchmarks.api_load import payments
 from ringfence.api.hot.answers import Answers, DecisionAnswer
 from ringfence.compose.definitions import load_definitions
 from ringfence.decisions.decision import DecisionBatch
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.pipeline import Pipeline
 
 

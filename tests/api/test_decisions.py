@@ -16,8 +16,8 @@ from ringfence.decisions.index import DecisionQuery
 from ringfence.errors import StoreFullError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
-from ringfence.scoring.books import default_book
-from ringfence.scoring.rules import Policy, fit
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.rules import Policy, fit
 
 
 def test_a_payment_is_decided_and_can_be_read_back(api):

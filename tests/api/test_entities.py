@@ -6,7 +6,7 @@ from dataclasses import replace
 from tests.api.conftest import DEFINITIONS, Api, payment
 
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.rules import RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import RuleSet, compile_rules
 
 HOUR_MS = 3_600_000
 

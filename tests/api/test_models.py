@@ -10,7 +10,7 @@ from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
 from ringfence.compose.models import model_registry
-from ringfence.scoring.manifest import FOREST, Appraisal, Bands
+from ringfence.scoring.artifacts.manifest import FOREST, Appraisal, Bands
 
 from .conftest import payment
 

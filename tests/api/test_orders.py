@@ -11,8 +11,8 @@ from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.compose.definitions import load_definitions
 from ringfence.events.activation import Part, activation
-from ringfence.scoring.books import load_book
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.rulesets.books import load_book
+from ringfence.scoring.rulesets.rules import compile_rules
 
 from .conftest import payment, session_in
 

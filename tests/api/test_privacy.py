@@ -12,7 +12,7 @@ from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.adapters.sqlite import Store
 from ringfence.compose.privacy import begin_vault
-from ringfence.events.personal import TOKEN
+from ringfence.events.privacy.personal import TOKEN
 
 
 @pytest.fixture

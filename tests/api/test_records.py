@@ -15,7 +15,7 @@ from ringfence.api.hot import records as records_module
 from ringfence.api.hot.elements import elements
 from ringfence.api.hot.records import CHUNK, CHUNK_BYTES, Cutter
 from ringfence.api.problems import Refusal
-from ringfence.events.decode import RECORD_LIMIT
+from ringfence.events.decoding.decode import RECORD_LIMIT
 
 from .conftest import NDJSON, lines, payment
 

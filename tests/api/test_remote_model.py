@@ -12,8 +12,8 @@ from tests import artifacts
 
 from ringfence.adapters.artifacts import read_folder
 from ringfence.adapters.remote import RemoteModel
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.models import Models
+from ringfence.scoring.artifacts.deployment import Deployment
+from ringfence.scoring.artifacts.models import Models
 
 from .conftest import payment, running, session_in
 

@@ -10,7 +10,7 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.compose.definitions import load_definitions
-from ringfence.scoring.books import load_book
+from ringfence.scoring.rulesets.books import load_book
 
 from .conftest import Api, payment
 

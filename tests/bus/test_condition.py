@@ -11,7 +11,7 @@ from ringfence.bus.expression import compiled
 from ringfence.bus.pattern import matches, wanted
 from ringfence.bus.table import EventTable
 from ringfence.errors import InputError
-from ringfence.scoring.duckdb_sql import SETTINGS, to_duckdb
+from ringfence.scoring.rulesets.duckdb_sql import SETTINGS, to_duckdb
 
 ROWS = [
     {

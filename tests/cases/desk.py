@@ -7,7 +7,7 @@ from ringfence.cases.model import Disposition, Payment
 from ringfence.cases.policy import CasePolicy
 from ringfence.desks.cases import CaseDesk
 from ringfence.rulebook.desk import Who
-from ringfence.scoring.rules import Outcome
+from ringfence.scoring.rulesets.rules import Outcome
 
 NOON = 1_700_000_000_000
 MINUTE = 60_000

@@ -17,7 +17,7 @@ from ringfence.cases.policy import Queue, Reporting
 from ringfence.cases.report import report_xml
 from ringfence.errors import CorruptError, InputError
 from ringfence.rulebook.desk import Who
-from ringfence.scoring.rules import Outcome
+from ringfence.scoring.rulesets.rules import Outcome
 
 DAY = 24 * 60 * MINUTE
 

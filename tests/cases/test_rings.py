@@ -13,7 +13,7 @@ from ringfence.cases import wire
 from ringfence.cases.fold import fold
 from ringfence.cases.model import CaseState, Disposition, Subject
 from ringfence.errors import StoreFullError
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.graph.rings import Node, RingNews
 
 

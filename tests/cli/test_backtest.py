@@ -1,6 +1,6 @@
 import pytest
 
-from ringfence.scoring.books import default_book_text
+from ringfence.scoring.rulesets.books import default_book_text
 
 from .conftest import payment, write_ndjson
 

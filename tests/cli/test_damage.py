@@ -29,7 +29,7 @@ from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.features.catalog import CATALOG
 from ringfence.follow import catch_up
 from ringfence.saving import Snapshotting
-from ringfence.scoring.manifest import FOREST, MODEL, REPORT
+from ringfence.scoring.artifacts.manifest import FOREST, MODEL, REPORT
 from ringfence.web import Site
 
 from .conftest import payment, write_ndjson

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from ringfence.adapters.sqlite import Store
-from ringfence.cli.checks import State, machine
+from ringfence.cli.setup.checks import State, machine
 
 
 def parts(ended):

@@ -3,8 +3,8 @@
 import boto3
 from tests.adapters.aws import emulator
 
-from ringfence.cli.checks.aws import named_secrets, tables
-from ringfence.cli.checks.check import State
+from ringfence.cli.setup.checks.aws import named_secrets, tables
+from ringfence.cli.setup.checks.check import State
 
 
 def test_secrets_that_settings_name_are_read_and_not_told(project, monkeypatch):

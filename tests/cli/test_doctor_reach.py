@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.artifacts import make
 
-from ringfence.cli.checks import State, machine
+from ringfence.cli.setup.checks import State, machine
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "sample-model"
 RINGFENCE = Path(sys.executable).with_name("ringfence")

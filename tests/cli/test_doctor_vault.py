@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringfence.cli.checks.vault import vault
+from ringfence.cli.setup.checks.vault import vault
 from ringfence.errors import InputError
 
 

@@ -15,7 +15,8 @@ LOADED = """
 import sys
 from ringfence.cli.entry import program_for
 program_for(["run"])
-print(*(name in sys.modules for name in ("ringfence.cli.run", "ringfence.cli.backtest", "pandas", "scipy")))
+asked = ("ringfence.cli.deciding.run", "ringfence.cli.policy.backtest", "pandas", "scipy")
+print(*(name in sys.modules for name in asked))
 """
 
 

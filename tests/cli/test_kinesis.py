@@ -5,8 +5,8 @@ import json
 import pytest
 from tests.adapters.kinesis.conftest import aws  # noqa: F401 (a fixture)
 
-from ringfence.cli.checks.check import State
-from ringfence.cli.checks.streams import streams
+from ringfence.cli.setup.checks.check import State
+from ringfence.cli.setup.checks.streams import streams
 
 from .conftest import payment
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ringfence.cli.log_stream import Unhurried
+from ringfence.cli.terminal.log_stream import Unhurried
 
 RINGFENCE = str(Path(sys.executable).with_name("ringfence"))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests import artifacts
 
-from ringfence.scoring.manifest import FOREST, Appraisal, Bands, Metric
+from ringfence.scoring.artifacts.manifest import FOREST, Appraisal, Bands, Metric
 
 from .conftest import payment, write_ndjson
 

@@ -15,7 +15,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.bus.subscription import Destination
 from ringfence.cli import execute
-from ringfence.cli.options import definitions
+from ringfence.cli.terminal.options import definitions
 from ringfence.compose.alerts import alert_policy, alert_words
 from ringfence.compose.flink import packed
 from ringfence.compose.followers import followers_of, outbox_of

@@ -5,7 +5,7 @@ import pytest
 from ringfence.adapters.sqlite import Store
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS, LogBatch
-from ringfence.scoring.books import default_book_text
+from ringfence.scoring.rulesets.books import default_book_text
 
 from .conftest import payment, write_ndjson
 

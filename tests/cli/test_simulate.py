@@ -6,7 +6,7 @@ from functools import partial
 import pyarrow.parquet as pq
 import pytest
 
-from ringfence.cli.simulate import _Account
+from ringfence.cli.setup.simulate import _Account
 
 SMALL = ("--days", "3", "--customers", "60")
 
@@ -102,7 +102,9 @@ def test_a_rate_is_kept_by_a_sender_that_works_and_catches_up():
 
 def test_the_rate_is_what_the_command_waits_by(ringfence, monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("ringfence.cli.simulate._Account", partial(_Account, clock=clock, sleep=clock.sleep))
+    monkeypatch.setattr(
+        "ringfence.cli.setup.simulate._Account", partial(_Account, clock=clock, sleep=clock.sleep)
+    )
     ended = ringfence("simulate", "-", "--days", "1", "--customers", "20", "--rate", "60")
     assert clock.now - 100 == pytest.approx(len(ended.out.splitlines()) / 60)
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from ringfence.cli.spreadsheet import workbook
+from ringfence.cli.terminal.spreadsheet import workbook
 from ringfence.errors import InputError
 
 from .conftest import payment, write_ndjson

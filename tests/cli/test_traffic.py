@@ -108,7 +108,7 @@ def test_waiting_payments_of_a_connection_go_in_one_request(ringfence, server):
 
 
 def test_a_server_that_is_gone_is_told_with_the_remedy(ringfence, server, monkeypatch):
-    monkeypatch.setattr("ringfence.cli.traffic._FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr("ringfence.cli.setup.traffic._FIRST_WAIT_SECONDS", 0.001)
     ended = ringfence("simulate", "--to", "http://127.0.0.1:9", *WORLD)
     assert ended.code != 0
     assert "cannot be reached" in ended.err

@@ -5,8 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from ringfence.cli.histories import Wanted, take_in
-from ringfence.cli.train import taken_in
+from ringfence.cli.learning.histories import Wanted, take_in
+from ringfence.cli.learning.train import taken_in
 from ringfence.learning.train import Plan, start_of_test_ms
 
 MAPPING = """

@@ -12,7 +12,7 @@ from ringfence.features.spec import FeatureSpec, entity
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.runner import Runner
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.rulesets.rules import RuleSet
 
 
 def test_trim_forgets_what_is_old_and_the_next_payment_is_measured_as_if_nothing_had_gone(tmp_path, capsys):

@@ -8,7 +8,7 @@ from ringfence.errors import RuleError
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.pipeline import Pipeline
-from ringfence.scoring.rules import ControlGroup, Policy, Rule, RuleSet
+from ringfence.scoring.rulesets.rules import ControlGroup, Policy, Rule, RuleSet
 
 SPEC = FeatureSpec.of(entity("card").count("1h"))
 GROUP = ControlGroup(share=0.1, cap=100)

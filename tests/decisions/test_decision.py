@@ -17,7 +17,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.reference import Reference
-from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
 
 SPEC = FeatureSpec.of(entity("card").count("1h"), entity("card").speed_kmh())
 RULES = RuleSet(

@@ -7,7 +7,7 @@ import pytest
 
 from ringfence.decisions.policy import Cause, Weights
 from ringfence.features.spec import FeatureSpec
-from ringfence.scoring.rules import Policy, Rule, RuleSet, Verdicts, compile_rules
+from ringfence.scoring.rulesets.rules import Policy, Rule, RuleSet, Verdicts, compile_rules
 
 
 def rule(rule_id, outcome=None, points=0.0, mode="active"):

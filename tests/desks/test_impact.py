@@ -8,7 +8,7 @@ from tests import artifacts
 from ringfence.adapters.artifacts import read_folder
 from ringfence.decisions.impact import Impact, Shift
 from ringfence.desks.confirming import ChangeLimits, UnconfirmedError, demand_confirmation
-from ringfence.scoring.manifest import Bands
+from ringfence.scoring.artifacts.manifest import Bands
 
 BOOK = """name: own
 rules:

@@ -19,8 +19,8 @@ def test_a_file_that_a_recipe_names_is_there(name):
 def test_a_name_that_a_recipe_speaks_of_stands_in_the_file_before_it():
     for name, path in {
         "FeatureKind": "src/ringfence/features/kinds.py",
-        "_NODES": "src/ringfence/scoring/syntax.py",
-        "_TYPES": "src/ringfence/scoring/expression.py",
+        "_NODES": "src/ringfence/scoring/language/syntax.py",
+        "_TYPES": "src/ringfence/scoring/language/expression.py",
         "class Op": "src/ringfence/scoring/machine/kernel.py",
         "def body_of": "src/ringfence/api/asked.py",
         "NEEDED": "src/ringfence/access/table.py",

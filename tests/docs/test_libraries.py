@@ -59,7 +59,7 @@ INSIDES = {
         " option `_nrt`; then run tests/features and `python -m benchmarks.engine`",
     ),
     "sqlglot": Inside(
-        "scoring/syntax.py",
+        "scoring/language/syntax.py",
         r"sqlglot\.tokenizer_core",
         "30",
         "sqlglot>=30.30,<31",

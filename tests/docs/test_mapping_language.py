@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ringfence.events.vocabulary import Label, Layout, Mapping, Record, Source
+from ringfence.events.values.vocabulary import Label, Layout, Mapping, Record, Source
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "mapping-language.md"
 

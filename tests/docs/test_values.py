@@ -7,9 +7,9 @@ from tests.adapters.exports import Outcome
 
 from ringfence.events.bad import Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.decode_small import SmallDecoder
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_small import SmallDecoder
+from ringfence.events.privacy.tokens import Tokenizer
 
 from .pages import ROOT
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.events.amounts import Status, exact_minor, limit_of, to_minor
+from ringfence.events.values.amounts import Status, exact_minor, limit_of, to_minor
 
 
 def minor(values, digits=2):

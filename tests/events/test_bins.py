@@ -13,12 +13,12 @@ from ringfence.adapters.files import read
 from ringfence.events import codec
 from ringfence.events.bad import Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.decode_block import BlockDecoder
-from ringfence.events.decode_small import SmallDecoder
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_block import BlockDecoder
+from ringfence.events.decoding.decode_small import SmallDecoder
 from ringfence.events.mapping import load_mapping
 from ringfence.events.model import BIN_FIELDS
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 NOW = 1_750_000_000_000
 PAN = "4111111111111111"

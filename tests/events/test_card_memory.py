@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.events.card_memory import CardMemory
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.card_memory import CardMemory
+from ringfence.events.privacy.tokens import Tokenizer
 
 KEY = b"0123456789abcdef"
 TOKENIZER = Tokenizer(KEY)

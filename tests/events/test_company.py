@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from ringfence.adapters.files import read
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.decode_block import BlockDecoder
-from ringfence.events.decode_small import SmallDecoder
-from ringfence.events.draft import Draft
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_block import BlockDecoder
+from ringfence.events.decoding.decode_small import SmallDecoder
+from ringfence.events.decoding.draft import Draft
 from ringfence.events.mapping import load_mapping
 from ringfence.events.model import EVENT_SCHEMA, Kind
-from ringfence.events.numbers import to_floats
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.values.numbers import to_floats
 
 NOW = 1_750_000_000_000
 PAN = "4111111111111111"

@@ -16,7 +16,7 @@ from ringfence.compiling import cache_base
 DROP_CAPABILITY = 24  # of prctl
 SCRIPT = """
 from ringfence.compiling import cache_base
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.cli.main import app
 print(cache_base(), hash_text("card-1", 7))
 """

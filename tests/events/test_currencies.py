@@ -7,10 +7,10 @@ import json
 import pytest
 
 from ringfence.events.bad import BadRecord, Reason
-from ringfence.events.currencies import CURRENCY_EXPONENT, DATED, EVERY_CURRENCY, NUMERIC
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.decode_block import BlockDecoder
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_block import BlockDecoder
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.values.currencies import CURRENCY_EXPONENT, DATED, EVERY_CURRENCY, NUMERIC
 
 NOW = 1_785_000_000_000  # 2026-07-25
 TOKENIZER = Tokenizer(b"0123456789abcdef")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ringfence.events.bad import BadRecord, Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.privacy.tokens import Tokenizer
 
 NOW = 1_750_000_000_000
 PAN = "4111111111111111"

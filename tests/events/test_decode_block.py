@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.decode_block import BlockDecoder, is_plain, line_ends, read_block
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_block import BlockDecoder, is_plain, line_ends, read_block
+from ringfence.events.privacy.tokens import Tokenizer
 
 NOW = 1_750_000_000_000
 TOKENIZER = Tokenizer(b"0123456789abcdef")

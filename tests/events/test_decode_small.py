@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.decode_small import SmallDecoder
-from ringfence.events.hashing import hash_column
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_small import SmallDecoder
+from ringfence.events.ids.hashing import hash_column
+from ringfence.events.privacy.tokens import Tokenizer
 
 NOW = 1_750_000_000_000
 SEED = 12345678901234567890123456789

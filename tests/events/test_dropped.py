@@ -8,7 +8,7 @@ import pytest
 from tests.card_data import SPELLINGS
 
 from ringfence.api.hot.decoding import Decoding
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 NOW_MS = 1_735_732_800_000  # 2025-01-01T12:00
 TRACK = SPELLINGS["track 2"]("4111111111111111")

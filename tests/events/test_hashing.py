@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.events.hashing import hash_column, hash_text
+from ringfence.events.ids.hashing import hash_column, hash_text
 
 TEXTS = ["a", "abcdefg", "abcdefgh", "abcdefghi", "merchant-000017", "x" * 300]
 

@@ -8,10 +8,10 @@ import pytest
 
 from ringfence.errors import InputError
 from ringfence.events.bad import Reason
-from ringfence.events.binding import bind
+from ringfence.events.decoding.binding import bind
 from ringfence.events.mapping import SHIPPED, describe_mappings, load_mapping, parse_mapping
-from ringfence.events.tokens import Tokenizer
-from ringfence.events.vocabulary import FIELDS
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.values.vocabulary import FIELDS
 
 NOW = 1_750_000_000_000
 TOKENIZER = Tokenizer(b"0123456789abcdef")

@@ -5,7 +5,7 @@ from tests.adapters.exports import Outcome, mapping
 
 from ringfence.errors import InputError
 from ringfence.events.mapping import parse_mapping
-from ringfence.events.masked import read_masked
+from ringfence.events.privacy.masked import read_masked
 
 WRITTEN = {
     "411111******1111": ("411111******1111", "1111"),

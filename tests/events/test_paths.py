@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.events.paths import each, flat, look_up, places
+from ringfence.events.values.paths import each, flat, look_up, places
 
 VALUES = st.recursive(
     st.integers() | st.text(),

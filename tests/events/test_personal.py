@@ -7,13 +7,13 @@ import pytest
 from ringfence.errors import InputError
 from ringfence.events.attributes import COLUMNS_LIMIT
 from ringfence.events.bad import BadRecord
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.decode_block import BlockDecoder
-from ringfence.events.decode_small import SmallDecoder
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_block import BlockDecoder
+from ringfence.events.decoding.decode_small import SmallDecoder
 from ringfence.events.mapping import parse_mapping
-from ringfence.events.personal import TOKEN, PersonalData
 from ringfence.events.personal_names import PersonalClass, class_by_name
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.personal import TOKEN, PersonalData
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.settings import load_settings
 
 KEY, NOW, SEED = bytes(range(32)), 1_714_570_000_000, 7

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringfence.events.seen import SeenIds
+from ringfence.events.ids.seen import SeenIds
 
 EXTREMES = [2, 1, -1, 2**63 - 1, -(2**63), 2**32, 2**32 - 1, -(2**32)]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.events.times import NO_TIME, format_ms, to_ms
+from ringfence.events.values.times import NO_TIME, format_ms, to_ms
 
 MOMENT = 1_709_288_100_123  # 2024-03-01 10:15:00.123 UTC
 YEAR_1900 = datetime(1900, 1, 1)  # noqa: DTZ001  # Hypothesis wants its bounds without a zone

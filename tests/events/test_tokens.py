@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringfence.errors import InputError
-from ringfence.events.cards import may_hold_card
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.cards import may_hold_card
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.masking import replace_cards
 
 PAN = "4111111111111111"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.events.amounts import Status
-from ringfence.events.vocabulary import Source
-from ringfence.events.written import read_amounts
+from ringfence.events.values.amounts import Status
+from ringfence.events.values.vocabulary import Source
+from ringfence.events.values.written import read_amounts
 
 MARKS = ["", "€", "$", "£", "EUR", "usd", "CHF", "R$", "US$", "zł"]
 SPACES = ["", " ", "\u00a0", "\u202f"]

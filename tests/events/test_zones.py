@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringfence.errors import InputError
-from ringfence.events.moments import MomentReader
-from ringfence.events.vocabulary import Source
-from ringfence.events.zones import ClockOrder, to_utc, zone_of
+from ringfence.events.values.moments import MomentReader
+from ringfence.events.values.vocabulary import Source
+from ringfence.events.values.zones import ClockOrder, to_utc, zone_of
 
 NOW = 1_785_000_000_000  # 2026-07-25
 

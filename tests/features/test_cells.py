@@ -14,7 +14,7 @@ from tests.features.test_oracle_engine import EVERYTHING
 
 from ringfence.errors import CellError, CorruptError
 from ringfence.events.batch import EventBatch
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.features import cell as cells
 from ringfence.features.cell import shard_of
 from ringfence.features.engine import Engine

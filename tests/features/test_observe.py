@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.features.test_oracle_engine import SMALLEST_RING, thorough
 
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.engine import Engine
 from ringfence.features.spec import WINDOWED, FeatureSpec, entity
 from ringfence.testing.oracle import differences, measure

@@ -18,7 +18,7 @@ from ringfence.cases import wire
 from ringfence.cases.model import Disposition, Subject
 from ringfence.errors import StoreError
 from ringfence.events.model import Kind
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.links import Graph, uses
 from ringfence.ports import EVENTS
 

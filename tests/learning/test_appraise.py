@@ -14,7 +14,7 @@ from ringfence.learning.metrics import Ranking
 from ringfence.learning.money import CAPS, Caps, choose_bands, limited, outcomes_of
 from ringfence.learning.splits import prequential, train_and_test
 from ringfence.learning.train import Plan, newest, train
-from ringfence.scoring.manifest import Bands, Calibration, Costs
+from ringfence.scoring.artifacts.manifest import Bands, Calibration, Costs
 
 from .conftest import DAY_MS, SPEC, history, in_batches, world
 

@@ -16,7 +16,7 @@ from ringfence.learning.metrics import (
     value_detected_at,
 )
 from ringfence.learning.money import alerts_only, choose_bands, expected_cost, outcome_costs, outcomes_of
-from ringfence.scoring.manifest import Bands, Costs
+from ringfence.scoring.artifacts.manifest import Bands, Costs
 
 DAY_MS = 86_400_000
 

@@ -8,7 +8,7 @@ import pytest
 from ringfence.learning.dataset import Dataset
 from ringfence.learning.history import NEVER
 from ringfence.learning.standing import Heard, standing
-from ringfence.scoring.manifest import Bands, Span
+from ringfence.scoring.artifacts.manifest import Bands, Span
 
 DAY_MS = 86_400_000
 MANIFEST = SimpleNamespace(

@@ -18,7 +18,7 @@ from ringfence.learning.history import collect
 from ringfence.learning.report import report
 from ringfence.learning.splits import prequential, train_and_test
 from ringfence.learning.train import Plan, train
-from ringfence.scoring.manifest import Calibration, digest_of
+from ringfence.scoring.artifacts.manifest import Calibration, digest_of
 
 from .conftest import DAY_MS, SPEC, history, in_batches, world
 

@@ -8,8 +8,8 @@ import pytest
 
 from ringfence.adapters.vault import Keyring, SqliteVault, VaultWriter
 from ringfence.errors import CorruptError, InputError
-from ringfence.events.personal import Original
 from ringfence.events.personal_names import PersonalClass
+from ringfence.events.privacy.personal import Original
 from ringfence.ports.vault import Erased, LegalHold, UnderHoldError
 
 NAME, CONTACT = PersonalClass.NAME, PersonalClass.CONTACT

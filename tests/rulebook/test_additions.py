@@ -14,8 +14,8 @@ from ringfence.ports import DECISIONS, EVENTS
 from ringfence.replay import verify
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.saving import Snapshotting
-from ringfence.scoring.actions import ListKind
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.scoring.rulesets.rules import RuleSet
 
 DAY_MS = 86_400_000
 BOOK = """

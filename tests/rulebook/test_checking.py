@@ -11,9 +11,9 @@ from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.checking import check
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.saving import Snapshotting
-from ringfence.scoring.actions import ListKind
-from ringfence.scoring.books import default_book_text, load_book
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.scoring.rulesets.books import default_book_text, load_book
+from ringfence.scoring.rulesets.rules import compile_rules
 
 RULE = "  - {{id: {}, title: T, when: {}, points: 5, reason: R, analyst: A., mode: {}}}\n"
 

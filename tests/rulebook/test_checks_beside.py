@@ -23,8 +23,8 @@ from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.saving import Snapshotting
-from ringfence.scoring.actions import ListKind
-from ringfence.scoring.books import load_book
+from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.scoring.rulesets.books import load_book
 
 RULE = "  - {{id: {}, title: T, when: {}, points: 5, reason: R, analyst: A.}}\n"
 GOOD = "rules:\n" + RULE.format("some", "amount >= 100 and card_id IN LIST 'mine'")

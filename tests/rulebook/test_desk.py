@@ -12,9 +12,9 @@ from ringfence.events.activation import versions
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.changes import Activation, ApprovalError, Origin, StaleError
 from ringfence.rulebook.desk import Desk, Who, with_mode
-from ringfence.scoring.books import default_book, load_book
-from ringfence.scoring.possible import check_possible
-from ringfence.scoring.rules import Mode, compile_rules
+from ringfence.scoring.rulesets.books import default_book, load_book
+from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.rules import Mode, compile_rules
 
 RULE = "{{id: {id}, title: T, when: {when}, points: 5, reason: R, analyst: A., mode: {mode}}}"
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from ringfence.errors import InputError
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.rulebook.entries import Entry, read_csv, to_events
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 
 NOW_MS = 1_709_288_100_000
 TOKENIZER = Tokenizer(b"0123456789abcdef")

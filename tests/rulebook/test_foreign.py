@@ -7,7 +7,7 @@ import pytest
 from ringfence.errors import InputError
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.foreign import Wishes, features_text, read_detector, read_fql, vet
-from ringfence.scoring.outcomes import Mode, Outcome
+from ringfence.scoring.rulesets.outcomes import Mode, Outcome
 
 
 def detector(*rules, **more):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringfence.rulebook.foreign import Wishes, read_fql
-from ringfence.scoring.duckdb_sql import SETTINGS, to_duckdb
+from ringfence.scoring.rulesets.duckdb_sql import SETTINGS, to_duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Callable

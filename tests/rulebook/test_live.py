@@ -14,8 +14,8 @@ from ringfence.replay import verify
 from ringfence.rulebook.changes import Origin
 from ringfence.rulebook.desk import Who, with_mode
 from ringfence.saving import Snapshotting
-from ringfence.scoring.books import load_book
-from ringfence.scoring.rules import Mode, RuleSet
+from ringfence.scoring.rulesets.books import load_book
+from ringfence.scoring.rulesets.rules import Mode, RuleSet
 
 RULE = "{{id: big, title: Big, when: amount > {}, outcome: review, reason: BIG, analyst: Big.}}"
 MIRA, NOOR = Who("mira", 5, "calmer"), Who("noor", 6)

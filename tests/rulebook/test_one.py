@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ringfence.errors import RuleError
 from ringfence.rulebook.one import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
-from ringfence.scoring.books import default_book
+from ringfence.scoring.rulesets.books import default_book
 
 
 def test_every_shipped_rule_is_the_same_after_its_text():

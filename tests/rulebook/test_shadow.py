@@ -15,8 +15,8 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.shadow import Group, compare
 from ringfence.saving import Snapshotting
-from ringfence.scoring.books import dump_book, load_book
-from ringfence.scoring.rules import Mode, Outcome
+from ringfence.scoring.rulesets.books import dump_book, load_book
+from ringfence.scoring.rulesets.rules import Mode, Outcome
 
 BOOK = """
 name: own

@@ -11,7 +11,7 @@ from ringfence.events.model import EVENT_SCHEMA, Kind
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.reference import Reference
-from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
 
 SPEC = FeatureSpec.of(entity("card").count("1h"), entity("card").sum("amount", "1d"))
 

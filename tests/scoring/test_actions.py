@@ -3,8 +3,8 @@
 import pytest
 
 from ringfence.errors import RuleError
-from ringfence.scoring.actions import AddTo, ListKind
-from ringfence.scoring.books import dump_book, load_book
+from ringfence.scoring.rulesets.actions import AddTo, ListKind
+from ringfence.scoring.rulesets.books import dump_book, load_book
 
 RULE = "{id: a, title: A, when: amount > 9, reason: A, analyst: A., add_to: %s}"
 

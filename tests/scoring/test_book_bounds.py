@@ -4,7 +4,7 @@ import pytest
 
 from ringfence.errors import RuleError
 from ringfence.rulebook.checking import check
-from ringfence.scoring.books import MAX_NODES, load_book
+from ringfence.scoring.rulesets.books import MAX_NODES, load_book
 
 
 def rule(number, when="amount > 9"):

@@ -11,9 +11,15 @@ from ringfence.errors import RuleError
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.rulebook.checking import check
-from ringfence.scoring.books import default_book, default_book_text, dump_book, load_book, shipped_rules_off
-from ringfence.scoring.rules import Policy, Rule, RuleSet, compile_rules, fit
-from ringfence.scoring.words import split
+from ringfence.scoring.language.words import split
+from ringfence.scoring.rulesets.books import (
+    default_book,
+    default_book_text,
+    dump_book,
+    load_book,
+    shipped_rules_off,
+)
+from ringfence.scoring.rulesets.rules import Policy, Rule, RuleSet, compile_rules, fit
 
 BOOK = """\
 zone: Europe/Berlin

@@ -9,7 +9,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.model import EVENT_SCHEMA, Kind
 from ringfence.features.catalog import CATALOG
 from ringfence.pipeline import Pipeline
-from ringfence.scoring.books import default_book
+from ringfence.scoring.rulesets.books import default_book
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 START = 1_700_000_000_000

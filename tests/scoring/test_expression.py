@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from ringfence.errors import RuleError
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.lower_boolean import compile_expression
-from ringfence.scoring.names import Names
-from ringfence.scoring.program import Builder
-from ringfence.scoring.syntax import MAX_BYTES, MAX_DEPTH, parse
+from ringfence.scoring.language.lower_boolean import compile_expression
+from ringfence.scoring.language.names import Names
+from ringfence.scoring.language.program import Builder
+from ringfence.scoring.language.syntax import MAX_BYTES, MAX_DEPTH, parse
 
 NAMES = Names(FeatureSpec.of(entity("card").count("1h"), entity("card").sum("amount", "1d")))
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.duckdb_sql import SETTINGS, to_duckdb
-from ringfence.scoring.lower_boolean import compile_expression
+from ringfence.scoring.language.lower_boolean import compile_expression
+from ringfence.scoring.language.names import Names
+from ringfence.scoring.language.program import Builder, run
 from ringfence.scoring.machine import Machine
-from ringfence.scoring.names import Names
-from ringfence.scoring.program import Builder, run
 from ringfence.scoring.reference import Reference
+from ringfence.scoring.rulesets.duckdb_sql import SETTINGS, to_duckdb
 
 SPEC = FeatureSpec.of(entity("card").count("1h"), entity("card").sum("amount", "1d"))
 STORED = ["lat", "lon", "card.count_1h", "card.sum_amount_1d", "attributes.n", "model.probability"]

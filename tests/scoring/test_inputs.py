@@ -7,9 +7,9 @@ import pytest
 from ringfence.errors import InputError
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
+from ringfence.scoring.artifacts.inputs import check_inputs, input_matrix
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.inputs import check_inputs, input_matrix
-from ringfence.scoring.names import Names
+from ringfence.scoring.language.names import Names
 from ringfence.scoring.reference import Reference
 
 SPEC = FeatureSpec.of(entity("card").count("1h"))

@@ -8,13 +8,13 @@ import pytest
 
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec
-from ringfence.scoring import operations as ops
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.lower_boolean import compile_expression
+from ringfence.scoring.language import operations as ops
+from ringfence.scoring.language.lower_boolean import compile_expression
+from ringfence.scoring.language.names import Names
+from ringfence.scoring.language.program import Builder, load, run
 from ringfence.scoring.machine import Machine
 from ringfence.scoring.machine.lookups import _MOST, Lookup, fields_asked
-from ringfence.scoring.names import Names
-from ringfence.scoring.program import Builder, load, run
 from ringfence.scoring.reference import Reference
 
 SPEC = FeatureSpec((), ())

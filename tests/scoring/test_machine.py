@@ -8,13 +8,13 @@ import pytest
 
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring import operations as ops
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.lower_boolean import compile_expression
+from ringfence.scoring.language import operations as ops
+from ringfence.scoring.language.lower_boolean import compile_expression
+from ringfence.scoring.language.names import Names
+from ringfence.scoring.language.program import Builder, run
 from ringfence.scoring.machine import Machine
 from ringfence.scoring.machine.kernel import ROWS
-from ringfence.scoring.names import Names
-from ringfence.scoring.program import Builder, run
 from ringfence.scoring.reference import Reference
 
 SPEC = FeatureSpec.of(entity("card").count("1h"), entity("card").sum("amount", "1d"))

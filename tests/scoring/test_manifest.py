@@ -6,7 +6,7 @@ import pytest
 
 from ringfence.errors import InputError
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.manifest import Bands, Manifest, Span, digest_of, feature_hashes
+from ringfence.scoring.artifacts.manifest import Bands, Manifest, Span, digest_of, feature_hashes
 
 CARD = entity("card")
 SPEC = FeatureSpec.of(CARD.count("1h"), CARD.is_new("device"))

@@ -9,10 +9,10 @@ import pytest
 from ringfence.errors import InputError, ScorerError
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
+from ringfence.scoring.artifacts.deployment import Deployment, Share
+from ringfence.scoring.artifacts.manifest import Bands
+from ringfence.scoring.artifacts.models import Models
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.deployment import Deployment, Share
-from ringfence.scoring.manifest import Bands
-from ringfence.scoring.models import Models
 from ringfence.scoring.reference import Reference
 
 SPEC = FeatureSpec.of(entity("card").count("1h"))

@@ -13,11 +13,11 @@ from tests.scoring.conftest import make_events, make_rule
 from ringfence.errors import RuleError
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.books import default_book
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.possible import check_possible
 from ringfence.scoring.reference import Reference
-from ringfence.scoring.rules import RuleSet, Signal, Typology, compile_rules
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.rules import RuleSet, Signal, Typology, compile_rules
 
 SPEC = FeatureSpec.of(
     entity("card").count("1h"),

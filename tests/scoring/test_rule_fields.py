@@ -7,11 +7,11 @@ import pytest
 
 from ringfence.errors import RuleError
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.books import dump_book, load_book
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.expression import read
+from ringfence.scoring.language.expression import read
 from ringfence.scoring.reference import Reference
-from ringfence.scoring.rules import Rollout, Rule, RuleSet, compile_rules, lists_of, names_of
+from ringfence.scoring.rulesets.books import dump_book, load_book
+from ringfence.scoring.rulesets.rules import Rollout, Rule, RuleSet, compile_rules, lists_of, names_of
 
 from .conftest import make_events, make_rule
 

@@ -10,9 +10,9 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.model import EVENT_SCHEMA, Kind
 from ringfence.features.catalog import CATALOG, NETWORK
 from ringfence.pipeline import Pipeline
-from ringfence.scoring.books import default_book, dump_book, load_book
-from ringfence.scoring.rules import RuleSet, Signal, Typology, compile_rules
-from ringfence.scoring.typologies import SHIPPED, shipped_typology
+from ringfence.scoring.rulesets.books import default_book, dump_book, load_book
+from ringfence.scoring.rulesets.rules import RuleSet, Signal, Typology, compile_rules
+from ringfence.scoring.rulesets.typologies import SHIPPED, shipped_typology
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 START = 1_700_000_000_000

@@ -10,7 +10,7 @@ from tests.spine import START_MS, batch, payments
 from ringfence.events.model import Kind
 from ringfence.features.early import EarlyLabels
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.rulesets.rules import compile_rules
 from ringfence.sharded import ShardedPlan
 from ringfence.sharded.wire import unpack
 from ringfence.testing.local_host import LocalHost

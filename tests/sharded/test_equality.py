@@ -19,14 +19,14 @@ from ringfence.events.activation import Part, activation, is_activation
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import load_mapping
 from ringfence.events.model import Kind
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.manifest import Bands
-from ringfence.scoring.models import Models
-from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from ringfence.scoring.artifacts.deployment import Deployment
+from ringfence.scoring.artifacts.manifest import Bands
+from ringfence.scoring.artifacts.models import Models
+from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
 from ringfence.sharded import ShardedPlan
 from ringfence.sharded.library import ControlLibrary
 from ringfence.sharded.wire import to_events

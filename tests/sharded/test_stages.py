@@ -19,8 +19,8 @@ from ringfence.features.catalog import NETWORK
 from ringfence.features.engine import Engine
 from ringfence.features.kernel.measure import measure
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.rules import compile_rules
-from ringfence.scoring.ruleset import RuleSet
+from ringfence.scoring.rulesets.rules import compile_rules
+from ringfence.scoring.rulesets.ruleset import RuleSet
 from ringfence.sharded import frame
 from ringfence.sharded.changes import activation_record
 from ringfence.sharded.frames import parsed
@@ -108,7 +108,7 @@ def test_what_a_sharded_host_cannot_do_equally_is_refused_by_name():
         check_spec(FeatureSpec.of(card.sum("refunded", "7d")))
     text = BOOK.replace("reason:", "add_to: {list: bad, kind: block, entity: card}, reason:")
     spec = FeatureSpec.of(card.count("1d"))
-    from ringfence.scoring.books import load_book  # noqa: PLC0415 (beside its only use)
+    from ringfence.scoring.rulesets.books import load_book  # noqa: PLC0415 (beside its only use)
 
     with pytest.raises(RuleError, match="rules large put entries into lists"):
         check_rules(compile_rules(load_book(text), spec))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ringfence.scoring.deployment import Deployment
+from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.testing.journal_exam import JournalExam
 from ringfence.testing.key_store_exam import KeyStoreExam
 from ringfence.testing.library_exam import BOOK, SPEC, UNFIT, LibraryExam

@@ -17,7 +17,7 @@ from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.runner import Runner
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.rulesets.rules import RuleSet
 from ringfence.walk import Connect, Walk
 
 GRAPH = Graph.of(uses("customer", "device"), pays("card", "merchant"), windows=["1h"])

@@ -20,8 +20,8 @@ from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.replay import backtest, verify
 from ringfence.runner import Runner
-from ringfence.scoring.models import NO_MODELS
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.artifacts.models import NO_MODELS
+from ringfence.scoring.rulesets.rules import RuleSet
 from ringfence.walk import STAGES, Stage, Walk
 from ringfence.web.deciding_again import decide_again
 

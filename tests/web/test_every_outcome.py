@@ -18,8 +18,8 @@ from ringfence.analysis.history import Hindsight
 from ringfence.cli import execute
 from ringfence.desks.model_desk import Signed
 from ringfence.features.catalog import CATALOG
-from ringfence.scoring.artifact import Artifact
-from ringfence.scoring.manifest import LINEAR, MANIFEST, MODEL, Appraisal, Bands, digest_of
+from ringfence.scoring.artifacts.artifact import Artifact
+from ringfence.scoring.artifacts.manifest import LINEAR, MANIFEST, MODEL, Appraisal, Bands, digest_of
 
 RULES = Path(__file__).parent / "every_rules.yaml"
 BANDS = Bands(challenge_at=0.005, review_at=0.04, decline_at=0.5)

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from ringfence.access.roles import Role
 from ringfence.cli.main import app
 from ringfence.compose.kafka import topic_browsers
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 CARD = "4111111111111111"
 TOKENIZER = Tokenizer(bytes(32))

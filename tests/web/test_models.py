@@ -23,7 +23,7 @@ from ringfence.learning.dataset import dataset
 from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.history import collect
 from ringfence.learning.train import Plan, train
-from ringfence.scoring.manifest import Metric, Span
+from ringfence.scoring.artifacts.manifest import Metric, Span
 from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.importance import importance_of
 from ringfence.web.plainly import sentence

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.errors import InputError
+from ringfence.events.decoding.record import Transaction
 from ringfence.events.model import ATTRIBUTE_PREFIX
-from ringfence.events.record import Transaction
-from ringfence.events.vocabulary import nearest
+from ringfence.events.values.vocabulary import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

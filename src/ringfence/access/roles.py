@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from ringfence.errors import InputError
-from ringfence.events.vocabulary import nearest
+from ringfence.events.values.vocabulary import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

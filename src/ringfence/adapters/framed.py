@@ -15,7 +15,7 @@ import pyarrow as pa
 from ringfence.adapters.streamed import Streamed, json_in
 from ringfence.errors import InputError
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import NO_EVENTS
+from ringfence.events.decoding.decode import NO_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,14 +13,14 @@ import pyarrow as pa
 from ringfence.adapters.files.json_reader import JsonReader
 from ringfence.adapters.files.readers import FilePiece
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
-from ringfence.events.decode import NO_EVENTS, RECORD_LIMIT
-from ringfence.events.decode_block import BlockDecoder
+from ringfence.events.decoding.decode import NO_EVENTS, RECORD_LIMIT
+from ringfence.events.decoding.decode_block import BlockDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ringfence.events.tokens import Tokenizer
-    from ringfence.events.vocabulary import Mapping as FieldMapping
+    from ringfence.events.privacy.tokens import Tokenizer
+    from ringfence.events.values.vocabulary import Mapping as FieldMapping
 
 LONGEST: Final = 1024
 """Characters of a key or header that are kept."""

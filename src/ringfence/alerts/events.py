@@ -13,7 +13,7 @@ from ringfence.alerts.policy import LANGUAGES
 from ringfence.bus.catalog import PREFIX
 from ringfence.bus.words import Words, words_of
 from ringfence.errors import InputError
-from ringfence.scoring.words import in_words, split
+from ringfence.scoring.language.words import in_words, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ringfence.alerts.model import Alert
     from ringfence.alerts.policy import AlertPolicy
     from ringfence.bus.words import Button
-    from ringfence.scoring.ruleset import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 OPENED: Final = f"{PREFIX}alert.opened.v1"
 RAISED: Final = f"{PREFIX}alert.raised.v1"

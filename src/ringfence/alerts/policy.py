@@ -13,8 +13,8 @@ import msgspec
 
 from ringfence.bus.subscription import kind_of
 from ringfence.errors import InputError
-from ringfence.events.durations import parse_delay_ms
-from ringfence.events.texts import parse_toml
+from ringfence.events.values.durations import parse_delay_ms
+from ringfence.events.values.texts import parse_toml
 
 FILE_NAME: Final = "alerts.toml"
 OUTCOMES: Final = ("approve", "challenge", "review", "decline")

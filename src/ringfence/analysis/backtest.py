@@ -10,7 +10,7 @@ import numpy as np
 from ringfence.analysis.judged import Fired, Judge, Judged, Without
 from ringfence.analysis.payments import Collector
 from ringfence.analysis.summary import Summary
-from ringfence.scoring.outcomes import OUTCOMES
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ringfence.analysis.history import Past, StoredColumns
     from ringfence.analysis.report import Report
-    from ringfence.scoring.manifest import Bands
-    from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.scoring.artifacts.manifest import Bands
+    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
 
 _EXAMPLES = 5
 

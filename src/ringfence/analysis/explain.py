@@ -13,12 +13,12 @@ from ringfence.analysis.parts import Part, Taker, ways
 from ringfence.decisions.decision import Factor, FiredReason  # noqa: TC001 (as above)
 from ringfence.decisions.policy import OUT_OF_TIME, Cause, Weights
 from ringfence.decisions.verdict import verdict
+from ringfence.scoring.artifacts.models import Scored, asked
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.expression import read
-from ringfence.scoring.models import Scored, asked
-from ringfence.scoring.outcomes import OUTCOMES, Mode
-from ringfence.scoring.rules import Verdicts, fit
-from ringfence.scoring.ruleset import RuleSet
+from ringfence.scoring.language.expression import read
+from ringfence.scoring.rulesets.outcomes import OUTCOMES, Mode
+from ringfence.scoring.rulesets.rules import Verdicts, fit
+from ringfence.scoring.rulesets.ruleset import RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import Decision
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.manifest import Bands, ReasonText
+    from ringfence.scoring.artifacts.manifest import Bands, ReasonText
+    from ringfence.scoring.language.syntax import Parsed
     from ringfence.scoring.reference import Lookups
-    from ringfence.scoring.rules import CompiledRules, Rule, Typology
-    from ringfence.scoring.syntax import Parsed
+    from ringfence.scoring.rulesets.rules import CompiledRules, Rule, Typology
 
 
 class RuleWhy(msgspec.Struct, frozen=True, kw_only=True):

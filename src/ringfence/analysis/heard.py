@@ -14,7 +14,7 @@ from ringfence.learning.dataset import Dataset, known_of
 from ringfence.learning.history import ENTITIES, Labels
 from ringfence.learning.standing import Heard
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.scoring.inputs import input_matrix
+from ringfence.scoring.artifacts.inputs import input_matrix
 from ringfence.scoring.reference import Reference
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.learning.metrics import Floats
     from ringfence.ports import EventLog
-    from ringfence.scoring.manifest import Manifest
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.artifacts.manifest import Manifest
+    from ringfence.scoring.rulesets.rules import RuleSet
 
 MOST: Final = 200_000
 """Payments that are looked at, from places all over the last `DAYS`."""

@@ -17,9 +17,9 @@ from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.pipeline import MODEL
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.scoring.inputs import input_matrix
-from ringfence.scoring.models import Scored, asked, tell
-from ringfence.scoring.outcomes import OUTCOMES
+from ringfence.scoring.artifacts.inputs import input_matrix
+from ringfence.scoring.artifacts.models import Scored, asked, tell
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.ports import EventLog
-    from ringfence.scoring.models import Scorer
+    from ringfence.scoring.artifacts.models import Scorer
     from ringfence.scoring.reference import Lookups
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.rulesets.rules import CompiledRules
 
 RECENT: Final = 20_000
 _EXAMPLES: Final = 5

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ringfence.decisions.policy import OUT_OF_TIME, Cause, Weights
-from ringfence.scoring.models import Scored, asked
-from ringfence.scoring.outcomes import OUTCOMES
+from ringfence.scoring.artifacts.models import Scored, asked
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.analysis.history import StoredColumns
-    from ringfence.scoring.manifest import Bands
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.artifacts.manifest import Bands
+    from ringfence.scoring.rulesets.rules import CompiledRules
 
 
 class Judge:

@@ -14,8 +14,8 @@ from ringfence.analysis.payments import Collector
 from ringfence.analysis.statistics import Estimate, wilson
 from ringfence.analysis.tune import DAY_MS, USUAL_COSTS, TuningCosts
 from ringfence.analysis.variants import Tunable, rule_with, tunables
-from ringfence.scoring.outcomes import Mode, Outcome
-from ringfence.scoring.rules import CompiledRules, Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.outcomes import Mode, Outcome
+from ringfence.scoring.rulesets.rules import CompiledRules, Rule, RuleSet, compile_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ringfence.analysis.history import Past, StoredColumns
     from ringfence.analysis.payments import StoredPayments
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.manifest import Bands
+    from ringfence.scoring.artifacts.manifest import Bands
 
 MOST_SETTINGS: Final = 4  # numbers of a rule that can be moved
 STEPS: Final = 13  # values of each

@@ -10,21 +10,21 @@ import numpy as np
 from sqlglot import exp
 
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS
-from ringfence.events.vocabulary import nearest
+from ringfence.events.values.vocabulary import nearest
 from ringfence.rulebook.checking import PartRate
-from ringfence.scoring.expression import COMPARISONS, Scope, read, strip
-from ringfence.scoring.facts import shown
-from ringfence.scoring.lower_boolean import compile_condition
-from ringfence.scoring.names import Type
-from ringfence.scoring.program import Builder, run
-from ringfence.scoring.syntax import chain
+from ringfence.scoring.language.expression import COMPARISONS, Scope, read, strip
+from ringfence.scoring.language.facts import shown
+from ringfence.scoring.language.lower_boolean import compile_condition
+from ringfence.scoring.language.names import Type
+from ringfence.scoring.language.program import Builder, run
+from ringfence.scoring.language.syntax import chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.rules import CompiledRules
-    from ringfence.scoring.syntax import Parsed
+    from ringfence.scoring.language.syntax import Parsed
+    from ringfence.scoring.rulesets.rules import CompiledRules
 
 _MOST_WORDS: Final = 2_000  # different texts of one name that are remembered
 _LISTED: Final = 5

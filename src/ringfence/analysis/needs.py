@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 from ringfence.errors import RuleError
 from ringfence.events.model import ATTRIBUTE_PREFIX
 from ringfence.features.spec import ENTITY_KEYS, LIFECYCLE_FIELDS, FeatureKind
-from ringfence.scoring.expression import names_used, read
-from ringfence.scoring.names import EVENT_NAMES, TYPOLOGY_PREFIX
-from ringfence.scoring.outcomes import Mode
-from ringfence.scoring.rules import names_for
+from ringfence.scoring.language.expression import names_used, read
+from ringfence.scoring.language.names import EVENT_NAMES, TYPOLOGY_PREFIX
+from ringfence.scoring.rulesets.outcomes import Mode
+from ringfence.scoring.rulesets.rules import names_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from ringfence.features.spec import Feature, FeatureSpec
-    from ringfence.scoring.names import Names
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.language.names import Names
+    from ringfence.scoring.rulesets.rules import RuleSet
 
 _OF_TIME: Final = frozenset({"event_time", "hour", "weekday"})
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from ringfence.scoring.outcomes import OUTCOMES
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from ringfence.analysis.report import Report

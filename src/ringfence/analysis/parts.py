@@ -12,16 +12,16 @@ import numpy as np
 import sqlglot
 from sqlglot import exp
 
-from ringfence.scoring.expression import COMPARISONS, Scope, strip
-from ringfence.scoring.lower_boolean import compile_condition, scope_of
-from ringfence.scoring.lower_value import number, text
-from ringfence.scoring.names import Type
-from ringfence.scoring.program import Builder, run
-from ringfence.scoring.syntax import Parsed, chain
+from ringfence.scoring.language.expression import COMPARISONS, Scope, strip
+from ringfence.scoring.language.lower_boolean import compile_condition, scope_of
+from ringfence.scoring.language.lower_value import number, text
+from ringfence.scoring.language.names import Type
+from ringfence.scoring.language.program import Builder, run
+from ringfence.scoring.language.syntax import Parsed, chain
 
 if TYPE_CHECKING:
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.names import Names
+    from ringfence.scoring.language.names import Names
 
 _OPPOSITE: Final = {"=": "<>", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _MOST_WAYS: Final = 5

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ringfence.ports import EventLog
     from ringfence.rulebook.checking import PartRate
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.rulesets.rules import CompiledRules
 
 NEWEST = 20_000
 MOST_VERDICTS = 4_000_000

@@ -9,7 +9,7 @@ import numpy as np
 
 from ringfence.analysis.report import Control, Maturity, Money, Report, RuleResult, Side
 from ringfence.analysis.statistics import Estimate, wilson
-from ringfence.scoring.outcomes import OUTCOMES, Outcome
+from ringfence.scoring.rulesets.outcomes import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ringfence.analysis.history import Past
     from ringfence.analysis.judged import Fired, Without
     from ringfence.analysis.payments import StoredPayments
-    from ringfence.scoring.rules import CompiledRules, Rule
+    from ringfence.scoring.rulesets.rules import CompiledRules, Rule
 
 DAY_MS: Final = 86_400_000
 _ALERT: Final = Outcome.REVIEW.strictness

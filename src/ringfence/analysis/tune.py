@@ -13,8 +13,8 @@ from ringfence.analysis.payments import Collector
 from ringfence.analysis.statistics import Estimate, wilson
 from ringfence.analysis.variants import Tunable, choose, rule_with, typology_with
 from ringfence.errors import InputError, RuleError
-from ringfence.scoring.outcomes import Mode, Outcome
-from ringfence.scoring.rules import CompiledRules, RuleSet, compile_rules
+from ringfence.scoring.rulesets.outcomes import Mode, Outcome
+from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, compile_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ringfence.analysis.history import Past
     from ringfence.analysis.payments import StoredPayments
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.manifest import Bands
-    from ringfence.scoring.rules import Rule, Typology
+    from ringfence.scoring.artifacts.manifest import Bands
+    from ringfence.scoring.rulesets.rules import Rule, Typology
 
 DAY_MS: Final = 86_400_000
 MOST_STEPS: Final = 60

@@ -9,14 +9,14 @@ import msgspec
 from sqlglot import exp
 
 from ringfence.errors import InputError
-from ringfence.scoring.expression import COMPARISONS, strip
-from ringfence.scoring.syntax import parse
-from ringfence.scoring.typologies import Typology
+from ringfence.scoring.language.expression import COMPARISONS, strip
+from ringfence.scoring.language.syntax import parse
+from ringfence.scoring.rulesets.typologies import Typology
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.scoring.ruleset import Rule
+    from ringfence.scoring.rulesets.ruleset import Rule
 
 _TESTS: Final = (*COMPARISONS, exp.Between)
 
@@ -38,7 +38,7 @@ class Tunable:
 def tunables(item: Rule | Typology) -> list[Tunable]:
     """The numbers of a rule or typology, parameters first.
 
-    >>> from ringfence.scoring.rules import Rule
+    >>> from ringfence.scoring.rulesets.rules import Rule
     >>> when = "card.count_1h > 5 and amount > 9"
     >>> rule = Rule(id="r", title="", when=when, points=1, reason="R", analyst="")
     >>> [(one.name, one.value) for one in tunables(rule)]
@@ -91,7 +91,7 @@ def choose(item: Rule | Typology, name: str | None) -> Tunable:
 def rule_with(rule: Rule, which: Tunable, value: float) -> Rule:
     """The rule with another number.
 
-    >>> from ringfence.scoring.rules import Rule
+    >>> from ringfence.scoring.rulesets.rules import Rule
     >>> rule = Rule(id="r", title="", when="card.count_1h > 5", points=1, reason="R", analyst="")
     >>> rule_with(rule, tunables(rule)[0], 7).when
     'card.count_1h > 7'

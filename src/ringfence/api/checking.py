@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.api.server import Server
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.rulesets.rules import RuleSet
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from ringfence.scoring.rules import OUTCOMES
+from ringfence.scoring.rulesets.rules import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ringfence.api.model_contract import Payments
-    from ringfence.scoring.models import Scorer
+    from ringfence.scoring.artifacts.models import Scorer
 
 VERSION_HEADER: Final = "x-model-version"
 MOST_BYTES: Final = 6 << 20

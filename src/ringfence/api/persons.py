@@ -10,7 +10,7 @@ from ringfence.api.reading import id_in_norm
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
-    from ringfence.events.personal import PersonalData
+    from ringfence.events.privacy.personal import PersonalData
 
 _KINDS: Final = "|".join(ENTITY_KEYS)
 _PATH: Final = re.compile(

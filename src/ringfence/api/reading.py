@@ -12,8 +12,8 @@ import numpy as np
 from ringfence.api.hot.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.problems import Refusal
 from ringfence.decisions.index import DecisionQuery
-from ringfence.events.hashing import hash_text
-from ringfence.events.norms import norm
+from ringfence.events.ids.hashing import hash_text
+from ringfence.events.values.norms import norm
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
 from ringfence.masking import find_cards

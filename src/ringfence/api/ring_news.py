@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.desks.cases import CaseDesk
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.graph.rings import RingNews
     from ringfence.ports import Clock
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.ports.tracing import Tracing
     from ringfence.rulebook.desk import Who
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.rulesets.rules import RuleSet
 
 _RULE_SETS = 16  # kept, for the words of old decisions
 

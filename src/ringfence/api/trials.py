@@ -13,7 +13,7 @@ from ringfence.analysis.explain import Explainer, Explanation
 from ringfence.compose.questions import bands_of, explain, question
 from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.errors import InputError
-from ringfence.scoring.rules import fit
+from ringfence.scoring.rulesets.rules import fit
 
 if TYPE_CHECKING:
     from ringfence.analysis.history import Hindsight
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ringfence.api.jobs import Job
     from ringfence.compose.session import Session
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
 
 _KEPT = 16  # versions compiled
 _NOW = (

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 
 from ringfence.bus.condition import OF_TIME, Condition, paths_of
 from ringfence.errors import InputError, RuleError
-from ringfence.events.numbers import to_floats
+from ringfence.events.values.numbers import to_floats
 from ringfence.scoring.columns import local_ms, part_of
-from ringfence.scoring.expression import names_used, read
-from ringfence.scoring.lower_boolean import compile_condition
-from ringfence.scoring.names import EVENT_NAMES, Names, Type
-from ringfence.scoring.program import Builder, run
-from ringfence.scoring.text import Text
+from ringfence.scoring.language.expression import names_used, read
+from ringfence.scoring.language.lower_boolean import compile_condition
+from ringfence.scoring.language.names import EVENT_NAMES, Names, Type
+from ringfence.scoring.language.program import Builder, run
+from ringfence.scoring.language.text import Text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

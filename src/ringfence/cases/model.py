@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ringfence.scoring.rules import Outcome
+from ringfence.scoring.rulesets.rules import Outcome
 
 
 class CaseState(StrEnum):

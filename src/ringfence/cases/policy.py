@@ -17,9 +17,9 @@ import msgspec
 
 from ringfence.cases.model import Subject
 from ringfence.errors import InputError
-from ringfence.events.texts import parse_toml
+from ringfence.events.values.texts import parse_toml
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rules import Outcome
+from ringfence.scoring.rulesets.rules import Outcome
 
 if TYPE_CHECKING:
     from ringfence.cases.model import Case, Payment

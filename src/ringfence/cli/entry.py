@@ -27,7 +27,7 @@ def program_for(arguments: Sequence[str]) -> typer.Typer:
     """The program, with at least the command that these arguments name."""
     if arguments[:1] == ["follow"]:
         with without("pandas", "scipy", "cffi"):
-            from ringfence.cli.follow import follow  # noqa: PLC0415 (loads this one)
+            from ringfence.cli.storage.follow import follow  # noqa: PLC0415 (loads this one)
 
         return _alone(follow)
     if arguments[:1] != ["run"]:
@@ -38,7 +38,7 @@ def program_for(arguments: Sequence[str]) -> typer.Typer:
         from ringfence.features.kernel.numba_internals import load_all  # noqa: PLC0415 (Numba, while the block runs)
 
         load_all()
-        from ringfence.cli.run import run  # noqa: PLC0415 (loads this one)
+        from ringfence.cli.deciding.run import run  # noqa: PLC0415 (loads this one)
 
     return _alone(run)
 

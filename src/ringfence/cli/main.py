@@ -7,51 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.cli import (
-    access,
-    alerts,
-    audit,
-    backtest,
-    backup,
-    bus,
-    case_acts,
+from ringfence.cli.audited import put_on_record
+from ringfence.cli.deciding import (
     decisions,
-    doctor,
-    drift,
-    dynamodb,
-    evaluate,
     explain,
     features,
-    flink,
-    follow,
-    followers,
-    graph,
-    init,
-    keys,
     labels,
-    land,
-    lists,
-    model,
-    model_watch,
-    models,
-    outbox,
-    privacy,
     quarantine,
     replay,
-    rules,
     run,
-    screen,
     serve,
-    simulate,
     sources,
-    store,
-    topics,
-    train,
-    trim,
-    tune,
 )
-from ringfence.cli.audited import put_on_record
+from ringfence.cli.governance import access, audit, keys, privacy
+from ringfence.cli.learning import drift, evaluate, model, model_watch, models, train
+from ringfence.cli.policy import backtest, lists, rules, tune
 from ringfence.cli.program import finish, new_app
+from ringfence.cli.response import alerts, bus, case_acts, outbox
+from ringfence.cli.setup import doctor, init, simulate
+from ringfence.cli.storage import backup, dynamodb, flink, follow, followers, graph, land, store, topics, trim
+from ringfence.cli.terminal import screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

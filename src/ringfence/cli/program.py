@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ringfence.cli import screen
+from ringfence.cli.terminal import screen
 from ringfence.errors import RingfenceError
 
 if TYPE_CHECKING:

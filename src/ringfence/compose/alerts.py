@@ -12,8 +12,8 @@ from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import FILE_NAME, LANGUAGES, AlertPolicy, parse_policy
 from ringfence.alerts.wording import MOST_BYTES, NAMES, check_template
 from ringfence.errors import InputError, RingfenceError
-from ringfence.events.texts import TOML_LIMIT, read_text
-from ringfence.scoring.rules import RuleSet
+from ringfence.events.values.texts import TOML_LIMIT, read_text
+from ringfence.scoring.rulesets.rules import RuleSet
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:

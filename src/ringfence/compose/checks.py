@@ -18,9 +18,9 @@ from ringfence.compose.rules import with_modes
 from ringfence.compose.versions import vet_book
 from ringfence.errors import RuleError
 from ringfence.rulebook.checking import Checked, Rate, all_heard, check, missing_lists, warnings_of
-from ringfence.scoring.compiled_books import compiled_of
 from ringfence.scoring.reference import Lookups
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.rulesets.compiled_books import compiled_of
+from ringfence.scoring.rulesets.rules import RuleSet
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ from ringfence.adapters.artifacts import read_folder
 from ringfence.adapters.files import read_original
 from ringfence.errors import InputError, SpecError
 from ringfence.events.batch import EventBatch
+from ringfence.events.ids.seen import SeenIds
 from ringfence.events.mapping import load_mapping
-from ringfence.events.seen import SeenIds
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features import growth
 from ringfence.features.catalog import CATALOG
 from ringfence.features.precompile import compiled_side_by_side
@@ -27,16 +27,16 @@ from ringfence.graph import state as graph_state
 from ringfence.graph.program import compiled as compiled_graph
 from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
-from ringfence.scoring.books import default_book
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.possible import check_possible
-from ringfence.scoring.rules import CompiledRules, LeftOut, compile_rules, fit
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.rules import CompiledRules, LeftOut, compile_rules, fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ringfence.scoring.artifact import Artifact
+    from ringfence.scoring.artifacts.artifact import Artifact
 
 SHIPPED_CATALOG = "the shipped catalog"
 SHIPPED_BOOK = "the shipped rule book"

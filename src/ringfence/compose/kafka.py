@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.kafka.client import Client
     from ringfence.adapters.kafka.look import Seen
     from ringfence.adapters.kafka.outlet import TopicOutlet
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.topics import TopicBrowser
 
 Options: TypeAlias = dict[str, tuple[str, ...] | None]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from ringfence.adapters.artifacts import ModelRegistry, StoredModels, load_local, load_scorer, read_folder
 from ringfence.analysis.impact import Deciding, impact
 from ringfence.features.catalog import CATALOG
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.models import Models
+from ringfence.scoring.artifacts.deployment import Deployment
+from ringfence.scoring.artifacts.models import Models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec
     from ringfence.pipeline import View
     from ringfence.ports.models import Deployments, ModelStore
-    from ringfence.scoring.artifact import Artifact
-    from ringfence.scoring.manifest import ReasonText
-    from ringfence.scoring.models import Scorer
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.artifacts.artifact import Artifact
+    from ringfence.scoring.artifacts.manifest import ReasonText
+    from ringfence.scoring.artifacts.models import Scorer
+    from ringfence.scoring.rulesets.rules import CompiledRules
     from ringfence.store import DataFolder
 
 IN_FORCE: Final = "models_in_force"

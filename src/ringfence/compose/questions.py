@@ -17,8 +17,8 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError, RingfenceError
 from ringfence.features.spec import FeatureSpec
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.scoring.possible import check_possible
-from ringfence.scoring.rules import CompiledRules, RuleSet, compile_rules, fit
+from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, compile_rules, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ringfence.analysis.explain import Explanation
     from ringfence.analysis.variants import Tunable
     from ringfence.decisions.decision import Decision
-    from ringfence.scoring.manifest import Bands
-    from ringfence.scoring.rules import Rule
+    from ringfence.scoring.artifacts.manifest import Bands
+    from ringfence.scoring.rulesets.rules import Rule
     from ringfence.store import DataFolder
 
 

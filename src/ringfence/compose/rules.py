@@ -13,7 +13,7 @@ from ringfence.events.activation import versions
 from ringfence.rulebook.changes import Activation
 from ringfence.rulebook.checking import Rate, all_heard
 from ringfence.rulebook.desk import Reader
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.rulesets.rules import compile_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports.tables import Asked
-    from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
     from ringfence.store import DataFolder
 
 FIRST_RULES: Final = "first_rules"

@@ -37,7 +37,7 @@ from ringfence.rulebook.changes import ApprovalError, is_approved
 from ringfence.rulebook.desk import Desk, Who
 from ringfence.rulebook.entries_of_before import renewed
 from ringfence.runner import Runner
-from ringfence.scoring.books import shipped_rules_off
+from ringfence.scoring.rulesets.books import shipped_rules_off
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -50,15 +50,15 @@ if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
     from ringfence.desks.quarantine import ReadAgain
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.privacy.tokens import Tokenizer
+    from ringfence.events.values.vocabulary import Mapping
     from ringfence.pipeline import View
     from ringfence.ports import QuarantinedRecord, Replayed
     from ringfence.ports.tables import Asked
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.saving import Snapshotting
-    from ringfence.scoring.deployment import Deployment
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.artifacts.deployment import Deployment
+    from ringfence.scoring.rulesets.rules import RuleSet
     from ringfence.store import DataFolder
 
 NORMS: Final = "norms"  # of ids, in which the lists have them

@@ -13,14 +13,14 @@ from ringfence.adapters.framed import FramedDecoding
 from ringfence.adapters.streamed import StreamDecoding
 from ringfence.compose.definitions import SystemClock
 from ringfence.errors import InputError
-from ringfence.events.norms import Norms
-from ringfence.events.tokens import Tokenizer
-from ringfence.events.vocabulary import Mapping  # noqa: TC001 (msgspec reads annotations at run time)
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.values.norms import Norms
+from ringfence.events.values.vocabulary import Mapping  # noqa: TC001 (msgspec reads annotations at run time)
 from ringfence.features.spec import FeatureSpec
-from ringfence.scoring.compiled_books import compiled_of
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.models import NO_MODELS, Models
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.artifacts.deployment import Deployment
+from ringfence.scoring.artifacts.models import NO_MODELS, Models
+from ringfence.scoring.rulesets.compiled_books import compiled_of
+from ringfence.scoring.rulesets.rules import RuleSet
 from ringfence.sharded import ShardedPlan
 from ringfence.sharded.library import ControlLibrary
 

@@ -11,10 +11,10 @@ from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.errors import CorruptError
-from ringfence.events.hashing import mark_of
-from ringfence.events.norms import Norms
-from ringfence.events.personal import PersonalData
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.ids.hashing import mark_of
+from ringfence.events.privacy.personal import PersonalData
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.values.norms import Norms
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.audit.trail import Trail
-    from ringfence.events.personal import Original
+    from ringfence.events.privacy.personal import Original
     from ringfence.follow.roll import Roll
     from ringfence.ports import Saved, SnapshotStore
     from ringfence.store import DataFolder

@@ -9,16 +9,16 @@ import msgspec
 from ringfence.compose.models import stored_models
 from ringfence.errors import InputError, StoreError
 from ringfence.events.mapping import SHIPPED, load_mapping
-from ringfence.events.vocabulary import Mapping
+from ringfence.events.values.vocabulary import Mapping
 from ringfence.features.spec import FeatureSpec
-from ringfence.scoring.compiled_books import compiled_of
-from ringfence.scoring.possible import check_possible
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.rulesets.compiled_books import compiled_of
+from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.rules import RuleSet
 
 if TYPE_CHECKING:
     from ringfence.compose.definitions import Definitions
-    from ringfence.scoring.models import Models
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.artifacts.models import Models
+    from ringfence.scoring.rulesets.rules import CompiledRules
     from ringfence.store import DataFolder
 
 

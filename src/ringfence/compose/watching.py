@@ -10,7 +10,7 @@ from ringfence.compose.alerts import rules_by_digest
 from ringfence.compose.models import in_force, model_registry
 from ringfence.learning.drift import Reference
 from ringfence.learning.standing import Standing, standing
-from ringfence.scoring.manifest import REFERENCE
+from ringfence.scoring.artifacts.manifest import REFERENCE
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.scoring.columns import in_share
-from ringfence.scoring.outcomes import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.ruleset import ControlGroup
+    from ringfence.scoring.rulesets.ruleset import ControlGroup
 
 
 def eligible(

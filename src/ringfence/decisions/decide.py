@@ -26,9 +26,9 @@ from ringfence.decisions.fields import (
 )
 from ringfence.decisions.policy import Weights
 from ringfence.decisions.stream import Stream
-from ringfence.scoring.models import NO_MODELS, Factors
-from ringfence.scoring.reasons import WITHOUT_PART
-from ringfence.scoring.rules import OUTCOMES, Outcome
+from ringfence.scoring.artifacts.models import NO_MODELS, Factors
+from ringfence.scoring.artifacts.reasons import WITHOUT_PART
+from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.fields import FieldColumn
     from ringfence.decisions.policy import Cause
+    from ringfence.scoring.artifacts.models import Models, Scored
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.models import Models, Scored
-    from ringfence.scoring.rules import CompiledRules, Verdicts
+    from ringfence.scoring.rulesets.rules import CompiledRules, Verdicts
 
 
 class DecisionMaker:

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from ringfence.decisions.fields import Codes, Floats, ListColumns, Numbers
 from ringfence.errors import CorruptError
-from ringfence.scoring.reasons import WITHOUT_PART, spoken
-from ringfence.scoring.rules import Outcome
-from ringfence.scoring.words import in_words, split
+from ringfence.scoring.artifacts.reasons import WITHOUT_PART, spoken
+from ringfence.scoring.language.words import in_words, split
+from ringfence.scoring.rulesets.rules import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.decisions.fields import FieldColumn
-    from ringfence.scoring.manifest import ReasonText
-    from ringfence.scoring.rules import Rule, RuleSet
+    from ringfence.scoring.artifacts.manifest import ReasonText
+    from ringfence.scoring.rulesets.rules import Rule, RuleSet
 
 _TEXTS: Final = pa.list_(pa.string())
 DECISION_FIELDS: Final = [

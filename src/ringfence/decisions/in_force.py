@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ringfence.decisions.decide import DecisionMaker
 from ringfence.events.activation import Part
-from ringfence.scoring.models import NO_MODELS, Models
-from ringfence.scoring.rules import RuleSet, compile_rules
+from ringfence.scoring.artifacts.models import NO_MODELS, Models
+from ringfence.scoring.rulesets.rules import RuleSet, compile_rules
 
 if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.rulesets.rules import CompiledRules
 
 
 class Versions(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ringfence.errors import InputError
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ringfence.scoring.rules import Outcome
+    from ringfence.scoring.rulesets.rules import Outcome
 
 LISTS: Final = {
     "rule": "rules",

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ringfence.decisions.control import drawn, eligible
-from ringfence.scoring.rules import OUTCOMES, OnFailure, Outcome
+from ringfence.scoring.rulesets.rules import OUTCOMES, OnFailure, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from ringfence.scoring.artifacts.models import Scored
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.models import Scored
-    from ringfence.scoring.rules import CompiledRules, Verdicts
+    from ringfence.scoring.rulesets.rules import CompiledRules, Verdicts
 
 
 FUTURE: Final = "future_event"

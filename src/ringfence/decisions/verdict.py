@@ -12,17 +12,17 @@ import numpy as np
 
 from ringfence.decisions.decision import MODEL_RULE
 from ringfence.decisions.policy import OUT_OF_TIME
-from ringfence.scoring.models import asked
-from ringfence.scoring.outcomes import OUTCOMES, Outcome
-from ringfence.scoring.reasons import MODEL_SCORE
-from ringfence.scoring.words import percent
+from ringfence.scoring.artifacts.models import asked
+from ringfence.scoring.artifacts.reasons import MODEL_SCORE
+from ringfence.scoring.language.words import percent
+from ringfence.scoring.rulesets.outcomes import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ringfence.decisions.decision import Decision
-    from ringfence.scoring.manifest import Bands, ReasonText
-    from ringfence.scoring.rules import Rule, RuleSet
+    from ringfence.scoring.artifacts.manifest import Bands, ReasonText
+    from ringfence.scoring.rulesets.rules import Rule, RuleSet
 
 VERBS: Final = {
     Outcome.APPROVE: "Approved",

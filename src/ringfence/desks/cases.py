@@ -19,11 +19,11 @@ from ringfence.cases.policy import MINUTE_MS
 from ringfence.cases.report import report_xml
 from ringfence.cases.rings import take_ring
 from ringfence.errors import InputError, RingfenceError
-from ringfence.events.draft import Draft
+from ringfence.events.decoding.draft import Draft
 from ringfence.events.model import AUTHOR, Kind
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.rulebook.entries import Entry, to_events
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ringfence.cases.model import Payment, Subject
     from ringfence.cases.policy import CasePolicy
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.rulebook.desk import Who
 
 LABEL_SOURCE: Final = "case"

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ringfence.rulebook.entries import MOST_ROWS, ListResult, RowFault, read_csv, to_events
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.rulebook.desk import Who
     from ringfence.rulebook.entries import Entry
 

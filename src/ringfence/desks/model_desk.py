@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.errors import InputError
 from ringfence.events.activation import Part, activation
-from ringfence.scoring.promotion import challenged, promoted, rolled_out, without
+from ringfence.scoring.artifacts.promotion import challenged, promoted, rolled_out, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.ports.models import Deployments
-    from ringfence.scoring.artifact import Artifact
-    from ringfence.scoring.deployment import Deployment
+    from ringfence.scoring.artifacts.artifact import Artifact
+    from ringfence.scoring.artifacts.deployment import Deployment
 
 
 class UnsoundError(InputError):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.impact import Impact
     from ringfence.desks.confirming import ChangeLimits
-    from ringfence.scoring.deployment import Deployment
+    from ringfence.scoring.artifacts.deployment import Deployment
 
 Part = Literal["champion", "challenger", "rollout"]
 SHARELESS: Final = "a rollout, and nothing else, takes a share"
@@ -94,7 +94,7 @@ def share_gained(
 
     Without a part it leaves. A rollout by other entities has other payments, those of before and of then.
 
-    >>> from ringfence.scoring.deployment import Deployment, Share
+    >>> from ringfence.scoring.artifacts.deployment import Deployment, Share
     >>> now = Deployment(champion="a", rollout=(Share("b", 0.75),))
     >>> share_gained(now, "b", "rollout", 0.25), share_gained(now, "b", "champion"), share_gained(now, "a")
     (-0.5, 0.25, -1.0)

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.model import Kind
-from ringfence.events.personal import TOKEN
 from ringfence.events.personal_names import PersonalClass
+from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports import EVENTS
 from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
 from ringfence.rulebook.desk import Who
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports import EventLog
     from ringfence.ports.vault import Vault
 

@@ -9,7 +9,7 @@ from ringfence.desks.confirming import demand_confirmation
 from ringfence.errors import InputError
 from ringfence.rulebook.desk import with_mode
 from ringfence.rulebook.wire import Saved
-from ringfence.scoring.books import load_book
+from ringfence.scoring.rulesets.books import load_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.changes import Activation
     from ringfence.rulebook.desk import Desk, Who
     from ringfence.rulebook.wire import ImpactOf
-    from ringfence.scoring.rules import Mode, RuleSet
+    from ringfence.scoring.rulesets.rules import Mode, RuleSet
 
 
 @dataclass(frozen=True, slots=True)

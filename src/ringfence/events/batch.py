@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from ringfence.events import attributes
 from ringfence.events.buffers import is_text
-from ringfence.events.currencies import CURRENCY_EXPONENT
-from ringfence.events.hashing import hash_column
+from ringfence.events.ids.hashing import hash_column
 from ringfence.events.model import AMOUNT_SCALE, ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
+from ringfence.events.values.currencies import CURRENCY_EXPONENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

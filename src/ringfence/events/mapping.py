@@ -21,8 +21,8 @@ import msgspec
 
 from ringfence.errors import InputError
 from ringfence.events.mapping_check import read_mapping
-from ringfence.events.texts import TOML_LIMIT, parse_toml, read_text
-from ringfence.events.vocabulary import Mapping, nearest
+from ringfence.events.values.texts import TOML_LIMIT, parse_toml, read_text
+from ringfence.events.values.vocabulary import Mapping, nearest
 
 SHIPPED: Final = (
     "canonical",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.errors import InputError
-from ringfence.events.durations import parse_delay_ms
-from ringfence.events.times import NUMBERED
-from ringfence.events.vocabulary import (
+from ringfence.events.values.durations import parse_delay_ms
+from ringfence.events.values.times import NUMBERED
+from ringfence.events.values.vocabulary import (
     FIELDS,
     TIMES,
     JoinedColumn,
@@ -21,7 +21,7 @@ from ringfence.events.vocabulary import (
     Source,
     nearest,
 )
-from ringfence.events.zones import check_zone
+from ringfence.events.values.zones import check_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -39,7 +39,7 @@ ID_FIELDS: Final = (
 CATEGORY_FIELDS: Final = ("currency", "channel", "entry_mode", "merchant_category", "country", "city")
 
 BIN_FIELDS: Final = {"card_bin": 6, "card_bin8": 8}
-"""First digits of the card number, and how many of them (`events.bins`)."""
+"""First digits of the card number, and how many of them (`events.values.bins`)."""
 
 _TRANSACTION_FIELDS: Final = [
     pa.field("transaction_id", pa.string()),  # also the target of a label or of an action

@@ -21,7 +21,7 @@ import numpy as np
 import xxhash
 
 from ringfence.errors import CellError, CorruptError
-from ringfence.events.hashing import mark_of
+from ringfence.events.ids.hashing import mark_of
 from ringfence.features.kernel import layout as at
 from ringfence.features.kernel.retained import count_retained, take_retained
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ringfence.events.clock import StreamClock
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.features import cell as cells
 from ringfence.features import state as states

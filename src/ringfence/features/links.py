@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.errors import SpecError
 from ringfence.events.model import ID_FIELDS
-from ringfence.events.norms import norm
+from ringfence.events.values.norms import norm
 from ringfence.features.durations import LONGEST_MS, format_duration, parse_duration_ms
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ringfence.events.batch import NULL_INT
 from ringfence.events.clock import StreamClock
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.features.early import EarlyLabels
 from ringfence.features.kernel.layout import LABEL_BIT

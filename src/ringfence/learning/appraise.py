@@ -10,7 +10,7 @@ from ringfence.learning.choice import TOO_GOOD, telling
 from ringfence.learning.evaluate import SHUFFLED, gained
 from ringfence.learning.metrics import Ranking
 from ringfence.learning.money import outcome_costs
-from ringfence.scoring.manifest import Appraisal
+from ringfence.scoring.artifacts.manifest import Appraisal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.evaluate import Contestant
     from ringfence.learning.train import Trained
-    from ringfence.scoring.manifest import Metric
+    from ringfence.scoring.artifacts.manifest import Metric
 
     Figures = Mapping[str, Mapping[str, Metric]]
 

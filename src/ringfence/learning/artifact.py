@@ -1,4 +1,4 @@
-"""What a training becomes on disk: the files that `scoring.manifest` describes."""
+"""What a training becomes on disk: the files that `scoring.artifacts.manifest` describes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ringfence.errors import InputError
 from ringfence.learning.curves import curves_of
 from ringfence.learning.drift import reference_of
 from ringfence.learning.metrics import Ranking
-from ringfence.scoring.manifest import (
+from ringfence.scoring.artifacts.manifest import (
     CURVES,
     MANIFEST,
     MODEL,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.train import Trained
-    from ringfence.scoring.manifest import Metric
+    from ringfence.scoring.artifacts.manifest import Metric
 
 UNAPPRAISED: Final = Appraisal()
 

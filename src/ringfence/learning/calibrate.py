@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ringfence.scoring.manifest import Calibration
+from ringfence.scoring.artifacts.manifest import Calibration
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.learning.metrics import Floats
-    from ringfence.scoring.manifest import Costs
+    from ringfence.scoring.artifacts.manifest import Costs
 
 SCORE_BINS: Final = 20
 _MOST_POINTS: Final = 200
@@ -74,7 +74,7 @@ def curves_of(ranking: Ranking, costs: Costs) -> Curves | None:
     """The curves of a ranking by probability; None without a fraud or without a good payment.
 
     >>> import numpy as np
-    >>> from ringfence.scoring.manifest import Costs
+    >>> from ringfence.scoring.artifacts.manifest import Costs
     >>> score, fraud = np.array([0.9, 0.2, 0.1]), np.array([True, False, False])
     >>> one = curves_of(Ranking.of(score, fraud, *[np.ones(3, np.int64)] * 3), Costs())
     >>> one.precision.x[0], one.precision.y[0], one.roc.y[0], one.fraud[18]

@@ -11,7 +11,7 @@ from ringfence.learning.baselines import fit_isolation, fit_linear
 from ringfence.learning.boosting import sample
 from ringfence.learning.metrics import DAY_MS, Ranking, differences, drawn, measure_all
 from ringfence.learning.money import outcome_costs, outcomes_of
-from ringfence.scoring.outcomes import OUTCOMES
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ringfence.learning.metrics import Floats, Measure
     from ringfence.learning.splits import Part
     from ringfence.learning.train import Trained
-    from ringfence.scoring.manifest import Costs, Metric
+    from ringfence.scoring.artifacts.manifest import Costs, Metric
 
 CHALLENGE, REVIEW, DECLINE = 1, 2, 3  # strictness
 SHUFFLED = "shuffled"

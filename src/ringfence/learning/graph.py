@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.learning.forest import Forest
-    from ringfence.scoring.manifest import Calibration
+    from ringfence.scoring.artifacts.manifest import Calibration
 
 OPSETS: Final = (("", 17), ("ai.onnx.ml", 3))
 IR_VERSION: Final = 8

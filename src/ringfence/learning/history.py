@@ -15,7 +15,7 @@ import numpy as np
 from ringfence.decisions.policy import Weights
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, Kind
 from ringfence.events.truth import source_ranks
-from ringfence.scoring.inputs import number_of
+from ringfence.scoring.artifacts.inputs import number_of
 from ringfence.walk import Walk
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.rulesets.rules import CompiledRules
 
 ENTITIES: Final = ("customer", "card", "account")
 """Whose fraud is counted once a day: the first of these that the payments carry."""

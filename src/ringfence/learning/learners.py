@@ -17,7 +17,7 @@ from ringfence.learning.baselines import Isolation, Linear, fit_isolation, fit_l
 from ringfence.learning.calibrate import calibrated
 from ringfence.learning.forest import forest_of_boosters
 from ringfence.learning.graph import forest_graph, isolation_graph, linear_graph
-from ringfence.scoring.manifest import FOREST, LINEAR
+from ringfence.scoring.artifacts.manifest import FOREST, LINEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.metrics import Floats
     from ringfence.learning.splits import Part
-    from ringfence.scoring.manifest import Calibration
+    from ringfence.scoring.artifacts.manifest import Calibration
 
 Algorithm = Literal["lightgbm", "logistic", "isolation_forest"]
 _EXPLAINED = 2000

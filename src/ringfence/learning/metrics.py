@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ringfence.scoring.manifest import Metric
+from ringfence.scoring.artifacts.manifest import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ringfence.learning.drift_alerts import append_once, rows_of_topic
 from ringfence.ports import MODEL_NEWS
-from ringfence.scoring.manifest import Metric
+from ringfence.scoring.artifacts.manifest import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.learning.metrics import ALERT_SHARE
-from ringfence.scoring.manifest import Bands, Costs
+from ringfence.scoring.artifacts.manifest import Bands, Costs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ringfence.learning.metrics import Ranking
     from ringfence.learning.money import Chosen
     from ringfence.learning.splits import Fold, Part
-    from ringfence.scoring.manifest import Costs
+    from ringfence.scoring.artifacts.manifest import Costs
 
 
 def facts(

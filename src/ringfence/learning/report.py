@@ -14,7 +14,7 @@ from ringfence.learning.chart import Axis, ChartLine, bar_chart, line_chart, sha
 from ringfence.learning.evaluate import taken_by
 from ringfence.learning.metrics import DAY_MS, Ranking, card_precision
 from ringfence.learning.money import cost_curve
-from ringfence.scoring.words import percent
+from ringfence.scoring.language.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ringfence.learning.evaluate import Contestant
     from ringfence.learning.splits import Part
     from ringfence.learning.train import Trained
-    from ringfence.scoring.manifest import Appraisal, Metric
+    from ringfence.scoring.artifacts.manifest import Appraisal, Metric
 
 _STYLES = {"model": "main", "rules": "warm", "logistic": "other", "isolation_forest": "faint"}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ringfence.errors import InputError
 from ringfence.features.durations import in_words
-from ringfence.scoring.manifest import Span
+from ringfence.scoring.artifacts.manifest import Span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from ringfence.learning.drift import Day, Reference, by_day
 from ringfence.learning.drift_alerts import DriftAlert, alerts_of
 from ringfence.learning.metrics import Ranking, differences, drawn, measured
 from ringfence.learning.splits import part
-from ringfence.scoring.manifest import Metric
+from ringfence.scoring.artifacts.manifest import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.metrics import Floats
     from ringfence.learning.splits import Part
-    from ringfence.scoring.manifest import Manifest
+    from ringfence.scoring.artifacts.manifest import Manifest
 
 FEWEST_FRAUDS: Final = 10
 """From which on a difference can be told from chance: resampling fewer tells less than it seems to."""

@@ -32,7 +32,7 @@ from ringfence.learning.money import (
 )
 from ringfence.learning.notes import each_by_itself, effort, facts
 from ringfence.learning.splits import check_learnable, part, period_of_test, prequential, train_and_test
-from ringfence.scoring.manifest import Calibration, Costs, Span
+from ringfence.scoring.artifacts.manifest import Calibration, Costs, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 Each port has one exam in `ringfence.testing` that every adapter sits, the one in memory first. An adapter may
 block; the caller decides on which thread. What must hold after a crash is said per method. Three ports
-stand with what they are about: `scoring.models.Scorer`, `rulebook.changes.RuleHistory`,
+stand with what they are about: `scoring.artifacts.models.Scorer`, `rulebook.changes.RuleHistory`,
 `access.key_store.KeyStore`.
 """
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ringfence.errors import StoreError
     from ringfence.events.bad import BadRecord
-    from ringfence.scoring.models import Models
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.artifacts.models import Models
+    from ringfence.scoring.rulesets.rules import CompiledRules
 
 EVENTS = "events"
 """Topic of all input events, in the order in which they take effect."""

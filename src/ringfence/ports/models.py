@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.artifact import Artifact
-    from ringfence.scoring.deployment import Deployment
-    from ringfence.scoring.manifest import ReasonText
-    from ringfence.scoring.models import Models
+    from ringfence.scoring.artifacts.artifact import Artifact
+    from ringfence.scoring.artifacts.deployment import Deployment
+    from ringfence.scoring.artifacts.manifest import ReasonText
+    from ringfence.scoring.artifacts.models import Models
 
 
 class Retired(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from ringfence.events.decode import NO_EVENTS
+from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.ports import Position
 
 if TYPE_CHECKING:

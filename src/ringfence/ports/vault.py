@@ -13,7 +13,7 @@ from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspe
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from ringfence.events.personal import Original
+    from ringfence.events.privacy.personal import Original
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.scoring.actions import AddTo
     from ringfence.scoring.columns import Columns
     from ringfence.scoring.reference import Reference
-    from ringfence.scoring.rules import CompiledRules, Verdicts
+    from ringfence.scoring.rulesets.actions import AddTo
+    from ringfence.scoring.rulesets.rules import CompiledRules, Verdicts
 
 _FIELDS: Final = pa.schema(
     [

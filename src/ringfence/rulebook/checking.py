@@ -10,10 +10,10 @@ import msgspec
 import yaml
 
 from ringfence.errors import RuleError
-from ringfence.events.vocabulary import nearest
-from ringfence.scoring.books import load_book
-from ringfence.scoring.names import TYPOLOGY_PREFIX
-from ringfence.scoring.rules import Mode, Policy, Rule, RuleSet, Typology, lists_of
+from ringfence.events.values.vocabulary import nearest
+from ringfence.scoring.language.names import TYPOLOGY_PREFIX
+from ringfence.scoring.rulesets.books import load_book
+from ringfence.scoring.rulesets.rules import Mode, Policy, Rule, RuleSet, Typology, lists_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

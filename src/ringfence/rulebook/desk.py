@@ -27,8 +27,8 @@ from ringfence.rulebook.changes import (
     latest_of,
 )
 from ringfence.rulebook.difference import Difference, acting_id, difference
-from ringfence.scoring.books import dump_book
-from ringfence.scoring.rules import Mode, Rule, RuleSet, Typology
+from ringfence.scoring.rulesets.books import dump_book
+from ringfence.scoring.rulesets.rules import Mode, Rule, RuleSet, Typology
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from ringfence.scoring.books import dump_book
-from ringfence.scoring.rules import Typology
+from ringfence.scoring.rulesets.books import dump_book
+from ringfence.scoring.rulesets.rules import Typology
 
 if TYPE_CHECKING:
-    from ringfence.scoring.rules import Rule, RuleSet
+    from ringfence.scoring.rulesets.rules import Rule, RuleSet
 
 _IN_PARTS: Final = frozenset({"rules", "typologies", "policy"})
 
@@ -51,7 +51,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 def difference(before: RuleSet, after: RuleSet) -> Difference:
     """What has to be done to `before` to make it `after`.
 
-    >>> from ringfence.scoring.books import load_book
+    >>> from ringfence.scoring.rulesets.books import load_book
     >>> text = "rules: [{id: big, title: Big, when: amount > %d, points: 5, reason: BIG, analyst: Big.}]"
     >>> difference(load_book(text % 9), load_book(text % 10)).rules[0].fields
     [FieldChange(field='when', before='amount > 9', after='amount > 10')]

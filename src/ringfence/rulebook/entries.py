@@ -16,18 +16,18 @@ import pyarrow as pa
 
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
-from ringfence.events.draft import Draft
+from ringfence.events.decoding.draft import Draft
 from ringfence.events.model import AUTHOR, LIST_SOURCE, Kind
-from ringfence.events.vocabulary import nearest
+from ringfence.events.values.vocabulary import nearest
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
 
 MOST_ROWS: Final = 1_000_000
 NAME_LIMIT: Final = 80

@@ -8,13 +8,13 @@ from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.ports import EVENTS
 from ringfence.rulebook.entries import Entry, to_events
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports import EventLog
 
 _FIELDS: Final = ("list_name", "entity_type", "entity_id", "list_kind", "removed", "expires_at_ms")

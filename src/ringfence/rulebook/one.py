@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ringfence.errors import RuleError
-from ringfence.scoring.books import as_yaml, load_book
-from ringfence.scoring.outcomes import Mode
-from ringfence.scoring.ruleset import Rollout
+from ringfence.scoring.rulesets.books import as_yaml, load_book
+from ringfence.scoring.rulesets.outcomes import Mode
+from ringfence.scoring.rulesets.ruleset import Rollout
 
 if TYPE_CHECKING:
-    from ringfence.scoring.rules import Rule
-    from ringfence.scoring.ruleset import RuleSet
+    from ringfence.scoring.rulesets.rules import Rule
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 STAGES: Final = ("draft", "shadow", "tenth", "active")
 """The life of a new rule: written down, heard without effect, for a tenth of the customers, for all."""
@@ -26,7 +26,7 @@ _TENTH: Final = 0.1
 def dump_rule(rule: Rule) -> str:
     """A rule as YAML, by itself.
 
-    >>> from ringfence.scoring.rules import Rule
+    >>> from ringfence.scoring.rulesets.rules import Rule
     >>> rule = Rule(id="big", title="Big", when="amount > 9", points=5, reason="BIG", analyst="Big.")
     >>> print(dump_rule(rule).splitlines()[0])
     id: big

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ringfence.scoring.rules import OUTCOMES, Mode, Outcome, Rule, RuleSet
+from ringfence.scoring.rulesets.rules import OUTCOMES, Mode, Outcome, Rule, RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

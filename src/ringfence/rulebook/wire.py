@@ -8,8 +8,8 @@ import msgspec
 
 from ringfence.rulebook.changes import Activation, Change  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.rulebook.entries import NAME_LIMIT, Entry
-from ringfence.scoring.actions import ListKind
-from ringfence.scoring.rules import Mode  # noqa: TC001 (likewise)
+from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.scoring.rulesets.rules import Mode  # noqa: TC001 (likewise)
 
 Note = Annotated[str, msgspec.Meta(max_length=1000)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-z]{4,16}$")]  # may be shortened; or active, or head

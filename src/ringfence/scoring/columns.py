@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.scoring.language.text import Text
 from ringfence.scoring.reference.flags import NEVER
-from ringfence.scoring.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

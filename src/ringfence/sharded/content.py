@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.buffers import is_text
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.events.model import BIN_FIELDS
 
 if TYPE_CHECKING:

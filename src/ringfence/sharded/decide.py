@@ -18,8 +18,8 @@ from ringfence.events.activation import is_activation, versions
 from ringfence.events.model import Kind
 from ringfence.intake import conflict_of
 from ringfence.pipeline import causes_of
+from ringfence.scoring.artifacts.models import NO_MODELS, tell
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.models import NO_MODELS, tell
 from ringfence.scoring.reference import Reference
 from ringfence.sharded.changes import BODY
 from ringfence.sharded.door import told

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ringfence.events.seen import SeenIds
+from ringfence.events.ids.seen import SeenIds
 from ringfence.features.early import MOST
 from ringfence.sharded.merging import ClockMerge, NextRows
 from ringfence.sharded.wire import Element, pack, unpack

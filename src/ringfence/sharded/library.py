@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.errors import RuleError
-from ringfence.scoring.compiled_books import compiled_of
-from ringfence.scoring.models import NO_MODELS, Models
-from ringfence.scoring.rules import RuleSet
+from ringfence.scoring.artifacts.models import NO_MODELS, Models
+from ringfence.scoring.rulesets.compiled_books import compiled_of
+from ringfence.scoring.rulesets.rules import RuleSet
 
 if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.rulesets.rules import CompiledRules
 
 
 class ControlLibrary:

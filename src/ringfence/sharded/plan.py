@@ -14,7 +14,7 @@ from ringfence.features.engine import Engine
 from ringfence.features.kernel import layout as at
 from ringfence.features.program import tables_of
 from ringfence.features.rows import InputRows
-from ringfence.scoring.models import NO_MODELS
+from ringfence.scoring.artifacts.models import NO_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.program import Compiled
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.models import Models
-    from ringfence.scoring.rules import CompiledRules
+    from ringfence.scoring.artifacts.models import Models
+    from ringfence.scoring.rulesets.rules import CompiledRules
     from ringfence.sharded.library import ControlLibrary
 
 MOST_SHARDS: Final = 4096

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringfence.errors import StoreError
-from ringfence.scoring.local import logistic
-from ringfence.scoring.manifest import Bands
-from ringfence.scoring.models import NO_MODELS, Models
-from ringfence.scoring.rules import compile_rules
+from ringfence.scoring.artifacts.local import logistic
+from ringfence.scoring.artifacts.manifest import Bands
+from ringfence.scoring.artifacts.models import NO_MODELS, Models
+from ringfence.scoring.rulesets.rules import compile_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.deployment import Deployment
-    from ringfence.scoring.manifest import ReasonText
-    from ringfence.scoring.models import Scorer
-    from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.scoring.artifacts.deployment import Deployment
+    from ringfence.scoring.artifacts.manifest import ReasonText
+    from ringfence.scoring.artifacts.models import Scorer
+    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
 
 
 @dataclass(frozen=True)
 class MemoryScorer:
-    """`ringfence.scoring.models.Scorer` of a few weights; an unknown input adds nothing.
+    """`ringfence.scoring.artifacts.models.Scorer` of a few weights; an unknown input adds nothing.
 
     >>> scorer = MemoryScorer("m1", ("amount",), np.array([2.0]))
     >>> scorer.score(np.array([[0.0], [np.nan]])).tolist()

@@ -1,4 +1,4 @@
-"""The exam of `ringfence.scoring.models.Scorer`: `scorer` is a model of whatever inputs."""
+"""The exam of `ringfence.scoring.artifacts.models.Scorer`: `scorer` is a model of whatever inputs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ringfence.scoring.local import logistic
+from ringfence.scoring.artifacts.local import logistic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.scoring.models import Scorer
+    from ringfence.scoring.artifacts.models import Scorer
 
 COUNT = 200
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ringfence.learning.curves import Curve, Curves
     from ringfence.learning.drift import Day
-    from ringfence.scoring.manifest import Bands
+    from ringfence.scoring.artifacts.manifest import Bands
 
 COLOURS: Final = ("accent", "review", "approve", "decline", "challenge")
 _ROWS: Final = 12  # of a chart's table

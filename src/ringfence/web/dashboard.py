@@ -12,7 +12,7 @@ from ringfence.compose.questions import bands_of
 from ringfence.compose.tables import confined_tables
 from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.errors import RingfenceError
-from ringfence.scoring.rules import fit
+from ringfence.scoring.rulesets.rules import fit
 from ringfence.web.activity import Activity
 from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.vitals import Vitals
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports.topics import TopicBrowser
-    from ringfence.scoring.artifact import Artifact
-    from ringfence.scoring.manifest import Manifest
-    from ringfence.scoring.rules import CompiledRules, RuleSet
+    from ringfence.scoring.artifacts.artifact import Artifact
+    from ringfence.scoring.artifacts.manifest import Manifest
+    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
 
 _SECONDS: Final = 1.0
 _AT_ONCE: Final = 8  # batches that are taken in before others get a turn

@@ -9,15 +9,15 @@ from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.pipeline import Pipeline
 from ringfence.ports import EVENTS
-from ringfence.scoring.rules import fit
+from ringfence.scoring.rulesets.rules import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.decisions.decision import Decision
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.models import Models
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.artifacts.models import Models
+    from ringfence.scoring.rulesets.rules import RuleSet
     from ringfence.store import DataFolder
 
 _PREFIX = "pipeline."

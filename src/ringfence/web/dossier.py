@@ -15,7 +15,7 @@ from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
-from ringfence.scoring.models import NO_MODELS
+from ringfence.scoring.artifacts.models import NO_MODELS
 from ringfence.web.deciding_again import decide_again
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ringfence.api.server import Server
     from ringfence.decisions.decision import Decision, FiredReason
     from ringfence.decisions.verdict import Verdict
-    from ringfence.scoring.manifest import ReasonText
-    from ringfence.scoring.rules import Rule
+    from ringfence.scoring.artifacts.manifest import ReasonText
+    from ringfence.scoring.rulesets.rules import Rule
     from ringfence.web.dashboard import Dashboard
 
 _TOLD_APART: Final = frozenset(

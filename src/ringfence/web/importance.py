@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ringfence.scoring.manifest import FOREST, LINEAR
+from ringfence.scoring.artifacts.manifest import FOREST, LINEAR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.scoring.artifact import Artifact
+    from ringfence.scoring.artifacts.artifact import Artifact
 
 
 def importance_of(artifact: Artifact) -> list[tuple[str, float]]:

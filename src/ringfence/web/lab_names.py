@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.analysis.impact import newest
-from ringfence.scoring.names import Names
-from ringfence.scoring.rules import Outcome, Rule
+from ringfence.scoring.language.names import Names
+from ringfence.scoring.rulesets.rules import Outcome, Rule
 from ringfence.web.rendering import feature
 
 if TYPE_CHECKING:

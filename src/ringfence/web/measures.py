@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ringfence.scoring.duckdb_sql import quoted_text
+from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 
 if TYPE_CHECKING:
     from ringfence.ports.tables import Tables

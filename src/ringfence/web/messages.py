@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
-from ringfence.events.currencies import currency_exponent
+from ringfence.events.values.currencies import currency_exponent
 from ringfence.intake import event_json
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.web.period import moment_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ringfence.scoring.manifest import Manifest
+    from ringfence.scoring.artifacts.manifest import Manifest
 
 
 def sentence(manifest: Manifest) -> str:

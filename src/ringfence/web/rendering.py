@@ -14,9 +14,9 @@ from starlette.responses import HTMLResponse
 
 from ringfence.access.roles import Permission
 from ringfence.access.table import NEEDED
-from ringfence.events.currencies import currency_exponent
-from ringfence.scoring.rules import OUTCOMES
-from ringfence.scoring.words import percent, times
+from ringfence.events.values.currencies import currency_exponent
+from ringfence.scoring.language.words import percent, times
+from ringfence.scoring.rulesets.rules import OUTCOMES
 from ringfence.web import period
 
 if TYPE_CHECKING:

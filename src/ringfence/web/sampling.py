@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ringfence.analysis.passages import challengers_of, floats, runs
-from ringfence.events.hashing import hash_column
+from ringfence.events.ids.hashing import hash_column
+from ringfence.scoring.artifacts.inputs import input_matrix
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.inputs import input_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,15 +14,15 @@ from ringfence.learning.drift import Day, Reference, by_day
 from ringfence.learning.history import NEVER
 from ringfence.learning.metrics import Ranking, measure_all
 from ringfence.learning.money import outcomes_of
-from ringfence.scoring.manifest import REFERENCE
-from ringfence.scoring.outcomes import OUTCOMES
+from ringfence.scoring.artifacts.manifest import REFERENCE
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 from ringfence.web.sampling import sample_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.scoring.artifact import Artifact
-    from ringfence.scoring.manifest import Metric
+    from ringfence.scoring.artifacts.artifact import Artifact
+    from ringfence.scoring.artifacts.manifest import Metric
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.sampling import Sample
 

@@ -10,7 +10,7 @@ import numpy as np
 from ringfence.cases import model
 from ringfence.cases.words import FOUND, told
 from ringfence.decisions.index import Term, Wanted
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.web import dossier
 from ringfence.web.usual import compare
 

@@ -6,7 +6,7 @@ from tests import artifacts
 from ringfence.adapters.artifacts import ModelRegistry
 from ringfence.adapters.artifacts.registry import read_folder
 from ringfence.errors import InputError, ScorerError
-from ringfence.scoring.manifest import FOREST
+from ringfence.scoring.artifacts.manifest import FOREST
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.browser import KafkaBrowser
 from ringfence.adapters.kafka.client import Client
 from ringfence.errors import InputError, StoreError
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.ports.topics import MessageQuery
 
 CARD = "4111111111111111"

@@ -17,14 +17,14 @@ from ringfence.adapters.kafka.client import Client, properties_in
 from ringfence.adapters.kafka.records import NAMES
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, Mark
 from ringfence.adapters.streamed import StreamDecoding
-from ringfence.cli.checks.check import State
-from ringfence.cli.checks.streams import streams
+from ringfence.cli.setup.checks.check import State
+from ringfence.cli.setup.checks.streams import streams
 from ringfence.compose.definitions import SystemClock
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError, StoreError
 from ringfence.events import codec
 from ringfence.events.mapping import load_mapping, parse_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.runner import Runner
 

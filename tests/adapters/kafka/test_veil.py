@@ -7,8 +7,8 @@ from confluent_kafka import Message
 
 from ringfence.adapters.kafka.records import kept_of
 from ringfence.adapters.kafka.veil import MessageVeil, fits
-from ringfence.events.personal import PersonalData
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.personal import PersonalData
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.ports.topics import MessageQuery
 
 KEY = bytes(32)

@@ -19,7 +19,7 @@ from ringfence.adapters.kinesis.source import KinesisSource
 from ringfence.adapters.streamed import StreamDecoding
 from ringfence.errors import InputError, StoreError
 from ringfence.events.mapping import load_mapping, parse_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 OWN_KINESIS = OWN.replace("kafka_timestamp", "kinesis_timestamp").replace("kafka_key", "kinesis_key")
 OWN_KINESIS = OWN_KINESIS.partition("[records.attributes]")[0]

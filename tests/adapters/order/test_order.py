@@ -17,7 +17,7 @@ from ringfence.adapters.files.order.merge import merged
 from ringfence.adapters.files.order.runs import runs_in
 from ringfence.events.mapping import load_mapping
 from ringfence.events.model import Kind
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 CANONICAL = load_mapping("canonical")
 TOKENIZER = Tokenizer(b"0" * 32)

@@ -10,10 +10,10 @@ import numpy as np
 from ringfence.adapters.artifacts.onnx import OnnxGraph, OnnxModel
 from ringfence.adapters.secrets import secret_of
 from ringfence.errors import ScorerError
-from ringfence.scoring.fitting import check_fit
+from ringfence.scoring.artifacts.fitting import check_fit
+from ringfence.scoring.artifacts.local import ForestModel, LinearModel, linear_arrays
+from ringfence.scoring.artifacts.manifest import FOREST, LINEAR, MODEL
 from ringfence.scoring.forest import Forest
-from ringfence.scoring.local import ForestModel, LinearModel, linear_arrays
-from ringfence.scoring.manifest import FOREST, LINEAR, MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.remote import RemoteModel
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.artifact import Artifact
+    from ringfence.scoring.artifacts.artifact import Artifact
 
 KEY_VARIABLE: Final = "RINGFENCE_MODEL_KEY"
 """In the environment: what a remote model is asked with, or `secret://…` as of `adapters.secrets`."""

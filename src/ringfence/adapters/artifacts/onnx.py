@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ringfence.errors import ScorerError
-from ringfence.scoring.local import Described
+from ringfence.scoring.artifacts.local import Described
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

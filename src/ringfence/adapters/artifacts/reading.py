@@ -7,8 +7,16 @@ from typing import Final
 from pyarrow import fs
 
 from ringfence.errors import InputError, ScorerError
-from ringfence.scoring.artifact import Artifact
-from ringfence.scoring.manifest import FILES, FOR_PEOPLE, MANIFEST, MODEL, Manifest, digest_of, file_digest
+from ringfence.scoring.artifacts.artifact import Artifact
+from ringfence.scoring.artifacts.manifest import (
+    FILES,
+    FOR_PEOPLE,
+    MANIFEST,
+    MODEL,
+    Manifest,
+    digest_of,
+    file_digest,
+)
 
 MOST_BYTES: Final = 512 << 20
 """Of one file."""

@@ -13,12 +13,12 @@ from pyarrow import fs
 from ringfence.adapters.artifacts.reading import read_artifact
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.ports.models import Retired
-from ringfence.scoring.manifest import MANIFEST
+from ringfence.scoring.artifacts.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ringfence.scoring.artifact import Artifact
+    from ringfence.scoring.artifacts.artifact import Artifact
 
 _RETIRED: Final = "retired"
 _HEX: Final = frozenset("0123456789abcdef")

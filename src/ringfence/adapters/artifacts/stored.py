@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Protocol
 from ringfence.adapters.artifacts.loading import load_scorer
 from ringfence.errors import RingfenceError, StoreError
 from ringfence.events.activation import Part
-from ringfence.scoring.deployment import Deployment
-from ringfence.scoring.models import NO_MODELS, Models
-from ringfence.scoring.reasons import texts_of
+from ringfence.scoring.artifacts.deployment import Deployment
+from ringfence.scoring.artifacts.models import NO_MODELS, Models
+from ringfence.scoring.artifacts.reasons import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports.models import ModelStore
-    from ringfence.scoring.artifact import Artifact
-    from ringfence.scoring.manifest import ReasonText
-    from ringfence.scoring.models import Scorer
+    from ringfence.scoring.artifacts.artifact import Artifact
+    from ringfence.scoring.artifacts.manifest import ReasonText
+    from ringfence.scoring.artifacts.models import Scorer
 
 
 class RegisteredText(Protocol):

@@ -7,7 +7,7 @@ from typing import Final
 
 from ringfence.cases.policy import CasePolicy, parse_policy
 from ringfence.errors import InputError
-from ringfence.events.texts import TOML_LIMIT, read_text
+from ringfence.events.values.texts import TOML_LIMIT, read_text
 
 FILE_NAME: Final = "cases.toml"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.adapters.drafts.roles import CLOSE, FoundRole, ranked
 from ringfence.errors import InputError
-from ringfence.events.vocabulary import nearest
+from ringfence.events.values.vocabulary import nearest
 from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:

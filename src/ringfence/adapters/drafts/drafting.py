@@ -26,7 +26,7 @@ from ringfence.errors import InputError
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.mapping import parse_mapping
 from ringfence.events.model import ID_FIELDS
-from ringfence.events.sensitive import named
+from ringfence.events.privacy.sensitive import named
 from ringfence.masking import mask_cards
 from ringfence.ports.mappings import Draft
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from ringfence.events.numbers import to_bools
+from ringfence.events.values.numbers import to_bools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.drafts.roles import amount_points, currency_points, ranked
-from ringfence.events.currencies import CURRENCY_EXPONENT
-from ringfence.events.currencies import EVERY_CURRENCY as CURRENCIES
+from ringfence.events.values.currencies import CURRENCY_EXPONENT
+from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
 from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:

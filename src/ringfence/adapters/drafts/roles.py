@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ringfence.adapters.drafts.money import MOST, is_scientific
 from ringfence.adapters.drafts.words import known
-from ringfence.events.currencies import EVERY_CURRENCY as CURRENCIES
+from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:

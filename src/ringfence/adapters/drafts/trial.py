@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ringfence.adapters.files.reading import read
-from ringfence.events.currencies import CURRENCY_EXPONENT
 from ringfence.events.model import Kind
-from ringfence.events.times import format_ms
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.values.currencies import CURRENCY_EXPONENT
+from ringfence.events.values.times import format_ms
 from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.values.vocabulary import Mapping
     from ringfence.ports.sources import Format
 
 _ROWS: Final = 20_000

@@ -18,14 +18,14 @@ from ringfence.adapters.files.csv_rows import (
 )
 from ringfence.adapters.files.layout import Trailers, open_table, trailer_fault
 from ringfence.adapters.files.readers import FilePiece, TextReader
-from ringfence.events.decode import NO_EVENTS
+from ringfence.events.decoding.decode import NO_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ringfence.adapters.files.paths import OpenedFile
     from ringfence.events.bad import BadRecord, Fault
-    from ringfence.events.binding import Binding
+    from ringfence.events.decoding.binding import Binding
 
 
 class CsvReader(TextReader):

@@ -13,17 +13,17 @@ from pyarrow import csv as arrow_csv
 from ringfence.adapters.files.blocks import record_ends
 from ringfence.errors import InputError
 from ringfence.events.bad import ORIGINAL_LIMIT, Fault, Reason
-from ringfence.events.nameless import kept_cell
 from ringfence.events.personal_names import PersonalClass
-from ringfence.events.sensitive import named
-from ringfence.events.vocabulary import EVERY_COLUMN
+from ringfence.events.privacy.nameless import kept_cell
+from ringfence.events.privacy.sensitive import named
+from ringfence.events.values.vocabulary import EVERY_COLUMN
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.events.tokens import Tokenizer
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.privacy.tokens import Tokenizer
+    from ringfence.events.values.vocabulary import Mapping
 
 COLUMNS_LIMIT: Final = 4096
 _DELIMITERS: Final = ",;\t|"

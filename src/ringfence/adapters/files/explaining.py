@@ -6,17 +6,17 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.files.reading import read
-from ringfence.events.currencies import currency_exponent
-from ringfence.events.times import format_ms
-from ringfence.events.tokens import Tokenizer
-from ringfence.events.vocabulary import KINDS, TIMES, JoinedColumn, Source
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.values.currencies import currency_exponent
+from ringfence.events.values.times import format_ms
+from ringfence.events.values.vocabulary import KINDS, TIMES, JoinedColumn, Source
 from ringfence.ports.mappings import Explained, Given, MappingExplanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ringfence.events.bad import BadRecord
-    from ringfence.events.vocabulary import Mapping, Record
+    from ringfence.events.values.vocabulary import Mapping, Record
     from ringfence.ports.sources import Format
 
 _ROWS: Final = 2000

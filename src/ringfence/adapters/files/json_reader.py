@@ -16,9 +16,9 @@ from ringfence.adapters.files.readers import FilePiece, TextReader
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.binding import absent_columns, in_row_order, makes_ids
-from ringfence.events.decode import NO_EVENTS
-from ringfence.events.decode_block import BlockDecoder, line_ends
+from ringfence.events.decoding.binding import absent_columns, in_row_order, makes_ids
+from ringfence.events.decoding.decode import NO_EVENTS
+from ringfence.events.decoding.decode_block import BlockDecoder, line_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,13 +9,13 @@ import msgspec
 import pyarrow as pa
 
 from ringfence.events.bad import Fault, Reason
-from ringfence.events.decode import RECORD_LIMIT
-from ringfence.events.paths import each, flat, steps
+from ringfence.events.decoding.decode import RECORD_LIMIT
+from ringfence.events.values.paths import each, flat, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.values.vocabulary import Mapping
 
 FIELDS_LIMIT: Final = 4096  # of one record, and columns of a table
 _CELLS_LIMIT: Final = 4 * 1024 * 1024  # of a table: its rows times the names that any of them has

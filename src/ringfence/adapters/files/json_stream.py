@@ -9,7 +9,7 @@ import numpy as np
 
 from ringfence.adapters.files.paths import CutShortError
 from ringfence.compiling import compiled
-from ringfence.events.decode import RECORD_LIMIT
+from ringfence.events.decoding.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

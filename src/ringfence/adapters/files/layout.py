@@ -12,8 +12,8 @@ from ringfence.adapters.files.csv_rows import Header, records_of
 from ringfence.adapters.files.paths import CutShortError
 from ringfence.errors import InputError
 from ringfence.events.bad import TOTALS, Fault, Reason
-from ringfence.events.decode import RECORD_LIMIT
-from ringfence.events.vocabulary import Layout
+from ringfence.events.decoding.decode import RECORD_LIMIT
+from ringfence.events.values.vocabulary import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

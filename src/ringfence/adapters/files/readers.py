@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
-from ringfence.events.binding import Binding, bind
-from ringfence.events.moments import MomentReader as Times
-from ringfence.events.row_ids import RowIds
+from ringfence.events.decoding.binding import Binding, bind
+from ringfence.events.ids.row_ids import RowIds
+from ringfence.events.values.moments import MomentReader as Times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.files.paths import OpenedFile
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.privacy.tokens import Tokenizer
+    from ringfence.events.values.vocabulary import Mapping
 
 _FIRST_BLOCK: Final = 256 * 1024
 _SMALLEST_BLOCK: Final = 4096

@@ -17,15 +17,15 @@ from ringfence.adapters.files.json_reader import JsonReader
 from ringfence.adapters.files.paths import OpenedFile, opened, resolve, size_of
 from ringfence.adapters.files.tables import ParquetReader
 from ringfence.errors import InputError
-from ringfence.events.vocabulary import Layout
+from ringfence.events.values.vocabulary import Layout
 from ringfence.ports.sources import Format, SourceBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from ringfence.adapters.files.readers import FilePiece, FileReader
-    from ringfence.events.tokens import Tokenizer
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.privacy.tokens import Tokenizer
+    from ringfence.events.values.vocabulary import Mapping
 
 _READERS: Final[dict[Format, type[FileReader]]] = {
     "csv": CsvReader,

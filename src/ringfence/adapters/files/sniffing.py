@@ -12,10 +12,10 @@ from ringfence.adapters.files.layout import open_table
 from ringfence.adapters.files.paths import CutShortError, OpenedFile, opened, resolve
 from ringfence.adapters.files.tables import open_parquet
 from ringfence.errors import InputError
-from ringfence.events.binding import missing_columns
+from ringfence.events.decoding.binding import missing_columns
 from ringfence.events.mapping import SHIPPED, load_mapping
-from ringfence.events.paths import places
-from ringfence.events.sensitive import named
+from ringfence.events.privacy.sensitive import named
+from ringfence.events.values.paths import places
 from ringfence.masking import mask_cards
 from ringfence.ports.mappings import Sniffed
 

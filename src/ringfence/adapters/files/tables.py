@@ -16,15 +16,15 @@ from ringfence.adapters.files.paths import STDIN, CutShortError
 from ringfence.adapters.files.readers import FilePiece, FileReader
 from ringfence.errors import InputError
 from ringfence.events.bad import Fault, Reason
-from ringfence.events.decode import NO_EVENTS
-from ringfence.events.paths import look_up, steps, written
+from ringfence.events.decoding.decode import NO_EVENTS
+from ringfence.events.values.paths import look_up, steps, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ringfence.adapters.files.paths import OpenedFile
-    from ringfence.events.binding import Binding
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.decoding.binding import Binding
+    from ringfence.events.values.vocabulary import Mapping
 
 
 GROUP_BYTES: Final = 256 * 1024 * 1024  # unpacked pages of a row group that packs more than honest ones do

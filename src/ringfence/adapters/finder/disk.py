@@ -21,7 +21,7 @@ import xxhash
 from ringfence.adapters.finder.piece import ARRAYS, Piece, build
 from ringfence.adapters.finder.rows import SCHEMA
 from ringfence.errors import CorruptError, StoreError
-from ringfence.events.hashing import mark_of
+from ringfence.events.ids.hashing import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.adapters.finder.rows import terms_of
-from ringfence.scoring.rules import OUTCOMES
+from ringfence.scoring.rulesets.rules import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

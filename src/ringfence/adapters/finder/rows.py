@@ -10,7 +10,7 @@ import pyarrow as pa
 from ringfence.decisions.index import LISTS, salt
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
-from ringfence.events.hashing import hash_column
+from ringfence.events.ids.hashing import hash_column
 from ringfence.events.model import BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import EVENTS

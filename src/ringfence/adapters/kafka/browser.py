@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.kafka.client import Client
     from ringfence.adapters.kafka.registry import Registry
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.topics import MessageQuery, MessageSeen
 
 _SECONDS: Final = 5.0  # for one answer of brokers

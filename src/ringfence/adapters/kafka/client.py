@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, admin
 from ringfence.adapters.kafka.address import is_secret
 from ringfence.adapters.kafka.registry import PREFIXES
 from ringfence.errors import InputError, RingfenceError, StoreError
-from ringfence.events.texts import TOML_LIMIT, read_text
+from ringfence.events.values.texts import TOML_LIMIT, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

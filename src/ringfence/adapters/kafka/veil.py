@@ -14,10 +14,10 @@ import msgspec
 from ringfence.adapters.kafka.records import HEADER, KEY, kept_of, value_of
 from ringfence.adapters.kafka.registry import begins_with_id
 from ringfence.events.bad import ORIGINAL_LIMIT, Fault
-from ringfence.events.decode import CARD_FIELDS
-from ringfence.events.nameless import READ
+from ringfence.events.decoding.decode import CARD_FIELDS
 from ringfence.events.personal_names import PersonalClass
-from ringfence.events.tokens import mask_digits
+from ringfence.events.privacy.nameless import READ
+from ringfence.events.privacy.tokens import mask_digits
 from ringfence.masking import mask_cards
 from ringfence.ports.topics import MessageSeen
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from ringfence.adapters.kafka.registry import Registry
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.topics import MessageQuery
 
 _EVERYTHING: Final = frozenset({"key", "headers"})

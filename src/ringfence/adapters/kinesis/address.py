@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ringfence.errors import InputError
-from ringfence.events.vocabulary import nearest
+from ringfence.events.values.vocabulary import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

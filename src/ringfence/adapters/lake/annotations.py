@@ -16,7 +16,7 @@ from ringfence.adapters.lake import guard, views
 from ringfence.adapters.lake.shapes import concat, rows_of
 from ringfence.errors import InputError
 from ringfence.events import codec
-from ringfence.events.hashing import hash_column, hash_text
+from ringfence.events.ids.hashing import hash_column, hash_text
 from ringfence.events.model import Kind
 from ringfence.events.truth import source_ranks
 from ringfence.ports import EVENTS

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ringfence.adapters.links.schema import FILE_NAME, opened
 from ringfence.adapters.sqlite.problems import explain
-from ringfence.events.draft import Draft
+from ringfence.events.decoding.draft import Draft
 from ringfence.events.model import Kind
 from ringfence.graph.rings import Node, RingNews
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
 
 _PREFIX: Final = "ring-flag-"
 _AT_ONCE: Final = 20

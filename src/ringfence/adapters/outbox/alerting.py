@@ -14,7 +14,7 @@ from ringfence.alerts.policy import LANGUAGES, Severity
 from ringfence.bus.pattern import matches
 from ringfence.bus.retry import DEAD_AFTER_MS
 from ringfence.bus.subscription import Destination, is_contact, kind_of, tag
-from ringfence.events.personal import TOKEN
+from ringfence.events.privacy.personal import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ringfence.alerts.model import Alert
     from ringfence.alerts.policy import AlertPolicy
     from ringfence.bus.subscription import Subscription
-    from ringfence.scoring.ruleset import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 ALERTS: Final = "alerts"
 """Stands for a subscription in messages that the alert policy asks for."""

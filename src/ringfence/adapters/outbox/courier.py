@@ -17,7 +17,7 @@ from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
 from ringfence.bus.subscription import is_contact, masked, shown, target_of
 from ringfence.bus.words import Words, words_of
 from ringfence.errors import InputError, RingfenceError
-from ringfence.events.personal import TOKEN
+from ringfence.events.privacy.personal import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.bus.subscription import Subscription
     from ringfence.bus.table import EventTable
     from ringfence.ports import EventLog, LogBatch
-    from ringfence.scoring.ruleset import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 DEFAULT_POLICY: Final = AlertPolicy()
 _FEATURES: Final = ("data", "features")

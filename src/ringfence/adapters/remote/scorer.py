@@ -16,8 +16,8 @@ from ringfence.adapters.remote.signing import SageMakerSigner
 from ringfence.errors import ScorerError, StoreError
 from ringfence.fetching import PLAIN, AnswerError, ask
 from ringfence.ports.secrets import as_secret
-from ringfence.scoring.endpoint import Endpoint
-from ringfence.scoring.local import Described
+from ringfence.scoring.artifacts.endpoint import Endpoint
+from ringfence.scoring.artifacts.local import Described
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.ports.secrets import SecretValue
-    from ringfence.scoring.manifest import Manifest
+    from ringfence.scoring.artifacts.manifest import Manifest
 
 CHUNK: Final = 512
 """Rows of one call: each has the deadline to itself."""
@@ -46,7 +46,7 @@ class _AgainError(Exception):
 
 
 class RemoteModel(Described):
-    """See `scoring.models.Scorer`. It cannot tell contributions."""
+    """See `scoring.artifacts.models.Scorer`. It cannot tell contributions."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.vault.keyring import Keyring
-    from ringfence.events.personal import Original
+    from ringfence.events.privacy.personal import Original
 
 FILE_NAME: Final = "vault.db"
 HOUR_MS: Final = 3_600_000

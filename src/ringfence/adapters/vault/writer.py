@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.adapters.vault.vault import SqliteVault
-    from ringfence.events.personal import Original
+    from ringfence.events.privacy.personal import Original
 
 _LOGGER: Final = logging.getLogger(__name__)
 _MOST_KNOWN: Final = 1 << 20  # pairs that are known to be kept

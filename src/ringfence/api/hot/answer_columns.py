@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.decisions.decision import PROBABILITY
-from ringfence.scoring.words import in_words, split
+from ringfence.scoring.language.words import in_words, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

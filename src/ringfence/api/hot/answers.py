@@ -11,14 +11,14 @@ import numpy as np
 from ringfence.api.hot import answer_columns
 from ringfence.api.hot.phrases import Phrases, Why, codes_only
 from ringfence.decisions.decision import PROBABILITY, DecisionBatch, source_of
-from ringfence.scoring.reasons import spoken
-from ringfence.scoring.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.scoring.artifacts.reasons import spoken
+from ringfence.scoring.rulesets.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ringfence.scoring.manifest import ReasonText
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.artifacts.manifest import ReasonText
+    from ringfence.scoring.rulesets.rules import RuleSet
 
 _ENCODER: Final = msgspec.json.Encoder()
 _COLUMNS: Final = (

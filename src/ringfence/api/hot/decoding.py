@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 from ringfence.api.hot.records import Lines
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import JsonDecoder
-from ringfence.events.decode_block import BlockDecoder
-from ringfence.events.decode_small import SmallDecoder
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_block import BlockDecoder
+from ringfence.events.decoding.decode_small import SmallDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
 
 _SMALL: Final = 256  # records from which the exact way is the faster one
 

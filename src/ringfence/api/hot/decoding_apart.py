@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
-    from ringfence.events.personal import Original
+    from ringfence.events.privacy.personal import Original
 
 _BATCHES: Final = 8  # whose looks are remembered
 

@@ -20,14 +20,14 @@ from ringfence.compose.apart import MOST_BYTES, Apart, ApartWords
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.events.personal import Original  # noqa: TC001 (likewise)
+from ringfence.events.privacy.personal import Original  # noqa: TC001 (likewise)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ringfence.events.batch import EventBatch
-    from ringfence.events.tokens import Tokenizer
+    from ringfence.events.privacy.tokens import Tokenizer
 
 DECODING_SECONDS: Final = 5.0
 """How long one piece of a batch, or one payment, may take; a payment comes before the pieces that wait."""

@@ -14,7 +14,7 @@ import msgspec
 
 from ringfence.api.http.turns import Turns
 from ringfence.api.problems import Refusal
-from ringfence.events.decode import RECORD_LIMIT
+from ringfence.events.decoding.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

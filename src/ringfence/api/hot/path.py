@@ -12,7 +12,7 @@ from ringfence.api.hot.answers import DecisionAnswer
 from ringfence.api.hot.deadlines import Deadlines
 from ringfence.api.hot.outcomes import LARGE, Result, Ticket
 from ringfence.api.problems import Refusal, refused_record, unavailable
-from ringfence.scoring.rules import OnFailure, Outcome
+from ringfence.scoring.rulesets.rules import OnFailure, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

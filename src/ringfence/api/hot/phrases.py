@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ringfence.scoring.words import in_words, split
+from ringfence.scoring.language.words import in_words, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ringfence.scoring.rules import Rule, RuleSet
+    from ringfence.scoring.rulesets.rules import Rule, RuleSet
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NAMED: Final = re.compile(r"\{([^{}]+)\}")  # as `Decision.explain` fills them in

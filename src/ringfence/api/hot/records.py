@@ -11,7 +11,7 @@ from ringfence.api.hot.elements import elements
 from ringfence.api.http.bodies import JSON, NDJSON, content_type, pieces, read_body
 from ringfence.api.http.turns import Turns
 from ringfence.api.problems import Refusal
-from ringfence.events.decode import RECORD_LIMIT
+from ringfence.events.decoding.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

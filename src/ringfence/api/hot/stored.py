@@ -9,7 +9,7 @@ import numpy as np
 
 from ringfence.decisions.decision import DecisionBatch, stored_offsets
 from ringfence.events import codec
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:

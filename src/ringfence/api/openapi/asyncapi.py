@@ -23,8 +23,8 @@ from ringfence.bus.catalog import (
     type_of,
 )
 from ringfence.decisions.decision import DECISION_FIELDS
+from ringfence.events.decoding.record import RECORDS
 from ringfence.events.model import EVENT_SCHEMA, Kind
-from ringfence.events.record import RECORDS
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.learning.drift_alerts import DRIFT_SCHEMA
 from ringfence.learning.model_news import NEWS_SCHEMA

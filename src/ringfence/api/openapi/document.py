@@ -16,9 +16,9 @@ from ringfence.api.openapi.pieces import ASKED, BODY, CONNECTION, REF, Contract,
 from ringfence.api.problems import Problem
 from ringfence.api.reading import Details, EntityState, Page
 from ringfence.api.routes.health import Health, Readiness
-from ringfence.events.currencies import EVERY_CURRENCY
+from ringfence.events.decoding.record import RECORDS
 from ringfence.events.model import ACTIONS
-from ringfence.events.record import RECORDS
+from ringfence.events.values.currencies import EVERY_CURRENCY
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

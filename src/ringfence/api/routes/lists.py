@@ -14,7 +14,7 @@ from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.rulebook.entries import NAME_LIMIT
 from ringfence.rulebook.wire import AddEntries, RemoveEntries
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,13 +17,13 @@ from ringfence.desks.models import SHARELESS, put_in_force
 from ringfence.desks.models import retire as retire_model
 from ringfence.errors import InputError, ScorerError
 from ringfence.rulebook.changes import ApprovalError
-from ringfence.scoring.promotion import roles
+from ringfence.scoring.artifacts.promotion import roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.desks.model_desk import ModelDesk
-    from ringfence.scoring.deployment import Deployment
+    from ringfence.scoring.artifacts.deployment import Deployment
 
 router = APIRouter(tags=["models"])
 

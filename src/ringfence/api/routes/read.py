@@ -15,7 +15,7 @@ from ringfence.api.problems import Refusal
 from ringfence.api.stream import Filter
 from ringfence.decisions.index import DecisionQuery
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rules import Outcome
+from ringfence.scoring.rulesets.rules import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ringfence.rulebook.desk import Desk
     from ringfence.rulebook.wire import Saved
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.rulesets.rules import RuleSet
 
 T = TypeVar("T")
 router = APIRouter(tags=["rules"])

@@ -19,10 +19,10 @@ from ringfence.rulebook.foreign.patterns import of_expression
 from ringfence.rulebook.foreign.result import MAX_RULES, ForeignRefusal, Imported, Wishes, read_source
 from ringfence.rulebook.foreign.tokens import Untranslatable, tokens_of
 from ringfence.rulebook.foreign.writing import Value, Writer
-from ringfence.scoring.names import EVENT_NAMES, Type
+from ringfence.scoring.language.names import EVENT_NAMES, Type
 
 if TYPE_CHECKING:
-    from ringfence.scoring.outcomes import Outcome
+    from ringfence.scoring.rulesets.outcomes import Outcome
 
 NAMES: Final = {
     **dict.fromkeys(("event_timestamp",), "event_time"),

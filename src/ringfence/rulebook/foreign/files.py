@@ -9,9 +9,9 @@ from ringfence.features.durations import format_duration
 from ringfence.features.spec import ENTITY_KEYS, BoundFeature, Entity, FeatureSpec
 from ringfence.masking import mask_cards
 from ringfence.rulebook.foreign.result import ForeignRefusal, Imported
-from ringfence.scoring.books import dump_book, load_book
-from ringfence.scoring.possible import check_possible
-from ringfence.scoring.rules import Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.books import dump_book, load_book
+from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
 
 
 def vet(found: Imported, spec: FeatureSpec) -> None:

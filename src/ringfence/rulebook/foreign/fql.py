@@ -15,8 +15,8 @@ from ringfence.rulebook.foreign.statements import ForeignScope, Statement, scope
 from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable
 from ringfence.rulebook.foreign.velocities import Velocity, unquoted
 from ringfence.rulebook.foreign.writing import Value, Writer, literal
-from ringfence.scoring.names import EVENT_NAMES, Type
-from ringfence.scoring.outcomes import Outcome
+from ringfence.scoring.language.names import EVENT_NAMES, Type
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

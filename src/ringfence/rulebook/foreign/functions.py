@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ringfence.rulebook.foreign.patterns import like
 from ringfence.rulebook.foreign.tokens import Untranslatable
 from ringfence.rulebook.foreign.writing import Value, Writer, literal
-from ringfence.scoring.names import Type
+from ringfence.scoring.language.names import Type
 
 if TYPE_CHECKING:
     from ringfence.rulebook.foreign import grammar

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ringfence.rulebook.foreign.result import ForeignRefusal, plain_words, rule_id
-from ringfence.scoring.outcomes import Outcome
-from ringfence.scoring.ruleset import Rule
-from ringfence.scoring.syntax import MAX_BYTES
+from ringfence.scoring.language.syntax import MAX_BYTES
+from ringfence.scoring.rulesets.outcomes import Outcome
+from ringfence.scoring.rulesets.ruleset import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ringfence.errors import InputError
-from ringfence.scoring.outcomes import Mode, Outcome
+from ringfence.scoring.rulesets.outcomes import Mode, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ringfence.features.spec import BoundFeature
-    from ringfence.scoring.ruleset import Rule
+    from ringfence.scoring.rulesets.ruleset import Rule
 
 MAX_BYTES: Final = 4 << 20
 MAX_RULES: Final = 1_000

@@ -11,7 +11,7 @@ from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, CATEGORY_FIELDS
 from ringfence.features.spec import ENTITY_KEYS, Where, entity
 from ringfence.rulebook.foreign import grammar
 from ringfence.rulebook.foreign.tokens import Untranslatable
-from ringfence.scoring.names import Type
+from ringfence.scoring.language.names import Type
 
 if TYPE_CHECKING:
     from ringfence.features.spec import BoundFeature, Entity

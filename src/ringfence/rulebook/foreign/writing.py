@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ringfence.rulebook.foreign import grammar
 from ringfence.rulebook.foreign.patterns import quoted
 from ringfence.rulebook.foreign.tokens import Untranslatable
-from ringfence.scoring.names import Type
+from ringfence.scoring.language.names import Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.scoring import operations as ops
+from ringfence.scoring.language import operations as ops
+from ringfence.scoring.language.program import constant, load, run
 from ringfence.scoring.machine.kernel import ROWS, WEIGHT_SCALE, Op, execute
 from ringfence.scoring.machine.lookups import Lookup, fields_asked
-from ringfence.scoring.program import constant, load, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.program import Steps
+    from ringfence.scoring.language.program import Steps
 
 _OPS: Final[dict[Any, Op]] = {
     np.add: Op.ADD,

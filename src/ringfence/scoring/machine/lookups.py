@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.scoring import operations as ops
-from ringfence.scoring.program import load, run
-from ringfence.scoring.text import Text
+from ringfence.scoring.language import operations as ops
+from ringfence.scoring.language.program import load, run
+from ringfence.scoring.language.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.scoring.columns import Columns
-    from ringfence.scoring.program import Steps
+    from ringfence.scoring.language.program import Steps
 
 _MOST: Final = 4096  # words that are remembered
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ringfence.events.hashing import hash_text
+from ringfence.events.ids.hashing import hash_text
 from ringfence.scoring.reference.table import IdTable, grown
 
 if TYPE_CHECKING:

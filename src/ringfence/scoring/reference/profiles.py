@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.model import ATTRIBUTE_PREFIX
+from ringfence.scoring.language.text import Text
 from ringfence.scoring.reference.table import IdTable, grown
-from ringfence.scoring.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

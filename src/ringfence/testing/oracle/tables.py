@@ -11,8 +11,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ringfence.events.currencies import currency_exponent
 from ringfence.events.model import AMOUNT_SCALE, Kind
+from ringfence.events.values.currencies import currency_exponent
 from ringfence.features.kinds import CATEGORICAL
 
 if TYPE_CHECKING:

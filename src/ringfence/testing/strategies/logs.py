@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from ringfence.events.currencies import currency_exponent
 from ringfence.events.model import AMOUNT_LIMIT_MAJOR, Kind
+from ringfence.events.values.currencies import currency_exponent
 from ringfence.testing.strategies.specs import specs
 from ringfence.testing.streams import log_of
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ringfence.api import reading
 from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rules import OUTCOMES
+from ringfence.scoring.rulesets.rules import OUTCOMES
 from ringfence.web.asking import dashboard_of
 from ringfence.web.dossier import id_of
 from ringfence.web.errors import Stop

@@ -17,7 +17,7 @@ from ringfence.analysis import list_history as lists_of
 from ringfence.api.reading import is_card
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
-from ringfence.scoring.duckdb_sql import quoted_text
+from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.web.asking import dashboard_of
 from ringfence.web.pages.decisions import place_of
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ringfence.api.asked import refusals
 from ringfence.api.checking import warnings_on
 from ringfence.rulebook.wire import ImpactOf
-from ringfence.scoring.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)
+from ringfence.scoring.rulesets.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)
 from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
@@ -18,7 +18,7 @@ from ringfence.web.rendering import render
 if TYPE_CHECKING:
     from ringfence.api.server import Server
     from ringfence.decisions.impact import Impact
-    from ringfence.scoring.rules import RuleSet
+    from ringfence.scoring.rulesets.rules import RuleSet
 
 router = APIRouter()
 _DIGEST: Final = "^[0-9a-z]{4,16}$"

@@ -16,9 +16,9 @@ from ringfence.api.checking import checked
 from ringfence.compose.questions import laboratory
 from ringfence.errors import RuleError
 from ringfence.rulebook.one import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
-from ringfence.scoring.books import dump_book
-from ringfence.scoring.outcomes import Mode
-from ringfence.scoring.rules import OUTCOMES, Rule, RuleSet
+from ringfence.scoring.rulesets.books import dump_book
+from ringfence.scoring.rulesets.outcomes import Mode
+from ringfence.scoring.rulesets.rules import OUTCOMES, Rule, RuleSet
 from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
 from ringfence.web.lab_names import TEMPLATES, names_of

@@ -15,7 +15,7 @@ from ringfence.api.audited import tell
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.rulebook.entries import Entry
-from ringfence.scoring.actions import ListKind
+from ringfence.scoring.rulesets.actions import ListKind
 from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render

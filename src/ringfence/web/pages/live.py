@@ -13,7 +13,7 @@ from ringfence.api.places import owner_of
 from ringfence.api.reading import id_in_norm, is_card
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rules import OUTCOMES, Outcome
+from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
 from ringfence.web.activity import SECONDS, SampleSieve
 from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop

@@ -21,8 +21,8 @@ from ringfence.errors import ConflictError, InputError, ScorerError
 from ringfence.learning.curves import Curves
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.changes import ApprovalError
-from ringfence.scoring.manifest import CURVES, REPORT
-from ringfence.scoring.promotion import roles
+from ringfence.scoring.artifacts.manifest import CURVES, REPORT
+from ringfence.scoring.artifacts.promotion import roles
 from ringfence.web import watching
 from ringfence.web.asking import dashboard_of
 from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
@@ -35,7 +35,7 @@ from ringfence.web.rendering import render
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ringfence.scoring.artifact import Artifact
+    from ringfence.scoring.artifacts.artifact import Artifact
     from ringfence.web.answer_cache import Answer
     from ringfence.web.dashboard import Dashboard
 

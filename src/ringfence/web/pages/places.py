@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.scoring.duckdb_sql import quoted_text
+from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render, when

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from ringfence.analysis.statistics import wilson
 from ringfence.errors import RingfenceError
 from ringfence.rulebook.one import STAGES, stage_of
-from ringfence.scoring.duckdb_sql import quoted_text
-from ringfence.scoring.outcomes import Mode
+from ringfence.scoring.rulesets.duckdb_sql import quoted_text
+from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
 from ringfence.web.measures import STOPPED

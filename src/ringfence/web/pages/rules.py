@@ -13,14 +13,14 @@ from ringfence.api.asked import BOOK_BYTES, UnconfirmedRefusal, refusals, who_as
 from ringfence.api.checking import checked as check
 from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
-from ringfence.scoring.outcomes import Mode
+from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.web.asking import dashboard_of
 from ringfence.web.pages.impact import change_of_mode, sheet
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.rulebook.changes import Change
-    from ringfence.scoring.rules import Rule
+    from ringfence.scoring.rulesets.rules import Rule
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.adapters.files.readers import FilePiece
-    from ringfence.events.tokens import Tokenizer
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.privacy.tokens import Tokenizer
+    from ringfence.events.values.vocabulary import Mapping
     from ringfence.ports.sources import Format
 
 _FIRST_ROWS: Final = 65_536  # a file of no more rows is looked at whole

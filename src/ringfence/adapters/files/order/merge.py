@@ -9,7 +9,7 @@ import numpy as np
 
 from ringfence.adapters.files.order.runs import sort_keys
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import NO_EVENTS
+from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.ports.sources import SourceBatch
 
 if TYPE_CHECKING:

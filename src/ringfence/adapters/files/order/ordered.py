@@ -13,13 +13,13 @@ from ringfence.adapters.files.order.runs import runs_in
 from ringfence.adapters.files.paths import STDIN, resolve, size_of
 from ringfence.adapters.files.reading import read
 from ringfence.errors import InputError
-from ringfence.events.decode import NO_EVENTS
+from ringfence.events.decoding.decode import NO_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ringfence.events.tokens import Tokenizer
-    from ringfence.events.vocabulary import Mapping
+    from ringfence.events.privacy.tokens import Tokenizer
+    from ringfence.events.values.vocabulary import Mapping
     from ringfence.ports.sources import Format, Order, SourceBatch
 
 """Sorted where the files need it; sorted in any case; as the files are, one after the other."""

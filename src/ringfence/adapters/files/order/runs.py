@@ -15,7 +15,7 @@ import numpy as np
 from ringfence.errors import StoreFullError
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
-from ringfence.events.decode import NO_EVENTS
+from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.events.model import Kind
 from ringfence.ports.sources import SourceBatch
 

@@ -1,0 +1,1 @@
+"""Where a command goes: to a running server, or to the data folder itself."""

@@ -1,0 +1,72 @@
+"""What a change would do to recent payments, shown before it is made; and its confirmation."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from ringfence.cli.terminal import screen
+from ringfence.desks.confirming import UnconfirmedError
+from ringfence.errors import ConflictError
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ringfence.cli.backends.desks import Writing
+    from ringfence.decisions.impact import Impact
+    from ringfence.rulebook.wire import ImpactOf
+
+T = TypeVar("T")
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Confirm the change, also beyond the limits of ringfence.toml.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change for recent payments.")]
+
+
+def show_impact(told: Impact, role: str = "") -> None:
+    """Recent payments by outcome, before and after, the money and the customers."""
+    if not told.payments:
+        screen.show("No payment has been decided by these features yet: what would change is not known.")
+        return
+    rows = [
+        (outcome, f"{before / told.payments:.2%}", f"{after / told.payments:.2%}", f"{after - before:+,}")
+        for outcome, before, after in zip(OUTCOMES, told.before, told.after, strict=True)
+    ]
+    head = [f"of the newest {told.payments:,} payments", "now", "after", "payments"]
+    screen.show_table(head, rows, head[1:])
+    if role == "challenger":
+        screen.show("In shadow it changes nothing of that.")
+        return
+    screen.show(f"{told.changed:,} payments ({told.share:.2%}) would have another outcome.")
+    for shift in told.money:
+        sums = f"{shift.stopped:,.2f} newly stopped, {shift.released:,.2f} newly approved"
+        screen.show(f"{shift.currency or 'no currency'}: {sums}")
+    if told.customers:
+        screen.show(f"{told.customers:,} customers newly stopped, such as {', '.join(told.examples)}")
+
+
+def is_all(desk: Writing, asked: ImpactOf, *, dry_run: bool, json: bool) -> bool:
+    """Show the impact sheet, unless nobody reads; whether that was all that was wanted."""
+    if dry_run or not json:
+        told = desk.impact(asked)
+        if json:
+            screen.show_json(told)
+        else:
+            show_impact(told)
+    return dry_run
+
+
+def confirmed(act: Callable[[str], T], *, yes: bool) -> T:
+    """Make a change. Beyond the limits it takes `yes`, or the version's first digits typed at a terminal."""
+    try:
+        return act("")
+    except UnconfirmedError as error:
+        if yes:
+            return act(error.word)
+        if not sys.stdin.isatty():
+            raise ConflictError(f"{error}, or with --yes. Nothing was changed") from error
+        show_impact(error.sheet)
+        return act(str(typer.prompt(f"{error}. Type it", default="", show_default=False)))

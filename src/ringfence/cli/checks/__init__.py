@@ -1,6 +1,0 @@
-"""What `ringfence doctor` looks at, part by part."""
-
-from ringfence.cli.checks.check import Check, State
-from ringfence.cli.checks.everything import all_checks
-
-__all__ = ["Check", "State", "all_checks"]

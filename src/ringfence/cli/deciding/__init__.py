@@ -1,0 +1,1 @@
+"""Commands that decide, and that ask what has been decided."""

@@ -1,0 +1,1 @@
+"""Commands for keys, approvals, personal data and the audit trail."""

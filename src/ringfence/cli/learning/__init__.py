@@ -1,0 +1,1 @@
+"""Commands for models: training, comparing, watching and putting them in force."""

@@ -1,0 +1,1 @@
+"""Commands for what follows a decision: alerts, cases, and messages to others."""

@@ -1,0 +1,208 @@
+"""`ringfence alerts`: what the team and the customer hear of, and what somebody has seen."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from ringfence.alerts.book import Alerts, Mute
+from ringfence.alerts.policy import LANGUAGES
+from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
+from ringfence.bus.subscription import kind_of
+from ringfence.cli.terminal.screen import format_time, say, show, show_json, show_table
+from ringfence.cli.terminal.where import Data, Json, folder
+from ringfence.compose.alerts import alert_policy, templates
+from ringfence.compose.bus import messages
+from ringfence.compose.followers import now_ms
+from ringfence.compose.notifiers import notifier
+from ringfence.compose.store import open_store
+from ringfence.errors import InputError
+from ringfence.events.values.durations import parse_delay_ms
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+app = typer.Typer(
+    help="Alerts on reviewed and declined payments: list, acknowledge, mute, preview.", no_args_is_help=True
+)
+
+
+class AlertState(StrEnum):
+    """Whether somebody looks at it."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+
+
+Id = Annotated[str, typer.Argument(help="As `ringfence alerts list` has it.", metavar="ID")]
+Author = Annotated[str | None, typer.Option(help="Who does it. [default: the user]", show_default=False)]
+Typology = Annotated[str, typer.Argument(help='A typology, rule or reason; "*" for any.', metavar="TYPOLOGY")]
+Entity = Annotated[
+    str, typer.Option("--entity", help='Id of the card, customer, ...; "*" for all.', metavar="ID")
+]
+
+
+@app.command("list")
+def list_alerts(
+    state: Annotated[AlertState | None, typer.Option(help="Only these. [default: all]")] = None,
+    entity: Annotated[str | None, typer.Option(help="Only of this card, customer, ...", metavar="ID")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List alerts, newest first. An alert stands for all decisions on an entity for one typology in a window.
+
+    Example: ringfence alerts list --state open
+    """
+    with _book(data) as book:
+        found = book.alerts(state=state, entity_id=entity, limit=limit)
+        counts = book.counts()
+    if json:
+        show_json(found)
+        return
+    show_table(
+        ["id", "severity", "typology", "entity", "id of it", "payments", "last", "state"],
+        [
+            (
+                *(one.id, one.severity, one.typology, one.entity, one.entity_id, one.count),
+                *(format_time(one.last_ms), f"{one.state} by {one.by}" if one.by else one.state),
+            )
+            for one in found
+        ],
+        ["payments"],
+    )
+    say(f"{counts['open']:,} open, {counts['acknowledged']:,} acknowledged.")
+
+
+@app.command("show")
+def show_alert(alert_id: Id, data: Data = None) -> None:
+    """Show one alert with its payments, as JSON.
+
+    Example: ringfence alerts show alert-17
+    """
+    with _book(data) as book:
+        show_json(book.alert(alert_id))
+
+
+@app.command()
+def ack(alert_id: Id, author: Author = None, data: Data = None) -> None:
+    """Say that somebody looks at an alert: it is not escalated any more.
+
+    Example: ringfence alerts ack alert-17
+    """
+    with _book(data) as book:
+        found = book.acknowledge(alert_id, author or getpass.getuser(), now_ms())
+    say(f"{found.id}: acknowledged by {found.by}.")
+
+
+@app.command()
+def mute(
+    typology: Typology,
+    entity: Entity,
+    until: Annotated[
+        str, typer.Option("--for", help="For how long, such as 4h or 7d.", metavar="TIME")
+    ] = "1d",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    author: Author = None,
+    data: Data = None,
+) -> None:
+    """Raise no alerts of a typology for an entity until a time. Decisions stay as they are.
+
+    Example: ringfence alerts mute card_testing --entity tok_9f31 --for 4h --note "a test of ours"
+    """
+    if typology == entity == "*":
+        raise InputError('name a typology or an entity: "*" for both would silence everything')
+    ends_ms = now_ms() + parse_delay_ms(until)
+    with _book(data) as book:
+        by = author or getpass.getuser()
+        book.mute(Mute(typology=typology, entity_id=entity, until_ms=ends_ms, by=by, note=note))
+    say(f"No alerts of {typology} for {entity} until {format_time(ends_ms)} UTC.")
+
+
+@app.command()
+def unmute(typology: Typology, entity: Entity, data: Data = None) -> None:
+    """Raise alerts again.
+
+    Example: ringfence alerts unmute card_testing --entity tok_9f31
+    """
+    with _book(data) as book:
+        if not book.unmute(typology, entity):
+            raise InputError(f"{typology} is not muted for {entity}: `ringfence alerts mutes` lists what is")
+    say(f"Alerts of {typology} for {entity} are raised again.")
+
+
+@app.command()
+def mutes(data: Data = None, json: Json = False) -> None:
+    """List what is muted, for whom and until when.
+
+    Example: ringfence alerts mutes
+    """
+    with _book(data) as book:
+        found = book.mutes()
+    if json:
+        show_json(found)
+        return
+    show_table(
+        ["typology", "entity", "until", "by", "note"],
+        [(one.typology, one.entity_id, format_time(one.until_ms), one.by, one.note) for one in found],
+    )
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="Alert policy. [default: alerts.toml]", show_default=False)
+    ] = None,
+) -> None:
+    """Check an alert policy and its templates, and say who hears of what. Nothing is sent.
+
+    Example: ringfence alerts check
+    """
+    policy = alert_policy(file)
+    say(f"Alerts on {', '.join(policy.outcomes)}; one for each entity and typology in {policy.window}.")
+    say(f"The team: {', '.join(policy.team) or 'nobody is told (set team)'}.")
+    say(f"At most {policy.most} messages in {policy.per} to one destination, then a digest.")
+    say(f"The customer: {f'by {policy.customer}' if policy.customer else 'is not told (set customer)'}.")
+    kinds = {kind_of(address) for address in (*policy.team, *policy.escalate_to)}
+    for kind in sorted(kinds | ({policy.customer} if policy.customer else set())):
+        notifier(kind, load_settings()).close()
+    say(f"Templates of your own: {', '.join(templates(policy)) or 'none'}.")
+
+
+@app.command()
+def preview(
+    audience: Annotated[str, typer.Argument(help="team, customer, digest or escalation.")] = "team",
+    language: Annotated[str | None, typer.Option(help="en or de. [default: the policy's]")] = None,
+    json: Json = False,
+) -> None:
+    """Show a message as it would be sent, filled in with an example.
+
+    Example: ringfence alerts preview customer --language de
+    """
+    if audience not in NAMES:
+        raise InputError(f"there is no template {audience[:60]!r}: one of {', '.join(NAMES)}")
+    policy = alert_policy()
+    chosen = language or policy.language
+    if chosen not in LANGUAGES:
+        raise InputError(f"there is no language {chosen[:20]!r}: one of {', '.join(LANGUAGES)}")
+    text = templates(policy).get(f"{audience}.{chosen}") or shipped(audience, chosen)
+    words = rendered(audience, text, SAMPLES[audience] | {"bank": policy.bank})
+    if json:
+        show_json({"title": words.title, "lines": msgspec.to_builtins(words.lines)})
+        return
+    show(words.text)
+
+
+@contextmanager
+def _book(data: Path | None) -> Iterator[Alerts]:
+    where = folder(data)
+    open_store(where, read_only=True).close()
+    with messages(where) as kept:
+        yield kept.alerts

@@ -1,0 +1,59 @@
+"""Whether messages arrive: one to every destination, on request."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ringfence.bus.notifier import Answer, Message
+from ringfence.bus.subscription import kind_of, shown, target_of
+from ringfence.bus.words import Words
+from ringfence.cli.setup.checks.check import Check, State
+from ringfence.compose.alerts import alert_policy
+from ringfence.compose.bus import has_outbox
+from ringfence.compose.bus import messages as opened
+from ringfence.compose.notifiers import notifier
+from ringfence.errors import InputError
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_TYPE = "com.ringfence.test.sent.v1"
+
+
+def messages(folder: Path) -> Iterator[Check]:
+    """Send a test message to each destination of subscriptions and of the alert policy; what each said."""
+    policy = alert_policy()
+    secrets_of: dict[str, tuple[str, ...]] = dict.fromkeys((*policy.team, *policy.escalate_to), ())
+    if has_outbox(folder):
+        with opened(folder) as kept:
+            known = [one for one in kept.outbox.destinations() if not one.address.startswith("customer:")]
+        secrets_of |= {one.address: one.secrets for one in known}
+    if not secrets_of:
+        yield Check("messages", State.NOTE, "nobody is told: there is no subscription and no team")
+    for address, signing in sorted(secrets_of.items()):
+        yield _sent(address, signing)
+
+
+def _sent(address: str, signing: tuple[str, ...]) -> Check:
+    part, kind = f"message to {shown(address)}", kind_of(address)
+    try:
+        sender = notifier(kind, load_settings())
+    except InputError as error:
+        return Check(part, State.BAD, "not set up", str(error))
+    test_id = f"test:{secrets.token_hex(8)}"
+    event = {"specversion": "1.0", "id": test_id, "source": "/ringfence/doctor", "type": _TYPE, "data": {}}
+    words = Words("A test message of ringfence doctor", (("", "Nothing has happened."),))
+    to = target_of(address, kind)
+    with closing(sender):
+        outcome = sender.deliver(Message(test_id, msgspec.json.encode(event), words, to, signing))
+    if outcome.answer is Answer.DELIVERED:
+        return Check(part, State.FINE, outcome.said or "delivered")
+    return Check(
+        part, State.BAD, outcome.said, "Mend it there, then `ringfence outbox retry --to` the address."
+    )

@@ -1,0 +1,1 @@
+"""Commands for the data folder, and for what follows its log."""

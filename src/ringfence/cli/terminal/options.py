@@ -1,0 +1,168 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ringfence.access.keys import ApiKeys
+from ringfence.cli.terminal import where
+from ringfence.cli.terminal.screen import after, say
+from ringfence.compiling import cache_base
+from ringfence.compose.definitions import Definitions, load_definitions, warm_up
+from ringfence.errors import InputError
+from ringfence.features.kernel.jit import is_kept
+from ringfence.features.precompile import is_compiled
+from ringfence.graph.kernel.measure import link
+from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+_MOST_TOLD = 5  # rules that are left out, each with what it lacks
+
+Data = where.Data
+Json = where.Json
+folder = where.folder
+Mapping = Annotated[
+    str | None,
+    typer.Option(
+        "--mapping",
+        "-m",
+        help="How columns become fields: a shipped mapping (`ringfence sources`) or a .toml file. Without "
+        "it, told from the first source.",
+        metavar="NAME|FILE",
+    ),
+]
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        "--features",
+        "-f",
+        help="Python file that assigns `spec`. [default: features.py if there, else the shipped catalog]",
+        metavar="FILE.py",
+        show_default=False,
+    ),
+]
+Rules = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules",
+        "-r",
+        help="Rule book. [default: rules.yaml if there, else the shipped one]",
+        metavar="FILE.yaml",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        help="Folder of a model that `ringfence train` wrote. [default: none, or what was promoted]",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
+
+LogOrSources = Annotated[
+    list[str] | None,
+    typer.Argument(help="Files, folders or globs. Without them, the log of --data.", metavar="SOURCE"),
+]
+LabelDelay = Annotated[
+    str | None,
+    typer.Option(help="How long after the payment its label becomes known, such as 7d.", metavar="DURATION"),
+]
+SourceFormat = Annotated[
+    Literal["csv", "ndjson", "parquet"] | None,
+    typer.Option("--format", help="Format of the sources. Without it, told from name and content."),
+]
+
+Order = Annotated[
+    Literal["auto", "time", "arrival"],
+    typer.Option(
+        help="auto sorts and merges by event time where the sources are not in order, such as newest-first "
+        "files; time always sorts; arrival takes the rows as they stand, one source after the other."
+    ),
+]
+
+
+@contextmanager
+def people(data: Path | None, server: str | None = None) -> Iterator[Callable[[str | None], str]]:
+    """How the keys that signed something are called; a server's keys are its own, and go by their ids."""
+    data_folder = folder(data)
+    if server is not None or not ApiKeys.are_in(data_folder):
+        yield lambda author: author or ""
+        return
+    with closing(ApiKeys(data_folder)) as keys:
+        yield keys.person
+
+
+def definitions(
+    features: Path | None, rules: Path | None, model: Path | None = None, *, observing: bool = False
+) -> Definitions:
+    """Those that options, settings or the current folder name, else the shipped ones; ready to decide.
+
+    Rules that are left out are told. `observing` as of `warm_up`.
+    """
+    found = load_definitions(features_file(features), rules_file(rules), model or load_settings().model)
+    if len(found.left_out) > _MOST_TOLD:
+        say(
+            f"{len(found.left_out)} shipped rules left out, because {found.spec_origin} does not serve them: "
+            "`ringfence rules list` names what each lacks. To keep them, add your features to the shipped "
+            "ones: spec = CATALOG.with_features(...), from ringfence.features.catalog"
+        )
+    else:
+        for left in found.left_out:
+            say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
+    with compiling(graph=found.spec.graph is not None):
+        warm_up(found, observing=observing)
+    return found
+
+
+def features_file(option: Path | None) -> Path | None:
+    """The file that declares the features, None for the shipped catalog."""
+    return option or load_settings().features or _present("features.py")
+
+
+def rules_file(option: Path | None) -> Path | None:
+    """The file with the rule book, None for the shipped one."""
+    return option or load_settings().rules or _present("rules.yaml")
+
+
+def compiling(*, graph: bool = False) -> AbstractContextManager[None]:
+    """Tells why the first command on a machine takes its time; `graph` where one is declared."""
+    if is_compiled() and (not graph or is_kept(link)):
+        return nullcontext()
+    if cache_base() is None:
+        return after(
+            1.5,
+            "Compiling the engine, as every start does here: no folder for its machine code can be written. "
+            "Name one with XDG_CACHE_HOME (systemd: CacheDirectory=ringfence)",
+        )
+    return after(1.5, "Compiling the engine once for this machine ...")
+
+
+def _present(name: str) -> Path | None:
+    return Path(name) if Path(name).is_file() else None
+
+
+def parse_time_ms(text: str | None, option: str) -> int | None:
+    """Milliseconds of an ISO date or time; UTC unless it names a zone.
+
+    >>> parse_time_ms("2024-05-01", "--since")
+    1714521600000
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{option} {text!r} is no time: write 2024-05-01, or 2024-05-01T10:00:00+02:00"
+        ) from None
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

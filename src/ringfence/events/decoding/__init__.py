@@ -1,0 +1,1 @@
+"""From records as they come to columns of events."""

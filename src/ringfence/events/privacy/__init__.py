@@ -1,0 +1,1 @@
+"""What must not be seen: card data, personal data, and the tokens that stand for them."""

@@ -1,0 +1,1 @@
+"""What single values of an event may be, and how they are read and written."""

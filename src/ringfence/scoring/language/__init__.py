@@ -1,0 +1,1 @@
+"""The language of rules: its words, its types, and what an expression comes to."""

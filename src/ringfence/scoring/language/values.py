@@ -1,0 +1,36 @@
+"""Texts that a field of a payment never holds, whoever sends it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ringfence.events.model import BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
+from ringfence.events.values.currencies import EVERY_CURRENCY
+from ringfence.events.values.vocabulary import nearest
+
+_DIGITS: Final = BIN_FIELDS | {"card_last4": 4}
+
+
+class Never(NamedTuple):
+    """What a field holds instead of a text, and what to write for it."""
+
+    holds: str
+    remedy: str
+
+
+def never(field: str, text: str) -> Never | None:
+    """Why a field of the payment itself never holds this text; None where it may.
+
+    >>> never("currency", "eur").remedy, never("card_bin", "4111").holds, never("channel", "web")
+    ("write 'EUR'", 'card_bin has 6 digits', None)
+    """
+    if text == "" and field in (*ID_FIELDS, *CATEGORY_FIELDS, "transaction_id"):
+        return Never(f"an empty {field} is null", f"write {field} IS NULL")
+    if field == "currency" and text not in EVERY_CURRENCY:
+        if text.upper() in EVERY_CURRENCY:
+            return Never("currency has capital letters only", f"write {text.upper()!r}")
+        return Never("currency is a code of ISO 4217, in letters", nearest(text, EVERY_CURRENCY).strip(" ()"))
+    wanted = _DIGITS.get(field)
+    if wanted and not (len(text) == wanted and text.isascii() and text.isdigit()):
+        return Never(f"{field} has {wanted} digits", "")
+    return None

@@ -1,0 +1,1 @@
+"""Books of rules: what is in one, whether it can be meant, and its answers."""
