@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CARDS = 20
 PROOFS = 10
-STRANGERS = 5
+STRANGERS = 4
 SETTINGS = {
     "RINGFENCE_SERVE_TOKEN_SECRET": "planted-token-secret-0123456789abcdef",
     "RINGFENCE_SMTP_PASSWORD": "planted-smtp-password-77",

@@ -21,6 +21,12 @@ from ringfence.ports.secrets import named_place
 
 FILE_NAME = "ringfence.toml"
 NEVER = "never"
+RETAINED = (
+    *("events", "decisions", "flag_matches", "drift", "model_news", "slo_news", "quarantine"),
+    *("cases", "alerts", "messages", "identifier", "contact", "name", "address", "text"),
+)
+"""Parts of a data folder that may be kept for a time; what is not named stays for ever."""
+
 _LEAST_MS = 10 * MINUTE_MS
 
 
@@ -116,6 +122,7 @@ class Settings(BaseSettings):
     )
     personal_fields: dict[str, str] = {}  # what fields tell of a person, where their names do not
     vault_key: Path | None = None  # of the vault's master keys; never in the data folder
+    retention: dict[str, str] = {}  # how long parts of the data folder stay, for `ringfence retention`
     reveals_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 20  # originals that one person may be shown
     audit_key: Path | None = None  # of who signs the audit trail; never in the data folder
     audit_anchor: str | None = None  # where heads of the audit trail are kept: a file elsewhere, or a URL
@@ -135,6 +142,18 @@ class Settings(BaseSettings):
         except InputError as error:
             raise ValueError(str(error)) from None
         return fields
+
+    @field_validator("retention")
+    @classmethod
+    def _check_retention(cls, times: dict[str, str]) -> dict[str, str]:
+        for part, text in times.items():
+            if part not in RETAINED:
+                raise ValueError(f"there is no {part!r} to keep for a time: parts are {', '.join(RETAINED)}")
+            try:
+                parse_duration_ms(text)
+            except SpecError as error:
+                raise ValueError(f"{part}: {error}") from None
+        return times
 
     @field_validator("store_password", "smtp_password", "slack_token", "slack_signing_secret")
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.benchmarks.test_smoke import run
 
@@ -22,3 +24,9 @@ def test_a_follower_that_is_killed_again_and_again_loses_and_doubles_nothing():
     """A few rounds; `python -m benchmarks.store_faults` has a hundred."""
     printed = run("store_faults", "--rounds", "2", "--files", "20")
     assert "differences" in printed
+
+
+def test_the_cost_of_sealing_is_printed_as_a_share_of_throughput():
+    printed = run("sealing", "--events", "4000", "--rounds", "1")
+    assert len(re.findall(r"\d+\.\d\d %", printed)) == 4
+    assert "of throughput, the bar is 2 %" in printed

@@ -44,6 +44,7 @@ class Role(StrEnum):
     BUILDER = "builder"
     AUDITOR = "auditor"
     COMPLIANCE = "compliance"
+    PRIVACY = "privacy"
     ADMIN = "admin"
 
 
@@ -61,6 +62,7 @@ PERMITTED: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.BUILDER: frozenset({*_LOOKING, *_DEFINING, Permission.MODEL}),
     Role.AUDITOR: frozenset({*_LOOKING, Permission.AUDIT}),
     Role.COMPLIANCE: frozenset({Permission.REPORT}),
+    Role.PRIVACY: frozenset({Permission.ERASE}),
     Role.ADMIN: frozenset(Permission) - {Permission.REPORT},
 }
 """What each role permits; somebody with several has all of it."""

@@ -5,6 +5,7 @@ A route that is missing here is refused to everybody.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ringfence.access.restriction import Restriction
@@ -265,7 +266,7 @@ BY_FIELD: Final = frozenset(
         ("POST", "/approvals/{request_id}/decline"),
     }
 )
-"""Routes that leave hidden fields out, or show no payment."""
+"""Routes that leave out hidden fields and payments of other regions, or show no payment."""
 
 
 def unrestricted(restriction: Restriction, method: str, path: str) -> str | None:
@@ -277,6 +278,7 @@ def unrestricted(restriction: Restriction, method: str, path: str) -> str | None
     route = (method, path)
     if restriction.queues and path.startswith(OF_CASES) and route not in BY_QUEUE:
         return Restriction(queues=restriction.queues).text()
-    if restriction.hidden and NEEDED[route] not in _SHOWING_NOTHING and route not in BY_FIELD:
-        return Restriction(hidden=restriction.hidden).text()
+    narrowed = restriction.narrows_payments
+    if narrowed and NEEDED[route] not in _SHOWING_NOTHING and route not in BY_FIELD:
+        return replace(restriction, queues=frozenset()).text()
     return None

@@ -1,4 +1,4 @@
-"""Traces to an OpenTelemetry collector, by OTLP over HTTP. The only module that imports OpenTelemetry.
+"""Traces to an OpenTelemetry collector, by OTLP over HTTP. Only this and `otel_metrics` import its library.
 
 Spans wait in a bounded queue for a thread that sends them. A collector that is slow or gone costs spans,
 which are counted, and nothing else.
@@ -42,6 +42,14 @@ _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _NOBODY: Final = trace.set_span_in_context(trace.INVALID_SPAN)  # a parent that is none
 
 
+def resource_of(service: str, version: str) -> Resource:
+    """What this process is called; the name gives way to the standard environment."""
+    told: dict[str, Any] = {"service.version": version}
+    if "OTEL_SERVICE_NAME" not in os.environ:
+        told["service.name"] = service
+    return Resource.create(told)
+
+
 class OtelTracing:
     """See `ringfence.ports.tracing.Tracing`."""
 
@@ -51,11 +59,8 @@ class OtelTracing:
         `endpoint` is the full address of what takes traces, None as the standard environment has it. The name
         of the service gives way to that environment, too.
         """
-        told: dict[str, Any] = {"service.version": version}
-        if "OTEL_SERVICE_NAME" not in os.environ:
-            told["service.name"] = service
         self._provider = TracerProvider(
-            ParentBased(TraceIdRatioBased(ratio)), Resource.create(told), shutdown_on_exit=False
+            ParentBased(TraceIdRatioBased(ratio)), resource_of(service, version), shutdown_on_exit=False
         )
         self._queue = _BoundedQueue(OTLPSpanExporter(endpoint, timeout=_EXPORT_SECONDS))
         self._provider.add_span_processor(self._queue)

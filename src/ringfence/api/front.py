@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ringfence.ports.tracing import RequestTrace
 
 HOT_PATH: Final = "/v1/decisions"
+_DECIDING: Final = frozenset({HOT_PATH, f"{HOT_PATH}/batch"})
 _KEYED: Final = ("/v1/", "/metrics")  # whose caller has to be known
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 _JSON: Final = (b"content-type", b"application/json")
@@ -98,6 +99,8 @@ class Front:
         took = time.perf_counter() - begin
         if status:
             self.server.metrics.answered(route, status, took)
+            if method == "POST" and route in _DECIDING:
+                self.server.metrics.promised(status, took, is_single=route == HOT_PATH)
         if replayed:
             self.server.metrics.replayed.inc()
         trace_id = None if trace is None else trace.trace_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +19,28 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 _STAGE_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+FAST_SECONDS: Final = 0.05
+"""An answer within that time is a fast one."""
+
 STAGES: Final = ("wait", "decode", "decide", "commit", "answer")
 _ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+
+@dataclass(slots=True)
+class DecisionCounts:
+    """Requests for decisions so far, by what became of them; what a caller did wrong is not among them.
+
+    Attributes:
+        asked: all, batches included; `failed` of them by an error of the server.
+        answered: single payments with a decision, `fast` of them within `FAST_SECONDS`.
+        expired: single payments that the policy answered at the deadline.
+    """
+
+    asked: int = 0
+    failed: int = 0
+    answered: int = 0
+    fast: int = 0
+    expired: int = 0
 
 
 class Metrics:
@@ -31,6 +52,7 @@ class Metrics:
         self.requests = Counter(
             "ringfence_http_requests", "Requests by route and status.", ("route", "status"), registry=of
         )
+        self.deciding = DecisionCounts()
         self._routes: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.seconds = Histogram(
             "ringfence_http_request_seconds",
@@ -76,7 +98,26 @@ class Metrics:
     def refused_unread(self, route: str, count: int) -> None:
         """So many requests have been refused for want of room before they were read: none took any time."""
         self.requests.labels(route, 503).inc(count)
+        self.deciding.asked += count
+        self.deciding.failed += count
         self.shed.inc(count)
+
+    def promised(self, status: int, seconds: float, *, is_single: bool = True) -> None:
+        """A request for decisions has been answered, of one payment or of a batch."""
+        seen = self.deciding
+        if status >= 500:
+            seen.asked += 1
+            seen.failed += 1
+        elif status < 400:
+            seen.asked += 1
+            if is_single:
+                seen.answered += 1
+                seen.fast += seconds <= FAST_SECONDS
+
+    def gave_up(self) -> None:
+        """A payment has been answered at its deadline, by the policy."""
+        self.expired.inc()
+        self.deciding.expired += 1
 
     def turned_away(self, limit: str) -> None:
         """A connection has been closed by a limit."""

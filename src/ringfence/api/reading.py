@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 import msgspec
 import numpy as np
 
+from ringfence.access.restriction import EVERYTHING, Restriction
 from ringfence.api.hot.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.problems import Refusal
 from ringfence.decisions.index import DecisionQuery
@@ -137,13 +138,18 @@ def id_in_norm(entity_type: str, entity_id: str) -> str:
     return norm(ENTITY_KEYS[entity_type], entity_id)
 
 
-def page(server: Server, query: DecisionQuery, hidden: frozenset[str] = frozenset()) -> bytes:
-    """One page of decisions, as JSON, without the hidden fields of their payments."""
+def page(server: Server, query: DecisionQuery, restriction: Restriction = EVERYTHING) -> bytes:
+    """One page of decisions, as JSON, as far as a restriction shows their payments.
+
+    What it does not show is left out of the page, which may be empty although more follow.
+    """
     rows = server.lake.decisions(query).to_pylist()
     last = rows[-1] if len(rows) == query.limit else None
     log = server.session.store.log.identity
     cursor = f"{last['event_time_ms']}-{last['offset']}-{log}" if last else None
-    shown = b",".join(_kept(server, [row | dict.fromkeys(hidden & row.keys()) for row in rows]))
+    hidden, regions = restriction.concealed, restriction.regions
+    within = [row for row in rows if not regions or _country(server, row["offset"]) in regions]
+    shown = b",".join(_kept(server, [row | dict.fromkeys(hidden & row.keys()) for row in within]))
     return b'{"decisions":[%b],"next_cursor":%b}' % (shown, _ENCODER.encode(cursor))
 
 
@@ -151,11 +157,11 @@ def details(
     server: Server,
     transaction_id: str,
     account_id: str | None = None,
-    hidden: frozenset[str] = frozenset(),
+    restriction: Restriction = EVERYTHING,
 ) -> bytes | None:
-    """One decision with features and payment, without hidden fields, as JSON.
+    """One decision with features and payment, as far as a restriction shows it, as JSON.
 
-    None where there is none, or not of this account.
+    None where there is none, not of this account, or of another region.
     """
     found = server.stored.decision_of(transaction_id)
     if found is None:
@@ -165,11 +171,18 @@ def details(
     payment = event_json(*event) if event is not None else {}
     if account_id is not None and payment.get("account_id") != id_in_norm("account", account_id):
         return None
+    if restriction.regions and payment.get("country") not in restriction.regions:
+        return None
     return b'{"decision":%b,"features":%b,"transaction":%b}' % (
         server.answers.encode_one(found.batch, found.row),
         _ENCODER.encode(known.features),
-        _ENCODER.encode(_without(hidden, payment)),
+        _ENCODER.encode(_without(restriction.concealed, payment)),
     )
+
+
+def _country(server: Server, offset: int) -> str | None:
+    event = server.stored.event_at(offset)
+    return None if event is None else event_json(*event).get("country")
 
 
 def _without(hidden: frozenset[str], fields: dict[str, Any], within: str = "") -> dict[str, Any]:

@@ -29,6 +29,7 @@ from ringfence.api.http.proxies import Proxies
 from ringfence.api.jobs import Jobs
 from ringfence.api.metrics import Metrics
 from ringfence.api.model_teller import ModelTeller
+from ringfence.api.objective_teller import ObjectiveTeller
 from ringfence.api.outboxes import Outboxes
 from ringfence.api.places import Places
 from ringfence.api.pools import Pools
@@ -133,7 +134,7 @@ class Server:
             session.store.folder, session.tokenizer, self._put_in_force, self.cases, session.clock
         )
         self._delivering = Lock()
-        self.model_teller = ModelTeller(session, self.models)
+        self.model_teller, self.objectives = ModelTeller(session, self.models), self._objectives()
         self.jobs, self.tries = Jobs(), Jobs()
         self.trials = Trials(session, self.stored, self.hindsight)
         self.proxies = Proxies(settings.trusted_proxies)
@@ -149,7 +150,7 @@ class Server:
             self.pools.payments,
             self.clock,
             settings.deadline_ms,
-            self.metrics.expired.inc,
+            self.metrics.gave_up,
         )
         self.sources = Sources(self.decider, self.clock)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
@@ -179,6 +180,7 @@ class Server:
         self.sources.start(loop)
         self.ring_news.start(loop)
         self.model_teller.start(loop)
+        self.objectives.start(loop)
         self.ready = True
 
     def end_streams(self) -> None:
@@ -192,6 +194,7 @@ class Server:
         self.hub.stop()
         await self.ring_news.stop()
         await self.model_teller.stop()
+        await self.objectives.stop()
         await asyncio.to_thread(self.jobs.stop)
         await asyncio.to_thread(self.tries.stop)
         await asyncio.to_thread(self.sources.stop)
@@ -245,6 +248,10 @@ class Server:
         """Have the log take what closed cases say, off the event loop; what it cannot take now stays due."""
         with self._delivering, contextlib.suppress(RingfenceError, Refusal):
             self.session.deliver(self.cases, self._put_in_force)
+
+    def _objectives(self) -> ObjectiveTeller:
+        log, clock = self.session.store.log, self.clock
+        return ObjectiveTeller(self.metrics, self.following, self.outboxes, log, clock)
 
     def _put_in_force(self, change: EventBatch) -> int:
         return self.decider.put_and_wait(change)[0]
@@ -337,6 +344,7 @@ class Server:
         self.metrics.registry.register(self.following)
         self.metrics.registry.register(self.sources)
         self.metrics.registry.register(self.outboxes)
+        self.metrics.registry.register(self.objectives)
         for stage in self.runner.seconds:
             watch(f"ringfence_{stage}_seconds_total", f"Seconds spent on {stage}.", self._spent(stage))
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ringfence.compose.session import Session
     from ringfence.follow.beside import Beside
     from ringfence.ports.sources import StreamSource
-    from ringfence.ports.tracing import Tracing
+    from ringfence.ports.tracing import Metering, Tracing
     from ringfence.store import DataFolder
 
 _HAD_KEYS: Final = "served_with_keys"
@@ -57,12 +57,13 @@ def serve(
     streams: Sequence[StreamSource] = (),
     aside: Aside | None = None,
     tracing: Tracing | None = None,
+    metering: Metering | None = None,
 ) -> None:
     """Serve on these sockets until told to stop. Raises what made the store unusable, if that is why.
 
     `site` makes the pages that are served beside the API, `beside` what starts the process of the followers.
     `streams` are read beside what comes over HTTP. `aside` and `tracing` as
-    of `Server`.
+    of `Server`; `metering` gets its figures.
     """
     check_keys(session.store, authoriser)
     failures: list[BaseException] = []
@@ -82,6 +83,8 @@ def serve(
         started(url)
         if figures is not None:
             figures.start()
+        if metering is not None:
+            metering.start(server.metrics.registry)
         if process is not None:
             process.start()
 
@@ -111,6 +114,8 @@ def serve(
     finally:
         if figures is not None:
             figures.stop()
+        if metering is not None:
+            metering.stop()
         if process is not None:
             process.stop()
         gc.unfreeze()  # at the end of the process, what others hold has to be let go

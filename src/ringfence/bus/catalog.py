@@ -18,7 +18,7 @@ from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
-from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS
+from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, SLO_NEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +30,8 @@ DECISION_MADE: Final = f"{PREFIX}decision.made.v1"
 DRIFT_FOUND: Final = f"{PREFIX}model.drifted.v1"
 MODEL_WEAKENED: Final = f"{PREFIX}model.weakened.v1"
 MODEL_PROPOSED: Final = f"{PREFIX}model.proposed.v1"
+OBJECTIVE_BURNING: Final = f"{PREFIX}objective.burning.v1"
+OBJECTIVE_RECOVERED: Final = f"{PREFIX}objective.recovered.v1"
 FLAG_MATCHED: Final = f"{PREFIX}flag.matched.v1"
 CASE_OPENED: Final = f"{PREFIX}case.opened.v1"
 CASE_CHANGED: Final = f"{PREFIX}case.changed.v1"
@@ -53,10 +55,12 @@ TYPES: Final = {
     DRIFT_FOUND: "Payments of a day are no longer like those that a model was trained on.",
     MODEL_WEAKENED: "The model that decides is no better than chance, the rules or a challenger any more.",
     MODEL_PROPOSED: "A model was trained on schedule and waits for somebody to put it in force.",
+    OBJECTIVE_BURNING: "The service misses an objective so fast that its budget of failures will not last.",
+    OBJECTIVE_RECOVERED: "The budget of an objective no longer burns too fast.",
 }
 """Every type of event of the log, and what has happened."""
 
-TOPICS: Final = (DECISIONS, EVENTS, DRIFT, FLAG_MATCHES, MODEL_NEWS)
+TOPICS: Final = (DECISIONS, EVENTS, DRIFT, FLAG_MATCHES, MODEL_NEWS, SLO_NEWS)
 """Topics of the log that the bus reads."""
 
 ALERT_FEED: Final = "alerts"
@@ -209,7 +213,12 @@ _PLAIN: Final = {
     DRIFT: (DRIFT_FOUND, "found_ms", "model"),
     FLAG_MATCHES: (FLAG_MATCHED, "transaction_time_ms", "entity_id"),
 }
-_NEWS: Final = {"weakened": MODEL_WEAKENED, "proposed": MODEL_PROPOSED}
+_NEWS: Final = {
+    "weakened": MODEL_WEAKENED,
+    "proposed": MODEL_PROPOSED,
+    "burning": OBJECTIVE_BURNING,
+    "recovered": OBJECTIVE_RECOVERED,
+}
 
 
 def _plain_rows(batch: LogBatch, source: str) -> Iterator[Located]:
@@ -226,7 +235,8 @@ def _plain_rows(batch: LogBatch, source: str) -> Iterator[Located]:
     news = np.array(table.column("news").to_pylist())
     for part in np.split(np.arange(len(news)), np.flatnonzero(news[1:] != news[:-1]) + 1):
         told = table.drop_columns(["news"]).take(pa.array(part))
-        form = _NEWS[news[part[0]]], "found_ms", "model"
+        subject = "objective" if batch.topic == SLO_NEWS else "model"
+        form = _NEWS[news[part[0]]], "found_ms", subject
         yield offsets[part], _plain_table(told, offsets[part], form, source, batch.topic)
 
 

@@ -31,12 +31,13 @@ _TEXTS: Final = (
     *("outcome", "model", "reasons", "rules", "shadow_rules", "degraded", "factors"),
     *("event_id", "label_source", "reason_code", "action", "entity_type", "entity_id", "list_name"),
     *("list_kind", "note", "input", "typology", "severity", "entity", "case_id", "change", "by", "state"),
-    *("queue", "disposition"),
+    *("queue", "disposition", "objective"),
 )
 _NUMBERS: Final = (
     *("score", "probability", "latency_us", "offset", "event_time_ms", "decided_at_ms", "ingest_time_ms"),
     *("effective_at_ms", "expires_at_ms", "index", "threshold", "payments", "count", "version"),
     *("transaction_offset", "transaction_time_ms", "flag_offset", "flag_since_ms"),
+    *("burn_rate", "window_minutes"),
 )
 _BOOLEANS: Final = ("control", "label", "removed", "escalated")
 _DOTTED: Final = re.compile(r"(?!param\.)[a-z_][a-z0-9_]*(\.\S+)+")

@@ -30,6 +30,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "backup": "data.backed_up",
     "restore": "data.restored",
     "trim": "data.trimmed",
+    "retention": "data.trimmed",
     "decisions": "payment.listed",
     "decision": "payment.seen",
     "explain": "payment.explained",

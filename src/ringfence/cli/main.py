@@ -25,7 +25,18 @@ from ringfence.cli.policy import backtest, lists, rules, tune
 from ringfence.cli.program import finish, new_app
 from ringfence.cli.response import alerts, bus, case_acts, outbox
 from ringfence.cli.setup import doctor, init, simulate
-from ringfence.cli.storage import backup, dynamodb, flink, follow, followers, graph, land, store, topics, trim
+from ringfence.cli.storage import (
+    backup,
+    dynamodb,
+    flink,
+    follow,
+    followers,
+    graph,
+    land,
+    retention,
+    store,
+    topics,
+)
 from ringfence.cli.terminal import screen
 
 if TYPE_CHECKING:
@@ -54,7 +65,8 @@ models.app.command()(model_watch.retrain)
 app.add_typer(models.app, name="models")
 app.add_typer(model.app, name="model")
 app.command()(topics.topics)
-app.command()(trim.trim)
+app.command()(retention.trim)
+app.command()(retention.retention)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(train.train)

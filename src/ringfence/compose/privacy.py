@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ringfence.store import DataFolder
 
 _MOST_DECISIONS: Final = 100_000
+_LOST: Final = "lost_originals"
 _INIT: Final = "run `ringfence privacy init`, before the first event comes"
 
 
@@ -100,13 +101,27 @@ def keeping(store: DataFolder, now_ms: Callable[[], int], *, patient: bool) -> I
         return
     vault = open_vault(store)
     try:
-        writer = VaultWriter(vault, now_ms, patient=patient)
+
+        def note(lost: int) -> None:
+            before = lost_originals(store)
+            store.remember(_LOST, f"{lost + (before[0] if before else 0)} {now_ms()}")
+
+        writer = VaultWriter(vault, now_ms, patient=patient, note=note)
         try:
             yield writer
         finally:
             writer.close()
     finally:
         vault.close()
+
+
+def lost_originals(store: DataFolder) -> tuple[int, int] | None:
+    """How many originals the vault could not keep, ever, and when the latest of them came; None for none."""
+    told = store.remembered(_LOST)
+    if told is None:
+        return None
+    count, at_ms = map(int, told.split())
+    return count, at_ms
 
 
 @contextmanager

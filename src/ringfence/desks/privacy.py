@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ringfence.errors import InputError
 from ringfence.events import codec
-from ringfence.events.model import Kind
+from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 from ringfence.events.personal_names import PersonalClass
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports import EVENTS
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _SHORTEST_REASON: Final = 5
 _LONGEST_REASON: Final = 500
+_MOST_NAMED: Final = 10
+_FIELDS: Final = frozenset(EVENT_SCHEMA.names)
 KINDS: Final = {"customer": "customer_id", "account": "account_id"}
 """Whose data can be asked for, and the field that their payments name them in."""
 
@@ -56,6 +58,9 @@ class PersonTokens(msgspec.Struct, frozen=True, kw_only=True):
     payments: frozenset[str] = frozenset()
     owners: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
+
+
+NOBODY: Final = PersonTokens(person="", kind="", own=frozenset())
 
 
 class PersonFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,15 +131,15 @@ class PrivacyDesk:
     approved: Callable[[Second, str, Who], AbstractContextManager[None]] = nobody_else
 
     def who(self, asked: str) -> PersonTokens:
-        """Somebody by `CUSTOMER`, `account:ID`, or a token; `InputError` where nothing is held on them."""
+        """Somebody by `CUSTOMER`, `account:ID`, `FIELD=VALUE`, or a token.
+
+        `InputError` where nothing is held on them, or where several persons share the value.
+        """
         return self._followed(asked)[0]
 
     def _followed(self, asked: str) -> tuple[PersonTokens, list[_Row]]:
         """As `who`, and the events about them."""
-        kind, sign, identity = asked.partition(":")
-        if not sign or kind not in KINDS:
-            kind, identity = "customer", asked
-        person = self.tokenizer.as_kept(KINDS[kind], identity.strip())
+        kind, person = self._named(asked)
         held = self.vault.of_persons([person])
         tokens = {person, *(one.token for one in held)}
         holders = self.vault.holders(tokens)
@@ -156,6 +161,34 @@ class PrivacyDesk:
             texts=self._texts(rows),
         )
         return who, rows
+
+    def _named(self, asked: str) -> tuple[str, str]:
+        """Kind and token of whoever is meant."""
+        field, equals, value = (part.strip() for part in asked.partition("="))
+        if equals and (field in _FIELDS or field.startswith(ATTRIBUTE_PREFIX)):
+            known = next((kind for kind, name in KINDS.items() if name == field), None)
+            return (known, self.tokenizer.as_kept(field, value)) if known else self._holder(field, value)
+        kind, sign, identity = asked.partition(":")
+        if not sign or kind not in KINDS:
+            kind, identity = "customer", asked
+        return kind, self.tokenizer.as_kept(KINDS[kind], identity.strip())
+
+    def _holder(self, field: str, value: str) -> tuple[str, str]:
+        """Whose value of a field it is."""
+        token = self.tokenizer.as_kept(field, value)
+        if not TOKEN.fullmatch(token):
+            raise InputError(
+                f"{field[:80]} is no personal data here, so the vault has no value of it: personal_fields "
+                "and mappings say what is"
+            )
+        persons = sorted(self.vault.holders([token]).get(token, frozenset()))
+        if not persons:
+            raise InputError(f"nothing is held on anybody with this {field[:80]}")
+        if len(persons) > 1:
+            shown = ", ".join(persons[:_MOST_NAMED]) + (" and more" if len(persons) > _MOST_NAMED else "")
+            raise InputError(f"{len(persons)} persons have this {field[:80]}: name one of {shown}")
+        payments, _ = self._paid([KINDS["customer"]], frozenset(persons))
+        return "customer" if payments else "account", persons[0]
 
     def find(self, asked: str) -> PersonFile:
         """All that is held on somebody; originals are opened."""
@@ -246,14 +279,30 @@ class PrivacyDesk:
         """How many originals `expire` would forget, and of how many persons."""
         return self.vault.expiring(kinds, before_ms, self._kept_by_holds())
 
-    def _kept_by_holds(self) -> frozenset[str]:
-        """Under which tokens there may be originals of somebody under legal hold, or on their payments."""
+    def under_hold(self) -> PersonTokens:
+        """Everybody under legal hold, as one: what names them, and their payments."""
         persons = frozenset(one.person for one in self.vault.holds())
         if not persons:
-            return persons
+            return NOBODY
         fields, own = list(KINDS.values()), persons | {one.token for one in self.vault.of_persons(persons)}
         payments, owners = self._paid(fields, persons)
-        return own | owners | self._texts(self._rows(fields, persons, own, payments))
+        texts = self._texts(self._rows(fields, persons, own, payments))
+        return PersonTokens(person="", kind="", own=own, payments=payments, owners=owners, texts=texts)
+
+    def earliest_held_ms(self) -> int | None:
+        """Time of the first payment that names somebody under legal hold; None where there is none."""
+        persons = frozenset(one.person for one in self.vault.holds())
+        mine, found = pa.array(sorted(persons), pa.string()), list[int]()
+        for batch in self.log.read(EVENTS) if persons else ():
+            events = codec.decode(batch.payload)
+            rows = np.flatnonzero(_true(_of_persons(events, list(KINDS.values()), mine)))
+            found += [int(events.event_time_ms[rows].min())] if len(rows) else []
+        return min(found, default=None)
+
+    def _kept_by_holds(self) -> frozenset[str]:
+        """Under which tokens there may be originals of somebody under legal hold, or on their payments."""
+        held = self.under_hold()
+        return held.own | held.owners | held.texts
 
     def _hold_of(self, who: PersonTokens) -> LegalHold | None:
         """The first hold that an erasure would break."""

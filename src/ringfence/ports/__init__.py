@@ -40,6 +40,9 @@ DRIFT = "drift"
 MODEL_NEWS = "model_news"
 """Topic of models in force that fell behind, and of new ones that wait to be put in force."""
 
+SLO_NEWS = "slo_news"
+"""Topic of alarms that the service misses an objective, and of their ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:

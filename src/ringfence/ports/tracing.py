@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from prometheus_client import CollectorRegistry
+
 
 class Stage(NamedTuple):
     """A part of a step, in seconds of `time.perf_counter`."""
@@ -67,6 +69,18 @@ class Tracing(Protocol):
         ...
 
     def close(self) -> None:
+        """Send what is left, within a few seconds."""
+        ...
+
+
+class Metering(Protocol):
+    """Where figures go, on a thread of its own; nothing waits for whoever receives them."""
+
+    def start(self, registry: CollectorRegistry, /) -> None:
+        """Send the figures of a registry from now on."""
+        ...
+
+    def stop(self) -> None:
         """Send what is left, within a few seconds."""
         ...
 

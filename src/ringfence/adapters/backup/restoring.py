@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ringfence.adapters.backup.manifest import copy, read_manifest, sync_folder
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.store import FILE_NAME
+from ringfence.adapters.sqlite.versions import check_known_file
 from ringfence.errors import CorruptError, InputError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def restore(
     """Copy a backup to a data folder in which there is none yet; what it held.
 
     `InputError` for what is no backup, or where there is a store already; `CorruptError` for a backup that is
-    damaged: then nothing is put in place.
+    damaged, `StoreError` for one that a newer Ringfence wrote: then nothing is put in place.
     """
     found = read_manifest(backup)
     for name in found.files:
@@ -60,6 +61,8 @@ def restore(
 
         for name, expected in found.files.items():
             _copy(backup / name, partial / name, expected, heard)
+        for path in sorted(partial.glob("*.db")):
+            check_known_file(path, is_log=path.name == FILE_NAME)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == FILE_NAME):
             path.rename(folder / path.name)
         sync_folder(folder)

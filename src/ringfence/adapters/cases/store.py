@@ -13,6 +13,7 @@ import msgspec
 from ringfence.adapters.cases.schema import ORDERS, QUEUES, SCHEMA
 from ringfence.adapters.cases.working import SqliteWork, case_number
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.versions import check_known
 from ringfence.cases.book import Outgoing, QueueCount
 from ringfence.cases.errors import UnknownCaseError
 from ringfence.cases.model import LIVE, Case, CaseEvent, Payment, decode_case, decode_change
@@ -44,6 +45,7 @@ class SqliteCases:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.touch(mode=0o600)
             self._writer = self._connect()
+            check_known(self._writer, self.path)
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute("PRAGMA synchronous = FULL")
             self._writer.executescript(SCHEMA)

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from ringfence.adapters.outbox.database import Database
     from ringfence.desks.privacy import PersonTokens
 
-_ALERTS: Final = """
-SELECT id, body FROM alert WHERE entity_id IN (SELECT value FROM json_each(:own)) OR EXISTS (
+_ON_THEM: Final = """
+entity_id IN (SELECT value FROM json_each(:own)) OR EXISTS (
   SELECT 1 FROM json_each(alert.body, '$.payments') AS paid
   WHERE paid.value IN (SELECT value FROM json_each(:payments)))
 """
+_ALERTS: Final = f"SELECT id, body FROM alert WHERE {_ON_THEM}"  # noqa: S608 (constants)
 _MUTES: Final = "SELECT typology, body FROM mute WHERE entity_id IN (SELECT value FROM json_each(:own))"
 _CONTACTS: Final = """
 SELECT entity_type, name, value FROM contact WHERE entity_id IN (SELECT value FROM json_each(:own))
@@ -35,6 +36,10 @@ DELETE FROM message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') 
 }
 """What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
 
+_OLD: Final = {
+    "alerts": ("alert", f"raised_ms < :before_ms AND NOT ({_ON_THEM})"),
+    "messages": ("message", f"state <> 'waiting' AND made_ms < :before_ms AND NOT ({_ABOUT})"),
+}
 _SILENCE: Final = """
 UPDATE destination SET body = json_set(body, '$.said', '') WHERE json_extract(body, '$.said') <> ''
 """
@@ -79,6 +84,22 @@ class BusPersons:
             connection.execute(_SILENCE)
         self._database.empty_log()
         return counts
+
+    def expire(self, part: str, before_ms: int, held: PersonTokens, *, dry: bool = False) -> int:
+        """Delete `alerts`, or `messages` that were sent or given up, of before a time; how many.
+
+        Those on somebody in `held`, or on their payments, stay. With `dry` all do.
+        """
+        table, old = _OLD[part]
+        asked = {"own": _json(held.own), "payments": _json(held.payments), "before_ms": before_ms}
+        if dry:
+            ((count,),) = self._database.rows(f"SELECT count(*) FROM {table} WHERE {old}", asked)  # noqa: S608 (constants)
+            return int(count)
+        with self._database.transaction() as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            gone = connection.execute(f"DELETE FROM {table} WHERE {old}", asked).rowcount  # noqa: S608 (constants)
+        self._database.empty_log()
+        return gone
 
 
 def _json(names: frozenset[str]) -> str:

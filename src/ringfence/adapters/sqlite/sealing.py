@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.audit import Span, extended
-from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS
+from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, SLO_NEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ class SealFollower:
     """
 
     name = "audit"
-    topics = (EVENTS, DECISIONS, FLAG_MATCHES, DRIFT, MODEL_NEWS)
+    topics = (EVENTS, DECISIONS, FLAG_MATCHES, DRIFT, MODEL_NEWS, SLO_NEWS)
     least = 1
     most = 65_536
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.versions import check_known
 from ringfence.audit import Act, Anchor, Head, Record, Span, chained
 from ringfence.audit.records import KEY_ADDED, SEALED
 
@@ -85,6 +86,7 @@ class SqliteTrail:
             self._connection = sqlite3.connect(
                 self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            check_known(self._connection, self._path)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.executescript(_SCHEMA)

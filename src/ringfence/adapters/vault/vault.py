@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.versions import check_known
 from ringfence.errors import CorruptError, InputError
 from ringfence.events.personal_names import PersonalClass
 from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
@@ -93,6 +94,7 @@ class SqliteVault:
             self._connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            check_known(self._connection, self.path)
             self._connection.execute("PRAGMA secure_delete = ON")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")

@@ -7,6 +7,7 @@ all the same, and the original is kept when the value comes again. Both are coun
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
@@ -35,8 +36,17 @@ class VaultWriter:
         problem: why the latest write failed, None where it did not.
     """
 
-    def __init__(self, vault: SqliteVault, now_ms: Callable[[], int], *, patient: bool = True) -> None:
+    def __init__(
+        self,
+        vault: SqliteVault,
+        now_ms: Callable[[], int],
+        *,
+        patient: bool = True,
+        note: Callable[[int], None] = lambda _lost: None,
+    ) -> None:
+        """`note` hears, on a thread of this writer, of originals that were lost since it last heard."""
         self.lost = 0
+        self._note, self._noted = note, 0
         self.problem: RingfenceError | None = None
         self._full = False
         self._vault = vault
@@ -74,6 +84,7 @@ class VaultWriter:
         self._waiting.join()
         self._stopping.set()
         self._thread.join()
+        self._tell()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -81,6 +92,7 @@ class VaultWriter:
                 portions = [self._waiting.get(timeout=_AGAIN_SECONDS / 4)]
             except Empty:
                 self._look()
+                self._tell()
                 continue
             count = len(portions[0])
             while count < _MOST_AT_ONCE and not self._waiting.empty():
@@ -88,6 +100,7 @@ class VaultWriter:
                 count += len(portions[-1])
             try:
                 self._keep(portions)
+                self._tell()
             finally:
                 for _ in portions:
                     self._waiting.task_done()
@@ -100,6 +113,14 @@ class VaultWriter:
             return  # the next write tells
         if version != self._version:
             self._known, self._version = set(), version
+
+    def _tell(self) -> None:
+        """Have what was lost noted; where that fails, too, the next attempt has it."""
+        lost = self.lost
+        if lost > self._noted:
+            with suppress(RingfenceError):
+                self._note(lost - self._noted)
+                self._noted = lost
 
     def _keep(self, portions: Sequence[Sequence[Original]]) -> None:
         every = {(one.person, one.token): one for portion in portions for one in portion}

@@ -17,6 +17,8 @@ from ringfence.bus.catalog import (
     KINDS,
     MODEL_PROPOSED,
     MODEL_WEAKENED,
+    OBJECTIVE_BURNING,
+    OBJECTIVE_RECOVERED,
     PAYMENT_FIELDS,
     PREFIX,
     TYPES,
@@ -28,6 +30,7 @@ from ringfence.events.model import EVENT_SCHEMA, Kind
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.learning.drift_alerts import DRIFT_SCHEMA
 from ringfence.learning.model_news import NEWS_SCHEMA
+from ringfence.objectives import SLO_NEWS_SCHEMA
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 
 if TYPE_CHECKING:
@@ -150,6 +153,12 @@ def _schemas() -> dict[str, Any]:
         **{
             f"{_name(type_)}Data": _object(_arrow(NEWS_SCHEMA, told))
             for type_ in (MODEL_WEAKENED, MODEL_PROPOSED)
+        },
+        **{
+            f"{_name(type_)}Data": _object(
+                _arrow(SLO_NEWS_SCHEMA, [name for name in SLO_NEWS_SCHEMA.names if name != "news"])
+            )
+            for type_ in (OBJECTIVE_BURNING, OBJECTIVE_RECOVERED)
         },
         f"{_name(FLAG_MATCHED)}Data": _object(_arrow(FLAG_MATCH_SCHEMA, FLAG_MATCH_SCHEMA.names)),
     }

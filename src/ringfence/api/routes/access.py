@@ -31,7 +31,7 @@ KeyId = Annotated[str, Path(pattern="^[0-9a-f]{8}$")]
 SessionId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Roles = Annotated[list[Role], msgspec.Meta(min_length=1, max_length=20)]
-_Word = Annotated[str, msgspec.Meta(pattern="^(queue|field)=[A-Za-z0-9_.-]{1,80}$")]
+_Word = Annotated[str, msgspec.Meta(pattern="^(queue|field|entity|region)=[A-Za-z0-9_.-]{1,80}$")]
 _Words = Annotated[list[_Word], msgspec.Meta(max_length=200)]
 _Figure = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 

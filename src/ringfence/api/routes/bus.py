@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["bus"])
 _WHICH: Final = "In EventBridge's language as JSON, or an expression of the rules; all events unless given."
-Topic = Literal["decisions", "events", "drift", "flag_matches", "model_news", "alerts", "cases"]
+Topic = Literal["decisions", "events", "drift", "flag_matches", "model_news", "slo_news", "alerts", "cases"]
 AlertId = Annotated[str, Path(pattern="^alert-[0-9]{1,18}$")]
 
 

@@ -58,6 +58,7 @@ async def readyz(request: Request) -> Response:
     warnings += [] if originals is None else originals.warnings()
     warnings += server.following.warnings()
     warnings += server.sources.warnings()
+    warnings += server.objectives.warnings()
     return as_json(
         Readiness(
             "ready",

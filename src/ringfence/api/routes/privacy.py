@@ -46,7 +46,7 @@ class Revealed(msgspec.Struct, frozen=True):
 
 
 class PersonAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody by the customer's id, `account:ID`, or a token; and why this is asked."""
+    """Somebody by the customer's id, `account:ID`, `FIELD=VALUE`, or a token; and why this is asked."""
 
     customer: _Customer
     reason: _Reason

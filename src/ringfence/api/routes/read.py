@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
@@ -19,6 +20,8 @@ from ringfence.scoring.rulesets.rules import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ringfence.access.restriction import Restriction
 
 T = TypeVar("T")
 router = APIRouter()
@@ -50,7 +53,7 @@ async def decisions(
     before = reading.parse_cursor(cursor, server_of(request).session.store.log) if cursor else None
     kept = _in_norm(entity, entity_id)
     query = DecisionQuery(entity, kept, since_ms, until_ms, outcome, rule, limit, before, entity_id)
-    page = await _read(request, reading.page, query, _hidden(request))
+    page = await _read(request, reading.page, query, _restriction(request))
     return Response(page, media_type="application/json")
 
 
@@ -63,7 +66,7 @@ async def decision(
     """One decision with all that it knew: features, reasons, versions, and the payment itself."""
     if account_id is not None:
         _may_ask(request, "account_id")
-    found = await _read(request, reading.details, transaction_id, account_id, _hidden(request))
+    found = await _read(request, reading.details, transaction_id, account_id, _restriction(request))
     if found is None:
         whose = "" if account_id is None else " of this account"
         raise Refusal(404, "not_found", f"there is no decision on a transaction{whose} with this id")
@@ -97,15 +100,17 @@ async def stream(
     return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
-def _hidden(request: Request) -> frozenset[str]:
-    found: frozenset[str] = request.scope["ringfence.caller"].restriction.hidden
+def _restriction(request: Request) -> Restriction:
+    found: Restriction = request.scope["ringfence.caller"].restriction
     return found
 
 
 def _may_ask(request: Request, field: str) -> None:
     """`Refusal` (403) of a field that the caller is not shown: the answers would tell it, guess by guess."""
-    if field in _hidden(request):
-        raise Refusal(403, "restricted", f"you are restricted (field={field}), so you may not ask by it")
+    restriction = _restriction(request)
+    if field in restriction.concealed:
+        why = replace(restriction, queues=frozenset()).text()
+        raise Refusal(403, "restricted", f"you are restricted ({why}), so you may not ask by {field}")
 
 
 async def _read(request: Request, act: Callable[..., T], *given: object) -> T:

@@ -22,7 +22,7 @@ from ringfence.compose.followers import declare_all
 from ringfence.compose.kafka import topic_browsers
 from ringfence.compose.session import open_session
 from ringfence.compose.streams import is_kinesis, is_stream
-from ringfence.compose.tracing import tracing_of
+from ringfence.compose.tracing import metering_of, tracing_of
 from ringfence.errors import InputError
 from ringfence.follow.beside import Beside
 from ringfence.saving import Snapshotting
@@ -78,6 +78,7 @@ def serve(
     # Everything that can be wrong with what was asked comes before the first file is made.
     with unhurried():
         with bound(settings.host, settings.port) as sockets, tracing_of("ringfence") as tracing:
+            metering = metering_of("ringfence")
             found = definitions(features, rules, model, observing=True)
             with (
                 closing(serving.authoriser_of(where, settings)) as authoriser,
@@ -113,6 +114,7 @@ def serve(
                         sources,
                         aside,
                         tracing,
+                        metering,
                     )
         say("Stopped; everything that was answered is kept.")
 

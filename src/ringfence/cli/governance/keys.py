@@ -35,7 +35,10 @@ def create(
     ] = None,
     restrict: Annotated[
         list[str] | None,
-        typer.Option(help="queue=NAME, of cases, or field=NAME, which hides it; may be given several times."),
+        typer.Option(
+            help="queue=NAME, of cases; field=NAME, which hides it; entity=TYPE (card), whose ids "
+            "are shown; region=COUNTRY, such as DE, of payments. May be given several times."
+        ),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0, help="Maximum number of records per second; 0 for no limit.")

@@ -34,7 +34,11 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 Customer = Annotated[
-    str, typer.Argument(help="Id of the customer, account:ID, or a token (pd_...).", metavar="CUSTOMER")
+    str,
+    typer.Argument(
+        help="Id of the customer, account:ID, FIELD=VALUE (email=ada@mail.example), or a token (pd_...).",
+        metavar="CUSTOMER",
+    ),
 ]
 Reason = Annotated[str, typer.Option(help="Why, in 5 to 500 characters; it goes on record.")]
 Sure = Annotated[bool, typer.Option("--yes", help="Do not ask first; programs have to say so.")]
@@ -69,6 +73,7 @@ def find(customer: Customer, data: Data = None, json: Json = False) -> None:
     """Say what is held on somebody, with masked values.
 
     Example: ringfence privacy find C-17
+    Example: ringfence privacy find email=ada@mail.example
     """
     with _desk(data) as desk:
         found = desk.find(customer)

@@ -59,6 +59,7 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
         "behind": dashboard.finder.behind,
         "followers": server.following.states(),
         "follower_problems": server.following.warnings(),
+        "objectives": server.objectives.standings(),
     }
 
 

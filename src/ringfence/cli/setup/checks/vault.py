@@ -6,7 +6,8 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from ringfence.cli.setup.checks.check import Check, State
-from ringfence.compose.privacy import check_begun, check_setting, key_file, open_vault
+from ringfence.cli.terminal.screen import format_time
+from ringfence.compose.privacy import check_begun, check_setting, key_file, lost_originals, open_vault
 from ringfence.compose.store import VAULT, has_store, open_store
 from ringfence.settings import load_settings
 
@@ -27,8 +28,17 @@ def vault(folder: Path) -> Iterator[Check]:
         if not check_setting(store):
             return
         open_vault(store).close()
+        lost = lost_originals(store)
     path = key_file(folder)
     yield Check("vault", State.FINE, f"it opens with the master keys in {path}")
+    if lost is not None:
+        count, at_ms = lost
+        said = f"{count:,} originals were not kept, the latest of {format_time(at_ms)}: their tokens stay"
+        remedy = (
+            "Nobody can read those values. A value is kept when it comes again; the server's log says what "
+            "kept the vault from being written."
+        )
+        yield Check("vault", State.NOTE, said, remedy)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & _OTHERS:
         said = f"others may use {path}, the master keys (mode {mode:04o})"

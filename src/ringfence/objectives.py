@@ -1,0 +1,250 @@
+"""What the service promises, and alarms when the budget of failures burns too fast.
+
+A budget is the share that may go wrong. At a burn rate of 1 it lasts exactly as long as the objective counts.
+An alarm needs two windows: the long one says that it matters, the short one that it is still going on.
+
+Source: "The Site Reliability Workbook", chapter 5, "Alerting on SLOs", O'Reilly 2018.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+PAGE: Final = "page"
+"""Somebody has to get up."""
+
+TICKET: Final = "ticket"
+"""Somebody has to see to it in the next days."""
+
+BURNING: Final = "burning"
+RECOVERED: Final = "recovered"
+LEAST_BAD: Final = 10
+"""So much has to go wrong in the long window: one failure of three is no alarm."""
+
+_MINUTE_MS: Final = 60_000
+SLO_NEWS_SCHEMA: Final = pa.schema(
+    [
+        ("event_id", pa.string()),
+        ("found_ms", pa.int64()),
+        ("news", pa.string()),
+        ("objective", pa.string()),
+        ("severity", pa.string()),
+        ("since_ms", pa.int64()),
+        ("target", pa.float64()),
+        ("burn_rate", pa.float64()),
+        ("window_minutes", pa.int64()),
+        ("note", pa.string()),
+    ]
+)
+
+
+class Objective(NamedTuple):
+    """A promise: at least the share `target` of what counts is good. `told` says what good is."""
+
+    name: str
+    target: float
+    told: str
+
+
+class Alarm(NamedTuple):
+    """Raised where the budget burns `factor` times too fast, in the long and in the short window."""
+
+    severity: str
+    long_minutes: int
+    short_minutes: int
+    factor: float
+
+
+OBJECTIVES: Final = (
+    Objective("latency", 0.99, "payments asked for one by one that are answered within 50 ms"),
+    Objective(
+        "availability", 0.999, "requests for decisions that are answered without an error of the server"
+    ),
+    Objective("decided", 0.999, "payments that are decided by rules and model, not by the deadline's policy"),
+    Objective("followers", 0.99, "time in which no follower is late by a minute, or fails"),
+    Objective("delivery", 0.99, "time in which no message waits for five minutes, and none is given up"),
+)
+"""What every installation promises."""
+
+ALARMS: Final = (
+    Alarm(PAGE, 60, 5, 14.4),
+    Alarm(PAGE, 360, 30, 6.0),
+    Alarm(TICKET, 4320, 360, 1.0),
+)
+"""2 % of a budget of 30 days gone within an hour, 5 % within six, 10 % within three days."""
+
+_KEPT: Final = max(alarm.long_minutes for alarm in ALARMS)
+
+
+class Burn(msgspec.Struct, frozen=True):
+    """An alarm that is raised: since when, and how fast the budget burned in the long window then."""
+
+    objective: str
+    severity: str
+    since_ms: int
+    burn_rate: float
+    window_minutes: int
+
+
+class SloNews(msgspec.Struct, frozen=True):
+    """An alarm that was raised, or that is over, as an event of the log."""
+
+    news: str
+    objective: str
+    severity: str
+    since_ms: int
+    target: float
+    burn_rate: float
+    window_minutes: int
+    note: str
+
+    @property
+    def event_id(self) -> str:
+        """The same however often it is told.
+
+        >>> SloNews("burning", "latency", "page", 17, 0.99, 20.0, 60, "").event_id
+        'burning-latency-page-17'
+        """
+        return f"{self.news}-{self.objective}-{self.severity}-{self.since_ms}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveStanding:
+    """How an objective is doing: good and all by window, in minutes."""
+
+    objective: Objective
+    counts: Mapping[int, tuple[float, float]]
+    burns: tuple[Burn, ...]
+
+    def burn_rate(self, minutes: int) -> float:
+        """How many times too fast the budget burns, 0 where nothing counted."""
+        good, every = self.counts[minutes]
+        return (1.0 - good / every) / (1.0 - self.objective.target) if every else 0.0
+
+
+class Budget:
+    """Good and all of one objective, minute by minute; as many as the longest window has."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self._good, self._every = np.zeros(_KEPT), np.zeros(_KEPT)
+        self._minute = -1
+
+    def add(self, good: float, every: float, now_ms: int) -> None:
+        """Count what has come since the last time. Time that goes back counts as now."""
+        self._go_to(now_ms // _MINUTE_MS)
+        at = self._minute % _KEPT
+        self._good[at] += good
+        self._every[at] += every
+
+    def counts(self, minutes: int) -> tuple[float, float]:
+        """Good and all of the latest minutes, the one that has begun included."""
+        if self._minute < 0:
+            return 0.0, 0.0
+        places = (self._minute - np.arange(minutes)) % _KEPT
+        return float(self._good[places].sum()), float(self._every[places].sum())
+
+    def _go_to(self, minute: int) -> None:
+        if self._minute < 0:
+            self._minute = minute
+        gone = min(max(minute - self._minute, 0), _KEPT)
+        places = (self._minute + 1 + np.arange(gone)) % _KEPT
+        if gone == _KEPT:
+            places = np.arange(_KEPT)
+        self._good[places] = self._every[places] = 0.0
+        self._minute = max(self._minute, minute)
+
+
+class BurnWatch:
+    """Budgets and alarms of all objectives. What was raised before a restart is given to begin with."""
+
+    def __init__(self, objectives: Sequence[Objective] = OBJECTIVES, raised: Iterable[Burn] = ()) -> None:
+        self.budgets = {one.name: Budget(one) for one in objectives}
+        self._raised = {(one.objective, one.severity): one for one in raised if one.objective in self.budgets}
+
+    def look(self, now_ms: int) -> list[SloNews]:
+        """Alarms that begin now, and those that are over."""
+        news = []
+        for name, budget in self.budgets.items():
+            standing = self.standing(name)
+            for severity in (PAGE, TICKET):
+                key, found = (name, severity), self._worst(standing, severity)
+                before = self._raised.get(key)
+                if found is not None and before is None:
+                    alarm, rate = found
+                    burn = Burn(name, severity, now_ms, round(rate, 3), alarm.long_minutes)
+                    self._raised[key] = burn
+                    news.append(_news(BURNING, burn, budget.objective))
+                elif before is not None and not self._goes_on(standing, severity):
+                    del self._raised[key]
+                    news.append(_news(RECOVERED, before, budget.objective))
+        return news
+
+    @property
+    def raised(self) -> list[Burn]:
+        """Alarms as they stand, by objective."""
+        return [self._raised[key] for key in sorted(self._raised)]
+
+    def standing(self, name: str) -> ObjectiveStanding:
+        """How an objective is doing."""
+        budget = self.budgets[name]
+        windows = sorted({minutes for alarm in ALARMS for minutes in alarm[1:3]})
+        burns = tuple(one for one in self.raised if one.objective == name)
+        return ObjectiveStanding(budget.objective, {one: budget.counts(one) for one in windows}, burns)
+
+    @staticmethod
+    def _worst(standing: ObjectiveStanding, severity: str) -> tuple[Alarm, float] | None:
+        for alarm in ALARMS:
+            if alarm.severity != severity:
+                continue
+            good, every = standing.counts[alarm.long_minutes]
+            rate = standing.burn_rate(alarm.long_minutes)
+            now = standing.burn_rate(alarm.short_minutes)
+            if every - good >= LEAST_BAD and min(rate, now) >= alarm.factor:
+                return alarm, rate
+        return None
+
+    @staticmethod
+    def _goes_on(standing: ObjectiveStanding, severity: str) -> bool:
+        """Whether some alarm would still be raised, however little counts by now."""
+        return any(
+            standing.burn_rate(alarm.long_minutes) >= alarm.factor
+            and standing.burn_rate(alarm.short_minutes) >= alarm.factor
+            for alarm in ALARMS
+            if alarm.severity == severity
+        )
+
+
+def _news(news: str, burn: Burn, objective: Objective) -> SloNews:
+    missed = f"less than {100 * objective.target:g} % of {objective.told}"
+    note = f"{missed}: the budget burned {burn.burn_rate:g} times too fast" if news == BURNING else "over"
+    return SloNews(
+        news,
+        burn.objective,
+        burn.severity,
+        burn.since_ms,
+        objective.target,
+        burn.burn_rate,
+        burn.window_minutes,
+        note,
+    )
+
+
+def still_raised(rows: Iterable[Mapping[str, object]]) -> list[Burn]:
+    """Alarms that were raised and are not over, by rows of the topic in order."""
+    found: dict[tuple[object, object], Burn] = {}
+    for row in rows:
+        key = row["objective"], row["severity"]
+        if row["news"] == RECOVERED:
+            found.pop(key, None)
+        else:
+            found[key] = msgspec.convert({name: row[name] for name in Burn.__struct_fields__}, Burn)
+    return list(found.values())

@@ -1,0 +1,212 @@
+"""Each objective is made to fail: its budget burns, and subscribers, figures and `/readyz` say so."""
+
+import asyncio
+import itertools
+import json
+import time
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from ringfence.adapters.outbox import OutboxFollower
+from ringfence.alerts.policy import AlertPolicy
+from ringfence.api.following import Following
+from ringfence.api.objective_teller import ObjectiveTeller
+from ringfence.api.outboxes import Outboxes
+from ringfence.bus.catalog import OBJECTIVE_BURNING, OBJECTIVE_RECOVERED, tables
+from ringfence.bus.subscription import Subscription
+from ringfence.compose.store import open_roll
+from ringfence.errors import StoreError
+from ringfence.follow import catch_up
+from ringfence.objectives import OBJECTIVES, PAGE, TICKET
+from ringfence.ports import EVENTS, SLO_NEWS
+
+from .conftest import NOW_MS, payment, running, session_in
+
+DAYS_MS = 4 * 86_400_000
+URGENT = "objective is not null and severity = 'page'"
+
+
+class Hand:
+    """A clock that the test moves."""
+
+    def __init__(self):
+        self.ms = NOW_MS
+
+    def now_ms(self):
+        return self.ms
+
+
+class Journal:
+    """A store on a disk that takes so long for each step, or until `goes_on` is set."""
+
+    def __init__(self, store, seconds=0.0):
+        self.store, self.log, self.seconds = store, store.log, seconds
+        self.held = asyncio.Event()
+
+    def commit(self, *args, **more):
+        time.sleep(self.seconds)
+        self.store.commit(*args, **more)
+
+
+class Watched:
+    """A server, its teller of objectives by a clock of ours, and what was told."""
+
+    def __init__(self, client, subscribed=True):
+        server = client.server
+        self.client, self.server, self.hand = client, server, Hand()
+        self.store = server.session.store
+        self.bus = server.outboxes.bus
+        if subscribed:
+            self.bus.subscribe(Subscription(name="on-call", to="console:", pattern=URGENT))
+        self.following = Following(self.store, self.hand)
+        self.teller = server.objectives = ObjectiveTeller(
+            server.metrics, self.following, Outboxes(self.store.folder, self.hand), self.store.log, self.hand
+        )
+
+    def look(self, times=1, every_ms=10_000):
+        for _ in range(times):
+            self.hand.ms += every_ms
+            self.teller.look()
+
+    def told(self):
+        log = self.store.log
+        found = [table for batch in log.read(SLO_NEWS) for table in tables(SLO_NEWS, [batch], log, "here")]
+        every = itertools.chain(*(table.events(list(range(len(at)))) for at, table in found))
+        return [(one["type"], one["subject"], one["data"]["severity"]) for one in every]
+
+    def deliver(self):
+        """What the outbox makes of it for the subscriber."""
+        follower = OutboxFollower(
+            self.store.log, self.store.folder, "here", self.hand.now_ms, AlertPolicy(), lambda _: None
+        )
+        catch_up(self.store.log, follower)
+        follower.close()
+        return [json.loads(one.event) for one in self.bus.letters(limit=100)]
+
+    def figures(self):
+        registry = CollectorRegistry()
+        registry.register(self.teller)
+        return generate_latest(registry).decode()
+
+
+async def slow(watched):
+    watched.server.runner.journal = Journal(watched.store, 0.06)
+    for number in range(12):
+        assert (await watched.client.post("/v1/decisions", json=payment(f"s{number}"))).status_code == 200
+    watched.look()
+
+
+async def refused(watched):
+    watched.server.runner.journal = Journal(watched.store, 0.5)
+    asked = [watched.client.post("/v1/decisions", json=payment(f"r{number}")) for number in range(30)]
+    statuses = [one.status_code for one in await asyncio.gather(*asked)]
+    assert statuses.count(503) >= 10
+    watched.look()
+
+
+async def at_the_deadline(watched):
+    watched.server.runner.journal = Journal(watched.store, 0.5)
+    asked = [watched.client.post("/v1/decisions", json=payment(f"d{number}")) for number in range(12)]
+    for one in await asyncio.gather(*asked):
+        assert one.json()["degraded"] == ["deadline"]
+    watched.look()
+
+
+async def late(watched):
+    roll = open_roll(watched.store.folder)
+    roll.declare("lake", [EVENTS], 1)
+    roll.report("lake", {EVENTS: 0}, watched.hand.ms)
+    roll.close()
+    assert (await watched.client.post("/v1/decisions", json=payment())).status_code == 200
+    watched.look(20)
+
+
+async def undelivered(watched):
+    watched.bus.subscribe(Subscription(name="all", to="https://nobody.example/hook", pattern="score >= 0"))
+    assert (await watched.client.post("/v1/decisions", json=payment())).status_code == 200
+    assert watched.deliver()
+    watched.look(45)
+
+
+FORCED = {
+    "latency": (slow, {}),
+    "availability": (refused, {"most_waiting": 4}),
+    "decided": (at_the_deadline, {"deadline_ms": 40}),
+    "followers": (late, {}),
+    "delivery": (undelivered, {}),
+}
+
+
+@pytest.mark.parametrize("name", [one.name for one in OBJECTIVES])
+def test_an_objective_that_is_missed_is_told_to_everybody_and_so_is_its_end(tmp_path, name):
+    force, options = FORCED[name]
+
+    async def whole():
+        with session_in(tmp_path / "data") as session:
+            async with running(session, **options) as client:
+                watched = Watched(client)
+                await force(watched)
+                ready = (await client.get("/readyz")).json()
+                page = watched.figures()
+                messages = [one for one in watched.deliver() if one["type"] == OBJECTIVE_BURNING]
+                watched.hand.ms += DAYS_MS
+                watched.look(40 if name in ("followers", "delivery") else 1)
+                return watched.told(), ready["warnings"], page, messages
+
+    told, warnings, page, messages = asyncio.run(whole())
+    assert (OBJECTIVE_BURNING, name, PAGE) in told
+    assert (OBJECTIVE_BURNING, name, TICKET) in told
+    assert any(name in one and "page" in one for one in warnings)
+    assert f'ringfence_slo_burning{{objective="{name}",severity="page"}} 1.0' in page
+    assert [one["subject"] for one in messages if one["data"]["severity"] == PAGE].count(name) == 1
+    assert all(one["data"]["severity"] == PAGE for one in messages)
+    if name not in ("followers", "delivery"):  # these go on
+        assert (OBJECTIVE_RECOVERED, name, PAGE) in told
+
+
+def test_a_server_that_keeps_its_promises_tells_nothing(api):
+    async def talk(client):
+        watched = Watched(client, subscribed=False)
+        for number in range(30):
+            assert (await client.post("/v1/decisions", json=payment(f"t{number}"))).status_code == 200
+        assert (await client.post("/v1/decisions", json={})).status_code in (400, 422)
+        watched.server.metrics.deciding.fast = watched.server.metrics.deciding.answered  # however slow we are
+        watched.look(50)
+        return watched.told(), watched.teller.warnings(), watched.figures()
+
+    told, warnings, page = api(talk)
+    assert (told, warnings) == ([], [])
+    assert 'ringfence_slo_events_total{objective="availability"} 30.0' in page
+
+
+def test_what_the_log_cannot_take_is_told_once_it_can(api):
+    async def talk(client):
+        watched = Watched(client, subscribed=False)
+        await slow(watched)
+        return watched
+
+    class Broken:
+        def __init__(self, log):
+            self.log, self.works = log, False
+
+        def __getattr__(self, name):
+            if name == "append" and not self.works:
+                raise StoreError("no room")
+            return getattr(self.log, name)
+
+    async def broken(client):
+        watched = Watched(client, subscribed=False)
+        server, log = watched.server, Broken(watched.store.log)
+        watched.teller = ObjectiveTeller(
+            server.metrics, watched.following, Outboxes(watched.store.folder, watched.hand), log, watched.hand
+        )
+        with pytest.raises(StoreError):
+            await slow(watched)
+        assert watched.told() == []
+        log.works = True
+        watched.look()
+        return watched.told()
+
+    told = api(broken)
+    assert told.count((OBJECTIVE_BURNING, "latency", PAGE)) == 1

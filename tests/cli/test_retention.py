@@ -1,0 +1,152 @@
+"""How long each part is kept: what is older goes, what somebody under legal hold has to do with stays."""
+
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from ringfence.adapters.cases import SqliteCases
+from ringfence.adapters.outbox import Bus
+from ringfence.adapters.sqlite import Store
+from ringfence.compose.followers import outbox_of
+from ringfence.compose.privacy import has_originals
+from ringfence.errors import InputError
+from ringfence.follow import catch_up
+from ringfence.settings import RETAINED, load_settings
+
+from .conftest import payment, write_ndjson
+
+VAULT = 'personal_data = "vault"\nvault_key = "keys.json"\nbatch_rows = 1\n'
+ALERTS = 'team = ["console"]\noutcomes = ["review", "decline", "challenge", "approve"]\n'
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def bank(project, ringfence):
+    """Ada and Bob pay, have a closed case each, alerts and messages, and Ada is under legal hold."""
+    (project / "ringfence.toml").write_text(VAULT)
+    (project / "alerts.toml").write_text(ALERTS)
+    assert ringfence("privacy", "init").code == 0
+    names = ("bob", "bob", "ada", "bob")
+    rows = [
+        payment(number, customer_id=name, card_id=f"of-{name}", email=f"{name}@mail.example")
+        for number, name in enumerate(names)
+    ]
+    assert ringfence("run", write_ndjson(project / "payments.ndjson", rows)).code == 0
+    with Store.open(project / "ringfence-data") as store:
+        catch_up(store.log, outbox_of(store))
+    for number in (1, 2):
+        assert ringfence("cases", "open", f"p{number}").code == 0
+        with closing(SqliteCases(project / "ringfence-data")) as book:
+            case = book.case_of(f"p{number}").id
+        assert ringfence("cases", "note", case, f"spoke with {names[number]}").code == 0
+        closed = ringfence("cases", "close", case, "false_positive", "--note", "all is well")
+        assert closed.code == 0, closed.err
+    assert ringfence("privacy", "hold", "ada", "--reason", "court order").code == 0
+    return project
+
+
+def asked(ringfence, project, monkeypatch, times, *options):
+    (project / "ringfence.toml").write_text(f"{VAULT}[retention]\n" + "".join(
+        f'{part} = "{keep}"\n' for part, keep in times.items()
+    ))  # fmt: skip
+    ended = ringfence("retention", "--json", *options)
+    assert ended.code == 0, ended.err
+    return {one["part"]: one["gone"] for one in ended.json}
+
+
+def words(project):
+    with closing(SqliteCases(project / "ringfence-data")) as book:
+        return {
+            name: b"".join(row[0] for row in rows)
+            for name, rows in (
+                (number, book._fetch(
+                    "SELECT change FROM event WHERE case_id = :case", {"case": book.case_of(f"p{number}").id}
+                ))
+                for number in (1, 2)
+            )
+        }  # fmt: skip
+
+
+def counted(project, table, where="1"):
+    with closing(sqlite3.connect(project / "ringfence-data" / "bus.db")) as opened:
+        return opened.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0]
+
+
+def test_parts_lose_what_is_old_and_not_what_somebody_under_hold_has_to_do_with(bank, ringfence, monkeypatch):
+    """Some milliseconds pass between what was written and the deletion, and that is old enough for 0 s."""
+    with closing(Bus(bank / "ringfence-data")) as bus, bus.database.transaction() as connection:
+        connection.execute("UPDATE message SET state = 'delivered', done_ms = 1")
+    alerts, messages = counted(bank, "alert"), counted(bank, "message")
+    assert alerts >= 2
+    time.sleep(0.01)
+    times = dict.fromkeys(("cases", "alerts", "messages", "contact"), "0s")
+    dry = asked(ringfence, bank, monkeypatch, times, "--dry-run")
+    assert counted(bank, "alert") == alerts
+    assert all(b"spoke with" in said for said in words(bank).values())
+    done = asked(ringfence, bank, monkeypatch, times, "--yes")
+    assert done == dry
+    assert min(done.values()) > 0
+    said = words(bank)
+    assert b"spoke with" not in said[1]
+    assert b"spoke with" in said[2]
+    assert 0 < counted(bank, "alert") < alerts
+    assert counted(bank, "message") < messages
+    assert ringfence("privacy", "find", "bob", "--json").json["originals"] != []  # identifiers stay
+    classes = [one["kind"] for one in ringfence("privacy", "find", "bob", "--json").json["originals"]]
+    assert "contact" not in classes
+    kept = [one["kind"] for one in ringfence("privacy", "find", "ada", "--json").json["originals"]]
+    assert "contact" in kept
+    assert asked(ringfence, bank, monkeypatch, times, "--yes") == dict.fromkeys(times, 0)
+
+
+def test_topics_keep_everything_from_the_first_payment_under_hold_on(bank, ringfence, monkeypatch):
+    rows = [payment(200 * number, customer_id="late", card_id="late") for number in range(1, 4)]
+    assert ringfence("run", write_ndjson(bank / "more.ndjson", rows)).code == 0
+    gone = asked(ringfence, bank, monkeypatch, {"events": "1m", "decisions": "1m"}, "--dry-run")
+    done = asked(ringfence, bank, monkeypatch, {"events": "1m", "decisions": "1m"}, "--yes")
+    assert gone["decisions"] <= 2
+    assert done["decisions"] == 2  # Ada's is the third
+    assert "p2" in ringfence("decisions", "--json").out
+    assert ringfence("privacy", "release", "ada").code == 0
+    assert asked(ringfence, bank, monkeypatch, {"decisions": "1m"}, "--yes")["decisions"] > 1
+    assert ringfence("audit", "verify").code == 0
+
+
+def test_it_asks_first_and_says_what_is_missing(bank, ringfence, project):
+    assert "nothing is to be deleted" in ringfence("retention").err
+    (project / "ringfence.toml").write_text(f'{VAULT}[retention]\ncases = "1d"\n')
+    refused = ringfence("retention")
+    assert (refused.code, "--yes" in refused.err) == (2, True)
+    recorded = ringfence("retention", "--yes")
+    assert recorded.code == 0
+    acts = ringfence("audit", "list", "--action", "data.trimmed", "--json").json
+    assert acts[0]["details"]["cases"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [({"casse": "1d"}, "there is no 'casse'"), ({"cases": "soon"}, "cases: "), ({"cases": "-1d"}, "cases: ")],
+)
+def test_a_part_or_a_time_that_there_is_not_is_refused(project, times, said):
+    (project / "ringfence.toml").write_text("[retention]\n" + "".join(
+        f'{part} = "{keep}"\n' for part, keep in times.items()
+    ))  # fmt: skip
+    with pytest.raises(InputError, match=said):
+        load_settings()
+
+
+def test_originals_are_not_asked_for_where_there_is_no_vault(project, ringfence, payments):
+    assert ringfence("run", payments).code in (0, 4)
+    assert not has_originals(project / "ringfence-data")
+    (project / "ringfence.toml").write_text('[retention]\ntext = "1d"\n')
+    refused = ringfence("retention", "--yes")
+    assert (refused.code, "has no vault" in refused.err) == (2, True)
+    (project / "ringfence.toml").write_text('[retention]\nquarantine = "1d"\ncases = "1d"\nalerts = "1d"\n')
+    assert ringfence("retention", "--yes").code == 0
+
+
+def test_every_part_that_can_be_named_is_known_to_the_command(ringfence):
+    told = ringfence("retention", "--help").out
+    assert [part for part in RETAINED if part not in told] == []

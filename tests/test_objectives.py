@@ -1,0 +1,96 @@
+"""Budgets, windows and alarms, by a clock that the test moves."""
+
+import pytest
+
+from ringfence.objectives import (
+    ALARMS,
+    BURNING,
+    LEAST_BAD,
+    OBJECTIVES,
+    PAGE,
+    RECOVERED,
+    TICKET,
+    Budget,
+    BurnWatch,
+    still_raised,
+)
+
+MINUTE = 60_000
+LATENCY = OBJECTIVES[0]
+
+
+def fed(watch, minutes, bad, every=100, start=0, name="latency"):
+    """News of these minutes, so many of each minute's requests bad."""
+    told = []
+    for minute in range(start, start + minutes):
+        watch.budgets[name].add(every - bad, every, minute * MINUTE)
+        told += watch.look(minute * MINUTE)
+    return [(one.news, one.severity) for one in told]
+
+
+def test_a_budget_forgets_what_is_older_than_its_longest_window():
+    budget = Budget(LATENCY)
+    budget.add(1, 2, 0)
+    budget.add(3, 3, 4 * MINUTE)
+    assert budget.counts(5) == (4.0, 5.0)
+    assert budget.counts(4) == (3.0, 3.0)
+    budget.add(1, 1, 0)  # a clock that goes back
+    assert budget.counts(1) == (4.0, 4.0)
+    budget.add(0, 0, 4324 * MINUTE)
+    assert budget.counts(4320) == (0.0, 0.0)
+    budget.add(1, 1, 10**6 * MINUTE)
+    assert budget.counts(4320) == (1.0, 1.0)
+
+
+def test_what_keeps_its_promise_raises_nothing():
+    assert fed(BurnWatch(), 5000, 0.9) == []
+
+
+def test_an_outage_pages_at_once_and_is_over_once_the_short_windows_are():
+    watch = BurnWatch()
+    assert fed(watch, 600, 0) == []
+    assert fed(watch, 10, 100, start=600) == [(BURNING, TICKET), (BURNING, PAGE)]
+    assert [(one.objective, one.severity) for one in watch.raised] == [("latency", PAGE), ("latency", TICKET)]
+    assert fed(watch, 120, 0, start=610) == [(RECOVERED, PAGE)]
+    assert fed(watch, 600, 0, start=730) == [(RECOVERED, TICKET)]
+    assert watch.raised == []
+
+
+@pytest.mark.parametrize("alarm", ALARMS, ids=str)
+def test_each_alarm_fires_by_itself_above_its_rate_and_not_below(alarm):
+    share = 100 * (1 - LATENCY.target) * alarm.factor
+    above = set(fed(BurnWatch(), alarm.long_minutes, share * 1.05))
+    assert (BURNING, alarm.severity) in above
+    faster = [one.factor for one in ALARMS if one.severity == alarm.severity and one.factor < alarm.factor]
+    if not faster:
+        assert (BURNING, alarm.severity) not in fed(BurnWatch(), alarm.long_minutes, share * 0.95)
+
+
+def test_few_failures_are_no_alarm_however_large_their_share():
+    assert fed(BurnWatch(), LEAST_BAD - 1, 1, 1) == []
+    assert (BURNING, PAGE) in fed(BurnWatch(), LEAST_BAD, 1, 1)
+
+
+def test_a_short_burst_of_before_is_no_alarm_now():
+    watch = BurnWatch()
+    fed(watch, 3, 100, start=0)
+    assert [one.severity for one in watch.raised] == [PAGE, TICKET]
+    fed(watch, 55, 0, start=3)  # the long window is still over its rate
+    assert PAGE not in [one.severity for one in watch.raised]
+
+
+def test_what_was_raised_before_a_restart_is_told_as_over_unless_it_goes_on():
+    rows = [
+        {"news": BURNING, "objective": "latency", "severity": PAGE, "since_ms": 1, "burn_rate": 20.0,
+         "window_minutes": 60},
+        {"news": BURNING, "objective": "gone", "severity": PAGE, "since_ms": 1, "burn_rate": 20.0,
+         "window_minutes": 60},
+        {"news": BURNING, "objective": "decided", "severity": PAGE, "since_ms": 2, "burn_rate": 20.0,
+         "window_minutes": 60},
+        {"news": RECOVERED, "objective": "decided", "severity": PAGE, "since_ms": 2, "burn_rate": 20.0,
+         "window_minutes": 60},
+    ]  # fmt: skip
+    watch = BurnWatch(raised=still_raised(rows))
+    assert [one.objective for one in watch.raised] == ["latency"]
+    [news] = watch.look(MINUTE)
+    assert (news.news, news.objective, news.since_ms) == (RECOVERED, "latency", 1)
