@@ -30,7 +30,7 @@ from ringfence.learning.history import Passed, collect
 from ringfence.learning.lifting import lifting
 from ringfence.learning.metrics import DAY_MS, Ranking, auc, average_precision, card_precision
 from ringfence.learning.splits import Fold, Part
-from ringfence.learning.wide import NO_KEYS, offered, wide_spec
+from ringfence.learning.wide_features import NO_KEYS, offered, wide_spec
 from ringfence.testing.handbook import DELAY_MS, HandbookPayments, log_of_payments, read_payments
 
 VALIDATION = ("2018-06-20", "2018-06-27", "2018-07-04", "2018-07-11")

@@ -15,7 +15,7 @@ from ringfence.adapters.kafka.outlet import OPTIONS as OUTLET_OPTIONS
 from ringfence.adapters.kafka.outlet import TopicOutlet
 from ringfence.adapters.kafka.records import NAMES
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource
-from ringfence.adapters.streamed import StreamDecoding
+from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.events.mapping import load_mapping
 from ringfence.events.privacy.tokens import Tokenizer
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.report import machine, show, versions
 from benchmarks.sharded import Timed
-from ringfence.adapters.framed import FramedDecoding
-from ringfence.adapters.streamed import StreamDecoding
+from ringfence.adapters.framed_records import FramedDecoding
+from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.events.mapping import load_mapping
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.events.values.times import format_ms

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.adapters.relational.known import KnownRows
+from ringfence.adapters.relational.known_rows import KnownRows
 
 PORTIONS = st.lists(
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=3), max_size=4

@@ -8,9 +8,9 @@ import pytest
 from tests import spine
 
 from ringfence.analysis.clearing import Scene, clears
+from ringfence.analysis.condition_parts import Taker, ways
 from ringfence.analysis.explain import Explainer
 from ringfence.analysis.history import LogScan
-from ringfence.analysis.parts import Taker, ways
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features.catalog import CATALOG

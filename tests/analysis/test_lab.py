@@ -11,9 +11,9 @@ from tests.analysis.test_tune import tuned
 
 from ringfence.analysis.backtest import backtest
 from ringfence.analysis.history import Past
-from ringfence.analysis.lab import _money as money_of
-from ringfence.analysis.lab import lab_of, try_rule
 from ringfence.analysis.payments import StoredPayments
+from ringfence.analysis.rule_lab import _money as money_of
+from ringfence.analysis.rule_lab import lab_of, try_rule
 from ringfence.analysis.tune import TuningCosts
 from ringfence.scoring.rulesets.rules import Mode, compile_rules
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ringfence.analysis.needs import fields_of, never_given
+from ringfence.analysis.needed_fields import fields_of, never_given
 from ringfence.features.spec import FeatureSpec, Where, entity
 from ringfence.scoring.rulesets.books import load_book
 

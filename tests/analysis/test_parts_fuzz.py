@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from tests.analysis.test_explain import flat
 from tests.scoring.test_expression_duckdb import PARAMETERS, SPEC, columns_of, conditions, ours, row
 
-from ringfence.analysis.parts import Taker, ways
+from ringfence.analysis.condition_parts import Taker, ways
 from ringfence.scoring.language.expression import read
 from ringfence.scoring.language.names import Names
 

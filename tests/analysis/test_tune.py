@@ -8,8 +8,8 @@ from tests.analysis.test_backtest import ACTIVE, NEW, SPEC, decide, rule
 
 from ringfence.analysis.backtest import backtest
 from ringfence.analysis.history import Past
+from ringfence.analysis.tunable_numbers import rule_with, tunables, typology_with
 from ringfence.analysis.tune import TuningCosts, tune, variants
-from ringfence.analysis.variants import rule_with, tunables, typology_with
 from ringfence.errors import InputError
 from ringfence.scoring.rulesets.rules import RuleSet, Signal, Typology, compile_rules
 from ringfence.scoring.rulesets.typologies import shipped_typology

@@ -8,7 +8,7 @@ import pytest
 from tests.kafka import broker
 from tests.spine import START_MS, Rows, batch, open_store, runner
 
-from ringfence.adapters.flagged import FlagsInForce
+from ringfence.adapters.flagged_payments import FlagsInForce
 from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.client import Client
 from ringfence.adapters.kafka.sink import OPTIONS, FlaggedSink

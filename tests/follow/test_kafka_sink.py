@@ -11,7 +11,7 @@ from ringfence.adapters.kafka import transactions
 from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.client import Client
 from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink
-from ringfence.adapters.outgoing import QUARANTINE
+from ringfence.adapters.sink_messages import QUARANTINE
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import RingfenceError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason

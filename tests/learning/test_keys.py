@@ -9,9 +9,9 @@ from ringfence.events.model import Kind
 from ringfence.features.durations import DAY_MS, in_words
 from ringfence.learning.boosting import fit_within, planned
 from ringfence.learning.boosting import sample as drawn
-from ringfence.learning.keys import Keys, first_part, proposed, usual_delay_ms
+from ringfence.learning.key_choice import Keys, first_part, proposed, usual_delay_ms
 from ringfence.learning.splits import prequential, train_and_test
-from ringfence.learning.wide import graph_for, offered, wide_spec
+from ringfence.learning.wide_features import graph_for, offered, wide_spec
 
 SIZE, DELAY_MS = 12_000, 5 * DAY_MS
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from ringfence.compose import room
+from ringfence.compose import training_memory
 from ringfence.events.batch import EventBatch
 from ringfence.learning.dataset import dataset
 from ringfence.learning.history import collect
@@ -93,4 +93,4 @@ print(before > 64 << 20, 48 << 20 < after <= 64 << 20, room.free_bytes() <= afte
 def test_what_a_limit_of_the_process_leaves_is_known():
     ended = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["True"] * 3
-    assert room.for_table() > 0
+    assert training_memory.for_table() > 0

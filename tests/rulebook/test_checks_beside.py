@@ -15,10 +15,10 @@ import msgspec
 import pytest
 from tests.spine import batch, payments
 
-from ringfence.compose.apart import received, send
 from ringfence.compose.checks import ChecksBeside, Question, packed
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
+from ringfence.compose.worker_process import received, send
 from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.entries import Entry, to_events
@@ -94,7 +94,7 @@ def test_one_that_takes_too_long_is_ended_and_a_book_that_is_saved_says_so(sessi
     if running(beside) is not None:
         os.kill(running(beside), signal.SIGKILL)
         beside._apart._process.wait(30)
-    monkeypatch.setattr("ringfence.compose.apart.START_SECONDS", 0.01)
+    monkeypatch.setattr("ringfence.compose.worker_process.START_SECONDS", 0.01)
     with pytest.raises(StoreError, match=r"could not be started within 0\.01 s"):
         beside.check(GOOD, session.view().lookups, measured=True)
     assert running(beside) is None
@@ -107,7 +107,7 @@ def test_one_that_takes_too_much_memory_is_ended_amid_its_question(session, besi
     assert beside.check(BAD, lookups, measured=True).faults
     limit, _ = resource.prlimit(running(beside), resource.RLIMIT_CPU)
     assert 30 < limit < 3_600  # also where nobody looks at it any more
-    monkeypatch.setattr("ringfence.compose.apart.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("ringfence.compose.worker_process.MOST_BYTES", 1 << 20)
     with pytest.raises(InputError, match="GiB of memory"):
         beside.check(LARGE, lookups, measured=True)
     assert running(beside) is None
@@ -170,7 +170,7 @@ def test_the_next_question_has_another_process_where_one_has_ended_or_grown_too_
     os.kill(running(beside), signal.SIGKILL)
     with contextlib.suppress(StoreError):  # asked before the end was seen
         beside.check(BAD, lookups, measured=True)
-    monkeypatch.setattr("ringfence.compose.apart._LOOK_SECONDS", 60)  # so that it answers first
-    monkeypatch.setattr("ringfence.compose.apart.MOST_BYTES", 0)
+    monkeypatch.setattr("ringfence.compose.worker_process._LOOK_SECONDS", 60)  # so that it answers first
+    monkeypatch.setattr("ringfence.compose.worker_process.MOST_BYTES", 0)
     assert beside.check(BAD, lookups, measured=True).faults
     assert running(beside) is None

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringfence.errors import RuleError
-from ringfence.rulebook.one import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
+from ringfence.rulebook.single_rule import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
 from ringfence.scoring.rulesets.books import default_book
 
 

@@ -8,7 +8,7 @@ from tests.sharded.test_equality import ALWAYS, DECODE, SEED, assert_equal, spre
 from tests.spine import START_MS, batch, payments
 
 from ringfence.events.model import Kind
-from ringfence.features.early import EarlyLabels
+from ringfence.features.early_labels import EarlyLabels
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.rulesets.rules import compile_rules
 from ringfence.sharded import ShardedPlan
@@ -110,7 +110,7 @@ def test_labels_do_not_wait_for_ever_nor_do_the_chunks_that_they_came_in():
 
 
 def test_forgetting_the_first_of_many_labels_takes_no_look_at_all_that_went(monkeypatch):
-    monkeypatch.setattr("ringfence.features.early.MOST", 3)
+    monkeypatch.setattr("ringfence.features.early_labels.MOST", 3)
     labels = EarlyLabels.from_arrays(np.arange(3), np.array([1, 0, 1]))
     labels.note(0, 0)
     labels.note(7, 1)

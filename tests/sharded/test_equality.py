@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.spine import batch, payments
 
-from ringfence.adapters.framed import FramedDecoding
-from ringfence.adapters.streamed import StreamDecoding
+from ringfence.adapters.framed_records import FramedDecoding
+from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events.activation import Part, activation, is_activation
 from ringfence.events.batch import EventBatch

@@ -7,7 +7,6 @@ import pytest
 
 from ringfence.errors import SpecError
 from ringfence.events.model import ACTIONS, Kind
-from ringfence.features import lives
 from ringfence.features.durations import DAY_MS
 from ringfence.features.spec import ACTED, MOVED, FeatureSpec, entity
 from ringfence.testing.streams import log_of
@@ -175,8 +174,8 @@ def test_actions_are_no_payments():
 
 
 def test_a_payment_is_forgotten_by_the_streams_clock_alone(monkeypatch):
-    monkeypatch.setattr(lives, "MEMORY_MS", 3 * DAY_MS)
-    monkeypatch.setattr(lives, "_FIRST_ROOM", 4)
+    monkeypatch.setattr(payment_lives, "MEMORY_MS", 3 * DAY_MS)
+    monkeypatch.setattr(payment_lives, "_FIRST_ROOM", 4)
     rows = a_log(7, 200, 300)
     whole = walked(Walk(SPEC), [log_of(rows)])
     single = walked(Walk(SPEC), [log_of([row]) for row in rows])

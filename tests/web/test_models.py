@@ -14,7 +14,7 @@ from tests.web.test_pages import violations
 
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
-from ringfence.analysis.passages import PLACES, runs
+from ringfence.analysis.decided_payments import PLACES, runs
 from ringfence.errors import InputError
 from ringfence.features.catalog import CATALOG
 from ringfence.intake import event_json
@@ -26,7 +26,7 @@ from ringfence.learning.train import Plan, train
 from ringfence.scoring.artifacts.manifest import Metric, Span
 from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.importance import importance_of
-from ringfence.web.plainly import sentence
+from ringfence.web.model_in_words import sentence
 from ringfence.web.sampling import sample_of
 from ringfence.web.watching import compare, watch
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from ringfence.analysis.clearing import Clearing  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.analysis.parts import Part, Taker, ways
+from ringfence.analysis.condition_parts import Part, Taker, ways
 from ringfence.decisions.decision import Factor, FiredReason  # noqa: TC001 (as above)
 from ringfence.decisions.policy import OUT_OF_TIME, Cause, Weights
 from ringfence.decisions.verdict import verdict

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from ringfence.analysis.condition_rates import Leaves
 from ringfence.analysis.history import StoredColumns
-from ringfence.analysis.leaves import Leaves
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch

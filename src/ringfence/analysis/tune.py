@@ -11,7 +11,7 @@ import numpy as np
 from ringfence.analysis.judged import Fired, Judge, Judged, Without
 from ringfence.analysis.payments import Collector
 from ringfence.analysis.statistics import Estimate, wilson
-from ringfence.analysis.variants import Tunable, choose, rule_with, typology_with
+from ringfence.analysis.tunable_numbers import Tunable, choose, rule_with, typology_with
 from ringfence.errors import InputError, RuleError
 from ringfence.scoring.rulesets.outcomes import Mode, Outcome
 from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, compile_rules

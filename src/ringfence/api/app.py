@@ -14,13 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from ringfence.api.asked import permitted
+from ringfence.api.address_tokens import KeptAddresses
 from ringfence.api.audited import ACTIONS, Audited
 from ringfence.api.front import Front
 from ringfence.api.http.access_log import AccessLog
 from ringfence.api.openapi import asyncapi, document
-from ringfence.api.persons import KeptAddresses
 from ringfence.api.problems import TYPE, FieldError, Refusal, traced, unavailable
+from ringfence.api.requests import permitted
 from ringfence.api.routes import (
     access,
     audit,

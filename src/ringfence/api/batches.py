@@ -9,12 +9,12 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import Response
 
+from ringfence.api.batch_slots import in_time, read_in_time
 from ringfence.api.hot import answer_columns
 from ringfence.api.hot.outcomes import LARGE, Decided, Result
 from ringfence.api.hot.portions import cut
 from ringfence.api.hot.records import chunks
 from ringfence.api.problems import Refusal
-from ringfence.api.slots import in_time, read_in_time
 
 if TYPE_CHECKING:
     import asyncio

@@ -18,8 +18,8 @@ from ringfence.bus.pattern import matches
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from ringfence.api.places import Place
     from ringfence.api.server import Server
+    from ringfence.api.stream_places import Place
     from ringfence.bus.pattern import Pattern
 
 LOOK_SECONDS: Final = 0.25  # between two looks at the log

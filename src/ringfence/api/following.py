@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from ringfence.follow.beside import Beside
     from ringfence.follow.roll import Entry
+    from ringfence.follow.supervised_process import Beside
     from ringfence.ports import Clock
     from ringfence.store import DataFolder
 

@@ -13,8 +13,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringfence.api.problems import Refusal
-from ringfence.compose.apart import START_SECONDS
 from ringfence.compose.checks import DEADLINE_SECONDS
+from ringfence.compose.worker_process import START_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,7 @@ from ringfence.access.oidc import OpenIdProvider
 from ringfence.access.sessions import Sessions
 from ringfence.analysis.history import Hindsight
 from ringfence.api import examples
+from ringfence.api.batch_slots import Slots
 from ringfence.api.following import Following
 from ringfence.api.hot.answers import Answers
 from ringfence.api.hot.decider import Decider
@@ -31,13 +32,12 @@ from ringfence.api.metrics import Metrics
 from ringfence.api.model_teller import ModelTeller
 from ringfence.api.objective_teller import ObjectiveTeller
 from ringfence.api.outboxes import Outboxes
-from ringfence.api.places import Places
 from ringfence.api.pools import Pools
 from ringfence.api.problems import Refusal
 from ringfence.api.ring_news import RingTeller
-from ringfence.api.slots import Slots
 from ringfence.api.sourcing import Sources
 from ringfence.api.stream import Hub
+from ringfence.api.stream_places import Places
 from ringfence.api.trials import Trials
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.cases import open_cases, payment_of

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
     from ringfence.compose.session import Session
-    from ringfence.follow.beside import Beside
+    from ringfence.follow.supervised_process import Beside
     from ringfence.ports.sources import StreamSource
     from ringfence.ports.tracing import Metering, Tracing
     from ringfence.store import DataFolder

@@ -14,7 +14,7 @@ from ringfence.features.spec import ENTITY_KEYS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from ringfence.api.places import Place, Places
+    from ringfence.api.stream_places import Place, Places
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
 

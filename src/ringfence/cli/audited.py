@@ -15,8 +15,8 @@ import typer
 
 from ringfence.access.keys import PREFIX
 from ringfence.audit import Act
+from ringfence.cli.terminal.light_options import folder
 from ringfence.cli.terminal.screen import say
-from ringfence.cli.terminal.where import folder
 from ringfence.compose.store import open_trail
 from ringfence.errors import StoreError
 from ringfence.masking import mask_cards

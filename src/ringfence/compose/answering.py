@@ -1,4 +1,4 @@
-"""What a process of `ringfence.compose.apart` does: it takes messages from its input and answers each.
+"""What a process of `compose.worker_process` does: it takes messages from its input and answers each.
 
 It ends when its input is closed, whatever it is at: nobody would hear the answer.
 """
@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Final
 
-from ringfence.compose.apart import MOST_MESSAGE, received, send
+from ringfence.compose.worker_process import MOST_MESSAGE, received, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

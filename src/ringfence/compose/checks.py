@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 
 from ringfence.analysis.rates import measured_rates
-from ringfence.compose.apart import MOST_BYTES, Apart, ApartWords
 from ringfence.compose.rules import with_modes
 from ringfence.compose.versions import vet_book
+from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords
 from ringfence.errors import RuleError
 from ringfence.rulebook.checking import Checked, Rate, all_heard, check, missing_lists, warnings_of
 from ringfence.scoring.reference import Lookups

@@ -22,10 +22,10 @@ from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.aws import needs_aws
-from ringfence.compose.errands import timetable
 from ringfence.compose.kafka import kafka_client, kafka_options
 from ringfence.compose.notifiers import notifiers
 from ringfence.compose.privacy import contacts_of
+from ringfence.compose.scheduled_commands import timetable
 from ringfence.compose.secrets import secret
 from ringfence.compose.store import open_store
 from ringfence.compose.tracing import tracing_of

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ringfence.adapters.kafka.client import Client
-    from ringfence.adapters.kafka.look import Seen
     from ringfence.adapters.kafka.outlet import TopicOutlet
+    from ringfence.adapters.kafka.topic_check import Seen
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.topics import TopicBrowser
 
@@ -56,9 +56,9 @@ def kafka_options() -> KafkaOptions:
 
 def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
     """What a cluster says of topics, on one question."""
-    from ringfence.adapters.kafka import look  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka import topic_check  # noqa: PLC0415 (an extra)
 
-    return look.look_at(client, topics)
+    return topic_check.look_at(client, topics)
 
 
 def schema_problems(client: Client, topics: Iterable[str]) -> list[str]:

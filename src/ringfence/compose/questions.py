@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ringfence.analysis.clearing import Scene, clears
 from ringfence.analysis.explain import Explainer
 from ringfence.analysis.history import LogScan, Past, missing
-from ringfence.analysis.lab import Lab, lab_of
+from ringfence.analysis.rule_lab import Lab, lab_of
 from ringfence.analysis.tune import Variants, variants
 from ringfence.compose.models import model_registry, model_texts
 from ringfence.compose.versions import registered_rules, registered_spec
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.analysis.explain import Explanation
-    from ringfence.analysis.variants import Tunable
+    from ringfence.analysis.tunable_numbers import Tunable
     from ringfence.decisions.decision import Decision
     from ringfence.scoring.artifacts.manifest import Bands
     from ringfence.scoring.rulesets.rules import Rule

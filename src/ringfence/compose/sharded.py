@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ringfence.adapters.artifacts import load_scorer, read_folder
-from ringfence.adapters.framed import FramedDecoding
-from ringfence.adapters.streamed import StreamDecoding
+from ringfence.adapters.framed_records import FramedDecoding
+from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.definitions import SystemClock
 from ringfence.errors import InputError
 from ringfence.events.privacy.tokens import Tokenizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.streamed import StreamDecoding
+from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.kafka import kafka_client, needs_kafka
 from ringfence.errors import InputError

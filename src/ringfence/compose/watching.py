@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.adapters.watchbook import WatchBook
-from ringfence.analysis.heard import heard
+from ringfence.analysis.model_scores import heard
 from ringfence.compose.alerts import rules_by_digest
 from ringfence.compose.models import in_force, model_registry
 from ringfence.learning.drift import Reference

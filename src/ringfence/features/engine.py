@@ -22,7 +22,7 @@ from ringfence.events.model import Kind
 from ringfence.features import cell as cells
 from ringfence.features import state as states
 from ringfence.features.calendar import begun
-from ringfence.features.early import EarlyLabels
+from ringfence.features.early_labels import EarlyLabels
 from ringfence.features.growth import Growth
 from ringfence.features.kernel import layout as at
 from ringfence.features.kernel.labels import known_ids

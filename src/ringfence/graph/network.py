@@ -17,7 +17,7 @@ from ringfence.events.batch import NULL_INT
 from ringfence.events.clock import StreamClock
 from ringfence.events.ids.hashing import hash_text
 from ringfence.events.model import Kind
-from ringfence.features.early import EarlyLabels
+from ringfence.features.early_labels import EarlyLabels
 from ringfence.features.kernel.layout import LABEL_BIT
 from ringfence.graph import state as states
 from ringfence.graph.kernel import layout as at

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ringfence.sharded.decide import Decide
-from ringfence.sharded.door import Door
+from ringfence.sharded.first_stage import Door
 from ringfence.sharded.frames import frame
 from ringfence.sharded.ids import Ids
 from ringfence.sharded.order import LogOrder

@@ -22,7 +22,7 @@ from ringfence.scoring.artifacts.models import NO_MODELS, tell
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.reference import Reference
 from ringfence.sharded.changes import BODY
-from ringfence.sharded.door import told
+from ringfence.sharded.first_stage import told
 from ringfence.sharded.wire import (
     ASKS_NOTHING,
     CONTROL,

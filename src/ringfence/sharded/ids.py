@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from ringfence.events.ids.seen import SeenIds
-from ringfence.features.early import MOST
+from ringfence.features.early_labels import MOST
 from ringfence.sharded.merging import ClockMerge, NextRows
 from ringfence.sharded.wire import Element, pack, unpack
 

@@ -16,7 +16,7 @@ from ringfence.events.batch import NULL_INT, EventBatch
 from ringfence.events.clock import StreamClock
 from ringfence.events.model import ACTIONS, Kind
 from ringfence.features.engine import Engine
-from ringfence.features.lives import FIELDS, KnownPayments, Remembered
+from ringfence.features.payment_lives import FIELDS, KnownPayments, Remembered
 from ringfence.walk.stage import Stage
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotation)
 
-import ringfence.api.ids  # noqa: F401 (paths of pages use it)
+import ringfence.api.path_ids  # noqa: F401 (paths of pages use it)
 from ringfence.access.roles import holders
 from ringfence.access.table import NEEDED
-from ringfence.api.asked import keep_to
+from ringfence.api.requests import keep_to
 from ringfence.web.errors import Stop
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ringfence.analysis.passages import challengers_of, floats, runs
+from ringfence.analysis.decided_payments import challengers_of, floats, runs
 from ringfence.events.ids.hashing import hash_column
 from ringfence.scoring.artifacts.inputs import input_matrix
 from ringfence.scoring.columns import Columns

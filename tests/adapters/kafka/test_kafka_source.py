@@ -16,7 +16,7 @@ from ringfence.adapters.kafka.address import Address
 from ringfence.adapters.kafka.client import Client, properties_in
 from ringfence.adapters.kafka.records import NAMES
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, Mark
-from ringfence.adapters.streamed import StreamDecoding
+from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.cli.setup.checks.check import State
 from ringfence.cli.setup.checks.streams import streams
 from ringfence.compose.definitions import SystemClock
@@ -312,7 +312,7 @@ def test_a_mark_that_has_no_topic_id_is_of_a_broker_that_told_none():
 
 def test_the_doctor_asks_brokers_for_the_topics_that_are_set(kafka, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ringfence.adapters.kafka.look.SECONDS", 2.0)
+    monkeypatch.setattr("ringfence.adapters.kafka.topic_check.SECONDS", 2.0)
     topic = kafka.topic(2)
     sources = [
         f"kafka://{kafka.address}/{topic}",

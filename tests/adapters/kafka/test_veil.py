@@ -5,8 +5,8 @@ import json
 import pytest
 from confluent_kafka import Message
 
+from ringfence.adapters.kafka.masked_messages import MessageVeil, fits
 from ringfence.adapters.kafka.records import kept_of
-from ringfence.adapters.kafka.veil import MessageVeil, fits
 from ringfence.events.privacy.personal import PersonalData
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.ports.topics import MessageQuery

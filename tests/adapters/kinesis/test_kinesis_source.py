@@ -16,7 +16,7 @@ from ringfence.adapters.kinesis.address import Address
 from ringfence.adapters.kinesis.aggregates import AggregateError, taken_apart
 from ringfence.adapters.kinesis.records import NAMES
 from ringfence.adapters.kinesis.source import KinesisSource
-from ringfence.adapters.streamed import StreamDecoding
+from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.errors import InputError, StoreError
 from ringfence.events.mapping import load_mapping, parse_mapping
 from ringfence.events.privacy.tokens import Tokenizer

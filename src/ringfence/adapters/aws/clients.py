@@ -13,7 +13,7 @@ from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from ringfence.adapters.emulated import refuse_emulator
+from ringfence.adapters.emulator_address import refuse_emulator
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError, ParamValidationError
 
 from ringfence.adapters.aws.clients import SECONDS, aws_client, explained
-from ringfence.adapters.emulated import refuse_emulator
+from ringfence.adapters.emulator_address import refuse_emulator
 from ringfence.bus.notifier import Answer, Outcome
 from ringfence.errors import InputError, StoreError
 

@@ -21,7 +21,7 @@ from confluent_kafka import (
 )
 
 from ringfence.adapters.kafka.client import ADMIN
-from ringfence.adapters.kafka.veil import MessageVeil, fits
+from ringfence.adapters.kafka.masked_messages import MessageVeil, fits
 from ringfence.errors import InputError, StoreError
 from ringfence.masking import mask_cards
 from ringfence.ports.topics import (

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.kafka.registry import begins_with_id
-from ringfence.adapters.streamed import LONGEST, Streamed, json_in, too_large
+from ringfence.adapters.stream_records import LONGEST, Streamed, json_in, too_large
 from ringfence.events.bad import Fault
 from ringfence.events.privacy.tokens import mask_digits
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from ringfence.adapters.kafka.registry import Registry
-    from ringfence.adapters.streamed import StreamDecoding
+    from ringfence.adapters.stream_records import StreamDecoding
 
 KEY: Final = "kafka_key"
 HEADER: Final = "kafka_header_"

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from ringfence.adapters.flagged import FlagsInForce
+from ringfence.adapters.flagged_payments import FlagsInForce
 from ringfence.adapters.kafka.client import RAISED
 from ringfence.adapters.kafka.transactions import Transactions
-from ringfence.adapters.outgoing import QUARANTINE, Outgoing, SentUpTo, StreamSink
+from ringfence.adapters.sink_messages import QUARANTINE, Outgoing, SentUpTo, StreamSink
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from ringfence.adapters.kafka.registry import Registry
-    from ringfence.adapters.streamed import StreamDecoding
+    from ringfence.adapters.stream_records import StreamDecoding
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "mapping": None,

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ringfence.adapters.kinesis.aggregates import AggregateError, hash_key, is_aggregate, taken_apart
 from ringfence.adapters.kinesis.changes import row_in
-from ringfence.adapters.streamed import LONGEST, Streamed, json_in
+from ringfence.adapters.stream_records import LONGEST, Streamed, json_in
 from ringfence.events.bad import Fault, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ringfence.adapters.streamed import StreamDecoding
+    from ringfence.adapters.stream_records import StreamDecoding
 
 KEY: Final = "kinesis_key"
 TIMESTAMP: Final = "kinesis_timestamp"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from ringfence.adapters.aws.clients import explained
-from ringfence.adapters.outgoing import QUARANTINE, Outgoing, SentUpTo, StreamSink
+from ringfence.adapters.sink_messages import QUARANTINE, Outgoing, SentUpTo, StreamSink
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import DECISIONS, FLAG_MATCHES
 

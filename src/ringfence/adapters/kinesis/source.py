@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.kinesis.address import Address
     from ringfence.adapters.kinesis.records import Got
-    from ringfence.adapters.streamed import StreamDecoding
+    from ringfence.adapters.stream_records import StreamDecoding
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "mapping": None,

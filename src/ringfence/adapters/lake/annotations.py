@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ringfence.adapters.lake import guard, views
+from ringfence.adapters.lake import statement_guard, views
 from ringfence.adapters.lake.shapes import concat, rows_of
 from ringfence.errors import InputError
 from ringfence.events import codec
@@ -89,7 +89,7 @@ class LogAnnotations:
     def _refresh(self) -> duckdb.DuckDBPyConnection:
         self._read()
         if self._connection is None:
-            self._connection, self._gained = guard.connect(self._tables), True
+            self._connection, self._gained = statement_guard.connect(self._tables), True
         if self._gained:
             self._gained = False
             table = concat(EVENTS, self._told)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import duckdb
 import pyarrow as pa
 
-from ringfence.adapters.lake import free, guard, views
+from ringfence.adapters.lake import free_attributes, statement_guard, views
 from ringfence.adapters.lake.files import FILE_ROWS, FOLDERS, LakeFollower
 from ringfence.adapters.lake.tables import TopicTable
 from ringfence.adapters.links import SCHEMAS, news_stamp, tables_of
@@ -99,7 +99,7 @@ class Lake:
         `seconds`: the wait for other statements does not count.
         """
         with self._lock:
-            guard.check_only_reads(self._refresh(), text)
+            statement_guard.check_only_reads(self._refresh(), text)
             try:
                 return self._answer(text, most=most, seconds=seconds)
             except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
@@ -186,9 +186,9 @@ class Lake:
             self._refresh_quarantine(connection)
         if "graph_" in text.lower():
             self._refresh_links(connection)
-        names = free.mentioned(text)
+        names = free_attributes.mentioned(text)
         if list(self._shown) != names:
-            self._shown = free.types_of(connection, names) if names else {}
+            self._shown = free_attributes.types_of(connection, names) if names else {}
             for statement in views.event_views(self._shown):
                 connection.sql(statement)
         with _ended_after(connection, seconds):
@@ -210,7 +210,7 @@ class Lake:
         connection = self._connection
         first = connection is None
         if connection is None:
-            connection = self._connection = guard.connect(self._store.tables, self._memory)
+            connection = self._connection = statement_guard.connect(self._store.tables, self._memory)
             connection.register("quarantine", _QUARANTINE.empty_table())
             for name, schema in SCHEMAS.items():
                 connection.register(name, schema.empty_table())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ringfence.adapters.lake.free import ATTRIBUTES, objects_of
+from ringfence.adapters.lake.free_attributes import ATTRIBUTES, objects_of
 from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
 from ringfence.errors import CorruptError
 from ringfence.events import codec

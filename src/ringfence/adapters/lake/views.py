@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.lake.free import ATTRIBUTES, as_struct
+from ringfence.adapters.lake.free_attributes import ATTRIBUTES, as_struct
 from ringfence.adapters.questions import LAKE, ROLLUPS, VIEWS
 from ringfence.events.model import Kind
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ringfence.adapters.emulated import refuse_emulator
+from ringfence.adapters.emulator_address import refuse_emulator
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ringfence.adapters.lake.free import objects_of
+from ringfence.adapters.lake.free_attributes import objects_of
 from ringfence.adapters.lake.shapes import decision_rows
 from ringfence.events import codec
 from ringfence.events.batch import NULL_INT

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from ringfence.adapters.questions import ROLLUPS
 from ringfence.adapters.relational.copying import copy_into
-from ringfence.adapters.relational.known import KNOWN, KnownRows
+from ringfence.adapters.relational.known_rows import KNOWN, KnownRows
 from ringfence.adapters.relational.partitions import add_partitions
 from ringfence.adapters.relational.portion import DecisionPortion, EventPortion
 from ringfence.adapters.relational.problems import explained, target_of

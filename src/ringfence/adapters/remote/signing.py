@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Final
 
-from ringfence.adapters.emulated import refuse_emulator
+from ringfence.adapters.emulator_address import refuse_emulator
 from ringfence.errors import ScorerError
 
 _VARIANT: Final = "x-amzn-sagemaker-target-variant"

@@ -16,7 +16,7 @@ import numpy as np
 
 from ringfence.api.hot.records import Lines
 from ringfence.api.problems import Refusal, unavailable
-from ringfence.compose.apart import MOST_BYTES, Apart, ApartWords
+from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord  # noqa: TC001 (msgspec reads the annotations)

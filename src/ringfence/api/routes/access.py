@@ -11,9 +11,9 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.access.restriction import parse_restriction
 from ringfence.access.roles import Role
-from ringfence.api.asked import as_json, body_of, refusals, server_of, who_asks
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
+from ringfence.api.requests import as_json, body_of, refusals, server_of, who_asks
 from ringfence.masking import mask_cards
 from ringfence.rulebook.wire import Noted
 

@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.asked import as_json, server_of
+from ringfence.api.requests import as_json, server_of
 from ringfence.audit import REPORTED, Act, Record
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from starlette.responses import Response, StreamingResponse
 
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api import event_stream
-from ringfence.api.asked import as_json, queues_of, server_of
 from ringfence.api.event_stream import page_of, start_of
-from ringfence.api.places import owner_of
 from ringfence.api.problems import Refusal
 from ringfence.api.reading import check_log
+from ringfence.api.requests import as_json, queues_of, server_of
+from ringfence.api.stream_places import owner_of
 from ringfence.bus.pattern import MOST_BYTES, wanted
 from ringfence.bus.subscription import shown
 from ringfence.errors import InputError

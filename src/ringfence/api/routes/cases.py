@@ -9,7 +9,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.asked import (
+from ringfence.api.audited import tell
+from ringfence.api.problems import Refusal
+from ringfence.api.requests import (
     as_json,
     body_of,
     keep_to_queue,
@@ -20,8 +22,6 @@ from ringfence.api.asked import (
     server_of,
     who_asks,
 )
-from ringfence.api.audited import tell
-from ringfence.api.problems import Refusal
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.files import MOST_BYTES

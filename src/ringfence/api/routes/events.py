@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ringfence.api.asked import server_of
 from ringfence.api.batches import BatchResponse
 from ringfence.api.hot.outcomes import LARGE
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import TYPE, Refusal, traced
+from ringfence.api.requests import server_of
 
 router = APIRouter()
 

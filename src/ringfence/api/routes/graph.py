@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api import reading
-from ringfence.api.asked import as_json, server_of
 from ringfence.api.problems import Refusal
+from ringfence.api.requests import as_json, server_of
 from ringfence.compose.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS

@@ -6,10 +6,10 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ringfence.api.asked import as_json, server_of
 from ringfence.api.following import FollowerState  # noqa: TC001 (msgspec reads annotations at run time)
 from ringfence.api.metrics import CONTENT_TYPE
 from ringfence.api.problems import unavailable
+from ringfence.api.requests import as_json, server_of
 from ringfence.api.sourcing import SourceState  # noqa: TC001 (likewise)
 
 router = APIRouter(tags=["operation"])

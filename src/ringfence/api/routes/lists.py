@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.analysis import list_history as lake_lists
-from ringfence.api.asked import as_json, body_of, raw_body, refusals, server_of, who_asks
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
+from ringfence.api.requests import as_json, body_of, raw_body, refusals, server_of, who_asks
 from ringfence.rulebook.entries import NAME_LIMIT
 from ringfence.rulebook.wire import AddEntries, RemoveEntries
 from ringfence.scoring.rulesets.actions import ListKind

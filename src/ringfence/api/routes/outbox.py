@@ -9,10 +9,10 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api import bus_changes
-from ringfence.api.asked import as_json, body_of, refusals, server_of
 from ringfence.api.audited import tell
 from ringfence.api.bus_changes import Chosen, LetterView, Subscribe, TryPattern, told
 from ringfence.api.problems import Refusal
+from ringfence.api.requests import as_json, body_of, refusals, server_of
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from msgspec import Meta
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api import replaying
-from ringfence.api.asked import as_json, body_of, server_of
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
+from ringfence.api.requests import as_json, body_of, server_of
 from ringfence.errors import InputError
 
 router = APIRouter(tags=["quarantine"])

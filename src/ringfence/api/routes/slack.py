@@ -12,10 +12,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.alerts.buttons import ACKNOWLEDGE, FRAUD, NOT_FRAUD, button_key, label_of, pressed
-from ringfence.api.asked import server_of
 from ringfence.api.audited import tell
 from ringfence.api.http.bodies import header, read_body
 from ringfence.api.problems import Refusal, unavailable
+from ringfence.api.requests import server_of
 from ringfence.compose.notifiers import slack_actions
 from ringfence.errors import InputError, RingfenceError
 from ringfence.settings import load_settings

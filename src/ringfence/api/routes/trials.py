@@ -10,9 +10,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.analysis.report import Report  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.api.asked import BOOK_BYTES, as_json, body_of, refusals, server_of
 from ringfence.api.jobs import JobState
 from ringfence.api.problems import Refusal
+from ringfence.api.requests import BOOK_BYTES, as_json, body_of, refusals, server_of
 from ringfence.api.routes import read
 from ringfence.rulebook.wire import Asked, Digest
 

@@ -15,8 +15,8 @@ from ringfence.scoring.language.words import percent
 
 if TYPE_CHECKING:
     from ringfence.analysis.clearing import Clearing
+    from ringfence.analysis.condition_parts import Part
     from ringfence.analysis.explain import Explanation, RuleWhy, TypologyWhy
-    from ringfence.analysis.parts import Part
 
 _MARK = {True: "✓", False: "✗", None: "?"}
 _JOINT = {"all": "all of", "any": "any of", "not": "not"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ringfence.cli.deciding import streams
-from ringfence.cli.deciding.majority import Majority
+from ringfence.cli.deciding.shared_ids import Majority
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.files import read_ordered, reading_of, sniff
 from ringfence.compose.session import Session, open_session

@@ -24,7 +24,7 @@ from ringfence.compose.session import open_session
 from ringfence.compose.streams import is_kinesis, is_stream
 from ringfence.compose.tracing import metering_of, tracing_of
 from ringfence.errors import InputError
-from ringfence.follow.beside import Beside
+from ringfence.follow.supervised_process import Beside
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 

@@ -14,8 +14,8 @@ from ringfence.access.approvals import ApprovalRequest
 from ringfence.access.sessions import ShownSession
 from ringfence.cli.audited import actor
 from ringfence.cli.backends import desks
-from ringfence.cli.backends.asking import ask
 from ringfence.cli.backends.server_keys import key_given
+from ringfence.cli.backends.server_questions import ask
 from ringfence.cli.terminal.options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show_json, show_table
 from ringfence.compose.approvals import open_approvals

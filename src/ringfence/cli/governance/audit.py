@@ -17,8 +17,8 @@ from ringfence.audit import Anchor, Span, Trust, check_chain, compare
 from ringfence.audit.records import SEALED
 from ringfence.audit.trail import Trail
 from ringfence.cli.audited import actor
+from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import csv_cell, format_time, say, show, show_json, show_table
-from ringfence.cli.terminal.where import Data, Json, folder
 from ringfence.compose.audit import add_key, anchors_in, take_checkpoint
 from ringfence.compose.store import open_store, open_trail
 from ringfence.errors import InputError

@@ -13,8 +13,8 @@ import msgspec
 import typer
 
 from ringfence.cli.audited import actor, record_first, tell_record
+from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import asks, format_time, say, show, show_json, show_table
-from ringfence.cli.terminal.where import Data, Json, folder
 from ringfence.compose.privacy import begin_vault, check_begun, open_vault, privacy_desk
 from ringfence.compose.store import open_store
 from ringfence.desks.privacy import masked

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import typer
 
-from ringfence.cli.backends.asking import ask
+from ringfence.cli.backends.server_questions import ask
 from ringfence.cli.learning.evaluate import Model, latest_label_ms
 from ringfence.cli.learning.histories import Wanted
 from ringfence.cli.learning.models import Key, Url

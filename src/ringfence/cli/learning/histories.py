@@ -25,8 +25,8 @@ from ringfence.events.model import ATTRIBUTE_PREFIX
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.history import Passed, collect
-from ringfence.learning.keys import first_part, looked_until_ms, most_of_ms, proposed, usual_delay_ms
-from ringfence.learning.wide import DEFAULT_DELAY_MS, NO_KEYS, fields_of, graph_for, wide_spec
+from ringfence.learning.key_choice import first_part, looked_until_ms, most_of_ms, proposed, usual_delay_ms
+from ringfence.learning.wide_features import DEFAULT_DELAY_MS, NO_KEYS, fields_of, graph_for, wide_spec
 from ringfence.library import load_rules
 from ringfence.measuring import in_log_order
 from ringfence.ports import DECISIONS, EVENTS
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ringfence.features.links import Graph
     from ringfence.features.spec import FeatureSpec
     from ringfence.learning.history import Collected
-    from ringfence.learning.keys import Keys
+    from ringfence.learning.key_choice import Keys
     from ringfence.ports.sources import SourceBatch
     from ringfence.scoring.rulesets.rules import CompiledRules
 

@@ -10,8 +10,8 @@ import msgspec
 import typer
 
 from ringfence.cli.backends import sheets
-from ringfence.cli.backends.asking import ask
 from ringfence.cli.backends.server_keys import KEY_VARIABLES
+from ringfence.cli.backends.server_questions import ask
 from ringfence.cli.terminal import options, screen
 from ringfence.compose import models as stored
 from ringfence.compose.definitions import SystemClock

@@ -15,7 +15,7 @@ import typer
 
 from ringfence.cli.learning.histories import Wanted, take_in
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.room import for_table
+from ringfence.compose.training_memory import for_table
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.features.spec import FeatureSpec
@@ -28,7 +28,7 @@ from ringfence.learning.money import CAPS, Caps
 from ringfence.learning.report import report
 from ringfence.learning.train import Plan, start_of_test_ms
 from ringfence.learning.train import train as train_model
-from ringfence.learning.wide import offered
+from ringfence.learning.wide_features import offered
 from ringfence.scoring.artifacts.manifest import Costs
 from ringfence.scoring.language.words import percent
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ringfence.analysis.needs import never_given
+from ringfence.analysis.needed_fields import never_given
 from ringfence.cli.deciding.run import choose_mapping
 from ringfence.cli.policy import importing, rulebook
 from ringfence.cli.terminal import options, screen

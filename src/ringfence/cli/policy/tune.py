@@ -22,8 +22,8 @@ from ringfence.scoring.rulesets.typologies import SHIPPED, shipped_typology
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ringfence.analysis.tunable_numbers import Tunable
     from ringfence.analysis.tune import Tuned, TunePoint
-    from ringfence.analysis.variants import Tunable
 
 _STEPS = 12
 _BAR = 20

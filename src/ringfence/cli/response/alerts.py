@@ -15,8 +15,8 @@ from ringfence.alerts.book import Alerts, Mute
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
 from ringfence.bus.subscription import kind_of
+from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show, show_json, show_table
-from ringfence.cli.terminal.where import Data, Json, folder
 from ringfence.compose.alerts import alert_policy, templates
 from ringfence.compose.bus import messages
 from ringfence.compose.followers import now_ms

@@ -12,8 +12,8 @@ import typer
 
 from ringfence.bus.outbox import Outbox
 from ringfence.bus.subscription import EVERYTHING, kind_of
+from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
-from ringfence.cli.terminal.where import Data, Json, folder
 from ringfence.compose.alerts import alert_policy
 from ringfence.compose.bus import messages
 from ringfence.compose.followers import now_ms

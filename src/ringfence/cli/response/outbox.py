@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show_json, show_table
-from ringfence.cli.terminal.where import Data, Json, folder
 from ringfence.compose.bus import messages
 from ringfence.compose.followers import now_ms
 from ringfence.compose.store import open_store

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ringfence.cli.terminal import screen
-from ringfence.cli.terminal.where import Data, Json, folder
+from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.compose.followers import audit_table, create_audit_table, table_name
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from ringfence.cli.terminal.light_options import Data, folder
 from ringfence.cli.terminal.screen import say
-from ringfence.cli.terminal.where import Data, folder
 from ringfence.compose.followers import following
 
 _NICE = 10  # deciding comes first, also where there are few cores

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show_json, show_table
-from ringfence.cli.terminal.where import Data, Json, folder
 from ringfence.compose.followers import followers_of
 from ringfence.compose.store import has_roll, open_roll, open_store
 from ringfence.errors import InputError

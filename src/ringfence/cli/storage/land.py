@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ringfence.cli.terminal.light_options import Data, folder
 from ringfence.cli.terminal.screen import progress, say, show
-from ringfence.cli.terminal.where import Data, folder
 from ringfence.compose.followers import landing_address, landing_zone
 from ringfence.compose.landing import compact_zone, expire_zone, zone_statements
 from ringfence.compose.store import open_store

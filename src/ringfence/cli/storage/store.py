@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import progress, say, show_json
-from ringfence.cli.terminal.where import Data, Json, folder
 from ringfence.compose.followers import relational_store, store_address
 from ringfence.compose.relational import compare_with_log, drop_schema, shown_address, upgrade_schema
 from ringfence.compose.store import open_store

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ringfence.access.keys import ApiKeys
-from ringfence.cli.terminal import where
+from ringfence.cli.terminal import light_options
 from ringfence.cli.terminal.screen import after, say
 from ringfence.compiling import cache_base
 from ringfence.compose.definitions import Definitions, load_definitions, warm_up
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 _MOST_TOLD = 5  # rules that are left out, each with what it lacks
 
-Data = where.Data
-Json = where.Json
-folder = where.folder
+Data = light_options.Data
+Json = light_options.Json
+folder = light_options.folder
 Mapping = Annotated[
     str | None,
     typer.Option(

@@ -19,7 +19,7 @@ from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBU
 from ringfence.events.privacy.dropped import Dropped
 from ringfence.events.privacy.masked import with_masked
 from ringfence.events.privacy.sensitive import Secret
-from ringfence.events.privacy.shown import shown
+from ringfence.events.privacy.shown_values import shown
 from ringfence.events.privacy.tokens import IDS, numeric_cards
 from ringfence.events.values import amounts, times
 from ringfence.events.values.bins import malformed, no_bin, settled

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from ringfence.errors import RuleError
 from ringfence.scoring.language.expression import COMPARISONS, Scope, read, strip
-from ringfence.scoring.language.facts import Contradiction, Fact, Facts, all_of, one_of, shown
+from ringfence.scoring.language.known_values import Contradiction, Fact, Facts, all_of, one_of, shown
 from ringfence.scoring.language.names import Type
 from ringfence.scoring.language.ranges import Range, ranges_of, value_range
 from ringfence.scoring.language.syntax import chain

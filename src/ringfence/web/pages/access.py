@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission, holders
-from ringfence.api.asked import who_asks
 from ringfence.api.audited import tell
+from ringfence.api.requests import who_asks
 from ringfence.errors import InputError
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError
 from ringfence.web.asking import dashboard_of

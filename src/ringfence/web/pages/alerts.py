@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.asked import who_asks
 from ringfence.api.audited import tell
+from ringfence.api.requests import who_asks
 from ringfence.web.asking import dashboard_of
 from ringfence.web.rendering import render
 

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api import bus_changes
-from ringfence.api.asked import refusals
 from ringfence.api.audited import tell
 from ringfence.api.bus_changes import Chosen, Subscribe, told
+from ringfence.api.requests import refusals
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown
 from ringfence.web.asking import dashboard_of

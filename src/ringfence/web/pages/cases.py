@@ -11,9 +11,9 @@ import msgspec
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.asked import keep_to_queue, next_in, queues_of, who_asks
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
+from ringfence.api.requests import keep_to_queue, next_in, queues_of, who_asks
 from ringfence.api.routes.cases import file_answer
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
@@ -23,9 +23,9 @@ from ringfence.cases.words import FOUND, told
 from ringfence.compose.cases import report_pdf
 from ringfence.errors import ConflictError, InputError
 from ringfence.web.asking import dashboard_of, is_part
+from ringfence.web.case_workup import preview, work_up
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
-from ringfence.web.workup import preview, work_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable

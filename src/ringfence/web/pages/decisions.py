@@ -10,8 +10,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.asked import queues_of
 from ringfence.api.reading import is_card
+from ringfence.api.requests import queues_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.web import dossier
 from ringfence.web.asking import dashboard_of, is_part

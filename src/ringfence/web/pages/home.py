@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.roles import Permission
-from ringfence.api.asked import queues_of, who_asks
+from ringfence.api.requests import queues_of, who_asks
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
 from ringfence.decisions.index import Term, Wanted

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.asked import refusals
 from ringfence.api.checking import warnings_on
+from ringfence.api.requests import refusals
 from ringfence.rulebook.wire import ImpactOf
 from ringfence.scoring.rulesets.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)
 from ringfence.web.asking import dashboard_of

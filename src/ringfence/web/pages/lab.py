@@ -10,12 +10,12 @@ import msgspec
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
-from ringfence.analysis.lab import try_rule
-from ringfence.api.asked import UnconfirmedRefusal, refusals, who_asks
+from ringfence.analysis.rule_lab import try_rule
 from ringfence.api.checking import checked
+from ringfence.api.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.compose.questions import laboratory
 from ringfence.errors import RuleError
-from ringfence.rulebook.one import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
+from ringfence.rulebook.single_rule import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
 from ringfence.scoring.rulesets.books import dump_book
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.scoring.rulesets.rules import OUTCOMES, Rule, RuleSet
@@ -25,7 +25,7 @@ from ringfence.web.lab_names import TEMPLATES, names_of
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from ringfence.analysis.lab import LabReport
+    from ringfence.analysis.rule_lab import LabReport
     from ringfence.api.jobs import Job
     from ringfence.web.dashboard import Dashboard
 

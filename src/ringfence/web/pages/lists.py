@@ -10,8 +10,8 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.analysis import list_history as lists_of
-from ringfence.api.asked import refusals, who_asks
 from ringfence.api.audited import tell
+from ringfence.api.requests import refusals, who_asks
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.rulebook.entries import Entry

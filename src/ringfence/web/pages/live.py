@@ -9,8 +9,8 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from ringfence.api.places import owner_of
 from ringfence.api.reading import id_in_norm, is_card
+from ringfence.api.stream_places import owner_of
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
@@ -22,7 +22,7 @@ from ringfence.web.rendering import render
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ringfence.api.places import Place
+    from ringfence.api.stream_places import Place
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.asked import who_asks
+from ringfence.api.requests import who_asks
 from ringfence.compose.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
@@ -28,8 +28,8 @@ from ringfence.web.asking import dashboard_of
 from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
 from ringfence.web.errors import Stop
 from ringfence.web.importance import importance_of
+from ringfence.web.model_in_words import sentence
 from ringfence.web.pages.impact import OfferedChange, sheet
-from ringfence.web.plainly import sentence
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission
-from ringfence.api.asked import queues_of, who_asks
+from ringfence.api.requests import queues_of, who_asks
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState
 from ringfence.web.asking import dashboard_of, visit_of

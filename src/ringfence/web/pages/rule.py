@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ringfence.analysis.statistics import wilson
 from ringfence.errors import RingfenceError
-from ringfence.rulebook.one import STAGES, stage_of
+from ringfence.rulebook.single_rule import STAGES, stage_of
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.web.asking import dashboard_of

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.asked import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.checking import checked as check
+from ringfence.api.requests import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
 from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.rulesets.outcomes import Mode

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.analysis.list_history import shadow_report
-from ringfence.api.asked import BOOK_BYTES, refusals
+from ringfence.api.requests import BOOK_BYTES, refusals
 from ringfence.ports import DECISIONS
 from ringfence.web.asking import dashboard_of, is_part
 from ringfence.web.errors import Stop

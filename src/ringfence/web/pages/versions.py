@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.asked import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.web.asking import dashboard_of
 from ringfence.web.pages.impact import change_of_version, sheet
 from ringfence.web.rendering import render

@@ -16,7 +16,7 @@ from ringfence.features.durations import DAY_MS, HOUR_MS, format_duration
 from ringfence.features.links import Graph, pays, uses
 from ringfence.features.spec import NIGHT, BoundFeature, Entity, FeatureKind, FeatureSpec, entity, short_field
 from ringfence.learning.history import ENTITIES
-from ringfence.learning.keys import Keys
+from ringfence.learning.key_choice import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS
 from ringfence.events.values.vocabulary import nearest
 from ringfence.rulebook.checking import PartRate
 from ringfence.scoring.language.expression import COMPARISONS, Scope, read, strip
-from ringfence.scoring.language.facts import shown
+from ringfence.scoring.language.known_values import shown
 from ringfence.scoring.language.lower_boolean import compile_condition
 from ringfence.scoring.language.names import Type
 from ringfence.scoring.language.program import Builder, run

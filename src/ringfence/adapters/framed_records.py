@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from ringfence.adapters.streamed import Streamed, json_in
+from ringfence.adapters.stream_records import Streamed, json_in
 from ringfence.errors import InputError
 from ringfence.events.batch import EventBatch
 from ringfence.events.decoding.decode import NO_EVENTS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.streamed import StreamDecoding
+    from ringfence.adapters.stream_records import StreamDecoding
     from ringfence.events.bad import BadRecord
 
 _HOUR_MS: Final = 3_600_000

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ringfence.adapters.outgoing import Outgoing
+from ringfence.adapters.sink_messages import Outgoing
 from ringfence.errors import StoreError
 from ringfence.events import codec
 from ringfence.events.model import Kind

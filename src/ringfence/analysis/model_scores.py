@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow.compute as pc
 
+from ringfence.analysis.decided_payments import challengers_of, floats, runs, since
 from ringfence.analysis.history import StoredColumns
-from ringfence.analysis.passages import challengers_of, floats, runs, since
 from ringfence.events import codec
 from ringfence.learning.dataset import Dataset, known_of
 from ringfence.learning.history import ENTITIES, Labels

@@ -12,8 +12,8 @@ import numpy as np
 from ringfence.analysis.judged import Fired, Judge, Judged
 from ringfence.analysis.payments import Collector
 from ringfence.analysis.statistics import Estimate, wilson
+from ringfence.analysis.tunable_numbers import Tunable, rule_with, tunables
 from ringfence.analysis.tune import DAY_MS, USUAL_COSTS, TuningCosts
-from ringfence.analysis.variants import Tunable, rule_with, tunables
 from ringfence.scoring.rulesets.outcomes import Mode, Outcome
 from ringfence.scoring.rulesets.rules import CompiledRules, Rule, RuleSet, compile_rules
 
