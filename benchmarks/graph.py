@@ -26,7 +26,7 @@ from ringfence.graph.network import Network
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.features.links import Signal
+    from ringfence.features.links import LinkSignal
 
 _START_MS = 1_700_000_000_000
 _STEP = 8192
@@ -63,7 +63,7 @@ def _labels(columns: dict[str, Any], count: int) -> dict[str, Any]:
 
 
 def rate(
-    graph: Graph, events: EventBatch, keep: Callable[[Signal], bool] = lambda _: True
+    graph: Graph, events: EventBatch, keep: Callable[[LinkSignal], bool] = lambda _: True
 ) -> tuple[float, Network]:
     """Payments per second of CPU time, hashes made beforehand; and the network behind them.
 
@@ -105,7 +105,7 @@ def ablation(graph: Graph, events: EventBatch) -> list[tuple[str, ...]]:
     return rows
 
 
-def _title(signal: Signal) -> str:
+def _title(signal: LinkSignal) -> str:
     return signal.what if signal.family == "motif" else signal.family
 
 

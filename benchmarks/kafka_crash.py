@@ -26,7 +26,7 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.features.catalog import CATALOG
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS
-from ringfence.runner import Runner, Totals
+from ringfence.runner import Runner, RunTotals
 from ringfence.scoring.rulesets.books import default_book
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ROWS = 20  # of a commit: a kill should meet many
 LONGEST_SECONDS = 0.5
 
 
-def take(folder: Path, address: str, begun: Callable[[], object] = lambda: None) -> Totals:
+def take(folder: Path, address: str, begun: Callable[[], object] = lambda: None) -> RunTotals:
     """Decide what the topic holds, as a process of its own does; `begun` is called before any message."""
     with Store.open(folder) as store:
         pipeline = Pipeline(CATALOG, default_book(), store.meta.hash_seed)

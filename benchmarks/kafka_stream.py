@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from tests.kafka import broker
 
 from benchmarks.spine import SystemClock, payments
-from ringfence.adapters.kafka.address import Address
-from ringfence.adapters.kafka.client import Client
+from ringfence.adapters.kafka.address import KafkaAddress
+from ringfence.adapters.kafka.client import KafkaClient
 from ringfence.adapters.kafka.outlet import OPTIONS as OUTLET_OPTIONS
 from ringfence.adapters.kafka.outlet import TopicOutlet
 from ringfence.adapters.kafka.records import NAMES
@@ -33,7 +33,7 @@ def brokers(given: str | None) -> str:
 def fill(address: str, topic: str, events: int, partitions: int) -> str:
     """A topic of generated payments in canonical JSON, keyed by customer; the address of a source of it."""
     source = f"kafka://{address}/{topic}"
-    client = Client(Address.of(f"{source}?partitions={partitions}", OUTLET_OPTIONS), {})
+    client = KafkaClient(KafkaAddress.of(f"{source}?partitions={partitions}", OUTLET_OPTIONS), {})
     outlet = TopicOutlet(client)
     outlet.open()
     table = payments(events)
@@ -52,7 +52,7 @@ def _time(value: object) -> str:
 def opened(store: Store, address: str) -> Iterator[KafkaSource]:
     """A source that goes on where the store's journal says."""
     decoding = StreamDecoding(load_mapping("canonical"), Tokenizer(store.meta.token_key), NAMES)
-    client = Client(Address.of(address, OPTIONS), {})
+    client = KafkaClient(KafkaAddress.of(address, OPTIONS), {})
     source = KafkaSource(
         client, decoding, store.positions, SystemClock().now_ms, group=f"ringfence-{store.log.identity}"
     )

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.report import machine, show, versions
 from benchmarks.wide_world import invented
-from ringfence.cli.learning.histories import Wanted, take_in
+from ringfence.cli.learning.histories import WantedHistory, take_in
 from ringfence.learning import boosting
 from ringfence.learning.dataset import dataset
 from ringfence.learning.metrics import Ranking, measure_all
@@ -92,7 +92,7 @@ def measured(table: pa.Table) -> tuple[Dataset, set[str], set[str]]:
         pq.write_table(table, source)
         free = [name for name in table.column_names if name not in given]
         mapping.write_text(MAPPING.format(attributes=free))
-        found = take_in(Wanted([str(source)], mapping=str(mapping), wide=True), "measuring")
+        found = take_in(WantedHistory([str(source)], mapping=str(mapping), wide=True), "measuring")
     print(f"proposed {found.keys.fields} and {found.keys.pairs}, of {found.keys.tried} tried")
     of = {item.keys: item.name for item in found.collected.spec.entities}
     pairs = {of[pair] for pair in found.keys.pairs}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ringfence.adapters.drafts import draft_mapping
-from ringfence.adapters.drafts.trial import Trial, tried
+from ringfence.adapters.drafts.trial import MappingTrial, tried
 from ringfence.adapters.files import sniff
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping, parse_mapping
@@ -132,7 +132,7 @@ def _matters(remark: str) -> bool:
     )
 
 
-def _becomes(trial: Trial) -> str:
+def _becomes(trial: MappingTrial) -> str:
     counts = {
         "payment" + "s" * (trial.payments != 1): trial.payments,
         "label" + "s" * (trial.labels != 1): trial.labels,
@@ -143,7 +143,7 @@ def _becomes(trial: Trial) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
-def _first(trial: Trial) -> str:
+def _first(trial: MappingTrial) -> str:
     shown = ("transaction_id", "event_time", "amount", "card_id", "card_number")
     values = [trial.values[name][0] for name in shown if trial.values.get(name)]
     return ", ".join(f"`{value}`" for value in values if not value.startswith(("row-", "tok_")))

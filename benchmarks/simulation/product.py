@@ -16,7 +16,7 @@ from ringfence.adapters.outbox import Courier, OutboxFollower
 from ringfence.adapters.outbox.courier import _Round
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
-from ringfence.bus.notifier import Answer, Message, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome, Message
 from ringfence.bus.subscription import Subscription
 from ringfence.cases.policy import CasePolicy
 from ringfence.decisions.decision import DecisionBatch
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.ports import LogBatch
-    from ringfence.runner import Work
+    from ringfence.runner import PendingBatch
 
 SEED = 77
 CARD = entity("card")
@@ -108,13 +108,17 @@ class Receiver:
         self._chance = chance
         self._point = point
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         how = 1.0 if self.is_calm else self._chance.random()
         if how < 0.25:
-            return Outcome(Answer.RETRY, "503", self._chance.choice((None, 0.5)))
+            return AttemptOutcome(AttemptEnd.RETRY, "503", self._chance.choice((None, 0.5)))
         self.got.append((message.id, message.event))
         self._point("a message has arrived")
-        return Outcome(Answer.RETRY, "timed out") if how < 0.4 else Outcome(Answer.DELIVERED)
+        return (
+            AttemptOutcome(AttemptEnd.RETRY, "timed out")
+            if how < 0.4
+            else AttemptOutcome(AttemptEnd.DELIVERED)
+        )
 
     def close(self) -> None:
         pass
@@ -134,7 +138,7 @@ class Step:
     """Requests that were taken together."""
 
     requests: list[Any]
-    work: Work
+    work: PendingBatch
 
 
 class Product:

@@ -232,7 +232,7 @@ def _plain(values: Any) -> Any:
 
 
 @dataclass(slots=True)
-class Backtest:
+class ReplayComparison:
     """What a replay decided beside what was decided.
 
     `matrix[i, j]` counts payments with stored outcome i and replayed outcome j (0 approve to 3 decline),
@@ -250,7 +250,7 @@ def backtest(
     pipeline: Pipeline,
     progress: Callable[[int, int], None],
     take: Callable[[DecisionBatch], None] = lambda _made: None,
-) -> Backtest:
+) -> ReplayComparison:
     """Replay the log through a fresh pipeline; `take` gets the decisions that it makes."""
     rules: Counter[str] = Counter()
     ids: list[NDArray[np.int64]] = []
@@ -280,7 +280,7 @@ def _summed(
     cells: list[NDArray[np.int8]],
     frauds: NDArray[np.int64],
     rules: Counter[str],
-) -> Backtest:
+) -> ReplayComparison:
     side = len(OUTCOMES)
     cell = np.concatenate([np.empty(0, np.int8), *cells])
     is_fraud = np.isin(np.concatenate([np.empty(0, np.int64), *ids]), frauds)
@@ -288,7 +288,7 @@ def _summed(
         np.bincount(cell[rows], minlength=side * side).reshape(side, side) for rows in (slice(None), is_fraud)
     )
     matrix, fraud = both
-    return Backtest(matrix, fraud, rules, int(np.count_nonzero(is_fraud)))
+    return ReplayComparison(matrix, fraud, rules, int(np.count_nonzero(is_fraud)))
 
 
 def _labels(events: EventBatch, seed: int) -> dict[int, bool]:

@@ -62,7 +62,7 @@ class Arrival(Protocol):
 
 
 @dataclass(slots=True)
-class Totals:
+class RunTotals:
     """What a run has done so far."""
 
     events: int = 0
@@ -78,7 +78,7 @@ class Totals:
 
 
 @dataclass(slots=True)
-class Work:
+class PendingBatch:
     """One batch that has been decided and waits for its commit."""
 
     admitted: Admitted
@@ -89,7 +89,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class JournalWrite:
     """What one transaction puts into the journal."""
 
     batches: Sequence[LogBatch]
@@ -155,8 +155,8 @@ class Runner:
     def run(
         self,
         source: Iterable[Arrival],
-        progress: Callable[[Arrival, Totals], None] = lambda _arrival, _totals: None,
-    ) -> Totals:
+        progress: Callable[[Arrival, RunTotals], None] = lambda _arrival, _totals: None,
+    ) -> RunTotals:
         """Take a whole source; labels that are not due at its end stay scheduled.
 
         Returns when all is durable.
@@ -164,7 +164,7 @@ class Runner:
         Stops cleanly at any exception, also a keyboard interrupt: what was decided is committed before it
         goes on.
         """
-        totals = Totals()
+        totals = RunTotals()
         with (
             Behind(self.commit, _AHEAD, _GROUP) as writer,
             contextlib.closing(
@@ -191,14 +191,14 @@ class Runner:
         bad: Sequence[BadRecord] = (),
         labels: EventBatch | None = None,
         positions: Sequence[Position] = (),
-    ) -> Work:
+    ) -> PendingBatch:
         """Decide live events; durable only once `commit`, in order, has returned."""
         work = self._decide(events, labels, bad)
         work.positions = positions
         self.saving.maybe(self.pipeline.offset, self._state)
         return work
 
-    def activate(self, change: EventBatch) -> Work:
+    def activate(self, change: EventBatch) -> PendingBatch:
         """Put a version in force (`events.activation`) from the end of the log on; `commit` it in order.
 
         Nothing has changed where the library cannot give it (`RingfenceError`).
@@ -209,18 +209,18 @@ class Runner:
             self.intake.admit_now(change, self.pipeline.offset), self.pipeline.stopwatch(), bad=()
         )
 
-    def put(self, events: EventBatch) -> Work:
+    def put(self, events: EventBatch) -> PendingBatch:
         """Take an activation or list entries made here, as `take` does; no labels fall due by their times."""
         if is_activation(events):
             return self.activate(events)
         received = self.pipeline.stopwatch()
         return self._step(self.intake.admit_now(events, self.pipeline.offset), received, bad=())
 
-    def commit(self, works: Sequence[Work]) -> None:
+    def commit(self, works: Sequence[PendingBatch]) -> None:
         """Put what was taken on stable storage."""
         self.write(self.encode(works))
 
-    def encode(self, works: Sequence[Work]) -> Writing:
+    def encode(self, works: Sequence[PendingBatch]) -> JournalWrite:
         """The half of `commit` that is no waiting; in order, each work once."""
         begin = self.pipeline.stopwatch()
         if self._ends is None:
@@ -235,9 +235,9 @@ class Runner:
             batches += [_matches(ends, found) for found in work.step.flag_matches]
         bad = [record for work in works for record in (*work.bad, *work.admitted.conflicts)]
         self.seconds["encode"] += self.pipeline.stopwatch() - begin
-        return Writing(batches, bad, [position for work in works for position in work.positions])
+        return JournalWrite(batches, bad, [position for work in works for position in work.positions])
 
-    def write(self, writing: Writing) -> None:
+    def write(self, writing: JournalWrite) -> None:
         """The half of `commit` that waits for the disk; on any thread, in the order of `encode`.
 
         Where it fails the state is ahead of the log: nothing more can be taken.
@@ -256,15 +256,17 @@ class Runner:
                 raise
         self.seconds["commit"] += self.pipeline.stopwatch() - begin
 
-    def _decide(self, events: EventBatch, labels: EventBatch | None, bad: Sequence[BadRecord]) -> Work:
+    def _decide(
+        self, events: EventBatch, labels: EventBatch | None, bad: Sequence[BadRecord]
+    ) -> PendingBatch:
         received = self.pipeline.stopwatch()
         return self._step(self.intake.admit(events, labels, self.pipeline.offset), received, bad)
 
-    def _step(self, admitted: Admitted, received: float, bad: Sequence[BadRecord]) -> Work:
+    def _step(self, admitted: Admitted, received: float, bad: Sequence[BadRecord]) -> PendingBatch:
         base, now_ms = self.pipeline.offset, self._clock.now_ms()
         self.seconds["admit"] += self.pipeline.stopwatch() - received
         step = self.pipeline.step(admitted.events, now_ms, received, partial(self._react, now_ms))
-        return Work(self.intake.moved(admitted, base, step.put, step.events), step, base, bad)
+        return PendingBatch(self.intake.moved(admitted, base, step.put, step.events), step, base, bad)
 
     def _react(
         self, now_ms: int, columns: Columns, verdicts: Verdicts, offsets: NDArray[np.int64]
@@ -351,7 +353,7 @@ def _matches(ends: dict[str, int], found: pa.RecordBatch) -> LogBatch:
     return LogBatch(FLAG_MATCHES, base, found.num_rows, int(times.min()), int(times.max()), payload)
 
 
-def _count(totals: Totals, work: Work) -> None:
+def _count(totals: RunTotals, work: PendingBatch) -> None:
     totals.events += len(work.admitted.events)
     totals.duplicates += work.admitted.duplicates
     totals.conflicts += len(work.admitted.conflicts)

@@ -30,7 +30,7 @@ from ringfence.adapters.relational.store import connect
 from ringfence.adapters.secrets import EnvironmentSecrets, FileSecrets, secret_of
 from ringfence.api.serving import authoriser_of
 from ringfence.api.settings import ServeSettings
-from ringfence.bus.notifier import Answer
+from ringfence.bus.notifier import AttemptEnd
 from ringfence.compose.secrets import with_store_password
 from ringfence.errors import InputError, StoreError
 from ringfence.ports.secrets import KEPT_SECONDS, LEAST_SECONDS, FixedSecret, KeptSecret
@@ -218,11 +218,11 @@ class TestRotation:
         with Slack(200) as slack:
             slack.body = b'{"ok": false, "error": "invalid_auth"}'
             notifier = SlackNotifier(rotated, f"http://127.0.0.1:{slack.port}/api/")
-            assert notifier.deliver(message("#team")).answer is Answer.RETRY
+            assert notifier.deliver(message("#team")).answer is AttemptEnd.RETRY
             told = [headers["Authorization"] for headers, _ in slack.requests]
             assert told == [f"Bearer {OLD}", f"Bearer {NEW}"]
             slack.body = b'{"ok": true}'
-            assert notifier.deliver(message("#team")).answer is Answer.DELIVERED
+            assert notifier.deliver(message("#team")).answer is AttemptEnd.DELIVERED
             assert slack.requests[-1][0]["Authorization"] == f"Bearer {NEW}"
             assert len(slack.requests) == 3
 
@@ -258,7 +258,7 @@ class TestRotation:
             outcome = notifier.deliver(message("team@bank.example"))
         finally:
             controller.stop()
-        assert outcome.answer is Answer.DELIVERED, outcome
+        assert outcome.answer is AttemptEnd.DELIVERED, outcome
         assert asked[-1] == NEW
         assert OLD in asked
 

@@ -14,7 +14,7 @@ from ringfence.alerts.book import Mute
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy, Severity, parse_policy
 from ringfence.alerts.wording import NAMES, SAMPLES, check_template, rendered, shipped
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import Subscription
 from ringfence.bus.words import words_of
 from ringfence.errors import InputError
@@ -166,7 +166,7 @@ def test_the_customer_is_asked_in_their_words_and_language(store, bus):
     class Taking:
         def deliver(self, message):
             taken.append(message)
-            return Outcome(Answer.DELIVERED)
+            return AttemptOutcome(AttemptEnd.DELIVERED)
 
         def close(self):
             pass
@@ -245,7 +245,7 @@ def test_a_message_that_cannot_be_written_is_dead_and_no_other_one_waits(store, 
     class Taking:
         def deliver(self, message):
             taken.append(message.id)
-            return Outcome(Answer.DELIVERED)
+            return AttemptOutcome(AttemptEnd.DELIVERED)
 
         def close(self):
             pass

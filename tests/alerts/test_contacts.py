@@ -7,7 +7,7 @@ from tests.lakes import decisions, events
 
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
 from ringfence.adapters.outbox.contacts import Contacts
-from ringfence.adapters.outbox.database import Database
+from ringfence.adapters.outbox.database import OutboxDatabase
 from ringfence.adapters.sqlite import Store
 from ringfence.alerts.answers import Asked, answer_key, events_of, read
 from ringfence.alerts.policy import AlertPolicy
@@ -84,7 +84,7 @@ def test_what_profiles_repeat_is_kept_once_and_portions_come_to_the_same(tmp_pat
             store.commit([profiles(offset, {"email": mail, "language": "de"})])
         kept = []
         for name, portion in (("whole", 100), ("small", 2)):
-            database = Database(tmp_path / name)
+            database = OutboxDatabase(tmp_path / name)
             contacts = Contacts(database, store.log)
             for until in (3, 3, 5):
                 contacts.reach(until, portion)

@@ -18,7 +18,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.alerts.wording import SAMPLES, rendered, shipped
-from ringfence.bus.notifier import Answer, Message, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome, Message
 from ringfence.cli import execute
 from ringfence.compose.alerts import rules_by_digest
 from ringfence.follow import catch_up
@@ -135,7 +135,7 @@ class Mailbox:
 
     def deliver(self, message):
         self.taken.append(message)
-        return Outcome(Answer.DELIVERED)
+        return AttemptOutcome(AttemptEnd.DELIVERED)
 
     def close(self):
         pass
@@ -201,7 +201,7 @@ def test_slack_gets_exactly_what_the_page_shows():
         notifier = SlackNotifier("xoxb-1", f"http://127.0.0.1:{slack.port}/api/")
         said = notifier.deliver(Message("id", b"{}", words, "#fraud-team-alerts"))
     body = json.loads(slack.requests[0][1])
-    assert said.answer is Answer.DELIVERED
+    assert said.answer is AttemptEnd.DELIVERED
     shown = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1])
     assert {name: body[name] for name in shown} == shown
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ringfence.api.http import connections
-from ringfence.api.http.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, Connections, Limits
+from ringfence.api.http.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, ConnectionLimits, Connections
 from ringfence.api.problems import Refusal
 
 
@@ -33,7 +33,7 @@ class Line:
 
 def among(*lines, **limits):
     counted = []
-    made = Connections(Limits(**limits), counted.append)
+    made = Connections(ConnectionLimits(**limits), counted.append)
     made.counted = counted
     for line in lines:
         assert made.admit(line)

@@ -7,7 +7,7 @@ import pytest
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
-from ringfence.api.http.hosts import Names
+from ringfence.api.http.hosts import HostNames
 from ringfence.api.http.proxies import Proxies, scheme_of
 from ringfence.errors import InputError
 
@@ -46,21 +46,21 @@ FOREIGN = [
 
 @pytest.mark.parametrize("host", LOCAL)
 def test_an_open_server_has_the_names_of_this_machine(host):
-    assert Names((), (), is_open=True).allow(host.encode("latin-1"))
+    assert HostNames((), (), is_open=True).allow(host.encode("latin-1"))
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_and_no_others(host):
-    assert not Names((), (), is_open=True).allow(host.encode("latin-1"))
+    assert not HostNames((), (), is_open=True).allow(host.encode("latin-1"))
 
 
 def test_public_names_are_added_and_with_keys_only_they_and_addresses_count():
     for is_open in (True, False):
-        names = Names(["Pay.Example."], (), is_open=is_open)
+        names = HostNames(["Pay.Example."], (), is_open=is_open)
         assert names.allow(b"pay.example:443")
         assert not names.allow(b"evil.example")
-    assert Names(["pay.example"], (), is_open=False).allow(b"10.0.0.5:8000")
-    assert Names((), (), is_open=False).allow(b"whatever.example")
+    assert HostNames(["pay.example"], (), is_open=False).allow(b"10.0.0.5:8000")
+    assert HostNames((), (), is_open=False).allow(b"whatever.example")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ringfence.adapters.otel import QUEUE, OtelTracing
 from ringfence.compose.tracing import tracing_of
 from ringfence.errors import InputError, StoreError
 from ringfence.follow.pump import advance
-from ringfence.ports.tracing import Stage
+from ringfence.ports.tracing import StageSpan
 from ringfence.testing.log_exam import batch
 from ringfence.testing.memory_log import MemoryLog
 from ringfence.testing.memory_target import MemoryFollower, MemoryTarget
@@ -170,9 +170,9 @@ def test_a_step_is_of_its_first_sampled_request_and_refers_to_the_others(wired):
     with collecting() as (collector, tracing):
         sampled, not_sampled = f"00-{TRACE}-{PARENT}-01".encode(), f"00-{TRACE}-{PARENT}-00".encode()
         requests = [tracing.request(one) for one in (not_sampled, sampled, b"", b"")]
-        tracing.step(requests, [Stage("decide", 1.0, 2.0)], {"requests": 4})
-        tracing.step(requests[:1], [Stage("decide", 1.0, 2.0)], {"requests": 1})
-        tracing.step([], [Stage("commit", 1.0, 2.0)], {"requests": 0})
+        tracing.step(requests, [StageSpan("decide", 1.0, 2.0)], {"requests": 4})
+        tracing.step(requests[:1], [StageSpan("decide", 1.0, 2.0)], {"requests": 1})
+        tracing.step([], [StageSpan("commit", 1.0, 2.0)], {"requests": 0})
     first, alone = collector.named("step")
     assert first.trace_id.hex() == TRACE
     assert [one.trace_id.hex() for one in first.links] == [one.trace_id for one in requests[2:]]

@@ -9,7 +9,7 @@ import pytest
 from ringfence.adapters.sqlite.checkpoints import Checkpoints, add_key, anchors_in
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
-from ringfence.audit import Act, SigningKey, Span, Trust, check_chain, compare, extended
+from ringfence.audit import Act, RecordSpan, SigningKey, Trust, check_chain, compare, extended
 from ringfence.audit.spans import RECORDS
 from ringfence.errors import CorruptError, InputError, StoreError
 from ringfence.ports import LogBatch
@@ -113,16 +113,16 @@ def test_a_key_signs_and_hands_over_to_the_next(trail, tmp_path):
 def test_a_checkpoint_is_taken_when_it_is_time(trail):
     now = [1000]
     checkpoints = Checkpoints(500, lambda: now[0])
-    trail.put_spans([Span("events", 0, 5, "a" * 64)])
+    trail.put_spans([RecordSpan("events", 0, 5, "a" * 64)])
     checkpoints.due(trail)
     assert trail.head().number == 1
-    trail.put_spans([Span("events", 0, 9, "b" * 64)])
+    trail.put_spans([RecordSpan("events", 0, 9, "b" * 64)])
     checkpoints.due(trail)
     assert trail.head().number == 1
     now[0] += 500
     checkpoints.due(trail)
     checkpoints.take(trail)
-    assert [Span.of(one.act).next for one in trail.records()] == [5, 9]
+    assert [RecordSpan.of(one.act).next for one in trail.records()] == [5, 9]
 
 
 def test_anchors_that_cannot_be_kept_or_read_say_so(trail, tmp_path):
@@ -173,7 +173,7 @@ def sealed(log):
 def test_a_log_that_was_written_again_by_its_own_rules_is_not_what_was_sealed():
     """Its checksums are right: whoever can write the file can make those."""
     whole, forged = logged([b"a", b"b", b"c"]), logged([b"a", b"x", b"c"])
-    spans = [Span("events", 0, 6), sealed(whole)]
+    spans = [RecordSpan("events", 0, 6), sealed(whole)]
     assert compare(whole, spans) == (9, 0, None)
     checked, gone, found = compare(forged, spans)
     assert (checked, gone, found.kind) == (0, 0, "log")

@@ -9,7 +9,7 @@ from tests.bus.test_outbox import DECLINES, Clock, courier, take
 from tests.lakes import fill
 
 from ringfence.adapters.outbox import Bus, Courier
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
 from ringfence.bus.words import Words
 from ringfence.errors import RingfenceError
@@ -27,7 +27,7 @@ def test_a_slow_answer_holds_up_no_other_message_to_the_same_destination(store, 
         def deliver(self, message):
             if message.id == slow:
                 released.wait(30)
-            return Outcome(Answer.DELIVERED)
+            return AttemptOutcome(AttemptEnd.DELIVERED)
 
         def close(self):
             pass
@@ -49,7 +49,7 @@ def test_a_courier_that_is_killed_sends_again_with_the_same_id(store, bus):
     class Killed:
         def deliver(self, message):
             taken.append(message.id)
-            return Outcome(Answer.DELIVERED)
+            return AttemptOutcome(AttemptEnd.DELIVERED)
 
         def close(self):
             pass
@@ -88,8 +88,10 @@ def test_an_error_names_a_destination_without_its_secret(tmp_path, to):
     courier = Courier(made, {"apprise": Failing(), "webhook": Failing()}, lambda: 1, Random(1))
     event = {"type": "com.ringfence.label.set.v1", "data": {}}
     outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
-    assert (outcome.answer, outcome.said) == (Answer.RETRY, "OSError")
-    Failing.deliver = lambda _self, message: Outcome(Answer.RETRY, f"404: cannot post to {message.to}")
+    assert (outcome.answer, outcome.said) == (AttemptEnd.RETRY, "OSError")
+    Failing.deliver = lambda _self, message: AttemptOutcome(
+        AttemptEnd.RETRY, f"404: cannot post to {message.to}"
+    )
     if to.startswith("https:"):
         outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
         assert outcome.said.startswith("404")
@@ -141,7 +143,7 @@ def test_an_error_names_a_customer_by_the_token_alone(bus, kind, contact, said):
     courier = Courier(bus, {kind: Failing()}, lambda: 1, Random(1), words, contact=held.get)
     to, letter = Destination(address=f"customer:{kind}", kind=kind), (1, "m", b"{}", 0, 0)
     said_of = [courier.attempt(to, letter).said]
-    Failing.deliver = lambda _self, message: Outcome(Answer.REFUSED, f"{message.to}: {said}")
+    Failing.deliver = lambda _self, message: AttemptOutcome(AttemptEnd.REFUSED, f"{message.to}: {said}")
     said_of.append(courier.attempt(to, letter).said)
     for one in said_of:
         assert one.count(token) == 2

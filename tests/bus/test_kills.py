@@ -9,7 +9,7 @@ from tests.lakes import decisions, events
 from ringfence.adapters.outbox import Bus, Courier, OutboxFollower
 from ringfence.adapters.outbox.courier import _Round
 from ringfence.adapters.sqlite import Store
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import Subscription
 from ringfence.follow.pump import advance
 
@@ -32,11 +32,11 @@ class Dangerous:
         if danger < 0.1:
             raise _KilledError
         if danger < 0.2:
-            return Outcome(Answer.RETRY, "not now")
+            return AttemptOutcome(AttemptEnd.RETRY, "not now")
         self.taken.append(message.id)
         if danger < 0.3:
             raise _KilledError
-        return Outcome(Answer.DELIVERED)
+        return AttemptOutcome(AttemptEnd.DELIVERED)
 
     def close(self):
         pass

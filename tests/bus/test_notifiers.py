@@ -21,7 +21,7 @@ from ringfence.adapters.notifiers.mail import MailNotifier
 from ringfence.adapters.notifiers.slack import SlackNotifier, blocks_of, escaped
 from ringfence.adapters.notifiers.webhook import WebhookNotifier, retry_after
 from ringfence.adapters.outbox.bus import new_secret
-from ringfence.bus.notifier import Answer, Message
+from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.words import Words
 
 from .receivers import Receiver
@@ -44,7 +44,7 @@ def webhooks():
 def test_a_webhook_is_signed_with_every_secret(webhooks):
     old, new = new_secret(), new_secret()
     with Receiver(204) as receiver:
-        assert webhooks.deliver(message(receiver.url, new, old)).answer is Answer.DELIVERED
+        assert webhooks.deliver(message(receiver.url, new, old)).answer is AttemptEnd.DELIVERED
     headers, body = receiver.requests[0]
     named = {name.lower(): value for name, value in headers.items()}
     assert named["webhook-id"] == "log:decisions:7:team"
@@ -57,17 +57,17 @@ def test_a_webhook_is_signed_with_every_secret(webhooks):
 @pytest.mark.parametrize(
     ("script", "answer", "said", "after"),
     [
-        (500, Answer.RETRY, "500", None),
-        (404, Answer.RETRY, "404", None),
-        (410, Answer.GONE, "410", None),
-        ((429, {"Retry-After": "7"}), Answer.RETRY, "429", 7.0),
-        ((503, {"Retry-After": "no time"}), Answer.RETRY, "503", None),
-        ((307, {"Location": "http://169.254.169.254/latest"}), Answer.RETRY, "redirects", None),
-        ("hang", Answer.RETRY, "no answer", None),
-        ("half", Answer.RETRY, "RemoteProtocolError", None),
-        ("hang up", Answer.RETRY, "RemoteProtocolError", None),
-        ("drip", Answer.RETRY, "no answer", None),
-        ("drip body", Answer.DELIVERED, "200", None),
+        (500, AttemptEnd.RETRY, "500", None),
+        (404, AttemptEnd.RETRY, "404", None),
+        (410, AttemptEnd.GONE, "410", None),
+        ((429, {"Retry-After": "7"}), AttemptEnd.RETRY, "429", 7.0),
+        ((503, {"Retry-After": "no time"}), AttemptEnd.RETRY, "503", None),
+        ((307, {"Location": "http://169.254.169.254/latest"}), AttemptEnd.RETRY, "redirects", None),
+        ("hang", AttemptEnd.RETRY, "no answer", None),
+        ("half", AttemptEnd.RETRY, "RemoteProtocolError", None),
+        ("hang up", AttemptEnd.RETRY, "RemoteProtocolError", None),
+        ("drip", AttemptEnd.RETRY, "no answer", None),
+        ("drip body", AttemptEnd.DELIVERED, "200", None),
     ],
 )
 def test_a_receiver_that_misbehaves_is_an_outcome(webhooks, script, answer, said, after):
@@ -82,7 +82,7 @@ def test_a_connection_is_used_again_and_one_that_was_hung_up_is_no_failure(webho
     with Receiver(204, (500, {}), 204, "hang up", 204) as receiver:
         receiver.body = b"x" * 20_000
         answers = [webhooks.deliver(message(receiver.url)).answer for _ in range(4)]
-    assert answers == [Answer.DELIVERED, Answer.RETRY, Answer.DELIVERED, Answer.DELIVERED]
+    assert answers == [AttemptEnd.DELIVERED, AttemptEnd.RETRY, AttemptEnd.DELIVERED, AttemptEnd.DELIVERED]
     assert len(set(receiver.peers[:4])) == 1
     assert receiver.peers[4] != receiver.peers[3]
     assert len(receiver.peers) == 5
@@ -92,20 +92,20 @@ def test_an_address_is_looked_at_again_for_each_connection(webhooks, monkeypatch
     """A name that moves to a private address between two messages: what is open stays, nothing new opens."""
     with Receiver(204) as receiver:
         to = receiver.url.replace("127.0.0.1", "localhost")
-        assert webhooks.deliver(message(to)).answer is Answer.DELIVERED
+        assert webhooks.deliver(message(to)).answer is AttemptEnd.DELIVERED
         moved = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", receiver.port))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: moved)
-        assert webhooks.deliver(message(to)).answer is Answer.DELIVERED
+        assert webhooks.deliver(message(to)).answer is AttemptEnd.DELIVERED
         webhooks.close()
-        assert webhooks.deliver(message(to)).answer is Answer.REFUSED
+        assert webhooks.deliver(message(to)).answer is AttemptEnd.REFUSED
     assert len(receiver.requests) == 2
 
 
 def test_a_receiver_that_is_not_there_is_tried_again(webhooks):
     with Receiver() as receiver:
         pass
-    assert webhooks.deliver(message(receiver.url)).answer is Answer.RETRY
-    assert webhooks.deliver(message("https://nowhere.invalid/")).answer is Answer.RETRY
+    assert webhooks.deliver(message(receiver.url)).answer is AttemptEnd.RETRY
+    assert webhooks.deliver(message("https://nowhere.invalid/")).answer is AttemptEnd.RETRY
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_receiver_that_is_not_there_is_tried_again(webhooks):
 def test_a_private_address_is_refused_unless_it_is_allowed(host):
     strict = WebhookNotifier()
     outcome = strict.deliver(message(f"http://{host}:9/hook"))
-    assert outcome.answer is Answer.REFUSED
+    assert outcome.answer is AttemptEnd.REFUSED
     assert "private address" in outcome.said
     strict.close()
 
@@ -134,7 +134,7 @@ def test_a_certificate_of_another_host_is_no_delivery():
     authority = trustme.CA()
     trusted = ssl.create_default_context()
     authority.configure_trust(trusted)
-    for name, answer in (("localhost", Answer.DELIVERED), ("other.example", Answer.RETRY)):
+    for name, answer in (("localhost", AttemptEnd.DELIVERED), ("other.example", AttemptEnd.RETRY)):
         served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(name).configure_cert(served)
         notifier = WebhookNotifier(LOOPBACK, trusted, seconds=2)
@@ -155,8 +155,8 @@ def test_a_connection_that_was_verified_for_another_host_is_not_used():
         first = notifier.deliver(message(f"https://localhost:{receiver.port}/hook"))
         other = notifier.deliver(message(f"https://127.0.0.1:{receiver.port}/hook"))
     notifier.close()
-    assert first.answer is Answer.DELIVERED
-    assert (other.answer, len(receiver.requests)) == (Answer.RETRY, 1)
+    assert first.answer is AttemptEnd.DELIVERED
+    assert (other.answer, len(receiver.requests)) == (AttemptEnd.RETRY, 1)
 
 
 def test_retry_after_is_seconds_or_a_date():
@@ -201,7 +201,7 @@ def test_mail_is_text_and_html(smtp):
     box, port = smtp
     notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example")
     words = Words("Declined\nBcc: x@evil.example", WORDS.lines)
-    assert notifier.deliver(message("team@bank.example", words=words)).answer is Answer.DELIVERED
+    assert notifier.deliver(message("team@bank.example", words=words)).answer is AttemptEnd.DELIVERED
     raw = box.mails[0].content.decode()
     assert box.mails[0].rcpt_tos == ["team@bank.example"]
     assert "Subject: Declined Bcc: x@evil.example" in raw
@@ -217,7 +217,7 @@ def test_mail_is_text_and_html(smtp):
 def test_mail_to_what_is_not_one_address_is_refused(smtp, to):
     box, port = smtp
     notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example")
-    assert notifier.deliver(message(to)).answer is Answer.REFUSED
+    assert notifier.deliver(message(to)).answer is AttemptEnd.REFUSED
     assert not box.mails
 
 
@@ -227,7 +227,7 @@ def test_mail_waits_for_a_certificate_that_is_put_right():
     with Receiver(tls=served) as server:
         notifier = MailNotifier(f"smtps://localhost:{server.port}", "fraud@bank.example", seconds=2)
         outcome = notifier.deliver(message("team@bank.example"))
-    assert outcome.answer is Answer.RETRY
+    assert outcome.answer is AttemptEnd.RETRY
     assert "certificate" in outcome.said.lower()
 
 
@@ -236,7 +236,7 @@ def test_mail_has_the_link_of_its_template_and_no_other_one(smtp):
     notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example")
     lines = (("Merchant", "https://evil.example/"), ("", "https://a.example/x"))
     words = Words("Was this you?", lines, link="https://a.example/x")
-    assert notifier.deliver(message("ada@example.org", words=words)).answer is Answer.DELIVERED
+    assert notifier.deliver(message("ada@example.org", words=words)).answer is AttemptEnd.DELIVERED
     mail = email.message_from_bytes(box.mails[0].content, policy=email.policy.default)
     raw = mail.get_body(("html",)).get_content()
     assert '<a href="https://a.example/x">' in raw
@@ -246,14 +246,14 @@ def test_mail_has_the_link_of_its_template_and_no_other_one(smtp):
 def test_mail_that_is_refused_for_good_is_dead_and_other_mail_waits(smtp):
     box, port = smtp
     notifier = MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example", seconds=2)
-    assert notifier.deliver(message("nobody@bank.example")).answer is Answer.REFUSED
-    assert notifier.deliver(message("later@bank.example")).answer is Answer.RETRY
+    assert notifier.deliver(message("nobody@bank.example")).answer is AttemptEnd.REFUSED
+    assert notifier.deliver(message("later@bank.example")).answer is AttemptEnd.RETRY
     box.answer = "554 spam"
-    assert notifier.deliver(message("team@bank.example")).answer is Answer.REFUSED
+    assert notifier.deliver(message("team@bank.example")).answer is AttemptEnd.REFUSED
     box.answer = "451 full"
-    assert notifier.deliver(message("team@bank.example")).answer is Answer.RETRY
+    assert notifier.deliver(message("team@bank.example")).answer is AttemptEnd.RETRY
     gone = MailNotifier("smtp://127.0.0.1:1", "fraud@bank.example", seconds=1)
-    assert gone.deliver(message("team@bank.example")).answer is Answer.RETRY
+    assert gone.deliver(message("team@bank.example")).answer is AttemptEnd.RETRY
 
 
 def test_slack_gets_blocks_within_its_limits_and_a_text():
@@ -283,8 +283,8 @@ class SlackServer(Receiver):
 @pytest.mark.parametrize(
     ("script", "answer", "after"),
     [
-        ((429, {"Retry-After": "3"}), Answer.RETRY, 3.0),
-        (500, Answer.RETRY, None),
+        ((429, {"Retry-After": "3"}), AttemptEnd.RETRY, 3.0),
+        (500, AttemptEnd.RETRY, None),
     ],
 )
 def test_slack_that_is_busy_waits_for_what_it_says(script, answer, after):
@@ -304,8 +304,8 @@ def test_apprise_carries_to_the_long_tail():
     with Receiver(200) as receiver:
         notifier = AppriseNotifier()
         to = f"json://127.0.0.1:{receiver.port}/x"
-        assert notifier.deliver(message(to)).answer is Answer.DELIVERED
-        assert notifier.deliver(message("nothing:that")).answer is Answer.REFUSED
+        assert notifier.deliver(message(to)).answer is AttemptEnd.DELIVERED
+        assert notifier.deliver(message("nothing:that")).answer is AttemptEnd.REFUSED
         notifier.close()
     assert b"VELOCITY" in receiver.requests[0][1]
 

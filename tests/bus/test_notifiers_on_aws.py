@@ -15,7 +15,7 @@ from tests.adapters.aws.proxy import AwsProxy, refusal
 from ringfence.adapters.aws.people import EndUserMessaging, SesNotifier, SnsTexts
 from ringfence.adapters.aws.places import MOST_BYTES, EventBridgeNotifier, SnsNotifier, SqsNotifier, entry_of
 from ringfence.adapters.aws.sending import InEachRegion, NeverError, once
-from ringfence.bus.notifier import Answer, Message
+from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.subscription import kind_of, target_of
 from ringfence.bus.words import Words
 from ringfence.compose.notifiers import notifier
@@ -207,13 +207,13 @@ def message(to, event=None, words=WORDS):
 
 
 FAULTS = {
-    "AuthorizationError": (Answer.RETRY, "allow the action"),
-    "AccessDeniedException": (Answer.RETRY, "allow the action"),
-    "NotFound": (Answer.RETRY, "name and region"),
-    "ExpiredTokenException": (Answer.RETRY, "sign in again"),
-    "InternalFailure": (Answer.RETRY, "InternalFailure"),
-    "ThrottlingException": (Answer.RETRY, "ThrottlingException"),
-    "InvalidParameterValue": (Answer.REFUSED, "InvalidParameterValue"),
+    "AuthorizationError": (AttemptEnd.RETRY, "allow the action"),
+    "AccessDeniedException": (AttemptEnd.RETRY, "allow the action"),
+    "NotFound": (AttemptEnd.RETRY, "name and region"),
+    "ExpiredTokenException": (AttemptEnd.RETRY, "sign in again"),
+    "InternalFailure": (AttemptEnd.RETRY, "InternalFailure"),
+    "ThrottlingException": (AttemptEnd.RETRY, "ThrottlingException"),
+    "InvalidParameterValue": (AttemptEnd.REFUSED, "InvalidParameterValue"),
 }
 
 
@@ -234,11 +234,11 @@ def test_what_aws_says_is_an_outcome_with_action_resource_and_remedy_and_asked_o
 @pytest.mark.parametrize(
     ("code", "answer"),
     [
-        ("ThrottlingException", Answer.RETRY),
-        ("InternalFailure", Answer.RETRY),
-        ("NotAuthorizedForSourceException", Answer.RETRY),
-        ("MalformedDetail", Answer.REFUSED),
-        ("InvalidArgument", Answer.REFUSED),
+        ("ThrottlingException", AttemptEnd.RETRY),
+        ("InternalFailure", AttemptEnd.RETRY),
+        ("NotAuthorizedForSourceException", AttemptEnd.RETRY),
+        ("MalformedDetail", AttemptEnd.REFUSED),
+        ("InvalidArgument", AttemptEnd.REFUSED),
     ],
 )
 def test_an_entry_that_fails_in_a_call_that_succeeds_is_no_delivery(aws, code, answer):
@@ -249,7 +249,7 @@ def test_an_entry_that_fails_in_a_call_that_succeeds_is_no_delivery(aws, code, a
     assert outcome.answer is answer
     assert f"{code} (why)" in outcome.said
     aws.fault = (200, {}, b'{"FailedEntryCount": 0, "Entries": [{"EventId": "e-1"}]}')
-    assert place.notifier.deliver(message(place.to)) == (Answer.DELIVERED, "event e-1", None)
+    assert place.notifier.deliver(message(place.to)) == (AttemptEnd.DELIVERED, "event e-1", None)
 
 
 @pytest.mark.parametrize("make", [SnsPlace, SqsPlace, BusPlace])
@@ -258,7 +258,7 @@ def test_what_is_too_large_is_refused_before_it_is_sent(aws, make):
     aws.asked.clear()
     event = {"type": "t", "data": "x" * MOST_BYTES}
     outcome = place.notifier.deliver(message(place.to, event))
-    assert outcome.answer is Answer.REFUSED
+    assert outcome.answer is AttemptEnd.REFUSED
     assert "262,144 are taken" in outcome.said
     assert aws.asked == []
 
@@ -279,7 +279,7 @@ def test_a_topic_gives_programs_the_event_and_people_words(aws):
     place, queue = SnsPlace(), SqsPlace("reader")
     boto3.client("sns").subscribe(TopicArn=place.to, Protocol="sqs", Endpoint=queue.to)
     sent = message(place.to, words=Words("Größe\nof it", (("Score", "93"),)))
-    assert place.notifier.deliver(sent).answer is Answer.DELIVERED
+    assert place.notifier.deliver(sent).answer is AttemptEnd.DELIVERED
     (got,) = boto3.client("sqs").receive_message(QueueUrl=queue.url)["Messages"]
     body = json.loads(got["Body"])
     assert json.loads(body["Message"]) == json.loads(sent.event)
@@ -292,7 +292,7 @@ def test_a_topic_gives_programs_the_event_and_people_words(aws):
 def test_a_queue_in_order_has_a_group_for_each_entity_and_each_message_once():
     place = SqsPlace("ordered.fifo")
     for _ in range(2):  # the second time the answer had been lost
-        assert place.notifier.deliver(message(place.to)).answer is Answer.DELIVERED
+        assert place.notifier.deliver(message(place.to)).answer is AttemptEnd.DELIVERED
     read = {"AttributeNames": ["All"], "MaxNumberOfMessages": 10}
     (got,) = boto3.client("sqs").receive_message(QueueUrl=place.url, **read)["Messages"]
     assert json.loads(got["Body"]) == json.loads(message(place.to).event)
@@ -303,10 +303,10 @@ def test_a_text_keeps_its_link_whole():
     link = "https://answers.bank.example/answer?t=" + "x" * 80
     words = Words("A payment", (("", "y " * 2000), ("", link)), link=link)
     place = SmsPlace()
-    assert place.notifier.deliver(message(place.to, words=words)).answer is Answer.DELIVERED
+    assert place.notifier.deliver(message(place.to, words=words)).answer is AttemptEnd.DELIVERED
     assert f"… {link}" in place.received()[-1]
     for to in ("+1 2", "a@b.example, c@d.example"):
-        assert place.notifier.deliver(message(to)).answer is Answer.REFUSED
+        assert place.notifier.deliver(message(to)).answer is AttemptEnd.REFUSED
 
 
 @pytest.mark.parametrize(

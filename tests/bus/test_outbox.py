@@ -10,7 +10,7 @@ from tests.lakes import decisions, events, fill, news
 from ringfence.adapters.notifiers.addresses import networks
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
 from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cli import execute
 from ringfence.errors import ConflictError, InputError, StoreError
@@ -306,9 +306,9 @@ class Flaky:
 
     def deliver(self, message):
         if self.chance.random() < 0.5:
-            return Outcome(Answer.RETRY, "not now")
+            return AttemptOutcome(AttemptEnd.RETRY, "not now")
         self.taken.append(message.id)
-        return Outcome(Answer.DELIVERED)
+        return AttemptOutcome(AttemptEnd.DELIVERED)
 
     def close(self):
         pass

@@ -12,7 +12,7 @@ from benchmarks.damage import DAMAGE
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.outbox import Bus, Courier
 from ringfence.adapters.sqlite import Store
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import Destination
 from ringfence.cli import execute
 from ringfence.cli.terminal.options import definitions
@@ -351,7 +351,7 @@ class Taking:
 
     def deliver(self, message):
         self.targets.append(message.to)
-        return Outcome(Answer.DELIVERED)
+        return AttemptOutcome(AttemptEnd.DELIVERED)
 
     def close(self):
         pass
@@ -369,13 +369,13 @@ def test_a_customer_is_written_to_at_the_address_of_the_vault_until_it_is_erased
         courier = Courier(bus, {"mail": taking}, lambda: 1, Random(1), words, contact=contact)
         to = Destination(address="customer:mail", kind="mail")
         done = [courier.attempt(to, letter) for letter in letters]
-        assert {(one.answer, one.said) for one in done} == {(Answer.DELIVERED, "")}
+        assert {(one.answer, one.said) for one in done} == {(AttemptEnd.DELIVERED, "")}
         assert set(taking.targets) == {"ada.lovelace@mail.example"}
         bus.change("customer:mail", said="550 Ada.Lovelace@mail.example is unknown")  # of before
         assert ringfence("privacy", "erase", "CUST-ADA-1815", "--reason", "her request", "--yes").code == 0
         assert bus.destination("customer:mail").said == ""
         refused = courier.attempt(to, letters[0])
-        assert (refused.answer, "lovelace" in refused.said.lower()) == (Answer.REFUSED, False)
+        assert (refused.answer, "lovelace" in refused.said.lower()) == (AttemptEnd.REFUSED, False)
         vault.close()
     with closing(sqlite3.connect(folder / "bus.db")) as bus:
         kept = bus.execute("SELECT count(*) FROM message WHERE destination = 'customer:mail'").fetchone()

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from ringfence.cli.learning.histories import Wanted, take_in
+from ringfence.cli.learning.histories import WantedHistory, take_in
 from ringfence.cli.learning.train import taken_in
 from ringfence.learning.train import Plan, start_of_test_ms
 
@@ -115,7 +115,7 @@ label = { constant = true }
 def test_what_is_tested_has_no_part_in_the_choice_wherever_the_test_ends(table, more):
     """Three fifths of the file would be looked at, and the test begins before that."""
     plan = Plan(**more)
-    wanted = Wanted(["t.csv"], mapping="t.toml", wide=True)
+    wanted = WantedHistory(["t.csv"], mapping="t.toml", wide=True)
     found, data = taken_in(wanted, plan)
     begins_ms = start_of_test_ms(data, plan)
     assert 0 < found.looked_ms == begins_ms
@@ -132,5 +132,5 @@ def test_labels_that_come_in_records_of_their_own_are_waited_for_as_long_as_they
     with (project / "c.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("when", "id", "card", "amount", "what"), *sorted(rows)])
     (project / "c.toml").write_text(CHARGEBACKS)
-    found = take_in(Wanted(["c.csv"], mapping="c.toml", wide=True), "measuring")
+    found = take_in(WantedHistory(["c.csv"], mapping="c.toml", wide=True), "measuring")
     assert "card.label_rate_14d_delay_20d" in found.collected.spec.names

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringfence.events.values.amounts import Status
-from ringfence.events.values.vocabulary import Source
+from ringfence.events.values.vocabulary import FieldSource
 from ringfence.events.values.written import read_amounts
 
 MARKS = ["", "€", "$", "£", "EUR", "usd", "CHF", "R$", "US$", "zł"]
@@ -21,7 +21,7 @@ SPACES = ["", " ", "\u00a0", "\u202f"]
 def minor(texts, **options):
     """Hundredths, None for what is no amount."""
     found = read_amounts(
-        pa.array(texts), Source("a", **options), np.full(len(texts), 2), np.full(len(texts), 10**15)
+        pa.array(texts), FieldSource("a", **options), np.full(len(texts), 2), np.full(len(texts), 10**15)
     )
     pairs = zip(found.minor.tolist(), found.status.tolist(), strict=True)
     return [value if status == Status.OK else None for value, status in pairs]

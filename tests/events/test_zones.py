@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from ringfence.errors import InputError
 from ringfence.events.values.moments import MomentReader
-from ringfence.events.values.vocabulary import Source
+from ringfence.events.values.vocabulary import FieldSource
 from ringfence.events.values.zones import ClockOrder, to_utc, zone_of
 
 NOW = 1_785_000_000_000  # 2026-07-25
 
 
 def read(texts, *, zones=None, names=None, size=None, reader=None, **options):
-    source = Source("when", **options)
+    source = FieldSource("when", **options)
     reader = reader or MomentReader(NOW, names or {})
     size = size or len(texts)
     out = []
@@ -135,6 +135,6 @@ def test_moments_in_order_come_back_from_their_local_times(seconds, zone, backwa
 )
 def test_a_time_without_a_year_is_the_last_one_before_it_was_received(text, now, wanted):
     received = int(datetime.fromisoformat(f"{now}+00:00").timestamp() * 1000)
-    source = Source("when", format="%m%d%H%M%S", year="received")
+    source = FieldSource("when", format="%m%d%H%M%S", year="received")
     found = MomentReader(received, {}).read("event_time", source, pa.array([text]))
     assert datetime.fromtimestamp(found.ms[0] / 1000, UTC).date().isoformat() == wanted

@@ -9,8 +9,8 @@ from tests.kafka import broker
 from tests.spine import START_MS, Rows, batch, open_store, runner
 
 from ringfence.adapters.flagged_payments import FlagsInForce
-from ringfence.adapters.kafka.address import Address
-from ringfence.adapters.kafka.client import Client
+from ringfence.adapters.kafka.address import KafkaAddress
+from ringfence.adapters.kafka.client import KafkaClient
 from ringfence.adapters.kafka.sink import OPTIONS, FlaggedSink
 from ringfence.events.model import Kind
 from ringfence.follow import catch_up
@@ -80,7 +80,7 @@ def test_payments_and_flags_of_a_topic_are_joined_in_either_order_once(store):
     kafka = broker()
     decisions, processed = kafka.topic(), kafka.topic(3)
     address = f"kafka://{kafka.address}/{decisions}?flagged={processed}"
-    follower = FlaggedSink(store.log, Client(Address.of(address, OPTIONS), {}), store.folder)
+    follower = FlaggedSink(store.log, KafkaClient(KafkaAddress.of(address, OPTIONS), {}), store.folder)
     with closing(follower):
         catch_up(store.log, follower)
         assert follower.positions()[EVENTS] == len(rows)

@@ -8,8 +8,8 @@ from tests.kafka import broker
 from tests.lakes import decisions, events
 
 from ringfence.adapters.kafka import transactions
-from ringfence.adapters.kafka.address import Address
-from ringfence.adapters.kafka.client import Client
+from ringfence.adapters.kafka.address import KafkaAddress
+from ringfence.adapters.kafka.client import KafkaClient
 from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink
 from ringfence.adapters.sink_messages import QUARANTINE
 from ringfence.adapters.sqlite import Store
@@ -29,7 +29,7 @@ class SinkPlace(StorePlace):
         options["flag_matches"] = self.to[FLAG_MATCHES]
         said = "&".join(f"{name}={value}" for name, value in options.items())
         text = f"kafka://{address or self.kafka.address}/{self.to[DECISIONS]}?{said}"
-        client = Client(Address.of(text, OPTIONS), {})
+        client = KafkaClient(KafkaAddress.of(text, OPTIONS), {})
         return KafkaSink(self.log, client, self.store.folder, self.store.quarantine)
 
     def content(self):

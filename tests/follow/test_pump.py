@@ -8,7 +8,7 @@ import pytest
 
 from ringfence.adapters.sqlite.roll import FILE_NAME, SqliteRoll
 from ringfence.errors import InputError, StoreError
-from ringfence.follow import Entry
+from ringfence.follow import DeclaredFollower
 from ringfence.follow.backoff import LONGEST_SECONDS, wait_seconds
 from ringfence.follow.lag import Lag, Lags
 from ringfence.follow.pump import advance
@@ -60,9 +60,11 @@ def test_a_lag_in_seconds_counts_from_when_there_was_enough():
     lags = Lags()
     for now, end in ((100.0, 10), (101.0, 20), (102.0, 20), (109.0, 25)):
         lags.note(now, {"events": end})
-    waiting = Entry("lake", least=15, positions={"events": 0})
+    waiting = DeclaredFollower("lake", least=15, positions={"events": 0})
     assert lags.of(waiting, 110.0) == [Lag("events", 25, 9.0)]
-    assert lags.of(Entry("lake", least=15, positions={"events": 12}), 110.0) == [Lag("events", 13, 0.0)]
+    assert lags.of(DeclaredFollower("lake", least=15, positions={"events": 12}), 110.0) == [
+        Lag("events", 13, 0.0)
+    ]
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -80,7 +82,7 @@ def test_a_roll_keeps_wishes_and_reports_apart(roll):
     roll.pause("lake")
     roll.rebuild("lake")
     roll.declare("lake", ("events", "decisions"), 200)  # at the next start
-    assert roll.entry("lake") == Entry(
+    assert roll.entry("lake") == DeclaredFollower(
         "lake", 200, {"events": 7, "decisions": 5}, paused=True, rebuild=True, heard_ms=1000
     )
     roll.report_failure("lake", "no room", 2000)
@@ -90,7 +92,9 @@ def test_a_roll_keeps_wishes_and_reports_apart(roll):
     roll.resume("lake")
     roll.rebuilt("lake")
     roll.report("lake", {"events": 8, "decisions": 5}, 4000)
-    assert roll.entry("lake") == Entry("lake", 200, {"events": 8, "decisions": 5}, failures=2, heard_ms=4000)
+    assert roll.entry("lake") == DeclaredFollower(
+        "lake", 200, {"events": 8, "decisions": 5}, failures=2, heard_ms=4000
+    )
     roll.declare("index", ("decisions",), 1)
     assert [one.name for one in roll.entries()] == ["index", "lake"]
     for wish in (roll.pause, roll.resume, roll.rebuild):

@@ -12,7 +12,7 @@ from tests.graph.streams import START_MS
 from tests.graph.test_rings import GRAPH, random_rows, taken
 
 from ringfence.adapters.cypher import EmbeddedGraph, NeptuneGraph
-from ringfence.adapters.links import LinkBook
+from ringfence.adapters.links import StoredLinks
 from ringfence.errors import InputError
 from ringfence.features.links import Graph, pays, uses
 from ringfence.graph.cypher import fill, guarded, lint, paid, ring_in, sharing, shipped
@@ -91,7 +91,7 @@ def book(tmp_path_factory):
         for number, row in enumerate(next(micro_macro(1, 5, START_MS)).to_pylist())
     ]
     taken(folder, rows, S3)
-    with LinkBook.looking(folder) as opened:
+    with StoredLinks.looking(folder) as opened:
         yield opened
 
 
@@ -112,7 +112,7 @@ def test_all_members_of_the_ring_and_no_other_come_back_from_any_of_them(request
 
 def test_random_rings_are_those_of_the_links_themselves(tmp_path, embedded):
     taken(tmp_path, random_rows(3))
-    with LinkBook.looking(tmp_path) as links:
+    with StoredLinks.looking(tmp_path) as links:
         fill(embedded, GRAPH, links.every())
         for account in {pair.source for pair in links.every()}:
             ours = {one for one in ring_around(links, account).nodes if one.kind in entities_of(GRAPH)}

@@ -13,7 +13,7 @@ from tests.graph.streams import HOUR_MS, START_MS
 from tests.lakes import decisions
 from tests.spine import batch
 
-from ringfence.adapters.links import LinkBook, LinkFollower
+from ringfence.adapters.links import LinkFollower, StoredLinks
 from ringfence.adapters.links.schema import opened
 from ringfence.events import codec
 from ringfence.events.model import Kind
@@ -60,7 +60,7 @@ def random_rows(seed, count=150):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_ring_is_a_connected_component_and_a_path_is_shortest(tmp_path, seed):
     taken(tmp_path, random_rows(seed), pieces=1 + seed)
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         pairs = list(book.every())
         nodes = sorted({end for pair in pairs for end in (pair.source, pair.target)})
         at = {node: place for place, node in enumerate(nodes)}
@@ -90,7 +90,7 @@ def test_a_hub_is_told_and_not_gone_through(tmp_path):
         for n in range(4)
     ]
     taken(tmp_path, rows)
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         ring = ring_around(book, Node("account", "a1"))
     assert ring.of_kind("account") == ["a1"]
     assert ring.hubs == {Node("email", "shared"): "more than 3 share it"}
@@ -108,7 +108,7 @@ def test_a_storm_of_links_is_bounded_and_says_so(tmp_path):
         for n in range(3000)
     ]
     taken(tmp_path, rows, graph)
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         ring = ring_around(book, Node("device", "d1"), most=100)
     assert len(ring.nodes) == 100
     assert ring.cut
@@ -141,7 +141,7 @@ def test_fraud_is_told_whether_its_label_comes_before_or_after_the_payment(tmp_p
         },
     ]
     taken(tmp_path, rows, pieces=5)
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         ring = ring_around(book, Node("account", "a1"))
     assert ring.frauds == {Node("account", "a2"): 1}
     assert "1 of 2 had confirmed fraud" in why(ring, GRAPH)
@@ -177,7 +177,7 @@ def test_labels_and_stops_of_payments_that_never_come_are_forgotten(tmp_path):
 def test_links_expire_and_another_declaration_begins_again(tmp_path):
     rows = random_rows(1)
     taken(tmp_path, [*rows, {"transaction_id": "z", "event_time_ms": START_MS + 999 * HOUR_MS}])
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         assert list(book.every())  # one wrong date expires nothing
     other = LinkFollower(tmp_path, Graph.of(uses("account", "device"), windows=[]))
     assert other.positions()[EVENTS] == 0
@@ -191,7 +191,7 @@ def test_hostile_ids_stay_inert_in_exports(tmp_path):
         for n, name in enumerate(names)
     ]
     taken(tmp_path, rows)
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         text = "".join(csv_of(book.every(), GRAPH))
         drawn = "".join(graphml_of(book.every(), GRAPH))
     assert "'=1+1" in text

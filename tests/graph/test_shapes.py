@@ -4,7 +4,7 @@ import pytest
 from tests.graph.streams import HOUR_MS, START_MS
 from tests.graph.test_rings import logged, taken
 
-from ringfence.adapters.links import LinkBook, LinkFollower, undelivered
+from ringfence.adapters.links import LinkFollower, StoredLinks, undelivered
 from ringfence.events.model import Kind
 from ringfence.features.links import Graph, pays
 from ringfence.graph.rings import Node
@@ -47,7 +47,7 @@ def kept(folder, text, flagged=None, step_ms=HOUR_MS):
 )
 def test_a_shape_has_all_and_only_those_who_take_part_in_it(tmp_path, payments, start, kind, members):
     kept(tmp_path, f"{payments} x>y y>{start}")
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         found = {one.kind: one for one in shapes_around(book, Node("account", start))}
         if kind is None:
             assert found == {}
@@ -57,7 +57,7 @@ def test_a_shape_has_all_and_only_those_who_take_part_in_it(tmp_path, payments, 
 
 def test_money_that_moved_the_other_way_round_in_time_is_no_circle(tmp_path):
     kept(tmp_path, "d>a c>d b>c a>b")
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         kinds = {one.kind for one in shapes_around(book, Node("account", "a"))}
     assert "circle" not in kinds
 
@@ -98,14 +98,14 @@ def test_payroll_is_no_shape(tmp_path, staff, flagged):
         ],
         GRAPH,
     )
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         assert shapes_around(book, Node("account", flagged)) == []
 
 
 def test_a_business_with_many_payees_is_part_of_no_shape(tmp_path):
     """Nearly all goes on and soon, too: only how many take part tells a marketplace from mules."""
     kept(tmp_path, " ".join(f"s>m{n} m{n}>t" for n in range(120)), step_ms=1000)
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         for start in ("s", "m3", "t"):
             assert "scatter–gather" not in {one.kind for one in shapes_around(book, Node("account", start))}
 
@@ -121,6 +121,6 @@ def test_a_flag_that_comes_before_the_links_of_its_account_is_looked_at_with_the
 
 def test_what_is_looked_at_is_bounded(tmp_path):
     kept(tmp_path, " ".join(f"h>p{n} p{n}>q{n}" for n in range(400)), step_ms=1000)
-    with LinkBook.looking(tmp_path) as book:
+    with StoredLinks.looking(tmp_path) as book:
         ring = ring_and_shapes(book, Node("account", "h"), 50)
     assert len(ring.nodes) <= 50

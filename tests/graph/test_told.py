@@ -10,7 +10,7 @@ from tests.graph.test_rings import logged
 from tests.graph.test_shapes import GRAPH as PAYS
 from tests.graph.test_shapes import SCATTER, kept
 
-from ringfence.adapters.links import LinkBook, LinkFollower, macro, undelivered
+from ringfence.adapters.links import LinkFollower, StoredLinks, macro, undelivered
 from ringfence.adapters.links.news import delivered
 from ringfence.adapters.links.schema import opened
 from ringfence.api.ring_news import RingTeller
@@ -54,7 +54,7 @@ class Followed:
         self.take([row | {"event_time_ms": START_MS + hour * HOUR_MS, "label": fraud}])
 
     def score(self):
-        with LinkBook.looking(self.folder) as book:
+        with StoredLinks.looking(self.folder) as book:
             return book.rings(1)[0].score
 
 

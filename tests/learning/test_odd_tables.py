@@ -79,7 +79,7 @@ def test_where_memory_is_too_small_the_oldest_payments_are_left_out_and_that_is_
 
 LIMITED = """
 import resource
-from ringfence.compose import room
+from ringfence.compose import training_memory as room
 before = room.free_bytes()
 pages = int(open("/proc/self/statm").read().split()[0])
 limit = pages * resource.getpagesize() + (64 << 20)

@@ -7,11 +7,11 @@ import pytest
 
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.errors import InputError
-from ringfence.learning.artifact import Origin, artifact_files, write_artifact
+from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
 from ringfence.learning.boosting import DEFAULTS, search
 from ringfence.learning.calibrate import calibrated, platt, reliability
 from ringfence.learning.dataset import dataset
-from ringfence.learning.drift import Reference, Spread, by_day
+from ringfence.learning.drift import DriftReference, Spread, by_day
 from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.graph import run_graph
 from ringfence.learning.history import collect
@@ -131,7 +131,7 @@ def test_inputs_that_say_nothing_are_left_out_and_named(data):
 
 
 def test_the_artifact_loads_scores_alike_and_holds_its_report(data, trained, tmp_path):
-    origin = Origin("first", "2024-05-01", "ringfence train", SPEC)
+    origin = ModelOrigin("first", "2024-05-01", "ringfence train", SPEC)
     measured = figures(data, trained.test, compared(data, trained), trained.plan.costs, rounds=5)
     page = report(trained, data, origin, compared(data, trained), measured)
     files = artifact_files(trained, data, origin, measured["model"], {}, page)
@@ -150,9 +150,9 @@ def test_the_artifact_loads_scores_alike_and_holds_its_report(data, trained, tmp
 
 def test_a_payment_stream_that_changes_drifts(data, trained):
     names = json.loads(json.dumps(trained.inputs))
-    origin = Origin("first", "2024-05-01", "ringfence train", SPEC)
+    origin = ModelOrigin("first", "2024-05-01", "ringfence train", SPEC)
     files = artifact_files(trained, data, origin, {}, {}, b"")
-    reference = Reference.from_json(files["reference.json"])
+    reference = DriftReference.from_json(files["reference.json"])
     score = trained.fitted.probability(data.matrix(np.arange(len(data)), names), trained.calibration)
     same = by_day(reference, data, score, 0.5, int(data.time_ms.max()), fewest=50)
     dear = data.inputs.copy()

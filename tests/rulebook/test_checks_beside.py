@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from tests.spine import batch, payments
 
-from ringfence.compose.checks import ChecksBeside, Question, packed
+from ringfence.compose.checks import CheckQuestion, ChecksBeside, packed
 from ringfence.compose.definitions import load_definitions
 from ringfence.compose.session import open_session
 from ringfence.compose.worker_process import received, send
@@ -131,7 +131,7 @@ def test_it_ends_amid_a_question_that_nobody_waits_for(session):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         send(process.stdin, CATALOG.to_json().encode())
         assert received(process.stdout, 100) == b"ready"
-        question = Question(text=LARGE, seed=lookups.seed, lookups=packed(lookups.to_arrays()))
+        question = CheckQuestion(text=LARGE, seed=lookups.seed, lookups=packed(lookups.to_arrays()))
         send(process.stdin, msgspec.msgpack.encode(question))
         process.stdin.close()
         assert process.stdout.read() == b""

@@ -7,6 +7,7 @@ import pytest
 
 from ringfence.errors import SpecError
 from ringfence.events.model import ACTIONS, Kind
+from ringfence.features import payment_lives
 from ringfence.features.durations import DAY_MS
 from ringfence.features.spec import ACTED, MOVED, FeatureSpec, entity
 from ringfence.testing.streams import log_of

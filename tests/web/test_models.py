@@ -18,7 +18,7 @@ from ringfence.analysis.decided_payments import PLACES, runs
 from ringfence.errors import InputError
 from ringfence.features.catalog import CATALOG
 from ringfence.intake import event_json
-from ringfence.learning.artifact import Origin, artifact_files, write_artifact
+from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
 from ringfence.learning.dataset import dataset
 from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.history import collect
@@ -39,7 +39,7 @@ def learned(folder: Path):
     data = dataset(collect(in_batches(log), CATALOG))
     trained = train(data, Plan(quick=True))
     measured = figures(data, trained.test, compared(data, trained), trained.plan.costs, rounds=5)
-    origin = Origin("small-world", "2024-05-01T00:00:00Z", "ringfence train", CATALOG)
+    origin = ModelOrigin("small-world", "2024-05-01T00:00:00Z", "ringfence train", CATALOG)
     write_artifact(folder, artifact_files(trained, data, origin, measured["model"], {}, b""))
     return read_folder(folder), log
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ringfence.adapters.sink_messages import Outgoing
+from ringfence.adapters.sink_messages import OutgoingMessage
 from ringfence.errors import StoreError
 from ringfence.events import codec
 from ringfence.events.model import Kind
@@ -101,13 +101,13 @@ class FlagsInForce:
             if not self._flags[who]:
                 del self._flags[who]
 
-    def take(self, batch: LogBatch) -> list[Outgoing]:
+    def take(self, batch: LogBatch) -> list[OutgoingMessage]:
         """Fold a batch of events, and tell its payments that are flagged by then; see `up_to` before."""
         events = codec.decode(batch.payload)
         self._fold(events, batch)
         return list(self._covered(events, batch.base_offset)) if self._flags else []
 
-    def late(self, batch: LogBatch) -> list[Outgoing]:
+    def late(self, batch: LogBatch) -> list[OutgoingMessage]:
         """Tell the payments that flags found afterwards; of those that retention has taken what is known."""
         with pa.ipc.open_stream(batch.payload) as reader:
             matches = reader.read_all().to_pylist()
@@ -186,7 +186,7 @@ class FlagsInForce:
             every.append(_Flag(offset, since, flag["expires_at_ms"]))
         self._is_changed = True
 
-    def _covered(self, events: EventBatch, base_offset: int) -> Iterator[Outgoing]:
+    def _covered(self, events: EventBatch, base_offset: int) -> Iterator[OutgoingMessage]:
         ids = [(kind, events.column(f"{kind}_id").to_pylist()) for kind in REMEMBERED]
         times = events.event_time_ms
         for row in np.flatnonzero(events.kind == Kind.TRANSACTION).tolist():
@@ -219,7 +219,7 @@ def _is_past(flag: _Flag, offset: int) -> bool:
 
 def _told(
     place: int, offset: int, payment: dict[str, Any], entity: tuple[str, str], flag: _Flag, *, late: bool
-) -> Outgoing:
+) -> OutgoingMessage:
     texts = {
         name: payment.get(name)
         for name in ("amount_minor", "currency", "merchant_id", "merchant_category", "channel")
@@ -235,4 +235,4 @@ def _told(
         late=late,
         **texts,
     )
-    return Outgoing(place, entity[1], msgspec.json.encode(pair))
+    return OutgoingMessage(place, entity[1], msgspec.json.encode(pair))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from ringfence.ports.tracing import RequestTrace, Stage
+    from ringfence.ports.tracing import RequestTrace, StageSpan
 
 QUEUE: Final = 2048
 """Spans that may wait for being sent, or be under way."""
@@ -85,7 +85,7 @@ class OtelTracing:
         return _Request(self._tracer.start_span("request", parent, trace.SpanKind.SERVER))
 
     def step(
-        self, requests: Sequence[RequestTrace], stages: Sequence[Stage], counts: Mapping[str, int]
+        self, requests: Sequence[RequestTrace], stages: Sequence[StageSpan], counts: Mapping[str, int]
     ) -> None:
         """See `Tracing.step`."""
         sampled = [one.span for one in requests if isinstance(one, _Request) and one.is_sampled]

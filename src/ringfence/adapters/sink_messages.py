@@ -29,7 +29,7 @@ _AT_ONCE: Final = 500  # quarantined records
 _KEYS: Final = ("card_id", "account_id", "customer_id")  # the first that a payment has
 
 
-class Outgoing(NamedTuple):
+class OutgoingMessage(NamedTuple):
     """One message: its record's offset in the log, the entity whose order it keeps, and its JSON.
 
     A quarantined record has an id, and for an offset its place in the quarantine.
@@ -41,7 +41,7 @@ class Outgoing(NamedTuple):
     id: str = ""
 
 
-def decisions_of(batch: LogBatch, log: EventLog) -> tuple[list[Outgoing], int]:
+def decisions_of(batch: LogBatch, log: EventLog) -> tuple[list[OutgoingMessage], int]:
     """The decisions of a batch, and the offset behind the last event that one of them is on.
 
     The key is the payment's card, or else account, customer, and at last the payment itself.
@@ -53,21 +53,21 @@ def decisions_of(batch: LogBatch, log: EventLog) -> tuple[list[Outgoing], int]:
     for row, offset in enumerate(offsets):
         decision = decisions.row(row)
         key = keys.get(offset) or decision.transaction_id
-        made.append(Outgoing(batch.base_offset + row, key, msgspec.json.encode(decision)))
+        made.append(OutgoingMessage(batch.base_offset + row, key, msgspec.json.encode(decision)))
     return made, int(offsets[-1]) + 1
 
 
-def matches_of(batch: LogBatch) -> list[Outgoing]:
+def matches_of(batch: LogBatch) -> list[OutgoingMessage]:
     """The flag matches of a batch; the key is the flagged entity."""
     with pa.ipc.open_stream(batch.payload) as reader:
         rows = reader.read_all().to_pylist()
     return [
-        Outgoing(batch.base_offset + row, match["entity_id"], msgspec.json.encode(match))
+        OutgoingMessage(batch.base_offset + row, match["entity_id"], msgspec.json.encode(match))
         for row, match in enumerate(rows)
     ]
 
 
-def quarantined_of(place: int, record: QuarantinedRecord) -> Outgoing:
+def quarantined_of(place: int, record: QuarantinedRecord) -> OutgoingMessage:
     """A quarantined record; the key is its source, `payments/3`."""
     told: dict[str, Any] = {
         "id": record.id,
@@ -83,7 +83,7 @@ def quarantined_of(place: int, record: QuarantinedRecord) -> Outgoing:
         told["original"] = record.original.decode()
     except UnicodeDecodeError:
         told["original_base64"] = base64.b64encode(record.original).decode()
-    return Outgoing(place, record.source, msgspec.json.encode(told), record.id)
+    return OutgoingMessage(place, record.source, msgspec.json.encode(told), record.id)
 
 
 def _keys(log: EventLog, begin: int, end: int) -> Iterator[tuple[int, str]]:
@@ -185,7 +185,7 @@ class StreamSink(ABC):
             self._settle()
             self._sent.write(kept | {self._route(topic): end})
 
-    def _messages(self, topic: str, batch: LogBatch, kept: dict[str, int]) -> list[Outgoing]:
+    def _messages(self, topic: str, batch: LogBatch, kept: dict[str, int]) -> list[OutgoingMessage]:
         """What a batch becomes; `kept` may say up to where events are of no use any more."""
         if topic != DECISIONS:
             return matches_of(batch)
@@ -211,7 +211,7 @@ class StreamSink(ABC):
         self._sent.forget()
 
     @abstractmethod
-    def _send(self, topic: str, messages: list[Outgoing]) -> None:
+    def _send(self, topic: str, messages: list[OutgoingMessage]) -> None:
         """Send some, in order."""
 
     @abstractmethod

@@ -28,7 +28,7 @@ class Answered(NamedTuple):
     done: bool
 
 
-class Verdict(NamedTuple):
+class AlertVerdict(NamedTuple):
     """What somebody of the team said of one payment of an alert, and who; `done` once the log has it."""
 
     answer: str
@@ -60,7 +60,7 @@ class Alerts(Protocol):
         """The log has the answer."""
         ...
 
-    def judge(self, alert_id: str, transaction_id: str, answer: str, by: str, now_ms: int) -> Verdict:
+    def judge(self, alert_id: str, transaction_id: str, answer: str, by: str, now_ms: int) -> AlertVerdict:
         """What somebody of the team said first of an alert's payment; `InputError` without such an alert."""
         ...
 

@@ -29,7 +29,7 @@ _MOST_WAYS: Final = 5
 Value = float | str | bool | None
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExpressionPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of a condition.
 
     `kind` is "all" or "any" of `parts`, "not" of one, or a "test". `holds` is null where it is unknown.
@@ -41,7 +41,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holds: bool | None
     shown: str = ""
     values: dict[str, Value] = {}
-    parts: list[Part] = []
+    parts: list[ExpressionPart] = []
 
 
 class Taker:
@@ -51,11 +51,11 @@ class Taker:
         self._columns = columns
         self._names = names
 
-    def take(self, parsed: Parsed) -> Part:
+    def take(self, parsed: Parsed) -> ExpressionPart:
         """All parts of a condition."""
         return self._part(parsed, parsed.tree)
 
-    def _part(self, parsed: Parsed, node: exp.Expression) -> Part:
+    def _part(self, parsed: Parsed, node: exp.Expression) -> ExpressionPart:
         node = strip(node)
         inner: list[exp.Expression] = []
         kind = "test"
@@ -65,7 +65,7 @@ class Taker:
             kind, inner = "not", [node.this]
         parts = [self._part(parsed, one) for one in inner]
         shown = "" if parts else self._shown(parsed, node)
-        return Part(
+        return ExpressionPart(
             kind=kind,
             text=_sql(node),
             holds=self._truth(parsed, node),
@@ -140,7 +140,7 @@ def run_one(build: Builder, register: int, columns: Columns) -> Any:
     return run(build.steps, columns)[register]
 
 
-def ways(part: Part, *, fire: bool) -> list[list[str]]:
+def ways(part: ExpressionPart, *, fire: bool) -> list[list[str]]:
     """What would have had to differ for a condition to be TRUE (`fire`) or not, the fewest changes first.
 
     Each way is a list of changes that suffice together.
@@ -149,7 +149,7 @@ def ways(part: Part, *, fire: bool) -> list[list[str]]:
     return [list(way) for way in sorted(found, key=lambda way: (len(way), way))[:_MOST_WAYS]]
 
 
-def _ways(part: Part, wanted: bool) -> list[tuple[str, ...]]:
+def _ways(part: ExpressionPart, wanted: bool) -> list[tuple[str, ...]]:
     if (part.holds is True) == wanted:
         return [()]
     if part.kind == "test":
@@ -163,7 +163,7 @@ def _ways(part: Part, wanted: bool) -> list[tuple[str, ...]]:
     return [way for some in options for way in some]
 
 
-def _ways_not(inner: Part, wanted: bool) -> list[tuple[str, ...]]:
+def _ways_not(inner: ExpressionPart, wanted: bool) -> list[tuple[str, ...]]:
     """NOT is TRUE where its inside is FALSE: unknown is not enough."""
     if wanted and inner.holds is None:
         return [(f"NOT ({inner.text}), which is unknown",)]
@@ -178,7 +178,7 @@ def _few(options: list[list[tuple[str, ...]]]) -> list[tuple[tuple[str, ...], ..
     return list(product(*options))
 
 
-def _change(part: Part, wanted: bool) -> str:
+def _change(part: ExpressionPart, wanted: bool) -> str:
     if len(part.values) == 1:
         was = f"was {_spoken(next(iter(part.values.values())))}"
     else:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from ringfence.analysis.clearing import Clearing  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.analysis.condition_parts import Part, Taker, ways
+from ringfence.analysis.condition_parts import ExpressionPart, Taker, ways
 from ringfence.decisions.decision import Factor, FiredReason  # noqa: TC001 (as above)
 from ringfence.decisions.policy import OUT_OF_TIME, Cause, Weights
 from ringfence.decisions.verdict import verdict
@@ -48,7 +48,7 @@ class RuleWhy(msgspec.Struct, frozen=True, kw_only=True):
     fired: bool
     when: str
     analyst: str
-    condition: Part
+    condition: ExpressionPart
     differ: list[list[str]]
     outcome_without: str | None
     score_without: float | None
@@ -61,7 +61,7 @@ class SignalWhy(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     weight: float
     holds: bool | None
-    condition: Part
+    condition: ExpressionPart
 
 
 class TypologyWhy(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,7 +61,7 @@ _DETAILS = {
 }
 
 
-class Site(Protocol):
+class ServedPages(Protocol):
     """Pages for people: an ASGI application that lives as long as the server does."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
@@ -75,7 +75,7 @@ class Site(Protocol):
         ...
 
 
-def build(server: Server, log: BinaryIO | None = None, site: Site | None = None) -> Any:
+def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None = None) -> Any:
     """The ASGI application of a server; its access log goes to `log`, what is no API's path to the site."""
 
     @asynccontextmanager
@@ -151,7 +151,7 @@ def build(server: Server, log: BinaryIO | None = None, site: Site | None = None)
 class _Switch:
     """Hands the API its paths, and the site all others."""
 
-    def __init__(self, app: Any, site: Site) -> None:
+    def __init__(self, app: Any, site: ServedPages) -> None:
         self._app = app
         self._site = site
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from ringfence.follow.roll import Entry
+    from ringfence.follow.roll import DeclaredFollower
     from ringfence.follow.supervised_process import Beside
     from ringfence.ports import Clock
     from ringfence.store import DataFolder
@@ -137,7 +137,7 @@ class Following:
         except StoreError:  # as the server stops
             return []
 
-    def _state(self, entry: Entry) -> FollowerState:
+    def _state(self, entry: DeclaredFollower) -> FollowerState:
         now_ms = self._clock.now_ms()
         with self._lock:
             lags = self._lags.of(entry, now_ms / 1000)

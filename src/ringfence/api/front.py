@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.access.authoriser import BusyError
 from ringfence.access.roles import Permission
 from ringfence.api.http.bodies import JSON, ClientGoneError, content_type, header, read_body
-from ringfence.api.http.hosts import Names
+from ringfence.api.http.hosts import HostNames
 from ringfence.api.http.proxies import scheme_of
 from ringfence.api.problems import TYPE, Refusal, check_permission, traced, unavailable
 from ringfence.api.reading import names_card
@@ -41,7 +41,9 @@ class Front:
         self.log = log
         self._unread = 0  # payments refused since the loop's last turn
         settings = server.settings
-        self.names = Names(settings.public_names, settings.cors_origins, is_open=server.authoriser.is_open)
+        self.names = HostNames(
+            settings.public_names, settings.cors_origins, is_open=server.authoriser.is_open
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":

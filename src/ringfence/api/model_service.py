@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringfence.api.http.bodies import ClientGoneError, header, read_body
-from ringfence.api.http.connections import Connections, Limits
+from ringfence.api.http.connections import ConnectionLimits, Connections
 from ringfence.api.http.listener import Listener
 from ringfence.api.http.sockets import bound, make_room
 from ringfence.api.http.wire import Wire
@@ -132,8 +132,8 @@ def serve_model(
     service: ModelService, host: str, port: int, started: Callable[[str], None] = lambda _url: None
 ) -> None:
     """Answer until told to stop. `InputError` where the port is taken."""
-    fits = make_room(Limits().most)
-    connections = Connections(Limits(fits.connections))
+    fits = make_room(ConnectionLimits().most)
+    connections = Connections(ConnectionLimits(fits.connections))
     config = uvicorn.Config(
         service.application(),
         http=cast("type[asyncio.Protocol]", partial(Wire, connections)),

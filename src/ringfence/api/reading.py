@@ -193,7 +193,7 @@ def _without(hidden: frozenset[str], fields: dict[str, Any], within: str = "") -
     }
 
 
-class Standing(NamedTuple):
+class EntityStanding(NamedTuple):
     """How an entity stands in the state: what the next payment would meet."""
 
     features: dict[str, float | None]
@@ -202,16 +202,16 @@ class Standing(NamedTuple):
     profile: dict[str, float | str]
 
 
-async def standing(server: Server, entity_type: str, entity_id: str, now_ms: int) -> Standing:
+async def standing(server: Server, entity_type: str, entity_id: str, now_ms: int) -> EntityStanding:
     """How an entity stands at a time; `Refusal` (503) while nothing can be decided."""
     pipeline = server.runner.pipeline
     id_hash = hash_text(entity_id, pipeline.seed)
 
-    def ask() -> Standing:
+    def ask() -> EntityStanding:
         reference = pipeline.reference
         since = int(reference.flags.since(entity_type, np.array([id_hash]), np.array([now_ms]))[0])
         found = pipeline.engine.observe(entity_type, entity_id, now_ms)
-        return Standing(
+        return EntityStanding(
             {name: None if math.isnan(value) else value for name, value in found.items()},
             reference.lists.of(entity_type, id_hash, now_ms),
             None if since == NEVER else since,

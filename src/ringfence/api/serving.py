@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from ringfence.api.app import Site
+    from ringfence.api.app import ServedPages
     from ringfence.api.front import Front
     from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
@@ -52,7 +52,7 @@ def serve(
     authoriser: Authoriser,
     sockets: Sequence[socket.socket],
     started: Callable[[str], None] = lambda _url: None,
-    site: Callable[[Server], Site] | None = None,
+    site: Callable[[Server], ServedPages] | None = None,
     beside: Callable[[Server], Beside] | None = None,
     streams: Sequence[StreamSource] = (),
     aside: Aside | None = None,

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ringfence.access.oidc import ProviderSettings, roles_of_groups
-from ringfence.api.http.connections import Limits
+from ringfence.api.http.connections import ConnectionLimits
 from ringfence.compose.secrets import secret
 from ringfence.errors import InputError
 
@@ -88,9 +88,9 @@ class ServeSettings(BaseSettings):
 
     def connection_limits(
         self, most: int | None = None, unlimited: Callable[[str], bool] = lambda _address: False
-    ) -> Limits:
+    ) -> ConnectionLimits:
         """What connections may do; at most so many of them, from some addresses as many as come."""
-        return Limits(
+        return ConnectionLimits(
             most or self.most_connections,
             self.most_connections_of_address,
             unlimited,

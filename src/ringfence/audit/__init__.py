@@ -5,21 +5,21 @@ record behind it. Whoever can write the file could make the whole chain again: s
 unless the signing key was taken too, and a head that is kept elsewhere (an anchor) shows a cut end.
 """
 
-from ringfence.audit.checking import Finding, Trust, check_chain
+from ringfence.audit.checking import ChainFault, Trust, check_chain
 from ringfence.audit.heads import Anchor, Head, SigningKey, VerifyingKey
 from ringfence.audit.records import GENESIS, REPORTED, Act, Record, chained
-from ringfence.audit.spans import Span, compare, extended
+from ringfence.audit.spans import RecordSpan, compare, extended
 
 __all__ = [
     "GENESIS",
     "REPORTED",
     "Act",
     "Anchor",
-    "Finding",
+    "ChainFault",
     "Head",
     "Record",
+    "RecordSpan",
     "SigningKey",
-    "Span",
     "Trust",
     "VerifyingKey",
     "chained",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-class Finding(msgspec.Struct, frozen=True):
+class ChainFault(msgspec.Struct, frozen=True):
     """Something wrong. `record` is the first bad record, the number it should have."""
 
     record: int
@@ -42,7 +42,7 @@ class _Walk:
 
 def check_chain(
     trail: str, records: Iterable[Record], checkpoints: Mapping[int, Anchor], trust: Trust
-) -> tuple[Head, list[Finding]]:
+) -> tuple[Head, list[ChainFault]]:
     """The end of the chain, and what is wrong with it, at most one finding of a kind.
 
     Args:
@@ -55,7 +55,7 @@ def check_chain(
     behind it proves anything.
     """
     walk = _Walk(trail, trust, Head(trail))
-    findings: dict[str, Finding] = {}
+    findings: dict[str, ChainFault] = {}
     known = {anchor.head.number: anchor for anchor in trust.anchors}
     for record in records:
         wrong = _next(walk, record)
@@ -71,43 +71,45 @@ def check_chain(
     return walk.head, sorted(findings.values(), key=lambda found: found.record)
 
 
-def _next(walk: _Walk, record: Record) -> Finding | None:
+def _next(walk: _Walk, record: Record) -> ChainFault | None:
     """What is wrong with a record where it stands; otherwise it is the head."""
     due = walk.head.number + 1
     if record.number > due:
         gone = f"record {due:,} is" if record.number == due + 1 else f"{due:,} to {record.number - 1:,} are"
-        return Finding(due, "gap", f"{gone} missing")
+        return ChainFault(due, "gap", f"{gone} missing")
     if record.number < due:
-        return Finding(due, "order", f"record {record.number:,} stands where {due:,} should")
+        return ChainFault(due, "order", f"record {record.number:,} stands where {due:,} should")
     if hash_of(record) != record.hash:
-        return Finding(due, "edit", "it does not say any more what it said when it was written")
+        return ChainFault(due, "edit", "it does not say any more what it said when it was written")
     if record.previous != walk.head.hash:
         kind = (
             "begins another chain" if record.previous == GENESIS else "does not follow on the one before it"
         )
-        return Finding(due, "order", f"it {kind}: one of the two was changed or put in another place")
+        return ChainFault(due, "order", f"it {kind}: one of the two was changed or put in another place")
     walk.head = Head(walk.trail, record.number, record.hash)
     walk.newest_ms = max(walk.newest_ms, record.time_ms)
     return None
 
 
-def _keyed(walk: _Walk, record: Record, checkpoints: Mapping[int, Anchor]) -> Finding | None:
+def _keyed(walk: _Walk, record: Record, checkpoints: Mapping[int, Anchor]) -> ChainFault | None:
     """What is wrong with the keys and signatures up to a record."""
     if record.act.action == KEY_ADDED:
         unsigned, walk.new_key = walk.new_key, record.number if walk.keys else 0
         walk.keys.append(record.act.object)
         if unsigned:
-            return Finding(unsigned, "key", "the key before did not sign for this new one")
+            return ChainFault(unsigned, "key", "the key before did not sign for this new one")
         if walk.trust.first_key not in ("", walk.keys[0]):
-            return Finding(record.number, "key", "the first signing key is not the one that was noted")
+            return ChainFault(record.number, "key", "the first signing key is not the one that was noted")
     checkpoint = checkpoints.get(record.number)
     if checkpoint is None:
         return None
     if checkpoint.head != walk.head:
-        return Finding(record.number, "signature", "a checkpoint was signed of another record in this place")
+        return ChainFault(
+            record.number, "signature", "a checkpoint was signed of another record in this place"
+        )
     signer = walk.keys[-2] if walk.new_key == record.number else walk.keys[-1] if walk.keys else ""
     if checkpoint.key != signer or not VerifyingKey(signer).signed(walk.head, checkpoint.signature):
-        return Finding(
+        return ChainFault(
             record.number, "signature", "the key in force did not sign the checkpoint of this record"
         )
     if walk.new_key == record.number:
@@ -115,23 +117,27 @@ def _keyed(walk: _Walk, record: Record, checkpoints: Mapping[int, Anchor]) -> Fi
     return None
 
 
-def _anchored(walk: _Walk, anchor: Anchor | None) -> Finding | None:
+def _anchored(walk: _Walk, anchor: Anchor | None) -> ChainFault | None:
     if anchor is None or anchor.head == walk.head:
         return None
     if anchor.head.trail != walk.trail:
-        return Finding(walk.head.number, "anchor", "the anchor is of another trail")
-    return Finding(
+        return ChainFault(walk.head.number, "anchor", "the anchor is of another trail")
+    return ChainFault(
         walk.head.number, "anchor", "the anchor kept another hash of this record: history was rewritten"
     )
 
 
-def _end(walk: _Walk, anchors: Mapping[int, Anchor], checkpoints: Mapping[int, Anchor]) -> Iterable[Finding]:
+def _end(
+    walk: _Walk, anchors: Mapping[int, Anchor], checkpoints: Mapping[int, Anchor]
+) -> Iterable[ChainFault]:
     last = walk.head.number
     if walk.new_key:
-        yield Finding(walk.new_key, "key", "the key before did not sign for this new one")
+        yield ChainFault(walk.new_key, "key", "the key before did not sign for this new one")
     if anchors and (most := max(anchors)) > last:
-        yield Finding(last + 1, "cut", f"an anchor has seen record {most:,}, and the chain ends at {last:,}")
+        yield ChainFault(
+            last + 1, "cut", f"an anchor has seen record {most:,}, and the chain ends at {last:,}"
+        )
     if checkpoints and (most := max(checkpoints)) > last:
-        yield Finding(
+        yield ChainFault(
             last + 1, "cut", f"a checkpoint of record {most:,} is there, and the chain ends at {last:,}"
         )

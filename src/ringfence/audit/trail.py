@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ringfence.audit.heads import Anchor, Head, SigningKey
     from ringfence.audit.records import Act, Record
-    from ringfence.audit.spans import Span
+    from ringfence.audit.spans import RecordSpan
 
 
 class Trail(Protocol):
@@ -44,15 +44,15 @@ class Trail(Protocol):
         """How far spans of the log have come, by topic."""
         ...
 
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[RecordSpan]:
         """All spans of the log, by topic and offset; the last of each topic may grow."""
         ...
 
-    def last_span(self, topic: str) -> Span | None:
+    def last_span(self, topic: str) -> RecordSpan | None:
         """The span of a topic that may grow."""
         ...
 
-    def sealed(self, topic: str) -> Span | None:
+    def sealed(self, topic: str) -> RecordSpan | None:
         """The last span of a topic that the chain knows."""
         ...
 
@@ -60,7 +60,7 @@ class Trail(Protocol):
         """Public halves of the signing keys, as they came."""
         ...
 
-    def put_spans(self, spans: Sequence[Span]) -> None:
+    def put_spans(self, spans: Sequence[RecordSpan]) -> None:
         """Keep new spans, and those that have grown."""
         ...
 

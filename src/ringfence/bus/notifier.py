@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ringfence.bus.words import Words
 
 
-class Answer(StrEnum):
+class AttemptEnd(StrEnum):
     """How an attempt ended."""
 
     DELIVERED = "delivered"
@@ -18,10 +18,10 @@ class Answer(StrEnum):
     GONE = "gone"  # nothing will get there any more
 
 
-class Outcome(NamedTuple):
+class AttemptOutcome(NamedTuple):
     """How an attempt ended, in the destination's words, and for how long it wants to be left alone."""
 
-    answer: Answer
+    answer: AttemptEnd
     said: str = ""
     after_seconds: float | None = None
 
@@ -49,7 +49,7 @@ class Notifier(Protocol):
     A message that got there and whose answer was lost is sent again with the same id.
     """
 
-    def deliver(self, message: Message, /) -> Outcome:
+    def deliver(self, message: Message, /) -> AttemptOutcome:
         """Make one attempt, within seconds. What goes wrong is an outcome and no exception.
 
         A destination that is down, slow or busy is `RETRY`, with what it says of when; a message that it

@@ -40,7 +40,7 @@ class Exact:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextPattern:
     """How a text begins or ends, or what it is; `fold` where case does not matter."""
 
     how: str  # prefix, suffix, whole
@@ -79,11 +79,11 @@ class AnythingBut:
     tests: tuple[Test, ...]
 
 
-Test = Exact | Text | Wildcard | Numeric | Exists | AnythingBut
+Test = Exact | TextPattern | Wildcard | Numeric | Exists | AnythingBut
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldPattern:
     """One field, and the tests one of which has to take it."""
 
     path: Path
@@ -104,7 +104,7 @@ class Either:
     parts: tuple[Pattern, ...]
 
 
-Pattern = Field | Every | Either | Condition
+Pattern = FieldPattern | Every | Either | Condition
 
 
 def wanted(text: str) -> Pattern:
@@ -140,9 +140,9 @@ def parse(text: str) -> Pattern:
     return pattern
 
 
-def fields(pattern: Pattern) -> Iterator[Field]:
+def fields(pattern: Pattern) -> Iterator[FieldPattern]:
     """Every field that a pattern asks for."""
-    if isinstance(pattern, Field):
+    if isinstance(pattern, FieldPattern):
         yield pattern
     elif not isinstance(pattern, Condition):
         for part in pattern.parts:
@@ -169,7 +169,7 @@ def is_taken(test: Test, value: Scalar) -> bool:
     """Whether a test takes one value."""
     if isinstance(test, Exact):
         return _is_bool(test.value) == _is_bool(value) and test.value == value
-    if isinstance(test, Text):
+    if isinstance(test, TextPattern):
         return isinstance(value, str) and _is_like(test, value)
     if isinstance(test, Wildcard):
         return isinstance(value, str) and re.fullmatch(test.pattern, value, re.DOTALL) is not None
@@ -180,7 +180,7 @@ def is_taken(test: Test, value: Scalar) -> bool:
     return test.there
 
 
-def _is_like(test: Text, value: str) -> bool:
+def _is_like(test: TextPattern, value: str) -> bool:
     text, wanted = (value.lower(), test.text.lower()) if test.fold else (value, test.text)
     if test.how == "prefix":
         return text.startswith(wanted)
@@ -235,7 +235,7 @@ def _parsed(given: dict[str, Any], path: Path) -> Pattern:
         elif isinstance(wanted, dict):
             parts.append(_parsed(wanted, here))
         elif isinstance(wanted, list) and wanted:
-            parts.append(Field(here, tuple(_test(one, here) for one in wanted)))
+            parts.append(FieldPattern(here, tuple(_test(one, here) for one in wanted)))
         else:
             raise InputError(
                 f"{_place(here)}: a list of what the field may be is needed, such as "
@@ -271,13 +271,13 @@ def _test(given: Any, path: Path) -> Test:
 def _text_test(how: str) -> Callable[[Any, Path], Test]:
     def make(told: Any, path: Path) -> Test:
         fold = isinstance(told, dict) and list(told) == ["equals-ignore-case"]
-        return Text(how, _text(told["equals-ignore-case"] if fold else told, path), fold)
+        return TextPattern(how, _text(told["equals-ignore-case"] if fold else told, path), fold)
 
     return make
 
 
 def _same_text(told: Any, path: Path) -> Test:
-    return Text("whole", _text(told, path), fold=True)
+    return TextPattern("whole", _text(told, path), fold=True)
 
 
 def _wildcard(told: Any, path: Path) -> Test:

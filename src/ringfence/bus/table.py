@@ -18,12 +18,12 @@ from ringfence.bus.pattern import (
     Every,
     Exact,
     Exists,
-    Field,
+    FieldPattern,
     Numeric,
     Path,
     Pattern,
     Test,
-    Text,
+    TextPattern,
     Wildcard,
     is_taken,
 )
@@ -50,7 +50,7 @@ class EventTable:
         self._constants = dict(constants)
         self._columns = {path: _plain(column) for path, column in columns.items()}
         self._asked: dict[Path, _Column | None] = {}
-        self._known: dict[Field, Mask] = {}
+        self._known: dict[FieldPattern, Mask] = {}
 
     def __len__(self) -> int:
         return self._rows
@@ -62,7 +62,7 @@ class EventTable:
 
     def matching(self, pattern: Pattern) -> Mask:
         """Which events a pattern wants, as `pattern.matches` says of their JSON."""
-        if isinstance(pattern, Field):
+        if isinstance(pattern, FieldPattern):
             found = self._known.get(pattern)
             if found is None:
                 found = self._known[pattern] = self._field(pattern)
@@ -101,7 +101,7 @@ class EventTable:
                     _put(event, path, value)
         return found
 
-    def _field(self, field: Field) -> Mask:
+    def _field(self, field: FieldPattern) -> Mask:
         if field.path in self._constants:
             value = self._constants[field.path]
             taken = any(is_taken(test, value) for test in field.tests)
@@ -148,7 +148,7 @@ class _Column:
     def _values(self, test: Test) -> Mask:
         if isinstance(test, AnythingBut):
             return ~np.logical_or.reduce([self._values(one) for one in test.tests])
-        if isinstance(test, Text | Wildcard):
+        if isinstance(test, TextPattern | Wildcard):
             return self._of_texts(test)
         if isinstance(test, Numeric):
             return self._between(test)
@@ -167,7 +167,7 @@ class _Column:
         above = values >= test.low if test.with_low else values > test.low
         return above & (values <= test.high if test.with_high else values < test.high)
 
-    def _of_texts(self, test: Text | Wildcard | Exact) -> Mask:
+    def _of_texts(self, test: TextPattern | Wildcard | Exact) -> Mask:
         if self._texts is None or not len(self._texts):
             return self._none()
         return _texts_taken(test, self._texts).to_numpy(zero_copy_only=False)[self._codes]
@@ -183,7 +183,7 @@ class _Column:
         return out
 
 
-def _texts_taken(test: Text | Wildcard | Exact, texts: Any) -> Any:
+def _texts_taken(test: TextPattern | Wildcard | Exact, texts: Any) -> Any:
     if isinstance(test, Exact):
         return pc.equal(texts, test.value)
     if isinstance(test, Wildcard):

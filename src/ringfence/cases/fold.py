@@ -57,7 +57,7 @@ def _opened(event: CaseEvent) -> Case:
 
 
 @singledispatch
-def _fields(change: model.Change, _case: Case, _event: CaseEvent) -> dict[str, Any]:
+def _fields(change: model.CaseChange, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     raise CorruptError(f"a case cannot be {type(change).__name__.lower()} twice")
 
 

@@ -110,11 +110,11 @@ class Finding(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+class CaseChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """Base of what can happen to a case."""
 
 
-class Opened(Change, frozen=True, kw_only=True, tag="opened"):
+class Opened(CaseChange, frozen=True, kw_only=True, tag="opened"):
     """It begins. `available_ms` is when it may be handed out, `due_ms` when it should be decided."""
 
     queue: str
@@ -125,13 +125,13 @@ class Opened(Change, frozen=True, kw_only=True, tag="opened"):
     split_from: str | None = None
 
 
-class Joined(Change, frozen=True, kw_only=True, tag="joined"):
+class Joined(CaseChange, frozen=True, kw_only=True, tag="joined"):
     """A payment came to it."""
 
     payment: Payment
 
 
-class Alerted(Change, frozen=True, kw_only=True, tag="alerted"):
+class Alerted(CaseChange, frozen=True, kw_only=True, tag="alerted"):
     """An alert came to it. `alert` is the alert's own id: the same alert joins once."""
 
     alert: str
@@ -148,32 +148,32 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-class Widened(Change, frozen=True, kw_only=True, tag="widened"):
+class Widened(CaseChange, frozen=True, kw_only=True, tag="widened"):
     """It is about these as well from now on: what they pay joins it."""
 
     subjects: list[Subject]
 
 
-class Assigned(Change, frozen=True, kw_only=True, tag="assigned"):
+class Assigned(CaseChange, frozen=True, kw_only=True, tag="assigned"):
     """It is somebody's, until a time where it was handed out, or until further notice."""
 
     to: str
     until_ms: int | None = None
 
 
-class Released(Change, frozen=True, kw_only=True, tag="released"):
+class Released(CaseChange, frozen=True, kw_only=True, tag="released"):
     """It is nobody's again; not handed to the one who gave it back before `not_before_ms`."""
 
     not_before_ms: int | None = None
 
 
-class Noted(Change, frozen=True, kw_only=True, tag="noted"):
+class Noted(CaseChange, frozen=True, kw_only=True, tag="noted"):
     """Somebody wrote something down."""
 
     text: str
 
 
-class Attached(Change, frozen=True, kw_only=True, tag="attached"):
+class Attached(CaseChange, frozen=True, kw_only=True, tag="attached"):
     """A file was attached; its content is kept by its hash."""
 
     name: str
@@ -182,40 +182,40 @@ class Attached(Change, frozen=True, kw_only=True, tag="attached"):
     sha256: str
 
 
-class Reported(Change, frozen=True, kw_only=True, tag="reported"):
+class Reported(CaseChange, frozen=True, kw_only=True, tag="reported"):
     """A suspicious-activity report was made of it."""
 
 
-class Snoozed(Change, frozen=True, kw_only=True, tag="snoozed"):
+class Snoozed(CaseChange, frozen=True, kw_only=True, tag="snoozed"):
     """It rests until a time."""
 
     until_ms: int
     reason: str
 
 
-class Woken(Change, frozen=True, kw_only=True, tag="woken"):
+class Woken(CaseChange, frozen=True, kw_only=True, tag="woken"):
     """It rests no longer."""
 
 
-class Escalated(Change, frozen=True, kw_only=True, tag="escalated"):
+class Escalated(CaseChange, frozen=True, kw_only=True, tag="escalated"):
     """It goes before all others."""
 
     reason: str
 
 
-class Moved(Change, frozen=True, kw_only=True, tag="moved"):
+class Moved(CaseChange, frozen=True, kw_only=True, tag="moved"):
     """It goes to another queue."""
 
     queue: str
 
 
-class Merged(Change, frozen=True, kw_only=True, tag="merged"):
+class Merged(CaseChange, frozen=True, kw_only=True, tag="merged"):
     """Its payments went to another case."""
 
     into: str
 
 
-class Absorbed(Change, frozen=True, kw_only=True, tag="absorbed"):
+class Absorbed(CaseChange, frozen=True, kw_only=True, tag="absorbed"):
     """Another case's payments, subjects and alerts came to it; `totals` are those from now on.
 
     `highest` is `Case.reached` of the other case, so that no part of a case forgets how large the case was.
@@ -228,7 +228,7 @@ class Absorbed(Change, frozen=True, kw_only=True, tag="absorbed"):
     alerts: list[str] = []
 
 
-class Separated(Change, frozen=True, kw_only=True, tag="separated"):
+class Separated(CaseChange, frozen=True, kw_only=True, tag="separated"):
     """Some of its payments went to case `case`: split off, or unmerged; `totals` as of `Absorbed`."""
 
     case: str
@@ -237,13 +237,13 @@ class Separated(Change, frozen=True, kw_only=True, tag="separated"):
     alerts: list[str] = []
 
 
-class Unmerged(Change, frozen=True, kw_only=True, tag="unmerged"):
+class Unmerged(CaseChange, frozen=True, kw_only=True, tag="unmerged"):
     """It has its payments back, and is open again."""
 
     totals: Totals
 
 
-class Proposed(Change, frozen=True, kw_only=True, tag="proposed"):
+class Proposed(CaseChange, frozen=True, kw_only=True, tag="proposed"):
     """A disposition waits for a second person."""
 
     disposition: Disposition
@@ -252,13 +252,13 @@ class Proposed(Change, frozen=True, kw_only=True, tag="proposed"):
     block: list[str] = []
 
 
-class Rejected(Change, frozen=True, kw_only=True, tag="rejected"):
+class Rejected(CaseChange, frozen=True, kw_only=True, tag="rejected"):
     """The second person did not agree; it is open again, and whoever proposed goes on."""
 
     reason: str
 
 
-class Closed(Change, frozen=True, kw_only=True, tag="closed"):
+class Closed(CaseChange, frozen=True, kw_only=True, tag="closed"):
     """It is decided. `payments` became labels; `blocked` joined the block list.
 
     `proposed_by` is who proposed it, where two had to agree.
@@ -271,7 +271,7 @@ class Closed(Change, frozen=True, kw_only=True, tag="closed"):
     proposed_by: str | None = None
 
 
-class Reopened(Change, frozen=True, kw_only=True, tag="reopened"):
+class Reopened(CaseChange, frozen=True, kw_only=True, tag="reopened"):
     """It is open again; its earlier finding is kept."""
 
     reason: str

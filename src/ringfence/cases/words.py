@@ -16,7 +16,7 @@ FOUND = {
 
 
 @singledispatch
-def told(change: model.Change) -> str:
+def told(change: model.CaseChange) -> str:
     """What somebody did.
 
     >>> told(model.Noted(text="asked")), told(model.Assigned(to="anna"))

@@ -1,6 +1,6 @@
 """Checks of rule books as a process: `python -m ringfence.compose.checking_apart FOLDER SECONDS`.
 
-Its first message is the features as JSON; each further one is a `ringfence.compose.checks.Question`, which it
+Its first message is the features as JSON; each further one is a `compose.checks.CheckQuestion`, which it
 answers within so many seconds.
 """
 
@@ -13,7 +13,7 @@ import msgspec
 
 from ringfence.adapters.sqlite import Store
 from ringfence.compose.answering import messages
-from ringfence.compose.checks import ChecksHere, Question, answered
+from ringfence.compose.checks import CheckQuestion, ChecksHere, answered
 from ringfence.features.spec import FeatureSpec
 
 
@@ -25,7 +25,7 @@ def main(folder: Path, seconds: float) -> None:
             checks = ChecksHere(store.log, spec)
 
             def answer(message: bytes) -> bytes:
-                question = msgspec.msgpack.decode(message, type=Question)
+                question = msgspec.msgpack.decode(message, type=CheckQuestion)
                 return msgspec.msgpack.encode(answered(question, checks))
 
             asked.answer_all(answer, seconds)

@@ -84,7 +84,7 @@ class ChecksHere:
         return with_modes(measured_rates(self.log, heard, lookups.seed, reference=lookups), ruleset)
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class CheckQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What the process is asked: a book's `text`, or a rule set as JSON; beside it the lookups as arrays."""
 
     text: str | None = None
@@ -94,7 +94,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     lookups: dict[str, tuple[str, bytes]]
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What it says: one of these. `problem` is the text of a `RuleError`."""
 
     checked: Checked | None = None
@@ -134,16 +134,16 @@ class ChecksBeside:
         """See `Checks.close`. A question under way is given up."""
         self._apart.close()
 
-    def _ask(self, lookups: Lookups, **asked: Any) -> Answer:
-        question = Question(seed=lookups.seed, lookups=packed(lookups.to_arrays()), **asked)
+    def _ask(self, lookups: Lookups, **asked: Any) -> CheckAnswer:
+        question = CheckQuestion(seed=lookups.seed, lookups=packed(lookups.to_arrays()), **asked)
         answer = self._apart.ask(msgspec.msgpack.encode(question), _decoded)
         if answer.problem is not None:
             raise RuleError(answer.problem)
         return answer
 
 
-def _decoded(said: bytes) -> Answer:
-    return msgspec.msgpack.decode(said, type=Answer)
+def _decoded(said: bytes) -> CheckAnswer:
+    return msgspec.msgpack.decode(said, type=CheckAnswer)
 
 
 def packed(arrays: dict[str, Any]) -> dict[str, tuple[str, bytes]]:
@@ -156,12 +156,12 @@ def unpacked(arrays: dict[str, tuple[str, bytes]]) -> dict[str, Any]:
     return {name: np.frombuffer(held, np.dtype(kind)) for name, (kind, held) in arrays.items()}
 
 
-def answered(question: Question, checks: Checks) -> Answer:
+def answered(question: CheckQuestion, checks: Checks) -> CheckAnswer:
     """What `checks` says to a question."""
     lookups = Lookups.from_arrays(unpacked(question.lookups), question.seed)
     try:
         if question.text is not None:
-            return Answer(checked=checks.check(question.text, lookups, measured=question.measured))
-        return Answer(tried=checks.tried(RuleSet.from_json(question.ruleset or ""), lookups))
+            return CheckAnswer(checked=checks.check(question.text, lookups, measured=question.measured))
+        return CheckAnswer(tried=checks.tried(RuleSet.from_json(question.ruleset or ""), lookups))
     except RuleError as error:
-        return Answer(problem=str(error))
+        return CheckAnswer(problem=str(error))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.flink.parts import FlinkParts
     from ringfence.adapters.flink.topics import Ticker
-    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.client import KafkaClient
     from ringfence.compose.definitions import Definitions
 
 FOLDER_NAME: Final = "ringfence-flink"
@@ -74,7 +74,7 @@ class Ends:
         outputs: topics of `decisions` and `quarantine`.
     """
 
-    source: Client
+    source: KafkaClient
     outputs: dict[str, str]
 
     @classmethod

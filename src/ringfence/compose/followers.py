@@ -111,10 +111,10 @@ def kinesis_sink(store: DataFolder, text: str) -> KinesisSink:
     """The streams that follow this log; `InputError` where the address is none, or the library is missing."""
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
-    from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.sink import OPTIONS, KinesisSink  # noqa: PLC0415 (likewise)
 
-    address = Address.of(text, OPTIONS)
+    address = KinesisAddress.of(text, OPTIONS)
     client, quarantine = aws_client("kinesis"), store.quarantine
     return KinesisSink(store.log, client, address, store.folder, sleep=time.sleep, quarantine=quarantine)
 

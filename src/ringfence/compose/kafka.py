@@ -12,9 +12,9 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.client import KafkaClient
     from ringfence.adapters.kafka.outlet import TopicOutlet
-    from ringfence.adapters.kafka.topic_check import Seen
+    from ringfence.adapters.kafka.topic_check import TopicFacts
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.topics import TopicBrowser
 
@@ -24,11 +24,11 @@ _TOPIC_OPTIONS: Final = ("flag_matches", "quarantine", "flagged")  # of a sink, 
 _NOT_PROPERTIES: Final = frozenset({"PROPERTIES", "SINK"})  # settings of our own
 
 
-def kafka_client(address: str, options: Options) -> Client:
+def kafka_client(address: str, options: Options) -> KafkaClient:
     """A maker of clients for an address that may have these options; `InputError` says what is wrong."""
     needs_kafka()
-    from ringfence.adapters.kafka.address import Address  # noqa: PLC0415 (an extra)
-    from ringfence.adapters.kafka.client import Client, properties_in  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kafka.address import KafkaAddress  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka.client import KafkaClient, properties_in  # noqa: PLC0415 (likewise)
 
     file = load_settings().kafka_properties
     properties: dict[str, Any] = {} if file is None else dict(properties_in(file))
@@ -36,7 +36,7 @@ def kafka_client(address: str, options: Options) -> Client:
         rest = name.removeprefix(_ENVIRONMENT)
         if name.startswith(_ENVIRONMENT) and rest not in _NOT_PROPERTIES:
             properties[rest.lower().replace("_", ".")] = value
-    return Client(Address.of(address, options), properties)
+    return KafkaClient(KafkaAddress.of(address, options), properties)
 
 
 class KafkaOptions(NamedTuple):
@@ -54,23 +54,23 @@ def kafka_options() -> KafkaOptions:
     return KafkaOptions(source.OPTIONS, sink.OPTIONS)
 
 
-def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
+def look_at(client: KafkaClient, topics: Iterable[str]) -> list[TopicFacts]:
     """What a cluster says of topics, on one question."""
     from ringfence.adapters.kafka import topic_check  # noqa: PLC0415 (an extra)
 
     return topic_check.look_at(client, topics)
 
 
-def schema_problems(client: Client, topics: Iterable[str]) -> list[str]:
+def schema_problems(client: KafkaClient, topics: Iterable[str]) -> list[str]:
     """What is wrong with the newest schemas of topics; empty without a registry, or where all can be read.
 
     `StoreError` or `InputError` where the registry does not answer, or lets nobody in.
     """
-    from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka.registry import URL, SchemaRegistry  # noqa: PLC0415 (an extra)
 
     if URL not in client.registry:
         return []
-    registry = Registry(client.registry)
+    registry = SchemaRegistry(client.registry)
     try:
         registry.look()
         told = [(topic, registry.problem_of(topic)) for topic in topics]
@@ -87,7 +87,7 @@ def topic_outlet(address: str) -> TopicOutlet:
     return TopicOutlet(kafka_client(address, OPTIONS))
 
 
-def topics_of(client: Client) -> list[str]:
+def topics_of(client: KafkaClient) -> list[str]:
     """All topics that an address names, of a sink also those of its options."""
     options = client.address.options
     return [*client.address.topics, *(options[name] for name in _TOPIC_OPTIONS if options.get(name))]
@@ -98,7 +98,7 @@ def topic_browsers(addresses: Iterable[str], tokenizer: Tokenizer) -> list[Topic
 
     `tokenizer` says what may be shown of messages. Errors as of `kafka_client`; none is asked yet.
     """
-    named: dict[str, tuple[Client, set[str]]] = {}
+    named: dict[str, tuple[KafkaClient, set[str]]] = {}
     for address in addresses:
         known = kafka_options()
         client = kafka_client(address, known.source | known.sink)
@@ -107,14 +107,14 @@ def topic_browsers(addresses: Iterable[str], tokenizer: Tokenizer) -> list[Topic
     if not named:
         return []
     from ringfence.adapters.kafka.browser import KafkaBrowser  # noqa: PLC0415 (an extra)
-    from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kafka.registry import URL, SchemaRegistry  # noqa: PLC0415 (likewise)
 
     return [
         KafkaBrowser(
             client,
             frozenset(topics),
             tokenizer,
-            Registry(client.registry) if URL in client.registry else None,
+            SchemaRegistry(client.registry) if URL in client.registry else None,
         )
         for client, topics in named.values()
     ]

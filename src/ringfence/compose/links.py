@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.links import LinkBook as KeptLinks
+from ringfence.adapters.links import StoredLinks as KeptLinks
 from ringfence.adapters.links import delivered, flags_of, news_stamp, undelivered
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ringfence.errors import InputError
 from ringfence.events.activation import versions
 from ringfence.rulebook.changes import Activation
 from ringfence.rulebook.checking import Rate, all_heard
-from ringfence.rulebook.desk import Reader
+from ringfence.rulebook.desk import RuleBookReader
 from ringfence.scoring.rulesets.rules import compile_rules
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ class StoredHistory:
         return activations(self.store, self.lake)
 
 
-def book_reader(store: DataFolder, lake: Asked, *, require_approval: bool) -> Reader:
+def book_reader(store: DataFolder, lake: Asked, *, require_approval: bool) -> RuleBookReader:
     """The rule book of a store, for looking at."""
-    return Reader(store.rule_history, StoredHistory(store, lake), require_approval)
+    return RuleBookReader(store.rule_history, StoredHistory(store, lake), require_approval)
 
 
 def activations(store: DataFolder, lake: Asked) -> list[Activation]:

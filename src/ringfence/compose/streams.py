@@ -43,7 +43,7 @@ def stream_of(
 def _kafka(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KafkaSource:
     needs_kafka()
     from ringfence.adapters.kafka.records import NAMES  # noqa: PLC0415 (an extra)
-    from ringfence.adapters.kafka.registry import URL, Registry  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kafka.registry import URL, SchemaRegistry  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kafka.source import OPTIONS, KafkaSource  # noqa: PLC0415 (likewise)
 
     client = kafka_client(text, OPTIONS)
@@ -53,7 +53,7 @@ def _kafka(session: Session, text: str, mapping: str | None, say: Callable[[str]
         session.store.positions,
         session.clock.now_ms,
         group=f"ringfence-{session.store.log.identity}",
-        registry=Registry(client.registry) if URL in client.registry else None,
+        registry=SchemaRegistry(client.registry) if URL in client.registry else None,
         say=say,
     )
 
@@ -61,11 +61,11 @@ def _kafka(session: Session, text: str, mapping: str | None, say: Callable[[str]
 def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KinesisSource:
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
-    from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.records import NAMES  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS, KinesisSource  # noqa: PLC0415 (likewise)
 
-    address = Address.of(text, OPTIONS)
+    address = KinesisAddress.of(text, OPTIONS)
     return KinesisSource(
         address,
         aws_client("kinesis", tries=1),
@@ -80,11 +80,11 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     """Name, open shards and hours of retention of each stream of an address; errors as of `Stream.open`."""
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
-    from ringfence.adapters.kinesis.address import Address  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.sink import OPTIONS as SINK_OPTIONS  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS, described  # noqa: PLC0415 (likewise)
 
-    address = Address.of(text, OPTIONS | SINK_OPTIONS)
+    address = KinesisAddress.of(text, OPTIONS | SINK_OPTIONS)
     streams = [*address.streams, *filter(None, [address.options.get("flag_matches")])]
     client = aws_client("kinesis")
     found = [(name, described(client, name, 0)[0]) for name in streams]

@@ -8,7 +8,7 @@ from ringfence.adapters.watchbook import WatchBook
 from ringfence.analysis.model_scores import heard
 from ringfence.compose.alerts import rules_by_digest
 from ringfence.compose.models import in_force, model_registry
-from ringfence.learning.drift import Reference
+from ringfence.learning.drift import DriftReference
 from ringfence.learning.standing import Standing, standing
 from ringfence.scoring.artifacts.manifest import REFERENCE
 from ringfence.settings import load_settings
@@ -42,7 +42,7 @@ def measure(store: DataFolder, now_ms: int) -> Standing:
             load_settings().label_sources,
         )
         text = artifact.files.get(REFERENCE)
-        reference = None if text is None else Reference.from_json(text)
+        reference = None if text is None else DriftReference.from_json(text)
         if said is not None:
             found = standing(said, champion, artifact.manifest, reference, now_ms, book.standing())
     book.keep(found)

@@ -13,12 +13,12 @@ from ringfence.events.values.times import NUMBERED
 from ringfence.events.values.vocabulary import (
     FIELDS,
     TIMES,
+    FieldSource,
     JoinedColumn,
-    Label,
+    LabelColumn,
     Layout,
+    MappedRecord,
     Mapping,
-    Record,
-    Source,
     nearest,
 )
 from ringfence.events.values.zones import check_zone
@@ -44,7 +44,7 @@ _ONLY_AMOUNTS: Final = (
     "scale",
 )
 _ONLY_TIMES: Final = ("format", "zone", "zone_column", "repeated_hour", "year", "offset_s")
-_PLAIN: Final = Source()
+_PLAIN: Final = FieldSource()
 
 
 def read_mapping(data: dict[str, Any], where: str) -> Mapping:
@@ -55,7 +55,7 @@ def read_mapping(data: dict[str, Any], where: str) -> Mapping:
             if key not in known:
                 said = f"{_dotted(place, key)} is no key of a mapping{nearest(key, known)}"
                 raise InputError(f"mapping {where}: {said}; the keys here are {', '.join(known)}")
-        if struct is not Mapping and struct is not Record:
+        if struct is not Mapping and struct is not MappedRecord:
             _convert(table, struct, place, where)
     mapping: Mapping = _convert(data, Mapping, "", where)
     if not mapping.records:
@@ -80,10 +80,10 @@ def _tables(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], type[ms
             for name, item in fields.items() if isinstance(fields, dict) else ():
                 if isinstance(item, dict):
                     yield from _parts(item, f"{place}.{section}.{name}")
-                    yield f"{place}.{section}.{name}", item, Source
+                    yield f"{place}.{section}.{name}", item, FieldSource
         if isinstance(record.get("label"), dict):
-            yield f"{place}.label", record["label"], Label
-        yield place, record, Record
+            yield f"{place}.label", record["label"], LabelColumn
+        yield place, record, MappedRecord
     yield "", data, Mapping
 
 
@@ -129,7 +129,7 @@ def _check_file(mapping: Mapping, where: str) -> None:
         _check_zone(zone, mapping, f"zone_names.{name}", where)
 
 
-def _check_record(record: Record, place: str, where: str, mapping: Mapping) -> None:
+def _check_record(record: MappedRecord, place: str, where: str, mapping: Mapping) -> None:
     sources = record.sources()
     for name, source in sources.items():
         if name not in FIELDS:
@@ -156,7 +156,7 @@ def _check_record(record: Record, place: str, where: str, mapping: Mapping) -> N
         raise InputError(f"mapping {where}: {place}.label.delay: {error}") from error
 
 
-def _check_source(name: str, source: Source, place: str, where: str, mapping: Mapping) -> None:
+def _check_source(name: str, source: FieldSource, place: str, where: str, mapping: Mapping) -> None:
     given = [
         source.column is not None,
         source.constant is not None,
@@ -186,7 +186,7 @@ def _check_source(name: str, source: Source, place: str, where: str, mapping: Ma
         raise InputError(f"mapping {where}: {place}.otherwise needs values: the words that are known")
 
 
-def _check_time(source: Source, place: str, where: str, mapping: Mapping) -> None:
+def _check_time(source: FieldSource, place: str, where: str, mapping: Mapping) -> None:
     if source.format not in _FORMATS and "%" not in source.format:
         raise InputError(
             f"mapping {where}: {place}: no format {source.format!r}{nearest(source.format, _FORMATS)}: "

@@ -28,7 +28,7 @@ from ringfence.features.kernel.retained import count_retained, take_retained
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.features.program import Compiled
+    from ringfence.features.program import CompiledFeatures
     from ringfence.features.spec import Entity, FeatureSpec
 
 MOST_BYTES: Final = 1 << 30
@@ -47,7 +47,7 @@ class Cell:
     places: NDArray[np.float64]  # (events, 2), or (1, 2) where no feature needs them
     clock_ms: int  # the stream's, when they left
 
-    def to_bytes(self, compiled: Compiled, seed: int) -> bytes:
+    def to_bytes(self, compiled: CompiledFeatures, seed: int) -> bytes:
         """The cell, for an engine of the same specification and seed."""
         spec, mark = _names(compiled.spec.digest, seed)
         parts = [
@@ -59,7 +59,7 @@ class Cell:
         return whole + _CHECKSUM.pack(xxhash.xxh3_64_intdigest(whole))
 
     @classmethod
-    def from_bytes(cls, data: bytes, compiled: Compiled, seed: int) -> Cell:
+    def from_bytes(cls, data: bytes, compiled: CompiledFeatures, seed: int) -> Cell:
         """What `to_bytes` gave. CorruptError for damage, CellError for what belongs elsewhere."""
         if not _HEADER.size + _CHECKSUM.size <= len(data) <= MOST_BYTES:
             raise CorruptError(f"{len(data):,} bytes are no cell; take the keys again")
@@ -95,7 +95,7 @@ class Cell:
 
 
 def taken(
-    state: at.State, compiled: Compiled, keys: NDArray[np.int64], most_bytes: int | None = None
+    state: at.State, compiled: CompiledFeatures, keys: NDArray[np.int64], most_bytes: int | None = None
 ) -> Cell:
     """The retained events of keys, which the state then has forgotten.
 
@@ -117,7 +117,7 @@ def taken(
     return Cell(cell.rows[order], cell.places[order] if compiled.needs_places else cell.places, cell.clock_ms)
 
 
-def make_way(state: at.State, compiled: Compiled, cell: Cell) -> None:
+def make_way(state: at.State, compiled: CompiledFeatures, cell: Cell) -> None:
     """Forget what the state has of a cell's keys and no window can reach. CellError if there is more."""
     keys = np.unique(cell.rows[:, compiled.key_column])
     counts = retained(state, compiled, keys)
@@ -130,14 +130,14 @@ def make_way(state: at.State, compiled: Compiled, cell: Cell) -> None:
         taken(state, compiled, keys)
 
 
-def retained(state: at.State, compiled: Compiled, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+def retained(state: at.State, compiled: CompiledFeatures, keys: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many events are retained of each key, -1 where the state does not know the key."""
     counts = np.empty(len(keys), np.int64)
     count_retained(state, compiled.program, keys, counts)
     return counts
 
 
-def keys_of(state: at.State, compiled: Compiled) -> NDArray[np.int64]:
+def keys_of(state: at.State, compiled: CompiledFeatures) -> NDArray[np.int64]:
     """Hashes of the keys in a state of one entity, sorted."""
     only_entity(compiled.spec)
     cells = state.table[state.table != 0] & ((1 << 32) - 1)
@@ -164,7 +164,7 @@ def only_entity(spec: FeatureSpec) -> Entity:
     return spec.entities[0]
 
 
-def _blank(compiled: Compiled, events: int, clock_ms: int) -> Cell:
+def _blank(compiled: CompiledFeatures, events: int, clock_ms: int) -> Cell:
     rows = np.empty((events, compiled.input_columns), np.int64)
     rows[:, at.IN_KIND] = at.IS_EVENT
     rows[:, at.IN_CLOCK] = at.LONG_AGO  # so that none of them is late
@@ -176,6 +176,6 @@ def _names(digest: str, seed: int) -> tuple[bytes, bytes]:
     return bytes.fromhex(digest), bytes.fromhex(mark_of(seed))
 
 
-def _bytes_of(compiled: Compiled, events: int) -> int:
+def _bytes_of(compiled: CompiledFeatures, events: int) -> int:
     words = compiled.input_columns - at.IN_ROW + 2 * compiled.needs_places
     return _HEADER.size + 8 * words * events + _CHECKSUM.size

@@ -152,7 +152,7 @@ CARD: Final = (
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Signal:
+class LinkSignal:
     """One number per payment.
 
     Attributes:
@@ -291,7 +291,7 @@ class Graph:
         return tuple(dict.fromkeys(end for link in self.links for end in (link.source, link.target)))
 
     @property
-    def signals(self) -> tuple[Signal, ...]:
+    def signals(self) -> tuple[LinkSignal, ...]:
         """What is measured, in the order of its output."""
         return tuple(signal for kind in KINDS if kind in self.kinds for signal in self._family(kind))
 
@@ -300,7 +300,7 @@ class Graph:
         """The signals' names."""
         return tuple(signal.name for signal in self.signals)
 
-    def _family(self, kind: str) -> list[Signal]:
+    def _family(self, kind: str) -> list[LinkSignal]:
         made: list[tuple[str, str, int]] = []
         if kind == "component":
             made = [("component_id", "", 0), ("component_size", "", 0)]
@@ -332,7 +332,7 @@ class Graph:
             sums = ("pass_through", "income", "incomes", "payee_outlay", "payee_outlays")
             made = [(name, "", window) for window in self.windows_ms for name in sums]
             made += [(name, "", self.windows_ms[-1]) for name in _INCOMES]
-        return [Signal(_name(*one), kind, *one) for one in made]
+        return [LinkSignal(_name(*one), kind, *one) for one in made]
 
     @property
     def card(self) -> tuple[Points, ...]:

@@ -113,7 +113,7 @@ class _Tables:
     groups: list[list[int]] = field(default_factory=list)
 
 
-class Compiled:
+class CompiledFeatures:
     """A specification's tables, and which columns the engine must bring.
 
     `values` are the numeric columns of a row, as (field, condition under which a value counts); `categories`
@@ -330,9 +330,9 @@ class Compiled:
 
 
 @lru_cache(maxsize=64)
-def tables_of(spec: FeatureSpec) -> Compiled:
+def tables_of(spec: FeatureSpec) -> CompiledFeatures:
     """A specification's tables, made once for all engines of it in this process."""
-    return Compiled(spec)
+    return CompiledFeatures(spec)
 
 
 def _category(f: Feature) -> Category:

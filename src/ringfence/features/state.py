@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.features.program import Compiled
+    from ringfence.features.program import CompiledFeatures
 
 SMALLEST_RING: Final = 1 << 5
 _SMALLEST: Final = 1 << 5  # places of a hash table, refs of the pool
 _FEW: Final = 4  # cells, the empty one among them
 
 
-def fresh(compiled: Compiled, ring: int = SMALLEST_RING) -> at.State:
+def fresh(compiled: CompiledFeatures, ring: int = SMALLEST_RING) -> at.State:
     """An empty state; `ring` events fit before it grows."""
     entities, trackers = len(compiled.spec.entities), len(compiled.program.trackers)
     counters = zeros(at.PER_ENTITY + 2 * entities, np.int64)
@@ -55,7 +55,7 @@ def fresh(compiled: Compiled, ring: int = SMALLEST_RING) -> at.State:
 
 
 def blank_next(
-    state: at.State, compiled: Compiled, time_ms: int, hour: int, starts: NDArray[np.int64]
+    state: at.State, compiled: CompiledFeatures, time_ms: int, hour: int, starts: NDArray[np.int64]
 ) -> None:
     """Make the ring's next row, which must be free, an event at this time without any content.
 
@@ -103,7 +103,7 @@ def to_arrays(state: at.State, oldest: int) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def from_arrays(compiled: Compiled, arrays: Mapping[str, NDArray[Any]]) -> tuple[at.State, int]:
+def from_arrays(compiled: CompiledFeatures, arrays: Mapping[str, NDArray[Any]]) -> tuple[at.State, int]:
     """The state that `to_arrays` wrote, and its oldest sequence number."""
     oldest, size = (int(word) for word in arrays["oldest"])
     state = fresh(compiled, size)

@@ -7,6 +7,6 @@ Nothing here is asked by a decision: followers run in a process of their own (`r
 
 from ringfence.follow.follower import Follower
 from ringfence.follow.pump import Pump, catch_up
-from ringfence.follow.roll import Entry, Roll, declare
+from ringfence.follow.roll import DeclaredFollower, Roll, declare
 
-__all__ = ["Entry", "Follower", "Pump", "Roll", "catch_up", "declare"]
+__all__ = ["DeclaredFollower", "Follower", "Pump", "Roll", "catch_up", "declare"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ringfence.follow.roll import Entry
+    from ringfence.follow.roll import DeclaredFollower
 
 _MOST: Final = 4096  # moments that are remembered of a topic
 
@@ -41,11 +41,11 @@ class Lags:
             if not told or told[-1][1] < end:
                 told.append((now, end))
 
-    def of(self, entry: Entry, now: float) -> list[Lag]:
+    def of(self, entry: DeclaredFollower, now: float) -> list[Lag]:
         """How far one is behind in each of its topics, by what was noted."""
         return [self._lag(entry, topic, position, now) for topic, position in entry.positions.items()]
 
-    def _lag(self, entry: Entry, topic: str, position: int, now: float) -> Lag:
+    def _lag(self, entry: DeclaredFollower, topic: str, position: int, now: float) -> Lag:
         told = self._ends.get(topic, ())
         since = next((at for at, end in told if end >= position + entry.least), None)
         records = max(0, told[-1][1] - position) if told else 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DeclaredFollower:
     """One declared follower.
 
     Attributes:
@@ -47,11 +47,11 @@ class Roll(Protocol):
         """There is such a follower; what is known of it stays."""
         ...
 
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[DeclaredFollower]:
         """All that are declared, by name."""
         ...
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> DeclaredFollower:
         """One of them; `InputError` with those that there are, where it is not declared."""
         ...
 

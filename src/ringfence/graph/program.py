@@ -86,7 +86,7 @@ BOUNDS: Final = Bounds()
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledGraph:
     """A graph's tables, and which fields its input rows are made of.
 
     Attributes:
@@ -105,7 +105,7 @@ class Compiled:
         return at.IN_KEYS + len(self.ends)
 
 
-def compiled(graph: Graph, bounds: Bounds = BOUNDS) -> Compiled:
+def compiled(graph: Graph, bounds: Bounds = BOUNDS) -> CompiledGraph:
     """The tables of a declaration."""
     ends = tuple(dict.fromkeys(end for link in graph.links for end in _ends(link)))
     types, ports = graph.types, dict.fromkeys(graph.types, 0)
@@ -137,7 +137,7 @@ def compiled(graph: Graph, bounds: Bounds = BOUNDS) -> Compiled:
         _shape(graph, bounds),
     )
     subject = next(link.source_field for link in graph.links if link.source == graph.subject)
-    return Compiled(graph, program, ends, (graph.subject, subject))
+    return CompiledGraph(graph, program, ends, (graph.subject, subject))
 
 
 def _ends(link: Link) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.graph.program import Compiled
+    from ringfence.graph.program import CompiledGraph
 
 _SMALLEST: Final = 1 << 7
 _OF_NODES: Final = tuple(
@@ -38,7 +38,7 @@ _WHOLE: Final = (
 )
 
 
-def fresh(compiled: Compiled) -> at.State:
+def fresh(compiled: CompiledGraph) -> at.State:
     """A graph without any link."""
     types = len(compiled.program.types)
     ports = _SMALLEST * compiled.program.sides.shape[1]
@@ -106,7 +106,7 @@ def make_room(state: at.State, need: int) -> at.State:
     return state._replace(paid_table=table)
 
 
-def load(compiled: Compiled) -> None:
+def load(compiled: CompiledGraph) -> None:
     """Have what makes room compiled, or read from the compile cache: no step should wait for it."""
     empty = fresh(compiled)
     enter_nodes(empty, empty.node_table)
@@ -151,7 +151,7 @@ def to_arrays(state: at.State) -> dict[str, NDArray[Any]]:
     return kept | {name: getattr(state, name) for name in (*_OF_FLOWS, *_OF_PAID, *_WHOLE)}
 
 
-def from_arrays(compiled: Compiled, arrays: Mapping[str, NDArray[Any]]) -> at.State:
+def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> at.State:
     """The state whose `to_arrays` these were; KeyError or ValueError where they are not."""
     state = fresh(compiled)
     counters = arrays["counters"]

@@ -47,7 +47,7 @@ _LIBRARIES = ("ringfence", "lightgbm", "scikit-learn", "optuna", "onnx", "onnxru
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ModelOrigin:
     """Where a model comes from: its name, when and by which command it was made, over which features."""
 
     name: str
@@ -59,7 +59,7 @@ class Origin:
 def artifact_files(
     trained: Trained,
     data: Dataset,
-    origin: Origin,
+    origin: ModelOrigin,
     metrics: dict[str, Metric],
     comparisons: dict[str, dict[str, Metric]],
     report: bytes,
@@ -106,7 +106,7 @@ def write_artifact(folder: Path, files: Mapping[str, bytes]) -> str:
 
 def _manifest(
     trained: Trained,
-    origin: Origin,
+    origin: ModelOrigin,
     metrics: dict[str, Metric],
     comparisons: dict[str, dict[str, Metric]],
     files: Mapping[str, bytes],

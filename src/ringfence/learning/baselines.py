@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.learning.forest import Forest, forest_of_isolation, mean_path
+from ringfence.learning.forest import ForestArrays, forest_of_isolation, mean_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Linear:
 class Isolation:
     """Isolation trees: novelty is 2^(-mean path / expected path)."""
 
-    forest: Forest
+    forest: ForestArrays
     fill: NDArray[np.float64]
     expected_path: float
     model: Any

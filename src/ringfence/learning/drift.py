@@ -66,7 +66,7 @@ class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return float(np.sum((now - was) * np.log(now / was)))
 
 
-class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DriftReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What drift is measured against: the training part's inputs, and scores of later windows."""
 
     inputs: dict[str, Spread]
@@ -74,7 +74,7 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int
 
     @classmethod
-    def from_json(cls, text: bytes) -> Reference:
+    def from_json(cls, text: bytes) -> DriftReference:
         """`InputError` for a text that is no reference."""
         try:
             return msgspec.json.decode(text, type=cls)
@@ -82,12 +82,12 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InputError(f"reference.json of the model is unusable ({error}): train it again") from error
 
 
-def reference_of(trained: Trained, data: Dataset) -> Reference:
+def reference_of(trained: Trained, data: Dataset) -> DriftReference:
     """The reference of a training."""
     inputs = {
         name: Spread.of(data.inputs[data.names.index(name)][trained.train.rows]) for name in trained.inputs
     }
-    return Reference(inputs, Spread.of(trained.later.score), len(trained.train.rows))
+    return DriftReference(inputs, Spread.of(trained.later.score), len(trained.train.rows))
 
 
 SEASONAL: Final = frozenset({"hour", "weekday"})
@@ -115,7 +115,7 @@ class Day(msgspec.Struct, frozen=True):
 
 
 def by_day(
-    reference: Reference,
+    reference: DriftReference,
     data: Dataset,
     score: Floats,
     review_at: float | None,
@@ -133,7 +133,7 @@ def by_day(
 
 
 def _day(
-    reference: Reference,
+    reference: DriftReference,
     data: Dataset,
     rows: NDArray[np.int64],
     score: Floats,
@@ -160,6 +160,6 @@ def _day(
     )
 
 
-def _more_nulls(reference: Reference, values: Mapping[str, Floats]) -> dict[str, float]:
+def _more_nulls(reference: DriftReference, values: Mapping[str, Floats]) -> dict[str, float]:
     shares = {name: float(np.isnan(one).mean()) for name, one in values.items()}
     return {name: share for name, share in shares.items() if share - reference.inputs[name].shares[-1] >= 0.1}

@@ -16,7 +16,7 @@ LEAF = -1
 
 
 @dataclass(frozen=True)
-class Forest:
+class ForestArrays:
     """Nodes of all trees in one set of arrays; children are indices into them."""
 
     root: NDArray[np.int32]
@@ -54,11 +54,11 @@ class _Nodes:
             numbers.append(0.0)
         return len(self.feature) - 1
 
-    def forest(self) -> Forest:
+    def forest(self) -> ForestArrays:
         """As arrays."""
         ints = (np.array(one, np.int32) for one in (self.root, self.feature))
         root, feature = ints
-        return Forest(
+        return ForestArrays(
             root,
             feature,
             np.array(self.threshold),
@@ -70,7 +70,7 @@ class _Nodes:
         )
 
 
-def forest_of_boosters(boosters: Sequence[Any]) -> Forest:
+def forest_of_boosters(boosters: Sequence[Any]) -> ForestArrays:
     """The mean of LightGBM boosters as one forest: its leaves add up to the mean of their log-odds.
 
     Numeric splits only, as `learning.boosting` trains them.
@@ -103,7 +103,7 @@ def _copy(nodes: _Nodes, root: dict[str, Any], members: int) -> int:
     return first
 
 
-def forest_of_isolation(model: Any) -> Forest:
+def forest_of_isolation(model: Any) -> ForestArrays:
     """Trees of a scikit-learn `IsolationForest`; a leaf's value is the path length that ends there."""
     parts, size = [], 0
     for estimator in model.estimators_:
@@ -122,7 +122,7 @@ def forest_of_isolation(model: Any) -> Forest:
             )
         )
         size += len(inner)
-    return Forest(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return ForestArrays(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def _depths(tree: Any) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.learning.forest import Forest
+    from ringfence.learning.forest import ForestArrays
     from ringfence.scoring.artifacts.manifest import Calibration
 
 OPSETS: Final = (("", 17), ("ai.onnx.ml", 3))
@@ -23,7 +23,7 @@ INPUT: Final = "inputs"
 OUTPUT: Final = "probability"
 
 
-def forest_graph(forest: Forest, width: int, calibration: Calibration) -> bytes:
+def forest_graph(forest: ForestArrays, width: int, calibration: Calibration) -> bytes:
     """Logistic function of the calibrated sum of the leaves."""
     from onnx import helper  # noqa: PLC0415 (an optional extra)
 
@@ -61,7 +61,7 @@ def linear_graph(arrays: dict[str, NDArray[np.float64]], width: int, calibration
     return _model(nodes, constants, width)
 
 
-def isolation_graph(forest: Forest, width: int, fill: NDArray[np.float64], mean_path: float) -> bytes:
+def isolation_graph(forest: ForestArrays, width: int, fill: NDArray[np.float64], mean_path: float) -> bytes:
     """Novelty 2^(-mean path / expected path): near 1 where few splits set a payment apart from all others."""
     from onnx import helper  # noqa: PLC0415 (an optional extra)
 
@@ -79,7 +79,7 @@ def isolation_graph(forest: Forest, width: int, fill: NDArray[np.float64], mean_
     return _model(nodes, {"fill": fill, "shorter": shorter, "two": np.float32(2)}, width)
 
 
-def _ensemble(forest: Forest, source: str, target: str) -> Any:
+def _ensemble(forest: ForestArrays, source: str, target: str) -> Any:
     """A `TreeEnsembleRegressor` that sums the leaves' values."""
     from onnx import helper  # noqa: PLC0415 (an optional extra)
 

@@ -38,7 +38,7 @@ CAPS: Final = Caps()
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenBands:
     """Bands with what they cost on the payments that they were chosen on, in major units.
 
     `without` is the cost of approving everything; `counts` are payments declined, reviewed and challenged;
@@ -65,7 +65,7 @@ def outcome_costs(ranking: Ranking, costs: Costs) -> Floats:
     )
 
 
-def choose_bands(ranking: Ranking, costs: Costs, max_alerts: float = np.inf) -> Chosen:
+def choose_bands(ranking: Ranking, costs: Costs, max_alerts: float = np.inf) -> ChosenBands:
     """The bands of least cost; at most `max_alerts` payments reviewed or declined.
 
     Down the ranking the first are declined, then some reviewed, then challenged. Costs of the three borders
@@ -87,18 +87,18 @@ def choose_bands(ranking: Ranking, costs: Costs, max_alerts: float = np.inf) -> 
     borders = [int(allowed[at]) for at in (start, middle, end)]
     bands = _bands(ranking.score, borders)
     counts = (borders[0], borders[1] - borders[0], borders[2] - borders[1])
-    return Chosen(bands, float(third[end] + approve[-1]), float(approve[-1]), counts)
+    return ChosenBands(bands, float(third[end] + approve[-1]), float(approve[-1]), counts)
 
 
-def alerts_only(ranking: Ranking, max_alerts: float = np.inf) -> Chosen:
+def alerts_only(ranking: Ranking, max_alerts: float = np.inf) -> ChosenBands:
     """Without labels money says nothing: the highest scores are reviewed, 1 in 200 unless told otherwise."""
     most = int(min(max_alerts, ALERT_SHARE * len(ranking)))
     allowed = np.append(0, ranking.ends + 1)
     border = int(allowed[np.searchsorted(allowed, most, side="right") - 1])
-    return Chosen(_bands(ranking.score, [0, border, border]), 0.0, 0.0, (0, border, 0))
+    return ChosenBands(_bands(ranking.score, [0, border, border]), 0.0, 0.0, (0, border, 0))
 
 
-def limited(chosen: Chosen, caps: Caps, later: Ranking, recent: Floats, costs: Costs) -> Chosen:
+def limited(chosen: ChosenBands, caps: Caps, later: Ranking, recent: Floats, costs: Costs) -> ChosenBands:
     """The bands with thresholds raised until none takes more of the `recent` probabilities than it may.
 
     What a band gives up falls to the next milder one.
@@ -128,7 +128,7 @@ def limited(chosen: Chosen, caps: Caps, later: Ranking, recent: Floats, costs: C
     outcome = outcomes_of(later.score, bands)
     cost = float(outcome_costs(later, costs)[outcome, np.arange(len(later))].sum())
     declined, reviewed, challenged = (int((outcome == level).sum()) for level in (3, 2, 1))
-    return Chosen(bands, cost, chosen.without, (declined, reviewed, challenged), tuple(notes))
+    return ChosenBands(bands, cost, chosen.without, (declined, reviewed, challenged), tuple(notes))
 
 
 def _reaching(falling: Floats, threshold: float) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.learners import Learner
     from ringfence.learning.metrics import Ranking
-    from ringfence.learning.money import Chosen
+    from ringfence.learning.money import ChosenBands
     from ringfence.learning.splits import Fold, Part
     from ringfence.scoring.artifacts.manifest import Costs
 
@@ -66,7 +66,7 @@ def facts(
     return said
 
 
-def each_by_itself(test: Ranking, chosen: Chosen, costs: Costs) -> list[str]:
+def each_by_itself(test: Ranking, chosen: ChosenBands, costs: Costs) -> list[str]:
     """What it would cost to weigh each payment's own amount, beside one threshold for all."""
     places = np.arange(len(test))
     paid = outcome_costs(test, costs)

@@ -19,7 +19,7 @@ from ringfence.scoring.language.words import percent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ringfence.learning.artifact import Origin
+    from ringfence.learning.artifact import ModelOrigin
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.evaluate import Contestant
     from ringfence.learning.splits import Part
@@ -32,7 +32,7 @@ _STYLES = {"model": "main", "rules": "warm", "logistic": "other", "isolation_for
 def report(
     trained: Trained,
     data: Dataset,
-    origin: Origin,
+    origin: ModelOrigin,
     contestants: Mapping[str, Contestant],
     found: Mapping[str, Mapping[str, Metric]],
     appraisal: Appraisal = UNAPPRAISED,
@@ -145,7 +145,7 @@ def _own(ranking: Ranking, trained: Trained) -> str:
     return calibration + score + money
 
 
-def _about(trained: Trained, origin: Origin) -> str:
+def _about(trained: Trained, origin: ModelOrigin) -> str:
     train, test = trained.train.span, trained.test.span
     return escape(
         f"{trained.plan.algorithm} over {len(trained.inputs)} inputs, made {origin.created_at}. Learned "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
-from ringfence.learning.drift import Day, Reference, by_day
+from ringfence.learning.drift import Day, DriftReference, by_day
 from ringfence.learning.drift_alerts import DriftAlert, alerts_of
 from ringfence.learning.metrics import Ranking, differences, drawn, measured
 from ringfence.learning.splits import part
@@ -114,7 +114,7 @@ def standing(
     heard: Heard,
     model: str,
     manifest: Manifest,
-    reference: Reference | None,
+    reference: DriftReference | None,
     now_ms: int,
     before: Standing | None = None,
 ) -> Standing:

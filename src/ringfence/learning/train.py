@@ -25,7 +25,7 @@ from ringfence.learning.lifting import lifting
 from ringfence.learning.metrics import DAY_MS, Ranking
 from ringfence.learning.money import (
     Caps,
-    Chosen,
+    ChosenBands,
     alerts_only,
     choose_bands,
     limited,
@@ -108,7 +108,7 @@ class Trained:
     fitted: Fitted
     graph: bytes
     calibration: Calibration
-    chosen: Chosen
+    chosen: ChosenBands
     later: Ranking
     probability: Floats
     importance: dict[str, float]
@@ -305,7 +305,7 @@ def _shuffled(data: Dataset, learned: Part, learner: Learner, test: Part, names:
     return data.scored(copy(learner).fit(data, copied).raw, test.rows, names)
 
 
-def _bands(later: Ranking, plan: Plan, recent: Floats, *, supervised: bool) -> Chosen:
+def _bands(later: Ranking, plan: Plan, recent: Floats, *, supervised: bool) -> ChosenBands:
     days = max(len(np.unique(later.time_ms // DAY_MS)), 1)
     most = np.inf if plan.max_alerts_per_day is None else plan.max_alerts_per_day * days
     if supervised:

@@ -57,7 +57,7 @@ class Question:
 
 
 @dataclass(slots=True)
-class Draft:
+class MappingDraft:
     """A mapping as TOML text, what each field is read from, remarks, and what the file does not tell."""
 
     text: str

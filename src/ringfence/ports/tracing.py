@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 
-class Stage(NamedTuple):
+class StageSpan(NamedTuple):
     """A part of a step, in seconds of `time.perf_counter`."""
 
     name: str
@@ -56,7 +56,7 @@ class Tracing(Protocol):
         ...
 
     def step(
-        self, requests: Sequence[RequestTrace], stages: Sequence[Stage], counts: Mapping[str, int]
+        self, requests: Sequence[RequestTrace], stages: Sequence[StageSpan], counts: Mapping[str, int]
     ) -> None:
         """A step is durable. It belongs to the first sampled request and refers to the others.
 

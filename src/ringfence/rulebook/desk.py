@@ -131,7 +131,7 @@ def bare(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class RuleBookReader:
     """One project's rule book, for looking at."""
 
     book: RuleHistory
@@ -195,7 +195,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk(Reader):
+class Desk(RuleBookReader):
     """One project's rule book. With `require_approval` nothing takes effect that only its author has seen."""
 
     force: Force

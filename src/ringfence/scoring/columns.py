@@ -237,7 +237,7 @@ def _feature_index(spec: FeatureSpec) -> dict[str, int]:
     return found
 
 
-class Places(NamedTuple):
+class ColumnPlaces(NamedTuple):
     """Where some names are among the features of a specification.
 
     `rows` are theirs, -1 for what is no feature; `others` are the places of these, `measured` of the rest.
@@ -248,13 +248,13 @@ class Places(NamedTuple):
     others: NDArray[np.int64]
 
 
-def places_of(spec: FeatureSpec, names: tuple[str, ...]) -> Places:
+def places_of(spec: FeatureSpec, names: tuple[str, ...]) -> ColumnPlaces:
     """Where these names are; kept on the specification for who asks again with every batch."""
-    kept: dict[tuple[str, ...], Places] = spec.__dict__.setdefault("_places_by_names", {})
+    kept: dict[tuple[str, ...], ColumnPlaces] = spec.__dict__.setdefault("_places_by_names", {})
     if names not in kept:
         index = _feature_index(spec)
         rows = np.array([index.get(name, -1) for name in names], np.int64)
-        kept[names] = Places(rows, np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0))
+        kept[names] = ColumnPlaces(rows, np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0))
     return kept[names]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
-    from ringfence.features.program import Compiled
+    from ringfence.features.program import CompiledFeatures
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.artifacts.models import Models
     from ringfence.scoring.rulesets.rules import CompiledRules
@@ -67,7 +67,7 @@ class Measured:
         self.absent = self._measured_without_key(seed)
 
     @cached_property
-    def compiled(self) -> Compiled:
+    def compiled(self) -> CompiledFeatures:
         """The tables of its specification."""
         return tables_of(self.spec)
 

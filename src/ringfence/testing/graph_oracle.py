@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.batch import EventBatch
-    from ringfence.features.links import Graph, Signal
+    from ringfence.features.links import Graph, LinkSignal
     from ringfence.graph.program import Bounds
 
 
@@ -252,7 +252,7 @@ class Oracle:
         self._order = [one for one in found if one != node]
         return set(found)
 
-    def _value(self, signal: Signal, at: _Moment) -> float:  # noqa: C901, PLR0911 (one line a signal)
+    def _value(self, signal: LinkSignal, at: _Moment) -> float:  # noqa: C901, PLR0911 (one line a signal)
         what = signal.what
         if what == "hubs":
             return at.hubs

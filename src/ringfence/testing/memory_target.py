@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ringfence.errors import InputError
-from ringfence.follow.roll import Entry
+from ringfence.follow.roll import DeclaredFollower
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,20 +74,20 @@ class MemoryRoll:
     """`ringfence.follow.Roll` for one process."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, DeclaredFollower] = {}
         self._lock = Lock()
 
     def declare(self, name: str, topics: Iterable[str], least: int) -> None:
         """See `Roll.declare`."""
         with self._lock:
-            known = self._entries.get(name, Entry(name, positions=dict.fromkeys(topics, 0)))
+            known = self._entries.get(name, DeclaredFollower(name, positions=dict.fromkeys(topics, 0)))
             self._entries[name] = replace(known, least=least)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[DeclaredFollower]:
         """See `Roll.entries`."""
         return sorted(self._entries.values(), key=lambda entry: entry.name)
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> DeclaredFollower:
         """See `Roll.entry`."""
         if name not in self._entries:
             raise InputError(f"there is no follower {name!r}: {', '.join(sorted(self._entries))}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 
-from ringfence.bus.notifier import Answer, Message
+from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.words import Button, Words
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class NotifierExam:
     def test_a_message_arrives_with_its_id(self, place: Place) -> None:
         message = self._message(place)
         outcome = place.notifier.deliver(message)
-        assert outcome.answer is Answer.DELIVERED, outcome
+        assert outcome.answer is AttemptEnd.DELIVERED, outcome
         assert outcome.said
         (text,) = place.received()
         assert "p1" in text or "decisions:7" in text
@@ -66,7 +66,7 @@ class NotifierExam:
 
     def test_sent_again_it_is_the_same_message(self, place: Place) -> None:
         for _ in range(2):
-            assert place.notifier.deliver(self._message(place)).answer is Answer.DELIVERED
+            assert place.notifier.deliver(self._message(place)).answer is AttemptEnd.DELIVERED
         assert len(place.received()) == 2
         if place.carries_id:
             assert all("log:decisions:7:team" in text for text in place.received())
@@ -78,7 +78,7 @@ class NotifierExam:
             return
         place.behave(fault)
         outcome = place.notifier.deliver(self._message(place))
-        assert outcome.answer is (Answer.REFUSED if fault == "refusing" else Answer.RETRY), outcome
+        assert outcome.answer is (AttemptEnd.REFUSED if fault == "refusing" else AttemptEnd.RETRY), outcome
         assert outcome.said
         assert SECRET not in outcome.said
         if fault == "busy":
@@ -86,20 +86,20 @@ class NotifierExam:
 
     def test_what_people_typed_is_no_fault(self, place: Place) -> None:
         words = Words("a\x1b[2J\r\nBcc: x@evil.example <!channel> @here", (("N\n", "v\x00\u202e"), ("", "")))
-        assert place.notifier.deliver(self._message(place, words)).answer is Answer.DELIVERED
+        assert place.notifier.deliver(self._message(place, words)).answer is AttemptEnd.DELIVERED
         assert len(place.received()) == 1
 
     def test_what_is_too_long_arrives_all_the_same(self, place: Place) -> None:
         lines: list[tuple[str, str]] = [(f"n{i}", "<&>" * 2000) for i in range(25)]
         words = Words("word " * 2000, (*lines, *[("", "y" * 9000)] * 60), buttons=(Button("a", "A", "v"),))
-        assert place.notifier.deliver(self._message(place, words)).answer is Answer.DELIVERED
+        assert place.notifier.deliver(self._message(place, words)).answer is AttemptEnd.DELIVERED
         assert len(place.received()) == 1
 
     def test_any_thread_may_call_it(self, place: Place) -> None:
         messages = [self._message(place, number=number) for number in range(12)]
         with ThreadPoolExecutor(6) as pool:
             outcomes: list[Any] = list(pool.map(place.notifier.deliver, messages))
-        assert {outcome.answer for outcome in outcomes} == {Answer.DELIVERED}
+        assert {outcome.answer for outcome in outcomes} == {AttemptEnd.DELIVERED}
         assert len(place.received()) == len(messages)
 
     def test_it_may_be_closed_twice(self, place: Place) -> None:

@@ -19,7 +19,7 @@ _MOST: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CachedAnswer:
     """What came out, or the problem that stood in the way; `at` is on the clock of `AnswerCache`."""
 
     value: Any
@@ -40,10 +40,10 @@ class AnswerCache:
         self._now = now
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ringfence-kept")
         self._lock = threading.Lock()
-        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._answers: OrderedDict[Hashable, CachedAnswer] = OrderedDict()
         self._begun: set[Hashable] = set()
 
-    def ask(self, question: Hashable, state: Hashable, work: Callable[[], Any]) -> Answer | None:
+    def ask(self, question: Hashable, state: Hashable, work: Callable[[], Any]) -> CachedAnswer | None:
         """The latest answer, None while the first is worked out.
 
         One that is of another `state` (of the log, say) and no longer fresh is renewed meanwhile.
@@ -71,7 +71,7 @@ class AnswerCache:
             with self._lock:
                 self._begun.discard(question)
                 now = self._now()
-                self._answers[question] = Answer(value, now, state, now - begun, problem)
+                self._answers[question] = CachedAnswer(value, now, state, now - begun, problem)
                 self._answers.move_to_end(question)
                 while len(self._answers) > _MOST:
                     self._answers.popitem(last=False)

@@ -32,7 +32,7 @@ _AT_ONCE: Final = 8  # batches that are taken in before others get a turn
 _REST_SECONDS: Final = 0.01  # which decisions have to themselves
 
 
-class Versions(NamedTuple):
+class DecidingVersions(NamedTuple):
     """What decided: rules, compiled over the features."""
 
     rules: CompiledRules
@@ -56,7 +56,7 @@ class Dashboard:
         self.stopping = asyncio.Event()
         server.streams.append(self.stopping.set)  # before the server waits for open requests
         self.rules: Callable[[str], RuleSet | None] = lru_cache(maxsize=16)(self._rules)
-        self.versions: Callable[[str, str], Versions | None] = lru_cache(maxsize=16)(self._versions)
+        self.versions: Callable[[str, str], DecidingVersions | None] = lru_cache(maxsize=16)(self._versions)
         self.bands = bands_of(self.store)
         self.artifact: Callable[[str], Artifact] = lru_cache(maxsize=64)(server.models.stored.registry.read)
         self.cache = AnswerCache(lambda: server.clock.now_ms() / 1000)
@@ -84,9 +84,9 @@ class Dashboard:
     def _rules(self, digest: str) -> RuleSet | None:
         return registered_rules(self.store, digest)
 
-    def _versions(self, rules: str, features: str) -> Versions | None:
+    def _versions(self, rules: str, features: str) -> DecidingVersions | None:
         ruleset, spec = self.rules(rules), registered_spec(self.store, features)
-        return None if ruleset is None or spec is None else Versions(fit(ruleset, spec)[0], spec)
+        return None if ruleset is None or spec is None else DecidingVersions(fit(ruleset, spec)[0], spec)
 
     async def _keep_up(self) -> None:
         """Every second: list entries and labels are taken in, cases tended, the vital signs noted."""

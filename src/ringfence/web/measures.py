@@ -68,7 +68,7 @@ FROM chosen GROUP BY value ORDER BY frauds DESC, payments DESC, value LIMIT 12""
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Panel:
     """A panel: its title, what it counts, and how it is drawn."""
 
     name: str
@@ -95,16 +95,16 @@ class Measure:
         return found
 
 
-def _by(name: str, column: str, title: str) -> Measure:
-    return Measure(name, title, "by number of frauds", "bars", _BY.format(column=column))
+def _by(name: str, column: str, title: str) -> Panel:
+    return Panel(name, title, "by number of frauds", "bars", _BY.format(column=column))
 
 
 MEASURES: Final = {
     one.name: one
     for one in (
-        Measure("kpis", "Key figures", "", "kpis", _KPIS),
-        Measure("trend", "Fraud money by day", "stopped: declined or sent to review", "trend", _TREND),
-        Measure("hours", "Frauds by hour of the week", "", "hours", _HOURS),
+        Panel("kpis", "Key figures", "", "kpis", _KPIS),
+        Panel("trend", "Fraud money by day", "stopped: declined or sent to review", "trend", _TREND),
+        Panel("hours", "Frauds by hour of the week", "", "hours", _HOURS),
         _by("country", "country", "Countries"),
         _by("category", "merchant_category", "Merchant categories"),
         _by("channel", "channel", "Channels"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class PaymentSample:
     """n payments in log order.
 
     Attributes:
@@ -48,7 +48,9 @@ class Sample:
         return len(self.time_ms)
 
 
-def sample_of(dashboard: Dashboard, inputs: Sequence[str] = (), zone: str | None = None) -> Sample | None:
+def sample_of(
+    dashboard: Dashboard, inputs: Sequence[str] = (), zone: str | None = None
+) -> PaymentSample | None:
     """What the log holds, with these inputs of a model; None where it holds nothing.
 
     Profiles, lists and flags among the inputs are those of now, everything else is as it was.
@@ -65,7 +67,7 @@ def _part(
     lookups: Lookups,
     inputs: Sequence[str],
     zone: str | None,
-) -> Sample:
+) -> PaymentSample:
     spec, seed, table = dashboard.server.session.definitions.spec, lookups.seed, decisions.table
     measured = np.full((len(spec.names), len(decisions)), np.nan)
     there = set(decisions.feature_names)
@@ -75,7 +77,7 @@ def _part(
     columns = Columns(payments, spec, measured, lookups, zone or spec.zone)
     keys = hash_column(table.column("transaction_id"), seed)
     card, customer = (payments.hashes(name, seed) for name in ("card_id", "customer_id"))
-    return Sample(
+    return PaymentSample(
         payments.event_time_ms,
         payments.amount,
         np.where(card != 0, card, customer),
@@ -87,7 +89,7 @@ def _part(
     )
 
 
-def joined(parts: Sequence[Sample]) -> Sample:
+def joined(parts: Sequence[PaymentSample]) -> PaymentSample:
     """One after the other."""
     names = dict.fromkeys(name for part in parts for name in part.challengers)
     unheard = [np.full(len(part), np.nan) for part in parts]
@@ -99,7 +101,7 @@ def joined(parts: Sequence[Sample]) -> Sample:
     def whole(field: str) -> Any:
         return np.concatenate([getattr(part, field) for part in parts])
 
-    return Sample(
+    return PaymentSample(
         whole("time_ms"),
         whole("amount"),
         whole("entity"),

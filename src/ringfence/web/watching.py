@@ -10,7 +10,7 @@ import numpy as np
 from ringfence.compose.models import load_model
 from ringfence.learning.curves import Curves, curves_of
 from ringfence.learning.dataset import Dataset
-from ringfence.learning.drift import Day, Reference, by_day
+from ringfence.learning.drift import Day, DriftReference, by_day
 from ringfence.learning.history import NEVER
 from ringfence.learning.metrics import Ranking, measure_all
 from ringfence.learning.money import outcomes_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.artifacts.artifact import Artifact
     from ringfence.scoring.artifacts.manifest import Metric
     from ringfence.web.dashboard import Dashboard
-    from ringfence.web.sampling import Sample
+    from ringfence.web.sampling import PaymentSample
 
 DAY_MS: Final = 86_400_000
 MATURITY_MS: Final = 7 * DAY_MS
@@ -84,7 +84,7 @@ def state_of(index: float) -> str:
     return "stable" if index < STABLE else "moved" if index < SHIFTED else "shifted"
 
 
-def mature(sample: Sample) -> NDArray[np.bool_]:
+def mature(sample: PaymentSample) -> NDArray[np.bool_]:
     """Payments with a label, and those so much older than the newest labelled one that none will come."""
     labelled = sample.fraud >= 0
     if not labelled.any():
@@ -92,17 +92,17 @@ def mature(sample: Sample) -> NDArray[np.bool_]:
     return labelled | (sample.time_ms <= sample.time_ms[labelled].max() - MATURITY_MS)
 
 
-def _ranking(sample: Sample, score: NDArray[np.float64], rows: NDArray[np.bool_]) -> Ranking:
+def _ranking(sample: PaymentSample, score: NDArray[np.float64], rows: NDArray[np.bool_]) -> Ranking:
     rows = rows & ~np.isnan(score)
     return Ranking.of(
         score[rows], sample.fraud[rows] == 1, sample.amount[rows], sample.entity[rows], sample.time_ms[rows]
     )
 
 
-def _days(artifact: Artifact, sample: Sample, score: NDArray[np.float64]) -> list[Day]:
+def _days(artifact: Artifact, sample: PaymentSample, score: NDArray[np.float64]) -> list[Day]:
     if REFERENCE not in artifact.files:
         return []
-    reference = Reference.from_json(artifact.files[REFERENCE])
+    reference = DriftReference.from_json(artifact.files[REFERENCE])
     fraud, known = sample.fraud == 1, mature(sample)
     data = Dataset(
         artifact.manifest.inputs,
@@ -167,7 +167,7 @@ def compare(dashboard: Dashboard) -> list[Voice]:
 
 def _voice(
     dashboard: Dashboard,
-    sample: Sample,
+    sample: PaymentSample,
     digest: str,
     role: str,
     score: NDArray[np.float64],

@@ -8,9 +8,9 @@ from tests.adapters.kafka.test_registry import avro, of, registry
 from tests.kafka import QUIET, broker
 
 from ringfence.adapters.kafka import browser as module
-from ringfence.adapters.kafka.address import Address
+from ringfence.adapters.kafka.address import KafkaAddress
 from ringfence.adapters.kafka.browser import KafkaBrowser
-from ringfence.adapters.kafka.client import Client
+from ringfence.adapters.kafka.client import KafkaClient
 from ringfence.errors import InputError, StoreError
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.ports.topics import MessageQuery
@@ -39,7 +39,7 @@ def topic(kafka):
 
 
 def looking(kafka, *topics, found=None):
-    client = Client(Address.of(f"kafka://{kafka.address}/{topics[0]}", {}), {})
+    client = KafkaClient(KafkaAddress.of(f"kafka://{kafka.address}/{topics[0]}", {}), {})
     return KafkaBrowser(client, frozenset(topics), TOKENIZER, found)
 
 
@@ -175,7 +175,7 @@ def test_two_who_look_at_once_wait_for_each_other_but_not_for_long(look, topic, 
 
 def test_brokers_that_are_away_are_one_message(monkeypatch):
     monkeypatch.setattr(module, "_SECONDS", 1.0)
-    client = Client(Address.of("kafka://127.0.0.1:1/t", {}), {"sasl.password": "hunter2"})
+    client = KafkaClient(KafkaAddress.of("kafka://127.0.0.1:1/t", {}), {"sasl.password": "hunter2"})
     made = KafkaBrowser(client, frozenset({"t"}), TOKENIZER)
     for _ in range(2):
         with pytest.raises(StoreError, match=r"no Kafka broker answers at 127\.0\.0\.1:1") as raised:

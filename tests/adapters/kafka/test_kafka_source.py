@@ -12,10 +12,10 @@ from tests.kafka import QUIET, broker
 from tests.spine import START_MS, Tick, open_store, runner
 
 from ringfence.adapters.kafka import source as module
-from ringfence.adapters.kafka.address import Address
-from ringfence.adapters.kafka.client import Client, properties_in
+from ringfence.adapters.kafka.address import KafkaAddress
+from ringfence.adapters.kafka.client import KafkaClient, properties_in
 from ringfence.adapters.kafka.records import NAMES
-from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, Mark
+from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, PartitionMark
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.cli.setup.checks.check import State
 from ringfence.cli.setup.checks.streams import streams
@@ -63,7 +63,7 @@ def store(tmp_path):
 @contextmanager
 def opened(store, address, mapping=None, told=None, properties=None, now_ms=None, registry=None, **more):
     """A source over the canonical mapping, or another."""
-    client = Client(Address.of(address, OPTIONS), properties or {})
+    client = KafkaClient(KafkaAddress.of(address, OPTIONS), properties or {})
     tokenizer = Tokenizer(store.meta.token_key)
     decoding = StreamDecoding(mapping or load_mapping("canonical"), tokenizer, NAMES, **more)
     said = (told if told is not None else []).append
@@ -307,7 +307,7 @@ def test_a_user_is_let_in_by_password_and_a_wrong_one_is_never_shown(kafka, stor
 
 
 def test_a_mark_that_has_no_topic_id_is_of_a_broker_that_told_none():
-    assert Mark(3).topic_id == ""
+    assert PartitionMark(3).topic_id == ""
 
 
 def test_the_doctor_asks_brokers_for_the_topics_that_are_set(kafka, monkeypatch, tmp_path):
@@ -354,7 +354,7 @@ def test_the_doctor_reads_the_newest_schemas_and_notes_messages_of_the_time_to_c
 def test_a_source_that_cannot_be_opened_is_closed_and_may_be_opened_later(kafka, store):
     """The topic is made after the first attempt."""
     name = f"late-{kafka.topic()}"
-    client = Client(Address.of(f"kafka://{kafka.address}/{name}", OPTIONS), {})
+    client = KafkaClient(KafkaAddress.of(f"kafka://{kafka.address}/{name}", OPTIONS), {})
     decoding = StreamDecoding(load_mapping("canonical"), Tokenizer(store.meta.token_key), NAMES)
     source = KafkaSource(client, decoding, store.positions, Tick().now_ms, group="tests")
     with pytest.raises(InputError):

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fastavro
 import pytest
 
-from ringfence.adapters.kafka.address import Address
-from ringfence.adapters.kafka.client import Client
-from ringfence.adapters.kafka.registry import URL, Registry
+from ringfence.adapters.kafka.address import KafkaAddress
+from ringfence.adapters.kafka.client import KafkaClient
+from ringfence.adapters.kafka.registry import URL, SchemaRegistry
 from ringfence.errors import InputError, StoreError
 from ringfence.events.bad import Fault
 
@@ -61,7 +61,7 @@ def served(schemas, status=200, size=0):
 @contextmanager
 def registry(schemas, login="", **more):
     with served(schemas, **more) as (url, asked):
-        made = Registry({URL: url, "basic.auth.user.info": login})
+        made = SchemaRegistry({URL: url, "basic.auth.user.info": login})
         yield made, asked
         made.close()
 
@@ -167,20 +167,20 @@ def test_a_registry_that_gives_no_schema_stops_the_source_and_tells_no_secret(mo
 
 
 def test_a_registry_that_is_away_stops_the_source():
-    found = Registry({URL: "http://127.0.0.1:1"})
+    found = SchemaRegistry({URL: "http://127.0.0.1:1"})
     with pytest.raises(StoreError, match="does not answer"):
         found.json_in(b"\0\0\0\0\x09x")
     for url in ("http://bank:hunter2@localhost:8081", "http://h:80a81", "localhost:8081"):
         with pytest.raises(InputError, match="is the address of a registry"):
-            Registry({URL: url})
+            SchemaRegistry({URL: url})
     with pytest.raises(InputError, match=r"ssl.ca.location is no property"):
-        Registry({URL: "http://localhost:8081", "schema.registry.ssl.ca.location": "ca.pem"})
+        SchemaRegistry({URL: "http://localhost:8081", "schema.registry.ssl.ca.location": "ca.pem"})
 
 
 def test_only_a_registry_is_believed_that_a_schema_is_absent():
     """A wrong path answers 404 to everything; no payment goes to quarantine for it."""
     with served({}) as (url, _):
-        found = Registry({URL: f"{url}/no/such/path"})
+        found = SchemaRegistry({URL: f"{url}/no/such/path"})
         with pytest.raises(StoreError, match="look at its address"):
             found.json_in(b"\0\0\0\0\x09x")
         with pytest.raises(StoreError, match="look at its address"):
@@ -201,8 +201,8 @@ def test_an_absent_schema_is_asked_for_again_later_and_not_for_each_message(monk
 
 def test_a_file_of_properties_may_hold_the_registrys_beside_those_of_the_library():
     given = {URL: "http://localhost:8081", "basic.auth.user.info": "bank:hunter2", "security.protocol": "SSL"}
-    client = Client(Address.of("kafka://localhost:9092/payments", {}), given)
+    client = KafkaClient(KafkaAddress.of("kafka://localhost:9092/payments", {}), given)
     assert client.registry == {URL: "http://localhost:8081", "basic.auth.user.info": "bank:hunter2"}
     assert not any("hunter2" in str(value) for value in client.settings().values())
     with pytest.raises(InputError, match="is a secret"):
-        Address.of("kafka://localhost:9092/payments?basic.auth.user.info=bank:hunter2", {})
+        KafkaAddress.of("kafka://localhost:9092/payments?basic.auth.user.info=bank:hunter2", {})

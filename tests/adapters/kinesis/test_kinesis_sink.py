@@ -7,7 +7,7 @@ import pytest
 from tests.follow.test_members import StorePlace
 
 from ringfence.adapters.aws import aws_client
-from ringfence.adapters.kinesis.address import Address
+from ringfence.adapters.kinesis.address import KinesisAddress
 from ringfence.adapters.kinesis.sink import OPTIONS, KinesisSink
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import RingfenceError
@@ -24,7 +24,7 @@ class SinkPlace(StorePlace):
             aws.make(stream)
 
     def follower(self, more=""):
-        address = Address.of(f"kinesis://decisions?flag_matches=matches{more}", OPTIONS)
+        address = KinesisAddress.of(f"kinesis://decisions?flag_matches=matches{more}", OPTIONS)
         return KinesisSink(self.log, self.client, address, self.store.folder, sleep=self.waited.append)
 
     def sent(self, stream="decisions"):

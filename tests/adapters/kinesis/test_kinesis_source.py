@@ -12,7 +12,7 @@ from tests.spine import Tick, open_store
 
 from ringfence.adapters.aws import aws_client
 from ringfence.adapters.kinesis import source as module
-from ringfence.adapters.kinesis.address import Address
+from ringfence.adapters.kinesis.address import KinesisAddress
 from ringfence.adapters.kinesis.aggregates import AggregateError, taken_apart
 from ringfence.adapters.kinesis.records import NAMES
 from ringfence.adapters.kinesis.source import KinesisSource
@@ -44,7 +44,7 @@ def opened(store, address=ADDRESS, mapping=None, told=None, now_ms=None, **more)
     said = (told if told is not None else []).append
     client = aws_client("kinesis")
     source = KinesisSource(
-        Address.of(address, module.OPTIONS),
+        KinesisAddress.of(address, module.OPTIONS),
         client,
         decoding,
         store.positions,

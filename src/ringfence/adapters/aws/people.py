@@ -11,7 +11,7 @@ from ringfence.bus.subscription import is_contact
 from ringfence.bus.words import cut, plain
 
 if TYPE_CHECKING:
-    from ringfence.bus.notifier import Message, Outcome
+    from ringfence.bus.notifier import AttemptOutcome, Message
 
 _DOMAIN: Final = "ringfence.invalid"  # of the letter's own id, which SES replaces
 _TEXT_CHARACTERS: Final = 1_000  # of the 1,600 bytes of a text, which may take more than one a character
@@ -25,7 +25,7 @@ class SesNotifier:
         """`client` is boto3's of `sesv2`; `sender` is an identity that SES has verified."""
         self._client, self._sender = client, sender
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
 
         def call() -> str:
@@ -57,7 +57,7 @@ class SnsTexts:
         if sender:
             self._marks["AWS.SNS.SMS.SenderID"] = {"DataType": "String", "StringValue": sender}
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
 
         def call() -> str:
@@ -80,7 +80,7 @@ class EndUserMessaging:
         self._client = client
         self._from = {"OriginationIdentity": origin} if origin else {}
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
 
         def call() -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.adapters.aws.sending import InEachRegion
-    from ringfence.bus.notifier import Message, Outcome
+    from ringfence.bus.notifier import AttemptOutcome, Message
 
 SOURCE: Final = "ringfence"
 """Of events on a bus of EventBridge, whichever log they come from: what rules there ask for."""
@@ -51,7 +51,7 @@ class SnsNotifier:
         """`clients` are of SNS."""
         self._clients = clients
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
 
         def call() -> str:
@@ -89,7 +89,7 @@ class SqsNotifier:
         """`clients` are of SQS."""
         self._clients = clients
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
 
         def call() -> str:
@@ -116,10 +116,10 @@ class EventBridgeNotifier:
         """`clients` are of EventBridge."""
         self._clients = clients
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
         what = f"event bus {message.to}"
-        failures: list[Outcome] = []
+        failures: list[AttemptOutcome] = []
 
         def call() -> str:
             entry = entry_of(message)

@@ -1,4 +1,4 @@
-"""One attempt at AWS as an `Outcome`: nothing is tried again within it, as the outbox does that."""
+"""One attempt at AWS as an `AttemptOutcome`: nothing is tried again within it, as the outbox does that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from ringfence.adapters.aws.clients import SECONDS, aws_client, explained
 from ringfence.adapters.emulator_address import refuse_emulator
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -36,36 +36,42 @@ class NeverError(Exception):
     """A message that the destination can never take; it says why."""
 
 
-def sent(what: str, call: Callable[[], str]) -> Outcome:
+def sent(what: str, call: Callable[[], str]) -> AttemptOutcome:
     """The outcome of one call, which returns what to say of it or raises as boto3 does, or `NeverError`."""
     try:
         with explained(what):
-            return Outcome(Answer.DELIVERED, call())
+            return AttemptOutcome(AttemptEnd.DELIVERED, call())
     except NeverError as error:
-        return Outcome(Answer.REFUSED, f"{what}: {error}")
+        return AttemptOutcome(AttemptEnd.REFUSED, f"{what}: {error}")
     except InputError as error:
-        return Outcome(Answer.RETRY, str(error))
+        return AttemptOutcome(AttemptEnd.RETRY, str(error))
     except (KeyError, ValueError):
-        return Outcome(Answer.RETRY, f"{what}: AWS answers in part, so nobody knows whether it was taken")
+        return AttemptOutcome(
+            AttemptEnd.RETRY, f"{what}: AWS answers in part, so nobody knows whether it was taken"
+        )
     except StoreError as error:
         return _outcome(error)
 
 
-def _outcome(error: StoreError) -> Outcome:
+def _outcome(error: StoreError) -> AttemptOutcome:
     cause = error.__cause__
     if isinstance(cause, ParamValidationError):
-        return Outcome(Answer.REFUSED, str(error))
+        return AttemptOutcome(AttemptEnd.REFUSED, str(error))
     if not isinstance(cause, ClientError):
-        return Outcome(Answer.RETRY, str(error))
+        return AttemptOutcome(AttemptEnd.RETRY, str(error))
     if cause.response.get("Error", {}).get("Code") in _FINAL:
-        return Outcome(Answer.REFUSED, str(error))
+        return AttemptOutcome(AttemptEnd.REFUSED, str(error))
     told = str(cause.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", ""))
-    return Outcome(Answer.RETRY, str(error), float(told[:9]) if told.isascii() and told.isdigit() else None)
+    return AttemptOutcome(
+        AttemptEnd.RETRY, str(error), float(told[:9]) if told.isascii() and told.isdigit() else None
+    )
 
 
-def failed(code: str, message: str, what: str) -> Outcome:
+def failed(code: str, message: str, what: str) -> AttemptOutcome:
     """Of an entry that failed in a call that succeeded."""
-    return Outcome(Answer.REFUSED if code in _FINAL else Answer.RETRY, f"{what}: {code} ({message})")
+    return AttemptOutcome(
+        AttemptEnd.REFUSED if code in _FINAL else AttemptEnd.RETRY, f"{what}: {code} ({message})"
+    )
 
 
 def once(service: str, region: str | None = None, seconds: float = SECONDS) -> Any:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from ringfence.adapters.drafts.plan import Plan
-    from ringfence.adapters.drafts.sample import Column, Sample
+    from ringfence.adapters.drafts.plan import MappingPlan
+    from ringfence.adapters.drafts.sample import Column, FileSample
 
 
 @dataclass(slots=True)
-class Desk:
+class DraftDesk:
     """A column that is taken is not asked again."""
 
-    sample: Sample
+    sample: FileSample
     left: dict[str, Column]
-    plan: Plan
+    plan: MappingPlan
     answers: Mapping[str, str]
     now: datetime
 

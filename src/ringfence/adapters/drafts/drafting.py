@@ -13,22 +13,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.drafts.desk import Desk
+from ringfence.adapters.drafts.desk import DraftDesk
 from ringfence.adapters.drafts.labels import known_late, label_of
 from ringfence.adapters.drafts.money import is_scientific
 from ringfence.adapters.drafts.paying import choose_amount
-from ringfence.adapters.drafts.plan import Plan
+from ringfence.adapters.drafts.plan import MappingPlan
 from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_masked
-from ringfence.adapters.drafts.sample import Column, Sample, sample_of
+from ringfence.adapters.drafts.sample import Column, FileSample, sample_of
 from ringfence.adapters.drafts.timing import choose_time
-from ringfence.adapters.drafts.trial import Trial, tried
+from ringfence.adapters.drafts.trial import MappingTrial, tried
 from ringfence.errors import InputError
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.mapping import parse_mapping
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.privacy.sensitive import named
 from ringfence.masking import mask_cards
-from ringfence.ports.mappings import Draft
+from ringfence.ports.mappings import MappingDraft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ _NEEDED: Final = ("transaction_id", "event_time", "amount")
 
 def draft_mapping(
     path: str, name: str, fmt: Format | None = None, *, now_ms: int, answers: Mapping[str, str] | None = None
-) -> Draft:
+) -> MappingDraft:
     """A mapping for the columns of a source, tried on it. `answers` settle questions of an earlier draft.
 
     `InputError` for a source without rows, and where no mapping can be told that takes most of its rows.
@@ -70,7 +70,7 @@ def draft_mapping(
     _acceptable(trial, path)
     remarks = [mask_cards(one) for one in (*plan.remarks, *trial.told())]
     questions = [replace(one, text=mask_cards(one.text)) for one in plan.questions]
-    return Draft(
+    return MappingDraft(
         mask_cards(plan.toml()),
         plan.choices(trial.values),
         remarks,
@@ -81,15 +81,15 @@ def draft_mapping(
 
 
 def _plan(
-    sample: Sample, name: str, now: datetime, answers: Mapping[str, str], dropped: dict[str, str]
-) -> Plan:
-    plan = Plan(name, file=dict(sample.layout.options), remarks=list(sample.layout.remarks))
+    sample: FileSample, name: str, now: datetime, answers: Mapping[str, str], dropped: dict[str, str]
+) -> MappingPlan:
+    plan = MappingPlan(name, file=dict(sample.layout.options), remarks=list(sample.layout.remarks))
     left = {
         name: column
         for name, column in sample.columns.items()
         if column.rows and (column.texts or column.placeholders)
     }
-    desk = Desk(sample, left, plan, answers, now)
+    desk = DraftDesk(sample, left, plan, answers, now)
     _damaged(desk)
     _secrets(desk)
     _label(desk)
@@ -113,7 +113,7 @@ def _place(name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _complete(plan: Plan, path: str) -> None:
+def _complete(plan: MappingPlan, path: str) -> None:
     """`InputError` where a field is missing without which nothing is a payment."""
     missing = [name for name in _NEEDED if name not in plan.fields]
     if missing:
@@ -121,7 +121,7 @@ def _complete(plan: Plan, path: str) -> None:
         raise InputError(f"{path}: no mapping is written, it would refuse every row: {'; '.join(about)}")
 
 
-def _culprit(plan: Plan, trial: Trial) -> str | None:
+def _culprit(plan: MappingPlan, trial: MappingTrial) -> str | None:
     """A field or attribute that the rows do without and that has some of them refused."""
     for name, said in trial.refused:
         known = "card_id" if name == "card_number" else name.removeprefix("attributes.")
@@ -130,7 +130,7 @@ def _culprit(plan: Plan, trial: Trial) -> str | None:
     return None
 
 
-def _acceptable(trial: Trial, path: str) -> None:
+def _acceptable(trial: MappingTrial, path: str) -> None:
     if trial.rows and trial.refused.total() > _MOSTLY_REFUSED * trial.rows:
         raise InputError(
             f"{path}: no mapping is written, what can be told of the columns would refuse most rows: "
@@ -138,7 +138,7 @@ def _acceptable(trial: Trial, path: str) -> None:
         )
 
 
-def _damaged(desk: Desk) -> None:
+def _damaged(desk: DraftDesk) -> None:
     """Ids that a spreadsheet has rounded are no ids any more."""
     for name, column in list(desk.left.items()):
         if is_scientific(column.different[:300]) and not column.meanings & {"amount", "value", "balance"}:
@@ -150,7 +150,7 @@ def _damaged(desk: Desk) -> None:
             )
 
 
-def _secrets(desk: Desk) -> None:
+def _secrets(desk: DraftDesk) -> None:
     for name in list(desk.left):
         if (meant := named(name)) and meant.surely:
             desk.take(name)
@@ -158,7 +158,7 @@ def _secrets(desk: Desk) -> None:
             desk.plan.remarks.append(f"{name} is left out: {meant.secret} are never kept, because nobody may")
 
 
-def _label(desk: Desk) -> None:
+def _label(desk: DraftDesk) -> None:
     found = label_of(desk.left.values())
     if found is None:
         desk.plan.remarks.append(
@@ -172,7 +172,7 @@ def _label(desk: Desk) -> None:
         desk.plan.remarks.append(f"{name}: {doubt}")
 
 
-def _transaction(desk: Desk) -> None:
+def _transaction(desk: DraftDesk) -> None:
     column = desk.best("transaction_id", id_points)
     if column is None:
         desk.plan.fields["transaction_id"] = {"row_id": True}
@@ -197,7 +197,7 @@ def _transaction(desk: Desk) -> None:
         )
 
 
-def _field(desk: Desk, target: str, column: Column | None) -> None:
+def _field(desk: DraftDesk, target: str, column: Column | None) -> None:
     if column is None:
         return
     if target != "card_id":
@@ -223,7 +223,7 @@ def _field(desk: Desk, target: str, column: Column | None) -> None:
     desk.plan.fields["card_id"] = column.name
 
 
-def _id_in(desk: Desk, column: Column) -> str | dict[str, str]:
+def _id_in(desk: DraftDesk, column: Column) -> str | dict[str, str]:
     """Where ids stand, without what a spreadsheet put around them: ="007", 1001.0."""
     some = column.different[:_SPREADSHEET]
     for pattern, around, said in (
@@ -238,7 +238,7 @@ def _id_in(desk: Desk, column: Column) -> str | dict[str, str]:
     return column.name
 
 
-def _turned(desk: Desk) -> None:
+def _turned(desk: DraftDesk) -> None:
     """Latitudes and longitudes that stand in each other's column."""
     found = {
         main: next((one for one in desk.left.values() if main in one.meanings and one.money), None)
@@ -269,7 +269,7 @@ def _size(text: str) -> float:
         return 0.0
 
 
-def _placeholders(desk: Desk) -> None:
+def _placeholders(desk: DraftDesk) -> None:
     """Texts that stand for nothing are null; one value that most rows share is no key."""
     found: Counter[str] = Counter()
     kept = False  # ids that count from 0
@@ -305,7 +305,7 @@ def _counted(column: Column) -> bool:
     return any(text in column.different for text in "123456789")
 
 
-def _attributes(desk: Desk, dropped: dict[str, str]) -> None:
+def _attributes(desk: DraftDesk, dropped: dict[str, str]) -> None:
     plan = desk.plan
     for name, column in desk.left.items():
         if name in dropped:

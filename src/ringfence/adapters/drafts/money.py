@@ -41,7 +41,7 @@ _PRICES: Final = (0, 50, 90, 95, 99, 49)
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class AmountStyle:
     """How most amounts of a column are written."""
 
     share: float  # of the values that read so
@@ -55,7 +55,7 @@ class Money:
     prices: bool = False  # endings that prices in cents have
 
 
-def money_of(texts: Sequence[str], *, comma: bool = False) -> Money | None:
+def money_of(texts: Sequence[str], *, comma: bool = False) -> AmountStyle | None:
     """How these texts are written as amounts; None where most are none. `comma`: the source's habit.
 
     >>> money_of(["1,500", "2,250", "12,000"]).thousands, money_of(["3.000", "750"], comma=True).decimal
@@ -76,7 +76,7 @@ def money_of(texts: Sequence[str], *, comma: bool = False) -> Money | None:
     priced = sum(endings[end] for end in _PRICES) >= 0.6 * len(known) and (
         sum(endings[end] for end in _PRICES[2:]) >= 0.3 * len(known)
     )
-    return Money(
+    return AmountStyle(
         share=len(known) / len(texts),
         decimal=decimal,
         thousands=thousands,

@@ -11,8 +11,8 @@ from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
 from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:
-    from ringfence.adapters.drafts.desk import Desk
-    from ringfence.adapters.drafts.money import Money
+    from ringfence.adapters.drafts.desk import DraftDesk
+    from ringfence.adapters.drafts.money import AmountStyle
     from ringfence.adapters.drafts.sample import Column
 
 _OUT: Final = frozenset(
@@ -36,7 +36,7 @@ _FEWEST_FRAUDS: Final = 3
 _SOME_FRAUD: Final = 0.2  # of the share among all rows
 
 
-def choose_amount(desk: Desk) -> None:
+def choose_amount(desk: DraftDesk) -> None:
     """Fills `amount` and `currency`, or leaves them out with a remark."""
     if "amount" not in desk.answers and _two_columns(desk):
         _currency(desk, None, None)
@@ -63,7 +63,7 @@ def choose_amount(desk: Desk) -> None:
         )
 
 
-def _marks(desk: Desk, column: Column, money: Money) -> dict[str, Any]:
+def _marks(desk: DraftDesk, column: Column, money: AmountStyle) -> dict[str, Any]:
     decimal, thousands = money.decimal, money.thousands
     if money.unclear:
         shown = next(text for text in column.different if decimal in text or (thousands or decimal) in text)
@@ -98,7 +98,7 @@ def _marks(desk: Desk, column: Column, money: Money) -> dict[str, Any]:
     return out
 
 
-def _is_minor(desk: Desk, column: Column, money: Money, currency: str | None) -> bool:
+def _is_minor(desk: DraftDesk, column: Column, money: AmountStyle, currency: str | None) -> bool:
     """Whether the amounts are whole cents: by name, by the API's habits, or as answered."""
     digits = CURRENCY_EXPONENT.get(currency or "", 2)
     if "minor" in column.meanings:
@@ -135,7 +135,7 @@ def _as_apis_have(column: Column) -> bool:
     return epoch or ("currency" in column.meanings and any(text.islower() for text in column.different[:1]))
 
 
-def _signs(desk: Desk, column: Column, money: Money) -> dict[str, Any]:
+def _signs(desk: DraftDesk, column: Column, money: AmountStyle) -> dict[str, Any]:
     """Which rows are payments: by a column that says debit or credit, or by the sign of most."""
     way = _direction(desk)
     if way is not None:
@@ -163,7 +163,7 @@ def _signs(desk: Desk, column: Column, money: Money) -> dict[str, Any]:
     return {"sign": given, "other_sign": "skip"}
 
 
-def _direction(desk: Desk) -> str | None:
+def _direction(desk: DraftDesk) -> str | None:
     """A column that says which rows are debits and which credits: credits are skipped, or as answered."""
     for name, column in desk.left.items():
         words = {text: text.strip().lower() for text in column.different[:10]}
@@ -190,7 +190,7 @@ def _direction(desk: Desk) -> str | None:
     return None
 
 
-def _kinds(desk: Desk) -> None:
+def _kinds(desk: DraftDesk) -> None:
     """A column of types that names refunds and the like beside payments: skipped, or as answered."""
     if "skip" in desk.plan.top:
         return
@@ -215,7 +215,7 @@ def _kinds(desk: Desk) -> None:
         return
 
 
-def _pays(desk: Desk, column: Column, back: list[str]) -> bool:
+def _pays(desk: DraftDesk, column: Column, back: list[str]) -> bool:
     """Whether rows with these values are labelled fraud, too: then they are payments, by credit card say."""
     told_by = desk.plan.label or {}
     label = desk.sample.columns.get(str(told_by.get("column")))
@@ -228,7 +228,7 @@ def _pays(desk: Desk, column: Column, back: list[str]) -> bool:
     return both >= _FEWEST_FRAUDS and both / sum(there) >= _SOME_FRAUD * sum(told) / column.rows
 
 
-def _two_columns(desk: Desk) -> bool:
+def _two_columns(desk: DraftDesk) -> bool:
     """Debits and credits in columns of their own."""
     pairs = [
         (one, two)
@@ -269,7 +269,7 @@ def _filled(value: Any) -> bool:
     return bool(text) and text.strip("0.,") != ""
 
 
-def _currency(desk: Desk, amount: Column | None, money: Money | None) -> str | None:
+def _currency(desk: DraftDesk, amount: Column | None, money: AmountStyle | None) -> str | None:
     """Fills `currency`; the code where all rows have the same."""
     fields = desk.plan.fields
     if "currency" in desk.answers and desk.answers["currency"].upper() in CURRENCIES:
@@ -293,6 +293,6 @@ def _currency(desk: Desk, amount: Column | None, money: Money | None) -> str | N
     return None
 
 
-def other_amounts(desk: Desk) -> list[str]:
+def other_amounts(desk: DraftDesk) -> list[str]:
     """Columns that hold money and are not the amount: said once, so that a wrong choice is seen."""
     return [one.name for one in ranked(desk.left.values(), amount_points)][:4]

@@ -13,7 +13,7 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(slots=True)
-class Plan:
+class MappingPlan:
     """The parts of a mapping."""
 
     name: str

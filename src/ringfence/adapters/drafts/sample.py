@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ringfence.adapters.drafts.moments import MomentGuess, clock_of, moments_of
-from ringfence.adapters.drafts.money import Money, money_of
+from ringfence.adapters.drafts.money import AmountStyle, money_of
 from ringfence.adapters.drafts.objects import objects_in
 from ringfence.adapters.drafts.tables import table_in
 from ringfence.adapters.drafts.words import meanings_of, words_of
@@ -66,7 +66,7 @@ class Column:
         return list(dict.fromkeys(self.texts))
 
     @cached_property
-    def money(self) -> Money | None:
+    def money(self) -> AmountStyle | None:
         if self.kinds & {bool}:
             return None
         return money_of(self.different[:2000], comma=self._comma)
@@ -110,7 +110,7 @@ class Column:
 
 
 @dataclass(slots=True)
-class Sample:
+class FileSample:
     """What is known of a file before its mapping."""
 
     path: str
@@ -125,7 +125,7 @@ class Sample:
         return self.layout.delimiter == ";"
 
 
-def sample_of(path: str, fmt: Format | None = None) -> Sample:
+def sample_of(path: str, fmt: Format | None = None) -> FileSample:
     """The columns of a file's first rows. `InputError` for one without rows."""
     with opened(resolve([path])[0], fmt) as source:
         names, rows, layout = _rows_of(source)
@@ -136,7 +136,7 @@ def sample_of(path: str, fmt: Format | None = None) -> Sample:
             name: Column(name, [row[at] for row in rows], comma=comma, unnamed=layout.unnamed)
             for at, name in enumerate(names)
         }
-        return Sample(source.path, source.format, columns, layout, len(rows))
+        return FileSample(source.path, source.format, columns, layout, len(rows))
 
 
 def _rows_of(source: OpenedFile) -> tuple[list[str], list[Any], SampleLayout]:

@@ -10,7 +10,7 @@ from ringfence.adapters.drafts.roles import time_points
 from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:
-    from ringfence.adapters.drafts.desk import Desk
+    from ringfence.adapters.drafts.desk import DraftDesk
     from ringfence.adapters.drafts.sample import Column
 
 _START_S: Final = 1_577_836_800  # 2020-01-01: where time that counts from 0 is put
@@ -22,7 +22,7 @@ _CLOCK_OUT: Final = frozenset({"later", "expiry", "opened", "birth", "zone", "co
 _DAY_FIRST_HINTS: Final = ("%d.%m", "%d/%m", "%d-%m")
 
 
-def choose_time(desk: Desk) -> None:
+def choose_time(desk: DraftDesk) -> None:
     """Fills `event_time`, or leaves it out with a remark."""
     if "event_time" not in desk.answers and _parts_of_date(desk):
         return
@@ -55,7 +55,7 @@ def choose_time(desk: Desk) -> None:
     desk.plan.fields["event_time"] = source if len(source) > 1 else column.name
 
 
-def _ordered(desk: Desk, column: Column, moments: MomentGuess) -> MomentGuess:
+def _ordered(desk: DraftDesk, column: Column, moments: MomentGuess) -> MomentGuess:
     """The moments with day and month in the order that the answers, other columns or the language tell."""
     if not moments.swapped:
         return moments
@@ -87,7 +87,7 @@ def _ordered(desk: Desk, column: Column, moments: MomentGuess) -> MomentGuess:
     return _with(moments, preferred if given == answers[0] else second)
 
 
-def _american(desk: Desk) -> bool:
+def _american(desk: DraftDesk) -> bool:
     """Dollars and clocks of twelve hours hint at a month that stands first."""
     columns = desk.sample.columns.values()
     dollars = any(
@@ -105,7 +105,7 @@ def _with(moments: MomentGuess, form: str) -> MomentGuess:
     return MomentGuess(form, moments.share, moments.zoned, moments.timed, "", moments.first, moments.last)
 
 
-def _clock(desk: Desk) -> Column | None:
+def _clock(desk: DraftDesk) -> Column | None:
     """A column of times of day that belongs to the date."""
     for name, column in desk.left.items():
         if column.clock and column.meanings & {"time", "when"} and not column.meanings & _CLOCK_OUT:
@@ -113,7 +113,7 @@ def _clock(desk: Desk) -> Column | None:
     return None
 
 
-def _seconds_of_day(desk: Desk) -> str:
+def _seconds_of_day(desk: DraftDesk) -> str:
     """A hint at a column that may tell how many seconds of the day have passed."""
     for name, column in desk.left.items():
         if {"sec", "secs", "second", "seconds"} & set(column.words) and column.money:
@@ -123,7 +123,7 @@ def _seconds_of_day(desk: Desk) -> str:
     return ""
 
 
-def _zone(desk: Desk, column: Column, source: dict[str, Any]) -> None:
+def _zone(desk: DraftDesk, column: Column, source: dict[str, Any]) -> None:
     for name, other in desk.left.items():
         if "zone" in other.meanings and other.different and not other.moments:
             desk.take(name)
@@ -138,7 +138,7 @@ def _zone(desk: Desk, column: Column, source: dict[str, Any]) -> None:
     )
 
 
-def _parts_of_date(desk: Desk) -> bool:
+def _parts_of_date(desk: DraftDesk) -> bool:
     """Year, month and day in columns of their own, and a time of day where there is one."""
     parts: list[Column] = []
     for wanted in ("year", "month", "date"):
@@ -165,7 +165,7 @@ def _parts_of_date(desk: Desk) -> bool:
     return True
 
 
-def _counted(desk: Desk, named: Column | None) -> None:
+def _counted(desk: DraftDesk, named: Column | None) -> None:
     """Numbers that count from some beginning; nothing else is left to tell the time."""
     fits = [named] if named else [
         one

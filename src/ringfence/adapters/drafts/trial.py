@@ -27,7 +27,7 @@ _STORED: Final = {"event_time": "event_time_ms", "amount": "amount_minor", "card
 
 
 @dataclass(slots=True)
-class Trial:
+class MappingTrial:
     """What became of the first rows."""
 
     rows: int = 0
@@ -53,9 +53,9 @@ class Trial:
         ]
 
 
-def tried(path: str, mapping: Mapping, now_ms: int, fmt: Format | None) -> Trial:
+def tried(path: str, mapping: Mapping, now_ms: int, fmt: Format | None) -> MappingTrial:
     """The first rows of a file read through a mapping. `InputError` when the mapping refuses the file."""
-    trial = Trial()
+    trial = MappingTrial()
     seen: dict[str, list[str]] = {}
     tokenizer = Tokenizer(secrets.token_bytes(16))
     said_of: dict[str, str] = {}

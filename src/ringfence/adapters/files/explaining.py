@@ -9,21 +9,21 @@ from ringfence.adapters.files.reading import read
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.events.values.currencies import currency_exponent
 from ringfence.events.values.times import format_ms
-from ringfence.events.values.vocabulary import KINDS, TIMES, JoinedColumn, Source
+from ringfence.events.values.vocabulary import KINDS, TIMES, FieldSource, JoinedColumn
 from ringfence.ports.mappings import Explained, Given, MappingExplanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ringfence.events.bad import BadRecord
-    from ringfence.events.values.vocabulary import Mapping, Record
+    from ringfence.events.values.vocabulary import MappedRecord, Mapping
     from ringfence.ports.sources import Format
 
 _ROWS: Final = 2000
 _MOST_ROWS: Final = 200_000  # looked at for what a file gives
 _SHOWN: Final = 3
 _WIDTH: Final = 60
-_PLAIN: Final = Source()
+_PLAIN: Final = FieldSource()
 _OPTIONS: Final = (
     *("format", "zone", "zone_column", "repeated_hour", "year", "offset_s"),
     *("decimal", "thousands", "sign", "other_sign", "unit", "scale", "digits", "extract"),
@@ -72,7 +72,7 @@ def given(path: str, mapping: Mapping, now_ms: int, fmt: Format | None = None) -
     return Given(frozenset(names), count)
 
 
-def reads(source: Source) -> str:
+def reads(source: FieldSource) -> str:
     """Words on where a field's values come from.
 
     >>> reads(Source(join=["Date", "Time"], format="%d.%m.%Y %H:%M"))
@@ -86,7 +86,7 @@ def reads(source: Source) -> str:
     return ", ".join(parts)
 
 
-def _origin(source: Source) -> str:
+def _origin(source: FieldSource) -> str:
     if source.first:
         return f"the first of {', '.join(source.first)}"
     if source.join:
@@ -115,7 +115,7 @@ def _option(value: Any) -> str:
     return repr(value) if isinstance(value, str) and not value[:1].isalnum() else str(value)
 
 
-def _of_record(record: Record, events: list[dict[str, Any]]) -> Iterable[Explained]:
+def _of_record(record: MappedRecord, events: list[dict[str, Any]]) -> Iterable[Explained]:
     kind = int(KINDS[record.kind])
     mine = [event for event in events if event["kind"] == kind]
     names = {name.removeprefix("attributes.") for event in mine for name in event if "." in name}
@@ -132,7 +132,7 @@ def _of_record(record: Record, events: list[dict[str, Any]]) -> Iterable[Explain
         yield from _of_label(record, events)
 
 
-def _of_label(record: Record, events: list[dict[str, Any]]) -> Iterable[Explained]:
+def _of_label(record: MappedRecord, events: list[dict[str, Any]]) -> Iterable[Explained]:
     assert record.label is not None
     told = [event for event in events if event["kind"] == int(KINDS["label"])]
     shown = [f"{'fraud' if event['label'] else 'good'}: {event['transaction_id']}" for event in told]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.client import KafkaClient
 
 _Admin: Final[Any] = admin  # whose types leave two public names out
 _STAMPED: Final = "LogAppendTime"
@@ -37,11 +37,11 @@ _LOGIN: Final = {"PLAIN": "plain.PlainLoginModule"}
 _SCRAM: Final = "scram.ScramLoginModule"
 
 
-def partitions_of(client: Client, outputs: Iterable[str]) -> list[str]:
+def partitions_of(client: KafkaClient, outputs: Iterable[str]) -> list[str]:
     """Every partition that is read, as `TOPIC/NUMBER`, in the order of topics and numbers.
 
     `InputError` where a topic, or one of `outputs`, is missing, or where a topic's records do not carry the
-    time at which the broker took them; errors of `Client.explained` where no broker answers.
+    time at which the broker took them; errors of `KafkaClient.explained` where no broker answers.
     """
     admin = client.made(AdminClient)
     admin.poll(0)
@@ -63,7 +63,7 @@ def partitions_of(client: Client, outputs: Iterable[str]) -> list[str]:
     return [f"{topic}/{number}" for topic in topics for number in sorted(found[topic].partitions)]
 
 
-def _check(client: Client, admin: Any, topic: str) -> None:
+def _check(client: KafkaClient, admin: Any, topic: str) -> None:
     resource = _Admin.ConfigResource(_Admin.ResourceType.TOPIC, topic)
     try:
         config = admin.describe_configs([resource], request_timeout=SECONDS)[resource].result()
@@ -90,7 +90,7 @@ class Ticker:
     reader of these topics.
     """
 
-    def __init__(self, client: Client, partitions: Sequence[str]) -> None:
+    def __init__(self, client: KafkaClient, partitions: Sequence[str]) -> None:
         """`partitions` as `TOPIC/NUMBER`; of a single one nobody waits for another."""
         self.problem = ""
         self._client = client
@@ -128,7 +128,7 @@ def _split(name: str) -> tuple[str, int]:
     return topic, int(number)
 
 
-def java_properties(client: Client) -> dict[str, str]:
+def java_properties(client: KafkaClient) -> dict[str, str]:
     """What Kafka's client in Java is told, of what librdkafka would be; secrets are among them.
 
     `InputError` names a property that has no counterpart.
@@ -172,8 +172,8 @@ class ReadRecords(NamedTuple):
     end_ms: int
 
 
-def read_topic(client: Client, partition: str) -> ReadRecords:
-    """What a partition, `TOPIC/NUMBER`, holds now. Errors of `Client.explained`."""
+def read_topic(client: KafkaClient, partition: str) -> ReadRecords:
+    """What a partition, `TOPIC/NUMBER`, holds now. Errors of `KafkaClient.explained`."""
     found: list[Any] = []
     clocks: list[int] = []
     end = 0
@@ -191,7 +191,7 @@ def read_topic(client: Client, partition: str) -> ReadRecords:
     )
 
 
-def read_values(client: Client, topic: str) -> Iterator[bytes]:
+def read_values(client: KafkaClient, topic: str) -> Iterator[bytes]:
     """The values of a topic's committed records, partition by partition."""
     consumer = client.made(Consumer, group_id="ringfence-flink-check", enable_auto_commit=False)
     try:
@@ -206,7 +206,7 @@ def read_values(client: Client, topic: str) -> Iterator[bytes]:
                 yield message.value()
 
 
-def _messages(client: Client, topic: str, number: int) -> Iterator[Any]:
+def _messages(client: KafkaClient, topic: str, number: int) -> Iterator[Any]:
     consumer = client.made(
         Consumer,
         group_id="ringfence-flink-check",

@@ -31,7 +31,7 @@ def is_address(source: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class KafkaAddress:
     """Brokers, topics, what is ours to decide (`options`), and what the client library is told.
 
     >>> Address.of("kafka://a:9092,b:9092/payments?on_gap=continue&ssl.ca.location=ca.pem", {"on_gap": None})

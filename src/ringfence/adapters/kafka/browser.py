@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from ringfence.adapters.kafka.client import Client
-    from ringfence.adapters.kafka.registry import Registry
+    from ringfence.adapters.kafka.client import KafkaClient
+    from ringfence.adapters.kafka.registry import SchemaRegistry
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.topics import MessageQuery, MessageSeen
 
@@ -62,7 +62,11 @@ class KafkaBrowser:
     """`ringfence.ports.topics.TopicBrowser` over one set of brokers."""
 
     def __init__(
-        self, client: Client, topics: frozenset[str], tokenizer: Tokenizer, registry: Registry | None = None
+        self,
+        client: KafkaClient,
+        topics: frozenset[str],
+        tokenizer: Tokenizer,
+        registry: SchemaRegistry | None = None,
     ) -> None:
         """`topics` are those that the settings name; `registry` knows schemas of values."""
         self.topics = topics

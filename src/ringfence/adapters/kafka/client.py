@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from ringfence.adapters.kafka.address import Address
+    from ringfence.adapters.kafka.address import KafkaAddress
 
 ADMIN: Final[Any] = admin
 """The library's module, which does not say what it exports."""
@@ -79,7 +79,7 @@ def properties_in(path: Path) -> dict[str, str]:
     return found
 
 
-class Client:
+class KafkaClient:
     """Makes consumers, producers and admin clients of one address.
 
     Attributes:
@@ -88,7 +88,7 @@ class Client:
         given: properties of the library that people have set, secrets among them.
     """
 
-    def __init__(self, address: Address, properties: Mapping[str, Any]) -> None:
+    def __init__(self, address: KafkaAddress, properties: Mapping[str, Any]) -> None:
         """`properties` come from a file or the environment; those of the address go before them."""
         self.address = address
         self.problem = ""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from ringfence.adapters.kafka.registry import Registry
+    from ringfence.adapters.kafka.registry import SchemaRegistry
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.topics import MessageQuery
 
@@ -44,7 +44,7 @@ _TOKENS: Final = ("tok_", "pd_")  # stand in no message, only in what is shown o
 class MessageVeil:
     """Shows messages to people. `registry` knows schemas of values."""
 
-    def __init__(self, tokenizer: Tokenizer, registry: Registry | None) -> None:
+    def __init__(self, tokenizer: Tokenizer, registry: SchemaRegistry | None) -> None:
         self._tokenizer = tokenizer
         self._registry = registry
 

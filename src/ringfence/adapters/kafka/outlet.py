@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.client import KafkaClient
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"partitions": None}
 """What an address may say: how many partitions a topic gets that is not there yet."""
@@ -27,7 +27,7 @@ _FLUSH_SECONDS: Final = 30.0
 class TopicOutlet:
     """Topics of one address, made where they are missing."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: KafkaClient) -> None:
         self._client = client
         self._refused: list[KafkaError] = []
         self._producer: Any = client.made(
@@ -40,7 +40,7 @@ class TopicOutlet:
         return self._client.address.topics
 
     def open(self) -> list[str]:
-        """Make the topics that are missing, and tell which; errors of `Client.explained`."""
+        """Make the topics that are missing, and tell which; errors of `KafkaClient.explained`."""
         told = self._client.address.options.get("partitions", _PARTITIONS)
         if not (told.isdecimal() and 1 <= int(told) <= _MOST_PARTITIONS):
             raise InputError(f"option partitions of the address is a number from 1 to {_MOST_PARTITIONS}")

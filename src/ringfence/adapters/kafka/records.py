@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from ringfence.adapters.kafka.registry import Registry
+    from ringfence.adapters.kafka.registry import SchemaRegistry
     from ringfence.adapters.stream_records import StreamDecoding
 
 KEY: Final = "kafka_key"
@@ -29,7 +29,7 @@ _MOST_HEADERS: Final = 32
 _STRUCTURED: Final = b"application/cloudevents+json"
 
 
-def streamed_of(message: Message, decoding: StreamDecoding, registry: Registry | None) -> Streamed:
+def streamed_of(message: Message, decoding: StreamDecoding, registry: SchemaRegistry | None) -> Streamed:
     """A message as a record of a stream: its source is `topic/partition`, its position the offset."""
     value = value_of(message, enveloped=decoding.enveloped, registry=registry)
     source, offset = source_of(message.topic(), message.partition()), message.offset() or 0
@@ -46,7 +46,7 @@ def source_of(topic: str | None, partition: int | None) -> str:
 
 
 def value_of(
-    message: Message, *, enveloped: bool = False, registry: Registry | None = None
+    message: Message, *, enveloped: bool = False, registry: SchemaRegistry | None = None
 ) -> bytes | Fault | None:
     """The JSON in a message, on one line; what is wrong with it; None for a tombstone.
 

@@ -51,7 +51,7 @@ _USED: Final = (
 )
 
 
-class Registry:
+class SchemaRegistry:
     """Schemas by id, each asked for once. One thread at a time.
 
     Attributes:

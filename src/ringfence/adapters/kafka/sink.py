@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from ringfence.adapters.flagged_payments import FlagsInForce
 from ringfence.adapters.kafka.client import RAISED
 from ringfence.adapters.kafka.transactions import Transactions
-from ringfence.adapters.sink_messages import QUARANTINE, Outgoing, SentUpTo, StreamSink
+from ringfence.adapters.sink_messages import QUARANTINE, OutgoingMessage, SentUpTo, StreamSink
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from ringfence.adapters.kafka.address import Address
-    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.address import KafkaAddress
+    from ringfence.adapters.kafka.client import KafkaClient
     from ringfence.ports import EventLog, LogBatch, Quarantine
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
@@ -57,7 +57,7 @@ class KafkaSink(StreamSink):
     name = "kafka"
 
     def __init__(
-        self, log: EventLog, client: Client, folder: Path, quarantine: Quarantine | None = None
+        self, log: EventLog, client: KafkaClient, folder: Path, quarantine: Quarantine | None = None
     ) -> None:
         """`client` has the address of the topic of decisions."""
         options = client.address.options
@@ -79,7 +79,7 @@ class KafkaSink(StreamSink):
         self._producer = None
         self._refused = []
 
-    def _send(self, topic: str, messages: list[Outgoing]) -> None:
+    def _send(self, topic: str, messages: list[OutgoingMessage]) -> None:
         self._producer = self._made()
         for message in messages:
             self._send_one(topic, message)
@@ -98,7 +98,7 @@ class KafkaSink(StreamSink):
             return self._client.made(Producer, **settings)
         return self._producer
 
-    def _send_one(self, topic: str, message: Outgoing) -> None:
+    def _send_one(self, topic: str, message: OutgoingMessage) -> None:
         which = (RECORD_HEADER, message.id) if topic == QUARANTINE else (OFFSET_HEADER, str(message.offset))
         headers = [
             (LOG_HEADER, self._log.identity.encode()),
@@ -161,11 +161,11 @@ class KafkaSink(StreamSink):
                 self._producer.flush(1.0)
         self.close()
 
-    def _home(self, address: Address) -> str:
+    def _home(self, address: KafkaAddress) -> str:
         """The topic that positions of transactions stand at."""
         return address.topics[0]
 
-    def _routes_of(self, address: Address) -> dict[str, str]:
+    def _routes_of(self, address: KafkaAddress) -> dict[str, str]:
         """Where each topic of the log goes, and what is quarantined."""
         routes = {DECISIONS: address.topics[0]}
         for topic, option in ((FLAG_MATCHES, "flag_matches"), (QUARANTINE, "quarantine")):
@@ -182,7 +182,7 @@ class FlaggedSink(KafkaSink):
 
     name = "kafka-flagged"
 
-    def __init__(self, log: EventLog, client: Client, folder: Path) -> None:
+    def __init__(self, log: EventLog, client: KafkaClient, folder: Path) -> None:
         """`client` has the address of the sink."""
         super().__init__(log, client, folder)
         self._flags = FlagsInForce(log, folder / FLAGS_FILE_NAME)
@@ -207,15 +207,15 @@ class FlaggedSink(KafkaSink):
         kept = self._sent.read()
         return {topic: kept.get(self._route(topic), 0) for topic in self._routes}
 
-    def _messages(self, topic: str, batch: LogBatch, kept: dict[str, int]) -> list[Outgoing]:  # noqa: ARG002
+    def _messages(self, topic: str, batch: LogBatch, kept: dict[str, int]) -> list[OutgoingMessage]:  # noqa: ARG002
         if topic == FLAG_MATCHES:
             return self._flags.late(batch)
         told = self._flags.take(batch)
         self._flags.write()
         return told
 
-    def _home(self, address: Address) -> str:
+    def _home(self, address: KafkaAddress) -> str:
         return address.options["flagged"]
 
-    def _routes_of(self, address: Address) -> dict[str, str]:
+    def _routes_of(self, address: KafkaAddress) -> dict[str, str]:
         return dict.fromkeys((EVENTS, FLAG_MATCHES), address.options["flagged"])

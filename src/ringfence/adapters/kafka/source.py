@@ -23,7 +23,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from ringfence.adapters.kafka.client import SECONDS, Client
+from ringfence.adapters.kafka.client import SECONDS, KafkaClient
 from ringfence.adapters.kafka.records import streamed_of
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import Position
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from ringfence.adapters.kafka.registry import Registry
+    from ringfence.adapters.kafka.registry import SchemaRegistry
     from ringfence.adapters.stream_records import StreamDecoding
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
@@ -55,7 +55,7 @@ _LOOK_SECONDS: Final = 30.0  # between two looks for new partitions
 _TELL_SECONDS: Final = 5.0  # between two commits of offsets to the group
 
 
-class Mark(msgspec.Struct, frozen=True):
+class PartitionMark(msgspec.Struct, frozen=True):
     """Where a partition goes on; `topic_id` tells a topic from one that was made again under its name."""
 
     offset: int
@@ -93,13 +93,13 @@ class KafkaSource:
 
     def __init__(
         self,
-        client: Client,
+        client: KafkaClient,
         decoding: StreamDecoding,
         positions: Callable[[str], dict[str, str]],
         now_ms: Callable[[], int],
         *,
         group: str,
-        registry: Registry | None = None,
+        registry: SchemaRegistry | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`positions` as of `Journal.positions`; `group` is told of offsets, for who watches lag there.
@@ -252,12 +252,12 @@ class KafkaSource:
             at_end = self.address.options.get("from") == "end" and not is_new
             part.offset = high if at_end else low
         else:
-            mark = msgspec.json.decode(kept, type=Mark)
+            mark = msgspec.json.decode(kept, type=PartitionMark)
             part.offset = self._checked(topic, number, mark, low, high)
         self.state.partitions[topic, number] = Partition(topic, number, part.offset, high)
         return part
 
-    def _checked(self, topic: str, number: int, mark: Mark, low: int, high: int) -> int:
+    def _checked(self, topic: str, number: int, mark: PartitionMark, low: int, high: int) -> int:
         """Where a partition goes on; `InputError` where what came next there is not there any more."""
         known = self._topic_ids.get(topic, "")
         if mark.topic_id and known and mark.topic_id != known:
@@ -338,7 +338,7 @@ class KafkaSource:
             Position(
                 self._source(topic),
                 str(number),
-                msgspec.json.encode(Mark(after, self._topic_ids.get(topic, ""))).decode(),
+                msgspec.json.encode(PartitionMark(after, self._topic_ids.get(topic, ""))).decode(),
             )
             for (topic, number), after in moved.items()
         )
@@ -374,7 +374,7 @@ class KafkaSource:
         told = []
         for topic in self.address.topics:
             for number, kept in self._positions(self._source(topic)).items():
-                mark = msgspec.json.decode(kept, type=Mark)
+                mark = msgspec.json.decode(kept, type=PartitionMark)
                 if mark.offset > 0 and (topic, int(number)) in self.state.partitions:
                     told.append(TopicPartition(topic, int(number), mark.offset))
         if not told:

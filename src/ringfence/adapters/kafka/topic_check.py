@@ -11,10 +11,10 @@ from ringfence.adapters.kafka.client import ADMIN, SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.client import KafkaClient
 
 
-class Seen(NamedTuple):
+class TopicFacts(NamedTuple):
     """A topic as brokers tell of it: how many partitions, 0 where it is missing or not for this user.
 
     `latest_ms` is the latest time that a message has; None where none has one, or brokers do not tell.
@@ -25,8 +25,8 @@ class Seen(NamedTuple):
     latest_ms: int | None = None
 
 
-def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
-    """The topics as they are; errors of `Client.explained` where no broker answers, or lets nobody in."""
+def look_at(client: KafkaClient, topics: Iterable[str]) -> list[TopicFacts]:
+    """The topics as they are; errors of `KafkaClient.explained` where no broker lets anybody in."""
     admin = client.made(ADMIN.AdminClient)
     admin.poll(0)
     try:
@@ -35,9 +35,11 @@ def look_at(client: Client, topics: Iterable[str]) -> list[Seen]:
         admin.poll(0)
         raise client.explained(error.args[0], "asking for its topics") from None
     return [
-        Seen(name, 0)
+        TopicFacts(name, 0)
         if name not in found or found[name].error is not None
-        else Seen(name, len(found[name].partitions), _latest_ms(admin, name, len(found[name].partitions)))
+        else TopicFacts(
+            name, len(found[name].partitions), _latest_ms(admin, name, len(found[name].partitions))
+        )
         for name in topics
     ]
 

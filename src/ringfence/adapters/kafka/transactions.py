@@ -17,7 +17,7 @@ from ringfence.adapters.kafka.client import RAISED
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
-    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.client import KafkaClient
 
 _SECONDS: Final = 30.0
 
@@ -25,7 +25,7 @@ _SECONDS: Final = 30.0
 class Transactions:
     """A sink's `Sent`, and the producer whose transactions hold it."""
 
-    def __init__(self, client: Client, log_id: str, topic: str) -> None:
+    def __init__(self, client: KafkaClient, log_id: str, topic: str) -> None:
         """`topic` is one that the sink writes to; no two sinks of a log have the same."""
         self._client = client
         self._topic = topic

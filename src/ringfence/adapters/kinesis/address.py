@@ -19,7 +19,7 @@ _FORM: Final = "write kinesis://STREAM[,STREAM...][?NAME=VALUE&...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class KinesisAddress:
     """Streams of one region, and what is ours to decide.
 
     >>> Address.of("kinesis://payments,labels?on_gap=continue", {"on_gap": None})

@@ -24,7 +24,7 @@ _VARINT_BYTES: Final = 10
 _HASH_KEY_DIGITS: Final = 39  # of 2^128
 
 
-class Part(NamedTuple):
+class AggregateRecord(NamedTuple):
     """One record of an aggregate; `hash_key` is the number that its producer chose, empty for none."""
 
     key: str
@@ -41,7 +41,7 @@ def is_aggregate(value: bytes) -> bool:
     return value.startswith(MAGIC)
 
 
-def taken_apart(value: bytes) -> list[Part]:
+def taken_apart(value: bytes) -> list[AggregateRecord]:
     """The records in an aggregate; `AggregateError` where it is damaged."""
     body, digest = value[len(MAGIC) : -_DIGEST_BYTES], value[-_DIGEST_BYTES:]
     if len(value) < len(MAGIC) + _DIGEST_BYTES or hashlib.md5(body, usedforsecurity=False).digest() != digest:
@@ -56,14 +56,14 @@ def taken_apart(value: bytes) -> list[Part]:
     return [_part(one, tables[_KEYS], tables[_HASH_KEYS]) for one in packed]
 
 
-def hash_key(part: Part) -> int:
+def hash_key(part: AggregateRecord) -> int:
     """The number by which Kinesis finds a record's shard."""
     if part.hash_key.isascii() and part.hash_key.isdigit():
         return int(part.hash_key[:_HASH_KEY_DIGITS])
     return int.from_bytes(hashlib.md5(part.key.encode(), usedforsecurity=False).digest(), "big")
 
 
-def _part(content: bytes, keys: list[str], hash_keys: list[str]) -> Part:
+def _part(content: bytes, keys: list[str], hash_keys: list[str]) -> AggregateRecord:
     index, chosen, data = 0, None, None
     for number, value in _fields(content):
         if number == _KEY_OF and isinstance(value, int):
@@ -74,7 +74,7 @@ def _part(content: bytes, keys: list[str], hash_keys: list[str]) -> Part:
             data = value
     if data is None or index >= len(keys) or (chosen is not None and chosen >= len(hash_keys)):
         raise AggregateError("a record of it has no value, or no key")
-    return Part(keys[index], "" if chosen is None else hash_keys[chosen], data)
+    return AggregateRecord(keys[index], "" if chosen is None else hash_keys[chosen], data)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+class ShardMark(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a shard goes on: behind a record, at a time, or at its beginning where both are empty.
 
     Attributes:
@@ -41,7 +41,7 @@ class Shard:
     keys: tuple[int, int] = (0, 2**128 - 1)
 
 
-def readable(shards: Iterable[Shard], marks: Mapping[str, Mark]) -> list[Shard]:
+def readable(shards: Iterable[Shard], marks: Mapping[str, ShardMark]) -> list[Shard]:
     """Shards to be read now, by name: not read to the end, and no parent that is listed is unread.
 
     >>> shards = [Shard("a", (), True), Shard("b", ("a",), False), Shard("c", ("a",), False)]
@@ -55,12 +55,12 @@ def readable(shards: Iterable[Shard], marks: Mapping[str, Mark]) -> list[Shard]:
     return [shard for shard in listed if shard.name in unread and not unread.intersection(shard.parents)]
 
 
-def gone(shards: Iterable[Shard], marks: Mapping[str, Mark]) -> list[str]:
+def gone(shards: Iterable[Shard], marks: Mapping[str, ShardMark]) -> list[str]:
     """Shards that were begun, are not listed any more, and have not been read to their ends."""
     listed = {shard.name for shard in shards}
     return sorted(name for name, mark in marks.items() if name not in listed and not mark.is_read)
 
 
-def _is_read(name: str, marks: Mapping[str, Mark]) -> bool:
+def _is_read(name: str, marks: Mapping[str, ShardMark]) -> bool:
     mark = marks.get(name)
     return mark is not None and mark.is_read

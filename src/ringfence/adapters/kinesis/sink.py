@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from ringfence.adapters.aws.clients import explained
-from ringfence.adapters.sink_messages import QUARANTINE, Outgoing, SentUpTo, StreamSink
+from ringfence.adapters.sink_messages import QUARANTINE, OutgoingMessage, SentUpTo, StreamSink
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import DECISIONS, FLAG_MATCHES
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ringfence.adapters.kinesis.address import Address
+    from ringfence.adapters.kinesis.address import KinesisAddress
     from ringfence.ports import EventLog, Quarantine
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
@@ -66,7 +66,7 @@ class KinesisSink(StreamSink):
         self,
         log: EventLog,
         client: Any,
-        address: Address,
+        address: KinesisAddress,
         folder: Path,
         *,
         sleep: Callable[[float], None],
@@ -89,7 +89,7 @@ class KinesisSink(StreamSink):
     def _settle(self) -> None:
         """See `StreamSink`: a stream has what `_send` has sent."""
 
-    def _send(self, topic: str, messages: list[Outgoing]) -> None:
+    def _send(self, topic: str, messages: list[OutgoingMessage]) -> None:
         waiting = [self._entry(topic, some) for some in self._together(messages)]
         wait, tries = _FIRST_WAIT, 0
         while waiting:
@@ -115,12 +115,12 @@ class KinesisSink(StreamSink):
         failed = [(record, str(result["ErrorCode"])) for record, result in told if result.get("ErrorCode")]
         return [record for record, _ in failed], failed[-1][1] if failed else ""
 
-    def _together(self, messages: list[Outgoing]) -> list[list[Outgoing]]:
+    def _together(self, messages: list[OutgoingMessage]) -> list[list[OutgoingMessage]]:
         """What goes into a record: one message, or with `pack` those of a key as far as they fit."""
         if not self._packs:
             return [[message] for message in messages]
-        records: list[list[Outgoing]] = []
-        last: dict[str, tuple[list[Outgoing], int]] = {}  # of each key: its latest record, and its bytes
+        records: list[list[OutgoingMessage]] = []
+        last: dict[str, tuple[list[OutgoingMessage], int]] = {}  # of each key: its latest record and bytes
         for message in messages:
             size = len(message.value) + _ENVELOPE_BYTES
             record, before = last.get(message.key, ([], _PACKED_BYTES))
@@ -131,7 +131,7 @@ class KinesisSink(StreamSink):
             last[message.key] = record, before + size
         return records
 
-    def _entry(self, topic: str, messages: list[Outgoing]) -> _Put:
+    def _entry(self, topic: str, messages: list[OutgoingMessage]) -> _Put:
         lines = [
             msgspec.json.encode(_Record(self._log.identity, one.offset, topic, msgspec.Raw(one.value)))
             for one in messages

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from ringfence.adapters.aws.clients import explained
 from ringfence.adapters.kinesis.records import records_in, streamed_of
-from ringfence.adapters.kinesis.shards import Mark, Shard, gone, readable
+from ringfence.adapters.kinesis.shards import Shard, ShardMark, gone, readable
 from ringfence.errors import InputError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch
@@ -28,7 +28,7 @@ from ringfence.ports.sources import StreamBatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ringfence.adapters.kinesis.address import Address
+    from ringfence.adapters.kinesis.address import KinesisAddress
     from ringfence.adapters.kinesis.records import Got
     from ringfence.adapters.stream_records import StreamDecoding
 
@@ -71,9 +71,9 @@ class _Reading:
         return self.shard.name
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> ShardMark:
         """Where it goes on."""
-        return self.stream.marks.get(self.name, Mark(made_ms=self.stream.made_ms))
+        return self.stream.marks.get(self.name, ShardMark(made_ms=self.stream.made_ms))
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class _Stream:
     made_ms: int
     retention_ms: int
     now_ms: int  # by the clock of AWS
-    marks: dict[str, Mark] = field(default_factory=dict)
+    marks: dict[str, ShardMark] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -98,7 +98,7 @@ class KinesisSource:
 
     def __init__(
         self,
-        address: Address,
+        address: KinesisAddress,
         client: Any,
         decoding: StreamDecoding,
         positions: Callable[[str], dict[str, str]],
@@ -212,7 +212,7 @@ class KinesisSource:
     def _begin(self, stream: _Stream) -> None:
         """Read the journal's marks; what is gone is refused, or passed over where the address says so."""
         kept = self._positions(stream.source)
-        marks = {name: msgspec.json.decode(value, type=Mark) for name, value in kept.items()}
+        marks = {name: msgspec.json.decode(value, type=ShardMark) for name, value in kept.items()}
         stream.marks = {name: mark for name, mark in marks.items() if mark.made_ms == stream.made_ms}
         if marks and not stream.marks:
             self._pass_over(f"stream {stream.name} was deleted and made again since: all it holds is new")
@@ -226,7 +226,7 @@ class KinesisSource:
                 )
         if not marks and self.address.options.get("from") == "end":
             for shard in self._shards(stream):
-                mark = Mark("", 0, stream.now_ms, now_ms, stream.made_ms, shard.is_closed)
+                mark = ShardMark("", 0, stream.now_ms, now_ms, stream.made_ms, shard.is_closed)
                 self._keep(stream, shard.name, mark)
 
     def _pass_over(self, said: str) -> None:
@@ -257,13 +257,13 @@ class KinesisSource:
             shards = self._shards(stream)
             for name in gone(shards, stream.marks):
                 self._pass_over(f"{stream.name}/{name} is not there any more: retention took it")
-                self._keep(stream, name, Mark(made_ms=stream.made_ms, is_read=True))
+                self._keep(stream, name, ShardMark(made_ms=stream.made_ms, is_read=True))
             for shard in readable(shards, stream.marks):
                 reading = before.get((stream.name, shard.name)) or _Reading(stream, shard)
                 reading.shard = shard
                 self._readings[stream.name, shard.name] = reading
                 if shard.name not in stream.marks:  # from here on it is known when it was read last
-                    self._keep(stream, shard.name, Mark(seen_ms=self._now_ms(), made_ms=stream.made_ms))
+                    self._keep(stream, shard.name, ShardMark(seen_ms=self._now_ms(), made_ms=stream.made_ms))
         self.moves += self._readings.keys() != before.keys()
 
     def _ask_some(self, wait_seconds: float) -> None:
@@ -361,7 +361,7 @@ class KinesisSource:
         mark = msgspec.structs.replace(reading.mark, **({"seen_ms": reading.seen_ms} | to))
         self._keep(reading.stream, reading.name, mark)
 
-    def _keep(self, stream: _Stream, name: str, mark: Mark) -> None:
+    def _keep(self, stream: _Stream, name: str, mark: ShardMark) -> None:
         stream.marks[name] = mark
         self._moved.add((stream.name, name))
 
@@ -390,7 +390,7 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _start(mark: Mark) -> dict[str, Any]:
+def _start(mark: ShardMark) -> dict[str, Any]:
     """Where an iterator begins, in the words of GetShardIterator."""
     if mark.after:
         kind = "AT_SEQUENCE_NUMBER" if mark.part else "AFTER_SEQUENCE_NUMBER"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ringfence.adapters.links.book import LinkBook
+from ringfence.adapters.links.book import StoredLinks
 from ringfence.adapters.links.follower import LinkFollower
 from ringfence.adapters.links.news import delivered, flags_of, news_stamp, undelivered
 from ringfence.adapters.links.tables import SCHEMAS, tables_of
 
 __all__ = [
     "SCHEMAS",
-    "LinkBook",
     "LinkFollower",
+    "StoredLinks",
     "delivered",
     "flags_of",
     "news_stamp",

@@ -23,7 +23,7 @@ _COLUMNS = "link, source, target, first_ms, last_ms, count, amount"
 _IN_ONE = 500  # ids that one statement names
 
 
-class LinkBook:
+class StoredLinks:
     """Reads what a `LinkFollower` keeps, as of one moment; one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -42,7 +42,7 @@ class LinkBook:
 
     @classmethod
     @contextmanager
-    def looking(cls, folder: Path) -> Iterator[LinkBook]:
+    def looking(cls, folder: Path) -> Iterator[StoredLinks]:
         """The book of a data folder; `InputError` where nothing keeps links there."""
         if not (folder / FILE_NAME).exists():
             raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.links.book import LinkBook
+from ringfence.adapters.links.book import StoredLinks
 from ringfence.adapters.links.news import tell, untold
 from ringfence.graph.rings import Node, RingNews, entities_of, score_of
 from ringfence.graph.shapes import ring_and_shapes
@@ -34,7 +34,7 @@ def look_around(connection: sqlite3.Connection, done: set[Node]) -> bool:
 
     A payment is no sign that was stopped while a flag of ours held, or that has been called good since.
     """
-    book = LinkBook(connection)
+    book = StoredLinks(connection)
     subject = book.graph.subject
     asked = f"SELECT id, subject, {_STOPPED} FROM pending JOIN payment USING (id) LIMIT ?"  # noqa: S608 (ours)
     waiting = connection.execute(asked, (subject, _AT_ONCE)).fetchall()
@@ -59,7 +59,7 @@ def look_around(connection: sqlite3.Connection, done: set[Node]) -> bool:
     return len(waiting) == _AT_ONCE or len(due) == _AT_ONCE
 
 
-def _keep(connection: sqlite3.Connection, book: LinkBook, ring: Ring) -> None:
+def _keep(connection: sqlite3.Connection, book: StoredLinks, ring: Ring) -> None:
     """One ring a group: it grows with what is found, and rings that turn out to be one are merged."""
     members = [node for node in ring.nodes if node.kind in entities_of(book.graph)]
     score, reasons = score_of(ring, book.graph, book.stopped(members))
@@ -91,7 +91,7 @@ def _keep(connection: sqlite3.Connection, book: LinkBook, ring: Ring) -> None:
 
 def _tell(
     connection: sqlite3.Connection,
-    book: LinkBook,
+    book: StoredLinks,
     ring: Ring,
     number: int,
     found: tuple[float, list[str]],
@@ -112,7 +112,7 @@ def _tell(
     tell(connection, RingNews(0, alert, title, score, tuple(members), joined, book.now_ms, until_ms))
 
 
-def _signs(book: LinkBook, ring: Ring, node: Node) -> int:
+def _signs(book: StoredLinks, ring: Ring, node: Node) -> int:
     """How much speaks for a member: whoever shares ids with the others is one, whatever else there is."""
     if node not in ring.by_shape:
         return 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import apprise
 
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 
 if TYPE_CHECKING:
     from ringfence.bus.notifier import Message
@@ -23,22 +23,22 @@ class AppriseNotifier:
         self._seconds = seconds
         self._pool = ThreadPoolExecutor(4, "ringfence-apprise")
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
         sender = apprise.Apprise()
         if not sender.add(message.to):
-            return Outcome(Answer.REFUSED, "Apprise does not know this address")
+            return AttemptOutcome(AttemptEnd.REFUSED, "Apprise does not know this address")
         task = self._pool.submit(
             sender.notify, body=message.words.text, title=message.words.title, interpret_escapes=False
         )
         try:
             is_sent = task.result(self._seconds)
         except TooLateError:
-            return Outcome(Answer.RETRY, f"no answer within {self._seconds:g} s")
+            return AttemptOutcome(AttemptEnd.RETRY, f"no answer within {self._seconds:g} s")
         return (
-            Outcome(Answer.DELIVERED, "sent")
+            AttemptOutcome(AttemptEnd.DELIVERED, "sent")
             if is_sent
-            else Outcome(Answer.RETRY, "Apprise could not send it")
+            else AttemptOutcome(AttemptEnd.RETRY, "Apprise could not send it")
         )
 
     def close(self) -> None:

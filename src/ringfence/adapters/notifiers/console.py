@@ -7,7 +7,7 @@ import sys
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -24,7 +24,7 @@ class ConsoleNotifier:
         self._stream = stream
         self._lock = Lock()
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
         to = f" to {message.to}" if message.to else ""
         text = _CONTROL.sub("?", message.words.text).replace("\n", "\n  ")
@@ -34,8 +34,8 @@ class ConsoleNotifier:
                 stream.write(f"[{message.id}]{to} {text}\n")
                 stream.flush()
         except (OSError, ValueError) as error:
-            return Outcome(Answer.RETRY, f"standard error cannot be written: {error}")
-        return Outcome(Answer.DELIVERED, "written")
+            return AttemptOutcome(AttemptEnd.RETRY, f"standard error cannot be written: {error}")
+        return AttemptOutcome(AttemptEnd.DELIVERED, "written")
 
     def close(self) -> None:
         """See `Notifier.close`."""

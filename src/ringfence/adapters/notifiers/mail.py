@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from ringfence.adapters.notifiers.letter import SUBJECT_CHARACTERS, letter
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.errors import InputError, StoreError
 from ringfence.ports.secrets import as_secret
 
@@ -47,7 +47,7 @@ class MailNotifier:
         self._sender = sender
         self._seconds = seconds
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
         try:
             password = None if self._password is None else self._password.value()
@@ -60,20 +60,23 @@ class MailNotifier:
                 said = self._send(message, renewed)
         except aiosmtplib.SMTPRecipientsRefused as error:
             refused = error.recipients[0]
-            return Outcome(
-                Answer.REFUSED if refused.code >= 500 else Answer.RETRY, f"{refused.code} {refused.message}"
+            return AttemptOutcome(
+                AttemptEnd.REFUSED if refused.code >= 500 else AttemptEnd.RETRY,
+                f"{refused.code} {refused.message}",
             )
         except aiosmtplib.SMTPResponseException as error:
             is_final = error.code in (550, 551, 552, 553, 554, 555)
-            return Outcome(Answer.REFUSED if is_final else Answer.RETRY, f"{error.code} {error.message}")
+            return AttemptOutcome(
+                AttemptEnd.REFUSED if is_final else AttemptEnd.RETRY, f"{error.code} {error.message}"
+            )
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+            return AttemptOutcome(AttemptEnd.RETRY, f"{type(error).__name__}: {error}")
         except StoreError as error:
-            return Outcome(Answer.RETRY, str(error))
+            return AttemptOutcome(AttemptEnd.RETRY, str(error))
         except (ValueError, MessageError) as error:  # after OSError: a bad certificate is both, and may pass
-            return Outcome(Answer.REFUSED, f"{type(error).__name__}: {error}")
+            return AttemptOutcome(AttemptEnd.REFUSED, f"{type(error).__name__}: {error}")
         is_cut = len(message.words.title) > SUBJECT_CHARACTERS
-        return Outcome(Answer.DELIVERED, f"{said}; the subject was cut" if is_cut else said)
+        return AttemptOutcome(AttemptEnd.DELIVERED, f"{said}; the subject was cut" if is_cut else said)
 
     def _send(self, message: Message, password: str | None) -> str:
         sending = aiosmtplib.send(

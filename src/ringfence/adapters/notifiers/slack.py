@@ -9,7 +9,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from ringfence.adapters.notifiers.slack_actions import BLOCK_ID
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.words import cut
 from ringfence.errors import StoreError
 from ringfence.ports.secrets import as_secret
@@ -49,7 +49,7 @@ class SlackNotifier:
         self._token = as_secret(token)
         self._client = WebClient(base_url=base_url, timeout=seconds)  # type: ignore[arg-type]
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
         blocks, is_cut = blocks_of(message.words)
         try:
@@ -64,10 +64,10 @@ class SlackNotifier:
         except SlackApiError as error:
             return _outcome(error)
         except (SlackClientError, OSError, HTTPException) as error:
-            return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+            return AttemptOutcome(AttemptEnd.RETRY, f"{type(error).__name__}: {error}")
         except StoreError as error:
-            return Outcome(Answer.RETRY, str(error))
-        return Outcome(Answer.DELIVERED, "ok; longer than Slack takes: cut" if is_cut else "ok")
+            return AttemptOutcome(AttemptEnd.RETRY, str(error))
+        return AttemptOutcome(AttemptEnd.DELIVERED, "ok; longer than Slack takes: cut" if is_cut else "ok")
 
     def _post(self, message: Message, blocks: list[dict[str, Any]], token: str) -> None:
         self._client.chat_postMessage(
@@ -152,10 +152,12 @@ def cut_back(parts: list[str]) -> str:
     return "".join(parts[:space] if space > 0.7 * len(parts) and space < len(parts) - 1 else parts)
 
 
-def _outcome(error: SlackApiError) -> Outcome:
+def _outcome(error: SlackApiError) -> AttemptOutcome:
     response: Any = error.response
     said = str(response.get("error", "")) or f"status {response.status_code}"
     if response.status_code == 429 or said == "ratelimited":
         told = response.headers.get("Retry-After") or response.headers.get("retry-after") or "1"
-        return Outcome(Answer.RETRY, "429 ratelimited", float(told) if str(told).isdigit() else 1.0)
-    return Outcome(Answer.REFUSED if said in _FINAL else Answer.RETRY, said)
+        return AttemptOutcome(
+            AttemptEnd.RETRY, "429 ratelimited", float(told) if str(told).isdigit() else 1.0
+        )
+    return AttemptOutcome(AttemptEnd.REFUSED if said in _FINAL else AttemptEnd.RETRY, said)

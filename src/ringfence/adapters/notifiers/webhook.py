@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from ringfence.adapters.notifiers.addresses import PrivateAddressError
 from ringfence.adapters.notifiers.connections import Attempt, LookUpError, PinnedBackend
-from ringfence.bus.notifier import Answer, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 
 if TYPE_CHECKING:
     import ssl
@@ -63,27 +63,27 @@ class WebhookNotifier:
             network_backend=PinnedBackend(allowed, self._attempt),
         )
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
         if len(message.event) > _MOST_BYTES:
-            return Outcome(Answer.REFUSED, f"the event is longer than {_MOST_BYTES:,} bytes")
+            return AttemptOutcome(AttemptEnd.REFUSED, f"the event is longer than {_MOST_BYTES:,} bytes")
         self._attempt.begin(3 * self._seconds)
         try:
             return self._attempted(message)
         except PrivateAddressError as error:
-            return Outcome(Answer.REFUSED, f"{error}: allow it with webhook_networks")
+            return AttemptOutcome(AttemptEnd.REFUSED, f"{error}: allow it with webhook_networks")
         except LookUpError as error:
-            return Outcome(Answer.RETRY, str(error))
+            return AttemptOutcome(AttemptEnd.RETRY, str(error))
         except httpcore.TimeoutException:
-            return Outcome(Answer.RETRY, f"no answer within {self._seconds:g} s")
+            return AttemptOutcome(AttemptEnd.RETRY, f"no answer within {self._seconds:g} s")
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+            return AttemptOutcome(AttemptEnd.RETRY, f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """See `Notifier.close`."""
         self._pool.close()
 
-    def _attempted(self, message: Message) -> Outcome:
+    def _attempted(self, message: Message) -> AttemptOutcome:
         try:
             return self._send(message)
         except _BROKEN:
@@ -91,7 +91,7 @@ class WebhookNotifier:
                 raise
         return self._send(message)  # the receiver hung up an idle connection just as it was taken
 
-    def _send(self, message: Message) -> Outcome:
+    def _send(self, message: Message) -> AttemptOutcome:
         url, host = _target(message.to)
         headers = {
             "host": host,
@@ -136,18 +136,20 @@ def signed(message: Message, now: datetime) -> dict[str, str]:
     }
 
 
-def _outcome(response: httpcore.Response, body: str) -> Outcome:
+def _outcome(response: httpcore.Response, body: str) -> AttemptOutcome:
     status, reason = response.status, response.extensions["reason_phrase"].decode(errors="replace")
     said = f"{status} {reason} {' '.join(body.split())}".strip()
     if 200 <= status < 300:
-        return Outcome(Answer.DELIVERED, said)
+        return AttemptOutcome(AttemptEnd.DELIVERED, said)
     if status == 410:
-        return Outcome(Answer.GONE, said)
+        return AttemptOutcome(AttemptEnd.GONE, said)
     if 300 <= status < 400:
-        return Outcome(Answer.RETRY, f"{status}: redirects are not followed; subscribe the address itself")
+        return AttemptOutcome(
+            AttemptEnd.RETRY, f"{status}: redirects are not followed; subscribe the address itself"
+        )
     told = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
     after = retry_after(told.decode("ascii", "replace"), datetime.now(UTC))
-    return Outcome(Answer.RETRY, said, after if status in (429, 503) else None)
+    return AttemptOutcome(AttemptEnd.RETRY, said, after if status in (429, 503) else None)
 
 
 def retry_after(told: str, now: datetime) -> float | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.alerts.book import Answered, Mute, Verdict
+from ringfence.alerts.book import AlertVerdict, Answered, Mute
 from ringfence.alerts.model import Alert
 from ringfence.alerts.policy import Severity
 from ringfence.errors import InputError
@@ -14,7 +14,7 @@ from ringfence.errors import InputError
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-    from ringfence.adapters.outbox.database import Database
+    from ringfence.adapters.outbox.database import OutboxDatabase
 
 _SELECT: Final = """
 SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0)
@@ -27,7 +27,7 @@ _KEEP_MS: Final = 3_600_000
 class AlertBook:
     """The alerts of one data folder. Any thread and any process may use it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: OutboxDatabase) -> None:
         self._database = database
 
     def alerts(
@@ -95,7 +95,7 @@ class AlertBook:
         with self._database.transaction() as connection:
             connection.execute("UPDATE answer SET done = 1 WHERE id = ?", (alert_id,))
 
-    def judge(self, alert_id: str, transaction_id: str, answer: str, by: str, now_ms: int) -> Verdict:
+    def judge(self, alert_id: str, transaction_id: str, answer: str, by: str, now_ms: int) -> AlertVerdict:
         """What somebody of the team said first of an alert's payment; `InputError` without such an alert."""
         self.alert(alert_id)
         with self._database.transaction() as connection:
@@ -107,7 +107,7 @@ class AlertBook:
                 "SELECT answer, by, at_ms, done FROM judgement WHERE id = ? AND transaction_id = ?",
                 (alert_id, transaction_id),
             ).fetchone()
-        return Verdict(row[0], row[1], row[2], bool(row[3]))
+        return AlertVerdict(row[0], row[1], row[2], bool(row[3]))
 
     def notices(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """See `Alerts.notices`."""

@@ -34,7 +34,7 @@ _CONTACTS: Final = {"mail": "email", "sms": "phone", "console": "customer_id"}
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class Row(msgspec.Struct, frozen=True):
+class AlertRow(msgspec.Struct, frozen=True):
     """A message to be put into the outbox; `offset` is of the decision it comes of."""
 
     id: str
@@ -88,7 +88,7 @@ class Alerting:
             for typology, entity_id, body in connection.execute("SELECT * FROM mute")
         }
         self._due: list[_Due] = []
-        self.rows: list[Row] = []
+        self.rows: list[AlertRow] = []
 
     def add(self, row: int, offset: int, event: dict[str, Any]) -> None:
         """Take in a decision that raises an alert by its outcome; its features may follow (`tell`)."""
@@ -212,7 +212,9 @@ class Alerting:
     def _put(
         self, offset: int, tail: str, subscription: str, to: str, key: str, body: bytes, due_ms: int
     ) -> None:
-        self.rows.append(Row(f"{self._log_id}:alerts:{tail}", subscription, to, key, body, due_ms, offset))
+        self.rows.append(
+            AlertRow(f"{self._log_id}:alerts:{tail}", subscription, to, key, body, due_ms, offset)
+        )
 
     def _is_muted(self, subject: tuple[str, str, str], event: dict[str, Any]) -> bool:
         if not self._mutes:

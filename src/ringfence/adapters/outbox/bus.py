@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.outbox.database import FILE_NAME, Database
+from ringfence.adapters.outbox.database import FILE_NAME, OutboxDatabase
 from ringfence.bus.outbox import Letter
 from ringfence.bus.subscription import (
     MOST_SUBSCRIPTIONS,
@@ -34,7 +34,7 @@ class Bus:
     """What people see and change of the bus."""
 
     def __init__(self, folder: Path) -> None:
-        self.database = Database(folder)
+        self.database = OutboxDatabase(folder)
 
     @staticmethod
     def is_in(folder: Path) -> bool:

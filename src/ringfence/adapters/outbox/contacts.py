@@ -13,7 +13,7 @@ from ringfence.ports import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.adapters.outbox.database import Database
+    from ringfence.adapters.outbox.database import OutboxDatabase
     from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
 
@@ -34,7 +34,7 @@ SELECT :type, :id, :name, :offset, :value WHERE ({_LATEST}) IS NOT :value
 class Contacts:
     """Contacts in the file of the bus; they stay when the outbox is made again."""
 
-    def __init__(self, database: Database, log: EventLog) -> None:
+    def __init__(self, database: OutboxDatabase, log: EventLog) -> None:
         self._database = database
         self._log = log
 

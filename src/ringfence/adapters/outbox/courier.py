@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ringfence.bus.notifier import Answer, Message, Outcome
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome, Message
 from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
 from ringfence.bus.subscription import is_contact, masked, shown, target_of
 from ringfence.bus.words import Words, words_of
@@ -137,17 +137,17 @@ class Courier:
             )
             connection.execute("DELETE FROM notice WHERE at_ms < ?", (now_ms - KEEP_MS,))
 
-    def attempt(self, destination: Destination, letter: Letter) -> Outcome:
+    def attempt(self, destination: Destination, letter: Letter) -> AttemptOutcome:
         """One attempt; whatever goes wrong is an outcome."""
         _, message_id, event, _, _ = letter
         is_webhook = destination.kind == "webhook"  # which reads the event and no words
         try:
             words = _NO_WORDS if is_webhook else self._words(msgspec.json.decode(event))
         except ValueError as error:  # of the message, not of its destination: no other one waits for it
-            return Outcome(Answer.REFUSED, f"{type(error).__name__}: {error}")
+            return AttemptOutcome(AttemptEnd.REFUSED, f"{type(error).__name__}: {error}")
         except Exception as error:
             _LOGGER.debug("A message cannot be put into words", exc_info=True)
-            return Outcome(Answer.RETRY, f"{type(error).__name__}: {error}")
+            return AttemptOutcome(AttemptEnd.RETRY, f"{type(error).__name__}: {error}")
         token = found = None
         try:
             reader = "" if is_webhook else words.to
@@ -155,7 +155,7 @@ class Courier:
             if TOKEN.fullmatch(target) and destination.kind != "console":
                 token, found = target, self._contact(target)
                 if found is None or not is_contact(destination.kind, found):
-                    return Outcome(Answer.REFUSED, f"no address is held for {token}")
+                    return AttemptOutcome(AttemptEnd.REFUSED, f"no address is held for {token}")
                 target = found
             outcome = self._notifiers[destination.kind].deliver(
                 Message(message_id, event, words, target, destination.secrets)
@@ -164,8 +164,8 @@ class Courier:
             _LOGGER.debug("An attempt failed", exc_info=found is None)
             name = type(error).__name__
             is_secret = shown(destination.address) != destination.address  # which the error may quote
-            return Outcome(
-                Answer.RETRY, name if is_secret else f"{name}: {_unnamed(str(error), found, token)}"
+            return AttemptOutcome(
+                AttemptEnd.RETRY, name if is_secret else f"{name}: {_unnamed(str(error), found, token)}"
             )
         return outcome._replace(said=masked(_unnamed(outcome.said, found, token), destination.address))
 
@@ -181,7 +181,7 @@ class _Round:
         self._address = destination.address
         self._breaker = Breaker()
         self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), courier._now_ms())  # noqa: SLF001
-        self._under_way: dict[Future[Outcome], Letter] = {}
+        self._under_way: dict[Future[AttemptOutcome], Letter] = {}
 
     def _run(self) -> None:
         pool = ThreadPoolExecutor(_AT_ONCE, "ringfence-attempt")
@@ -236,12 +236,12 @@ class _Round:
         now_ms, rows, gone = courier._now_ms(), [], ""  # noqa: SLF001
         for (seq, _, _, attempts, made_ms), outcome in ended:
             state, due_ms = "waiting", 0
-            if outcome.answer is Answer.DELIVERED:
+            if outcome.answer is AttemptEnd.DELIVERED:
                 state = "delivered"
                 self._breaker.succeeded()
-            elif outcome.answer is Answer.REFUSED:
+            elif outcome.answer is AttemptEnd.REFUSED:
                 state = "dead"
-            elif outcome.answer is Answer.GONE:
+            elif outcome.answer is AttemptEnd.GONE:
                 gone = outcome.said or "gone"
             else:
                 self._breaker.failed(now_ms, outcome.after_seconds, courier._random.random)  # noqa: SLF001

@@ -104,7 +104,7 @@ CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered 
 """
 
 
-class Database:
+class OutboxDatabase:
     """Statements on the file; `StoreError` with the remedy where it cannot be used."""
 
     def __init__(self, folder: Path) -> None:

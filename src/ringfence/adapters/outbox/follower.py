@@ -13,7 +13,7 @@ from ringfence.adapters.outbox.contacts import Contacts
 from ringfence.alerts.events import DIGEST, ESCALATED
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.bus.catalog import CASE_CHANGED, CASE_CLOSED, CASE_OPENED, TOPICS, tables
-from ringfence.bus.pattern import Exact, Field
+from ringfence.bus.pattern import Exact, FieldPattern
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from sqlite3 import Connection
 
-    from ringfence.adapters.outbox.alerting import Row
+    from ringfence.adapters.outbox.alerting import AlertRow
     from ringfence.bus.subscription import Subscription
     from ringfence.bus.table import EventTable
     from ringfence.ports import EventLog, LogBatch
@@ -174,14 +174,14 @@ class OutboxFollower:
 
     def _alert(self, alerting: Alerting, offsets: Any, table: EventTable, begin: int) -> None:
         """Alerts of the decisions from `begin` on."""
-        wanted = Field(("data", "outcome"), tuple(Exact(one) for one in self._policy.outcomes))
+        wanted = FieldPattern(("data", "outcome"), tuple(Exact(one) for one in self._policy.outcomes))
         rows = np.flatnonzero(table.matching(wanted) & (offsets >= begin)).tolist()
         plain = table.events(rows, lambda path: not _is_feature(path))
         for row, event in zip(rows, plain, strict=True):
             alerting.add(row, int(offsets[row]), event)
         alerting.tell(lambda told: [_features(one) for one in table.events(told, _is_feature)])
 
-    def _put_rows(self, connection: Connection, rows: list[Row], told: int) -> int:
+    def _put_rows(self, connection: Connection, rows: list[AlertRow], told: int) -> int:
         """Messages of alerts, as `_put` for events."""
         now_ms = self._now_ms()
         for row in rows:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from ringfence.adapters.outbox.database import Database
+    from ringfence.adapters.outbox.database import OutboxDatabase
     from ringfence.desks.privacy import PersonTokens
 
 _ON_THEM: Final = """
@@ -48,7 +48,7 @@ UPDATE destination SET body = json_set(body, '$.said', '') WHERE json_extract(bo
 class BusPersons:
     """The bus of one data folder as a `PersonPlace`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: OutboxDatabase) -> None:
         self._database = database
 
     def held(self, who: PersonTokens) -> dict[str, list[dict[str, Any]]]:

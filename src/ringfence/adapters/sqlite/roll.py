@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.errors import InputError
-from ringfence.follow.roll import Entry
+from ringfence.follow.roll import DeclaredFollower
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -69,13 +69,13 @@ class SqliteRoll:
         """See `Roll.declare`."""
         self._write(_DECLARE, (name, least, json.dumps(dict.fromkeys(topics, 0))))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[DeclaredFollower]:
         """See `Roll.entries`."""
         with self._lock, self._errors():
             rows = self._connection.execute(f"SELECT {_COLUMNS} FROM follower ORDER BY name").fetchall()  # noqa: S608 (constants)
         return [_entry(row) for row in rows]
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> DeclaredFollower:
         """See `Roll.entry`."""
         known = self.entries()
         for one in known:
@@ -142,6 +142,6 @@ class SqliteRoll:
             raise explain(error, self._path) from error
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> DeclaredFollower:
     name, least, positions, paused, rebuild, *rest = row
-    return Entry(name, least, json.loads(positions), bool(paused), bool(rebuild), *rest)
+    return DeclaredFollower(name, least, json.loads(positions), bool(paused), bool(rebuild), *rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.audit import Span, extended
+from ringfence.audit import RecordSpan, extended
 from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, SLO_NEWS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SealFollower:
         """See `Follower.take`."""
         trail = self._opened()
         span = trail.last_span(topic)
-        spans: list[Span] = []
+        spans: list[RecordSpan] = []
         for batch in batches:
             grown = extended(span, batch)
             if spans and grown.first == spans[-1].first:

@@ -12,7 +12,7 @@ import msgspec
 
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.versions import check_known
-from ringfence.audit import Act, Anchor, Head, Record, Span, chained
+from ringfence.audit import Act, Anchor, Head, Record, RecordSpan, chained
 from ringfence.audit.records import KEY_ADDED, SEALED
 
 if TYPE_CHECKING:
@@ -167,32 +167,32 @@ class SqliteTrail:
         with self._reading() as connection:
             return dict(connection.execute(_POSITIONS).fetchall())
 
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[RecordSpan]:
         """All spans of the log, by topic and offset; the last of each topic may grow."""
         with self._reading() as connection:
             rows = connection.execute(f"{_SPANS} ORDER BY topic, first")
-            return [Span(*row) for row in rows]
+            return [RecordSpan(*row) for row in rows]
 
-    def last_span(self, topic: str) -> Span | None:
+    def last_span(self, topic: str) -> RecordSpan | None:
         """The span of a topic that may grow."""
         with self._reading() as connection:
             row = connection.execute(
                 f"{_SPANS} WHERE topic = ? ORDER BY first DESC LIMIT 1", (topic,)
             ).fetchone()
-        return Span(*row) if row else None
+        return RecordSpan(*row) if row else None
 
-    def sealed(self, topic: str) -> Span | None:
+    def sealed(self, topic: str) -> RecordSpan | None:
         """The last span of a topic that the chain knows."""
         statement = "SELECT act FROM record WHERE action = ? AND object = ? ORDER BY number DESC LIMIT 1"
         with self._reading() as connection:
             row = connection.execute(statement, (SEALED, topic)).fetchone()
-        return Span.of(msgspec.json.decode(row[0], type=Act)) if row else None
+        return RecordSpan.of(msgspec.json.decode(row[0], type=Act)) if row else None
 
     def keys(self) -> list[str]:
         """Public halves of the signing keys, as they came."""
         return [record.act.object for record in self.records(action=KEY_ADDED)]
 
-    def put_spans(self, spans: Sequence[Span]) -> None:
+    def put_spans(self, spans: Sequence[RecordSpan]) -> None:
         """Keep new spans, and those that have grown."""
         with self._transaction() as connection:
             connection.executemany(_SPAN, [msgspec.structs.astuple(span) for span in spans])

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from ringfence.api.hot import answer_columns
-from ringfence.api.hot.phrases import Phrases, Why, codes_only
+from ringfence.api.hot.phrases import Phrases, ReasonPhrase, codes_only
 from ringfence.decisions.decision import PROBABILITY, DecisionBatch, source_of
 from ringfence.scoring.artifacts.reasons import spoken
 from ringfence.scoring.rulesets.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
@@ -52,7 +52,7 @@ class DecisionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     score: float
     probability: float | None
-    reasons: list[Why]
+    reasons: list[ReasonPhrase]
     shadow_rules: list[str]
     typologies: dict[str, float] = {}
     degraded: list[str]
@@ -120,9 +120,9 @@ class Answers:
         """The JSON object of one decision of a batch."""
         return self.encode(DecisionBatch(decisions.table.slice(row, 1)))[0]
 
-    def _of_models(self, decisions: DecisionBatch, values: _Values) -> dict[int, list[Why]]:
+    def _of_models(self, decisions: DecisionBatch, values: _Values) -> dict[int, list[ReasonPhrase]]:
         """What speaks for the outcome besides rules, of the few rows where something does."""
-        found: dict[int, list[Why]] = {}
+        found: dict[int, list[ReasonPhrase]] = {}
         stopped = np.flatnonzero(decisions.outcomes)
         if not len(stopped) or not ("models" in decisions.versions or decisions.filled("degraded")):
             return found
@@ -134,7 +134,9 @@ class Answers:
             known = partial(_is_known, values.of(row, {}))
             said = spoken(codes, zip(inputs, weights, strict=True), texts, known)
             if said:
-                found[row] = [Why(why.code, source_of(why.code), why.analyst, why.customer) for why in said]
+                found[row] = [
+                    ReasonPhrase(why.code, source_of(why.code), why.analyst, why.customer) for why in said
+                ]
         return found
 
     def _phrases_of(self, digest: str) -> Phrases | None:
@@ -183,7 +185,7 @@ def _reasons(
     rules: list[str],
     codes: list[str],
     value: Callable[[str], float | str | None],
-    models: Iterable[Why],
+    models: Iterable[ReasonPhrase],
 ) -> bytes:
     if phrases is None:
         return codes_only(codes)
@@ -191,7 +193,11 @@ def _reasons(
 
 
 def _told(
-    decisions: DecisionBatch, row: int, phrases: Phrases | None, values: _Values, models: Iterable[Why]
+    decisions: DecisionBatch,
+    row: int,
+    phrases: Phrases | None,
+    values: _Values,
+    models: Iterable[ReasonPhrase],
 ) -> bytes:
     """The reasons of one decision of many."""
     rules, codes, names, scores = (

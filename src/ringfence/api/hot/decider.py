@@ -27,7 +27,7 @@ from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions
 from ringfence.api.hot.steps import TakenStep
 from ringfence.api.problems import unavailable
-from ringfence.ports.tracing import Stage
+from ringfence.ports.tracing import StageSpan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -292,7 +292,7 @@ class Decider:
         try:
             if isinstance(asked, Order):
                 work = asked.work(self._runner)
-                step = TakenStep(asked, work, stages=[Stage("decide", begin, perf_counter())])
+                step = TakenStep(asked, work, stages=[StageSpan("decide", begin, perf_counter())])
             else:
                 step = self._take(asked)
                 step.seconds = perf_counter() - begin
@@ -323,7 +323,7 @@ class Decider:
         work = self._runner.take(taken.events, taken.bad)
         decided = perf_counter()
         self._observe("decide", decided - decoded)
-        stages = [Stage("decode", begin, decoded), Stage("decide", decoded, decided)]
+        stages = [StageSpan("decode", begin, decoded), StageSpan("decide", decoded, decided)]
         return TakenStep(taken, work, stages=stages)
 
     def _commit_loop(self) -> None:
@@ -338,7 +338,7 @@ class Decider:
         self._runner.write(step.writing or self._runner.encode([step.work]))
         committed = perf_counter()
         self._observe("commit", committed - begin)
-        step.stages.append(Stage("commit", begin, committed))
+        step.stages.append(StageSpan("commit", begin, committed))
         if isinstance(step.asked, Order):
             if isinstance(step.asked, Arrived):
                 self._resolver.remember(step.work)

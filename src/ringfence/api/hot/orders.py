@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ringfence.api.problems import Refusal
     from ringfence.events.batch import EventBatch
-    from ringfence.runner import Arrival, Runner, Work
+    from ringfence.runner import Arrival, PendingBatch, Runner
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +29,7 @@ class Order:
     events: EventBatch
     result: asyncio.Future[list[int]]  # offset of each, -1 where its id came before with other content
 
-    def work(self, runner: Runner) -> Work:
+    def work(self, runner: Runner) -> PendingBatch:
         """Have it done; on the thread of whole steps."""
         return runner.put(self.events)
 
@@ -40,7 +40,7 @@ class Arrived(Order):
 
     arrival: Arrival
 
-    def work(self, runner: Runner) -> Work:
+    def work(self, runner: Runner) -> PendingBatch:
         """Have them decided; where the stream goes on commits with them."""
         arrival = self.arrival
         return runner.take(arrival.events, arrival.bad, arrival.labels, arrival.positions)

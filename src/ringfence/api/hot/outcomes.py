@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
     from ringfence.ports.tracing import RequestTrace
-    from ringfence.runner import Work
+    from ringfence.runner import PendingBatch
 
 LARGE: Final = 16 << 10
 """Bytes of records from which they are read on a thread: no step of others waits for that."""
@@ -149,7 +149,7 @@ class Resolver:
         self._recent: OrderedDict[int, bytes] = OrderedDict()
         self._large: deque[tuple[NDArray[np.int64], Bodies]] = deque()  # the same, of steps of many rows
 
-    def resolve(self, taken: Taken, work: Work) -> list[Sequence[Result]]:
+    def resolve(self, taken: Taken, work: PendingBatch) -> list[Sequence[Result]]:
         """Results of each ticket, in the order of its lines."""
         bodies = self.remember(work)
         if len(bodies) == len(taken.slots) and _all_new(taken, work):
@@ -167,7 +167,7 @@ class Resolver:
             for ticket in taken.tickets
         ]
 
-    def remember(self, work: Work) -> Sequence[bytes]:
+    def remember(self, work: PendingBatch) -> Sequence[bytes]:
         """The answers of a step, kept for retries; everybody who listens hears of it."""
         decisions = work.step.decisions
         if decisions is None:
@@ -185,7 +185,7 @@ class Resolver:
         self._published(decisions, work.admitted.events, bodies)
         return bodies
 
-    def _rows(self, taken: Taken, work: Work) -> list[Row]:
+    def _rows(self, taken: Taken, work: PendingBatch) -> list[Row]:
         admitted = work.admitted
         offsets = admitted.offsets[admitted.own].tolist()
         payments = taken.events.is_transaction.tolist()
@@ -239,7 +239,7 @@ class Resolver:
         return _refusal(Refusal(409, "conflict", detail, fields=fields))
 
 
-def _all_new(taken: Taken, work: Work) -> bool:
+def _all_new(taken: Taken, work: PendingBatch) -> bool:
     """Whether each line is a payment that the log did not have, and every ticket wants its decision."""
     admitted = work.admitted
     new = not admitted.duplicates and not admitted.conflicts

@@ -18,7 +18,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _NAMED: Final = re.compile(r"\{([^{}]+)\}")  # as `Decision.explain` fills them in
 
 
-class Why(msgspec.Struct, frozen=True):
+class ReasonPhrase(msgspec.Struct, frozen=True):
     """One reason: a fired rule, its code, and the text for the fraud team and for the customer."""
 
     code: str
@@ -41,7 +41,10 @@ class Phrases:
         return self._rules[rule].template if rule in self._rules else None
 
     def say(
-        self, rules: Iterable[str], value: Callable[[str], float | str | None], models: Iterable[Why] = ()
+        self,
+        rules: Iterable[str],
+        value: Callable[[str], float | str | None],
+        models: Iterable[ReasonPhrase] = (),
     ) -> bytes:
         """A JSON array of the reasons of these fired rules, and of those that models give.
 
@@ -56,7 +59,7 @@ class Phrases:
 
 class _Phrase:
     def __init__(self, rule: Rule) -> None:
-        self._why = Why(rule.reason, rule.id, rule.analyst, rule.customer)
+        self._why = ReasonPhrase(rule.reason, rule.id, rule.analyst, rule.customer)
         fixed = not _NAMED.search(rule.analyst) and not _NAMED.search(rule.customer)
         self.always = _ENCODER.encode(self._why) if fixed else b""
         self.template = _template(self._why)
@@ -65,12 +68,14 @@ class _Phrase:
         return fill(self._why, value)
 
 
-def fill(why: Why, value: Callable[[str], float | str | None]) -> bytes:
+def fill(why: ReasonPhrase, value: Callable[[str], float | str | None]) -> bytes:
     """A reason with the values of its names, encoded."""
-    return _ENCODER.encode(Why(why.code, why.rule, _filled(why.analyst, value), _filled(why.customer, value)))
+    return _ENCODER.encode(
+        ReasonPhrase(why.code, why.rule, _filled(why.analyst, value), _filled(why.customer, value))
+    )
 
 
-def _template(why: Why) -> list[str]:
+def _template(why: ReasonPhrase) -> list[str]:
     parts = [f'{{"code":{_quoted(why.code)},"rule":{_quoted(why.rule)},"analyst":"']
     for text, after in ((why.analyst, '","customer":"'), (why.customer, '"}')):
         first, *rest = _NAMED.split(text)
@@ -86,7 +91,7 @@ def _quoted(text: str) -> str:
 
 def codes_only(codes: Iterable[str]) -> bytes:
     """The reasons where the words are not known any more."""
-    return _ENCODER.encode([Why(code, "", "", "") for code in codes])
+    return _ENCODER.encode([ReasonPhrase(code, "", "", "") for code in codes])
 
 
 def _filled(text: str, value: Callable[[str], float | str | None]) -> str:

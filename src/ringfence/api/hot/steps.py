@@ -9,8 +9,8 @@ from ringfence.api.hot.orders import Order
 
 if TYPE_CHECKING:
     from ringfence.api.hot.outcomes import Taken
-    from ringfence.ports.tracing import Stage, Tracing
-    from ringfence.runner import Work, Writing
+    from ringfence.ports.tracing import StageSpan, Tracing
+    from ringfence.runner import JournalWrite, PendingBatch
 
 
 @dataclass(slots=True)
@@ -18,10 +18,10 @@ class TakenStep:
     """What was taken and waits for its commit; `writing` is left out where encoding takes long."""
 
     asked: Taken | Order
-    work: Work
-    writing: Writing | None = None
+    work: PendingBatch
+    writing: JournalWrite | None = None
     seconds: float = 0.0  # that taking it kept others waiting, where it is part of a batch
-    stages: list[Stage] = field(default_factory=list)
+    stages: list[StageSpan] = field(default_factory=list)
 
     def tell(self, tracing: Tracing | None) -> None:
         """Have it traced; once it is durable."""

@@ -42,7 +42,7 @@ NO_ROOM: Final = Refusal(
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Of connections; times in seconds, rates in bytes a second."""
 
     most: int = 4096  # in all
@@ -87,7 +87,7 @@ class Line(Protocol):
 class Connections:
     """The connections of one server; on the event loop only."""
 
-    def __init__(self, limits: Limits, count: Callable[[str], None] = lambda _why: None) -> None:
+    def __init__(self, limits: ConnectionLimits, count: Callable[[str], None] = lambda _why: None) -> None:
         """`count` hears of each connection that is closed by a limit, and of which."""
         self.limits = limits
         self.beat = 0

@@ -23,7 +23,7 @@ _LINK: Final = b"navigate"  # somebody follows a link, which shows pages and cha
 _MOST_REMEMBERED: Final = 64
 
 
-class Names:
+class HostNames:
     """The names of one server."""
 
     def __init__(self, public: Iterable[str], origins: Iterable[str], *, is_open: bool) -> None:

@@ -47,7 +47,7 @@ Author = Annotated[
 Note = Annotated[str, typer.Option("--note", "-n", help="Reason, kept on record.")]
 
 
-class Reading(Protocol):
+class DeskReading(Protocol):
     """What can be asked without changing anything."""
 
     def state(self) -> BookState: ...
@@ -58,7 +58,7 @@ class Reading(Protocol):
     def audit(self, name: str | None, limit: int) -> list[ListChange]: ...
 
 
-class Writing(Reading, Protocol):
+class DeskWriting(DeskReading, Protocol):
     """And what changes something; each is on record with its note."""
 
     def save(self, text: str, based_on: str, note: str, *, activate: bool, confirm: str = "") -> Saved: ...
@@ -75,7 +75,7 @@ class Writing(Reading, Protocol):
 
 
 @contextmanager
-def reading(server: str | None, data: Path | None) -> Iterator[Reading]:
+def reading(server: str | None, data: Path | None) -> Iterator[DeskReading]:
     """A server, or the data folder: also while a server writes to it."""
     if server is not None:
         with _remote(server) as remote:
@@ -88,7 +88,7 @@ def reading(server: str | None, data: Path | None) -> Iterator[Reading]:
 
 
 @contextmanager
-def writing(server: str | None, data: Path | None, author: str | None) -> Iterator[Writing]:
+def writing(server: str | None, data: Path | None, author: str | None) -> Iterator[DeskWriting]:
     """A server, or the data folder, which nobody else may be writing to."""
     if server is not None:
         with _remote(server) as remote:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
     from ringfence.ports.tables import Tables
     from ringfence.rulebook.changes import Activation, Change
-    from ringfence.rulebook.desk import BookState, Reader, VersionState
+    from ringfence.rulebook.desk import BookState, RuleBookReader, VersionState
     from ringfence.rulebook.entries import Entry, ListResult
     from ringfence.rulebook.shadow import ShadowReport
     from ringfence.rulebook.wire import ImpactOf, Saved
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class LocalReading:
     """`ringfence.cli.backends.desks.Reading` of a store."""
 
-    def __init__(self, desk: Reader, lake: Tables) -> None:
+    def __init__(self, desk: RuleBookReader, lake: Tables) -> None:
         self._desk = desk
         self._lake = lake
 

@@ -15,7 +15,7 @@ from ringfence.scoring.rulesets.outcomes import OUTCOMES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.cli.backends.desks import Writing
+    from ringfence.cli.backends.desks import DeskWriting
     from ringfence.decisions.impact import Impact
     from ringfence.rulebook.wire import ImpactOf
 
@@ -48,7 +48,7 @@ def show_impact(told: Impact, role: str = "") -> None:
         screen.show(f"{told.customers:,} customers newly stopped, such as {', '.join(told.examples)}")
 
 
-def is_all(desk: Writing, asked: ImpactOf, *, dry_run: bool, json: bool) -> bool:
+def is_all(desk: DeskWriting, asked: ImpactOf, *, dry_run: bool, json: bool) -> bool:
     """Show the impact sheet, unless nobody reads; whether that was all that was wanted."""
     if dry_run or not json:
         told = desk.impact(asked)

@@ -15,7 +15,7 @@ from ringfence.scoring.language.words import percent
 
 if TYPE_CHECKING:
     from ringfence.analysis.clearing import Clearing
-    from ringfence.analysis.condition_parts import Part
+    from ringfence.analysis.condition_parts import ExpressionPart
     from ringfence.analysis.explain import Explanation, RuleWhy, TypologyWhy
 
 _MARK = {True: "✓", False: "✗", None: "?"}
@@ -102,7 +102,7 @@ def _clearing(clearing: Clearing) -> str:
     return f"stops triggering {about}{moment} UTC for a payment like this one, if none is made before"
 
 
-def _show_part(part: Part, depth: int) -> None:
+def _show_part(part: ExpressionPart, depth: int) -> None:
     mark = _MARK[part.holds]
     if part.parts:
         screen.show(f"{'  ' * depth}{mark} {_JOINT[part.kind]}")

@@ -14,7 +14,7 @@ from ringfence.compose.models import models_for, stored_models
 from ringfence.compose.store import open_store
 from ringfence.features.spec import FeatureSpec
 from ringfence.pipeline import Pipeline
-from ringfence.replay import Backtest, Verification, backtest, verify
+from ringfence.replay import ReplayComparison, Verification, backtest, verify
 from ringfence.scoring.rulesets.rules import OUTCOMES, RuleSet
 from ringfence.store import DataFolder
 
@@ -82,7 +82,7 @@ def _verify(store: DataFolder, tell: screen.Tell) -> Verification:
     )
 
 
-def _backtest(store: DataFolder, found: Definitions, out: Path | None, tell: screen.Tell) -> Backtest:
+def _backtest(store: DataFolder, found: Definitions, out: Path | None, tell: screen.Tell) -> ReplayComparison:
     models = models_for(store, found.spec, found.model)
     pipeline = Pipeline(found.spec, found.rules, store.meta.hash_seed, models=models)
     with ExitStack() as stack:
@@ -141,7 +141,7 @@ def _show_verification(result: Verification, *, json: bool) -> None:
         screen.show(f"for example {', '.join(result.examples)}")
 
 
-def _show_backtest(result: Backtest, *, json: bool) -> None:
+def _show_backtest(result: ReplayComparison, *, json: bool) -> None:
     if json:
         screen.show_json(
             {

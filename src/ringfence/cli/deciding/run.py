@@ -21,7 +21,7 @@ from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
 from ringfence.ports.mappings import Sniffed
 from ringfence.ports.sources import Reading, SourceBatch, StreamBatch
-from ringfence.runner import Totals
+from ringfence.runner import RunTotals
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 
@@ -44,7 +44,7 @@ EXIT_INTERRUPTED = 130
 class Account:
     """What the user is told of a run."""
 
-    totals: Totals = field(default_factory=Totals)
+    totals: RunTotals = field(default_factory=RunTotals)
     reasons: Counter[str] = field(default_factory=Counter)
     skipped: int = 0  # rows that the mapping leaves out on purpose
     unusable: list[str] = field(default_factory=list)  # sources that could not be used, each with its remedy
@@ -221,7 +221,7 @@ def _process(
     begin, majority = time.perf_counter(), Majority()
     told: list[str] = []
 
-    def heard(arrival: Any, totals: Totals) -> None:
+    def heard(arrival: Any, totals: RunTotals) -> None:
         account.totals = totals
         account.reasons.update(record.reason.value for record in arrival.bad)
         account.skipped += arrival.skipped

@@ -16,7 +16,7 @@ from ringfence.compose.files import explain, sniff
 from ringfence.errors import InputError
 from ringfence.events.mapping import SHIPPED, Description, describe_mappings, load_mapping
 from ringfence.events.values.vocabulary import nearest
-from ringfence.ports.mappings import Draft, Question
+from ringfence.ports.mappings import MappingDraft, Question
 
 
 def sources(
@@ -115,7 +115,7 @@ def _write_draft(file: Path | None, draft: Path, answers: dict[str, str]) -> Non
     )
 
 
-def _drafted(file: Path, draft: Path, answers: dict[str, str]) -> Draft:
+def _drafted(file: Path, draft: Path, answers: dict[str, str]) -> MappingDraft:
     """The draft, with every question answered where somebody sits at a terminal."""
     while True:
         made = draft_mapping(str(file), draft.stem, now_ms=SystemClock().now_ms(), answers=answers)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 
-from ringfence.audit import Anchor, Span, Trust, check_chain, compare
+from ringfence.audit import Anchor, RecordSpan, Trust, check_chain, compare
 from ringfence.audit.records import SEALED
 from ringfence.audit.trail import Trail
 from ringfence.cli.audited import actor
@@ -27,7 +27,7 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.audit import Finding, Record
+    from ringfence.audit import ChainFault, Record
 
 app = typer.Typer(
     help="Who did or saw what: list, export, verify. The record is a chain that shows every later change.",
@@ -139,7 +139,9 @@ def verify(
             trail.id, trail.records(), trail.checkpoints(), Trust(anchors, first_key)
         )
         keys, signed = trail.keys(), max(trail.checkpoints(), default=0)
-        spans = [span for one in trail.records(action=SEALED) if (span := Span.of(one.act))] if log else []
+        spans = (
+            [span for one in trail.records(action=SEALED) if (span := RecordSpan.of(one.act))] if log else []
+        )
     checked, gone = 0, 0
     if spans:
         with open_store(folder(data), read_only=True) as store:
@@ -209,7 +211,7 @@ def _report(
     keys: list[str],
     checked: int,
     gone: int,
-    findings: list[Finding],
+    findings: list[ChainFault],
     *,
     json: bool,
 ) -> None:

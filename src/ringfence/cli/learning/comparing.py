@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.cli.learning.evaluate import contestant, period_of
-from ringfence.cli.learning.histories import Wanted
+from ringfence.cli.learning.histories import WantedHistory
 from ringfence.cli.learning.scoring import scored_by
 from ringfence.cli.terminal import screen
 from ringfence.learning.evaluate import figures, gained
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def compare_on_log(one: Artifact, other: Artifact, data: Path | None, *, json: bool) -> None:
     """Compare two models over the log, with intervals for the differences."""
     found = [
-        scored_by(each, Wanted([], data), f"measuring for {each.manifest.name}") for each in (one, other)
+        scored_by(each, WantedHistory([], data), f"measuring for {each.manifest.name}")
+        for each in (one, other)
     ]
     latest = max(found, key=lambda each: each.artifact.manifest.label_cut_off_ms)
     period = period_of(latest)

@@ -11,7 +11,7 @@ import typer
 
 from ringfence.cli.backends.server_questions import ask
 from ringfence.cli.learning.evaluate import Model, latest_label_ms
-from ringfence.cli.learning.histories import Wanted
+from ringfence.cli.learning.histories import WantedHistory
 from ringfence.cli.learning.models import Key, Url
 from ringfence.cli.learning.scoring import model_named, scored_by
 from ringfence.cli.terminal import options, screen
@@ -19,7 +19,7 @@ from ringfence.compose.definitions import SystemClock
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError, InUseError
 from ringfence.features.durations import parse_duration_ms
-from ringfence.learning.drift import Day, Reference, by_day
+from ringfence.learning.drift import Day, DriftReference, by_day
 from ringfence.learning.drift_alerts import SCORE, DriftAlert, alerts_of, drifted, record
 from ringfence.ports import DRIFT
 from ringfence.scoring.artifacts.manifest import REFERENCE
@@ -73,8 +73,8 @@ def drift(
     artifact = model_named(model, data)
     if REFERENCE not in artifact.files:
         raise InputError("this model has no reference.json to compare with: train it again")
-    reference = Reference.from_json(artifact.files[REFERENCE])
-    wanted = Wanted(sources or [], data, mapping, label_delay, fmt)
+    reference = DriftReference.from_json(artifact.files[REFERENCE])
+    wanted = WantedHistory(sources or [], data, mapping, label_delay, fmt)
     scored = scored_by(artifact, wanted, "measuring")
     mature_ms = latest_label_ms(scored.data) - parse_duration_ms(maturity)
     review_at = artifact.manifest.bands.review_at

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from ringfence.cli.learning.histories import Wanted
+from ringfence.cli.learning.histories import WantedHistory
 from ringfence.cli.learning.scoring import model_named, scored_by
 from ringfence.cli.learning.train import show_figures
 from ringfence.cli.terminal import options, screen
@@ -61,7 +61,7 @@ def evaluate(
 
     Example: ringfence evaluate models/first payments.parquet --mapping handbook
     """
-    wanted = Wanted(sources or [], data, mapping, label_delay, fmt, rules=rules)
+    wanted = WantedHistory(sources or [], data, mapping, label_delay, fmt, rules=rules)
     first = scored_by(model_named(model, data), wanted, "measuring")
     period = period_of(first, since, until, maturity, drop_known=drop_known_victims)
     contestants = {"model": contestant(first, period)}

@@ -54,7 +54,7 @@ _BATCH_ROWS = 16_384
 
 
 @dataclass(slots=True)
-class Wanted:
+class WantedHistory:
     """Which history, and what is to be measured over it.
 
     `spec` fixes the features; otherwise `features` names a file, or those in use (data folder) or a wide set
@@ -75,7 +75,7 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundHistory:
     """A history taken in: what was kept of it, and how many records could not be read."""
 
     collected: Collected
@@ -99,7 +99,7 @@ class _Open:
     label_fields: frozenset[str] = frozenset()
 
 
-def take_in(wanted: Wanted, what: str, most_bytes: Callable[[], int] | None = None) -> Found:
+def take_in(wanted: WantedHistory, what: str, most_bytes: Callable[[], int] | None = None) -> FoundHistory:
     """Pass over the history, with a bar that says `what`; `most_bytes` as of `collect`."""
     with screen.progress(what) as tell, _opened(wanted, tell) as history, options.compiling():
         rules = _rules(wanted, history.spec)
@@ -116,17 +116,17 @@ def take_in(wanted: Wanted, what: str, most_bytes: Callable[[], int] | None = No
     collected.forget(told)
     if told:
         screen.say(f"No input, as the label is read from the same column: {', '.join(told)}")
-    return Found(collected, history.origin, sum(history.bad), history.keys, history.looked_ms)
+    return FoundHistory(collected, history.origin, sum(history.bad), history.keys, history.looked_ms)
 
 
-def _rules(wanted: Wanted, spec: FeatureSpec) -> CompiledRules:
+def _rules(wanted: WantedHistory, spec: FeatureSpec) -> CompiledRules:
     """The rule book, for comparison, as far as the features serve it."""
     path = options.rules_file(wanted.rules)
     return fit(default_book() if path is None else load_rules(path), spec)[0]
 
 
 @contextmanager
-def _opened(wanted: Wanted, tell: screen.Tell) -> Iterator[_Open]:
+def _opened(wanted: WantedHistory, tell: screen.Tell) -> Iterator[_Open]:
     if wanted.sources:
         yield _of_sources(wanted, tell)
         return
@@ -134,7 +134,7 @@ def _opened(wanted: Wanted, tell: screen.Tell) -> Iterator[_Open]:
         yield _of_store(wanted, store, tell)
 
 
-def _of_sources(wanted: Wanted, tell: screen.Tell) -> _Open:
+def _of_sources(wanted: WantedHistory, tell: screen.Tell) -> _Open:
     settings = load_settings()
     chosen = choose_mapping(wanted.mapping or settings.mapping, wanted.sources, wanted.fmt)
     label_delay = wanted.label_delay or settings.label_delay
@@ -189,7 +189,7 @@ def label_fields(mapping: Mapping) -> frozenset[str]:
 
 
 def _wide(
-    wanted: Wanted,
+    wanted: WantedHistory,
     first: Sequence[EventBatch],
     delay_ms: int,
     seed: int,
@@ -221,7 +221,7 @@ def _delay_ms(mapping: Mapping, label_delay: str | None, first: Sequence[EventBa
     return usual_delay_ms(first, 0) or DEFAULT_DELAY_MS if said is None else parse_duration_ms(said)
 
 
-def _of_store(wanted: Wanted, store: DataFolder, tell: screen.Tell) -> _Open:
+def _of_store(wanted: WantedHistory, store: DataFolder, tell: screen.Tell) -> _Open:
     def progress(done: int, total: int) -> None:
         tell(done, total, "")
 
@@ -243,7 +243,7 @@ def _of_store(wanted: Wanted, store: DataFolder, tell: screen.Tell) -> _Open:
     return _Open(passed, in_use, origin, seed, bad)
 
 
-def _of_log(wanted: Wanted, store: DataFolder, seed: int) -> tuple[FeatureSpec, Keys, int]:
+def _of_log(wanted: WantedHistory, store: DataFolder, seed: int) -> tuple[FeatureSpec, Keys, int]:
     """A wide set for a log, with the graph's signals where the features in use declare links.
 
     And until when the log was looked at for it.
@@ -286,7 +286,7 @@ def _stored(decisions: DecisionBatch, spec: FeatureSpec) -> NDArray[np.float64]:
     return np.stack(columns) if columns else np.empty((0, len(decisions)))
 
 
-def _spec(wanted: Wanted) -> FeatureSpec | None:
+def _spec(wanted: WantedHistory) -> FeatureSpec | None:
     """What is named; of sources also what the project's features.py declares."""
     if wanted.spec is not None:
         return wanted.spec

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import typer
 
-from ringfence.cli.learning.histories import Wanted, spec_in_use
+from ringfence.cli.learning.histories import WantedHistory, spec_in_use
 from ringfence.cli.learning.train import check_extra, learned
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.definitions import SystemClock
@@ -102,7 +102,7 @@ def retrain(
         spec = spec_in_use(store) if len(store.registry.versions("features")) > 1 else None
     champion = registry.read(digest) if digest else None
     name = champion.manifest.name if champion else NAME
-    made = learned(Wanted([], data, spec=spec), Plan(budget_seconds=budget), name)
+    made = learned(WantedHistory([], data, spec=spec), Plan(budget_seconds=budget), name)
     text = made.files[MANIFEST]
     artifact = Artifact(Manifest.from_json(text), digest_of(text), made.files)
     registry.add(artifact)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from ringfence.cli.learning.histories import Wanted, take_in
+from ringfence.cli.learning.histories import WantedHistory, take_in
 from ringfence.cli.terminal import options
 from ringfence.compose.models import load_model, model_registry, read_model
 from ringfence.features.spec import FeatureSpec
@@ -43,7 +43,7 @@ def model_named(name: str, data: Path | None) -> Artifact:
     return registry.read(registry.find(name))
 
 
-def scored_by(artifact: Artifact, wanted: Wanted, what: str) -> ScoredData:
+def scored_by(artifact: Artifact, wanted: WantedHistory, what: str) -> ScoredData:
     """Measure what the model asks for over the history, and score every payment."""
     manifest = artifact.manifest
     spec = FeatureSpec.from_json(msgspec.json.encode(manifest.spec).decode())

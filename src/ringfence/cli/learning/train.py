@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import msgspec
 import typer
 
-from ringfence.cli.learning.histories import Wanted, take_in
+from ringfence.cli.learning.histories import WantedHistory, take_in
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.training_memory import for_table
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.features.spec import FeatureSpec
 from ringfence.learning.appraise import appraise
-from ringfence.learning.artifact import Origin, artifact_files, write_artifact
+from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
 from ringfence.learning.boosting import USUAL_SECONDS
 from ringfence.learning.dataset import dataset
 from ringfence.learning.evaluate import compared, figures, taken_by
@@ -33,7 +33,7 @@ from ringfence.scoring.artifacts.manifest import Costs
 from ringfence.scoring.language.words import percent
 
 if TYPE_CHECKING:
-    from ringfence.cli.learning.histories import Found
+    from ringfence.cli.learning.histories import FoundHistory
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.train import Trained
     from ringfence.scoring.artifacts.manifest import Appraisal, Metric
@@ -163,7 +163,7 @@ def train(
         quick,
         budget,
     )
-    wanted = Wanted(
+    wanted = WantedHistory(
         sources or [], data, mapping, label_delay, fmt, features, wide, rules, before_ms=plan.test_from_ms
     )
     made = learned(wanted, plan, name)
@@ -176,7 +176,7 @@ def train(
 class Learned(NamedTuple):
     """A training with all that it found; `files` are those of the artifact."""
 
-    found: Found
+    found: FoundHistory
     table: Dataset
     trained: Trained
     measured: dict[str, dict[str, Metric]]
@@ -184,7 +184,7 @@ class Learned(NamedTuple):
     files: dict[str, bytes]
 
 
-def learned(wanted: Wanted, plan: Plan, name: str) -> Learned:
+def learned(wanted: WantedHistory, plan: Plan, name: str) -> Learned:
     """Take a history in and train on it, with a bar; `InputError` where it cannot teach."""
     found, table = taken_in(wanted, plan)
     plan = replace(plan, offered=offered(found.collected.spec, found.keys))
@@ -197,14 +197,14 @@ def learned(wanted: Wanted, plan: Plan, name: str) -> Learned:
         measured = figures(table, trained.test, contestants, plan.costs)
         thought = appraise(table, trained, contestants, measured)
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        origin = Origin(name, now, _command(), found.collected.spec)
+        origin = ModelOrigin(name, now, _command(), found.collected.spec)
         page = report(trained, table, origin, contestants, measured, thought)
         others = {who: one for who, one in measured.items() if who != "model"}
         files = artifact_files(trained, table, origin, measured["model"], others, page, thought)
     return Learned(found, table, trained, measured, thought, files)
 
 
-def taken_in(wanted: Wanted, plan: Plan) -> tuple[Found, Dataset]:
+def taken_in(wanted: WantedHistory, plan: Plan) -> tuple[FoundHistory, Dataset]:
     """The history as a table. What a wide set is chosen by ends where the test period begins."""
     found = take_in(wanted, "measuring", for_table)
     table = dataset(found.collected)

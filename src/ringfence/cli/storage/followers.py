@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ringfence.follow import Entry
+    from ringfence.follow import DeclaredFollower
 
 app = typer.Typer(
     help="What is made of the log (tables, index): list, pause, resume, make again.", no_args_is_help=True
@@ -131,14 +131,14 @@ def _roll(data: Path | None) -> Roll:
     return open_roll(where)
 
 
-def _entries(where: Path) -> Sequence[Entry]:
+def _entries(where: Path) -> Sequence[DeclaredFollower]:
     if not has_roll(where):
         return []
     with closing(open_roll(where)) as roll:
         return roll.entries()
 
 
-def _state(entry: Entry) -> str:
+def _state(entry: DeclaredFollower) -> str:
     if entry.paused:
         return "paused"
     if entry.failing:

@@ -21,7 +21,7 @@ from ringfence.events.values.durations import parse_delay_ms
 from ringfence.events.values.moments import MomentReader
 from ringfence.events.values.numbers import to_bools
 from ringfence.events.values.shaping import ShapedRows, as_text, chosen, emptied, one_of
-from ringfence.events.values.vocabulary import KINDS, Label, Mapping, Record, Source, nearest
+from ringfence.events.values.vocabulary import KINDS, FieldSource, LabelColumn, MappedRecord, Mapping, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -54,9 +54,9 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    record: Record
-    fields: dict[str, Source]
-    attributes: dict[str, Source]
+    record: MappedRecord
+    fields: dict[str, FieldSource]
+    attributes: dict[str, FieldSource]
     delay_ms: int
 
 
@@ -140,7 +140,7 @@ class Binding:
             draft.fault(unclear, Reason.WRONG_TYPE, label.column, _UNCLEAR)
         return draft
 
-    def _said(self, label: Label, values: Any) -> Any:
+    def _said(self, label: LabelColumn, values: Any) -> Any:
         return emptied(values, {*self.mapping.null_values} - {*label.fraud, *label.good})
 
     def _labels(
@@ -200,7 +200,7 @@ def bind(
     return Binding(mapping, columns, tokenizer, ingest_time_ms, records, reader)
 
 
-def told_fraud(label: Label, values: Any) -> tuple[Any, NDArray[np.bool_]]:
+def told_fraud(label: LabelColumn, values: Any) -> tuple[Any, NDArray[np.bool_]]:
     """Which rows a label column calls fraud, Arrow booleans, and which values it says nothing clear with.
 
     >>> told_fraud(Label("said", fraud=["stolen"]), pa.array(["stolen", "paid", None]))[0].to_pylist()
@@ -246,7 +246,7 @@ def missing_columns(mapping: Mapping, names: Sequence[str]) -> list[str]:
     return min(lacking, key=len)
 
 
-def absent_columns(record: Record, names: Sequence[str]) -> list[str]:
+def absent_columns(record: MappedRecord, names: Sequence[str]) -> list[str]:
     """Columns that the record needs and the source has not."""
     every = [*record.sources().values(), *record.attribute_sources(names).values()]
     lacking = [column for source in every for column in source.lacks(names)]
@@ -263,7 +263,7 @@ def _does_not_fit(mapping: Mapping, names: list[str], where: str) -> str:
 
 
 def _bind_record(
-    record: Record, names: list[str], where: str, mapping: str, label_delay: str | None
+    record: MappedRecord, names: list[str], where: str, mapping: str, label_delay: str | None
 ) -> _Bound:
     lacking = absent_columns(record, names)
     if lacking:
@@ -287,7 +287,7 @@ def _bind_record(
     return _Bound(record, fields, attributes, parse_delay_ms(delay))
 
 
-def makes_ids(record: Record, objects: Iterable[Collection[str] | None]) -> bool:
+def makes_ids(record: MappedRecord, objects: Iterable[Collection[str] | None]) -> bool:
     """Whether a record needs ids told from some of these objects."""
     columns = [source.column for source in record.sources().values() if source.row_id]
     return any(column not in item for column in columns for item in objects if item is not None)

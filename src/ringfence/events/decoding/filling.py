@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ringfence.events.decoding.draft import Draft
     from ringfence.events.values.moments import MomentReader
     from ringfence.events.values.norms import Norms
-    from ringfence.events.values.vocabulary import Source
+    from ringfence.events.values.vocabulary import FieldSource
 
 _IDS: Final = frozenset({*ID_FIELDS, "transaction_id", "entity_id"})
 _SAID_SHORTENED: Final = "is a number that a spreadsheet has shortened: export this column as text"
@@ -52,7 +52,7 @@ class Filler:
     norms: Norms
     times: MomentReader
 
-    def field(self, name: str, source: Source) -> None:
+    def field(self, name: str, source: FieldSource) -> None:
         """One field of the event; `currency` comes before `amount`."""
         if name == "amount":
             self._amount(source)
@@ -83,7 +83,7 @@ class Filler:
         else:
             self._text(name, source, values)
 
-    def _text(self, name: str, source: Source, values: Any) -> None:
+    def _text(self, name: str, source: FieldSource, values: Any) -> None:
         if name in BIN_FIELDS:
             self.draft.bin(name, shaped(source, values))
             return
@@ -91,7 +91,7 @@ class Filler:
             self._check_id(name, values)
         self.draft.text(name, shaped(source, values), source.prefix, self.norms)
 
-    def attribute(self, name: str, source: Source) -> None:
+    def attribute(self, name: str, source: FieldSource) -> None:
         """One free field."""
         values = self.draft.dropped.without(self._values(name, source, "|"), name, *source.columns)
         if values is None or self._is_secret(source, values):
@@ -107,18 +107,18 @@ class Filler:
         else:
             self.draft.attribute(name, values)
 
-    def _is_secret(self, source: Source, values: Any) -> bool:
+    def _is_secret(self, source: FieldSource, values: Any) -> bool:
         """Whether a column holds sensitive authentication data by what the mapping says: it is left out."""
         if source.personal is not PersonalClass.SECRET:
             return False
         self.draft.dropped.note(Secret.CODE, np.flatnonzero(np.asarray(pc.is_valid(values))))
         return True
 
-    def _classify(self, name: str, source: Source) -> None:
+    def _classify(self, name: str, source: FieldSource) -> None:
         if source.personal is not None:
             self.draft.classify(name, None if source.personal is PersonalClass.NONE else source.personal)
 
-    def _values(self, name: str, source: Source, separator: str) -> Any:
+    def _values(self, name: str, source: FieldSource, separator: str) -> Any:
         raw = values_of(source, self.rows, self.nulls, separator)
         values, refused = translated(source, raw)
         self.draft.fault(
@@ -147,7 +147,7 @@ class Filler:
                 lambda row: f"{self.draft.show(values, row)} {_SAID_TRAILER}",
             )
 
-    def _time(self, name: str, source: Source, values: Any) -> None:
+    def _time(self, name: str, source: FieldSource, values: Any) -> None:
         zones = None
         if source.zone_column is not None:
             zones = as_text(emptied(self.rows.columns[source.zone_column], self.nulls))
@@ -161,7 +161,7 @@ class Filler:
             source.offset_s * 1000,
         )
 
-    def _amount(self, source: Source) -> None:
+    def _amount(self, source: FieldSource) -> None:
         if source.credit is None and source.debit is None:
             values = self._values("amount", source, "")
             found = self._read(values, source)
@@ -185,11 +185,11 @@ class Filler:
         self._check_currency(values, found)
         self.draft.money(values, found.minor, found.status, hint(source))
 
-    def _side(self, column: str, source: Source) -> tuple[Any, Read]:
+    def _side(self, column: str, source: FieldSource) -> tuple[Any, Read]:
         values = emptied(self.rows.columns[column], {*self.nulls, *source.null_values})
         return values, self._read(values, source)
 
-    def _read(self, values: Any, source: Source) -> Read:
+    def _read(self, values: Any, source: FieldSource) -> Read:
         """Amounts in minor units of their currencies."""
         exponents = self.draft.exponents()
         shift = len(str(source.scale)) - 1
@@ -202,7 +202,7 @@ class Filler:
         found.minor = _divided(found.minor, own)
         return found
 
-    def _own_digits(self, source: Source, exponents: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _own_digits(self, source: FieldSource, exponents: NDArray[np.int64]) -> NDArray[np.int64]:
         codes = self.draft.codes()
         if not source.digits or codes is None:
             return exponents

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.events.values.vocabulary import Source
+    from ringfence.events.values.vocabulary import FieldSource
 
 _ZONE: Final = "%Z"
 _WITH_NAME: Final = r"^(?P<time>.*\S)\s+(?P<zone>[A-Za-z][A-Za-z/_+:0-9-]*)$"
@@ -46,7 +46,7 @@ class MomentReader:
     zone_names: Mapping[str, str]
     orders: Orders = field(default_factory=Orders)
 
-    def read(self, name: str, source: Source, values: Any, zones: Any = None) -> Moments:
+    def read(self, name: str, source: FieldSource, values: Any, zones: Any = None) -> Moments:
         """Times of a field; `zones` are the rows' own zones."""
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
@@ -65,7 +65,7 @@ class MomentReader:
         return self._local(name, source, Moments(ms, bad), naive, words)
 
     def _local(
-        self, name: str, source: Source, found: Moments, naive: NDArray[np.bool_], words: Any
+        self, name: str, source: FieldSource, found: Moments, naive: NDArray[np.bool_], words: Any
     ) -> Moments:
         waiting = naive & ~found.bad
         if words is None:
@@ -78,7 +78,9 @@ class MomentReader:
             self._convert(name, source, found, waiting & (rows == at), word or source.zone)
         return found
 
-    def _convert(self, name: str, source: Source, found: Moments, rows: NDArray[np.bool_], word: str) -> None:
+    def _convert(
+        self, name: str, source: FieldSource, found: Moments, rows: NDArray[np.bool_], word: str
+    ) -> None:
         if not rows.any():
             return
         try:

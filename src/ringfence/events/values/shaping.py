@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.events.values.vocabulary import Record, Source
+    from ringfence.events.values.vocabulary import FieldSource, MappedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ShapedRows:
     ids: Any = None
 
 
-def values_of(source: Source, rows: ShapedRows, nulls: Collection[str], separator: str = "|") -> Any:
+def values_of(source: FieldSource, rows: ShapedRows, nulls: Collection[str], separator: str = "|") -> Any:
     """The field's values before they are read as what the field holds."""
     if source.constant is not None:
         return pa.repeat(source.constant, len(rows.numbers))
@@ -54,7 +54,7 @@ def emptied(values: Any, nulls: Collection[str]) -> Any:
     return pc.if_else(found, None, values)
 
 
-def translated(source: Source, values: Any) -> tuple[Any, NDArray[np.bool_]]:
+def translated(source: FieldSource, values: Any) -> tuple[Any, NDArray[np.bool_]]:
     """What the source's words mean, and which values are none of them where they have to be."""
     if not source.values:
         return values, np.zeros(len(values), bool)
@@ -70,12 +70,12 @@ def translated(source: Source, values: Any) -> tuple[Any, NDArray[np.bool_]]:
     return meaning.take(encoded.indices), refused
 
 
-def is_shaped(source: Source) -> bool:
+def is_shaped(source: FieldSource) -> bool:
     """Whether `shaped` changes anything."""
     return bool(source.strip_prefix or source.strip_suffix or source.pad)
 
 
-def shaped(source: Source, values: Any) -> Any:
+def shaped(source: FieldSource, values: Any) -> Any:
     """Texts without what is to be stripped, and with leading zeros."""
     if not is_shaped(source):
         return values
@@ -112,7 +112,7 @@ def _first(columns: list[Any]) -> Any:
     return pc.coalesce(*columns)
 
 
-def _joined(source: Source, rows: ShapedRows, nulls: Collection[str], separator: str) -> Any:
+def _joined(source: FieldSource, rows: ShapedRows, nulls: Collection[str], separator: str) -> Any:
     parts: list[Any] = []
     for part in source.join:
         one = JoinedColumn(part) if isinstance(part, str) else part
@@ -131,7 +131,9 @@ def _no_blanks(texts: Any) -> Any:
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
-def chosen(columns: dict[str, Any], record: Record, nulls: Collection[str], count: int) -> NDArray[np.bool_]:
+def chosen(
+    columns: dict[str, Any], record: MappedRecord, nulls: Collection[str], count: int
+) -> NDArray[np.bool_]:
     """Rows that a record takes."""
     rows = np.ones(count, bool)
     for column, wanted in record.only.items():

@@ -45,7 +45,7 @@ class JoinedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     length: int = 0  # and so many of them; 0 for all
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FieldSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where one field's values come from, and what has to be done to them."""
 
     column: str | None = None  # of JSON, a key or a path: a.b[0].c
@@ -109,7 +109,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return all(name in names for name in self.columns)
 
 
-class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LabelColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A column that says which transactions were fraud, and how long after the payment that became known.
 
     Only the reports of fraud become events, as in life: a payment of which nothing was heard after the delay
@@ -124,7 +124,7 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unknown: list[str] = []
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MappedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of event that the rows of a source become."""
 
     kind: Literal["transaction", "label", "profile", "list_entry", "flag", "lifecycle"] = "transaction"
@@ -134,30 +134,30 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     excluding: dict[str, str | list[str]] = {}  # but to none with one of these
     has: list[str] = []  # to rows where these columns hold a value
     lacks: list[str] = []  # to rows where these hold none, or that have no such column
-    fields: dict[str, Source | str] = {}
-    attributes: Literal["*", "attributes.*"] | list[str] | dict[str, Source | str] = []
-    label: Label | None = None
+    fields: dict[str, FieldSource | str] = {}
+    attributes: Literal["*", "attributes.*"] | list[str] | dict[str, FieldSource | str] = []
+    label: LabelColumn | None = None
 
     def fits(self, names: Collection[str]) -> bool:
         """Whether a source with these columns has such records."""
         return all(name in names for name in self.when) and not any(name in names for name in self.unless)
 
-    def sources(self) -> dict[str, Source]:
+    def sources(self) -> dict[str, FieldSource]:
         """Each field's source; a bare text is a column's name."""
         return {name: _source(item) for name, item in self.fields.items()}
 
-    def attribute_sources(self, names: Iterable[str]) -> dict[str, Source]:
+    def attribute_sources(self, names: Iterable[str]) -> dict[str, FieldSource]:
         """Each attribute's source, given the columns of the source."""
         if isinstance(self.attributes, dict):
             return {name: _source(item) for name, item in self.attributes.items()}
         if isinstance(self.attributes, list):
-            return {name: Source(column=name) for name in self.attributes}
+            return {name: FieldSource(column=name) for name in self.attributes}
         if self.attributes == "attributes.*":
-            return {name: Source(column=name) for name in names if name.startswith(ATTRIBUTE_PREFIX)}
+            return {name: FieldSource(column=name) for name in names if name.startswith(ATTRIBUTE_PREFIX)}
         used = {column for source in self.sources().values() for column in source.columns} | (
             {self.label.column} if self.label else set()
         )
-        return {name: Source(column=name) for name in names if name not in used}
+        return {name: FieldSource(column=name) for name in names if name not in used}
 
     @property
     def optional_columns(self) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Named rules that turn the rows of a source into events."""
 
     name: str
-    records: list[Record]
+    records: list[MappedRecord]
     title: str = ""
     about: str = ""
     file: Layout = Layout()
@@ -270,5 +270,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {lowered[close[0]]}?)" if close else ""
 
 
-def _source(item: Source | str) -> Source:
-    return Source(column=item) if isinstance(item, str) else item
+def _source(item: FieldSource | str) -> FieldSource:
+    return FieldSource(column=item) if isinstance(item, str) else item

@@ -23,7 +23,7 @@ from ringfence.events.values.currencies import EVERY_CURRENCY
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.events.values.vocabulary import Source
+    from ringfence.events.values.vocabulary import FieldSource
 
 SIGNS: Final[dict[str, str | None]] = {
     "€": "EUR",
@@ -96,7 +96,9 @@ class Read:
     named: Any = None  # Arrow texts; None where no row names one
 
 
-def read_amounts(values: Any, source: Source, digits: NDArray[np.int64], limit: NDArray[np.int64]) -> Read:
+def read_amounts(
+    values: Any, source: FieldSource, digits: NDArray[np.int64], limit: NDArray[np.int64]
+) -> Read:
     """Amounts as a mapping says they are written; `digits` and `limit` as for `amounts.to_minor`.
 
     >>> from ringfence.events.values.vocabulary import Source
@@ -132,7 +134,7 @@ def currency_within(values: Any) -> Any:
     return _mark(parts, {**SIGNS, **_USUAL})
 
 
-def hint(source: Source) -> str:
+def hint(source: FieldSource) -> str:
     """What might mend amounts that cannot be read: how thousands or decimals are parted."""
     if source.decimal == "." and not source.thousands:
         return ': where commas part thousands, say thousands = "," in the mapping, before cents decimal = ","'

@@ -18,7 +18,7 @@ from ringfence.scoring.artifacts.manifest import ReasonText
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ringfence.features.links import Signal
+    from ringfence.features.links import LinkSignal
     from ringfence.features.spec import Feature
     from ringfence.scoring.artifacts.manifest import Manifest
 
@@ -216,7 +216,7 @@ def of_feature(feature: Feature) -> ReasonText:
     return _reason(f"{feature.entity}_{topic}", analyst, topic)
 
 
-def of_signal(signal: Signal, subject: str) -> ReasonText:
+def of_signal(signal: LinkSignal, subject: str) -> ReasonText:
     """Words for a signal of the graph."""
     topic, text = _SIGNAL[signal.what]
     forms = {form: f"{{{signal.name}:{form}}}" for form in ("times", "duration", "new")}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ringfence.scoring.artifacts.artifact import Artifact
-    from ringfence.web.answer_cache import Answer
+    from ringfence.web.answer_cache import CachedAnswer
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
@@ -90,7 +90,7 @@ def _compared(voices: list[watching.Voice]) -> list[Chart]:
     return charts_of(named) if named else []
 
 
-def _asked(dashboard: Dashboard, question: tuple[str, str], work: Callable[[], Any]) -> Answer | None:
+def _asked(dashboard: Dashboard, question: tuple[str, str], work: Callable[[], Any]) -> CachedAnswer | None:
     return dashboard.cache.ask(question, dashboard.store.log.end_offset(DECISIONS), work)
 
 

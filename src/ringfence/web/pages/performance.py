@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ringfence.web.asking import dashboard_of
 from ringfence.web.cells import csv_cell
 from ringfence.web.errors import Stop
-from ringfence.web.measures import DAY_MS, MATURITY_DAYS, MEASURES, Measure, changes, currencies
+from ringfence.web.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
 from ringfence.web.period import current, moment_ms, zone_name
 from ringfence.web.rendering import render, when
 
@@ -85,7 +85,7 @@ async def as_csv(
 
 
 def _panel(
-    dashboard: Dashboard, measure: Measure, begin: int, end: int, currency: str | None
+    dashboard: Dashboard, measure: Panel, begin: int, end: int, currency: str | None
 ) -> dict[str, Any]:
     lake, zone = dashboard.server.lake, zone_name()
     rows = measure.rows(lake, begin, end, currency, zone)
@@ -132,7 +132,7 @@ def _grid(rows: list[dict[str, Any]]) -> list[list[tuple[int, int, int]]]:
     ]
 
 
-def _measure(name: str) -> Measure:
+def _measure(name: str) -> Panel:
     if name not in MEASURES:
         raise Stop(404, f"There is no figure {name!r}.")
     return MEASURES[name]

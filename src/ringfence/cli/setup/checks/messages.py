@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringfence.bus.notifier import Answer, Message
+from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.subscription import kind_of, shown, target_of
 from ringfence.bus.words import Words
 from ringfence.cli.setup.checks.check import Check, State
@@ -52,7 +52,7 @@ def _sent(address: str, signing: tuple[str, ...]) -> Check:
     to = target_of(address, kind)
     with closing(sender):
         outcome = sender.deliver(Message(test_id, msgspec.json.encode(event), words, to, signing))
-    if outcome.answer is Answer.DELIVERED:
+    if outcome.answer is AttemptEnd.DELIVERED:
         return Check(part, State.FINE, outcome.said or "delivered")
     return Check(
         part, State.BAD, outcome.said, "Mend it there, then `ringfence outbox retry --to` the address."
