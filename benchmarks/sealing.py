@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import median
 
 import pyarrow.parquet as pq
-from ringfence.scoring.books import default_book
 
 from benchmarks.report import machine, show, versions
 from benchmarks.spine import SystemClock, payments
@@ -32,6 +31,7 @@ from ringfence.features.catalog import CATALOG
 from ringfence.follow import catch_up
 from ringfence.pipeline import Pipeline
 from ringfence.runner import Runner
+from ringfence.scoring.rulesets.books import default_book
 
 BAR = 2.0
 """Per cent of throughput that the chain may cost."""
