@@ -25,7 +25,7 @@ RETAINED = (
     *("events", "decisions", "flag_matches", "drift", "model_news", "slo_news", "quarantine"),
     *("cases", "alerts", "messages", "identifier", "contact", "name", "address", "text"),
 )
-"""Parts of a data folder that may be kept for a time; what is not named stays for ever."""
+"""Parts of a data folder that may be kept for a time; what is not named never expires."""
 
 _LEAST_MS = 10 * MINUTE_MS
 

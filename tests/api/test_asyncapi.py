@@ -11,6 +11,7 @@ from tests.api.conftest import NOW_MS, payment
 from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import Casework, OutboxFollower, Watch
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
+from ringfence.api.objective_teller import tell
 from ringfence.api.openapi.asyncapi import document
 from ringfence.bus.catalog import FEEDS, TOPICS, tables
 from ringfence.bus.subscription import EVERYTHING, Subscription
@@ -21,6 +22,7 @@ from ringfence.events.model import Kind
 from ringfence.follow import catch_up
 from ringfence.learning.drift_alerts import DriftAlert, record
 from ringfence.learning.model_news import ModelNews, record_news
+from ringfence.objectives import BURNING, RECOVERED, SloNews
 from ringfence.ports import LogBatch
 
 OFFICIAL = Path(__file__).with_name("asyncapi-3.0.0.json")
@@ -87,6 +89,8 @@ def test_every_event_is_as_the_document_says(api, tmp_path):
         log, folder = client.server.session.store.log, client.server.session.store.folder
         record(log, [DriftAlert(0, "m", "i", 0.3, 0.2, 9)], NOW_MS)
         record_news(log, NEWS, NOW_MS)
+        told = [SloNews(news, "latency", "page", 7, 0.99, 20.0, 60, "slow") for news in (BURNING, RECOVERED)]
+        tell(log, told, NOW_MS)
         letters = told_by(log, folder, client.server.session.store.meta.store_id)
         served = (await client.get("/asyncapi.json")).json()
         pages = [

@@ -315,6 +315,7 @@ def test_a_server_and_its_followers_are_traced_and_the_access_log_names_the_trac
             log=log,
             RINGFENCE_OTLP_ENDPOINT=collector.url,
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            OTEL_METRICS_EXPORTER="none",  # they have tests of their own
             FASTAPI_OTEL_AUTO_CONFIGURE="true",  # whose spans would have paths
         )
         head = {"traceparent": f"00-{TRACE}-{PARENT}-01"}

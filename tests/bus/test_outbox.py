@@ -10,6 +10,7 @@ from tests.lakes import decisions, events, fill, news
 from ringfence.adapters.notifiers.addresses import networks
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
 from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower
+from ringfence.api.objective_teller import tell
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cli import execute
@@ -17,6 +18,7 @@ from ringfence.errors import ConflictError, InputError, StoreError
 from ringfence.follow import catch_up
 from ringfence.learning.drift_alerts import DriftAlert, record
 from ringfence.learning.model_news import record_news
+from ringfence.objectives import SloNews
 from ringfence.ports import DRIFT, FLAG_MATCHES
 from ringfence.testing.follower_exam import FollowerExam
 
@@ -50,6 +52,8 @@ class Place:
             self.store.commit([events(base, 10), decisions(base, 10), flag_matches(flags, 2)])
             record(self.log, [DriftAlert(drift * 86_400_000, "m", "amount", 0.5, 0.2, 9)], NOW_MS)
             record_news(self.log, [news(drift)], NOW_MS)
+            alarm = SloNews("burning", "latency", "page", drift, 0.99, 20.0, 60, "slow")
+            tell(self.log, [alarm], NOW_MS)
 
     def follower(self):
         return follower(self.store)

@@ -55,10 +55,10 @@ def test_a_person_is_found_by_a_field(bank, ringfence, asked, same):
 
 def test_what_several_have_names_nobody_and_what_nobody_has_is_told(bank, ringfence):
     shared = ringfence("privacy", "erase", "phone=+4930123", "--reason", "request", "--yes")
-    assert (shared.code, "2 persons have this phone: name one of pd_" in shared.err) == (2, True)
+    assert (shared.code, "2 persons have this phone: name one, such as pd_" in shared.err) == (2, True)
     assert ringfence("privacy", "find", "ada", "--json").json["erased"] == []
     assert "nothing is held" in ringfence("privacy", "find", "email=eve@mail.example").err
-    assert "is no personal data here" in ringfence("privacy", "find", "merchant_id=shop").err
+    assert "is no personal data" in ringfence("privacy", "find", "merchant_id=shop").err
     assert "nothing is held" in ringfence("privacy", "find", "emial=ada@mail.example").err
     for one in ("phone=+4930123", "email=eve@mail.example"):
         assert one.partition("=")[2] not in ringfence("privacy", "find", one).err

@@ -16,7 +16,7 @@ from ringfence.objectives import PAGE, SLO_NEWS_SCHEMA, TICKET, BurnWatch, Objec
 from ringfence.ports import SLO_NEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client import Metric
 
@@ -88,9 +88,7 @@ class ObjectiveTeller:
             self._add("delivery", float(self._messages_go_out(now_ms)), 1.0, now_ms)
         self._untold += self._watch.look(now_ms)
         told = self._untold
-        rows = {one.event_id: {**asdict(one), "found_ms": now_ms} for one in told}
-        if rows:
-            append_once(self._log, SLO_NEWS, SLO_NEWS_SCHEMA, rows, [one.since_ms for one in told])
+        tell(self._log, told, now_ms)
         self._untold = []
         return told
 
@@ -164,3 +162,10 @@ class ObjectiveTeller:
 
     def _given_up(self) -> int:
         return sum(dead for _, _, dead, _ in self._outboxes.bus.figures()) if self._outboxes.is_used else 0
+
+
+def tell(log: EventLog, news: Sequence[SloNews], now_ms: int) -> None:
+    """Append what the log does not hold yet, durable on return."""
+    rows = {one.event_id: {**asdict(one), "found_ms": now_ms} for one in news}
+    if rows:
+        append_once(log, SLO_NEWS, SLO_NEWS_SCHEMA, rows, [one.since_ms for one in news])

@@ -177,16 +177,13 @@ class PrivacyDesk:
         """Whose value of a field it is."""
         token = self.tokenizer.as_kept(field, value)
         if not TOKEN.fullmatch(token):
-            raise InputError(
-                f"{field[:80]} is no personal data here, so the vault has no value of it: personal_fields "
-                "and mappings say what is"
-            )
+            raise InputError(f"{field[:80]} is no personal data: personal_fields and mappings say what is")
         persons = sorted(self.vault.holders([token]).get(token, frozenset()))
         if not persons:
             raise InputError(f"nothing is held on anybody with this {field[:80]}")
         if len(persons) > 1:
-            shown = ", ".join(persons[:_MOST_NAMED]) + (" and more" if len(persons) > _MOST_NAMED else "")
-            raise InputError(f"{len(persons)} persons have this {field[:80]}: name one of {shown}")
+            shown = ", ".join(persons[:_MOST_NAMED])
+            raise InputError(f"{len(persons)} persons have this {field[:80]}: name one, such as {shown}")
         payments, _ = self._paid([KINDS["customer"]], frozenset(persons))
         return "customer" if payments else "account", persons[0]
 
@@ -291,9 +288,9 @@ class PrivacyDesk:
 
     def earliest_held_ms(self) -> int | None:
         """Time of the first payment that names somebody under legal hold; None where there is none."""
-        persons = frozenset(one.person for one in self.vault.holds())
-        mine, found = pa.array(sorted(persons), pa.string()), list[int]()
-        for batch in self.log.read(EVENTS) if persons else ():
+        held, found = sorted(one.person for one in self.vault.holds()), list[int]()
+        mine = pa.array(held, pa.string())
+        for batch in self.log.read(EVENTS) if held else ():
             events = codec.decode(batch.payload)
             rows = np.flatnonzero(_true(_of_persons(events, list(KINDS.values()), mine)))
             found += [int(events.event_time_ms[rows].min())] if len(rows) else []

@@ -47,7 +47,7 @@ def retention(
 
     Parts are topics of the log (events, decisions, flag_matches, drift, model_news, slo_news), quarantine,
     cases (what people wrote and attached in closed ones), alerts, messages (sent or given up), and originals
-    in the vault by class (identifier, contact, name, address, text). What is not named stays for ever. Only
+    in the vault by class (identifier, contact, name, address, text). What is not named never expires. Only
     topics and quarantine need a data folder that nobody serves.
 
     Example: ringfence retention --dry-run
