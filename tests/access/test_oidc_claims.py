@@ -57,7 +57,7 @@ class Provider(ThreadingHTTPServer):
 class _Answers(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.path)
-        self.server.hold.wait(20)
+        self.server.hold.wait(60)
         self.rfile.read(int(self.headers.get("content-length", 0)))
         told = self.server.answer(self.path, self.headers)
         body = json.dumps(told).encode()

@@ -17,6 +17,7 @@ from ringfence.access.sessions import COOKIE
 from ringfence.access.table import NEEDED
 from ringfence.api.app import build
 from ringfence.api.server import Server
+from ringfence.api.services import Surroundings
 from ringfence.api.settings import ServeSettings
 from ringfence.compose.session import open_session
 from ringfence.saving import Snapshotting
@@ -50,7 +51,7 @@ async def status(client, dashboard, key, route):
     if path.startswith(("/v1/", "/metrics", "/healthz", "/readyz", "/slack/")):
         headers = {"authorization": f"Bearer {key}"}
     else:
-        caller = await dashboard.server.authoriser.find(key.encode())
+        caller = await dashboard.of(Surroundings).authoriser.find(key.encode())
         session = dashboard.sessions.begin(key.encode(), caller)
         headers = {"cookie": f"{COOKIE}={session.id}", "x-csrf-token": session.csrf}
     body = {"content": b"{", "headers": headers | {"content-type": "application/json"}}

@@ -35,7 +35,7 @@ def session_in(folder, definitions=DEFINITIONS, **options):
 @asynccontextmanager
 async def running(session, *, authoriser=None, log=None, raise_app_exceptions=True, **options):
     """A started server and a client of it."""
-    settings = ServeSettings(**{"deadline_ms": 10_000, "most_waiting": 10_000} | options)
+    settings = ServeSettings(**{"deadline_ms": 60_000, "most_waiting": 10_000} | options)
     server = Server(session, settings, authoriser or Authoriser())
     app = build(server, log)
     server.start()
@@ -50,7 +50,7 @@ async def running(session, *, authoriser=None, log=None, raise_app_exceptions=Tr
 @asynccontextmanager
 async def listening(session, *, authoriser=None, site=None, tracing=None, **options):
     """A started server behind a real socket; time passes for its connections by `connections.look()`."""
-    settings = ServeSettings(**{"deadline_ms": 10_000, "most_waiting": 10_000} | options)
+    settings = ServeSettings(**{"deadline_ms": 60_000, "most_waiting": 10_000} | options)
     server = Server(session, settings, authoriser or Authoriser(), tracing=tracing)
     app = build(server, None, site(server) if site else None)
     server.decider.start(asyncio.get_running_loop())
@@ -121,7 +121,7 @@ class Peer:
     async def has_ended(self):
         """Whether the server closes it."""
         try:
-            return not await asyncio.wait_for(self.reader.read(), 10)
+            return not await asyncio.wait_for(self.reader.read(), 60)
         except ConnectionResetError:
             return True
 

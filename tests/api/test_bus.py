@@ -78,7 +78,7 @@ def test_alerts_are_listed_and_acknowledged(api, tmp_path):
     async def talk(client):
         empty = (await client.get("/v1/alerts")).json()
         await client.post("/v1/decisions", json=payment("t1"))
-        log = client._transport.app.server.session.store.log
+        log = client._transport.app.services.store.log
         policy = AlertPolicy(outcomes=OUTCOMES)
         follower = OutboxFollower(log, folder, "log", lambda: 1, policy)
         catch_up(log, follower)
@@ -108,7 +108,7 @@ def test_alerts_and_cases_are_pulled_page_by_page_and_streamed(api, tmp_path):
     folder, policy = tmp_path / "data", AlertPolicy(outcomes=OUTCOMES)
 
     async def talk(client):
-        store = client._transport.app.server.session.store
+        store = client._transport.app.services.store
         for number in range(3):
             one = payment(f"t{number}", customer_id=f"c{number}")
             del one["card_number"]
@@ -134,7 +134,7 @@ def test_alerts_and_cases_are_pulled_page_by_page_and_streamed(api, tmp_path):
         stream = await client.get("/v1/events/stream", params={"begin": "beginning"})
         return pages, stream.text
 
-    pages, stream = api(talk, stream_seconds=0.3)
+    pages, stream = api(talk, stream_seconds=1.0)
     for topic, key in (("alerts", "alert"), ("cases", "case_id")):
         found = [event for page in pages[topic] for event in page]
         assert [len(page) for page in pages[topic]][:1] == [2]

@@ -24,7 +24,7 @@ def server(tmp_path_factory):
 @contextmanager
 def connected(server):
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         yield connection
 
 

@@ -10,18 +10,18 @@ def test_work_begun_instead_of_other_work_gives_that_up():
 
     def work(job):
         begun.set()
-        go.wait(30)
+        go.wait(60)
         job.tell(1, 2)
         return "done"
 
     first = jobs.begin("a", work, instead_of="mira")
-    assert begun.wait(30)
+    assert begun.wait(60)
     waiting = jobs.begin("b", work, instead_of="mira")
     others, latest = jobs.begin("c", work), jobs.begin("d", work, instead_of="mira")
     go.set()
     last = threading.Event()
     jobs.begin("e", lambda _job: last.set())
-    assert last.wait(30)
+    assert last.wait(60)
     jobs.stop()
     assert [one.state for one in (first, waiting)] == [JobState.STOPPED, JobState.STOPPED]
     assert [one.state for one in (others, latest)] == [JobState.DONE, JobState.DONE]

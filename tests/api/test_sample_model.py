@@ -71,4 +71,4 @@ def test_a_container_answers_and_ends_when_told():
             assert httpx.post(f"{url}/invocations", content=json.dumps([])).status_code == 422
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait(60) in (0, -signal.SIGTERM)

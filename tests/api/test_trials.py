@@ -14,7 +14,7 @@ rules:
 
 async def over(client, begun):
     """The backtest once it is over."""
-    for _ in range(600):
+    for _ in range(2400):
         told = (await client.get(f"/v1/rules/backtest/{begun.json()['id']}")).json()
         if told["state"] not in ("waiting", "running"):
             return told

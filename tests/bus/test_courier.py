@@ -117,7 +117,7 @@ def test_whatever_goes_wrong_with_a_look_the_courier_looks_again(bus, monkeypatc
         again.set()
 
     with stopping(Courier(bus, {}, Clock(), Random(1), look=look)):
-        assert again.wait(20)
+        assert again.wait(60)
     assert caplog.text.count("The outbox waits") == 2
 
 

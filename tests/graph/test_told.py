@@ -161,10 +161,9 @@ def test_news_are_told_again_after_the_file_could_not_be_read(tmp_path):
         await asyncio.sleep(0.05)
         (tmp_path / "links.sqlite").unlink()
         kept(tmp_path, SCATTER, flagged="m2")
-        for _ in range(500):
-            if told.told:
-                break
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while not told.told:
+                await asyncio.sleep(0.01)
         await told.stop()
 
     with Office(tmp_path) as office:

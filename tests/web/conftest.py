@@ -39,8 +39,9 @@ ROOT = Path(__file__).parents[2]
 class Served:
     """A running server: its address, and what is behind it."""
 
-    def __init__(self, url, dashboard, keys):
+    def __init__(self, url, server, dashboard, keys):
         self.url = url
+        self.server = server
         self.dashboard = dashboard
         self.keys = keys
 
@@ -71,7 +72,7 @@ def serving(folder, *, with_keys=False, require_approval=False, features=None, r
             time.sleep(0.02)
         port = listener.servers[0].sockets[0].getsockname()[1]
         try:
-            yield Served(f"http://127.0.0.1:{port}", dashboard, keys)
+            yield Served(f"http://127.0.0.1:{port}", server, dashboard, keys)
         finally:
             listener.should_exit = True
             thread.join()

@@ -121,7 +121,7 @@ def test_a_faulty_policy_is_no_matter_of_the_customer_and_loses_no_answer(asked,
 def test_a_link_that_is_forged_or_has_expired_is_refused(asked):
     site, browser, link = asked
     key = answer_key(site.dashboard.store.meta.token_key)
-    (alert,) = AlertBook(site.dashboard.server.outboxes.bus.database).alerts()
+    (alert,) = AlertBook(site.server.outboxes.bus.database).alerts()
     late = f"/answer/{signed(key, Asked(alert.id, 't1', 1))}"
     other = f"/answer/{signed(b'other', Asked(alert.id, 't1', 10**15))}"
     for path, said in (

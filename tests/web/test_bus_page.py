@@ -88,9 +88,7 @@ def letters(site, identity="s2"):
         base_url=site.url, headers={"authorization": f"Bearer {site.key(Role.DECIDE)}"}
     ) as till:
         till.post("/v1/decisions", json=payment(identity)).raise_for_status()
-    follower = OutboxFollower(
-        store.log, store.folder, store.meta.store_id, site.dashboard.server.clock.now_ms
-    )
+    follower = OutboxFollower(store.log, store.folder, store.meta.store_id, site.server.clock.now_ms)
     catch_up(store.log, follower)
     follower.close()
 

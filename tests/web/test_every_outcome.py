@@ -4,6 +4,7 @@ import html
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from tests.web.conftest import serving
 
 from ringfence.adapters.artifacts import read_folder
 from ringfence.analysis.history import Hindsight
+from ringfence.api.services import RecordServices
 from ringfence.cli import execute
 from ringfence.desks.model_desk import Signed
 from ringfence.features.catalog import CATALOG
@@ -165,7 +167,7 @@ def every(tmp_path_factory):
         httpx.post(
             f"{served.url}/v1/events/batch", content=lines, headers=kind, timeout=60
         ).raise_for_status()
-        models = served.dashboard.server.models
+        models = served.server.models
         for one in (artifact, elsewhere(artifact)):
             models.keep(one)
         models.promote(artifact.digest, Signed("tester", 0))
@@ -257,14 +259,15 @@ def test_where_the_score_and_the_outcome_disagree_it_says_what_the_score_is(ever
 
 def test_without_this_rule_is_told_of_the_lists_at_the_time_of_the_payment(every):
     """A card that is put on a block list afterwards was still only reviewed."""
-    server = every.dashboard.server
-    quick = server.hindsight
+    services = every.dashboard.services
+    records = services[RecordServices]
+    quick = records.hindsight
     with httpx.Client(base_url=every.url, timeout=30) as client:
         decide(every, [payment("before-block", card="later", want="review")])
         later = {"event_id": "later", "entity_id": "later", "event_time": START_MS + 20 * DAY_MS}
         client.post("/v1/events", json=next(lists()) | later).raise_for_status()
         for hindsight in (quick, Hindsight(every.dashboard.store.log, 0, most=0)):
-            server.hindsight = hindsight
+            services[RecordServices] = replace(records, hindsight=hindsight)
             told = client.get("/v1/decisions/before-block/explanation").json()
             [rule] = [one for one in told["rules"] if one["id"] == "asks_review"]
             assert rule["outcome_without"] != "decline"
@@ -274,7 +277,7 @@ def test_without_this_rule_is_told_of_the_lists_at_the_time_of_the_payment(every
             assert (changed in page) == (hindsight is not quick)
             assert ("profiles as of the payment." in page) == (hindsight is quick)
             assert ("as of now, not as of the payment" in page) == (hindsight is not quick)
-    server.hindsight = quick
+    services[RecordServices] = records
 
 
 def test_an_amount_stands_beside_what_is_usual(every):
@@ -288,7 +291,7 @@ def test_an_amount_stands_beside_what_is_usual(every):
 
 
 def test_the_pages_of_models_say_what_would_change_and_which_are_not_worth_it(every):
-    models = every.dashboard.server.models
+    models = every.server.models
     sound = models.active().champion
     other = next(digest for digest in models.stored.registry.digests() if digest != sound)
     with httpx.Client(base_url=every.url, timeout=30) as client:
@@ -308,7 +311,7 @@ def test_the_pages_of_models_say_what_would_change_and_which_are_not_worth_it(ev
 
 
 def test_a_page_forces_nothing_unasked(every, tmp_path):
-    models = every.dashboard.server.models
+    models = every.server.models
     poor = linear(tmp_path / "poor", appraisal=Appraisal(problems=("it is no better than chance",)))
     models.keep(poor)
     before = models.active()

@@ -55,7 +55,7 @@ def test_a_zone_that_does_not_exist_is_passed_over(site, visitor):
 def test_notifications_are_what_the_callers_role_can_deal_with(locked, visitor):
     analyst, admin = visitor(locked, Role.ANALYST), visitor(locked, Role.ANALYST, Role.ADMIN)
     before = admin.get("/notifications").text
-    database = locked.dashboard.server.outboxes.bus.database
+    database = locked.server.outboxes.bus.database
     columns = "id, subscription, destination, key, ordered, event, state, due_ms, made_ms"
     dead = "'x', 's', 'console:', 'k', 0, x'7b7d', 'dead', 0, 0"
     with database.transaction() as connection:

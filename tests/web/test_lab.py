@@ -84,14 +84,14 @@ def test_the_page_of_a_rule_says_what_its_sql_says(own, watched):
     table = page.locator("table[data-figures=stages]")
     expect(table).to_contain_text("active (actual)")
     statement = page.locator("[data-sql=stages]").text_content()
-    [row] = own.dashboard.server.lake.sql(statement).to_pylist()
+    [row] = own.server.lake.sql(statement).to_pylist()
     shown = table.locator("tbody tr td").all_inner_texts()
     assert row["payments"] > 0
     assert [shown[1], shown[3], shown[4]] == [str(row[name]) for name in ("payments", "fraud", "labelled")]
     decided = httpx.get(f"{own.url}/v1/decisions?rule=card_testing&limit=200").json()["decisions"]
     assert row["payments"] == len(decided)
     days = "SELECT count(DISTINCT event_time::DATE) AS days FROM decisions"  # it is in every version
-    assert [row["days"]] == own.dashboard.server.lake.sql(days).column("days").to_pylist()
+    assert [row["days"]] == own.server.lake.sql(days).column("days").to_pylist()
     assert shown[2] == f"{row['payments'] / row['days']:.1f}"
     expect(page.locator("figure[data-measure=weeks] canvas")).to_be_visible()
     assert violations(page) == []

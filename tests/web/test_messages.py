@@ -1,13 +1,14 @@
 """Records of the log in which a text stands."""
 
+from ringfence.api.services import RecordServices
 from ringfence.web import messages
 from ringfence.web.pages.streams import _found as found
 
 
 def test_a_text_is_looked_for_from_the_end_unless_an_offset_says_where(site):
-    log = site.dashboard.server.session.store.log
+    log = site.server.session.store.log
     start, end = log.start_offset("events"), log.end_offset("events")
-    every = messages.page(site.dashboard.server, "events", str(start), "", end - start).messages
+    every = messages.page(site.dashboard.of(RecordServices), "events", str(start), "", end - start).messages
     oracle = [number for number, message in every if "transaction" in str(message).lower()]
     assert len(oracle) > 25
     shown = found(site.dashboard, "events", "", "", "Transaction")
@@ -28,6 +29,6 @@ def test_who_follows_a_text_goes_on_from_where_it_was(site, visitor):
     client = visitor(site)
     ask = {"follow": "true", "match": "transaction"}
     page = client.get("/streams/events", params=ask)
-    end = site.dashboard.server.session.store.log.end_offset("events")
+    end = site.server.session.store.log.end_offset("events")
     assert f"since={end}&amp;seen=" in page.text
     assert client.get("/streams/events", params=ask | {"seen": "1,x"}).status_code == 422

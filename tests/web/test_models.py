@@ -78,7 +78,7 @@ def modelled(tmp_path_factory):
             f"{served.url}/v1/events/batch", content=lines, headers=kind, timeout=60
         ).raise_for_status()
         for one in (artifact, read_folder(SHIPPED)):
-            served.dashboard.server.models.keep(one)
+            served.server.models.keep(one)
         served.headers, served.small, served.shipped = key, artifact.digest, read_folder(SHIPPED).digest
         yield served
 

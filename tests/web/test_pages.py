@@ -36,6 +36,16 @@ PAGES = {
 }
 
 
+SETTLED = """() => !document.querySelector(".htmx-request") && document.getAnimations().every(
+  one => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)"""
+
+
+def settle(page):
+    """Until its parts are there and nothing fades in any more: colours in between have other contrasts."""
+    page.wait_for_load_state("load")
+    page.wait_for_function(SETTLED)
+
+
 def violations(page):
     """What axe-core finds, told shortly."""
     page.evaluate(AXE)
@@ -75,11 +85,11 @@ def test_a_page_shows_what_it_should_and_no_name_becomes_part_of_it(site, watche
 )
 def test_everybody_can_use_it_in_light_and_dark(site, watched, path):
     page = watched.open(site.url + path, color_scheme="light")
-    page.wait_for_timeout(700)
+    settle(page)
     assert violations(page) == []
     page.get_by_role("button", name="Theme").click()
-    page.wait_for_timeout(100)
-    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    settle(page)
     assert violations(page) == []
     if path == "/nothing/here":
         watched.faults.clear()  # the browser notes the 404

@@ -224,7 +224,7 @@ def test_what_was_asked_is_on_record(site, visitor):
     ask("SELECT 7 AS seven,\n  '4111111111111111' AS card")
     ask("-- " + "x" * 1000 + "\nSELECT 8")
     ask("-- " + "x" * 10_000 + "\nSELECT 9")
-    records = site.dashboard.server.trail.newest(3, action="data.asked")
+    records = site.server.trail.newest(3, action="data.asked")
     first, padded, long = (record.act for record in sorted(records, key=lambda one: one.number))
     assert first.object.startswith("SELECT 7 AS seven, '")
     assert "4111" not in first.object
@@ -235,7 +235,7 @@ def test_what_was_asked_is_on_record(site, visitor):
 
 def test_statements_and_rings_wait_in_pools_of_their_own(site, visitor):
     """A short queue: who comes when it is full is told so, and nothing else waits."""
-    client, pools = visitor(site), site.dashboard.server.pools
+    client, pools = visitor(site), site.server.pools
     for pool, path in ((pools.reading, "/graph"), (pools.reading, "/graph/card/k"), (pools.sql, "/sql")):
         was, pool.busy = pool.busy, 1000
         try:

@@ -47,7 +47,7 @@ def rows():
 
 def until(what):
     """Wait for what another process or thread does."""
-    for _ in range(500):
+    for _ in range(3000):
         if found := what():
             return found
         time.sleep(0.02)

@@ -165,7 +165,7 @@ def test_a_decision_is_taken_apart_part_by_part(own, watched):
 def test_nobody_approves_their_own_change_where_two_are_asked_for(tmp_path, visitor):
     with serving(tmp_path / "data", with_keys=True, require_approval=True) as served:
         writer, reviewer = visitor(served, Role.ANALYST), visitor(served, Role.ADMIN)
-        desk = served.dashboard.server.desk
+        desk = served.server.desk
         text = desk.state().text.replace("rules:\n", "rules:\n" + RULE, 1)
         saved = writer.post("/rules/save", data={"text": text, "based_on": "head", "note": "why"})
         assert saved.status_code == 204, saved.text

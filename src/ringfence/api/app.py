@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from ringfence.api.address_tokens import KeptAddresses
+from ringfence.api.assembly import services_for
 from ringfence.api.audited import ACTIONS, Audited
 from ringfence.api.front import Front
 from ringfence.api.http.access_log import AccessLog
@@ -40,6 +41,7 @@ from ringfence.api.routes import (
     slack,
     trials,
 )
+from ringfence.api.services import FrontServices, Surroundings, services_of
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None 
             await server.stop()
             requests.flush()
 
+    services = services_for(server)
     app = FastAPI(
         lifespan=lifespan,
         docs_url=None,
@@ -99,7 +102,7 @@ def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None 
         dependencies=[Depends(permitted)],
         telemetry=UNTOLD,
     )
-    app.state.server = server
+    app.state.services = services
     for module in (
         events,
         trials,  # before a path that takes any id
@@ -136,7 +139,7 @@ def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None 
     personal = server.session.tokenizer.personal
     if personal is not None:
         inside = KeptAddresses(inside, personal)
-    front: Any = Front(server, inside, requests)
+    front: Any = Front(services[FrontServices], inside, requests)
     if server.settings.cors_origins:
         front = CORSMiddleware(
             front,
@@ -164,7 +167,8 @@ class _Switch:
 def _answer(request: Request, refusal: Refusal) -> Response:
     """The refusal, with a token for each card number that it repeats from the request."""
     headers = {name.decode(): value.decode() for name, value in refusal.headers}
-    body = request.app.state.server.session.tokenizer.guard_text(refusal.body.decode(), counted=False)
+    tokenizer = services_of(request, Surroundings).tokenizer
+    body = tokenizer.guard_text(refusal.body.decode(), counted=False)
     body_in_trace = traced(body.encode(), request.scope.get("ringfence.trace"))
     return Response(body_in_trace, refusal.status, headers, TYPE.decode())
 

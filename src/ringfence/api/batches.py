@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Sequence
 
-    from ringfence.api.server import Server
+    from ringfence.api.services import EventServices
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
     from ringfence.ports.tracing import RequestTrace
@@ -49,9 +49,9 @@ class BatchResponse(Response):
     that wait for that are kept in a file once they are many.
     """
 
-    def __init__(self, server: Server, *, wants_decisions: bool) -> None:
+    def __init__(self, services: EventServices, *, wants_decisions: bool) -> None:
         super().__init__()
-        self._server = server
+        self._server = services
         self._wants_decisions = wants_decisions
         self._under_way: deque[_Chunk] = deque()
         self._bad = 0
@@ -77,16 +77,16 @@ class BatchResponse(Response):
 
     async def _take(self, scope: Any, receive: Any, done: IO[bytes]) -> None:
         """Read the body to its end; `done` gets the answers that are there by then."""
-        server, caller = self._server, scope["ringfence.caller"]
-        decode, first = server.aside.of_batch(), 0
-        async for chunk in chunks(scope["headers"], receive, server.settings.batch_bytes):
-            server.charge(caller, len(chunk))
+        services, caller = self._server, scope["ringfence.caller"]
+        decode, first = services.aside.of_batch(), 0
+        async for chunk in chunks(scope["headers"], receive, services.settings.batch_bytes):
+            services.charge(caller, len(chunk))
             if len(chunk) <= _TOGETHER and sum(map(len, chunk)) <= LARGE:
                 await self._ask(chunk, first, done)
             else:
-                events, bad = await server.pools.batches.run(decode, chunk, server.clock.now_ms())
+                events, bad = await services.pools.batches.run(decode, chunk, services.clock.now_ms())
                 self._count_bad(len(bad), first + len(chunk))
-                begin, rows = first, server.decider.portions.rows(perf_counter())
+                begin, rows = first, services.decider.portions.rows(perf_counter())
                 for part in cut(chunk, events, bad, rows):
                     await self._ask(part.lines, begin, done, (part.events, part.bad))
                     begin += len(part.lines)

@@ -16,7 +16,7 @@ from ringfence.errors import InputError
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from ringfence.api.server import Server
+    from ringfence.api.services import BusServices
     from ringfence.bus.outbox import Letter
 
 MOST_LETTERS: Final = 500
@@ -72,10 +72,10 @@ class LetterView(msgspec.Struct, frozen=True):
     said: str
 
 
-def subscribe(server: Server, asked: Subscribe) -> Subscribed:
+def subscribe(services: BusServices, asked: Subscribe) -> Subscribed:
     """Make a subscription; errors as of `Bus.subscribe`, and `InputError` where its kind is not set up."""
     notifier(kind_of(asked.to), load_settings()).close()
-    bus, store = server.outboxes.bus, server.session.store
+    bus, store = services.outboxes.bus, services.store
     made, found = desk.subscribe(
         bus,
         store.log,
@@ -84,7 +84,7 @@ def subscribe(server: Server, asked: Subscribe) -> Subscribed:
         asked.to,
         ordered=asked.ordered,
         source=f"/ringfence/{store.meta.store_id}",
-        now_ms=server.clock.now_ms(),
+        now_ms=services.clock.now_ms(),
     )
     secret = next(iter(bus.destination(made.to).secrets), "")
     return Subscribed(made.name, shown(made.to), made.pattern, made.ordered, found, secret)
@@ -101,33 +101,33 @@ def told(to: str) -> str:
     return shown(address)[:200]
 
 
-def appraise(server: Server, pattern: str) -> Appraisal:
+def appraise(services: BusServices, pattern: str) -> Appraisal:
     """Try a pattern; `InputError` where it is none."""
-    store = server.session.store
+    store = services.store
     return desk.appraise(store.log, pattern, f"/ringfence/{store.meta.store_id}")
 
 
-def remove(server: Server, name: str) -> int:
+def remove(services: BusServices, name: str) -> int:
     """As `Bus.remove`; what the alert policy names stays."""
     policy = alert_policy()
-    return server.outboxes.bus.remove(name, (*policy.team, *policy.escalate_to))
+    return services.outboxes.bus.remove(name, (*policy.team, *policy.escalate_to))
 
 
-def letters(server: Server, state: str | None, limit: int) -> list[LetterView]:
+def letters(services: BusServices, state: str | None, limit: int) -> list[LetterView]:
     """Messages, newest first."""
-    found = server.outboxes.bus.letters(state=state, limit=limit)
+    found = services.outboxes.bus.letters(state=state, limit=limit)
     return [_view(one) for one in found]
 
 
-def retry(server: Server, asked: Chosen) -> int:
+def retry(services: BusServices, asked: Chosen) -> int:
     """As `Bus.retry`."""
-    now_ms = server.clock.now_ms()
-    return server.outboxes.bus.retry(_ids(asked), subscription=asked.subscription, now_ms=now_ms)
+    now_ms = services.clock.now_ms()
+    return services.outboxes.bus.retry(_ids(asked), subscription=asked.subscription, now_ms=now_ms)
 
 
-def purge(server: Server, asked: Chosen) -> int:
+def purge(services: BusServices, asked: Chosen) -> int:
     """As `Bus.purge`."""
-    return server.outboxes.bus.purge(_ids(asked), subscription=asked.subscription)
+    return services.outboxes.bus.purge(_ids(asked), subscription=asked.subscription)
 
 
 def _ids(asked: Chosen) -> list[str]:

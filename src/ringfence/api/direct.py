@@ -63,7 +63,7 @@ class DirectProtocol(Wire):
     """One connection. What is not plain is left to uvicorn, request by request."""
 
     def __init__(self, front: Front, **more: Any) -> None:
-        super().__init__(front.server.connections, **more)
+        super().__init__(front.services.connections, **more)
         self.front = front
 
     def data_received(self, data: bytes) -> None:
@@ -176,7 +176,7 @@ class _Payment:
             return
         body = b"".join(self.pieces)
         try:
-            self.protocol.front.server.hot.submit(body, self.give, self.refuse, self.trace)
+            self.protocol.front.services.hot.submit(body, self.give, self.refuse, self.trace)
         except Refusal as refusal:
             self.refuse(refusal)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ringfence.access.principal import Principal
     from ringfence.api.hot.outcomes import Result
     from ringfence.api.http.access_log import AccessLog
-    from ringfence.api.server import Server
+    from ringfence.api.services import FrontServices
     from ringfence.ports.tracing import RequestTrace
 
 HOT_PATH: Final = "/v1/decisions"
@@ -34,15 +34,15 @@ _PROBLEM: Final = (b"content-type", TYPE)
 class Front:
     """The outermost ASGI application; `app` answers everything but single payments."""
 
-    def __init__(self, server: Server, app: Any, log: AccessLog) -> None:
-        self.server = server
-        self._limit = server.settings.body_bytes
+    def __init__(self, services: FrontServices, app: Any, log: AccessLog) -> None:
+        self.services = services
+        self._limit = services.settings.body_bytes
         self._app = app
         self.log = log
         self._unread = 0  # payments refused since the loop's last turn
-        settings = server.settings
+        settings = services.settings
         self.names = HostNames(
-            settings.public_names, settings.cors_origins, is_open=server.authoriser.is_open
+            settings.public_names, settings.cors_origins, is_open=services.authoriser.is_open
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -73,12 +73,12 @@ class Front:
 
     def trace(self, traceparent: bytes) -> RequestTrace | None:
         """A request begins, in that trace if it is one; None where requests are not traced."""
-        tracing = self.server.tracing
+        tracing = self.services.tracing
         return None if tracing is None else tracing.request(traceparent)
 
     def _believe_proxy(self, scope: Any) -> None:
         """A trusted proxy knows where its caller came from, and whether over TLS."""
-        proxies, client = self.server.proxies, scope.get("client")
+        proxies, client = self.services.proxies, scope.get("client")
         if not (proxies and client and proxies.trust(client[0])):
             return
         if scheme := scheme_of(scope["headers"]):
@@ -100,11 +100,11 @@ class Front:
         """Count a request that began then, log it and end its trace; status 0: the caller hung up first."""
         took = time.perf_counter() - begin
         if status:
-            self.server.metrics.answered(route, status, took)
+            self.services.metrics.answered(route, status, took)
             if method == "POST" and route in _DECIDING:
-                self.server.metrics.promised(status, took, is_single=route == HOT_PATH)
+                self.services.metrics.promised(status, took, is_single=route == HOT_PATH)
         if replayed:
-            self.server.metrics.replayed.inc()
+            self.services.metrics.replayed.inc()
         trace_id = None if trace is None else trace.trace_id
         self.log.write(method, route, status, took, caller.name if caller else None, trace_id=trace_id)
         if trace is not None:
@@ -113,7 +113,7 @@ class Front:
     def count_refusal(self, refusal: Refusal) -> None:
         """Count what was refused because too much is waiting."""
         if refusal.status == 503:
-            self.server.metrics.shed.inc()
+            self.services.metrics.shed.inc()
 
     def refused_unread(self) -> None:
         """Note a payment that was refused unread; a row of them is counted and logged at once."""
@@ -123,12 +123,12 @@ class Front:
 
     def _note_unread(self) -> None:
         count, self._unread = self._unread, 0
-        self.server.metrics.refused_unread(HOT_PATH, count)
+        self.services.metrics.refused_unread(HOT_PATH, count)
         self.log.write("POST", HOT_PATH, 503, 0.0, None, count)
 
     def lets_nobody_in(self) -> bool:
         """Whether a further payment would wait too long at this moment."""
-        return self.server.decider.lets_nobody_in()
+        return self.services.decider.lets_nobody_in()
 
     def is_short(self, length: int) -> bool:
         """Whether a body of so many bytes may come."""
@@ -136,13 +136,13 @@ class Front:
 
     def known(self, authorization: bytes, key: bytes) -> Principal | None:
         """The caller who sends these headers, where it is known without asking anybody."""
-        return self.server.authoriser.remembered(_credential(authorization, key))
+        return self.services.authoriser.remembered(_credential(authorization, key))
 
     def let_in(self, caller: Principal, now: float) -> None:
         """Admit a payment, whichever way it came, before its body is read; `Refusal` 403, 429 or 503."""
         check_permission(caller, Permission.DECIDE)
-        self.server.charge(caller, 1)
-        self.server.decider.gate.check(1, now)
+        self.services.charge(caller, 1)
+        self.services.decider.gate.check(1, now)
 
     async def _decide(self, scope: Any, receive: Any, send: Any) -> tuple[int, bool]:
         trace = scope["ringfence.trace"]
@@ -168,7 +168,7 @@ class Front:
             raise Refusal(415, "unsupported_media_type", "send the payment as application/json")
         body = await read_body(headers, receive, self._limit)
         future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
-        self.server.hot.submit(body, future.set_result, future.set_exception, scope["ringfence.trace"])
+        self.services.hot.submit(body, future.set_result, future.set_exception, scope["ringfence.trace"])
         return (await future)[0]
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> int:
@@ -182,7 +182,7 @@ class Front:
 
         try:
             if scope["path"].startswith(_KEYED):
-                self.server.charge(await self._named(scope), 1)
+                self.services.charge(await self._named(scope), 1)
                 _check_address(scope)
             await self._app(scope, receive, note)
         except Refusal as refusal:
@@ -207,7 +207,7 @@ class Front:
         return caller
 
     async def _caller(self, scope: Any) -> Principal | None:
-        authoriser = self.server.authoriser
+        authoriser = self.services.authoriser
         if authoriser.is_open:
             return authoriser.remembered(None)
         headers = scope["headers"]

@@ -23,7 +23,7 @@ from ringfence.scoring.reference.flags import NEVER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ringfence.api.server import Server
+    from ringfence.api.services import RecordServices
     from ringfence.ports import EventLog
 
 PLACE: Final = r"^[0-9]{1,15}-[0-9]{1,18}$"
@@ -138,23 +138,23 @@ def id_in_norm(entity_type: str, entity_id: str) -> str:
     return norm(ENTITY_KEYS[entity_type], entity_id)
 
 
-def page(server: Server, query: DecisionQuery, restriction: Restriction = EVERYTHING) -> bytes:
+def page(services: RecordServices, query: DecisionQuery, restriction: Restriction = EVERYTHING) -> bytes:
     """One page of decisions, as JSON, as far as a restriction shows their payments.
 
     What it does not show is left out of the page, which may be empty although more follow.
     """
-    rows = server.lake.decisions(query).to_pylist()
+    rows = services.lake.decisions(query).to_pylist()
     last = rows[-1] if len(rows) == query.limit else None
-    log = server.session.store.log.identity
+    log = services.store.log.identity
     cursor = f"{last['event_time_ms']}-{last['offset']}-{log}" if last else None
     hidden, regions = restriction.concealed, restriction.regions
-    within = [row for row in rows if not regions or _country(server, row["offset"]) in regions]
-    shown = b",".join(_kept(server, [row | dict.fromkeys(hidden & row.keys()) for row in within]))
+    within = [row for row in rows if not regions or _country(services, row["offset"]) in regions]
+    shown = b",".join(_kept(services, [row | dict.fromkeys(hidden & row.keys()) for row in within]))
     return b'{"decisions":[%b],"next_cursor":%b}' % (shown, _ENCODER.encode(cursor))
 
 
 def details(
-    server: Server,
+    services: RecordServices,
     transaction_id: str,
     account_id: str | None = None,
     restriction: Restriction = EVERYTHING,
@@ -163,25 +163,25 @@ def details(
 
     None where there is none, not of this account, or of another region.
     """
-    found = server.stored.decision_of(transaction_id)
+    found = services.stored.decision_of(transaction_id)
     if found is None:
         return None
     known = found.batch.row(found.row)
-    event = server.stored.event_at(known.offset)
+    event = services.stored.event_at(known.offset)
     payment = event_json(*event) if event is not None else {}
     if account_id is not None and payment.get("account_id") != id_in_norm("account", account_id):
         return None
     if restriction.regions and payment.get("country") not in restriction.regions:
         return None
     return b'{"decision":%b,"features":%b,"transaction":%b}' % (
-        server.answers.encode_one(found.batch, found.row),
+        services.answers.encode_one(found.batch, found.row),
         _ENCODER.encode(known.features),
         _ENCODER.encode(_without(restriction.concealed, payment)),
     )
 
 
-def _country(server: Server, offset: int) -> str | None:
-    event = server.stored.event_at(offset)
+def _country(services: RecordServices, offset: int) -> str | None:
+    event = services.stored.event_at(offset)
     return None if event is None else event_json(*event).get("country")
 
 
@@ -202,9 +202,9 @@ class EntityStanding(NamedTuple):
     profile: dict[str, float | str]
 
 
-async def standing(server: Server, entity_type: str, entity_id: str, now_ms: int) -> EntityStanding:
+async def standing(services: RecordServices, entity_type: str, entity_id: str, now_ms: int) -> EntityStanding:
     """How an entity stands at a time; `Refusal` (503) while nothing can be decided."""
-    pipeline = server.runner.pipeline
+    pipeline = services.pipeline
     id_hash = hash_text(entity_id, pipeline.seed)
 
     def ask() -> EntityStanding:
@@ -218,14 +218,14 @@ async def standing(server: Server, entity_type: str, entity_id: str, now_ms: int
             reference.profiles.attributes(entity_type, id_hash),
         )
 
-    return await server.decider.look(ask)
+    return await services.decider.look(ask)
 
 
-async def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, Any]:
+async def entity(services: RecordServices, entity_type: str, entity_id: str) -> dict[str, Any]:
     """What is known of one entity."""
-    now_ms, given = server.clock.now_ms(), entity_id
+    now_ms, given = services.clock.now_ms(), entity_id
     entity_id = id_in_norm(entity_type, given)
-    state = await standing(server, entity_type, entity_id, now_ms)
+    state = await standing(services, entity_type, entity_id, now_ms)
     return {
         "entity_type": entity_type,
         "entity_id": entity_id,
@@ -233,20 +233,20 @@ async def entity(server: Server, entity_type: str, entity_id: str) -> dict[str, 
         "flagged_since_ms": state.flagged_since_ms,
         "as_of_ms": now_ms,
         "features": state.features,
-        "recent": await server.pools.reading.run(_recent, server, entity_type, entity_id, given),
+        "recent": await services.pools.reading.run(_recent, services, entity_type, entity_id, given),
     }
 
 
-def _recent(server: Server, entity_type: str, entity_id: str, given: str) -> list[msgspec.Raw]:
+def _recent(services: RecordServices, entity_type: str, entity_id: str, given: str) -> list[msgspec.Raw]:
     query = DecisionQuery(entity=entity_type, entity_id=entity_id, limit=_RECENT, or_id=given)
-    return [msgspec.Raw(shown) for shown in _kept(server, server.lake.decisions(query).to_pylist())]
+    return [msgspec.Raw(shown) for shown in _kept(services, services.lake.decisions(query).to_pylist())]
 
 
-def _kept(server: Server, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+def _kept(services: RecordServices, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """Each decision with its payment, as JSON; those that retention has taken from the log are left out."""
     for row in rows:
-        found = server.stored.decision_at(row["offset"])
+        found = services.stored.decision_at(row["offset"])
         if found is not None:
             payment = Payment(*(row[name] for name in Payment.__struct_fields__))
-            answer = server.answers.encode_one(found.batch, found.row)
+            answer = services.answers.encode_one(found.batch, found.row)
             yield b'{"decision":%b,"transaction":%b}' % (answer, _ENCODER.encode(payment))

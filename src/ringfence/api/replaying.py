@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ringfence.api.hot.outcomes import Result
-    from ringfence.api.server import Server
+    from ringfence.api.services import QuarantineServices
     from ringfence.events.batch import EventBatch
     from ringfence.ports import QuarantinedRecord
 
@@ -21,17 +21,17 @@ MOST_AT_ONCE: Final = 5000
 """Records that one request has tried again."""
 
 
-def give(server: Server, records: Sequence[QuarantinedRecord]) -> Counter[str]:
+def give(services: QuarantineServices, records: Sequence[QuarantinedRecord]) -> Counter[str]:
     """Try these again, in order; how often each outcome came out. Not on the event loop."""
 
     async def ask(lines: Sequence[bytes]) -> Sequence[Result]:
-        return await server.decider.ask(lines, "quarantine", wants_decisions=False, bounded=False)
+        return await services.decider.ask(lines, "quarantine", wants_decisions=False, bounded=False)
 
     def decide(events: EventBatch, labels: EventBatch | None) -> str:
         lines = _lines(events) + (_lines(labels) if labels is not None else [])
-        return _outcome(server.decider.wait(ask(lines), "no answer in time: try the records again"))
+        return _outcome(services.decider.wait(ask(lines), "no answer in time: try the records again"))
 
-    return server.session.replay_desk(decide).replay(records)
+    return services.replay_desk(decide).replay(records)
 
 
 def _lines(events: EventBatch) -> list[bytes]:

@@ -14,6 +14,7 @@ from ringfence.access.roles import Permission
 from ringfence.access.table import NEEDED, unrestricted
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import FieldError, Problem, Refusal, check_permission
+from ringfence.api.services import CaseServices, Surroundings, services_of
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.decisions.impact import Impact  # noqa: TC001 (likewise)
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.access.restriction import Restriction
-    from ringfence.api.server import Server
     from ringfence.cases.wire import NextCase
 
 T = TypeVar("T")
@@ -79,12 +79,6 @@ class UnconfirmedRefusal(Refusal):
         self.problem = UnconfirmedProblem(**msgspec.structs.asdict(self.problem), impact=error.sheet)
 
 
-def server_of(request: Request) -> Server:
-    """The server that a request is for."""
-    server: Server = request.app.state.server
-    return server
-
-
 async def permitted(request: Request) -> None:
     """`Refusal` (403) unless a role of the caller permits what the table asks of this route; before each."""
     path = request.scope["route"].path
@@ -106,9 +100,9 @@ async def keep_to(request: Request, restriction: Restriction, path: str) -> None
 
 async def keep_to_queue(request: Request, case_id: str) -> None:
     """`Refusal` (404) of a case of a queue that the caller is not to see; of none, nothing is said here."""
-    server, queues = server_of(request), queues_of(request)
+    services, queues = services_of(request, CaseServices), queues_of(request)
     try:
-        case = await server.pools.reading.run(server.case_book.case, case_id.strip().upper())
+        case = await services.pools.reading.run(services.case_book.case, case_id.strip().upper())
     except UnknownCaseError:
         return
     _check_queue(case, queues)
@@ -124,19 +118,19 @@ def queues_of(request: Request) -> tuple[str, ...]:
     return tuple(sorted(request.scope["ringfence.caller"].restriction.queues))
 
 
-def next_in(server: Server, asked: NextCase, who: Who, queues: tuple[str, ...]) -> Case | None:
+def next_in(services: CaseServices, asked: NextCase, who: Who, queues: tuple[str, ...]) -> Case | None:
     """`CaseDesk.next` in one of these queues, or in any where there are none.
 
     `Refusal` 403 of another queue, 404 of a case that is passed in another one.
     """
     if not queues:
-        return server.cases.next(asked, who)
+        return services.cases.next(asked, who)
     if asked.passing is not None:
-        _check_queue(server.case_book.case(asked.passing.id.strip().upper()), queues)
+        _check_queue(services.case_book.case(asked.passing.id.strip().upper()), queues)
     if asked.queue is not None and asked.queue not in queues:
         raise Refusal(403, "restricted", f"you are restricted to the queues {', '.join(queues)}")
     for queue in (asked.queue,) if asked.queue else queues:
-        found = server.cases.next(msgspec.structs.replace(asked, queue=queue), who)
+        found = services.cases.next(msgspec.structs.replace(asked, queue=queue), who)
         if found is not None:
             return found
         asked = msgspec.structs.replace(asked, passing=None)  # it has gone back already
@@ -153,7 +147,7 @@ async def body_of(request: Request, kind: type[T], limit: int | None = None, *, 
 
     The limit is that of one event unless given. Not `strict`, 3.0 and "3" are 3.
     """
-    body = await raw_body(request, JSON, limit or server_of(request).settings.body_bytes)
+    body = await raw_body(request, JSON, limit or services_of(request, Surroundings).settings.body_bytes)
     try:
         return msgspec.json.decode(body, type=kind, strict=strict)
     except msgspec.ValidationError as error:
@@ -177,10 +171,10 @@ async def raw_body(request: Request, kind: bytes, limit: int) -> bytes:
 
 def who_asks(request: Request, note: str) -> Who:
     """The caller, as the book records them; card numbers in the note become tokens."""
-    server, caller = server_of(request), request.scope["ringfence.caller"]
-    kept = server.session.tokenizer.guard_text(re.sub(r"\s+", " ", note).strip())
+    services, caller = services_of(request, Surroundings), request.scope["ringfence.caller"]
+    kept = services.tokenizer.guard_text(re.sub(r"\s+", " ", note).strip())
     may_approve = caller.may(Permission.APPROVE)
-    return Who(caller.name, server.clock.now_ms(), kept, may_approve, caller.made_by, caller.made_ms)
+    return Who(caller.name, services.clock.now_ms(), kept, may_approve, caller.made_by, caller.made_ms)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from ringfence.api.services import CaseServices, RecordServices
 from ringfence.cases import model
 from ringfence.cases.words import FOUND, told
 from ringfence.decisions.index import Term, Wanted
@@ -69,7 +70,7 @@ class Workup:
 
 def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup:
     """The workup of a case; errors and `with_reports` as of `CaseDesk.view`."""
-    view = dashboard.server.cases.view(case_id, with_reports=with_reports)
+    view = dashboard.of(CaseServices).cases.view(case_id, with_reports=with_reports)
     case, payments = view.case, view.payments
     lead = max(payments, key=_weight, default=None)
     found = dossier.compile(dashboard, lead.transaction_id) if lead else None
@@ -92,7 +93,7 @@ def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup
 
 def preview(dashboard: Dashboard, case_id: str) -> dict[str, Any]:
     """As much of it as stands beside the queue."""
-    view = dashboard.server.cases.view(case_id)
+    view = dashboard.of(CaseServices).cases.view(case_id)
     lead = max(view.payments, key=_weight, default=None)
     return {
         "case": view.case,
@@ -155,7 +156,7 @@ def _timeline(
         Moment(row["event_time_ms"], "payment", "", None, row, row["transaction_id"] in ids) for row in rows
     ]
     asked = [one.transaction_id for one in payments[:_LABELLED]]
-    labels = dashboard.server.annotations.labels_of_each(asked)
+    labels = dashboard.of(RecordServices).annotations.labels_of_each(asked)
     for transaction_id, known_labels in zip(asked, labels, strict=True):
         for label in known_labels:
             said = "fraud" if label["label"] else "genuine"
@@ -182,7 +183,7 @@ def _link(dashboard: Dashboard, kind: str, identity: str) -> Linked:
     found = dashboard.finder.find(Wanted(terms=(Term(kind, identity),)), _LOOKED_AT, ("transaction_id",))
     seed = dashboard.store.meta.hash_seed
     keys = np.array([hash_text(row["transaction_id"], seed) for row in found.rows], np.int64)
-    said = dashboard.server.annotations.fraud(keys)
+    said = dashboard.of(RecordServices).annotations.fraud(keys)
     return Linked(kind, identity, found.total, int((said == 1).sum()), int((said >= 0).sum()))
 
 

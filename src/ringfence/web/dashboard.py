@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from ringfence.api.services import PageServices
 from ringfence.compose.index import open_index
 from ringfence.compose.questions import bands_of
 from ringfence.compose.tables import confined_tables
@@ -20,13 +21,14 @@ from ringfence.web.vitals import Vitals
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ringfence.api.server import Server
+    from ringfence.api.services import Services
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports.topics import TopicBrowser
     from ringfence.scoring.artifacts.artifact import Artifact
     from ringfence.scoring.artifacts.manifest import Manifest
     from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
 
+T = TypeVar("T")
 _SECONDS: Final = 1.0
 _AT_ONCE: Final = 8  # batches that are taken in before others get a turn
 _REST_SECONDS: Final = 0.01  # which decisions have to themselves
@@ -42,29 +44,35 @@ class DecidingVersions(NamedTuple):
 class Dashboard:
     """What pages ask, and what runs while there are any."""
 
-    def __init__(self, server: Server, browsers: Sequence[TopicBrowser] = ()) -> None:
-        self.server = server
+    def __init__(self, services: Services, browsers: Sequence[TopicBrowser] = ()) -> None:
+        self.services = services
+        self._own = own = self.of(PageServices)
         self.browsers = browsers
-        self.store = server.session.store
-        self.sessions = server.sessions
-        self.activity = Activity(lambda: server.clock.now_ms() / 1000)
+        self.store = own.store
+        self.sessions = own.sessions
+        self.activity = Activity(lambda: own.clock.now_ms() / 1000)
         self.finder = open_index(self.store)
         self.console = confined_tables(self.store)  # of the SQL page
-        self.jobs = server.jobs
+        self.jobs = own.jobs
         self.vitals = Vitals()
         self.watchers = 0  # live pages that are open
         self.stopping = asyncio.Event()
-        server.streams.append(self.stopping.set)  # before the server waits for open requests
+        own.streams.append(self.stopping.set)  # before the server waits for open requests
         self.rules: Callable[[str], RuleSet | None] = lru_cache(maxsize=16)(self._rules)
         self.versions: Callable[[str, str], DecidingVersions | None] = lru_cache(maxsize=16)(self._versions)
         self.bands = bands_of(self.store)
-        self.artifact: Callable[[str], Artifact] = lru_cache(maxsize=64)(server.models.stored.registry.read)
-        self.cache = AnswerCache(lambda: server.clock.now_ms() / 1000)
+        self.artifact: Callable[[str], Artifact] = lru_cache(maxsize=64)(own.read_model)
+        self.cache = AnswerCache(lambda: own.clock.now_ms() / 1000)
         self._upkeep: asyncio.Task[None] | None = None
+
+    def of(self, kind: type[T]) -> T:
+        """What a page works with, as `services_of` gives it to a route."""
+        found: T = self.services[kind]
+        return found
 
     def start(self) -> None:
         """Watch what is decided."""
-        self.server.listeners.append(self.activity.take)
+        self._own.listeners.append(self.activity.take)
         self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def stop(self) -> None:
@@ -92,16 +100,16 @@ class Dashboard:
         """Every second: list entries and labels are taken in, cases tended, the vital signs noted."""
         while not self.stopping.is_set():
             with contextlib.suppress(RingfenceError):  # the page that asks for them tells; decisions go on
-                while await asyncio.to_thread(self.server.annotations.step, _AT_ONCE):
+                while await asyncio.to_thread(self._own.annotations.step, _AT_ONCE):
                     if self.stopping.is_set():
                         break
                     self._note_vitals()
                     await asyncio.sleep(_REST_SECONDS)
-                await asyncio.to_thread(self.server.tend_cases)
+                await asyncio.to_thread(self._own.tend_cases)
             self._note_vitals()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _SECONDS)
 
     def _note_vitals(self) -> None:
-        runner = self.server.runner
-        self.vitals.note(runner.pipeline.offset, self.server.decider.waiting, runner.seconds)
+        runner = self._own.runner
+        self.vitals.note(runner.pipeline.offset, self._own.decider.waiting, runner.seconds)

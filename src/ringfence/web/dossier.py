@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ringfence.analysis.explain import Explainer
 from ringfence.api.reading import id_in_norm
+from ringfence.api.services import RecordServices, Surroundings
 from ringfence.compose.questions import explain
 from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.decisions.index import Term, Wanted
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ringfence.analysis.explain import Explanation
-    from ringfence.api.server import Server
     from ringfence.decisions.decision import Decision, FiredReason
     from ringfence.decisions.verdict import Verdict
     from ringfence.scoring.artifacts.manifest import ReasonText
@@ -54,12 +54,11 @@ class Dossier:
 
 def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noqa: A001 (read as dossier.compile)
     """The dossier of a decision; None where there is none."""
-    server = dashboard.server
-    found = server.stored.decision_of(transaction_id)
+    found = dashboard.of(RecordServices).stored.decision_of(transaction_id)
     if found is None:
         return None
     decision = found.batch.row(found.row)
-    event = server.stored.event_at(decision.offset)
+    event = dashboard.of(RecordServices).stored.event_at(decision.offset)
     payment = event_json(*event) if event is not None else {}
     ruleset = dashboard.rules(decision.versions["rules"])
     by_id = {rule.id: rule for rule in ruleset.every_rule} if ruleset else {}
@@ -71,7 +70,7 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
     ]
     facts = {n: v for n, v in payment.items() if n not in kinds and n not in _TOLD_APART}
     facts |= payment.get("attributes", {})
-    texts = _texts(server, decision.model)
+    texts = _texts(dashboard.of(RecordServices), decision.model)
     bands = dashboard.bands(decision.model) if decision.model else None
     amount = None if event is None else _known(float(event.batch.amount[event.row]))
     return Dossier(
@@ -90,8 +89,8 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
     )
 
 
-def _texts(server: Server, model: str | None) -> Mapping[str, ReasonText]:
-    return server.session.library.stored_models.texts(model) if model else {}
+def _texts(services: RecordServices, model: str | None) -> Mapping[str, ReasonText]:
+    return services.library.stored_models.texts(model) if model else {}
 
 
 def _known(value: float) -> float | None:
@@ -111,27 +110,26 @@ def take_apart(dashboard: Dashboard, transaction_id: str) -> TakenApart | None:
     Lists, flags and profiles are those as of the payment, or those of now where the log is too long to look
     back so fast.
     """
-    server = dashboard.server
-    found = server.stored.decision_of(transaction_id)
+    found = dashboard.of(RecordServices).stored.decision_of(transaction_id)
     if found is None:
         return None
     decision = found.batch.row(found.row)
-    event = server.stored.event_at(decision.offset)
+    event = dashboard.of(RecordServices).stored.event_at(decision.offset)
     versions = dashboard.versions(decision.versions["rules"], decision.versions["features"])
     if event is None or versions is None:
         raise InputError("the payment, or a version that decided on it, is no longer kept")
     payment = event.batch.slice(event.row, event.row + 1)
     bands = dashboard.bands(decision.model) if decision.model else None
-    then = server.hindsight.reference(decision.offset)
-    lookups = server.session.view().lookups if then is None else then
-    texts = _texts(server, decision.model)
+    then = dashboard.of(RecordServices).hindsight.reference(decision.offset)
+    lookups = dashboard.of(RecordServices).view().lookups if then is None else then
+    texts = _texts(dashboard.of(RecordServices), decision.model)
     explainer = Explainer(decision, payment, versions.rules, versions.spec, lookups, bands, texts)
     return TakenApart(explainer.explain(), as_of_payment=then is not None)
 
 
 def explain_fully(dashboard: Dashboard, transaction_id: str) -> Explanation:
     """The same with all of it as it was, and when each rule clears: reads the log up to the payment."""
-    found = dashboard.server.stored.decision_of(transaction_id)
+    found = dashboard.of(RecordServices).stored.decision_of(transaction_id)
     if found is None:
         raise InputError("this decision is no longer kept")
     return explain(dashboard.store, found.batch.row(found.row))
@@ -147,7 +145,7 @@ def _by_entity(features: dict[str, float | None]) -> dict[str, list[tuple[str, f
 
 def id_of(dashboard: Dashboard, entity: str, entity_id: str) -> str:
     """The id of an entity in its field's norm; as typed where only payments from before the norms have it."""
-    kept, personal = id_in_norm(entity, entity_id), dashboard.server.session.tokenizer.personal
+    kept, personal = id_in_norm(entity, entity_id), dashboard.of(Surroundings).tokenizer.personal
     if personal is not None:
         return personal.as_kept(ENTITY_KEYS[entity], kept)
     if kept == entity_id or payments_of(dashboard, entity, kept):
@@ -164,8 +162,8 @@ def replay(
     dashboard: Dashboard, transaction_id: str, tell: Callable[[int, int], None]
 ) -> list[tuple[str, Any, Any, bool]]:
     """The decision made again: name, stored value, value now, and whether they are equal."""
-    server, store = dashboard.server, dashboard.store
-    found = server.stored.decision_of(transaction_id)
+    store = dashboard.store
+    found = dashboard.of(RecordServices).stored.decision_of(transaction_id)
     if found is None:
         raise InputError("this decision is no longer kept")
     stored = found.batch.row(found.row)
@@ -174,7 +172,7 @@ def replay(
     if spec is None or rules is None:
         raise InputError("the versions that made this decision are not kept in this store")
     digest = stored.versions.get("models")
-    models = server.session.library.models(digest) if digest else NO_MODELS
+    models = dashboard.of(RecordServices).library.models(digest) if digest else NO_MODELS
     made = decide_again(store, spec, rules, models, stored, tell)
     pairs: list[tuple[str, Any, Any]] = [
         ("outcome", stored.outcome, made.outcome),

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.analysis.impact import newest
+from ringfence.api.services import RecordServices
 from ringfence.scoring.language.names import Names
 from ringfence.scoring.rulesets.rules import Outcome, Rule
 from ringfence.web.rendering import feature
@@ -30,7 +31,7 @@ class Name(msgspec.Struct, frozen=True):
 
 def names_of(dashboard: Dashboard) -> list[Name]:
     """All of them, those with values first."""
-    spec = dashboard.server.session.definitions.spec
+    spec = dashboard.of(RecordServices).spec
     values = _values(dashboard, spec.digest)
     found = [Name(name, kind.value, values.get(name, "")) for name, kind in Names(spec).fixed.items()]
     return sorted(found, key=lambda one: (not one.values, one.name))

@@ -19,7 +19,7 @@ from ringfence.web.rendering import money
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.api.server import Server
+    from ringfence.api.services import RecordServices
     from ringfence.ports import LogBatch
 
 
@@ -35,13 +35,13 @@ class Messages:
     problem: str = ""
 
 
-def page(server: Server, topic: str, offset: str, key: str, count: int) -> Messages:
+def page(services: RecordServices, topic: str, offset: str, key: str, count: int) -> Messages:
     """Records from an offset on, or the one that has to do with a transaction, or the last ones."""
-    log = server.session.store.log
+    log = services.store.log
     start, end = log.start_offset(topic), log.end_offset(topic)
     first, problem = max(start, end - count), ""
     if key:
-        place = _place(server, topic, key)
+        place = _place(services, topic, key)
         if place is None:
             problem = "No record of this topic that is still kept has this key."
         else:
@@ -51,7 +51,7 @@ def page(server: Server, topic: str, offset: str, key: str, count: int) -> Messa
             first = int(offset)
         else:
             problem = f"Offsets go from {start:,} to {end - 1:,}." if end > start else "This topic is empty."
-    return _read(server, topic, first, min(end, first + count), (start, end), problem)
+    return _read(services, topic, first, min(end, first + count), (start, end), problem)
 
 
 def _time_ms(message: dict[str, Any]) -> int | None:
@@ -96,11 +96,11 @@ def brief(topic: str, message: dict[str, Any]) -> Brief:
     )
 
 
-def matching(server: Server, topic: str, found: Messages, text: str, count: int) -> Messages:
+def matching(services: RecordServices, topic: str, found: Messages, text: str, count: int) -> Messages:
     """The records, of those from `found.first` on, in which a text stands; at most `count`."""
     begin = found.first if found.messages else found.start
     after = min(found.end, begin + MOST_SCANNED)
-    kept = _having(server, topic, range(begin, after), text)[:count]
+    kept = _having(services, topic, range(begin, after), text)[:count]
     if len(kept) == count:
         return replace(found, messages=kept)
     searched = f"{len(kept)} of the {after - begin:,} records from offset {begin:,} on have {text[:60]!r}."
@@ -108,31 +108,31 @@ def matching(server: Server, topic: str, found: Messages, text: str, count: int)
 
 
 def newest_matching(
-    server: Server, topic: str, text: str, count: int, since: int = 0, seen: Sequence[int] = ()
+    services: RecordServices, topic: str, text: str, count: int, since: int = 0, seen: Sequence[int] = ()
 ) -> Messages:
     """The newest records in which a text stands, of the last that are looked through; at most `count`.
 
     Whoever looks again says up to where it has looked, and which offsets it has `seen` there.
     """
-    found = page(server, topic, "", "", 1)
+    found = page(services, topic, "", "", 1)
     first, after = max(found.start, found.end - MOST_SCANNED), found.end
     kept: list[tuple[int, dict[str, Any]]] = []
     until = max(first, since)
     while after > until and len(kept) < count:
         begin = max(until, after - _SCANNED_AT_ONCE)
-        kept = (_having(server, topic, range(begin, after), text) + kept)[-count:]
+        kept = (_having(services, topic, range(begin, after), text) + kept)[-count:]
         after = begin
     left = count - len(kept)
     earlier = sorted({at for at in seen if found.start <= at < min(since, found.end)})[-left:] if left else ()
     span = (found.start, found.end)
-    kept = [one for at in earlier for one in _read(server, topic, at, at + 1, span, "").messages] + kept
+    kept = [one for at in earlier for one in _read(services, topic, at, at + 1, span, "").messages] + kept
     searched = f"{len(kept)} of the last {found.end - first:,} records have {text[:60]!r}."
     told = "" if len(kept) == count else searched
     return replace(found, messages=kept, first=kept[0][0] if kept else found.first, problem=told)
 
 
-def _having(server: Server, topic: str, span: range, text: str) -> list[tuple[int, dict[str, Any]]]:
-    log, word = server.session.store.log, text.lower()
+def _having(services: RecordServices, topic: str, span: range, text: str) -> list[tuple[int, dict[str, Any]]]:
+    log, word = services.store.log, text.lower()
     begin, after = span.start, span.stop
     kept: list[tuple[int, dict[str, Any]]] = []
     for batch in log.read(topic, begin, after) if begin < after else ():
@@ -144,9 +144,9 @@ def _having(server: Server, topic: str, span: range, text: str) -> list[tuple[in
     return kept
 
 
-def _place(server: Server, topic: str, key: str) -> int | None:
+def _place(services: RecordServices, topic: str, key: str) -> int | None:
     """Where in a topic a transaction is."""
-    found = server.stored.decision_of(key)
+    found = services.stored.decision_of(key)
     if found is None or topic not in (EVENTS, DECISIONS):
         return None
     offset: int = found.batch.table.column("offset")[found.row].as_py()
@@ -156,11 +156,11 @@ def _place(server: Server, topic: str, key: str) -> int | None:
 
 
 def _read(
-    server: Server, topic: str, first: int, after: int, span: tuple[int, int], problem: str
+    services: RecordServices, topic: str, first: int, after: int, span: tuple[int, int], problem: str
 ) -> Messages:
     messages: list[tuple[int, dict[str, Any]]] = []
     schema: dict[str, str] = {}
-    for batch in server.session.store.log.read(topic, first, after) if first < after else ():
+    for batch in services.store.log.read(topic, first, after) if first < after else ():
         rows, columns = _decoded(topic, batch)
         schema |= columns
         span_here = range(max(first, batch.base_offset), min(after, batch.next_offset))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ringfence.api.reading import standing
 
 if TYPE_CHECKING:
-    from ringfence.api.server import Server
+    from ringfence.api.services import RecordServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Portrait:
         return not (self.lists or self.profile) and self.flagged_since_ms is None
 
 
-async def portrait_of(server: Server, entity_type: str, entity_id: str) -> Portrait:
+async def portrait_of(services: RecordServices, entity_type: str, entity_id: str) -> Portrait:
     """The portrait of an entity."""
-    now_ms = server.clock.now_ms()
-    state = await standing(server, entity_type, entity_id, now_ms)
+    now_ms = services.clock.now_ms()
+    state = await standing(services, entity_type, entity_id, now_ms)
     prefix = f"{entity_type}."
     features = [(name.removeprefix(prefix), value) for name, value in state.features.items()]
     return Portrait(state.lists, state.flagged_since_ms, state.profile, features, now_ms)

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from ringfence.access.roles import Permission
 from ringfence.access.table import NEEDED
+from ringfence.api.services import Surroundings, services_of
 from ringfence.events.values.currencies import currency_exponent
 from ringfence.scoring.language.words import percent, times
 from ringfence.scoring.rulesets.rules import OUTCOMES
@@ -198,11 +199,11 @@ def render(
             csrf=visit.session.csrf,
             theme=theme if theme in ("light", "dark") else "",
             path=request.url.path,
-            person=request.app.state.server.authoriser.person,
+            person=services_of(request, Surroundings).authoriser.person,
             navigation={path for path in request.app.state.navigation if _may_open(visit, path)},
             indexing=_indexing(request) if visit.caller else 0,
             period=period.current(),
-            environment=request.app.state.server.settings.environment,
+            environment=services_of(request, Surroundings).settings.environment,
             **values,
         )
     )

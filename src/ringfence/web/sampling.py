@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ringfence.analysis.decided_payments import challengers_of, floats, runs
+from ringfence.api.services import RecordServices
 from ringfence.events.ids.hashing import hash_column
 from ringfence.scoring.artifacts.inputs import input_matrix
 from ringfence.scoring.columns import Columns
@@ -55,7 +56,7 @@ def sample_of(
 
     Profiles, lists and flags among the inputs are those of now, everything else is as it was.
     """
-    found, lookups = runs(dashboard.store.log), dashboard.server.session.view().lookups
+    found, lookups = runs(dashboard.store.log), dashboard.of(RecordServices).view().lookups
     parts = [_part(dashboard, decisions, payments, lookups, inputs, zone) for decisions, payments in found]
     return joined(parts) if parts else None
 
@@ -68,7 +69,7 @@ def _part(
     inputs: Sequence[str],
     zone: str | None,
 ) -> PaymentSample:
-    spec, seed, table = dashboard.server.session.definitions.spec, lookups.seed, decisions.table
+    spec, seed, table = dashboard.of(RecordServices).spec, lookups.seed, decisions.table
     measured = np.full((len(spec.names), len(decisions)), np.nan)
     there = set(decisions.feature_names)
     for row, name in enumerate(spec.names):
@@ -81,7 +82,7 @@ def _part(
         payments.event_time_ms,
         payments.amount,
         np.where(card != 0, card, customer),
-        dashboard.server.annotations.fraud(keys),
+        dashboard.of(RecordServices).annotations.fraud(keys),
         np.array(table.column("model").to_pylist(), object),
         floats(table.column("probability")),
         challengers_of(decisions),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import Depends, FastAPI
 
 from ringfence.api.app import UNTOLD
+from ringfence.api.assembly import services_for
 from ringfence.api.audited import Audited
 from ringfence.web import errors, period
 from ringfence.web.asking import permitted
@@ -87,7 +88,7 @@ class Site(Dashboard):
 
     def __init__(self, server: Server, browsers: Sequence[TopicBrowser] = ()) -> None:
         """`browsers` look into topics of brokers for the page of streams."""
-        super().__init__(server, browsers)
+        super().__init__(services_for(server), browsers)
         app = FastAPI(
             docs_url=None,
             redoc_url=None,
@@ -96,7 +97,7 @@ class Site(Dashboard):
             telemetry=UNTOLD,
         )
         app.state.dashboard = self
-        app.state.server = server
+        app.state.services = self.services
         app.state.navigation = frozenset(module.PATH for module in PAGES if hasattr(module, "PATH")) | {
             "/sessions"
         }

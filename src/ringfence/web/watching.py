@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ringfence.api.services import ModelServices
 from ringfence.compose.models import load_model
 from ringfence.learning.curves import Curves, curves_of
 from ringfence.learning.dataset import Dataset
@@ -147,7 +148,7 @@ class Voice:
 def compare(dashboard: Dashboard) -> list[Voice]:
     """The champion first, then whoever else is in force and has spoken, by what decisions keep of them."""
     sample = sample_of(dashboard)
-    deployment = dashboard.server.models.active()
+    deployment = dashboard.of(ModelServices).models.active()
     if sample is None or not deployment.champion:
         return []
     own = np.where(sample.model == deployment.champion, sample.probability, np.nan)
@@ -174,7 +175,7 @@ def _voice(
     own: NDArray[np.float64],
 ) -> Voice:
     manifest = dashboard.manifest(digest)
-    champion = dashboard.manifest(dashboard.server.models.active().champion)
+    champion = dashboard.manifest(dashboard.of(ModelServices).models.active().champion)
     spoken, both = ~np.isnan(score), ~(np.isnan(score) | np.isnan(own))
     outcome = outcomes_of(np.nan_to_num(score), manifest.bands)
     theirs = outcomes_of(np.nan_to_num(own), champion.bands)

@@ -13,7 +13,8 @@ from ringfence.access.restriction import parse_restriction
 from ringfence.access.roles import Role
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json, body_of, refusals, server_of, who_asks
+from ringfence.api.requests import as_json, body_of, refusals, who_asks
+from ringfence.api.services import AccessServices, services_of
 from ringfence.masking import mask_cards
 from ringfence.rulebook.wire import Noted
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ringfence.access.key_store import KeyStore
     from ringfence.access.keys import ApiKey
     from ringfence.access.restriction import Restriction
-    from ringfence.api.server import Server
 
 router = APIRouter(tags=["access"])
 RequestId = Annotated[str, Path(pattern="^[Aa]-[0-9]{1,15}$")]
@@ -81,7 +81,9 @@ class EndedSession(msgspec.Struct, frozen=True):
 @router.get("/v1/approvals")
 async def approvals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:
     """What waits for a second person, and what became of earlier requests, the newest first."""
-    return as_json(await _run(request, lambda server: server.approvals.list(server.clock.now_ms(), limit)))
+    return as_json(
+        await _run(request, lambda services: services.approvals.list(services.clock.now_ms(), limit))
+    )
 
 
 @router.post("/v1/approvals/{request_id}/approve")
@@ -99,13 +101,13 @@ async def decline(request: Request, request_id: RequestId) -> Response:
 @router.get("/v1/sessions")
 async def sessions(request: Request) -> Response:
     """Who is signed in to the pages of this server."""
-    return as_json(server_of(request).sessions.shown())
+    return as_json(services_of(request, AccessServices).sessions.shown())
 
 
 @router.post("/v1/sessions/{session_id}/end")
 async def end_session(request: Request, session_id: SessionId) -> Response:
     """Sign somebody out."""
-    ended = server_of(request).sessions.end_shown(session_id)
+    ended = services_of(request, AccessServices).sessions.end_shown(session_id)
     if ended is None:
         raise Refusal(
             404,
@@ -119,7 +121,7 @@ async def end_session(request: Request, session_id: SessionId) -> Response:
 @router.get("/v1/keys")
 async def keys(request: Request) -> Response:
     """Every key there has been, without what is secret of it."""
-    found = await _run(request, lambda server: _kept(server).all())
+    found = await _run(request, lambda services: _kept(services).all())
     return as_json([_shown(key) for key in found])
 
 
@@ -132,10 +134,10 @@ async def make_key(request: Request) -> Response:
     # The first key of all was made by a command: under that everybody's would be one hand.
     makers = (caller.name, *(one for one in caller.made_by if not one.startswith("user:")))
 
-    def make(server: Server) -> str:
+    def make(services: AccessServices) -> str:
         limits = {"rate": asked.rate, "burst": asked.burst}
-        now_ms = server.clock.now_ms()
-        return _kept(server).create(name, roles, now_ms, restriction=restriction, made_by=makers, **limits)
+        now_ms = services.clock.now_ms()
+        return _kept(services).create(name, roles, now_ms, restriction=restriction, made_by=makers, **limits)
 
     made = await _run(request, make)
     tell(request.scope, object=made.split("_")[1], roles=" ".join(sorted(roles)), restrict=restriction.text())
@@ -148,26 +150,26 @@ async def change_key(request: Request, key_id: KeyId) -> Response:
     asked = await body_of(request, ChangedKey)
     roles, restriction = _granted(request, asked.roles, asked.restrict)
     tell(request.scope, roles=" ".join(sorted(roles)), restrict=restriction.text())
-    await _run(request, lambda server: _kept(server).change(key_id, roles, restriction))
+    await _run(request, lambda services: _kept(services).change(key_id, roles, restriction))
     return as_json(await _one(request, key_id))
 
 
 @router.post("/v1/keys/{key_id}/revoke")
 async def revoke_key(request: Request, key_id: KeyId) -> Response:
     """Nobody gets in with this key any more."""
-    await _run(request, lambda server: _kept(server).revoke(key_id, server.clock.now_ms()))
+    await _run(request, lambda services: _kept(services).revoke(key_id, services.clock.now_ms()))
     return as_json(await _one(request, key_id))
 
 
 async def _decide(request: Request, request_id: str, *, approve: bool) -> Response:
     who = who_asks(request, (await body_of(request, Noted)).note)
     return as_json(
-        await _run(request, lambda server: server.approvals.decide(request_id, who, approve=approve))
+        await _run(request, lambda services: services.approvals.decide(request_id, who, approve=approve))
     )
 
 
 async def _one(request: Request, key_id: str) -> ShownKey:
-    found = await _run(request, lambda server: _kept(server).all())
+    found = await _run(request, lambda services: _kept(services).all())
     return next(_shown(key) for key in found if key.id == key_id)
 
 
@@ -183,8 +185,8 @@ def _granted(request: Request, roles: list[Role], restrict: list[str]) -> tuple[
     return granted, restriction
 
 
-def _kept(server: Server) -> KeyStore:
-    found = server.authoriser.keys
+def _kept(services: AccessServices) -> KeyStore:
+    found = services.authoriser.keys
     if found is None:
         raise Refusal(
             409,
@@ -207,7 +209,7 @@ def _shown(key: ApiKey) -> ShownKey:
     )
 
 
-async def _run(request: Request, ask: Callable[[Server], Any]) -> Any:
-    server = server_of(request)
+async def _run(request: Request, ask: Callable[[AccessServices], Any]) -> Any:
+    services = services_of(request, AccessServices)
     with refusals():
-        return await server.pools.reading.run(partial(ask, server))
+        return await services.pools.reading.run(partial(ask, services))

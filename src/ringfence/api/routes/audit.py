@@ -10,7 +10,8 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.requests import as_json, server_of
+from ringfence.api.requests import as_json
+from ringfence.api.services import AuditServices, services_of
 from ringfence.audit import REPORTED, Act, Record
 
 if TYPE_CHECKING:
@@ -44,17 +45,17 @@ async def records(
     Of suspicious-activity reports only the role `compliance` is told. For others such a record has its place
     in the chain (number, time and hashes), and its act is `withheld`.
     """
-    server = server_of(request)
+    services = services_of(request, AuditServices)
     seen = request.scope["ringfence.caller"].may_report
-    ask = partial(_page, server.trail, actor, action, since_ms, after, limit, with_reports=seen)
-    return as_json(await server.pools.reading.run(ask))
+    ask = partial(_page, services.trail, actor, action, since_ms, after, limit, with_reports=seen)
+    return as_json(await services.pools.reading.run(ask))
 
 
 @router.get("/v1/audit/head")
 async def head(request: Request) -> Response:
     """Number and hash of the newest record. Kept elsewhere, it shows a chain that was cut or made again."""
-    server = server_of(request)
-    found: Head = await server.pools.reading.run(server.trail.head)
+    services = services_of(request, AuditServices)
+    found: Head = await services.pools.reading.run(services.trail.head)
     return as_json(found)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from functools import partial
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
@@ -13,14 +14,12 @@ from ringfence.api import event_stream
 from ringfence.api.event_stream import page_of, start_of
 from ringfence.api.problems import Refusal
 from ringfence.api.reading import check_log
-from ringfence.api.requests import as_json, queues_of, server_of
+from ringfence.api.requests import as_json, queues_of
+from ringfence.api.services import BusServices, services_of
 from ringfence.api.stream_places import owner_of
 from ringfence.bus.pattern import MOST_BYTES, wanted
 from ringfence.bus.subscription import shown
 from ringfence.errors import InputError
-
-if TYPE_CHECKING:
-    from ringfence.api.server import Server
 
 router = APIRouter(tags=["bus"])
 _WHICH: Final = "In EventBridge's language as JSON, or an expression of the rules; all events unless given."
@@ -97,11 +96,11 @@ async def events(
 
     A page may be empty although more events follow: go on with its `after` until that is `end`.
     """
-    server = server_of(request)
+    services = services_of(request, BusServices)
     if log is not None:
-        check_log(log, server.session.store.log)
+        check_log(log, services.store.log)
     own = queues_of(request)
-    return as_json(await server.pools.reading.run(_page, server, topic, after, limit, pattern, own))
+    return as_json(await services.pools.reading.run(_page, services, topic, after, limit, pattern, own))
 
 
 @router.get("/v1/events/stream")
@@ -116,14 +115,15 @@ async def stream(
 
     Come back with the header `Last-Event-ID`, as browsers do: no event is missed and none comes twice.
     """
-    server = server_of(request)
-    chosen = await server.pools.reading.run(wanted, pattern) if pattern else None
+    services = services_of(request, BusServices)
+    chosen = await services.pools.reading.run(wanted, pattern) if pattern else None
     came = request.headers.get("last-event-id", "")
-    at = await server.pools.reading.run(lambda: start_of(server, came, from_beginning=begin == "beginning"))
-    place = server.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
+    ask = partial(start_of, services, came, from_beginning=begin == "beginning")
+    at = await services.pools.reading.run(ask)
+    place = services.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(
-        event_stream.stream(server, at, chosen, place, queues_of(request)),
+        event_stream.stream(services, at, chosen, place, queues_of(request)),
         media_type="text/event-stream",
         headers=headers,
     )
@@ -132,8 +132,8 @@ async def stream(
 @router.get("/v1/bus")
 async def bus(request: Request) -> Response:
     """Subscriptions and destinations; secrets are not shown."""
-    server = server_of(request)
-    return as_json(await server.pools.reading.run(_bus, server))
+    services = services_of(request, BusServices)
+    return as_json(await services.pools.reading.run(_bus, services))
 
 
 @router.get("/v1/alerts")
@@ -147,34 +147,39 @@ async def alerts(
     ] = None,
 ) -> Response:
     """Alerts, newest first."""
-    server = server_of(request)
-    found = await server.pools.reading.run(_alerts, server, state, entity_id, limit, before)
+    services = services_of(request, BusServices)
+    found = await services.pools.reading.run(_alerts, services, state, entity_id, limit, before)
     return as_json(found)
 
 
 @router.post("/v1/alerts/{alert_id}/acknowledge")
 async def acknowledge(request: Request, alert_id: AlertId) -> Response:
     """Say that somebody looks at an alert: it is not escalated. The first one counts."""
-    server, by = server_of(request), request.scope["ringfence.caller"].name
+    services, by = services_of(request, BusServices), request.scope["ringfence.caller"].name
     try:
-        found = await server.pools.reading.run(_acknowledge, server, alert_id, by)
+        found = await services.pools.reading.run(_acknowledge, services, alert_id, by)
     except InputError as error:
         raise Refusal(404, "not_found", str(error)) from None
     return as_json(found)
 
 
 def _page(
-    server: Server, topic: str, after: int, limit: int, pattern_text: str | None, queues: tuple[str, ...]
+    services: BusServices,
+    topic: str,
+    after: int,
+    limit: int,
+    pattern_text: str | None,
+    queues: tuple[str, ...],
 ) -> EventPage:
     pattern = wanted(pattern_text) if pattern_text else None
-    page = page_of(server, topic, after, limit, pattern, queues)
-    return EventPage([one for _, one in page.events], page.after, page.end, server.session.store.log.identity)
+    page = page_of(services, topic, after, limit, pattern, queues)
+    return EventPage([one for _, one in page.events], page.after, page.end, services.store.log.identity)
 
 
-def _bus(server: Server) -> BusView:
-    if not server.outboxes.is_used:
+def _bus(services: BusServices) -> BusView:
+    if not services.outboxes.is_used:
         return BusView([], [])
-    known = server.outboxes.bus
+    known = services.outboxes.bus
     return BusView(
         [
             SubscriptionView(o.name, o.pattern, shown(o.to), o.ordered, o.paused)
@@ -188,16 +193,16 @@ def _bus(server: Server) -> BusView:
 
 
 def _alerts(
-    server: Server, state: str | None, entity_id: str | None, limit: int, before: int | None
+    services: BusServices, state: str | None, entity_id: str | None, limit: int, before: int | None
 ) -> AlertPage:
-    if not server.outboxes.is_used:
+    if not services.outboxes.is_used:
         return AlertPage([], 0, 0)
-    book = server.outboxes.alerts
+    book = services.outboxes.alerts
     found = book.alerts(state=state, entity_id=entity_id, limit=limit, before=before)
     return AlertPage(found, **book.counts())
 
 
-def _acknowledge(server: Server, alert_id: str, by: str) -> Alert:
-    if not server.outboxes.is_used:
+def _acknowledge(services: BusServices, alert_id: str, by: str) -> Alert:
+    if not services.outboxes.is_used:
         raise InputError(f"there is no alert {alert_id!r}")
-    return server.outboxes.alerts.acknowledge(alert_id, by, server.clock.now_ms())
+    return services.outboxes.alerts.acknowledge(alert_id, by, services.clock.now_ms())

@@ -19,9 +19,9 @@ from ringfence.api.requests import (
     queues_of,
     raw_body,
     refusals,
-    server_of,
     who_asks,
 )
+from ringfence.api.services import CaseServices, services_of
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.files import MOST_BYTES
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from ringfence.api.server import Server
     from ringfence.cases.model import Attached, Case
 
     T = TypeVar("T")
@@ -82,13 +81,13 @@ async def cases(
         limit=limit,
         skip=skip,
     )
-    return as_json(await _read(request, lambda server: server.cases.page(query, server.clock.now_ms())))
+    return as_json(await _read(request, lambda services: services.cases.page(query, services.clock.now_ms())))
 
 
 @router.get("/v1/cases/queues")
 async def queues(request: Request) -> Response:
     """What waits in each queue: ready, resting, held by analysts, overdue."""
-    found = await _read(request, lambda server: server.cases.queues(server.clock.now_ms()))
+    found = await _read(request, lambda services: services.cases.queues(services.clock.now_ms()))
     own = queues_of(request)
     return as_json([one for one in found if not own or one.queue in own])
 
@@ -97,7 +96,7 @@ async def queues(request: Request) -> Response:
 async def open_case(request: Request) -> Response:
     """Open a case on any payment, such as a fraud that nothing stopped; it joins its customer's open case."""
     asked, who = await body_of(request, wire.OpenCase, _BYTES), who_asks(request, "")
-    done = await _act(request, lambda server: server.open_case(asked.transaction_id, who))
+    done = await _act(request, lambda services: services.open_case(asked.transaction_id, who))
     if done is None:
         raise Refusal(404, "not_found", "there is no decision on a transaction with this id")
     return as_json(done)
@@ -107,7 +106,7 @@ async def open_case(request: Request) -> Response:
 async def next_case(request: Request) -> Response:
     """Hand the most urgent case to the caller, and to nobody else until its lease ends."""
     asked, who = await body_of(request, wire.NextCase, _BYTES, strict=False), who_asks(request, "")
-    found = await _act(request, lambda server: next_in(server, asked, who, queues_of(request)))
+    found = await _act(request, lambda services: next_in(services, asked, who, queues_of(request)))
     return as_json(wire.Handed(case=found))
 
 
@@ -120,7 +119,7 @@ async def bulk(request: Request) -> Response:
         act=str(asked.act.__struct_config__.tag),
         object=" ".join(one.id for one in asked.cases),
     )
-    found = await _act(request, lambda server: server.cases.bulk(asked, who))
+    found = await _act(request, lambda services: services.cases.bulk(asked, who))
     if isinstance(asked.act, _DECIDING):
         await _act(request, _deliver)
     return as_json(found)
@@ -134,7 +133,7 @@ async def case(request: Request, case_id: CaseId) -> Response:
     """
     seen = request.scope["ringfence.caller"].may_report
     with refusals():
-        return as_json(await _read(request, lambda server: server.cases.view(case_id, with_reports=seen)))
+        return as_json(await _read(request, lambda services: services.cases.view(case_id, with_reports=seen)))
 
 
 @router.post("/v1/cases/{case_id}")
@@ -148,7 +147,7 @@ async def act(request: Request, case_id: CaseId) -> Response:
     tell(request.scope, act=str(asked.__struct_config__.tag))
     if isinstance(asked, wire.Merge):
         await keep_to_queue(request, asked.other)
-    done: Case = await _act(request, lambda server: server.cases.act(case_id, asked, who))
+    done: Case = await _act(request, lambda services: services.cases.act(case_id, asked, who))
     if isinstance(asked, _DECIDING):
         await _act(request, _deliver)
     return as_json(done)
@@ -163,7 +162,9 @@ async def attach(
 ) -> Response:
     """Attach a file: a picture, a PDF, a text or a CSV file of at most 3 MiB, known by its content."""
     body, who = await raw_body(request, b"application/octet-stream", MOST_BYTES), who_asks(request, "")
-    return as_json(await _act(request, lambda server: server.cases.attach(case_id, version, name, body, who)))
+    return as_json(
+        await _act(request, lambda services: services.cases.attach(case_id, version, name, body, who))
+    )
 
 
 @router.get("/v1/cases/{case_id}/files/{sha256}")
@@ -172,7 +173,7 @@ async def attached(
 ) -> Response:
     """The content of an attached file, by its hash."""
     with refusals():
-        found, body = await _read(request, lambda server: server.cases.file(case_id, sha256))
+        found, body = await _read(request, lambda services: services.cases.file(case_id, sha256))
     return file_answer(found, body)
 
 
@@ -193,21 +194,21 @@ async def report(
     """A suspicious-activity report of a case closed as confirmed fraud; for the role `compliance` alone."""
     who = who_asks(request, "")
     laid_out = report_pdf if form == "pdf" else bytes
-    found = await _act(request, lambda server: server.cases.report(case_id, who, laid_out))
+    found = await _act(request, lambda services: services.cases.report(case_id, who, laid_out))
     headers = {"content-disposition": f'attachment; filename="{case_id.upper()}.{form}"'}
     return Response(found, media_type=f"application/{form}", headers=headers)
 
 
-def _deliver(server: Server) -> None:
-    server.deliver_cases()
+def _deliver(services: CaseServices) -> None:
+    services.deliver_cases()
 
 
-async def _read(request: Request, ask: Callable[[Server], T]) -> T:
-    server = server_of(request)
-    return await server.pools.reading.run(partial(ask, server))
+async def _read(request: Request, ask: Callable[[CaseServices], T]) -> T:
+    services = services_of(request, CaseServices)
+    return await services.pools.reading.run(partial(ask, services))
 
 
-async def _act(request: Request, change: Callable[[Server], T]) -> T:
-    server = server_of(request)
+async def _act(request: Request, change: Callable[[CaseServices], T]) -> T:
+    services = services_of(request, CaseServices)
     with refusals():
-        return await server.pools.batches.run(partial(change, server))
+        return await services.pools.batches.run(partial(change, services))

@@ -9,7 +9,8 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.requests import as_json, body_of, server_of
+from ringfence.api.requests import as_json, body_of
+from ringfence.api.services import ModelServices, services_of
 from ringfence.learning.drift_alerts import DriftAlert, record, recorded
 from ringfence.ports import DRIFT
 
@@ -35,17 +36,17 @@ class DriftPage(msgspec.Struct, frozen=True):
 @router.get("/v1/drift")
 async def list_drift(request: Request, offset: Annotated[int, Query(ge=0, le=1 << 53)] = 0) -> Response:
     """Alerts that payments no longer look as a model's training did, from an offset of their topic on."""
-    return as_json(await asyncio.to_thread(_page, server_of(request).session.store.log, offset))
+    return as_json(await asyncio.to_thread(_page, services_of(request, ModelServices).store.log, offset))
 
 
 @router.post("/v1/drift")
 async def record_drift(request: Request) -> Response:
     """Keep alerts that `ringfence drift` found; one that is known already changes nothing."""
     found = await body_of(request, DriftAlerts)
-    server = server_of(request)
-    async with server.changing_models:
-        fresh = await asyncio.to_thread(record, server.session.store.log, found.alerts, server.clock.now_ms())
-    return as_json(DriftPage(fresh, server.session.store.log.end_offset(DRIFT)))
+    services = services_of(request, ModelServices)
+    async with services.changing:
+        fresh = await asyncio.to_thread(record, services.store.log, found.alerts, services.clock.now_ms())
+    return as_json(DriftPage(fresh, services.store.log.end_offset(DRIFT)))
 
 
 def _page(log: EventLog, offset: int) -> DriftPage:

@@ -9,7 +9,7 @@ from ringfence.api.batches import BatchResponse
 from ringfence.api.hot.outcomes import LARGE
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import TYPE, Refusal, traced
-from ringfence.api.requests import server_of
+from ringfence.api.services import EventServices, services_of
 
 router = APIRouter()
 
@@ -29,24 +29,24 @@ async def decide(request: Request) -> Response:
 @router.post("/v1/decisions/batch", tags=["decisions"])
 async def decide_batch(request: Request) -> Response:
     """Decide many payments: one result line for each, in order; one bad record harms no other."""
-    return BatchResponse(server_of(request), wants_decisions=True)
+    return BatchResponse(services_of(request, EventServices), wants_decisions=True)
 
 
 @router.post("/v1/events", tags=["events"])
 async def take_event(request: Request) -> Response:
     """Log one event: a label, profile, list entry or flag, or a transaction that needs no answer."""
-    server = server_of(request)
+    services = services_of(request, EventServices)
     headers = request.scope["headers"]
     if content_type(headers) != JSON:
         raise Refusal(415, "unsupported_media_type", "send the event as application/json")
-    body = await read_body(headers, request.receive, server.settings.body_bytes)
+    body = await read_body(headers, request.receive, services.settings.body_bytes)
     if not body or body.isspace():
         raise Refusal(400, "empty_body", "the body is empty: send one event as a JSON object")
     prepared = None
     if len(body) > LARGE:
-        prepared = await server.pools.payments.run(server.aside, (body,), server.clock.now_ms())
+        prepared = await services.pools.payments.run(services.aside, (body,), services.clock.now_ms())
     trace = request.scope.get("ringfence.trace")
-    (result,) = await server.decider.ask(
+    (result,) = await services.decider.ask(
         (body,), "http", wants_decisions=False, prepared=prepared, trace=trace
     )
     if result.status < 400:
@@ -57,4 +57,4 @@ async def take_event(request: Request) -> Response:
 @router.post("/v1/events/batch", tags=["events"])
 async def take_events(request: Request) -> Response:
     """Log many events: one result line for each, in order; one bad record harms no other."""
-    return BatchResponse(server_of(request), wants_decisions=False)
+    return BatchResponse(services_of(request, EventServices), wants_decisions=False)

@@ -9,7 +9,8 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.api import reading
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json, server_of
+from ringfence.api.requests import as_json
+from ringfence.api.services import Surroundings, services_of
 from ringfence.compose.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from ringfence.api.server import Server
     from ringfence.graph.rings import LinkBook, Node
     from ringfence.graph.wire import NeighboursView, RingView
 
@@ -73,15 +73,15 @@ async def neighbours(
 async def _asked(request: Request, question: Callable[[LinkBook], T]) -> T:
     """The answer of the links as the follower has them."""
 
-    def ask(server: Server) -> T:
+    def ask(services: Surroundings) -> T:
         try:
-            with links_in(server.session.store.folder) as book:
+            with links_in(services.store.folder) as book:
                 return question(book)
         except InputError as error:
             raise Refusal(404, "not_found", str(error)) from error
 
-    server = server_of(request)
-    return await server.pools.reading.run(ask, server)
+    services = services_of(request, Surroundings)
+    return await services.pools.reading.run(ask, services)
 
 
 def _node(book: LinkBook, entity_type: str, entity_id: str) -> Node:

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from ringfence.api.following import FollowerState  # noqa: TC001 (msgspec reads annotations at run time)
 from ringfence.api.metrics import CONTENT_TYPE
 from ringfence.api.problems import unavailable
-from ringfence.api.requests import as_json, server_of
+from ringfence.api.requests import as_json
+from ringfence.api.services import HealthServices, services_of
 from ringfence.api.sourcing import SourceState  # noqa: TC001 (likewise)
 
 router = APIRouter(tags=["operation"])
@@ -48,26 +49,26 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """Payments are being decided: send traffic here."""
-    server = server_of(request)
-    failure = server.decider.failure
-    if not server.ready or failure is not None:
+    services = services_of(request, HealthServices)
+    failure = services.decider.failure
+    if not services.is_ready() or failure is not None:
         raise unavailable("it has failed and will stop" if failure else "it is starting or stopping")
-    runner = server.runner
+    runner = services.runner
     warnings = [] if runner.saving.problem is None else [str(runner.saving.problem)]
-    originals = server.session.originals
+    originals = services.originals
     warnings += [] if originals is None else originals.warnings()
-    warnings += server.following.warnings()
-    warnings += server.sources.warnings()
-    warnings += server.objectives.warnings()
+    warnings += services.following.warnings()
+    warnings += services.sources.warnings()
+    warnings += services.objectives.warnings()
     return as_json(
         Readiness(
             "ready",
             runner.pipeline.offset,
-            server.decider.waiting,
-            server.versions,
+            services.decider.waiting,
+            services.versions(),
             warnings,
-            server.following.states(),
-            server.sources.states(),
+            services.following.states(),
+            services.sources.states(),
         )
     )
 
@@ -75,4 +76,6 @@ async def readyz(request: Request) -> Response:
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Figures in Prometheus' text form."""
-    return Response(server_of(request).metrics.render(), headers={"content-type": CONTENT_TYPE})
+    return Response(
+        services_of(request, HealthServices).metrics.render(), headers={"content-type": CONTENT_TYPE}
+    )

@@ -11,7 +11,8 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.analysis import list_history as lake_lists
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json, body_of, raw_body, refusals, server_of, who_asks
+from ringfence.api.requests import as_json, body_of, raw_body, refusals, who_asks
+from ringfence.api.services import ListServices, services_of
 from ringfence.rulebook.entries import NAME_LIMIT
 from ringfence.rulebook.wire import AddEntries, RemoveEntries
 from ringfence.scoring.rulesets.actions import ListKind
@@ -38,9 +39,9 @@ Before = Annotated[
 @router.get("/v1/lists")
 async def lists(request: Request) -> Response:
     """Every list: its kind, how many are on it, and when it last changed."""
-    server = server_of(request)
+    services = services_of(request, ListServices)
     return as_json(
-        await server.pools.reading.run(lake_lists.lists, server.annotations, server.clock.now_ms())
+        await services.pools.reading.run(lake_lists.lists, services.annotations, services.clock.now_ms())
     )
 
 
@@ -52,9 +53,9 @@ async def entries(
     before: Before = None,
 ) -> Response:
     """Who is on a list now, newest first, with the change that put them there."""
-    server = server_of(request)
+    services = services_of(request, ListServices)
     ask = partial(lake_lists.entries, limit=limit, before_offset=before)
-    found = await server.pools.reading.run(ask, server.annotations, name, server.clock.now_ms())
+    found = await services.pools.reading.run(ask, services.annotations, name, services.clock.now_ms())
     return as_json(found)
 
 
@@ -66,8 +67,11 @@ async def audit(
     before: Before = None,
 ) -> Response:
     """Every change of a list, or of all, newest first: who made it, when and why."""
-    server, ask = server_of(request), partial(lake_lists.audit, limit=limit, before_offset=before)
-    return as_json(await server.pools.reading.run(ask, server.annotations, name))
+    services, ask = (
+        services_of(request, ListServices),
+        partial(lake_lists.audit, limit=limit, before_offset=before),
+    )
+    return as_json(await services.pools.reading.run(ask, services.annotations, name))
 
 
 @router.post("/v1/lists/entries")
@@ -107,6 +111,6 @@ async def import_csv(
 
 async def _change(request: Request, change: Callable[[ListDesk], ListResult]) -> Response:
     """Off the event loop, where the desk waits for the step that takes the change."""
-    server = server_of(request)
+    services = services_of(request, ListServices)
     with refusals():
-        return as_json(await server.pools.batches.run(change, server.lists))
+        return as_json(await services.pools.batches.run(change, services.lists))

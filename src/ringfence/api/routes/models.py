@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import UnconfirmedRefusal, as_json, body_of, server_of, who_asks
+from ringfence.api.requests import UnconfirmedRefusal, as_json, body_of, who_asks
+from ringfence.api.services import ModelServices, services_of
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed, UnsoundError
 from ringfence.desks.models import SHARELESS, put_in_force
@@ -75,19 +76,19 @@ class Retirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @router.get("/v1/models")
 async def list_models(request: Request) -> Response:
     """The models that the store keeps. `ringfence models import` brings more, also while this runs."""
-    server = server_of(request)
-    return as_json(await asyncio.to_thread(_states, server.models))
+    services = services_of(request, ModelServices)
+    return as_json(await asyncio.to_thread(_states, services.models))
 
 
 @router.get("/v1/models/{version}/impact")
 async def impact(request: Request, version: str) -> Response:
     """Recent payments by outcome, as what is in force gives them and as this model would; changes nothing."""
-    server = server_of(request)
-    if version not in await asyncio.to_thread(server.models.stored.registry.digests):
+    services = services_of(request, ModelServices)
+    if version not in await asyncio.to_thread(services.models.stored.registry.digests):
         raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
-    async with server.changing_models:  # one at a time
+    async with services.changing:  # one at a time
         try:
-            found = await asyncio.to_thread(server.session.impact, version)
+            found = await asyncio.to_thread(services.impact, version)
         except (InputError, ScorerError) as error:
             raise Refusal(422, "invalid_model", str(error)) from error
     return as_json(found)
@@ -100,8 +101,7 @@ async def promote(request: Request, version: str) -> Response:
     if (wanted.role == "rollout") != (wanted.share is not None):  # as the desk says, with the request's code
         raise Refusal(422, "invalid_parameter", SHARELESS)
 
-    session = server_of(request).session
-    confirming = session.confirming(version, wanted.confirm)
+    confirming = services_of(request, ModelServices).confirming(version, wanted.confirm)
 
     def change(desk: ModelDesk, signed: Signed) -> Deployment:
         more: Any = {"share": wanted.share, "by": wanted.by, "force": wanted.force}
@@ -114,7 +114,7 @@ async def promote(request: Request, version: str) -> Response:
 async def retire(request: Request, version: str) -> Response:
     """Take a model out of what is in force, for good."""
     wanted = await body_of(request, Retirement)
-    confirming = server_of(request).session.confirming(version, wanted.confirm)
+    confirming = services_of(request, ModelServices).confirming(version, wanted.confirm)
 
     def change(desk: ModelDesk, signed: Signed) -> Deployment:
         return retire_model(desk, version, signed, confirming=confirming)
@@ -125,13 +125,13 @@ async def retire(request: Request, version: str) -> Response:
 async def _changed(
     request: Request, version: str, note: str, change: Callable[[ModelDesk, Signed], Deployment]
 ) -> Response:
-    server = server_of(request)
-    desk = server.models
+    services = services_of(request, ModelServices)
+    desk = services.models
     if version not in await asyncio.to_thread(desk.stored.registry.digests):
         raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
     who = who_asks(request, note)
     signed = Signed(who.name, who.now_ms, who.note)
-    async with server.changing_models:
+    async with services.changing:
         try:
             await asyncio.to_thread(change, desk, signed)
         except UnsoundError as error:

@@ -12,13 +12,13 @@ from ringfence.api import bus_changes
 from ringfence.api.audited import tell
 from ringfence.api.bus_changes import Chosen, LetterView, Subscribe, TryPattern, told
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json, body_of, refusals, server_of
+from ringfence.api.requests import as_json, body_of, refusals
+from ringfence.api.services import BusServices, services_of
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.api.server import Server
 
 router = APIRouter(tags=["bus"])
 SubscriptionName = Annotated[str, Path(min_length=1, max_length=63)]
@@ -68,7 +68,7 @@ async def resume(request: Request, name: SubscriptionName) -> Response:
 @router.post("/v1/bus/subscriptions/{name}/remove")
 async def remove(request: Request, name: SubscriptionName) -> Response:
     """Take a subscription away, with the messages that it still waits for."""
-    return await _known(request, lambda server: Changed(bus_changes.remove(server, name)))
+    return await _known(request, lambda services: Changed(bus_changes.remove(services, name)))
 
 
 @router.get("/v1/outbox")
@@ -78,7 +78,7 @@ async def outbox(
     limit: Annotated[int, Query(ge=1, le=bus_changes.MOST_LETTERS)] = 100,
 ) -> Response:
     """Messages on their way, and those that never arrived."""
-    return await _done(request, lambda server: LetterPage(_letters(server, state, limit)))
+    return await _done(request, lambda services: LetterPage(_letters(services, state, limit)))
 
 
 @router.post("/v1/outbox/retry")
@@ -86,7 +86,7 @@ async def retry(request: Request) -> Response:
     """Try messages again now, with the same ids."""
     asked = await body_of(request, Chosen, _BODY_BYTES)
     tell(request.scope, object=_named(asked))
-    return await _done(request, lambda server: Changed(bus_changes.retry(server, asked)))
+    return await _done(request, lambda services: Changed(bus_changes.retry(services, asked)))
 
 
 @router.post("/v1/outbox/purge")
@@ -94,31 +94,31 @@ async def purge(request: Request) -> Response:
     """Throw dead letters away."""
     asked = await body_of(request, Chosen, _BODY_BYTES)
     tell(request.scope, object=_named(asked))
-    return await _done(request, lambda server: Changed(bus_changes.purge(server, asked)))
+    return await _done(request, lambda services: Changed(bus_changes.purge(services, asked)))
 
 
 async def _done(request: Request, act: Callable[..., object], *given: object) -> Response:
-    server = server_of(request)
+    services = services_of(request, BusServices)
     with refusals():
-        return as_json(await server.pools.reading.run(act, server, *given))
+        return as_json(await services.pools.reading.run(act, services, *given))
 
 
 async def _known(request: Request, act: Callable[..., object], *given: object) -> Response:
     """As `_done`, of a subscription that there has to be."""
-    server = server_of(request)
+    services = services_of(request, BusServices)
     try:
-        return as_json(await server.pools.reading.run(act, server, *given))
+        return as_json(await services.pools.reading.run(act, services, *given))
     except InputError as error:
         raise Refusal(404, "not_found", str(error)) from None
 
 
-def _pause(server: Server, name: str, paused: bool) -> Changed:
-    server.outboxes.bus.pause(name, paused=paused)
+def _pause(services: BusServices, name: str, paused: bool) -> Changed:
+    services.outboxes.bus.pause(name, paused=paused)
     return Changed(paused=paused)
 
 
-def _letters(server: Server, state: str, limit: int) -> list[LetterView]:
-    return bus_changes.letters(server, state, limit) if server.outboxes.is_used else []
+def _letters(services: BusServices, state: str, limit: int) -> list[LetterView]:
+    return bus_changes.letters(services, state, limit) if services.outboxes.is_used else []
 
 
 def _named(asked: Chosen) -> str:

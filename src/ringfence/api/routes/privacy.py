@@ -10,7 +10,8 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json, body_of, refusals, server_of
+from ringfence.api.requests import as_json, body_of, refusals
+from ringfence.api.services import Surroundings, services_of
 from ringfence.compose.privacy import privacy_desk
 from ringfence.compose.store import keeps_tokens
 from ringfence.desks.privacy import masked
@@ -129,12 +130,12 @@ async def _found(
 
 def _tell(request: Request, token: str, reason: str) -> None:
     """Put the reason on record, and whom it is about once that is known by a token."""
-    tell(request.scope, object=token, reason=server_of(request).session.tokenizer.clean(reason))
+    tell(request.scope, object=token, reason=services_of(request, Surroundings).tokenizer.clean(reason))
 
 
 async def _at_desk(request: Request, work: Callable[[PrivacyDesk], T]) -> T:
-    server = server_of(request)
-    store, now_ms = server.session.store, server.clock.now_ms
+    services = services_of(request, Surroundings)
+    store, now_ms = services.store, services.clock.now_ms
 
     def ask() -> T:
         with privacy_desk(store, now_ms) as desk:
@@ -143,4 +144,4 @@ async def _at_desk(request: Request, work: Callable[[PrivacyDesk], T]) -> T:
     if not keeps_tokens(store):
         raise Refusal(409, "no_vault", "this installation keeps personal data as it comes: nothing is hidden")
     with refusals():
-        return await server.pools.reading.run(ask)
+        return await services.pools.reading.run(ask)

@@ -12,7 +12,8 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.api import replaying
 from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json, body_of, server_of
+from ringfence.api.requests import as_json, body_of
+from ringfence.api.services import QuarantineServices, services_of
 from ringfence.errors import InputError
 
 router = APIRouter(tags=["quarantine"])
@@ -55,15 +56,15 @@ async def replay(request: Request) -> Response:
         raise Refusal(422, "invalid_request", "send ids or a reason, not both")
     ids = asked.ids
     tell(request.scope, object=ids[0] if ids and len(ids) == 1 else asked.reason or "")
-    server = server_of(request)
+    services = services_of(request, QuarantineServices)
 
     def work() -> ReplayedRecords:
-        quarantine = server.session.store.quarantine
+        quarantine = services.store.quarantine
         if ids is not None:
-            outcomes = replaying.give(server, [quarantine.get(one) for one in ids])
+            outcomes = replaying.give(services, [quarantine.get(one) for one in ids])
             return ReplayedRecords(len(ids), dict(outcomes), 0)
         records = quarantine.unsettled(reason=asked.reason, limit=replaying.MOST_AT_ONCE)
-        outcomes = replaying.give(server, records)
+        outcomes = replaying.give(services, records)
         waiting = sum(
             count
             for reason, (_, count) in quarantine.counts().items()
@@ -72,6 +73,6 @@ async def replay(request: Request) -> Response:
         return ReplayedRecords(len(records), dict(outcomes), waiting)
 
     try:
-        return as_json(await server.pools.batches.run(work))
+        return as_json(await services.pools.batches.run(work))
     except InputError as error:
         raise Refusal(404, "not_found", str(error)) from error

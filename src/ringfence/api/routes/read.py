@@ -11,7 +11,8 @@ from starlette.responses import Response, StreamingResponse
 import ringfence.api.path_ids  # noqa: F401 (paths below use it)
 from ringfence.api import reading
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json, server_of
+from ringfence.api.requests import as_json
+from ringfence.api.services import RecordServices, services_of
 from ringfence.api.stream import Filter
 from ringfence.api.stream_places import owner_of
 from ringfence.decisions.index import DecisionQuery
@@ -50,7 +51,7 @@ async def decisions(
     _whole(entity, entity_id)
     if entity is not None:
         _may_ask(request, ENTITY_KEYS[entity])
-    before = reading.parse_cursor(cursor, server_of(request).session.store.log) if cursor else None
+    before = reading.parse_cursor(cursor, services_of(request, RecordServices).store.log) if cursor else None
     kept = _in_norm(entity, entity_id)
     query = DecisionQuery(entity, kept, since_ms, until_ms, outcome, rule, limit, before, entity_id)
     page = await _read(request, reading.page, query, _restriction(request))
@@ -81,7 +82,7 @@ async def entity(
 ) -> Response:
     """What is known of one entity: lists, flag, features as of now, recent decisions."""
     _no_card(entity_id)
-    return as_json(await reading.entity(server_of(request), entity_type, entity_id))
+    return as_json(await reading.entity(services_of(request, RecordServices), entity_type, entity_id))
 
 
 @router.get("/v1/stream", tags=["decisions"])
@@ -94,7 +95,7 @@ async def stream(
 ) -> Response:
     """Decisions as they are made, as server-sent events (`event: decision`), where every filter holds."""
     _whole(entity, entity_id)
-    events = server_of(request).hub.subscribe(
+    events = services_of(request, RecordServices).hub.subscribe(
         Filter(outcome, min_score, entity, _in_norm(entity, entity_id)), owner_of(request.scope)
     )
     return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
@@ -114,8 +115,8 @@ def _may_ask(request: Request, field: str) -> None:
 
 
 async def _read(request: Request, act: Callable[..., T], *given: object) -> T:
-    server = server_of(request)
-    return await server.pools.reading.run(act, server, *given)
+    services = services_of(request, RecordServices)
+    return await services.pools.reading.run(act, services, *given)
 
 
 def _in_norm(entity_type: str | None, entity_id: str | None) -> str | None:

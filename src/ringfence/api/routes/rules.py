@@ -11,7 +11,8 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.analysis.list_history import shadow_report
 from ringfence.api.checking import checked, warnings_on
-from ringfence.api.requests import BOOK_BYTES, as_json, body_of, refusals, server_of, who_asks
+from ringfence.api.requests import BOOK_BYTES, as_json, body_of, refusals, who_asks
+from ringfence.api.services import RuleServices, services_of
 from ringfence.rulebook.wire import Activate, CheckBook, ImpactOf, Noted, RollBack, SaveBook, SetMode
 
 if TYPE_CHECKING:
@@ -38,15 +39,15 @@ async def book(request: Request) -> Response:
 @router.post("/v1/rules/check")
 async def check_book(request: Request) -> Response:
     """Look at a book's text: every fault with its place, or how often each rule would fire."""
-    asked, server = await body_of(request, CheckBook, BOOK_BYTES), server_of(request)
+    asked, services = await body_of(request, CheckBook, BOOK_BYTES), services_of(request, RuleServices)
     with refusals():
-        return as_json(await checked(server, server.session.check, asked.text))
+        return as_json(await checked(services, services.check, asked.text))
 
 
 @router.post("/v1/rules/impact")
 async def impact(request: Request) -> Response:
     """What a change would do to recent payments: by outcome, money, customers. Changes nothing."""
-    asked, rules = await body_of(request, ImpactOf, BOOK_BYTES), server_of(request).rules
+    asked, rules = await body_of(request, ImpactOf, BOOK_BYTES), services_of(request, RuleServices).rules
     return as_json(await _at_the_desk(request, lambda _desk: rules.impact(asked)))
 
 
@@ -57,7 +58,7 @@ async def shadow(
     until_ms: Annotated[int | None, Query(**_TIME, description="Event time, to, not included.")] = None,
 ) -> Response:
     """What would have changed if the shadow rules had been active, together and one by one."""
-    lake = server_of(request).lake
+    lake = services_of(request, RuleServices).lake
     return as_json(
         await _at_the_desk(request, lambda desk: shadow_report(lake, desk.ruleset, since_ms, until_ms))
     )
@@ -73,7 +74,7 @@ async def versions(request: Request) -> Response:
 async def save(request: Request) -> Response:
     """Keep a new version, made on `based_on`. If that is not the newest, 409 shows what changed since."""
     asked = await body_of(request, SaveBook, BOOK_BYTES)
-    who, rules = who_asks(request, asked.note), server_of(request).rules
+    who, rules = who_asks(request, asked.note), services_of(request, RuleServices).rules
     keep = partial(
         rules.save, asked.text, asked.based_on, who, activate=asked.activate, confirm=asked.confirm
     )
@@ -107,7 +108,7 @@ async def reject(request: Request, digest: Digest) -> Response:
 @router.post("/v1/rules/versions/{digest}/activate")
 async def activate(request: Request, digest: Digest) -> Response:
     """Put a version in force from the end of the log on: no restart, and no payment waits for it."""
-    asked, rules = await body_of(request, Activate), server_of(request).rules
+    asked, rules = await body_of(request, Activate), services_of(request, RuleServices).rules
     who = who_asks(request, asked.note)
     return as_json(await _at_the_desk(request, lambda _desk: rules.activate(digest, who, asked.confirm)))
 
@@ -115,7 +116,7 @@ async def activate(request: Request, digest: Digest) -> Response:
 @router.post("/v1/rules/rollback")
 async def roll_back(request: Request) -> Response:
     """Put the version before the present one in force again, or an earlier one."""
-    asked, rules = await body_of(request, RollBack), server_of(request).rules
+    asked, rules = await body_of(request, RollBack), services_of(request, RuleServices).rules
     who = who_asks(request, asked.note)
     return as_json(await _at_the_desk(request, lambda _desk: rules.roll_back(who, asked.to, asked.confirm)))
 
@@ -127,7 +128,7 @@ async def set_mode(
 ) -> Response:
     """Keep a new version in which one rule is a draft, in shadow, active, paused or archived."""
     asked = await body_of(request, SetMode)
-    who, rules = who_asks(request, asked.note), server_of(request).rules
+    who, rules = who_asks(request, asked.note), services_of(request, RuleServices).rules
     keep = partial(rules.set_mode, rule_id, asked.mode, asked.based_on, who, activate=asked.activate)
     return await _kept(request, partial(keep, confirm=asked.confirm))
 
@@ -140,12 +141,12 @@ async def _kept(request: Request, keep: Callable[[], Saved]) -> Response:
         return saved, desk.ruleset(saved.change.digest)
 
     saved, ruleset = await _at_the_desk(request, made)
-    warnings = await warnings_on(server_of(request), ruleset)
+    warnings = await warnings_on(services_of(request, RuleServices), ruleset)
     return as_json(msgspec.structs.replace(saved, warnings=warnings), 201)
 
 
 async def _at_the_desk(request: Request, act: Callable[[Desk], T]) -> T:
     """Off the event loop: compiling takes a while, and so does the log."""
     with refusals():
-        server = server_of(request)
-        return await server.pools.rules.run(act, server.desk)
+        services = services_of(request, RuleServices)
+        return await services.pools.rules.run(act, services.desk)

@@ -15,7 +15,7 @@ from ringfence.alerts.buttons import ACKNOWLEDGE, FRAUD, NOT_FRAUD, button_key, 
 from ringfence.api.audited import tell
 from ringfence.api.http.bodies import header, read_body
 from ringfence.api.problems import Refusal, unavailable
-from ringfence.api.requests import server_of
+from ringfence.api.services import AnswerServices, services_of
 from ringfence.compose.notifiers import slack_actions
 from ringfence.errors import InputError, RingfenceError
 from ringfence.settings import load_settings
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ringfence.alerts.answers import Asked
     from ringfence.alerts.book import Alerts
     from ringfence.alerts.buttons import Buttons, Press
-    from ringfence.api.server import Server
 
 PATH: Final = "/slack/actions"
 router = APIRouter(tags=["bus"])
@@ -41,9 +40,9 @@ _DONE: Final = {
 @router.post(PATH)
 async def act(request: Request) -> Response:
     """Take a button in, and say so at once; what came of it follows as a message."""
-    server, headers = server_of(request), request.scope["headers"]
+    services, headers = services_of(request, AnswerServices), request.scope["headers"]
     tell(request.scope, actor="slack")
-    actions = await asyncio.to_thread(lambda: slack_actions(load_settings(), server.clock.now_ms))
+    actions = await asyncio.to_thread(lambda: slack_actions(load_settings(), services.clock.now_ms))
     if actions is None:
         raise Refusal(404, "not_found", "no app of Slack is set up: set RINGFENCE_SLACK_SIGNING_SECRET")
     body = await read_body(headers, request.receive, _MOST_BYTES)
@@ -60,42 +59,42 @@ async def act(request: Request) -> Response:
     if press is None:
         return Response()
     tell(request.scope, actor=press.by, does=press.action if press.action in _DONE else "unknown")
-    key = button_key(server.session.store.meta.token_key)
+    key = button_key(services.store.meta.token_key)
     try:
-        asked = pressed(key, press.value, server.clock.now_ms())
+        asked = pressed(key, press.value, services.clock.now_ms())
     except InputError as error:
         tell(request.scope, problem=str(error))
-        server.later(_reply(actions, press, str(error)))
+        services.later(_reply(actions, press, str(error)))
         return Response()
     tell(request.scope, object=asked.alert_id)
-    book = server.outboxes.alerts
+    book = services.outboxes.alerts
     mark = hashlib.sha256(signature.encode()).hexdigest()
     try:
         async with asyncio.timeout(_SECONDS):
-            is_new = await asyncio.to_thread(book.use, mark, server.clock.now_ms())
+            is_new = await asyncio.to_thread(book.use, mark, services.clock.now_ms())
     except TimeoutError:
         raise unavailable("the file of alerts is busy: press again") from None
     if not is_new:
         raise Refusal(409, "conflict", "this press of a button has come before")
-    server.later(_done(server, actions, press, asked, book))
+    services.later(_done(services, actions, press, asked, book))
     return Response()
 
 
-async def _done(server: Server, actions: Buttons, press: Press, asked: Asked, book: Alerts) -> None:
+async def _done(services: AnswerServices, actions: Buttons, press: Press, asked: Asked, book: Alerts) -> None:
     """Do what a button says, and tell what came of it."""
     try:
         if press.action not in _DONE:
             raise InputError("There is no such button.")
-        now_ms = server.clock.now_ms()
+        now_ms = services.clock.now_ms()
         if press.action != ACKNOWLEDGE:
             payment = asked.alert_id, asked.transaction_id
             kept = await asyncio.to_thread(book.judge, *payment, press.action, press.by, now_ms)
             if kept.answer != press.action:
                 raise InputError(f"{kept.by} has said already: {kept.answer.replace('_', ' ')}.")
             if not kept.done:
-                key = button_key(server.session.store.meta.token_key)
+                key = button_key(services.store.meta.token_key)
                 label = label_of(asked, press.action, kept.by, kept.at_ms, key)
-                (result,) = await server.decider.ask(
+                (result,) = await services.decider.ask(
                     [msgspec.json.encode(label)], "slack", wants_decisions=False
                 )
                 if result.status >= 400:

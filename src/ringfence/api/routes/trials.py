@@ -12,8 +12,9 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.analysis.report import Report  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.jobs import JobState
 from ringfence.api.problems import Refusal
-from ringfence.api.requests import BOOK_BYTES, as_json, body_of, refusals, server_of
+from ringfence.api.requests import BOOK_BYTES, as_json, body_of, refusals
 from ringfence.api.routes import read
+from ringfence.api.services import TrialServices, services_of
 from ringfence.rulebook.wire import Asked, Digest
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 @router.post("/v1/rules/backtest", tags=["rules"])
 async def start(request: Request) -> Response:
     """Try a rule set on the past, in the background: ask for the backtest by its id until it is over."""
-    asked, server = await body_of(request, StartBacktest, BOOK_BYTES), server_of(request)
+    asked, services = await body_of(request, StartBacktest, BOOK_BYTES), services_of(request, TrialServices)
     with refusals():
-        book = await server.pools.rules.run(server.rules.on_trial, asked.version, asked.text)
+        book = await services.pools.rules.run(services.rules.on_trial, asked.version, asked.text)
     span = (asked.since_ms, asked.until_ms)
-    job = server.jobs.begin("Backtest", lambda job: server.trials.backtest(book, span, job))
+    job = services.jobs.begin("Backtest", lambda job: services.trials.backtest(book, span, job))
     return as_json(_told(job), status=202)
 
 
@@ -81,19 +82,19 @@ async def explanation(
     full: Annotated[bool, Query(description="Read the log up to the payment: exact, and slow.")] = False,
 ) -> Response:
     """A decision taken apart: each rule's parts with their values, and what would have made it another."""
-    server = server_of(request)
-    found = await server.pools.reading.run(server.stored.decision_of, transaction_id)
+    services = services_of(request, TrialServices)
+    found = await services.pools.reading.run(services.stored.decision_of, transaction_id)
     if found is None:  # or an id that ends so
         return await read.decision(request, f"{transaction_id}/explanation")
     with refusals():
-        told = await server.pools.reading.run(
-            partial(server.trials.explanation, found, every=every, full=full)
+        told = await services.pools.reading.run(
+            partial(services.trials.explanation, found, every=every, full=full)
         )
     return as_json(told)
 
 
 def _job(request: Request, job_id: str) -> Job:
-    job = server_of(request).jobs.find(job_id)
+    job = services_of(request, TrialServices).jobs.find(job_id)
     if job is None or job.title != "Backtest":
         raise Refusal(404, "not_found", "no backtest with this id is kept: start it again")
     return job

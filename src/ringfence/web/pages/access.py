@@ -12,9 +12,9 @@ from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
 from ringfence.api.requests import who_asks
+from ringfence.api.services import AccessServices, ModelServices, RuleServices, services_of
 from ringfence.errors import InputError
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError
-from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
 
@@ -27,16 +27,16 @@ Note = Annotated[str, Form(max_length=500)]
 @router.get("/approvals")
 async def approvals(request: Request) -> Response:
     """What waits, and what was decided lately."""
-    server = dashboard_of(request).server
-    found = await asyncio.to_thread(server.approvals.list, server.clock.now_ms())
+    services, models = services_of(request, AccessServices), services_of(request, ModelServices).models
+    found = await asyncio.to_thread(services.approvals.list, services.clock.now_ms())
     values: dict[str, Any] = {
         "waiting": [one for one in found if one.state is ApprovalState.WAITING],
         "others": [one for one in found if one.state is not ApprovalState.WAITING],
-        "demanded": sorted(server.approvals.demanded),
-        "rules": server.desk.require_approval,
+        "demanded": sorted(services.approvals.demanded),
+        "rules": services_of(request, RuleServices).desk.require_approval,
         "me": who_asks(request, "").name,
         "deciders": holders(Permission.APPROVE),
-        "models": set(await asyncio.to_thread(server.models.stored.registry.digests)),
+        "models": set(await asyncio.to_thread(models.stored.registry.digests)),
     }
     return render(request, "approvals.html", values)
 
@@ -56,13 +56,15 @@ async def decline(request: Request, request_id: RequestId, note: Note = "") -> R
 @router.get("/sessions")
 async def sessions(request: Request) -> Response:
     """Who is signed in."""
-    return render(request, "sessions.html", {"sessions": dashboard_of(request).server.sessions.shown()})
+    return render(
+        request, "sessions.html", {"sessions": services_of(request, AccessServices).sessions.shown()}
+    )
 
 
 @router.post("/sessions/{session_id}/end")
 async def end(request: Request, session_id: Annotated[str, Path(max_length=100)]) -> Response:
     """Sign somebody out."""
-    ended = dashboard_of(request).server.sessions.end_shown(session_id)
+    ended = services_of(request, AccessServices).sessions.end_shown(session_id)
     if ended is None:
         raise Stop(404, f"There is no session {session_id!r}, or it has ended: the page Sessions lists them.")
     tell(request.scope, whose=ended)
@@ -70,9 +72,11 @@ async def end(request: Request, session_id: Annotated[str, Path(max_length=100)]
 
 
 async def _decide(request: Request, request_id: str, note: str, *, approve: bool) -> Response:
-    server, who = dashboard_of(request).server, who_asks(request, note)
+    who = who_asks(request, note)
     try:
-        await asyncio.to_thread(server.approvals.decide, request_id, who, approve=approve)
+        await asyncio.to_thread(
+            services_of(request, AccessServices).approvals.decide, request_id, who, approve=approve
+        )
     except ApprovalError as error:
         raise Stop(403, f"{error}.") from None
     except NothingToDoError as error:

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.audited import tell
 from ringfence.api.requests import who_asks
+from ringfence.api.services import BusServices, Surroundings
 from ringfence.web.asking import dashboard_of
 from ringfence.web.rendering import render
 
@@ -36,16 +37,16 @@ async def acknowledge(request: Request, alert_id: Annotated[str, Form(max_length
     by = who_asks(request, "").name
     tell(request.scope, object=alert_id)
     dashboard = dashboard_of(request)
-    book = dashboard.server.outboxes.alerts
-    await asyncio.to_thread(book.acknowledge, alert_id, by, dashboard.server.clock.now_ms())
+    book = dashboard.of(BusServices).outboxes.alerts
+    await asyncio.to_thread(book.acknowledge, alert_id, by, dashboard.of(Surroundings).clock.now_ms())
     return RedirectResponse("/alerts", 303)
 
 
 def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
     empty: dict[str, Any] = {"alerts": [], "counts": {"open": 0, "acknowledged": 0}, "state": state}
-    if not dashboard.server.outboxes.is_used:
+    if not dashboard.of(BusServices).outboxes.is_used:
         return empty
-    book = dashboard.server.outboxes.alerts
+    book = dashboard.of(BusServices).outboxes.alerts
     return empty | {
         "alerts": book.alerts(state=None if state == "all" else state, limit=_SHOWN),
         "counts": book.counts(),

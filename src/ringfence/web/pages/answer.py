@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ringfence.alerts import answers
 from ringfence.api.audited import tell
+from ringfence.api.services import AnswerServices, BusServices, Surroundings
 from ringfence.compose.alerts import alert_policy
 from ringfence.errors import InputError
 from ringfence.web.asking import dashboard_of
@@ -58,7 +59,9 @@ async def answer(
         return render(request, "answer.html", {"token": "", "said": str(error)}, 409)
     if is_new:
         results = (
-            await dashboard.server.decider.ask(lines, "customer", wants_decisions=False) if lines else []
+            await dashboard.of(AnswerServices).decider.ask(lines, "customer", wants_decisions=False)
+            if lines
+            else []
         )
         if any(result.status >= 400 for result in results):
             return render(request, "answer.html", {"token": token, "said": _LATER}, 503)
@@ -68,7 +71,7 @@ async def answer(
 
 def _read(dashboard: Dashboard, token: str) -> Asked:
     key = answers.answer_key(dashboard.store.meta.token_key)
-    return answers.read(key, token, dashboard.server.clock.now_ms())
+    return answers.read(key, token, dashboard.of(Surroundings).clock.now_ms())
 
 
 def _policy() -> AlertPolicy | None:
@@ -82,7 +85,7 @@ def _policy() -> AlertPolicy | None:
 
 def _begun(dashboard: Dashboard, asked: Asked, was_it: str, policy: AlertPolicy) -> tuple[list[bytes], bool]:
     """What the log has to hear, and whether it has not yet."""
-    book, now_ms = _book(dashboard), dashboard.server.clock.now_ms()
+    book, now_ms = _book(dashboard), dashboard.of(Surroundings).clock.now_ms()
     alert = book.alert(asked.alert_id)
     kept = book.answer(asked.alert_id, was_it, now_ms)
     if kept.answer != was_it:
@@ -94,4 +97,4 @@ def _begun(dashboard: Dashboard, asked: Asked, was_it: str, policy: AlertPolicy)
 
 
 def _book(dashboard: Dashboard) -> Alerts:
-    return dashboard.server.outboxes.alerts
+    return dashboard.of(BusServices).outboxes.alerts

@@ -14,16 +14,15 @@ from ringfence.api import bus_changes
 from ringfence.api.audited import tell
 from ringfence.api.bus_changes import Chosen, Subscribe, told
 from ringfence.api.requests import refusals
+from ringfence.api.services import BusServices, services_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown
-from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.api.server import Server
 
 router = APIRouter()
 PATH: Final = "/bus"  # in the navigation
@@ -42,9 +41,9 @@ async def bus(request: Request) -> Response:
 @router.post("/bus/test")
 async def try_pattern(request: Request, pattern: Pattern = "") -> Response:
     """What a pattern would have matched; nothing is sent."""
-    server, text = dashboard_of(request).server, pattern.strip() or EVERYTHING
+    services, text = services_of(request, BusServices), pattern.strip() or EVERYTHING
     with refusals():
-        found = await server.pools.reading.run(bus_changes.appraise, server, text)
+        found = await services.pools.reading.run(bus_changes.appraise, services, text)
     return await _page(request, tried=text, found=found)
 
 
@@ -59,7 +58,7 @@ async def subscribe(
     """Send what matches to a destination, from now on."""
     tell(request.scope, object=name, to=told(to))
     asked = Subscribe(name.strip(), to.strip(), pattern.strip() or EVERYTHING, ordered)
-    made = await _change(request, lambda server: bus_changes.subscribe(server, asked))
+    made = await _change(request, lambda services: bus_changes.subscribe(services, asked))
     return await _page(request, tried=made.pattern, found=made.last_day, made=made)
 
 
@@ -67,10 +66,10 @@ async def subscribe(
 async def change(request: Request, change: str, name: Name) -> Response:
     """Pause, resume or remove a subscription."""
     tell(request.scope, object=name, does=change[:20])
-    acts: dict[str, Callable[[Server], object]] = {
-        "pause": lambda server: server.outboxes.bus.pause(name, paused=True),
-        "resume": lambda server: server.outboxes.bus.pause(name, paused=False),
-        "remove": lambda server: bus_changes.remove(server, name),
+    acts: dict[str, Callable[[BusServices], object]] = {
+        "pause": lambda services: services.outboxes.bus.pause(name, paused=True),
+        "resume": lambda services: services.outboxes.bus.pause(name, paused=False),
+        "remove": lambda services: bus_changes.remove(services, name),
     }
     if change not in acts:
         raise Stop(404, "A subscription can be paused, resumed or removed.")
@@ -82,7 +81,7 @@ async def change(request: Request, change: str, name: Name) -> Response:
 async def retry(request: Request, message_id: MessageId = "") -> Response:
     """Try a message again now, or all dead letters."""
     tell(request.scope, object=message_id or "all")
-    await _change(request, lambda server: bus_changes.retry(server, _chosen(message_id)))
+    await _change(request, lambda services: bus_changes.retry(services, _chosen(message_id)))
     return RedirectResponse("/bus", 303)
 
 
@@ -90,7 +89,7 @@ async def retry(request: Request, message_id: MessageId = "") -> Response:
 async def purge(request: Request, message_id: MessageId = "") -> Response:
     """Throw a dead letter away, or all of them."""
     tell(request.scope, object=message_id or "all")
-    await _change(request, lambda server: bus_changes.purge(server, _chosen(message_id)))
+    await _change(request, lambda services: bus_changes.purge(services, _chosen(message_id)))
     return RedirectResponse("/bus", 303)
 
 
@@ -98,28 +97,28 @@ def _chosen(message_id: str) -> Chosen:
     return Chosen(ids=[message_id] if message_id else [], all=not message_id)
 
 
-async def _change(request: Request, change: Callable[[Server], Any]) -> Any:
-    server = dashboard_of(request).server
+async def _change(request: Request, change: Callable[[BusServices], Any]) -> Any:
     with refusals():
-        return await server.pools.reading.run(change, server)
+        services = services_of(request, BusServices)
+        return await services.pools.reading.run(change, services)
 
 
 async def _page(request: Request, **values: Any) -> Response:
-    known = await asyncio.to_thread(_overview, dashboard_of(request).server)
+    known = await asyncio.to_thread(_overview, services_of(request, BusServices))
     asked = {"tried": "", "found": None, "made": None, "kinds": list(KINDS.values())} | values
     latest = asked["found"].examples if asked["found"] else []
     examples = [json.dumps(one, indent=1, ensure_ascii=False) for one in latest]
     return render(request, "bus.html", known | asked | {"examples": examples})
 
 
-def _overview(server: Server) -> dict[str, Any]:
-    if not server.outboxes.is_used:
+def _overview(services: BusServices) -> dict[str, Any]:
+    if not services.outboxes.is_used:
         return {"destinations": [], "subscriptions": [], "letters": []}
-    bus = server.outboxes.bus
+    bus = services.outboxes.bus
     return {
         "destinations": [replace(one, address=shown(one.address)) for one in bus.destinations()],
         "subscriptions": [replace(one, to=shown(one.to)) for one in bus.subscriptions()],
         "letters": [
-            one for state in ("dead", "waiting") for one in bus_changes.letters(server, state, _LETTERS)
+            one for state in ("dead", "waiting") for one in bus_changes.letters(services, state, _LETTERS)
         ],
     }

@@ -15,6 +15,7 @@ from ringfence.api.audited import tell
 from ringfence.api.problems import Refusal
 from ringfence.api.requests import keep_to_queue, next_in, queues_of, who_asks
 from ringfence.api.routes.cases import file_answer
+from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
@@ -75,7 +76,7 @@ async def cases(
 
 def listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict[str, Any]:
     """Cases that match, with what queues hold and how the caller has done."""
-    desk, book = dashboard.server.cases, dashboard.server.case_book
+    desk, book = dashboard.of(CaseServices).cases, dashboard.of(CaseServices).case_book
     page = desk.page(query, now_ms)
     done = [one for one in book.closed(now_ms - _DAY_MS, now_ms + 1) if one.finding and one.finding.by == me]
     return {
@@ -91,7 +92,7 @@ def listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict
 def _agreement(dashboard: Dashboard, me: str, now_ms: int) -> tuple[int, int]:
     """How many later labels agree with this analyst's findings of 90 days, of how many."""
     agreed = judged = 0
-    book = dashboard.server.case_book
+    book = dashboard.of(CaseServices).case_book
     closed = [
         one for one in book.closed(now_ms - 90 * _DAY_MS, now_ms + 1) if one.finding and one.finding.by == me
     ]
@@ -101,7 +102,7 @@ def _agreement(dashboard: Dashboard, me: str, now_ms: int) -> tuple[int, int]:
         if said is None:
             continue
         asked = [payment.transaction_id for payment in book.payments(case.id, 5)]
-        for labels in dashboard.server.annotations.labels_of_each(asked):
+        for labels in dashboard.of(RecordServices).annotations.labels_of_each(asked):
             others = [one for one in labels if one["label_source"] != "case" and one["label"] is not None]
             if others and others[-1]["event_time_ms"] >= case.finding.at_ms:
                 judged += 1
@@ -114,7 +115,9 @@ async def open_case(request: Request, transaction_id: Annotated[str, Form(max_le
     """Open a case on a payment."""
     who = who_asks(request, "")
     try:
-        case = await _run(request, lambda dashboard: dashboard.server.open_case(transaction_id, who))
+        case = await _run(
+            request, lambda dashboard: dashboard.of(CaseServices).open_case(transaction_id, who)
+        )
     except ConflictError as error:
         raise Stop(409, str(error)) from None
     if case is None:
@@ -131,10 +134,13 @@ async def next_case(
     asked, who = wire.NextCase(queue=queue or None, passing=seen), who_asks(request, "")
     own = queues_of(request)
     try:
-        case = await _run(request, lambda dashboard: next_in(dashboard.server, asked, who, own))
+        case = await _run(request, lambda dashboard: next_in(dashboard.of(CaseServices), asked, who, own))
     except StaleCaseError:
         case = await _run(
-            request, lambda dashboard: next_in(dashboard.server, wire.NextCase(queue=queue or None), who, own)
+            request,
+            lambda dashboard: next_in(
+                dashboard.of(CaseServices), wire.NextCase(queue=queue or None), who, own
+            ),
         )
     return RedirectResponse(f"/cases/{case.id}" if case else "/cases?" + urlencode({"view": "ready"}), 303)
 
@@ -155,7 +161,7 @@ async def bulk(
     act = _fields(action, 1, disposition=disposition, minutes=minutes, reason=reason)
     asked = _converted({"cases": seen, "act": act}, wire.Bulk)
     who = who_asks(request, "")
-    results = await _run(request, lambda dashboard: dashboard.server.cases.bulk(asked, who))
+    results = await _run(request, lambda dashboard: dashboard.of(CaseServices).cases.bulk(asked, who))
     if action in ("close", "approve"):
         await _run(request, _deliver)
     return render(request, "parts/case_bulk.html", {"results": results})
@@ -177,7 +183,9 @@ async def previewed(request: Request, case_id: CaseId) -> Response:
         values = await asyncio.to_thread(preview, dashboard, case_id)
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
-    return render(request, "parts/case_preview.html", values | {"now_ms": dashboard.server.clock.now_ms()})
+    return render(
+        request, "parts/case_preview.html", values | {"now_ms": dashboard.of(CaseServices).clock.now_ms()}
+    )
 
 
 @router.post("/cases/{case_id}/files")
@@ -190,7 +198,9 @@ async def attach(
     """Attach a file, whose bytes are the body."""
     body, who = await request.body(), who_asks(request, "")
     try:
-        await _run(request, lambda board: board.server.cases.attach(case_id, version, name, body, who))
+        await _run(
+            request, lambda board: board.of(CaseServices).cases.attach(case_id, version, name, body, who)
+        )
     except StaleCaseError as error:
         raise Stop(409, f"{error} Load the page again.") from None
     except UnknownCaseError as error:
@@ -203,7 +213,7 @@ async def attached(
     request: Request, case_id: CaseId, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 ) -> Response:
     """A file, to be kept."""
-    desk = dashboard_of(request).server.cases
+    desk = services_of(request, CaseServices).cases
     try:
         found, body = await asyncio.to_thread(desk.file, case_id, sha256)
     except UnknownCaseError as error:
@@ -219,7 +229,7 @@ async def report(
     who = who_asks(request, "")
     try:
         laid_out = report_pdf if form == "pdf" else bytes
-        found = await _run(request, lambda board: board.server.cases.report(case_id, who, laid_out))
+        found = await _run(request, lambda board: board.of(CaseServices).cases.report(case_id, who, laid_out))
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     except ConflictError as error:
@@ -265,11 +275,11 @@ async def act(
     try:
         if action == "merge":
             await keep_to_queue(request, other)
-            found = await asyncio.to_thread(dashboard.server.case_book.case, other.strip().upper())
+            found = await asyncio.to_thread(dashboard.of(CaseServices).case_book.case, other.strip().upper())
             fields["other_version"] = found.version
         kind: Any = wire.Action
         asked = _converted(fields, kind)
-        case: Case = await _run(request, lambda board: board.server.cases.act(case_id, asked, who))
+        case: Case = await _run(request, lambda board: board.of(CaseServices).cases.act(case_id, asked, who))
     except StaleCaseError as error:
         missed = [(one, told(one.change)) for one in error.missed]
         return await _page(request, case_id, 409, missed=missed, draft=text)
@@ -281,7 +291,9 @@ async def act(
     if action in ("close", "approve"):
         await _run(request, _deliver)
     if then == "next" and not case.is_live:
-        following = await _run(request, lambda board: next_in(board.server, wire.NextCase(), who, own))
+        following = await _run(
+            request, lambda board: next_in(board.of(CaseServices), wire.NextCase(), who, own)
+        )
         where = f"/cases/{following.id}" if following else "/cases"
         return RedirectResponse(f"{where}?done={quote(case.id)}", 303)
     return RedirectResponse(f"/cases/{case.id}", 303)
@@ -306,10 +318,10 @@ async def _page(
     values = {
         "w": found,
         "case": found.case,
-        "policy": dashboard.server.cases.policy,
+        "policy": dashboard.of(CaseServices).cases.policy,
         "me": who_asks(request, "").name,
         "may_report": seen,
-        "now_ms": dashboard.server.clock.now_ms(),
+        "now_ms": dashboard.of(CaseServices).clock.now_ms(),
         "found_as": FOUND,
         "done": done,
         "missed": missed or [],
@@ -337,13 +349,13 @@ def _converted(fields: dict[str, Any], kind: Any) -> Any:
 
 
 def _deliver(dashboard: Dashboard) -> None:
-    dashboard.server.deliver_cases()
+    dashboard.of(CaseServices).deliver_cases()
 
 
 async def _run(request: Request, change: Callable[[Dashboard], Any]) -> Any:
     """Off the event loop."""
     dashboard = dashboard_of(request)
     try:
-        return await dashboard.server.pools.batches.run(partial(change, dashboard))
+        return await dashboard.of(Surroundings).pools.batches.run(partial(change, dashboard))
     except Refusal as refusal:
         raise Stop(refusal.status, refusal.problem.detail) from None

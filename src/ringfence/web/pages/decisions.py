@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.reading import is_card
 from ringfence.api.requests import queues_of
+from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.web import dossier
 from ringfence.web.asking import dashboard_of, is_part
@@ -43,7 +44,7 @@ async def decisions(request: Request) -> Response:
         "found": found,
         "next": asked.address(found.after) if found.after else None,
         "entities": list(ENTITY_KEYS),
-        "rules": [rule.id for rule in dashboard.server.runner.pipeline.rules.ruleset.rules],
+        "rules": [rule.id for rule in dashboard.of(RecordServices).pipeline.rules.ruleset.rules],
     }
     if is_part(request):
         return render(request, "parts/decisions.html", values, hx_push_url=asked.address(asked.before))
@@ -57,7 +58,7 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
     if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
     case = await asyncio.to_thread(
-        dashboard_of(request).server.case_book.case_of, found.decision.transaction_id
+        services_of(request, CaseServices).case_book.case_of, found.decision.transaction_id
     )
     own = queues_of(request)
     shown = case if case is None or not own or case.queue in own else None
@@ -106,7 +107,7 @@ def _explanation(request: Request, job: Job) -> Response:
 @router.get("/labels/{transaction_id:id}")
 async def labels(request: Request, transaction_id: TransactionId) -> Response:
     """What has become known of a payment since."""
-    annotations = dashboard_of(request).server.annotations
+    annotations = services_of(request, RecordServices).annotations
     found = await asyncio.to_thread(annotations.labels_of, transaction_id)
     return render(request, "parts/labels.html", {"labels": found})
 
@@ -139,7 +140,7 @@ async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = ""
     if not text:
         return RedirectResponse("/decisions", 303)
     if is_card(text):
-        token = dashboard.server.session.tokenizer.as_kept("card_id", text)
+        token = dashboard.of(Surroundings).tokenizer.as_kept("card_id", text)
         return RedirectResponse(f"/entities/card/{quote(token, safe='')}", 303)
     place = await asyncio.to_thread(place_of, dashboard, text)
     if place is None:
@@ -149,7 +150,7 @@ async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = ""
 
 def place_of(dashboard: Dashboard, text: str) -> str | None:
     """Address of the payment, or else the entity, that has this id; None where there is none."""
-    if dashboard.server.stored.decision_of(text) is not None:
+    if dashboard.of(RecordServices).stored.decision_of(text) is not None:
         return f"/decisions/{quote(text, safe='')}"
     ids = {kind: dossier.id_of(dashboard, kind, text) for kind in ENTITY_KEYS}
     counts = {kind: dossier.payments_of(dashboard, kind, name) for kind, name in ids.items()}

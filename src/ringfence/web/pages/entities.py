@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from ringfence.api import reading
+from ringfence.api.services import RecordServices
 from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import OUTCOMES
@@ -37,7 +38,7 @@ async def entity(request: Request, entity_type: EntityType, entity_id: EntityId)
     _no_card(entity_id)
     dashboard = dashboard_of(request)
     entity_id = await asyncio.to_thread(id_of, dashboard, entity_type, entity_id)
-    portrait = await portrait_of(dashboard.server, entity_type, entity_id)
+    portrait = await portrait_of(dashboard.of(RecordServices), entity_type, entity_id)
     values = await asyncio.to_thread(_entity, dashboard, entity_type, entity_id, portrait)
     return render(request, "entity.html", values)
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from ringfence.analysis import list_history as lists_of
 from ringfence.api.reading import is_card
+from ringfence.api.services import CaseServices, ModelServices, RecordServices, Surroundings
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
@@ -62,7 +63,7 @@ def _beginning(dashboard: Dashboard, text: str) -> list[Hit]:
         f"WHERE starts_with({column}, {start}) AND {column} <> {start} LIMIT {_FEW})"
         for kind, column in _IDS.items()
     ]
-    rows = dashboard.server.lake.sql(" UNION ALL ".join(parts)).to_pylist()
+    rows = dashboard.of(RecordServices).lake.sql(" UNION ALL ".join(parts)).to_pylist()
     return [
         Hit(
             row["id"],
@@ -88,9 +89,9 @@ def _resembles(word: str, name: str) -> bool:
 def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
     if not text:
         return []
-    server, word = dashboard.server, text.lower()
+    word, now_ms = text.lower(), dashboard.of(RecordServices).clock.now_ms()
     if is_card(text):
-        token = server.session.tokenizer.as_kept("card_id", text)
+        token = dashboard.of(Surroundings).tokenizer.as_kept("card_id", text)
         return [Hit("the card with this number", "card", f"/entities/card/{quote(token, safe='')}")]
     query = CaseQuery(states=tuple(CaseState), text=text, order="changed", limit=_EACH)
     found = [
@@ -99,21 +100,23 @@ def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
             f"{case.state} case",
             f"/cases/{case.id}",
         )
-        for case in server.case_book.cases(query, server.clock.now_ms())
+        for case in dashboard.of(CaseServices).case_book.cases(query, now_ms)
     ]
     place = place_of(dashboard, text)
     if place is not None:
         found.append(Hit(text, place.split("/")[1].removesuffix("s"), place))
     if not found:  # nothing has this very id, and no case is about it
         found += _beginning(dashboard, text)
-    rules = server.runner.pipeline.rules.ruleset.every_rule
+    rules = dashboard.of(RecordServices).pipeline.rules.ruleset.every_rule
     named = [rule for rule in rules if _resembles(word, rule.id) or word in rule.title.lower()]
     found += [Hit(rule.id, "rule", f"/rule/{quote(rule.id)}") for rule in named[:_EACH]]
-    digests = [one for one in server.models.stored.registry.digests() if one.startswith(word)]
+    digests = [
+        one for one in dashboard.of(ModelServices).models.stored.registry.digests() if one.startswith(word)
+    ]
     found += [Hit(one, "model", f"/models/{one}") for one in digests[:_EACH]]
     lists = [
         one.name
-        for one in lists_of.lists(server.annotations, server.clock.now_ms())
+        for one in lists_of.lists(dashboard.of(RecordServices).annotations, now_ms)
         if word in one.name.lower()
     ]
     found += [Hit(one, "list", f"/lists/{quote(one, safe='')}") for one in lists[:_EACH]]

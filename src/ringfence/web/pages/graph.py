@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.reading import is_card
+from ringfence.api.services import Surroundings
 from ringfence.compose.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
@@ -108,4 +109,4 @@ def _kept(dashboard: Dashboard, entity_type: str, entity_id: str) -> str:
 
 async def _read(request: Request, ask: Callable[..., T], *given: Any) -> T:
     dashboard = dashboard_of(request)
-    return await dashboard.server.pools.reading.run(ask, dashboard, *given)
+    return await dashboard.of(Surroundings).pools.reading.run(ask, dashboard, *given)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ringfence.access.roles import Permission
 from ringfence.api.requests import queues_of, who_asks
+from ringfence.api.services import CaseServices, HealthServices, RecordServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
 from ringfence.decisions.index import Term, Wanted
@@ -74,8 +75,8 @@ def _analyst(dashboard: Dashboard, me: str, now_ms: int, queues: tuple[str, ...]
 def _manager(dashboard: Dashboard, _me: str, now_ms: int) -> dict[str, Any]:
     """Figures of the period against the one before; queues by age."""
     begin, end = span_of(dashboard, "", "")
-    known = currencies(dashboard.server.lake, begin, end)
-    queues = dashboard.server.cases.queues(now_ms)
+    known = currencies(dashboard.of(RecordServices).lake, begin, end)
+    queues = dashboard.of(CaseServices).cases.queues(now_ms)
     oldest = min((one.oldest_ms for one in queues if one.oldest_ms is not None), default=None)
     return {
         "currency": known[0] if len(known) > 1 else None,
@@ -91,29 +92,29 @@ def _manager(dashboard: Dashboard, _me: str, now_ms: int) -> dict[str, Any]:
 
 def _engineer(dashboard: Dashboard, _me: str, now_ms: int) -> dict[str, Any]:
     """Source, log, engine, followers; what is degraded, and what is quarantined."""
-    server, log, finder = dashboard.server, dashboard.store.log, dashboard.finder
+    log, finder = dashboard.store.log, dashboard.finder
     series = dashboard.vitals.series()["rate"][-10:]
     counts = dashboard.store.quarantine.counts()
     recent = now_ms - _DAY_MS
     degraded = [
         (cause, finder.count(Wanted(terms=(Term("degraded", cause),), since_ms=recent))) for cause in CAUSES
     ]
-    runner = server.runner
+    runner = dashboard.of(HealthServices).runner
     return {
-        "sources": server.sources.states(),
+        "sources": dashboard.of(HealthServices).sources.states(),
         "events": log.end_offset(EVENTS),
         "decisions": log.end_offset(DECISIONS),
         "rate": sum(series) / max(1, len(series)),
         "latency": dashboard.activity.figures()["latency_ms"],
-        "waiting": server.decider.waiting,
-        "followers": server.following.states(),
+        "waiting": dashboard.of(HealthServices).decider.waiting,
+        "followers": dashboard.of(HealthServices).following.states(),
         "problems": [
-            *server.following.warnings(),
+            *dashboard.of(HealthServices).following.warnings(),
             *([str(runner.saving.problem)] if runner.saving.problem else []),
         ],
         "degraded": degraded,
         "decided": finder.count(Wanted(since_ms=recent)),
         "quarantined": sum(total for total, _ in counts.values()),
         "retriable": sum(left for _, left in counts.values()),
-        "versions": server.versions,
+        "versions": dashboard.of(HealthServices).versions(),
     }

@@ -9,14 +9,13 @@ from starlette.responses import Response
 
 from ringfence.api.checking import warnings_on
 from ringfence.api.requests import refusals
+from ringfence.api.services import RuleServices, services_of
 from ringfence.rulebook.wire import ImpactOf
 from ringfence.scoring.rulesets.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)
-from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
 
 if TYPE_CHECKING:
-    from ringfence.api.server import Server
     from ringfence.decisions.impact import Impact
     from ringfence.scoring.rulesets.rules import RuleSet
 
@@ -70,17 +69,17 @@ async def rules_impact(
         change = change_of_version(version, rollback=rollback)
     else:
         raise Stop(422, "Name a version, or a rule and its new mode.")
-    server = dashboard_of(request).server
     with refusals():
-        told, kept = await server.pools.rules.run(_looked_at, server, asked)
-    return sheet(request, told, change, await warnings_on(server, kept) if kept is not None else [])
+        services = services_of(request, RuleServices)
+        told, kept = await services.pools.rules.run(_looked_at, services, asked)
+    return sheet(request, told, change, await warnings_on(services, kept) if kept is not None else [])
 
 
-def _looked_at(server: Server, asked: ImpactOf) -> tuple[Impact, RuleSet | None]:
+def _looked_at(services: RuleServices, asked: ImpactOf) -> tuple[Impact, RuleSet | None]:
     """The impact, and the rules where they are a kept version."""
-    told = server.rules.impact(asked)
-    kept = server.desk.book.body(told.version) is not None
-    return told, server.desk.ruleset(told.version) if kept else None
+    told = services.rules.impact(asked)
+    kept = services.desk.book.body(told.version) is not None
+    return told, services.desk.ruleset(told.version) if kept else None
 
 
 def sheet(
@@ -94,7 +93,7 @@ def sheet(
     note: str = "",
 ) -> Response:
     """The page. `portion` is the share of payments for which the change is made, `note` what was typed."""
-    limits = dashboard_of(request).server.session.change_limits
+    limits = services_of(request, RuleServices).change_limits()
     values = {
         "told": told,
         "change": change,
@@ -102,6 +101,6 @@ def sheet(
         "portion": portion,
         "beyond": limits.exceeded(told, portion),
         "note": note,
-        "approval": change.needs_approval and dashboard_of(request).server.desk.require_approval,
+        "approval": change.needs_approval and services_of(request, RuleServices).desk.require_approval,
     }
     return render(request, "impact.html", values, status)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ringfence.analysis.rule_lab import try_rule
 from ringfence.api.checking import checked
 from ringfence.api.requests import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.services import RuleServices, Surroundings, TrialServices, services_of
 from ringfence.compose.questions import laboratory
 from ringfence.errors import RuleError
 from ringfence.rulebook.single_rule import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
@@ -57,7 +58,7 @@ async def lab(
     """A rule of the newest version, or a template."""
     dashboard = dashboard_of(request)
     newest, book = await asyncio.to_thread(_head, dashboard)
-    acting = await asyncio.to_thread(lambda: dashboard.server.desk.state().rules)
+    acting = await asyncio.to_thread(lambda: dashboard.of(RuleServices).desk.state().rules)
     found = next((one for one in book.rules if one.id == rule), None)
     if rule and found is None:
         raise Stop(404, f"There is no rule {rule[:80]!r} in the newest version that can be edited by itself.")
@@ -73,13 +74,13 @@ async def lab(
         "templates": TEMPLATES,
         "outcomes": OUTCOMES,
         "template": template,
-        "approval": dashboard.server.desk.require_approval,
+        "approval": dashboard.of(RuleServices).desk.require_approval,
     }
     return render(request, "lab.html", values)
 
 
 def _head(dashboard: Dashboard) -> tuple[str, RuleSet]:
-    desk = dashboard.server.desk
+    desk = dashboard.of(RuleServices).desk
     newest = desk.resolve("head")
     return newest, desk.ruleset(newest)
 
@@ -95,9 +96,8 @@ async def names(request: Request) -> Response:
 async def check_rule(request: Request) -> Response:
     """The rule in its other form, and what is wrong with it, for the editor."""
     form = {name: str(value)[:_BYTES] for name, value in (await request.form()).items()}
-    server = dashboard_of(request).server
     with refusals():
-        found = await checked(server, _looked_at, dashboard_of(request), form)
+        found = await checked(services_of(request, RuleServices), _looked_at, dashboard_of(request), form)
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
@@ -112,9 +112,8 @@ def _looked_at(dashboard: Dashboard, form: dict[str, str]) -> Looked:
     except RuleError as error:
         return Looked(text, fields, str(error))
     book = with_rule(_head(dashboard)[1], rule)
-    server = dashboard.server
     alone = msgspec.structs.replace(book, rules=(rule,))
-    checked = server.session.check(dump_book(alone))
+    checked = dashboard.of(RuleServices).check(dump_book(alone))
     fault = next((one for one in checked.faults if one.rule in (rule.id, None)), None)
     if fault is not None:
         return Looked(text, fields, fault.problem, _line_of(text, "when"), fault.column)
@@ -154,9 +153,9 @@ async def try_it(
     dashboard = dashboard_of(request)
     with refusals():
         rule = load_rule(text)
-        book = await asyncio.to_thread(lambda: dashboard.server.desk.state().rules)
+        book = await asyncio.to_thread(lambda: dashboard.of(RuleServices).desk.state().rules)
     whose = f"{who_asks(request, '').name}/{editor}"
-    tries = dashboard.server.tries  # a store of their own: typing puts out no colleague's backtest
+    tries = dashboard.of(TrialServices).tries  # a store of their own: typing puts out no colleague's backtest
     job = tries.begin("Rule lab", lambda job: _tried(dashboard, book, rule, job), instead_of=whose)
     return _outcome(request, job)
 
@@ -169,7 +168,7 @@ def _tried(dashboard: Dashboard, book: RuleSet, rule: Rule, job: Job) -> LabRepo
 @router.get("/rules/lab/tries/{job_id}")
 async def tried(request: Request, job_id: str) -> Response:
     """How far it is, and what came out."""
-    job = dashboard_of(request).server.tries.find(job_id)
+    job = services_of(request, TrialServices).tries.find(job_id)
     if job is None:
         raise Stop(404, "This is no longer kept: start it again.")
     if job.stop_asked:  # a later try is on its way, and must not be overwritten
@@ -200,15 +199,21 @@ async def save(
     confirm: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Keep a version with this rule at a stage, in force where no approval is needed."""
-    server = dashboard_of(request).server
+    services = services_of(request, RuleServices)
     with refusals():
-        rule = at_stage(load_rule(server.session.tokenizer.guard_text(text)), stage)
+        rule = at_stage(load_rule(services.tokenizer.guard_text(text)), stage)
         who = who_asks(request, note or f"{rule.id}: {stage}")
-        book = await asyncio.to_thread(lambda: server.desk.ruleset(server.desk.resolve(based_on)))
-        keep = partial(server.rules.save, dump_book(with_rule(book, rule)), based_on, who, activate=True)
+        book = await asyncio.to_thread(lambda: services.desk.ruleset(services.desk.resolve(based_on)))
+        keep = partial(
+            services.rules.save,
+            dump_book(with_rule(book, rule)),
+            based_on,
+            who,
+            activate=True,
+        )
     try:
         with refusals():
-            await server.pools.rules.run(partial(keep, confirm=confirm))
+            await services_of(request, Surroundings).pools.rules.run(partial(keep, confirm=confirm))
     except UnconfirmedRefusal as refused:
         values = {"told": refused.sheet, "problem": refused.problem.detail, "stage": stage}
         return render(request, "parts/unconfirmed.html", values, 409)

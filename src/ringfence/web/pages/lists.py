@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.analysis import list_history as lists_of
 from ringfence.api.audited import tell
 from ringfence.api.requests import refusals, who_asks
+from ringfence.api.services import ListServices, services_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.rulebook.entries import Entry
@@ -37,9 +38,9 @@ _MOST_ROWS: Final = 200_000  # of one import, as over the API
 @router.get("/lists")
 async def lists(request: Request) -> Response:
     """Every list, and the latest changes."""
-    server = dashboard_of(request).server
-    found = await asyncio.to_thread(lists_of.lists, server.annotations, server.clock.now_ms())
-    audit = await asyncio.to_thread(lists_of.audit, server.annotations, limit=30)
+    services = services_of(request, ListServices)
+    found = await asyncio.to_thread(lists_of.lists, services.annotations, services.clock.now_ms())
+    audit = await asyncio.to_thread(lists_of.audit, services.annotations, limit=30)
     values = {"lists": found, "audit": audit, "kinds": list(ListKind), "entities": list(ENTITY_KEYS)}
     return render(request, "lists.html", values)
 
@@ -54,14 +55,14 @@ async def one_list(
 
 
 def _entries(dashboard: Dashboard, name: str, before: int | None = None) -> dict[str, Any]:
-    server = dashboard.server
+    services = dashboard.of(ListServices)
     entries = lists_of.entries(
-        server.annotations, name, server.clock.now_ms(), limit=100, before_offset=before
+        services.annotations, name, services.clock.now_ms(), limit=100, before_offset=before
     )
     return {
         "name": name,
         "entries": entries,
-        "audit": lists_of.audit(server.annotations, name, limit=30),
+        "audit": lists_of.audit(services.annotations, name, limit=30),
         "kinds": list(ListKind),
         "kind": entries[0].kind if entries else "watch",
         "entities": list(ENTITY_KEYS),
@@ -114,9 +115,9 @@ async def import_rows(
 
 async def _change(request: Request, change: Callable[[ListDesk], ListResult]) -> ListResult:
     """Off the event loop, where the desk waits for the step that takes the change."""
-    server = dashboard_of(request).server
     with refusals():
-        return await server.pools.batches.run(change, server.lists)
+        services = services_of(request, ListServices)
+        return await services.pools.batches.run(change, services.lists)
 
 
 def _all_taken(result: ListResult) -> None:

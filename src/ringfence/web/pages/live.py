@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.api.reading import id_in_norm, is_card
+from ringfence.api.services import HealthServices
 from ringfence.api.stream_places import owner_of
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
@@ -47,7 +48,7 @@ async def live(request: Request) -> Response:
         "seconds": SECONDS,
         "entities": list(ENTITY_KEYS),
         "rows_a_second": round(ROWS_A_FRAME / FRAME_SECONDS),
-        "versions": dashboard.server.versions,
+        "versions": dashboard.of(HealthServices).versions(),
     }
     return render(request, "live.html", values)
 
@@ -64,7 +65,9 @@ async def stream(
     dashboard = dashboard_of(request)
     if entity_id and (entity not in ENTITY_KEYS or is_card(entity_id)):
         raise Stop(422, "An entity is watched by its kind and id, a card by its token.")
-    place = dashboard.server.places.take(owner_of(request.scope), lambda: None)  # it looks for itself
+    place = dashboard.of(HealthServices).places.take(
+        owner_of(request.scope), lambda: None
+    )  # it looks for itself
     named = (entity, id_in_norm(entity, entity_id)) if entity_id else (None, None)
     sieve = SampleSieve(OUTCOMES.index(outcome), float(min_score or 0), *named)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -88,5 +91,5 @@ async def _frames(dashboard: Dashboard, sieve: SampleSieve, place: Place) -> Asy
             await asyncio.sleep(FRAME_SECONDS)
     finally:
         dashboard.watchers -= 1
-        dashboard.server.places.leave(place)
+        dashboard.of(HealthServices).places.leave(place)
         dashboard.activity.leave(listener)

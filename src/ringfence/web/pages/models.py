@@ -12,6 +12,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.requests import who_asks
+from ringfence.api.services import ModelServices, services_of
 from ringfence.compose.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
@@ -61,7 +62,7 @@ async def models(request: Request) -> Response:
 
 
 def _all(dashboard: Dashboard) -> dict[str, Any]:
-    desk = dashboard.server.models
+    desk = dashboard.of(ModelServices).models
     registry, deployment = desk.stored.registry, desk.active()
     retired, parts = registry.retired(), roles(deployment)
     known = [dashboard.artifact(digest) for digest in registry.digests()]
@@ -75,7 +76,7 @@ def _all(dashboard: Dashboard) -> dict[str, Any]:
 async def live(request: Request) -> Response:
     """Those in force side by side, on stored payments."""
     dashboard = dashboard_of(request)
-    question = ("models", dashboard.server.models.active().digest)
+    question = ("models", dashboard.of(ModelServices).models.active().digest)
     found = _asked(dashboard, question, lambda: watching.compare(dashboard))
     values = {"found": found, "charts": _compared(found.value) if found and found.value else []}
     return render(request, "parts/models_live.html", values)
@@ -103,7 +104,7 @@ async def model(request: Request, version: Version) -> Response:
 
 def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
     artifact = _artifact(dashboard, version)
-    manifest, deployment = artifact.manifest, dashboard.server.models.active()
+    manifest, deployment = artifact.manifest, dashboard.of(ModelServices).models.active()
     book = watch_book(dashboard.store.folder)
     standing, charts = book.standing(), []
     if CURVES in artifact.files:
@@ -114,7 +115,7 @@ def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
         "m": manifest,
         "sentence": sentence(manifest),
         "role": roles(deployment).get(version, ""),
-        "retired": dashboard.server.models.stored.registry.retired().get(version),
+        "retired": dashboard.of(ModelServices).models.stored.registry.retired().get(version),
         "champion": deployment.champion,
         "by": deployment.by,
         "report": REPORT in artifact.files,
@@ -147,11 +148,10 @@ async def impact(request: Request, version: Version) -> Response:
     """What would change for recent payments if it were put in force."""
     dashboard = dashboard_of(request)
     await asyncio.to_thread(_artifact, dashboard, version)
-    server = dashboard.server
     found = _asked(
         dashboard,
-        ("impact", f"{version} {server.models.active().digest}"),
-        lambda: server.session.impact(version),
+        ("impact", f"{version} {dashboard.of(ModelServices).models.active().digest}"),
+        lambda: dashboard.of(ModelServices).impact(version),
     )
     return render(request, "parts/model_impact.html", {"found": found, "version": version})
 
@@ -170,7 +170,7 @@ async def report(request: Request, version: Version) -> Response:
 
 
 def _artifact(dashboard: Dashboard, version: str) -> Artifact:
-    registry = dashboard.server.models.stored.registry
+    registry = dashboard.of(ModelServices).models.stored.registry
     if version not in registry.digests():
         raise Stop(
             404,
@@ -190,10 +190,10 @@ async def promotion(
     """The impact sheet of a model that is to decide for all payments, or for a share."""
     dashboard = dashboard_of(request)
     artifact = await asyncio.to_thread(_artifact, dashboard, version)
-    async with dashboard.server.changing_models:
-        active = dashboard.server.models.active()
+    async with dashboard.of(ModelServices).changing:
+        active = dashboard.of(ModelServices).models.active()
         gained = share_gained(active, version, role, share / 100 if role == "rollout" else None)
-        told = await asyncio.to_thread(dashboard.server.session.impact, version, leaving=gained < 0)
+        told = await asyncio.to_thread(dashboard.of(ModelServices).impact, version, leaving=gained < 0)
     fields = {"role": role, "share": f"{share:g}"} | ({"force": "true"} if force else {})
     is_rollout = role == "rollout"
     title = f"{'Roll out' if is_rollout else 'Promote'} {artifact.manifest.name}"
@@ -215,8 +215,7 @@ async def promote(
     confirm: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Put it in force, in the shadow, or in force for a share of entities, from the next event on."""
-    session = dashboard_of(request).server.session
-    confirming = session.confirming(version, confirm)
+    confirming = services_of(request, ModelServices).confirming(version, confirm)
 
     def change(desk: Any, signed: Signed) -> Any:
         part = share / 100 if role == "rollout" else None
@@ -236,7 +235,7 @@ async def retire(
     confirm: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Take it out of what is in force, for good."""
-    confirming = dashboard_of(request).server.session.confirming(version, confirm)
+    confirming = services_of(request, ModelServices).confirming(version, confirm)
 
     def change(desk: Any, signed: Signed) -> Any:
         return retire_model(desk, version, signed, confirming=confirming)
@@ -250,10 +249,12 @@ async def _changed(
     request: Request, note: str, change: Callable[[Any, Signed], Any], offered: OfferedChange, after: str
 ) -> Response:
     """Make the change; beyond the limits, offer it again with the sheet and a field for the confirmation."""
-    server, who = dashboard_of(request).server, who_asks(request, note)
-    async with server.changing_models:
+    who = who_asks(request, note)
+    async with services_of(request, ModelServices).changing:
         try:
-            await asyncio.to_thread(change, server.models, Signed(who.name, who.now_ms, who.note))
+            await asyncio.to_thread(
+                change, services_of(request, ModelServices).models, Signed(who.name, who.now_ms, who.note)
+            )
         except UnconfirmedError as error:
             return sheet(request, error.sheet, offered, [], error.portion, status=409, note=note)
         except ApprovalError as error:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission
 from ringfence.api.requests import queues_of, who_asks
+from ringfence.api.services import AccessServices, BusServices, CaseServices, HealthServices, RuleServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState
 from ringfence.web.asking import dashboard_of, visit_of
@@ -63,7 +64,7 @@ def notifications_of(request: Request) -> list[Notification]:
 
 def _of_cases(dashboard: Dashboard, me: str, now_ms: int, own: tuple[str, ...]) -> Iterator[Notification]:
     """Of cases in the caller's own queues, of all where it has none."""
-    book, outboxes = dashboard.server.case_book, dashboard.server.outboxes
+    book, outboxes = dashboard.of(CaseServices).case_book, dashboard.of(BusServices).outboxes
     overdue = sum(one.overdue for one in book.queues(now_ms) if not own or one.queue in own)
     yield Notification(overdue, "overdue in the queues", "/cases?view=overdue", is_urgent=True)
     mine = CaseQuery(states=LIVE, queues=own, assignee=me)
@@ -75,19 +76,19 @@ def _of_cases(dashboard: Dashboard, me: str, now_ms: int, own: tuple[str, ...]) 
 
 
 def _to_approve(dashboard: Dashboard, now_ms: int) -> Iterator[Notification]:
-    waiting = sum(1 for change in dashboard.server.desk.book.changes() if change.approved is None)
+    waiting = sum(1 for change in dashboard.of(RuleServices).desk.book.changes() if change.approved is None)
     yield Notification(waiting, "versions of the rules to approve", "/rules/versions")
-    asked = sum(one.state is ApprovalState.WAITING for one in dashboard.server.approvals.list(now_ms))
+    asked = sum(
+        one.state is ApprovalState.WAITING for one in dashboard.of(AccessServices).approvals.list(now_ms)
+    )
     yield Notification(asked, "requests for a second person to approve", "/approvals")
 
 
 def _of_operation(dashboard: Dashboard) -> Iterator[Notification]:
-    server = dashboard.server
-    for problem in server.following.warnings():
+    for problem in dashboard.of(HealthServices).following.warnings():
         yield Notification(1, problem, "/system", is_urgent=True)
-    dead = (
-        sum(letters for _, _, letters, _ in server.outboxes.bus.figures()) if server.outboxes.is_used else 0
-    )
+    outboxes = dashboard.of(BusServices).outboxes
+    dead = sum(letters for _, _, letters, _ in outboxes.bus.figures()) if outboxes.is_used else 0
     yield Notification(dead, "messages that could not be delivered", "/bus", is_urgent=True)
     retriable = sum(left for _, left in dashboard.store.quarantine.counts().values())
     yield Notification(retriable, "quarantined records that nobody has tried again", "/quarantine")

@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from ringfence.api.services import RecordServices, Surroundings, services_of
 from ringfence.web.asking import dashboard_of
 from ringfence.web.cells import csv_cell
 from ringfence.web.errors import Stop
@@ -40,7 +41,7 @@ async def performance(
     Where there are several currencies, the figures are those of one: the most frequent unless given.
     """
     begin, end = await asyncio.to_thread(span_of, dashboard_of(request), since, until)
-    known = await asyncio.to_thread(currencies, dashboard_of(request).server.lake, begin, end)
+    known = await asyncio.to_thread(currencies, services_of(request, RecordServices).lake, begin, end)
     values = {
         "currencies": known,
         "currency": currency if currency is not None else (known[0] if len(known) > 1 else None),
@@ -73,7 +74,7 @@ async def as_csv(
     """Its rows, for a spreadsheet."""
     dashboard, measure = dashboard_of(request), _measure(name)
     begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
-    lake, zone = dashboard.server.lake, zone_name()
+    lake, zone = dashboard.of(RecordServices).lake, zone_name()
     rows = await asyncio.to_thread(measure.rows, lake, begin, end, currency, zone)
     out = io.StringIO()
     writer = csv.writer(out)
@@ -87,7 +88,7 @@ async def as_csv(
 def _panel(
     dashboard: Dashboard, measure: Panel, begin: int, end: int, currency: str | None
 ) -> dict[str, Any]:
-    lake, zone = dashboard.server.lake, zone_name()
+    lake, zone = dashboard.of(RecordServices).lake, zone_name()
     rows = measure.rows(lake, begin, end, currency, zone)
     values: dict[str, Any] = {
         "measure": measure,
@@ -111,7 +112,9 @@ def _panel(
             {
                 "columns": {name: [row[name] for row in rows] for name in rows[0]},
                 "changes": values["changed"],
-                "mature_until": typed(dashboard.server.clock.now_ms() - MATURITY_DAYS * DAY_MS)[:10],
+                "mature_until": typed(dashboard.of(Surroundings).clock.now_ms() - MATURITY_DAYS * DAY_MS)[
+                    :10
+                ],
             },
             enc_hook=str,
         ).decode()
@@ -146,7 +149,7 @@ def span_of(dashboard: Dashboard, since: str, until: str) -> tuple[int, int]:
         raise Stop(422, "Give times such as 2026-11-01T00:00.") from None
     if end is None:
         known = dashboard.finder.span_ms()
-        last = known[1] if known else dashboard.server.clock.now_ms()
+        last = known[1] if known else dashboard.of(Surroundings).clock.now_ms()
         end = last - last % DAY_MS + DAY_MS
         named = current().span_ms(end - 1)
         if begin is None and named is not None:

@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from ringfence.api.services import RecordServices
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
@@ -46,7 +47,8 @@ async def places(
 
 def last_places(dashboard: Dashboard, kind: str, identity: str, until_ms: int) -> list[dict[str, Any]]:
     """Time, coordinates, country and city of the newest payments."""
-    found: list[dict[str, Any]] = dashboard.server.lake.sql(
+    lake = dashboard.of(RecordServices).lake
+    found: list[dict[str, Any]] = lake.sql(
         "SELECT transaction_id, event_time_ms, lat, lon, coalesce(country, '') AS country, "
         "concat_ws(', ', city, country) AS place "
         f"FROM transactions WHERE {kind}_id = {quoted_text(identity)} AND event_time_ms <= {int(until_ms)} "

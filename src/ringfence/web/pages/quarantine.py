@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api import replaying
+from ringfence.api.services import QuarantineServices
 from ringfence.web.asking import dashboard_of, is_part
 from ringfence.web.rendering import render
 
@@ -64,7 +65,7 @@ async def replay(
         records = await asyncio.to_thread(
             lambda: store.unsettled(reason=reason or None, limit=replaying.MOST_AT_ONCE)
         )
-    outcomes = await asyncio.to_thread(replaying.give, dashboard.server, records)
+    outcomes = await asyncio.to_thread(replaying.give, dashboard.of(QuarantineServices), records)
     if record_id:
         again = await asyncio.to_thread(store.get, record_id)
         return render(request, "parts/record.html", {"record": again, "outcome": next(iter(outcomes))})

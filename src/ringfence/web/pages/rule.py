@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from ringfence.analysis.statistics import wilson
+from ringfence.api.services import RecordServices, RuleServices
 from ringfence.errors import RingfenceError
 from ringfence.rulebook.single_rule import STAGES, stage_of
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
@@ -89,7 +90,7 @@ async def rule(request: Request, rule_id: RuleId) -> Response:
 
 
 def _page(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
-    desk = dashboard.server.desk
+    desk = dashboard.of(RuleServices).desk
     book = desk.ruleset(desk.resolve("head"))
     found = next((one for one in book.every_rule if one.id == rule_id), None)
     if found is None:
@@ -107,7 +108,7 @@ def _page(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
 
 
 def _edits(dashboard: Dashboard, rule_id: str) -> list[Edit]:
-    desk, found = dashboard.server.desk, []
+    desk, found = dashboard.of(RuleServices).desk, []
     for change in desk.book.changes()[::-1][:_CHANGES]:
         if change.based_on is None:
             continue
@@ -128,7 +129,7 @@ async def figures(request: Request, rule_id: RuleId) -> Response:
 
 def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
     """Rows by panel, with precision and its interval, and the statements that gave them."""
-    lake = dashboard.server.lake
+    lake = dashboard.of(RecordServices).lake
     stood = _stood(dashboard, rule_id)
     statements = {name: statement(name, rule_id, stood) for name in QUESTIONS}
     rows = {name: lake.sql(one).to_pylist() for name, one in statements.items()}
@@ -156,7 +157,7 @@ def statement(name: str, rule_id: str, stood: Sequence[tuple[str, bool]]) -> str
 def _stood(dashboard: Dashboard, rule_id: str) -> list[tuple[str, bool]]:
     """Versions that decided, and whether the rule is active in them, or in shadow."""
     found = []
-    for row in dashboard.server.lake.sql(_VERSIONS).to_pylist():
+    for row in dashboard.of(RecordServices).lake.sql(_VERSIONS).to_pylist():
         book = dashboard.rules(row["rules_digest"])
         rule = next((one for one in book.every_rule if one.id == rule_id), None) if book else None
         if rule is not None and rule.mode in (Mode.ACTIVE, Mode.SHADOW):

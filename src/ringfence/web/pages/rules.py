@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.checking import checked as check
 from ringfence.api.requests import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.services import RuleServices, Surroundings, services_of
 from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.rulesets.outcomes import Mode
@@ -41,7 +42,7 @@ async def rules(request: Request) -> Response:
 
 
 def _book(dashboard: Dashboard) -> dict[str, Any]:
-    state = dashboard.server.desk.state()
+    state = dashboard.of(RuleServices).desk.state()
     span = dashboard.finder.span_ms()
     last = span[1] if span else 0
     edges = [last + 1 - DAY_MS * (DAYS - day) for day in range(DAYS + 1)]
@@ -65,7 +66,7 @@ def _hits(dashboard: Dashboard, rule: Rule, edges: list[int]) -> tuple[int, list
 
 def waiting(dashboard: Dashboard) -> list[Change]:
     """Changes that a second person has still to look at."""
-    return [change for change in dashboard.server.desk.book.changes() if change.approved is None]
+    return [change for change in dashboard.of(RuleServices).desk.book.changes() if change.approved is None]
 
 
 @router.get("/rules/edit")
@@ -78,31 +79,30 @@ async def edit(
     dashboard = dashboard_of(request)
 
     def read() -> tuple[Any, str]:
-        desk = dashboard.server.desk
+        desk = dashboard.of(RuleServices).desk
         return desk.version(version), desk.resolve("head")
 
     with refusals():
         found, newest = await asyncio.to_thread(read)
-    values = {"version": found, "based_on": newest, "rule": rule, "desk": dashboard.server.desk}
+    values = {"version": found, "based_on": newest, "rule": rule, "desk": dashboard.of(RuleServices).desk}
     return render(request, "rules_edit.html", values)
 
 
 @router.post("/rules/check")
 async def check_text(request: Request, text: Text = "") -> Response:
     """What is wrong with the text as it is."""
-    server = dashboard_of(request).server
-    look = partial(server.session.check, text.replace("\r\n", "\n"), measured=False)
+    look = partial(services_of(request, RuleServices).check, text.replace("\r\n", "\n"), measured=False)
     with refusals():
-        checked = await check(server, look)
+        checked = await check(services_of(request, RuleServices), look)
     return render(request, "parts/checked.html", {"checked": checked})
 
 
 @router.post("/rules/rates")
 async def measure(request: Request, text: Text = "") -> Response:
     """How often its rules would have fired on the newest payments."""
-    server = dashboard_of(request).server
     with refusals():  # what is wrong with it, the check that asked for this has told
-        checked = await check(server, server.session.check, text.replace("\r\n", "\n"))
+        services = services_of(request, RuleServices)
+        checked = await check(services, services.check, text.replace("\r\n", "\n"))
     return render(request, "parts/rates.html", {"rates": checked.rates, "warnings": checked.warnings})
 
 
@@ -116,11 +116,18 @@ async def save(
     confirm: Confirm = "",
 ) -> Response:
     """Keep a new version, and put it in force if asked; the difference where somebody was faster."""
-    server, who = dashboard_of(request).server, who_asks(request, note)
-    keep = partial(server.rules.save, text, based_on, who, activate=bool(activate), confirm=confirm)
+    who = who_asks(request, note)
+    keep = partial(
+        services_of(request, RuleServices).rules.save,
+        text,
+        based_on,
+        who,
+        activate=bool(activate),
+        confirm=confirm,
+    )
     try:
         with refusals():
-            change = (await server.pools.rules.run(_or_stale, keep)).change
+            change = (await services_of(request, Surroundings).pools.rules.run(_or_stale, keep)).change
     except _Stale as stale:
         values = {"message": str(stale.error), "difference": stale.error.difference}
         return render(request, "parts/stale.html", values, 409)
@@ -153,11 +160,19 @@ async def set_mode(
     confirm: Confirm = "",
 ) -> Response:
     """A new version in which one rule has another mode, in force at once where no approval is needed."""
-    server, who = dashboard_of(request).server, who_asks(request, note or f"{rule}: {mode}")
-    change = partial(server.rules.set_mode, rule, mode, based_on, who, activate=True, confirm=confirm)
+    who = who_asks(request, note or f"{rule}: {mode}")
+    change = partial(
+        services_of(request, RuleServices).rules.set_mode,
+        rule,
+        mode,
+        based_on,
+        who,
+        activate=True,
+        confirm=confirm,
+    )
     try:
         with refusals():
-            await server.pools.rules.run(change)
+            await services_of(request, Surroundings).pools.rules.run(change)
     except UnconfirmedRefusal as refused:
         return sheet(request, refused.sheet, change_of_mode(rule, mode, based_on), [], status=409, note=note)
     return RedirectResponse("/rules", 303)

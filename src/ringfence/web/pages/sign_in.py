@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from ringfence.access.oidc import BEGUN_SECONDS, SignInError
 from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
+from ringfence.api.services import AccessServices, Surroundings, services_of
 from ringfence.web.asking import dashboard_of, visit_of
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
@@ -33,13 +34,14 @@ async def ask(request: Request, next: str = "/home") -> Response:  # noqa: A002 
 @router.get("/sign-in/provider")
 async def to_provider(request: Request, next: str = "/home") -> Response:  # noqa: A002
     """On to the OpenID provider, and back to `/sign-in/callback`."""
-    server = dashboard_of(request).server
-    provider = server.provider
+    provider = services_of(request, AccessServices).provider
     if provider is None:
         raise Stop(404, "No OpenID provider is set up here: sign in with a key.")
     browser = secrets.token_urlsafe(24)
     try:
-        address = await server.pools.signing_in.run(provider.begin, browser, local_path(next))
+        address = await services_of(request, Surroundings).pools.signing_in.run(
+            provider.begin, browser, local_path(next)
+        )
     except SignInError as error:
         return _form(request, next, str(error), 503)
     return RedirectResponse(address, 303, {"set-cookie": _begun(request, browser, BEGUN_SECONDS)})
@@ -54,7 +56,7 @@ async def from_provider(
 ) -> Response:
     """Back from the provider: whoever may read gets a session of their own."""
     dashboard = dashboard_of(request)
-    provider = dashboard.server.provider
+    provider = dashboard.of(AccessServices).provider
     if provider is None:
         raise Stop(404, "No OpenID provider is set up here: sign in with a key.")
     if error or not code:
@@ -62,7 +64,9 @@ async def from_provider(
         return _form(request, "/home", "The provider did not sign you in. Try again, or use a key.", 401)
     browser = request.cookies.get(_BEGUN, "")
     try:
-        found, wanted = await dashboard.server.pools.signing_in.run(provider.finish, state, code, browser)
+        found, wanted = await dashboard.of(Surroundings).pools.signing_in.run(
+            provider.finish, state, code, browser
+        )
     except SignInError as refused:
         tell(request.scope, actor="nobody")
         return _form(request, "/home", str(refused), 401)
@@ -97,7 +101,7 @@ async def sign_in(
     """A key or token that may read gets a session of its own."""
     dashboard, visit = dashboard_of(request), visit_of(request)
     credential = key.strip().encode("utf-8", "replace")[:_LONGEST_KEY]
-    caller = await dashboard.server.authoriser.find(credential) if credential else None
+    caller = await dashboard.of(Surroundings).authoriser.find(credential) if credential else None
     tell(request.scope, actor=caller.name if caller else "nobody")
     if caller is None:
         return _form(
@@ -107,7 +111,7 @@ async def sign_in(
         problem = f"This key may not look at decisions: ask for one with the role {holders(Permission.READ)}."
         return _form(request, next, problem, 403)
     dashboard.sessions.end(visit.session)
-    person, address = dashboard.server.authoriser.person(caller.name), address_of(request.scope)
+    person, address = dashboard.of(Surroundings).authoriser.person(caller.name), address_of(request.scope)
     session = dashboard.sessions.begin(credential, caller, person=person, address=address)
     headers = {"set-cookie": cookie(request.scope, session)}
     return RedirectResponse(local_path(next), 303, headers)
@@ -128,7 +132,7 @@ async def session(request: Request) -> Response:
 
 
 def _form(request: Request, wanted: str, problem: str = "", status: int = 200) -> Response:
-    provider = dashboard_of(request).server.provider is not None
+    provider = services_of(request, AccessServices).provider is not None
     values = {"next": local_path(wanted), "problem": problem, "provider": provider}
     return render(request, "sign_in.html", values, status)
 

@@ -13,6 +13,7 @@ from pyarrow import types
 from starlette.responses import Response
 
 from ringfence.api.audited import tell
+from ringfence.api.services import Surroundings
 from ringfence.errors import InputError
 from ringfence.masking import find_cards, mask_cards
 from ringfence.web.asking import dashboard_of
@@ -63,7 +64,7 @@ _EXAMPLES: Final = (
 async def editor(request: Request) -> Response:
     """The editor, with the tables and their columns."""
     dashboard = dashboard_of(request)
-    found = await dashboard.server.pools.sql.run(dashboard.console.sql, _COLUMNS, None, SECONDS)
+    found = await dashboard.of(Surroundings).pools.sql.run(dashboard.console.sql, _COLUMNS, None, SECONDS)
     tables: dict[str, list[tuple[str, str]]] = {}
     for row in found.to_pylist():
         tables.setdefault(row["table_name"], []).append((row["column_name"], row["data_type"]))
@@ -80,7 +81,7 @@ async def ask(request: Request, statement: Annotated[str, Form(max_length=65_536
     def answered() -> Response:
         return render(request, "parts/sql.html", _answer(dashboard, asked))
 
-    return await dashboard.server.pools.sql.run(answered)
+    return await dashboard.of(Surroundings).pools.sql.run(answered)
 
 
 def _recorded(statement: str) -> dict[str, str]:

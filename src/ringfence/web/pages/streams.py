@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from ringfence.api.services import HealthServices, RecordServices
 from ringfence.masking import mask_cards
 from ringfence.web import messages
 from ringfence.web.asking import dashboard_of, is_part
@@ -47,7 +48,7 @@ def _overview(dashboard: Dashboard) -> dict[str, Any]:
         )
     readers = [
         {"reader": who, "topic": topic, "offset": at, "lag": max(0, log.end_offset(topic) - at)}
-        for who, topic, at in dashboard.server.following.readers()
+        for who, topic, at in dashboard.of(HealthServices).following.readers()
     ]
     counts = dashboard.store.quarantine.counts()
     return {
@@ -111,11 +112,11 @@ def _found(
     before: tuple[int, list[int]] = (0, []),
 ) -> messages.Messages:
     if text and not key and not offset:
-        return messages.newest_matching(dashboard.server, topic, text, PAGE_MESSAGES, *before)
-    found = messages.page(dashboard.server, topic, offset, key, PAGE_MESSAGES)
+        return messages.newest_matching(dashboard.of(RecordServices), topic, text, PAGE_MESSAGES, *before)
+    found = messages.page(dashboard.of(RecordServices), topic, offset, key, PAGE_MESSAGES)
     if not text or key:
         return found
-    return messages.matching(dashboard.server, topic, found, text, PAGE_MESSAGES)
+    return messages.matching(dashboard.of(RecordServices), topic, found, text, PAGE_MESSAGES)
 
 
 @router.get("/streams/{topic}/export")
@@ -125,7 +126,7 @@ async def export(
     """Records from an offset on as NDJSON, at most ten thousand."""
     dashboard = _known(request, topic)
     most = messages.MOST_EXPORTED
-    found = await asyncio.to_thread(messages.page, dashboard.server, topic, str(offset), "", most)
+    found = await asyncio.to_thread(messages.page, dashboard.of(RecordServices), topic, str(offset), "", most)
     lines = [msgspec.json.encode(m | {"log_offset": n}, enc_hook=str) for n, m in found.messages]
     headers = {"content-disposition": f'attachment; filename="{topic}-{found.first}.ndjson"'}
     return Response(b"\n".join([*lines, b""]), media_type="application/x-ndjson", headers=headers)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.api.hot.path import DEADLINE
+from ringfence.api.services import HealthServices, Surroundings
 from ringfence.compose.store import open_snapshots
 from ringfence.decisions.index import Term, Wanted
 from ringfence.decisions.policy import FUTURE, LATE
@@ -37,8 +38,8 @@ async def system(request: Request) -> Response:
 
 
 def _quick(dashboard: Dashboard) -> dict[str, Any]:
-    server, vitals = dashboard.server, dashboard.vitals
-    runner = server.runner
+    vitals = dashboard.vitals
+    runner = dashboard.of(HealthServices).runner
     series = vitals.series()
     return {
         "up_seconds": vitals.up_seconds,
@@ -46,20 +47,20 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
         "rate": sum(series["rate"][-10:]) / max(1, len(series["rate"][-10:])),
         "stages": vitals.stages(),
         "figures": dashboard.activity.figures(),
-        "waiting": server.decider.waiting,
-        "most_waiting": server.settings.most_waiting,
+        "waiting": dashboard.of(HealthServices).decider.waiting,
+        "most_waiting": dashboard.of(Surroundings).settings.most_waiting,
         "offset": runner.pipeline.offset,
         "snapshot_events": runner.pipeline.offset - runner.saving.offset,
-        "snapshot_seconds": (server.clock.now_ms() - runner.saving.at_ms) / 1000,
+        "snapshot_seconds": (dashboard.of(Surroundings).clock.now_ms() - runner.saving.at_ms) / 1000,
         "snapshot_problem": str(runner.saving.problem) if runner.saving.problem else None,
         "memory": memory_bytes(),
-        "versions": server.versions,
-        "streams": len(server.places),
+        "versions": dashboard.of(HealthServices).versions(),
+        "streams": len(dashboard.of(HealthServices).places),
         "sessions": len(dashboard.sessions),
         "behind": dashboard.finder.behind,
-        "followers": server.following.states(),
-        "follower_problems": server.following.warnings(),
-        "objectives": server.objectives.standings(),
+        "followers": dashboard.of(HealthServices).following.states(),
+        "follower_problems": dashboard.of(HealthServices).following.warnings(),
+        "objectives": dashboard.of(HealthServices).objectives.standings(),
     }
 
 

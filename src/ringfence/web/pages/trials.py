@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ringfence.analysis.list_history import shadow_report
 from ringfence.api.requests import BOOK_BYTES, refusals
+from ringfence.api.services import RuleServices, TrialServices, services_of
 from ringfence.ports import DECISIONS
 from ringfence.web.asking import dashboard_of, is_part
 from ringfence.web.errors import Stop
@@ -24,8 +25,9 @@ Moment = Annotated[str, Form(max_length=40)]
 async def shadow(request: Request) -> Response:
     """What would have changed if the shadow rules had been active."""
     dashboard = dashboard_of(request)
-    server, end = dashboard.server, dashboard.store.log.end_offset(DECISIONS)
-    found = dashboard.cache.ask("shadow", end, lambda: shadow_report(server.lake, server.desk.ruleset))
+    end = dashboard.store.log.end_offset(DECISIONS)
+    rules = dashboard.of(RuleServices)
+    found = dashboard.cache.ask("shadow", end, lambda: shadow_report(rules.lake, rules.desk.ruleset))
     if found is not None and found.problem:
         raise Stop(422, found.problem)
     values = {"report": found.value if found else None, "at_ms": 1000 * found.at if found else None}
@@ -39,8 +41,9 @@ async def backtest_form(
     """Which version to try, on which time."""
     dashboard = dashboard_of(request)
     with refusals():
-        state = await asyncio.to_thread(dashboard.server.desk.state)
-        chosen = dashboard.server.desk.resolve(version)
+        desk = dashboard.of(RuleServices).desk
+        state = await asyncio.to_thread(desk.state)
+        chosen = desk.resolve(version)
     values = {"state": state, "chosen": chosen, "span": dashboard.finder.span_ms(), "job": None}
     return render(request, "backtest.html", values)
 
@@ -54,15 +57,14 @@ async def backtest(
     until: Moment = "",
 ) -> Response:
     """Try a version, or a text that nobody has saved, in the background."""
-    dashboard = dashboard_of(request)
+    dashboard, services = dashboard_of(request), services_of(request, TrialServices)
     try:
         span = tuple(moment_ms(moment) if moment else None for moment in (since, until))
     except ValueError:
         raise Stop(422, "From and to are times, such as 2025-01-31T10:00.") from None
-    server = dashboard.server
     with refusals():
-        book = await server.pools.rules.run(server.rules.on_trial, version, "" if version else text)
-    trials = server.trials
+        book = await services.pools.rules.run(services.rules.on_trial, version, "" if version else text)
+    trials = services.trials
     job = dashboard.jobs.begin("Backtest", lambda job: trials.backtest(book, (span[0], span[1]), job))
     return render(request, "parts/backtest.html", {"job": job})
 

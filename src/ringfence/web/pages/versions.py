@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.requests import UnconfirmedRefusal, refusals, who_asks
-from ringfence.web.asking import dashboard_of
+from ringfence.api.services import RuleServices, services_of
 from ringfence.web.pages.impact import change_of_version, sheet
 from ringfence.web.rendering import render
 
@@ -28,7 +28,7 @@ Confirm = Annotated[str, Form(max_length=64)]
 @router.get("/rules/versions")
 async def versions(request: Request) -> Response:
     """Every change, and every version that has been in force."""
-    state = await asyncio.to_thread(dashboard_of(request).server.desk.state)
+    state = await asyncio.to_thread(services_of(request, RuleServices).desk.state)
     return render(request, "versions.html", {"state": state})
 
 
@@ -37,7 +37,7 @@ async def version(
     request: Request, digest: Digest, against: Annotated[str | None, Query(pattern=_DIGEST)] = None
 ) -> Response:
     """One version, and how it differs from another."""
-    desk = dashboard_of(request).server.desk
+    desk = services_of(request, RuleServices).desk
     with refusals():
         found = await asyncio.to_thread(desk.version, digest, against)
         state = await asyncio.to_thread(desk.state)
@@ -61,7 +61,7 @@ async def reject(request: Request, digest: Digest, note: Note = "") -> Response:
 @router.post("/rules/versions/{digest}/activate")
 async def activate(request: Request, digest: Digest, note: Note = "", confirm: Confirm = "") -> Response:
     """In force from the end of the log on."""
-    who, rules = who_asks(request, note), dashboard_of(request).server.rules
+    who, rules = who_asks(request, note), services_of(request, RuleServices).rules
     try:
         return await _then_show(request, digest, lambda _desk: rules.activate(digest, who, confirm))
     except UnconfirmedRefusal as refused:
@@ -72,7 +72,7 @@ async def activate(request: Request, digest: Digest, note: Note = "", confirm: C
 @router.post("/rules/versions/{digest}/rollback")
 async def roll_back(request: Request, digest: Digest, note: Note = "", confirm: Confirm = "") -> Response:
     """In force again."""
-    who, rules = who_asks(request, note), dashboard_of(request).server.rules
+    who, rules = who_asks(request, note), services_of(request, RuleServices).rules
     try:
         return await _then_show(request, digest, lambda _desk: rules.roll_back(who, digest, confirm))
     except UnconfirmedRefusal as refused:
@@ -82,5 +82,5 @@ async def roll_back(request: Request, digest: Digest, note: Note = "", confirm: 
 
 async def _then_show(request: Request, digest: str, act: Callable[[Desk], object]) -> Response:
     with refusals():
-        await asyncio.to_thread(act, dashboard_of(request).server.desk)
+        await asyncio.to_thread(act, services_of(request, RuleServices).desk)
     return RedirectResponse(f"/rules/versions/{digest}", 303)
