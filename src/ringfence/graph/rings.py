@@ -138,6 +138,7 @@ class Ring:
         shapes: of laundering that the start is part of, in sentences.
         by_shape: members that no link joins, with how many shapes they take part in.
         cut: whether there are more members than were looked for.
+        of: members of the whole, where this is its dense part; 0 where it is all.
     """
 
     start: Node
@@ -149,6 +150,7 @@ class Ring:
     shapes: list[str] = field(default_factory=list)
     by_shape: dict[Node, int] = field(default_factory=dict)
     cut: bool = False
+    of: int = 0
 
     def of_kind(self, kind: str) -> list[str]:
         """Ids of the members of a kind, nearest first."""
@@ -251,6 +253,8 @@ def why(ring: Ring, graph: Graph) -> list[str]:
         total = sum(pair.amount for pair in ring.payments) / 1000
         count = sum(pair.count for pair in ring.payments)
         found.append(f"{count:,} payments of {total:,.2f} in total went from members to members")
+    if ring.of:
+        found.append(f"the dense part of {ring.of:,} that links join")
     return found + ring.shapes
 
 

@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from ringfence.graph.program import CompiledGraph
 
 _SMALLEST: Final = 1 << 7
-_OF_NODES: Final = tuple(
-    name for name in at.State._fields if name.startswith("node_") and "table" not in name
-)
-_OF_PORTS: Final = ("port_head", "port_count")
-_OF_PAIRS: Final = tuple(name for name in at.State._fields if name.startswith("pair_"))[:8]
-_OF_FLOWS: Final = ("flow",)
-_SCRATCH: Final = frozenset({"node_search"})
+_WORD: Final = 8  # bytes
 _OF_PAID: Final = ("paid_keys", "paid_clock", "paid_fraud")
 _WHOLE: Final = (
     "node_table",
@@ -36,70 +30,118 @@ _WHOLE: Final = (
     "pair_buckets",
     "counters",
 )
+_RECORDS: Final[dict[str, tuple[tuple[str, Any, int], ...]]] = {
+    "node_lines": (
+        ("node_search", np.int64, at.SEARCH_WORDS),
+        ("node_out", np.int64, 1),
+        ("node_in", np.int64, 1),
+        ("node_fraud", np.int32, 1),
+        ("node_live", np.int32, 1),
+        ("node_port", np.int32, 1),
+        ("node_type", np.int8, 1),
+        ("node_open", np.int8, 1),
+    ),
+    "node_rest": (
+        ("node_key", np.int64, 1),
+        ("node_until", np.int64, 1),
+        ("node_since", np.int64, 1),
+        ("node_parent", np.int32, 1),
+        ("node_wait", np.int32, 1),
+        ("node_sizes", np.int32, 0),  # as many as there are types
+    ),
+    "pair_lines": (
+        ("pair_last", np.int64, 1),
+        ("pair_from", np.int32, 1),
+        ("pair_to", np.int32, 1),
+        ("pair_next", np.int32, 2),
+        ("pair_before", np.int32, 2),
+        ("pair_wait", np.int32, 1),
+        ("pair_tag", np.int32, 1),
+    ),
+    "port_lines": (("port_head", np.int32, 1), ("port_count", np.int32, 1)),
+}
+"""What stands together, by who reads it: a node's first record is the one cache line that searches look at.
+
+The other has what lookups and the forest need. Columns that a graph never asks for take no room.
+"""
+_COUNTED_BY: Final = {
+    "node_lines": at.NODES_TOP,
+    "node_rest": at.NODES_TOP,
+    "pair_lines": at.PAIRS_TOP,
+    "port_lines": at.PORTS_TOP,
+}
+_COLUMNS: Final = {column[0]: record for record, columns in _RECORDS.items() for column in columns}
+_SCRATCH: Final = frozenset({"node_search"})
 
 
 def fresh(compiled: CompiledGraph) -> at.State:
     """A graph without any link."""
     types = len(compiled.program.types)
-    ports = _SMALLEST * compiled.program.sides.shape[1]
-    wide = {"node_sizes": types, "pair_next": 2, "pair_before": 2, "flow": at.FLOW_WORDS}
-    wide |= {"node_search": at.SEARCH_WORDS}
-    wide |= {"paid_keys": 3, "edge_heap": 2, "pair_heap": 2}
-    kinds: dict[str, Any] = dict.fromkeys(at.State._fields, np.int32)
-    kinds |= dict.fromkeys(("node_type", "node_open", "pair_link", "paid_fraud"), np.int8)
-    for name in (
-        *(
-            "node_key",
-            "node_until",
-            "node_since",
-            "node_out",
-            "node_in",
-            "node_search",
-            "pair_last",
-            "pair_seen",
-        ),
-        *(
-            "edge_heap",
-            "pair_heap",
-            "flow",
-            "paid_keys",
-            "paid_clock",
-            "found_until",
-            "gauged",
-        ),
-        "counters",
-    ):
-        kinds[name] = np.int64
-    rows = dict.fromkeys(at.State._fields, _SMALLEST) | dict.fromkeys(_OF_PORTS, ports)
-    rows |= dict.fromkeys(("node_table", "pair_table", "paid_table"), 2 * _SMALLEST)
+    rows = dict.fromkeys(("node_table", "pair_table", "paid_table"), 2 * _SMALLEST)
     rows |= {"port_free": types, "edge_buckets": BUCKETS, "pair_buckets": BUCKETS}
+    made = {name: zeros(count, np.int32, growing=True) for name, count in rows.items()}
+    for name, wide in (("flow", at.FLOW_WORDS), ("paid_keys", 3), ("edge_heap", 2), ("pair_heap", 2)):
+        made[name] = zeros((_SMALLEST, wide), np.int64, growing=True)
+    made["paid_clock"] = zeros(_SMALLEST, np.int64, growing=True)
+    made["known_nodes"] = zeros(_SMALLEST >> at.WORD_BITS, np.int64, growing=True)
+    made["paid_fraud"] = zeros(_SMALLEST, np.int8, growing=True)
     steps = int(compiled.program.shape[[at.S_STEPS, at.S_PAIRS]].max()) + 1  # a search finds one node a step
-    rows |= {"found": steps, "found_until": steps, "gauged": 5, "counters": at.COUNTERS}
-    state = at.State(
-        **{
-            name: zeros((rows[name], wide[name]) if name in wide else rows[name], kinds[name], growing=True)
-            for name in at.State._fields
-            if name != "counted"
-        },
-        counted=np.zeros((4, at.MOST_WINDOWS, at.FACTS), np.int64),
-    )
-    for array in (state.port_free, state.edge_buckets, state.pair_buckets):
-        array[:] = at.NONE
-    state.counters[at.NODE_FREE] = state.counters[at.PAIR_FREE] = at.NONE
-    return state
+    made |= {"found": np.zeros(steps, np.int32), "found_until": np.zeros(steps, np.int64)}
+    made |= {"gauged": np.zeros(5, np.int64), "counters": np.zeros(at.COUNTERS, np.int64)}
+    made["counted"] = np.zeros((4, at.MOST_WINDOWS, at.FACTS), np.int64)
+    for name, columns in _RECORDS.items():
+        count = _SMALLEST * (compiled.program.sides.shape[1] if name == "port_lines" else 1)
+        made |= _records(compiled, name, columns, count)
+    for name in ("port_free", "edge_buckets", "pair_buckets"):
+        made[name][:] = at.NONE
+    made["counters"][[at.NODE_FREE, at.PAIR_FREE]] = at.NONE
+    return at.State(**made)
+
+
+def _records(
+    compiled: CompiledGraph, name: str, columns: tuple[tuple[str, Any, int], ...], rows: int
+) -> dict[str, NDArray[Any]]:
+    """So many records of zeros, as bytes, and their columns; those that are not needed stand elsewhere."""
+    shape, unneeded = compiled.program.shape, set()
+    if not shape[at.S_LISTS]:
+        unneeded |= {"node_search", "pair_next", "pair_before"}
+    if not shape[at.S_FLOWS]:
+        unneeded |= {"node_out", "node_in"}
+    offset, places = 0, {}
+    for column, kind, count in columns:
+        if column not in unneeded:
+            places[column] = offset
+            offset += np.dtype(kind).itemsize * (count or len(compiled.program.types))
+    width = -(-offset // _WORD) * _WORD
+    lines = zeros((rows, width), np.uint8, growing=True)
+    found = {name: lines}
+    for column, kind, count in columns:
+        wide = () if count == 1 else (count or len(compiled.program.types),)
+        # Neither is in one piece, so that one compilation of the kernels does for all graphs.
+        here = lines if column in places else np.zeros((2, 2 * _WORD * max(count, 1)), np.uint8)
+        found[column] = _column(here, np.dtype(kind), wide, places.get(column, 0))
+    return found
+
+
+def _column(lines: NDArray[np.uint8], kind: Any, wide: tuple[int, ...], offset: int) -> NDArray[Any]:
+    strides = (lines.shape[1], *(kind.itemsize for _ in wide))
+    return np.ndarray((len(lines), *wide), kind, lines, offset, strides)
 
 
 def make_room(state: at.State, need: int) -> at.State:
     """The state with twice the room of what was lacking."""
     if need == at.NEED_NODES:
-        state = _grown(state, (*_OF_NODES, "edge_heap"), 2 * len(state.node_key))
-        state = _grown(state, _OF_PORTS, 2 * len(state.port_head))
+        for name in ("node_lines", "node_rest", "port_lines"):
+            state = _grown(state, name, 2 * len(getattr(state, name)))
+        known = extended(state.known_nodes, len(state.node_key) >> at.WORD_BITS)
+        state = state._replace(edge_heap=extended(state.edge_heap, len(state.node_key)), known_nodes=known)
         return _rehashed(state, "node_table", enter_nodes, len(state.node_key))
     if need == at.NEED_PAIRS:
-        state = _grown(state, (*_OF_PAIRS, "pair_heap"), 2 * len(state.pair_from))
-        return _rehashed(state, "pair_table", enter_pairs, len(state.pair_from))
+        state = _grown(state, "pair_lines", 2 * len(state.pair_lines))
+        state = state._replace(pair_heap=extended(state.pair_heap, len(state.pair_lines)))
+        return _rehashed(state, "pair_table", enter_pairs, len(state.pair_lines))
     if need == at.NEED_FLOWS:
-        return _unrolled(state, _OF_FLOWS, at.FLOWS_OLDEST, at.FLOWS_END)
+        return _unrolled(state, ("flow",), at.FLOWS_OLDEST, at.FLOWS_END)
     state = _unrolled(state, _OF_PAID, at.PAYMENTS_OLDEST, at.PAYMENTS_END)
     table = zeros(2 * len(state.paid_clock), np.int32)
     enter_paid(state, table, int(state.counters[at.PAYMENTS_OLDEST]), int(state.counters[at.PAYMENTS_END]))
@@ -114,8 +156,17 @@ def load(compiled: CompiledGraph) -> None:
     enter_paid(empty, empty.paid_table, 0, 0)
 
 
-def _grown(state: at.State, names: tuple[str, ...], rows: int) -> at.State:
-    return state._replace(**{name: extended(getattr(state, name), rows) for name in names})
+def _grown(state: at.State, name: str, rows: int) -> at.State:
+    """With so many records of a kind."""
+    before: NDArray[np.uint8] = getattr(state, name)
+    lines = extended(before, rows)
+    grown: dict[str, NDArray[Any]] = {name: lines}
+    for column, _, _ in _RECORDS[name]:
+        old = getattr(state, column)
+        if len(old) == len(before):
+            place = old.ctypes.data - before.ctypes.data
+            grown[column] = _column(lines, old.dtype, old.shape[1:], place)
+    return state._replace(**grown)
 
 
 def _rehashed(state: at.State, name: str, enter: Any, room: int) -> at.State:
@@ -143,12 +194,17 @@ def _unrolled(state: at.State, names: tuple[str, ...], oldest: int, end: int) ->
 
 def to_arrays(state: at.State) -> dict[str, NDArray[Any]]:
     """Views of all that must be kept, as long as it is in use."""
-    c = state.counters
-    ends = dict.fromkeys(_OF_NODES, c[at.NODES_TOP]) | dict.fromkeys(_OF_PAIRS, c[at.PAIRS_TOP])
-    ends |= dict.fromkeys(_OF_PORTS, c[at.PORTS_TOP])
-    ends |= {"edge_heap": c[at.EDGE_HEAP], "pair_heap": c[at.PAIR_HEAP]}
-    kept = {name: getattr(state, name)[: int(end)] for name, end in ends.items() if name not in _SCRATCH}
-    return kept | {name: getattr(state, name) for name in (*_OF_FLOWS, *_OF_PAID, *_WHOLE)}
+    kept = {}
+    for column, record in _COLUMNS.items():
+        if _is_kept(state, column):
+            kept[column] = getattr(state, column)[: int(state.counters[_COUNTED_BY[record]])]
+    for heap, count in (("edge_heap", at.EDGE_HEAP), ("pair_heap", at.PAIR_HEAP)):
+        kept[heap] = getattr(state, heap)[: int(state.counters[count])]
+    return kept | {name: getattr(state, name) for name in ("flow", *_OF_PAID, *_WHOLE)}
+
+
+def _is_kept(state: at.State, column: str) -> bool:
+    return column not in _SCRATCH and len(getattr(state, column)) == len(getattr(state, _COLUMNS[column]))
 
 
 def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> at.State:
@@ -158,22 +214,24 @@ def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> 
     if len(counters) != at.COUNTERS or arrays["node_sizes"].shape[1] != state.node_sizes.shape[1]:
         raise ValueError("the arrays are of another graph")
     while len(state.node_key) < len(arrays["node_key"]) or len(state.port_head) < len(arrays["port_head"]):
-        state = _grown(state, (*_OF_NODES, "edge_heap"), 2 * len(state.node_key))
-        state = _grown(state, _OF_PORTS, 2 * len(state.port_head))
-    while len(state.pair_from) < len(arrays["pair_from"]):
-        state = _grown(state, (*_OF_PAIRS, "pair_heap"), 2 * len(state.pair_from))
+        state = make_room(state, at.NEED_NODES)
+    while len(state.pair_last) < len(arrays["pair_last"]):
+        state = make_room(state, at.NEED_PAIRS)
     read = {}
-    for name in (*_OF_FLOWS, *_OF_PAID, *_WHOLE):
+    for name in ("flow", *_OF_PAID, *_WHOLE):
         read[name] = zeros(arrays[name].shape, arrays[name].dtype, growing=True)
         read[name][:] = arrays[name]
     state = state._replace(**read)
-    for name in (*_OF_NODES, *_OF_PORTS, *_OF_PAIRS, "edge_heap", "pair_heap"):
-        if name not in _SCRATCH:
+    for name in (*_COLUMNS, "edge_heap", "pair_heap"):
+        if name not in _COLUMNS or _is_kept(state, name):
             getattr(state, name)[: len(arrays[name])] = arrays[name]
+    known = np.flatnonzero(state.node_fraud[: len(arrays["node_key"])])
+    np.bitwise_or.at(state.known_nodes, known >> at.WORD_BITS, np.int64(1) << (known & at.WORD))
     state.counters[at.STAMP] = 0
     return state
 
 
 def nbytes(state: at.State) -> int:
     """Bytes of memory in use."""
-    return sum(array.nbytes for array in to_arrays(state).values())
+    notes = state.node_search[: int(state.counters[at.NODES_TOP])]
+    return notes.nbytes + sum(array.nbytes for array in to_arrays(state).values())

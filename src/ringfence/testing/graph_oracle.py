@@ -175,7 +175,7 @@ class Oracle:
         self.payments.append(_Payment(row["transaction_id"], tuple(dict.fromkeys(blamed)), now))
 
     def _knows(self, node: Node, now: int) -> bool:
-        return node in self.since or self._fraud(node, now)
+        return node in self.since or ("fraud" in self.graph.kinds and self._fraud(node, now))
 
     def _fraud(self, node: Node, now: int) -> bool:
         return any(

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.links.book import StoredLinks
+from ringfence.adapters.links.communities import dense_part
 from ringfence.adapters.links.news import tell, untold
 from ringfence.graph.rings import Node, RingNews, entities_of, score_of
 from ringfence.graph.shapes import ring_and_shapes
@@ -53,7 +54,7 @@ def look_around(connection: sqlite3.Connection, done: set[Node]) -> bool:
     for name in dict.fromkeys([*(who for _, who, how in waiting if who and how == 1), *linked]):
         start = Node(subject, name)
         if start not in done:
-            ring = ring_and_shapes(book, start, _MOST_MEMBERS)
+            ring = dense_part(ring_and_shapes(book, start, _MOST_MEMBERS))
             done |= set(ring.nodes)
             _keep(connection, book, ring)
     return len(waiting) == _AT_ONCE or len(due) == _AT_ONCE

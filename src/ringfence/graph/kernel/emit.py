@@ -113,10 +113,10 @@ def _of_payment(
         return cycle(s, p, payer, payee, now)
     if code == at.O_SCATTER:
         return scatter_gather(s, p, payer, payee, now)
-    if code == at.O_BIPARTITE:
-        return others_like(s, p, payer, payee, payer, 1, now)
-    if code == at.O_COMMON:
-        return others_like(s, p, payee, payer, payee, 0, now)
+    if code in (at.O_BIPARTITE, at.O_COMMON):
+        side = 1 if code == at.O_BIPARTITE else 0
+        me, of = (payer, payee) if side else (payee, payer)
+        return others_like(s, p, me, of, payer if side else payee, side, now)
     return _of_counts(s, code, argument, window, payer, now)
 
 

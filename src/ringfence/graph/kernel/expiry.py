@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.graph.kernel.forest import add_sizes
 from ringfence.graph.kernel.layout import (
@@ -26,13 +28,17 @@ from ringfence.graph.kernel.layout import (
     PAYMENTS_END,
     PAYMENTS_OLDEST,
     S_GRAIN,
+    S_LISTS,
     S_LONGEST,
     S_MEMORY,
+    WORD,
+    WORD_BITS,
 )
 from ringfence.graph.kernel.tables import (
     find_node,
     find_paid,
     find_pair,
+    link_of,
     take_out_node,
     take_out_paid,
     take_out_pair,
@@ -69,7 +75,7 @@ def leave(s: State, p: Program, pair: int, side: int) -> None:
 @inlined
 def port_of(s: State, p: Program, pair: int, side: int) -> int:
     """The port at which a pair's list on one of its sides begins."""
-    link = s.pair_link[pair]
+    link = link_of(s, pair)
     if side == 0:
         return s.node_port[s.pair_from[pair]] + p.links[link, L_FROM_PORT]
     return s.node_port[s.pair_to[pair]] + p.links[link, L_TO_PORT]
@@ -116,12 +122,13 @@ def part(s: State, p: Program, pair: int, now: int) -> None:
         queue_pair(s, p, pair)
         return
     source, target = s.pair_from[pair], s.pair_to[pair]
-    take_out_pair(s, find_pair(s, source, target, s.pair_link[pair]))
+    take_out_pair(s, find_pair(s, source, target, link_of(s, pair)))
     for side in range(2):
-        leave(s, p, pair, side)
+        if p.shape[S_LISTS]:
+            leave(s, p, pair, side)
         s.port_count[port_of(s, p, pair, side)] -= 1
     s.pair_wait[pair] = s.counters[PAIR_FREE]
-    s.pair_link[pair] = NONE
+    s.pair_tag[pair] = NONE
     s.counters[PAIR_FREE] = pair
     s.counters[PAIRS] -= 1
     let_go(s, source)
@@ -181,12 +188,14 @@ def blame(s: State, key: int, change: int) -> None:
     if s.node_table[place] == 0:
         return
     node = s.node_table[place] - 1
-    before = s.node_fraud[node]
+    before, one = s.node_fraud[node], np.int64(1)
     s.node_fraud[node] += change
     if before == 0:
         s.counters[KNOWN] += 1
+        s.known_nodes[node >> WORD_BITS] |= one << (node & WORD)
     elif s.node_fraud[node] == 0:
         s.counters[KNOWN] -= 1
+        s.known_nodes[node >> WORD_BITS] &= ~(one << (node & WORD))
         if s.node_live[node] == 0:
             release(s, node)
 

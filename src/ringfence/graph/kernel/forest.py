@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.features.kernel.jit import inlined, kernel
+from ringfence.features.kernel.jit import inlined
 from ringfence.graph.kernel.layout import CHANGES, FREE
 from ringfence.graph.kernel.timeline import queue_edge
 
@@ -33,7 +33,7 @@ def root_of(s: State, node: int) -> int:
     return node
 
 
-@kernel
+@inlined
 def add_sizes(s: State, node: int, above: int, sign: int) -> None:
     """Add, or take away, what hangs below a node to that of `above` and of all above it."""
     while True:
@@ -44,7 +44,7 @@ def add_sizes(s: State, node: int, above: int, sign: int) -> None:
         above = s.node_parent[above]
 
 
-@kernel
+@inlined
 def connect(s: State, p: Program, one: int, other: int, until: int) -> None:
     """A link between two nodes that lives until then: it may displace edges, which go in again."""
     while True:

@@ -3,6 +3,9 @@
 Nodes are entities and attributes alike. A pair is all live links of one type between the same two nodes. Each
 pair stands in two lists, newest arrival first: that of its entity and that of its attribute. A port is where
 such a list begins: a node has one for each (link type, side) that its type can stand on.
+
+What is read together stands together: the columns of a node, of a pair and of a port are parts of records
+(`graph.state`), of which a look takes one or two cache lines.
 """
 
 from __future__ import annotations
@@ -74,8 +77,10 @@ LINK_WORDS: Final = 8
     S_STEPS,
     S_PAIRS,
     S_LAYERING,
-) = range(15)
-SHAPE: Final = 15
+    S_LISTS,  # whether anything walks the lists of pairs
+    S_SUBJECT_KEY,  # which of the key columns is the subject's
+) = range(17)
+SHAPE: Final = 17
 
 MOST_WINDOWS: Final = 6
 
@@ -135,8 +140,10 @@ G_LATEST, G_LATEST_AMOUNT, G_CLOSEST, G_PAIR, G_BACK = range(5)
     O_NEW_CHAIN,
 ) = range(28)
 
-# What a payment's links turned out to be; from `WHO_TARGETS` on, the attribute or payee of each link.
+# What a payment's links turned out to be; from `WHO_TARGETS` on, the attribute or payee of each link, then
+# the node of each key.
 WHO_SUBJECT, WHO_PAYER, WHO_PAYEE, WHO_HUBS, WHO_NEW, WHO_TARGETS = 0, 1, 2, 3, 4, 5
+UNKNOWN: Final = -2  # of a key: it has not been looked up
 
 # Words that searches leave with a node: the stamps of those that saw it last, and what they noted.
 N_MARK, N_BOUND, N_SEEN, N_NOTE = range(4)
@@ -144,6 +151,14 @@ SEARCH_WORDS: Final = 4
 
 LARGEST_LOAD: Final = 0.75
 """Of a hash table."""
+
+WORD_BITS: Final = 6
+WORD: Final = 63  # bits of a word, which `node >> WORD_BITS` finds and `node & WORD` looks at
+
+LINK_BITS: Final = 4
+SEEN_SHIFT: Final = 16
+"""Of `pair_tag`: the type of the link in the lower bits; above it, when a link of it came last, in units of
+2^16 ms, rounded up. Lists are in order of arrival: this says from where on a window reaches none."""
 
 
 class State(NamedTuple):
@@ -163,13 +178,13 @@ class State(NamedTuple):
     node_out: NDArray[np.int64]  # its latest payment made and received, sequence numbers
     node_in: NDArray[np.int64]
     node_search: NDArray[np.int64]  # (nodes, SEARCH_WORDS): what searches leave behind
+    known_nodes: NDArray[np.int64]  # one bit a node: whether it has confirmed fraud
     port_head: NDArray[np.int32]
     port_count: NDArray[np.int32]  # live pairs: distinct neighbours
     pair_from: NDArray[np.int32]
     pair_to: NDArray[np.int32]
-    pair_link: NDArray[np.int8]
+    pair_tag: NDArray[np.int32]  # the link, and the clock when one came last: `SEEN_SHIFT`
     pair_last: NDArray[np.int64]  # time of its latest link
-    pair_seen: NDArray[np.int64]  # the clock when a link of it came last
     pair_next: NDArray[np.int32]  # (pairs, 2): in the list of the entity, of the attribute
     pair_before: NDArray[np.int32]  # (pairs, 2)
     pair_wait: NDArray[np.int32]  # next in its bucket of the pairs' timeline, or in the list of free slots
@@ -190,6 +205,10 @@ class State(NamedTuple):
     counted: NDArray[np.int64]  # (lists, windows, facts), of the payment in hand
     gauged: NDArray[np.int64]
     counters: NDArray[np.int64]
+    node_lines: NDArray[np.uint8]  # the records whose columns stand above
+    node_rest: NDArray[np.uint8]
+    pair_lines: NDArray[np.uint8]
+    port_lines: NDArray[np.uint8]
 
 
 class Program(NamedTuple):

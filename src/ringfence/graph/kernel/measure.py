@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.features.kernel.jit import entry, inlined
 from ringfence.graph.kernel import layout as at
+from ringfence.graph.kernel.ahead import look_ahead
 from ringfence.graph.kernel.emit import emit
 from ringfence.graph.kernel.expiry import expire_edges, expire_flows, expire_pairs, expire_payments
 from ringfence.graph.kernel.tables import find_node
@@ -20,13 +21,23 @@ if TYPE_CHECKING:
 
 @entry
 def link(
-    s: State, p: Program, rows: Words, start: int, out: NDArray[np.float64], column: int, who: Words
+    s: State,
+    p: Program,
+    rows: Words,
+    start: int,
+    out: NDArray[np.float64],
+    column: int,
+    who: Words,
+    trail: Words,
 ) -> tuple[int, int, int]:
     """Take input rows from `start` on; signals of payments go into the columns of `out` from `column` on.
 
     Gives the row and the column to go on with, and what there was no room for (`DONE` at the end).
     """
+    ahead = start
     for row in range(start, rows.shape[0]):
+        if row == ahead:
+            ahead = look_ahead(s, p, rows, row, trail)
         if rows[row, at.IN_KIND] == at.IS_PAYMENT:
             move_clock(s, p, rows[row, at.IN_CLOCK])
         need = lacking(s, p)
@@ -74,22 +85,30 @@ def pay(s: State, p: Program, rows: Words, row: int, who: Words) -> None:
     """Put a payment's links in, and say who took part in what."""
     who[at.WHO_PAYER] = who[at.WHO_PAYEE] = at.NONE
     who[at.WHO_HUBS] = who[at.WHO_NEW] = 0
-    for number in range(p.links.shape[0]):
-        found = touch(s, p, rows, row, number)
+    links, flow = p.links.shape[0], p.shape[at.S_FLOW]
+    first = at.WHO_TARGETS + links  # the nodes of the keys
+    for place in range(first, who.size):
+        who[place] = at.UNKNOWN
+    for number in range(links):
+        found = touch(s, p, rows, row, number, who)
         who[at.WHO_TARGETS + number] = at.NONE
         if found & PRESENT:
-            who[at.WHO_TARGETS + number] = node_at(s, rows[row, at.IN_KEYS + p.links[number, at.L_TO]])
+            who[at.WHO_TARGETS + number] = who[first + p.links[number, at.L_TO]]
         if found & HUB:
             who[at.WHO_HUBS] += 1
-        if found & PRESENT and number == p.shape[at.S_FLOW]:
-            who[at.WHO_PAYER] = node_at(s, rows[row, at.IN_KEYS + p.links[number, at.L_FROM]])
+        if found & PRESENT and number == flow:
+            who[at.WHO_PAYER] = who[first + p.links[number, at.L_FROM]]
             who[at.WHO_PAYEE] = who[at.WHO_TARGETS + number]
             who[at.WHO_NEW] = 1 if found & NEW else 0
     if p.shape[at.S_FLOWS] and who[at.WHO_PAYER] != at.NONE:
         remember_flow(s, p, rows, row, who)
     if p.shape[at.S_FRAUD]:
         remember_payment(s, p, rows, row)
-    who[at.WHO_SUBJECT] = at.NONE if rows[row, at.IN_SUBJECT] == 0 else node_at(s, rows[row, at.IN_SUBJECT])
+    who[at.WHO_SUBJECT] = who[first + p.shape[at.S_SUBJECT_KEY]]
+    if who[at.WHO_SUBJECT] == at.UNKNOWN:
+        who[at.WHO_SUBJECT] = (
+            at.NONE if rows[row, at.IN_SUBJECT] == 0 else node_at(s, rows[row, at.IN_SUBJECT])
+        )
 
 
 @inlined

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ringfence.features.kernel.jit import inlined, kernel
+from ringfence.features.kernel.jit import inlined
 from ringfence.graph.kernel.layout import (
     CHAIN,
     F_BEFORE_IN,
@@ -70,7 +70,7 @@ def chains_of(s: State, p: Program, rows: Words, row: int, payer: int, is_new: i
     return min(deepest + 1, CHAIN) | (new << NEW_CHAIN_BIT)
 
 
-@kernel
+@inlined
 def cycle(s: State, p: Program, payer: int, payee: int, now: int) -> float:
     """Payments in the shortest cycle in order of time that a payment closes, NaN for none up to ten."""
     since, mask, left = now - p.shape[S_LONGEST], s.flow.shape[0] - 1, p.shape[S_STEPS]
@@ -124,12 +124,12 @@ def closes(s: State, node: int, stamp: int, until: int) -> bool:
     return s.node_search[node, N_SEEN] == stamp and s.node_search[node, N_NOTE] <= until
 
 
-@kernel
+@inlined
 def scatter_gather(s: State, p: Program, payer: int, payee: int, now: int) -> float:
     """The most nodes over which one source reached the payee: each was paid by it and paid the payee."""
     since, mask, left = now - p.shape[S_LONGEST], s.flow.shape[0] - 1, p.shape[S_STEPS]
     s.counters[STAMP] += 1
-    sources = s.counters[STAMP]
+    sources, ways = s.counters[STAMP], 0
     sequence = s.node_in[payer]
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):
@@ -137,7 +137,10 @@ def scatter_gather(s: State, p: Program, payer: int, payee: int, now: int) -> fl
         one = s.flow[sequence & mask]
         if one[F_TIME] > since and one[F_PAYER] != payee:
             s.node_search[one[F_PAYER], N_MARK], s.node_search[one[F_PAYER], N_NOTE] = sources, 0
+            ways += 1
         sequence = one[F_BEFORE_IN]
+    if ways == 0:
+        return 0.0
     most, sequence = 0, s.node_in[payee]
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):
@@ -167,28 +170,30 @@ def scatter_gather(s: State, p: Program, payer: int, payee: int, now: int) -> fl
 
 @inlined
 def mark_paid(s: State, p: Program, node: int, but: int, since: int) -> int:
-    """Mark whom a node paid, but for one; the stamp that they have then."""
-    s.counters[STAMP] += 1
-    stamp, mask, sequence = s.counters[STAMP], s.flow.shape[0] - 1, s.node_out[node]
+    """Mark by the current stamp whom a node paid, but for one; how many payments those were."""
+    stamp, mask, sequence, count = s.counters[STAMP], s.flow.shape[0] - 1, s.node_out[node], 0
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):
             break
         one = s.flow[sequence & mask]
         if one[F_TIME] > since and one[F_PAYEE] != but:
             s.node_search[one[F_PAYEE], N_MARK] = stamp
+            count += 1
         sequence = one[F_BEFORE_OUT]
-    return stamp
+    return count
 
 
-@kernel
+@inlined
 def others_like(s: State, p: Program, me: int, of: int, but: int, side: int, now: int) -> float:
     """Others next to `of` who paid somebody that `me` paid, too.
 
     They are the payers of `of` (side 1) or its payees (side 0), without `me` and `but`.
     """
     since, mask, left = now - p.shape[S_LONGEST], s.flow.shape[0] - 1, p.shape[S_STEPS]
-    stamp = mark_paid(s, p, me, of, since)
-    count, sequence = 0, s.node_in[of] if side == 1 else s.node_out[of]
+    s.counters[STAMP] += 1
+    if mark_paid(s, p, me, of, since) == 0:
+        return 0.0
+    stamp, count, sequence = s.counters[STAMP], 0, s.node_in[of] if side == 1 else s.node_out[of]
     s.node_search[me, N_SEEN] = s.node_search[but, N_SEEN] = stamp
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):

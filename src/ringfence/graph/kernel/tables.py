@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ringfence.features.kernel.jit import entry, inlined, kernel
+from ringfence.features.kernel.prefetch import fetch
+from ringfence.graph.kernel.layout import LINK_BITS, SEEN_SHIFT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +41,27 @@ def pair_key(source: int, target: int, link: int) -> int:
 @inlined
 def key_of_pair(s: State, number: int) -> int:
     """The key of a pair that is there."""
-    return pair_key(s.pair_from[number], s.pair_to[number], s.pair_link[number])
+    return pair_key(s.pair_from[number], s.pair_to[number], link_of(s, number))
+
+
+@inlined
+def link_of(s: State, pair: int) -> int:
+    """The type of a pair's links."""
+    return s.pair_tag[pair] & ((1 << LINK_BITS) - 1)
+
+
+@inlined
+def tag_of(link: int, now: int) -> int:
+    """`pair_tag` of a pair whose latest link came now."""
+    wide: Any = now
+    return (((wide >> SEEN_SHIFT) + 1) << LINK_BITS) | link
+
+
+@inlined
+def is_older(s: State, pair: int, since: int) -> bool:
+    """Whether a pair's latest link surely came by then; what is younger by a minute may not be sure."""
+    wide: Any = since
+    return (s.pair_tag[pair] >> LINK_BITS) <= (wide >> SEEN_SHIFT)
 
 
 @inlined
@@ -59,10 +81,17 @@ def find_pair(s: State, source: int, target: int, link: int) -> int:
     at = spread(pair_key(source, target, link)) & mask
     while s.pair_table[at] != 0:
         number = s.pair_table[at] - 1
-        if s.pair_to[number] == target and s.pair_from[number] == source and s.pair_link[number] == link:
+        if s.pair_to[number] == target and s.pair_from[number] == source and link_of(s, number) == link:
             break
         at = (at + 1) & mask
     return at
+
+
+@inlined
+def fetch_pair(s: State, pair: int) -> None:
+    """Ask for both lines in which a pair may stand."""
+    fetch(s.pair_last, max(pair, 0))
+    fetch(s.pair_tag, max(pair, 0))
 
 
 @inlined

@@ -19,6 +19,7 @@ from ringfence.graph.kernel.layout import (
     PAIR_HEAP,
     S_GRAIN,
 )
+from ringfence.graph.kernel.tables import link_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @inlined
 def pair_end(s: State, p: Program, pair: int) -> int:
     """When the last link of a pair expires."""
-    return s.pair_last[pair] + p.links[s.pair_link[pair], L_TTL]
+    return s.pair_last[pair] + p.links[link_of(s, pair), L_TTL]
 
 
 @kernel

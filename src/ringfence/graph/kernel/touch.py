@@ -46,13 +46,17 @@ from ringfence.graph.kernel.layout import (
     PORTS_TOP,
     S_CHAINS,
     S_FLOW,
+    S_FLOWS,
+    S_LISTS,
     S_SUBJECT_TYPE,
+    UNKNOWN,
     WHO_NEW,
     WHO_PAYEE,
     WHO_PAYER,
+    WHO_TARGETS,
 )
 from ringfence.graph.kernel.motifs import chains_of
-from ringfence.graph.kernel.tables import find_node, find_paid, find_pair
+from ringfence.graph.kernel.tables import find_node, find_paid, find_pair, tag_of
 from ringfence.graph.kernel.timeline import queue_pair
 
 if TYPE_CHECKING:
@@ -62,12 +66,16 @@ PRESENT, NEW, HUB = 1, 2, 4
 """What a link of a payment turned out to be."""
 
 
-@kernel
+@inlined
 def node_of(s: State, p: Program, key: int, kind: int) -> int:
     """The node with this key, made where there is none; there is room for it."""
     place = find_node(s, key)
-    if s.node_table[place] != 0:
-        return s.node_table[place] - 1
+    return s.node_table[place] - 1 if s.node_table[place] != 0 else new_node(s, p, key, kind, place)
+
+
+@kernel
+def new_node(s: State, p: Program, key: int, kind: int, place: int) -> int:
+    """A node with this key, which goes to this place of the table; there is room for it."""
     node = s.counters[NODE_FREE]
     if node == NONE:
         node = s.counters[NODES_TOP]
@@ -95,18 +103,22 @@ def node_of(s: State, p: Program, key: int, kind: int) -> int:
     s.node_live[node] = 0
     s.node_since[node] = 0
     s.node_fraud[node] = 0
-    s.node_out[node] = NONE
-    s.node_in[node] = NONE
-    s.node_search[node, N_MARK] = 0
+    if p.shape[S_FLOWS]:
+        s.node_out[node] = NONE
+        s.node_in[node] = NONE
+    if p.shape[S_LISTS]:
+        s.node_search[node, N_MARK] = 0
     for other in range(s.node_sizes.shape[1]):
         s.node_sizes[node, other] = 0
     s.node_sizes[node, kind] = 1
     return node
 
 
-@kernel
-def pair_of(s: State, p: Program, source: int, target: int, link: int, time: int, now: int) -> int:
-    """A new pair; there is room for it."""
+@inlined
+def pair_of(
+    s: State, p: Program, source: int, target: int, link: int, time: int, now: int, place: int
+) -> int:
+    """A new pair, which goes to this place of the table; there is room for it."""
     pair = s.counters[PAIR_FREE]
     if pair == NONE:
         pair = s.counters[PAIRS_TOP]
@@ -114,14 +126,14 @@ def pair_of(s: State, p: Program, source: int, target: int, link: int, time: int
     else:
         s.counters[PAIR_FREE] = s.pair_wait[pair]
     s.counters[PAIRS] += 1
-    s.pair_table[find_pair(s, source, target, link)] = pair + 1
+    s.pair_table[place] = pair + 1
     s.pair_from[pair] = source
     s.pair_to[pair] = target
-    s.pair_link[pair] = link
+    s.pair_tag[pair] = tag_of(link, now)
     s.pair_last[pair] = time
-    s.pair_seen[pair] = now
     for side in range(2):
-        enter(s, p, pair, side)
+        if p.shape[S_LISTS]:
+            enter(s, p, pair, side)
         s.port_count[port_of(s, p, pair, side)] += 1
         node = source if side == 0 else target
         if s.node_live[node] == 0:
@@ -132,7 +144,16 @@ def pair_of(s: State, p: Program, source: int, target: int, link: int, time: int
 
 
 @inlined
-def touch(s: State, p: Program, rows: Words, row: int, link: int) -> int:
+def node_for(s: State, p: Program, rows: Words, row: int, column: int, kind: int, who: Words) -> int:
+    """The node of one of a payment's keys, looked up once."""
+    at = WHO_TARGETS + p.links.shape[0] + column
+    if who[at] == UNKNOWN:
+        who[at] = node_of(s, p, rows[row, IN_KEYS + column], kind)
+    return who[at]
+
+
+@inlined
+def touch(s: State, p: Program, rows: Words, row: int, link: int, who: Words) -> int:
     """One link of a payment: what it turned out to be."""
     first, second = rows[row, IN_KEYS + p.links[link, L_FROM]], rows[row, IN_KEYS + p.links[link, L_TO]]
     if first == 0 or second == 0 or first == second:
@@ -142,24 +163,25 @@ def touch(s: State, p: Program, rows: Words, row: int, link: int) -> int:
     until = time + p.links[link, L_TTL]
     if until <= now:
         return 0
-    source = node_of(s, p, first, p.links[link, L_FROM_TYPE])
-    target = node_of(s, p, second, p.links[link, L_TO_TYPE])
+    source = node_for(s, p, rows, row, p.links[link, L_FROM], p.links[link, L_FROM_TYPE], who)
+    target = node_for(s, p, rows, row, p.links[link, L_TO], p.links[link, L_TO_TYPE], who)
     is_open = (rows[row, IN_OPEN] >> link) & 1
     if is_open:
         s.node_open[target] = 1
     found = PRESENT
     place = find_pair(s, source, target, link)
     if s.pair_table[place] == 0:
-        pair_of(s, p, source, target, link, time, now)
+        pair_of(s, p, source, target, link, time, now, place)
         found |= NEW
     else:
         pair = s.pair_table[place] - 1
         s.pair_last[pair] = max(s.pair_last[pair], time)
-        s.pair_seen[pair] = now
-        for side in range(2):
-            if s.pair_before[pair, side] != NONE:
-                leave(s, p, pair, side)
-                enter(s, p, pair, side)
+        s.pair_tag[pair] = tag_of(link, now)
+        if p.shape[S_LISTS]:
+            for side in range(2):
+                if s.pair_before[pair, side] != NONE:
+                    leave(s, p, pair, side)
+                    enter(s, p, pair, side)
     cap = p.links[link, L_CAP]
     if is_open or s.port_count[s.node_port[target] + p.links[link, L_TO_PORT]] > cap:
         return found | (HUB if is_open or cap > 0 else 0)

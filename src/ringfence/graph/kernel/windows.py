@@ -44,6 +44,7 @@ from ringfence.graph.kernel.layout import (
     WHO_PAYEE,
     WHO_PAYER,
 )
+from ringfence.graph.kernel.tables import is_older
 
 if TYPE_CHECKING:
     from ringfence.graph.kernel.layout import Program, State, Words
@@ -60,7 +61,7 @@ def neighbours(s: State, p: Program, node: int, link: int, window: int, now: int
         return s.port_count[port]
     since, count, pair = now - window, 0, s.port_head[port]
     for _ in range(p.shape[S_LOOK]):
-        if pair == NONE or s.pair_seen[pair] <= since:
+        if pair == NONE or is_older(s, pair, since):
             break
         if s.pair_last[pair] > since:
             count += 1
@@ -114,7 +115,7 @@ def count_neighbours(s: State, p: Program, node: int, side: int, place: int, now
     pair = s.port_head[s.node_port[node] + p.links[p.shape[S_FLOW], L_FROM_PORT + side]]
     since = now - p.shape[S_LONGEST]
     for _ in range(p.shape[S_LOOK]):
-        if pair == NONE or s.pair_seen[pair] <= since:
+        if pair == NONE or is_older(s, pair, since):
             break
         if s.pair_last[pair] > since:
             s.counted[place, narrowest(p, now - s.pair_last[pair]), C_DISTINCT] += 1
