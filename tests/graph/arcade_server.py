@@ -12,7 +12,7 @@ import arcadedb
 WRITES = ("CREATE", "MERGE", "SET ", "DELETE")
 
 
-class Endpoint(http.server.BaseHTTPRequestHandler):
+class ArcadeEndpoint(http.server.BaseHTTPRequestHandler):
     """One query a request, in a transaction if it writes."""
 
     def do_POST(self):
@@ -43,7 +43,7 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     with arcadedb.create_database(sys.argv[1]) as opened:
-        server = http.server.HTTPServer(("127.0.0.1", 0), Endpoint)
+        server = http.server.HTTPServer(("127.0.0.1", 0), ArcadeEndpoint)
         server.database = opened
         sys.stdout.write(f"{server.server_port}\n")
         sys.stdout.flush()
