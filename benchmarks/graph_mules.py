@@ -110,19 +110,9 @@ def recalls(hits: NDArray[np.bool_], accounts: NDArray[Any], draws: int = _DRAWS
     return np.array([found[row].sum(0) / count[row].sum() for row in rows])
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--customers", type=int, default=1500)
-    parser.add_argument("--days", type=int, default=90)
-    parser.add_argument("--learned", type=int, default=60, help="days to learn from")
-    parser.add_argument("--fraud", type=float, default=0.01)
-    parser.add_argument("--share", type=float, default=0.01, help="alerts among the later payments")
-    parser.add_argument("--seed", type=int, default=5)
-    given = parser.parse_args()
-    events, truth = lived(given.seed, given.customers, given.days, given.fraud)
+def judged(seed: int, given: argparse.Namespace) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
+    """Of a world's later payments: who paid, what it is in truth, and the alerts of both models, (n, 2)."""
+    events, truth = lived(seed, given.customers, given.days, given.fraud)
     paid = events.is_transaction
     time = events.event_time_ms[paid]
     cut = int(time.min()) + given.learned * 86_400_000
@@ -131,20 +121,36 @@ def main() -> None:
     account = np.array(events.column("account_id").to_pylist(), object)[paid][~train].astype(str)
     kind = np.array([truth.get(one, "") for one in ids.tolist()])
     alerts = [alerted(measured(events, graph), known, train, given.share) for graph in (False, True)]
+    return np.char.add(f"{seed} ", account), kind, np.column_stack(alerts)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--customers", type=int, default=2500)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--learned", type=int, default=60, help="days to learn from")
+    parser.add_argument("--fraud", type=float, default=0.03)
+    parser.add_argument("--share", type=float, default=0.03, help="alerts among the later payments")
+    parser.add_argument("--worlds", type=int, default=2)
+    given = parser.parse_args()
+    parts = [judged(5 + world, given) for world in range(given.worlds)]
+    account, kind, alerts = (np.concatenate([part[at] for part in parts]) for at in range(3))
     rows = []
     for name in TYPOLOGIES:
         mine = kind != "" if name == "all fraud" else kind == name
         if not mine.any():
             continue
-        hits = np.column_stack([one[mine] for one in alerts])
-        drawn = recalls(hits, account[mine])
+        drawn = recalls(alerts[mine], account[mine])
         drawn = np.column_stack([drawn, drawn[:, 1] - drawn[:, 0]])
         low, high = np.percentile(drawn[1:], [2.5, 97.5], axis=0)
         cells = [f"{drawn[0, at]:.2f} ({low[at]:.2f} to {high[at]:.2f})" for at in range(3)]
         rows.append((name, f"{mine.sum():,} of {len(np.unique(account[mine])):,}", *cells))
     show(
-        f"{len(kind):,} later payments, {(kind != '').mean():.2%} fraud, {alerts[0].sum():,} alerts each; "
-        f"{machine()}; {versions('lightgbm')}",
+        f"{len(kind):,} later payments of {given.worlds} worlds, {(kind != '').mean():.2%} fraud, "
+        f"{alerts[:, 0].sum():,} alerts each; {machine()}; {versions('lightgbm')}",
         ["fraud", "payments, accounts", "without the graph", "with it", "difference"],
         rows,
     )

@@ -35,7 +35,7 @@ def test_decisions_are_timed_with_the_graph_and_without():
 
 
 def test_mules_are_found_with_the_graph_and_without():
-    options = ("--customers", "100", "--days", "12", "--learned", "8", "--fraud", "0.05")
+    options = ("--customers", "100", "--days", "12", "--learned", "8", "--fraud", "0.05", "--worlds", "1")
     printed = run("graph_mules", *options)
     assert "without the graph" in printed
     assert "all fraud" in printed
