@@ -51,9 +51,9 @@ def test_only_the_flagged_accounts_own_group_is_told(tmp_path):
 
 
 def test_a_small_ring_is_looked_at_whole(tmp_path):
-    taken(tmp_path, rows(10), GRAPH)
+    taken(tmp_path, rows(14), GRAPH)
     found, title = members(tmp_path)
-    assert len(found) == 21
+    assert len(found) == 29
     assert "dense part" not in title
 
 

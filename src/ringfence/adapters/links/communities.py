@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LARGE: Final = 60
 """Nodes up to which a ring is looked at whole."""
 
+_RESOLUTION: Final = 0.3
+"""Below 1: parts fall apart where few links lead across, not into those who share each single id."""
+
 
 def dense_part(ring: Ring) -> Ring:
     """The ring, or of a large one its start's community; whoever is in it by a shape stays in it.
@@ -47,4 +50,4 @@ def _communities(ends: Any, count: int) -> Any:
     from sknetwork.clustering import Louvain  # noqa: PLC0415 (an extra)
 
     half = csr_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (count, count))
-    return Louvain(random_state=0).fit_predict(half + half.T)
+    return Louvain(_RESOLUTION, random_state=0).fit_predict(half + half.T)
