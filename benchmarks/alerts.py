@@ -41,7 +41,8 @@ from ringfence.adapters.outbox import AlertBook, Bus
 from ringfence.adapters.sqlite import Store
 from ringfence.bus.subscription import Subscription
 from ringfence.cli import execute
-from ringfence.compose.followers import following, now_ms
+from ringfence.compose.clock import now_ms
+from ringfence.compose.followers import following
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 

@@ -7,12 +7,12 @@ watch (another process, by the clock) ──► files of the data folder ──�
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ringfence.access.approvals import ApprovalState, AwaitingApprovalError, Deed
+from ringfence.api.teller import Teller
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
@@ -42,7 +42,7 @@ _DONE: Final = "put in force"
 _LOGGER: Final = logging.getLogger(__name__)
 
 
-class ModelTeller:
+class ModelTeller(Teller):
     """Looks for what is new.
 
     Attributes:
@@ -61,18 +61,6 @@ class ModelTeller:
         self._book = watch_book(session.store.folder)
         self._stamp: object = None
         self._used: set[str] = set()  # approvals of a promotion that has been tried with them
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to look; on the event loop."""
-        self._task = loop.create_task(self._keep_looking())
-
-    async def stop(self) -> None:
-        """What is under way ends."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def _keep_looking(self) -> None:
         while True:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import asdict
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from ringfence.api.teller import Teller
 from ringfence.errors import RingfenceError
 from ringfence.learning.drift_alerts import append_once, rows_of_topic
 from ringfence.objectives import PAGE, SLO_NEWS_SCHEMA, TICKET, BurnWatch, ObjectiveStanding, still_raised
@@ -36,7 +36,7 @@ WAITED_SECONDS: Final = 300.0
 _LOGGER: Final = logging.getLogger(__name__)
 
 
-class ObjectiveTeller:
+class ObjectiveTeller(Teller):
     """Reads the server's own figures; a collector of metrics. Windows begin anew with the process."""
 
     def __init__(
@@ -50,18 +50,6 @@ class ObjectiveTeller:
         self._before = self._counted()
         self._dead = self._given_up()
         self._untold: list[SloNews] = []
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to count; on the event loop."""
-        self._task = loop.create_task(self._keep_looking())
-
-    async def stop(self) -> None:
-        """What is under way ends."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def _keep_looking(self) -> None:
         while True:

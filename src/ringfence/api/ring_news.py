@@ -8,11 +8,11 @@ next payment of a member: `account.flagged` ◄── flags in the log ◄──
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ringfence.api.problems import Refusal
+from ringfence.api.teller import Teller
 from ringfence.cases.model import Subject
 from ringfence.compose.links import delivered, flags_of, news_stamp, undelivered
 from ringfence.errors import RingfenceError
@@ -46,7 +46,7 @@ class _Wait(NamedTuple):
         return _Wait(now_ms, min(max(2 * self.seconds, 1.0), _MOST_SECONDS))
 
 
-class RingTeller:
+class RingTeller(Teller):
     """Delivers what a follower has found. `put` appends events to the log, durable on return."""
 
     def __init__(
@@ -64,19 +64,7 @@ class RingTeller:
         self._clock = clock
         self._stamp: object = None
         self._waits: dict[int, _Wait] = {}  # by number of the news
-        self._task: asyncio.Task[None] | None = None
         self.told = 0
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to look; on the event loop."""
-        self._task = loop.create_task(self._keep_looking())
-
-    async def stop(self) -> None:
-        """What is under way ends; what was not delivered waits for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def _keep_looking(self) -> None:
         seconds = _SECONDS

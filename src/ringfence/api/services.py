@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ringfence.audit.trail import Trail
     from ringfence.cases.book import CaseBook
     from ringfence.cases.model import Case
-    from ringfence.compose.definitions import SystemClock
+    from ringfence.compose.clock import SystemClock
     from ringfence.compose.versions import StoredLibrary
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.decisions.impact import Impact

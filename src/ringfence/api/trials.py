@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from ringfence.analysis.backtest import backtest
 from ringfence.analysis.explain import Explainer, Explanation
-from ringfence.compose.questions import bands_of, explain, question
+from ringfence.compose.questions import backtest_of, bands_of, explain
 from ringfence.compose.versions import registered_rules, registered_spec
 from ringfence.errors import InputError
 from ringfence.scoring.rulesets.rules import fit
@@ -50,20 +48,7 @@ class Trials:
 
     def backtest(self, book: RuleSet, span: tuple[int | None, int | None], job: Job) -> Report:
         """A rule set against the one in force, on the decided payments of a span of event times."""
-        asked = question(self._store, book, None, span)
-        started = time.perf_counter()
-        report = backtest(
-            asked.past,
-            asked.active,
-            asked.new,
-            progress=job.tell,
-            bands_of=asked.bands_of,
-            registered=asked.registered,
-            seconds=lambda: time.perf_counter() - started,
-        )
-        if not report.payments:
-            raise InputError("no decided payment falls into this time")
-        return report
+        return backtest_of(self._store, book, None, span, job.tell)
 
     def explanation(self, found: StoredDecision, *, every: bool, full: bool) -> Explanation:
         """A decision taken apart; in `full` by reading the log up to its payment.

@@ -6,7 +6,6 @@ import functools
 import os
 import pwd
 import re
-import time
 from contextlib import chdir, closing
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec
@@ -17,6 +16,7 @@ from ringfence.access.keys import PREFIX
 from ringfence.audit import Act
 from ringfence.cli.terminal.light_options import folder
 from ringfence.cli.terminal.screen import say
+from ringfence.compose.clock import now_ms
 from ringfence.compose.store import open_trail
 from ringfence.errors import StoreError
 from ringfence.masking import mask_cards
@@ -204,7 +204,7 @@ def record_first(data: Path | None, action: str, named: str, **details: str) -> 
     """Put this command on record before it shows anything; `StoreError` where that cannot be."""
     act = Act(actor=actor(), channel="command", action=action, object=named, details=details)
     with closing(open_trail(folder(data))) as trail:
-        trail.write([act], time.time_ns() // 1_000_000)
+        trail.write([act], now_ms())
     _TOLD.set(_Told(named, details, done=True))
 
 
@@ -226,7 +226,7 @@ def _record(action: str, outcome: str, given: dict[str, Any], told: _Told | None
     )
     try:
         with closing(open_trail(where)) as trail:
-            trail.write([act], time.time_ns() // 1_000_000)
+            trail.write([act], now_ms())
     except StoreError as error:  # who runs commands has the files, whatever the trail can keep
         say(f"Warning: this is not on record in the audit trail: {error}")
 

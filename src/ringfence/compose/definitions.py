@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import runpy
 import sys
-import time
 import traceback
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import numpy as np
 
 from ringfence.adapters.artifacts import read_folder
 from ringfence.adapters.files import read_original
+from ringfence.compose.clock import SystemClock
 from ringfence.errors import InputError, SpecError
 from ringfence.events.batch import EventBatch
 from ringfence.events.ids.seen import SeenIds
@@ -40,14 +40,6 @@ if TYPE_CHECKING:
 
 SHIPPED_CATALOG = "the shipped catalog"
 SHIPPED_BOOK = "the shipped rule book"
-
-
-class SystemClock:
-    """`ringfence.ports.Clock` of this machine."""
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970, UTC."""
-        return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

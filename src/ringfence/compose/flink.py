@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.flink import LocalCluster, flink_parts
-from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of, write_secret
+from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of
 from ringfence.adapters.flink.package import write_package
+from ringfence.adapters.flink.private import replaced
 from ringfence.compose.kafka import kafka_client, needs_kafka
 from ringfence.compose.sharded import pack_project
 from ringfence.compose.store import VAULT, has_store, keeps_tokens, open_store
@@ -150,8 +151,10 @@ def flink_running(
     resumed = last_state(folder)
     if resumed is not None:
         _check_same(folder, job, plan)
-    write_secret(folder / _PLAN, plan)
-    described = write_secret(folder / _JOB, job.to_json())
+    described = folder / _JOB
+    for path, content in ((folder / _PLAN, plan), (described, job.to_json())):
+        with replaced(path) as file:
+            file.write(content)
     with LocalCluster(parts, folder, workers) as cluster, Ticker(ends.source, partitions) as ticker:
         script = parts.folder / "ringfence_flink" / "job.py"
         yield FlinkRun(cluster, cluster.submit(script, [str(described)], resumed), folder, resumed, ticker)

@@ -22,6 +22,7 @@ from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.aws import needs_aws
+from ringfence.compose.clock import now_ms
 from ringfence.compose.kafka import kafka_client, kafka_options
 from ringfence.compose.notifiers import notifiers
 from ringfence.compose.privacy import contacts_of
@@ -89,11 +90,6 @@ def outbox_of(store: DataFolder, made: Callable[[], None] = lambda: None) -> Out
         rules_by_digest(store),
         made,
     )
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def kafka_sinks(store: DataFolder, address: str) -> list[KafkaSink]:

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ringfence.adapters.notifiers import ConsoleNotifier
-from ringfence.adapters.secrets import secret_of
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.secrets import secret
 from ringfence.errors import InputError
@@ -59,7 +58,7 @@ def notifier(kind: str, settings: Settings) -> Notifier:
 
         if settings.slack_token is None:
             raise InputError("Slack needs the token of a bot: set RINGFENCE_SLACK_TOKEN")
-        return SlackNotifier(secret_of(settings.slack_token), settings.slack_url)
+        return SlackNotifier(secret(settings.slack_token), settings.slack_url)
     if kind == "apprise":
         from ringfence.adapters.notifiers.anywhere import AppriseNotifier  # noqa: PLC0415 (an extra)
 
@@ -91,4 +90,4 @@ def slack_actions(settings: Settings, now_ms: Callable[[], int]) -> Buttons | No
         return None
     from ringfence.adapters.notifiers.slack_actions import SlackActions  # noqa: PLC0415 (an extra)
 
-    return SlackActions(secret_of(settings.slack_signing_secret), settings.slack_hooks, now_ms)
+    return SlackActions(secret(settings.slack_signing_secret), settings.slack_hooks, now_ms)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from ringfence.analysis.backtest import backtest
 from ringfence.analysis.clearing import Scene, clears
 from ringfence.analysis.explain import Explainer
 from ringfence.analysis.history import LogScan, Past, missing
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.analysis.explain import Explanation
+    from ringfence.analysis.report import Report
     from ringfence.analysis.tunable_numbers import Tunable
     from ringfence.decisions.decision import Decision
     from ringfence.scoring.artifacts.manifest import Bands
@@ -80,6 +83,33 @@ def question(
         version.digest: RuleSet.from_json(version.body) for version in store.registry.versions("rules")
     }
     return BacktestQuestion(past, active, compiled, bands_of(store), registered)
+
+
+def backtest_of(
+    store: DataFolder,
+    new: RuleSet,
+    spec: FeatureSpec | None,
+    span: tuple[int | None, int | None],
+    progress: Callable[[int, int], None],
+) -> Report:
+    """A rule set beside the one in force, on what was decided; `spec` and errors as of `question`.
+
+    `progress` hears of payments done and to do. `InputError` where no decided payment falls into the span.
+    """
+    asked = question(store, new, spec, span)
+    started = time.perf_counter()
+    report = backtest(
+        asked.past,
+        asked.active,
+        asked.new,
+        progress=progress,
+        bands_of=asked.bands_of,
+        registered=asked.registered,
+        seconds=lambda: time.perf_counter() - started,
+    )
+    if not report.payments:
+        raise InputError("no decided payment falls into this time: `ringfence topics` says what there is")
+    return report
 
 
 def tuning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from ringfence.adapters.secrets import secret_of
 from ringfence.ports.secrets import SCHEME
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["SCHEME", "secret", "with_store_password"]
 
 
+@overload
+def secret(text: str, stale_seconds: float = inf) -> SecretValue: ...
+@overload
+def secret(text: str | None, stale_seconds: float = inf) -> SecretValue | None: ...
 def secret(text: str | None, stale_seconds: float = inf) -> SecretValue | None:
     """What a setting holds, or names as `secret://…`; `InputError` where it names none. It asks nothing.
 

@@ -15,7 +15,7 @@ from ringfence.adapters.cases import read_policy
 from ringfence.adapters.files import read_original
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.checks import ChecksHere
-from ringfence.compose.definitions import Definitions, SystemClock
+from ringfence.compose.clock import SystemClock
 from ringfence.compose.models import IN_FORCE, impact_of, impact_of_rules
 from ringfence.compose.privacy import keeping
 from ringfence.compose.rules import FIRST_RULES, LoggedForce
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.vault import VaultWriter
     from ringfence.cases.book import CaseBook
     from ringfence.compose.checks import Checks, Tried
+    from ringfence.compose.definitions import Definitions
     from ringfence.decisions.impact import Impact
     from ringfence.desks.quarantine import ReadAgain
     from ringfence.events.batch import EventBatch

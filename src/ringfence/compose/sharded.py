@@ -11,7 +11,7 @@ import msgspec
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.adapters.framed_records import FramedDecoding
 from ringfence.adapters.stream_records import StreamDecoding
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import SystemClock
 from ringfence.errors import InputError
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.events.values.norms import Norms

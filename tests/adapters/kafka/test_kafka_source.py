@@ -19,7 +19,7 @@ from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, PartitionMark
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.cli.setup.checks.check import State
 from ringfence.cli.setup.checks.streams import streams
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import SystemClock
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError, StoreError
 from ringfence.events import codec

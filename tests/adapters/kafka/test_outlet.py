@@ -9,7 +9,7 @@ from tests.spine import open_store
 from typer.testing import CliRunner
 
 from ringfence.cli.main import app
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import SystemClock
 from ringfence.events.mapping import load_mapping
 
 

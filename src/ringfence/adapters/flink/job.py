@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,15 +66,6 @@ def settings_of(states: Path, checkpoint_ms: int, python: Path) -> dict[str, Any
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "10 s",
     }
-
-
-def write_secret(path: Path, content: bytes) -> Path:
-    """Write a file that nobody else may read; what was there is replaced as a whole."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    return fresh.replace(path)
 
 
 def last_state(states: Path) -> str | None:

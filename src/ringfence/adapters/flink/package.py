@@ -8,10 +8,11 @@ lib/app.zip           Ringfence, what it needs, the plan              (`pyArchiv
 
 from __future__ import annotations
 
-import os
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.adapters.flink.private import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +49,7 @@ def write_package(path: Path, parts: FlinkParts, job: FlinkJob, plan: bytes) -> 
     Returns the property group that the managed service is given.
     """
     told = replace(job, plan=f"{_PACKED}/{PLAN}", settings=_portable(job.settings))
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w+b") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as whole:
+    with replaced(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as whole:
         whole.write(parts.folder / "ringfence_flink" / "main.py", MAIN)
         whole.write(parts.jar, JAR)
         with whole.open(HOST, "w") as inner, _packed(inner) as host:
@@ -63,7 +61,6 @@ def write_package(path: Path, parts: FlinkParts, job: FlinkJob, plan: bytes) -> 
                 if not entry.name.startswith(_OURS):
                     _add(app, entry, f"app/{entry.name}")
             app.writestr(f"app/{PLAN}", plan)
-    fresh.replace(path)
     return {"PropertyGroupId": "kinesis.analytics.flink.run.options", "PropertyMap": FILES}
 
 

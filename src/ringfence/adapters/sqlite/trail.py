@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
-from contextlib import contextmanager
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
-from ringfence.adapters.sqlite.versions import check_known
+from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.audit import Act, Anchor, Head, Record, RecordSpan, chained
 from ringfence.audit.records import KEY_ADDED, SEALED
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -78,24 +75,14 @@ class SqliteTrail:
         return (folder / FILE_NAME).exists()
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
-        self._lock = Lock()
-        with self._errors():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
-            self._connection = sqlite3.connect(
-                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            check_known(self._connection, self._path)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_SCHEMA)
-            self._connection.execute(_NAME, (secrets.token_hex(16),))
-            (self.id,) = self._connection.execute("SELECT value FROM trail").fetchone()
+        self._file = SharedFile(folder / FILE_NAME, _SCHEMA)
+        with self._file.transaction() as connection:
+            connection.execute(_NAME, (secrets.token_hex(16),))
+            (self.id,) = connection.execute("SELECT value FROM trail").fetchone()
 
     def write(self, acts: Sequence[Act], now_ms: int) -> Head:
         """Append records, all or none, on stable storage on return; the new head."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             head = self._head(connection)
             for act in acts:
                 record = chained(act, head.number + 1, now_ms, head.hash)
@@ -105,12 +92,12 @@ class SqliteTrail:
 
     def head(self) -> Head:
         """The end of the chain as it is."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return self._head(connection)
 
     def sign(self, key: SigningKey, now_ms: int, head: Head | None = None) -> Anchor:
         """Sign a head, the one as it is unless given, and keep that beside the records."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             head = head or self._head(connection)
             anchor = Anchor(head, now_ms, key.public, key.sign(head))
             if head.number:
@@ -134,7 +121,7 @@ class SqliteTrail:
             f"SELECT {_COLUMNS} FROM record WHERE {' AND '.join(wanted)} ORDER BY number LIMIT {_PAGE}"  # noqa: S608 (constants)
         )
         while True:
-            with self._reading() as connection:
+            with self._file.reading() as connection:
                 rows = connection.execute(statement, (after, *values)).fetchall()
                 found = [_record(row) for row in rows]
             yield from found
@@ -153,7 +140,7 @@ class SqliteTrail:
 
     def checkpoints(self) -> dict[int, Anchor]:
         """Signed heads by the number of their record."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             rows = connection.execute(
                 "SELECT number, hash, time_ms, key, signature FROM checkpoint"
             ).fetchall()
@@ -164,18 +151,18 @@ class SqliteTrail:
 
     def positions(self) -> dict[str, int]:
         """How far spans of the log have come, by topic."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return dict(connection.execute(_POSITIONS).fetchall())
 
     def spans(self) -> list[RecordSpan]:
         """All spans of the log, by topic and offset; the last of each topic may grow."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             rows = connection.execute(f"{_SPANS} ORDER BY topic, first")
             return [RecordSpan(*row) for row in rows]
 
     def last_span(self, topic: str) -> RecordSpan | None:
         """The span of a topic that may grow."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             row = connection.execute(
                 f"{_SPANS} WHERE topic = ? ORDER BY first DESC LIMIT 1", (topic,)
             ).fetchone()
@@ -184,7 +171,7 @@ class SqliteTrail:
     def sealed(self, topic: str) -> RecordSpan | None:
         """The last span of a topic that the chain knows."""
         statement = "SELECT act FROM record WHERE action = ? AND object = ? ORDER BY number DESC LIMIT 1"
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             row = connection.execute(statement, (SEALED, topic)).fetchone()
         return RecordSpan.of(msgspec.json.decode(row[0], type=Act)) if row else None
 
@@ -194,46 +181,21 @@ class SqliteTrail:
 
     def put_spans(self, spans: Sequence[RecordSpan]) -> None:
         """Keep new spans, and those that have grown."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.executemany(_SPAN, [msgspec.structs.astuple(span) for span in spans])
 
     def forget_spans(self) -> None:
         """Begin with the spans anew; what the chain says of them stays."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute("DELETE FROM span")
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
-        with self._lock:
-            self._connection.close()
+        self._file.close()
 
     def _head(self, connection: sqlite3.Connection) -> Head:
         found = connection.execute(_LATEST).fetchone()
         return Head(self.id, *found) if found else Head(self.id)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
-            yield self._connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise explain(error, self._path) from error
 
 
 def _row(record: Record) -> tuple[Any, ...]:

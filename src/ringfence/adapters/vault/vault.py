@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
-from contextlib import contextmanager
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
-from ringfence.adapters.sqlite.versions import check_known
+from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import CorruptError, InputError
 from ringfence.events.personal_names import PersonalClass
 from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    import sqlite3
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from ringfence.adapters.vault.keyring import Keyring
@@ -86,22 +83,12 @@ class SqliteVault:
         self.path = folder / FILE_NAME
         self._keys = keys
         self._store_id = store_id
-        self._lock = Lock()
         if has_vault(folder) == create:
             raise InputError(_there(self.path) if create else _missing(self.path))
-        with self._errors():
-            self.path.touch(mode=0o600)
-            self._connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            check_known(self._connection, self.path)
-            self._connection.execute("PRAGMA secure_delete = ON")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_SCHEMA)
+        self._file = SharedFile(self.path, _SCHEMA, ("secure_delete = ON",))
         if create:
             row = (store_id, keys.newest, keys.wrap(keys.newest, _MARK, store_id))
-            with self._transaction() as connection:
+            with self._file.transaction() as connection:
                 connection.execute("INSERT INTO vault VALUES (1, ?, ?, ?)", row)
         try:
             self._check()
@@ -111,7 +98,7 @@ class SqliteVault:
             raise
 
     def _check(self) -> None:
-        rows = self._rows("SELECT store, master, mark FROM vault")
+        rows = self._file.rows("SELECT store, master, mark FROM vault")
         if not rows:
             raise CorruptError(f"{self.path} is damaged: it does not say whose it is. {_REMEDY}")
         store, master, mark = rows[0]
@@ -126,20 +113,20 @@ class SqliteVault:
         """Whom an older copy of this file brought back."""
         text = "SELECT token, made_ms FROM person WHERE token IN (SELECT value FROM json_each(?))"
         erased = self._keys.erased
-        gone = [token for token, made_ms in self._rows(text, _json(erased)) if made_ms <= erased[token]]
+        gone = [token for token, made_ms in self._file.rows(text, _json(erased)) if made_ms <= erased[token]]
         if gone:
-            with self._transaction() as connection:
+            with self._file.transaction() as connection:
                 _delete(connection, gone)
-            self._empty_log()
+            self._file.empty_log()
 
     def changes(self) -> int:
         """A number that another one follows once another process has changed the file."""
-        return int(self._rows("PRAGMA data_version")[0][0])
+        return int(self._file.rows("PRAGMA data_version")[0][0])
 
     def put(self, originals: Sequence[Original], now_ms: int) -> int:
         """See `Vault.put`."""
         added = 0
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             ciphers: dict[str, AESGCM] = {}
             for one in originals:
                 there = "SELECT 1 FROM original WHERE person = ? AND token = ?"
@@ -179,7 +166,7 @@ class SqliteVault:
 
     def _opened(self, where: str, names: Collection[str]) -> list[Held]:
         text = f"SELECT person, token, kind, sealed, seen_ms FROM original WHERE {where}"  # noqa: S608 (constants)
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             rows = connection.execute(text, (_json(names),)).fetchall()
             ciphers = {person: self._cipher(connection, person) for person in {row[0] for row in rows}}
         return [
@@ -200,13 +187,13 @@ class SqliteVault:
         """See `Vault.holders`."""
         found: dict[str, set[str]] = {}
         text = "SELECT token, person FROM original WHERE token IN (SELECT value FROM json_each(?))"
-        for token, person in self._rows(text, _json(tokens)):
+        for token, person in self._file.rows(text, _json(tokens)):
             found.setdefault(token, set()).add(person)
         return {token: frozenset(persons) for token, persons in found.items()}
 
     def destroy(self, persons: Collection[str], erased: Erased, concerned: Collection[str] = ()) -> int:
         """See `Vault.destroy`."""
-        with self._transaction() as connection:  # one writer of the file of keys at a time
+        with self._file.transaction() as connection:  # one writer of the file of keys at a time
             for row in connection.execute(_HOLDS).fetchall():
                 if row[0] in concerned:
                     raise UnderHoldError(_hold(row))
@@ -215,27 +202,22 @@ class SqliteVault:
             count = _delete(connection, persons)
             row = (erased.person, erased.by, erased.reason, erased.at_ms)
             connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?, ?)", row)
-        self._empty_log()
+        self._file.empty_log()
         return count
-
-    def _empty_log(self) -> None:
-        """Write overwritten pages back, so that neither file holds what was deleted."""
-        with self._lock, self._errors():
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def holds(self) -> list[LegalHold]:
         """See `Vault.holds`."""
-        return [_hold(row) for row in self._rows(_HOLDS)]
+        return [_hold(row) for row in self._file.rows(_HOLDS)]
 
     def hold(self, hold: LegalHold) -> None:
         """See `Vault.hold`."""
         row = (hold.person, hold.reason, hold.by, hold.since_ms)
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?)", row)
 
     def release(self, person: str) -> bool:
         """See `Vault.release`."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             return connection.execute("DELETE FROM hold WHERE person = ?", (person,)).rowcount > 0
 
     def erasures(self, persons: Collection[str]) -> list[Erased]:
@@ -246,7 +228,7 @@ class SqliteVault:
         )
         return [
             Erased(person=person, by=by, reason=reason, at_ms=at_ms)
-            for person, by, reason, at_ms in self._rows(text, _json(persons))
+            for person, by, reason, at_ms in self._file.rows(text, _json(persons))
         ]
 
     def let_see(
@@ -257,7 +239,7 @@ class SqliteVault:
             "SELECT count(DISTINCT token) FROM shown WHERE actor = ? AND at_ms > ? "
             "AND token NOT IN (SELECT value FROM json_each(?))"
         )
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute("DELETE FROM shown WHERE at_ms <= ?", (now_ms - DAY_MS,))
             (seen,) = connection.execute(text, (actor, now_ms - HOUR_MS, _json(tokens))).fetchone()
             if seen >= an_hour:
@@ -274,23 +256,23 @@ class SqliteVault:
 
     def rotate(self, *, forget: bool = False) -> tuple[str, int]:
         """See `Vault.rotate`."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             self._keys.reload()
             name, count = self._keys.add(), 0
             mark = self._keys.wrap(name, _MARK, self._store_id)
             connection.execute("UPDATE vault SET master = ?, mark = ?", (name, mark))
         while fresh := self._wrapped_anew(name):
             count += fresh
-        self._empty_log()
+        self._file.empty_log()
         if forget:
-            with self._transaction():
+            with self._file.transaction():
                 self._keys.reload()
                 self._keys.keep_only(name)
         return name, count
 
     def _wrapped_anew(self, name: str) -> int:
         """Some keys that another master key wraps, wrapped by this one; how many, 0 where none is left."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             text = "SELECT token, master, wrapped FROM person WHERE master <> ? LIMIT ?"
             rows = connection.execute(text, (name, _WRAPPED_AT_ONCE)).fetchall()
             fresh = [
@@ -305,52 +287,23 @@ class SqliteVault:
     ) -> tuple[int, int]:
         """See `Vault.expiring`."""
         text = f"SELECT count(*), count(DISTINCT person) FROM original WHERE {_EXPIRES}"  # noqa: S608 (a constant)
-        ((originals, persons),) = self._rows(text, *_expiring(kinds, before_ms, kept))
+        ((originals, persons),) = self._file.rows(text, *_expiring(kinds, before_ms, kept))
         return originals, persons
 
     def expire(self, kinds: Collection[PersonalClass], before_ms: int, kept: Collection[str] = ()) -> int:
         """See `Vault.expire`."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             count = connection.execute(
                 f"DELETE FROM original WHERE {_EXPIRES}",  # noqa: S608 (a constant)
                 _expiring(kinds, before_ms, kept),
             ).rowcount
             connection.execute("DELETE FROM person WHERE token NOT IN (SELECT person FROM original)")
-        self._empty_log()
+        self._file.empty_log()
         return count
 
     def close(self) -> None:
         """See `Vault.close`."""
-        with self._lock:
-            self._connection.close()
-
-    def _rows(self, text: str, *values: Any) -> list[Any]:
-        with self._reading() as connection:
-            return connection.execute(text, values).fetchall()
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
-            yield self._connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise explain(error, self.path) from error
+        self._file.close()
 
 
 _REMEDY: Final = (

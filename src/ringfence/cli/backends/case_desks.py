@@ -9,7 +9,7 @@ from ringfence.cli.backends import desks
 from ringfence.cli.backends.server_keys import key_given
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.cases import case_policy, open_cases, payment_of, report_pdf
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import now_ms
 from ringfence.compose.store import open_store, tokenizer_of
 from ringfence.compose.tables import open_tables
 from ringfence.desks.cases import CaseDesk
@@ -64,10 +64,10 @@ class LocalCases:
         return self._desk.view(case_id, with_reports=True)
 
     def case_page(self, query: CaseQuery) -> CasePage:
-        return self._desk.page(query, _now_ms())
+        return self._desk.page(query, now_ms())
 
     def queues(self) -> list[QueueCount]:
-        return self._desk.queues(_now_ms())
+        return self._desk.queues(now_ms())
 
     def next_case(self, asked: NextCase) -> Case | None:
         return self._desk.next(asked, self._who())
@@ -112,7 +112,7 @@ class LocalCases:
             screen.say("A server runs on this folder: it takes the labels within a second.")
 
     def _who(self) -> Who:
-        return Who(self._author, _now_ms())
+        return Who(self._author, now_ms())
 
 
 @contextmanager
@@ -130,7 +130,3 @@ def working(server: str | None, data: Path | None, author: str | None = None) ->
     with closing(open_cases(folder)) as book:
         desk = CaseDesk(book, case_policy(load_settings().cases), guard)
         yield LocalCases(desk, data, author or desks.user())
-
-
-def _now_ms() -> int:
-    return SystemClock().now_ms()

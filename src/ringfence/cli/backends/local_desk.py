@@ -9,7 +9,7 @@ import msgspec
 
 from ringfence.analysis import list_history as lake_lists
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import now_ms
 from ringfence.compose.rules import book_reader
 from ringfence.compose.session import open_session
 from ringfence.compose.store import open_store
@@ -52,10 +52,10 @@ class LocalReading:
         return lake_lists.shadow_report(self._lake, self._desk.ruleset, since_ms, until_ms)
 
     def lists(self) -> list[ListSummary]:
-        return lake_lists.lists(self._lake, SystemClock().now_ms())
+        return lake_lists.lists(self._lake, now_ms())
 
     def entries(self, name: str, limit: int) -> list[ListChange]:
-        return lake_lists.entries(self._lake, name, SystemClock().now_ms(), limit=limit)
+        return lake_lists.entries(self._lake, name, now_ms(), limit=limit)
 
     def audit(self, name: str | None, limit: int) -> list[ListChange]:
         return lake_lists.audit(self._lake, name, limit=limit)

@@ -10,7 +10,8 @@ import typer
 
 from ringfence.cli.deciding.run import EXIT_QUARANTINED, choose_mapping
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import SystemClock, load_spec
+from ringfence.compose.clock import now_ms
+from ringfence.compose.definitions import load_spec
 from ringfence.compose.files import read_ordered, write_parquet
 from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.events.privacy.tokens import Tokenizer
@@ -64,7 +65,7 @@ def features(
         sources,
         chosen,
         Tokenizer(secrets.token_bytes(32)),  # ids are compared within this run only
-        SystemClock().now_ms(),
+        now_ms(),
         order=order,
         lateness_ms=found.allowed_lateness_ms,
         say=screen.say,

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import now_ms
 from ringfence.compose.drafts import draft_mapping
 from ringfence.compose.files import explain, sniff
 from ringfence.errors import InputError
@@ -118,7 +118,7 @@ def _write_draft(file: Path | None, draft: Path, answers: dict[str, str]) -> Non
 def _drafted(file: Path, draft: Path, answers: dict[str, str]) -> MappingDraft:
     """The draft, with every question answered where somebody sits at a terminal."""
     while True:
-        made = draft_mapping(str(file), draft.stem, now_ms=SystemClock().now_ms(), answers=answers)
+        made = draft_mapping(str(file), draft.stem, now_ms=now_ms(), answers=answers)
         if not made.questions or not screen.asks():
             return made
         question = made.questions[0]
@@ -148,7 +148,7 @@ def _show_explained(path: str, mapping: str | None, *, json: bool) -> None:
     name = mapping or sniff(path).mapping
     if name is None:
         raise InputError(f"no shipped mapping fits {path}: name one with --mapping, or make one with --draft")
-    found = explain(path, load_mapping(name), SystemClock().now_ms())
+    found = explain(path, load_mapping(name), now_ms())
     if json:
         screen.show_json(msgspec.to_builtins(found))
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +18,7 @@ from ringfence.cli.backends.server_questions import ask
 from ringfence.cli.terminal.options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show_json, show_table
 from ringfence.compose.approvals import open_approvals
+from ringfence.compose.clock import now_ms
 from ringfence.errors import InputError
 from ringfence.rulebook.desk import Who
 
@@ -47,7 +47,7 @@ def list_approvals(server: desks.Server = None, data: Data = None, json: Json = 
         found = msgspec.convert(_ask(server, "/v1/approvals"), list[ApprovalRequest])
     else:
         with _desk(data) as desk:
-            found = desk.list(_now_ms())
+            found = desk.list(now_ms())
     if json:
         show_json(found)
         return
@@ -127,7 +127,7 @@ def _decide(request_id: str, note: str, server: str | None, data: Any, *, approv
         found = msgspec.convert(_ask(server, path, {"note": note}), ApprovalRequest)
     else:
         with _desk(data) as desk:
-            found = desk.decide(request_id, Who(actor(), _now_ms(), note), approve=approve)
+            found = desk.decide(request_id, Who(actor(), now_ms(), note), approve=approve)
     say(f"{found.id} is {found.state}: {found.deed}, {found.subject}, asked by {found.asked_by}.")
 
 
@@ -146,7 +146,3 @@ def _address(server: str | None) -> str:
     if server is None:
         raise InputError("sessions live in a running server: give --server http://127.0.0.1:8000")
     return server
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

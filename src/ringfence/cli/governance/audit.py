@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-import time
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from ringfence.cli.audited import actor
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import csv_cell, format_time, say, show, show_json, show_table
 from ringfence.compose.audit import add_key, anchors_in, take_checkpoint
+from ringfence.compose.clock import now_ms
 from ringfence.compose.store import open_store, open_trail
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
@@ -163,7 +163,7 @@ def checkpoint(data: Data = None, json: Json = False) -> None:
     """
     settings = load_settings()
     with _trail(data) as trail:
-        taken = take_checkpoint(trail, _now_ms)
+        taken = take_checkpoint(trail, now_ms)
     if json:
         show_json(msgspec.to_builtins(taken))
         return
@@ -195,7 +195,7 @@ def key(
     if where.resolve() in file.resolve().parents:
         raise InputError(f"{file} is inside the data folder: who takes the folder would have the key, too")
     with _trail(data) as trail:
-        made = add_key(trail, file, actor(), _now_ms(), before)
+        made = add_key(trail, file, actor(), now_ms(), before)
     if json:
         show_json({"public": made.public, "file": str(file)})
         return
@@ -270,7 +270,3 @@ def _time_ms(text: str | None) -> int:
     except ValueError:
         raise InputError(f"--since {text}: give a date or a time, such as 2026-11-30T08:00:00Z") from None
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated
@@ -15,6 +14,7 @@ from ringfence.access.roles import PERMITTED, Permission, Role, parse_roles
 from ringfence.cli.audited import actor
 from ringfence.cli.terminal.options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
+from ringfence.compose.clock import now_ms
 from ringfence.masking import mask_cards
 
 _USUAL = "decide"
@@ -62,7 +62,7 @@ def create(
         key = keys.create(
             name,
             roles,
-            time.time_ns() // 1_000_000,
+            now_ms(),
             rate=rate,
             burst=burst,
             restriction=restriction,
@@ -155,7 +155,7 @@ def revoke(key: Annotated[str, typer.Argument(help="Its id: rf_<id>_...")], data
     """
     key_id = key.removeprefix("rf_").partition("_")[0]
     with closing(ApiKeys(folder(data))) as keys:
-        keys.revoke(key_id, time.time_ns() // 1_000_000)
+        keys.revoke(key_id, now_ms())
     say(f"Key {key_id} is revoked.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +14,7 @@ import typer
 from ringfence.cli.audited import actor, record_first, tell_record
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import asks, format_time, say, show, show_json, show_table
+from ringfence.compose.clock import now_ms
 from ringfence.compose.privacy import begin_vault, check_begun, open_vault, privacy_desk
 from ringfence.compose.store import open_store
 from ringfence.desks.privacy import masked
@@ -155,7 +155,7 @@ def erase(
             tell_record(who.person, reason=desk.tokenizer.clean(reason))
             count = len(desk.vault.of_persons(who.own | who.texts))
             _ask(f"Erase {who.person}: {count:,} originals, and what people wrote about them in cases?")
-        begun_ms = _now_ms()
+        begun_ms = now_ms()
         done = desk.erase(customer, actor(), reason)
         tell_record(done.person, reason=desk.tokenizer.clean(reason))
         before = [one for one in desk.vault.erasures([done.person]) if one.at_ms < begun_ms]
@@ -274,7 +274,7 @@ def expire(
     Example: ringfence privacy expire --class text --class address --older 730d
     """
     _check_sure(yes or dry_run, "deleted")
-    before_ms, kinds = _now_ms() - parse_delay_ms(older), [PersonalClass(one) for one in kind]
+    before_ms, kinds = now_ms() - parse_delay_ms(older), [PersonalClass(one) for one in kind]
     with _desk(data) as desk:
         if dry_run or not yes:
             count, persons = desk.expiring(kinds, before_ms)
@@ -290,7 +290,7 @@ def expire(
 
 @contextmanager
 def _desk(data: Path | None) -> Iterator[PrivacyDesk]:
-    with _store(data) as store, privacy_desk(store, _now_ms) as desk:
+    with _store(data) as store, privacy_desk(store, now_ms) as desk:
         yield desk
 
 
@@ -314,7 +314,3 @@ def _ask(question: str) -> None:
     if not typer.confirm(f"{question} It cannot be undone.", err=True):
         say("Nothing was changed.")
         raise typer.Exit(1)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

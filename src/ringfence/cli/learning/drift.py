@@ -15,7 +15,7 @@ from ringfence.cli.learning.histories import WantedHistory
 from ringfence.cli.learning.models import Key, Url
 from ringfence.cli.learning.scoring import model_named, scored_by
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import now_ms
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError, InUseError
 from ringfence.features.durations import parse_duration_ms
@@ -110,7 +110,7 @@ def _record(folder: Path, alerts: list[DriftAlert]) -> None:
         )
         return
     with store:
-        _say_recorded(record(store.log, alerts, SystemClock().now_ms()))
+        _say_recorded(record(store.log, alerts, now_ms()))
 
 
 def _say_recorded(fresh: list[DriftAlert]) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 
 from ringfence.cli.deciding.run import choose_mapping
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import SystemClock, load_spec
+from ringfence.compose.clock import now_ms
+from ringfence.compose.definitions import load_spec
 from ringfence.compose.files import read_ordered
 from ringfence.compose.store import open_store
 from ringfence.compose.versions import registered_spec
@@ -143,7 +144,7 @@ def _of_sources(wanted: WantedHistory, tell: screen.Tell) -> _Open:
         wanted.sources,
         chosen,
         Tokenizer(secrets.token_bytes(32)),  # ids are compared within this history only
-        SystemClock().now_ms(),
+        now_ms(),
         say=screen.say,
         batch_rows=_BATCH_ROWS,
         label_delay=label_delay,

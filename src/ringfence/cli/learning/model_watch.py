@@ -12,7 +12,7 @@ import typer
 from ringfence.cli.learning.histories import WantedHistory, spec_in_use
 from ringfence.cli.learning.train import check_extra, learned
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import SystemClock
 from ringfence.compose.models import in_force, load_model, model_registry
 from ringfence.compose.store import open_store
 from ringfence.compose.watching import measure, watch_book

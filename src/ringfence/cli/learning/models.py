@@ -14,7 +14,7 @@ from ringfence.cli.backends.server_keys import KEY_VARIABLES
 from ringfence.cli.backends.server_questions import ask
 from ringfence.cli.terminal import options, screen
 from ringfence.compose import models as stored
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import now_ms
 from ringfence.compose.session import open_session
 from ringfence.compose.store import has_store, open_store
 from ringfence.decisions.impact import Impact
@@ -354,7 +354,7 @@ def _change(data: Path | None, features: Path | None, rules: Path | None, note: 
     with open_session(
         options.folder(data), found, snapshotting, require_approval=project.rules_need_approval
     ) as session:
-        change(session, session.model_desk(), Signed(getpass.getuser(), SystemClock().now_ms(), note))
+        change(session, session.model_desk(), Signed(getpass.getuser(), now_ms(), note))
 
 
 def _registry(data: Path | None, registry: str | None) -> ModelStore:

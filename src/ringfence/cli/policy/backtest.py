@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ringfence.analysis.backtest import backtest as run_backtest
 from ringfence.analysis.page import page
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.definitions import load_spec
-from ringfence.compose.questions import question
+from ringfence.compose.questions import backtest_of
 from ringfence.compose.store import open_store
-from ringfence.errors import InputError
 from ringfence.library import load_rules
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
@@ -58,19 +55,13 @@ def backtest(
     """
     span = options.parse_time_ms(begin, "--from"), options.parse_time_ms(end, "--to")
     with open_store(options.folder(data), read_only=True) as store, screen.progress("backtest") as tell:
-        asked = question(store, load_rules(rules), load_spec(features) if features else None, span)
-        started = time.perf_counter()
-        report = run_backtest(
-            asked.past,
-            asked.active,
-            asked.new,
-            progress=lambda done, total: tell(done, total, ""),
-            bands_of=asked.bands_of,
-            registered=asked.registered,
-            seconds=lambda: time.perf_counter() - started,
+        report = backtest_of(
+            store,
+            load_rules(rules),
+            load_spec(features) if features else None,
+            span,
+            lambda done, total: tell(done, total, ""),
         )
-    if not report.payments:
-        raise InputError("no decided payment falls into this time: `ringfence topics` says what there is")
     if html is not None:
         html.write_text(page(report, str(rules)), "utf-8")
     if json:

@@ -12,7 +12,8 @@ from ringfence.analysis.needed_fields import never_given
 from ringfence.cli.deciding.run import choose_mapping
 from ringfence.cli.policy import importing, rulebook
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import SystemClock, load_definitions
+from ringfence.compose.clock import now_ms
+from ringfence.compose.definitions import load_definitions
 from ringfence.compose.files import given
 from ringfence.compose.rules import stored_rates
 from ringfence.errors import InputError, RuleError
@@ -162,9 +163,7 @@ def list_rules(
 
 
 def _given(source: str, mapping: str | None) -> Given:
-    found = given(
-        source, choose_mapping(mapping or load_settings().mapping, [source]), SystemClock().now_ms()
-    )
+    found = given(source, choose_mapping(mapping or load_settings().mapping, [source]), now_ms())
     if not found.transactions:
         raise InputError(f"{source} has no payment that can be read: `ringfence sources --explain {source}`")
     return found

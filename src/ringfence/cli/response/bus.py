@@ -16,7 +16,7 @@ from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
 from ringfence.compose.alerts import alert_policy
 from ringfence.compose.bus import messages
-from ringfence.compose.followers import now_ms
+from ringfence.compose.clock import now_ms
 from ringfence.compose.notifiers import notifier
 from ringfence.compose.store import open_store
 from ringfence.desks import bus as desk

@@ -16,7 +16,7 @@ from ringfence.cli.setup.sinks import format_of, open_file
 from ringfence.cli.setup.topic_traffic import topics
 from ringfence.cli.setup.traffic import Traffic
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import SystemClock
+from ringfence.compose.clock import now_ms
 from ringfence.compose.streams import is_stream
 from ringfence.errors import InputError
 from ringfence.simulate import SCHEMA, START_MS, TRUTH_SCHEMA, Disorder, World
@@ -220,7 +220,7 @@ def _write(parts: Iterator[DayPart], outlets: Outlets, account: _Account) -> boo
 def _wait_for_the_clock(batch: pa.RecordBatch, account: _Account) -> None:
     """Live traffic is never ahead of the time of day."""
     if account.rate is not None and "event_time" in batch.schema.names:
-        ahead_ms = batch.column("event_time")[0].cast(pa.int64()).as_py() - SystemClock().now_ms()
+        ahead_ms = batch.column("event_time")[0].cast(pa.int64()).as_py() - now_ms()
         time.sleep(max(ahead_ms, 0) / 1000)
 
 

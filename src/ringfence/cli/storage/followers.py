@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show_json, show_table
+from ringfence.compose.clock import now_ms
 from ringfence.compose.followers import followers_of
 from ringfence.compose.store import has_roll, open_roll, open_store
 from ringfence.errors import InputError
@@ -143,4 +143,4 @@ def _state(entry: DeclaredFollower) -> str:
         return "paused"
     if entry.failing:
         return "failing"
-    return "silent" if time.time_ns() // 1_000_000 - entry.heard_ms > _SILENT_MS else "running"
+    return "silent" if now_ms() - entry.heard_ms > _SILENT_MS else "running"

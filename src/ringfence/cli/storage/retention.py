@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
 
 from ringfence.cli.audited import tell_record
 from ringfence.cli.terminal import options, screen
+from ringfence.compose.clock import now_ms
 from ringfence.compose.retention import TOPICS, Kept, Retention
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError
@@ -34,7 +34,7 @@ def trim(
     keep_ms = parse_duration_ms(keep)
     with open_store(options.folder(data)) as store:
         parts = dict.fromkeys((*TOPICS, "quarantine"), keep_ms)
-        _show(Retention(store, _now_ms).apply(parts), "forgotten")
+        _show(Retention(store, now_ms).apply(parts), "forgotten")
 
 
 def retention(
@@ -66,11 +66,11 @@ def retention(
     of_log = any(part in (*TOPICS, "quarantine") for part in parts)
     with open_store(options.folder(data), read_only=dry_run or not of_log) as store:
         if not dry_run and not yes:
-            _show(Retention(store, _now_ms, dry=True).apply(parts), "would go")
+            _show(Retention(store, now_ms, dry=True).apply(parts), "would go")
             if not typer.confirm("Delete that? It cannot be undone.", err=True):
                 screen.say("Nothing was deleted.")
                 raise typer.Exit(1)
-        found = Retention(store, _now_ms, dry=dry_run).apply(parts)
+        found = Retention(store, now_ms, dry=dry_run).apply(parts)
     tell_record("", **({"dry_run": "true"} if dry_run else {one.part: str(one.gone) for one in found}))
     if json:
         screen.show_json([{"part": one.part, "gone": one.gone, "left": one.left} for one in found])
@@ -81,7 +81,3 @@ def retention(
 def _show(found: list[Kept], gone: str) -> None:
     rows = [(one.part, one.gone, "" if one.left is None else one.left) for one in found]
     screen.show_table(["part", gone, "kept"], rows, [gone, "kept"])
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,0 +1,77 @@
+"""A SQLite file of its own beside the store: threads take turns at it, and processes share it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.versions import check_known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+class SharedFile:
+    """One file with one connection, for its owner's eyes. What a transaction wrote survives a power cut.
+
+    Errors are those of `problems.explain`, inside the blocks, too.
+    """
+
+    def __init__(self, path: Path, schema: str, pragmas: Sequence[str] = ()) -> None:
+        """Open it, or make it with its folder; `StoreError` where a newer Ringfence wrote it."""
+        self.path = path
+        self._lock = Lock()
+        with self._errors():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            check_known(self._connection, path)
+            for pragma in (*pragmas, "journal_mode = WAL", "synchronous = FULL"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.executescript(schema)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for this thread alone while the block runs."""
+        with self._lock, self._errors():
+            yield self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Likewise; nobody else writes meanwhile, and an error in the block takes back what it wrote."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def rows(self, statement: str, *values: Any) -> list[Any]:
+        """The answer to one question."""
+        with self.reading() as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def empty_log(self) -> None:
+        """Write changed pages back to the file, so that the write-ahead log holds none of before."""
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Release the file. Closing twice is allowed."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise explain(error, self.path) from error
