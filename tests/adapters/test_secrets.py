@@ -1,7 +1,6 @@
 """Secrets that are exchanged while whoever uses them runs: nobody is restarted, and nothing shows them."""
 
 import json
-import socket
 import time
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from slack_sdk.signature import SignatureVerifier
 from tests.adapters.aws import emulator
-from tests.bus.receivers import Receiver, until
+from tests.bus.receivers import Receiver, on_a_free_port, until
 from tests.bus.test_notifiers_on_aws import message
 from tests.postgres import server
 
@@ -248,13 +247,9 @@ class TestRotation:
             async def handle_DATA(self, *_):  # noqa: N802 (aiosmtpd's)
                 return "250 taken"
 
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        controller = Server(Box(), "127.0.0.1", port)
-        controller.start()
+        controller = on_a_free_port(lambda port: Server(Box(), "127.0.0.1", port))
         try:
-            notifier = MailNotifier(f"smtp://bank@127.0.0.1:{port}", "fraud@bank.example", rotated)
+            notifier = MailNotifier(f"smtp://bank@127.0.0.1:{controller.port}", "fraud@bank.example", rotated)
             outcome = notifier.deliver(message("team@bank.example"))
         finally:
             controller.stop()

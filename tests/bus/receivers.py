@@ -1,11 +1,24 @@
 """Receivers of webhooks that behave as they are told."""
 
 import contextlib
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BROKEN = {"half": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n", "hang up": b""}
+
+
+def on_a_free_port(make):
+    """A mail server that `make` gives for a port, started; another program may be faster at a port."""
+    for _ in range(20):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            controller = make(free.getsockname()[1])
+        with contextlib.suppress(OSError):
+            controller.start()
+            return controller
+    raise AssertionError("no port is free")
 
 
 class Receiver:

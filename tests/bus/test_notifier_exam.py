@@ -19,7 +19,7 @@ from ringfence.adapters.notifiers.slack import SlackNotifier
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
 from ringfence.testing.notifier_exam import SECRET, NotifierExam
 
-from .receivers import Receiver
+from .receivers import Receiver, on_a_free_port
 
 SECONDS = 0.4
 
@@ -137,14 +137,10 @@ class MailPlace:
     to = "team@bank.example"
 
     def __init__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         self.box = Box()
-        self.controller = Controller(self.box, "127.0.0.1", port)
-        self.controller.start()
+        self.controller = on_a_free_port(lambda port: Controller(self.box, "127.0.0.1", port))
         self.listener = None
-        self.notifier = self._to(port)
+        self.notifier = self._to(self.controller.port)
 
     def _to(self, port):
         return MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example", seconds=SECONDS)

@@ -24,7 +24,7 @@ from ringfence.adapters.outbox.bus import new_secret
 from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.words import Words
 
-from .receivers import Receiver
+from .receivers import Receiver, on_a_free_port
 
 LOOPBACK = networks(["127.0.0.0/8", "::1/128"])
 WORDS = Words("Payment p1 of 500.00 EUR: decline", (("Score", "93"), ("Reasons", "VELOCITY <b>&")))
@@ -188,12 +188,8 @@ class Box:
 
 @pytest.fixture
 def smtp():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller = Controller(Box(), "127.0.0.1", port)
-    controller.start()
-    yield controller.handler, port
+    controller = on_a_free_port(lambda port: Controller(Box(), "127.0.0.1", port))
+    yield controller.handler, controller.port
     controller.stop()
 
 

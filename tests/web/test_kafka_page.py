@@ -89,6 +89,7 @@ def test_brokers_that_are_away_and_topics_of_others_are_one_sentence(
     client = visitor(streaming, Role.ANALYST)
     assert "no Kafka broker answers at 127.0.0.1:1" in client.get("/streams/kafka/1").text
     assert "no Kafka broker answers" in client.get("/streams/kafka/1/away").text
+    monkeypatch.undo()
     assert client.get(f"/streams/kafka/0/{others}").status_code == 403
     assert f'"/streams/kafka/0/{others}"' not in client.get("/streams/kafka/0").text
     assert visitor(streaming, Role.ADMIN).get(f"/streams/kafka/0/{others}").status_code == 200
