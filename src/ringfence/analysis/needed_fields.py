@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ringfence.errors import RuleError
-from ringfence.events.model import ATTRIBUTE_PREFIX
+from ringfence.events.model import ATTRIBUTE_PREFIX, START_DAY_PREFIX
 from ringfence.features.spec import ENTITY_KEYS, LIFECYCLE_FIELDS, FeatureKind
 from ringfence.scoring.language.expression import names_used, read
 from ringfence.scoring.language.names import EVENT_NAMES, TYPOLOGY_PREFIX
@@ -79,7 +79,7 @@ def _of_feature(feature: Feature, spec: FeatureSpec) -> Iterator[str]:
 def _plain(field: str) -> Iterator[str]:
     """As a file gives it."""
     if field not in _OF_TIME:
-        yield "amount" if field == "amount_minor" else field
+        yield "amount" if field == "amount_minor" else field.removeprefix(START_DAY_PREFIX)
 
 
 def _names_in(text: str, parameters: dict[str, float | str], names: Names) -> frozenset[str]:

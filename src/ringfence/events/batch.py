@@ -12,7 +12,14 @@ import pyarrow.compute as pc
 from ringfence.events import attributes
 from ringfence.events.buffers import is_text
 from ringfence.events.ids.hashing import hash_column
-from ringfence.events.model import AMOUNT_SCALE, ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
+from ringfence.events.model import (
+    AMOUNT_SCALE,
+    ATTRIBUTE_PREFIX,
+    EVENT_SCHEMA,
+    OTHER_ATTRIBUTES,
+    START_DAY_PREFIX,
+    Kind,
+)
 from ringfence.events.values.currencies import CURRENCY_EXPONENT
 
 if TYPE_CHECKING:
@@ -23,6 +30,9 @@ if TYPE_CHECKING:
 _REQUIRED = frozenset({"kind", "event_time_ms"})
 NULL_INT = np.iinfo(np.int64).min
 """Stands for null in integer columns that the engine reads."""
+
+_DAY_MS = 86_400_000
+_MOST_DAYS = 100_000
 
 
 class EventBatch:
@@ -84,6 +94,8 @@ class EventBatch:
         index = self.table.schema.get_field_index(name)
         if index >= 0:
             return self.table.column(index)
+        if name.startswith(START_DAY_PREFIX):
+            return self._start_days(name.removeprefix(START_DAY_PREFIX))
         known = EVENT_SCHEMA.get_field_index(name)
         kind = EVENT_SCHEMA.field(known).type if known >= 0 else pa.null()
         return pa.nulls(len(self), kind)
@@ -181,6 +193,16 @@ class EventBatch:
         """Values of attributes that are not in their column, by full name: (row, value), rows ascending."""
         index = self.table.schema.get_field_index(OTHER_ATTRIBUTES)
         return attributes.by_name(self.table.column(index)) if index >= 0 else {}
+
+    def _start_days(self, name: str) -> Any:
+        """The day, from 1970-01-01, that lies as many days before each event as a number of it says.
+
+        Null where the number is null or goes back, or ahead, by more than `_MOST_DAYS`.
+        """
+        days = self.number(name)
+        known = np.abs(days) <= _MOST_DAYS  # false for NaN
+        began = np.floor(self.event_time_ms / _DAY_MS - np.where(known, days, 0.0))
+        return pa.array(began.astype(np.int64), mask=~known)
 
     @property
     def attribute_names(self) -> list[str]:

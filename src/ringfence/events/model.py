@@ -81,6 +81,9 @@ ACTIONS: Final = ("increment", "capture", "reversal", "refund", "chargeback", "r
 ATTRIBUTE_PREFIX: Final = "attributes."
 """Free fields are extra columns named `attributes.<name>`, each double, string or bool."""
 
+START_DAY_PREFIX: Final = "start_day."
+"""`start_day.attributes.<name>` is the day on which a number of days, such as an account's age, began."""
+
 OTHER_ATTRIBUTES: Final = "attributes"
 """Free fields that have no place in such a column, as a JSON object per row (`events.attributes`)."""
 

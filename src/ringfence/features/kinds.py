@@ -11,7 +11,13 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from ringfence.errors import SpecError
-from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
+from ringfence.events.model import (
+    ATTRIBUTE_PREFIX,
+    BIN_FIELDS,
+    CATEGORY_FIELDS,
+    ID_FIELDS,
+    START_DAY_PREFIX,
+)
 from ringfence.features.calendar import LONGEST_MS, Calendar
 from ringfence.features.durations import LONGEST_MS as LONGEST_DURATION_MS
 from ringfence.features.durations import format_duration
@@ -235,6 +241,8 @@ class Feature:
 
 def short_field(name: str) -> str:
     """The field's part in a feature name: `merchant_id` is `merchant`, `attributes.score` is `score`."""
+    if name.startswith(START_DAY_PREFIX):
+        return f"start_day_{short_field(name.removeprefix(START_DAY_PREFIX))}"
     return name.removeprefix(ATTRIBUTE_PREFIX).removesuffix("_id").replace(".", "_")
 
 
@@ -242,6 +250,11 @@ def field_problem(name: str, *, categorical: bool) -> str | None:
     """Why a field can be no value of a feature, or, `categorical`, no key; None where it can."""
     if name.startswith(ATTRIBUTE_PREFIX):
         return None
+    if name.startswith(START_DAY_PREFIX):
+        counted = name.removeprefix(START_DAY_PREFIX)
+        if categorical and counted.startswith(ATTRIBUTE_PREFIX):
+            return None
+        return f"{name!r} is no field: a start day is a key, {START_DAY_PREFIX}attributes.<name>"
     if categorical:
         allowed: tuple[str, ...] = (*ID_FIELDS, *CATEGORY_FIELDS, *BIN_FIELDS)
         return (

@@ -7,11 +7,12 @@ where there are very many, each that stays standing for its lot, so that probabi
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from ringfence.learning.worked import Worked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,9 +45,9 @@ _BINS: Final = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 _GOOD_IN_SEARCH: Final = 60_000
 GOOD_IN_FIT: Final = 400_000
 GOOD_IN_QUICK_FIT: Final = 15_000
-_GOOD_PER_FRAUD: Final = 10
+_GOOD_PER_FRAUD: Final = 20
 _LEAST_GOOD_IN_FIT: Final = 100_000
-USUAL_SECONDS: Final = 180.0
+USUAL_SECONDS: Final = 240.0
 """What a training is given where nobody says more: `good_for`."""
 
 _FRAUDS_FOR_ONE: Final = 5_000
@@ -117,8 +118,8 @@ def members_for(frauds: int) -> int:
 def good_for(frauds: int, seconds: float) -> int:
     """How many good payments a fit learns from, by how many frauds there are and how long it may take.
 
-    >>> good_for(600, 180), good_for(20_000, 180), good_for(20_000, 900)
-    (100000, 200000, 400000)
+    >>> good_for(600, 240), good_for(8_000, 240), good_for(8_000, 900)
+    (100000, 160000, 400000)
     """
     wanted = _GOOD_PER_FRAUD * frauds * max(seconds / USUAL_SECONDS, 1.0)
     return int(np.clip(wanted, _LEAST_GOOD_IN_FIT, GOOD_IN_FIT))
@@ -130,7 +131,7 @@ def good_in_search(seconds: float) -> int:
     >>> good_in_search(45), good_in_search(450), good_in_search(3600)
     (60000, 200000, 400000)
     """
-    usual = 0.25 * USUAL_SECONDS
+    usual = 0.19 * USUAL_SECONDS
     return int(np.clip(_GOOD_IN_SEARCH * seconds / (3 * usual), _GOOD_IN_SEARCH, GOOD_IN_FIT))
 
 
@@ -155,12 +156,13 @@ def fit_within(
     members: tuple[int, int],
     seed: int,
     seconds: float,
-    stopwatch: Callable[[], float] = time.monotonic,
+    stopwatch: Callable[[], float] | None = None,
 ) -> Grown:
     """Boosters within about so many seconds: fewer and faster learning trees where they are few.
 
     `members` are the fewest and the most to average; more than the fewest only while there is time.
     """
+    stopwatch = stopwatch or Worked()
     begin, table = stopwatch(), table_of(learned)
     started = stopwatch()
     _grown(table, parameters | {"trees": _PROBE}, seed)
@@ -270,7 +272,7 @@ def search(
     tell: Callable[[float, str], None],
     *,
     seed: int = 0,
-    stopwatch: Callable[[], float] = time.monotonic,
+    stopwatch: Callable[[], float] | None = None,
 ) -> Searched:
     """Parameters of the highest mean worth over prequential folds, until `seconds` are over.
 
@@ -285,6 +287,7 @@ def search(
     tables = [table_of(sample(data, fold.train, names, most)) for fold in folds]
     judged = [sample(data, fold.judge, names, most) for fold in folds]
     good = max(int((~one.fraud).sum()) for fold in folds for one in (fold.train, fold.judge))
+    stopwatch = stopwatch or Worked()
     begin = stopwatch()
     first = defaults_for(max(int(fold.train.fraud.sum()) for fold in folds))
     study = optuna.create_study(

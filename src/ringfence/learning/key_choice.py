@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, ID_FIELDS
+from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, ID_FIELDS, START_DAY_PREFIX
 from ringfence.features.durations import DAY_MS, HOUR_MS
+from ringfence.learning.ages import ages
 from ringfence.learning.history import NEVER, Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -113,14 +114,15 @@ def proposed(
 def _paired(seen: _Seen, order: Sequence[str]) -> list[str]:
     """Of which fields every pair is tried: whoever pays, and the best; of numbers also the most varied.
 
-    A region says nothing by itself, and much beside a card.
+    A region says nothing by itself, and much beside a card; likewise the day on which an account began.
     """
     texts, numbers, varied = _PAIRED
     payers = [name for name in _PAYERS if name in seen.codes][:1]
     words = [name for name in order if name in seen.texts][:texts]
     others = [name for name in order if name not in seen.texts]
+    began = [name for name in seen.codes if name.startswith(START_DAY_PREFIX)]
     mixed_up = sorted(others, key=lambda name: -_entropy(seen.codes[name]))
-    return list(dict.fromkeys([*payers, *words, *others[:numbers], *mixed_up[:varied]]))
+    return list(dict.fromkeys([*payers, *began, *words, *others[:numbers], *mixed_up[:varied]]))
 
 
 def _entropy(codes: Codes) -> float:
@@ -217,7 +219,26 @@ def _seen(
                 if not any(np.isfinite(one.number(name)).any() for one in batches):
                     texts.add(name)
     times = time_ms[mature]
+    for name in _ages(batches, codes, times, mature, without):
+        codes[name] = np.concatenate([one.hashes(name, seed) for one in batches])[mature]
     return _Seen(times, fraud, codes, frozenset(texts), _later(times, fraud, delay_ms))
+
+
+def _ages(
+    batches: Sequence[EventBatch],
+    codes: Mapping[str, Codes],
+    times: NDArray[np.int64],
+    mature: NDArray[np.int64],
+    without: frozenset[str],
+) -> list[str]:
+    """Start days of the numbers that are ages of whoever pays, or else of the most varied field."""
+    payer = next((name for name in _PAYERS if name in codes), None)
+    payer = payer or max(codes, key=lambda name: _entropy(codes[name]), default=None)
+    if payer is None:
+        return []
+    names = dict.fromkeys(name for one in batches for name in one.attribute_names if name not in without)
+    numbers = ((name, np.concatenate([one.number(name) for one in batches])[mature]) for name in names)
+    return [START_DAY_PREFIX + name for name in ages(codes[payer], times, numbers)]
 
 
 def _frauds(labels: Labels, ids: Codes, before_ms: int) -> NDArray[np.bool_]:

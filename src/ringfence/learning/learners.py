@@ -6,7 +6,6 @@ from 0 to 1, which is no probability and stays as it is.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -86,7 +85,7 @@ class Boosting:
     most_members: int | None = None
     thinned: tuple[int, int] | None = None  # as of `boosting.Searched`
     said: list[str] = field(default_factory=list)
-    stopwatch: Callable[[], float] = time.monotonic
+    stopwatch: Callable[[], float] | None = None
 
     def fit(self, data: Dataset, part: Part) -> BoostedTrees:
         frauds = int(part.fraud.sum())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ringfence.learning import boosting
+from ringfence.learning.worked import Worked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ def lifting(
     groups: Mapping[str, frozenset[str]],
     seconds: float,
     seed: int = 0,
-    stopwatch: Callable[[], float] = time.monotonic,
+    stopwatch: Callable[[], float] | None = None,
 ) -> Lifted:
     """Leave out groups of inputs without which the later window of a fold is told as well, and idle inputs.
 
@@ -47,6 +47,7 @@ def lifting(
     kept = Lifted(tuple(names))
     if int(fold.judge.fraud.sum()) < _LEAST_FRAUDS:
         return kept
+    stopwatch = stopwatch or Worked()
     begin = stopwatch()
 
     def tried(chosen: Sequence[str]) -> boosting.OnWindow:

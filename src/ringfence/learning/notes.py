@@ -102,8 +102,8 @@ def effort(learner: Learner, budget_seconds: float, *, quick: bool) -> list[str]
         )
     if not quick:
         notes.append(
-            "how far a budget in seconds reaches depends on how busy the machine is: training again may come "
-            "to other sizes, and so to another model. Those of this one are its parameters"
+            "how far a budget reaches depends on how fast the machine is: training again may come to other "
+            "sizes, and so to another model. Those of this one are its parameters"
         )
     if learner.said:
         less = "a quick training" if quick else f"the budget of {budget_seconds:g} s"

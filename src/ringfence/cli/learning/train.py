@@ -89,13 +89,16 @@ def train(
         ),
     ] = None,
     budget: Annotated[
-        float, typer.Option(help="Time for the training itself, once features are measured.", min=1)
+        float,
+        typer.Option(
+            help="Seconds for the training itself, once features are measured. They are counted as if the "
+            "machine had nothing else to do; on a busy one they last up to three times as long.",
+            min=1,
+        ),
     ] = USUAL_SECONDS,
     search_seconds: Annotated[
         float | None,
-        typer.Option(
-            help="Of that, for finding parameters; 0 takes the defaults. [default: a quarter]", min=0
-        ),
+        typer.Option(help="Of that, for finding parameters; 0 takes the defaults. [default: a fifth]", min=0),
     ] = None,
     quick: Annotated[
         bool,
