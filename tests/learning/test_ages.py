@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from ringfence.learning.keys import proposed
+from ringfence.learning.wide import wide_spec
 
 import ringfence as rf
 from ringfence.errors import SpecError
@@ -14,8 +16,6 @@ from ringfence.features.durations import DAY_MS
 from ringfence.features.engine import Engine
 from ringfence.features.entities import Entity
 from ringfence.learning.ages import ages
-from ringfence.learning.keys import proposed
-from ringfence.learning.wide import wide_spec
 
 START_MS = 1_700_000_000_000
 SIZE, CLIENTS = 12_000, 900
