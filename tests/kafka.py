@@ -31,8 +31,8 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 <version>{VERSION}</version></dependency></dependencies></project>
 """
 SETTINGS = """process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl}
 controller.listener.names=CONTROLLER
@@ -42,10 +42,10 @@ sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
 required username="admin" password="hunter2" user_bank="hunter2";
 log.dirs={data}
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
@@ -108,9 +108,16 @@ class Broker:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
         command = [*JAVA, "-cp", f"{self.jars}/*", "kafka.Kafka", str(self.folder / "server.properties")]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def wait(self) -> None:
+        assert self.process is not None
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             with socket.socket() as tried:
@@ -174,25 +181,46 @@ class Broker:
         return found
 
 
-@cache
-def _running() -> Broker:
-    _, jars = _problem_or_jars()
-    folder = Path(tempfile.mkdtemp(prefix="ringfence-kafka-", dir="/tmp"))
-    ports = [_free_port() for _ in range(3)]
-    settings = SETTINGS.format(port=ports[0], sasl=ports[1], controller=ports[2], data=folder / "data")
-    (folder / "server.properties").write_text(settings)
-    tool = [*JAVA, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk"]
-    subprocess.run([*tool, "-c", str(folder / "server.properties")], check=True, capture_output=True)
-    made = Broker(folder, jars, ports[0], ports[1])
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(made.kill)
-    made.start()
+def _brokers(count: int) -> list[Broker]:
+    """Brokers of one cluster that know of each other, running."""
+    problem, jars = _problem_or_jars()
+    if problem:
+        _missing(problem)
+    ports = [[_free_port() for _ in range(3)] for _ in range(count)]
+    voters = ",".join(f"{node}@127.0.0.1:{own[2]}" for node, own in enumerate(ports, 1))
+    made = []
+    for node, (port, sasl, controller) in enumerate(ports, 1):
+        folder = Path(tempfile.mkdtemp(prefix="ringfence-kafka-", dir="/tmp"))
+        settings = SETTINGS.format(
+            node=node,
+            voters=voters,
+            port=port,
+            sasl=sasl,
+            controller=controller,
+            data=folder / "data",
+            copies=count,
+            in_sync=count // 2 + 1,
+        )
+        (folder / "server.properties").write_text(settings)
+        tool = [*JAVA, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"]
+        told = ["-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(folder / "server.properties")]
+        subprocess.run([*tool, *told], check=True, capture_output=True)
+        made.append(Broker(folder, jars, port, sasl))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        atexit.register(made[-1].kill)
+    for one in made:
+        one.launch()
+    for one in made:
+        one.wait()
     return made
 
 
+@cache
 def broker() -> Broker:
     """The broker of this test process, started when it is asked for first."""
-    problem, _ = _problem_or_jars()
-    if problem:
-        _missing(problem)
-    return _running()
+    return _brokers(1)[0]
+
+
+def three_brokers() -> list[Broker]:
+    """Three brokers of one cluster; whoever asks for them ends them."""
+    return _brokers(3)

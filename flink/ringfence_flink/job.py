@@ -14,7 +14,7 @@ from pyflink.datastream.data_stream import KeyedStream
 from pyflink.java_gateway import get_gateway
 
 from ringfence_flink.operators import StageOperator
-from ringfence_flink.topology import CODES, OUTPUTS, STAGES
+from ringfence_flink.topology import CODES, OUTPUTS, STAGES, WRITING
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 _ROUTED = Types.ROW([Types.INT(), _BYTES])
@@ -42,13 +42,8 @@ def build(env: StreamExecutionEnvironment, job: dict[str, Any]) -> None:
         keyed = _keyed(jvm, [given[source] for source in sources or ("",)], name)
         operator = StageOperator(name, job["plan"])
         given[name] = keyed.process(operator, _BYTES).name(name).uid(name)
-    for output in OUTPUTS:
-        sources = [given[name] for name in _GIVING[output]]
-        out = [_flat(stream, jvm.ringfence.Outgoing(CODES[output]), _BYTES) for stream in sources]
-        out[0].union(*out[1:]).sink_to(_sink(jvm, job, output)).name(output).uid(output)
-
-
-_GIVING = {"decisions": ("decide",), "quarantine": ("door", "decide")}
+    out = [_flat(given[name], jvm.ringfence.Outgoing(CODES[OUTPUTS[0]]), _BYTES) for name in WRITING]
+    out[0].union(*out[1:]).sink_to(_sink(jvm, job)).name("out").uid("out")
 
 
 def _keyed(jvm: Any, streams: list[DataStream], stage: str) -> KeyedStream:
@@ -82,7 +77,7 @@ def _source(jvm: Any, job: dict[str, Any]) -> Source:
     return Source(builder.build())
 
 
-def _sink(jvm: Any, job: dict[str, Any], output: str) -> Sink:
+def _sink(jvm: Any, job: dict[str, Any]) -> Sink:
     kafka = jvm.org.apache.flink.connector
     topics = [job["outputs"][name] for name in OUTPUTS]
     builder = (
@@ -90,7 +85,7 @@ def _sink(jvm: Any, job: dict[str, Any], output: str) -> Sink:
         .setBootstrapServers(job["brokers"])
         .setRecordSerializer(jvm.ringfence.ToKafka(_list(jvm, topics)))
         .setDeliveryGuarantee(kafka.base.DeliveryGuarantee.EXACTLY_ONCE)
-        .setTransactionalIdPrefix(f"{job['group']}-{output}")
+        .setTransactionalIdPrefix(job["group"])
         .setProperty("transaction.timeout.ms", "900000")
     )
     for name, value in job["properties"].items():

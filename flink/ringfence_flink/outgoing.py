@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pyarrow as pa
 
 from ringfence_flink.topology import OUTPUTS, RECORD
 
@@ -24,18 +25,25 @@ def records_of(output: str, data: bytes) -> bytes:
 
 def _decisions(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     from ringfence.decisions.decision import DecisionBatch  # noqa: PLC0415 (not before a plan is loaded)
+    from ringfence.decisions.written import json_of  # noqa: PLC0415 (likewise)
 
     decisions = DecisionBatch.decode(data)
-    for row in range(len(decisions)):
-        decision = decisions.row(row)
-        yield decision.transaction_id.encode(), msgspec.json.encode(decision)
+    for payment, value in zip(decisions.values("transaction_id"), json_of(decisions), strict=True):
+        yield payment.encode(), value
 
 
 def _quarantined(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     yield str(json.loads(data).get("source", "")).encode(), data
 
 
+def _matched(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    with pa.ipc.open_stream(data) as stream:
+        for match in stream.read_all().to_pylist():
+            yield match["entity_id"].encode(), msgspec.json.encode(match)
+
+
 _PAIRS: dict[str, Any] = {
     "decisions": _decisions,
     "quarantine": _quarantined,
+    "flag_matches": _matched,
 }

@@ -15,7 +15,10 @@ STAGES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Each stage behind those that it takes from."""
 
-OUTPUTS: Final = ("decisions", "quarantine")
+OUTPUTS: Final = ("decisions", "quarantine", "flag_matches")
+WRITING: Final = ("door", "order", "decide")
+"""The stages that give them."""
+
 CODES: Final = {name: number for number, name in enumerate((*STAGES, *OUTPUTS))}
 """By which Java knows them."""
 

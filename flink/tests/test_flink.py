@@ -60,10 +60,13 @@ def lines(tmp_path_factory):
 @pytest.fixture
 def ends(kafka):
     """A topic of two partitions to read, and topics to write."""
-    source, decisions, quarantine = kafka.topic(2, **STAMPED), kafka.topic(), kafka.topic()
-    return Ends.of(
-        f"kafka://{kafka.address}/{source}", f"kafka://{kafka.address}/{decisions}?quarantine={quarantine}"
-    )
+    source = kafka.topic(2, **STAMPED)
+    return Ends.of(f"kafka://{kafka.address}/{source}", f"kafka://{kafka.address}/{outputs(kafka)}")
+
+
+def outputs(kafka):
+    """Topics to write, as `--to` names them."""
+    return f"{kafka.topic()}?quarantine={kafka.topic()}&flag_matches={kafka.topic()}"
 
 
 def send(kafka, ends, lines, seed):
@@ -131,7 +134,8 @@ def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka
 def addresses(ends):
     """The ends as the commands are told of them."""
     brokers = ends.source.address.brokers
-    to = f"{ends.outputs['decisions']}?quarantine={ends.outputs['quarantine']}"
+    others = "&".join(f"{name}={ends.outputs[name]}" for name in ("quarantine", "flag_matches"))
+    to = f"{ends.outputs['decisions']}?{others}"
     return f"kafka://{brokers}/{','.join(ends.source.address.topics)}", to
 
 
@@ -158,15 +162,16 @@ def at_work(project, source, to, *more):
     [({}, "message.timestamp.type=LogAppendTime"), (STAMPED | {"cleanup.policy": "compact"}, "compacted")],
 )
 def test_a_topic_by_which_there_is_no_order_is_refused(kafka, config, remedy):
-    source, decisions = kafka.topic(2, **config), kafka.topic()
-    ends = Ends.of(f"kafka://{kafka.address}/{source}", f"{decisions}?quarantine={kafka.topic()}")
+    ends = Ends.of(f"kafka://{kafka.address}/{kafka.topic(2, **config)}", outputs(kafka))
     with pytest.raises(InputError, match=remedy):
         ends.partitions()
 
 
 def test_a_missing_topic_and_a_broker_that_does_not_answer_are_named(kafka):
     source = kafka.topic(**STAMPED)
-    with pytest.raises(InputError, match="no topic decisions, decisions-quarantine at"):
+    with pytest.raises(
+        InputError, match="no topic decisions, decisions-quarantine, decisions-flag-matches at"
+    ):
         Ends.of(f"kafka://{kafka.address}/{source}", "decisions").partitions()
     with pytest.raises(StoreError, match="no Kafka broker answers"):
         Ends.of("kafka://127.0.0.1:1/payments", "decisions").partitions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,6 +13,7 @@ from ringfence.decisions.decide import DecisionMaker
 from ringfence.decisions.decision import DecisionBatch, number_columns
 from ringfence.decisions.fields import Cells
 from ringfence.decisions.policy import Cause
+from ringfence.decisions.written import json_of
 from ringfence.errors import CorruptError
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
@@ -132,6 +134,13 @@ def test_a_reason_is_told_to_analyst_and_customer_in_their_own_words(decided):
 def test_encoded_decisions_come_back_equal(decided, count):
     batch = decided([50] * count, [np.nan] * count)
     assert DecisionBatch.decode(batch.encode()).table.equals(batch.table, check_metadata=True)
+
+
+def test_decisions_are_written_as_json_column_by_column_as_one_by_one(decided):
+    causes = [Cause("late_event", np.array([False, True, False]))]
+    for batch in (decided([5, 2000, 150], [np.nan, 1000.5, -0.0], causes), decided([], [])):
+        assert json_of(batch) == [msgspec.json.encode(one) for one in batch]
+        assert json_of(DecisionBatch.decode(batch.encode())) == json_of(batch)
 
 
 def test_a_damaged_payload_is_a_clear_error(decided):

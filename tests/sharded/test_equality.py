@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,6 +16,7 @@ from tests.spine import batch, payments
 from ringfence.adapters.framed_records import FramedDecoding
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.written import json_of
 from ringfence.events.activation import Part, activation, is_activation
 from ringfence.events.batch import EventBatch
 from ringfence.events.mapping import load_mapping
@@ -242,6 +244,8 @@ def test_a_world_with_all_that_a_log_may_hold(seed):
     decided = pa.Table.from_batches([_plain(one) for one in host.outputs["decisions"]])
     assert len(set(decided.column("outcome").to_pylist())) > 2
     assert host.outputs["flag_matches"]
+    for one in (DecisionBatch.decode(element.data) for element in host.outputs["decisions"]):
+        assert json_of(one) == [msgspec.json.encode(decision) for decision in one]
 
 
 def _plain(element):

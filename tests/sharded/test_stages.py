@@ -9,7 +9,7 @@ import pytest
 from tests.spine import START_MS, payments
 
 from ringfence.compose.definitions import load_definitions
-from ringfence.compose.sharded import pack_project, plan_of
+from ringfence.compose.sharded import is_upgrade, pack_project, plan_of, upgraded
 from ringfence.compose.store import open_store
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError, InputError, RuleError, SpecError
@@ -77,6 +77,7 @@ def test_records_become_decisions_and_the_rest_is_named(packed):
     sent(host, 0, [value(0), None, value(0), clash, b"{", value(1)], 0)
     sent(host, 1, [activation_record(Part.RULES, strict.digest, strict.to_json())], 50)
     sent(host, 1, [activation_record(Part.RULES, "0" * 16), activation_record(Part.MODELS, "1" * 16)], 60)
+    sent(host, 1, [activation_record(Part.RULES, strict.digest)], 70)  # another worker may not know them
     sent(host, 0, [value(2), activation_record(Part.RULES, calm.digest, calm.to_json())], 100)
     for partition in range(2):
         host.lose_all()
@@ -94,10 +95,36 @@ def test_records_become_decisions_and_the_rest_is_named(packed):
         (3, "tx-2", "review", strict.digest),
     ]
     refused = [json.loads(one.data)["faults"][0]["problem"] for one in host.outputs["quarantine"]]
-    assert len(refused) == 5
+    assert len(refused) == 6
     assert sum("came before with other content" in one for one in refused) == 1
-    assert sum("came without their text" in one for one in refused) == 1
+    assert sum("came without their text" in one for one in refused) == 2
     assert sum("not shipped with the job" in one for one in refused) == 1
+
+
+def test_a_changed_project_goes_on_with_what_has_changed_as_records(packed, tmp_path):
+    began, folder = plan_of(packed), tmp_path
+    (folder / "features.py").write_text(FEATURES)
+
+    def now(book=BOOK, model=None):
+        (folder / "rules.yaml").write_text(book)
+        return load_definitions(folder / "features.py", folder / "rules.yaml", model)
+
+    assert upgraded(packed, now(), "mira").records == []
+    strict = now(BOOK.replace("1000", "10"))
+    made = upgraded(packed, strict, "mira")
+    assert [json.loads(one)["digest"] for one in made.records] == [strict.rules.ruleset.digest]
+    assert is_upgrade(packed, made.plan)
+    assert upgraded(made.plan, strict, "mira").records == []
+    assert plan_of(made.plan).rules.ruleset == began.rules.ruleset  # until the record comes
+    back = upgraded(made.plan, now(), "mira")
+    assert json.loads(back.records[0])["body"] == began.rules.ruleset.to_json()
+    (folder / "features.py").write_text(FEATURES.replace("1d", "2d"))
+    with pytest.raises(InputError, match="measures"):
+        upgraded(packed, now(), "mira")
+    acting = BOOK.replace("reason:", "add_to: {list: bad, kind: block, entity: card}, reason:")
+    (folder / "features.py").write_text(FEATURES)
+    with pytest.raises(RuleError, match="add_to"):
+        upgraded(packed, now(acting), "mira")
 
 
 def test_what_a_sharded_host_cannot_do_equally_is_refused_by_name():

@@ -6,6 +6,7 @@ whoever reads them, and when.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -46,18 +47,32 @@ class FramedDecoding:
         parts, places = [], [np.empty(0, np.int64)]
         bad: list[BadRecord] = []
         for begin, end in pairwise(edges):
-            records = [
-                Streamed(source, offset, f"{source}/{offset}", value, json_in(value), {})
-                for offset, value in zip(offsets[begin:end].tolist(), values[begin:end], strict=True)
-            ]
-            events, rows, refused = self._read(records, int(hours[begin]) * _HOUR_MS)
+            now_ms = int(hours[begin]) * _HOUR_MS
+            found = self._plain(source, offsets[begin:end], values[begin:end], now_ms)
+            if found is None:
+                records = [
+                    Streamed(source, offset, f"{source}/{offset}", value, json_in(value), {})
+                    for offset, value in zip(offsets[begin:end].tolist(), values[begin:end], strict=True)
+                ]
+                found = self._read(records, now_ms)
+            events, rows, refused = found
             bad += refused
             if len(events):
                 parts.append(events)
                 places.append(begin + rows)
-        found = np.concatenate(places)
+        at = np.concatenate(places)
         whole = EventBatch.concat(parts) if parts else NO_EVENTS
-        return (_received(whole, append_ms[found]) if parts else whole), found, bad
+        return (_received(whole, append_ms[at]) if parts else whole), at, bad
+
+    def _plain(
+        self, source: str, offsets: NDArray[np.int64], values: Sequence[bytes], now_ms: int
+    ) -> tuple[EventBatch, NDArray[np.int64], list[BadRecord]] | None:
+        piece = self._decoding.plain(values, now_ms)
+        if piece is None:
+            return None
+        bad = [replace(one, source=source, position=int(offsets[one.position])) for one in piece.bad]
+        rows = np.delete(np.arange(len(values)), [one.position for one in piece.bad])
+        return piece.events, rows, bad
 
     def _read(
         self, records: list[Streamed], now_ms: int

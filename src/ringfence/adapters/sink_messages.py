@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.written import json_of
 from ringfence.errors import StoreError
 from ringfence.events import codec
 from ringfence.ports import DECISIONS, EVENTS
@@ -49,11 +50,11 @@ def decisions_of(batch: LogBatch, log: EventLog) -> tuple[list[OutgoingMessage],
     decisions = DecisionBatch.decode(batch.payload)
     offsets = decisions.numbers("offset").tolist()
     keys = dict(_keys(log, offsets[0], offsets[-1] + 1))
-    made = []
-    for row, offset in enumerate(offsets):
-        decision = decisions.row(row)
-        key = keys.get(offset) or decision.transaction_id
-        made.append(OutgoingMessage(batch.base_offset + row, key, msgspec.json.encode(decision)))
+    rows = zip(offsets, decisions.values("transaction_id"), json_of(decisions), strict=True)
+    made = [
+        OutgoingMessage(batch.base_offset + row, keys.get(offset) or payment, value)
+        for row, (offset, payment, value) in enumerate(rows)
+    ]
     return made, int(offsets[-1]) + 1
 
 

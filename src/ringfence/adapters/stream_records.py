@@ -17,7 +17,7 @@ from ringfence.events.decoding.decode import NO_EVENTS, RECORD_LIMIT
 from ringfence.events.decoding.decode_block import BlockDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.events.values.vocabulary import Mapping as FieldMapping
@@ -113,6 +113,16 @@ class StreamDecoding:
             record = own[found.position - 1]
             bad.append(replace(found, source=record.source, position=record.position))
         return FilePiece(piece.events, piece.labels, bad, piece.skipped + skipped)
+
+    def plain(self, values: Sequence[bytes], now_ms: int) -> FilePiece | None:
+        """The usual case, without a look at each record: payments of the shape of those before.
+
+        The position of a bad one is its place among `values`. None where it is not the usual case.
+        """
+        if not self._is_canonical or self.enveloped or self.keep or self.changes:
+            return None
+        found = self._blocks.plain(values, now_ms, "stream")
+        return None if found is None else FilePiece(found[0], None, found[1])
 
     def _read(self, lines: list[bytes], own: list[Streamed], now_ms: int) -> FilePiece:
         if self._is_canonical:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.flink import LocalCluster, flink_parts
@@ -13,14 +13,16 @@ from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of
 from ringfence.adapters.flink.package import write_package
 from ringfence.adapters.flink.private import replaced
 from ringfence.compose.kafka import kafka_client, needs_kafka
-from ringfence.compose.sharded import pack_project
+from ringfence.compose.sharded import is_upgrade, pack_project, upgraded
 from ringfence.compose.store import VAULT, has_store, keeps_tokens, open_store
 from ringfence.errors import InputError
+from ringfence.events.activation import Part
 from ringfence.events.mapping import load_mapping
 from ringfence.settings import load_settings
+from ringfence.sharded.changes import is_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ringfence.adapters.flink.parts import FlinkParts
@@ -42,8 +44,12 @@ _NO_VAULT: Final = (
     "open. Read the topics with `ringfence serve --source`, or give Flink a project with a data folder of "
     'its own and personal_data = "kept"'
 )
+_NO_CONTROL: Final = (
+    "Rules and models change at a named place in the order, which a topic of their own gives them: begin the "
+    "job with --control TOPIC"
+)
 _SOURCE: Final[dict[str, tuple[str, ...] | None]] = {}
-_SINK: Final[dict[str, tuple[str, ...] | None]] = {"quarantine": None}
+_SINK: Final[dict[str, tuple[str, ...] | None]] = {"quarantine": None, "flag_matches": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +78,17 @@ class Ends:
     """Where payments come from and decisions go to.
 
     Attributes:
-        outputs: topics of `decisions` and `quarantine`.
+        source: all that is read, the topic `control` behind the others.
+        outputs: topics of `decisions`, `quarantine` and `flag_matches`.
+        control: topic whose records may put rules and models in force; None for none.
     """
 
     source: KafkaClient
     outputs: dict[str, str]
+    control: str | None = None
 
     @classmethod
-    def of(cls, source: str, to: str) -> Ends:
+    def of(cls, source: str, to: str, control: str | None = None) -> Ends:
         """Of `kafka://BROKER/TOPICS`, and TOPIC, TOPIC?quarantine=TOPIC or a whole address."""
         needs_kafka()
         read = kafka_client(source, _SOURCE)
@@ -94,11 +103,20 @@ class Ends:
             raise InputError(
                 f"payments and decisions go over one cluster of Kafka: {brokers} is not {sink.brokers}"
             )
+        if control is not None:
+            own = kafka_client(f"kafka://{brokers}/{control}", {}).address.topics
+            if len(own) != 1 or own[0] in read.address.topics:
+                raise InputError("--control names one topic, which is none of those with payments")
+            read.address = replace(read.address, topics=(*read.address.topics, control))
         decisions = sink.topics[0]
-        outputs = {"decisions": decisions, "quarantine": f"{decisions}-quarantine"} | dict(sink.options)
+        outputs = {
+            "decisions": decisions,
+            "quarantine": f"{decisions}-quarantine",
+            "flag_matches": f"{decisions}-flag-matches",
+        } | dict(sink.options)
         if len({*outputs.values(), *read.address.topics}) < len(outputs) + len(read.address.topics):
             raise InputError("each topic has one purpose: what is read, and where decisions and the rest go")
-        return cls(read, outputs)
+        return cls(read, outputs, control)
 
     def partitions(self) -> list[str]:
         """All that is read, as `TOPIC/NUMBER`; errors as of `partitions_of`."""
@@ -106,8 +124,14 @@ class Ends:
 
         return partitions_of(self.source, self.outputs.values())
 
+    def controls(self, partitions: list[str]) -> list[str]:
+        """Those of them that may put versions in force."""
+        return [name for name in partitions if name.rpartition("/")[0] == self.control]
 
-def packed(definitions: Definitions, partitions: list[str], shards: int) -> bytes:
+
+def packed(
+    definitions: Definitions, partitions: list[str], shards: int, controls: Sequence[str] = ()
+) -> bytes:
     """The plan of the project in the current folder; errors as of `pack_project`.
 
     Seed and keys are those of its data folder, which is made where there is none. `InputError` where that has
@@ -124,6 +148,7 @@ def packed(definitions: Definitions, partitions: list[str], shards: int) -> byte
             store.meta,
             load_mapping(settings.mapping or "canonical"),
             partitions,
+            controls=controls,
             shards=shards,
             lanes=max(shards // 2, 2),
             null_values=settings.null_values,
@@ -133,24 +158,32 @@ def packed(definitions: Definitions, partitions: list[str], shards: int) -> byte
 
 @contextmanager
 def flink_running(
-    project: Path, ends: Ends, definitions: Definitions, *, workers: int, shards: int, checkpoint_ms: int
+    project: Path,
+    ends: Ends,
+    definitions: Definitions,
+    *,
+    workers: int,
+    shards: int,
+    checkpoint_ms: int,
+    author: str = "",
 ) -> Iterator[FlinkRun]:
     """A project's job on a cluster that is started for it; the cluster ends with the block.
 
-    It goes on from where the last one in this folder got to. `InputError` where that was another job,
+    It goes on from where the last one in this folder got to; rules and a model that are others by now are put
+    in force through the topic of `ends.control`, by `author`. `InputError` where that was another job,
     `StoreError` where the cluster or the job does not come up.
     """
     from ringfence.adapters.flink.topics import Ticker  # noqa: PLC0415 (an extra)
 
     parts = flink_parts()
     partitions = ends.partitions()
-    plan = packed(definitions, partitions, shards)
+    plan = packed(definitions, partitions, shards, ends.controls(partitions))
     folder = (project / FOLDER_NAME).resolve()
     folder.mkdir(mode=0o700, exist_ok=True)
     job = _job_of(parts, folder, ends, partitions, checkpoint_ms)
     resumed = last_state(folder)
     if resumed is not None:
-        _check_same(folder, job, plan)
+        plan = _gone_on(folder, job, plan, ends, definitions, author)
     described = folder / _JOB
     for path, content in ((folder / _PLAN, plan), (described, job.to_json())):
         with replaced(path) as file:
@@ -164,7 +197,7 @@ def package(project: Path, ends: Ends, definitions: Definitions, out: Path, *, s
     """Write a project's job as one file for a cluster elsewhere; what Amazon's service is told of it."""
     parts = flink_parts()
     partitions = ends.partitions()
-    plan = packed(definitions, partitions, shards)
+    plan = packed(definitions, partitions, shards, ends.controls(partitions))
     job = _job_of(parts, project.resolve(), ends, partitions, CHECKPOINT_MS)
     return write_package(out, parts, job, plan)
 
@@ -191,8 +224,48 @@ def _job_of(
     )
 
 
-def _check_same(folder: Path, job: FlinkJob, plan: bytes) -> None:
-    """`InputError` where the state in a folder is of another job than this one."""
+def activate(project: Path, ends: Ends, definitions: Definitions, *, author: str) -> str | None:
+    """Put the rules of a project's files in force on its job; their digest, None where they are already.
+
+    `InputError` where the job cannot take them: it reads no topic for that, measures other features, or has
+    to be shipped a model first.
+    """
+    from ringfence.adapters.flink.topics import put  # noqa: PLC0415 (an extra)
+
+    before = plan_in(project)
+    if before is None:
+        raise InputError(f"no job has begun in {project / FOLDER_NAME}: `ringfence flink run` begins one")
+    if ends.control is None or not ends.controls(ends.partitions()):
+        raise InputError(_NO_CONTROL)
+    made = upgraded(before, definitions, author)
+    if any(is_of(record, Part.MODELS) for record in made.records):
+        raise InputError(
+            "the project has another model than the job: stop it and run it again, which ships the model and "
+            "puts it in force"
+        )
+    if not made.records:
+        return None
+    put(ends.source, ends.control, made.records)
+    with replaced(project / FOLDER_NAME / _PLAN) as file:
+        file.write(made.plan)
+    return definitions.rules.ruleset.digest
+
+
+def plan_in(project: Path) -> bytes | None:
+    """The plan of the job that has begun in a project; None where none has."""
+    path = project / FOLDER_NAME / _PLAN
+    return path.read_bytes() if path.is_file() else None
+
+
+def _gone_on(
+    folder: Path, job: FlinkJob, plan: bytes, ends: Ends, definitions: Definitions, author: str
+) -> bytes:
+    """The plan with which a job goes on; what its project has changed is put in force by the log.
+
+    `InputError` where the state in the folder is of another job than this one.
+    """
+    from ringfence.adapters.flink.topics import put  # noqa: PLC0415 (an extra)
+
     before = json.loads((folder / _JOB).read_bytes())
     remedy = f"or remove {folder} to begin anew, with an empty topic of decisions"
     for name, told in (("partitions", list(job.partitions)), ("outputs", dict(job.outputs))):
@@ -201,8 +274,15 @@ def _check_same(folder: Path, job: FlinkJob, plan: bytes) -> None:
                 f"the job in {folder} goes on with the {name} {before[name]}, not {told}: "
                 f"give it the same topics, {remedy}"
             )
-    if (folder / _PLAN).read_bytes() != plan:
+    kept = (folder / _PLAN).read_bytes()
+    if not is_upgrade(kept, plan):
         raise InputError(
-            "features, rules, model, mapping, --shards or the keys of the data folder are not those that the "
-            f"state in {folder} was made with: give back those of before, {remedy}"
+            "features, mapping, --shards or the keys of the data folder are not those that the state in "
+            f"{folder} was made with: give back those of before, {remedy}"
         )
+    made = upgraded(kept, definitions, author)
+    if made.records and ends.control is None:
+        raise InputError(f"rules or model are not those of before. {_NO_CONTROL}. Give back those, {remedy}")
+    if ends.control is not None and made.records:
+        put(ends.source, ends.control, made.records)
+    return made.plan

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 
-from ringfence.compose.flink import packed
+from ringfence.compose.flink import FOLDER_NAME, packed, plan_in
 from ringfence.compose.sharded import plan_of
+from ringfence.decisions.written import json_of
+from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
 from ringfence.ports import EVENTS, LogBatch
+from ringfence.sharded.changes import decoded
 from ringfence.testing.memory_log import MemoryLog
 
 if TYPE_CHECKING:
@@ -67,21 +72,29 @@ class Compared:
 def compare(ends: Ends, definitions: Definitions, most: int | None = None) -> Compared:
     """Have the project in the current folder decide what the topics hold, up to `most` events, and compare.
 
+    Where a job has begun in it, by the rules and the model with which it began, and those that its control
+    topic has put in force since; else by `definitions`.
+
     Both hosts stop where the order is not settled yet. Flink may have decided more since the topics were
     read; what it wrote beyond the slice is left out.
     """
     from ringfence.adapters.flink.topics import read_topic, read_values  # noqa: PLC0415 (an extra)
 
     partitions = ends.partitions()
-    plan = plan_of(packed(definitions, partitions, _SHARDS))
+    plan = plan_of(plan_in(Path()) or packed(definitions, partitions, _SHARDS, ends.controls(partitions)))
+    if list(plan.partitions) != partitions:
+        raise InputError(
+            f"the job in {FOLDER_NAME} reads {', '.join(plan.partitions)}, not {', '.join(partitions)}: "
+            "name the same topics, --control among them"
+        )
     events = _merged(plan, [read_topic(ends.source, name) for name in partitions])
     wanted, end = _embedded(plan, events if most is None else events.slice(0, min(most, len(events))))
     written = map(msgspec.json.decode, read_values(ends.source, ends.outputs["decisions"]))
     return compared(wanted, (one for one in written if one["offset"] < end))
 
 
-def compared(wanted: dict[int, dict[str, Any]], written: Iterator[dict[str, Any]]) -> Compared:
-    """How decisions written compare with those wanted, each of them by its offset."""
+def compared(wanted: dict[int, bytes], written: Iterator[dict[str, Any]]) -> Compared:
+    """How decisions written compare with those wanted, each of them `packed_up` by its offset."""
     found, seen = Compared(), set()
     for decision in written:
         offset = decision["offset"]
@@ -90,7 +103,7 @@ def compared(wanted: dict[int, dict[str, Any]], written: Iterator[dict[str, Any]
             found.name(f"{decision['transaction_id']} was decided twice")
             continue
         seen.add(offset)
-        expected = wanted.get(offset)
+        expected = _unpacked(wanted[offset]) if offset in wanted else None
         if expected is None:
             found.unknown += 1
             found.name(f"{decision['transaction_id']} at offset {offset:,} is no payment of the topics")
@@ -108,13 +121,24 @@ def compared(wanted: dict[int, dict[str, Any]], written: Iterator[dict[str, Any]
     missing = wanted.keys() - seen
     found.missing = len(missing)
     for offset in sorted(missing)[:_MOST_NAMED]:
-        found.name(f"{wanted[offset]['transaction_id']} is not decided")
+        found.name(f"{_unpacked(wanted[offset])['transaction_id']} is not decided")
     return found
 
 
-def _embedded(plan: ShardedPlan, events: EventBatch) -> tuple[dict[int, dict[str, Any]], int]:
-    """Decisions of the embedded engine by offset, as they are written to topics, and where its log ends."""
-    log, found = MemoryLog(), {}
+def packed_up(decision: bytes) -> bytes:
+    """A decision's JSON, so that a million of them fit into memory."""
+    return zlib.compress(decision, 1)
+
+
+def _unpacked(decision: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(zlib.decompress(decision))
+    return found
+
+
+def _embedded(plan: ShardedPlan, events: EventBatch) -> tuple[dict[int, bytes], int]:
+    """Decisions of the embedded engine by offset, and where its log ends."""
+    log = MemoryLog()
+    found: dict[int, bytes] = {}
     intake = Intake(log, plan.seed)
     pipeline = Pipeline(plan.spec, plan.rules, plan.seed, models=plan.models, library=plan.library)
     changes = np.flatnonzero(events.kind == Kind.ACTIVATION)
@@ -127,9 +151,8 @@ def _embedded(plan: ShardedPlan, events: EventBatch) -> tuple[dict[int, dict[str
         decisions = pipeline.step(admitted.events).decisions
         if decisions is None:
             continue
-        for row in range(len(decisions)):
-            decision = decisions.row(row)
-            found[decision.offset] = msgspec.json.decode(msgspec.json.encode(decision))
+        offsets = decisions.numbers("offset").tolist()
+        found |= zip(offsets, map(packed_up, json_of(decisions)), strict=True)
     return found, pipeline.offset
 
 
@@ -141,10 +164,10 @@ def _logged(events: EventBatch, base: int) -> LogBatch:
 def _merged(plan: ShardedPlan, records: list[ReadRecords]) -> EventBatch:
     """Events of all partitions in the order of the log, up to where nothing can come in between any more."""
     parts, clocks = [], []
-    for number, (name, read) in enumerate(zip(plan.partitions, records, strict=True)):
+    for number, read in enumerate(records):
         others = [one.end_ms - (at < number) for at, one in enumerate(records) if at != number]
         end = int(np.searchsorted(read.clock_ms, min(others), side="right")) if others else len(read.values)
-        events, rows, _ = plan.decode(name, read.offsets[:end], read.append_ms[:end], read.values[:end])
+        events, rows, _ = decoded(plan, number, read.offsets[:end], read.append_ms[:end], read.values[:end])
         parts.append(events)
         clocks.append(read.clock_ms[rows])
     order = np.argsort(np.concatenate(clocks), kind="stable")  # equal clocks: by partition and offset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,7 @@ from ringfence.adapters.framed_records import FramedDecoding
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.clock import SystemClock
 from ringfence.errors import InputError
+from ringfence.events.activation import Part
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.events.values.norms import Norms
 from ringfence.events.values.vocabulary import Mapping  # noqa: TC001 (msgspec reads annotations at run time)
@@ -22,13 +23,17 @@ from ringfence.scoring.artifacts.models import NO_MODELS, Models
 from ringfence.scoring.rulesets.compiled_books import compiled_of
 from ringfence.scoring.rulesets.rules import RuleSet
 from ringfence.sharded import ShardedPlan
+from ringfence.sharded.changes import activation_record
 from ringfence.sharded.library import ControlLibrary
+from ringfence.sharded.plan import check_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ringfence.compose.definitions import Definitions
     from ringfence.store import Identity
+
+_MOST_LATER: Final = 16
 
 
 class _Packed(msgspec.Struct, frozen=True):
@@ -47,6 +52,21 @@ class _Packed(msgspec.Struct, frozen=True):
     id_shards: int
     lanes: int
     model: dict[str, bytes] = {}  # files of the champion
+    later: tuple[dict[str, bytes], ...] = ()  # models that were put in force since
+    current_rules: str = ""  # what the project's files said last; empty: what they said first
+    current_model: str | None = None  # likewise, the deployment's digest
+
+
+class Upgrade(NamedTuple):
+    """What a job goes on with whose project has changed.
+
+    Attributes:
+        plan: the plan, packed.
+        records: for a partition that may put versions in force, in this order.
+    """
+
+    plan: bytes
+    records: list[bytes]
 
 
 def pack_project(
@@ -85,11 +105,59 @@ def pack_project(
         shards,
         id_shards,
         lanes,
-        {} if definitions.model is None else dict(definitions.model.files),
+        _files(definitions),
     )
     data = msgspec.msgpack.encode(packed)
     plan_of(data)
     return data
+
+
+def is_upgrade(before: bytes, now: bytes) -> bool:
+    """Whether a project differs in its rules and its model only from one that a job runs by."""
+    one, other = (msgspec.msgpack.decode(data, type=_Packed) for data in (before, now))
+    return _fixed(one) == _fixed(other)
+
+
+def _fixed(packed: _Packed) -> bytes:
+    bare = msgspec.structs.replace(packed, rules="", model={}, later=(), current_rules="", current_model=None)
+    return msgspec.msgpack.encode(bare)
+
+
+def upgraded(before: bytes, definitions: Definitions, author: str) -> Upgrade:
+    """The plan of a job that has begun, with the rules and the model that the project's files have now.
+
+    `InputError` where other features are measured, or too many models came since the job began; `RuleError`
+    for rules that a sharded host does not run.
+    """
+    old = msgspec.msgpack.decode(before, type=_Packed)
+    spec = definitions.spec
+    if spec.to_json() != old.spec:
+        raise InputError(
+            "the features are others than the job measures: a job keeps those that it began with"
+        )
+    records = []
+    book = definitions.rules.ruleset
+    text = book.to_json()
+    if text != (old.current_rules or old.rules):
+        check_rules(definitions.rules)
+        records.append(activation_record(Part.RULES, book.digest, text, author=author))
+    files = _files(definitions)
+    first = _models(old.model, spec).deployment.digest
+    digest = _models(files, spec).deployment.digest
+    later = old.later
+    if digest != (first if old.current_model is None else old.current_model):
+        known = {first, "", *(_models(one, spec).deployment.digest for one in later)}
+        if digest not in known:
+            later = (*later, files)
+        if len(later) > _MOST_LATER:
+            raise InputError(f"more than {_MOST_LATER} models came since the job began: begin anew")
+        records.append(activation_record(Part.MODELS, digest, author=author))
+    new = msgspec.structs.replace(old, later=later, current_rules=text, current_model=digest)
+    return Upgrade(msgspec.msgpack.encode(new), records)
+
+
+def _files(definitions: Definitions) -> dict[str, bytes]:
+    return {} if definitions.model is None else dict(definitions.model.files)
 
 
 def plan_of(packed: bytes) -> ShardedPlan:
@@ -106,7 +174,7 @@ def plan_of(packed: bytes) -> ShardedPlan:
         decode=FramedDecoding(StreamDecoding(found.mapping, tokenizer, {})),
         seed=found.seed,
         models=models,
-        library=ControlLibrary(spec, rules, models),
+        library=ControlLibrary(spec, rules, models, [_models(files, spec) for files in found.later]),
         controls=frozenset(found.controls),
         shards=found.shards,
         id_shards=found.id_shards,

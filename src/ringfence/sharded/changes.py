@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
-from ringfence.errors import RingfenceError
+from ringfence.errors import RingfenceError, RuleError
 from ringfence.events.activation import Part, activation
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.sharded.plan import check_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from ringfence.sharded.plan import ShardedPlan
 
 BODY: Final = "attributes.body"
@@ -36,6 +41,11 @@ def activation_record(part: Part, digest: str, body: str = "", *, author: str = 
     return msgspec.json.encode(_Record(_KIND, part, digest, body, author, note))
 
 
+def is_of(record: bytes, part: Part) -> bool:
+    """Whether a record of `activation_record` is about this part."""
+    return msgspec.json.decode(record, type=_Record).part is part
+
+
 def is_change(value: bytes) -> bool:
     """Whether a record of a control partition is about a version."""
     if b'"activation"' not in value:
@@ -45,6 +55,35 @@ def is_change(value: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("kind") == _KIND
+
+
+def decoded(
+    plan: ShardedPlan,
+    partition: int,
+    offsets: NDArray[np.int64],
+    append_ms: NDArray[np.int64],
+    values: Sequence[bytes],
+) -> tuple[EventBatch, NDArray[np.int64], list[BadRecord]]:
+    """As `Decode`; of a partition that may, also versions that are put in force."""
+    source = plan.partitions[partition]
+    changes = [row for row, value in enumerate(values) if partition in plan.controls and is_change(value)]
+    if not changes:
+        return plan.decode(source, offsets, append_ms, values)
+    others = np.setdiff1d(np.arange(len(values)), changes)
+    events, rows, bad = plan.decode(
+        source, offsets[others], append_ms[others], [values[row] for row in others.tolist()]
+    )
+    parts, places = [events] if len(events) else [], others[rows].tolist()
+    for row in changes:
+        made = change_of(plan, values[row], int(append_ms[row]), source, int(offsets[row]))
+        if isinstance(made, EventBatch):
+            parts.append(made)
+            places.append(row)
+        else:
+            bad.append(made)
+    order = np.argsort(places, kind="stable")
+    whole = EventBatch.concat(parts).take(order) if parts else events
+    return whole, np.array(places, np.int64)[order], bad
 
 
 def change_of(
@@ -59,6 +98,8 @@ def change_of(
                 known = library.learn(told.body)
                 if known.digest != told.digest:
                     raise msgspec.ValidationError(f"the text is that of {known.digest}, not {told.digest}")
+            elif told.digest not in library.shipped_rules:
+                raise RuleError(f"rules {told.digest} came without their text: send their activation with it")
             check_rules(library.rules(told.digest))
         elif library is not None:
             library.models(told.digest)

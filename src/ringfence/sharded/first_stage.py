@@ -13,13 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ringfence.events.batch import EventBatch
 from ringfence.events.clock import believed_times
 from ringfence.events.model import Kind
 from ringfence.features.cell import shard_of
 from ringfence.features.rows import key_hashes
 from ringfence.intake import identity_hashes
-from ringfence.sharded.changes import change_of, is_change
+from ringfence.sharded.changes import decoded
 from ringfence.sharded.content import content_hashes
 from ringfence.sharded.flagging import remembered_of
 from ringfence.sharded.frames import parsed
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.bad import BadRecord
+    from ringfence.events.batch import EventBatch
     from ringfence.sharded.plan import ShardedPlan
 
 _CURSOR: Final = b"c"
@@ -57,35 +57,11 @@ class Door:
         if not len(full):
             return self._ticked()
         values = [value for value in found.values if value is not None]
-        events, rows, bad = self._decoded(found.offsets[full], found.append_ms[full], values)
+        events, rows, bad = decoded(
+            self._plan, self._partition, found.offsets[full], found.append_ms[full], values
+        )
         out = [Element("quarantine", self._partition, told(one)) for one in bad]
         return out + (self._chunk(events, clocks[full[rows]]) if len(events) else self._ticked())
-
-    def _decoded(
-        self, offsets: NDArray[np.int64], append_ms: NDArray[np.int64], values: list[bytes]
-    ) -> tuple[EventBatch, NDArray[np.int64], list[BadRecord]]:
-        """As `Decode`; in a partition that may, also versions that are put in force."""
-        plan, source = self._plan, self._plan.partitions[self._partition]
-        changes = [
-            row for row, value in enumerate(values) if self._partition in plan.controls and is_change(value)
-        ]
-        if not changes:
-            return plan.decode(source, offsets, append_ms, values)
-        others = np.setdiff1d(np.arange(len(values)), changes)
-        events, rows, bad = plan.decode(
-            source, offsets[others], append_ms[others], [values[row] for row in others.tolist()]
-        )
-        parts, places = [events] if len(events) else [], others[rows].tolist()
-        for row in changes:
-            made = change_of(plan, values[row], int(append_ms[row]), source, int(offsets[row]))
-            if isinstance(made, EventBatch):
-                parts.append(made)
-                places.append(row)
-            else:
-                bad.append(made)
-        order = np.argsort(places, kind="stable")
-        whole = EventBatch.concat(parts).take(order) if parts else events
-        return whole, np.array(places, np.int64)[order], bad
 
     def events(self, events: EventBatch, append_ms: NDArray[np.int64]) -> list[Element]:
         """The same for events that have been decoded, each with the time at which its record was appended."""

@@ -10,17 +10,31 @@ from ringfence.scoring.rulesets.compiled_books import compiled_of
 from ringfence.scoring.rulesets.rules import RuleSet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.rulesets.rules import CompiledRules
 
 
 class ControlLibrary:
-    """`ringfence.ports.Library` over what the log itself brings."""
+    """`ringfence.ports.Library` over what the log itself brings.
 
-    def __init__(self, spec: FeatureSpec, rules: CompiledRules, models: Models = NO_MODELS) -> None:
+    Attributes:
+        shipped_rules: digests of the rules that every worker knows from the start.
+    """
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        rules: CompiledRules,
+        models: Models = NO_MODELS,
+        later: Iterable[Models] = (),
+    ) -> None:
+        """`later` are models that may be put in force beside those that it begins with."""
         self._spec = spec
         self._rules = {rules.ruleset.digest: rules}
-        self._models = {models.deployment.digest: models}
+        self._models = {one.deployment.digest: one for one in (NO_MODELS, *later, models)}
+        self.shipped_rules = frozenset(self._rules)
 
     def learn(self, text: str) -> RuleSet:
         """Know a rule set by its text (`RuleSet.to_json`). `RuleError` where it does not fit the features."""

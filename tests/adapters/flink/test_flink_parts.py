@@ -16,7 +16,7 @@ from ringfence.adapters.flink.parts import JAR_NAME, flink_parts
 from ringfence.adapters.flink.rest import innermost
 from ringfence.adapters.flink.topics import java_properties
 from ringfence.compose.flink import Ends
-from ringfence.compose.flink_check import Compared, compared
+from ringfence.compose.flink_check import Compared, compared, packed_up
 from ringfence.compose.kafka import kafka_client
 from ringfence.errors import InputError
 
@@ -114,9 +114,15 @@ def test_what_is_secret_can_be_read_by_one_user_only(tmp_path):
 
 def test_outputs_have_names_of_their_own():
     plain = Ends.of(SOURCE, "decisions")
-    assert plain.outputs == {"decisions": "decisions", "quarantine": "decisions-quarantine"}
-    told = Ends.of(SOURCE, "kafka://broker:9092/d?quarantine=q")
-    assert told.outputs == {"decisions": "d", "quarantine": "q"}
+    assert plain.outputs == {
+        "decisions": "decisions",
+        "quarantine": "decisions-quarantine",
+        "flag_matches": "decisions-flag-matches",
+    }
+    told = Ends.of(SOURCE, "kafka://broker:9092/d?quarantine=q&flag_matches=f", "rules")
+    assert told.outputs == {"decisions": "d", "quarantine": "q", "flag_matches": "f"}
+    assert told.source.address.topics == ("payments", "labels", "rules")
+    assert told.controls(["payments/0", "labels/0", "rules/0", "rules/1"]) == ["rules/0", "rules/1"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,8 @@ def test_outputs_have_names_of_their_own():
     [
         (SOURCE, "labels", "one purpose"),
         (SOURCE, "d?quarantine=d", "one purpose"),
-        (SOURCE, "d?flag_matches=f", "no option"),
+        (SOURCE, "d?flag_matches=d", "one purpose"),
+        (SOURCE, "d?flagged=f", "no option"),
         (SOURCE, "kafka://other:9092/d", "one cluster"),
         ("payments.csv", "d", "kafka://BROKER"),
         (SOURCE + "?mapping=own.toml", "d", "no option"),
@@ -161,15 +168,16 @@ def test_users_and_passwords_reach_kafkas_client_in_java(monkeypatch):
 
 
 def test_each_difference_between_two_hosts_is_counted_and_named():
-    wanted = {n: {"offset": n, "transaction_id": f"t{n}", "score": 1.0, "decided_at_ms": 0} for n in range(4)}
+    said = {n: {"offset": n, "transaction_id": f"t{n}", "score": 1.0, "decided_at_ms": 0} for n in range(4)}
+    wanted = {n: packed_up(json.dumps(one).encode()) for n, one in said.items()}
     written = [
-        wanted[0] | {"decided_at_ms": 5},
-        wanted[1] | {"score": 1.0000000000000002},
-        wanted[2],
-        wanted[2],
-        wanted[0] | {"offset": 9},
+        said[0] | {"decided_at_ms": 5},
+        said[1] | {"score": 1.0000000000000002},
+        said[2],
+        said[2],
+        said[0] | {"offset": 9},
     ]
-    assert compared(wanted, iter(written[:1] + [wanted[n] for n in (1, 2, 3)])).is_same
+    assert compared(wanted, iter(written[:1] + [said[n] for n in (1, 2, 3)])).is_same
     assert compared(wanted, iter(written)) == Compared(
         equal=2,
         unequal=1,

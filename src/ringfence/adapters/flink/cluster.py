@@ -39,7 +39,7 @@ class LocalCluster:
         self.folder = folder
         self.workers: list[subprocess.Popen[bytes]] = []
         self._planned = workers
-        self._manager: subprocess.Popen[bytes] | None = None
+        self.manager: subprocess.Popen[bytes] | None = None
         self._rest = JobManager(f"{_HOST}:{_free_port()}")
         self._number = 0
 
@@ -85,7 +85,7 @@ class LocalCluster:
         }
         (conf / "config.yaml").write_text(yaml.safe_dump(settings))
         try:
-            self._manager = self._launch("jobmanager")
+            self.manager = self._launch("jobmanager")
             self._await(lambda: self._rest.slots() >= 0, "the JobManager does not come up")
             for _ in range(self._planned):
                 self.add_worker()
@@ -100,7 +100,7 @@ class LocalCluster:
 
     def tend(self) -> list[str]:
         """Replace TaskManagers that have ended; what was lost. `StoreError` where the JobManager is gone."""
-        if self._manager is None or self._manager.poll() is not None:
+        if self.manager is None or self.manager.poll() is not None:
             raise StoreError(f"Flink's JobManager has ended. Start again: the job goes on.\n{self.said()}")
         lost = [process for process in self.workers if process.poll() is not None]
         for process in lost:
@@ -140,7 +140,7 @@ class LocalCluster:
 
     def close(self) -> None:
         """End all processes. Closing twice is allowed."""
-        running = [*self.workers, *filter(None, [self._manager])]
+        running = [*self.workers, *filter(None, [self.manager])]
         for process in running:
             process.terminate()
         end = time.monotonic() + _LEAVE
@@ -150,7 +150,7 @@ class LocalCluster:
                 continue
             process.kill()
             process.wait()
-        self.workers, self._manager = [], None
+        self.workers, self.manager = [], None
         self._rest.close()
 
     def _launch(self, what: str) -> subprocess.Popen[bytes]:
@@ -188,7 +188,7 @@ class LocalCluster:
                 if is_so():
                     return
             ended = [
-                one for one in (self._manager, *self.workers) if one is not None and one.poll() is not None
+                one for one in (self.manager, *self.workers) if one is not None and one.poll() is not None
             ]
             if ended or time.monotonic() > end:
                 raise StoreError(f"{otherwise}. It said:\n{self.said()}")

@@ -23,12 +23,14 @@ class JobLook:
         state: Flink's word, such as `RUNNING`.
         tasks: how many of its tasks run, of how many.
         checkpoints: how many have been completed.
+        failed: how many checkpoints could not be completed.
         problem: the cause of the last error, in Flink's words; empty where there is none.
     """
 
     state: str
     tasks: tuple[int, int]
     checkpoints: int
+    failed: int
     problem: str
 
     @property
@@ -62,8 +64,9 @@ class JobManager:
         told = self._get(f"/jobs/{job}")
         running = sum(one["tasks"].get("RUNNING", 0) for one in told["vertices"])
         total = sum(one["parallelism"] for one in told["vertices"])
-        done = self._get(f"/jobs/{job}/checkpoints").get("counts", {}).get("completed", 0)
-        return JobLook(told["state"], (running, total), done, self._problem(job))
+        counts = self._get(f"/jobs/{job}/checkpoints").get("counts", {})
+        done, failed = counts.get("completed", 0), counts.get("failed", 0)
+        return JobLook(told["state"], (running, total), done, failed, self._problem(job))
 
     def stop(self, job: str, folder: str, patience: float) -> str:
         """Stop a job with a savepoint in `folder`; returns where that is. `StoreError` where it fails."""

@@ -159,6 +159,21 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
+def put(client: Client, topic: str, values: Iterable[bytes]) -> None:
+    """Append records to the first partition of a topic; errors of `Client.explained`."""
+    producer = client.made(
+        Producer, acks="all", enable_idempotence=True, delivery_timeout_ms=int(SECONDS * 1000)
+    )
+    refused: list[KafkaError] = []
+    for value in values:
+        producer.produce(
+            topic, value, partition=0, on_delivery=lambda error, _: refused.append(error) if error else None
+        )
+    producer.flush(2 * SECONDS)
+    if refused:
+        raise client.explained(refused[0], f"writing to {topic}")
+
+
 class ReadRecords(NamedTuple):
     """Records of one partition that have a value, int64 arrays and values of one length.
 

@@ -66,10 +66,11 @@ def value_of(
         if isinstance(told, Fault):
             return told
         raw = told
-    return json_in(raw, enveloped=enveloped or _says_structured(message))
+    return json_in(raw, enveloped=enveloped or says_structured(message))
 
 
-def _says_structured(message: Message) -> bool:
+def says_structured(message: Message) -> bool:
+    """Whether its headers say that its value is a CloudEvent."""
     headers = message.headers()
     if not headers:
         return False

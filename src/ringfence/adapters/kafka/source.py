@@ -10,7 +10,7 @@ by a group; offsets are told to the group as well, for people and tools that wat
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,7 +24,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from ringfence.adapters.kafka.client import SECONDS, KafkaClient
-from ringfence.adapters.kafka.records import streamed_of
+from ringfence.adapters.kafka.records import says_structured, source_of, streamed_of
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from ringfence.adapters.files.readers import FilePiece
     from ringfence.adapters.kafka.registry import SchemaRegistry
     from ringfence.adapters.stream_records import StreamDecoding
 
@@ -49,7 +50,7 @@ OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
 QUEUE_KILOBYTES: Final = 32 * 1024
 """Bytes that the client library fetches ahead: while it is full, partitions are not fetched."""
 
-_CHUNK: Final = 500  # messages taken from the library at a time
+_CHUNK: Final = 2000  # messages taken from the library at a time
 _CHUNK_BYTES: Final = 16 << 20  # of one batch, about
 _LOOK_SECONDS: Final = 30.0  # between two looks for new partitions
 _TELL_SECONDS: Final = 5.0  # between two commits of offsets to the group
@@ -321,8 +322,11 @@ class KafkaSource:
         state = self.state
         if messages:
             self._client.problem = ""
-        records = (streamed_of(message, self._decoding, self._registry) for message in messages)
-        piece = self._decoding(records, self._now_ms())
+        now_ms = self._now_ms()
+        piece = self._plain(messages, now_ms)
+        if piece is None:
+            records = (streamed_of(message, self._decoding, self._registry) for message in messages)
+            piece = self._decoding(records, now_ms)
         moved: dict[tuple[str, int], int] = {}
         for message in messages:
             moved[_place(message)] = int(message.offset() or 0) + 1
@@ -346,6 +350,20 @@ class KafkaSource:
         return StreamBatch(
             piece.events, piece.labels, piece.bad, positions, state.records, total, piece.skipped
         )
+
+    def _plain(self, messages: list[Message], now_ms: int) -> FilePiece | None:
+        values = [value for message in messages if isinstance(value := message.value(), bytes)]
+        if not values or len(values) < len(messages) or any(map(says_structured, messages)):
+            return None
+        piece = self._decoding.plain(values, now_ms)
+        if piece is None:
+            return None
+        at = [messages[one.position] for one in piece.bad]
+        bad = [
+            replace(one, source=source_of(*_place(message)), position=int(message.offset() or 0))
+            for one, message in zip(piece.bad, at, strict=True)
+        ]
+        return replace(piece, bad=bad)
 
     def _source(self, topic: str) -> str:
         return f"kafka:{self._cluster}/{topic}"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ringfence.cli.audited import actor
 from ringfence.cli.terminal.options import definitions
 from ringfence.cli.terminal.screen import say, show, show_json
-from ringfence.compose.flink import CHECKPOINT_MS, Ends, flink_running, package
+from ringfence.compose.flink import CHECKPOINT_MS, Ends, activate, flink_running, package
 from ringfence.compose.flink_check import compare
 from ringfence.errors import StoreError
 
@@ -43,8 +44,16 @@ To = Annotated[
     str,
     typer.Option(
         "--to",
-        help="Topic that decisions go to. Bad records go to TOPIC-quarantine, or where "
-        "?quarantine=TOPIC says.",
+        help="Topic that decisions go to. Bad records go to TOPIC-quarantine, payments that a later flag "
+        "covers to TOPIC-flag-matches, or where ?quarantine=TOPIC&flag_matches=TOPIC says.",
+        metavar="TOPIC",
+    ),
+]
+Control = Annotated[
+    str | None,
+    typer.Option(
+        help="Topic whose records put other rules and models in force while the job runs: let nobody else "
+        "write to it.",
         metavar="TOPIC",
     ),
 ]
@@ -56,6 +65,7 @@ def run(
     project: Project,
     kafka: Kafka,
     to: To,
+    control: Control = None,
     workers: Annotated[int, typer.Option(help="TaskManagers, each with one slot.", min=1, max=64)] = 1,
     shards: Shards = 8,
     checkpoint_ms: Annotated[
@@ -69,14 +79,15 @@ def run(
     were put in force in the data folder since count once the files have them. Each decision is written
     exactly once, as a reader that isolates transactions (read_committed) sees it. Ctrl-C stops with a
     savepoint; the next run goes on there, also with another number of --workers. After a crash it goes on
-    from the last checkpoint.
+    from the last checkpoint. With --control it also goes on with other rules or another model in the files:
+    they are in force behind all payments that are in the topics by then.
 
     Needs Java 17 or 21 and, once, `make flink` in Ringfence's repository. docs/howto/flink.md has more.
 
     Example: ringfence flink run . --kafka kafka://localhost:9092/payments --to decisions
     """
     with chdir(project):
-        ends = Ends.of(kafka, to)
+        ends = Ends.of(kafka, to, control)
         with flink_running(
             Path(),
             ends,
@@ -84,6 +95,7 @@ def run(
             workers=workers,
             shards=shards,
             checkpoint_ms=checkpoint_ms,
+            author=actor(),
         ) as running:
             say(f"Going on from {running.resumed}" if running.resumed else "Beginning with the first record")
             say(f"Flink's own pages are at http://{running.cluster.jobs.address}; Ctrl-C stops the job.")
@@ -93,11 +105,28 @@ def run(
                 say(f"Stopped at {running.stop()}")
 
 
+@app.command("activate")
+def put_in_force(project: Project, kafka: Kafka, to: To, control: Control = None) -> None:
+    """Put the rules of the project's files in force on its job, which goes on meanwhile.
+
+    They decide the payments behind the place that their record gets in the control topic; the same place
+    counts when the embedded engine decides the topics again (`ringfence flink check`). A new model has to be
+    shipped: stop the job, and run it again.
+
+    Example: ringfence flink activate . --kafka kafka://localhost:9092/payments --to decisions --control rules
+    """
+    with chdir(project):
+        ends = Ends.of(kafka, to, control)
+        digest = activate(Path(), ends, definitions(None, None), author=actor())
+    say("These rules are in force already" if digest is None else f"Rules {digest} are in force from here on")
+
+
 @app.command("package")
 def write(
     project: Project,
     kafka: Kafka,
     to: To,
+    control: Control = None,
     out: Annotated[
         Path, typer.Option("--out", help="File to write.", metavar="FILE.zip", dir_okay=False)
     ] = Path("ringfence-flink.zip"),
@@ -112,7 +141,7 @@ def write(
     """
     out = out.absolute()
     with chdir(project):
-        group = package(Path(), Ends.of(kafka, to), definitions(None, None), out, shards=shards)
+        group = package(Path(), Ends.of(kafka, to, control), definitions(None, None), out, shards=shards)
     say(f"{out} has {out.stat().st_size / 1e6:,.0f} MB, and keys in it: let nobody else read it.")
     show_json(group)
 
@@ -122,6 +151,7 @@ def check(
     project: Project,
     kafka: Kafka,
     to: To,
+    control: Control = None,
     events: Annotated[
         int | None, typer.Option(help="Compare the first so many events only. [default: all]", min=1)
     ] = None,
@@ -135,7 +165,7 @@ def check(
     Example: ringfence flink check . --kafka kafka://localhost:9092/payments --to decisions
     """
     with chdir(project):
-        found = compare(Ends.of(kafka, to), definitions(None, None), events)
+        found = compare(Ends.of(kafka, to, control), definitions(None, None), events)
     show(f"{found.equal:,} decisions are the same on both hosts", "bold" if found.is_same else "")
     for count, what in (
         (found.unequal, "differ"),

@@ -73,6 +73,20 @@ class BlockDecoder:
                 parts.append(events)
         return (EventBatch.concat(parts) if parts else NO_EVENTS), bad
 
+    def plain(
+        self, lines: Sequence[bytes], ingest_time_ms: int, source: str
+    ) -> tuple[EventBatch, list[BadRecord]] | None:
+        """Events of lines each of which is a payment of the known shape; a bad one's position is its row.
+
+        None where some are not, or are no single lines: `decode` learns their shape.
+        """
+        block = b"\n".join(lines)
+        ends = line_ends(block)
+        sizes = np.fromiter(map(len, lines), np.int64, len(lines))
+        if not np.array_equal(ends, np.cumsum(sizes + 1) - 1):
+            return None
+        return self._alike(block, ends, ingest_time_ms, source, 0)
+
     def _piece(
         self, piece: bytes, ends: NDArray[np.int64], ingest_time_ms: int, source: str, position: int
     ) -> tuple[EventBatch, list[BadRecord]]:
