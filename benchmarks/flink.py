@@ -104,7 +104,7 @@ def _threads(running: FlinkRun) -> Counter[str]:
         for task in Path(f"/proc/{worker.pid}/task").iterdir():
             with suppress(OSError):
                 fields = (task / "stat").read_text().rpartition(")")[2].split()
-                name = re.sub(r"[\d()/#]+.*$", "", (task / "comm").read_text().strip()).strip(" -")
+                name = re.sub(r"[\d()/#]+", "", (task / "comm").read_text()).strip(" ->\n")
                 found[name] += (int(fields[11]) + int(fields[12])) / _TICKS
     return found
 

@@ -42,8 +42,9 @@ def build(env: StreamExecutionEnvironment, job: dict[str, Any]) -> None:
         keyed = _keyed(jvm, [given[source] for source in sources or ("",)], name)
         operator = StageOperator(name, job["plan"])
         given[name] = keyed.process(operator, _BYTES).name(name).uid(name)
-    out = [_flat(given[name], jvm.ringfence.Outgoing(CODES[OUTPUTS[0]]), _BYTES) for name in WRITING]
-    out[0].union(*out[1:]).sink_to(_sink(jvm, job)).name("out").uid("out")
+    picked = [_picked(given[name], jvm.ringfence.ForOutput(CODES[OUTPUTS[0]])) for name in WRITING]
+    out = _flat(picked[0].union(*picked[1:]), jvm.ringfence.Outgoing(), _BYTES)
+    out.sink_to(_sink(jvm, job)).name("out").uid("out")
 
 
 def _keyed(jvm: Any, streams: list[DataStream], stage: str) -> KeyedStream:
@@ -59,6 +60,10 @@ def _flat(stream: DataStream, function: Any, to: Any) -> DataStream:
     return DataStream(stream._j_data_stream.flatMap(function, to.get_java_type_info()))  # noqa: SLF001 (likewise)
 
 
+def _picked(stream: DataStream, function: Any) -> DataStream:
+    return DataStream(stream._j_data_stream.filter(function))  # noqa: SLF001 (likewise)
+
+
 def _source(jvm: Any, job: dict[str, Any]) -> Source:
     kafka = jvm.org.apache.flink.connector.kafka.source
     builder = (
@@ -66,7 +71,7 @@ def _source(jvm: Any, job: dict[str, Any]) -> Source:
         .setBootstrapServers(job["brokers"])
         .setGroupId(job["group"])
         .setTopics(_list(jvm, job["topics"]))
-        .setStartingOffsets(kafka.enumerator.initializer.OffsetsInitializer.earliest())
+        .setStartingOffsets(jvm.ringfence.Beginning())
         .setDeserializer(jvm.ringfence.FromKafka(_list(jvm, job["partitions"])))
         .setProperty("isolation.level", "read_committed")
         .setProperty("partition.discovery.interval.ms", "10000")
@@ -87,6 +92,8 @@ def _sink(jvm: Any, job: dict[str, Any]) -> Sink:
         .setDeliveryGuarantee(kafka.base.DeliveryGuarantee.EXACTLY_ONCE)
         .setTransactionalIdPrefix(job["group"])
         .setProperty("transaction.timeout.ms", "900000")
+        .setProperty("batch.size", "524288")  # a decision has some kilobytes
+        .setProperty("linger.ms", "5")
     )
     for name, value in job["properties"].items():
         builder = builder.setProperty(name, value)

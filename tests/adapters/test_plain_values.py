@@ -23,9 +23,7 @@ def payment(number, **more):
     return json.dumps(known | {"card_number": "4111111111111111", "device_id": f"d{number}"} | more).encode()
 
 
-LABEL = (
-    b'{"kind":"label","event_id":"l","transaction_id":"t1","event_time":1750000000000,"label":true}'
-)
+LABEL = b'{"kind":"label","event_id":"l","transaction_id":"t1","event_time":1750000000000,"label":true}'
 GOOD = [payment(number) for number in range(20)]
 
 

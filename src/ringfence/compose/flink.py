@@ -13,7 +13,7 @@ from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of
 from ringfence.adapters.flink.package import write_package
 from ringfence.adapters.flink.private import replaced
 from ringfence.compose.kafka import kafka_client, needs_kafka
-from ringfence.compose.sharded import is_upgrade, pack_project, upgraded
+from ringfence.compose.sharded import is_upgrade, pack_project, takes_changes, upgraded
 from ringfence.compose.store import VAULT, has_store, keeps_tokens, open_store
 from ringfence.errors import InputError
 from ringfence.events.activation import Part
@@ -34,7 +34,7 @@ FOLDER_NAME: Final = "ringfence-flink"
 """In a project's folder: what a local cluster writes, and where its job goes on."""
 
 CHECKPOINT_MS: Final = 1000
-_BATCH: Final = 1000
+_BATCH: Final = 2000
 _AGE_MS: Final = 20
 _PLAN: Final = "plan"
 _JOB: Final = "job.json"
@@ -235,7 +235,7 @@ def activate(project: Path, ends: Ends, definitions: Definitions, *, author: str
     before = plan_in(project)
     if before is None:
         raise InputError(f"no job has begun in {project / FOLDER_NAME}: `ringfence flink run` begins one")
-    if ends.control is None or not ends.controls(ends.partitions()):
+    if ends.control is None or not takes_changes(before, ends.control):
         raise InputError(_NO_CONTROL)
     made = upgraded(before, definitions, author)
     if any(is_of(record, Part.MODELS) for record in made.records):

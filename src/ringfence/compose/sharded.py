@@ -112,6 +112,12 @@ def pack_project(
     return data
 
 
+def takes_changes(plan: bytes, topic: str) -> bool:
+    """Whether records of a topic may put versions in force in a job."""
+    found = msgspec.msgpack.decode(plan, type=_Packed)
+    return topic in {found.partitions[number].rpartition("/")[0] for number in found.controls}
+
+
 def is_upgrade(before: bytes, now: bytes) -> bool:
     """Whether a project differs in its rules and its model only from one that a job runs by."""
     one, other = (msgspec.msgpack.decode(data, type=_Packed) for data in (before, now))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,7 +12,7 @@ import numpy as np
 from ringfence.decisions.decision import DECISION_FIELDS, Decision, Factor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ringfence.decisions.decision import DecisionBatch
 
@@ -35,25 +36,19 @@ def json_of(batch: DecisionBatch) -> list[bytes]:
         if name not in _LISTS
     }
     for name in ("reasons", "rules", "shadow_rules", "degraded"):
-        columns[name] = _filled(batch, name, _NO_LIST, lambda _, texts: texts)
-    columns["factors"] = _filled(
-        batch,
-        "factors",
-        _NO_LIST,
-        lambda row, names: [
-            Factor(*pair) for pair in zip(names, _at(batch, "factor_weights", row), strict=True)
-        ],
-    )
-    columns["typologies"] = _filled(
-        batch,
-        "typologies",
-        _NO_NAMES,
-        lambda row, names: dict(zip(names, _at(batch, "typology_scores", row), strict=True)),
-    )
+        columns[name] = _lists(batch, name)
+    columns["factors"] = [
+        [Factor(*pair) for pair in zip(names, weights, strict=True)] if names else names
+        for names, weights in zip(_lists(batch, "factors"), _lists(batch, "factor_weights"), strict=True)
+    ]
+    columns["typologies"] = [
+        dict(zip(names, scores, strict=True)) if names else _NO_NAMES
+        for names, scores in zip(_lists(batch, "typologies"), _lists(batch, "typology_scores"), strict=True)
+    ]
     heard = batch.challenger_names
-    columns["challengers"] = _filled(
-        batch, "challengers", _NO_NAMES, lambda _, said: dict(zip(heard, said, strict=True))
-    )
+    columns["challengers"] = [
+        dict(zip(heard, said, strict=True)) if said else _NO_NAMES for said in _lists(batch, "challengers")
+    ]
     columns["features"] = _features(batch)
     columns["versions"] = [msgspec.Raw(_ENCODER.encode(batch.versions))] * count
     rows = zip(*(columns[name] for name in _Row.__struct_fields__), strict=True)
@@ -63,19 +58,14 @@ def json_of(batch: DecisionBatch) -> list[bytes]:
 _LISTS: Final = frozenset(field.name for field in DECISION_FIELDS if str(field.type).startswith("list"))
 
 
-def _at(batch: DecisionBatch, name: str, row: int) -> list[Any]:
-    found: list[Any] = batch.table.column(name)[row].as_py()
-    return found
-
-
-def _filled(
-    batch: DecisionBatch, name: str, otherwise: Any, made: Callable[[int, list[Any]], Any]
-) -> list[Any]:
-    """A column of lists, each as `made` of it; most are empty."""
-    found = [otherwise] * len(batch)
-    for row in batch.filled(name):
-        found[row] = made(row, _at(batch, name, row))
-    return found
+def _lists(batch: DecisionBatch, name: str) -> list[list[Any]]:
+    """A column of lists; those that are empty, as most are, are one."""
+    column = batch.table.column(name)
+    inside = column.flatten().to_pylist()
+    if not inside:
+        return [_NO_LIST] * len(batch)
+    ends = column.offsets.to_numpy()
+    return [inside[begin:end] for begin, end in pairwise((ends - ends[0]).tolist())]
 
 
 def _features(batch: DecisionBatch) -> list[Any]:

@@ -15,7 +15,8 @@ from ringfence.adapters.flink.package import write_package
 from ringfence.adapters.flink.parts import JAR_NAME, flink_parts
 from ringfence.adapters.flink.rest import innermost
 from ringfence.adapters.flink.topics import java_properties
-from ringfence.compose.flink import Ends
+from ringfence.compose.definitions import load_definitions
+from ringfence.compose.flink import FOLDER_NAME, Ends, activate, packed
 from ringfence.compose.flink_check import Compared, compared, packed_up
 from ringfence.compose.kafka import kafka_client
 from ringfence.errors import InputError
@@ -140,6 +141,26 @@ def test_outputs_have_names_of_their_own():
 def test_ends_that_make_no_sense_are_refused(source, to, said):
     with pytest.raises(InputError, match=said):
         Ends.of(source, to)
+
+
+@pytest.mark.parametrize("control", ["labels", "a,b", "a b"])
+def test_a_control_topic_is_one_of_its_own(control):
+    with pytest.raises(InputError, match=r"none of those with payments|names no topic"):
+        Ends.of(SOURCE, "decisions", control)
+
+
+def test_rules_are_put_in_force_only_on_a_job_that_takes_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    definitions = load_definitions(None, None)
+    with pytest.raises(InputError, match="no job has begun"):
+        activate(tmp_path, Ends.of(SOURCE, "decisions", "rules"), definitions, author="mira")
+    (tmp_path / FOLDER_NAME).mkdir()
+    began = packed(definitions, ["payments/0", "other/0"], 2, ["other/0"])
+    (tmp_path / FOLDER_NAME / "plan").write_bytes(began)
+    for control in (None, "rules", "payments2"):
+        with pytest.raises(InputError, match="begin the job with --control"):
+            activate(tmp_path, Ends.of(SOURCE, "decisions", control), definitions, author="mira")
+    assert activate(tmp_path, Ends.of(SOURCE, "decisions", "other"), definitions, author="mira") is None
 
 
 def test_a_schema_registry_is_refused(monkeypatch):

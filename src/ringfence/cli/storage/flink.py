@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ringfence.cli.audited import actor
+from ringfence.cli.audited import actor
 from ringfence.cli.terminal.options import definitions
 from ringfence.cli.terminal.screen import say, show, show_json
-from ringfence.compose.flink import CHECKPOINT_MS, Ends, activate, flink_running, package
+from ringfence.compose.flink import CHECKPOINT_MS, FOLDER_NAME, Ends, activate, flink_running, package
 from ringfence.compose.flink_check import compare
 from ringfence.errors import StoreError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 _LOOK_SECONDS: Final = 1.0
 _TELL_SECONDS: Final = 10.0
+_GONE: Final = "out of range with no configured reset policy"  # Kafka's client in Java
 _MOST: Final = 2000  # characters of a problem in Flink's words
 
 Project = Annotated[
@@ -190,6 +192,12 @@ def _watch(running: FlinkRun) -> None:
         look = running.cluster.jobs.look(running.job)
         if look.is_over:
             raise StoreError(f"the job ended ({look.state}) {look.problem[:_MOST]}".strip())
+        if _GONE in look.problem:
+            raise StoreError(
+                "the records with which the job should go on are gone: retention took them, or a topic was "
+                f"cut off or made again ({look.problem[:_MOST]}). To decide what is there now, remove "
+                f"{FOLDER_NAME}/ and begin anew with an empty topic of decisions"
+            )
         if look.problem and look.problem != problem:
             problem = look.problem
             say(f"Warning: the job failed and starts again from its last checkpoint: {problem[:_MOST]}")

@@ -100,8 +100,9 @@ class OperatorsTest {
         ByteBuffer element = Element.of(7, 0, 8 + first.length + second.length);
         element.putInt(first.length).put(first).putInt(second.length).put(second);
         List<byte[]> records = new ArrayList<>();
-        new Outgoing(8).flatMap(element.array(), new ListCollector<>(records));
-        new Outgoing(6).flatMap(element.array(), new ListCollector<>(records));
+        assertEquals(true, new ForOutput(7).filter(element.array()));
+        assertEquals(false, new ForOutput(8).filter(element.array()));
+        new Outgoing().flatMap(element.array(), new ListCollector<>(records));
         ToKafka schema = new ToKafka(List.of("decisions", "quarantine"));
         ProducerRecord<byte[], byte[]> made = schema.serialize(records.get(0), null, null);
         assertEquals("quarantine", made.topic());
