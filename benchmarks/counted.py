@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import Consumer, TopicPartition
 
 if TYPE_CHECKING:
-    from ringfence.adapters.kafka.client import Client
+    from ringfence.adapters.kafka.client import KafkaClient
 
 
 class Counted:
     """Committed records of a topic of one partition; what has been counted is not read again."""
 
-    def __init__(self, client: Client, topic: str) -> None:
+    def __init__(self, client: KafkaClient, topic: str) -> None:
         self.count = 0
         self._consumer: Any = client.made(
             Consumer,

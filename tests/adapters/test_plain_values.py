@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from ringfence.adapters.streamed import StreamDecoding, Streamed, json_in
+from ringfence.adapters.stream_records import StreamDecoding, Streamed, json_in
 from ringfence.events.mapping import load_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 
 NOW_MS = 1_767_225_600_000
 

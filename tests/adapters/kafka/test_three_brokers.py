@@ -9,8 +9,8 @@ from tests.adapters.kafka.test_kafka_source import ids, lines, opened
 from tests.kafka import QUIET, three_brokers
 from tests.spine import open_store, runner
 
-from ringfence.adapters.kafka.address import Address
-from ringfence.adapters.kafka.client import Client
+from ringfence.adapters.kafka.address import KafkaAddress
+from ringfence.adapters.kafka.client import KafkaClient
 from ringfence.adapters.kafka.sink import OPTIONS, KafkaSink
 from ringfence.ports import DECISIONS
 
@@ -49,8 +49,8 @@ def test_a_killed_broker_takes_and_doubles_nothing(cluster, tmp_path):
             at_work.run(source.batches(50, is_over=is_over))
             at_work.close()
         assert sorted(ids(store)) == sorted(f"t{number}" for number in range(2 * HALF))
-        client = Client(
-            Address.of(f"kafka://{brokers}/decisions?quarantine=bad&mode=transactional", OPTIONS), {}
+        client = KafkaClient(
+            KafkaAddress.of(f"kafka://{brokers}/decisions?quarantine=bad&mode=transactional", OPTIONS), {}
         )
         sink = KafkaSink(store.log, client, store.folder, store.quarantine)
         sink.take(DECISIONS, store.log.read(DECISIONS))

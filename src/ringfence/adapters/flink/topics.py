@@ -159,8 +159,8 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def put(client: Client, topic: str, values: Iterable[bytes]) -> None:
-    """Append records to the first partition of a topic; errors of `Client.explained`."""
+def put(client: KafkaClient, topic: str, values: Iterable[bytes]) -> None:
+    """Append records to the first partition of a topic; errors of `KafkaClient.explained`."""
     producer = client.made(
         Producer, acks="all", enable_idempotence=True, delivery_timeout_ms=int(SECONDS * 1000)
     )

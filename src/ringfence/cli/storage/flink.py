@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ringfence.cli.audited import actor
-from ringfence.cli.audited import actor
 from ringfence.cli.terminal.options import definitions
 from ringfence.cli.terminal.screen import say, show, show_json
 from ringfence.compose.flink import CHECKPOINT_MS, FOLDER_NAME, Ends, activate, flink_running, package
