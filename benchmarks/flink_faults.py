@@ -62,7 +62,7 @@ _PATIENCE_SECONDS = 300.0
 _OFTEN = 300  # events for each list entry or flag
 
 
-class Trial:
+class FlinkTrial:
     """One job in a folder of its own, until its decisions are compared."""
 
     def __init__(self, kafka: Broker, folder: Path, lines: list[bytes], asked: Any) -> None:
@@ -273,7 +273,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name, chdir(name):
             folder = Path(name).resolve()
             begin = time.monotonic()
-            trial = Trial(kafka, folder, world(folder, asked), asked)
+            trial = FlinkTrial(kafka, folder, world(folder, asked), asked)
             found = trial.run(kinds)
             taken = time.monotonic() - begin
         is_good = found.is_same and found.equal == trial.payments
