@@ -10,9 +10,10 @@ from io import BytesIO
 import pytest
 
 from ringfence.adapters.flink import parts as module
-from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of, write_secret
+from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of
 from ringfence.adapters.flink.package import write_package
 from ringfence.adapters.flink.parts import JAR_NAME, flink_parts
+from ringfence.adapters.flink.private import replaced
 from ringfence.adapters.flink.rest import innermost
 from ringfence.adapters.flink.topics import java_properties
 from ringfence.compose.definitions import load_definitions
@@ -109,7 +110,8 @@ def test_what_is_secret_can_be_read_by_one_user_only(tmp_path):
     path = tmp_path / "plan"
     path.write_bytes(b"before")
     path.chmod(0o644)
-    write_secret(path, b"keys")
+    with replaced(path) as file:
+        file.write(b"keys")
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"keys", 0o600)
 
 
