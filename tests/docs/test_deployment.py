@@ -1,9 +1,11 @@
 """The documented systemd unit and container start, with the rights that they have there and no others."""
 
+import json
 import re
 import shlex
 import signal
 import sys
+import tarfile
 from pathlib import Path
 
 import httpx
@@ -37,9 +39,9 @@ def unit():
     return values
 
 
-def dockerfile():
-    """What the documented container sets: its environment, its command, its check."""
-    text = block("dockerfile").replace("\\\n", " ")
+def dockerfile(text):
+    """What a container sets: its environment, its command, its check."""
+    text = text.replace("\\\n", " ")
     found = {line.partition(" ")[0]: line.partition(" ")[2] for line in text.splitlines()}
     environment = dict(word.split("=", 1) for word in found["ENV"].split())
     return found, environment
@@ -118,8 +120,40 @@ def test_the_systemd_unit_starts_decides_and_stops_in_order(tmp_path):
 
 
 def test_the_container_starts_decides_and_stops_in_order(tmp_path):
-    found, environment = dockerfile()
+    found, environment = dockerfile(block("dockerfile"))
     assert found["USER"] == str(sandbox.USER)
     environment |= {"RINGFENCE_SERVE_PORT": "0", "HOME": "/nonexistent", "PATH": f"{BIN}:/usr/bin:/bin"}
     run = Run(environment, {tmp_path / "data": found["VOLUME"]}, strict=False)
     serve_twice(run, in_a_list(found["CMD"]), tmp_path / "data", tmp_path / "data" / "cache")
+
+
+MODEL = {
+    "age": 41, "gender_code": 1, "subscription_type_code": 0, "income_bracket_code": 2, "location": 17,
+    "tenure_months": 30, "event_created_at_ts": 1709288100, "transaction_value": 129.5, "channel_code": 1,
+}  # fmt: skip
+
+
+def test_the_model_container_answers_as_sagemaker_starts_it(tmp_path):
+    """The image's environment and entry point, the stack's variables, and the artifact, unpacked."""
+    found, environment = dockerfile((ROOT / "deploy/aws/model.Dockerfile").read_text())
+    stack = json.loads((ROOT / "deploy/aws/snapshots/RingfenceModel.json").read_text())
+    (served,) = (one for one in stack["Resources"].values() if one["Type"] == "AWS::SageMaker::Model")
+    environment |= served["Properties"]["PrimaryContainer"]["Environment"]
+    environment |= {"SAGEMAKER_BIND_TO_PORT": "0", "PATH": f"{BIN}:/usr/bin:/bin"}
+    packed, artifact = tmp_path / "model.tar.gz", tmp_path / "model"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(ROOT / "examples/sample-model", ".")
+    run = Run(environment, {artifact: "/opt/ml/model"}, strict=False)
+    with tarfile.open(packed) as archive:
+        archive.extractall(artifact, filter="data")
+    process, url, _ = run.serve([str(BIN / "ringfence"), *in_a_list(found["ENTRYPOINT"])[1:], "serve"])
+    try:
+        assert in_a_list(found["CMD"]) == ["serve"]
+        assert httpx.get(f"{url.removesuffix('/invocations')}/ping", timeout=60).status_code == 200
+        answer = httpx.post(f"{url.removesuffix('/invocations')}/invocations", json=MODEL, timeout=60)
+        assert answer.status_code == 200, answer.text
+        assert 0 <= answer.json()["fraud_probability"] <= 1
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, last = process.communicate(timeout=120)
+    assert process.returncode in (0, -signal.SIGTERM), last

@@ -10,7 +10,17 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secrets
 
 from stacks.alerts import Alerts
-from stacks.common import acknowledge, allow, key, log_bucket, read_stream, use_bucket, use_key, write_stream
+from stacks.common import (
+    acknowledge,
+    allow,
+    key,
+    log_bucket,
+    read_stream,
+    send_elsewhere,
+    use_bucket,
+    use_key,
+    write_stream,
+)
 from stacks.model import Model
 from stacks.network import Network
 from stacks.pipeline import Pipeline
@@ -49,6 +59,7 @@ def _small(app: App) -> Stack:
     role = service.task.task_role
     _write_audit(role, audit)
     _send_alerts(role, alerts)
+    send_elsewhere(role)
     alerts.slack.grant_read(role)
     watch = Watch(stack, SMALL, alerts.operations)
     watch.service(service)
@@ -73,7 +84,7 @@ def _large(app: App) -> list[Stack]:
     alerts_stack = stack("Alerts", "bus, topics, the secret of Slack")
     alerts = Alerts(alerts_stack)
     model_stack = stack("Model", "the model as a SageMaker endpoint")
-    model = Model(model_stack, LARGE, network, store.models)
+    model = Model(model_stack, LARGE, store.models)
     service_stack = stack("Service", "the deciding task and its balancer")
     service = _large_service(service_stack, network, store, streams, alerts, model)
     scale_stack = stack("Scale", "the distributed host on managed Flink")
@@ -141,6 +152,7 @@ def _large_service(
     write_stream(role, streams.decisions)
     use_key(role, streams.key, write=True)
     _send_alerts(role, alerts)
+    send_elsewhere(role)
     for name in ("Landing7141C7BFArn9A8B3447", "Models7414EF8FArn0A92314F"):
         acknowledge(
             role,

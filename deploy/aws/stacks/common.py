@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import (
+    Acknowledgment,
+    CfnCondition,
+    CfnParameter,
+    Duration,
+    Fn,
+    RemovalPolicy,
+    Stack,
+    Validations,
+)
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
@@ -16,6 +25,8 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 NAMESPACE = "Ringfence"
+IMAGE = r"^[a-z0-9][a-zA-Z0-9._/-]*(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})$"
+"""What a parameter that names an image may be: with its tag or digest."""
 
 
 def key(scope: Construct, name: str, purpose: str, services: Sequence[str] = ()) -> kms.Key:
@@ -121,3 +132,80 @@ def read_stream(role: iam.IRole, stream: kinesis.IStream) -> None:
 def write_stream(role: iam.IRole, stream: kinesis.IStream) -> None:
     """Let a role write to a stream."""
     allow(role, "kinesis", _WRITE_STREAM, stream.stream_arn)
+
+
+def pull_images(role: iam.IRole, parameter: str) -> None:
+    """Let a role pull images of one repository of this account's registry, which a parameter names."""
+    stack = Stack.of(role)
+    named = CfnParameter(
+        stack,
+        parameter,
+        description="Name of the image's repository in Amazon ECR, in this account and region",
+        default="ringfence",
+        allowed_pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$",
+        constraint_description="the name of a repository, without registry and tag",
+    )
+    arn = stack.format_arn(service="ecr", resource="repository", resource_name=named.value_as_string)
+    allow(role, "ecr", ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer"), arn)
+    allow(role, "ecr", ("GetAuthorizationToken",), "*")  # it opens nothing by itself, and knows no resource
+    acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "ecr:GetAuthorizationToken knows no resource.")
+
+
+_ARN = r"arn:aws[a-z-]*:"
+_ELSEWHERE = _ARN + r"(sns|sqs|events):[a-z0-9-]+:\d{12}:[\w./-]+"
+_ORIGIN = _ARN + r"sms-voice:[a-z0-9-]+:\d{12}:(phone-number|pool|sender-id)/[\w/-]+"
+_IDENTITY = r"[\w.+-]+(@[\w.-]+)?"
+
+
+def send_elsewhere(role: iam.IRole) -> None:
+    """Rights to send to what the user names by parameters: none without them.
+
+    SMS by SNS asks for a right on every resource, which is not given: End User Messaging does not.
+    """
+    stack = Stack.of(role)
+
+    def optional(name: str, pattern: str, description: str, of: str) -> CfnParameter:
+        return CfnParameter(
+            stack,
+            name,
+            description=f"{description}; empty: none",
+            default="",
+            allowed_pattern=f"^({pattern})?$",
+            constraint_description=of,
+        )
+
+    told = optional(
+        "SendTo",
+        _ELSEWHERE,
+        "ARN of one more topic, queue or event bus that gets messages",
+        "the ARN of a topic of SNS, a queue of SQS or a bus of EventBridge",
+    )
+    mail = optional(
+        "MailIdentity", _IDENTITY, "Identity of SES that e-mail comes from", "a domain or an address"
+    )
+    sms = optional(
+        "SmsOrigin",
+        _ORIGIN,
+        "ARN of the number or pool that SMS come from",
+        "the ARN of a phone number, a pool or a sender id of End User Messaging",
+    )
+    identity = stack.format_arn(service="ses", resource="identity", resource_name=mail.value_as_string)
+    for parameter, actions, resource in (
+        (told, ["events:PutEvents", "sns:Publish", "sqs:SendMessage"], told.value_as_string),
+        (mail, ["ses:SendEmail", "ses:SendRawEmail"], identity),
+        (sms, ["sms-voice:SendTextMessage"], sms.value_as_string),
+    ):
+        name = f"May{parameter.node.id}"
+        policy = iam.CfnPolicy(
+            stack,
+            name,
+            policy_name=name,
+            roles=[role.role_name],
+            policy_document={
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resource}],
+            },
+        )
+        policy.cfn_options.condition = CfnCondition(
+            stack, f"Has{name}", expression=Fn.condition_not(Fn.condition_equals(parameter, ""))
+        )

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, CfnParameter
-from aws_cdk import aws_ec2 as ec2
+from aws_cdk import ArnFormat, CfnOutput, CfnParameter, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from stacks.common import acknowledge, key, use_bucket, use_key
+from stacks.common import IMAGE, acknowledge, allow, key, pull_images, use_bucket, use_key
 
 if TYPE_CHECKING:
     from aws_cdk import aws_s3 as s3
 
-    from stacks.network import Network
     from stacks.profile import Profile
 
 
@@ -25,9 +23,15 @@ _MODELS = "RingfenceStore:ExportsOutputFnGetAttStoreModels7414EF8FArn0A92314F"
 class Model(Construct):
     """An endpoint with one variant; a second variant is a second model with its own weight."""
 
-    def __init__(self, scope: Construct, profile: Profile, network: Network, models: s3.Bucket) -> None:
+    def __init__(self, scope: Construct, profile: Profile, models: s3.Bucket) -> None:
         super().__init__(scope, "Model")
-        image = CfnParameter(self, "ModelImage", description="Image of the model service, in Amazon ECR")
+        image = CfnParameter(
+            self,
+            "ModelImage",
+            description="Image of the model service, in Amazon ECR",
+            allowed_pattern=IMAGE,
+            constraint_description="an image with its tag or digest",
+        )
         data = CfnParameter(
             self,
             "ModelData",
@@ -37,10 +41,6 @@ class Model(Construct):
         )
         image.override_logical_id("ModelImage")
         data.override_logical_id("ModelData")
-        guard = ec2.SecurityGroup(
-            self, "Guard", vpc=network.vpc, description="The model service", allow_all_outbound=False
-        )
-        guard.add_egress_rule(ec2.Peer.ipv4("10.20.0.0/16"), ec2.Port.tcp(443), "AWS, within the VPC")
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"))
         use_bucket(role, models, "models/")
         use_key(role, models.encryption_key)
@@ -49,19 +49,33 @@ class Model(Construct):
             f"AwsSolutions-IAM5[Resource::{_MODELS}/models/*]",
             "The objects of one prefix of one bucket: their names are those of versions.",
         )
-        subnets = network.vpc.select_subnets(subnet_group_name="service").subnet_ids
+        pull_images(role, "ModelRepository")
+        groups = Stack.of(self).format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name="/aws/sagemaker/Endpoints/*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        allow(role, "logs", ("CreateLogGroup", "CreateLogStream", "PutLogEvents"), groups)
+        acknowledge(
+            role,
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:"
+            "/aws/sagemaker/Endpoints/*]",
+            "SageMaker names the log group after the endpoint, whose name CloudFormation makes up.",
+        )
         made = sagemaker.CfnModel(
             self,
             "Served",
             execution_role_arn=role.role_arn,
-            enable_network_isolation=True,
+            enable_network_isolation=True,  # it answers SageMaker and reaches nobody
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image.value_as_string,
                 model_data_url=models.s3_url_for_object(data.value_as_string),
-                environment={"THRESHOLD": "0.5"},
-            ),
-            vpc_config=sagemaker.CfnModel.VpcConfigProperty(
-                security_group_ids=[guard.security_group_id], subnets=subnets
+                environment={
+                    "THRESHOLD": "0.5",
+                    "RINGFENCE_MODEL_HOST": "0.0.0.0",  # noqa: S104 (SageMaker alone reaches it)
+                    "RINGFENCE_MODEL_OPEN": "1",  # SageMaker asks who calls
+                },
             ),
         )
         made.node.add_dependency(role)

@@ -15,7 +15,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secrets
 from constructs import Construct
 
-from stacks.common import acknowledge, key
+from stacks.common import IMAGE, acknowledge, key, pull_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +106,7 @@ class Service(Construct):
             self,
             "Image",
             description="Image of Ringfence in a registry that the task can reach",
-            allowed_pattern=r"^[a-z0-9][a-zA-Z0-9._/-]*(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})$",
+            allowed_pattern=IMAGE,
             constraint_description="an image with its tag or digest",
         )
         image.override_logical_id("Image")
@@ -153,6 +153,7 @@ class Service(Construct):
             ),
         )
         self._volume(task, container)
+        pull_images(task.obtain_execution_role(), "Repository")
         acknowledge(task, "AwsSolutions-ECS2", "The variables are names and numbers; of secrets, too.")
         return task
 

@@ -1,6 +1,7 @@
 """What an auditor asks of the stacks, asked of every resource of every template."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,86 @@ def test_no_statement_allows_every_action_and_wildcards_stay_below_a_named_resou
             for statement in document["Statement"]:
                 actions = as_list(statement["Action"])
                 assert not any("*" in action for action in actions), (stack, name, actions)
-                assert "*" not in as_list(statement.get("Resource", [])), (stack, name, actions)
+                if actions != ["ecr:GetAuthorizationToken"]:  # it knows no resource
+                    assert "*" not in as_list(statement.get("Resource", [])), (stack, name, actions)
+
+
+def allowed(resources, stack, part=""):
+    """Actions that the roles of a stack may take, of policies whose logical id has `part` in it."""
+    return {
+        action
+        for found, name, kind, properties, _ in resources
+        if found == stack and kind == "AWS::IAM::Policy" and part in name
+        for statement in properties["PolicyDocument"]["Statement"]
+        for action in as_list(statement["Action"])
+    }
+
+
+def test_whoever_runs_an_image_may_pull_it_and_nothing_but_its_repository(resources):
+    pulling = {"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+    assert pulling <= allowed(resources, "RingfenceSmall", "ExecutionRole")
+    assert pulling <= allowed(resources, "RingfenceService", "ExecutionRole")
+    assert pulling <= allowed(resources, "RingfenceModel")
+
+
+def test_the_task_may_send_to_what_the_user_names_and_nowhere_else(stacks):
+    """Each right has a condition: without its parameter there is none."""
+    for name in ("RingfenceSmall", "RingfenceService"):
+        template = stacks[name]
+        for parameter, actions in {
+            "SendTo": {"events:PutEvents", "sns:Publish", "sqs:SendMessage"},
+            "MailIdentity": {"ses:SendEmail", "ses:SendRawEmail"},
+            "SmsOrigin": {"sms-voice:SendTextMessage"},
+        }.items():
+            policy = template["Resources"][f"May{parameter}"]
+            (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+            assert set(statement["Action"]) == actions
+            assert parameter in json.dumps(statement["Resource"])
+            condition = template["Conditions"][policy["Condition"]]
+            assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+            (role,) = policy["Properties"]["Roles"]
+            assert "TaskRole" in role["Ref"]
+
+
+ARN = "arn:aws:{}:eu-central-1:123456789012:{}"
+IMAGES = (
+    ["123456789012.dkr.ecr.eu-central-1.amazonaws.com/ringfence:0.1.0"],
+    ["ringfence", "http://x:1", ""],
+)
+REPOSITORIES = (["ringfence", "team/ringfence"], ["", "Ringfence", "ringfence:0.1.0", "*", "a/"])
+VALUES = {
+    "Image": IMAGES,
+    "ModelImage": IMAGES,
+    "Repository": REPOSITORIES,
+    "ModelRepository": REPOSITORIES,
+    "Certificate": ([ARN.format("acm", "certificate/0f-1")], ["", "certificate/0f-1", ARN.format("iam", "x")]),
+    "SendTo": (
+        ["", ARN.format("sns", "fraud"), ARN.format("sqs", "q.fifo"), ARN.format("events", "event-bus/b")],
+        ["*", "fraud", ARN.format("lambda", "f"), ARN.format("sns", "*"), "arn:aws:sns:eu-central-1:1:x"],
+    ),
+    "MailIdentity": (["", "bank.example", "alerts@bank.example"], ["*", "a b", "a@b@c"]),
+    "SmsOrigin": (["", ARN.format("sms-voice", "pool/pool-1")], ["*", "+491701234567", ARN.format("sns", "x")]),
+    "ModelData": (["models/model.tar.gz"], ["", "model.zip", "a b.tar.gz"]),
+}  # fmt: skip
+
+
+def test_a_parameter_that_is_out_of_range_is_refused_before_anything_is_made(stacks):
+    """CloudFormation matches the whole value; a number has a least one."""
+    seen = set()
+    for stack, template in stacks.items():
+        for name, told in template.get("Parameters", {}).items():
+            if name == "BootstrapVersion":
+                continue
+            if told["Type"] == "Number":
+                assert 0 < told["MinValue"] <= float(told["Default"]), (stack, name)
+                continue
+            if name in VALUES and stack != "RingfencePipeline":
+                good, bad = VALUES[name]
+                assert all(re.fullmatch(told["AllowedPattern"], one) for one in good), (stack, name)
+                assert not any(re.fullmatch(told["AllowedPattern"], one) for one in bad), (stack, name)
+                seen.add(name)
+            assert "AllowedPattern" in told, (stack, name)
+    assert seen == set(VALUES)
 
 
 def test_the_balancer_is_the_only_door_that_is_open_to_all(resources):

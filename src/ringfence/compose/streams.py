@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 _KAFKA: Final = "kafka://"
 _KINESIS: Final = "kinesis://"
+_TABLES: Final = "dynamodb://"
 
 
 def is_stream(source: str) -> bool:
     """Whether a source goes on for ever, as opposed to a file."""
-    return source.lower().startswith((_KAFKA, _KINESIS))
+    return source.lower().startswith((_KAFKA, _KINESIS, _TABLES))
 
 
 def is_kinesis(source: str) -> bool:
-    """Whether a source is one of Kinesis."""
-    return source.lower().startswith(_KINESIS)
+    """Whether a source is one of Kinesis, or of a DynamoDB table's own stream."""
+    return source.lower().startswith((_KINESIS, _TABLES))
 
 
 def stream_of(
@@ -64,12 +65,16 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
     from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.records import NAMES  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS, KinesisSource  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.tables import OPTIONS as TABLE_OPTIONS  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.tables import TableStreams  # noqa: PLC0415 (likewise)
 
-    address = KinesisAddress.of(text, OPTIONS)
+    of_tables = text.lower().startswith(_TABLES)
+    address = KinesisAddress.of(text, TABLE_OPTIONS if of_tables else OPTIONS)
+    options = {**address.options, "format": "dynamodb"} if of_tables else address.options
     return KinesisSource(
         address,
-        aws_client("kinesis", tries=1),
-        _decoding(session, address.options, mapping, NAMES),
+        TableStreams(aws_client("dynamodbstreams", tries=1)) if of_tables else aws_client("kinesis", tries=1),
+        _decoding(session, options, mapping, NAMES),
         session.store.positions,
         session.clock.now_ms,
         say=say,
@@ -83,10 +88,12 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.sink import OPTIONS as SINK_OPTIONS  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS, described  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.tables import TableStreams  # noqa: PLC0415 (likewise)
 
+    of_tables = text.lower().startswith(_TABLES)
     address = KinesisAddress.of(text, OPTIONS | SINK_OPTIONS)
     streams = [*address.streams, *filter(None, [address.options.get("flag_matches")])]
-    client = aws_client("kinesis")
+    client = TableStreams(aws_client("dynamodbstreams")) if of_tables else aws_client("kinesis")
     found = [(name, described(client, name, 0)[0]) for name in streams]
     return [(name, told["OpenShardCount"], told["RetentionPeriodHours"]) for name, told in found]
 

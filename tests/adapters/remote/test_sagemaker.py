@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import msgspec
 import numpy as np
@@ -45,6 +45,7 @@ class SageMaker(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.asked += 1
+        assert self.server.may_answer.wait(60)
         self.server.variant = self.headers.get("x-amzn-sagemaker-target-variant")
         self.server.signed = self.headers["authorization"]
         given, right = signature(self, body)
@@ -67,6 +68,8 @@ def server():
     found = ThreadingHTTPServer(("127.0.0.1", 0), SageMaker)
     found.daemon_threads = True
     found.status, found.half, found.asked = 200, False, 0
+    found.may_answer = Event()
+    found.may_answer.set()
     Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
     yield found
     found.shutdown()
@@ -124,6 +127,16 @@ def test_throttled_broken_or_half_an_answer_is_no_score_and_asked_once(
     with pytest.raises(ScorerError, match=why):
         made.score(np.zeros((2, len(made.inputs))))
     assert server.asked == 1
+    made.close()
+
+
+def test_a_slow_endpoint_is_left_at_the_deadline_and_asked_once(server, signed_in, tmp_path):
+    made = model(server, tmp_path / "m", deadline_ms=200)
+    server.may_answer.clear()  # who keeps no deadline waits for more than a minute
+    with pytest.raises(ScorerError, match=r"too late|did not answer"):
+        made.score(np.zeros((1, len(made.inputs))))
+    server.may_answer.set()
+    assert server.asked <= 1
     made.close()
 
 

@@ -14,20 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEME: Final = "kinesis"
-_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")  # of a stream, as AWS has it
-_FORM: Final = "write kinesis://STREAM[,STREAM...][?NAME=VALUE&...]"
+TABLES: Final = "dynamodb"
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")  # of a stream or a table, as AWS has it
+_FORMS: Final = {
+    SCHEME: "write kinesis://STREAM[,STREAM...][?NAME=VALUE&...]",
+    TABLES: "write dynamodb://TABLE[,TABLE...][?NAME=VALUE&...]",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class KinesisAddress:
-    """Streams of one region, and what is ours to decide.
+    """Streams of one region, or tables that have streams, and what is ours to decide.
 
-    >>> Address.of("kinesis://payments,labels?on_gap=continue", {"on_gap": None})
-    Address(streams=('payments', 'labels'), options={'on_gap': 'continue'})
+    >>> KinesisAddress.of("kinesis://payments,labels?on_gap=continue", {"on_gap": None})
+    KinesisAddress(streams=('payments', 'labels'), options={'on_gap': 'continue'}, scheme='kinesis')
     """
 
     streams: tuple[str, ...]
     options: Mapping[str, str]
+    scheme: str = SCHEME
 
     @classmethod
     def of(cls, text: str, known: Mapping[str, tuple[str, ...] | None]) -> Self:
@@ -35,10 +40,12 @@ class KinesisAddress:
 
         `InputError` repeats no value: somebody may have written a secret there.
         """
+        scheme = TABLES if text.lower().startswith(TABLES) else SCHEME
+        form = _FORMS[scheme]
         try:
             parts = urlsplit(text)
         except ValueError:
-            raise InputError(f"this is no address of Kinesis: {_FORM}") from None
+            raise InputError(f"this is no address of Kinesis: {form}") from None
         if "@" in parts.netloc:
             raise InputError(
                 "an address holds no credentials, because every user of this machine can read a command "
@@ -48,7 +55,7 @@ class KinesisAddress:
         wrong = next((name for name in names if not _NAME.fullmatch(name)), None)
         if not names or wrong is not None or parts.path.strip("/"):
             what = "names no stream" if not names else "has a path" if wrong is None else f"has {wrong!r}"
-            raise InputError(f"the address {what}: {_FORM}")
+            raise InputError(f"the address {what}: {form}")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         for name, value in options.items():
             if name not in known:
@@ -59,9 +66,9 @@ class KinesisAddress:
             allowed = known[name]
             if allowed is not None and value not in allowed:
                 raise InputError(f"option {name} of the address is one of {', '.join(allowed)}")
-        return cls(names, options)
+        return cls(names, options, scheme)
 
     @property
     def shown(self) -> str:
         """For people, without options."""
-        return f"{SCHEME}://{','.join(self.streams)}"
+        return f"{self.scheme}://{','.join(self.streams)}"

@@ -35,7 +35,9 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on.", envvar="RINGFENCE_MODEL_HOST")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 chooses a free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(help="Port; 0 chooses a free one.", envvar="SAGEMAKER_BIND_TO_PORT")
+    ] = 8080,
     threshold: Annotated[
         float, typer.Option(help="Probability from which a payment is flagged.", envvar="THRESHOLD")
     ] = 0.5,
