@@ -42,7 +42,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.bus.subscription import Subscription
 from ringfence.cli import execute
 from ringfence.compose.clock import now_ms
-from ringfence.compose.followers import following
+from ringfence.compose.messages import delivering
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 
@@ -123,7 +123,7 @@ def project(when: str, policy: str = ""):
 
 def rest(*servers: Process) -> None:
     """Wait until the followers have nothing to do: no round pays for the one before."""
-    beside = [child for one in servers for child in psutil.Process(one.pid).children()]
+    beside = [child for one in servers for child in psutil.Process(one.pid).children(recursive=True)]
     until(lambda: all(one.cpu_percent(1.0) < IDLE_PERCENT for one in beside))
 
 
@@ -132,7 +132,7 @@ class Cpu:
 
     def __init__(self, server: Process):
         parent = psutil.Process(server.pid)
-        self._processes = [parent, *parent.children()]
+        self._processes = [parent, *parent.children(recursive=True)]
         self._begin, self._at = self._seconds(), time.monotonic()
 
     def _seconds(self) -> list[float]:
@@ -223,15 +223,15 @@ def verdict(name: str, found: float, bar: float) -> bool:
 
 
 def follow(folder: Path) -> None:
-    """The process of the followers, until it is killed."""
+    """The process of the messages, until it is killed."""
     os.environ |= NETWORKS
-    with following(folder):
+    with delivering(folder):
         time.sleep(3600)
 
 
 def kills(rounds: int, seed: int) -> bool:
     chance, processes = Random(seed), multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["ringfence.compose.followers", "ringfence.cli"])
+    processes.set_forkserver_preload(["ringfence.compose.messages", "ringfence.cli"])
     with tempfile.TemporaryDirectory() as scratch, Receiver(seed, REFUSED) as receiver:
         folder, rules = Path(scratch) / "data", Path(scratch) / "rules.yaml"
         rules.write_text(BOOK.format(when="amount > 250"))

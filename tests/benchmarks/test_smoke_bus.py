@@ -17,6 +17,15 @@ def test_patterns_agree_in_columns_and_one_by_one():
     assert "values agree: True" in done.stdout
 
 
+def test_an_exchange_of_versions_loses_no_payment():
+    command = [sys.executable, "-m", "benchmarks.upgrade", "--rounds", "1", "--payments", "160"]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert "decided once, as its caller was told: True" in done.stdout
+    assert "a replay decides the same: True" in done.stdout
+
+
 def test_every_message_arrives_although_the_followers_are_killed():
     command = [sys.executable, "-m", "benchmarks.alerts", "kills", "--kills", "3"]
     done = subprocess.run(

@@ -21,7 +21,8 @@ from ringfence.testing.notifier_exam import SECRET, NotifierExam
 
 from .receivers import Receiver, on_a_free_port
 
-SECONDS = 0.4
+SECONDS = 0.4  # for whoever waits in vain
+PATIENT_SECONDS = 60.0
 
 
 class Closed(io.StringIO):
@@ -60,6 +61,7 @@ class HttpPlace:
     def __init__(self):
         self.receiver = Receiver(self.well)
         self.receiver.__enter__()
+        self.notifier, self.to = self.made(PATIENT_SECONDS)
 
     def received(self):
         return [str(dict(headers)) + body.decode() for headers, body in self.receiver.requests]
@@ -68,6 +70,9 @@ class HttpPlace:
         if fault == "down":
             self.receiver.__exit__()
         else:
+            if fault == "slow":
+                self.notifier.close()
+                self.notifier, self.to = self.made(SECONDS)
             self.receiver.script = [self.faults[fault]]
 
     def close(self):
@@ -82,21 +87,19 @@ class WebhookPlace(HttpPlace):
     gaps: ClassVar = {"refusing": "any answer of a receiver may change: it is asked for three days"}
     faults: ClassVar = {"slow": "hang", "broken": "half", "busy": BUSY}
 
-    def __init__(self):
-        super().__init__()
-        self.notifier = WebhookNotifier(networks(["127.0.0.0/8"]), seconds=SECONDS)
-        self.to = f"{self.receiver.url}?token={SECRET}"
+    def made(self, seconds):
+        notifier = WebhookNotifier(networks(["127.0.0.0/8"]), seconds=seconds)
+        return notifier, f"{self.receiver.url}?token={SECRET}"
 
 
 class SlackPlace(HttpPlace):
     well = 200
     faults: ClassVar = {"slow": "hang", "broken": "half", "busy": BUSY, "refusing": 200}
 
-    def __init__(self):
-        super().__init__()
+    def made(self, seconds):
         self.receiver.body = b'{"ok": true}'
-        self.notifier = SlackNotifier(SECRET, f"http://127.0.0.1:{self.receiver.port}/api/", seconds=SECONDS)
-        self.to = "#team"
+        base = f"http://127.0.0.1:{self.receiver.port}/api/"
+        return SlackNotifier(SECRET, base, seconds=seconds), "#team"
 
     def received(self):
         return [json.dumps(json.loads(body), ensure_ascii=False) for _, body in self.receiver.requests]
@@ -116,10 +119,9 @@ class ApprisePlace(HttpPlace):
     }
     faults: ClassVar = {"slow": "hang", "broken": "half"}
 
-    def __init__(self):
-        super().__init__()
-        self.notifier = AppriseNotifier(seconds=2 * SECONDS)
-        self.to = f"json://user:{SECRET}@127.0.0.1:{self.receiver.port}/x?rto={SECONDS}&cto={SECONDS}"
+    def made(self, seconds):
+        address = f"json://user:{SECRET}@127.0.0.1:{self.receiver.port}/x?rto={seconds}&cto={seconds}"
+        return AppriseNotifier(seconds=2 * seconds), address
 
 
 class Box:
@@ -140,10 +142,10 @@ class MailPlace:
         self.box = Box()
         self.controller = on_a_free_port(lambda port: Controller(self.box, "127.0.0.1", port))
         self.listener = None
-        self.notifier = self._to(self.controller.port)
+        self.notifier = self._to(self.controller.port, PATIENT_SECONDS)
 
-    def _to(self, port):
-        return MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example", seconds=SECONDS)
+    def _to(self, port, seconds):
+        return MailNotifier(f"smtp://127.0.0.1:{port}", "fraud@bank.example", seconds=seconds)
 
     def received(self):
         return [
@@ -157,7 +159,7 @@ class MailPlace:
             self.box.answer = "554 spam"
             return
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.notifier = self._to(self.listener.getsockname()[1])
+        self.notifier = self._to(self.listener.getsockname()[1], SECONDS)
         if fault == "down":
             self.listener.close()
         elif fault == "broken":

@@ -23,6 +23,9 @@ from ringfence.adapters.notifiers.webhook import WebhookNotifier, retry_after
 from ringfence.adapters.outbox.bus import new_secret
 from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.words import Words
+from ringfence.compose.notifiers import check_destination
+from ringfence.errors import InputError
+from ringfence.settings import Settings
 
 from .receivers import Receiver, on_a_free_port
 
@@ -36,7 +39,7 @@ def message(to, *secrets, words=WORDS):
 
 @pytest.fixture
 def webhooks():
-    made = WebhookNotifier(LOOPBACK, seconds=0.5)
+    made = WebhookNotifier(LOOPBACK, seconds=2.0)
     yield made
     made.close()
 
@@ -122,6 +125,19 @@ def test_a_private_address_is_refused_unless_it_is_allowed(host):
     assert outcome.answer is AttemptEnd.REFUSED
     assert "private address" in outcome.said
     strict.close()
+
+
+PRIVATE = ("127.0.0.0/8", "::1/128", "169.254.0.0/16")
+
+
+@pytest.mark.parametrize(
+    "to", ["http://127.0.0.1:9/hook", "https://[::1]/hook", "http://169.254.169.254/latest"]
+)
+def test_a_webhook_at_a_private_address_is_refused_when_it_is_made_and_the_setting_named(to):
+    with pytest.raises(InputError, match="a private address") as refused:
+        check_destination(to, Settings())
+    assert "webhook_networks" in str(refused.value)
+    assert check_destination(to, Settings(webhook_networks=PRIVATE)) == "webhook"
 
 
 def test_a_public_address_may_be_reached():

@@ -23,7 +23,8 @@ from ringfence.errors import InputError
 from ringfence.settings import Settings
 from ringfence.testing.notifier_exam import WORDS, NotifierExam
 
-SECONDS = 0.4
+SECONDS = 0.4  # for whoever waits in vain
+PATIENT_SECONDS = 60.0
 ACCOUNT = "123456789012"
 
 
@@ -69,6 +70,8 @@ class AwsPlace:
                 if hasattr(self.notifier, "_clients"):
                     self.notifier._clients.of(self.to)
             return
+        if fault == "slow":
+            self.notifier = self.make(SECONDS)
         proxy().fault = {
             "slow": "hang",
             "broken": "half",
@@ -81,8 +84,8 @@ class SnsPlace(AwsPlace):
     form = True
 
     @staticmethod
-    def make():
-        return SnsNotifier(InEachRegion("sns", SECONDS))
+    def make(seconds=PATIENT_SECONDS):
+        return SnsNotifier(InEachRegion("sns", seconds))
 
     def prepared(self):
         return boto3.client("sns").create_topic(Name="fraud-team")["TopicArn"]
@@ -92,8 +95,8 @@ class SqsPlace(AwsPlace):
     final = "InvalidMessageContents"
 
     @staticmethod
-    def make():
-        return SqsNotifier(InEachRegion("sqs", SECONDS))
+    def make(seconds=PATIENT_SECONDS):
+        return SqsNotifier(InEachRegion("sqs", seconds))
 
     def prepared(self, name="fraud-team"):
         attributes = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
@@ -110,8 +113,8 @@ class BusPlace(AwsPlace):
     carries_id = False  # the CloudEvent has its own, which names the log and the record
 
     @staticmethod
-    def make():
-        return EventBridgeNotifier(InEachRegion("events", SECONDS))
+    def make(seconds=PATIENT_SECONDS):
+        return EventBridgeNotifier(InEachRegion("events", seconds))
 
     def prepared(self):
         boto3.client("events").create_event_bus(Name="fraud")
@@ -122,8 +125,8 @@ class MailPlace(AwsPlace):
     final = "MessageRejected"
 
     @staticmethod
-    def make():
-        return SesNotifier(once("sesv2", seconds=SECONDS), "Fraud desk <fraud@bank.example>")
+    def make(seconds=PATIENT_SECONDS):
+        return SesNotifier(once("sesv2", seconds=seconds), "Fraud desk <fraud@bank.example>")
 
     def prepared(self):
         boto3.client("sesv2").create_email_identity(EmailIdentity="fraud@bank.example")
@@ -140,8 +143,8 @@ class SmsPlace(AwsPlace):
     carries_id = False
 
     @staticmethod
-    def make():
-        return SnsTexts(once("sns", seconds=SECONDS), "MyBank")
+    def make(seconds=PATIENT_SECONDS):
+        return SnsTexts(once("sns", seconds=seconds), "MyBank")
 
     def prepared(self):
         return "+491701234567"
@@ -153,8 +156,8 @@ class EndUserPlace(SmsPlace):
     final = "ValidationException"
 
     @staticmethod
-    def make():
-        return EndUserMessaging(once("pinpoint-sms-voice-v2", seconds=SECONDS), "MyBank")
+    def make(seconds=PATIENT_SECONDS):
+        return EndUserMessaging(once("pinpoint-sms-voice-v2", seconds=seconds), "MyBank")
 
     def __init__(self):
         super().__init__()

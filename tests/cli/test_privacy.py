@@ -18,7 +18,8 @@ from ringfence.cli import execute
 from ringfence.cli.terminal.options import definitions
 from ringfence.compose.alerts import alert_policy, alert_words
 from ringfence.compose.flink import packed
-from ringfence.compose.followers import followers_of, outbox_of
+from ringfence.compose.followers import followers_of
+from ringfence.compose.messages import outbox_of
 from ringfence.compose.privacy import contacts_of
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError

@@ -9,7 +9,7 @@ import pytest
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.outbox import Bus
 from ringfence.adapters.sqlite import Store
-from ringfence.compose.followers import outbox_of
+from ringfence.compose.messages import outbox_of
 from ringfence.compose.privacy import has_originals
 from ringfence.errors import InputError
 from ringfence.follow import catch_up

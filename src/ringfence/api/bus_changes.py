@@ -9,7 +9,7 @@ import msgspec
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, kind_of, shown
 from ringfence.compose.alerts import alert_policy
-from ringfence.compose.notifiers import notifier
+from ringfence.compose.notifiers import check_destination
 from ringfence.desks import bus as desk
 from ringfence.desks.bus import Appraisal  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.errors import InputError
@@ -73,8 +73,8 @@ class LetterView(msgspec.Struct, frozen=True):
 
 
 def subscribe(services: BusServices, asked: Subscribe) -> Subscribed:
-    """Make a subscription; errors as of `Bus.subscribe`, and `InputError` where its kind is not set up."""
-    notifier(kind_of(asked.to), load_settings()).close()
+    """Make a subscription; errors as of `Bus.subscribe` and `check_destination`."""
+    check_destination(asked.to, load_settings())
     bus, store = services.outboxes.bus, services.store
     made, found = desk.subscribe(
         bus,

@@ -14,18 +14,16 @@ from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.landing import LandingFollower, open_place
 from ringfence.adapters.links import LinkFollower
-from ringfence.adapters.outbox import Bus, Casework, Courier, OutboxFollower, Watch
+from ringfence.adapters.outbox import Bus, Casework, OutboxFollower
 from ringfence.adapters.sqlite.checkpoints import Checkpoints
-from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
-from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
+from ringfence.compose.alerts import alert_policy
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.clock import now_ms
 from ringfence.compose.kafka import kafka_client, kafka_options
-from ringfence.compose.notifiers import notifiers
-from ringfence.compose.privacy import contacts_of
+from ringfence.compose.messages import delivery, locked, messages_beside, outbox_of
 from ringfence.compose.scheduled_commands import timetable
 from ringfence.compose.secrets import secret
 from ringfence.compose.store import open_store
@@ -33,6 +31,7 @@ from ringfence.compose.tracing import tracing_of
 from ringfence.errors import InputError, InUseError
 from ringfence.features.spec import FeatureSpec
 from ringfence.follow import Pump, catch_up, declare
+from ringfence.follow.rounds import Rounds
 from ringfence.ports.tracing import untraced
 from ringfence.settings import load_settings
 
@@ -45,11 +44,11 @@ if TYPE_CHECKING:
     from ringfence.adapters.kinesis.sink import KinesisSink
     from ringfence.adapters.relational import RelationalStore
     from ringfence.follow import Follower
+    from ringfence.follow.supervised_process import Beside
     from ringfence.follow.timetable import Timetable
     from ringfence.store import DataFolder
 
 LOCK_NAME: Final = "followers.lock"
-_NEWS_SECONDS: Final = 0.03  # between two looks at the log for those who wait for messages
 _REFUSAL: Final = (
     "process {holder} runs the followers of {folder} already (`ringfence serve` starts one itself, unless "
     "RINGFENCE_SERVE_FOLLOW=false). Let it, or end it"
@@ -77,19 +76,6 @@ def followers_of(store: DataFolder) -> list[Follower]:
     if settings.dynamodb_table is not None:
         found.append(audit_table(store))
     return found if settings.store_url is None else [*found, relational_store(store)]
-
-
-def outbox_of(store: DataFolder, made: Callable[[], None] = lambda: None) -> OutboxFollower:
-    """The outbox of this log, with the alert policy as it is now; `made` is called at new messages."""
-    return OutboxFollower(
-        store.log,
-        store.folder,
-        store.meta.store_id,
-        now_ms,
-        alert_policy(),
-        rules_by_digest(store),
-        made,
-    )
 
 
 def kafka_sinks(store: DataFolder, address: str) -> list[KafkaSink]:
@@ -152,7 +138,7 @@ def link_followers_of(store: DataFolder) -> list[Follower]:
 
 def bring_links_up(store: DataFolder) -> None:
     """Have the links taken up to the end of the log, unless another process sees to that right now."""
-    with contextlib.suppress(InUseError), _locked(store.folder):
+    with contextlib.suppress(InUseError), locked(store.folder, LOCK_NAME, _REFUSAL):
         for follower in link_followers_of(store):
             with closing(follower):
                 catch_up(store.log, follower, all_of_it=True)
@@ -229,41 +215,38 @@ def declare_all(store: DataFolder) -> None:
 
 
 @contextmanager
-def following(folder: Path) -> Iterator[None]:
-    """The followers of a data folder at work, until the block is left.
+def following(
+    folder: Path,
+    heard: Callable[[str], None] = lambda _problem: None,
+    lower: Callable[[], object] = lambda: None,
+) -> Iterator[None]:
+    """The followers of a data folder at work, until the block is left; messages in a process beside this one.
 
-    `InUseError` where another process runs them, `StoreError` where there is no store.
+    `heard` is told why that process does not run; `lower` is called once that process is seen to, and lowers
+    the priority of all that starts afterwards. `InUseError` where another process runs the followers,
+    `StoreError` where there is no store.
     """
     with (
         open_store(folder, read_only=True) as store,
-        _locked(folder),
+        locked(folder, LOCK_NAME, _REFUSAL),
         closing(SqliteRoll(folder)) as roll,
         tracing_of("ringfence-followers") as tracing,
     ):
-        policy, bus, settings = alert_policy(), Bus(folder), load_settings()
-        watch = Watch(bus, policy, store.meta.store_id)
+        bus, settings = Bus(folder), load_settings()
+        alert_policy()  # what is wrong with it is told here
         casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id)
-        contact, vault = contacts_of(store)
-        courier = Courier(
-            bus,
-            notifiers(settings),
-            now_ms,
-            Random(),  # noqa: S311 (spreads attempts)
-            alert_words(policy, store.meta.token_key, has_buttons=settings.slack_signing_secret is not None),
-            lambda at_ms: (watch.look(at_ms), casework.look(at_ms)),
-            contact,
-        )
-        outbox = outbox_of(store, courier.wake)
-        others = [one for one in followers_of(store) if one.name != outbox.name]
-        declare(store.log, roll, [*others, outbox])
+        others = [one for one in followers_of(store) if one.name != OutboxFollower.name]
+        declare(store.log, roll, others)
         taking = untraced if tracing is None else tracing.take
-        often = _NEWS_SECONDS
-        pumps = [
+        at_work: list[Pump | Rounds | Beside | Timetable] = [
+            messages_beside(folder, heard),
             Pump(store.log, roll, others, now_ms, Random(), taking=taking),  # noqa: S311
-            Pump(store.log, roll, [outbox], now_ms, Random(), idle_seconds=often, taking=taking),  # noqa: S311
+            Rounds("casework", lambda: casework.look(now_ms())),
+            timetable(folder, now_ms),
         ]
-        at_work: list[Pump | Courier | Timetable] = [*pumps, courier, timetable(folder, now_ms)]
-        for one in at_work:
+        at_work[0].start()  # on a thread of its own, which keeps the priority that this one has now
+        lower()
+        for one in at_work[1:]:
             one.start()
         try:
             yield
@@ -271,8 +254,6 @@ def following(folder: Path) -> Iterator[None]:
             for one in at_work:
                 one.stop()
             casework.close()
-            if vault is not None:
-                vault.close()
 
 
 def bring_up(store: DataFolder) -> None:
@@ -285,7 +266,8 @@ def bring_up(store: DataFolder) -> None:
         standing = {entry.name for entry in roll.entries() if entry.paused}
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(_locked(store.folder))
+                stack.enter_context(locked(store.folder, LOCK_NAME, _REFUSAL))
+                stack.enter_context(delivery(store.folder))
                 is_ours = True
             except InUseError:
                 is_ours = False
@@ -299,12 +281,3 @@ def bring_up(store: DataFolder) -> None:
                     follower.bus.database.settle()  # before what is behind these positions goes
                 for topic, offset in positions.items():
                     store.log.commit_reader(follower.name, topic, offset)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = WriterLock(folder / LOCK_NAME, _REFUSAL)
-    try:
-        yield
-    finally:
-        lock.release()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ringfence.adapters.notifiers import ConsoleNotifier
+from ringfence.bus.subscription import kind_of, shown
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.secrets import secret
 from ringfence.errors import InputError
@@ -64,6 +66,34 @@ def notifier(kind: str, settings: Settings) -> Notifier:
 
         return AppriseNotifier()
     return ConsoleNotifier()
+
+
+def check_destination(address: str, settings: Settings) -> str:
+    """Kind of a destination that somebody wants; `InputError` where it is none, is not set up, or is private.
+
+    A name that cannot be looked up now may be known once there is a message.
+    """
+    kind = kind_of(address)
+    notifier(kind, settings).close()
+    if kind == "webhook":
+        from ringfence.adapters.notifiers.addresses import (  # noqa: PLC0415 (an extra)
+            PrivateAddressError,
+            networks,
+            resolve,
+        )
+
+        url = urlsplit(address)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            resolve(url.hostname or "", port, networks(settings.webhook_networks))
+        except PrivateAddressError as error:
+            raise InputError(
+                f"{shown(address)}: {error}. Name its network in webhook_networks of ringfence.toml, or "
+                "choose another address"
+            ) from None
+        except (OSError, UnicodeError):
+            pass
+    return kind
 
 
 def _on_aws(kind: str, settings: Settings) -> Notifier:

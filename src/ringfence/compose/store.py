@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store, soundness
 from ringfence.adapters.sqlite.lock import FILE_NAME as LOCK_NAME
+from ringfence.adapters.sqlite.news import News
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.adapters.sqlite.trail import SqliteTrail
@@ -19,6 +21,7 @@ from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ringfence.audit.trail import Trail
@@ -39,6 +42,11 @@ def open_store(folder: Path, *, read_only: bool = False) -> DataFolder:
     With `read_only`, a store that some other process may be writing to, and that has to exist.
     """
     return Store.open(folder, read_only=read_only)
+
+
+def news_of(store: DataFolder) -> AbstractContextManager[Callable[[], bool]]:
+    """Tells, whenever it is called, whether the store has been written to since the call before."""
+    return closing(News(store.folder / FILE_NAME))
 
 
 def keeps_tokens(store: DataFolder) -> bool:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 0.5
 """Between two looks at a log that has gained little, and at what people want."""
 
+GATHER_SECONDS: Final = 0.01
+"""Between two questions for news: what comes in between is one portion, which costs a commit."""
+
 _REPORT_MS: Final = 5000
 _WORTH_RECORDS: Final = 1000  # fewer wait for the next look: a portion costs a commit, however short it is
 _LOGGER: Final = logging.getLogger(__name__)
@@ -43,20 +46,21 @@ class Pump:
         now_ms: Callable[[], int],
         random: Random,
         wait: Callable[[int, Random], float] = wait_seconds,
-        idle_seconds: float = IDLE_SECONDS,
         taking: Callable[[str, str], AbstractContextManager[Callable[[int], None]]] = untraced,
+        news: Callable[[], bool] | None = None,
     ) -> None:
         """The followers have been declared (`roll.declare`).
 
-        `wait` as of `backoff.wait_seconds`, `taking` as of `Tracing.take`.
+        `wait` as of `backoff.wait_seconds`, `taking` as of `Tracing.take`. With `news`, which says whether
+        the log has been written to since it was asked last, the one follower takes records as they come.
         """
         self._log = log
         self._roll = roll
         self._now_ms = now_ms
         self._random = random
         self._wait = wait
-        self._idle_seconds = idle_seconds
         self._taking = taking
+        self._news = news
         self._stopping = Event()
         self._told: dict[str, tuple[dict[str, int], int]] = {}  # positions and time of the latest report
         self._threads = [
@@ -94,7 +98,7 @@ class Pump:
             follower.reset()
             self._roll.rebuilt(follower.name)
         if wanted.paused:
-            self._stopping.wait(self._idle_seconds)
+            self._stopping.wait(IDLE_SECONDS)
             return False
         for topic in follower.topics:
             advance(self._log, follower, topic, taking=self._taking)
@@ -104,8 +108,17 @@ class Pump:
         self._report(follower.name, come)
         worth = max(follower.least, _WORTH_RECORDS)
         if not is_tended and all(_due(self._log, topic, at) < worth for topic, at in come.items()):
-            self._stopping.wait(self._idle_seconds)
+            self._rest()
         return True
+
+    def _rest(self) -> None:
+        """Until the next look."""
+        if self._news is None:
+            self._stopping.wait(IDLE_SECONDS)
+            return
+        for _ in range(round(IDLE_SECONDS / GATHER_SECONDS)):
+            if self._stopping.wait(GATHER_SECONDS) or self._news():
+                return
 
     def _report(self, name: str, come: dict[str, int]) -> None:
         """Tell the roll what is new, and every few seconds that nothing is."""

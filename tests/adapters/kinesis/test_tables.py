@@ -15,11 +15,11 @@ from ringfence.adapters.kinesis import source as module
 from ringfence.adapters.kinesis.address import KinesisAddress
 from ringfence.adapters.kinesis.records import NAMES
 from ringfence.adapters.kinesis.tables import OPTIONS, TableStreams
-from ringfence.adapters.streamed import StreamDecoding
+from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.mapping import parse_mapping
-from ringfence.events.tokens import Tokenizer
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.ports import EVENTS
 
 

@@ -248,7 +248,7 @@ class Watch:
 
     def look(self, now_ms: int) -> int:
         """Make the messages that are due; how many."""
-        with self._bus.database.transaction() as connection:
+        with self._bus.database.transaction(at_leisure=True) as connection:  # lost, they are made again
             made = [*self._digests(connection, now_ms), *self._escalations(connection, now_ms)]
             for address in {row[2] for row in made}:
                 declare(connection, address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -70,10 +70,12 @@ class Casework:
         ((at,),) = self._bus.database.rows(
             "SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE name = ?", (_CASES,)
         )
+        wanting = [(one, one.parsed()) for one in self._bus.subscriptions()]
+        if not wanting:  # whoever subscribes later hears of what comes later
+            return self._reach(at, cases.last_event(), [])
         found = cases.feed(at)
         if not found:
             return 0
-        wanting = [(one, one.parsed()) for one in self._bus.subscriptions()]
         encoder, rows = msgspec.json.Encoder(), []
         for _, event, case in found:
             if not is_told(event):
@@ -88,9 +90,14 @@ class Casework:
                 for one, pattern in wanting
                 if event.at_ms >= one.created_ms and matches(pattern, told)
             ]
-        with self._bus.database.transaction() as connection:
-            connection.executemany(_INSERT, rows)
-            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_CASES, str(found[-1][0])))
+        return self._reach(at, found[-1][0], rows)
+
+    def _reach(self, before: int, after: int, rows: list[tuple[Any, ...]]) -> int:
+        """Keep messages, and how far subscribers have heard; how many they are."""
+        if after != before:
+            with self._bus.database.transaction(at_leisure=True) as connection:  # lost, they are made again
+                connection.executemany(_INSERT, rows)
+                connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_CASES, str(after)))
         return len(rows)
 
 

@@ -57,7 +57,7 @@ class Contacts:
 
     def _keep(self, told: list[dict[str, Any]], reached: int) -> None:
         """Values that changed, and how far the log was read."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(at_leisure=True) as connection:
             connection.executemany(_INSERT, told)
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_REACHED, str(reached)))
 

@@ -131,7 +131,7 @@ class Courier:
 
     def _tidy(self) -> None:
         now_ms = self._now_ms()
-        with self._bus.database.transaction() as connection:
+        with self._bus.database.transaction(at_leisure=True) as connection:
             connection.execute(
                 "DELETE FROM message WHERE state = 'delivered' AND done_ms < ?", (now_ms - KEEP_MS,)
             )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from threading import RLock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.versions import check_known
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME: Final = "bus.db"
+_CHECKPOINT_PAGES: Final = (
+    8192  # 32 MiB: whoever commits copies them back where the thread beside has not yet
+)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS position (
@@ -111,6 +115,7 @@ class OutboxDatabase:
         self.path = folder / FILE_NAME
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
+        self._checkpointer: Checkpointer | None = None
 
     @contextmanager
     def transaction(self, *, at_leisure: bool = False) -> Iterator[sqlite3.Connection]:
@@ -129,6 +134,9 @@ class OutboxDatabase:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+            if self._checkpointer is None:
+                self._checkpointer = Checkpointer(self._connect, Lock())
+            self._checkpointer.note()
 
     def settle(self) -> None:
         """On return, what any process has written at leisure survives a power failure, too."""
@@ -152,19 +160,24 @@ class OutboxDatabase:
     def close(self) -> None:
         """Release the file; the next statement opens it again."""
         with self._lock:
+            if self._checkpointer is not None:
+                self._checkpointer.close()
+                self._checkpointer = None
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.touch(mode=0o600)
-            connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            connection = self._connect()
             check_known(connection, self.path)
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.executescript(_SCHEMA)
             self._connection = connection
         return self._connection

@@ -100,7 +100,7 @@ class OutboxFollower:
             return
         contacts = Contacts(self.bus.database, self._log)
         if topic == DECISIONS and self._policy.customer and self._policy.contacts == "profile":
-            with self.bus.database.transaction() as connection:
+            with self.bus.database.transaction(at_leisure=True) as connection:
                 self._check_log(connection)
             contacts.reach(int(DecisionBatch.decode(portion[-1].payload).numbers("offset")[-1]))
         with self.bus.database.transaction(at_leisure=True) as connection:

@@ -14,13 +14,12 @@ import typer
 from ringfence.alerts.book import Alerts, Mute
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
-from ringfence.bus.subscription import kind_of
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show, show_json, show_table
 from ringfence.compose.alerts import alert_policy, templates
 from ringfence.compose.bus import messages
 from ringfence.compose.clock import now_ms
-from ringfence.compose.notifiers import notifier
+from ringfence.compose.notifiers import check_destination, notifier
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError
 from ringfence.events.values.durations import parse_delay_ms
@@ -170,9 +169,10 @@ def check(
     say(f"The team: {', '.join(policy.team) or 'nobody is told (set team)'}.")
     say(f"At most {policy.most} messages in {policy.per} to one destination, then a digest.")
     say(f"The customer: {f'by {policy.customer}' if policy.customer else 'is not told (set customer)'}.")
-    kinds = {kind_of(address) for address in (*policy.team, *policy.escalate_to)}
-    for kind in sorted(kinds | ({policy.customer} if policy.customer else set())):
-        notifier(kind, load_settings()).close()
+    for address in dict.fromkeys((*policy.team, *policy.escalate_to)):
+        check_destination(address, load_settings())
+    if policy.customer:
+        notifier(policy.customer, load_settings()).close()
     say(f"Templates of your own: {', '.join(templates(policy)) or 'none'}.")
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.bus.outbox import Outbox
-from ringfence.bus.subscription import EVERYTHING, kind_of
+from ringfence.bus.subscription import EVERYTHING
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
 from ringfence.compose.alerts import alert_policy
 from ringfence.compose.bus import messages
 from ringfence.compose.clock import now_ms
-from ringfence.compose.notifiers import notifier
+from ringfence.compose.notifiers import check_destination
 from ringfence.compose.store import open_store
 from ringfence.desks import bus as desk
 from ringfence.errors import InputError
@@ -79,8 +79,7 @@ def subscribe(
 
     Example: ringfence bus subscribe declines --to console: --pattern '{"data": {"outcome": ["decline"]}}'
     """
-    kind = kind_of(to)
-    notifier(kind, load_settings()).close()
+    kind = check_destination(to, load_settings())
     with _bus(data) as (bus, store):
         made, found = desk.subscribe(
             bus,

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Annotated
 
 import typer
@@ -13,8 +14,11 @@ import typer
 from ringfence.cli.terminal.light_options import Data, folder
 from ringfence.cli.terminal.screen import say
 from ringfence.compose.followers import following
+from ringfence.compose.messages import delivering
 
 _NICE = 10  # deciding comes first, also where there are few cores
+_NICE_FOR_MESSAGES = 5  # somebody waits for them, and for what else follows nobody does
+_END_SECONDS = 8.0  # after which nobody waits for what is under way; less than the process that waits for us
 _SWITCH_SECONDS = 0.0005  # a message under way waits so long for a thread that computes, at each step
 
 
@@ -23,6 +27,10 @@ def follow(
     beside: Annotated[
         bool,
         typer.Option("--beside", hidden=True, help="Stop when standard input is closed."),
+    ] = False,
+    messages: Annotated[
+        bool,
+        typer.Option("--messages", hidden=True, help="Make and deliver messages, and nothing else."),
     ] = False,
 ) -> None:
     """Keep the analysis tables and the dashboard's index up with the log, and deliver messages, until Ctrl-C.
@@ -39,15 +47,23 @@ def follow(
     if beside:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the other one ends this
         threading.Thread(target=_await_end, args=(stop,), daemon=True).start()
-    os.nice(_NICE)
+    if messages:
+        os.nice(_NICE_FOR_MESSAGES)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with following(folder(data)):
+    where = folder(data)
+    with delivering(where) if messages else following(where, _warn, lambda: os.nice(_NICE)):
         if not beside:
             say("Following the log (Ctrl-C ends it).")
         stop.wait()
+
+
+def _warn(problem: str) -> None:
+    say(f"Warning: {problem}")
 
 
 def _await_end(stop: threading.Event) -> None:
     while os.read(0, 1024):
         pass
     stop.set()
+    time.sleep(_END_SECONDS)
+    os._exit(0)  # a receiver takes its time: it gets the message again
