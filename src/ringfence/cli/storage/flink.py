@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 _LOOK_SECONDS: Final = 1.0
 _TELL_SECONDS: Final = 10.0
-_GONE: Final = "out of range with no configured reset policy"  # Kafka's client in Java
+_GONE: Final = "OffsetOutOfRange"  # Kafka's client in Java
 _MOST: Final = 2000  # characters of a problem in Flink's words
 
 Project = Annotated[
