@@ -194,16 +194,36 @@ def test_the_deadline_holds_against_an_answer_that_drips(remote):
 def test_an_endpoint_that_fails_is_left_alone_and_then_asked_once(remote):
     now = [0.0]
     with scripted((500, b"", 0)) as (server, url):
-        model = remote(url, clock=lambda: now[0], tries=1, most_failures=3, rest_ms=10_000)
+        model = remote(
+            url, clock=lambda: now[0], tries=1, most_failures=3, rest_ms=10_000, deadline_ms=60_000
+        )
         for _ in range(5):
             with pytest.raises(ScorerError):
                 model.score(ROWS[:1])
         assert len(server.seen) == 3
         now[0] = 11.0
-        server.script[:] = [GOOD]
-        assert model.score(ROWS[:1]).tolist() == [0.25]
+        may_answer = threading.Event()
+
+        def later(body):
+            assert may_answer.wait(60)
+            return says(0.25)(body)
+
+        server.script[:] = [(200, later, 0), GOOD]
+        for _ in range(3):
+            with pytest.raises(ScorerError, match="too often"):  # no payment waits for the test
+                model.score(ROWS[:1])
+        may_answer.set()
+        until(lambda: not model._breaker.is_open)
         assert model.score(ROWS[:1]).tolist() == [0.25]
         assert len(server.seen) == 5
+
+
+def until(holds):
+    for _ in range(12_000):
+        if holds():
+            return
+        time.sleep(0.005)
+    raise AssertionError("it never came to hold")
 
 
 def test_a_test_that_fails_leaves_the_circuit_open():

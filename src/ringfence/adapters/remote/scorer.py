@@ -13,7 +13,7 @@ import numpy as np
 
 from ringfence.adapters.remote.guards import CircuitBreaker, RetryBudget
 from ringfence.adapters.remote.signing import SageMakerSigner
-from ringfence.errors import ScorerError, StoreError
+from ringfence.errors import RingfenceError, ScorerError, StoreError
 from ringfence.fetching import PLAIN, AnswerError, ask
 from ringfence.ports.secrets import as_secret
 from ringfence.scoring.artifacts.endpoint import Endpoint
@@ -105,11 +105,13 @@ class RemoteModel(Described):
 
     def _chunk(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         now = self._clock()
-        if not self._breaker.allows(now):
+        if self._breaker.is_open:
+            if self._breaker.allows(now):
+                asyncio.run_coroutine_threadsafe(self._test(self._body(inputs), len(inputs)), self._loop)
             raise ScorerError(f"{self.endpoint.url} has failed too often: it is asked again in a while")
         self._budget.earn()
         until, tries = now + self.endpoint.deadline_ms / 1000, self.endpoint.tries
-        body = msgspec.json.encode({"inputs": self.inputs, "rows": inputs.tolist()})  # NaN becomes null
+        body = self._body(inputs)
         try:
             found = self._ask(body, len(inputs), until, tries)
         except ScorerError:
@@ -117,6 +119,18 @@ class RemoteModel(Described):
             raise
         self._breaker.succeeded()
         return found
+
+    def _body(self, inputs: NDArray[np.float64]) -> bytes:
+        return msgspec.json.encode({"inputs": self.inputs, "rows": inputs.tolist()})  # NaN becomes null
+
+    async def _test(self, body: bytes, count: int) -> None:
+        """Ask once more, while no payment waits for it, whether it answers again."""
+        try:
+            self._checked(*await self._post(body, self.endpoint.deadline_ms / 1000), count)
+        except (AnswerError, RingfenceError, TimeoutError, httpx.HTTPError, _AgainError):
+            self._breaker.failed(self._clock())
+        else:
+            self._breaker.succeeded()
 
     def _ask(self, body: bytes, count: int, until: float, tries: int) -> NDArray[np.float64]:
         while True:
