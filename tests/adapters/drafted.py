@@ -18,6 +18,7 @@ class Drafted:
     """A draft, taken apart."""
 
     def __init__(self, path, **answers):
+        self.path = path
         made = draft_mapping(str(path), "some", now_ms=NOW, answers=answers)
         parse_mapping(made.text, "some")
         self.text, self.refused, self.rows = made.text, made.refused, made.rows

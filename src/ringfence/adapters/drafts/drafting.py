@@ -220,7 +220,7 @@ def _field(desk: DraftDesk, target: str, column: Column | None) -> None:
         desk.plan.remarks.append(
             f"{column.name} holds masked card numbers: cards that show the same digits count as one card"
         )
-    desk.plan.fields["card_id"] = column.name
+    desk.plan.fields["card_id"] = _id_in(desk, column)
 
 
 def _id_in(desk: DraftDesk, column: Column) -> str | dict[str, str]:

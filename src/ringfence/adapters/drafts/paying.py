@@ -228,14 +228,22 @@ def _pays(desk: DraftDesk, column: Column, back: list[str]) -> bool:
     return both >= _FEWEST_FRAUDS and both / sum(there) >= _SOME_FRAUD * sum(told) / column.rows
 
 
+def _side(column: Column, meaning: str, words: frozenset[str]) -> frozenset[str] | None:
+    """What else a column's name means where it names this side: "Money Out", "debit amount"; else None."""
+    if meaning in column.meanings:
+        return column.meanings - {meaning, "money", "amount"}
+    telling = words & set(column.words)
+    return column.meanings - {"money", "amount"} if len(telling) == 1 and len(column.words) > 1 else None
+
+
 def _two_columns(desk: DraftDesk) -> bool:
     """Debits and credits in columns of their own."""
     pairs = [
         (one, two)
         for one in desk.left.values()
         for two in desk.left.values()
-        if {"debit"} <= one.meanings and {"credit"} <= two.meanings
-        and one.meanings - {"debit"} == two.meanings - {"credit"}
+        if _side(one, "debit", _OUT) is not None
+        and _side(one, "debit", _OUT) == _side(two, "credit", _IN)
         and not one.meanings & {"net", "card", "id", "balance", "limit", "date"}
         and (one.money or not one.texts) and (two.money or not two.texts) and (one.texts or two.texts)
     ]  # fmt: skip

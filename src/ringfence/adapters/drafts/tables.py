@@ -78,11 +78,17 @@ def table_in(head: bytes, tail: bytes, where: str, *, whole: bool, limit: int) -
         options["skip_lines"] = lines
         remarks.append(f"the table begins after {lines} other lines") if first.line else None
     table = Table(names, [], delimiter, options, remarks, unnamed)
+    again = set[int]() if unnamed else {one.line for one in body if one.cells == first.cells}
+    if again:  # at the head of each page of a report
+        options["trailers"] = [text.split("\n")[first.line].strip()]
+        table.remarks.append(f"the header comes again: {len(again)}x as a line, which is skipped")
+    body = [one for one in body if one.line not in again]
     last = _records(tail.decode(encoding, "replace"), delimiter) if tail else body
-    footers = _footers(last, width, delimiter)
+    footers = _footers(last, width, delimiter) or _sums(last, body, width, delimiter)
     if footers:
-        options["trailers"] = list(dict.fromkeys(footers.values()))
-        said = ", ".join(repr(one) for one in options["trailers"])
+        found = list(dict.fromkeys(footers.values()))
+        options.setdefault("trailers", []).extend(found)
+        said = ", ".join(map(repr, found))
         table.remarks.append(f"lines at the end that are no payments are skipped: {said}")
     _fill(table, [one for one in body if one.line not in footers or tail], width, limit)
     return table
@@ -170,6 +176,19 @@ def _is_data(records: Sequence[_Record], at: int, width: int) -> bool:
         if re.search(r"\d[.,]\d", cell) and money_of([cell]) and money_of(others):
             return True
     return False
+
+
+def _sums(last: Sequence[_Record], body: Sequence[_Record], width: int, delimiter: str) -> dict[int, str]:
+    """A last row of sums, which nothing names: its first cell is empty, as no other is, and so are most."""
+    whole = [record for record in body if len(record.cells) == width]
+    record = last[-1] if last else None
+    if record is None or len(record.cells) != width or len(whole) <= 2:
+        return {}
+    others = [one for one in whole if one.line != record.line]
+    filled = [bool(cell.strip()) for cell in record.cells]
+    if filled[0] or 2 * sum(filled) >= width or not all(one.cells[0].strip() for one in others):
+        return {}
+    return {record.line: delimiter.join("*" if one else "" for one in filled)}
 
 
 def _names(cells: Sequence[str]) -> list[str]:

@@ -51,6 +51,11 @@ class Header:
                 f"{where}: the header is not UTF-8 text: say the encoding in the mapping, "
                 '[file] encoding = "cp1252", or convert the file, with iconv for example'
             ) from error
+        if "\r" in text:
+            raise InputError(
+                f"{where}: its lines end in carriage returns alone, as on old Macs: convert the file, with "
+                "tr '\\r' '\\n' for example"
+            )
         if "\0" in text or not text.strip():
             raise InputError(
                 f"{where}: the first line is no CSV header: check the file, or name its format with --format"

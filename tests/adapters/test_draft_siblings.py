@@ -1,0 +1,49 @@
+"""Files that are like a known trouble, and not the same."""
+
+import pytest
+from tests.adapters.drafted import CASES, NOW, Drafted
+
+from ringfence.adapters.drafts.trial import tried
+from ringfence.adapters.files import sniff
+from ringfence.errors import InputError
+from ringfence.events.mapping import parse_mapping
+
+
+def read(found):
+    """Payments, rows that are skipped and rows that are refused, by the draft's own mapping."""
+    trial = tried(str(found.path), parse_mapping(found.text, "some"), NOW, None)
+    return trial.payments, trial.skipped, trial.refused.total()
+
+
+def test_a_header_that_comes_again_is_no_payment():
+    found = Drafted(CASES / "header-again" / "in.csv")
+    assert found.fields["transaction_id"] == "id"
+    assert read(found) == (3, 1, 0)
+    assert "the header comes again" in found.said
+
+
+def test_sums_that_nothing_names_do_not_cost_the_payments_their_ids():
+    """The empty id of the last row made row numbers of all."""
+    found = Drafted(CASES / "trailer-row" / "sums.csv")
+    assert found.fields["transaction_id"] == "id"
+    assert read(found) == (3, 1, 0)
+
+
+def test_money_that_goes_out_is_paid_and_what_comes_in_is_skipped():
+    found = Drafted(CASES / "in-and-out" / "in.csv")
+    assert found.fields["amount"]["debit"] == "Money Out"
+    assert read(found) == (2, 1, 0)
+    assert found.values["amount"] == ("10.50", "800.00")
+
+
+def test_every_id_of_a_spreadsheet_is_taken_out_of_its_quotes():
+    found = Drafted(CASES / "spreadsheet-ids" / "in.csv")
+    assert found.values["transaction_id"] == ("0012345", "0012346")
+    assert found.values["card_id"] == ("0411", "0412")
+
+
+def test_lines_that_end_as_on_old_macs_are_told_the_way_out(tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_bytes(b"id,time,amount\rt0,2024-05-01 10:00:00,10.50\r")
+    with pytest.raises(InputError, match=r"carriage returns alone.*tr "):
+        sniff(str(file))
