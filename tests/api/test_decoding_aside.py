@@ -1,6 +1,7 @@
 """Batches decoded by a process beside the server: it gives what decoding here gives, and is bounded."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from ringfence.api.hot.decoding import Decoding
 from ringfence.api.hot.decoding_aside import DecodingAside
+from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions, cut
 from ringfence.api.hot.records import CHUNK, Lines
-from ringfence.api.problems import Refusal
+from ringfence.api.problems import Refusal, refused_record
 from ringfence.events import codec
+from ringfence.events.bad import BadRecord
 
 from .conftest import NOW_MS, payment, session_in
 
@@ -48,7 +51,31 @@ def same(found, wanted):
     events, expected = (codec.decode(codec.encode(one[0])).table for one in (found, wanted))
     assert events.schema.names == expected.schema.names
     assert events.to_pylist() == expected.to_pylist()
-    assert found[1] == wanted[1]
+    assert [answer_of(one) for one in found[1]] == [answer_of(one) for one in wanted[1]]
+
+
+def answer_of(bad):
+    """What is kept of a bad record, and what its sender is told."""
+    own = [getattr(bad, one.name) for one in dataclasses.fields(BadRecord)]
+    told = getattr(bad, "answer", None) or refused_record(bad).body
+    return [*own, told, bad.id, bad.message]
+
+
+def test_what_another_process_has_refused_is_masked_there_and_only_there(both, monkeypatch):
+    """Here each of thousands would be looked through three times while payments wait."""
+    here, aside, _ = both
+    lines = [b'{"4111 1111 1111 1111": 1, "amount": "%d"}' % n for n in range(300)]
+    wanted = here(lines, NOW_MS)
+    monkeypatch.setattr("ringfence.events.bad.mask_cards", None)
+    monkeypatch.setattr("ringfence.api.problems.mask_cards", None)
+    events, refused = aside(lines, NOW_MS)
+    parts = list(cut(lines, events, refused, 100))
+    taken = sort_out([Ticket(lines, "http batch", print, print, prepared=(events, refused))], events, refused)
+    monkeypatch.undo()
+    assert sum(len(part.bad) for part in parts) == 300
+    assert [slot.body for slot in taken.slots] == [refused_record(one).body for one in wanted[1]]
+    assert [one.position for one in taken.bad] == list(range(1, 301))
+    assert b"4111" not in b"".join(slot.body for slot in taken.slots)
 
 
 @pytest.mark.parametrize("kind", LINES)

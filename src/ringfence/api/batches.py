@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ringfence.api.batch_slots import in_time, read_in_time
 from ringfence.api.hot import answer_columns
-from ringfence.api.hot.outcomes import LARGE, Decided, Result
+from ringfence.api.hot.outcomes import Decided, Result, is_large
 from ringfence.api.hot.portions import cut
 from ringfence.api.hot.records import chunks
 from ringfence.api.problems import Refusal
@@ -81,7 +81,7 @@ class BatchResponse(Response):
         decode, first = services.aside.of_batch(), 0
         async for chunk in chunks(scope["headers"], receive, services.settings.batch_bytes):
             services.charge(caller, len(chunk))
-            if len(chunk) <= _TOGETHER and sum(map(len, chunk)) <= LARGE:
+            if len(chunk) <= _TOGETHER and not is_large(chunk):
                 await self._ask(chunk, first, done)
             else:
                 events, bad = await services.pools.batches.run(decode, chunk, services.clock.now_ms())

@@ -193,8 +193,10 @@ class Front:
 
     async def _named(self, scope: Any) -> Principal:
         """Who asks, who is put into the scope; `Refusal` 401."""
-        caller = await self._caller(scope)
+        caller, line = await self._caller(scope), scope.get("ringfence.line")
         if caller is None:
+            if line:
+                line.doubt()
             raise Refusal(
                 401,
                 "unauthenticated",
@@ -202,7 +204,7 @@ class Front:
                 headers=[(b"www-authenticate", b'Bearer realm="ringfence"')],
             )
         scope["ringfence.caller"] = caller
-        if line := scope.get("ringfence.line"):
+        if line:
             line.know()
         return caller
 

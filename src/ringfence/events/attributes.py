@@ -29,6 +29,9 @@ ATTRIBUTES_LIMIT: Final = 512
 COLUMNS_LIMIT: Final = 128
 """Names that get a column of their own where each event names its attributes itself."""
 
+_COLUMNS_OF_FEW: Final = 32
+_FEW: Final = 64  # events
+
 ARROW_TYPE: Final = {str: pa.string(), bool: pa.bool_(), float: pa.float64()}
 _EXPONENT_FROM: Final = 1e10  # Arrow writes larger numbers with an exponent
 _DECODER: Final = msgspec.json.Decoder(dict[str, str | bool | float])
@@ -54,8 +57,13 @@ def fold(rows: Sequence[Row | None], safe: Callable[[str], str]) -> Sequence[Row
     ]
 
 
+def columns_limit(rows: int) -> int:
+    """Names that get a column among so many events: a column costs as much as many rows."""
+    return _COLUMNS_OF_FEW if rows <= _FEW else COLUMNS_LIMIT
+
+
 def arrange(
-    rows: Sequence[Row | None], most: int = COLUMNS_LIMIT
+    rows: Sequence[Row | None],
 ) -> tuple[dict[str, tuple[type, list[Any]]], list[Row | None] | None]:
     """Values by name with the type of the column, and by row what has no place in one.
 
@@ -65,7 +73,7 @@ def arrange(
     names = dict.fromkeys(chain.from_iterable(row for row in rows if row))
     columns: dict[str, tuple[type, list[Any]]] = {}
     rest: list[Row | None] | None = None
-    if len(names) > most:
+    if len(names) > (most := columns_limit(len(rows))):
         names = dict.fromkeys(islice(names, most))
         rest = [
             {name: value for name, value in row.items() if name not in names and value is not None} or None
@@ -117,10 +125,10 @@ def decoded(column: Any) -> list[dict[str, Value] | None]:
     return [None if text is None else _DECODER.decode(text) for text in column.to_pylist()]
 
 
-def by_name(column: Any) -> dict[str, list[tuple[int, Value]]]:
-    """What a column `attributes` holds: by full name the rows, ascending, and their values."""
+def by_name(rows: Sequence[Mapping[str, Value] | None]) -> dict[str, list[tuple[int, Value]]]:
+    """What a column `attributes` holds, `decoded`: by full name the rows, ascending, and their values."""
     found: dict[str, list[tuple[int, Value]]] = {}
-    for place, row in enumerate(decoded(column)):
+    for place, row in enumerate(rows):
         for name, value in (row or {}).items():
             found.setdefault(ATTRIBUTE_PREFIX + name, []).append((place, value))
     return found

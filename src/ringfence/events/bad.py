@@ -98,3 +98,13 @@ class BadRecord:
         """Content hash, 16 hex digits: the same bad record read again is the same."""
         what = self.original or f"{self.source}:{self.position}".encode()
         return hashlib.sha256(b"\0".join([self.reason.encode(), what])).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRecord(BadRecord):
+    """A bad record that another process has looked at, with the body of its answer: it is masked already."""
+
+    answer: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Nothing is left to mask."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_FEW = 64  # rows
 _REQUIRED = frozenset({"kind", "event_time_ms"})
 NULL_INT = np.iinfo(np.int64).min
 """Stands for null in integer columns that the engine reads."""
@@ -104,7 +105,7 @@ class EventBatch:
         """64-bit keyed hash of a text column per row, 0 for null: how the engine sees an id or a category."""
         cache: dict[tuple[str, int], NDArray[np.int64]] = self.__dict__.setdefault("_hashes", {})
         if (name, seed) not in cache:
-            mixed = name in self.others
+            mixed = bool(self._apart(name))
             cache[name, seed] = hash_column(self.written(name) if mixed else self.column(name), seed)
         return cache[name, seed]
 
@@ -163,7 +164,7 @@ class EventBatch:
             numbers = _numpy(values.cast(pa.float64()))
         else:
             numbers = np.full(len(self), np.nan)
-        others = [(row, value) for row, value in self.others.get(name, ()) if not isinstance(value, str)]
+        others = [(row, value) for row, value in self._apart(name) if not isinstance(value, str)]
         if others:
             numbers = numbers.copy()  # of Arrow's memory
             rows, found = zip(*others, strict=True)
@@ -175,14 +176,14 @@ class EventBatch:
         values = self.column(name)
         if not (is_text(values) or pa.types.is_dictionary(values.type)):
             values = pa.nulls(len(self), pa.string())
-        others = [(row, value) for row, value in self.others.get(name, ()) if isinstance(value, str)]
+        others = [(row, value) for row, value in self._apart(name) if isinstance(value, str)]
         return _put(values, others) if others else values
 
     def written(self, name: str) -> Any:
         """All values of a column as texts: numbers as Arrow writes them, `true` and `false`."""
         values = self.column(name)
         values = values if pa.types.is_string(values.type) else values.cast(pa.string())
-        others = self.others.get(name, ())
+        others = self._apart(name)
         if not others:
             return values
         rows, found = zip(*others, strict=True)
@@ -191,8 +192,22 @@ class EventBatch:
     @cached_property
     def others(self) -> dict[str, list[tuple[int, attributes.Value]]]:
         """Values of attributes that are not in their column, by full name: (row, value), rows ascending."""
+        return attributes.by_name(self._told)
+
+    @cached_property
+    def _told(self) -> Sequence[dict[str, attributes.Value] | None]:
+        """Row by row the attributes that are not in their column."""
         index = self.table.schema.get_field_index(OTHER_ATTRIBUTES)
-        return attributes.by_name(self.table.column(index)) if index >= 0 else {}
+        return attributes.decoded(self.table.column(index)) if index >= 0 else ()
+
+    def _apart(self, name: str) -> Sequence[tuple[int, attributes.Value]]:
+        """Of `others` those of one name, without asking for all names: there may be 512 in each row."""
+        if not name.startswith(ATTRIBUTE_PREFIX) or not self._told:
+            return ()
+        if len(self) > _FEW:
+            return self.others.get(name, ())
+        bare = name.removeprefix(ATTRIBUTE_PREFIX)
+        return [(row, told[bare]) for row, told in enumerate(self._told) if told and bare in told]
 
     def _start_days(self, name: str) -> Any:
         """The day, from 1970-01-01, that lies as many days before each event as a number of it says.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -80,26 +80,33 @@ def rows_in(topic: str, batches: Iterable[LogBatch]) -> Iterator[RowsOf]:
 
 def _event_rows(batches: Sequence[LogBatch]) -> Iterator[RowsOf]:
     """Events with their offset, their amount in major units, and their attributes as one JSON object."""
-    held: list[EventBatch] = []
-    names: set[str] = set()
-    begin = end = batches[0].base_offset
-    for batch in batches:
-        events = codec.decode(batch.payload)
-        names.update(events.table.schema.names)
-        if held and len(names) > _MOST_COLUMNS:  # each of callers who make up their own
-            yield RowsOf(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
-            held, names, begin = [], set(events.table.schema.names), end
-        held.append(events)
-        end = batch.next_offset
-    yield RowsOf(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
+    held = [codec.decode(batch.payload) for batch in batches]
+    begin, end = batches[0].base_offset, batches[-1].next_offset
+    names = set[str]().union(*(events.table.schema.names for events in held))
+    if len(names) <= _MOST_COLUMNS:
+        yield RowsOf(begin, end, rows_of(EventBatch.concat(held), np.arange(begin, end)))
+        return
+    objects = pa.concat_arrays(
+        [objects_of(events) for events in held]
+    )  # each of callers who make up their own
+    events = EventBatch.concat(list(map(_without_attributes, held)))
+    yield RowsOf(begin, end, _rows(events, np.arange(begin, end), objects))
 
 
 def rows_of(events: EventBatch, offsets: NDArray[np.int64]) -> pa.Table:
     """The same of any events at these offsets."""
-    fields = [name for name in events.table.schema.names if name in EVENT_SCHEMA.names]
-    rows = pa.Table.from_batches([events.table.select(fields)]).add_column(0, "offset", pa.array(offsets))
+    return _rows(_without_attributes(events), offsets, objects_of(events))
+
+
+def _rows(events: EventBatch, offsets: NDArray[np.int64], objects: Any) -> pa.Table:
+    rows = pa.Table.from_batches([events.table]).add_column(0, "offset", pa.array(offsets))
     rows = rows.append_column("amount", pa.array(events.amount, from_pandas=True))
-    return _plain(rows.append_column(ATTRIBUTES, objects_of(events)))
+    return _plain(rows.append_column(ATTRIBUTES, objects))
+
+
+def _without_attributes(events: EventBatch) -> EventBatch:
+    fields = [name for name in events.table.schema.names if name in EVENT_SCHEMA.names]
+    return EventBatch(events.table.select(fields))
 
 
 def _decision_rows(batches: Sequence[LogBatch]) -> Iterator[RowsOf]:

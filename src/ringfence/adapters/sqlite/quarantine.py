@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ringfence.adapters.sqlite.statements import SQL
 from ringfence.errors import InputError
@@ -10,7 +12,7 @@ from ringfence.ports import QuarantinedRecord
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ringfence.adapters.sqlite.database import Database
     from ringfence.events.bad import BadRecord
@@ -24,6 +26,8 @@ MOST_BYTES: Final = 256 * 1024 * 1024
 """Bytes of originals from which on only a beginning of each is kept."""
 
 _BEGINNING: Final = 512
+_AT_ONCE: Final = (256, 32, 4, 1)
+_PLACES: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqliteQuarantine:
@@ -63,31 +67,29 @@ class SqliteQuarantine:
         """
         if not bad_records:
             return
+        last = int(connection.execute(SQL["newest_bad"]).fetchone()[0])
         if self._bytes is None:
-            self._bytes = int(connection.execute(SQL["bad_bytes"]).fetchone()[0])
+            self._bytes = _bytes_since(connection, 0)
+        rows, size = [], self._bytes
         for bad in bad_records:
-            row = self._row(bad, now_ms)
-            if connection.execute(SQL["add_bad_record"], row).rowcount:
-                self._bytes += len(row["original"])
-        self._release(connection, "bad_beyond", {"most": MOST_RECORDS})
+            rows.append(_row(bad, now_ms, is_full=size + len(bad.original) > MOST_BYTES))
+            size += len(rows[-1].original)
+        for some in _portions(rows):
+            connection.execute(_adding(len(some)), list(chain.from_iterable(some)))
+        self._bytes += _bytes_since(connection, last)
+        self._release(connection, "bad_bytes_beyond", "bad_beyond", {"most": MOST_RECORDS})
 
     def forget(self, connection: sqlite3.Connection, before_ms: int) -> int:
         """Drop what was received before a time; how many records that were."""
-        return self._release(connection, "forget_bad", {"before_ms": before_ms})
+        return self._release(connection, "bad_bytes_before", "forget_bad", {"before_ms": before_ms})
 
-    def _release(self, connection: sqlite3.Connection, statement: str, arguments: dict[str, int]) -> int:
-        sizes = [int(row[0]) for row in connection.execute(SQL[statement], arguments)]
+    def _release(
+        self, connection: sqlite3.Connection, size: str, statement: str, arguments: dict[str, int]
+    ) -> int:
+        gone = int(connection.execute(SQL[size], arguments).fetchone()[0])
         if self._bytes is not None:
-            self._bytes -= sum(sizes)
-        return len(sizes)
-
-    def _row(self, bad: BadRecord, now_ms: int) -> dict[str, Any]:
-        row = _row(bad, now_ms)
-        assert self._bytes is not None
-        if self._bytes + len(bad.original) > MOST_BYTES and len(bad.original) > _BEGINNING:
-            said = f"the quarantine is full: the first {_BEGINNING} of {len(bad.original)} bytes are kept"
-            row |= {"original": bad.original[:_BEGINNING], "message": f"{bad.message}; {said}"}
-        return row
+            self._bytes -= gone
+        return connection.execute(SQL[statement], arguments).rowcount
 
     def get(self, record_id: str) -> QuarantinedRecord:
         """The record with this id or the only one whose id begins so; `InputError` where there is none."""
@@ -109,15 +111,43 @@ def mark_replayed(connection: sqlite3.Connection, replayed: Sequence[Replayed], 
         connection.executemany(SQL["mark_replayed"], marks)
 
 
-def _row(bad: BadRecord, now_ms: int) -> dict[str, Any]:
-    return {
-        "id": bad.id,
-        "source": bad.source,
-        "position": bad.position,
-        "reason": str(bad.reason),
-        "message": bad.message,
-        "original": bad.original,
-        "original_format": bad.original_format,
-        "mapping": bad.mapping,
-        "received_ms": now_ms,
-    }
+class _Row(NamedTuple):
+    """As the statement has it."""
+
+    id: str
+    source: str
+    position: int
+    reason: str
+    message: str
+    original: bytes
+    original_format: str
+    mapping: str
+    received_ms: int
+
+
+def _row(bad: BadRecord, now_ms: int, *, is_full: bool) -> _Row:
+    original, message = bad.original, bad.message
+    if is_full and len(original) > _BEGINNING:
+        said = f"the quarantine is full: the first {_BEGINNING} of {len(original)} bytes are kept"
+        original, message = original[:_BEGINNING], f"{message}; {said}"
+    where = (bad.id, bad.source, bad.position, str(bad.reason))
+    return _Row(*where, message, original, bad.original_format, bad.mapping, now_ms)
+
+
+def _portions(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+    """Rows that go in by one statement: each gives the interpreter away once, and waits until it is back."""
+    begin = 0
+    for size in _AT_ONCE:
+        while len(rows) - begin >= size:
+            yield rows[begin : begin + size]
+            begin += size
+
+
+@cache
+def _adding(count: int) -> str:
+    """The statement for so many rows."""
+    return SQL["add_bad_records"].replace(_PLACES, ", ".join([_PLACES] * count))
+
+
+def _bytes_since(connection: sqlite3.Connection, place: int) -> int:
+    return int(connection.execute(SQL["bad_bytes_since"], {"place": place}).fetchone()[0])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,9 +15,11 @@ import msgspec
 
 from ringfence.api.hot.decoding import Decoding
 from ringfence.api.hot.decoding_aside import DecodedPiece, RawPiece
+from ringfence.api.problems import refused_record
 from ringfence.compose.answering import messages
 from ringfence.compose.store import door_of
 from ringfence.events import codec
+from ringfence.events.bad import ToldRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,11 +52,16 @@ def main(folder: Path, seconds: float) -> None:
             originals.clear()
             events, bad = decode(piece.records, piece.now_ms)
             return msgspec.msgpack.encode(
-                DecodedPiece(codec.encode(events), bad, dict(tokenizer.dropped), originals)
+                DecodedPiece(codec.encode(events), list(map(_told, bad)), dict(tokenizer.dropped), originals)
             )
 
         answer(msgspec.msgpack.encode(RawPiece(batch=0, now_ms=0, texts=[b"{}"])))  # loads every kernel
         asked.answer_all(answer, seconds)
+
+
+def _told(bad: BadRecord) -> ToldRecord:
+    known = {one.name: getattr(bad, one.name) for one in fields(bad)}
+    return ToldRecord(**known, answer=refused_record(bad).body)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,14 @@ from ringfence.api.problems import Refusal, unavailable
 from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events import codec
-from ringfence.events.bad import BadRecord  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.events.bad import ToldRecord  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.events.privacy.personal import Original  # noqa: TC001 (likewise)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
     from ringfence.events.privacy.tokens import Tokenizer
 
@@ -58,7 +59,7 @@ class DecodedPiece(msgspec.Struct, frozen=True):
     """
 
     events: bytes
-    bad: list[BadRecord]
+    bad: list[ToldRecord]
     dropped: dict[str, int]
     originals: list[Original]
 
@@ -129,7 +130,7 @@ class DecodingAside:
         self._tokenizer.dropped.update(read.dropped)
         if self._tokenizer.personal is not None:
             self._tokenizer.personal.take(read.originals)
-        return codec.decode(read.events), read.bad
+        return codec.decode(read.events), [*read.bad]
 
 
 def _read(said: bytes) -> DecodedPiece:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _SLICE: Final = 64 << 10
 _LONGEST: Final = 2 * RECORD_LIMIT  # of a slice: whatever stands in it, a whole element fits
-_BLANK: Final = b" \t\r\n"
+_BLANKS: Final = re.compile(rb"[ \t\r\n]*")
+_OPENED: Final = re.compile(rb"[ \t\r\n]*\[")
 _BETWEEN: Final = re.compile(rb"\}[ \t\r\n]{0,256},(?=[ \t\r\n]{0,256}\{)")
 _TRIES: Final = 3  # commas between objects in one stretch: a text may look like one
 
@@ -43,15 +44,15 @@ async def elements(body: bytes, chunk: int, most: int) -> AsyncIterator[list[byt
 
 async def _spans(body: bytes, most: int) -> AsyncIterator[tuple[int, int]]:
     """Where the slices are."""
-    inner = body.strip(_BLANK)
-    if not (inner.startswith(b"[") and inner.endswith(b"]") and len(inner) > 1):
+    opened, end = _OPENED.match(body), body.rfind(b"]")
+    if opened is None or end < opened.end() or not _BLANKS.fullmatch(body, end + 1):
         raise _no_array()
-    begin, end = body.index(b"[") + 1, body.rindex(b"]")
-    if not body[begin:end].strip(_BLANK):
+    begin = opened.end()
+    if _BLANKS.fullmatch(body, begin, end):
         return
     turns, count, place = Turns(), 0, begin
     while place <= end:
-        cut, found = _cut(body, place, end)
+        cut, found = await _cut(body, place, end, turns)
         count += found
         if count > most:
             raise Refusal(
@@ -62,7 +63,7 @@ async def _spans(body: bytes, most: int) -> AsyncIterator[tuple[int, int]]:
         await turns.give()
 
 
-def _cut(body: bytes, place: int, end: int) -> tuple[int, int]:
+async def _cut(body: bytes, place: int, end: int, turns: Turns) -> tuple[int, int]:
     """End of the slice that begins here, and how many elements it has."""
     size = _SLICE
     while place + size < end and size <= _LONGEST:
@@ -70,6 +71,7 @@ def _cut(body: bytes, place: int, end: int) -> tuple[int, int]:
             found = _read(body, place, cut)
             if found:
                 return cut, len(found)
+            await turns.give()
         size *= 2
     found = _read(body, place, end) if end - place <= _LONGEST else None
     if not found:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ringfence.api.hot.answer_columns import Bodies
 from ringfence.api.problems import Refusal, refused_record
-from ringfence.events.bad import BadRecord, Fault, Reason
+from ringfence.events.bad import BadRecord, Fault, Reason, ToldRecord
 from ringfence.intake import event_json
 
 if TYPE_CHECKING:
@@ -29,12 +29,17 @@ if TYPE_CHECKING:
     from ringfence.ports.tracing import RequestTrace
     from ringfence.runner import PendingBatch
 
-LARGE: Final = 16 << 10
-"""Bytes of records from which they are read on a thread: no step of others waits for that."""
+_LARGE: Final = 16 << 10  # bytes of records
+_MOST_FIELDS: Final = 256  # of one record, about
 
 _REMEMBERED: Final = 20_000  # answers kept in memory for retries that come soon
 _NOT_A_PAYMENT: Final = "only transactions are decided: send other events to /v1/events"
 _ENCODER: Final = msgspec.json.Encoder()
+
+
+def is_large(lines: Sequence[bytes]) -> bool:
+    """Whether records are to be read beside the event loop: a step of others would wait for that."""
+    return sum(map(len, lines)) > _LARGE or any(line.count(b":") > _MOST_FIELDS for line in lines)
 
 
 class Result(NamedTuple):
@@ -118,7 +123,7 @@ def sort_out(tickets: list[Ticket], events: EventBatch, bad: list[BadRecord]) ->
             if found is not None:
                 own = replace(found, source=ticket.source, position=ticket.first_position + position)
                 taken.bad.append(own)
-                slots.append(_refusal(refused_record(own)))
+                slots.append(_refused(own))
                 continue
             if payment[row] or not ticket.wants_decisions:
                 slots.append(len(kept))
@@ -264,6 +269,10 @@ def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 def _flat(event: dict[str, Any]) -> dict[str, Any]:
     attributes = {f"attributes.{name}": value for name, value in event.pop("attributes", {}).items()}
     return event | attributes
+
+
+def _refused(bad: BadRecord) -> Result:
+    return Result(422, bad.answer) if isinstance(bad, ToldRecord) else _refusal(refused_record(bad))
 
 
 def _refusal(refusal: Refusal) -> Result:

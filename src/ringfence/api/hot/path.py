@@ -10,7 +10,7 @@ import msgspec
 
 from ringfence.api.hot.answers import DecisionAnswer
 from ringfence.api.hot.deadlines import Deadlines
-from ringfence.api.hot.outcomes import LARGE, Result, Ticket
+from ringfence.api.hot.outcomes import Result, Ticket, is_large
 from ringfence.api.problems import Refusal, refused_record, unavailable
 from ringfence.scoring.rulesets.rules import OnFailure, Outcome
 
@@ -84,7 +84,7 @@ class HotPath:
         if not body or body.isspace():
             raise Refusal(400, "empty_body", "the body is empty: send one payment as a JSON object")
         ticket = Ticket((body,), "http", give, refuse, trace=trace)
-        if len(body) > LARGE:
+        if is_large(ticket.lines):
             self._read_aside(ticket)
         else:
             self._decider.submit(ticket)
@@ -108,7 +108,7 @@ class HotPath:
 
     def _expire(self, tickets: Sequence[Ticket]) -> None:
         """Answer for decisions that are not there in time. No large payment is read again for that."""
-        small = [one for one in tickets if len(one.lines[0]) <= LARGE]
+        small = [one for one in tickets if not is_large(one.lines)]
         said = dict(zip(map(id, small), self._at_deadline([one.lines[0] for one in small]), strict=True))
         for ticket in tickets:
             result = said.get(id(ticket), _too_busy())

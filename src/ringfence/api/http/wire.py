@@ -7,7 +7,6 @@ when, and says no; requests are answered by uvicorn, or by `api/direct.py`.
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,21 +15,28 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ringfence.api.http.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, TOO_MANY
-from ringfence.api.problems import TYPE, Refusal
+from ringfence.api.http.responses import lines, refused
+from ringfence.api.problems import Refusal
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
 
     from ringfence.api.http.connections import Connections
 
 _SLICE: Final = 8 << 10
 """Bytes that the parser gets at once: what is wrong in them is found before more is looked at."""
 
+_OF_BODY: Final = 512
+"""Bytes of a body that it gets at least: some may look like the end of a head."""
+
+_END_OF_HEAD: Final = b"\r\n\r\n"
 _MOST_WAITING: Final = 8  # requests of one connection; what comes after them is not looked at yet
 _BURST: Final = 8  # requests that one connection has answered in a row while further ones wait
 _REST_SECONDS: Final = 0.05
 """After a burst: the others' requests come first, and hardly any client sends before it has its answer."""
+
+_LONGEST_REST_SECONDS: Final = 1.0  # for who sends keys of nobody again and again
+_MOST_DOUBTS: Final = 8
 
 _MOST_WASTE: Final = 64 << 10
 """Bytes around a body's chunks beyond as many as the body itself has."""
@@ -45,19 +51,6 @@ _LONG_HEAD: Final = Refusal(
 _MANY_HEADERS: Final = Refusal(431, "too_many_headers", "the request has too many headers: send fewer")
 _WASTEFUL: Final = Refusal(400, "wasteful_chunks", "the body comes in too small chunks: send larger ones")
 _NO_PROXY: Final = Refusal(405, "method_not_allowed", "this server is no proxy: CONNECT is not answered")
-
-STATUS_LINE: Final = {one.value: b"HTTP/1.1 %d %b\r\n" % (one, one.phrase.encode()) for one in HTTPStatus}
-
-
-def response(status: int, kind: bytes, body: bytes, more: bytes) -> bytes:
-    """A whole answer; `more` are further lines of its head."""
-    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
-    return head % (STATUS_LINE[status], kind, len(body), more) + body
-
-
-def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Headers as they stand in a head."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 class _StopError(Exception):
@@ -87,6 +80,8 @@ class Wire(HttpToolsProtocol):
         self.unread_since: int | None = None
         self.streamed = False  # the body is taken piece by piece, by somebody who bounds it
         self._known = False
+        self._doubts = 0  # requests in a row that prove nobody
+        self._in_doubt = False  # the one under way is such
         self._answering: Any = None  # where requests wait in a row, `cycle` is that of the last one
         self._in_a_row = 0  # answers while further requests waited
         self._head = 0  # bytes of the head under way, or more
@@ -104,7 +99,7 @@ class Wire(HttpToolsProtocol):
         if not self.among.admit(self):
             self.among.count(TOO_MANY.problem.code)
             self._ignored = 0
-            transport.write(_refused(TOO_MANY))
+            transport.write(refused(TOO_MANY))
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,9 +119,15 @@ class Wire(HttpToolsProtocol):
 
     def know(self) -> None:
         """A caller we know has sent a request."""
+        self._doubts = 0
         if not self._known:
             self._known = True
             self.among.know(self)
+
+    def doubt(self) -> None:
+        """The request under way proves nobody: the next one of this connection waits a little."""
+        if not self.among.limits.unlimited(self.address):  # a proxy comes for many
+            self._in_doubt = True
 
     def data_received(self, data: bytes) -> None:
         """Bytes are there."""
@@ -134,7 +135,7 @@ class Wire(HttpToolsProtocol):
             self._ignore(len(data))
         elif self._back:
             self._hold_back(self._back + data)
-        elif len(data) <= _SLICE and len(self.pipeline) < _MOST_WAITING:
+        elif len(data) <= _SLICE and not self.pipeline and data.count(_END_OF_HEAD) <= 1:
             self._take(data)
         else:
             self._take_slices(data)
@@ -145,8 +146,12 @@ class Wire(HttpToolsProtocol):
             if len(self.pipeline) >= _MOST_WAITING:
                 self._hold_back(data[at:])
                 return
-            self._take(data[at : at + _SLICE])
-            at += _SLICE
+            end = at + _SLICE
+            begin = at + _OF_BODY if self.stage == BODY else at
+            if (head := data.find(_END_OF_HEAD, begin, end)) >= 0:
+                end = head + len(_END_OF_HEAD)  # requests in a row: one by one, and few behind a body
+            self._take(data[at:end])
+            at = end
 
     def _take(self, data: bytes) -> None:
         if self.stage == IDLE:
@@ -259,6 +264,9 @@ class Wire(HttpToolsProtocol):
         if self._last is not None and not self.pipeline:
             self.turn_away(self._last)
             return
+        if self._in_doubt:
+            self._rest()
+            return
         if not self.pipeline:
             self._in_a_row = 0
         else:
@@ -280,6 +288,21 @@ class Wire(HttpToolsProtocol):
             self.loop.call_soon(self._take_back)
         else:
             self.flow.resume_reading()
+
+    def _rest(self) -> None:
+        """Look at nothing that this peer sends for a while, which doubles with each request in doubt."""
+        self._in_doubt = False
+        seconds = min(_REST_SECONDS * (1 if self._known else 2**self._doubts), _LONGEST_REST_SECONDS)
+        self._doubts = min(self._doubts + 1, _MOST_DOUBTS)
+        if isinstance(self.flow, _Flow):
+            self.flow.held_back = True
+        self.flow.pause_reading()
+        self.loop.call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._back and isinstance(self.flow, _Flow):
+            self.flow.held_back = False
+        self._answer_next()
 
     def pause_writing(self) -> None:
         """The peer does not read what has been written."""
@@ -310,7 +333,7 @@ class Wire(HttpToolsProtocol):
         self.among.release(self)
         if self.transport.is_closing():
             return
-        self.transport.write(_refused(refusal))
+        self.transport.write(refused(refusal))
         self.transport.write_eof()
         if isinstance(self.flow, _Flow):
             self.flow.held_back = False
@@ -358,11 +381,6 @@ class Wire(HttpToolsProtocol):
         self._ignored += size
         if self._ignored > _MOST_IGNORED:
             self.hang_up()
-
-
-def _refused(refusal: Refusal) -> bytes:
-    more = lines((*refusal.headers, (b"connection", b"close")))
-    return response(refusal.status, TYPE, refusal.body, more)
 
 
 def _network(address: str) -> str:

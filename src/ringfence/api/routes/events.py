@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.api.batches import BatchResponse
-from ringfence.api.hot.outcomes import LARGE
+from ringfence.api.hot.outcomes import is_large
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import TYPE, Refusal, traced
 from ringfence.api.services import EventServices, services_of
@@ -43,7 +43,7 @@ async def take_event(request: Request) -> Response:
     if not body or body.isspace():
         raise Refusal(400, "empty_body", "the body is empty: send one event as a JSON object")
     prepared = None
-    if len(body) > LARGE:
+    if is_large((body,)):
         prepared = await services.pools.payments.run(services.aside, (body,), services.clock.now_ms())
     trace = request.scope.get("ringfence.trace")
     (result,) = await services.decider.ask(

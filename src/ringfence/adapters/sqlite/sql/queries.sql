@@ -71,11 +71,19 @@ SELECT value FROM meta WHERE name = :name;
 -- Identity and secrets.
 SELECT name, value FROM meta;
 
--- name: add_bad_record
--- A record that is quarantined already stays as it is.
+-- name: add_bad_records
+-- A record that is quarantined already stays as it is. The row is repeated for several at once.
 INSERT INTO quarantine (id, source, position, reason, message, original, original_format, mapping, received_ms)
-VALUES (:id, :source, :position, :reason, :message, :original, :original_format, :mapping, :received_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
+
+-- name: newest_bad
+-- Place of the record that came last.
+SELECT coalesce(max(rowid), 0) FROM quarantine;
+
+-- name: bad_bytes_since
+-- Of all originals behind a place.
+SELECT coalesce(sum(length(original)), 0) FROM quarantine WHERE rowid > :place;
 
 -- name: bad_records
 -- Newest first; a null argument filters nothing.
@@ -110,18 +118,22 @@ SELECT id, source, position, reason, message, substr(original, 1, :bytes), origi
   replayed_ms, outcome
 FROM quarantine ORDER BY rowid DESC LIMIT :limit;
 
--- name: bad_bytes
--- Of all originals.
-SELECT coalesce(sum(length(original)), 0) FROM quarantine;
-
 -- name: bad_beyond
 -- The oldest, beyond so many.
-DELETE FROM quarantine WHERE rowid <= (SELECT max(rowid) FROM quarantine) - :most
-RETURNING length(original);
+DELETE FROM quarantine WHERE rowid <= (SELECT max(rowid) FROM quarantine) - :most;
+
+-- name: bad_bytes_beyond
+-- Of their originals.
+SELECT coalesce(sum(length(original)), 0) FROM quarantine
+WHERE rowid <= (SELECT max(rowid) FROM quarantine) - :most;
 
 -- name: forget_bad
 -- Received before a time.
-DELETE FROM quarantine WHERE received_ms < :before_ms RETURNING length(original);
+DELETE FROM quarantine WHERE received_ms < :before_ms;
+
+-- name: bad_bytes_before
+-- Of their originals.
+SELECT coalesce(sum(length(original)), 0) FROM quarantine WHERE received_ms < :before_ms;
 
 -- name: bad_record
 -- By id, or by a beginning of it.
