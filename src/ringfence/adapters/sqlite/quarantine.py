@@ -111,7 +111,7 @@ def mark_replayed(connection: sqlite3.Connection, replayed: Sequence[Replayed], 
         connection.executemany(SQL["mark_replayed"], marks)
 
 
-class _Row(NamedTuple):
+class _QuarantineRow(NamedTuple):
     """As the statement has it."""
 
     id: str
@@ -125,16 +125,16 @@ class _Row(NamedTuple):
     received_ms: int
 
 
-def _row(bad: BadRecord, now_ms: int, *, is_full: bool) -> _Row:
+def _row(bad: BadRecord, now_ms: int, *, is_full: bool) -> _QuarantineRow:
     original, message = bad.original, bad.message
     if is_full and len(original) > _BEGINNING:
         said = f"the quarantine is full: the first {_BEGINNING} of {len(original)} bytes are kept"
         original, message = original[:_BEGINNING], f"{message}; {said}"
     where = (bad.id, bad.source, bad.position, str(bad.reason))
-    return _Row(*where, message, original, bad.original_format, bad.mapping, now_ms)
+    return _QuarantineRow(*where, message, original, bad.original_format, bad.mapping, now_ms)
 
 
-def _portions(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+def _portions(rows: Sequence[_QuarantineRow]) -> Iterator[Sequence[_QuarantineRow]]:
     """Rows that go in by one statement: each gives the interpreter away once, and waits until it is back."""
     begin = 0
     for size in _AT_ONCE:

@@ -31,7 +31,7 @@ class Turns:
             self._since = perf_counter()
 
 
-class _Line:
+class _SliceQueue:
     """Who waits for a slice, on one loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -60,11 +60,11 @@ class _Line:
         self._look()
 
 
-_LINES: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Line]] = WeakKeyDictionary()
+_LINES: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _SliceQueue]] = WeakKeyDictionary()
 
 
-def _line_of(loop: asyncio.AbstractEventLoop) -> _Line:
+def _line_of(loop: asyncio.AbstractEventLoop) -> _SliceQueue:
     line = _LINES.get(loop)
     if line is None:
-        line = _LINES[loop] = _Line(loop)
+        line = _LINES[loop] = _SliceQueue(loop)
     return line
