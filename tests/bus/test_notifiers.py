@@ -39,7 +39,7 @@ def message(to, *secrets, words=WORDS):
 
 @pytest.fixture
 def webhooks():
-    made = WebhookNotifier(LOOPBACK, seconds=2.0)
+    made = WebhookNotifier(LOOPBACK, seconds=0.5)
     yield made
     made.close()
 

@@ -47,7 +47,7 @@ def readable(shards: Iterable[Shard], marks: Mapping[str, ShardMark]) -> list[Sh
     >>> shards = [Shard("a", (), True), Shard("b", ("a",), False), Shard("c", ("a",), False)]
     >>> [shard.name for shard in readable(shards, {})]
     ['a']
-    >>> [shard.name for shard in readable(shards, {"a": Mark(is_read=True)})]
+    >>> [shard.name for shard in readable(shards, {"a": ShardMark(is_read=True)})]
     ['b', 'c']
     """
     listed = sorted(shards, key=lambda shard: shard.name)
