@@ -51,7 +51,11 @@ def once(source: str, events: int, step_rows: int) -> tuple[float, float]:
         )
         runner.recover()
         rows = read(
-            [source], load_mapping("canonical"), Tokenizer(store.meta.token_key), clock.now_ms(), step_rows
+            [source],
+            load_mapping("canonical"),
+            Tokenizer(store.meta.token_key),
+            clock.now_ms(),
+            batch_rows=step_rows,
         )
         begin = cpu()
         totals = runner.run(rows)
