@@ -25,10 +25,10 @@ ROOT = Path(__file__).parents[2]
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="the C kernels need gcc")
 
 
-def run(module, *options):
+def run(module, *options, timeout=120):
     """Standard output of a benchmark that must succeed."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
