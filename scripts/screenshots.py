@@ -15,15 +15,24 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE = {"width": 1280, "height": 800}
-FIXED = {
-    "live": "/",
-    "decisions": "/decisions?outcome=decline&outcome=review",
-    "rules": "/rules",
-    "rules-edit": "/rules/edit",
-    "models": "/models",
-    "system": "/system",
-}
+FIXED = {"rules-edit": "/rules/edit"}
 BOTH: Final = {
+    "live": "/",
+    "cases": "/cases",
+    "alerts": "/alerts",
+    "decisions": "/decisions?outcome=decline&outcome=review",
+    "rings": "/graph",
+    "sql": "/sql",
+    "rules": "/rules",
+    "lists": "/lists",
+    "models": "/models",
+    "approvals": "/approvals",
+    "performance": "/performance",
+    "streams": "/streams",
+    "bus": "/bus",
+    "quarantine": "/quarantine",
+    "system": "/system",
+    "notifications": "/notifications",
     "home-analyst": "/home?as=analyst",
     "home-manager": "/home?as=manager",
     "home-engineer": "/home?as=engineer",
@@ -32,7 +41,7 @@ BOTH: Final = {
     "impact": "/rules/impact?rule=card_testing&mode=paused",
     "topic": "/streams/events",
 }
-"""Pages that are taken in both colour schemes, as are the live page and a case."""
+"""Pages that are taken in both colour schemes, as are a case, a payment, an entity and a model."""
 
 
 def main(url: str) -> int:
@@ -42,8 +51,8 @@ def main(url: str) -> int:
         browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox", "--disable-gpu"])
         for scheme in ("light", "dark"):
             page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
-            both = {"live": "/", **BOTH, **of_a_case(page, url)}
-            for name, path in {**FIXED, **of_a_fraud(page, url), **of_a_model(page, url), **both}.items():
+            both = {**BOTH, **of_a_case(page, url), **of_a_fraud(page, url), **of_a_model(page, url)}
+            for name, path in {**FIXED, **both}.items():
                 if scheme == "light" or name in both:
                     take(page, url + path, IMAGES / f"{name}{'-dark' if scheme == 'dark' else ''}.png")
         browser.close()

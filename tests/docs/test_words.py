@@ -21,6 +21,12 @@ INSTEAD = {
     r"\bnot fraud\b": "genuine",
     r"\bworth promoting\b": "promote despite the warnings",
     r"\bDecided without a part\b": "Degraded decisions",
+    r"\bSaid last\b": "Last answer",
+    r"\b[Tt]hrow(?:s|n)? \w+ away\b|\b[Tt]hrow away\b": "delete",
+    r"\bNobody is told\b|\bhears of what\b": "name subscriptions and destinations",
+    r"\b(?:waits|wait) for you\b": "needs your attention",
+    r"\bprofiles of now\b": "today's profiles",
+    r"\bby the versions that\b": "with the versions that",
 }
 """Words that were used once, and those that are used."""
 

@@ -1,10 +1,15 @@
 """Labels that say good: what they settle early, and what the payments without any label are then."""
 
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from ringfence.events.batch import EventBatch
+from ringfence.events.model import Kind
 from ringfence.learning.dataset import Dataset
-from ringfence.learning.history import NEVER
+from ringfence.learning.history import NEVER, Labels
 from ringfence.learning.splits import part, prequential, train_and_test
 
 DAY_MS = 86_400_000
@@ -60,3 +65,41 @@ def test_without_a_label_a_payment_is_unknown_only_where_labels_tell_good_as_a_r
     assert data.told_at(test.cut_off_ms)[test.rows].all() == data.tells_good
     everybody = part(data, 0, test.end_ms, test.cut_off_ms, labelled=False)
     assert len(everybody.rows) == (data.time_ms < test.end_ms).sum()
+
+
+def test_what_a_desk_settled_is_learned_from_at_once_and_what_was_only_reported_is_not():
+    """3 in 100 payments are reviewed and closed within a day, fraud or good; reports take weeks."""
+    rng = np.random.default_rng(7)
+    count, draw = 1_440, rng.random(1_440)
+    reviewed, fraud = draw < 0.2, rng.random(1_440) < 0.3
+    slow = rng.integers(1, 40, count) * DAY_MS
+    data = payments(
+        np.where(reviewed & ~fraud & (draw < 0.05), DAY_MS, NEVER),
+        np.where(fraud & reviewed, DAY_MS, np.where(fraud & (draw > 0.9), slow, NEVER)),
+    )
+    settled = reviewed & (fraud | (draw < 0.05))
+    data = replace(data, settled_ms=np.where(settled, data.time_ms + DAY_MS, NEVER))
+    assert not data.tells_good
+    learned, test = train_and_test(data, None, MATURITY_MS)
+    waiting = (data.time_ms >= test.start_ms - MATURITY_MS) & (data.time_ms < test.start_ms)
+    late = learned.rows[waiting[learned.rows]]
+    assert np.array_equal(late, np.flatnonzero(waiting & settled & (data.settled_ms <= test.start_ms)))
+    assert learned.fraud[waiting[learned.rows]].any()
+    assert not learned.fraud[waiting[learned.rows]].all()
+    assert (data.told_at(test.start_ms) & waiting & ~settled).any()  # a report that came early
+
+
+def test_only_a_source_that_names_frauds_and_good_payments_settles():
+    labels = Labels()
+    for source, frauds, goods in (("chargeback", 50, 0), ("case", 30, 10), ("hasty", 3, 5), (None, 30, 30)):
+        count = frauds + goods
+        columns = {
+            "kind": pa.array([Kind.LABEL] * count, pa.uint8()),
+            "event_time_ms": pa.array(range(count), pa.int64()),
+            "transaction_id": [f"{source}-{number}" for number in range(count)],
+            "label": [number < frauds for number in range(count)],
+            "label_source": pa.array([source] * count, pa.string()),
+        }
+        labels.add(EventBatch(pa.RecordBatch.from_pydict(columns)), 0)
+    settled, known_ms = labels.settling()
+    assert (len(settled), sorted(known_ms.tolist())) == (40, list(range(40)))

@@ -120,11 +120,11 @@ def test_the_page_subscribes_tests_pauses_and_throws_away(site):
         bus.close()
         dead = admin.get("/bus").text
         (message_id,) = set(re.findall(r'name="message_id" value="([^"]+)"', dead))
-        assert "Throw away" in dead
+        assert "Delete" in dead
         after = admin.post("/outbox/purge", data={"csrf": form["csrf"], "message_id": message_id})
-        assert "Everything has arrived" in after.text
+        assert "Everything is delivered" in after.text
         assert admin.post("/bus/shout", data=form).status_code == 404
-        assert "There are none." in admin.post("/bus/remove", data=form).text
+        assert "No subscriptions yet." in admin.post("/bus/remove", data=form).text
     with signed_in(site, Role.ANALYST) as analyst:
         page = analyst.get("/bus")
         assert page.status_code == 200

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tests.artifacts import linear_graph, packed, write
 from tests.web.conftest import serving
 
+from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
 from ringfence.analysis.history import Hindsight
 from ringfence.api.services import RecordServices
@@ -147,23 +149,23 @@ def elsewhere(artifact):
     return Artifact(manifest, digest_of(text), {MANIFEST: text})
 
 
-def decide(served, payments):
+def decide(served, payments, headers=None):
     answers = {}
     for one in payments:
-        answer = httpx.post(f"{served.url}/v1/decisions", json=one, timeout=30)
+        answer = httpx.post(f"{served.url}/v1/decisions", json=one, headers=headers, timeout=30)
         answer.raise_for_status()
         answers[one["transaction_id"]] = answer.json()
     return answers
 
 
-@pytest.fixture(scope="module")
-def every(tmp_path_factory):
+@contextmanager
+def made(folder, **options):
     """A server that has decided each case, the control group and a failed model included; its answers."""
-    folder = tmp_path_factory.mktemp("every")
     artifact = linear(folder / "model")
-    with serving(folder / "data", rules=RULES) as served:
+    with serving(folder / "data", rules=RULES, **options) as served:
+        headers = {"authorization": f"Bearer {served.key(Role.ADMIN)}"} if served.keys else {}
+        kind = {"content-type": "application/x-ndjson"} | headers
         lines = "\n".join(json.dumps(one) for one in lists())
-        kind = {"content-type": "application/x-ndjson"}
         httpx.post(
             f"{served.url}/v1/events/batch", content=lines, headers=kind, timeout=60
         ).raise_for_status()
@@ -171,13 +173,20 @@ def every(tmp_path_factory):
         for one in (artifact, elsewhere(artifact)):
             models.keep(one)
         models.promote(artifact.digest, Signed("tester", 0))
-        answers = decide(served, [payment(name, **given) for name, (given, _, _) in CASES.items()])
-        spared = decide(served, [payment(f"control-{n}", want="decline") for n in range(12)])
+        asked = [payment(name, **given) for name, (given, _, _) in CASES.items()]
+        answers = decide(served, asked, headers)
+        spared = decide(served, [payment(f"control-{n}", want="decline") for n in range(12)], headers)
         free = next(name for name, one in spared.items() if one["outcome"] == "approve")
         answers["control"] = spared[free]
         models.promote(elsewhere(artifact).digest, Signed("tester", 0))
-        answers |= decide(served, [payment("failed"), payment("failed-rule", want="challenge")])
+        answers |= decide(served, [payment("failed"), payment("failed-rule", want="challenge")], headers)
         served.answers, served.folder, served.free = answers, folder, free
+        yield served
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory):
+    with made(tmp_path_factory.mktemp("every")) as served:
         yield served
 
 
@@ -226,7 +235,9 @@ def test_a_decision_says_why_on_every_page(every, case):
             if "Faint scenario" in told:
                 break
             time.sleep(0.05)
-            full = client.get(re.search(r"/explanations/[0-9a-f-]+", full.text)[0])
+            job = re.search(r"/explanations/[0-9a-f-]+", full.text)
+            assert job, full.text
+            full = client.get(job[0])
         assert "Faint scenario" in told
         for path in (
             f"/decisions?outcome={outcome}",

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from ringfence.api import wording
 from ringfence.api.address_tokens import KeptAddresses
 from ringfence.api.assembly import services_for
 from ringfence.api.audited import ACTIONS, Audited
@@ -191,7 +192,7 @@ async def _http(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        FieldError(".".join(map(str, found["loc"][1:])), found["type"], found["msg"])
+        FieldError(".".join(map(str, found["loc"][1:])), found["type"], wording.of_parameter(found))
         for found in error.errors()
     ]
     detail = "; ".join(f"{found.field}: {found.problem}" for found in errors)

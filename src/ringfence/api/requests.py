@@ -15,6 +15,7 @@ from ringfence.access.table import NEEDED, unrestricted
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.problems import FieldError, Problem, Refusal, check_permission
 from ringfence.api.services import CaseServices, Surroundings, services_of
+from ringfence.api.wording import of_field
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.decisions.impact import Impact  # noqa: TC001 (likewise)
@@ -152,8 +153,10 @@ async def body_of(request: Request, kind: type[T], limit: int | None = None, *, 
         return msgspec.json.decode(body, type=kind, strict=strict)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$.")
-        found = FieldError(path.rstrip("`"), "invalid", problem)
-        raise Refusal(422, "invalid_request", str(error), errors=[found]) from None
+        path = path.rstrip("`")
+        told = of_field(problem)
+        detail = str(error) if told == problem else f"{path}: {told}"
+        raise Refusal(422, "invalid_request", detail, errors=[FieldError(path, "invalid", told)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refusal(400, "malformed", "the body is no JSON: /openapi.json shows what is taken") from None
 

@@ -203,6 +203,10 @@ class CaseBook(Protocol):
         """Release the file."""
         ...
 
-    def closed(self, since_ms: int, until_ms: int) -> list[Case]:
-        """Cases that were closed within a time, oldest first."""
+    def closed_by(self, analyst: str, since_ms: int, limit: int) -> list[Case]:
+        """Cases that somebody closed since a time, the newest first."""
+        ...
+
+    def count_closed_by(self, analyst: str, since_ms: int) -> int:
+        """How many those are."""
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ringfence.errors import InputError
-from ringfence.learning.history import ENTITIES, NEVER
+from ringfence.learning.history import ENTITIES, MIN_GOOD_SHARE, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 MIN_WORD_SHARE: Final = 0.005
 MOST_INDICATORS: Final = 24
 """Of one field: its most frequent values, each in at least 1 of 200 payments."""
-
-MIN_GOOD_SHARE: Final = 0.1
-"""Payments labelled good, of all, from which on a payment without a label is unknown."""
 
 _BLOCK: Final = 65_536  # payments scored at a time
 
@@ -48,6 +45,8 @@ class Dataset:
         untold: text fields of which no value is frequent: no input says what theirs is.
         same: text fields that have one value wherever they have any.
         made_of: of inputs that the engine measures, the fields of events that they are made of.
+        settled_ms: when a source that tells of fraud and of good alike, such as a desk that closes cases,
+            first labelled the payment; `NEVER` if none did. None where there is no such source.
     """
 
     names: tuple[str, ...]
@@ -63,6 +62,7 @@ class Dataset:
     untold: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
     made_of: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    settled_ms: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.time_ms)
@@ -79,6 +79,17 @@ class Dataset:
     def told_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
         """Payments of which a label said either at this time: fraud or good."""
         return (self.fraud_known_ms <= cut_off_ms) | (self.cleared_ms <= cut_off_ms)
+
+    def settled_at(self, cut_off_ms: int) -> NDArray[np.bool_]:
+        """Payments whose label need not be waited for: a source that tells of both kinds has labelled them.
+
+        Where labels name good payments as a rule, any label settles one.
+        """
+        if self.tells_good:
+            return self.told_at(cut_off_ms)
+        if self.settled_ms is None:
+            return np.zeros(len(self), np.bool_)
+        return self.told_at(cut_off_ms) & (self.settled_ms <= cut_off_ms)
 
     @cached_property
     def tells_good(self) -> bool:
@@ -158,7 +169,20 @@ def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
         untold,
         same,
         kept.spec.fields_of,
+        _settled_ms(np.concatenate(kept.transactions), kept.labels),
     )
+
+
+def _settled_ms(transactions: NDArray[np.int64], labels: Labels) -> NDArray[np.int64] | None:
+    """Per transaction when it was first settled; None where nothing settles any."""
+    settled, known_ms = labels.settling()
+    names, place = np.unique(settled, return_inverse=True)
+    if not len(names):
+        return None
+    first = np.full(len(names) + 1, NEVER)
+    np.minimum.at(first, place, known_ms)
+    at = np.searchsorted(names, transactions)
+    return np.where(np.append(names, 0)[at] == transactions, first[at], NEVER)
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

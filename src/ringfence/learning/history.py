@@ -34,6 +34,12 @@ ENTITIES: Final = ("customer", "card", "account")
 NEVER: Final = np.iinfo(np.int64).max
 """When a label became known that never did."""
 
+MIN_GOOD_SHARE: Final = 0.1
+"""Labels that say good, of all payments or of a source's, from which on these tell of good as a rule."""
+
+MIN_OF_EACH: Final = 10
+"""Frauds, and good payments, that a source has to have named before both count as told."""
+
 EVENT_NUMBERS: Final = ("amount", "hour", "weekday")
 _MOST_WORDS: Final = 256
 
@@ -57,6 +63,7 @@ class Labels:
     known_ms: list[NDArray[np.int64]] = field(default_factory=list)
     fraud: list[NDArray[np.bool_]] = field(default_factory=list)
     ranks: list[NDArray[np.int64]] = field(default_factory=list)
+    source: list[NDArray[np.int64]] = field(default_factory=list)  # hashes, 0 for none
 
     def add(self, events: EventBatch, seed: int) -> None:
         """Keep the labels of a batch."""
@@ -67,6 +74,21 @@ class Labels:
             self.known_ms.append(labels.event_time_ms)
             self.fraud.append(np.array([bool(told) for told in labels.column("label").to_pylist()]))
             self.ranks.append(source_ranks(labels.column("label_source"), self.sources))
+            self.source.append(labels.hashes("label_source", seed))
+
+    def settling(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Transactions (hash), and when known, of labels from sources that tell of fraud and of good alike.
+
+        A desk that closes cases is one: what it looked at is labelled within hours, whichever it was. A
+        source of chargebacks is none.
+        """
+        empty = np.empty(0, np.int64)
+        source, fraud = np.concatenate([empty, *self.source]), np.concatenate([empty, *self.fraud]) != 0
+        names, place = np.unique(source, return_inverse=True)
+        each = [np.bincount(place[kind], minlength=len(names)) for kind in (fraud, ~fraud)]
+        both = (np.minimum(*each) >= MIN_OF_EACH) & (each[1] >= MIN_GOOD_SHARE * (each[0] + each[1]))
+        told = (both & (names != 0))[place] if len(names) else np.empty(0, np.bool_)
+        return np.concatenate([empty, *self.transaction])[told], np.concatenate([empty, *self.known_ms])[told]
 
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """All of them, the strongest source last, and of one source in order of becoming known."""

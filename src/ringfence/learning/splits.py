@@ -101,9 +101,9 @@ def train_and_test(
     """What may be learned from at the moment the test period begins, and the test period.
 
     A payment is learned from only if its label, had there been one, would have come by then: of the last
-    `maturity_ms` before the test period only those are taken that a label has settled already, and none where
-    labels name few good payments. The test period's labels are those known at the end. What is not
-    `supervised` learns from payments of any label.
+    `maturity_ms` before the test period only those are taken that are settled already, by a desk that closes
+    cases or where labels name good payments as a rule. The test period's labels are those known at the end.
+    What is not `supervised` learns from payments of any label.
 
         |----- train -----|-- maturity --|---- test ----|-- maturity --| last label
     """
@@ -192,14 +192,15 @@ def _inside(data: Dataset, whole: Part, start_ms: int, end_ms: int, cut_off_ms: 
 
 
 def _joined(data: Dataset, learned: Part, later: NDArray[np.int64]) -> Part:
-    """With those of the payments after it that a label has settled by its cut-off.
+    """With those of the payments after it that are settled by its cut-off (`Dataset.settled_at`).
 
-    None where labels name few good payments: those that are cleared soon, without the frauds that are known
-    as soon, would teach that what is recent is good.
+    What only came to be reported is none: frauds that are known soon, without the good payments beside them,
+    would teach that what is recent is fraud; and what is cleared soon that it is good.
     """
-    if not data.tells_good:
+    settled = later[data.settled_at(learned.cut_off_ms)[later]]
+    if not len(settled):
         return learned
-    rows = np.concatenate([learned.rows, later[data.told_at(learned.cut_off_ms)[later]]])
+    rows = np.concatenate([learned.rows, settled])
     return replace(learned, rows=rows, fraud=data.fraud_at(learned.cut_off_ms)[rows])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -15,7 +15,8 @@ Note = Annotated[str, msgspec.Meta(max_length=1000)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-z]{4,16}$")]  # may be shortened; or active, or head
 _EDGE = "[^\\x00-\\x20\\x7f-\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]"  # no space
 _INSIDE = f"[^\\x00-\\x1f\\x7f]{{0,{NAME_LIMIT - 2}}}"
-ListName = Annotated[str, msgspec.Meta(pattern=f"^{_EDGE}({_INSIDE}{_EDGE})?$")]
+LIST_NAME: Final = f"^{_EDGE}({_INSIDE}{_EDGE})?$"
+ListName = Annotated[str, msgspec.Meta(pattern=LIST_NAME)]
 RuleId = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
 Confirm = Annotated[str, msgspec.Meta(max_length=64)]  # first eight digits, or more, of the version
 Entries = Annotated[list[Entry], msgspec.Meta(min_length=1, max_length=10_000)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 FRESH_SECONDS: Final = 3.0
 SHARE: Final = 0.05  # of a core, at most, that goes into renewing one answer
-_MOST: Final = 32
+_MOST: Final = 64
+_LOOKS, _LOOK_SECONDS = 12, 0.01  # a page waits for an eighth of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ class AnswerCache:
                 self._begun.add(question)
                 self._pool.submit(self._work, question, state, work)
             return known
+
+    async def soon(self, question: Hashable, state: Hashable, work: Callable[[], Any]) -> CachedAnswer | None:
+        """An answer of this state, or a fresh one; None where it takes longer than a page: ask again then."""
+        for _ in range(_LOOKS):
+            known = self.ask(question, state, work)
+            if known is not None and known.is_fresh(state, self._now()):
+                return known
+            await asyncio.sleep(_LOOK_SECONDS)
+        return None
 
     def stop(self) -> None:
         """What is being worked out is finished, nothing else begins."""

@@ -10,6 +10,7 @@ import ringfence.api.path_ids  # noqa: F401 (paths of pages use it)
 from ringfence.access.roles import holders
 from ringfence.access.table import NEEDED
 from ringfence.api.requests import keep_to
+from ringfence.ports import DECISIONS, EVENTS
 from ringfence.web.errors import Stop
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ def dashboard_of(request: Request) -> Dashboard:
     """The dashboard that a request is for."""
     found: Dashboard = request.app.state.dashboard
     return found
+
+
+def ends_of(dashboard: Dashboard) -> tuple[int, int]:
+    """Where the log ends: what is counted from it is good until it has grown."""
+    log = dashboard.store.log
+    return log.end_offset(DECISIONS), log.end_offset(EVENTS)
 
 
 def visit_of(request: Request) -> Visit:
@@ -45,4 +52,4 @@ def is_part(request: Request) -> bool:
     return "hx-request" in request.headers
 
 
-__all__ = ["dashboard_of", "is_part", "permitted", "visit_of"]
+__all__ = ["dashboard_of", "ends_of", "is_part", "permitted", "visit_of"]

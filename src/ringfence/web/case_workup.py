@@ -25,7 +25,10 @@ SHOWN_PAYMENTS: Final = 500
 _TIMELINE: Final = 40
 _LABELLED: Final = 20  # payments whose labels the timeline has
 _LINKED: Final = ("card", "device", "email", "phone", "ip", "counterparty", "merchant")
-_LOOKED_AT: Final = 200  # newest payments of a linked entity
+_LINKING: Final = 50  # payments whose entities are linked
+_MOST_LINKED: Final = 10
+_SHOWN: Final = ("transaction_id", "event_time_ms", "outcome", "amount", "currency", "merchant_id", "score")
+_LOOKED_AT: Final = 40  # newest payments of a linked entity
 
 
 class Moment(NamedTuple):
@@ -61,7 +64,6 @@ class Workup:
     dossier: Dossier | None
     strip: list[Comparison]
     timeline: list[Moment]
-    linked: list[Linked]
     notes: list[CaseEvent]
     files: list[CaseEvent]
     to_customer: str
@@ -83,7 +85,6 @@ def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup
         found,
         _strip(dashboard, case, lead),
         _timeline(dashboard, case, payments, view.events),
-        _linked(dashboard, case, payments),
         [one for one in reversed(view.events) if isinstance(one.change, model.Noted)],
         [one for one in view.events if isinstance(one.change, model.Attached)],
         _to_customer(found),
@@ -103,6 +104,20 @@ def preview(dashboard: Dashboard, case_id: str) -> dict[str, Any]:
         "payments": view.payments[:8],
         "found_as": FOUND,
     }
+
+
+def linked(dashboard: Dashboard, case_id: str) -> list[Linked]:
+    """Entities that the newest payments of a case name beside whom it is about; `UnknownCaseError`."""
+    book = dashboard.of(CaseServices).case_book
+    case = book.case(case_id.strip().upper())
+    payments = book.payments(case.id, _LINKING)
+    wanted = dict.fromkeys(
+        (kind, one.entities[kind])
+        for kind in _LINKED
+        for one in payments
+        if kind in one.entities and model.Subject(kind, one.entities[kind]) not in case.subjects
+    )
+    return [_link(dashboard, kind, identity) for kind, identity in list(wanted)[:_MOST_LINKED]]
 
 
 def _weight(payment: Payment) -> tuple[int, float, float]:
@@ -137,7 +152,7 @@ def _timeline(
     rows: list[dict[str, Any]] = []
     for subject in case.subjects[:3]:
         wanted = Wanted(terms=(Term(subject.entity_type, subject.entity_id),))
-        rows += dashboard.finder.find(wanted, _TIMELINE).rows
+        rows += dashboard.finder.find(wanted, _TIMELINE, _SHOWN).rows
     known = {row["transaction_id"] for row in rows}
     for one in payments[:_TIMELINE]:
         if one.transaction_id not in known:
@@ -167,16 +182,6 @@ def _timeline(
             body = event.change.text if isinstance(event.change, model.Noted) else ""
             found.append(Moment(event.at_ms, "case", told(event.change), event.by, body=body))
     return sorted(found, key=lambda one: -one.at_ms)[: 2 * _TIMELINE]
-
-
-def _linked(dashboard: Dashboard, case: Case, payments: list[Payment]) -> list[Linked]:
-    wanted = dict.fromkeys(
-        (kind, one.entities[kind])
-        for kind in _LINKED
-        for one in payments[:50]
-        if kind in one.entities and model.Subject(kind, one.entities[kind]) not in case.subjects
-    )
-    return [_link(dashboard, kind, identity) for kind, identity in list(wanted)[:10]]
 
 
 def _link(dashboard: Dashboard, kind: str, identity: str) -> Linked:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ringfence.api.problems import Refusal
+from ringfence.api.wording import of_parameter
 from ringfence.errors import InputError, RingfenceError, RuleError, SpecError
 from ringfence.web.rendering import asset, render
 
@@ -76,7 +77,7 @@ async def _http(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return _page(request, 422, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
+    return _page(request, 422, f"{'.'.join(map(str, first['loc'][1:]))}: {of_parameter(first)}")
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

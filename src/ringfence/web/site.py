@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from ringfence.api.app import UNTOLD
 from ringfence.api.assembly import services_for
 from ringfence.api.audited import Audited
+from ringfence.compose.store import keeps_tokens
 from ringfence.web import errors, period
 from ringfence.web.asking import permitted
 from ringfence.web.audited import ACTIONS
@@ -34,6 +35,7 @@ from ringfence.web.pages import (
     performance,
     places,
     quarantine,
+    reveal,
     rule,
     rules,
     sign_in,
@@ -64,6 +66,7 @@ PAGES: Final = (
     find,
     performance,
     sql,
+    reveal,
     decisions,
     entities,
     places,
@@ -98,9 +101,8 @@ class Site(Dashboard):
         )
         app.state.dashboard = self
         app.state.services = self.services
-        app.state.navigation = frozenset(module.PATH for module in PAGES if hasattr(module, "PATH")) | {
-            "/sessions"
-        }
+        shown = {module.PATH for module in PAGES if hasattr(module, "PATH")} | {"/sessions"}
+        app.state.navigation = frozenset(shown if keeps_tokens(self.store) else shown - {reveal.PATH})
         for module in PAGES:
             app.include_router(module.router)
         errors.install(app)

@@ -36,7 +36,17 @@ CREATE TABLE IF NOT EXISTS standing (
 CREATE INDEX IF NOT EXISTS standing_waiting ON standing (
   queue, ready_ms, due_ms, loss, escalated, assignee, lease_until_ms, proposed_by, state, opened_ms
 ) WHERE state IN ('open', 'proposed');
-CREATE INDEX IF NOT EXISTS standing_closed ON standing (closed_ms) WHERE state = 'closed';
+CREATE INDEX IF NOT EXISTS standing_loss ON standing (escalated, loss DESC, due_ms)
+WHERE state IN ('open', 'proposed');
+CREATE INDEX IF NOT EXISTS standing_due ON standing (escalated, due_ms, loss, queue)
+WHERE state IN ('open', 'proposed');
+CREATE INDEX IF NOT EXISTS standing_opened ON standing (queue, opened_ms) WHERE state IN ('open', 'proposed');
+CREATE INDEX IF NOT EXISTS standing_held ON standing (queue, lease_until_ms, ready_ms)
+WHERE state IN ('open', 'proposed') AND assignee IS NOT NULL;
+CREATE INDEX IF NOT EXISTS standing_proposed ON standing (changed_ms) WHERE state = 'proposed';
+CREATE INDEX IF NOT EXISTS standing_mine ON standing (assignee, lease_until_ms)
+WHERE state IN ('open', 'proposed') AND assignee IS NOT NULL;
+CREATE INDEX IF NOT EXISTS standing_closed_by ON standing (closed_by, closed_ms) WHERE state = 'closed';
 CREATE INDEX IF NOT EXISTS standing_ended ON standing (changed_ms, number) WHERE state = 'closed';
 CREATE INDEX IF NOT EXISTS standing_changed ON standing (changed_ms);
 CREATE TABLE IF NOT EXISTS subject (
@@ -79,6 +89,32 @@ CREATE TABLE IF NOT EXISTS progress (
 ) STRICT;
 """
 
+_LIVE: Final = "state IN ('open', 'proposed')"
+_COMES: Final = """
+  INSERT INTO queue_total SELECT new.queue, 1, new.loss WHERE new.state IN ('open', 'proposed')
+  ON CONFLICT (queue) DO UPDATE SET live = live + 1, loss = queue_total.loss + excluded.loss;"""
+_GOES: Final = """
+  UPDATE queue_total
+  SET live = live - 1, loss = CASE live WHEN 1 THEN 0.0 ELSE loss - old.loss END
+  WHERE queue = old.queue AND old.state IN ('open', 'proposed');"""
+TOTALS: Final = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS queue_total (
+  queue TEXT    PRIMARY KEY,
+  live  INTEGER NOT NULL,
+  loss  REAL    NOT NULL
+) STRICT, WITHOUT ROWID;
+DELETE FROM queue_total;
+INSERT INTO queue_total SELECT queue, count(*), sum(loss) FROM standing WHERE {_LIVE} GROUP BY queue;
+CREATE TRIGGER IF NOT EXISTS standing_comes AFTER INSERT ON standing BEGIN {_COMES} END;
+CREATE TRIGGER IF NOT EXISTS standing_goes AFTER DELETE ON standing BEGIN {_GOES} END;
+CREATE TRIGGER IF NOT EXISTS standing_moves AFTER UPDATE ON standing BEGIN {_GOES} {_COMES} END;
+COMMIT;
+"""  # noqa: S608 (constants)
+"""What waits in each queue, kept as cases come and go: counting takes longer than the rest of a page."""
+
+HAS_TOTALS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'standing_moves'"
+
 URGENCY: Final = "loss / max(1.0, (due_ms - :now) / 60000.0)"
 """As of `Case.urgency`; escalated cases go before."""
 
@@ -99,14 +135,51 @@ ORDER BY (assignee IS :analyst AND lease_until_ms > :now) DESC, escalated DESC, 
 LIMIT :limit OFFSET :skip
 """  # noqa: S608 (constants)
 
-QUEUES: Final = """
-SELECT queue,
-  sum(ready_ms <= :now),
-  sum(ready_ms > :now),
-  sum(ready_ms <= :now AND assignee IS NOT NULL AND lease_until_ms > :now),
-  sum(due_ms <= :now),
-  sum(loss),
-  min(opened_ms)
-FROM standing INDEXED BY standing_waiting
-WHERE state IN ('open', 'proposed') GROUP BY queue ORDER BY queue
+ANY: Final = "SELECT body FROM standing WHERE number = :one"
+
+FREE: Final = """
+SELECT body FROM standing WHERE number = :one AND ready_ms <= :now AND (:queue IS NULL OR queue = :queue)
+  AND (assignee IS NULL OR lease_until_ms <= :now) AND (proposed_by IS NULL OR proposed_by <> :analyst)
 """
+"""A case, where it can be handed to an analyst who has none."""
+
+OWN: Final = f"""
+SELECT number FROM standing INDEXED BY standing_held
+WHERE {_LIVE} AND assignee IS NOT NULL AND assignee = :analyst AND lease_until_ms > :now AND ready_ms <= :now
+  AND (:queue IS NULL OR queue = :queue) AND (proposed_by IS NULL OR proposed_by <> :analyst)
+ORDER BY escalated DESC, {URGENCY} DESC, number
+"""  # noqa: S608 (constants)
+"""Cases that an analyst has already: these come first."""
+
+QUEUES: Final = f"""
+WITH overdue AS (
+  SELECT queue, count(*) AS late FROM standing INDEXED BY standing_due
+  WHERE {_LIVE} AND escalated IN (0, 1) AND due_ms <= :now GROUP BY queue
+), resting AS (
+  SELECT queue, (
+    SELECT count(*) FROM standing s INDEXED BY standing_waiting
+    WHERE {_LIVE} AND s.queue = t.queue AND ready_ms > :now
+  ) AS resting
+  FROM queue_total t
+)
+SELECT t.queue, t.live - r.resting, r.resting, (
+    SELECT count(*) FROM standing s INDEXED BY standing_held
+    WHERE {_LIVE} AND assignee IS NOT NULL AND s.queue = t.queue AND lease_until_ms > :now
+      AND ready_ms <= :now
+  ),
+  coalesce(o.late, 0), max(t.loss, 0.0), (
+    SELECT min(opened_ms) FROM standing s INDEXED BY standing_opened WHERE {_LIVE} AND s.queue = t.queue
+  )
+FROM queue_total t JOIN resting r USING (queue) LEFT JOIN overdue o USING (queue)
+WHERE t.live > 0 ORDER BY t.queue
+"""  # noqa: S608 (constants)
+
+BY_LOSS: Final = f"""
+SELECT number, loss, due_ms FROM standing INDEXED BY standing_loss
+WHERE {_LIVE} AND escalated = :escalated ORDER BY loss DESC
+"""  # noqa: S608 (constants)
+
+BY_DUE: Final = f"""
+SELECT number, loss, due_ms FROM standing INDEXED BY standing_due
+WHERE {_LIVE} AND escalated = :escalated ORDER BY due_ms
+"""  # noqa: S608 (constants)

@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.cases.schema import ORDERS, QUEUES, SCHEMA
+from ringfence.adapters.cases.schema import HAS_TOTALS, ORDERS, QUEUES, SCHEMA, TOTALS
+from ringfence.adapters.cases.urgency import most_urgent
 from ringfence.adapters.cases.working import SqliteWork, case_number
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.versions import check_known
-from ringfence.cases.book import Outgoing, QueueCount
+from ringfence.cases.book import CaseQuery, Outgoing, QueueCount
 from ringfence.cases.errors import UnknownCaseError
-from ringfence.cases.model import LIVE, Case, CaseEvent, Payment, decode_case, decode_change
+from ringfence.cases.model import LIVE, Case, CaseEvent, CaseState, Payment, decode_case, decode_change
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ringfence.cases.book import CaseQuery
 
 FILE_NAME: Final = "cases.db"
+_SPARE, _MANY = 50, 1000  # ranked beyond those that are wanted, as some do not match
+_MOST_RANKED: Final = 4000
 
 
 class SqliteCases:
@@ -49,6 +51,8 @@ class SqliteCases:
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute("PRAGMA synchronous = FULL")
             self._writer.executescript(SCHEMA)
+            if not self._writer.execute(HAS_TOTALS).fetchone():
+                self._writer.executescript(TOTALS)
 
     @contextmanager
     def work(self) -> Iterator[SqliteWork]:
@@ -80,13 +84,60 @@ class SqliteCases:
             f"WITH chosen AS (SELECT number AS which FROM standing WHERE {where} {order}) "  # noqa: S608 (constants)
             f"SELECT body FROM chosen JOIN standing ON number = which ORDER BY {ORDERS[query.order]}"
         )
+        few = query.assignee is not None or query.subject is not None or bool(query.text)
+        if query.order == "urgency" and {CaseState.OPEN} <= set(query.states) <= set(LIVE) and not few:
+            urgent = self._urgent(query, where, values, now_ms)
+            if urgent is not None:
+                return urgent
         found = self._fetch(text, {**values, "limit": query.limit, "skip": query.skip})
         return [decode_case(body) for (body,) in found]
 
+    def _urgent(self, query: CaseQuery, where: str, values: dict[str, Any], now_ms: int) -> list[Case] | None:
+        """A page of the most urgent ones; None where that is not the quicker way."""
+        wanted = query.skip + query.limit
+        text = f"SELECT body FROM standing WHERE number = :one AND {where}"  # noqa: S608 (constants)
+        for most in (wanted + _SPARE, 4 * wanted + _MANY):
+            if most > _MOST_RANKED:
+                break
+            with self._reading() as connection:
+                numbers = most_urgent(connection, now_ms, most)
+                if numbers is None:
+                    break
+                found = []
+                for number in numbers:
+                    row = connection.execute(text, {**values, "one": number}).fetchone()
+                    if row is not None:
+                        found.append(row[0])
+                    if len(found) == wanted:
+                        break
+            if len(found) == wanted or len(numbers) < most:
+                return [decode_case(body) for body in found[query.skip :]]
+        return None
+
     def count(self, query: CaseQuery, now_ms: int) -> int:
         """See `CaseBook.count`."""
+        if (waiting := self._waiting(query, now_ms)) is not None:
+            return waiting
         where, values = _conditions(query, now_ms)
         return int(self._fetch(f"SELECT count(*) FROM standing WHERE {where}", values)[0][0])  # noqa: S608 (constants)
+
+    def _waiting(self, query: CaseQuery, now_ms: int) -> int | None:
+        """How many are wanted, where the totals of queues tell."""
+        if set(query.states) != set(LIVE) or query != CaseQuery(
+            states=query.states,
+            queue=query.queue,
+            queues=query.queues,
+            ready=query.ready,
+            order=query.order,
+            limit=query.limit,
+            skip=query.skip,
+        ):
+            return None
+        known = [one for one in self.queues(now_ms) if query.queue in (None, one.queue)]
+        known = [one for one in known if not query.queues or one.queue in query.queues]
+        return sum(
+            one.ready * (query.ready is not False) + one.resting * (query.ready is not True) for one in known
+        )
 
     def events(self, case_id: str, after: int = 0) -> list[CaseEvent]:
         """See `CaseBook.events`."""
@@ -159,13 +210,22 @@ class SqliteCases:
         )
         return bool(self._fetch(text, {"now": now_ms}))
 
-    def closed(self, since_ms: int, until_ms: int) -> list[Case]:
-        """Cases that were closed within a time, oldest first."""
+    def closed_by(self, analyst: str, since_ms: int, limit: int) -> list[Case]:
+        """See `CaseBook.closed_by`."""
         text = (
-            "SELECT body FROM standing WHERE state = 'closed' AND closed_ms >= :since AND closed_ms < :until "
-            "ORDER BY closed_ms"
+            "SELECT body FROM standing WHERE state = 'closed' AND closed_by = :analyst "
+            "AND closed_ms >= :since ORDER BY closed_ms DESC, number DESC LIMIT :limit"
         )
-        return [decode_case(body) for (body,) in self._fetch(text, {"since": since_ms, "until": until_ms})]
+        values = {"analyst": analyst, "since": since_ms, "limit": limit}
+        return [decode_case(body) for (body,) in self._fetch(text, values)]
+
+    def count_closed_by(self, analyst: str, since_ms: int) -> int:
+        """See `CaseBook.count_closed_by`."""
+        text = (
+            "SELECT count(*) FROM standing WHERE state = 'closed' AND closed_by = :analyst "
+            "AND closed_ms >= :since"
+        )
+        return int(self._fetch(text, {"analyst": analyst, "since": since_ms})[0][0])
 
     def outgoing(self, limit: int = 500) -> list[Outgoing]:
         """See `CaseBook.outgoing`."""
@@ -197,15 +257,29 @@ class SqliteCases:
             self._idle.clear()
 
     def _fetch(self, text: str, values: dict[str, Any]) -> list[Any]:
-        with self._errors():
+        with self._errors(), self._borrowed() as connection:
+            return connection.execute(text, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees one state throughout."""
+        with self._errors(), self._borrowed() as connection:
+            connection.execute("BEGIN")
             try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = self._connect()
-            try:
-                return connection.execute(text, values).fetchall()
+                yield connection
             finally:
-                self._idle.append(connection)
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -227,7 +301,7 @@ def _conditions(query: CaseQuery, now_ms: int) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {"now": now_ms}
     states = ", ".join(f"'{state.value}'" for state in query.states) or "''"
     parts = [f"state = {states}" if len(query.states) == 1 else f"state IN ({states})"]
-    if set(query.states) < set(LIVE):  # so that the index of those that wait is used
+    if query.states == (CaseState.OPEN,):  # so that the index of those that wait is used
         parts.append("state IN ('open', 'proposed')")
     if query.queue is not None:
         parts.append("queue = :queue")
@@ -237,7 +311,7 @@ def _conditions(query: CaseQuery, now_ms: int) -> tuple[str, dict[str, Any]]:
         parts.append(f"queue IN ({', '.join(f':{name}' for name in named)})")
         values |= named
     if query.assignee is not None:
-        parts.append("assignee = :assignee AND lease_until_ms > :now")
+        parts.append("assignee IS NOT NULL AND assignee = :assignee AND lease_until_ms > :now")
         values["assignee"] = query.assignee
     if query.subject is not None:
         parts.append(
@@ -251,8 +325,8 @@ def _conditions(query: CaseQuery, now_ms: int) -> tuple[str, dict[str, Any]]:
     if query.text:
         number = case_number(query.text)
         parts.append(
-            "(number = :number OR number IN (SELECT number FROM subject WHERE entity_id >= :text AND "
-            "entity_id < :text || char(1114111)))"
+            "number IN (SELECT :number UNION ALL SELECT number FROM subject WHERE entity_id >= :text AND "
+            "entity_id < :text || char(1114111))"
         )
         values |= {"number": -1 if number is None else number, "text": query.text}
     return " AND ".join(parts), values

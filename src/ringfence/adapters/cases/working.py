@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.cases.schema import BEST
+from ringfence.adapters.cases.schema import ANY, BEST, FREE, OWN
+from ringfence.adapters.cases.urgency import most_urgent
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.fold import apply
 from ringfence.cases.model import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 FOR_EVER_MS: Final = 1 << 53
 _AT_ONCE: Final = 64  # candidates for an analyst, of whom some may have been passed
+_RANKED: Final = 200  # of the most urgent ones, of whom some are held or rest
 _PREFIX: Final = "C-"
 _SAVE: Final = """
 INSERT INTO standing VALUES (:number, :case_id, :state, :queue, :assignee, :lease_until_ms, :ready_ms,
@@ -205,7 +207,14 @@ class SqliteWork:
     def best(self, queue: str | None, analyst: str, now_ms: int) -> Case | None:
         """See `Work.best`."""
         values: dict[str, Any] = {"now": now_ms, "queue": queue, "analyst": analyst}
-        values |= {"limit": _AT_ONCE, "skip": 0}
+        own = self.connection.execute(OWN, values).fetchall()
+        ranked = most_urgent(self.connection, now_ms, _RANKED) or []
+        for text, chosen in ((ANY, [one for (one,) in own]), (FREE, ranked)):
+            for one in chosen:
+                row = self._one(text, {**values, "one": one})
+                if row is not None and (case := decode_case(row[0])).passed.get(analyst, 0) <= now_ms:
+                    return case
+        values |= {"limit": _AT_ONCE, "skip": 0}  # of all: those that come first are not for this analyst
         while numbers := self.connection.execute(BEST, values).fetchall():
             for (number,) in numbers:
                 case = decode_case(self._one("SELECT body FROM standing WHERE number = ?", number)[0])
@@ -275,7 +284,8 @@ class SqliteWork:
         self.connection.executemany("INSERT INTO subject VALUES (?, ?, ?, ?)", rows)
 
     def _one(self, text: str, *values: Any) -> Any:
-        return self.connection.execute(text, values).fetchone()
+        named = values[0] if values and isinstance(values[0], dict) else values
+        return self.connection.execute(text, named).fetchone()
 
 
 def _stale(case: Case, seen: int, missed: Sequence[CaseEvent]) -> str:

@@ -5,6 +5,7 @@ They are few, and pages ask for them all the time: no file is opened for an answ
 
 from __future__ import annotations
 
+import itertools
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,7 +72,7 @@ class LogAnnotations:
         """Likewise of several, in their order."""
         with self._lock:
             self._read()
-            return [self._labels.of(hash_text(one, self._seed)) for one in transaction_ids]
+            return self._labels.of_each([hash_text(one, self._seed) for one in transaction_ids])
 
     def fraud(self, keys: NDArray[np.int64]) -> NDArray[np.int8]:
         """What the label in force says, by keyed hashes of transactions: 1 fraud, 0 none, -1 no label."""
@@ -145,13 +146,14 @@ class LabelTable:
             self._parts = [pa.concat_tables(self._parts).combine_chunks()]
         self._table = None
 
-    def of(self, key: int) -> list[dict[str, Any]]:
-        """All labels of one transaction."""
-        table = self._whole()
-        low, high = self._keys.searchsorted(key), self._keys.searchsorted(key, "right")
-        rows = np.sort(self._ranked()[low:high])
-        found: list[dict[str, Any]] = table.take(pa.array(rows)).drop_columns(["key"]).to_pylist()
-        return found
+    def of_each(self, keys: Sequence[int]) -> list[list[dict[str, Any]]]:
+        """All labels of each of some transactions, in the order of the log."""
+        table, wanted = self._whole(), np.array(keys, np.int64)
+        spans = zip(self._keys.searchsorted(wanted), self._keys.searchsorted(wanted, "right"), strict=True)
+        rows = [np.sort(self._ranked()[low:high]) for low, high in spans]
+        taken = table.take(pa.array(np.concatenate([np.empty(0, np.int64), *rows])))
+        found = iter(taken.drop_columns(["key"]).to_pylist())
+        return [list(itertools.islice(found, len(one))) for one in rows]
 
     def latest(self, keys: NDArray[np.int64]) -> NDArray[np.int8]:
         """1, 0, or -1 where there is none; a label that does not say counts as none."""

@@ -75,9 +75,9 @@ class PersonHeld(msgspec.Struct, frozen=True, kw_only=True):
 async def reveal(request: Request) -> Response:
     """Show the original behind a token. It is on record, reason included, before it is shown."""
     asked = await body_of(request, RevealAsked, _BYTES)
-    _tell(request, asked.token, asked.reason)
+    tell_reason(request, asked.token, asked.reason)
     by = request.scope["ringfence.caller"].name
-    found = await _at_desk(request, lambda desk: desk.reveal(asked.token, by, asked.reason))
+    found = await at_privacy_desk(request, lambda desk: desk.reveal(asked.token, by, asked.reason))
     return as_json(Revealed(found.token, found.kind, found.value))
 
 
@@ -112,9 +112,9 @@ async def export(request: Request) -> Response:
 async def erase(request: Request) -> Response:
     """Destroy somebody's key and what people wrote about them. It cannot be undone."""
     asked = await body_of(request, PersonAsked, _BYTES)
-    _tell(request, "", asked.reason)
+    tell_reason(request, "", asked.reason)
     by = request.scope["ringfence.caller"].name
-    done = await _at_desk(request, lambda desk: desk.erase(asked.customer, by, asked.reason))
+    done = await at_privacy_desk(request, lambda desk: desk.erase(asked.customer, by, asked.reason))
     tell(request.scope, object=done.person)
     return as_json(done)
 
@@ -122,18 +122,19 @@ async def erase(request: Request) -> Response:
 async def _found(
     request: Request, asked: PersonAsked, find: Callable[[PrivacyDesk], PersonFile]
 ) -> PersonFile:
-    _tell(request, "", asked.reason)
-    found = await _at_desk(request, find)
+    tell_reason(request, "", asked.reason)
+    found = await at_privacy_desk(request, find)
     tell(request.scope, object=found.person)
     return found
 
 
-def _tell(request: Request, token: str, reason: str) -> None:
+def tell_reason(request: Request, token: str, reason: str) -> None:
     """Put the reason on record, and whom it is about once that is known by a token."""
     tell(request.scope, object=token, reason=services_of(request, Surroundings).tokenizer.clean(reason))
 
 
-async def _at_desk(request: Request, work: Callable[[PrivacyDesk], T]) -> T:
+async def at_privacy_desk(request: Request, work: Callable[[PrivacyDesk], T]) -> T:
+    """What the desk answers, off the event loop; `Refusal` 409 where nothing is hidden here."""
     services = services_of(request, Surroundings)
     store, now_ms = services.store, services.clock.now_ms
 

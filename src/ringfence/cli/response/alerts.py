@@ -160,7 +160,7 @@ def check(
         Path | None, typer.Argument(help="Alert policy. [default: alerts.toml]", show_default=False)
     ] = None,
 ) -> None:
-    """Check an alert policy and its templates, and say who hears of what. Nothing is sent.
+    """Check an alert policy and its templates, and list who is told of which alerts. Nothing is sent.
 
     Example: ringfence alerts check
     """

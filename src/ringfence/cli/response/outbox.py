@@ -116,7 +116,7 @@ def purge(
     to: To = None,
     data: Data = None,
 ) -> None:
-    """Throw dead letters away: these, or all of them. Waiting messages stay.
+    """Delete dead letters: these, or all of them. Waiting messages stay.
 
     Example: ringfence outbox purge --all --to https://example.com/hook
     """

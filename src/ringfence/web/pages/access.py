@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
@@ -14,9 +14,16 @@ from ringfence.api.audited import tell
 from ringfence.api.requests import who_asks
 from ringfence.api.services import AccessServices, ModelServices, RuleServices, services_of
 from ringfence.errors import InputError
+from ringfence.events.privacy.personal import TOKEN
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError
+from ringfence.web.asking import dashboard_of
 from ringfence.web.errors import Stop
+from ringfence.web.pages.decisions import place_of
 from ringfence.web.rendering import render
+
+if TYPE_CHECKING:
+    from ringfence.access.approvals import ApprovalRequest
+    from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
 PATH: Final = "/approvals"  # in the navigation
@@ -27,7 +34,7 @@ Note = Annotated[str, Form(max_length=500)]
 @router.get("/approvals")
 async def approvals(request: Request) -> Response:
     """What waits, and what was decided lately."""
-    services, models = services_of(request, AccessServices), services_of(request, ModelServices).models
+    services = services_of(request, AccessServices)
     found = await asyncio.to_thread(services.approvals.list, services.clock.now_ms())
     values: dict[str, Any] = {
         "waiting": [one for one in found if one.state is ApprovalState.WAITING],
@@ -36,7 +43,7 @@ async def approvals(request: Request) -> Response:
         "rules": services_of(request, RuleServices).desk.require_approval,
         "me": who_asks(request, "").name,
         "deciders": holders(Permission.APPROVE),
-        "models": set(await asyncio.to_thread(models.stored.registry.digests)),
+        "places": await asyncio.to_thread(_places, dashboard_of(request), found),
     }
     return render(request, "approvals.html", values)
 
@@ -69,6 +76,14 @@ async def end(request: Request, session_id: Annotated[str, Path(max_length=100)]
         raise Stop(404, f"There is no session {session_id!r}, or it has ended: the page Sessions lists them.")
     tell(request.scope, whose=ended)
     return RedirectResponse("/sessions", 303)
+
+
+def _places(dashboard: Dashboard, found: list[ApprovalRequest]) -> dict[str, str]:
+    """Addresses of what requests name: models, and whom tokens stand for."""
+    words = {word for one in found for word in one.subject.split(" ")}
+    models = words.intersection(dashboard.of(ModelServices).models.stored.registry.digests())
+    persons = {word: place_of(dashboard, word) for word in words if TOKEN.fullmatch(word)}
+    return {one: f"/models/{one}" for one in models} | {one: at for one, at in persons.items() if at}
 
 
 async def _decide(request: Request, request_id: str, note: str, *, approve: bool) -> Response:

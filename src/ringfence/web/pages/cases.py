@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote, urlencode
@@ -24,7 +25,7 @@ from ringfence.cases.words import FOUND, told
 from ringfence.compose.cases import report_pdf
 from ringfence.errors import ConflictError, InputError
 from ringfence.web.asking import dashboard_of, is_part
-from ringfence.web.case_workup import preview, work_up
+from ringfence.web.case_workup import linked, preview, work_up
 from ringfence.web.errors import Stop
 from ringfence.web.rendering import render
 
@@ -38,6 +39,8 @@ router = APIRouter()
 PATH: Final = "/cases"  # in the navigation
 PAGE_ROWS: Final = 50
 _DAY_MS: Final = 86_400_000
+_JUDGED: Final = 100  # of an analyst's newest findings
+_JUDGED_BY: Final = 5  # payments of each
 CaseId = Annotated[str, Path(pattern="^[Cc]-[0-9]{1,15}$")]
 Text = Annotated[str, Form(max_length=10_000)]
 Word = Annotated[str, Form(max_length=200)]
@@ -78,35 +81,33 @@ def listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict
     """Cases that match, with what queues hold and how the caller has done."""
     desk, book = dashboard.of(CaseServices).cases, dashboard.of(CaseServices).case_book
     page = desk.page(query, now_ms)
-    done = [one for one in book.closed(now_ms - _DAY_MS, now_ms + 1) if one.finding and one.finding.by == me]
     return {
         "page": page,
         "queues": [one for one in desk.queues(now_ms) if not query.queues or one.queue in query.queues],
         "now_ms": now_ms,
-        "done": len(done),
+        "done": book.count_closed_by(me, now_ms - _DAY_MS),
         "agreement": _agreement(dashboard, me, now_ms),
         "found_as": FOUND,
     }
 
 
 def _agreement(dashboard: Dashboard, me: str, now_ms: int) -> tuple[int, int]:
-    """How many later labels agree with this analyst's findings of 90 days, of how many."""
-    agreed = judged = 0
+    """How many later labels agree with this analyst's newest findings of 90 days, of how many."""
     book = dashboard.of(CaseServices).case_book
-    closed = [
-        one for one in book.closed(now_ms - 90 * _DAY_MS, now_ms + 1) if one.finding and one.finding.by == me
+    said = [
+        (one.finding.at_ms, one.finding.disposition.label, book.payments(one.id, _JUDGED_BY))
+        for one in book.closed_by(me, now_ms - 90 * _DAY_MS, _JUDGED)
+        if one.finding is not None and one.finding.disposition.label is not None
     ]
-    for case in closed[-200:]:
-        assert case.finding is not None
-        said = case.finding.disposition.label
-        if said is None:
-            continue
-        asked = [payment.transaction_id for payment in book.payments(case.id, 5)]
-        for labels in dashboard.of(RecordServices).annotations.labels_of_each(asked):
-            others = [one for one in labels if one["label_source"] != "case" and one["label"] is not None]
-            if others and others[-1]["event_time_ms"] >= case.finding.at_ms:
+    asked = [payment.transaction_id for _, _, payments in said for payment in payments]
+    labels = iter(dashboard.of(RecordServices).annotations.labels_of_each(asked))
+    agreed = judged = 0
+    for at_ms, label, payments in said:
+        for known in itertools.islice(labels, len(payments)):
+            others = [one for one in known if one["label_source"] != "case" and one["label"] is not None]
+            if others and others[-1]["event_time_ms"] >= at_ms:
                 judged += 1
-                agreed += others[-1]["label"] == said
+                agreed += others[-1]["label"] == label
     return agreed, judged
 
 
@@ -186,6 +187,26 @@ async def previewed(request: Request, case_id: CaseId) -> Response:
     return render(
         request, "parts/case_preview.html", values | {"now_ms": dashboard.of(CaseServices).clock.now_ms()}
     )
+
+
+@router.get("/cases/{case_id}/linked")
+async def linked_to(request: Request, case_id: CaseId) -> Response:
+    """What else its payments name, with payments and frauds of each."""
+    try:
+        found = await asyncio.to_thread(linked, dashboard_of(request), case_id)
+    except UnknownCaseError as error:
+        raise Stop(404, str(error)) from None
+    return render(request, "parts/case_linked.html", {"linked": found})
+
+
+@router.get("/cases/{case_id}/payments")
+async def payments_in(request: Request, case_id: CaseId) -> Response:
+    """Its payments, to look through, label or split off."""
+    try:
+        view = await asyncio.to_thread(dashboard_of(request).of(CaseServices).cases.view, case_id)
+    except UnknownCaseError as error:
+        raise Stop(404, str(error)) from None
+    return render(request, "parts/case_payments.html", {"case": view.case, "payments": view.payments})
 
 
 @router.post("/cases/{case_id}/files")

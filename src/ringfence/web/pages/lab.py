@@ -15,7 +15,7 @@ from ringfence.api.checking import checked
 from ringfence.api.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, Surroundings, TrialServices, services_of
 from ringfence.compose.questions import laboratory
-from ringfence.errors import RuleError
+from ringfence.errors import InputError, RuleError
 from ringfence.rulebook.single_rule import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
 from ringfence.scoring.rulesets.books import dump_book
 from ringfence.scoring.rulesets.outcomes import Mode
@@ -109,11 +109,11 @@ def _looked_at(dashboard: Dashboard, form: dict[str, str]) -> Looked:
         if form.get("source") == "form":
             rule = _with_fields(rule, fields)
         text, fields = dump_rule(rule), _fields(rule)
-    except RuleError as error:
+        book = with_rule(_head(dashboard)[1], rule)
+        alone = dump_book(msgspec.structs.replace(book, rules=(rule,)))
+    except (InputError, RuleError) as error:
         return Looked(text, fields, str(error))
-    book = with_rule(_head(dashboard)[1], rule)
-    alone = msgspec.structs.replace(book, rules=(rule,))
-    checked = dashboard.of(RuleServices).check(dump_book(alone))
+    checked = dashboard.of(RuleServices).check(alone)
     fault = next((one for one in checked.faults if one.rule in (rule.id, None)), None)
     if fault is not None:
         return Looked(text, fields, fault.problem, _line_of(text, "when"), fault.column)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -12,7 +14,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.services import RecordServices, Surroundings, services_of
-from ringfence.web.asking import dashboard_of
+from ringfence.web.asking import dashboard_of, ends_of
 from ringfence.web.cells import csv_cell
 from ringfence.web.errors import Stop
 from ringfence.web.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
@@ -62,9 +64,15 @@ async def panel(
     """One panel."""
     dashboard, measure = dashboard_of(request), _measure(name)
     begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
-    values = await asyncio.to_thread(_panel, dashboard, measure, begin, end, currency)
-    values |= {"since": typed(begin), "until": typed(end), "currency": currency}
-    return render(request, "parts/measure.html", values)
+    work = partial(copy_context().run, _panel, dashboard, measure, begin, end, currency)
+    question = ("measure", name, begin, end, currency, zone_name())
+    found = await dashboard.cache.soon(question, ends_of(dashboard), work)
+    if found is None:
+        return render(request, "parts/counting.html", {"address": request.url.path + "?" + request.url.query})
+    if found.problem:
+        raise Stop(422, found.problem)
+    values = {"since": typed(begin), "until": typed(end), "currency": currency}
+    return render(request, "parts/measure.html", found.value | values)
 
 
 @router.get("/performance/{name}/csv")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -17,7 +18,7 @@ from ringfence.errors import RingfenceError
 from ringfence.rulebook.single_rule import STAGES, stage_of
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.scoring.rulesets.outcomes import Mode
-from ringfence.web.asking import dashboard_of
+from ringfence.web.asking import dashboard_of, ends_of
 from ringfence.web.errors import Stop
 from ringfence.web.measures import STOPPED
 from ringfence.web.rendering import render
@@ -123,8 +124,14 @@ def _edits(dashboard: Dashboard, rule_id: str) -> list[Edit]:
 @router.get("/rule/{rule_id}/figures")
 async def figures(request: Request, rule_id: RuleId) -> Response:
     """What it has done, each panel with its SQL."""
-    values = await asyncio.to_thread(figures_of, dashboard_of(request), rule_id)
-    return render(request, "parts/rule_figures.html", values | {"rule_id": rule_id})
+    dashboard = dashboard_of(request)
+    work = partial(figures_of, dashboard, rule_id)
+    found = await dashboard.cache.soon(("rule", rule_id), ends_of(dashboard), work)
+    if found is None:
+        return render(request, "parts/counting.html", {"address": request.url.path})
+    if found.problem:
+        raise Stop(422, found.problem)
+    return render(request, "parts/rule_figures.html", found.value | {"rule_id": rule_id})
 
 
 def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:

@@ -46,6 +46,35 @@ async function sessionAgain() {
   notice("Signed in again: go on.");
 }
 
+// What somebody typed is sent once the session is known to be there: an answer would take its page away.
+async function sendTyped(form, button) {
+  let session;
+  try {
+    session = await (await fetch("/session")).json();
+  } catch {
+    notice("The server cannot be reached. Nothing was lost: try again.", true);
+    return;
+  }
+  if (!session.signed_in) {
+    document.getElementById("session-over").showModal();
+    return;
+  }
+  form.elements.csrf.value = session.csrf;
+  form.dataset.known = "yes";
+  form.requestSubmit(button);
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.hasAttribute("hx-post") || !form.querySelector("textarea")) return;
+  if (form.dataset.known) {
+    delete form.dataset.known;
+    return;
+  }
+  event.preventDefault();
+  sendTyped(form, event.submitter);
+});
+
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text.trim());

@@ -1,0 +1,42 @@
+"""The original behind a token, for who may see it and says why; its record is durable before it is shown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
+
+from ringfence.api.problems import Refusal
+from ringfence.api.routes.privacy import at_privacy_desk, tell_reason
+from ringfence.web.rendering import render
+
+router = APIRouter()
+PATH: Final = "/reveal"  # in the navigation, where tokens stand for anything
+Token = Annotated[str, Form(max_length=100)]
+
+
+@router.get("/reveal")
+async def ask(request: Request, token: Annotated[str, Query(max_length=100)] = "") -> Response:
+    """Which original, and why."""
+    return _page(request, token)
+
+
+@router.post("/reveal")
+async def reveal(
+    request: Request, token: Token = "", reason: Annotated[str, Form(max_length=1000)] = ""
+) -> Response:
+    """Show it once. What was typed stays on the page where it is refused."""
+    token, by = token.strip(), request.scope["ringfence.caller"].name
+    tell_reason(request, token, reason)
+    try:
+        found = await at_privacy_desk(request, lambda desk: desk.reveal(token, by, reason))
+    except Refusal as refusal:
+        waits = refusal.problem.code == "needs_approval"
+        return _page(request, token, refusal.status, reason=reason, problem=str(refusal), waits=waits)
+    return _page(request, token, found=found)
+
+
+def _page(request: Request, token: str, status: int = 200, **values: Any) -> Response:
+    defaults: dict[str, Any] = {"token": token, "reason": "", "problem": "", "waits": False, "found": None}
+    return render(request, "reveal.html", defaults | values, status)
