@@ -54,6 +54,11 @@ ALTER TABLE plain ADD PRIMARY KEY (transaction_id, event_time), ADD UNIQUE (tran
 )
 
 
+_OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
+
+_LOOKS = 100  # where others work in the database, it is not waited for
+
+
 def decided(folder: Path, events: int) -> Store:
     """A store with so many generated payments and their decisions."""
     source = folder / "payments.parquet"
@@ -112,7 +117,12 @@ def _metered(run: Callable[[], None], taken: list[float], url: str) -> Callable[
 
 
 def _server_seconds(url: str) -> float:
+    """Once the servers of earlier connections have ended: only then does their parent know what they took."""
     with psycopg.connect(url) as connection:
+        for _ in range(_LOOKS):
+            if connection.execute(_OTHERS).fetchone() == (0,):
+                break
+            time.sleep(0.02)
         folder = connection.execute("SHOW data_directory").fetchone()
     try:
         lines = Path(str(folder[0] if folder else ""), "postmaster.pid").read_text().splitlines()

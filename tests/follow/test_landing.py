@@ -69,7 +69,7 @@ def landed(place, topic):
 
 
 def in_the_log(zone, topic):
-    return pa.concat_tables([rows(batch) for batch in zone.log.read(topic)])
+    return rows(topic, zone.log.read(topic))
 
 
 class TestInAFolder(FollowerExam):
@@ -192,7 +192,7 @@ def test_other_formats_hold_the_same_rows(zone, fmt):
         f"SELECT \"offset\", outcome, score FROM {reading}('{zone.address}/decisions/*/*/*/*.gz') "
         'ORDER BY "offset"'
     ).fetchall()
-    wanted = pa.concat_tables([rows(batch) for batch in zone.log.read(DECISIONS)])
+    wanted = rows(DECISIONS, zone.log.read(DECISIONS))
     assert found == [(row["offset"], row["outcome"], row["score"]) for row in wanted.to_pylist()]
 
 

@@ -61,21 +61,40 @@ class RowsOf(NamedTuple):
     table: pa.Table
 
 
+class EventsOf(NamedTuple):
+    """Events from `begin` to `end` in the log."""
+
+    begin: int
+    end: int
+    events: EventBatch
+
+
 def rows_in(topic: str, batches: Iterable[LogBatch]) -> Iterator[RowsOf]:
     """Batches of the log, which follow one another, as rows.
 
     Live traffic leaves batches of a few records: many of them together cost as much as one by itself.
     """
+    for some in _together(batches):
+        yield from _ROWS[topic](some)
+
+
+def events_in(batches: Iterable[LogBatch]) -> Iterator[EventsOf]:
+    """Events of batches of the log, which follow one another, many small batches as one."""
+    for some in _together(batches):
+        yield from _alike(some)
+
+
+def _together(batches: Iterable[LogBatch]) -> Iterator[list[LogBatch]]:
     held: list[LogBatch] = []
     count = 0
     for batch in batches:
         if held and (len(held) == _TOGETHER or count + batch.count > _ENOUGH_ROWS):
-            yield from _ROWS[topic](held)
+            yield held
             held, count = [], 0
         held.append(batch)
         count += batch.count
     if held:
-        yield from _ROWS[topic](held)
+        yield held
 
 
 def _event_rows(batches: Sequence[LogBatch]) -> Iterator[RowsOf]:
@@ -91,6 +110,22 @@ def _event_rows(batches: Sequence[LogBatch]) -> Iterator[RowsOf]:
     )  # each of callers who make up their own
     events = EventBatch.concat(list(map(_without_attributes, held)))
     yield RowsOf(begin, end, _rows(events, np.arange(begin, end), objects))
+
+
+def _alike(batches: Sequence[LogBatch]) -> Iterator[EventsOf]:
+    """The events of these batches together, unless they have too many columns for that."""
+    held: list[EventBatch] = []
+    names: set[str] = set()
+    begin = end = batches[0].base_offset
+    for batch in batches:
+        events = codec.decode(batch.payload)
+        names.update(events.table.schema.names)
+        if held and len(names) > _MOST_COLUMNS:  # each of callers who make up their own
+            yield EventsOf(begin, end, EventBatch.concat(held))
+            held, names, begin = [], set(events.table.schema.names), end
+        held.append(events)
+        end = batch.next_offset
+    yield EventsOf(begin, end, EventBatch.concat(held))
 
 
 def rows_of(events: EventBatch, offsets: NDArray[np.int64]) -> pa.Table:
@@ -122,11 +157,6 @@ def _decision_rows(batches: Sequence[LogBatch]) -> Iterator[RowsOf]:
         held.append(decisions)
         end = batch.next_offset
     yield RowsOf(begin, end, _rows_of_decisions(held))
-
-
-def decision_rows(batch: LogBatch) -> pa.Table:
-    """Decisions of one batch, likewise."""
-    return _rows_of_decisions([DecisionBatch.decode(batch.payload)])
 
 
 def _rows_of_decisions(batches: Sequence[DecisionBatch]) -> pa.Table:

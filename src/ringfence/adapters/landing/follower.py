@@ -122,25 +122,16 @@ class LandingFollower:
         """See `Follower.take`."""
         begin = max(self.positions()[topic], self._log.start_offset(topic))
         plan = self._planned(topic, begin)
-        tables: list[pa.Table] = []
-        after = begin
-        for batch in batches:
-            if plan is not None and batch.base_offset >= plan:
-                break
-            tables.append(rows(batch))
-            after = batch.next_offset
-        if plan is not None and after < plan:
-            tables += [rows(batch) for batch in self._log.read(topic, after, plan)]
-            after = plan
-        if not tables:
-            return
         if plan is None:
+            given = list(batches)
+            if not given:
+                return
             self._claim()
-            after, tables = self._plan(topic, begin, after, tables)
-        files = [
-            self._write(topic, day, begin, after, part)
-            for day, part in by_day(pa.concat_tables(tables).combine_chunks())
-        ]
+            after = self._plan(topic, begin, given[-1].next_offset)
+        else:
+            given, after = [], plan
+        part = self._up_to(topic, begin, after, given)
+        files = [self._write(topic, day, begin, after, of_day) for day, of_day in by_day(rows(topic, part))]
         self._finish(topic, begin, after, files)
         if topic == EVENTS:
             self.land_faulty()
@@ -208,14 +199,18 @@ class LandingFollower:
         told = self._place.read(f"{PLANS}/{topic}/{begin:020d}.json")
         return None if told is None else int(json.loads(told)["after"])
 
-    def _plan(self, topic: str, begin: int, after: int, tables: list[pa.Table]) -> tuple[int, list[pa.Table]]:
+    def _plan(self, topic: str, begin: int, after: int) -> int:
         """Fix where the portion ends: where another process said, if that was first."""
         if self._place.create(f"{PLANS}/{topic}/{begin:020d}.json", json.dumps({"after": after}).encode()):
-            return after, tables
+            return after
         other = self._planned(topic, begin)
-        if other is None or other == after:
-            return after, tables
-        return other, [rows(batch) for batch in self._log.read(topic, begin, other)]
+        return after if other is None else other
+
+    def _up_to(self, topic: str, begin: int, after: int, given: Sequence[LogBatch]) -> Iterable[LogBatch]:
+        """The batches of the portion: as given, or from the log where it was planned to end elsewhere."""
+        if given and given[-1].next_offset == after:
+            return given
+        return self._log.read(topic, begin, after)
 
     def _write(self, topic: str, day: date, begin: int, after: int, table: pa.Table) -> Landed:
         name = f"{topic}/{folder_of(day, self._layout)}/{begin:020d}-{after:020d}.{ENDINGS[self._fmt]}"

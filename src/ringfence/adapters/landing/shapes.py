@@ -14,15 +14,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from ringfence.adapters.lake.shapes import decision_rows, rows_of
-from ringfence.events import codec
+from ringfence.adapters.lake.shapes import events_in, rows_in, rows_of
 from ringfence.events.batch import NULL_INT
 from ringfence.events.model import EVENT_SCHEMA, Kind
 from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from ringfence.events.batch import EventBatch
     from ringfence.ports import LogBatch
 
 Format = Literal["parquet", "ndjson", "csv"]
@@ -73,24 +73,38 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
 _KINDS: Final = pa.array([kind.name.lower() for kind in Kind], pa.string())
 
 
-def rows(batch: LogBatch) -> pa.Table:
-    """The records of a batch, under the columns of its topic."""
-    schema = SCHEMAS[batch.topic]
-    if batch.topic == EVENTS:
-        events = codec.decode(batch.payload)
-        table = rows_of(events, np.arange(batch.base_offset, batch.next_offset))
-        columns = dict(zip(table.column_names, table.columns, strict=True))
-        columns["kind"] = _KINDS.take(pa.array(events.kind))
-        fixed = events.amount_fixed
-        whole = pa.array(fixed, mask=fixed == NULL_INT).cast(pa.decimal128(22, 0))
-        columns["amount"] = pa.Array.from_buffers(_MONEY, len(whole), whole.buffers(), whole.null_count)
-    else:
-        table = decision_rows(batch)
-        columns = dict(zip(table.column_names, table.columns, strict=True))
+def rows(topic: str, batches: Iterable[LogBatch]) -> pa.Table:
+    """The records of batches that follow one another, under the columns of their topic."""
+    schema = SCHEMAS[topic]
+    tables = (
+        (_event_columns(events, np.arange(begin, end)) for begin, end, events in events_in(batches))
+        if topic == EVENTS
+        else (_columns(found.table) for found in rows_in(topic, batches))
+    )
+    return pa.concat_tables(
+        [schema.empty_table(), *(_under(schema, columns) for columns in tables)]
+    ).combine_chunks()
+
+
+def _event_columns(events: EventBatch, offsets: Any) -> dict[str, Any]:
+    columns = _columns(rows_of(events, offsets))
+    columns["kind"] = _KINDS.take(pa.array(events.kind))
+    fixed = events.amount_fixed
+    whole = pa.array(fixed, mask=fixed == NULL_INT).cast(pa.decimal128(22, 0))
+    columns["amount"] = pa.Array.from_buffers(_MONEY, len(whole), whole.buffers(), whole.null_count)
+    return columns
+
+
+def _columns(table: pa.Table) -> dict[str, Any]:
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def _under(schema: pa.Schema, columns: dict[str, Any]) -> pa.Table:
     for name in list(columns):
         if name.endswith("_ms"):
             columns[name.removesuffix("_ms")] = columns[name].cast(pa.int64()).cast(pa.timestamp("ms"))
-    found = [_as(columns.get(field.name), field.type, len(table)) for field in schema]
+    count = len(columns["offset"])
+    found = [_as(columns.get(field.name), field.type, count) for field in schema]
     return pa.Table.from_arrays(found, schema=schema)
 
 

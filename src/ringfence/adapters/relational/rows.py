@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.adapters.lake.free_attributes import objects_of
-from ringfence.adapters.lake.shapes import decision_rows
-from ringfence.events import codec
+from ringfence.adapters.lake.shapes import events_in, rows_in
 from ringfence.events.batch import NULL_INT
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
+from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,12 +53,13 @@ def event_rows(batches: Sequence[LogBatch]) -> pa.Table:
     `home_distance_km` from there to the payment.
     """
     return pa.concat_tables(
-        [_rows(codec.decode(batch.payload), batch) for batch in batches], promote_options="permissive"
+        [_rows(events, np.arange(begin, end)) for begin, end, events in events_in(batches)],
+        promote_options="permissive",
     )
 
 
-def _rows(events: EventBatch, batch: LogBatch) -> pa.Table:
-    columns: dict[str, Any] = {"offset": pa.array(np.arange(batch.base_offset, batch.next_offset))}
+def _rows(events: EventBatch, offsets: Any) -> pa.Table:
+    columns: dict[str, Any] = {"offset": pa.array(offsets)}
     columns["kind"] = pa.array(events.kind)
     for field in EVENT_SCHEMA:
         if field.name.endswith("_ms"):
@@ -174,7 +175,7 @@ def of_kind(rows: pa.Table, kind: Kind) -> pa.Table:
 
 def decisions_of(batches: Sequence[LogBatch]) -> pa.Table:
     """Decisions of these batches, times in UTC."""
-    tables = [decision_rows(batch) for batch in batches]
+    tables = [found.table for found in rows_in(DECISIONS, batches)]
     wanted = [
         *("offset", "transaction_id", "event_time_ms", "decided_at_ms", "outcome", "score", "probability"),
         *("model", "control", "reasons", "rules", "shadow_rules", "typologies", "degraded", "latency_us"),
