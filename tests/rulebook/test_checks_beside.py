@@ -21,10 +21,12 @@ from ringfence.compose.session import open_session
 from ringfence.compose.worker_process import received, send
 from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.features.catalog import CATALOG
+from ringfence.rulebook.desk import Who
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.saving import Snapshotting
 from ringfence.scoring.rulesets.actions import ListKind
 from ringfence.scoring.rulesets.books import load_book
+from ringfence.scoring.rulesets.outcomes import Mode
 
 RULE = "  - {{id: {}, title: T, when: {}, points: 5, reason: R, analyst: A.}}\n"
 GOOD = "rules:\n" + RULE.format("some", "amount >= 100 and card_id IN LIST 'mine'")
@@ -50,7 +52,7 @@ def session(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def beside(session):
-    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG)) as checks:
+    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG, session.checks)) as checks:
         yield checks
 
 
@@ -87,7 +89,7 @@ def test_it_measures_a_rule_set_and_sees_what_was_decided_since(session, beside)
 
 
 def test_one_that_takes_too_long_is_ended_and_a_book_that_is_saved_says_so(session, beside, monkeypatch):
-    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG, 0.05)) as hasty:
+    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG, session.checks, 0.05)) as hasty:
         with pytest.raises(InputError, match=r"not checked within 0\.05 s"):
             hasty.check(LARGE, session.view().lookups, measured=True)
         assert running(hasty) is None
@@ -114,7 +116,7 @@ def test_one_that_takes_too_much_memory_is_ended_amid_its_question(session, besi
 
 
 def test_closing_gives_up_a_question_under_way_and_those_that_wait(session):
-    checks, lookups = ChecksBeside(session.store.folder, CATALOG), session.view().lookups
+    checks, lookups = ChecksBeside(session.store.folder, CATALOG, session.checks), session.view().lookups
     with ThreadPoolExecutor(2) as threads:
         asked = [threads.submit(checks.check, GOOD, lookups, measured=True) for _ in range(2)]
         while running(checks) is None:
@@ -127,11 +129,16 @@ def test_closing_gives_up_a_question_under_way_and_those_that_wait(session):
 
 
 def test_it_ends_amid_a_question_that_nobody_waits_for(session):
-    command, lookups = ChecksBeside(session.store.folder, CATALOG)._apart._command, session.view().lookups
+    command, lookups = (
+        ChecksBeside(session.store.folder, CATALOG, session.checks)._apart._command,
+        session.view().lookups,
+    )
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         send(process.stdin, CATALOG.to_json().encode())
         assert received(process.stdout, 100) == b"ready"
-        question = CheckQuestion(text=LARGE, seed=lookups.seed, lookups=packed(lookups.to_arrays()))
+        question = CheckQuestion(
+            errand="check", text=LARGE, seed=lookups.seed, lookups=packed(lookups.to_arrays())
+        )
         send(process.stdin, msgspec.msgpack.encode(question))
         process.stdin.close()
         assert process.stdout.read() == b""
@@ -139,7 +146,7 @@ def test_it_ends_amid_a_question_that_nobody_waits_for(session):
 
 @pytest.mark.parametrize("said", ["x" * 99, 2 * (chr(1) + 7 * chr(0) + "y")])
 def test_a_process_that_says_what_is_no_answer_is_ended(session, said):
-    checks = ChecksBeside(session.store.folder, CATALOG)
+    checks = ChecksBeside(session.store.folder, CATALOG, session.checks)
     checks._apart._command = [
         sys.executable,
         "-c",
@@ -151,7 +158,7 @@ def test_a_process_that_says_what_is_no_answer_is_ended(session, said):
 
 
 def test_what_anything_prints_there_is_no_answer(session):
-    checks = ChecksBeside(session.store.folder, CATALOG)
+    checks = ChecksBeside(session.store.folder, CATALOG, session.checks)
     program = (
         "import os, sys, pathlib; from ringfence.compose.checking_apart import main; "
         "sys.addaudithook(lambda event, _: event == 'sqlite3.connect' and os.write(1, b'printed')); "
@@ -174,3 +181,56 @@ def test_the_next_question_has_another_process_where_one_has_ended_or_grown_too_
     monkeypatch.setattr("ringfence.compose.worker_process.MOST_BYTES", 0)
     assert beside.check(BAD, lookups, measured=True).faults
     assert running(beside) is None
+
+
+def desk_of(session, checks):
+    """Where a book is saved in a server: its checks are beside it, and compiling here is an error."""
+    served = replace(session, checks=checks)
+    return served.rules_desk(served.desk())
+
+
+def test_a_book_is_read_vetted_and_measured_against_what_decides_beside_the_server(
+    session, beside, monkeypatch
+):
+    book, view = load_book(GOOD, "the book"), session.view()
+    assert beside.read(GOOD) == session.checks.read(GOOD) == book
+    assert beside.impact(book, view) == session.checks.impact(book, view)
+    assert beside.impact(book, view).payments >= 300
+    for text, said in (("rules: [", "the book"), ("", "the book")):
+        with pytest.raises(RuleError, match=said):
+            beside.read(text)
+    for text, before, is_fine in (
+        (BAD, None, False),
+        (BAD, load_book(BAD), True),
+        (NOT_FITTING, None, False),
+    ):
+        for checks in (beside, session.checks):
+            with contextlib.nullcontext() if is_fine else pytest.raises(RuleError):
+                checks.vet(load_book(text), before and load_book(text))
+    beside.vet(load_book(BAD), possible=False)
+
+
+def test_saving_a_book_compiles_nothing_in_the_server(session, beside, monkeypatch):
+    desk = desk_of(session, beside)
+    who = Who("ada", session.clock.now_ms())
+    beside.read(GOOD)
+    for name in ("compiled_of", "vet_book", "load_book", "impact_of_rules"):
+        monkeypatch.setattr(f"ringfence.compose.checks.{name}", None)
+    saved = desk.save(GOOD.replace("T,", "Other,"), "head", who, activate=False)
+    assert saved.change.digest == desk.book.head()
+    with pytest.raises(RuleError, match="nothing_known"):
+        desk.save(NOT_FITTING, "head", who, activate=False)
+
+
+def test_a_rule_is_paused_while_a_check_goes_on_and_where_no_process_can_be_had(session, beside, monkeypatch):
+    desk, lookups = desk_of(session, beside), session.view().lookups
+    who = Who("ada", session.clock.now_ms())
+    desk.save(GOOD, "head", who, activate=False)
+    beside.read(GOOD)
+    with beside._apart._turn():  # somebody's check
+        assert desk.set_mode("some", Mode.PAUSED, "head", who, activate=False).change.digest
+    assert beside.check(GOOD, lookups, measured=False).digest
+    os.kill(beside._saving._process.pid, signal.SIGKILL)
+    beside._saving._process.wait(30)
+    monkeypatch.setattr("ringfence.compose.worker_process.START_SECONDS", 0.01)
+    assert desk.set_mode("some", Mode.ACTIVE, "head", who, activate=False).change.digest

@@ -14,6 +14,7 @@ import msgspec
 from ringfence.adapters.sqlite import Store
 from ringfence.compose.answering import messages
 from ringfence.compose.checks import CheckQuestion, ChecksHere, answered
+from ringfence.compose.models import stored_models
 from ringfence.features.spec import FeatureSpec
 
 
@@ -22,7 +23,7 @@ def main(folder: Path, seconds: float) -> None:
     with messages() as asked:
         spec = FeatureSpec.from_json(asked.take().decode())
         with Store.open(folder, read_only=True) as store:
-            checks = ChecksHere(store.log, spec)
+            checks = ChecksHere(store.log, spec, stored_models(store, spec))
 
             def answer(message: bytes) -> bytes:
                 question = msgspec.msgpack.decode(message, type=CheckQuestion)

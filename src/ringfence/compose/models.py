@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
     from ringfence.features.spec import FeatureSpec
     from ringfence.pipeline import View
+    from ringfence.ports import EventLog
     from ringfence.ports.models import Deployments, ModelStore
     from ringfence.scoring.artifacts.artifact import Artifact
     from ringfence.scoring.artifacts.manifest import ReasonText
     from ringfence.scoring.artifacts.models import Scorer
+    from ringfence.scoring.reference import Lookups
     from ringfence.scoring.rulesets.rules import CompiledRules
     from ringfence.store import DataFolder
 
@@ -96,13 +98,22 @@ def impact_of(
     return impact(store.log, view.lookups, Deciding(view.rules, now), Deciding(view.rules, then), digest)
 
 
-def impact_of_rules(store: DataFolder, stored: Deployments, view: View, rules: CompiledRules) -> Impact:
-    """The same if other rules were in force, with the model that is."""
-    now = _champion(stored, view)
-    after = Deciding(rules, now)
-    return impact(store.log, view.lookups, Deciding(view.rules, now), after, rules.ruleset.digest)
+def impact_of_rules(
+    log: EventLog,
+    stored: Deployments,
+    champion: str | None,
+    lookups: Lookups,
+    before: CompiledRules,
+    after: CompiledRules,
+) -> Impact:
+    """The same if rules `after` were in force instead of those `before`, with the model that is."""
+    model = _ready(stored, champion)
+    return impact(log, lookups, Deciding(before, model), Deciding(after, model), after.ruleset.digest)
 
 
 def _champion(stored: Deployments, view: View) -> Scorer | None:
-    champion = view.models.deployment.champion
+    return _ready(stored, view.models.deployment.champion)
+
+
+def _ready(stored: Deployments, champion: str | None) -> Scorer | None:
     return stored.ready(Deployment(champion=champion)).scorers[0] if champion else None

@@ -37,16 +37,16 @@ _ACTIVATIONS: Final = (
 class Compiler(Protocol):
     """As much of a library as the book needs."""
 
-    def compile(self, book: RuleSet) -> CompiledRules:
-        """`RuleError` where a rule does not fit the features in use."""
-        ...
-
-    def vet(self, book: RuleSet, before: RuleSet | None = None) -> None:
-        """`RuleError` also where a condition can never be true, unless it is one of `before`."""
-        ...
-
     def rules(self, digest: str) -> CompiledRules:
         """Those of a kept version, kept at hand from then on."""
+        ...
+
+
+class Vetting(Protocol):
+    """As much of `ringfence.compose.checks.Checks`."""
+
+    def vet(self, ruleset: RuleSet, before: RuleSet | None = None, *, possible: bool = True) -> None:
+        """`RuleError` where rules do not fit the features in use, or can never be true."""
         ...
 
 
@@ -56,6 +56,7 @@ class LoggedForce:
 
     store: DataFolder
     library: Compiler
+    checks: Vetting
     now: Callable[[], str]
     append: Callable[[EventBatch], int]
     lake: Callable[[], Asked]
@@ -70,11 +71,11 @@ class LoggedForce:
 
     def fit(self, ruleset: RuleSet) -> None:
         """See `Force.fit`."""
-        self.library.compile(ruleset)
+        self.checks.vet(ruleset, possible=False)
 
     def vet(self, ruleset: RuleSet, before: RuleSet | None = None) -> None:
         """See `Force.vet`."""
-        self.library.vet(ruleset, before)
+        self.checks.vet(ruleset, before)
 
     def put(self, change: EventBatch) -> int:
         """See `Force.put`."""

@@ -16,7 +16,7 @@ from ringfence.adapters.files import read_original
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.checks import ChecksHere
 from ringfence.compose.clock import SystemClock
-from ringfence.compose.models import IN_FORCE, impact_of, impact_of_rules
+from ringfence.compose.models import IN_FORCE, impact_of
 from ringfence.compose.privacy import keeping
 from ringfence.compose.rules import FIRST_RULES, LoggedForce
 from ringfence.compose.store import let_go, open_snapshots, open_store, tokenizer_of
@@ -95,6 +95,7 @@ class Session:
         force = LoggedForce(
             self.store,
             self.library,
+            self.checks,
             lambda: self.runner.pipeline.versions[Part.RULES],
             put or self._put,
             lambda: lake or open_tables(self.store),
@@ -160,12 +161,12 @@ class Session:
 
     def impact_of_rules(self, ruleset: RuleSet) -> Impact:
         """What recent payments' outcomes would be with these rules; `RuleError` where they do not compile."""
-        compiled = self.library.compile(ruleset)
-        return impact_of_rules(self.store, self.library.stored_models, self.view(), compiled)
+        return self.checks.impact(ruleset, self.view())
 
     def rules_desk(self, book: Desk) -> RulesDesk:
         """Changes of a rule book that `desk` gave."""
-        return RulesDesk(book, self.tokenizer.guard_text, self.impact_of_rules, self.change_limits)
+        guard, read = self.tokenizer.guard_text, self.checks.read
+        return RulesDesk(book, guard, read, self.impact_of_rules, self.change_limits)
 
     @property
     def change_limits(self) -> ChangeLimits:
@@ -268,7 +269,7 @@ def open_session(
             warnings,
             library,
             require_approval,
-            ChecksHere(store.log, definitions.spec),
+            ChecksHere(store.log, definitions.spec, library.stored_models),
             originals=originals,
         )
         _renew_lists(session)

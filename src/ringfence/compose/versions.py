@@ -44,10 +44,6 @@ class StoredLibrary:
         """Rules over the specification; `RuleError` for one that does not compile, unless shipped so."""
         return compiled_of(book, self._spec)
 
-    def vet(self, book: RuleSet, before: RuleSet | None = None) -> None:
-        """See `vet_book`."""
-        vet_book(book, self._spec, before)
-
     def models(self, digest: str) -> Models:
         """See `Library.models`."""
         return self.stored_models.models(digest)

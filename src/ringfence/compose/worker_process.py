@@ -46,6 +46,10 @@ class ApartWords:
     stopped: str
 
 
+class NoAnswerError(StoreError):
+    """There is no process to ask, or it ended amid the question."""
+
+
 class Apart:
     """One process, which is started when it is first asked, and one question at a time.
 
@@ -123,11 +127,11 @@ class Apart:
         self._end()
         with self._starting:
             if self._closed:
-                raise StoreError(self._wording.stopped)
+                raise NoAnswerError(self._wording.stopped)
             self._process = process = subprocess.Popen(  # noqa: S603 (our own command)
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
-        late = StoreError(
+        late = NoAnswerError(
             f"{self._wording.process} could not be started within {START_SECONDS:g} s: try again when this "
             "machine is less busy"
         )
@@ -163,7 +167,7 @@ class Apart:
             return answer
         if watch.why is not None:
             raise watch.why
-        raise StoreError(
+        raise NoAnswerError(
             self._wording.stopped
             if self._closed
             else f"{self._wording.process} has ended; the server's log may say why: try again"

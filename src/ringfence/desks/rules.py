@@ -9,7 +9,6 @@ from ringfence.desks.confirming import demand_confirmation
 from ringfence.errors import InputError
 from ringfence.rulebook.desk import with_mode
 from ringfence.rulebook.wire import Saved
-from ringfence.scoring.rulesets.books import load_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RulesDesk:
-    """One store's rule book. `guard` makes tokens of card numbers in a text.
+    """One store's rule book. `guard` makes tokens of card numbers in a text, `read` makes rules of it.
 
     `impact_of` tells what rules would do to recent payments; beyond the `limits` a change takes effect only
     with `confirm`, the first digits of the version (`UnconfirmedError`). Answers have no warnings yet: no
@@ -33,6 +32,7 @@ class RulesDesk:
 
     book: Desk
     guard: Callable[[str], str]
+    read: Callable[[str], RuleSet]
     impact_of: Callable[[RuleSet], Impact]
     limits: ChangeLimits
 
@@ -42,7 +42,7 @@ class RulesDesk:
         Where a second person has to look first, `activate` waits for that: the version is kept. Where a
         confirmation is missing, nothing is kept.
         """
-        ruleset = load_book(self.guard(text.replace("\r\n", "\n")), "the book")
+        ruleset = self.read(self.guard(text.replace("\r\n", "\n")))
         return self._saved(ruleset, based_on, who, activate=activate, confirm=confirm)
 
     def set_mode(
@@ -79,7 +79,7 @@ class RulesDesk:
             based_on = self.book.ruleset(self.book.resolve(asked.version or "head"))
             return self.impact_of(with_mode(based_on, asked.rule, asked.mode))
         if asked.text is not None and asked.version is None:
-            written = load_book(asked.text.replace("\r\n", "\n"), "the book")
+            written = self.read(asked.text.replace("\r\n", "\n"))
             self.book.force.vet(written, self.book.ruleset(self.book.resolve("head")))
             return self.impact_of(written)
         return self.impact_of(self.on_trial(asked.version, asked.text))
@@ -96,7 +96,7 @@ class RulesDesk:
             kept = self.book.ruleset(self.book.resolve(version))
             self.book.force.fit(kept)
             return kept
-        written = load_book((text or "").replace("\r\n", "\n"), "the book")
+        written = self.read((text or "").replace("\r\n", "\n"))
         self.book.force.vet(written)
         return written
 

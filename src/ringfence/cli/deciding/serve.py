@@ -89,7 +89,7 @@ def serve(
                     require_approval=project.rules_need_approval,
                     patient=False,
                 ) as opened,
-                closing(ChecksBeside(where, found.spec)) as checks,
+                closing(ChecksBeside(where, found.spec, opened.checks)) as checks,
                 closing(DecodingAside(where, opened.tokenizer)) as aside,
             ):
                 aside.start_soon()
