@@ -91,7 +91,7 @@ def test_connections_beyond_the_descriptors_cost_strangers_their_place_and_calle
     with ExitStack() as silent:
         for _ in range(150):
             silent.enter_context(socket.create_connection((host, int(port)), timeout=20))
-        with httpx.Client(base_url=process.url, timeout=20) as http:
+        with httpx.Client(base_url=process.url, timeout=60) as http:
             for number in range(20):
                 answer = http.post("/v1/decisions", json=payment(f"few-{number}"))
                 assert answer.status_code == 200

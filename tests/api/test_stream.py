@@ -20,7 +20,7 @@ def server(tmp_path):
 @contextmanager
 def listening(server, **wanted):
     """The lines of a stream, once the server has it."""
-    with httpx.stream("GET", f"{server.url}/v1/stream", params=wanted, timeout=30) as answer:
+    with httpx.stream("GET", f"{server.url}/v1/stream", params=wanted, timeout=60) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.iter_lines()
@@ -44,7 +44,7 @@ def events(lines, count):
 
 
 def decide(server, identity, **fields):
-    answer = httpx.post(f"{server.url}/v1/decisions", json=payment(identity, **fields), timeout=30)
+    answer = httpx.post(f"{server.url}/v1/decisions", json=payment(identity, **fields), timeout=60)
     assert answer.status_code == 200
     return answer.json()
 

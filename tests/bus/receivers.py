@@ -48,7 +48,7 @@ class Receiver:
                     receiver.requests.append((dict(self.headers), body))
                     receiver.peers.append(self.client_address)
                 if what == "hang":
-                    time.sleep(3)
+                    time.sleep(60)
                     what = 204
                 if what in ("drip", "drip body"):
                     head = (
@@ -59,7 +59,7 @@ class Receiver:
                     self.close_connection = True
                     with contextlib.suppress(OSError):
                         self.wfile.write(head)
-                        for _ in range(40):
+                        for _ in range(600):
                             time.sleep(0.1)
                             self.wfile.write(b"x")
                     return
@@ -106,7 +106,7 @@ class Receiver:
         self._server.server_close()
 
 
-def until(what, seconds=30):
+def until(what, seconds=120):
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it did not happen"

@@ -225,7 +225,7 @@ class Clock:
 
 
 def courier(bus, clock=None, **notifiers):
-    hooks = WebhookNotifier(networks(["127.0.0.0/8"]), seconds=1)
+    hooks = WebhookNotifier(networks(["127.0.0.0/8"]), seconds=5)
     return Courier(bus, {"webhook": hooks, **notifiers}, clock or Clock(50), Random(1))
 
 

@@ -69,7 +69,7 @@ def test_while_payments_are_decided_every_answered_one_is_in_the_copy(ringfence,
     answered, stop = [], threading.Event()
 
     def send():
-        with httpx.Client(base_url=process.url, timeout=30) as client:
+        with httpx.Client(base_url=process.url, timeout=60) as client:
             while not stop.is_set():
                 row = payment(len(answered) % 50, transaction_id=f"live-{len(answered)}")
                 assert client.post("/v1/decisions", json=row).status_code == 200

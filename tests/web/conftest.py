@@ -109,7 +109,7 @@ def browser():
     path = runpy.run_path(str(ROOT / "scripts" / "browser.py"))["found"]()
     if path is None:
         pytest.skip("no browser on this machine: `python scripts/browser.py` installs one")
-    playwright.expect.set_options(timeout=20_000)  # a busy machine is no fault of a page
+    playwright.expect.set_options(timeout=60_000)  # a busy machine is no fault of a page
     with playwright.sync_playwright() as running:
         found = running.chromium.launch(executable_path=path, args=FLAGS)
         yield found
@@ -127,7 +127,7 @@ class Watched:
     def open(self, url, **options):
         """A browser of its own (cookies, cache) at this address."""
         context = self._browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | options)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         self._contexts.append(context)
         page = context.new_page()
         page.on(
@@ -175,7 +175,7 @@ def visitor():
     clients = []
 
     def enter(served, *roles, cookies=None):
-        client = httpx.Client(base_url=served.url, timeout=30, cookies=cookies)
+        client = httpx.Client(base_url=served.url, timeout=60, cookies=cookies)
         clients.append(client)
         if roles:
             client.get("/sign-in")

@@ -21,7 +21,7 @@ def until(what):
 def send(served, number, **fields):
     """A payment that is decided now."""
     time_ms = START_MS + 60 * DAY_MS + number * 1000
-    answer = httpx.post(f"{served.url}/v1/decisions", json=payment(number, time_ms, **fields), timeout=30)
+    answer = httpx.post(f"{served.url}/v1/decisions", json=payment(number, time_ms, **fields), timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()
 

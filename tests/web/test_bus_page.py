@@ -31,7 +31,7 @@ def asking(site):
 
     def as_a(role):
         headers = {"authorization": f"Bearer {site.key(role)}"}
-        made.append(httpx.Client(base_url=site.url, headers=headers, timeout=30))
+        made.append(httpx.Client(base_url=site.url, headers=headers, timeout=60))
         return made[-1]
 
     yield as_a
@@ -95,7 +95,7 @@ def letters(site, identity="s2"):
 
 @contextmanager
 def signed_in(site, role):
-    with httpx.Client(base_url=site.url, timeout=30, follow_redirects=True) as browser:
+    with httpx.Client(base_url=site.url, timeout=60, follow_redirects=True) as browser:
         page = browser.get("/sign-in")
         browser.post("/sign-in", data={"csrf": csrf(page), "key": site.key(role), "next": "/bus"})
         yield browser

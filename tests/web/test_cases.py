@@ -31,7 +31,7 @@ def decline(served, number, *, customer, headers=None, **fields):
     """A payment with a card that is on a block list."""
     time_ms = START_MS + 50 * DAY_MS + number * 60_000
     sent = payment(number, time_ms, customer_id=customer, card_id="stolen-card", **fields)
-    answer = httpx.post(f"{served.url}/v1/decisions", json=sent, headers=headers, timeout=30).json()
+    answer = httpx.post(f"{served.url}/v1/decisions", json=sent, headers=headers, timeout=60).json()
     assert answer["outcome"] == "decline", answer
 
 
@@ -42,7 +42,7 @@ def prepared(served, headers=None):
         "kind": "block",
         "entries": [{"entity_id": "stolen-card", "entity_type": "card"}],
     }
-    httpx.post(f"{served.url}/v1/lists/entries", json=entry, headers=headers, timeout=30).raise_for_status()
+    httpx.post(f"{served.url}/v1/lists/entries", json=entry, headers=headers, timeout=60).raise_for_status()
     for number in range(10):
         customer = f"customer-{number % 3}"
         amount = "889.00" if number == 0 else "45.00"
@@ -136,7 +136,7 @@ def test_a_stale_page_says_what_changed_and_keeps_what_was_typed(office, watched
     page = watched.open(f"{office.url}/cases/C-1")
     case = office.server.case_book.case("C-1")
     note = {"action": "note", "version": case.version, "text": "the bank called"}
-    assert httpx.post(f"{office.url}/v1/cases/C-1", json=note, timeout=30).status_code == 200
+    assert httpx.post(f"{office.url}/v1/cases/C-1", json=note, timeout=60).status_code == 200
     page.locator("#note").fill("my long note")
     page.get_by_role("button", name="Add note").click()
     expect(page.get_by_role("alert")).to_contain_text("added a note")

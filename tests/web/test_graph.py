@@ -51,16 +51,16 @@ def ringed(tmp_path_factory):
 
 
 def test_the_ring_around_a_member_has_all_and_only_its_members(ringed):
-    found = httpx.get(f"{ringed.url}/v1/graph/ring/account/r3", timeout=30).json()
+    found = httpx.get(f"{ringed.url}/v1/graph/ring/account/r3", timeout=60).json()
     assert sorted(one["id"] for one in found["members"] if one["kind"] == "account") == RING
     assert found["score"] > 30
     assert found["payments"]
-    near = httpx.get(f"{ringed.url}/v1/graph/neighbours/account/r3", timeout=30).json()
+    near = httpx.get(f"{ringed.url}/v1/graph/neighbours/account/r3", timeout=60).json()
     assert {one["type"] for one in near["links"]} == {"account uses phone", "account pays counterparty"}
 
 
 def test_a_stopped_payment_has_its_ring_found_by_itself(ringed):
-    (found,) = httpx.get(f"{ringed.url}/v1/graph/rings", timeout=30).json()["rings"]
+    (found,) = httpx.get(f"{ringed.url}/v1/graph/rings", timeout=60).json()["rings"]
     assert found["members"] == len(RING)
     assert any("reviewed or declined" in reason for reason in found["why"])
 
@@ -76,7 +76,7 @@ def test_a_stopped_payment_has_its_ring_found_by_itself(ringed):
     ],
 )
 def test_what_cannot_be_asked_is_refused(ringed, path, status):
-    assert httpx.get(ringed.url + path, timeout=30).status_code == status
+    assert httpx.get(ringed.url + path, timeout=60).status_code == status
 
 
 def test_the_network_is_drawn_and_a_click_leads_to_it(ringed, watched):

@@ -24,7 +24,7 @@ def client(tmp_path_factory):
     event = {"transaction_id": "tx-1", "event_time": NOW_MS, "amount": "5.00", "currency": "EUR"}
     event |= {"account_id" if kind == "account" else kind: kept for kind, _, kept in WRITTEN}
     folder = tmp_path_factory.mktemp("norms") / "data"
-    with serving(folder) as served, httpx.Client(base_url=served.url, timeout=30) as client:
+    with serving(folder) as served, httpx.Client(base_url=served.url, timeout=60) as client:
         client.get("/")
         client.headers["x-csrf-token"] = client.get("/session").json()["csrf"]
         assert client.post("/v1/decisions", json=event).status_code == 200

@@ -141,7 +141,7 @@ def test_somebody_is_put_on_a_list_stopped_and_taken_off(own, watched):
     assert not any(written in page.content() for written in ("411111", "4111 11"))
     fields = payment(8020, START_MS + 71 * DAY_MS, card_number="4111111111111111")
     del fields["card_id"]
-    answer = httpx.post(f"{own.url}/v1/decisions", json=fields, timeout=30).json()
+    answer = httpx.post(f"{own.url}/v1/decisions", json=fields, timeout=60).json()
     assert answer["outcome"] == "decline"
     page.get_by_label("CSV").fill("entity_type,entity_id\ndevice,d-1\nplanet,x\n")
     page.get_by_role("button", name="Import").click()
