@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from ringfence.learning.keys import proposed
-from ringfence.learning.wide import wide_spec
 
 import ringfence as rf
 from ringfence.errors import SpecError
@@ -16,6 +14,8 @@ from ringfence.features.durations import DAY_MS
 from ringfence.features.engine import Engine
 from ringfence.features.entities import Entity
 from ringfence.learning.ages import ages
+from ringfence.learning.key_choice import proposed
+from ringfence.learning.wide_features import wide_spec
 
 START_MS = 1_700_000_000_000
 SIZE, CLIENTS = 12_000, 900
