@@ -90,7 +90,9 @@ def test_each_page_works_in_a_browser(house, watched, role):
     wanted = [path for path in paths if needed("GET", urlsplit(path).path) in PERMITTED[role]]
     for path in [one for one in wanted if one not in NOT_HERE]:
         page.goto(house.url + path, wait_until="load")
-        expect(page.locator("main")).not_to_contain_text(re.compile("Loading…|Counting…"))
+        expect(page.locator("main")).not_to_contain_text(
+            re.compile("Loading…|Counting…"), use_inner_text=True
+        )
         assert page.locator("main h1").first.inner_text(), path
         assert page.locator("main .problem:not([role=note], #lab-said)").count() == 0, path
         assert (refused, watched.faults) == ([], []), path
