@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from ringfence.adapters.files.readers import FilePiece
     from ringfence.adapters.kafka.registry import SchemaRegistry
     from ringfence.adapters.stream_records import StreamDecoding
 
@@ -109,3 +111,13 @@ def _text(value: Any) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return mask_digits(raw).hex()
+
+
+def standing_in(piece: FilePiece, messages: Sequence[Message]) -> FilePiece:
+    """A piece whose bad records are told by where their messages stand."""
+    bad = []
+    for one in piece.bad:
+        message = messages[one.position]
+        source = source_of(str(message.topic()), int(message.partition() or 0))
+        bad.append(replace(one, source=source, position=int(message.offset() or 0)))
+    return replace(piece, bad=bad)

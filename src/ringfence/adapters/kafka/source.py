@@ -10,7 +10,7 @@ by a group; offsets are told to the group as well, for people and tools that wat
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,7 +24,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from ringfence.adapters.kafka.client import SECONDS, KafkaClient
-from ringfence.adapters.kafka.records import says_structured, source_of, streamed_of
+from ringfence.adapters.kafka.records import says_structured, standing_in, streamed_of
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch
@@ -356,14 +356,7 @@ class KafkaSource:
         if not values or len(values) < len(messages) or any(map(says_structured, messages)):
             return None
         piece = self._decoding.plain(values, now_ms)
-        if piece is None:
-            return None
-        at = [messages[one.position] for one in piece.bad]
-        bad = [
-            replace(one, source=source_of(*_place(message)), position=int(message.offset() or 0))
-            for one, message in zip(piece.bad, at, strict=True)
-        ]
-        return replace(piece, bad=bad)
+        return None if piece is None else standing_in(piece, messages)
 
     def _source(self, topic: str) -> str:
         return f"kafka:{self._cluster}/{topic}"
