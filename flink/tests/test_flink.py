@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
 from tests.kafka import broker
 
 from ringfence.adapters.flink.parts import flink_parts
@@ -129,6 +130,13 @@ def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka
     found = compare(ends, definitions)
     assert (found.equal, found.named) == (payments_in(lines), [])
     assert execute(["flink", "check", ".", "--kafka", source, "--to", to, "--events", "500"]) == 0
+    first = TopicPartition(ends.source.address.topics[0], 0, OFFSET_END)
+    kafka.send(first.topic, lines[:5], partition=0)
+    kafka.admin.delete_records([first])[first].result(30)
+    run = [sys.executable, "-m", "ringfence.cli", "flink", "run", ".", "--kafka", source, "--to", to]
+    gone = subprocess.run([*run, "--shards", "4"], check=False, capture_output=True, timeout=PATIENCE_SECONDS)
+    assert b"the records with which the job should go on are gone" in gone.stderr
+    assert gone.returncode
 
 
 def addresses(ends):
