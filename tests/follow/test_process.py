@@ -15,6 +15,7 @@ from ringfence.adapters.finder import Finder, disk
 from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.watchbook import WatchBook
+from ringfence.compose.messages import delivery
 from ringfence.decisions.index import Wanted
 from ringfence.ports import DECISIONS, EVENTS
 
@@ -179,4 +180,21 @@ def test_followers_run_apart_where_a_server_is_told_so(tmp_path):
     assert "ringfence_follower_process_up" not in httpx.get(f"{process.url}/metrics").text
     apart.send_signal(signal.SIGTERM)
     assert apart.wait(60) == 0
+    assert process.end() == 0
+
+
+def test_messages_that_cannot_be_made_are_told_where_a_server_is_watched(tmp_path):
+    """Their process ends each time that it starts: another one has its lock."""
+    folder = tmp_path / "data"
+    with Store.open(folder):
+        pass
+    with delivery(folder):
+        process = Process(folder)
+        until(lambda: states(process.url)["outbox"]["state"] == "failing")
+        (told,) = [one for one in httpx.get(f"{process.url}/readyz").json()["warnings"] if "outbox" in one]
+        assert "process of the messages has ended with exit code 3" in told
+        restarts = 'ringfence_follower_restarts_total{follower="outbox"}'
+        metrics = httpx.get(f"{process.url}/metrics").text
+        assert float(metrics.partition(restarts)[2].split()[0]) >= 1
+    until(lambda: states(process.url)["outbox"]["state"] == "running")
     assert process.end() == 0

@@ -234,3 +234,23 @@ def test_a_rule_is_paused_while_a_check_goes_on_and_where_no_process_can_be_had(
     beside._saving._process.wait(30)
     monkeypatch.setattr("ringfence.compose.worker_process.START_SECONDS", 0.01)
     assert desk.set_mode("some", Mode.ACTIVE, "head", who, activate=False).change.digest
+
+
+def test_a_rule_is_paused_where_the_process_is_late_and_new_conditions_are_refused(session):
+    """The process stands still, as on a machine that has no time for it."""
+    who, new = Who("ada", session.clock.now_ms()), GOOD.replace("100", "101")
+    with contextlib.closing(ChecksBeside(session.store.folder, CATALOG, session.checks, 1.0)) as slow:
+        desk = desk_of(session, slow)
+        here = desk_of(session, session.checks)
+        here.save(new, "head", who, activate=True, confirm=session.checks.read(new).digest)
+        slow._saving.start()
+        stopped = slow._saving._process
+        os.kill(stopped.pid, signal.SIGSTOP)
+        with pytest.raises(InputError, match="not checked within 1 s"):
+            slow.vet(load_book(GOOD), load_book(new))
+        assert stopped.poll() is not None
+        slow._busy_until = 0.0
+        slow._saving.start()
+        os.kill(slow._saving._process.pid, signal.SIGSTOP)
+        paused = desk.set_mode("some", Mode.PAUSED, "head", who, activate=True)
+        assert paused.activation.digest == desk.book.force.active() == paused.change.digest

@@ -1,6 +1,5 @@
 """The Model page, with the model that is shipped as an example and one trained on a small world."""
 
-import time
 from pathlib import Path
 
 import httpx
@@ -15,7 +14,6 @@ from tests.web.test_pages import violations
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
 from ringfence.analysis.decided_payments import PLACES, runs
-from ringfence.errors import InputError
 from ringfence.features.catalog import CATALOG
 from ringfence.intake import event_json
 from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
@@ -24,7 +22,6 @@ from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.history import collect
 from ringfence.learning.train import Plan, train
 from ringfence.scoring.artifacts.manifest import Metric, Span
-from ringfence.web.answer_cache import AnswerCache
 from ringfence.web.importance import importance_of
 from ringfence.web.model_in_words import sentence
 from ringfence.web.sampling import sample_of
@@ -206,41 +203,3 @@ def test_importance_is_told_in_shares_of_inputs():
 
 def test_nobody_is_compared_where_nobody_is_in_force(site):
     assert compare(site.dashboard) == []
-
-
-def test_an_answer_is_worked_out_once_and_again_when_things_have_changed():
-    moment, asked = [0.0], []
-    kept = AnswerCache(lambda: moment[0])
-
-    def work():
-        asked.append(moment[0])
-        return len(asked)
-
-    def wait(question, state):
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            found = kept.ask(question, state, work)
-            if found is not None and found.state == state:
-                return found
-            time.sleep(0.01)
-        raise AssertionError
-
-    assert kept.ask("q", 1, work) is None
-    assert wait("q", 1).value == 1
-    moment[0] = 100.0
-    assert kept.ask("q", 1, work).value == 1
-    assert kept.ask("q", 2, work).value == 1  # the old one, while the new one is worked out
-    assert wait("q", 2).value == 2
-    assert asked == [0.0, 100.0]
-    kept.stop()
-
-
-def test_a_problem_is_told_in_place_of_an_answer():
-    kept = AnswerCache(time.monotonic)
-
-    def work():
-        raise InputError("there is nothing to compare with: train it again")
-
-    kept.ask("q", 1, work)
-    kept.stop()
-    assert kept.ask("q", 1, work).problem == "there is nothing to compare with: train it again"

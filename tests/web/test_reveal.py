@@ -105,6 +105,9 @@ def test_who_may_not_is_refused_and_nothing_is_asked_of_a_store_in_the_open(priv
     for wrong, said in (({"reason": "no"}, "reason"), ({"token": "pd_1"}, "give a token")):
         answer = supervisor.post("/reveal", data=form | wrong)
         assert (answer.status_code, said in answer.text) == (422, True)
+    supervisor.post("/reveal", data=form | {"token": MAIL})
+    about = {one["object"] for one in records(private)}
+    assert about == {private.email, ""}  # never what was typed in a token's place
     with httpx.Client(base_url=site.url, timeout=30) as client:
         assert 'href="/reveal"' not in client.get("/home").text
         csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}

@@ -7,6 +7,7 @@ would wait for the interpreter meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
@@ -16,13 +17,14 @@ from ringfence.analysis.rates import measured_rates
 from ringfence.compose.models import impact_of_rules
 from ringfence.compose.rules import with_modes
 from ringfence.compose.versions import vet_book
-from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, NoAnswerError
+from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, NoAnswerError, TooLateError
 from ringfence.decisions.impact import Impact  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.errors import InputError, RuleError, ScorerError, StoreError
 from ringfence.rulebook.checking import Checked, Rate, all_heard, check, missing_lists, warnings_of
 from ringfence.scoring.reference import Lookups
 from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.compiled_books import compiled_of
+from ringfence.scoring.rulesets.possible import has_new_conditions
 from ringfence.scoring.rulesets.rules import RuleSet
 
 if TYPE_CHECKING:
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DEADLINE_SECONDS: Final = 30.0
+SAVING_START_SECONDS: Final = 20.0
+"""With the deadline less than the pool's for the rule book: whoever saves is told what was late."""
+
+_KNOWN_START_SECONDS, _KNOWN_SECONDS = 5.0, 10.0  # of what is done here where it is not done in time
+_BUSY_SECONDS: Final = 30.0  # for which a process that was late is not waited for again
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -171,7 +178,8 @@ class ChecksBeside:
     """`Checks` by processes of low priority, which are started when they are first asked.
 
     One looks at what somebody is writing. What is about to be saved has another: nobody who pauses a rule
-    waits for a check. Where that one cannot be had, this process does the work.
+    waits for a check. Where that one cannot be had, this process does the work; likewise where it is late
+    with what this process compiles anyway, as a rule that is paused. New conditions are refused then.
     """
 
     def __init__(
@@ -190,6 +198,7 @@ class ChecksBeside:
         made = (module, arguments, wording, seconds, spec.to_json().encode())
         self._apart, self._saving = Apart(*made), Apart(*made)
         self._here = here
+        self._busy_until = 0.0
 
     def check(self, text: str, lookups: Lookups, *, measured: bool) -> Checked:
         """See `Checks.check`."""
@@ -210,14 +219,15 @@ class ChecksBeside:
         """See `Checks.vet`."""
         known = None if before is None else before.to_json()
         asked = CheckQuestion(errand="vet", ruleset=ruleset.to_json(), before=known, flag=possible)
-        if self._saved(asked) is None:
+        is_known = not possible or (before is not None and not has_new_conditions(ruleset, before))
+        if self._saved(asked, is_known=is_known) is None:
             self._here.vet(ruleset, before, possible=possible)
 
     def impact(self, ruleset: RuleSet, view: View) -> Impact:
         """See `Checks.impact`."""
         now = NowInForce(view.rules.ruleset.to_json(), view.models.deployment.champion)
         asked = CheckQuestion(errand="impact", ruleset=ruleset.to_json(), now=now, **_of(view.lookups))
-        answer = self._saved(asked)
+        answer = self._saved(asked, is_known=not has_new_conditions(ruleset, view.rules.ruleset))
         return self._here.impact(ruleset, view) if answer is None else _given(answer.impact)
 
     def close(self) -> None:
@@ -225,15 +235,30 @@ class ChecksBeside:
         self._apart.close()
         self._saving.close()
 
-    def _saved(self, question: CheckQuestion) -> CheckAnswer | None:
-        """Its answer; None where there is no process to ask."""
+    def _saved(self, question: CheckQuestion, *, is_known: bool = False) -> CheckAnswer | None:
+        """Its answer; None where there is no process to ask, or it is late with what is known here."""
+        if is_known and monotonic() < self._busy_until:
+            return None
+        start, seconds = SAVING_START_SECONDS, DEADLINE_SECONDS
+        if is_known:
+            start, seconds = _KNOWN_START_SECONDS, _KNOWN_SECONDS
         try:
-            return self._ask(self._saving, question)
-        except NoAnswerError:
+            return self._ask(self._saving, question, start, seconds)
+        except (NoAnswerError, TooLateError) as error:
+            self._busy_until = monotonic() + _BUSY_SECONDS
+            if isinstance(error, TooLateError) and not is_known:
+                raise
             return None
 
-    def _ask(self, apart: Apart, question: CheckQuestion) -> CheckAnswer:
-        answer = apart.ask(msgspec.msgpack.encode(question), _decoded)
+    def _ask(
+        self,
+        apart: Apart,
+        question: CheckQuestion,
+        start_seconds: float | None = None,
+        seconds: float | None = None,
+    ) -> CheckAnswer:
+        message = msgspec.msgpack.encode(question)
+        answer = apart.ask(message, _decoded, start_seconds=start_seconds, seconds=seconds)
         if answer.error is not None:
             raise _ERRORS[answer.error](answer.problem)
         return answer

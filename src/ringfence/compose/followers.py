@@ -235,11 +235,12 @@ def following(
         bus, settings = Bus(folder), load_settings()
         alert_policy()  # what is wrong with it is told here
         casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id)
-        others = [one for one in followers_of(store) if one.name != OutboxFollower.name]
-        declare(store.log, roll, others)
+        every = followers_of(store)
+        declare(store.log, roll, every)
+        others = [one for one in every if one.name != OutboxFollower.name]
         taking = untraced if tracing is None else tracing.take
         at_work: list[Pump | Rounds | Beside | Timetable] = [
-            messages_beside(folder, heard),
+            messages_beside(folder, heard, roll),
             Pump(store.log, roll, others, now_ms, Random(), taking=taking),  # noqa: S311
             Rounds("casework", lambda: casework.look(now_ms())),
             timetable(folder, now_ms),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from ringfence.follow import Roll
     from ringfence.store import DataFolder
 
 LOCK_NAME: Final = "messages.lock"
@@ -61,8 +62,11 @@ def delivery(folder: Path) -> AbstractContextManager[None]:
     return locked(folder, LOCK_NAME, _REFUSAL)
 
 
-def messages_beside(folder: Path, heard: Callable[[str], None]) -> Beside:
-    """The process that makes and delivers messages. It ends with this one; `heard` as of `Beside`."""
+def messages_beside(folder: Path, heard: Callable[[str], None], roll: Roll) -> Beside:
+    """The process that makes and delivers messages. It ends with this one; `heard` as of `Beside`.
+
+    Each time that it ends by itself is a failure of the outbox in the roll, which the server reads.
+    """
     asked = ("follow", "--data", str(folder.absolute()), "--beside", "--messages")
     return Beside(
         [sys.executable, "-P", "-m", "ringfence.cli", *asked],
@@ -71,6 +75,7 @@ def messages_beside(folder: Path, heard: Callable[[str], None]) -> Beside:
         time.monotonic,
         Random(),  # noqa: S311 (spreads attempts)
         heard,
+        lambda problem: roll.report_failure(OutboxFollower.name, problem, now_ms()),
     )
 
 

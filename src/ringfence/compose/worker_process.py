@@ -46,6 +46,10 @@ class ApartWords:
     stopped: str
 
 
+class TooLateError(InputError):
+    """The process was ended before it had an answer: that took longer than it may."""
+
+
 class NoAnswerError(StoreError):
     """There is no process to ask, or it ended amid the question."""
 
@@ -82,15 +86,25 @@ class Apart:
         with self._turn():
             self._running()
 
-    def ask(self, question: bytes, decode: Callable[[bytes], T], *, first: bool = False) -> T:
+    def ask(
+        self,
+        question: bytes,
+        decode: Callable[[bytes], T],
+        *,
+        first: bool = False,
+        start_seconds: float | None = None,
+        seconds: float | None = None,
+    ) -> T:
         """Its answer, decoded; `first` before those who wait already.
 
-        `InputError` where that takes too long or too much memory, `StoreError` where there is no process.
+        `start_seconds` and `seconds` are shorter limits of this question, for the start of a process and the
+        answer. `TooLateError` where that takes too long, `InputError` where it takes too much memory,
+        `StoreError` where there is no process.
         """
         with self._turn(first=first):
-            process = self._running()
-            late = InputError(self._wording.late)
-            answer = self._exchange(process, question, decode, self._seconds, late)
+            process = self._running(start_seconds)
+            limit = self._seconds if seconds is None else min(self._seconds, seconds)
+            answer = self._exchange(process, question, decode, limit, TooLateError(self._wording.late))
             if memory_bytes(process.pid) > MOST_BYTES:
                 self._end()
             return answer
@@ -120,7 +134,8 @@ class Apart:
                 self._busy = False
                 self._turns.notify_all()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self, seconds: float | None = None) -> subprocess.Popen[bytes]:
+        limit = START_SECONDS if seconds is None else min(START_SECONDS, seconds)
         process = self._process
         if process is not None and process.poll() is None:
             return process
@@ -132,10 +147,10 @@ class Apart:
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
         late = NoAnswerError(
-            f"{self._wording.process} could not be started within {START_SECONDS:g} s: try again when this "
+            f"{self._wording.process} could not be started within {limit:g} s: try again when this "
             "machine is less busy"
         )
-        self._exchange(process, self._greeting, bytes, START_SECONDS, late)
+        self._exchange(process, self._greeting, bytes, limit, late)
         return process
 
     def _exchange(

@@ -37,8 +37,12 @@ class Beside:
         now: Callable[[], float],
         random: Random,
         heard: Callable[[str], None] = lambda _problem: None,
+        ended: Callable[[str], None] = lambda _problem: None,
     ) -> None:
-        """`look` is called about once a second, `heard` of a problem when it is new; `now` is in seconds."""
+        """`look` is called about once a second; `now` is in seconds.
+
+        `heard` is told of a problem when it is new, `ended` each time that the process ends by itself.
+        """
         self.restarts = 0
         self.problem = ""
         self._command = list(command)
@@ -47,6 +51,7 @@ class Beside:
         self._now = now
         self._random = random
         self._heard = heard
+        self._ended = ended
         self._stopping = Event()
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,6 +99,8 @@ class Beside:
             if problem != self.problem:
                 self._heard(problem)
             self.problem = problem
+            with suppress(RingfenceError):  # it cannot be noted: the next end is
+                self._ended(problem)
             self._stopping.wait(wait_seconds(failing, self._random))
 
     def _run(self) -> str:

@@ -36,6 +36,12 @@ def visit_of(request: Request) -> Visit:
     return found
 
 
+def caller_of(request: Request) -> str:
+    """The name of who asks, empty where nobody is signed in."""
+    caller = visit_of(request).caller
+    return "" if caller is None else caller.name
+
+
 async def permitted(request: Request) -> None:
     """`Stop` (403) unless a role of the caller permits what the table asks of this page."""
     path, caller = request.scope["route"].path, visit_of(request).caller
@@ -52,4 +58,4 @@ def is_part(request: Request) -> bool:
     return "hx-request" in request.headers
 
 
-__all__ = ["dashboard_of", "ends_of", "is_part", "permitted", "visit_of"]
+__all__ = ["caller_of", "dashboard_of", "ends_of", "is_part", "permitted", "visit_of"]

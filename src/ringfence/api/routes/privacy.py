@@ -16,6 +16,7 @@ from ringfence.compose.privacy import privacy_desk
 from ringfence.compose.store import keeps_tokens
 from ringfence.desks.privacy import masked
 from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports.vault import Erased, LegalHold  # noqa: TC001 (likewise)
 
 if TYPE_CHECKING:
@@ -129,8 +130,12 @@ async def _found(
 
 
 def tell_reason(request: Request, token: str, reason: str) -> None:
-    """Put the reason on record, and whom it is about once that is known by a token."""
-    tell(request.scope, object=token, reason=services_of(request, Surroundings).tokenizer.clean(reason))
+    """Put the reason on record, and whom it is about once that is known by a token.
+
+    What was typed in a token's place may be an original, and the record is for good: it stays off it.
+    """
+    about = token if TOKEN.fullmatch(token) else ""
+    tell(request.scope, object=about, reason=services_of(request, Surroundings).tokenizer.clean(reason))
 
 
 async def at_privacy_desk(request: Request, work: Callable[[PrivacyDesk], T]) -> T:

@@ -64,6 +64,11 @@ def check_possible(
             raise RuleError(f"{who}: {error}") from error
 
 
+def has_new_conditions(ruleset: RuleSet, before: RuleSet) -> bool:
+    """Whether a rule or signal listens to what none of `before` does; another mode or text is nothing new."""
+    return not set(_conditions(ruleset)) <= set(_conditions(before))
+
+
 def _conditions(ruleset: RuleSet) -> Iterator[tuple[str, str, tuple[tuple[str, float | str], ...]]]:
     """Whose each condition is, its text and parameters."""
     for rule in ruleset.rules:

@@ -25,7 +25,7 @@ from ringfence.rulebook.changes import ApprovalError
 from ringfence.scoring.artifacts.manifest import CURVES, REPORT
 from ringfence.scoring.artifacts.promotion import roles
 from ringfence.web import watching
-from ringfence.web.asking import dashboard_of
+from ringfence.web.asking import caller_of, dashboard_of
 from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
 from ringfence.web.errors import Stop
 from ringfence.web.importance import importance_of
@@ -77,7 +77,7 @@ async def live(request: Request) -> Response:
     """Those in force side by side, on stored payments."""
     dashboard = dashboard_of(request)
     question = ("models", dashboard.of(ModelServices).models.active().digest)
-    found = _asked(dashboard, question, lambda: watching.compare(dashboard))
+    found = _asked(request, question, lambda: watching.compare(dashboard))
     values = {"found": found, "charts": _compared(found.value) if found and found.value else []}
     return render(request, "parts/models_live.html", values)
 
@@ -91,8 +91,10 @@ def _compared(voices: list[watching.Voice]) -> list[Chart]:
     return charts_of(named) if named else []
 
 
-def _asked(dashboard: Dashboard, question: tuple[str, str], work: Callable[[], Any]) -> CachedAnswer | None:
-    return dashboard.cache.ask(question, dashboard.store.log.end_offset(DECISIONS), work)
+def _asked(request: Request, question: tuple[str, str], work: Callable[[], Any]) -> CachedAnswer | None:
+    dashboard = dashboard_of(request)
+    end = dashboard.store.log.end_offset(DECISIONS)
+    return dashboard.cache.ask(question, end, work, caller_of(request))
 
 
 @router.get("/models/{version}")
@@ -131,7 +133,7 @@ async def watched(request: Request, version: Version) -> Response:
     """The same of this store's payments, and how far they are from those of the training."""
     dashboard = dashboard_of(request)
     artifact = await asyncio.to_thread(_artifact, dashboard, version)
-    found = _asked(dashboard, ("model", version), lambda: watching.watch(dashboard, artifact))
+    found = _asked(request, ("model", version), lambda: watching.watch(dashboard, artifact))
     charts, drift = [], None
     if found is not None and found.value is not None:
         told: watching.Watched = found.value
@@ -149,7 +151,7 @@ async def impact(request: Request, version: Version) -> Response:
     dashboard = dashboard_of(request)
     await asyncio.to_thread(_artifact, dashboard, version)
     found = _asked(
-        dashboard,
+        request,
         ("impact", f"{version} {dashboard.of(ModelServices).models.active().digest}"),
         lambda: dashboard.of(ModelServices).impact(version),
     )

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.services import RecordServices, Surroundings, services_of
-from ringfence.web.asking import dashboard_of, ends_of
+from ringfence.web.asking import caller_of, dashboard_of, ends_of
 from ringfence.web.cells import csv_cell
 from ringfence.web.errors import Stop
 from ringfence.web.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
@@ -66,7 +66,7 @@ async def panel(
     begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
     work = partial(copy_context().run, _panel, dashboard, measure, begin, end, currency)
     question = ("measure", name, begin, end, currency, zone_name())
-    found = await dashboard.cache.soon(question, ends_of(dashboard), work)
+    found = await dashboard.cache.soon(question, ends_of(dashboard), work, caller_of(request))
     if found is None:
         return render(request, "parts/counting.html", {"address": request.url.path + "?" + request.url.query})
     if found.problem:

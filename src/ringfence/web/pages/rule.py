@@ -18,7 +18,7 @@ from ringfence.errors import RingfenceError
 from ringfence.rulebook.single_rule import STAGES, stage_of
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.scoring.rulesets.outcomes import Mode
-from ringfence.web.asking import dashboard_of, ends_of
+from ringfence.web.asking import caller_of, dashboard_of, ends_of
 from ringfence.web.errors import Stop
 from ringfence.web.measures import STOPPED
 from ringfence.web.rendering import render
@@ -125,13 +125,24 @@ def _edits(dashboard: Dashboard, rule_id: str) -> list[Edit]:
 async def figures(request: Request, rule_id: RuleId) -> Response:
     """What it has done, each panel with its SQL."""
     dashboard = dashboard_of(request)
-    work = partial(figures_of, dashboard, rule_id)
-    found = await dashboard.cache.soon(("rule", rule_id), ends_of(dashboard), work)
+    await asyncio.to_thread(_demand_rule, dashboard, rule_id)
+    work, caller = partial(figures_of, dashboard, rule_id), caller_of(request)
+    found = await dashboard.cache.soon(("rule", rule_id), ends_of(dashboard), work, caller)
     if found is None:
         return render(request, "parts/counting.html", {"address": request.url.path})
     if found.problem:
         raise Stop(422, found.problem)
     return render(request, "parts/rule_figures.html", found.value | {"rule_id": rule_id})
+
+
+def _demand_rule(dashboard: Dashboard, rule_id: str) -> None:
+    """`Stop` (404) for a rule that is neither in force nor in the newest version: counting is dear."""
+    desk = dashboard.of(RuleServices).desk
+    acting = dashboard.rules(desk.force.active())
+    if acting is not None and any(one.id == rule_id for one in acting.every_rule):
+        return
+    if all(one.id != rule_id for one in desk.ruleset(desk.resolve("head")).every_rule):
+        raise Stop(404, f"There is no rule {rule_id!r} in force or in the newest version.")
 
 
 def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ringfence.analysis.list_history import shadow_report
 from ringfence.api.requests import BOOK_BYTES, refusals
 from ringfence.api.services import RuleServices, TrialServices, services_of
 from ringfence.ports import DECISIONS
-from ringfence.web.asking import dashboard_of, is_part
+from ringfence.web.asking import caller_of, dashboard_of, is_part
 from ringfence.web.errors import Stop
 from ringfence.web.period import moment_ms
 from ringfence.web.rendering import render
@@ -27,7 +27,9 @@ async def shadow(request: Request) -> Response:
     dashboard = dashboard_of(request)
     end = dashboard.store.log.end_offset(DECISIONS)
     rules = dashboard.of(RuleServices)
-    found = dashboard.cache.ask("shadow", end, lambda: shadow_report(rules.lake, rules.desk.ruleset))
+    found = dashboard.cache.ask(
+        "shadow", end, lambda: shadow_report(rules.lake, rules.desk.ruleset), caller_of(request)
+    )
     if found is not None and found.problem:
         raise Stop(422, found.problem)
     values = {"report": found.value if found else None, "at_ms": 1000 * found.at if found else None}
