@@ -96,6 +96,7 @@ def test_a_role_opens_its_own_routes_only(api, keys):
         "analyst": [False, False, True, True],
         "admin": [True, True, True, True],
         "compliance": [False, False, False, False],
+        "privacy": [False, False, False, False],
         "service": [True, True, False, False],
         **{role: [False, False, True, True] for role in ("viewer", "supervisor", "builder", "auditor")},
     }
