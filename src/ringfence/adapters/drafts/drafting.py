@@ -226,6 +226,13 @@ def _field(desk: DraftDesk, target: str, column: Column | None) -> None:
 def _id_in(desk: DraftDesk, column: Column) -> str | dict[str, str]:
     """Where ids stand, without what a spreadsheet put around them: ="007", 1001.0."""
     some = column.different[:_SPREADSHEET]
+    marked = [text for text in column.different if re.fullmatch(r"'[^'\s]*\d[^'\s]*", text)]
+    if marked:
+        desk.plan.remarks.append(
+            f"{column.name} holds ids with a spreadsheet's mark of texts before them ({marked[0]}): the "
+            "apostrophe is left out"
+        )
+        return {"column": column.name, "strip_prefix": "'"}
     for pattern, around, said in (
         (r'="[^"]*"', {"strip_prefix": '="', "strip_suffix": '"'}, 'the =" and " around them are'),
         (r"[0-9]+\.0", {"strip_suffix": ".0"}, "the .0 behind them is"),

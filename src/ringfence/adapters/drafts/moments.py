@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.drafts.money import MOST
+from ringfence.events.values.wording import at_midnight, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ _DATES: Final = (
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",
     "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%Y-%m-%d",
-    "%a %b %d %Y", "%a, %d %b %Y",
+    "%a %b %d %Y", "%a, %d %b %Y", "%d%b%Y", "%d%b%y",
 )  # fmt: skip
 _CLOCKS: Final = (
     "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%H.%M.%S", "%H.%M", "%Hh%M",
@@ -33,13 +34,20 @@ _DIRECTIVES: Final = {
     "f": r"\d{1,6}", "z": r"(?:Z|[+-]\d\d:?\d\d)", "Z": r"(?!AM\b|PM\b)[A-Z]{2,5}",
 }  # fmt: skip
 _SPLIT: Final = re.compile(
-    r".*?\d(?P<between>, | - |T| )\d{1,2}[:.h]\d\d(?:[:.]\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?"
-    r"(?P<zone> ?(?:Z|[+-]\d\d:?\d\d|\(?[A-Z]{2,5}\)?))?"
+    r".*?\d(?P<between>, | - |T| |(?<=[A-Za-z]\d{4}):|(?<=[A-Za-z]\d\d):)"
+    r"\d{1,2}[:.h]\d\d(?:[:.]\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?"
+    r"(?P<zone> ?(?:(?:GMT|UTC)?[+-]\d\d:?\d\d|Z|\(?[A-Z]{2,5}\)?))?"
 )
 _COMPACT: Final = ("%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d")
-_MARKED: Final = ("%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S", "%Y%m%d %H:%M:%S")
+_MARKED: Final = (
+    "%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%Y%m%dT%H%M", "%Y%m%d %H%M%S", "%Y%m%d %H%M",
+    "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M", "%Y%m%d-%H:%M:%S.%f", "%Y%m%d-%H:%M:%S",
+    "%Y-%m-%d-%H.%M.%S.%f", "%Y-%m-%d-%H.%M.%S",
+)  # fmt: skip
+_DOTNET: Final = re.compile(r"\\?/Date\((\d+)(?:[+-]\d{4})?\)\\?/")
 _ISO: Final = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)? ?(Z|z|[+-]\d\d(?::?\d\d)?| ?[A-Z]{2,5})?"
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)? ?"
+    r"(Z|z|[+-]\d\d(?::?\d\d)?| ?(?!AM|PM)[A-Z]{2,5})?"
 )
 _ZONED: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d|\b[A-Z]{2,5})\)?$")
 _EPOCHS: Final = (("epoch_s", 1), ("epoch_ms", 1000), ("epoch_us", 10**6), ("epoch_ns", 10**9))
@@ -72,6 +80,9 @@ def moments_of(texts: Sequence[str]) -> MomentGuess | None:
         return None
     if all(_is_number(text) for text in some):
         return _numeric(some)
+    dotnet = [found[1] for text in some if (found := _DOTNET.fullmatch(text))]
+    if len(dotnet) >= MOST * len(some):
+        return _numeric(dotnet)
     iso = [text for text in some if _ISO.fullmatch(text)]
     if len(iso) >= MOST * len(some):
         dates = [_stamp(text) for text in iso]
@@ -88,7 +99,7 @@ def moments_of(texts: Sequence[str]) -> MomentGuess | None:
             min(known),
             max(known),
         )
-    return _patterned(some, texts)
+    return _patterned([plain(text) for text in some], [plain(text) for text in texts])
 
 
 def clock_of(texts: Sequence[str]) -> str | None:
@@ -160,11 +171,13 @@ def _zone_form(written: str) -> str:
     """The end of a form for a zone as it is written."""
     if not written:
         return ""
-    plain = written.strip()
+    bare = written.strip()
     blank = " " if written.startswith(" ") else ""
-    if plain.startswith("("):
+    if bare.startswith("("):
         return f"{blank}(%Z)"
-    return blank + ("%z" if plain[0] in "+-Z" else "%Z")
+    if bare[3:4] in ("+", "-"):
+        return f"{blank}{bare[:3]}%z"
+    return blank + ("%z" if bare[0] in "+-Z" else "%Z")
 
 
 def _numeric(some: Sequence[str]) -> MomentGuess | None:
@@ -207,7 +220,8 @@ def _share(some: Sequence[str], form: str) -> float:
 
 def _parsed(text: str, form: str) -> datetime | None:
     """As `strptime` reads it, zones aside, which knows few of their names and forgets its patterns."""
-    found = _pattern(form).fullmatch(text.strip())
+    text = text.strip()
+    found = _pattern(form).fullmatch((at_midnight(text) or text) if "%H" in form else text)
     if found is None or ("%Y%m%d" in form and len(text.strip()) < len("20240301T1015")):
         return None
     part = found.groupdict()
@@ -228,9 +242,11 @@ def _parsed(text: str, form: str) -> datetime | None:
 @cache
 def _pattern(form: str) -> re.Pattern[str]:
     out, at = "", 0
+    compact = "%H%M" in form  # where no mark parts them, all their digits stand
     while at < len(form):
         if form[at] == "%":
-            out += _DIRECTIVES[form[at + 1]]
+            one = _DIRECTIVES[form[at + 1]]
+            out += one.replace("{1,2}", "{2}") if compact else one
             at += 2
         else:
             out += re.escape(form[at])
@@ -243,6 +259,8 @@ def _stamp(text: str) -> datetime | None:
         clock = text[11:16]
         day = datetime.fromisoformat(text[:10])
         hours, minutes = (int(clock[:2]), int(clock[3:])) if clock else (0, 0)
+        if (hours, minutes) == (24, 0):
+            return day.replace(tzinfo=UTC) + timedelta(days=1)
         return day.replace(hour=hours, minute=minutes, tzinfo=UTC)
     except ValueError:
         return None
@@ -250,7 +268,7 @@ def _stamp(text: str) -> datetime | None:
 
 def _spread(texts: Iterable[str]) -> list[str]:
     """Some values from all over the column, so that all days of a month have a chance."""
-    known = [text.strip() for text in texts if text.strip()]
+    known = [text.strip().lstrip("'") for text in texts if text.strip()]
     return known[:: max(len(known) // _LOOKED_AT, 1)]
 
 

@@ -33,7 +33,7 @@ _NUMBER: Final = re.compile(rf"[0-9](?:[0-9.,{_SPACES}{_APOSTROPHES}]*[0-9])?|[.
 _AROUND: Final = re.compile(
     rf"[{_SPACES}]*[(+\-\u2212]?[{_SPACES}]*(?:[A-Za-z]{{0,3}}\.?[$€£¥₹₺₽₩ł]?)[{_SPACES}]*[(+\-\u2212]?[{_SPACES}]*"
 )
-_SCIENTIFIC: Final = re.compile(r"[+-]?[0-9](\.[0-9]+)?[eE][+-]?[0-9]{1,3}")
+_SCIENTIFIC: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]{1,3}")
 _NO_CENTS: Final = re.compile("([0-9])[.,](?:[-\u2212\u2013]{1,2}|\u2014)([^0-9]*)$")  # 12.-, 12,--
 _DEBIT: Final = re.compile(r"^([^-+()]*[0-9])\s?\(?dr\.?\)?\s?$", re.IGNORECASE)
 _CREDIT: Final = re.compile(r"(?<=[0-9])\s?\(?cr\.?\)?\s?$", re.IGNORECASE)
@@ -95,17 +95,35 @@ def is_scientific(texts: Sequence[str]) -> bool:
     >>> is_scientific(["4.11111E+15", "5.50000E+15"]), is_scientific(["12.5"])
     (True, False)
     """
-    found = [text for text in texts if _SCIENTIFIC.fullmatch(text.strip()) and float(text) >= 1e9]
+    found = [text for text in texts if is_exponential(text) and float(text.replace(",", ".")) >= 1e9]
     return bool(texts) and len(found) >= 0.5 * len(texts)
+
+
+def is_exponential(text: str) -> bool:
+    """Whether a number is written with an exponent."""
+    return _SCIENTIFIC.fullmatch(text.strip()) is not None
+
+
+def decimals_of(text: str, decimal: str) -> int:
+    """Decimals that an amount is written with, zeros at the end aside.
+
+    >>> decimals_of("$1,230.5060", "."), decimals_of("1.250,00", ",")
+    (3, 0)
+    """
+    if is_exponential(text):
+        return 0
+    found = re.search(rf"{re.escape(decimal)}([0-9]+)(?![0-9.,])", text)
+    return len(found[1].rstrip("0")) if found else 0
 
 
 def _number(text: str) -> tuple[bool, str, str] | None:
     """Whether it is below zero, the digits with their marks, and the currency at it; None for no amount."""
+    text = text.lstrip("'")
+    if is_exponential(text):
+        return text.strip().startswith("-"), text.strip(), ""
     text = _NO_CENTS.sub(r"\1\2", _CREDIT.sub("", _DEBIT.sub(r"-\1", text)))
     found = _NUMBER.search(text)
     if found is None:
-        if _SCIENTIFIC.fullmatch(text.strip()):
-            return False, text.strip(), ""
         return None
     before, after = text[: found.start()], text[found.end() :]
     if not (_AROUND.fullmatch(before) and _AROUND.fullmatch(after.rstrip(")"))):
@@ -123,6 +141,9 @@ def _marks(numbers: Sequence[str], *, comma: bool) -> tuple[str, str | None, boo
     votes: Counter[str] = Counter()
     between: Counter[str] = Counter()
     for number in numbers:
+        if is_exponential(number):
+            votes.update(mark for mark in number if mark in ".,")
+            continue
         marks = [letter for letter in number if not letter.isascii() or not letter.isdigit()]
         groups = [mark for mark in marks if mark in _SPACES or mark in _APOSTROPHES]
         between.update("'" if mark in _APOSTROPHES else " " for mark in groups[:1])
@@ -159,7 +180,9 @@ def _settled(votes: Counter[str], between: Counter[str], *, comma: bool) -> tupl
 
 
 def _value(number: str, decimal: str) -> float | None:
-    kept = "".join(letter for letter in number if letter.isdigit() or letter == decimal or letter in "eE+")
+    if is_exponential(number):
+        return abs(float(number.replace(",", ".")))
+    kept = "".join(letter for letter in number if letter.isdigit() or letter == decimal)
     try:
         return float(kept.replace(",", "."))
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.drafts.money import decimals_of, is_exponential
 from ringfence.adapters.drafts.roles import amount_points, currency_points, ranked
 from ringfence.events.values.currencies import CURRENCY_EXPONENT
 from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
@@ -56,10 +57,43 @@ def choose_amount(desk: DraftDesk) -> None:
         source["unit"] = "minor"
     source |= _signs(desk, column, money)
     desk.plan.fields["amount"] = source if len(source) > 1 else column.name
+    if "unit" not in source:
+        _cut(desk, column, source.get("decimal", "."))
     _kinds(desk)
     if money.share < 1:
         desk.plan.remarks.append(
             f"{column.name} holds values that are no amounts: those go to the quarantine"
+        )
+
+
+def _cut(desk: DraftDesk, column: Column, decimal: str) -> None:
+    """Says where amounts have more decimals than are kept, and where a spreadsheet may have cut some."""
+    exponential = next((text for text in column.different if is_exponential(text)), None)
+    if exponential is not None:
+        desk.plan.remarks.append(
+            f"{column.name} holds amounts with an exponent ({exponential}): read as they stand; what a "
+            "spreadsheet has rounded before is lost"
+        )
+    source = desk.plan.fields.get("currency")
+    fixed = source.get("constant") if isinstance(source, dict) else None
+    codes = desk.sample.columns.get(source) if isinstance(source, str) else None
+    finer: list[tuple[str, str]] = []
+    for row in range(column.rows):
+        value = column.at(row)
+        code = str((codes.at(row) if codes else fixed) or "").strip().upper()
+        text = f"{value:.6f}" if isinstance(value, float) else str(value or "")  # no digits of a float's own
+        if decimals_of(text, decimal) > CURRENCY_EXPONENT.get(code, 2):
+            finer.append((text, code))
+    if finer:
+        shown, code = finer[0]
+        kept = CURRENCY_EXPONENT.get(code, 2)
+        said = (
+            f"{code} keeps {kept}" if code
+            else f"{kept} are kept without a currency: name one with more, --answer currency=KWD for example"
+        )  # fmt: skip
+        desk.plan.remarks.append(
+            f"{len(finer)} of {column.rows} amounts of {column.name} have more decimals than are kept, as "
+            f"{shown}: they are rounded, a half to even ({said})"
         )
 
 

@@ -25,6 +25,7 @@ _TOTALS: Final = re.compile(
     r"count|rows|records|anzahl|trailer|eof|end of (file|report)|t|trl)\b.*",
     re.IGNORECASE,
 )
+_UNIT_SIGNS: Final = frozenset("€$£¥%")
 _LAST: Final = 5  # rows at the end that may be no payments
 
 
@@ -83,6 +84,11 @@ def table_in(head: bytes, tail: bytes, where: str, *, whole: bool, limit: int) -
         options["trailers"] = [text.split("\n")[first.line].strip()]
         table.remarks.append(f"the header comes again: {len(again)}x as a line, which is skipped")
     body = [one for one in body if one.line not in again]
+    if not unnamed and _are_units(body, width):
+        units = text.split("\n")[body[0].line].strip()
+        options.setdefault("trailers", []).append(units)
+        table.remarks.append(f"the line below the header tells units and is no payment: {units!r} is skipped")
+        body = body[1:]
     last = _records(tail.decode(encoding, "replace"), delimiter) if tail else body
     footers = _footers(last, width, delimiter) or _sums(last, body, width, delimiter)
     if footers:
@@ -176,6 +182,23 @@ def _is_data(records: Sequence[_Record], at: int, width: int) -> bool:
         if re.search(r"\d[.,]\d", cell) and money_of([cell]) and money_of(others):
             return True
     return False
+
+
+def _are_units(body: Sequence[_Record], width: int) -> bool:
+    """Whether the first row has words where all below it have times and numbers: UTC, EUR, [ms]."""
+    rows = [[cell.strip() for cell in record.cells] for record in body[:20] if len(record.cells) == width]
+    if len(rows) < 3 or len(body[0].cells) != width:
+        return False
+    words = 0
+    for place, cell in enumerate(rows[0]):
+        below = [row[place] for row in rows[1:] if row[place]]
+        if not below or not (moments_of(below) or money_of(below)):
+            continue
+        if re.search(r"[\d*?]", cell):
+            return False
+        words += cell.strip("[](){}").isalpha() or cell in _UNIT_SIGNS
+    others = [cell for cell in rows[0] if cell]
+    return words > 1 or (words == 1 and len(others) == 1)
 
 
 def _sums(last: Sequence[_Record], body: Sequence[_Record], width: int, delimiter: str) -> dict[int, str]:

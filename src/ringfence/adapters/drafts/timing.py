@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.drafts.moments import MomentGuess, other_order
 from ringfence.adapters.drafts.roles import time_points
+from ringfence.events.values.zones import SEVERAL
 from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ _MOST_DAYS: Final = 10_000
 _ROWS_A_DAY: Final = 10
 _COUNTS: Final = frozenset({"step", "time", "date"})
 _CLOCK_OUT: Final = frozenset({"later", "expiry", "opened", "birth", "zone", "count"})
+_NAME: Final = re.compile(r"(?:^|[\d\s(])([A-Z]{3})\)?$")
 _DAY_FIRST_HINTS: Final = ("%d.%m", "%d/%m", "%d-%m")
 
 
@@ -52,6 +55,8 @@ def choose_time(desk: DraftDesk) -> None:
         desk.plan.remarks.append(f"{column.name} holds values that are no times: those go to the quarantine")
     if not moments.zoned:
         _zone(desk, column, source)
+    else:
+        _zone_names(desk, column.different)
     desk.plan.fields["event_time"] = source if len(source) > 1 else column.name
 
 
@@ -128,6 +133,7 @@ def _zone(desk: DraftDesk, column: Column, source: dict[str, Any]) -> None:
         if "zone" in other.meanings and other.different and not other.moments:
             desk.take(name)
             source["zone_column"] = name
+            _zone_names(desk, other.different)
             return
     if set(column.words) & {"utc", "gmt"}:
         source.setdefault("zone", "UTC")
@@ -136,6 +142,29 @@ def _zone(desk: DraftDesk, column: Column, source: dict[str, Any]) -> None:
     desk.plan.remarks.append(
         f'{column.name} names no time zone: taken as UTC; put yours there, zone = "Europe/Berlin" for example'
     )
+
+
+def _zone_names(desk: DraftDesk, texts: list[str]) -> None:
+    """Asks what the names mean that several zones have; currencies and other names speak for one of them."""
+    named = {found[1] for text in texts if (found := _NAME.search(text.strip()))}
+    codes = {
+        one.different[0].strip().upper()
+        for one in desk.sample.columns.values()
+        if "currency" in one.meanings and len(one.different) == 1
+    }
+    for name in sorted(named & SEVERAL.keys()):
+        places = sorted(
+            SEVERAL[name].items(), key=lambda one: not set(one[1][1].split()) & (codes | named)
+        )  # of those for which as much speaks, the more usual one
+        given = desk.ask(
+            Question(
+                name,
+                f"the time zone {name} may be that of {' or '.join(place for place, _ in places)}",
+                tuple(offset for _, (offset, _) in places),
+                tuple(f"{place}, {offset} from UTC" for place, (offset, _) in places),
+            )
+        )
+        desk.plan.top.setdefault("zone_names", {})[name] = given
 
 
 def _parts_of_date(desk: DraftDesk) -> bool:

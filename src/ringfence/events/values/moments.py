@@ -50,6 +50,8 @@ class MomentReader:
         """Times of a field; `zones` are the rows' own zones."""
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
+        if is_text(values) and pc.any(pc.starts_with(values, "'")).as_py():  # a spreadsheet's mark of texts
+            values = pc.utf8_ltrim(values, "'")
         form, words = source.format.removesuffix(_ZONE).rstrip(), None
         texts = values
         if form != source.format and is_text(values):

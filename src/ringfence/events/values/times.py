@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ringfence.compiling import compiled
 from ringfence.events.buffers import is_text, null_mask, spans
+from ringfence.events.values.wording import at_midnight, has_width, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,9 @@ _OTHER_UNITS: Final = (
     ("microseconds", "epoch_us", -1000),
     ("nanoseconds", "epoch_ns", -1_000_000),
 )
+_DOTNET: Final = r"^\s*\\?/Date\((-?[0-9]+)(?:[+-][0-9]{4})?\)\\?/\s*$"
 _FARTHEST: Final = 2**62
+_DAY_MS: Final = 86_400_000
 _FAR_MS: Final = 10**15  # beyond every allowed time, and safe to add to
 _OK, _NAIVE, _BAD = 0, 1, 2
 BAD: Final = 2
@@ -137,6 +140,8 @@ def _from_arrow(values: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 def _from_epoch(values: Any, factor: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    if is_text(values):
+        values = pc.replace_substring_regex(values.cast(pa.string()), _DOTNET, r"\1")
     whole = _integers(values)
     far = _FARTHEST // max(factor, 1)
     if whole is not None:
@@ -192,13 +197,27 @@ def _from_pattern(values: Any, pattern: str) -> tuple[NDArray[np.int64], NDArray
 
 def strptime_ms(text: str, pattern: str) -> tuple[int, int]:
     """Milliseconds of a text as written, and whether it names a zone (0), none (1) or is no time (2)."""
-    try:
-        moment = datetime.strptime(text.strip(), pattern)  # noqa: DTZ007  # the zone is told apart right below
-    except ValueError:
+    late = 0
+    moment = _strptime(text.strip(), pattern)
+    if moment is None:
+        said, form = plain(text, pattern), plain(pattern)
+        moment = _strptime(said, form)
+        if moment is None and "%H" in form and (early := at_midnight(said)):
+            moment, late = _strptime(early, form), _DAY_MS
+    if moment is None:
         return NO_TIME, _BAD
     since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-    return ms, _OK if moment.tzinfo else _NAIVE
+    return ms + late, _OK if moment.tzinfo else _NAIVE
+
+
+def _strptime(text: str, pattern: str) -> datetime | None:
+    if not has_width(text, pattern):
+        return None
+    try:
+        return datetime.strptime(text, pattern)  # noqa: DTZ007  # the zone is told apart by the caller
+    except ValueError:
+        return None
 
 
 @compiled(nogil=True)
@@ -245,7 +264,7 @@ def _date(data: NDArray[np.uint8], at: int, stop: int) -> int:
 def _clock(data: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
     """Milliseconds of HH:MM[:SS[.fraction]] at `at` and the place after it; -1 when there is none."""
     hour, minute = _digits(data, at, 2, stop), _digits(data, at + 3, 2, stop)
-    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or data[at + 2] != 58:
+    if hour < 0 or hour > 24 or minute < 0 or minute > 59 or data[at + 2] != 58:
         return -1, at
     ms, end = (hour * 60 + minute) * 60_000, at + 5
     if end < stop and data[end] == 58:
@@ -262,6 +281,8 @@ def _clock(data: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
                 end += 1
             if end == first:
                 return -1, at
+    if ms > 86_400_000:  # 24:00 ends its day, and nothing follows it
+        return -1, at
     return ms, end
 
 

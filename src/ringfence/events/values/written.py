@@ -84,6 +84,7 @@ _APOSTROPHES: Final = "[\u2019\u2018\u00b4`]"
 _MINUSES: Final = "[\u2212\u2013]"
 _DEBIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?dr\.?\)? ?$"
 _CREDIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?cr\.?\)? ?$"
+_EXPONENT: Final = "^[+-]?[0-9]+(?:{point}[0-9]+)?[eE][+-]?[0-9]{{1,3}}$"
 _NO_CENTS: Final = "([0-9])[.,](?:--?|\u2014)([^0-9]*)$"
 
 
@@ -167,6 +168,9 @@ def _plain(values: Any, decimal: str, thousands: str | None) -> tuple[Any, Any]:
     good = pc.and_(good, pc.not_equal(pc.fill_null(known, ""), "?"))
     signed = pc.if_else(negative, pc.binary_join_element_wise("-", numbers, ""), numbers)
     texts = pc.if_else(pc.fill_null(good, fill_value=False), pc.fill_null(signed, "?"), "?")
+    exponential = pc.match_substring_regex(tidy, _EXPONENT.format(point=re.escape(decimal)))
+    if pc.any(exponential).as_py():  # 1,25E+03, as a spreadsheet writes it
+        texts = pc.if_else(exponential, pc.replace_substring(tidy, decimal, "."), texts)
     blank = pc.or_(pc.equal(tidy, ""), pc.is_null(tidy))
     return pc.if_else(pc.fill_null(blank, fill_value=True), None, texts), known
 
@@ -179,6 +183,7 @@ def _tidy(values: Any) -> Any:
     texts = pc.replace_substring_regex(values, _SPACES, " ")
     texts = pc.replace_substring_regex(texts, _APOSTROPHES, "'")
     texts = pc.replace_substring_regex(texts, _MINUSES, "-")
+    texts = pc.replace_substring_regex(texts, "^ ?'", "")  # a spreadsheet's mark of texts
     texts = pc.replace_substring_regex(texts, _DEBIT, r"-\1")
     texts = pc.replace_substring_regex(texts, _CREDIT, r"\1")
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _NO_CENTS, r"\1\2"))

@@ -78,13 +78,22 @@ _HOURS: Final = {
     "NZST": 12,
     "NZDT": 13,
 }
-_SEVERAL: Final = {
-    "CST": "North America or China",
-    "IST": "India, Israel or Ireland",
-    "BST": "Britain or Bangladesh",
-    "AST": "Atlantic or Arabia",
-    "GST": "the Gulf or South Georgia",
+SEVERAL: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "CST": {
+        "North America": ("-06:00", "USD CAD MXN CDT EST EDT MST MDT PST PDT"),
+        "China": ("+08:00", "CNY CNH HKT"),
+    },
+    "IST": {
+        "India": ("+05:30", "INR"),
+        "Israel": ("+02:00", "ILS IDT"),
+        "Ireland": ("+01:00", "EUR GMT"),
+    },
+    "BST": {"Britain": ("+01:00", "GBP GMT"), "Bangladesh": ("+06:00", "BDT")},
+    "AST": {"the Atlantic": ("-04:00", "CAD ADT"), "Arabia": ("+03:00", "SAR KWD QAR BHD IQD YER")},
+    "GST": {"the Gulf": ("+04:00", "AED OMR"), "South Georgia": ("-02:00", "FKP")},
 }
+"""Names of several zones: the offset in each place, and the currencies and other zones that speak for it."""
+
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2}):?(\d{2})?")
 _FAR_MS: Final = 10**15
 
@@ -108,10 +117,11 @@ def zone_of(word: str, near: str = "UTC") -> int | str:
     if offset is not None:
         minutes = 60 * int(offset[2]) + int(offset[3] or 0)
         return minutes if offset[1] == "+" else -minutes
-    if name.upper() in _SEVERAL:
+    if name.upper() in SEVERAL:
+        places = SEVERAL[name.upper()]
         raise InputError(
-            f"time zone {name} may be {_SEVERAL[name.upper()]}: say which in the mapping, "
-            f'zone_names = {{ {name} = "+05:30" }}'
+            f"time zone {name} may be that of {' or '.join(places)}: say which in the mapping, "
+            f'zone_names = {{ {name} = "{next(iter(places.values()))[0]}" }}'
         )
     if "/" in name and _is_zone(name):
         return name
