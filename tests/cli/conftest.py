@@ -1,4 +1,7 @@
 import json
+import os
+import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +47,24 @@ def ringfence(project, capsys):
         return Ended(code, said.out, said.err)
 
     return command
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Has somebody type an answer at a terminal, on which the question stands."""
+    ours, theirs = os.openpty()
+    with ExitStack() as files:
+        reads = files.enter_context(os.fdopen(theirs))
+        writes = files.enter_context(os.fdopen(os.dup(theirs), "w"))
+        files.callback(os.close, ours)
+
+        def types(answer):
+            os.write(ours, f"{answer}\n".encode())
+            monkeypatch.setattr(sys, "stdin", reads)
+            monkeypatch.setattr(sys, "stderr", writes)
+            return lambda: os.read(ours, 65_536).decode()
+
+        yield types
 
 
 def payment(number: int, **more) -> dict:

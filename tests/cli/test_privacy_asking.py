@@ -1,10 +1,8 @@
 """What destroys personal data asks first, and says when there was nothing left to destroy."""
 
-import os
 import re
 import sqlite3
-import sys
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 import pytest
 
@@ -24,24 +22,6 @@ def bank(project, ringfence):
     rows = [payment(number, **one) for number, one in enumerate(people)]
     assert ringfence("run", write_ndjson(project / "payments.ndjson", rows)).code == 0
     return project
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """Has somebody type an answer at a terminal, on which the question stands."""
-    ours, theirs = os.openpty()
-    with ExitStack() as files:
-        reads = files.enter_context(os.fdopen(theirs))
-        writes = files.enter_context(os.fdopen(os.dup(theirs), "w"))
-        files.callback(os.close, ours)
-
-        def types(answer):
-            os.write(ours, f"{answer}\n".encode())
-            monkeypatch.setattr(sys, "stdin", reads)
-            monkeypatch.setattr(sys, "stderr", writes)
-            return lambda: os.read(ours, 65_536).decode()
-
-        yield types
 
 
 def kept(folder):

@@ -1,18 +1,19 @@
 """How long each part is kept: what is older goes, what somebody under legal hold has to do with stays."""
 
+import re
 import sqlite3
-import time
 from contextlib import closing
 
 import pytest
 
 from ringfence.adapters.cases import SqliteCases
-from ringfence.adapters.outbox import Bus
 from ringfence.adapters.sqlite import Store
+from ringfence.cli import execute
 from ringfence.compose.messages import outbox_of
 from ringfence.compose.privacy import has_originals
 from ringfence.errors import InputError
 from ringfence.follow import catch_up
+from ringfence.ports import DECISIONS, EVENTS
 from ringfence.settings import RETAINED, load_settings
 
 from .conftest import payment, write_ndjson
@@ -47,10 +48,14 @@ def bank(project, ringfence):
     return project
 
 
-def asked(ringfence, project, monkeypatch, times, *options):
+def named(project, times):
     (project / "ringfence.toml").write_text(f"{VAULT}[retention]\n" + "".join(
         f'{part} = "{keep}"\n' for part, keep in times.items()
     ))  # fmt: skip
+
+
+def asked(ringfence, project, times, *options):
+    named(project, times)
     ended = ringfence("retention", "--json", *options)
     assert ended.code == 0, ended.err
     return {one["part"]: one["gone"] for one in ended.json}
@@ -69,23 +74,32 @@ def words(project):
         }  # fmt: skip
 
 
+def aged(project):
+    """All of it is of 1970, and every message was sent."""
+    for file, statement in (
+        ("bus.db", "UPDATE message SET state = 'delivered', made_ms = 1, done_ms = 1"),
+        ("bus.db", "UPDATE alert SET raised_ms = 1"),
+        ("cases.db", "UPDATE standing SET closed_ms = 1 WHERE closed_ms IS NOT NULL"),
+        ("vault.db", "UPDATE original SET seen_ms = 1"),
+    ):
+        with closing(sqlite3.connect(project / "ringfence-data" / file)) as opened, opened:
+            assert opened.execute(statement).rowcount > 0
+
+
 def counted(project, table, where="1"):
     with closing(sqlite3.connect(project / "ringfence-data" / "bus.db")) as opened:
         return opened.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0]
 
 
-def test_parts_lose_what_is_old_and_not_what_somebody_under_hold_has_to_do_with(bank, ringfence, monkeypatch):
-    """Some milliseconds pass between what was written and the deletion, and that is old enough for 0 s."""
-    with closing(Bus(bank / "ringfence-data")) as bus, bus.database.transaction() as connection:
-        connection.execute("UPDATE message SET state = 'delivered', done_ms = 1")
+def test_parts_lose_what_is_old_and_not_what_somebody_under_hold_has_to_do_with(bank, ringfence):
+    aged(bank)
     alerts, messages = counted(bank, "alert"), counted(bank, "message")
     assert alerts >= 2
-    time.sleep(0.01)
-    times = dict.fromkeys(("cases", "alerts", "messages", "contact"), "0s")
-    dry = asked(ringfence, bank, monkeypatch, times, "--dry-run")
+    times = dict.fromkeys(("cases", "alerts", "messages", "contact"), "1d")
+    dry = asked(ringfence, bank, times, "--dry-run")
     assert counted(bank, "alert") == alerts
     assert all(b"spoke with" in said for said in words(bank).values())
-    done = asked(ringfence, bank, monkeypatch, times, "--yes")
+    done = asked(ringfence, bank, times, "--yes")
     assert done == dry
     assert min(done.values()) > 0
     said = words(bank)
@@ -98,20 +112,37 @@ def test_parts_lose_what_is_old_and_not_what_somebody_under_hold_has_to_do_with(
     assert "contact" not in classes
     kept = [one["kind"] for one in ringfence("privacy", "find", "ada", "--json").json["originals"]]
     assert "contact" in kept
-    assert asked(ringfence, bank, monkeypatch, times, "--yes") == dict.fromkeys(times, 0)
+    assert asked(ringfence, bank, times, "--yes") == dict.fromkeys(times, 0)
 
 
-def test_topics_keep_everything_from_the_first_payment_under_hold_on(bank, ringfence, monkeypatch):
+def test_topics_keep_everything_from_the_first_payment_under_hold_on(bank, ringfence):
     rows = [payment(200 * number, customer_id="late", card_id="late") for number in range(1, 4)]
     assert ringfence("run", write_ndjson(bank / "more.ndjson", rows)).code == 0
-    gone = asked(ringfence, bank, monkeypatch, {"events": "1m", "decisions": "1m"}, "--dry-run")
-    done = asked(ringfence, bank, monkeypatch, {"events": "1m", "decisions": "1m"}, "--yes")
+    gone = asked(ringfence, bank, {"events": "1m", "decisions": "1m"}, "--dry-run")
+    done = asked(ringfence, bank, {"events": "1m", "decisions": "1m"}, "--yes")
     assert gone["decisions"] <= 2
     assert done["decisions"] == 2  # Ada's is the third
     assert "p2" in ringfence("decisions", "--json").out
     assert ringfence("privacy", "release", "ada").code == 0
-    assert asked(ringfence, bank, monkeypatch, {"decisions": "1m"}, "--yes")["decisions"] > 1
+    assert asked(ringfence, bank, {"decisions": "1m"}, "--yes")["decisions"] > 1
     assert ringfence("audit", "verify").code == 0
+
+
+def test_the_question_names_what_goes_however_far_behind_followers_are(bank, ringfence, terminal, capsys):
+    rows = [payment(200 * number, customer_id="late", card_id="late") for number in range(1, 4)]
+    assert ringfence("run", write_ndjson(bank / "more.ndjson", rows)).code == 0
+    assert ringfence("privacy", "release", "ada").code == 0
+    with Store.open(bank / "ringfence-data") as store:
+        for topic in (EVENTS, DECISIONS):
+            store.log.commit_reader("lake", topic, 0)
+    named(bank, {"events": "1m", "decisions": "1m"})
+    at_least = {one["part"]: one["gone"] for one in ringfence("retention", "--dry-run", "--json").json}
+    terminal("y")
+    assert execute(["retention"]) == 0
+    told = capsys.readouterr().out
+    for part in ("events", "decisions"):
+        would_go, gone = re.findall(rf"^\W*{part}\W+(\d+)", told, re.MULTILINE)
+        assert int(would_go) == int(gone) > at_least[part] == 0
 
 
 def test_it_asks_first_and_says_what_is_missing(bank, ringfence, project):

@@ -40,7 +40,11 @@ class Kept(NamedTuple):
 
 
 class Retention:
-    """The parts of one data folder. With `dry` nothing is deleted, and counts are of what would be."""
+    """The parts of one data folder. With `dry` nothing is deleted, and counts are of what would be.
+
+    Of topics only what followers have taken can go: unless `bring_up` was called on this store before, a dry
+    count says the least that would go.
+    """
 
     def __init__(self, store: DataFolder, now_ms: Callable[[], int], *, dry: bool = False) -> None:
         self._store, self._now_ms, self._dry = store, now_ms, dry
@@ -85,7 +89,8 @@ class Retention:
         store, folder = self._store, self._store.folder
         if part == "quarantine":
             total = sum(count for count, _ in store.quarantine.counts().values())
-            gone = _older_records(store, before_ms) if self._dry else store.forget_bad_records(before_ms)
+            old = store.quarantine.count_before if self._dry else store.forget_bad_records
+            gone = old(before_ms)
             return Kept(part, gone, total - gone)
         if part == "cases":
             if not SqliteCases.are_in(folder):
@@ -110,10 +115,6 @@ class Retention:
             return
         with privacy_desk(self._store, self._now_ms) as desk:
             yield desk
-
-
-def _older_records(store: DataFolder, before_ms: int) -> int:
-    return sum(one.received_ms < before_ms for one in store.quarantine.beginnings(1_000_000, 1))
 
 
 def _older(log: EventLog, topic: str, time_ms: int, limit: int | None) -> int:

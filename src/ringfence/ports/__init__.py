@@ -267,6 +267,10 @@ class Quarantine(Protocol):
         """By reason: how many there are, and how many of them wait for a replay."""
         ...
 
+    def count_before(self, before_ms: int) -> int:
+        """How many were received before a time."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Position:

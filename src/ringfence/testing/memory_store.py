@@ -69,6 +69,9 @@ class MemoryQuarantine:
             counts[one.reason] = total + 1, waiting + (one.replayed_ms is None)
         return counts
 
+    def count_before(self, before_ms: int) -> int:
+        return sum(one.received_ms < before_ms for one in self._records.values())
+
     def add(self, bad_records: Sequence[BadRecord], now_ms: int) -> None:
         """Each once."""
         for bad in bad_records:

@@ -103,6 +103,10 @@ class SqliteQuarantine:
         """By reason: how many there are, and how many of them wait for a replay."""
         return {reason: (total, waiting) for reason, total, waiting in self._database.fetch("bad_counts")}
 
+    def count_before(self, before_ms: int) -> int:
+        """How many were received before a time."""
+        return int(self._database.fetch("bad_count_before", {"before_ms": before_ms})[0][0])
+
 
 def mark_replayed(connection: sqlite3.Connection, replayed: Sequence[Replayed], now_ms: int) -> None:
     """Say what became of records, inside a transaction that somebody else commits."""

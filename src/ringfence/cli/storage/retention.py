@@ -9,6 +9,7 @@ import typer
 from ringfence.cli.audited import tell_record
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import now_ms
+from ringfence.compose.followers import bring_up
 from ringfence.compose.retention import TOPICS, Kept, Retention
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError
@@ -38,7 +39,9 @@ def trim(
 
 
 def retention(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how much it would delete.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how much it would delete, at least.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first; programs have to say so.")] = False,
     data: options.Data = None,
     json: options.Json = False,
@@ -48,7 +51,8 @@ def retention(
     Parts are topics of the log (events, decisions, flag_matches, drift, model_news, slo_news), quarantine,
     cases (what people wrote and attached in closed ones), alerts, messages (sent or given up), and originals
     in the vault by class (identifier, contact, name, address, text). What is not named never expires. Only
-    topics and quarantine need a data folder that nobody serves.
+    topics and quarantine need a data folder that nobody serves. Topics lose what followers have taken, so
+    with --dry-run, which lets none take more, they may be told to lose less than they would.
 
     Example: ringfence retention --dry-run
     """
@@ -66,6 +70,8 @@ def retention(
     of_log = any(part in (*TOPICS, "quarantine") for part in parts)
     with open_store(options.folder(data), read_only=dry_run or not of_log) as store:
         if not dry_run and not yes:
+            if any(part in TOPICS for part in parts):
+                bring_up(store)  # or the question would name less than what goes
             _show(Retention(store, now_ms, dry=True).apply(parts), "would go")
             if not typer.confirm("Delete that? It cannot be undone.", err=True):
                 screen.say("Nothing was deleted.")
@@ -75,7 +81,7 @@ def retention(
     if json:
         screen.show_json([{"part": one.part, "gone": one.gone, "left": one.left} for one in found])
         return
-    _show(found, "would go" if dry_run else "gone")
+    _show(found, "would go, at least" if dry_run else "gone")
 
 
 def _show(found: list[Kept], gone: str) -> None:

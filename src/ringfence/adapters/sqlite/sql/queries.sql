@@ -145,6 +145,10 @@ WHERE substr(id, 1, length(:id)) = :id ORDER BY rowid LIMIT 2;
 -- How many there are of each reason, and how many of them wait.
 SELECT reason, count(*), count(*) - count(replayed_ms) FROM quarantine GROUP BY reason ORDER BY reason;
 
+-- name: bad_count_before
+-- How many were received before a time.
+SELECT count(*) FROM quarantine WHERE received_ms < :before_ms;
+
 -- name: mark_replayed
 -- What became of a record that was tried again.
 UPDATE quarantine SET replayed_ms = :replayed_ms, outcome = :outcome WHERE id = :id;
