@@ -26,6 +26,7 @@ from pathlib import Path
 
 PAYMENTS, START_MS = 120, 1_700_000_000_000
 SETTINGS = 'data_dir = "data"\nmapping = "canonical"\n'
+LEFT_OUT = ("tables", "index", "writer.lock", "followers.lock", "messages.lock")  # of the data folder
 VAULT = 'personal_data = "vault"\nvault_key = "keys.json"\n'
 
 
@@ -107,7 +108,7 @@ def ringfence(folder: Path, *arguments: str, needed: bool = True) -> str:
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """Without the name of who made it; what is made again from the log is left out."""
-    if Path(entry.name).parts[1:2] in (("tables",), ("index",), ("writer.lock",), ("followers.lock",)):
+    if Path(entry.name).parts[1:2] and Path(entry.name).parts[1] in LEFT_OUT:
         return None
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""

@@ -1,11 +1,12 @@
 """What `make check` says of links, and what the site's menu has."""
 
+import re
 import runpy
 import tomllib
 
 import pytest
 
-from .pages import ROOT
+from .pages import PAGES, ROOT, name_of
 
 CHECK = runpy.run_path(str(ROOT / "scripts" / "check_links.py"))
 
@@ -68,3 +69,16 @@ def places(menu):
     for entry in menu:
         for inner in entry.values():
             yield from places(inner) if isinstance(inner, list) else [inner]
+
+
+def test_a_file_of_ours_that_a_page_names_is_where_the_page_says():
+    """A path may begin at any folder: `api/front.py` is `src/ringfence/api/front.py`."""
+    kept = ("src", "tests", "benchmarks", "scripts", "examples", "flink", "deploy")
+    files = [f"/{path.relative_to(ROOT)}" for folder in kept for path in (ROOT / folder).rglob("*.py")]
+    moved = {
+        (name_of(page), name)
+        for page in [*PAGES, ROOT / "CONTRIBUTING.md"]
+        for name in re.findall(r"`([\w./-]+\.py)`", page.read_text("utf-8"))
+        if not any(path.endswith(f"/{name}") for path in files)
+    }
+    assert moved == set()

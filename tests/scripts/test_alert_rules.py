@@ -1,8 +1,6 @@
 """The alert rules that we ship: what the script makes, over figures that there are."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
 import yaml
@@ -11,7 +9,6 @@ from tests.api.conftest import Api
 from ringfence.objectives import ALARMS, OBJECTIVES
 from scripts import alert_rules
 
-PROMTOOL = shutil.which("promtool")
 SERIES = re.compile(r"\b(ringfence_[a-z_]+)\b")
 
 
@@ -41,52 +38,6 @@ def test_every_figure_of_a_rule_is_one_that_the_server_has(served_figures):
     for rule in found():
         for name in SERIES.findall(rule["expr"]):
             assert name in served_figures, f"{rule['alert']} asks for {name}, which /metrics has not"
-
-
-@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
-def test_prometheus_takes_the_file_and_an_alarm_fires_on_a_series_that_burns(tmp_path):
-    checked = subprocess.run(
-        [PROMTOOL, "check", "rules", alert_rules.FILE], capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    test = {
-        "rule_files": [str(alert_rules.FILE)],
-        "evaluation_interval": "1m",
-        "tests": [
-            {
-                "interval": "1m",
-                "input_series": [
-                    {"series": f'ringfence_slo_{what}_total{{objective="latency"}}', "values": values}
-                    for what, values in (("events", "0+100x120"), ("good", "0+50x120"))
-                ],
-                "alert_rule_test": [
-                    {
-                        "eval_time": "90m",
-                        "alertname": "RingfenceLatencyBudgetBurns",
-                        "exp_alerts": [
-                            {
-                                "exp_labels": {
-                                    "objective": "latency", "severity": alarm.severity,
-                                    "window": f"{alarm.long_minutes}m",
-                                },
-                                "exp_annotations": annotations,
-                            }
-                            for alarm, annotations in zip(ALARMS, told(), strict=True)
-                        ],
-                    },
-                    {"eval_time": "90m", "alertname": "RingfenceDecidedBudgetBurns", "exp_alerts": []},
-                ],
-            }
-        ],
-    }  # fmt: skip
-    path = tmp_path / "test.yml"
-    path.write_text(yaml.safe_dump(test))
-    ended = subprocess.run([PROMTOOL, "test", "rules", path], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-
-
-def told():
-    return [one["annotations"] for one in found() if one["alert"] == "RingfenceLatencyBudgetBurns"]
 
 
 @pytest.fixture

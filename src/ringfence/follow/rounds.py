@@ -37,5 +37,5 @@ class Rounds:
             try:
                 self._look()
             except Exception:  # whatever it is, a thread that ends would end all looks in silence
-                _LOGGER.warning("The %s wait; it is tried again", self._name, exc_info=True)
+                _LOGGER.warning("%s failed and will be retried", self._name, exc_info=True)
             self._stopping.wait(_LOOK_SECONDS)

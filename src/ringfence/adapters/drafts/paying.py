@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.drafts.money import decimals_of, is_exponential
-from ringfence.adapters.drafts.roles import amount_points, currency_points, ranked
+from ringfence.adapters.drafts.roles import amount_points, currency_points
 from ringfence.events.values.currencies import CURRENCY_EXPONENT
 from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
 from ringfence.ports.mappings import Question
@@ -333,8 +333,3 @@ def _currency(desk: DraftDesk, amount: Column | None, money: AmountStyle | None)
         "name yours with --answer currency=EUR, for example"
     )
     return None
-
-
-def other_amounts(desk: DraftDesk) -> list[str]:
-    """Columns that hold money and are not the amount: said once, so that a wrong choice is seen."""
-    return [one.name for one in ranked(desk.left.values(), amount_points)][:4]
