@@ -13,9 +13,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from slack_sdk.signature import SignatureVerifier
 from tests.adapters.aws import emulator
-from tests.bus.receivers import Receiver, on_a_free_port, until
+from tests.bus.receivers import Receiver, on_a_free_port
 from tests.bus.test_notifiers_on_aws import message
 from tests.postgres import server
+from tests.waiting import until
 
 from ringfence.access.jwks import STALE_SECONDS
 from ringfence.access.keys import ApiKeys

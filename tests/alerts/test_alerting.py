@@ -4,8 +4,9 @@ from random import Random
 
 import msgspec
 import pytest
-from tests.bus.receivers import stopping, until
+from tests.bus.receivers import stopping
 from tests.lakes import decisions, events, fill
+from tests.waiting import until
 
 from ringfence.adapters.outbox import AlertBook, Courier, OutboxFollower, Watch
 from ringfence.alerts import model

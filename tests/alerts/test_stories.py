@@ -10,7 +10,8 @@ from random import Random
 import msgspec
 import pytest
 from slack_sdk.models.blocks import Block
-from tests.bus.receivers import Receiver, stopping, until
+from tests.bus.receivers import Receiver, stopping
+from tests.waiting import until
 
 from ringfence.adapters.notifiers.slack import SlackNotifier
 from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower

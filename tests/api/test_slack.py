@@ -9,7 +9,8 @@ import pytest
 from slack_sdk.models.blocks import Block
 from slack_sdk.signature import SignatureVerifier
 from tests.api.conftest import payment
-from tests.bus.receivers import Receiver, until
+from tests.bus.receivers import Receiver
+from tests.waiting import until
 
 from ringfence.adapters.notifiers.slack import blocks_of
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower

@@ -106,13 +106,6 @@ class Receiver:
         self._server.server_close()
 
 
-def until(what, seconds=120):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
 @contextlib.contextmanager
 def stopping(thing):
     thing.start()

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from tests.bus.test_outbox import DECLINES, Clock, courier, take
 from tests.lakes import fill
+from tests.waiting import until
 
 from ringfence.adapters.outbox import Bus, Courier
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
@@ -14,7 +15,7 @@ from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
 from ringfence.bus.words import Words
 from ringfence.errors import RingfenceError
 
-from .receivers import stopping, until
+from .receivers import stopping
 
 
 def test_a_slow_answer_holds_up_no_other_message_to_the_same_destination(store, bus):

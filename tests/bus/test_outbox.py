@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from tests.follow.test_members import flag_matches
 from tests.lakes import decisions, events, fill, news
+from tests.waiting import until
 
 from ringfence.adapters.notifiers.addresses import networks
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
@@ -22,7 +23,7 @@ from ringfence.objectives import SloNews
 from ringfence.ports import DRIFT, FLAG_MATCHES
 from ringfence.testing.follower_exam import FollowerExam
 
-from .receivers import Receiver, stopping, until
+from .receivers import Receiver, stopping
 
 DECLINES = '{"data": {"outcome": ["decline"]}}'
 NOW_MS = 1_750_000_000_000

@@ -6,17 +6,15 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.kafka import broker
+from tests.waiting import until
 
 from .conftest import payment
-
-PATIENCE_SECONDS = 180.0
 
 pytestmark = pytest.mark.slow
 
@@ -38,14 +36,6 @@ def served(project, *sources):
         finally:
             running.kill()
             running.wait()
-
-
-def until(what):
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not (found := what()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
 
 
 def lines(first, count):

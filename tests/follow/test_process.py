@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from benchmarks.serving import RINGFENCE, Process
 from tests.api.conftest import NDJSON, NOW_MS, lines, payment
+from tests.waiting import until
 
 from ringfence.adapters.finder import Finder, disk
 from ringfence.adapters.lake import LakeFollower
@@ -21,16 +21,6 @@ from ringfence.ports import DECISIONS, EVENTS
 
 pytestmark = pytest.mark.slow
 DAY_MS = 86_400_000
-PATIENCE_SECONDS = 90.0  # nobody waits so long but for a fault
-
-
-def until(what):
-    """Wait for it; what it gives."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not (found := what()):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    return found
 
 
 def follower_of(folder, but=None):

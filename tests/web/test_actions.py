@@ -1,21 +1,12 @@
 """What an analyst does, done by a browser."""
 
-import time
-
 import httpx
 from playwright.sync_api import expect
+from tests.waiting import until
 from tests.web.sample import CARD, DAY_MS, START_MS, payment
 
 from ringfence.access.principal import Role
 from ringfence.access.sessions import COOKIE
-
-
-def until(what):
-    """Wait for what another thread does."""
-    end = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def send(served, number, **fields):

@@ -7,6 +7,7 @@ import time
 
 import httpx
 import pytest
+from tests.waiting import until
 from tests.web.conftest import serving
 
 from ringfence.simulate.micro_macro import RING, micro_macro
@@ -43,15 +44,6 @@ def rows():
             "amount": row["transaction_amount"],
             "currency": "EUR",
         }
-
-
-def until(what):
-    """Wait for what another process or thread does."""
-    for _ in range(3000):
-        if found := what():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("nothing came")
 
 
 def sent(served, rows):

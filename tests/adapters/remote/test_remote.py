@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import uvicorn
 from tests import artifacts
+from tests.waiting import until
 
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.adapters.remote import RemoteModel
@@ -216,14 +217,6 @@ def test_an_endpoint_that_fails_is_left_alone_and_then_asked_once(remote):
         until(lambda: not model._breaker.is_open)
         assert model.score(ROWS[:1]).tolist() == [0.25]
         assert len(server.seen) == 5
-
-
-def until(holds):
-    for _ in range(12_000):
-        if holds():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it never came to hold")
 
 
 def test_a_test_that_fails_leaves_the_circuit_open():
