@@ -53,10 +53,15 @@ message.max.bytes=67108864
 """
 JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx384m"]
 PATIENCE_SECONDS = 240.0
+ATTEMPTS = 3  # with ports of their own
 QUIET = logging.getLogger("tests.kafka")  # of a broker that ends before its clients do
 QUIET.addHandler(logging.NullHandler())
 QUIET.propagate = False
 _NUMBERS = itertools.count()
+
+
+class EndedError(Exception):
+    """A broker ended before it was up; it does not say why where somebody else got one of its ports."""
 
 
 def _missing(what: str) -> None:
@@ -123,7 +128,8 @@ class Broker:
             with socket.socket() as tried:
                 if tried.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            if self.process.poll() is not None:
+                raise EndedError((self.folder / "log").read_text()[-2000:])
             assert time.monotonic() < end, "Kafka does not come up"
             time.sleep(0.2)
 
@@ -181,11 +187,25 @@ class Broker:
         return found
 
 
-def _brokers(count: int) -> list[Broker]:
-    """Brokers of one cluster that know of each other, running."""
+def _brokers(count: int, attempts: int = ATTEMPTS) -> list[Broker]:
+    """Brokers of one cluster that know of each other, running; others where one ended at its start."""
     problem, jars = _problem_or_jars()
     if problem:
         _missing(problem)
+    made = _launched(count, jars)
+    try:
+        for one in made:
+            one.wait()
+    except EndedError:
+        for one in made:
+            one.kill()
+        if attempts == 1:
+            raise
+        return _brokers(count, attempts - 1)
+    return made
+
+
+def _launched(count: int, jars: Path) -> list[Broker]:
     ports = [[_free_port() for _ in range(3)] for _ in range(count)]
     voters = ",".join(f"{node}@127.0.0.1:{own[2]}" for node, own in enumerate(ports, 1))
     made = []
@@ -210,8 +230,6 @@ def _brokers(count: int) -> list[Broker]:
         atexit.register(made[-1].kill)
     for one in made:
         one.launch()
-    for one in made:
-        one.wait()
     return made
 
 

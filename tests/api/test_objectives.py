@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import threading
 import time
 
 import pytest
@@ -38,13 +39,14 @@ class Hand:
 
 
 class Journal:
-    """A store on a disk that takes so long for each step, or until `goes_on` is set."""
+    """A store on a disk that takes so long for each step, and with `held` until somebody sets that."""
 
-    def __init__(self, store, seconds=0.0):
-        self.store, self.log, self.seconds = store, store.log, seconds
-        self.held = asyncio.Event()
+    def __init__(self, store, seconds=0.0, held=None):
+        self.store, self.log, self.seconds, self.held = store, store.log, seconds, held
 
     def commit(self, *args, **more):
+        if self.held is not None:
+            assert self.held.wait(60)
         time.sleep(self.seconds)
         self.store.commit(*args, **more)
 
@@ -99,10 +101,16 @@ async def slow(watched):
 
 
 async def refused(watched):
-    watched.server.runner.journal = Journal(watched.store, 0.5)
-    asked = [watched.client.post("/v1/decisions", json=payment(f"r{number}")) for number in range(30)]
-    statuses = [one.status_code for one in await asyncio.gather(*asked)]
-    assert statuses.count(503) >= 10
+    held = threading.Event()  # until all that can be refused are
+    watched.server.runner.journal = Journal(watched.store, held=held)
+    posts = (watched.client.post("/v1/decisions", json=payment(f"r{number}")) for number in range(30))
+    asked = {asyncio.ensure_future(one) for one in posts}
+    try:
+        statuses = [(await one).status_code for one in itertools.islice(asyncio.as_completed(asked), 10)]
+    finally:
+        held.set()
+    assert statuses == [503] * 10
+    await asyncio.gather(*asked)
     watched.look()
 
 
@@ -182,11 +190,6 @@ def test_a_server_that_keeps_its_promises_tells_nothing(api):
 
 
 def test_what_the_log_cannot_take_is_told_once_it_can(api):
-    async def talk(client):
-        watched = Watched(client, subscribed=False)
-        await slow(watched)
-        return watched
-
     class Broken:
         def __init__(self, log):
             self.log, self.works = log, False

@@ -158,6 +158,7 @@ def test_a_server_sends_its_figures_and_the_last_ones_as_it_stops(tmp_path):
 
 
 def test_nothing_of_the_extra_is_loaded_while_figures_are_off(tmp_path):
-    code = "import sys, ringfence.cli.serve, ringfence.api.serving; print('opentelemetry.sdk' in sys.modules)"
+    code = "import sys, ringfence.cli.deciding.serve, ringfence.api.serving\n"
+    code += "print('opentelemetry.sdk' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="the C kernels need gcc")
 
 
-def run(module, *options, timeout=120):
+def run(module, *options, timeout=600):
     """Standard output of a benchmark that must succeed."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout)

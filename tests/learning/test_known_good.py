@@ -68,7 +68,7 @@ def test_without_a_label_a_payment_is_unknown_only_where_labels_tell_good_as_a_r
 
 
 def test_what_a_desk_settled_is_learned_from_at_once_and_what_was_only_reported_is_not():
-    """3 in 100 payments are reviewed and closed within a day, fraud or good; reports take weeks."""
+    """About one payment in ten is reviewed and closed within a day, fraud or good; reports take weeks."""
     rng = np.random.default_rng(7)
     count, draw = 1_440, rng.random(1_440)
     reviewed, fraud = draw < 0.2, rng.random(1_440) < 0.3

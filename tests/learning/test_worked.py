@@ -1,20 +1,45 @@
 """Seconds worked, which a budget counts."""
 
-import time
+from types import SimpleNamespace
 
-from ringfence.learning.worked import Worked
+import pytest
+
+from ringfence.learning import worked
 
 
-def test_seconds_worked_are_no_more_than_the_clock_s_and_no_fewer_than_a_third():
-    worked, begin = Worked(), time.monotonic()
-    time.sleep(0.3)  # as on a machine that is busy with something else
-    idle = worked()
-    assert idle <= time.monotonic() - begin
-    assert idle >= 0.1
-    before, start = worked(), time.process_time()
-    while time.process_time() - start < 0.5:
-        sum(range(1000))
-    assert (
-        worked() - before > 0.04
-    )  # of a core's half second, with up to four cores, less what was lent above
-    assert worked() <= time.monotonic() - begin
+@pytest.fixture
+def machine(monkeypatch):
+    """What tells the time there, in seconds, moved by the test."""
+    now = SimpleNamespace(wall=100.0, processor=7.0, cores=2)
+    clocks = SimpleNamespace(monotonic=lambda: now.wall, process_time=lambda: now.processor)
+    system = SimpleNamespace(sched_getaffinity=lambda _: set(range(now.cores)))
+    monkeypatch.setattr(worked, "time", clocks)
+    monkeypatch.setattr(worked, "os", system)
+    return now
+
+
+@pytest.mark.parametrize(
+    ("wall", "processor", "counted"),
+    [
+        (0.0, 0.0, 0.0),
+        (6.0, 12.0, 6.0),  # both cores were ours
+        (6.0, 8.0, 4.0),  # two thirds of them
+        (6.0, 0.0, 2.0),  # the machine was busy with something else: never less than a third
+        (6.0, 13.0, 6.0),  # never more than the clock's, however the two are rounded
+    ],
+)
+def test_seconds_worked_are_the_processor_s_within_a_third_and_all_of_the_clock_s(
+    machine, wall, processor, counted
+):
+    since = worked.Worked()
+    machine.wall += wall
+    machine.processor += processor
+    assert since() == counted
+
+
+def test_no_more_than_four_cores_count(machine):
+    machine.cores = 64
+    since = worked.Worked()
+    machine.wall += 6.0
+    machine.processor += 16.0
+    assert since() == 4.0

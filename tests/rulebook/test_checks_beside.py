@@ -201,12 +201,13 @@ def test_a_book_is_read_vetted_and_measured_against_what_decides_beside_the_serv
             beside.read(text)
     for text, before, is_fine in (
         (BAD, None, False),
-        (BAD, load_book(BAD), True),
+        (BAD, load_book(BAD), True),  # was never true before either
+        (BAD, load_book(GOOD), False),
         (NOT_FITTING, None, False),
     ):
         for checks in (beside, session.checks):
             with contextlib.nullcontext() if is_fine else pytest.raises(RuleError):
-                checks.vet(load_book(text), before and load_book(text))
+                checks.vet(load_book(text), before)
     beside.vet(load_book(BAD), possible=False)
 
 

@@ -20,7 +20,7 @@ def office(tmp_path_factory):
         prepared(served, served.bearer)
         close = {"action": "close", "version": version(served, "C-1"), "disposition": "false_positive"}
         httpx.post(
-            f"{served.url}/v1/cases/C-1", json=close, headers=served.bearer, timeout=30
+            f"{served.url}/v1/cases/C-1", json=close, headers=served.bearer, timeout=60
         ).raise_for_status()
         yield served
 

@@ -152,7 +152,7 @@ def elsewhere(artifact):
 def decide(served, payments, headers=None):
     answers = {}
     for one in payments:
-        answer = httpx.post(f"{served.url}/v1/decisions", json=one, headers=headers, timeout=30)
+        answer = httpx.post(f"{served.url}/v1/decisions", json=one, headers=headers, timeout=60)
         answer.raise_for_status()
         answers[one["transaction_id"]] = answer.json()
     return answers
@@ -214,7 +214,7 @@ def test_a_decision_says_why_on_every_page(every, case):
     assert given["outcome"] == outcome
     assert outcome == "approve" or all(reason["analyst"] for reason in given["reasons"])
     assert outcome == "approve" or given["reasons"], "stopped without a word"
-    with httpx.Client(base_url=every.url, timeout=30) as client:
+    with httpx.Client(base_url=every.url, timeout=60) as client:
         page = text_of(client.get(f"/decisions/{name}"))
         assert said in page
         assert (
@@ -262,7 +262,7 @@ def test_the_command_line_says_the_same(every, capsys):
 
 
 def test_where_the_score_and_the_outcome_disagree_it_says_what_the_score_is(every):
-    with httpx.Client(base_url=every.url, timeout=30) as client:
+    with httpx.Client(base_url=every.url, timeout=60) as client:
         assert "of 100: points of the rules that fired" in text_of(client.get("/decisions/points"))
         assert "of 100: the model's fraud probability" in text_of(client.get("/decisions/watch"))
         assert "of 100: no rule fired" in text_of(client.get("/decisions/failed"))
@@ -273,7 +273,7 @@ def test_without_this_rule_is_told_of_the_lists_at_the_time_of_the_payment(every
     services = every.dashboard.services
     records = services[RecordServices]
     quick = records.hindsight
-    with httpx.Client(base_url=every.url, timeout=30) as client:
+    with httpx.Client(base_url=every.url, timeout=60) as client:
         decide(every, [payment("before-block", card="later", want="review")])
         later = {"event_id": "later", "entity_id": "later", "event_time": START_MS + 20 * DAY_MS}
         client.post("/v1/events", json=next(lists()) | later).raise_for_status()
@@ -296,7 +296,7 @@ def test_an_amount_stands_beside_what_is_usual(every):
     usual = [payment(f"usual-{n}", amount=50, card="steady", at=n * 1000) for n in range(6)]
     high = payment("unusual", amount=445, card="steady", at=DAY_MS)
     decide(every, [one | {"customer_id": "steady"} for one in (*usual, high)])
-    with httpx.Client(base_url=every.url, timeout=30) as client:
+    with httpx.Client(base_url=every.url, timeout=60) as client:
         page = text_of(client.get("/decisions/unusual"))
     assert "about 8.9 × the customer's usual (30 days): 50.00 EUR" in page
 
@@ -305,7 +305,7 @@ def test_the_pages_of_models_say_what_would_change_and_which_are_not_worth_it(ev
     models = every.server.models
     sound = models.active().champion
     other = next(digest for digest in models.stored.registry.digests() if digest != sound)
-    with httpx.Client(base_url=every.url, timeout=30) as client:
+    with httpx.Client(base_url=every.url, timeout=60) as client:
         text_of(client.get("/models"))
         for digest in (sound, other):
             text_of(client.get(f"/models/{digest}"))
@@ -326,7 +326,7 @@ def test_a_page_forces_nothing_unasked(every, tmp_path):
     poor = linear(tmp_path / "poor", appraisal=Appraisal(problems=("it is no better than chance",)))
     models.keep(poor)
     before = models.active()
-    with httpx.Client(base_url=every.url, timeout=30) as client:
+    with httpx.Client(base_url=every.url, timeout=60) as client:
         assert "Do not promote: it is no better than chance" in text_of(client.get(f"/models/{poor.digest}"))
         csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
         refused = client.post(f"/models/{poor.digest}/promote", data={"role": "champion"}, headers=csrf)

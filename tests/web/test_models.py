@@ -99,7 +99,7 @@ def pay(served, count, name):
             "merchant_id": "m1",
         }
         httpx.post(
-            f"{served.url}/v1/decisions", json=payment, headers=served.headers, timeout=30
+            f"{served.url}/v1/decisions", json=payment, headers=served.headers, timeout=60
         ).raise_for_status()
 
 

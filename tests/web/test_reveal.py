@@ -28,21 +28,23 @@ def private(tmp_path, monkeypatch):
     with serving(folder, with_keys=True) as served:
         bearer = {"authorization": f"Bearer {served.key(Role.ADMIN)}"}
         sent = payment(1, START_MS, email=MAIL, phone="+4930123456")
-        httpx.post(f"{served.url}/v1/decisions", json=sent, headers=bearer, timeout=30).raise_for_status()
+        httpx.post(f"{served.url}/v1/decisions", json=sent, headers=bearer, timeout=60).raise_for_status()
         clean = served.server.session.tokenizer
         served.email, served.phone = clean.as_kept("email", MAIL), clean.as_kept("phone", "+4930123456")
         for _ in range(1200):  # the vault is written behind decisions
             asked = {"customer": "customer-1", "reason": "to be sure"}
-            found = httpx.post(f"{served.url}/v1/privacy/find", json=asked, headers=bearer, timeout=30)
+            found = httpx.post(f"{served.url}/v1/privacy/find", json=asked, headers=bearer, timeout=60)
             if found.status_code == 200 and len(found.json()["originals"]) > 2:
                 break
             time.sleep(0.05)
+        else:
+            raise AssertionError(f"the vault never had them: {found.text}")
         served.bearer = bearer
         yield served
 
 
 def records(served):
-    told = httpx.get(f"{served.url}/v1/audit", headers=served.bearer, timeout=30).json()["records"]
+    told = httpx.get(f"{served.url}/v1/audit", headers=served.bearer, timeout=60).json()["records"]
     return [one["act"] for one in told if one["act"]["action"] == "person.revealed"]
 
 
@@ -108,7 +110,7 @@ def test_who_may_not_is_refused_and_nothing_is_asked_of_a_store_in_the_open(priv
     supervisor.post("/reveal", data=form | {"token": MAIL})
     about = {one["object"] for one in records(private)}
     assert about == {private.email, ""}  # never what was typed in a token's place
-    with httpx.Client(base_url=site.url, timeout=30) as client:
+    with httpx.Client(base_url=site.url, timeout=60) as client:
         assert 'href="/reveal"' not in client.get("/home").text
         csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
         answer = client.post("/reveal", data=form, headers=csrf)

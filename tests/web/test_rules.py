@@ -31,7 +31,7 @@ def own(tmp_path_factory):
 def decide(served, number, **fields):
     time_ms = START_MS + 60 * DAY_MS + number * 60_000
     return httpx.post(
-        f"{served.url}/v1/decisions", json=payment(number, time_ms, **fields), timeout=30
+        f"{served.url}/v1/decisions", json=payment(number, time_ms, **fields), timeout=60
     ).json()
 
 

@@ -64,7 +64,7 @@ def is_plain(text):
 
 
 def test_each_pattern_has_words(site):
-    told = json.loads(httpx.get(f"{site.url}/openapi.json", timeout=30).content)
+    told = json.loads(httpx.get(f"{site.url}/openapi.json", timeout=60).content)
     known = set(FORMS)
     found = {one for one in patterns(told) if one.startswith("^")} - OF_EVENTS
     assert len(found) > 10
@@ -76,7 +76,7 @@ def test_each_pattern_has_words(site):
 
 @pytest.mark.parametrize("path", WRONG)
 def test_a_malformed_parameter_is_told_in_words(site, path):
-    answer = httpx.get(site.url + path, timeout=30)
+    answer = httpx.get(site.url + path, timeout=60)
     assert answer.status_code in (404, 422)
     assert WRONG[path] in answer.json()["detail"]
     assert is_plain(answer.text)
@@ -85,7 +85,7 @@ def test_a_malformed_parameter_is_told_in_words(site, path):
 @pytest.mark.parametrize("path", BODIES)
 def test_a_malformed_field_is_told_in_words(site, path):
     body, said = BODIES[path]
-    answer = httpx.post(site.url + path, json=body, timeout=30)
+    answer = httpx.post(site.url + path, json=body, timeout=60)
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
     assert is_plain(answer.text)
@@ -93,7 +93,7 @@ def test_a_malformed_field_is_told_in_words(site, path):
 
 @pytest.mark.parametrize("path", ["/cases/17", "/entities/planet/x", "/rule/a%20b", "/cases?queue=A"])
 def test_a_malformed_address_of_a_page_is_told_in_words(site, path):
-    answer = httpx.get(site.url + path, timeout=30)
+    answer = httpx.get(site.url + path, timeout=60)
     assert answer.status_code == 422
     assert "give " in answer.text
     assert is_plain(answer.text.partition("<main")[2])
