@@ -38,6 +38,10 @@ def paid(folder, *amounts, head="id,paid_at,amount,card_id", rest=""):
             "Thu May 02 2024 10:00:00 GMT+0200 (CEST)",
             "2024-05-02T08:00:00",
         ),
+        ("mercredi 1 mai 2024 10:00", "vendredi 31 mai 2024 12:00", "2024-05-31T12:00:00"),
+        ("Mi, 01.05.2024 10:00", "Fr, 31.05.2024 10:00", "2024-05-31T10:00:00"),
+        ("Wednesday, May 1, 2024 10:00 AM", "Friday, May 3, 2024 11:00 PM", "2024-05-03T23:00:00"),
+        ("Wed, 01 May 2024 10:00:00 +0000", "Fri, 03 May 2024 11:00:00 +0000", "2024-05-03T11:00:00"),
         ("/Date(1714557600000)/", "/Date(1714557660000+0200)/", "2024-05-01T10:01:00"),
         ("'2024-05-01T10:00:00Z", "'2024-05-02T10:00:00Z", "2024-05-02T10:00:00"),
     ],
@@ -127,3 +131,9 @@ def test_the_apostrophe_of_a_spreadsheet_is_no_part_of_an_id():
     assert found.values["transaction_id"] == ("0010", "0011", "0012")
     assert found.values["card_id"] == ("0440",)
     assert "the apostrophe is left out" in found.said
+
+
+def test_ids_that_are_numbers_in_some_rows_only_are_one_kind_of_id(tmp_path):
+    rows = "".join(f"{one},2024-05-01T10:00:00Z,12.50\n" for one in ("1001", "1002.0", "1003.0"))
+    found = Drafted(written(tmp_path, f"id,paid_at,amount\n{rows}"))
+    assert found.values["transaction_id"] == ("1001", "1002", "1003")

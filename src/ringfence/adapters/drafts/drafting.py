@@ -235,11 +235,12 @@ def _id_in(desk: DraftDesk, column: Column) -> str | dict[str, str]:
         return {"column": column.name, "strip_prefix": "'"}
     for pattern, around, said in (
         (r'="[^"]*"', {"strip_prefix": '="', "strip_suffix": '"'}, 'the =" and " around them are'),
-        (r"[0-9]+\.0", {"strip_suffix": ".0"}, "the .0 behind them is"),
+        (r"[0-9]+(?:\.0)?", {"strip_suffix": ".0"}, "the .0 behind some is"),
     ):
-        if some and all(re.fullmatch(pattern, text) for text in some):
+        odd = next((text for text in some if not text.isdigit()), None)
+        if odd and all(re.fullmatch(pattern, text) for text in some):
             desk.plan.remarks.append(
-                f"{column.name} holds ids as a spreadsheet writes them ({some[0]}): {said} left out"
+                f"{column.name} holds ids as a spreadsheet writes them ({odd}): {said} left out"
             )
             return {"column": column.name, **around}
     return column.name

@@ -29,6 +29,14 @@ _MONTHS: Final = {
     for month, (english, others) in enumerate(zip(_ENGLISH, _OTHERS, strict=True))
     for word in (english, english[:3], *others.split())
 }
+_WEEKDAY: Final = re.compile(
+    r"^(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|"
+    r"sonntag|mo|di|mi|do|fr|sa|so|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lun|mer|jeu|ven|sam|dim|"
+    r"lunes|martes|mi\u00e9rcoles|jueves|viernes|s\u00e1bado|domingo)[.,]*\s+(?=\S+.*\d)",
+    re.IGNORECASE,
+)
+_SHORT_WEEKDAY: Final = re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[.,]*\s+(?=\S+.*\d)", re.IGNORECASE)
+_WEEKDAY_ASKED: Final = re.compile(r"^%[aA][.,]*\s+")
 _MONTH: Final = re.compile(r"[^\W\d_]{3,10}(?:\.(?=[\s,]|$))?")
 _DAY_POINT: Final = re.compile(
     r"(?<=\d)(?:\.|st|nd|rd|th|er|\u00ba|\u00aa)(?=,?\s+[^\W\d_]{3})"
@@ -49,13 +57,15 @@ _COMPACT: Final = re.compile(r"(?:%[YmdyHMS])*%H%M(?:%S)?(?!%f)")
 def plain(text: str, form: str = "") -> str:
     """The text with English months, AM and PM, and without the words around a clock.
 
-    Months are written as `form` says, which may be folded by the same rules. Without it, English ones stay as
-    they are.
+    Months are written as `form` says, which may be folded by the same rules, and weekdays are left out.
+    Without it, English ones stay as they are.
 
     >>> plain("1. März 2024, 10:00 Uhr"), plain("1er août 2024 à 10:00"), plain("10:00 p.m.")
     ('1 Mar 2024, 10:00', '1 Aug 2024 10:00', '10:00 PM')
     """
     said = _ZONE_SAID.sub(r"\1", " ".join(text.split()).lstrip("'"))
+    said = _WEEKDAY.sub("", _WEEKDAY_ASKED.sub("", said))
+    said = _SHORT_WEEKDAY.sub("", said) if form else said
     said = _HALF.sub(lambda found: " %p" if "%" in found[0] else f" {found[1].upper()}M", said)
     said = _AFTER.sub("", _BETWEEN.sub(" ", said))
     said = _DAY_POINT.sub("", _OF.sub(" ", said))
