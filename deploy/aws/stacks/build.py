@@ -16,7 +16,6 @@ from stacks.common import (
     key,
     log_bucket,
     read_stream,
-    send_elsewhere,
     use_bucket,
     use_key,
     write_stream,
@@ -29,6 +28,7 @@ from stacks.scale import Scale
 from stacks.service import Service
 from stacks.store import PORT, Audit, Store
 from stacks.streams import Streams
+from stacks.wanted import allow_wanted
 from stacks.watch import Watch, tag
 
 
@@ -59,7 +59,7 @@ def _small(app: App) -> Stack:
     role = service.task.task_role
     _write_audit(role, audit)
     _send_alerts(role, alerts)
-    send_elsewhere(role)
+    allow_wanted(service.task, network, private=SMALL.private)
     alerts.slack.grant_read(role)
     watch = Watch(stack, SMALL, alerts.operations)
     watch.service(service)
@@ -152,7 +152,7 @@ def _large_service(
     write_stream(role, streams.decisions)
     use_key(role, streams.key, write=True)
     _send_alerts(role, alerts)
-    send_elsewhere(role)
+    allow_wanted(service.task, network, private=LARGE.private)
     for name in ("Landing7141C7BFArn9A8B3447", "Models7414EF8FArn0A92314F"):
         acknowledge(
             role,

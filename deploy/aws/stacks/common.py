@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import (
-    Acknowledgment,
-    CfnCondition,
-    CfnParameter,
-    Duration,
-    Fn,
-    RemovalPolicy,
-    Stack,
-    Validations,
-)
+from aws_cdk import Acknowledgment, CfnParameter, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
@@ -149,63 +140,3 @@ def pull_images(role: iam.IRole, parameter: str) -> None:
     allow(role, "ecr", ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer"), arn)
     allow(role, "ecr", ("GetAuthorizationToken",), "*")  # it opens nothing by itself, and knows no resource
     acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "ecr:GetAuthorizationToken knows no resource.")
-
-
-_ARN = r"arn:aws[a-z-]*:"
-_ELSEWHERE = _ARN + r"(sns|sqs|events):[a-z0-9-]+:\d{12}:[\w./-]+"
-_ORIGIN = _ARN + r"sms-voice:[a-z0-9-]+:\d{12}:(phone-number|pool|sender-id)/[\w/-]+"
-_IDENTITY = r"[\w.+-]+(@[\w.-]+)?"
-
-
-def send_elsewhere(role: iam.IRole) -> None:
-    """Rights to send to what the user names by parameters: none without them.
-
-    SMS by SNS asks for a right on every resource, which is not given: End User Messaging does not.
-    """
-    stack = Stack.of(role)
-
-    def optional(name: str, pattern: str, description: str, of: str) -> CfnParameter:
-        return CfnParameter(
-            stack,
-            name,
-            description=f"{description}; empty: none",
-            default="",
-            allowed_pattern=f"^({pattern})?$",
-            constraint_description=of,
-        )
-
-    told = optional(
-        "SendTo",
-        _ELSEWHERE,
-        "ARN of one more topic, queue or event bus that gets messages",
-        "the ARN of a topic of SNS, a queue of SQS or a bus of EventBridge",
-    )
-    mail = optional(
-        "MailIdentity", _IDENTITY, "Identity of SES that e-mail comes from", "a domain or an address"
-    )
-    sms = optional(
-        "SmsOrigin",
-        _ORIGIN,
-        "ARN of the number or pool that SMS come from",
-        "the ARN of a phone number, a pool or a sender id of End User Messaging",
-    )
-    identity = stack.format_arn(service="ses", resource="identity", resource_name=mail.value_as_string)
-    for parameter, actions, resource in (
-        (told, ["events:PutEvents", "sns:Publish", "sqs:SendMessage"], told.value_as_string),
-        (mail, ["ses:SendEmail", "ses:SendRawEmail"], identity),
-        (sms, ["sms-voice:SendTextMessage"], sms.value_as_string),
-    ):
-        name = f"May{parameter.node.id}"
-        policy = iam.CfnPolicy(
-            stack,
-            name,
-            policy_name=name,
-            roles=[role.role_name],
-            policy_document={
-                "Version": "2012-10-17",
-                "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resource}],
-            },
-        )
-        policy.cfn_options.condition = CfnCondition(
-            stack, f"Has{name}", expression=Fn.condition_not(Fn.condition_equals(parameter, ""))
-        )

@@ -78,11 +78,15 @@ class Network(Construct):
         )
 
     def _endpoints(self) -> None:
-        guard = ec2.SecurityGroup(
+        self.endpoints = ec2.SecurityGroup(
             self, "Endpoints", vpc=self.vpc, description="AWS, from within", allow_all_outbound=False
         )
-        guard.add_ingress_rule(ec2.Peer.ipv4("10.20.0.0/16"), ec2.Port.tcp(443), "TLS from the VPC")
+        self.endpoints.add_ingress_rule(ec2.Peer.ipv4("10.20.0.0/16"), ec2.Port.tcp(443), "TLS from the VPC")
         for name, service in _ENDPOINTS.items():
             self.vpc.add_interface_endpoint(
-                name, service=service, subnets=self.service_subnets, security_groups=[guard], open=False
+                name,
+                service=service,
+                subnets=self.service_subnets,
+                security_groups=[self.endpoints],
+                open=False,
             )

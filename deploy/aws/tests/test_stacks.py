@@ -79,7 +79,10 @@ def test_no_statement_allows_every_action_and_wildcards_stay_below_a_named_resou
             for statement in document["Statement"]:
                 actions = as_list(statement["Action"])
                 assert not any("*" in action for action in actions), (stack, name, actions)
-                if actions != ["ecr:GetAuthorizationToken"]:  # it knows no resource
+                if actions not in (
+                    ["ecr:GetAuthorizationToken"],
+                    ["dynamodb:ListStreams"],
+                ):  # no resource is known
                     assert "*" not in as_list(statement.get("Resource", [])), (stack, name, actions)
 
 
@@ -101,23 +104,58 @@ def test_whoever_runs_an_image_may_pull_it_and_nothing_but_its_repository(resour
     assert pulling <= allowed(resources, "RingfenceModel")
 
 
-def test_the_task_may_send_to_what_the_user_names_and_nowhere_else(stacks):
+NAMED = {
+    "SendTo": {"events:PutEvents", "sns:Publish", "sqs:SendMessage"},
+    "MailIdentity": {"ses:SendEmail", "ses:SendRawEmail"},
+    "SmsOrigin": {"sms-voice:SendTextMessage"},
+    "ReadTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+}
+
+
+def test_the_task_may_send_to_and_read_what_the_user_names_and_nothing_else(stacks):
     """Each right has a condition: without its parameter there is none."""
     for name in ("RingfenceSmall", "RingfenceService"):
         template = stacks[name]
-        for parameter, actions in {
-            "SendTo": {"events:PutEvents", "sns:Publish", "sqs:SendMessage"},
-            "MailIdentity": {"ses:SendEmail", "ses:SendRawEmail"},
-            "SmsOrigin": {"sms-voice:SendTextMessage"},
-        }.items():
+        for parameter, actions in NAMED.items():
             policy = template["Resources"][f"May{parameter}"]
-            (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+            statement, *others = policy["Properties"]["PolicyDocument"]["Statement"]
             assert set(statement["Action"]) == actions
+            assert [one["Action"] for one in others] == ["dynamodb:ListStreams"] * (parameter == "ReadTable")
             assert parameter in json.dumps(statement["Resource"])
             condition = template["Conditions"][policy["Condition"]]
             assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
             (role,) = policy["Properties"]["Roles"]
             assert "TaskRole" in role["Ref"]
+
+
+def test_private_subnets_lead_to_what_the_user_names_and_public_ones_need_no_endpoint(stacks):
+    """The gateway of DynamoDB does not lead to its streams, whose endpoint has no private name."""
+    ways = {"MailIdentity": ".email", "SmsOrigin": ".sms-voice", "ReadTable": ".dynamodb-streams"}
+    template = stacks["RingfenceService"]
+    found = [one for one in template["Resources"].values() if one["Type"] == "AWS::EC2::VPCEndpoint"]
+    told = {
+        one["Condition"].removeprefix("HasMay"): (
+            json.dumps(one["Properties"]["ServiceName"]).rstrip('"]} '),
+            one["Properties"]["PrivateDnsEnabled"],
+        )
+        for one in found
+    }
+    assert told.keys() == ways.keys()
+    for parameter, ends in ways.items():
+        service, private_name = told[parameter]
+        assert service.endswith(ends), service
+        assert private_name is (parameter != "ReadTable")
+    (task,) = [one for one in template["Resources"].values() if one["Type"] == "AWS::ECS::TaskDefinition"]
+    (container,) = task["Properties"]["ContainerDefinitions"]
+    environment = {one["Name"]: one["Value"] for one in container["Environment"]}
+    condition, url, without = environment["AWS_ENDPOINT_URL_DYNAMODB_STREAMS"]["Fn::If"]
+    assert (condition, without) == ("HasMayReadTable", "")
+    assert "https://" in json.dumps(url)
+    assert "DnsEntries" in json.dumps(url)
+    assert not any(
+        one["Type"] == "AWS::EC2::VPCEndpoint" and "Condition" in one
+        for one in stacks["RingfenceSmall"]["Resources"].values()
+    )
 
 
 ARN = "arn:aws:{}:eu-central-1:123456789012:{}"
@@ -138,6 +176,7 @@ VALUES = {
     ),
     "MailIdentity": (["", "bank.example", "alerts@bank.example"], ["*", "a b", "a@b@c"]),
     "SmsOrigin": (["", ARN.format("sms-voice", "pool/pool-1")], ["*", "+491701234567", ARN.format("sns", "x")]),
+    "ReadTable": (["", "user_demographic"], ["*", "a", "table/x", "users/stream/*"]),
     "ModelData": (["models/model.tar.gz"], ["", "model.zip", "a b.tar.gz"]),
 }  # fmt: skip
 

@@ -194,6 +194,29 @@ def test_an_emulators_endpoint_in_a_task_on_aws_is_refused(client, monkeypatch):
             begin()
 
 
+@pytest.mark.parametrize(
+    ("url", "is_aws"),
+    [
+        ("https://vpce-0a1b-2c3d.streams.dynamodb.eu-central-1.vpce.amazonaws.com", True),
+        ("", True),
+        ("http://vpce-0a1b-2c3d.streams.dynamodb.eu-central-1.vpce.amazonaws.com", False),
+        ("https://attacker.example/.vpce.amazonaws.com", False),
+        ("https://x.vpce.amazonaws.com.attacker.example", False),
+    ],
+)
+def test_aws_own_endpoint_in_a_private_network_is_no_emulators(monkeypatch, url, is_aws):
+    monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", url)
+    if not is_aws:
+        with pytest.raises(InputError, match="AWS_ENDPOINT_URL_DYNAMODB_STREAMS"):
+            aws_client("dynamodbstreams")
+        return
+    asked = aws_client("dynamodbstreams").meta.endpoint_url
+    assert asked == (url or "https://streams.dynamodb.eu-central-1.amazonaws.com")
+
+
 def test_closing_twice_is_allowed(store, client):
     with closing(AuditTable(store.log, client, "a", "x", sleep=lambda _: None)) as follower:
         follower.close()

@@ -62,6 +62,10 @@ class Kinesis:
         """A shard whose retention is over."""
         del self.streams[stream]["shards"][f"shardId-{shard:012}"]
 
+    def forget(self, stream, shard):
+        """What a shard held: retention took it, and what comes next is kept."""
+        self._shard(stream, shard)["records"].clear()
+
     def expire(self):
         """All iterators that were given."""
         self._iterators.clear()

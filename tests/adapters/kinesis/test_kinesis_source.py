@@ -296,6 +296,24 @@ class TestWhatIsGone:
         assert all_of(store, f"{ADDRESS}?on_gap=continue", now_ms=clock.now_ms).events == 0
         assert all_of(store, now_ms=clock.now_ms).events == 0
 
+    @pytest.mark.parametrize("action", ["GetShardIterator", "GetRecords"])
+    def test_records_of_a_tables_stream_that_were_trimmed(self, aws, store, action):
+        aws.make("payments")
+        aws.put("payments", 0, *values(5))
+        all_of(store)
+        aws.forget("payments", 0)
+        aws.put("payments", 0, *values(2, 100))
+        aws.failures = {action: ["TrimmedDataAccessException"]}
+        with pytest.raises(InputError, match=r"payments/shardId-0+: the records .*trimmed.*on_gap=continue"):
+            all_of(store)
+        told = []
+        aws.failures = {action: ["TrimmedDataAccessException"]}
+        assert all_of(store, f"{ADDRESS}?on_gap=continue", told=told).transactions == 2
+        assert "trimmed. Going on" in told[0]
+        begun = [asked["ShardIteratorType"] for what, asked in aws.asked if what == "GetShardIterator"]
+        assert begun[-1] == "TRIM_HORIZON"
+        assert all_of(store).events == 0
+
     def test_a_stream_that_is_read_while_it_is_idle_is_not_taken_for_one(self, aws, store):
         aws.make("payments", hours=24)
         clock = Tick()

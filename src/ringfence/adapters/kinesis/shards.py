@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -29,6 +29,16 @@ class ShardMark(msgspec.Struct, frozen=True, omit_defaults=True):
     seen_ms: int = 0
     made_ms: int = 0
     is_read: bool = False
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """Where an iterator begins, in the words of GetShardIterator."""
+        if self.after:
+            kind = "AT_SEQUENCE_NUMBER" if self.part else "AFTER_SEQUENCE_NUMBER"
+            return {"ShardIteratorType": kind, "StartingSequenceNumber": self.after}
+        if self.since_ms:
+            return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self.since_ms / 1000}
+        return {"ShardIteratorType": "TRIM_HORIZON"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,13 +306,19 @@ class KinesisSource:
             try:
                 if reading.iterator is None:
                     reading.iterator = self._client.get_shard_iterator(
-                        StreamName=stream, ShardId=reading.name, **_start(reading.mark)
+                        StreamName=stream, ShardId=reading.name, **reading.mark.start
                     )["ShardIterator"]
                 asked = {"ShardIterator": reading.iterator, "Limit": _MOST_RECORDS}
                 found: dict[str, Any] = self._client.get_records(**asked)
             except ClientError as error:
                 if _code(error) == "ExpiredIteratorException":  # five minutes have passed since it was given
                     reading.iterator = None
+                elif (
+                    _code(error) == "TrimmedDataAccessException"
+                ):  # of tables: Kinesis begins with what is left
+                    self._pass_over(f"{stream}/{reading.name}: the records that come next have been trimmed")
+                    reading.iterator = None
+                    self._move(reading, seen_ms=reading.mark.seen_ms, after="", part=0)
                 elif _code(error) in _THROTTLED:
                     self.problem = f"stream {stream}: AWS throttles reading, because others read it as well"
                     reading.not_before = time.monotonic() + _THROTTLED_SECONDS
@@ -388,13 +394,3 @@ def described(client: Any, stream: str, now_ms: int) -> tuple[dict[str, Any], in
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _start(mark: ShardMark) -> dict[str, Any]:
-    """Where an iterator begins, in the words of GetShardIterator."""
-    if mark.after:
-        kind = "AT_SEQUENCE_NUMBER" if mark.part else "AFTER_SEQUENCE_NUMBER"
-        return {"ShardIteratorType": kind, "StartingSequenceNumber": mark.after}
-    if mark.since_ms:
-        return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": mark.since_ms / 1000}
-    return {"ShardIteratorType": "TRIM_HORIZON"}
