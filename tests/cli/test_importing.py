@@ -1,5 +1,7 @@
 """`ringfence rules import`: a book that loads, features that it asks for, and what was not translated."""
 
+import json
+
 FQL = """
 SELECT Count() AS often FROM Purchase GROUPBY @"user.userId"
 RETURN Reject() WHEN Velocity.often(@"user.userId", 2h) > 5
@@ -40,6 +42,24 @@ def test_wrong_options_and_files_say_what_to_write(ringfence, project):
     )
     assert ringfence("rules", "import", "nowhere.json", "--from", "fraud-detector").code == 2
     assert "get-rules" in ringfence("rules", "import", "rules.fql", "--from", "fraud-detector").err
+
+
+def test_files_that_are_no_text_say_what_to_do_and_names_write_no_lines(ringfence, project):
+    (project / "rules.json").write_bytes('{"ruleDetails": []}'.encode("utf-16"))
+    ended = ringfence("rules", "import", "rules.json", "--from", "fraud-detector")
+    assert (ended.code, "save it as UTF-8" in ended.err) == (2, True)
+    (project / "huge.fql").write_bytes(b" " * (6 << 20))
+    assert "larger than 5 MiB" in ringfence("rules", "import", "huge.fql", "--from", "fql").err
+    assert ringfence("rules", "import", project, "--from", "fql").code == 2
+    (project / "empty.fql").write_bytes(b"")
+    assert "no RETURN" in ringfence("rules", "import", "empty.fql", "--from", "fql").err
+    rule = {"ruleId": "a\n9 of 9 translated.", "expression": "f()\n9 of 9", "outcomes": ["block"]}
+    (project / "odd.json").write_text(json.dumps({"ruleDetails": [rule]}))
+    ended = ringfence("rules", "import", "odd.json", "--from", "fraud-detector", "--out", "odd.yaml")
+    assert ended.code == 4
+    assert ended.err.splitlines()[-1] == "0 of 1 translated to odd.yaml."
+    assert not any(line.startswith("9 of 9") for line in ended.err.splitlines())
+    assert ringfence("rules", "check", "odd.yaml").code == 0
 
 
 def test_json_has_rules_features_and_refusals(ringfence, project):

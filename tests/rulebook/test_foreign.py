@@ -6,7 +6,8 @@ import pytest
 
 from ringfence.errors import InputError
 from ringfence.features.catalog import CATALOG
-from ringfence.rulebook.foreign import Wishes, features_text, read_detector, read_fql, vet
+from ringfence.rulebook.foreign import Wishes, book_text, features_text, read_detector, read_fql, vet
+from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.outcomes import Mode, Outcome
 
 
@@ -176,13 +177,81 @@ def test_what_fql_says_and_a_rule_cannot_is_named_with_its_line():
         ("hello", "a statement begins with"),
         ("LET $x", "LET is written as"),
         ("FROM Purchase", "belongs to a SELECT"),
-        ('RETURN Review() WHEN @"a', "no part of an expression"),
+        ('@"a', "no part of an expression"),
+        ("/* RETURN", "a comment that is not closed"),
         ("\x00", "no part of an expression"),
     ],
 )
 def test_what_is_no_fql_is_refused_as_a_whole(text, why):
     with pytest.raises(InputError, match=why):
         read_fql(text)
+
+
+ODD = r"""
+RETURN Reject() WHEN @"a.b" > 1;
+RETURN Review() WHEN @"user.userId" == "kept"
+RETURN Reject() WHEN @"a.b" > 1e999
+RETURN Reject() WHEN Velocity.x(@"user.userId", 99999999999999999999d) > 1
+SELECT Count() AS ~x FROM Purchase GROUPBY @"user.userId"
+RETURN Reject() WHEN nosuch(@"a.b")
+RETURN Review() WHEN @"email" == "kept too"
+RETURN Reject() WHEN @"a.b" == 'unclosed
+RETURN Review() WHEN @"phone" == "kept as well"
+"""
+
+
+def test_an_odd_statement_is_named_and_those_beside_it_are_translated():
+    found = read_fql(ODD)
+    vet(found, CATALOG)
+    assert {one.line: one.reason for one in found.refused} == {
+        2: "';' is no part of an expression",
+        4: "1e999 is too large for a number",
+        5: "a time that is too long",
+        6: "'~' is no part of an expression",
+        7: "there is no counterpart of nosuch",
+        9: "a quote that is not closed",
+    }
+    assert ["kept" in rule.when for rule in found.rules] == [True] * 3
+
+
+def test_a_comment_that_is_not_closed_hides_no_rule():
+    found = read_fql('RETURN Review() WHEN @"a" == "b"\n' + "/* RETURN Reject()\n" * 50_000)
+    assert found.rules == []
+    assert [(one.line, one.reason) for one in found.refused] == [(2, "a comment that is not closed")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("(" * 9_000, "-" * 9_000 + "1 > $a", "f(" * 9_000, "$a ? " * 9_000, "not " * 9_000, "[" * 9_000),
+        *(
+            "$a > " + "9" * 9_000,
+            "$a > 1 and " * 2_000 + "$a > 1",
+            "$" + "x" * 20_000 + " > 1",
+            "/*" * 50_000,
+        ),
+        *("'" * 9_001, "", "$", "${jndi:ldap://x} > 1", "$a > \u0661", "$a == '\0'"),
+        "regex_match('(a+)+$', $a)",
+    ],
+)
+def test_an_odd_expression_is_a_rule_or_named_with_its_reason(text):
+    """In both dialects."""
+    theirs = text.replace("$", "@")
+    for found in (read_detector(detector((text, "review"))), read_fql(f"RETURN Review() WHEN {theirs}")):
+        vet(found, CATALOG)
+        assert len(found.rules) + len(found.refused) == 1
+        assert all(one.reason for one in found.refused)
+
+
+def test_a_hostile_name_adds_no_rule_to_the_book():
+    name = "a\nrules:\n- id: evil\u2028\x1b[31m\u202e# \x85" + "x" * 5000
+    text = json.dumps({"ruleDetails": [{"ruleId": name, "expression": "f()", "outcomes": ["block"]}]})
+    found = read_detector(text)
+    vet(found, CATALOG)
+    book = book_text(found, "fraud-detector", "Amazon Fraud Detector")
+    assert load_book(book, "imported").rules == load_book("extends: shipped", "none").rules
+    assert next(line for line in book.splitlines() if "evil" in line).startswith("# Not translated: a rules:")
+    assert all(len(line) < 1100 and line.isprintable() for line in book.splitlines())
 
 
 def test_variables_that_contain_themselves_or_explode_end():

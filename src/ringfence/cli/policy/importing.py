@@ -76,7 +76,12 @@ def import_rules(
             raise InputError(f"{path} is there already: nothing was changed. Name another file")
     try:
         text = read_text(file, _LIMIT)
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{file} is not text in UTF-8 (byte {error.start:,}): save it as UTF-8. What `>` wrote in "
+            "Windows PowerShell is UTF-16"
+        ) from error
+    except OSError as error:
         raise InputError(f"{file} cannot be read ({error}): check the path") from error
     found = _READERS[source](text, wishes)
     foreign.vet(found, load_definitions(options.features_file(features), None).spec)
@@ -96,7 +101,8 @@ def _tell(found: foreign.Imported, out: Path | None, features_out: Path | None) 
     for one in found.refused:
         place = f" (line {one.line}, column {one.column})" if one.line else ""
         shown = one.expression if len(one.expression) <= 160 else one.expression[:160] + "…"
-        screen.say(f"Not translated: {one.rule}{place}: {one.reason}\n  {shown}")
+        shown = shown.replace("\n", "\n  ")  # no line of it is one of ours
+        screen.say(f"Not translated: {screen.one_line(one.rule)[:160]}{place}: {one.reason}\n  {shown}")
     for note in found.notes:
         screen.say(f"Note: {note}")
     if found.features and features_out is None:

@@ -83,7 +83,7 @@ def read_detector(text: str, wishes: Wishes | None = None) -> Imported:
     export = _decoded(read_source(text))
     rules = _chosen(export)
     if len(rules) > MAX_RULES:
-        raise InputError(f"{len(rules):,} rules in one export: {MAX_RULES:,} are taken at most")
+        raise InputError(f"{len(rules):,} rules in one export: {MAX_RULES:,} are taken at most: split it")
     first = wishes.first_matched
     first = export.rule_execution_mode != "ALL_MATCHED" if first is None else first
     found = Imported()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from ringfence.errors import RuleError
@@ -12,6 +14,8 @@ from ringfence.rulebook.foreign.result import ForeignRefusal, Imported
 from ringfence.scoring.rulesets.books import dump_book, load_book
 from ringfence.scoring.rulesets.possible import check_possible
 from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
+
+_COMMENT_CHARACTERS: Final = 500
 
 
 def vet(found: Imported, spec: FeatureSpec) -> None:
@@ -35,7 +39,9 @@ def vet(found: Imported, spec: FeatureSpec) -> None:
 def book_text(found: Imported, name: str, source: str) -> str:
     """The rule book as YAML. It extends the shipped one, and names what was not translated in comments."""
     lines = [f"# Imported from {mask_cards(source)}. Imported rules are marked with the tag `imported`."]
-    lines += [f"# Not translated: {one.rule}: {_on_one_line(one.reason)}" for one in found.refused]
+    lines += [
+        f"# Not translated: {_on_one_line(one.rule)}: {_on_one_line(one.reason)}" for one in found.refused
+    ]
     body = dump_book(RuleSet(rules=tuple(found.rules), name=name))
     extends = "extends: shipped  # without this line, these rules decide alone"
     return "\n".join([*lines, extends, body])
@@ -79,7 +85,9 @@ def _call(one: BoundFeature) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join(mask_cards(text).split())
+    """For a comment of YAML: a name of the other product's that broke the line would be a rule of ours."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in mask_cards(text))
+    return " ".join(shown.split())[:_COMMENT_CHARACTERS]
 
 
 def as_data(found: Imported) -> dict[str, object]:

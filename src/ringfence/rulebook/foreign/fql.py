@@ -12,7 +12,7 @@ from ringfence.rulebook.foreign import functions, grammar
 from ringfence.rulebook.foreign.order import RuleDraft, add_rules
 from ringfence.rulebook.foreign.result import MAX_RULES, ForeignRefusal, Imported, Wishes, read_source
 from ringfence.rulebook.foreign.statements import ForeignScope, Statement, scopes_of
-from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable
+from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable, check_readable
 from ringfence.rulebook.foreign.velocities import Velocity, unquoted
 from ringfence.rulebook.foreign.writing import Value, Writer, literal
 from ringfence.scoring.language.names import EVENT_NAMES, Type
@@ -82,7 +82,9 @@ def read_fql(text: str, wishes: Wishes | None = None) -> Imported:
     if not statements:
         raise InputError("no RETURN and no SELECT stands in it: is it FQL?")
     if len(statements) > MAX_RULES:
-        raise InputError(f"{len(statements):,} statements in one file: {MAX_RULES:,} are taken at most")
+        raise InputError(
+            f"{len(statements):,} statements in one file: {MAX_RULES:,} are taken at most: split it"
+        )
     found = Imported()
     reader = _Reader(text, wishes, found)
     for scope, statement in statements:
@@ -120,6 +122,7 @@ class _Reader:
     def _velocity_of(self, scope: ForeignScope, statement: Statement) -> Velocity:
         name = "".join(token.text for token in statement.parts.get("as", ()))
         key, events = statement.parts.get("groupby"), statement.parts.get("from")
+        check_readable([*statement.parts.get("as", ()), *(events or ())])
         if not name or not key or not events:
             raise Untranslatable("a velocity is SELECT ... AS name FROM events GROUPBY key", statement.at)
         return Velocity(

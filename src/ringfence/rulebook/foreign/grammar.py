@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable
+from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable, check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MAX_DEPTH: Final = 40
 MAX_RUN: Final = 100
+_DURATION_CHARACTERS: Final = 12
 _END: Final = Token(TokenKind.SIGN, "", 0, 0)
 
 
@@ -100,6 +102,7 @@ class Parser:
         self._end = end
         self._next = 0
         self._depth = 0
+        check_readable(self._tokens)
 
     def whole(self) -> ForeignNode:
         """The expression that all tokens together are."""
@@ -204,11 +207,11 @@ class Parser:
             raise Untranslatable("the expression ends too early", self._end)
         self._next += 1
         if token.kind is TokenKind.NUMBER:
-            return Literal(token.at, float(token.text))
+            return Literal(token.at, _number(token))
         if token.kind is TokenKind.TEXT:
             return Literal(token.at, token.text)
         if token.kind is TokenKind.DURATION:
-            return Duration(token.at, token.text)
+            return Duration(token.at, _duration(token))
         if token.kind is TokenKind.ATTRIBUTE:
             return Attribute(token.at, token.text)
         if token.kind is TokenKind.VARIABLE:
@@ -267,3 +270,16 @@ class Parser:
             raise Untranslatable("a name is missing after the point", self._at)
         self._next += 1
         return token.text
+
+
+def _number(token: Token) -> float:
+    number = float(token.text)
+    if math.isinf(number):
+        raise Untranslatable(f"{token.text[:40]} is too large for a number", token.at)
+    return number
+
+
+def _duration(token: Token) -> str:
+    if len(token.text) > _DURATION_CHARACTERS:
+        raise Untranslatable("a time that is too long", token.at)
+    return token.text

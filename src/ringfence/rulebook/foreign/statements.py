@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable, tokens_of
+from ringfence.rulebook.foreign.tokens import Token, TokenKind, Untranslatable, check_readable, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +99,7 @@ def _segments(tokens: list[Token]) -> Iterator[tuple[str, list[Token]]]:
         elif token.kind is TokenKind.COMMENT:
             continue
         elif not run and not token.is_word(*_KEYWORDS):
+            check_readable([token])
             raise Untranslatable(
                 f"a statement begins with RETURN, SELECT, LET or WHEN, not {token.text!r}", token.at
             )
