@@ -292,6 +292,30 @@ def test_a_topic_gives_programs_the_event_and_people_words(aws):
     assert '"email":"Größe\\nof it\\nScore: 93"' in asked
 
 
+@pytest.mark.parametrize(
+    ("words", "is_cut"),
+    [
+        (Words("t" * 99), False),
+        (Words("word " * 30), True),
+        (Words("t", (("", "y" * 40_000),)), True),
+    ],
+)
+def test_a_topic_says_whether_what_people_read_was_cut(aws, words, is_cut):
+    place = SnsPlace()
+    outcome = place.notifier.deliver(message(place.to, words=words))
+    assert outcome.answer is AttemptEnd.DELIVERED
+    assert ("cut for people, whole for programs" in outcome.said) is is_cut
+    (asked,) = [text for text in aws.well if "TopicArn" in text and "MessageStructure" in text]
+    assert ("word word..." in asked) is words.title.startswith("word")
+
+
+def test_ses_says_that_a_subject_was_cut():
+    place = MailPlace()
+    for title, is_cut in (("t" * 200, False), ("t" * 201, True)):
+        said = place.notifier.deliver(message(place.to, words=Words(title))).said
+        assert said.endswith("; the subject was cut") is is_cut
+
+
 def test_a_queue_in_order_has_a_group_for_each_entity_and_each_message_once():
     place = SqsPlace("ordered.fifo")
     for _ in range(2):  # the second time the answer had been lost
@@ -306,8 +330,11 @@ def test_a_text_keeps_its_link_whole():
     link = "https://answers.bank.example/answer?t=" + "x" * 80
     words = Words("A payment", (("", "y " * 2000), ("", link)), link=link)
     place = SmsPlace()
-    assert place.notifier.deliver(message(place.to, words=words)).answer is AttemptEnd.DELIVERED
+    outcome = place.notifier.deliver(message(place.to, words=words))
+    assert outcome.answer is AttemptEnd.DELIVERED
+    assert outcome.said.endswith("; longer than a text message takes: cut")
     assert f"… {link}" in place.received()[-1]
+    assert "takes: cut" not in place.notifier.deliver(message(place.to)).said
     for to in ("+1 2", "a@b.example, c@d.example"):
         assert place.notifier.deliver(message(to)).answer is AttemptEnd.REFUSED
 

@@ -6,7 +6,7 @@ from email.errors import MessageError
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.aws.sending import NeverError, sent
-from ringfence.adapters.notifiers.letter import letter
+from ringfence.adapters.notifiers.letter import letter, with_cuts
 from ringfence.bus.subscription import is_contact
 from ringfence.bus.words import cut, plain
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DOMAIN: Final = "ringfence.invalid"  # of the letter's own id, which SES replaces
 _TEXT_CHARACTERS: Final = 1_000  # of the 1,600 bytes of a text, which may take more than one a character
 _LINK_CHARACTERS: Final = 400
+_CUT: Final = "; longer than a text message takes: cut"
 
 
 class SesNotifier:
@@ -38,7 +39,7 @@ class SesNotifier:
                 Destination={"ToAddresses": [message.to]},
                 Content={"Raw": {"Data": raw}},
             )
-            return f"message {answer['MessageId']}"
+            return with_cuts(f"message {answer['MessageId']}", message)
 
         return sent("e-mail by SES", call)
 
@@ -61,9 +62,10 @@ class SnsTexts:
         """See `Notifier.deliver`."""
 
         def call() -> str:
-            asked = {"PhoneNumber": _number(message), "Message": _text(message)}
+            text, note = _text(message)
+            asked = {"PhoneNumber": _number(message), "Message": text}
             answer = self._client.publish(**asked, MessageAttributes=self._marks)
-            return f"message {answer['MessageId']}"
+            return f"message {answer['MessageId']}{note}"
 
         return sent("SMS by SNS", call)
 
@@ -84,14 +86,15 @@ class EndUserMessaging:
         """See `Notifier.deliver`."""
 
         def call() -> str:
+            text, note = _text(message)
             answer = self._client.send_text_message(
                 DestinationPhoneNumber=_number(message),
-                MessageBody=_text(message),
+                MessageBody=text,
                 MessageType="TRANSACTIONAL",
                 Context={"ringfence_id": message.id[:800]},
                 **self._from,
             )
-            return f"message {answer['MessageId']}"
+            return f"message {answer['MessageId']}{note}"
 
         return sent("SMS by End User Messaging", call)
 
@@ -106,10 +109,10 @@ def _number(message: Message) -> str:
     return message.to
 
 
-def _text(message: Message) -> str:
-    """The words on one line, and the link whole: half a link leads nowhere."""
+def _text(message: Message) -> tuple[str, str]:
+    """The words on one line, and the link whole: half a link leads nowhere. What was cut says so."""
     link = message.words.link
     text = plain(message.words.text.replace("\n", " "))
     if not link or len(link) > _LINK_CHARACTERS or len(text) <= _TEXT_CHARACTERS:
-        return cut(text, _TEXT_CHARACTERS) or "-"
-    return f"{cut(text.replace(link, ''), _TEXT_CHARACTERS - len(link) - 1)} {link}"
+        return cut(text, _TEXT_CHARACTERS) or "-", _CUT if len(text) > _TEXT_CHARACTERS else ""
+    return f"{cut(text.replace(link, ''), _TEXT_CHARACTERS - len(link) - 1)} {link}", _CUT

@@ -57,11 +57,10 @@ class SnsNotifier:
         def call() -> str:
             event = message.event.decode()
             words = message.words
-            told = {
-                "default": event,
-                "email": _bytes(words.text, _TEXT_BYTES),
-                "sms": cut(plain(words.title), _SMS_CHARACTERS),
-            }
+            email, title = _bytes(words.text, _TEXT_BYTES), plain(words.title)
+            told = {"default": event, "email": email, "sms": cut(title, _SMS_CHARACTERS)}
+            subject, is_cut = _subject(title)
+            is_cut = is_cut or email != words.text
             text = msgspec.json.encode(told).decode()
             marks = _marks(message)
             _fits(text, marks)
@@ -69,11 +68,14 @@ class SnsNotifier:
                 "TopicArn": message.to,
                 "Message": text,
                 "MessageStructure": "json",
-                "Subject": _subject(words.title),
+                "Subject": subject,
                 "MessageAttributes": marks,
             }
             answer = self._clients.of(message.to).publish(**asked | _in_order(message))
-            return f"message {answer['MessageId']}"
+            note = (
+                "; longer than a topic's readers take: cut for people, whole for programs" if is_cut else ""
+            )
+            return f"message {answer['MessageId']}{note}"
 
         return sent(f"topic {message.to}", call)
 
@@ -200,10 +202,12 @@ def _fits(text: str, marks: dict[str, dict[str, str]]) -> None:
         raise NeverError(f"the message has {size:,} bytes, and {MOST_BYTES:,} are taken")
 
 
-def _subject(title: str) -> str:
-    """ASCII on one line that begins with a letter, a digit or punctuation, as SNS has subjects."""
-    text = plain(title).encode("ascii", "replace").decode().strip()
-    return text[:_SUBJECT_CHARACTERS].strip() or "Ringfence"
+def _subject(title: str) -> tuple[str, bool]:
+    """ASCII that begins with a letter, digit or punctuation, as SNS has subjects, and whether it was cut."""
+    text = title.encode("ascii", "replace").decode().strip() or "Ringfence"
+    if len(text) <= _SUBJECT_CHARACTERS:
+        return text, False
+    return cut(text, _SUBJECT_CHARACTERS - 2).replace("…", "..."), True
 
 
 def _bytes(text: str, most: int) -> str:

@@ -23,7 +23,7 @@ def letter(message: Message, sender: str, domain: str) -> EmailMessage:
         raise ValueError("the recipient is not one e-mail address")
     words = message.words
     mail = EmailMessage()
-    mail["Subject"] = cut(" ".join(words.title.split()), SUBJECT_CHARACTERS)
+    mail["Subject"] = cut(_subject(message), SUBJECT_CHARACTERS)
     mail["From"] = sender
     mail["To"] = Address(addr_spec=message.to)
     mail["Date"] = formatdate()
@@ -42,6 +42,15 @@ def letter(message: Message, sender: str, domain: str) -> EmailMessage:
         subtype="html",
     )
     return mail
+
+
+def with_cuts(said: str, message: Message) -> str:
+    """What is said of a letter that was taken; also where its subject was cut."""
+    return f"{said}; the subject was cut" if len(_subject(message)) > SUBJECT_CHARACTERS else said
+
+
+def _subject(message: Message) -> str:
+    return " ".join(message.words.title.split())
 
 
 def _linked(text: str, link: str) -> str:

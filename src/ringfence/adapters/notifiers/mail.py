@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from ringfence.adapters.notifiers.letter import SUBJECT_CHARACTERS, letter
+from ringfence.adapters.notifiers.letter import letter, with_cuts
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.errors import InputError, StoreError
 from ringfence.ports.secrets import as_secret
@@ -75,8 +75,7 @@ class MailNotifier:
             return AttemptOutcome(AttemptEnd.RETRY, str(error))
         except (ValueError, MessageError) as error:  # after OSError: a bad certificate is both, and may pass
             return AttemptOutcome(AttemptEnd.REFUSED, f"{type(error).__name__}: {error}")
-        is_cut = len(message.words.title) > SUBJECT_CHARACTERS
-        return AttemptOutcome(AttemptEnd.DELIVERED, f"{said}; the subject was cut" if is_cut else said)
+        return AttemptOutcome(AttemptEnd.DELIVERED, with_cuts(said, message))
 
     def _send(self, message: Message, password: str | None) -> str:
         sending = aiosmtplib.send(
