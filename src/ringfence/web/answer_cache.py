@@ -48,7 +48,7 @@ class CachedAnswer:
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _WaitingQuestion:
     """A question that waits for its turn: as it was asked last, and who wants to know."""
 
     state: Hashable
@@ -69,7 +69,7 @@ class AnswerCache:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ringfence-kept")
         self._lock = threading.Lock()
         self._answers: OrderedDict[Hashable, CachedAnswer] = OrderedDict()
-        self._waiting: dict[Hashable, _Waiting] = {}
+        self._waiting: dict[Hashable, _WaitingQuestion] = {}
         self._under_way: set[Hashable] = set()
         self._turn = 0
         self._served: dict[str, int] = {}  # the latest turn of those who wait for more
@@ -92,7 +92,7 @@ class AnswerCache:
                 waiting.state, waiting.work, waiting.asked_at = state, work, now
                 waiting.callers.add(caller)
             elif question not in self._under_way:
-                self._begin(question, _Waiting(state, work, now, {caller}), is_first=known is None)
+                self._begin(question, _WaitingQuestion(state, work, now, {caller}), is_first=known is None)
             return known
 
     async def soon(
@@ -113,7 +113,7 @@ class AnswerCache:
         """What is being worked out is finished, nothing else begins."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _begin(self, question: Hashable, asked: _Waiting, *, is_first: bool) -> None:
+    def _begin(self, question: Hashable, asked: _WaitingQuestion, *, is_first: bool) -> None:
         self._drop(asked.asked_at)
         if len(self._waiting) >= MOST_WAITING:
             if is_first:
@@ -147,7 +147,7 @@ class AnswerCache:
     def _latest_turn(self, question: Hashable) -> int:
         return min(self._served.get(caller, 0) for caller in self._waiting[question].callers)
 
-    def _work(self, question: Hashable, asked: _Waiting) -> None:
+    def _work(self, question: Hashable, asked: _WaitingQuestion) -> None:
         problem, value = "Something went wrong; the server's log has the details.", None
         begun = self._now()
         try:
