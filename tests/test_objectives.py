@@ -79,7 +79,33 @@ def test_a_short_burst_of_before_is_no_alarm_now():
     assert PAGE not in [one.severity for one in watch.raised]
 
 
-def test_what_was_raised_before_a_restart_is_told_as_over_unless_it_goes_on():
+def inherited(*severities):
+    """What is watched after a restart, with these alarms on latency raised."""
+    row = {"news": BURNING, "objective": "latency", "since_ms": 1, "burn_rate": 20.0, "window_minutes": 60}
+    return BurnWatch(raised=still_raised([row | {"severity": severity} for severity in severities]))
+
+
+def test_a_restart_amid_an_outage_is_no_recovery():
+    watch = inherited(PAGE, TICKET)
+    assert fed(watch, 10, 100) == []
+    assert [one.severity for one in watch.raised] == [PAGE, TICKET]
+
+
+@pytest.mark.parametrize(("severity", "minutes"), [(PAGE, 30), (TICKET, 360)])
+def test_an_alarm_of_before_a_restart_is_over_once_its_short_windows_were_seen_whole(severity, minutes):
+    watch = inherited(severity)
+    assert fed(watch, minutes, 0) == []
+    assert fed(watch, 1, 0, start=minutes) == [(RECOVERED, severity)]
+    assert watch.raised == []
+
+
+def test_where_nothing_was_asked_since_a_restart_nobody_knows_that_it_is_over():
+    watch = inherited(PAGE)
+    assert fed(watch, 100, 0, every=0) == []
+    assert fed(watch, 1, 0, start=100) == [(RECOVERED, PAGE)]
+
+
+def test_alarms_of_before_a_restart_are_those_that_no_news_has_ended():
     rows = [
         {"news": BURNING, "objective": "latency", "severity": PAGE, "since_ms": 1, "burn_rate": 20.0,
          "window_minutes": 60},
@@ -92,5 +118,3 @@ def test_what_was_raised_before_a_restart_is_told_as_over_unless_it_goes_on():
     ]  # fmt: skip
     watch = BurnWatch(raised=still_raised(rows))
     assert [one.objective for one in watch.raised] == ["latency"]
-    [news] = watch.look(MINUTE)
-    assert (news.news, news.objective, news.since_ms) == (RECOVERED, "latency", 1)

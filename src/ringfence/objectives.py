@@ -164,15 +164,21 @@ class Budget:
 
 
 class BurnWatch:
-    """Budgets and alarms of all objectives. What was raised before a restart is given to begin with."""
+    """Budgets and alarms of all objectives. What was raised before a restart is given to begin with.
+
+    Such an alarm stays until its short windows have been seen whole, and something counted in them.
+    """
 
     def __init__(self, objectives: Sequence[Objective] = OBJECTIVES, raised: Iterable[Burn] = ()) -> None:
         self.budgets = {one.name: Budget(one) for one in objectives}
         self._raised = {(one.objective, one.severity): one for one in raised if one.objective in self.budgets}
+        self._inherited = set(self._raised)
+        self._began_ms: int | None = None
 
     def look(self, now_ms: int) -> list[SloNews]:
         """Alarms that begin now, and those that are over."""
         news = []
+        self._began_ms = now_ms if self._began_ms is None else self._began_ms
         for name, budget in self.budgets.items():
             standing = self.standing(name)
             for severity in (PAGE, TICKET):
@@ -183,8 +189,11 @@ class BurnWatch:
                     burn = Burn(name, severity, now_ms, round(rate, 3), alarm.long_minutes)
                     self._raised[key] = burn
                     news.append(_news(BURNING, burn, budget.objective))
+                elif key in self._inherited and not _is_known(standing, severity, now_ms - self._began_ms):
+                    continue
                 elif before is not None and not self._goes_on(standing, severity):
                     del self._raised[key]
+                    self._inherited.discard(key)
                     news.append(_news(RECOVERED, before, budget.objective))
         return news
 
@@ -221,6 +230,12 @@ class BurnWatch:
             for alarm in ALARMS
             if alarm.severity == severity
         )
+
+
+def _is_known(standing: ObjectiveStanding, severity: str, seen_ms: int) -> bool:
+    """Whether what was seen says that no alarm of this severity is raised."""
+    short = max(alarm.short_minutes for alarm in ALARMS if alarm.severity == severity)
+    return seen_ms >= short * _MINUTE_MS and standing.counts[short][1] > 0
 
 
 def _news(news: str, burn: Burn, objective: Objective) -> SloNews:

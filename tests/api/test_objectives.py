@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from ringfence.adapters.outbox import OutboxFollower
+from ringfence.adapters.outbox.database import FILE_NAME
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.api.following import Following
 from ringfence.api.objective_teller import ObjectiveTeller
@@ -25,6 +26,8 @@ from ringfence.ports import EVENTS, SLO_NEWS
 from .conftest import NOW_MS, payment, running, session_in
 
 DAYS_MS = 4 * 86_400_000
+NOBODY = AlertPolicy()
+OUTCOMES = ("approve", "review", "challenge", "decline")
 URGENT = "objective is not null and severity = 'page'"
 
 
@@ -49,6 +52,18 @@ class Journal:
             assert self.held.wait(60)
         time.sleep(self.seconds)
         self.store.commit(*args, **more)
+
+
+class Broken:
+    """A log or a roll that fails at one thing, until it works."""
+
+    def __init__(self, whole, method):
+        self.whole, self.method, self.works = whole, method, False
+
+    def __getattr__(self, name):
+        if name == self.method and not self.works:
+            raise StoreError("no room")
+        return getattr(self.whole, name)
 
 
 class Watched:
@@ -78,10 +93,10 @@ class Watched:
         every = itertools.chain(*(table.events(list(range(len(at)))) for at, table in found))
         return [(one["type"], one["subject"], one["data"]["severity"]) for one in every]
 
-    def deliver(self):
+    def deliver(self, policy=NOBODY):
         """What the outbox makes of it for the subscriber."""
         follower = OutboxFollower(
-            self.store.log, self.store.folder, "here", self.hand.now_ms, AlertPolicy(), lambda _: None
+            self.store.log, self.store.folder, "here", self.hand.now_ms, policy, lambda _: None
         )
         catch_up(self.store.log, follower)
         follower.close()
@@ -189,19 +204,54 @@ def test_a_server_that_keeps_its_promises_tells_nothing(api):
     assert 'ringfence_slo_events_total{objective="availability"} 30.0' in page
 
 
+def test_what_cannot_be_read_is_missed_itself_and_silences_no_other_alarm(tmp_path):
+    async def whole():
+        with session_in(tmp_path / "data") as session:
+            bus_file = tmp_path / "data" / FILE_NAME
+            bus_file.write_bytes(b"no database" * 1000)
+            async with running(session) as client:  # a restart works, too
+                watched = Watched(client, subscribed=False)
+                await slow(watched)
+                first = watched.told()
+                roll = watched.following._roll
+                watched.following._roll = Broken(roll, "entries")
+                watched.look(20)
+                watched.following._roll = roll
+                return first, watched.told()
+
+    first, told = asyncio.run(whole())
+    assert (OBJECTIVE_BURNING, "latency", PAGE) in first
+    assert {name for kind, name, _ in told if kind == OBJECTIVE_BURNING} == {
+        *("latency", "delivery", "followers")
+    }
+
+
+def test_a_message_that_quiet_hours_hold_back_is_not_late(api):
+    async def talk(client):
+        watched = Watched(client, subscribed=False)
+        watched.hand.ms = NOW_MS - NOW_MS % 86_400_000 + 23 * 3_600_000
+        team = AlertPolicy(team=("console:",), outcomes=OUTCOMES, quiet="22:00-07:00", quiet_below="critical")
+        assert (await client.post("/v1/decisions", json=payment())).status_code == 200
+        watched.deliver(team)
+        [held] = watched.bus.letters()
+        with watched.bus.database.transaction() as connection:  # the server's clock is not ours
+            due_ms = watched.hand.ms + 8 * 3_600_000
+            connection.execute("UPDATE message SET due_ms = ? WHERE id = ?", (due_ms, held.id))
+        watched.look(200)
+        night = watched.told()
+        watched.hand.ms = due_ms
+        watched.look(60)
+        return night, watched.told()
+
+    night, told = api(talk)
+    assert night == []
+    assert (OBJECTIVE_BURNING, "delivery", PAGE) in told  # they are over, and nobody sends it
+
+
 def test_what_the_log_cannot_take_is_told_once_it_can(api):
-    class Broken:
-        def __init__(self, log):
-            self.log, self.works = log, False
-
-        def __getattr__(self, name):
-            if name == "append" and not self.works:
-                raise StoreError("no room")
-            return getattr(self.log, name)
-
     async def broken(client):
         watched = Watched(client, subscribed=False)
-        server, log = watched.server, Broken(watched.store.log)
+        server, log = watched.server, Broken(watched.store.log, "append")
         watched.teller = ObjectiveTeller(
             server.metrics, watched.following, Outboxes(watched.store.folder, watched.hand), log, watched.hand
         )

@@ -1,5 +1,6 @@
 """How long each part is kept: what is older goes, what somebody under legal hold has to do with stays."""
 
+import json
 import re
 import sqlite3
 from contextlib import closing
@@ -7,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from ringfence.adapters.cases import SqliteCases
+from ringfence.adapters.outbox import Bus
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import execute
 from ringfence.compose.messages import outbox_of
@@ -91,7 +93,26 @@ def counted(project, table, where="1"):
         return opened.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0]
 
 
+def _about(project, connection, number):
+    """Messages that name a payment, and its case, and no person."""
+    with closing(SqliteCases(project / "ringfence-data")) as book:
+        case = book.case_of(f"p{number}").id
+    for name, key, event in (
+        ("payment", "of the shop", {"data": {"transaction_id": f"p{number}"}}),
+        ("case", case, {"data": {"case_id": case}}),
+    ):
+        connection.execute(
+            "INSERT INTO message "
+            "(id, subscription, destination, key, ordered, event, state, due_ms, made_ms) "
+            "VALUES (?, 'all', 'console:', ?, 0, ?, 'waiting', 0, 1)",
+            (f"{name}-of-{number}", key, json.dumps(event).encode()),
+        )
+
+
 def test_parts_lose_what_is_old_and_not_what_somebody_under_hold_has_to_do_with(bank, ringfence):
+    with closing(Bus(bank / "ringfence-data")) as bus, bus.database.transaction() as connection:
+        for number in (1, 2):
+            _about(bank, connection, number)
     aged(bank)
     alerts, messages = counted(bank, "alert"), counted(bank, "message")
     assert alerts >= 2
@@ -107,6 +128,7 @@ def test_parts_lose_what_is_old_and_not_what_somebody_under_hold_has_to_do_with(
     assert b"spoke with" in said[2]
     assert 0 < counted(bank, "alert") < alerts
     assert counted(bank, "message") < messages
+    assert [counted(bank, "message", f"id LIKE '%-of-{number}'") for number in (1, 2)] == [0, 2]
     assert ringfence("privacy", "find", "bob", "--json").json["originals"] != []  # identifiers stay
     classes = [one["kind"] for one in ringfence("privacy", "find", "bob", "--json").json["originals"]]
     assert "contact" not in classes

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import asdict
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ringfence.api.teller import Teller
-from ringfence.errors import RingfenceError
+from ringfence.errors import RingfenceError, StoreError
 from ringfence.learning.drift_alerts import append_once, rows_of_topic
 from ringfence.objectives import PAGE, SLO_NEWS_SCHEMA, TICKET, BurnWatch, ObjectiveStanding, still_raised
 from ringfence.ports import SLO_NEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from prometheus_client import Metric
 
@@ -48,7 +49,7 @@ class ObjectiveTeller(Teller):
         self._watch = BurnWatch(raised=still_raised(told))
         self._totals = dict.fromkeys(self._watch.budgets, (0.0, 0.0))
         self._before = self._counted()
-        self._dead = self._given_up()
+        self._dead: float = math.inf  # until the first look
         self._untold: list[SloNews] = []
 
     async def _keep_looking(self) -> None:
@@ -71,9 +72,9 @@ class ObjectiveTeller(Teller):
             before_good, before_every = self._before[name]
             self._add(name, good - before_good, every - before_every, now_ms)
         self._before = counted
-        self._add("followers", float(self._followers_keep_up()), 1.0, now_ms)
+        self._add("followers", float(_is_seen(self._followers_keep_up)), 1.0, now_ms)
         if self._outboxes.is_used:
-            self._add("delivery", float(self._messages_go_out(now_ms)), 1.0, now_ms)
+            self._add("delivery", float(_is_seen(lambda: self._messages_go_out(now_ms))), 1.0, now_ms)
         self._untold += self._watch.look(now_ms)
         told = self._untold
         tell(self._log, told, now_ms)
@@ -143,13 +144,19 @@ class ObjectiveTeller(Teller):
         )
 
     def _messages_go_out(self, now_ms: int) -> bool:
-        dead, given_up = self._dead, self._given_up()
-        self._dead = given_up
-        oldest = [oldest_ms for _, waiting, _, oldest_ms in self._outboxes.bus.figures() if waiting]
-        return given_up <= dead and all(now_ms - one < WAITED_SECONDS * 1000 for one in oldest)
+        figures = self._outboxes.bus.figures()
+        dead, self._dead = self._dead, sum(given_up for _, _, given_up, _ in figures)
+        oldest = [oldest_ms for _, waiting, _, oldest_ms in figures if waiting]
+        return self._dead <= dead and all(now_ms - one < WAITED_SECONDS * 1000 for one in oldest)
 
-    def _given_up(self) -> int:
-        return sum(dead for _, _, dead, _ in self._outboxes.bus.figures()) if self._outboxes.is_used else 0
+
+def _is_seen(good: Callable[[], bool]) -> bool:
+    """Whether it is good; what cannot be read is not, and the other objectives are still counted."""
+    try:
+        return good()
+    except StoreError as error:
+        _LOGGER.warning("an objective counts as missed while this cannot be read: %s", error)
+        return False
 
 
 def tell(log: EventLog, news: Sequence[SloNews], now_ms: int) -> None:

@@ -42,7 +42,7 @@ class Outboxes:
         )
         age = GaugeMetricFamily(
             "ringfence_outbox_oldest_seconds",
-            "Age of the oldest message that waits to be delivered.",
+            "For how long the first message that may be delivered has waited.",
             labels=("kind",),
         )
         now_ms = self._clock.now_ms()

@@ -98,15 +98,25 @@ class Retention:
             with closing(SqliteCases(folder)) as cases:
                 return Kept(part, CasePersons(cases).expire(before_ms, held, dry=self._dry), None)
         if part in ("alerts", "messages"):
-            if not Bus.is_in(folder):
-                return Kept(part, 0, None)
-            with closing(Bus(folder)) as bus:
-                return Kept(part, BusPersons(bus.database).expire(part, before_ms, held, dry=self._dry), None)
+            return Kept(part, self._of_bus(part, before_ms, held) if Bus.is_in(folder) else 0, None)
         if desk is None:
             raise InputError(f"retention.{part} is about originals, and {folder} has no vault")
         kinds = [PersonalClass(part)]
         gone = desk.expiring(kinds, before_ms)[0] if self._dry else desk.expire(kinds, before_ms)
         return Kept(part, gone, None)
+
+    def _of_bus(self, part: str, before_ms: int, held: PersonTokens) -> int:
+        with closing(Bus(self._store.folder)) as bus:
+            persons = BusPersons(bus.database)
+            if part == "alerts":
+                return persons.expire_alerts(before_ms, held, dry=self._dry)
+            return persons.expire_messages(before_ms, held, self._cases_of(held), dry=self._dry)
+
+    def _cases_of(self, held: PersonTokens) -> frozenset[str]:
+        if not SqliteCases.are_in(self._store.folder):
+            return frozenset()
+        with closing(SqliteCases(self._store.folder)) as cases:
+            return CasePersons(cases).cases_of(held)
 
     @contextmanager
     def _desk(self) -> Iterator[PrivacyDesk | None]:

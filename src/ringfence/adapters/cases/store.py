@@ -67,6 +67,16 @@ class SqliteCases:
                     self._writer.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees one state throughout."""
+        with self._errors(), self._borrowed() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
     def case(self, case_id: str) -> Case:
         """See `CaseBook.case`."""
         rows = self._fetch("SELECT body FROM standing WHERE case_id = :id", {"id": case_id})
@@ -99,7 +109,7 @@ class SqliteCases:
         for most in (wanted + _SPARE, 4 * wanted + _MANY):
             if most > _MOST_RANKED:
                 break
-            with self._reading() as connection:
+            with self.reading() as connection:
                 numbers = most_urgent(connection, now_ms, most)
                 if numbers is None:
                     break
@@ -259,16 +269,6 @@ class SqliteCases:
     def _fetch(self, text: str, values: dict[str, Any]) -> list[Any]:
         with self._errors(), self._borrowed() as connection:
             return connection.execute(text, values).fetchall()
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one state throughout."""
-        with self._errors(), self._borrowed() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                connection.execute("ROLLBACK")
 
     @contextmanager
     def _borrowed(self) -> Iterator[sqlite3.Connection]:

@@ -179,10 +179,15 @@ class Bus:
         return found
 
     def figures(self) -> list[tuple[str, int, int, int]]:
-        """By kind of destination: waiting messages, dead letters, when the oldest waiting one was made."""
+        """By kind of destination: waiting messages, dead letters, since when the first of those waits.
+
+        A message that quiet hours hold back waits from their end on: in milliseconds, maybe of the future.
+        """
         found: dict[str, list[int]] = {}
         counts = self.database.rows(
-            "SELECT destination, count(*), min(made_ms) FROM message WHERE state = 'waiting' GROUP BY 1"
+            "SELECT destination, count(*), "
+            "min(CASE attempts WHEN 0 THEN max(made_ms, due_ms) ELSE made_ms END) "
+            "FROM message WHERE state = 'waiting' GROUP BY 1"
         )
         dead = dict(
             self.database.rows("SELECT destination, count(*) FROM message WHERE state = 'dead' GROUP BY 1")

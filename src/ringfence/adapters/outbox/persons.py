@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ringfence.events.privacy.personal import TOKEN
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ringfence.adapters.outbox.database import OutboxDatabase
     from ringfence.desks.privacy import PersonTokens
 
@@ -36,10 +40,12 @@ DELETE FROM message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') 
 }
 """What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
 
-_OLD: Final = {
-    "alerts": ("alert", f"raised_ms < :before_ms AND NOT ({_ON_THEM})"),
-    "messages": ("message", f"state <> 'waiting' AND made_ms < :before_ms AND NOT ({_ABOUT})"),
-}
+_OLD_ALERTS: Final = f"raised_ms < :before_ms AND NOT ({_ON_THEM})"
+_ENDED: Final = """
+SELECT seq, key, event FROM message WHERE state <> 'waiting' AND made_ms < ? AND seq > ? ORDER BY seq LIMIT ?
+"""
+_FORGET: Final = "DELETE FROM message WHERE seq = ? AND state <> 'waiting' AND made_ms < ?"
+_AT_ONCE: Final = 1000  # messages deleted in one transaction: whoever delivers waits for it
 _SILENCE: Final = """
 UPDATE destination SET body = json_set(body, '$.said', '') WHERE json_extract(body, '$.said') <> ''
 """
@@ -85,21 +91,63 @@ class BusPersons:
         self._database.empty_log()
         return counts
 
-    def expire(self, part: str, before_ms: int, held: PersonTokens, *, dry: bool = False) -> int:
-        """Delete `alerts`, or `messages` that were sent or given up, of before a time; how many.
+    def expire_alerts(self, before_ms: int, held: PersonTokens, *, dry: bool = False) -> int:
+        """Delete alerts of before a time; how many.
 
         Those on somebody in `held`, or on their payments, stay. With `dry` all do.
         """
-        table, old = _OLD[part]
         asked = {"own": _json(held.own), "payments": _json(held.payments), "before_ms": before_ms}
         if dry:
-            ((count,),) = self._database.rows(f"SELECT count(*) FROM {table} WHERE {old}", asked)  # noqa: S608 (constants)
+            ((count,),) = self._database.rows(f"SELECT count(*) FROM alert WHERE {_OLD_ALERTS}", asked)  # noqa: S608 (constants)
             return int(count)
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
-            gone = connection.execute(f"DELETE FROM {table} WHERE {old}", asked).rowcount  # noqa: S608 (constants)
+            gone = connection.execute(f"DELETE FROM alert WHERE {_OLD_ALERTS}", asked).rowcount  # noqa: S608 (constants)
         self._database.empty_log()
         return gone
+
+    def expire_messages(
+        self, before_ms: int, held: PersonTokens, cases: frozenset[str] = frozenset(), *, dry: bool = False
+    ) -> int:
+        """Delete messages that were sent or given up, of before a time; how many.
+
+        Those about somebody in `held`, their payments, alerts on these, or `cases`, stay. With `dry` all do.
+        """
+        gone = 0
+        for portion in self._ended(before_ms, held, cases):
+            if dry:
+                gone += len(portion)
+                continue
+            with self._database.transaction() as connection:
+                connection.execute("PRAGMA secure_delete = ON")
+                rows = [(seq, before_ms) for seq in portion]
+                gone += connection.executemany(_FORGET, rows).rowcount if rows else 0
+        if not dry:
+            self._database.empty_log()
+        return gone
+
+    def _ended(self, before_ms: int, held: PersonTokens, cases: frozenset[str]) -> Iterator[list[int]]:
+        """Numbers of the messages that may go, of some at once, read outside of transactions that write."""
+        asked = {"own": _json(held.own), "payments": _json(held.payments)}
+        kept = held.own | held.payments | cases | {one for one, _ in self._database.rows(_ALERTS, asked)}
+        after = 0
+        while rows := self._database.rows(_ENDED, (before_ms, after, _AT_ONCE)):
+            after = rows[-1][0]
+            yield [seq for seq, key, event in rows if not kept or kept.isdisjoint({key} | _named(event))]
+
+
+def _named(event: bytes) -> set[str]:
+    """Every text in an event, and every token in these."""
+    found, left = set[str](TOKEN.findall(event.decode())), [msgspec.json.decode(event)]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            found.add(one)
+        elif isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return found
 
 
 def _json(names: frozenset[str]) -> str:
