@@ -60,7 +60,7 @@ def test_a_kind_of_thing_that_nobody_declared_has_no_links(tmp_path):
 
 
 def test_a_storm_of_links_next_to_fraud_looks_at_no_more_than_its_bounds():
-    """One phone of 3,000 accounts which all pay one another: each search ends, and says what is near it."""
+    """3,000 accounts share a phone and each pays one of forty: a search ends, and says what is near."""
     count = 3000
     names = [f"a{n}" for n in range(count)]
     paid = [f"a{(7 * n + 1) % 40}" for n in range(count)]
