@@ -9,6 +9,7 @@ The server comes from the test tools and is taken down afterwards; --to names on
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -130,7 +131,10 @@ def _server_seconds(url: str) -> float:
     except (OSError, psutil.Error):
         return 0.0
     ended = parent.cpu_times()
-    running = [child.cpu_times() for child in parent.children()]
+    running = []
+    for child in parent.children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended since
+            running.append(child.cpu_times())
     return sum(
         (one.user + one.system for one in running),
         ended.user + ended.system + ended.children_user + ended.children_system,

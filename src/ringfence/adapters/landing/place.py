@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ringfence.adapters.emulator_address import refuse_emulator
+from ringfence.adapters.landing.access import ZoneAccess
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -69,16 +70,23 @@ def open_place(address: str) -> Place:
 
 
 class Folder:
-    """A folder of this machine. A file is there whole, on stable storage, or not at all."""
+    """A folder of this machine. A file is there whole, on stable storage, or not at all.
+
+    Who creates and removes files is told in its folder `_access`.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._access = ZoneAccess(path)
         self.address = str(path)
 
     def create(self, name: str, content: bytes) -> bool:
         """See `Place.create`."""
         path = self._path / name
         with self._explained():
+            if path.exists():
+                return False
+            self._access.tell("create", [(name, {"bytes": len(content)})])
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, partial = tempfile.mkstemp(prefix=".", suffix=".partial", dir=path.parent)
             try:
@@ -127,7 +135,9 @@ class Folder:
     def remove(self, names: Iterable[str]) -> None:
         """See `Place.remove`."""
         with self._explained():
-            for name in names:
+            there = [name for name in names if (self._path / name).exists()]
+            self._access.tell("remove", ((name, {}) for name in there))
+            for name in there:
                 path = self._path / name
                 path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):  # others are in it

