@@ -2,6 +2,9 @@
 
 import time
 import uuid
+from collections import deque
+from contextlib import closing
+from itertools import islice
 
 import boto3
 import pytest
@@ -52,14 +55,24 @@ def put(client, name, user, age):
     client.put_item(TableName=name, Item={"user_id": {"S": user}, "age": {"N": str(age)}})
 
 
-def read(store, name):
-    """One run over the table's stream, to its end."""
+def make_stream_anew(client, name):
+    """The table of this name has a stream with another ARN from now on; its shards are called the same."""
+    client.delete_table(TableName=name)
+    make(client, name)
+
+
+def source_of(store, name, options="", client=None):
     decoding = StreamDecoding(
         parse_mapping(MAPPING, "demographic.toml"), Tokenizer(store.meta.token_key), NAMES, changes=True
     )
-    client = TableStreams(aws_client("dynamodbstreams"))
-    address = KinesisAddress.of(f"dynamodb://{name}", OPTIONS)
-    source = module.KinesisSource(address, client, decoding, store.positions, now_ms)
+    client = TableStreams(client or aws_client("dynamodbstreams"))
+    address = KinesisAddress.of(f"dynamodb://{name}{options}", OPTIONS)
+    return module.KinesisSource(address, client, decoding, store.positions, now_ms)
+
+
+def read(store, name, options="", client=None):
+    """One run over the table's stream, to its end."""
+    source = source_of(store, name, options, client)
     try:
         source.open()
         return take(store, source, 1000)
@@ -88,6 +101,68 @@ def test_rows_become_profiles_as_they_change_and_the_next_run_goes_on(table, tmp
         read(store, name)
         assert read(store, name).events == 0
         assert ages(store) == [("u1", 41), ("u2", 17), ("u1", 42)]
+
+
+def test_a_stream_that_was_made_anew_is_a_hole_that_somebody_has_to_accept(table, tmp_path):
+    name, client = table
+    make(client, name)
+    put(client, name, "u1", 41)
+    with open_store(tmp_path / "data") as store:
+        read(store, name)
+        make_stream_anew(client, name)
+        put(client, name, "u2", 17)
+        with pytest.raises(InputError, match=r"made again.*on_gap=continue"):
+            read(store, name)
+        read(store, name, "?on_gap=continue")
+        assert ages(store) == [("u1", 41), ("u2", 17)]
+        assert read(store, name).events == 0
+
+
+@pytest.mark.parametrize("option", ["", "?on_gap=continue"])
+def test_a_stream_is_made_anew_while_it_is_read(table, tmp_path, monkeypatch, option):
+    name, client = table
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
+    make(client, name)
+    put(client, name, "u1", 41)
+    found = 0
+    with open_store(tmp_path / "data") as store, closing(source_of(store, name, option)) as source:
+        source.open()
+        batches = source.batches(1000, is_over=lambda: found == 2)
+        while not found:
+            found += len(next(batches).events)
+        make_stream_anew(client, name)
+        put(client, name, "u2", 17)
+        if not option:
+            with pytest.raises(InputError, match="made again"):
+                deque(batches, maxlen=0)
+            return
+        found += sum(len(batch.events) for batch in islice(batches, 100))
+        assert found == 2
+
+
+class EmptyPages:
+    """boto3's client, with empty pages before the records of a shard, as AWS has them."""
+
+    def __init__(self, client, pages):
+        self.pages = pages
+        self._client = client
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    def get_records(self, *, ShardIterator, Limit):  # noqa: N803 (AWS's words)
+        if self.pages:
+            self.pages -= 1
+            return {"Records": [], "NextShardIterator": ShardIterator}
+        return self._client.get_records(ShardIterator=ShardIterator, Limit=Limit)
+
+
+def test_empty_pages_amid_a_shard_are_not_its_end(table, tmp_path):
+    name, client = table
+    make(client, name)
+    put(client, name, "u1", 41)
+    with open_store(tmp_path / "data") as store:
+        assert read(store, name, client=EmptyPages(aws_client("dynamodbstreams"), 5)).events == 1
 
 
 def test_a_table_without_a_stream_of_rows_is_refused_with_the_command_that_helps(table, tmp_path):

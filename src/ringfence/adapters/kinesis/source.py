@@ -12,7 +12,6 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -21,6 +20,7 @@ from botocore.exceptions import ClientError
 from ringfence.adapters.aws.clients import explained
 from ringfence.adapters.kinesis.records import records_in, streamed_of
 from ringfence.adapters.kinesis.shards import Shard, ShardMark, gone, readable
+from ringfence.adapters.kinesis.told import code_of, described
 from ringfence.errors import InputError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch
@@ -47,6 +47,7 @@ _BATCH_BYTES: Final = 16 << 20  # of one batch, about
 _PAUSE_SECONDS: Final = 0.25  # between two questions to a shard: it answers five a second, to all who ask
 _THROTTLED_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 30.0  # between two looks for shards of somebody who resharded
+_EMPTY_PAGES: Final = 8  # in a row; an open shard of a table gives some amid its records, too
 _IDLE_MS: Final = 3_600_000  # after which an idle shard's position is written again
 _HOUR_MS: Final = 3_600_000
 _THROTTLED: Final = frozenset({"ProvisionedThroughputExceededException", "LimitExceededException"})
@@ -61,6 +62,7 @@ class _Reading:
     iterator: str | None = None
     seen_ms: int = 0
     behind_ms: int = 0
+    empty_pages: int = 0  # since the last record
     is_at_end: bool = False
     is_over: bool = False  # closed, and everything of it has been heard
     not_before: float = 0.0  # monotonic time of the next question
@@ -215,7 +217,7 @@ class KinesisSource:
         marks = {name: msgspec.json.decode(value, type=ShardMark) for name, value in kept.items()}
         stream.marks = {name: mark for name, mark in marks.items() if mark.made_ms == stream.made_ms}
         if marks and not stream.marks:
-            self._pass_over(f"stream {stream.name} was deleted and made again since: all it holds is new")
+            self._pass_over(_made_again(stream.name))
         now_ms = self._now_ms()
         for name, mark in stream.marks.items():
             away_ms = now_ms - mark.seen_ms
@@ -253,18 +255,31 @@ class KinesisSource:
         """Read the shards that can be read now; one that is gone is refused, or passed over."""
         self._looked = time.monotonic()
         before, self._readings = self._readings, {}
-        for stream in self._streams.values():
+        for name in self.address.streams:
+            stream = self._current(name)
             shards = self._shards(stream)
-            for name in gone(shards, stream.marks):
-                self._pass_over(f"{stream.name}/{name} is not there any more: retention took it")
-                self._keep(stream, name, ShardMark(made_ms=stream.made_ms, is_read=True))
+            for lost in gone(shards, stream.marks):
+                self._pass_over(f"{name}/{lost} is not there any more: retention took it")
+                self._keep(stream, lost, ShardMark(made_ms=stream.made_ms, is_read=True))
             for shard in readable(shards, stream.marks):
-                reading = before.get((stream.name, shard.name)) or _Reading(stream, shard)
+                reading = before.get((name, shard.name))
+                if reading is None or reading.stream is not stream:
+                    reading = _Reading(stream, shard)
                 reading.shard = shard
-                self._readings[stream.name, shard.name] = reading
+                self._readings[name, shard.name] = reading
                 if shard.name not in stream.marks:  # from here on it is known when it was read last
                     self._keep(stream, shard.name, ShardMark(seen_ms=self._now_ms(), made_ms=stream.made_ms))
         self.moves += self._readings.keys() != before.keys()
+
+    def _current(self, name: str) -> _Stream:
+        """The stream of this name; one that was made since the last look is refused, or begun anew."""
+        known, found = self._streams[name], self._found(name)
+        if found.made_ms == known.made_ms:
+            return known
+        self._pass_over(_made_again(name))
+        self._moved = {one for one in self._moved if one[0] != name}
+        self._streams[name] = found
+        return found
 
     def _ask_some(self, wait_seconds: float) -> None:
         """What the shards have that wait longest for their turn; waits for the first turn."""
@@ -311,15 +326,14 @@ class KinesisSource:
                 asked = {"ShardIterator": reading.iterator, "Limit": _MOST_RECORDS}
                 found: dict[str, Any] = self._client.get_records(**asked)
             except ClientError as error:
-                if _code(error) == "ExpiredIteratorException":  # five minutes have passed since it was given
+                code = code_of(error)
+                if code == "ExpiredIteratorException":  # five minutes have passed since it was given
                     reading.iterator = None
-                elif (
-                    _code(error) == "TrimmedDataAccessException"
-                ):  # of tables: Kinesis begins with what is left
+                elif code == "TrimmedDataAccessException":  # of tables: Kinesis begins with what is left
                     self._pass_over(f"{stream}/{reading.name}: the records that come next have been trimmed")
                     reading.iterator = None
                     self._move(reading, seen_ms=reading.mark.seen_ms, after="", part=0)
-                elif _code(error) in _THROTTLED:
+                elif code in _THROTTLED:
                     self.problem = f"stream {stream}: AWS throttles reading, because others read it as well"
                     reading.not_before = time.monotonic() + _THROTTLED_SECONDS
                 else:
@@ -330,7 +344,8 @@ class KinesisSource:
     def _heard(self, reading: _Reading, answer: dict[str, Any]) -> None:
         self._heard_of += [(reading, record) for record in answer["Records"]]
         self.problem = ""
-        reading.behind_ms = int(answer.get("MillisBehindLatest", 0))
+        reading.empty_pages = 0 if answer["Records"] else reading.empty_pages + 1
+        reading.behind_ms = self._behind(reading, answer)
         if reading.behind_ms >= reading.stream.retention_ms:
             self._pass_over(f"{reading.stream.name}/{reading.name} is read more slowly than retention takes")
         reading.seen_ms = self._now_ms() - reading.behind_ms
@@ -340,6 +355,15 @@ class KinesisSource:
         reading.not_before = time.monotonic() + _PAUSE_SECONDS
         if not answer["Records"] and reading.seen_ms - reading.mark.seen_ms > _IDLE_MS:
             self._move(reading)
+
+    def _behind(self, reading: _Reading, answer: dict[str, Any]) -> int:
+        """Milliseconds; where AWS does not tell, by the last record, and none after enough empty pages."""
+        if "MillisBehindLatest" in answer:
+            return int(answer["MillisBehindLatest"])
+        if not answer["Records"]:
+            return 0 if reading.empty_pages >= _EMPTY_PAGES else max(reading.behind_ms, 1)
+        came_ms = int(answer["Records"][-1]["ApproximateArrivalTimestamp"].timestamp() * 1000)
+        return min(max(self._now_ms() - came_ms, 1), reading.stream.retention_ms - 1)
 
     def _batch(self, taken: list[tuple[_Reading, Got]]) -> StreamBatch:
         """Taken records, and where each shard goes on that has moved."""
@@ -372,25 +396,5 @@ class KinesisSource:
         self._moved.add((stream.name, name))
 
 
-def described(client: Any, stream: str, now_ms: int) -> tuple[dict[str, Any], int]:
-    """What AWS tells of a stream, and the time by its clock; `InputError` where there is none of this name.
-
-    `now_ms` is the time by ours, for an answer without one.
-    """
-    with explained(f"stream {stream}"):
-        try:
-            found: dict[str, Any] = client.describe_stream_summary(StreamName=stream)
-        except ClientError as error:
-            if _code(error) != "ResourceNotFoundException":
-                raise
-            region = client.meta.region_name
-            raise InputError(
-                f"there is no stream {stream!r} in {region}: look at its name and region"
-            ) from None
-    date = found["ResponseMetadata"]["HTTPHeaders"].get("date")
-    at_ms = int(parsedate_to_datetime(date).timestamp() * 1000) if date else now_ms
-    return dict(found["StreamDescriptionSummary"]), at_ms
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+def _made_again(stream: str) -> str:
+    return f"stream {stream} was deleted and made again since: all it holds is new"

@@ -58,7 +58,7 @@ class TableStreams:
                 f"{_ENABLE.format(table=StreamName)}"
             )
         summary = {
-            "StreamARN": latest["StreamArn"],
+            "StreamARN": latest["StreamArn"].partition("/stream/")[0],  # the table's, which outlives streams
             "StreamCreationTimestamp": told["CreationRequestDateTime"],
             "RetentionPeriodHours": _KEPT_HOURS,
             "OpenShardCount": sum("EndingSequenceNumber" not in _span(one) for one in told["Shards"]),
@@ -84,7 +84,7 @@ class TableStreams:
         """Changes as the table's stream to Kinesis has them."""
         answer = self._client.get_records(ShardIterator=ShardIterator, Limit=min(Limit, _MOST))
         records = [_record(one) for one in answer["Records"]]
-        return answer | {"Records": records, "MillisBehindLatest": int(bool(records))}
+        return answer | {"Records": records}
 
     def _described(self, name: str, after: str = "") -> dict[str, Any]:
         begin = {"ExclusiveStartShardId": after} if after else {}

@@ -1,0 +1,36 @@
+"""What AWS tells of a stream, and what it calls its errors."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ringfence.adapters.aws.clients import explained
+from ringfence.errors import InputError
+
+
+def described(client: Any, stream: str, now_ms: int) -> tuple[dict[str, Any], int]:
+    """What AWS tells of a stream, and the time by its clock; `InputError` where there is none of this name.
+
+    `now_ms` is the time by ours, for an answer without one.
+    """
+    with explained(f"stream {stream}"):
+        try:
+            found: dict[str, Any] = client.describe_stream_summary(StreamName=stream)
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            region = client.meta.region_name
+            raise InputError(
+                f"there is no stream {stream!r} in {region}: look at its name and region"
+            ) from None
+    date = found["ResponseMetadata"]["HTTPHeaders"].get("date")
+    at_ms = int(parsedate_to_datetime(date).timestamp() * 1000) if date else now_ms
+    return dict(found["StreamDescriptionSummary"]), at_ms
+
+
+def code_of(error: ClientError) -> str:
+    """What AWS calls an error, empty where it does not say."""
+    return str(error.response.get("Error", {}).get("Code", ""))
