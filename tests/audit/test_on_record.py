@@ -31,7 +31,7 @@ LOOKING = frozenset(
     {
         "alerts check", "alerts mutes", "alerts preview", "approvals list", "audit checkpoint", "audit key",
         "audit list", "audit verify", "backtest", "bus describe", "bus list", "bus test", "cases queues",
-        "doctor", "drift", "evaluate", "features", "flink check", "flink run",
+        "doctor", "drift", "evaluate", "features", "flink check",
         "follow", "followers list", "init", "keys list", "labels status", "land ddl",
         "model serve", "models compare", "models list", "models show", "models watch", "outbox list",
         "quarantine list", "replay", "rules check", "rules diff", "rules import", "rules list",

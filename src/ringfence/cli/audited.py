@@ -100,6 +100,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "labels import": "label.imported",
     "followers forget": "follower.forgotten",
     "flink package": "data.exported",
+    "flink run": "job.started",
     "flink activate": "rules.activated",
     "cases list": "case.listed",
     "graph neighbours": "entity.seen",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,17 +12,17 @@ from ringfence.adapters.flink import LocalCluster, flink_parts
 from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of
 from ringfence.adapters.flink.package import write_package
 from ringfence.adapters.flink.private import replaced
+from ringfence.compose.flink_approval import approved
 from ringfence.compose.kafka import kafka_client, needs_kafka
-from ringfence.compose.sharded import is_upgrade, pack_project, takes_changes, upgraded
+from ringfence.compose.sharded import first_versions, is_upgrade, pack_project, takes_changes, upgraded
 from ringfence.compose.store import VAULT, has_store, keeps_tokens, open_store
 from ringfence.errors import InputError
 from ringfence.events.activation import Part
 from ringfence.events.mapping import load_mapping
 from ringfence.settings import load_settings
-from ringfence.sharded.changes import is_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ringfence.adapters.flink.parts import FlinkParts
@@ -50,6 +50,10 @@ _NO_CONTROL: Final = (
 )
 _SOURCE: Final[dict[str, tuple[str, ...] | None]] = {}
 _SINK: Final[dict[str, tuple[str, ...] | None]] = {"quarantine": None, "flag_matches": None}
+
+
+def _off_record(_versions: Mapping[Part, str]) -> None:
+    """Nobody keeps a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +170,14 @@ def flink_running(
     shards: int,
     checkpoint_ms: int,
     author: str = "",
+    record: Callable[[Mapping[Part, str]], None] = _off_record,
 ) -> Iterator[FlinkRun]:
     """A project's job on a cluster that is started for it; the cluster ends with the block.
 
     It goes on from where the last one in this folder got to; rules and a model that are others by now are put
-    in force through the topic of `ends.control`, by `author`. `InputError` where that was another job,
-    `StoreError` where the cluster or the job does not come up.
+    in force through the topic of `ends.control`, by `author`. `record` hears of versions by part before they
+    take effect. `InputError` where that was another job, `ApprovalError` where a second person has to approve
+    first, `StoreError` where the cluster or the job does not come up.
     """
     from ringfence.adapters.flink.topics import Ticker  # noqa: PLC0415 (an extra)
 
@@ -182,24 +188,34 @@ def flink_running(
     folder.mkdir(mode=0o700, exist_ok=True)
     job = _job_of(parts, folder, ends, partitions, checkpoint_ms)
     resumed = last_state(folder)
-    if resumed is not None:
-        plan = _gone_on(folder, job, plan, ends, definitions, author)
     described = folder / _JOB
-    for path, content in ((folder / _PLAN, plan), (described, job.to_json())):
-        with replaced(path) as file:
-            file.write(content)
+    with ExitStack() as allowed:
+        if resumed is not None:
+            plan = _gone_on(folder, job, plan, ends, definitions, author, record, allowed)
+        else:
+            _begun(plan, plan_in(project), definitions, author, record, allowed)
+        for path, content in ((folder / _PLAN, plan), (described, job.to_json())):
+            with replaced(path) as file:
+                file.write(content)
     with LocalCluster(parts, folder, workers) as cluster, Ticker(ends.source, partitions) as ticker:
         script = parts.folder / "ringfence_flink" / "job.py"
         yield FlinkRun(cluster, cluster.submit(script, [str(described)], resumed), folder, resumed, ticker)
 
 
-def package(project: Path, ends: Ends, definitions: Definitions, out: Path, *, shards: int) -> dict[str, Any]:
-    """Write a project's job as one file for a cluster elsewhere; what Amazon's service is told of it."""
+def package(
+    project: Path, ends: Ends, definitions: Definitions, out: Path, *, shards: int, author: str = ""
+) -> dict[str, Any]:
+    """Write a project's job as one file for a cluster elsewhere; what Amazon's service is told of it.
+
+    `ApprovalError` where a second person has to approve its rules or its model first.
+    """
     parts = flink_parts()
     partitions = ends.partitions()
     plan = packed(definitions, partitions, shards, ends.controls(partitions))
     job = _job_of(parts, project.resolve(), ends, partitions, CHECKPOINT_MS)
-    return write_package(out, parts, job, plan)
+    with ExitStack() as allowed:
+        _begun(plan, None, definitions, author, _off_record, allowed)
+        return write_package(out, parts, job, plan)
 
 
 def _job_of(
@@ -224,11 +240,19 @@ def _job_of(
     )
 
 
-def activate(project: Path, ends: Ends, definitions: Definitions, *, author: str) -> str | None:
+def activate(
+    project: Path,
+    ends: Ends,
+    definitions: Definitions,
+    *,
+    author: str,
+    record: Callable[[Mapping[Part, str]], None] = _off_record,
+) -> str | None:
     """Put the rules of a project's files in force on its job; their digest, None where they are already.
 
-    `InputError` where the job cannot take them: it reads no topic for that, measures other features, or has
-    to be shipped a model first.
+    `record` as of `flink_running`. `InputError` where the job cannot take them: it reads no topic for that,
+    measures other features, or has to be shipped a model first; `ApprovalError` where a second person has to
+    approve them first.
     """
     from ringfence.adapters.flink.topics import put  # noqa: PLC0415 (an extra)
 
@@ -238,16 +262,18 @@ def activate(project: Path, ends: Ends, definitions: Definitions, *, author: str
     if ends.control is None or not takes_changes(before, ends.control):
         raise InputError(_NO_CONTROL)
     made = upgraded(before, definitions, author)
-    if any(is_of(record, Part.MODELS) for record in made.records):
+    if Part.MODELS in made.versions:
         raise InputError(
             "the project has another model than the job: stop it and run it again, which ships the model and "
             "puts it in force"
         )
     if not made.records:
         return None
-    put(ends.source, ends.control, made.records)
-    with replaced(project / FOLDER_NAME / _PLAN) as file:
-        file.write(made.plan)
+    with approved(made.versions, definitions.rules.ruleset, made.before, author):
+        record(made.versions)
+        put(ends.source, ends.control, made.records)
+        with replaced(project / FOLDER_NAME / _PLAN) as file:
+            file.write(made.plan)
     return definitions.rules.ruleset.digest
 
 
@@ -257,12 +283,36 @@ def plan_in(project: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
+def _begun(
+    plan: bytes,
+    before: bytes | None,
+    definitions: Definitions,
+    author: str,
+    record: Callable[[Mapping[Part, str]], None],
+    allowed: ExitStack,
+) -> None:
+    """Have a job begin that may; one that did by the same versions, and kept nothing, needs no other word."""
+    versions = first_versions(plan)
+    rules = definitions.rules.ruleset
+    if before is None or first_versions(before) != versions:
+        allowed.enter_context(approved(versions, rules, rules, author))
+    record(versions)
+
+
 def _gone_on(
-    folder: Path, job: FlinkJob, plan: bytes, ends: Ends, definitions: Definitions, author: str
+    folder: Path,
+    job: FlinkJob,
+    plan: bytes,
+    ends: Ends,
+    definitions: Definitions,
+    author: str,
+    record: Callable[[Mapping[Part, str]], None],
+    allowed: ExitStack,
 ) -> bytes:
     """The plan with which a job goes on; what its project has changed is put in force by the log.
 
-    `InputError` where the state in the folder is of another job than this one.
+    `allowed` holds what that was approved with. `InputError` where the state in the folder is of another job
+    than this one; errors of `approved`.
     """
     from ringfence.adapters.flink.topics import put  # noqa: PLC0415 (an extra)
 
@@ -283,6 +333,8 @@ def _gone_on(
     made = upgraded(kept, definitions, author)
     if made.records and ends.control is None:
         raise InputError(f"rules or model are not those of before. {_NO_CONTROL}. Give back those, {remedy}")
+    allowed.enter_context(approved(made.versions, definitions.rules.ruleset, made.before, author))
+    record(made.versions)
     if ends.control is not None and made.records:
         put(ends.source, ends.control, made.records)
     return made.plan

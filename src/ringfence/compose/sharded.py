@@ -63,10 +63,14 @@ class Upgrade(NamedTuple):
     Attributes:
         plan: the plan, packed.
         records: for a partition that may put versions in force, in this order.
+        versions: what these put in force, by part.
+        before: the rules that the job has.
     """
 
     plan: bytes
     records: list[bytes]
+    versions: dict[Part, str]
+    before: RuleSet
 
 
 def pack_project(
@@ -141,12 +145,13 @@ def upgraded(before: bytes, definitions: Definitions, author: str) -> Upgrade:
         raise InputError(
             "the features are others than the job measures: a job keeps those that it began with"
         )
-    records = []
+    records, versions = [], {}
     book = definitions.rules.ruleset
     text = book.to_json()
     if text != (old.current_rules or old.rules):
         check_rules(definitions.rules)
         records.append(activation_record(Part.RULES, book.digest, text, author=author))
+        versions[Part.RULES] = book.digest
     files = _files(definitions)
     first = _models(old.model, spec).deployment.digest
     digest = _models(files, spec).deployment.digest
@@ -158,8 +163,20 @@ def upgraded(before: bytes, definitions: Definitions, author: str) -> Upgrade:
         if len(later) > _MOST_LATER:
             raise InputError(f"more than {_MOST_LATER} models came since the job began: begin anew")
         records.append(activation_record(Part.MODELS, digest, author=author))
+        versions[Part.MODELS] = digest
     new = msgspec.structs.replace(old, later=later, current_rules=text, current_model=digest)
-    return Upgrade(msgspec.msgpack.encode(new), records)
+    before_rules = RuleSet.from_json(old.current_rules or old.rules)
+    return Upgrade(msgspec.msgpack.encode(new), records, versions, before_rules)
+
+
+def first_versions(plan: bytes) -> dict[Part, str]:
+    """What a job decides by that begins with a plan, by part; no model where it has none."""
+    found = msgspec.msgpack.decode(plan, type=_Packed)
+    versions = {Part.RULES: RuleSet.from_json(found.rules).digest}
+    if found.model:
+        spec = FeatureSpec.from_json(found.spec)
+        versions[Part.MODELS] = _models(found.model, spec).deployment.digest
+    return versions
 
 
 def _files(definitions: Definitions) -> dict[str, bytes]:

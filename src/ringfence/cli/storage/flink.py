@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ringfence.cli.audited import actor
+from ringfence.cli.audited import actor, record_first
 from ringfence.cli.terminal.options import definitions
 from ringfence.cli.terminal.screen import say, show, show_json
 from ringfence.compose.flink import CHECKPOINT_MS, FOLDER_NAME, Ends, activate, flink_running, package
 from ringfence.compose.flink_check import compare
 from ringfence.errors import StoreError
+from ringfence.events.activation import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ringfence.compose.flink import FlinkRun
 
 app = typer.Typer(
@@ -25,6 +28,7 @@ app = typer.Typer(
 _LOOK_SECONDS: Final = 1.0
 _TELL_SECONDS: Final = 10.0
 _GONE: Final = "OffsetOutOfRange"  # Kafka's client in Java
+_ACTS: Final = {Part.RULES: "rules.activated", Part.MODELS: "model.promoted"}
 _MOST: Final = 2000  # characters of a problem in Flink's words
 
 Project = Annotated[
@@ -97,6 +101,7 @@ def run(
             shards=shards,
             checkpoint_ms=checkpoint_ms,
             author=actor(),
+            record=_start_on_record,
         ) as running:
             say(f"Going on from {running.resumed}" if running.resumed else "Beginning with the first record")
             say(f"Flink's own pages are at http://{running.cluster.jobs.address}; Ctrl-C stops the job.")
@@ -118,7 +123,7 @@ def put_in_force(project: Project, kafka: Kafka, to: To, control: Control = None
     """
     with chdir(project):
         ends = Ends.of(kafka, to, control)
-        digest = activate(Path(), ends, definitions(None, None), author=actor())
+        digest = activate(Path(), ends, definitions(None, None), author=actor(), record=_on_record)
     say("These rules are in force already" if digest is None else f"Rules {digest} are in force from here on")
 
 
@@ -142,7 +147,8 @@ def write(
     """
     out = out.absolute()
     with chdir(project):
-        group = package(Path(), Ends.of(kafka, to, control), definitions(None, None), out, shards=shards)
+        ends = Ends.of(kafka, to, control)
+        group = package(Path(), ends, definitions(None, None), out, shards=shards, author=actor())
     say(f"{out} has {out.stat().st_size / 1e6:,.0f} MB, and keys in it: let nobody else read it.")
     show_json(group)
 
@@ -180,6 +186,17 @@ def check(
         say(f"Check: {line}")
     if not found.is_same:
         raise typer.Exit(1)
+
+
+def _on_record(versions: Mapping[Part, str]) -> None:
+    """Put on record what is about to decide on a job: it runs for months, and may be killed."""
+    for part, digest in versions.items():
+        record_first(None, _ACTS[part], digest, where="flink")
+
+
+def _start_on_record(versions: Mapping[Part, str]) -> None:
+    record_first(None, "job.started", "flink")
+    _on_record(versions)
 
 
 def _watch(running: FlinkRun) -> None:
