@@ -5,8 +5,9 @@ from tests.adapters.drafted import CASES, NOW, Drafted
 
 from ringfence.adapters.drafts.trial import tried
 from ringfence.adapters.files import sniff
+from ringfence.adapters.files.explaining import explain
 from ringfence.errors import InputError
-from ringfence.events.mapping import parse_mapping
+from ringfence.events.mapping import load_mapping, parse_mapping
 
 
 def read(found):
@@ -47,3 +48,12 @@ def test_lines_that_end_as_on_old_macs_are_told_the_way_out(tmp_path):
     file.write_bytes(b"id,time,amount\rt0,2024-05-01 10:00:00,10.50\r")
     with pytest.raises(InputError, match=r"carriage returns alone.*tr "):
         sniff(str(file))
+
+
+def test_an_id_of_a_card_is_not_explained_as_a_number_of_one(tmp_path):
+    """It said: token c1..., ends in None."""
+    file = tmp_path / "some.csv"
+    file.write_text("transaction_id,event_time,amount,card_id\na1,2024-05-01T10:00:00Z,12.50,c1\n", "utf-8")
+    found = explain(str(file), load_mapping("canonical"), NOW)
+    assert {one.field for one in found.fields if "c1" in one.values} == {"card_id"}
+    assert not [one for one in found.fields if one.field == "card_number" and one.values]

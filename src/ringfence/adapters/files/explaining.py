@@ -145,7 +145,7 @@ def _stored(name: str, event: dict[str, Any]) -> str | None:
     if name == "card_number":
         token, last4, first = (event.get(one) for one in ("card_id", "card_last4", "card_bin"))
         begins = f"begins with {first}, " if first else ""
-        return None if token is None else f"token {token[:12]}..., {begins}ends in {last4}"
+        return None if token is None or last4 is None else f"token {token[:12]}..., {begins}ends in {last4}"
     if name == "amount":
         minor, currency = event.get("amount_minor"), event.get("currency")
         if minor is None:
