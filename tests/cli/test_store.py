@@ -90,6 +90,18 @@ def test_no_record_that_the_door_lets_in_stops_the_store(ringfence, url, project
     assert rows(url, asked + "transaction_id IN ('p1', 'p2', 'p7')") == [(True, None)] * 3
 
 
+@pytest.mark.parametrize(("version", "told"), [("0001", "ringfence store migrate"), ("0999", "newer one")])
+def test_a_store_of_another_version_is_neither_loaded_nor_checked(ringfence, url, version, told):
+    ringfence("run", "one.ndjson")
+    ringfence("store", "init")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE ringfence.schema_version SET version_num = %s", [version])
+    for command in ("load", "rebuild", "check"):
+        ended = ringfence("store", command)
+        assert (ended.code, told in ended.err) == (3, True), ended.err
+    assert rows(url, "SELECT count(*) FROM transactions") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("address", "code", "told"),
     [

@@ -38,6 +38,14 @@ def upgrade_schema(to: str | None) -> tuple[list[str], str]:
     return list(migrate.upgrade(with_store_password(address))), migrate.newest()
 
 
+def check_schema(to: str | None) -> None:
+    """`StoreError` unless the schema is of this version: rows of another one are not to be trusted."""
+    address = store_address(to)
+    from ringfence.adapters.relational import migrate  # noqa: PLC0415 (an extra)
+
+    migrate.check_version(with_store_password(address))
+
+
 def drop_schema(to: str | None) -> None:
     """Remove the schema with everything in it."""
     address = store_address(to)

@@ -9,8 +9,14 @@ import typer
 
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import progress, say, show_json
-from ringfence.compose.followers import relational_store, store_address
-from ringfence.compose.relational import compare_with_log, drop_schema, shown_address, upgrade_schema
+from ringfence.compose.followers import relational_store
+from ringfence.compose.relational import (
+    check_schema,
+    compare_with_log,
+    drop_schema,
+    shown_address,
+    upgrade_schema,
+)
 from ringfence.compose.store import open_store
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS
@@ -86,7 +92,7 @@ def check(data: Data = None, to: To = None, json: Json = False) -> None:
 
     Example: ringfence store check
     """
-    store_address(to)  # what is wrong with it is told first
+    check_schema(to)  # what is wrong with it is told first
     with open_store(folder(data), read_only=True) as store, progress("reading the log") as tell:
         found = compare_with_log(to, store.log, lambda done, total: tell(done, total, ""))
     if json:
@@ -135,6 +141,7 @@ def _upgrade(to: str | None, done: str) -> None:
 
 
 def _load(data: Path | None, to: str | None, *, anew: bool) -> None:
+    check_schema(to)
     with (
         open_store(folder(data), read_only=True) as store,
         closing(relational_store(store, to)) as target,
