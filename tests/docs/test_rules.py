@@ -20,6 +20,7 @@ OURS = [
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in {".py", ".md", ".toml", ".yaml", ".sql", ".c", ".h"}
     and "reference" not in path.parts[-2:-1]
+    and "node_modules" not in path.parts
 ]
 LONG: dict[str, str] = {}
 """Files of more than 400 lines, each with its reason."""
