@@ -124,7 +124,7 @@ def parse(text: str) -> Pattern:
     """The pattern that a JSON text is; `InputError` names the place of what is none.
 
     >>> parse('{"data": {"outcome": ["decline"]}}')
-    Field(path=('data', 'outcome'), tests=(Exact(value='decline'),))
+    FieldPattern(path=('data', 'outcome'), tests=(Exact(value='decline'),))
     """
     if len(text.encode()) > MOST_BYTES:
         raise InputError(f"the pattern is longer than {MOST_BYTES:,} bytes")

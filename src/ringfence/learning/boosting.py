@@ -129,7 +129,7 @@ def good_in_search(seconds: float) -> int:
     """How many good payments of a window a search of so long looks at; all its frauds, always.
 
     >>> good_in_search(45), good_in_search(450), good_in_search(3600)
-    (60000, 200000, 400000)
+    (60000, 197368, 400000)
     """
     usual = 0.19 * USUAL_SECONDS
     return int(np.clip(_GOOD_IN_SEARCH * seconds / (3 * usual), _GOOD_IN_SEARCH, GOOD_IN_FIT))

@@ -75,7 +75,7 @@ def given(path: str, mapping: Mapping, now_ms: int, fmt: Format | None = None) -
 def reads(source: FieldSource) -> str:
     """Words on where a field's values come from.
 
-    >>> reads(Source(join=["Date", "Time"], format="%d.%m.%Y %H:%M"))
+    >>> reads(FieldSource(join=["Date", "Time"], format="%d.%m.%Y %H:%M"))
     "Date + Time, format '%d.%m.%Y %H:%M'"
     """
     parts = [_origin(source)]

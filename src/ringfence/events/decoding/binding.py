@@ -203,7 +203,7 @@ def bind(
 def told_fraud(label: LabelColumn, values: Any) -> tuple[Any, NDArray[np.bool_]]:
     """Which rows a label column calls fraud, Arrow booleans, and which values it says nothing clear with.
 
-    >>> told_fraud(Label("said", fraud=["stolen"]), pa.array(["stolen", "paid", None]))[0].to_pylist()
+    >>> told_fraud(LabelColumn("said", fraud=["stolen"]), pa.array(["stolen", "paid", None]))[0].to_pylist()
     [True, False, False]
     """
     if pa.types.is_dictionary(values.type):

@@ -102,9 +102,9 @@ def read_amounts(
 ) -> Read:
     """Amounts as a mapping says they are written; `digits` and `limit` as for `amounts.to_minor`.
 
-    >>> from ringfence.events.values.vocabulary import Source
+    >>> from ringfence.events.values.vocabulary import FieldSource
     >>> written = pa.array(["($1,230.50)", "12,34 €", "1,500"])
-    >>> read_amounts(written, Source("a"), np.full(3, 2), np.full(3, 10**15)).minor
+    >>> read_amounts(written, FieldSource("a"), np.full(3, 2), np.full(3, 10**15)).minor
     array([-123050,       0,       0])
     """
     if pa.types.is_dictionary(values.type):
