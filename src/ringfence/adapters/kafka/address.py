@@ -34,8 +34,8 @@ def is_address(source: str) -> bool:
 class KafkaAddress:
     """Brokers, topics, what is ours to decide (`options`), and what the client library is told.
 
-    >>> KafkaAddress.of("kafka://a:9092,b:9092/payments?on_gap=continue&ssl.ca.location=a.pem", {"on_gap": None})
-    KafkaAddress(brokers='a:9092,b:9092', topics=('payments',), options={'on_gap': 'continue'})
+    >>> KafkaAddress.of("kafka://a:9092/payments?on_gap=continue&ssl.ca.location=a.pem", {"on_gap": None})
+    KafkaAddress(brokers='a:9092', topics=('payments',), options={'on_gap': 'continue'})
     """
 
     brokers: str
