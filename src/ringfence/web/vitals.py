@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MINUTES: Final = 10
-STAGES: Final = ("admit", *(stage.verb for stage in WALK), "score", "judge", "decide", "encode", "commit")
+STAGES: Final = tuple(
+    dict.fromkeys(("admit", *(stage.verb for stage in WALK), "score", "judge", "decide", "encode", "commit"))
+)
 _WINDOW_SECONDS: Final = 60
 
 
