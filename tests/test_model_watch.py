@@ -11,9 +11,9 @@ from tests import artifacts, spine
 from ringfence.access.authoriser import Authoriser
 from ringfence.adapters.artifacts import read_folder
 from ringfence.api.app import build
-from ringfence.api.model_teller import ModelTeller
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
+from ringfence.api.telling.model_teller import ModelTeller
 from ringfence.bus.catalog import MODEL_PROPOSED, MODEL_WEAKENED, tables
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.definitions import load_definitions

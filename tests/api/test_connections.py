@@ -4,7 +4,7 @@ import pytest
 
 from ringfence.api.http import connections
 from ringfence.api.http.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, ConnectionLimits, Connections
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 
 
 class Line:

@@ -17,7 +17,7 @@ from ringfence.api.hot.decoding_aside import DecodingAside
 from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions, cut
 from ringfence.api.hot.records import CHUNK, Lines
-from ringfence.api.problems import Refusal, refused_record
+from ringfence.api.http.problems import Refusal, refused_record
 from ringfence.events import codec
 from ringfence.events.bad import BadRecord
 
@@ -67,7 +67,7 @@ def test_what_another_process_has_refused_is_masked_there_and_only_there(both, m
     lines = [b'{"4111 1111 1111 1111": 1, "amount": "%d"}' % n for n in range(300)]
     wanted = here(lines, NOW_MS)
     monkeypatch.setattr("ringfence.events.bad.mask_cards", None)
-    monkeypatch.setattr("ringfence.api.problems.mask_cards", None)
+    monkeypatch.setattr("ringfence.api.http.problems.mask_cards", None)
     events, refused = aside(lines, NOW_MS)
     parts = list(cut(lines, events, refused, 100))
     taken = sort_out([Ticket(lines, "http batch", print, print, prepared=(events, refused))], events, refused)

@@ -9,8 +9,8 @@ from tests.scoring.conftest import make_events
 from ringfence.analysis import history
 from ringfence.events.model import Kind
 from ringfence.web import Site
-from ringfence.web.dossier import take_apart
-from ringfence.web.sampling import sample_of
+from ringfence.web.investigate.dossier import take_apart
+from ringfence.web.measure.sampling import sample_of
 
 from .conftest import NDJSON, NOW_MS, lines, payment
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests import artifacts
 
 from ringfence.adapters.artifacts import load_scorer, read_folder
-from ringfence.api.model_contract import Payment, Reader
-from ringfence.api.model_service import ModelService
+from ringfence.api.model_host.contract import Payment, Reader
+from ringfence.api.model_host.service import ModelService
 from ringfence.errors import InputError, ScorerError
 
 INPUTS = (

@@ -13,8 +13,8 @@ from ringfence.adapters.outbox import OutboxFollower
 from ringfence.adapters.outbox.database import FILE_NAME
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.api.following import Following
-from ringfence.api.objective_teller import ObjectiveTeller
 from ringfence.api.outboxes import Outboxes
+from ringfence.api.telling.objective_teller import ObjectiveTeller
 from ringfence.bus.catalog import OBJECTIVE_BURNING, OBJECTIVE_RECOVERED, tables
 from ringfence.bus.subscription import Subscription
 from ringfence.compose.store import open_roll

@@ -6,7 +6,7 @@ import pytest
 
 from ringfence.access.authoriser import Authoriser
 from ringfence.api.hot import decider
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.compose.definitions import load_definitions

@@ -8,9 +8,9 @@ import pytest
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Principal, Role
-from ringfence.api.batch_slots import Slots
-from ringfence.api.problems import Refusal
-from ringfence.api.stream_places import Places
+from ringfence.api.http.problems import Refusal
+from ringfence.api.streaming.batch_slots import Slots
+from ringfence.api.streaming.stream_places import Places
 
 from .conftest import Peer, payment
 from .test_wire import until
@@ -114,7 +114,7 @@ def test_the_slowest_upload_makes_room_once_others_wait_and_a_quick_one_never():
 
 
 def test_slow_uploads_in_every_place_are_told_and_make_room(wired, monkeypatch):
-    monkeypatch.setattr("ringfence.api.batch_slots._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("ringfence.api.streaming.batch_slots._PATIENCE_SECONDS", 0.0)
     head = b"POST /v1/decisions/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
     body = json.dumps(payment("whole")).encode()
 
@@ -134,7 +134,7 @@ def test_slow_uploads_in_every_place_are_told_and_make_room(wired, monkeypatch):
 
 def test_unread_answers_in_every_place_make_room(wired, monkeypatch):
     """Their callers read nothing, and what is sent to them is more than both systems keep for them."""
-    monkeypatch.setattr("ringfence.api.batch_slots._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("ringfence.api.streaming.batch_slots._PATIENCE_SECONDS", 0.0)
     head = b"POST /v1/decisions/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
     body = json.dumps(payment("same")).encode() + b"\n"
 

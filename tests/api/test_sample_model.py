@@ -16,7 +16,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from ringfence.adapters.artifacts import load_local, read_folder
-from ringfence.api.model_service import ModelService
+from ringfence.api.model_host.service import ModelService
 
 from .test_model_service import PAYMENT
 

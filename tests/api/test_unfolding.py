@@ -9,8 +9,8 @@ import pytest
 import zstandard
 
 from ringfence.api.http.bodies import read_body
+from ringfence.api.http.problems import Refusal
 from ringfence.api.http.unfolding import FREE, RATIO, Gzip, Zstd
-from ringfence.api.problems import Refusal
 
 MIB = 1 << 20
 ZSTD = zstandard.ZstdCompressor().compress

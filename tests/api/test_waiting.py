@@ -9,7 +9,7 @@ import pytest
 from ringfence.api.hot.deadlines import Deadlines
 from ringfence.api.hot.gate import Gate
 from ringfence.api.hot.outcomes import Ticket
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 
 from .conftest import payment, running, session_in
 

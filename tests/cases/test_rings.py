@@ -8,7 +8,7 @@ from tests.cases.desk import MINUTE, NOON, payment
 from ringfence.adapters.links import undelivered
 from ringfence.adapters.links.news import tell
 from ringfence.adapters.links.schema import opened
-from ringfence.api.ring_news import RingTeller
+from ringfence.api.telling.ring_news import RingTeller
 from ringfence.cases import wire
 from ringfence.cases.fold import fold
 from ringfence.cases.model import CaseState, Disposition, Subject

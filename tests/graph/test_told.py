@@ -13,7 +13,7 @@ from tests.graph.test_shapes import SCATTER, kept
 from ringfence.adapters.links import LinkFollower, StoredLinks, macro, undelivered
 from ringfence.adapters.links.news import delivered
 from ringfence.adapters.links.schema import opened
-from ringfence.api.ring_news import RingTeller
+from ringfence.api.telling.ring_news import RingTeller
 from ringfence.cases import wire
 from ringfence.cases.model import Disposition, Subject
 from ringfence.errors import StoreError

@@ -23,7 +23,7 @@ from ringfence.runner import Runner
 from ringfence.scoring.artifacts.models import NO_MODELS
 from ringfence.scoring.rulesets.rules import RuleSet
 from ringfence.walk import STAGES, Stage, Walk
-from ringfence.web.deciding_again import decide_again
+from ringfence.web.investigate.deciding_again import decide_again
 
 NAMES = ("visits.before",)
 

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 from ringfence.errors import InputError
 from ringfence.web.answer_cache import MOST_OF_CALLER, MOST_WAITING, PATIENCE_SECONDS, AnswerCache
 

@@ -1,8 +1,8 @@
 """Records of the log in which a text stands."""
 
 from ringfence.api.services import RecordServices
-from ringfence.web import messages
 from ringfence.web.pages.streams import _found as found
+from ringfence.web.parts import messages
 
 
 def test_a_text_is_looked_for_from_the_end_unless_an_offset_says_where(site):

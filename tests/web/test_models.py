@@ -22,10 +22,10 @@ from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.history import collect
 from ringfence.learning.train import Plan, train
 from ringfence.scoring.artifacts.manifest import Metric, Span
-from ringfence.web.importance import importance_of
-from ringfence.web.model_in_words import sentence
-from ringfence.web.sampling import sample_of
-from ringfence.web.watching import compare, watch
+from ringfence.web.measure.importance import importance_of
+from ringfence.web.measure.model_in_words import sentence
+from ringfence.web.measure.sampling import sample_of
+from ringfence.web.measure.watching import compare, watch
 
 SHIPPED = ROOT / "examples" / "sample-model"
 

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from tests.web.test_pages import violations
 
 from ringfence.adapters.lake import Lake
-from ringfence.web.measures import MEASURES
+from ringfence.web.measure.measures import MEASURES
 
 SPAN = "since=2025-01-01T00:00&until=2025-02-15T00:00"
 PICTURES = os.environ.get("RINGFENCE_PICTURES")

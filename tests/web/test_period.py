@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringfence.web.period import Period
+from ringfence.web.parts.period import Period
 
 MANY = "&".join(f"a{number}=1" for number in range(201))
 

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from ringfence.api.problems import TYPE, unavailable
+from ringfence.api.http.problems import TYPE, unavailable
 from ringfence.audit import Act
 from ringfence.errors import StoreError
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.api.front import HOT_PATH, REPLAYED
 from ringfence.api.http.bodies import JSON
 from ringfence.api.http.connections import BODY, IDLE
+from ringfence.api.http.problems import TYPE, Refusal, overloaded, traced
 from ringfence.api.http.responses import lines, response
 from ringfence.api.http.wire import Wire
-from ringfence.api.problems import TYPE, Refusal, overloaded, traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,6 @@ from ringfence.access.limits import Limits
 from ringfence.access.oidc import OpenIdProvider
 from ringfence.access.sessions import Sessions
 from ringfence.analysis.history import Hindsight
-from ringfence.api import examples
-from ringfence.api.batch_slots import Slots
 from ringfence.api.following import Following
 from ringfence.api.hot.answers import Answers
 from ringfence.api.hot.decider import Decider
@@ -26,19 +24,21 @@ from ringfence.api.hot.outcomes import Resolver
 from ringfence.api.hot.path import HotPath, versions_of
 from ringfence.api.hot.stored import Stored
 from ringfence.api.http.connections import Connections
+from ringfence.api.http.problems import Refusal
 from ringfence.api.http.proxies import Proxies
-from ringfence.api.jobs import Jobs
-from ringfence.api.metrics import Metrics
-from ringfence.api.model_teller import ModelTeller
-from ringfence.api.objective_teller import ObjectiveTeller
+from ringfence.api.openapi import examples
 from ringfence.api.outboxes import Outboxes
-from ringfence.api.pools import Pools
-from ringfence.api.problems import Refusal
-from ringfence.api.ring_news import RingTeller
 from ringfence.api.sourcing import Sources
-from ringfence.api.stream import Hub
-from ringfence.api.stream_places import Places
+from ringfence.api.streaming.batch_slots import Slots
+from ringfence.api.streaming.stream import Hub
+from ringfence.api.streaming.stream_places import Places
+from ringfence.api.telling.metrics import Metrics
+from ringfence.api.telling.model_teller import ModelTeller
+from ringfence.api.telling.objective_teller import ObjectiveTeller
+from ringfence.api.telling.ring_news import RingTeller
 from ringfence.api.trials import Trials
+from ringfence.api.work.jobs import Jobs
+from ringfence.api.work.pools import Pools
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.cases import open_cases, payment_of
 from ringfence.compose.index import index_rows

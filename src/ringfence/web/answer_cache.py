@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 from ringfence.errors import RingfenceError
 
 if TYPE_CHECKING:

@@ -10,8 +10,6 @@ from ringfence.api.app import UNTOLD
 from ringfence.api.assembly import services_for
 from ringfence.api.audited import Audited
 from ringfence.compose.store import keeps_tokens
-from ringfence.web import errors, period
-from ringfence.web.asking import permitted
 from ringfence.web.audited import ACTIONS
 from ringfence.web.dashboard import Dashboard
 from ringfence.web.pages import (
@@ -45,6 +43,8 @@ from ringfence.web.pages import (
     trials,
     versions,
 )
+from ringfence.web.parts import errors, period
+from ringfence.web.parts.asking import permitted
 from ringfence.web.shield import Shield
 
 if TYPE_CHECKING:

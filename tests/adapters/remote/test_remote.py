@@ -17,7 +17,7 @@ from tests.waiting import until
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.adapters.remote import RemoteModel
 from ringfence.adapters.remote.guards import CircuitBreaker
-from ringfence.api.model_service import ModelService
+from ringfence.api.model_host.service import ModelService
 from ringfence.errors import ScorerError
 
 ROWS = np.where(np.random.default_rng(2).random((1300, 3)) < 0.1, np.nan, 7.5)

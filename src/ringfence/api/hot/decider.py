@@ -26,7 +26,7 @@ from ringfence.api.hot.orders import Arrived, Look, Order, give_up, keep
 from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions
 from ringfence.api.hot.steps import TakenStep
-from ringfence.api.problems import unavailable
+from ringfence.api.http.problems import unavailable
 from ringfence.ports.tracing import StageSpan
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.decoding import Decoding
     from ringfence.api.hot.gate import Gate
     from ringfence.api.hot.outcomes import Resolver, Result
-    from ringfence.api.problems import Refusal
+    from ringfence.api.http.problems import Refusal
     from ringfence.events.batch import EventBatch
     from ringfence.ports import Clock
     from ringfence.ports.tracing import Tracing

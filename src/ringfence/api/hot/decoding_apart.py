@@ -15,7 +15,7 @@ import msgspec
 
 from ringfence.api.hot.decoding import Decoding
 from ringfence.api.hot.decoding_aside import DecodedPiece, RawPiece
-from ringfence.api.problems import refused_record
+from ringfence.api.http.problems import refused_record
 from ringfence.compose.answering import messages
 from ringfence.compose.store import door_of
 from ringfence.events import codec

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from ringfence.api.hot.records import Lines
-from ringfence.api.problems import Refusal, unavailable
+from ringfence.api.http.problems import Refusal, unavailable
 from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events import codec

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ringfence.api.http.problems import Refusal
 from ringfence.api.http.turns import Turns
-from ringfence.api.problems import Refusal
 from ringfence.events.decoding.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:

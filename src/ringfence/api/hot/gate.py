@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.api.problems import overloaded
+from ringfence.api.http.problems import overloaded
 
 if TYPE_CHECKING:
     from ringfence.api.hot.outcomes import Ticket

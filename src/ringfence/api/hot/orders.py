@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from ringfence.api.problems import Refusal
+    from ringfence.api.http.problems import Refusal
     from ringfence.events.batch import EventBatch
     from ringfence.runner import Arrival, PendingBatch, Runner
 

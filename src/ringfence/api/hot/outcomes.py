@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from ringfence.api.hot.answer_columns import Bodies
-from ringfence.api.problems import Refusal, refused_record
+from ringfence.api.http.problems import Refusal, refused_record
 from ringfence.events.bad import BadRecord, Fault, Reason, ToldRecord
 from ringfence.intake import event_json
 

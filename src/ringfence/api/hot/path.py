@@ -11,7 +11,7 @@ import msgspec
 from ringfence.api.hot.answers import DecisionAnswer
 from ringfence.api.hot.deadlines import Deadlines
 from ringfence.api.hot.outcomes import Result, Ticket, is_large
-from ringfence.api.problems import Refusal, refused_record, unavailable
+from ringfence.api.http.problems import Refusal, refused_record, unavailable
 from ringfence.scoring.rulesets.rules import OnFailure, Outcome
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.decider import Decider
     from ringfence.api.hot.decoding import Decoding
     from ringfence.api.hot.decoding_aside import Aside
-    from ringfence.api.pools import Pool
+    from ringfence.api.work.pools import Pool
     from ringfence.events.batch import EventBatch
     from ringfence.pipeline import Pipeline
     from ringfence.ports import Clock

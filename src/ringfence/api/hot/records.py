@@ -9,8 +9,8 @@ import numpy as np
 
 from ringfence.api.hot.elements import elements
 from ringfence.api.http.bodies import JSON, NDJSON, content_type, pieces, read_body
+from ringfence.api.http.problems import Refusal
 from ringfence.api.http.turns import Turns
-from ringfence.api.problems import Refusal
 from ringfence.events.decoding.decode import RECORD_LIMIT
 
 if TYPE_CHECKING:

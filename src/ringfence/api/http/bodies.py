@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.api.http.problems import Refusal
 from ringfence.api.http.turns import Turns
 from ringfence.api.http.unfolding import unfold
-from ringfence.api.problems import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 
 if TYPE_CHECKING:
     import asyncio

@@ -11,7 +11,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
 
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from ringfence.api.problems import TYPE
+from ringfence.api.http.problems import TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ringfence.api.problems import Refusal
+    from ringfence.api.http.problems import Refusal
 
 STATUS_LINE: Final = {one.value: b"HTTP/1.1 %d %b\r\n" % (one, one.phrase.encode()) for one in HTTPStatus}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import zstandard
 
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -15,8 +15,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ringfence.api.http.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, TOO_MANY
+from ringfence.api.http.problems import Refusal
 from ringfence.api.http.responses import lines, refused
-from ringfence.api.problems import Refusal
 
 if TYPE_CHECKING:
     import asyncio

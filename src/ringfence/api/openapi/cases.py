@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ringfence.api.handling.requests import StaleCase
 from ringfence.api.openapi.pieces import ASKED, BODY, Contract, json_answer, json_body, ref
-from ringfence.api.requests import StaleCase
 from ringfence.cases import wire
 from ringfence.cases.book import QueueCount
 from ringfence.cases.model import Case

@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from ringfence.api import examples
+from ringfence.api.handling.reading import Details, EntityState, Page
 from ringfence.api.hot.answers import DecisionAnswer
 from ringfence.api.hot.outcomes import Accepted
-from ringfence.api.openapi import access, audit, bus, cases, graph, models, privacy, quarantine, rules, trials
+from ringfence.api.http.problems import Problem
+from ringfence.api.openapi import (
+    access,
+    audit,
+    bus,
+    cases,
+    examples,
+    graph,
+    models,
+    privacy,
+    quarantine,
+    rules,
+    trials,
+)
 from ringfence.api.openapi.pieces import ASKED, BODY, CONNECTION, REF, Contract, json_answer, ref, text_answer
-from ringfence.api.problems import Problem
-from ringfence.api.reading import Details, EntityState, Page
 from ringfence.api.routes.health import Health, Readiness
 from ringfence.events.decoding.record import RECORDS
 from ringfence.events.model import ACTIONS

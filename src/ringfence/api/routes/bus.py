@@ -10,13 +10,13 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.api import event_stream
-from ringfence.api.event_stream import page_of, start_of
-from ringfence.api.problems import Refusal
-from ringfence.api.reading import check_log
-from ringfence.api.requests import as_json, queues_of
+from ringfence.api.handling import event_stream
+from ringfence.api.handling.event_stream import page_of, start_of
+from ringfence.api.handling.reading import check_log
+from ringfence.api.handling.requests import as_json, queues_of
+from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
-from ringfence.api.stream_places import owner_of
+from ringfence.api.streaming.stream_places import owner_of
 from ringfence.bus.pattern import MOST_BYTES, wanted
 from ringfence.bus.subscription import shown
 from ringfence.errors import InputError

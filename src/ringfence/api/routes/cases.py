@@ -10,8 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.audited import tell
-from ringfence.api.problems import Refusal
-from ringfence.api.requests import (
+from ringfence.api.handling.requests import (
     as_json,
     body_of,
     keep_to_queue,
@@ -21,6 +20,7 @@ from ringfence.api.requests import (
     refusals,
     who_asks,
 )
+from ringfence.api.http.problems import Refusal
 from ringfence.api.services import CaseServices, services_of
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery

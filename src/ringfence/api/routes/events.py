@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ringfence.api.batches import BatchResponse
+from ringfence.api.handling.batches import BatchResponse
 from ringfence.api.hot.outcomes import is_large
 from ringfence.api.http.bodies import JSON, content_type, read_body
-from ringfence.api.problems import TYPE, Refusal, traced
+from ringfence.api.http.problems import TYPE, Refusal, traced
 from ringfence.api.services import EventServices, services_of
 
 router = APIRouter()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api import reading
-from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json
+from ringfence.api.handling import reading
+from ringfence.api.handling.requests import as_json
+from ringfence.api.http.problems import Refusal
 from ringfence.api.services import Surroundings, services_of
 from ringfence.compose.links import links_in
 from ringfence.errors import InputError

@@ -10,8 +10,8 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.analysis import list_history as lake_lists
 from ringfence.api.audited import tell
-from ringfence.api.problems import Refusal
-from ringfence.api.requests import as_json, body_of, raw_body, refusals, who_asks
+from ringfence.api.handling.requests import as_json, body_of, raw_body, refusals, who_asks
+from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ListServices, services_of
 from ringfence.rulebook.entries import NAME_LIMIT
 from ringfence.rulebook.wire import AddEntries, RemoveEntries

@@ -9,8 +9,8 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.problems import Refusal
-from ringfence.api.requests import UnconfirmedRefusal, as_json, body_of, who_asks
+from ringfence.api.handling.requests import UnconfirmedRefusal, as_json, body_of, who_asks
+from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ModelServices, services_of
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed, UnsoundError

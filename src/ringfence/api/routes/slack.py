@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ringfence.alerts.buttons import ACKNOWLEDGE, FRAUD, NOT_FRAUD, button_key, label_of, pressed
 from ringfence.api.audited import tell
 from ringfence.api.http.bodies import header, read_body
-from ringfence.api.problems import Refusal, unavailable
+from ringfence.api.http.problems import Refusal, unavailable
 from ringfence.api.services import AnswerServices, services_of
 from ringfence.compose.notifiers import slack_actions
 from ringfence.errors import InputError, RingfenceError

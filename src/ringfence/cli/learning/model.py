@@ -60,7 +60,7 @@ def serve(
 
     Example: ringfence model serve fraud-model --port 8080
     """
-    from ringfence.api.model_service import ModelService, serve_model  # noqa: PLC0415 (as for serve)
+    from ringfence.api.model_host.service import ModelService, serve_model  # noqa: PLC0415 (as for serve)
     from ringfence.api.serving import is_loopback  # noqa: PLC0415
 
     if not is_loopback(host) and not key and not without_key:

@@ -11,15 +11,15 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
-from ringfence.api.requests import who_asks
+from ringfence.api.handling.requests import who_asks
 from ringfence.api.services import AccessServices, ModelServices, RuleServices, services_of
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError
-from ringfence.web.asking import dashboard_of
-from ringfence.web.errors import Stop
 from ringfence.web.pages.decisions import place_of
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.access.approvals import ApprovalRequest

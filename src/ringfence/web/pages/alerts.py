@@ -9,10 +9,10 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.audited import tell
-from ringfence.api.requests import who_asks
+from ringfence.api.handling.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
-from ringfence.web.asking import dashboard_of
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard

@@ -15,8 +15,8 @@ from ringfence.api.audited import tell
 from ringfence.api.services import AnswerServices, BusServices, Surroundings
 from ringfence.compose.alerts import alert_policy
 from ringfence.errors import InputError
-from ringfence.web.asking import dashboard_of
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.alerts.answers import Asked

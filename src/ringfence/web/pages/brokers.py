@@ -12,10 +12,10 @@ from ringfence.access.roles import Permission, holders
 from ringfence.errors import InputError, StoreError
 from ringfence.masking import mask_cards
 from ringfence.ports.topics import MessageQuery, MessagesFound
-from ringfence.web.asking import dashboard_of, is_part, visit_of
-from ringfence.web.errors import Stop
-from ringfence.web.period import moment_ms
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of, is_part, visit_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.period import moment_ms
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.ports.topics import TopicBrowser

@@ -10,15 +10,15 @@ from fastapi import APIRouter, Form, Request
 from msgspec.structs import replace
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api import bus_changes
 from ringfence.api.audited import tell
-from ringfence.api.bus_changes import Chosen, Subscribe, told
-from ringfence.api.requests import refusals
+from ringfence.api.handling import bus_changes
+from ringfence.api.handling.bus_changes import Chosen, Subscribe, told
+from ringfence.api.handling.requests import refusals
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.audited import tell
-from ringfence.api.problems import Refusal
-from ringfence.api.requests import keep_to_queue, next_in, queues_of, who_asks
+from ringfence.api.handling.requests import keep_to_queue, next_in, queues_of, who_asks
+from ringfence.api.http.problems import Refusal
 from ringfence.api.routes.cases import file_answer
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
 from ringfence.cases import wire
@@ -24,10 +24,10 @@ from ringfence.cases.model import LIVE, CaseState
 from ringfence.cases.words import FOUND, told
 from ringfence.compose.cases import report_pdf
 from ringfence.errors import ConflictError, InputError
-from ringfence.web.asking import dashboard_of, is_part
-from ringfence.web.case_workup import linked, preview, work_up
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.investigate.case_workup import linked, preview, work_up
+from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,18 +10,18 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.reading import is_card
-from ringfence.api.requests import queues_of
+from ringfence.api.handling.reading import is_card
+from ringfence.api.handling.requests import queues_of
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.web import dossier
-from ringfence.web.asking import dashboard_of, is_part
-from ringfence.web.errors import Stop
-from ringfence.web.filters import DecisionFilter
-from ringfence.web.rendering import render
+from ringfence.web.investigate import dossier
+from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.filters import DecisionFilter
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
-    from ringfence.api.jobs import Job
+    from ringfence.api.work.jobs import Job
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

@@ -9,21 +9,21 @@ import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from ringfence.api import reading
+from ringfence.api.handling import reading
 from ringfence.api.services import RecordServices
 from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import OUTCOMES
-from ringfence.web.asking import dashboard_of
-from ringfence.web.dossier import id_of
-from ringfence.web.errors import Stop
-from ringfence.web.neighbours import neighbours_of
-from ringfence.web.portrait import portrait_of
-from ringfence.web.rendering import render
+from ringfence.web.investigate.dossier import id_of
+from ringfence.web.investigate.neighbours import neighbours_of
+from ringfence.web.investigate.portrait import portrait_of
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
-    from ringfence.web.portrait import Portrait
+    from ringfence.web.investigate.portrait import Portrait
 
 router = APIRouter()
 _POINTS: Final = 1000

@@ -14,13 +14,13 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from ringfence.analysis import list_history as lists_of
-from ringfence.api.reading import is_card
+from ringfence.api.handling.reading import is_card
 from ringfence.api.services import CaseServices, ModelServices, RecordServices, Surroundings
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
-from ringfence.web.asking import dashboard_of
 from ringfence.web.pages.decisions import place_of
+from ringfence.web.parts.asking import dashboard_of
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard

@@ -8,17 +8,17 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.reading import is_card
+from ringfence.api.handling.reading import is_card
 from ringfence.api.services import Surroundings
 from ringfence.compose.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.graph.shapes import ring_and_shapes
 from ringfence.graph.wire import neighbours_of, ring_of, rings_of
-from ringfence.web.asking import dashboard_of
-from ringfence.web.dossier import id_of
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.investigate.dossier import id_of
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,18 +10,18 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.roles import Permission
-from ringfence.api.requests import queues_of, who_asks
+from ringfence.api.handling.requests import queues_of, who_asks
 from ringfence.api.services import CaseServices, HealthServices, RecordServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
 from ringfence.decisions.index import Term, Wanted
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.web.asking import dashboard_of, visit_of
-from ringfence.web.measures import MEASURES, currencies
+from ringfence.web.measure.measures import MEASURES, currencies
 from ringfence.web.pages.cases import listed
 from ringfence.web.pages.performance import span_of, typed
 from ringfence.web.pages.system import CAUSES
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of, visit_of
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.checking import warnings_on
-from ringfence.api.requests import refusals
+from ringfence.api.handling.checking import warnings_on
+from ringfence.api.handling.requests import refusals
 from ringfence.api.services import RuleServices, services_of
 from ringfence.rulebook.wire import ImpactOf
 from ringfence.scoring.rulesets.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact

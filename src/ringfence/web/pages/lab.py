@@ -11,8 +11,8 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.analysis.rule_lab import try_rule
-from ringfence.api.checking import checked
-from ringfence.api.requests import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.handling.checking import checked
+from ringfence.api.handling.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, Surroundings, TrialServices, services_of
 from ringfence.compose.questions import laboratory
 from ringfence.errors import InputError, RuleError
@@ -20,14 +20,14 @@ from ringfence.rulebook.single_rule import STAGES, at_stage, dump_rule, load_rul
 from ringfence.scoring.rulesets.books import dump_book
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.scoring.rulesets.rules import OUTCOMES, Rule, RuleSet
-from ringfence.web.asking import dashboard_of
-from ringfence.web.errors import Stop
-from ringfence.web.lab_names import TEMPLATES, names_of
-from ringfence.web.rendering import render
+from ringfence.web.measure.lab_names import TEMPLATES, names_of
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.analysis.rule_lab import LabReport
-    from ringfence.api.jobs import Job
+    from ringfence.api.work.jobs import Job
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

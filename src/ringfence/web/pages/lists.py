@@ -11,15 +11,15 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.analysis import list_history as lists_of
 from ringfence.api.audited import tell
-from ringfence.api.requests import refusals, who_asks
+from ringfence.api.handling.requests import refusals, who_asks
 from ringfence.api.services import ListServices, services_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.rulebook.entries import Entry
 from ringfence.scoring.rulesets.actions import ListKind
-from ringfence.web.asking import dashboard_of
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

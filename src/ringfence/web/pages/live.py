@@ -9,21 +9,21 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from ringfence.api.reading import id_in_norm, is_card
+from ringfence.api.handling.reading import id_in_norm, is_card
 from ringfence.api.services import HealthServices
-from ringfence.api.stream_places import owner_of
+from ringfence.api.streaming.stream_places import owner_of
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
 from ringfence.web.activity import SECONDS, SampleSieve
-from ringfence.web.asking import dashboard_of
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ringfence.api.stream_places import Place
+    from ringfence.api.streaming.stream_places import Place
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.requests import who_asks
+from ringfence.api.handling.requests import who_asks
 from ringfence.api.services import ModelServices, services_of
 from ringfence.compose.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
@@ -24,14 +24,14 @@ from ringfence.ports import DECISIONS
 from ringfence.rulebook.changes import ApprovalError
 from ringfence.scoring.artifacts.manifest import CURVES, REPORT
 from ringfence.scoring.artifacts.promotion import roles
-from ringfence.web import watching
-from ringfence.web.asking import caller_of, dashboard_of
-from ringfence.web.charts import COLOURS, Chart, Named, charts_of, drift_chart
-from ringfence.web.errors import Stop
-from ringfence.web.importance import importance_of
-from ringfence.web.model_in_words import sentence
+from ringfence.web.measure import watching
+from ringfence.web.measure.importance import importance_of
+from ringfence.web.measure.model_in_words import sentence
 from ringfence.web.pages.impact import OfferedChange, sheet
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import caller_of, dashboard_of
+from ringfence.web.parts.charts import COLOURS, Chart, Named, charts_of, drift_chart
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission
-from ringfence.api.requests import queues_of, who_asks
+from ringfence.api.handling.requests import queues_of, who_asks
 from ringfence.api.services import AccessServices, BusServices, CaseServices, HealthServices, RuleServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState
-from ringfence.web.asking import dashboard_of, visit_of
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of, visit_of
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,12 +14,12 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.services import RecordServices, Surroundings, services_of
-from ringfence.web.asking import caller_of, dashboard_of, ends_of
-from ringfence.web.cells import csv_cell
-from ringfence.web.errors import Stop
-from ringfence.web.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
-from ringfence.web.period import current, moment_ms, zone_name
-from ringfence.web.rendering import render, when
+from ringfence.web.measure.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
+from ringfence.web.parts.asking import caller_of, dashboard_of, ends_of
+from ringfence.web.parts.cells import csv_cell
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.period import current, moment_ms, zone_name
+from ringfence.web.parts.rendering import render, when
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard

@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from ringfence.api.services import RecordServices
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
-from ringfence.web.asking import dashboard_of
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render, when
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render, when
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard

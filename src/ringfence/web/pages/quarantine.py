@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api import replaying
+from ringfence.api.handling import replaying
 from ringfence.api.services import QuarantineServices
-from ringfence.web.asking import dashboard_of, is_part
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard

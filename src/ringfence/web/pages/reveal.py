@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.problems import Refusal
+from ringfence.api.http.problems import Refusal
 from ringfence.api.routes.privacy import at_privacy_desk, tell_reason
-from ringfence.web.rendering import render
+from ringfence.web.parts.rendering import render
 
 router = APIRouter()
 PATH: Final = "/reveal"  # in the navigation, where tokens stand for anything

@@ -18,10 +18,10 @@ from ringfence.errors import RingfenceError
 from ringfence.rulebook.single_rule import STAGES, stage_of
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.scoring.rulesets.outcomes import Mode
-from ringfence.web.asking import caller_of, dashboard_of, ends_of
-from ringfence.web.errors import Stop
-from ringfence.web.measures import STOPPED
-from ringfence.web.rendering import render
+from ringfence.web.measure.measures import STOPPED
+from ringfence.web.parts.asking import caller_of, dashboard_of, ends_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.checking import checked as check
-from ringfence.api.requests import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.handling.checking import checked as check
+from ringfence.api.handling.requests import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, Surroundings, services_of
 from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.rulesets.outcomes import Mode
-from ringfence.web.asking import dashboard_of
 from ringfence.web.pages.impact import change_of_mode, sheet
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.rulebook.changes import Change

@@ -12,9 +12,9 @@ from ringfence.access.oidc import BEGUN_SECONDS, SignInError
 from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
 from ringfence.api.services import AccessServices, Surroundings, services_of
-from ringfence.web.asking import dashboard_of, visit_of
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of, visit_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 from ringfence.web.shield import CALLBACK, address_of, cookie, local_path, no_cookie
 
 router = APIRouter()

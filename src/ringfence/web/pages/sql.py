@@ -16,8 +16,8 @@ from ringfence.api.audited import tell
 from ringfence.api.services import Surroundings
 from ringfence.errors import InputError
 from ringfence.masking import find_cards, mask_cards
-from ringfence.web.asking import dashboard_of
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from ringfence.api.services import HealthServices, RecordServices
 from ringfence.masking import mask_cards
-from ringfence.web import messages
-from ringfence.web.asking import dashboard_of, is_part
-from ringfence.web.errors import Stop
-from ringfence.web.rendering import render
+from ringfence.web.parts import messages
+from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard

@@ -15,8 +15,8 @@ from ringfence.compose.store import open_snapshots
 from ringfence.decisions.index import Term, Wanted
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.pipeline import MODEL
-from ringfence.web.asking import dashboard_of, is_part
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.rendering import render
 from ringfence.web.vitals import memory_bytes
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.analysis.list_history import shadow_report
-from ringfence.api.requests import BOOK_BYTES, refusals
+from ringfence.api.handling.requests import BOOK_BYTES, refusals
 from ringfence.api.services import RuleServices, TrialServices, services_of
 from ringfence.ports import DECISIONS
-from ringfence.web.asking import caller_of, dashboard_of, is_part
-from ringfence.web.errors import Stop
-from ringfence.web.period import moment_ms
-from ringfence.web.rendering import render
+from ringfence.web.parts.asking import caller_of, dashboard_of, is_part
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.period import moment_ms
+from ringfence.web.parts.rendering import render
 
 router = APIRouter()
 Moment = Annotated[str, Form(max_length=40)]

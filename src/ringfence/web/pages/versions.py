@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.requests import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.handling.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, services_of
 from ringfence.web.pages.impact import change_of_version, sheet
-from ringfence.web.rendering import render
+from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

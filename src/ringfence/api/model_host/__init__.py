@@ -1,0 +1,1 @@
+"""One model behind HTTP, without a store."""

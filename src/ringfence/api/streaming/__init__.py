@@ -1,0 +1,1 @@
+"""Places of those who send many payments or listen to many, and the stream of decisions."""

@@ -1,0 +1,95 @@
+"""Threads for each kind of work: what one kind has too much of, no other waits for.
+
+A payment's way needs none of them, unless it is large. What is not done by its deadline is refused; its
+thread goes on to the end, and counts as busy until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from ringfence.api.http.problems import Refusal
+from ringfence.compose.checks import DEADLINE_SECONDS
+from ringfence.compose.worker_process import START_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+CHECK_SECONDS: Final = START_SECONDS + DEADLINE_SECONDS + 10.0
+"""How long whoever asks for a check of rules waits: longer than the process beside the server may take."""
+
+
+class Pool:
+    """A few threads, a short queue, and how long the caller waits."""
+
+    def __init__(self, kind: str, threads: int, most: int, seconds: float) -> None:
+        """At most `most` pieces of work wait or are under way."""
+        self._kind = kind
+        self._threads = ThreadPoolExecutor(threads, f"ringfence-{kind.replace(' ', '-')}")
+        self._most = most
+        self._seconds = seconds
+        self._lock = Lock()
+        self.busy = 0
+
+    async def run(self, act: Callable[..., T], *given: Any) -> T:
+        """What `act` gives, or raises; `Refusal` (503) where too much is under way, or it takes too long."""
+        with self._lock:
+            if self.busy >= self._most:
+                raise Refusal(
+                    503,
+                    "overloaded",
+                    f"too many requests for {self._kind} are under way: try again after the time in "
+                    "Retry-After",
+                    headers=[(b"retry-after", b"2")],
+                )
+            self.busy += 1
+        work = self._threads.submit(act, *given)
+        work.add_done_callback(self._left)
+        promise = asyncio.wrap_future(work)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await promise
+        except TimeoutError:
+            if not promise.cancelled():
+                raise  # the work's own
+            raise Refusal(
+                503,
+                "timed_out",
+                f"{self._kind} took longer than {self._seconds:g} s: ask for less at once; if it was a "
+                "change, look whether it took effect before you try again",
+                headers=[(b"retry-after", b"5")],
+            ) from None
+
+    def close(self) -> None:
+        """Take nothing more; what is under way goes on to its end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _left(self, _work: Future[Any]) -> None:
+        with self._lock:
+            self.busy -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """One for each kind of work that a server does beside deciding."""
+
+    reading: Pool = field(default_factory=lambda: Pool("reading", 2, 64, 20.0))
+    rules: Pool = field(default_factory=lambda: Pool("the rule book", 1, 8, 60.0))
+    checks: Pool = field(default_factory=lambda: Pool("checks of rules", 1, 8, CHECK_SECONDS))
+    batches: Pool = field(default_factory=lambda: Pool("batches", 2, 64, 60.0))
+    payments: Pool = field(default_factory=lambda: Pool("large payments", 1, 16, 10.0))
+    signing_in: Pool = field(default_factory=lambda: Pool("sign-in", 2, 16, 30.0))  # anybody may
+    sql: Pool = field(default_factory=lambda: Pool("SQL", 1, 4, 45.0))  # 10 s each
+
+    def close(self) -> None:
+        """Close each."""
+        asked = (self.reading, self.rules, self.checks, self.sql, self.signing_in)
+        for pool in (*asked, self.batches, self.payments):
+            pool.close()

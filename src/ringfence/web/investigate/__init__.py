@@ -1,0 +1,1 @@
+"""What an analyst sees of a payment, a case, or an entity."""

@@ -1,0 +1,199 @@
+"""Everything that an analyst wants to see of a case, put together for its page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from ringfence.api.services import CaseServices, RecordServices
+from ringfence.cases import model
+from ringfence.cases.words import FOUND, told
+from ringfence.decisions.index import Term, Wanted
+from ringfence.events.ids.hashing import hash_text
+from ringfence.web.investigate import dossier
+from ringfence.web.investigate.usual import compare
+
+if TYPE_CHECKING:
+    from ringfence.cases.model import Case, CaseEvent, Payment
+    from ringfence.web.dashboard import Dashboard
+    from ringfence.web.investigate.dossier import Dossier
+    from ringfence.web.investigate.usual import Comparison
+
+SHOWN_PAYMENTS: Final = 500
+_TIMELINE: Final = 40
+_LABELLED: Final = 20  # payments whose labels the timeline has
+_LINKED: Final = ("card", "device", "email", "phone", "ip", "counterparty", "merchant")
+_LINKING: Final = 50  # payments whose entities are linked
+_MOST_LINKED: Final = 10
+_SHOWN: Final = ("transaction_id", "event_time_ms", "outcome", "amount", "currency", "merchant_id", "score")
+_LOOKED_AT: Final = 40  # newest payments of a linked entity
+
+
+class Moment(NamedTuple):
+    """One line of the timeline. `text` is a predicate where `who` names somebody, else a sentence."""
+
+    at_ms: int
+    kind: str  # payment, case, label
+    text: str
+    who: str | None = None
+    payment: dict[str, Any] | None = None
+    is_of_case: bool = False
+    body: str = ""
+
+
+class Linked(NamedTuple):
+    """An entity of the payments: how many payments it has, and what labels say of its newest ones."""
+
+    kind: str
+    id: str
+    payments: int
+    fraud: int
+    labelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workup:
+    """A case and what surrounds it. `lead` is the strictest payment, and the costliest of those."""
+
+    case: Case
+    payments: list[Payment]
+    events: list[CaseEvent]
+    lead: Payment | None
+    dossier: Dossier | None
+    strip: list[Comparison]
+    timeline: list[Moment]
+    notes: list[CaseEvent]
+    files: list[CaseEvent]
+    to_customer: str
+    blockable: list[str]
+
+
+def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup:
+    """The workup of a case; errors and `with_reports` as of `CaseDesk.view`."""
+    view = dashboard.of(CaseServices).cases.view(case_id, with_reports=with_reports)
+    case, payments = view.case, view.payments
+    lead = max(payments, key=_weight, default=None)
+    found = dossier.compile(dashboard, lead.transaction_id) if lead else None
+    kinds = {kind for one in payments for kind in one.entities}
+    return Workup(
+        case,
+        payments,
+        view.events,
+        lead,
+        found,
+        _strip(dashboard, case, lead),
+        _timeline(dashboard, case, payments, view.events),
+        [one for one in reversed(view.events) if isinstance(one.change, model.Noted)],
+        [one for one in view.events if isinstance(one.change, model.Attached)],
+        _to_customer(found),
+        [kind for kind in ("card", "device", "email", "ip", "counterparty") if kind in kinds],
+    )
+
+
+def preview(dashboard: Dashboard, case_id: str) -> dict[str, Any]:
+    """As much of it as stands beside the queue."""
+    view = dashboard.of(CaseServices).cases.view(case_id)
+    lead = max(view.payments, key=_weight, default=None)
+    return {
+        "case": view.case,
+        "lead": lead,
+        "d": dossier.compile(dashboard, lead.transaction_id) if lead else None,
+        "strip": _strip(dashboard, view.case, lead),
+        "payments": view.payments[:8],
+        "found_as": FOUND,
+    }
+
+
+def linked(dashboard: Dashboard, case_id: str) -> list[Linked]:
+    """Entities that the newest payments of a case name beside whom it is about; `UnknownCaseError`."""
+    book = dashboard.of(CaseServices).case_book
+    case = book.case(case_id.strip().upper())
+    payments = book.payments(case.id, _LINKING)
+    wanted = dict.fromkeys(
+        (kind, one.entities[kind])
+        for kind in _LINKED
+        for one in payments
+        if kind in one.entities and model.Subject(kind, one.entities[kind]) not in case.subjects
+    )
+    return [_link(dashboard, kind, identity) for kind, identity in list(wanted)[:_MOST_LINKED]]
+
+
+def _weight(payment: Payment) -> tuple[int, float, float]:
+    return payment.outcome.strictness, payment.loss, payment.score
+
+
+def _strip(dashboard: Dashboard, case: Case, lead: Payment | None) -> list[Comparison]:
+    if lead is None:
+        return []
+    subject = case.subjects[0] if case.subjects else None
+    if subject is None and lead.entities:
+        kind = next((one for one in ("customer", "card", "account") if one in lead.entities), None)
+        subject = model.Subject(kind, lead.entities[kind]) if kind else None
+    if subject is None:
+        return []
+    row = dashboard.finder.find(
+        Wanted(
+            terms=(Term(subject.entity_type, subject.entity_id),),
+            since_ms=lead.event_time_ms,
+            until_ms=lead.event_time_ms + 1,
+        ),
+        20,
+    ).rows
+    this = next((one for one in row if one["transaction_id"] == lead.transaction_id), None)
+    return compare(dashboard.finder, this, subject) if this else []
+
+
+def _timeline(
+    dashboard: Dashboard, case: Case, payments: list[Payment], events: list[CaseEvent]
+) -> list[Moment]:
+    ids = {one.transaction_id for one in payments}
+    rows: list[dict[str, Any]] = []
+    for subject in case.subjects[:3]:
+        wanted = Wanted(terms=(Term(subject.entity_type, subject.entity_id),))
+        rows += dashboard.finder.find(wanted, _TIMELINE, _SHOWN).rows
+    known = {row["transaction_id"] for row in rows}
+    for one in payments[:_TIMELINE]:
+        if one.transaction_id not in known:
+            rows.append(
+                {
+                    "transaction_id": one.transaction_id,
+                    "event_time_ms": one.event_time_ms,
+                    "outcome": one.outcome.value,
+                    "amount": one.amount,
+                    "currency": one.currency,
+                    "merchant_id": one.entities.get("merchant"),
+                    "score": one.score,
+                }
+            )
+    found = [
+        Moment(row["event_time_ms"], "payment", "", None, row, row["transaction_id"] in ids) for row in rows
+    ]
+    asked = [one.transaction_id for one in payments[:_LABELLED]]
+    labels = dashboard.of(RecordServices).annotations.labels_of_each(asked)
+    for transaction_id, known_labels in zip(asked, labels, strict=True):
+        for label in known_labels:
+            said = "fraud" if label["label"] else "genuine"
+            text = f"Payment {transaction_id} labelled {said} by {label['label_source'] or 'a label'}"
+            found.append(Moment(label["event_time_ms"], "label", text))
+    for event in events:
+        if not isinstance(event.change, model.Joined):
+            body = event.change.text if isinstance(event.change, model.Noted) else ""
+            found.append(Moment(event.at_ms, "case", told(event.change), event.by, body=body))
+    return sorted(found, key=lambda one: -one.at_ms)[: 2 * _TIMELINE]
+
+
+def _link(dashboard: Dashboard, kind: str, identity: str) -> Linked:
+    found = dashboard.finder.find(Wanted(terms=(Term(kind, identity),)), _LOOKED_AT, ("transaction_id",))
+    seed = dashboard.store.meta.hash_seed
+    keys = np.array([hash_text(row["transaction_id"], seed) for row in found.rows], np.int64)
+    said = dashboard.of(RecordServices).annotations.fraud(keys)
+    return Linked(kind, identity, found.total, int((said == 1).sum()), int((said >= 0).sum()))
+
+
+def _to_customer(found: Dossier | None) -> str:
+    if found is None:
+        return ""
+    reasons = [one.customer for one in (*found.reasons, *found.besides) if one.customer]
+    return reasons[0] if reasons else ""

@@ -1,0 +1,1 @@
+"""Figures of the business, of rules and of models."""

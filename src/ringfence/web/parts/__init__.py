@@ -1,0 +1,1 @@
+"""What pages are made of: requests read, values written, tables and charts."""
