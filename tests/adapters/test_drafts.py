@@ -273,3 +273,11 @@ def test_utf_16_is_read(tmp_path):
     text = "id\twhen\tamount\na\t2025-05-01T10:00:00Z\t1.50\nb\t2025-05-01T10:01:00Z\t2.50\n"
     found = Drafted(written(tmp_path, text, encoding="utf-16"))
     assert found.values["amount"] == ("1.50", "2.50")
+
+
+@pytest.mark.parametrize(("step_s", "kept"), [(20, True), (3_600, False)])
+def test_a_time_of_day_is_no_counter_only_because_the_rows_are_of_one_day(tmp_path, step_s, kept):
+    rows = [f"t{row},{row * step_s},9.99,{row * step_s // 3600 / 24:.6f},{row}" for row in range(2000)]
+    found = Drafted(written(tmp_path, "\n".join(["id,TransactionDT,amount,X1,n", *rows])))
+    assert ("X1" in found.attributes) is kept
+    assert "n" not in found.attributes

@@ -20,7 +20,7 @@ from ringfence.adapters.drafts.paying import choose_amount
 from ringfence.adapters.drafts.plan import MappingPlan
 from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_masked
 from ringfence.adapters.drafts.sample import Column, FileSample, sample_of
-from ringfence.adapters.drafts.timing import choose_time
+from ringfence.adapters.drafts.timing import choose_time, within_a_day
 from ringfence.adapters.drafts.trial import MappingTrial, tried
 from ringfence.errors import InputError
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _TRIES: Final = 12
 _MOSTLY_REFUSED: Final = 0.5
 _FEW: Final = 20
+_REPEATS: Final = 0.5  # share of different values
+_HOURS: Final = 24
 _FEW_BEYOND: Final = 3  # typing errors, perhaps
 _SPREADSHEET: Final = 300  # ids looked at for what a spreadsheet has put around them
 _KEYS: Final = (
@@ -322,7 +324,7 @@ def _attributes(desk: DraftDesk, dropped: dict[str, str]) -> None:
         elif known_late(column):
             plan.left_out[name] = "it seems to be known only after the payment"
             plan.remarks.append(f"{name} is left out: it seems to be known only after the payment")
-        elif _is_clock(column):
+        elif _is_clock(column) and not (_is_hour(column) and within_a_day(desk)):
             plan.left_out[name] = "it only ever grows, as a clock or a counter does"
             plan.remarks.append(f"{name} is left out: it only ever grows, as a clock or a counter does")
         elif len(plan.attributes) >= ATTRIBUTES_LIMIT:
@@ -352,3 +354,8 @@ def _is_clock(column: Column) -> bool:
     numbers = [float(text) for text in column.texts]
     rising = all(one <= two for one, two in itertools.pairwise(numbers))
     return rising and numbers[-1] > numbers[0]
+
+
+def _is_hour(column: Column) -> bool:
+    """Few different numbers that a time of day may have, in hours or as a share of the day."""
+    return column.unique < _REPEATS and all(0 <= float(text) <= _HOURS for text in column.different)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.drafts.moments import MomentGuess, other_order
@@ -58,6 +59,23 @@ def choose_time(desk: DraftDesk) -> None:
     else:
         _zone_names(desk, column.different)
     desk.plan.fields["event_time"] = source if len(source) > 1 else column.name
+
+
+def within_a_day(desk: DraftDesk) -> bool:
+    """Whether the rows that were looked at are of one day, in which a time of day only grows."""
+    source = desk.plan.fields.get("event_time")
+    options: dict[str, Any] = source if isinstance(source, dict) else {"column": source}
+    first = options.get("join", [""])[0]
+    column = desk.sample.columns.get(options.get("column") or first)
+    if column is None:
+        return False
+    moments = column.moments
+    if moments is not None and moments.first is not None and moments.last is not None:
+        return moments.last - moments.first < timedelta(days=1)
+    if options.get("format") != "epoch_s":
+        return False
+    seconds = [float(text) for text in column.texts]
+    return max(seconds) - min(seconds) < _DAY_S
 
 
 def _ordered(desk: DraftDesk, column: Column, moments: MomentGuess) -> MomentGuess:

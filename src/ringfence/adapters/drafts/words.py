@@ -106,7 +106,7 @@ _LEXICON: Final = {
     "address": "address addr adresse direccion adres endereco indirizzo",
     "email": "email mail correo courriel",
     "phone": "phone msisdn mobile telefon telefono telephone tel handy celular telefoon",
-    "category": "category mcc kategorie categoria categorie branche sic productcd",
+    "category": "category mcc kategorie categoria categorie branche sic",
     "channel": "channel kanal canal kanaal",
     "entry": "entry pos_entry entrymode",
     "mode": "mode chip",
