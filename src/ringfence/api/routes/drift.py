@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -36,7 +35,8 @@ class DriftPage(msgspec.Struct, frozen=True):
 @router.get("/v1/drift")
 async def list_drift(request: Request, offset: Annotated[int, Query(ge=0, le=1 << 53)] = 0) -> Response:
     """Alerts that payments no longer look as a model's training did, from an offset of their topic on."""
-    return as_json(await asyncio.to_thread(_page, services_of(request, ModelServices).store.log, offset))
+    services = services_of(request, ModelServices)
+    return as_json(await services.pools.reading.run(_page, services.store.log, offset))
 
 
 @router.post("/v1/drift")
@@ -45,7 +45,8 @@ async def record_drift(request: Request) -> Response:
     found = await body_of(request, DriftAlerts)
     services = services_of(request, ModelServices)
     async with services.changing:
-        fresh = await asyncio.to_thread(record, services.store.log, found.alerts, services.clock.now_ms())
+        given = (services.store.log, found.alerts, services.clock.now_ms())
+        fresh = await services.pools.batches.run(record, *given)
     return as_json(DriftPage(fresh, services.store.log.end_offset(DRIFT)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -77,18 +76,18 @@ class Retirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_models(request: Request) -> Response:
     """The models that the store keeps. `ringfence models import` brings more, also while this runs."""
     services = services_of(request, ModelServices)
-    return as_json(await asyncio.to_thread(_states, services.models))
+    return as_json(await services.pools.reading.run(_states, services.models))
 
 
 @router.get("/v1/models/{version}/impact")
 async def impact(request: Request, version: str) -> Response:
     """Recent payments by outcome, as what is in force gives them and as this model would; changes nothing."""
     services = services_of(request, ModelServices)
-    if version not in await asyncio.to_thread(services.models.stored.registry.digests):
+    if version not in await services.pools.reading.run(services.models.stored.registry.digests):
         raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
     async with services.changing:  # one at a time
         try:
-            found = await asyncio.to_thread(services.impact, version)
+            found = await services.pools.models.run(services.impact, version)
         except (InputError, ScorerError) as error:
             raise Refusal(422, "invalid_model", str(error)) from error
     return as_json(found)
@@ -127,13 +126,13 @@ async def _changed(
 ) -> Response:
     services = services_of(request, ModelServices)
     desk = services.models
-    if version not in await asyncio.to_thread(desk.stored.registry.digests):
+    if version not in await services.pools.reading.run(desk.stored.registry.digests):
         raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
     who = who_asks(request, note)
     signed = Signed(who.name, who.now_ms, who.note)
     async with services.changing:
         try:
-            await asyncio.to_thread(change, desk, signed)
+            await services.pools.models.run(change, desk, signed)
         except UnsoundError as error:
             raise Refusal(409, "unsound_model", f"{error}; here, send force") from error
         except UnconfirmedError as error:
@@ -144,7 +143,7 @@ async def _changed(
             raise Refusal(409, "conflict", str(error)) from error
         except ScorerError as error:
             raise Refusal(422, "invalid_model", str(error)) from error
-        return as_json(await asyncio.to_thread(_states, desk))
+        return as_json(await services.pools.reading.run(_states, desk))
 
 
 def _states(desk: ModelDesk) -> ModelStates:

@@ -81,7 +81,10 @@ class Pools:
     """One for each kind of work that a server does beside deciding."""
 
     reading: Pool = field(default_factory=lambda: Pool("reading", 2, 64, 20.0))
-    rules: Pool = field(default_factory=lambda: Pool("the rule book", 1, 8, 60.0))
+    pages: Pool = field(default_factory=lambda: Pool("pages", 4, 64, 30.0))
+    figures: Pool = field(default_factory=lambda: Pool("figures", 1, 16, 30.0))  # one statement at a time
+    rules: Pool = field(default_factory=lambda: Pool("the rule book", 2, 8, 60.0))
+    models: Pool = field(default_factory=lambda: Pool("models", 1, 8, 60.0))
     checks: Pool = field(default_factory=lambda: Pool("checks of rules", 1, 8, CHECK_SECONDS))
     batches: Pool = field(default_factory=lambda: Pool("batches", 2, 64, 60.0))
     payments: Pool = field(default_factory=lambda: Pool("large payments", 1, 16, 10.0))
@@ -90,6 +93,6 @@ class Pools:
 
     def close(self) -> None:
         """Close each."""
-        asked = (self.reading, self.rules, self.checks, self.sql, self.signing_in)
-        for pool in (*asked, self.batches, self.payments):
+        asked = (self.reading, self.pages, self.figures, self.rules, self.models, self.checks, self.sql)
+        for pool in (*asked, self.signing_in, self.batches, self.payments):
             pool.close()

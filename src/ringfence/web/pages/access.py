@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Path, Request
@@ -17,7 +16,7 @@ from ringfence.errors import InputError
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError
 from ringfence.web.pages.decisions import place_of
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -35,7 +34,7 @@ Note = Annotated[str, Form(max_length=500)]
 async def approvals(request: Request) -> Response:
     """What waits, and what was decided lately."""
     services = services_of(request, AccessServices)
-    found = await asyncio.to_thread(services.approvals.list, services.clock.now_ms())
+    found = await beside(request, services.approvals.list, services.clock.now_ms())
     values: dict[str, Any] = {
         "waiting": [one for one in found if one.state is ApprovalState.WAITING],
         "others": [one for one in found if one.state is not ApprovalState.WAITING],
@@ -43,7 +42,7 @@ async def approvals(request: Request) -> Response:
         "rules": services_of(request, RuleServices).desk.require_approval,
         "me": who_asks(request, "").name,
         "deciders": holders(Permission.APPROVE),
-        "places": await asyncio.to_thread(_places, dashboard_of(request), found),
+        "places": await beside(request, _places, dashboard_of(request), found),
     }
     return render(request, "approvals.html", values)
 
@@ -89,8 +88,8 @@ def _places(dashboard: Dashboard, found: list[ApprovalRequest]) -> dict[str, str
 async def _decide(request: Request, request_id: str, note: str, *, approve: bool) -> Response:
     who = who_asks(request, note)
     try:
-        await asyncio.to_thread(
-            services_of(request, AccessServices).approvals.decide, request_id, who, approve=approve
+        await beside(
+            request, services_of(request, AccessServices).approvals.decide, request_id, who, approve=approve
         )
     except ApprovalError as error:
         raise Stop(403, f"{error}.") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Query, Request
@@ -11,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.api.audited import tell
 from ringfence.api.handling.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ async def alerts(
     request: Request, state: Annotated[str, Query(pattern="^(open|acknowledged|all)$")] = "open"
 ) -> Response:
     """Alerts, newest first."""
-    values = await asyncio.to_thread(_overview, dashboard_of(request), state)
+    values = await beside(request, _overview, dashboard_of(request), state)
     return render(request, "alerts.html", values)
 
 
@@ -38,7 +37,7 @@ async def acknowledge(request: Request, alert_id: Annotated[str, Form(max_length
     tell(request.scope, object=alert_id)
     dashboard = dashboard_of(request)
     book = dashboard.of(BusServices).outboxes.alerts
-    await asyncio.to_thread(book.acknowledge, alert_id, by, dashboard.of(Surroundings).clock.now_ms())
+    await beside(request, book.acknowledge, alert_id, by, dashboard.of(Surroundings).clock.now_ms())
     return RedirectResponse("/alerts", 303)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -15,7 +14,7 @@ from ringfence.api.audited import tell
 from ringfence.api.services import AnswerServices, BusServices, Surroundings
 from ringfence.compose.alerts import alert_policy
 from ringfence.errors import InputError
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -51,10 +50,10 @@ async def answer(
     dashboard = dashboard_of(request)
     try:
         asked = _read(dashboard, token)
-        policy = await asyncio.to_thread(_policy)
+        policy = await beside(request, _policy)
         if policy is None:
             return render(request, "answer.html", {"token": token, "said": _LATER}, 503)
-        lines, is_new = await asyncio.to_thread(_begun, dashboard, asked, was_it, policy)
+        lines, is_new = await beside(request, _begun, dashboard, asked, was_it, policy)
     except InputError as error:
         return render(request, "answer.html", {"token": "", "said": str(error)}, 409)
     if is_new:
@@ -65,7 +64,7 @@ async def answer(
         )
         if any(result.status >= 400 for result in results):
             return render(request, "answer.html", {"token": token, "said": _LATER}, 503)
-        await asyncio.to_thread(_book(dashboard).answered, asked.alert_id)
+        await beside(request, _book(dashboard).answered, asked.alert_id)
     return render(request, "answer.html", {"token": "", "said": _THANKS})
 
 

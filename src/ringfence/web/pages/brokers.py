@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
@@ -12,7 +11,7 @@ from ringfence.access.roles import Permission, holders
 from ringfence.errors import InputError, StoreError
 from ringfence.masking import mask_cards
 from ringfence.ports.topics import MessageQuery, MessagesFound
-from ringfence.web.parts.asking import dashboard_of, is_part, visit_of
+from ringfence.web.parts.asking import beside, dashboard_of, is_part, visit_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.period import moment_ms
 from ringfence.web.parts.rendering import render
@@ -35,7 +34,7 @@ async def brokers(request: Request, cluster: Cluster) -> Response:
     browser = _browser(request, cluster)
     values: dict[str, Any] = {"name": browser.name, "number": cluster, "seen": None, "problem": ""}
     try:
-        values["seen"] = await asyncio.to_thread(browser.cluster)
+        values["seen"] = await beside(request, browser.cluster)
     except (StoreError, InputError) as error:
         values["problem"] = str(error)
     values["open"] = None if _sees_everything(request) else browser.topics
@@ -89,9 +88,9 @@ async def messages(
             PAGE_MESSAGES,
             follow,
         )
-        values["found"] = await asyncio.to_thread(browser.messages, topic, wanted)
+        values["found"] = await beside(request, browser.messages, topic, wanted)
         if not is_part(request):
-            values["details"] = await asyncio.to_thread(browser.details, topic)
+            values["details"] = await beside(request, browser.details, topic)
     except (StoreError, InputError) as error:
         values["problem"] = str(error)
     values["shown"] = values["found"].messages[::-1] if follow else values["found"].messages

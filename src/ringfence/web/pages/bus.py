@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,6 +16,7 @@ from ringfence.api.handling.requests import refusals
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown
+from ringfence.web.parts.asking import beside
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -104,7 +104,7 @@ async def _change(request: Request, change: Callable[[BusServices], Any]) -> Any
 
 
 async def _page(request: Request, **values: Any) -> Response:
-    known = await asyncio.to_thread(_overview, services_of(request, BusServices))
+    known = await beside(request, _overview, services_of(request, BusServices))
     asked = {"tried": "", "found": None, "made": None, "kinds": list(KINDS.values())} | values
     latest = asked["found"].examples if asked["found"] else []
     examples = [json.dumps(one, indent=1, ensure_ascii=False) for one in latest]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -25,7 +24,7 @@ from ringfence.cases.words import FOUND, told
 from ringfence.compose.cases import report_pdf
 from ringfence.errors import ConflictError, InputError
 from ringfence.web.investigate.case_workup import linked, preview, work_up
-from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -72,7 +71,7 @@ async def cases(
         fields["assignee"] = who.name
     fields["queues"] = queues_of(request)
     query = CaseQuery(queue=queue, text=q.strip() or None, limit=PAGE_ROWS, skip=skip, **fields)
-    values = await asyncio.to_thread(listed, dashboard, query, who.now_ms, who.name)
+    values = await beside(request, listed, dashboard, query, who.now_ms, who.name)
     values |= {"view": view, "views": list(_VIEWS), "queue": queue, "q": q, "skip": skip, "rows": PAGE_ROWS}
     return render(request, "parts/cases.html" if is_part(request) else "cases.html", values)
 
@@ -181,7 +180,7 @@ async def previewed(request: Request, case_id: CaseId) -> Response:
     """What stands beside the queue."""
     dashboard = dashboard_of(request)
     try:
-        values = await asyncio.to_thread(preview, dashboard, case_id)
+        values = await beside(request, preview, dashboard, case_id)
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     return render(
@@ -193,7 +192,7 @@ async def previewed(request: Request, case_id: CaseId) -> Response:
 async def linked_to(request: Request, case_id: CaseId) -> Response:
     """What else its payments name, with payments and frauds of each."""
     try:
-        found = await asyncio.to_thread(linked, dashboard_of(request), case_id)
+        found = await beside(request, linked, dashboard_of(request), case_id)
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     return render(request, "parts/case_linked.html", {"linked": found})
@@ -203,7 +202,7 @@ async def linked_to(request: Request, case_id: CaseId) -> Response:
 async def payments_in(request: Request, case_id: CaseId) -> Response:
     """Its payments, to look through, label or split off."""
     try:
-        view = await asyncio.to_thread(dashboard_of(request).of(CaseServices).cases.view, case_id)
+        view = await beside(request, dashboard_of(request).of(CaseServices).cases.view, case_id)
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     return render(request, "parts/case_payments.html", {"case": view.case, "payments": view.payments})
@@ -236,7 +235,7 @@ async def attached(
     """A file, to be kept."""
     desk = services_of(request, CaseServices).cases
     try:
-        found, body = await asyncio.to_thread(desk.file, case_id, sha256)
+        found, body = await beside(request, desk.file, case_id, sha256)
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     return file_answer(found, body)
@@ -296,7 +295,7 @@ async def act(
     try:
         if action == "merge":
             await keep_to_queue(request, other)
-            found = await asyncio.to_thread(dashboard.of(CaseServices).case_book.case, other.strip().upper())
+            found = await beside(request, dashboard.of(CaseServices).case_book.case, other.strip().upper())
             fields["other_version"] = found.version
         kind: Any = wire.Action
         asked = _converted(fields, kind)
@@ -333,7 +332,7 @@ async def _page(
     dashboard = dashboard_of(request)
     try:
         seen = request.scope["ringfence.caller"].may_report
-        found = await asyncio.to_thread(work_up, dashboard, case_id, with_reports=seen)
+        found = await beside(request, work_up, dashboard, case_id, with_reports=seen)
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     values = {

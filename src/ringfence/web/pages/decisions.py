@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from ringfence.api.handling.requests import queues_of
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.web.investigate import dossier
-from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.filters import DecisionFilter
 from ringfence.web.parts.rendering import render
@@ -35,10 +34,10 @@ async def decisions(request: Request) -> Response:
     """The newest decisions where every filter holds."""
     dashboard = dashboard_of(request)
     asked = DecisionFilter.of(request.query_params, request.query_params.getlist("outcome"))
-    span = await asyncio.to_thread(dashboard.finder.span_ms)
+    span = await beside(request, dashboard.finder.span_ms)
     ids = partial(dossier.id_of, dashboard)
-    wanted = await asyncio.to_thread(asked.wanted, ids, span[1] if span else 0)
-    found = await asyncio.to_thread(dashboard.finder.find, wanted, PAGE_ROWS)
+    wanted = await beside(request, asked.wanted, ids, span[1] if span else 0)
+    found = await beside(request, dashboard.finder.find, wanted, PAGE_ROWS)
     values = {
         "asked": asked,
         "found": found,
@@ -54,11 +53,11 @@ async def decisions(request: Request) -> Response:
 @router.get("/decisions/{transaction_id:id}")
 async def decision(request: Request, transaction_id: TransactionId) -> Response:
     """One decision with all that it knew."""
-    found = await asyncio.to_thread(dossier.compile, dashboard_of(request), transaction_id)
+    found = await beside(request, dossier.compile, dashboard_of(request), transaction_id)
     if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
-    case = await asyncio.to_thread(
-        services_of(request, CaseServices).case_book.case_of, found.decision.transaction_id
+    case = await beside(
+        request, services_of(request, CaseServices).case_book.case_of, found.decision.transaction_id
     )
     own = queues_of(request)
     shown = case if case is None or not own or case.queue in own else None
@@ -68,7 +67,7 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
 @router.get("/explained/{transaction_id:id}")
 async def explained(request: Request, transaction_id: TransactionId) -> Response:
     """Why, rule by rule and part by part, and what would have made it another."""
-    found = await asyncio.to_thread(dossier.take_apart, dashboard_of(request), transaction_id)
+    found = await beside(request, dossier.take_apart, dashboard_of(request), transaction_id)
     if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
     values = {
@@ -108,7 +107,7 @@ def _explanation(request: Request, job: Job) -> Response:
 async def labels(request: Request, transaction_id: TransactionId) -> Response:
     """What has become known of a payment since."""
     annotations = services_of(request, RecordServices).annotations
-    found = await asyncio.to_thread(annotations.labels_of, transaction_id)
+    found = await beside(request, annotations.labels_of, transaction_id)
     return render(request, "parts/labels.html", {"labels": found})
 
 
@@ -142,7 +141,7 @@ async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = ""
     if is_card(text):
         token = dashboard.of(Surroundings).tokenizer.as_kept("card_id", text)
         return RedirectResponse(f"/entities/card/{quote(token, safe='')}", 303)
-    place = await asyncio.to_thread(place_of, dashboard, text)
+    place = await beside(request, place_of, dashboard, text)
     if place is None:
         raise Stop(404, "Neither a payment nor a card, customer, merchant, device or address has this id.")
     return RedirectResponse(place, 303)

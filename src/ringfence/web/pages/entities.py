@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -17,7 +16,7 @@ from ringfence.scoring.rulesets.rules import OUTCOMES
 from ringfence.web.investigate.dossier import id_of
 from ringfence.web.investigate.neighbours import neighbours_of
 from ringfence.web.investigate.portrait import portrait_of
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -37,9 +36,9 @@ async def entity(request: Request, entity_type: EntityType, entity_id: EntityId)
     """One entity."""
     _no_card(entity_id)
     dashboard = dashboard_of(request)
-    entity_id = await asyncio.to_thread(id_of, dashboard, entity_type, entity_id)
+    entity_id = await beside(request, id_of, dashboard, entity_type, entity_id)
     portrait = await portrait_of(dashboard.of(RecordServices), entity_type, entity_id)
-    values = await asyncio.to_thread(_entity, dashboard, entity_type, entity_id, portrait)
+    values = await beside(request, _entity, dashboard, entity_type, entity_id, portrait)
     return render(request, "entity.html", values)
 
 
@@ -65,8 +64,8 @@ async def neighbours(request: Request, entity_type: EntityType, entity_id: Entit
     """Others that were seen with the same device, address, terminal ..."""
     _no_card(entity_id)
     dashboard = dashboard_of(request)
-    entity_id = await asyncio.to_thread(id_of, dashboard, entity_type, entity_id)
-    found = await asyncio.to_thread(neighbours_of, dashboard.finder, entity_type, entity_id)
+    entity_id = await beside(request, id_of, dashboard, entity_type, entity_id)
+    found = await beside(request, neighbours_of, dashboard.finder, entity_type, entity_id)
     return render(request, "parts/neighbours.html", {"entity_type": entity_type, "found": found})
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote
@@ -20,7 +19,7 @@ from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.web.pages.decisions import place_of
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
@@ -49,7 +48,7 @@ class Hit(msgspec.Struct, frozen=True):
 @router.post("/find")
 async def find(request: Request, q: Annotated[str, Form(max_length=400)] = "") -> Response:
     """Cases, rules, models, lists and ids. Posted, so that a card number is in no address."""
-    found = await asyncio.to_thread(_hits, dashboard_of(request), q.strip())
+    found = await beside(request, _hits, dashboard_of(request), q.strip())
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -20,7 +19,7 @@ from ringfence.web.measure.measures import MEASURES, currencies
 from ringfence.web.pages.cases import listed
 from ringfence.web.pages.performance import span_of, typed
 from ringfence.web.pages.system import CAUSES
-from ringfence.web.parts.asking import dashboard_of, visit_of
+from ringfence.web.parts.asking import beside, dashboard_of, visit_of
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ async def home(request: Request, view: Annotated[str, Query(alias="as", max_leng
         "engineer": _engineer,
     }
     look = views[chosen]
-    values = await asyncio.to_thread(look, dashboard, who.name, who.now_ms)
+    values = await beside(request, look, dashboard, who.name, who.now_ms)
     page = render(request, f"home_{chosen}.html", values | {"view": chosen, "views": VIEWS})
     if view in VIEWS:
         page.set_cookie(_COOKIE, view, max_age=365 * 86_400, samesite="strict", httponly=True)

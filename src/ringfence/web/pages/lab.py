@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,7 +20,7 @@ from ringfence.scoring.rulesets.books import dump_book
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.scoring.rulesets.rules import OUTCOMES, Rule, RuleSet
 from ringfence.web.measure.lab_names import TEMPLATES, names_of
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -57,8 +56,8 @@ async def lab(
 ) -> Response:
     """A rule of the newest version, or a template."""
     dashboard = dashboard_of(request)
-    newest, book = await asyncio.to_thread(_head, dashboard)
-    acting = await asyncio.to_thread(lambda: dashboard.of(RuleServices).desk.state().rules)
+    newest, book = await beside(request, _head, dashboard)
+    acting = await beside(request, lambda: dashboard.of(RuleServices).desk.state().rules)
     found = next((one for one in book.rules if one.id == rule), None)
     if rule and found is None:
         raise Stop(404, f"There is no rule {rule[:80]!r} in the newest version that can be edited by itself.")
@@ -88,7 +87,7 @@ def _head(dashboard: Dashboard) -> tuple[str, RuleSet]:
 @router.get("/rules/lab/names")
 async def names(request: Request) -> Response:
     """What a condition may name."""
-    found = await asyncio.to_thread(names_of, dashboard_of(request))
+    found = await beside(request, names_of, dashboard_of(request))
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
@@ -153,7 +152,7 @@ async def try_it(
     dashboard = dashboard_of(request)
     with refusals():
         rule = load_rule(text)
-        book = await asyncio.to_thread(lambda: dashboard.of(RuleServices).desk.state().rules)
+        book = await beside(request, lambda: dashboard.of(RuleServices).desk.state().rules)
     whose = f"{who_asks(request, '').name}/{editor}"
     tries = dashboard.of(TrialServices).tries  # a store of their own: typing puts out no colleague's backtest
     job = tries.begin("Rule lab", lambda job: _tried(dashboard, book, rule, job), instead_of=whose)
@@ -203,7 +202,7 @@ async def save(
     with refusals():
         rule = at_stage(load_rule(services.tokenizer.guard_text(text)), stage)
         who = who_asks(request, note or f"{rule.id}: {stage}")
-        book = await asyncio.to_thread(lambda: services.desk.ruleset(services.desk.resolve(based_on)))
+        book = await beside(request, lambda: services.desk.ruleset(services.desk.resolve(based_on)))
         keep = partial(
             services.rules.save,
             dump_book(with_rule(book, rule)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
@@ -17,7 +16,7 @@ from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.rulebook.entries import Entry
 from ringfence.scoring.rulesets.actions import ListKind
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -39,8 +38,8 @@ _MOST_ROWS: Final = 200_000  # of one import, as over the API
 async def lists(request: Request) -> Response:
     """Every list, and the latest changes."""
     services = services_of(request, ListServices)
-    found = await asyncio.to_thread(lists_of.lists, services.annotations, services.clock.now_ms())
-    audit = await asyncio.to_thread(lists_of.audit, services.annotations, limit=30)
+    found = await beside(request, lists_of.lists, services.annotations, services.clock.now_ms())
+    audit = await beside(request, lists_of.audit, services.annotations, limit=30)
     values = {"lists": found, "audit": audit, "kinds": list(ListKind), "entities": list(ENTITY_KEYS)}
     return render(request, "lists.html", values)
 
@@ -50,7 +49,7 @@ async def one_list(
     request: Request, name: ListName, before: Annotated[int | None, Query(ge=0, le=2**53)] = None
 ) -> Response:
     """Who is on it, and who put them there."""
-    values = await asyncio.to_thread(_entries, dashboard_of(request), name, before)
+    values = await beside(request, _entries, dashboard_of(request), name, before)
     return render(request, "list.html", values | {"result": None})
 
 
@@ -109,7 +108,7 @@ async def import_rows(
     name, who = mask_cards(name), who_asks(request, "")
     tell(request.scope, object=name)
     result = await _change(request, lambda desk: desk.import_csv(name, kind, rows, who, _MOST_ROWS))
-    values = await asyncio.to_thread(_entries, dashboard_of(request), name)
+    values = await beside(request, _entries, dashboard_of(request), name)
     return render(request, "list.html", values | {"result": result})
 
 

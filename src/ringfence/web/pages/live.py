@@ -16,7 +16,7 @@ from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
 from ringfence.web.activity import SECONDS, SampleSieve
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -40,7 +40,7 @@ async def live(request: Request) -> Response:
     """The first screen."""
     dashboard = dashboard_of(request)
     figures = dashboard.activity.figures()
-    latest = await asyncio.to_thread(dashboard.finder.find, Wanted(), _LATEST)
+    latest = await beside(request, dashboard.finder.find, Wanted(), _LATEST)
     values = {
         "figures": figures,
         "figures_json": _ENCODER.encode(figures).decode(),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from base64 import b64encode
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Path, Query, Request
@@ -28,7 +28,7 @@ from ringfence.web.measure import watching
 from ringfence.web.measure.importance import importance_of
 from ringfence.web.measure.model_in_words import sentence
 from ringfence.web.pages.impact import OfferedChange, sheet
-from ringfence.web.parts.asking import caller_of, dashboard_of
+from ringfence.web.parts.asking import beside, caller_of, dashboard_of
 from ringfence.web.parts.charts import COLOURS, Chart, Named, charts_of, drift_chart
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
@@ -57,7 +57,7 @@ _STYLE: Final = re.compile(rb"<style[^>]*>(.*?)</style>", re.DOTALL)
 @router.get("/models")
 async def models(request: Request) -> Response:
     """Every model that is kept."""
-    values = await asyncio.to_thread(_all, dashboard_of(request))
+    values = await beside(request, _all, dashboard_of(request))
     return render(request, "models.html", values)
 
 
@@ -100,7 +100,7 @@ def _asked(request: Request, question: tuple[str, str], work: Callable[[], Any])
 @router.get("/models/{version}")
 async def model(request: Request, version: Version) -> Response:
     """One model: what it was trained on, its figures, curves, thresholds by money, what it listens to."""
-    values = await asyncio.to_thread(_one, dashboard_of(request), version)
+    values = await beside(request, _one, dashboard_of(request), version)
     return render(request, "model.html", values)
 
 
@@ -132,7 +132,7 @@ def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
 async def watched(request: Request, version: Version) -> Response:
     """The same of this store's payments, and how far they are from those of the training."""
     dashboard = dashboard_of(request)
-    artifact = await asyncio.to_thread(_artifact, dashboard, version)
+    artifact = await beside(request, _artifact, dashboard, version)
     found = _asked(request, ("model", version), lambda: watching.watch(dashboard, artifact))
     charts, drift = [], None
     if found is not None and found.value is not None:
@@ -149,7 +149,7 @@ async def watched(request: Request, version: Version) -> Response:
 async def impact(request: Request, version: Version) -> Response:
     """What would change for recent payments if it were put in force."""
     dashboard = dashboard_of(request)
-    await asyncio.to_thread(_artifact, dashboard, version)
+    await beside(request, _artifact, dashboard, version)
     found = _asked(
         request,
         ("impact", f"{version} {dashboard.of(ModelServices).models.active().digest}"),
@@ -161,7 +161,7 @@ async def impact(request: Request, version: Version) -> Response:
 @router.get("/models/{version}/report")
 async def report(request: Request, version: Version) -> Response:
     """The report of its training: a page of its own, with a style of its own and no script."""
-    artifact = await asyncio.to_thread(_artifact, dashboard_of(request), version)
+    artifact = await beside(request, _artifact, dashboard_of(request), version)
     if REPORT not in artifact.files:
         raise Stop(404, "This model came without a report.")
     page = artifact.files[REPORT]
@@ -191,11 +191,12 @@ async def promotion(
 ) -> Response:
     """The impact sheet of a model that is to decide for all payments, or for a share."""
     dashboard = dashboard_of(request)
-    artifact = await asyncio.to_thread(_artifact, dashboard, version)
+    artifact = await beside(request, _artifact, dashboard, version)
     async with dashboard.of(ModelServices).changing:
         active = dashboard.of(ModelServices).models.active()
         gained = share_gained(active, version, role, share / 100 if role == "rollout" else None)
-        told = await asyncio.to_thread(dashboard.of(ModelServices).impact, version, leaving=gained < 0)
+        services = dashboard.of(ModelServices)
+        told = await services.pools.models.run(partial(services.impact, version, leaving=gained < 0))
     fields = {"role": role, "share": f"{share:g}"} | ({"force": "true"} if force else {})
     is_rollout = role == "rollout"
     title = f"{'Roll out' if is_rollout else 'Promote'} {artifact.manifest.name}"
@@ -252,11 +253,10 @@ async def _changed(
 ) -> Response:
     """Make the change; beyond the limits, offer it again with the sheet and a field for the confirmation."""
     who = who_asks(request, note)
-    async with services_of(request, ModelServices).changing:
+    services = services_of(request, ModelServices)
+    async with services.changing:
         try:
-            await asyncio.to_thread(
-                change, services_of(request, ModelServices).models, Signed(who.name, who.now_ms, who.note)
-            )
+            await services.pools.models.run(change, services.models, Signed(who.name, who.now_ms, who.note))
         except UnconfirmedError as error:
             return sheet(request, error.sheet, offered, [], error.portion, status=409, note=note)
         except ApprovalError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request
@@ -14,7 +13,7 @@ from ringfence.api.handling.requests import queues_of, who_asks
 from ringfence.api.services import AccessServices, BusServices, CaseServices, HealthServices, RuleServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState
-from ringfence.web.parts.asking import dashboard_of, visit_of
+from ringfence.web.parts.asking import beside, dashboard_of, visit_of
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -38,14 +37,14 @@ class Notification(NamedTuple):
 @router.get("/notifications")
 async def notifications(request: Request) -> Response:
     """All that asks for the caller."""
-    found = await asyncio.to_thread(notifications_of, request)
+    found = await beside(request, notifications_of, request)
     return render(request, "notifications.html", {"found": found})
 
 
 @router.get("/notifications/count")
 async def count(request: Request) -> Response:
     """How many things that are, for the menu."""
-    found = await asyncio.to_thread(notifications_of, request)
+    found = await beside(request, notifications_of, request)
     values: dict[str, Any] = {"found": found, "is_urgent": any(one.is_urgent for one in found)}
     return render(request, "parts/notifications.html", values)
 

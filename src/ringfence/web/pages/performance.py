@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from contextvars import copy_context
@@ -15,7 +14,7 @@ from starlette.responses import Response
 
 from ringfence.api.services import RecordServices, Surroundings, services_of
 from ringfence.web.measure.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
-from ringfence.web.parts.asking import caller_of, dashboard_of, ends_of
+from ringfence.web.parts.asking import beside, caller_of, dashboard_of, ends_of, from_tables
 from ringfence.web.parts.cells import csv_cell
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.period import current, moment_ms, zone_name
@@ -42,8 +41,8 @@ async def performance(
 
     Where there are several currencies, the figures are those of one: the most frequent unless given.
     """
-    begin, end = await asyncio.to_thread(span_of, dashboard_of(request), since, until)
-    known = await asyncio.to_thread(currencies, services_of(request, RecordServices).lake, begin, end)
+    begin, end = await beside(request, span_of, dashboard_of(request), since, until)
+    known = await from_tables(request, currencies, services_of(request, RecordServices).lake, begin, end)
     values = {
         "currencies": known,
         "currency": currency if currency is not None else (known[0] if len(known) > 1 else None),
@@ -63,7 +62,7 @@ async def panel(
 ) -> Response:
     """One panel."""
     dashboard, measure = dashboard_of(request), _measure(name)
-    begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
+    begin, end = await beside(request, span_of, dashboard, since, until)
     work = partial(copy_context().run, _panel, dashboard, measure, begin, end, currency)
     question = ("measure", name, begin, end, currency, zone_name())
     found = await dashboard.cache.soon(question, ends_of(dashboard), work, caller_of(request))
@@ -81,9 +80,9 @@ async def as_csv(
 ) -> Response:
     """Its rows, for a spreadsheet."""
     dashboard, measure = dashboard_of(request), _measure(name)
-    begin, end = await asyncio.to_thread(span_of, dashboard, since, until)
+    begin, end = await beside(request, span_of, dashboard, since, until)
     lake, zone = dashboard.of(RecordServices).lake, zone_name()
-    rows = await asyncio.to_thread(measure.rows, lake, begin, end, currency, zone)
+    rows = await from_tables(request, measure.rows, lake, begin, end, currency, zone)
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(rows[0] if rows else [])

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -13,7 +12,7 @@ from starlette.responses import Response
 
 from ringfence.api.services import RecordServices
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import dashboard_of, from_tables
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render, when
 
@@ -35,7 +34,7 @@ async def places(
     """The last places up to a time, newest first, on a map where they have coordinates."""
     if entity_type not in _OF:
         raise Stop(404, f"Places are those of a {', '.join(_OF)}.")
-    rows = await asyncio.to_thread(last_places, dashboard_of(request), entity_type, entity_id, until)
+    rows = await from_tables(request, last_places, dashboard_of(request), entity_type, entity_id, until)
     points = [
         {"lat": row["lat"], "lon": row["lon"], "label": f"{when(row['event_time_ms'])} {row['place']}"}
         for row in rows

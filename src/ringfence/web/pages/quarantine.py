@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Path, Query, Request
@@ -10,7 +9,7 @@ from starlette.responses import Response
 
 from ringfence.api.handling import replaying
 from ringfence.api.services import QuarantineServices
-from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ async def quarantine(
     waiting: Annotated[str, Query(max_length=5)] = "",
 ) -> Response:
     """Bad records, newest first."""
-    values = await asyncio.to_thread(_listed, dashboard_of(request), reason, source, bool(waiting))
+    values = await beside(request, _listed, dashboard_of(request), reason, source, bool(waiting))
     return render(request, "parts/quarantine.html" if is_part(request) else "quarantine.html", values)
 
 
@@ -46,7 +45,7 @@ def _listed(dashboard: Dashboard, reason: str, source: str, waiting: bool) -> di
 @router.get("/quarantine/{record_id}")
 async def record(request: Request, record_id: Annotated[str, Path(max_length=64)]) -> Response:
     """One bad record with its original bytes; card numbers are tokens in them."""
-    found = await asyncio.to_thread(dashboard_of(request).store.quarantine.get, record_id)
+    found = await beside(request, dashboard_of(request).store.quarantine.get, record_id)
     return render(request, "record.html", {"record": found, "outcome": None})
 
 
@@ -60,14 +59,15 @@ async def replay(
     dashboard = dashboard_of(request)
     store = dashboard.store.quarantine
     if record_id:
-        records = [await asyncio.to_thread(store.get, record_id)]
+        records = [await beside(request, store.get, record_id)]
     else:
-        records = await asyncio.to_thread(
-            lambda: store.unsettled(reason=reason or None, limit=replaying.MOST_AT_ONCE)
+        records = await beside(
+            request, lambda: store.unsettled(reason=reason or None, limit=replaying.MOST_AT_ONCE)
         )
-    outcomes = await asyncio.to_thread(replaying.give, dashboard.of(QuarantineServices), records)
+    services = dashboard.of(QuarantineServices)
+    outcomes = await services.pools.batches.run(replaying.give, services, records)
     if record_id:
-        again = await asyncio.to_thread(store.get, record_id)
+        again = await beside(request, store.get, record_id)
         return render(request, "parts/record.html", {"record": again, "outcome": next(iter(outcomes))})
-    values = await asyncio.to_thread(_listed, dashboard, reason, "", waiting=False)
+    values = await beside(request, _listed, dashboard, reason, "", waiting=False)
     return render(request, "parts/quarantine.html", values | {"outcomes": outcomes.most_common()})

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
@@ -19,7 +18,7 @@ from ringfence.rulebook.single_rule import STAGES, stage_of
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.web.measure.measures import STOPPED
-from ringfence.web.parts.asking import caller_of, dashboard_of, ends_of
+from ringfence.web.parts.asking import beside, caller_of, dashboard_of, ends_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -86,7 +85,7 @@ class Edit(NamedTuple):
 @router.get("/rule/{rule_id}")
 async def rule(request: Request, rule_id: RuleId) -> Response:
     """A rule of the newest version."""
-    values = await asyncio.to_thread(_page, dashboard_of(request), rule_id)
+    values = await beside(request, _page, dashboard_of(request), rule_id)
     return render(request, "rule.html", values)
 
 
@@ -125,7 +124,7 @@ def _edits(dashboard: Dashboard, rule_id: str) -> list[Edit]:
 async def figures(request: Request, rule_id: RuleId) -> Response:
     """What it has done, each panel with its SQL."""
     dashboard = dashboard_of(request)
-    await asyncio.to_thread(_demand_rule, dashboard, rule_id)
+    await beside(request, _demand_rule, dashboard, rule_id)
     work, caller = partial(figures_of, dashboard, rule_id), caller_of(request)
     found = await dashboard.cache.soon(("rule", rule_id), ends_of(dashboard), work, caller)
     if found is None:

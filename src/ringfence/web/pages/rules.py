@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -16,7 +15,7 @@ from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.web.pages.impact import change_of_mode, sheet
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ Confirm = Annotated[str, Form(max_length=64)]
 @router.get("/rules")
 async def rules(request: Request) -> Response:
     """The book in force, and how often each rule fires."""
-    values = await asyncio.to_thread(_book, dashboard_of(request))
+    values = await beside(request, _book, dashboard_of(request))
     return render(request, "rules.html", values)
 
 
@@ -83,7 +82,7 @@ async def edit(
         return desk.version(version), desk.resolve("head")
 
     with refusals():
-        found, newest = await asyncio.to_thread(read)
+        found, newest = await beside(request, read)
     values = {"version": found, "based_on": newest, "rule": rule, "desk": dashboard.of(RuleServices).desk}
     return render(request, "rules_edit.html", values)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -12,7 +11,7 @@ from starlette.responses import Response
 from ringfence.api.services import HealthServices, RecordServices
 from ringfence.masking import mask_cards
 from ringfence.web.parts import messages
-from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -27,7 +26,7 @@ PAGE_MESSAGES: Final = 25
 @router.get("/streams")
 async def streams(request: Request) -> Response:
     """Topics and readers."""
-    values = await asyncio.to_thread(_overview, dashboard_of(request))
+    values = await beside(request, _overview, dashboard_of(request))
     return render(request, "streams.html", values)
 
 
@@ -85,7 +84,7 @@ async def topic(
     dashboard = _known(request, topic)
     text = mask_cards(match.strip(), strict=True)
     before = (since, [int(one) for one in seen.split(",") if one][:PAGE_MESSAGES])
-    found = await asyncio.to_thread(_found, dashboard, topic, offset, key.strip(), text, before)
+    found = await beside(request, _found, dashboard, topic, offset, key.strip(), text, before)
     shown = [
         (number, messages.brief(topic, m), msgspec.json.format(msgspec.json.encode(m), indent=2).decode())
         for number, m in (found.messages[::-1] if follow else found.messages)
@@ -126,7 +125,7 @@ async def export(
     """Records from an offset on as NDJSON, at most ten thousand."""
     dashboard = _known(request, topic)
     most = messages.MOST_EXPORTED
-    found = await asyncio.to_thread(messages.page, dashboard.of(RecordServices), topic, str(offset), "", most)
+    found = await beside(request, messages.page, dashboard.of(RecordServices), topic, str(offset), "", most)
     lines = [msgspec.json.encode(m | {"log_offset": n}, enc_hook=str) for n, m in found.messages]
     headers = {"content-disposition": f'attachment; filename="{topic}-{found.first}.ndjson"'}
     return Response(b"\n".join([*lines, b""]), media_type="application/x-ndjson", headers=headers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,7 +14,7 @@ from ringfence.compose.store import open_snapshots
 from ringfence.decisions.index import Term, Wanted
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.pipeline import MODEL
-from ringfence.web.parts.asking import dashboard_of, is_part
+from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.rendering import render
 from ringfence.web.vitals import memory_bytes
 
@@ -32,7 +31,7 @@ CAUSES: Final = (LATE, FUTURE, MODEL, DEADLINE)
 async def system(request: Request) -> Response:
     """Throughput, stages, queue, snapshots, what was decided without a part."""
     dashboard = dashboard_of(request)
-    values = await asyncio.to_thread(_slow, dashboard)
+    values = await beside(request, _slow, dashboard)
     values |= _quick(dashboard)
     return render(request, "parts/system.html" if is_part(request) else "system.html", values)
 

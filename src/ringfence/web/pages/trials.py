@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
@@ -12,7 +11,7 @@ from ringfence.analysis.list_history import shadow_report
 from ringfence.api.handling.requests import BOOK_BYTES, refusals
 from ringfence.api.services import RuleServices, TrialServices, services_of
 from ringfence.ports import DECISIONS
-from ringfence.web.parts.asking import caller_of, dashboard_of, is_part
+from ringfence.web.parts.asking import beside, caller_of, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.period import moment_ms
 from ringfence.web.parts.rendering import render
@@ -44,7 +43,7 @@ async def backtest_form(
     dashboard = dashboard_of(request)
     with refusals():
         desk = dashboard.of(RuleServices).desk
-        state = await asyncio.to_thread(desk.state)
+        state = await beside(request, desk.state)
         chosen = desk.resolve(version)
     values = {"state": state, "chosen": chosen, "span": dashboard.finder.span_ms(), "job": None}
     return render(request, "backtest.html", values)

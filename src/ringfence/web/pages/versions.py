@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request
@@ -10,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.handling.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, services_of
+from ringfence.web.asking import beside
 from ringfence.web.pages.impact import change_of_version, sheet
 from ringfence.web.parts.rendering import render
 
@@ -28,7 +28,7 @@ Confirm = Annotated[str, Form(max_length=64)]
 @router.get("/rules/versions")
 async def versions(request: Request) -> Response:
     """Every change, and every version that has been in force."""
-    state = await asyncio.to_thread(services_of(request, RuleServices).desk.state)
+    state = await beside(request, services_of(request, RuleServices).desk.state)
     return render(request, "versions.html", {"state": state})
 
 
@@ -39,8 +39,8 @@ async def version(
     """One version, and how it differs from another."""
     desk = services_of(request, RuleServices).desk
     with refusals():
-        found = await asyncio.to_thread(desk.version, digest, against)
-        state = await asyncio.to_thread(desk.state)
+        found = await beside(request, desk.version, digest, against)
+        state = await beside(request, desk.state)
     return render(request, "version.html", {"found": found, "state": state, "against": against})
 
 
@@ -82,5 +82,6 @@ async def roll_back(request: Request, digest: Digest, note: Note = "", confirm: 
 
 async def _then_show(request: Request, digest: str, act: Callable[[Desk], object]) -> Response:
     with refusals():
-        await asyncio.to_thread(act, services_of(request, RuleServices).desk)
+        services = services_of(request, RuleServices)
+        await services.pools.rules.run(act, services.desk)
     return RedirectResponse(f"/rules/versions/{digest}", 303)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotation)
 
@@ -10,12 +12,18 @@ import ringfence.api.http.path_ids  # noqa: F401 (paths of pages use it)
 from ringfence.access.roles import holders
 from ringfence.access.table import NEEDED
 from ringfence.api.handling.requests import keep_to
+from ringfence.api.services import Surroundings, services_of
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.web.parts.errors import Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.shield import Visit
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def dashboard_of(request: Request) -> Dashboard:
@@ -53,9 +61,30 @@ async def permitted(request: Request) -> None:
     await keep_to(request, caller.restriction, path)
 
 
+async def beside(request: Request, act: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """What `act` gives on a thread for pages; it knows the zone of the page. Errors as of `Pool.run`."""
+    work = partial(copy_context().run, partial(act, *given, **named))
+    return await services_of(request, Surroundings).pools.pages.run(work)
+
+
+async def from_tables(request: Request, act: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Likewise where it asks the analysis tables, which answer one question at a time."""
+    work = partial(copy_context().run, partial(act, *given, **named))
+    return await services_of(request, Surroundings).pools.figures.run(work)
+
+
 def is_part(request: Request) -> bool:
     """Whether a page asks for a part of itself, rather than a person for a page."""
     return "hx-request" in request.headers
 
 
-__all__ = ["caller_of", "dashboard_of", "ends_of", "is_part", "permitted", "visit_of"]
+__all__ = [
+    "beside",
+    "caller_of",
+    "dashboard_of",
+    "ends_of",
+    "from_tables",
+    "is_part",
+    "permitted",
+    "visit_of",
+]
