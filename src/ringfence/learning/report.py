@@ -97,10 +97,10 @@ def _curves(rankings: Mapping[str, Ranking]) -> str:
         line_chart("Precision and recall", precision, Axis("recall", 0, 1), Axis("precision", 0, 1))
         + line_chart("ROC", roc, Axis("false-positive rate", 1e-4, 1, log=True), Axis("recall", 0, 1))
         + line_chart(
-            "Money detected against false positives",
+            "Fraud value caught vs false positives",
             value,
-            Axis("good payments suspected per fraud", 0.01, 100, log=True),
-            Axis("share of fraud value", 0, 1),
+            Axis("false positives per fraud", 0.01, 100, log=True),
+            Axis("fraud value caught", 0, 1),
         )
         + line_chart(
             "Card precision@100 by day", daily, Axis("day of the test", 1, max(days, 2)), Axis("", 0, highest)

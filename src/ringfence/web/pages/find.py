@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 router = APIRouter()
 _EACH: Final = 5
 _FEW: Final = 3
+_LOOKED_AT: Final = 1000  # payments, of which some are of the same customer
 _PLAIN: Final = re.compile(r"[\w.:-]{3,80}")
 _IDS: Final = {
     "payment": "transaction_id",
@@ -56,10 +57,10 @@ def _beginning(dashboard: Dashboard, text: str) -> list[Hit]:
     """Payments and entities whose ids begin so, a few of each."""
     if not _PLAIN.fullmatch(text):
         return []
-    start = quoted_text(text)
+    start, after = quoted_text(text), quoted_text(text + chr(0x10FFFF))
     parts = [
-        f"(SELECT DISTINCT '{kind}' AS kind, {column} AS id FROM transactions "
-        f"WHERE starts_with({column}, {start}) AND {column} <> {start} LIMIT {_FEW})"
+        f"(SELECT DISTINCT '{kind}' AS kind, {column} AS id FROM (SELECT {column} FROM transactions "
+        f"WHERE {column} > {start} AND {column} < {after} LIMIT {_LOOKED_AT}) LIMIT {_FEW})"
         for kind, column in _IDS.items()
     ]
     rows = dashboard.of(RecordServices).lake.sql(" UNION ALL ".join(parts)).to_pylist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -10,21 +9,19 @@ from starlette.responses import Response
 
 from ringfence.access.roles import Permission
 from ringfence.api.handling.requests import queues_of, who_asks
-from ringfence.api.services import CaseServices, HealthServices, RecordServices
+from ringfence.api.services import CaseServices, HealthServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
 from ringfence.decisions.index import Term, Wanted
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.web.measure.measures import MEASURES, currencies
+from ringfence.web.measure.measures import MEASURES
 from ringfence.web.pages.cases import listed
-from ringfence.web.pages.performance import span_of, typed
+from ringfence.web.pages.performance import currencies_of, span_of, typed
 from ringfence.web.pages.system import CAUSES
 from ringfence.web.parts.asking import beside, dashboard_of, visit_of
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
@@ -46,20 +43,21 @@ async def home(request: Request, view: Annotated[str, Query(alias="as", max_leng
     queues = queues_of(request)
     if queues:  # the other views count cases of all queues
         chosen = "analyst"
-    views: dict[str, Callable[[Dashboard, str, int], dict[str, Any]]] = {
-        "analyst": partial(_analyst, queues=queues),
-        "manager": _manager,
-        "engineer": _engineer,
-    }
-    look = views[chosen]
-    values = await beside(request, look, dashboard, who.name, who.now_ms)
+    if chosen == "analyst":
+        values = await beside(request, _analyst, dashboard, who.name, who.now_ms, queues)
+    elif chosen == "manager":
+        begin, end = await beside(request, span_of, dashboard, "", "")
+        known = await currencies_of(request, begin, end)
+        values = await beside(request, _manager, dashboard, (begin, end), known, who.now_ms)
+    else:
+        values = await beside(request, _engineer, dashboard, who.now_ms)
     page = render(request, f"home_{chosen}.html", values | {"view": chosen, "views": VIEWS})
     if view in VIEWS:
         page.set_cookie(_COOKIE, view, max_age=365 * 86_400, samesite="strict", httponly=True)
     return page
 
 
-def _analyst(dashboard: Dashboard, me: str, now_ms: int, queues: tuple[str, ...] = ()) -> dict[str, Any]:
+def _analyst(dashboard: Dashboard, me: str, now_ms: int, queues: tuple[str, ...]) -> dict[str, Any]:
     """The caller's own cases, or the most urgent ones where there are none."""
     mine = CaseQuery(states=LIVE, queues=queues, assignee=me, limit=_ROWS)
     values = listed(dashboard, mine, now_ms, me)
@@ -71,10 +69,9 @@ def _analyst(dashboard: Dashboard, me: str, now_ms: int, queues: tuple[str, ...]
     return values | rest
 
 
-def _manager(dashboard: Dashboard, _me: str, now_ms: int) -> dict[str, Any]:
-    """Figures of the period against the one before; queues by age."""
-    begin, end = span_of(dashboard, "", "")
-    known = currencies(dashboard.of(RecordServices).lake, begin, end)
+def _manager(dashboard: Dashboard, span: tuple[int, int], known: list[str], now_ms: int) -> dict[str, Any]:
+    """Figures of a period against the one before, in the first of its currencies; queues by age."""
+    begin, end = span
     queues = dashboard.of(CaseServices).cases.queues(now_ms)
     oldest = min((one.oldest_ms for one in queues if one.oldest_ms is not None), default=None)
     return {
@@ -89,7 +86,7 @@ def _manager(dashboard: Dashboard, _me: str, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _engineer(dashboard: Dashboard, _me: str, now_ms: int) -> dict[str, Any]:
+def _engineer(dashboard: Dashboard, now_ms: int) -> dict[str, Any]:
     """Source, log, engine, followers; what is degraded, and what is quarantined."""
     log, finder = dashboard.store.log, dashboard.finder
     series = dashboard.vitals.series()["rate"][-10:]

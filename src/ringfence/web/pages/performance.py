@@ -12,7 +12,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.services import RecordServices, Surroundings, services_of
+from ringfence.api.services import RecordServices, Surroundings
 from ringfence.web.measure.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of, ends_of, from_tables
 from ringfence.web.parts.cells import csv_cell
@@ -42,7 +42,7 @@ async def performance(
     Where there are several currencies, the figures are those of one: the most frequent unless given.
     """
     begin, end = await beside(request, span_of, dashboard_of(request), since, until)
-    known = await from_tables(request, currencies, services_of(request, RecordServices).lake, begin, end)
+    known = await currencies_of(request, begin, end)
     values = {
         "currencies": known,
         "currency": currency if currency is not None else (known[0] if len(known) > 1 else None),
@@ -54,6 +54,18 @@ async def performance(
         "measures": list(MEASURES.values()),
     }
     return render(request, "performance.html", values)
+
+
+async def currencies_of(request: Request, begin: int, end: int) -> list[str]:
+    """Currencies of a time as they were counted last; a new one appears the next time it is asked."""
+    dashboard = dashboard_of(request)
+    count = partial(currencies, dashboard.of(RecordServices).lake, begin, end)
+    asked = ("currencies", begin, end), ends_of(dashboard), count, caller_of(request)
+    known = dashboard.cache.ask(*asked) or await dashboard.cache.soon(*asked)
+    if known is None or known.problem:
+        return await from_tables(request, count)
+    found: list[str] = known.value
+    return found
 
 
 @router.get("/performance/{name}")

@@ -1,7 +1,5 @@
 """Where somebody paid last, for the map of a case and of a payment."""
 
-# ruff: noqa: S608 - texts go through `quoted_text`, columns are among those known
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -11,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.services import RecordServices
-from ringfence.scoring.rulesets.duckdb_sql import quoted_text
-from ringfence.web.parts.asking import dashboard_of, from_tables
+from ringfence.decisions.index import Term, Wanted
+from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render, when
 
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 router = APIRouter()
 _OF: Final = ("customer", "card", "account", "device")
 _MOST: Final = 30
+_COLUMNS: Final = ("transaction_id", "country", "city")
 
 
 @router.get("/places/{entity_type}/{entity_id:id}")
@@ -34,7 +33,7 @@ async def places(
     """The last places up to a time, newest first, on a map where they have coordinates."""
     if entity_type not in _OF:
         raise Stop(404, f"Places are those of a {', '.join(_OF)}.")
-    rows = await from_tables(request, last_places, dashboard_of(request), entity_type, entity_id, until)
+    rows = await beside(request, last_places, dashboard_of(request), entity_type, entity_id, until)
     points = [
         {"lat": row["lat"], "lon": row["lon"], "label": f"{when(row['event_time_ms'])} {row['place']}"}
         for row in rows
@@ -45,12 +44,21 @@ async def places(
 
 
 def last_places(dashboard: Dashboard, kind: str, identity: str, until_ms: int) -> list[dict[str, Any]]:
-    """Time, coordinates, country and city of the newest payments."""
-    lake = dashboard.of(RecordServices).lake
-    found: list[dict[str, Any]] = lake.sql(
-        "SELECT transaction_id, event_time_ms, lat, lon, coalesce(country, '') AS country, "
-        "concat_ws(', ', city, country) AS place "
-        f"FROM transactions WHERE {kind}_id = {quoted_text(identity)} AND event_time_ms <= {int(until_ms)} "
-        f"ORDER BY event_time_ms DESC LIMIT {_MOST}"
-    ).to_pylist()
-    return found
+    """Id, time, coordinates and place (city and country) of the newest payments."""
+    wanted = Wanted(terms=(Term(kind, identity),), until_ms=until_ms + 1)
+    return [
+        {**row, **_position(dashboard, row["offset"]), "place": _place(row)}
+        for row in dashboard.finder.find(wanted, _MOST, _COLUMNS).rows
+    ]
+
+
+def _position(dashboard: Dashboard, offset: int) -> dict[str, float | None]:
+    """Degrees of the payment at an offset, as far as it says where it was made."""
+    event = dashboard.of(RecordServices).stored.event_at(offset)
+    if event is None:
+        return {"lat": None, "lon": None}
+    return {name: event.batch.column(name)[event.row].as_py() for name in ("lat", "lon")}
+
+
+def _place(row: dict[str, Any]) -> str:
+    return ", ".join(one for one in (row["city"], row["country"]) if one)

@@ -51,13 +51,13 @@ def charts_of(named: Sequence[Named], bands: Bands | None = None) -> list[Chart]
     rate = {"low": _LEAST, "high": 1, "log": True}
     return [
         _lines(named, "precision", "Precision by recall", ("recall", share), ("precision", share)),
-        _lines(named, "roc", "Recall by false positives", ("false-positive rate", rate), ("recall", share)),
+        _lines(named, "roc", "ROC", ("false-positive rate", rate), ("recall", share)),
         _lines(
             named,
             "value",
-            "Money saved by good payments suspected",
-            ("good payments per fraud", {"low": 0.01, "high": 100, "log": True}),
-            ("share of fraud's money", share),
+            "Fraud value caught vs false positives",
+            ("false positives per fraud", {"low": 0.01, "high": 100, "log": True}),
+            ("fraud value caught", share),
         ),
         _calibration(named),
         _scores(named, bands),

@@ -18,6 +18,7 @@ from ringfence.api.services import Surroundings, services_of
 from ringfence.events.values.currencies import currency_exponent
 from ringfence.scoring.language.words import percent, times
 from ringfence.scoring.rulesets.rules import OUTCOMES
+from ringfence.web.measure.model_in_words import metric_name
 from ringfence.web.parts import period
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _environment() -> Environment:
         "when": when,
         "duration": duration,
         "left": left,
+        "metric_name": metric_name,
         "percent": percent,
         "times": times,
     }

@@ -131,19 +131,25 @@ const charts = (() => {
       }));
       box("line", 0, 108, found.good.length * 10, 0.5);
       for (const mark of found.marks) box(mark.color, mark.at * found.good.length * 10, 0, 0.6, 108);
-      const scale = document.createElement("p");
-      scale.className = "scale note";
-      for (const text of ["0", "probability", "1"]) scale.append(Object.assign(document.createElement("span"), { textContent: text }));
-      element.replaceChildren(svg, scale);
+      element.replaceChildren(svg, scaled("0", "probability", "1"));
     };
     draw();
     drawn.set(element, draw);
   }
 
-  // Columns as SVG, heights on a logarithmic scale.
+  // Texts below a chart: at its left, in the middle, and at its right.
+  function scaled(...texts) {
+    const scale = document.createElement("p");
+    scale.className = "scale note";
+    scale.append(...texts.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+    return scale;
+  }
+
+  // Columns of scores from 0 to 100 as SVG, heights on a logarithmic scale.
   function histogram(element, values, title) {
     const high = Math.log10(1 + Math.max(1, ...values));
     const svg = element.querySelector("svg") || element.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "svg"));
+    if (!element.querySelector(".scale")) element.append(scaled("0", "50", "100"));
     svg.setAttribute("viewBox", `0 0 ${values.length * 10} 110`);
     svg.setAttribute("preserveAspectRatio", "none");
     svg.replaceChildren(...values.map((value, at) => {
