@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.handling.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, services_of
-from ringfence.web.asking import beside
 from ringfence.web.pages.impact import change_of_version, sheet
+from ringfence.web.parts.asking import beside
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
