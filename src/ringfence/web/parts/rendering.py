@@ -18,8 +18,8 @@ from ringfence.api.services import Surroundings, services_of
 from ringfence.events.values.currencies import currency_exponent
 from ringfence.scoring.language.words import percent, times
 from ringfence.scoring.rulesets.rules import OUTCOMES
-from ringfence.web.measure.model_in_words import metric_name
 from ringfence.web.parts import period
+from ringfence.web.parts.metric_names import metric_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
