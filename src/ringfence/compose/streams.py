@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.stream_records import StreamDecoding
@@ -15,12 +17,15 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.kafka import KafkaSource
     from ringfence.adapters.kinesis import KinesisSource
+    from ringfence.adapters.kinesis.leases import ShardLeases
     from ringfence.compose.session import Session
     from ringfence.ports.sources import StreamSource
 
 _KAFKA: Final = "kafka://"
 _KINESIS: Final = "kinesis://"
 _TABLES: Final = "dynamodb://"
+_LEASE_SECONDS: Final = "20"
+_LONGEST_LEASE_SECONDS: Final = 3600
 
 
 def is_stream(source: str) -> bool:
@@ -77,7 +82,26 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
         _decoding(session, options, mapping, NAMES),
         session.store.positions,
         session.clock.now_ms,
+        leases=_leases(session, options) if "leases" in options else None,
         say=say,
+    )
+
+
+def _leases(session: Session, options: Mapping[str, str]) -> ShardLeases:
+    """What shares a stream among several nodes, by the table that an address names."""
+    from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kinesis.lease_table import LeaseTable  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.leases import ShardLeases  # noqa: PLC0415 (likewise)
+
+    text = options.get("lease_seconds", _LEASE_SECONDS)
+    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_LEASE_SECONDS:
+        raise InputError(f"option lease_seconds of the address is a number, 1 to {_LONGEST_LEASE_SECONDS}")
+    return ShardLeases(
+        LeaseTable(aws_client("dynamodb"), options["leases"]),
+        node=session.store.log.identity,
+        holder=secrets.token_hex(8),
+        seconds=int(text),
+        monotonic=time.monotonic,
     )
 
 
@@ -86,6 +110,7 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.lease_table import LeaseTable  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.sink import OPTIONS as SINK_OPTIONS  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.tables import TableStreams  # noqa: PLC0415 (likewise)
@@ -96,6 +121,8 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     streams = [*address.streams, *filter(None, [address.options.get("flag_matches")])]
     client = TableStreams(aws_client("dynamodbstreams")) if of_tables else aws_client("kinesis")
     found = [(name, described(client, name, 0)[0]) for name in streams]
+    if "leases" in address.options:
+        LeaseTable(aws_client("dynamodb"), address.options["leases"]).of(found[0][1]["StreamARN"])
     return [(name, told["OpenShardCount"], told["RetentionPeriodHours"]) for name, told in found]
 
 

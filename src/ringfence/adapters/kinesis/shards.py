@@ -21,6 +21,7 @@ class ShardMark(msgspec.Struct, frozen=True, omit_defaults=True):
         seen_ms: when the shard was last known to hold nothing older that has not been taken.
         made_ms: when the stream was made, which tells it from one that was made again under its name.
         is_read: whether it is closed and has been read to its end.
+        is_shared: whether other nodes read the shard as well, each what it has a lease for.
     """
 
     after: str = ""
@@ -29,6 +30,7 @@ class ShardMark(msgspec.Struct, frozen=True, omit_defaults=True):
     seen_ms: int = 0
     made_ms: int = 0
     is_read: bool = False
+    is_shared: bool = False
 
     @property
     def start(self) -> dict[str, Any]:

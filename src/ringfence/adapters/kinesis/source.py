@@ -2,8 +2,9 @@
 
     shard ──► GetRecords, several shards at once ──► aggregates apart ──► decode ──► batch with positions
 
-The journal alone says where a shard goes on: its position commits with the events before it, so what is read
-twice after a crash is not in the log, and nothing is left out. A log reads all shards of its streams.
+The journal says where a shard goes on: its position commits with the events before it, so what is read twice
+after a crash is not in the log, and nothing is left out. A log reads all shards of its streams, or those that
+it has leases for (`leases.py`).
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from ringfence.adapters.aws.clients import explained
+from ringfence.adapters.kinesis.beginning import Beginning, made_again
+from ringfence.adapters.kinesis.reading import ShardReading, StreamSeen
 from ringfence.adapters.kinesis.records import records_in, streamed_of
-from ringfence.adapters.kinesis.shards import Shard, ShardMark, gone, readable
-from ringfence.adapters.kinesis.told import code_of, described
-from ringfence.errors import InputError
+from ringfence.adapters.kinesis.shards import ShardMark, gone, readable
+from ringfence.adapters.kinesis.told import code_of, described, shards_of
+from ringfence.errors import StoreError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch
 
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ringfence.adapters.kinesis.address import KinesisAddress
+    from ringfence.adapters.kinesis.leases import ShardLeases
     from ringfence.adapters.kinesis.records import Got
+    from ringfence.adapters.kinesis.shards import Shard
     from ringfence.adapters.stream_records import StreamDecoding
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
@@ -38,6 +43,8 @@ OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "keep": None,
     "from": ("beginning", "end"),
     "on_gap": ("stop", "continue"),
+    "leases": None,
+    "lease_seconds": None,
 }
 """What an address may say of a source, with the values of each where they are few."""
 
@@ -47,52 +54,9 @@ _BATCH_BYTES: Final = 16 << 20  # of one batch, about
 _PAUSE_SECONDS: Final = 0.25  # between two questions to a shard: it answers five a second, to all who ask
 _THROTTLED_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 30.0  # between two looks for shards of somebody who resharded
-_EMPTY_PAGES: Final = 8  # in a row; an open shard of a table gives some amid its records, too
 _IDLE_MS: Final = 3_600_000  # after which an idle shard's position is written again
 _HOUR_MS: Final = 3_600_000
 _THROTTLED: Final = frozenset({"ProvisionedThroughputExceededException", "LimitExceededException"})
-
-
-@dataclass(slots=True)
-class _Reading:
-    """One shard at work."""
-
-    stream: _Stream
-    shard: Shard
-    iterator: str | None = None
-    seen_ms: int = 0
-    behind_ms: int = 0
-    empty_pages: int = 0  # since the last record
-    is_at_end: bool = False
-    is_over: bool = False  # closed, and everything of it has been heard
-    not_before: float = 0.0  # monotonic time of the next question
-
-    @property
-    def name(self) -> str:
-        """Its name, as AWS has it."""
-        return self.shard.name
-
-    @property
-    def mark(self) -> ShardMark:
-        """Where it goes on."""
-        return self.stream.marks.get(self.name, ShardMark(made_ms=self.stream.made_ms))
-
-
-@dataclass(slots=True)
-class _Stream:
-    """One stream: who it is, and all that is known of its shards."""
-
-    name: str
-    arn: str
-    made_ms: int
-    retention_ms: int
-    now_ms: int  # by the clock of AWS
-    marks: dict[str, ShardMark] = field(default_factory=dict)
-
-    @property
-    def source(self) -> str:
-        """Its name among the journal's positions."""
-        return f"kinesis:{self.arn}"
 
 
 class KinesisSource:
@@ -106,21 +70,24 @@ class KinesisSource:
         positions: Callable[[str], dict[str, str]],
         now_ms: Callable[[], int],
         *,
+        leases: ShardLeases | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`client` is boto3's of Kinesis; `positions` as of `Journal.positions`."""
+        """`client` is boto3's of Kinesis, `positions` as of `Journal.positions`; `leases` share shards."""
         self.address = address
         self.problem = ""
         self.moves = 0
         self._client = client
         self._decoding = decoding
-        self._positions = positions
         self._now_ms = now_ms
         self._say = say
-        self._streams: dict[str, _Stream] = {}
-        self._readings: dict[tuple[str, str], _Reading] = {}
-        self._heard_of: deque[tuple[_Reading, dict[str, Any]]] = deque()  # and not taken apart
-        self._apart: deque[tuple[_Reading, Got]] = deque()  # of one record, and not handed over
+        self._leases = leases
+        self._beginning = Beginning(client, positions, leases, address.options, now_ms, say)
+        self._is_settled = True  # no shard waits for somebody who may not live
+        self._streams: dict[str, StreamSeen] = {}
+        self._readings: dict[tuple[str, str], ShardReading] = {}
+        self._heard_of: deque[tuple[ShardReading, dict[str, Any]]] = deque()  # and not taken apart
+        self._apart: deque[tuple[ShardReading, Got]] = deque()  # of one record, and not handed over
         self._moved: set[tuple[str, str]] = set()  # whose marks are written with the next batch
         self._pool: ThreadPoolExecutor | None = None
         self._looked = 0.0
@@ -165,7 +132,8 @@ class KinesisSource:
         self._moved.clear()
         self._streams = {name: self._found(name) for name in self.address.streams}
         for stream in self._streams.values():
-            self._begin(stream)
+            for name, mark in self._beginning.of(stream).items():
+                self._keep(stream, name, mark)
         self._pool = ThreadPoolExecutor(_AT_ONCE, "ringfence-kinesis")
         self._look()
 
@@ -185,7 +153,9 @@ class KinesisSource:
                     self._move(reading)
                 yield self._batch([])
                 return
-            if not self._is_waiting and time.monotonic() - self._looked >= _LOOK_SECONDS:
+            if self._leases is not None:
+                self._leases.beat()
+            if not self._is_waiting and time.monotonic() - self._looked >= self._look_seconds:
                 self._look()
 
     def close(self) -> None:
@@ -193,6 +163,17 @@ class KinesisSource:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+        if self._leases is not None:
+            with suppress(StoreError):  # they run out by themselves
+                self._leases.release()
+            self._leases.forget()
+
+    @property
+    def _look_seconds(self) -> float:
+        if self._leases is None:
+            return _LOOK_SECONDS
+        owes = any(stream.until for stream in self._streams.values())
+        return _PAUSE_SECONDS if owes else min(self._leases.pause_seconds, _LOOK_SECONDS)
 
     @property
     def _is_waiting(self) -> bool:
@@ -203,80 +184,80 @@ class KinesisSource:
         if self._is_waiting or not all(one.is_at_end for one in self._readings.values()):
             return False
         self._look()
-        return all(one.is_at_end and not one.shard.is_closed for one in self._readings.values())
+        return self._is_settled and all(
+            one.is_at_end and not one.shard.is_closed for one in self._readings.values()
+        )
 
-    def _found(self, name: str) -> _Stream:
+    def _found(self, name: str) -> StreamSeen:
         told, now_ms = described(self._client, name, self._now_ms())
         made_ms = int(told["StreamCreationTimestamp"].timestamp() * 1000)
         kept_ms = int(told["RetentionPeriodHours"]) * _HOUR_MS
-        return _Stream(name, told["StreamARN"], made_ms, kept_ms, now_ms)
-
-    def _begin(self, stream: _Stream) -> None:
-        """Read the journal's marks; what is gone is refused, or passed over where the address says so."""
-        kept = self._positions(stream.source)
-        marks = {name: msgspec.json.decode(value, type=ShardMark) for name, value in kept.items()}
-        stream.marks = {name: mark for name, mark in marks.items() if mark.made_ms == stream.made_ms}
-        if marks and not stream.marks:
-            self._pass_over(_made_again(stream.name))
-        now_ms = self._now_ms()
-        for name, mark in stream.marks.items():
-            away_ms = now_ms - mark.seen_ms
-            if not mark.is_read and away_ms > stream.retention_ms:
-                self._pass_over(
-                    f"{stream.name}/{name} was last read {away_ms // _HOUR_MS} hours ago, and the stream "
-                    f"keeps records for {stream.retention_ms // _HOUR_MS}: some may be gone"
-                )
-        if not marks and self.address.options.get("from") == "end":
-            for shard in self._shards(stream):
-                mark = ShardMark("", 0, stream.now_ms, now_ms, stream.made_ms, shard.is_closed)
-                self._keep(stream, shard.name, mark)
-
-    def _pass_over(self, said: str) -> None:
-        if self.address.options.get("on_gap") != "continue":
-            raise InputError(f"{said}. Add on_gap=continue to the address to go on, with a hole")
-        self._say(f"Warning: {said}. Going on, as on_gap=continue says")
-
-    def _shards(self, stream: _Stream) -> list[Shard]:
-        found: list[Shard] = []
-        asked: dict[str, Any] = {"StreamName": stream.name}
-        while asked:
-            with explained(f"stream {stream.name}"):
-                answer = self._client.list_shards(**asked)
-            for told in answer["Shards"]:
-                parents = (told.get("ParentShardId"), told.get("AdjacentParentShardId"))
-                is_closed = "EndingSequenceNumber" in told["SequenceNumberRange"]
-                span = told["HashKeyRange"]
-                keys = int(span["StartingHashKey"]), int(span["EndingHashKey"])
-                found.append(Shard(told["ShardId"], tuple(filter(None, parents)), is_closed, keys))
-            asked = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
-        return found
+        return StreamSeen(name, told["StreamARN"], made_ms, kept_ms, now_ms)
 
     def _look(self) -> None:
         """Read the shards that can be read now; one that is gone is refused, or passed over."""
         self._looked = time.monotonic()
+        self._is_settled = True
         before, self._readings = self._readings, {}
         for name in self.address.streams:
             stream = self._current(name)
-            shards = self._shards(stream)
+            shards = shards_of(self._client, name)
+            ours = self._ours(stream, shards, before)
             for lost in gone(shards, stream.marks):
-                self._pass_over(f"{name}/{lost} is not there any more: retention took it")
-                self._keep(stream, lost, ShardMark(made_ms=stream.made_ms, is_read=True))
+                if ours is None or lost in ours:
+                    self._beginning.pass_over(f"{name}/{lost} is not there any more: retention took it")
+                    self._keep(stream, lost, ShardMark(made_ms=stream.made_ms, is_read=True))
             for shard in readable(shards, stream.marks):
+                if ours is not None and shard.name not in ours:
+                    continue
                 reading = before.get((name, shard.name))
-                if reading is None or reading.stream is not stream:
-                    reading = _Reading(stream, shard)
+                until = stream.until.get(shard.name, "")
+                if reading is None or reading.stream is not stream or reading.until != until:
+                    reading = ShardReading(stream, shard, until)
                 reading.shard = shard
                 self._readings[name, shard.name] = reading
                 if shard.name not in stream.marks:  # from here on it is known when it was read last
                     self._keep(stream, shard.name, ShardMark(seen_ms=self._now_ms(), made_ms=stream.made_ms))
         self.moves += self._readings.keys() != before.keys()
 
-    def _current(self, name: str) -> _Stream:
+    def _ours(
+        self, stream: StreamSeen, shards: list[Shard], before: dict[tuple[str, str], ShardReading]
+    ) -> set[str] | None:
+        """Shards that this node has leases for, or owes; None for all. What was lost is not read on."""
+        if self._leases is None:
+            return None
+        fresh = ShardMark(seen_ms=self._now_ms(), made_ms=stream.made_ms, is_shared=True)
+        marks = self._leases.load(stream.arn, self._beginning.own(stream)[1], fresh)
+        owed = self._leases.owed(stream.arn)
+        stream.until = {name: until for name, until in stream.until.items() if name in owed}
+        for name in self._leases.lost(stream.arn):
+            self._drop(before.pop((stream.name, name), None))
+        stream.marks = marks | {name: stream.marks[name] for name in stream.until}
+        wanted = [*(one.name for one in readable(shards, stream.marks)), *gone(shards, stream.marks)]
+        wanted = [name for name in wanted if name not in stream.until]
+        ours = self._leases.turn(stream.arn, wanted, fresh)
+        self._is_settled &= self._leases.is_settled(stream.arn, wanted)
+        return ours | stream.until.keys()
+
+    def _drop(self, reading: ShardReading | None) -> None:
+        """Forget what was read of a shard that somebody else reads now, but for what is claimed."""
+        if reading is None or (leases := self._leases) is None:
+            return
+        stream = reading.stream
+        self._heard_of = deque(one for one in self._heard_of if one[0] is not reading)
+        self._apart = deque(
+            one
+            for one in self._apart
+            if one[0] is not reading or leases.has_claimed(stream.arn, reading.name, one[1].sequence)
+        )
+        self._say(f"{stream.name}/{reading.name} is read by another node now")
+
+    def _current(self, name: str) -> StreamSeen:
         """The stream of this name; one that was made since the last look is refused, or begun anew."""
         known, found = self._streams[name], self._found(name)
         if found.made_ms == known.made_ms:
             return known
-        self._pass_over(_made_again(name))
+        self._beginning.pass_over(made_again(name))
         self._moved = {one for one in self._moved if one[0] != name}
         self._streams[name] = found
         return found
@@ -295,9 +276,9 @@ class KinesisSource:
             if answer is not None:
                 self._heard(reading, answer)
 
-    def _next(self, rows: int) -> list[tuple[_Reading, Got]]:
+    def _next(self, rows: int) -> list[tuple[ShardReading, Got]]:
         """At most so many records of those heard of, and not many more bytes than a batch may have."""
-        taken: list[tuple[_Reading, Got]] = []
+        taken: list[tuple[ShardReading, Got]] = []
         size = 0
         while self._is_waiting and len(taken) < rows and size < _BATCH_BYTES:
             if not self._apart:
@@ -307,14 +288,14 @@ class KinesisSource:
             size += len(taken[-1][1].raw)
         return taken
 
-    def _take_apart(self, reading: _Reading, record: dict[str, Any]) -> None:
+    def _take_apart(self, reading: ShardReading, record: dict[str, Any]) -> None:
         mark = reading.mark
         done = mark.part if mark.after == record["SequenceNumber"] else 0  # of an aggregate that was not done
         for got in records_in(record, reading.shard.keys):
             if got.part > done or not got.part:
                 self._apart.append((reading, got))
 
-    def _ask(self, reading: _Reading) -> dict[str, Any] | None:
+    def _ask(self, reading: ShardReading) -> dict[str, Any] | None:
         """What a shard has; None where it is to be asked again. Runs beside questions to other shards."""
         stream = reading.stream.name
         with explained(f"stream {stream}"):
@@ -330,7 +311,9 @@ class KinesisSource:
                 if code == "ExpiredIteratorException":  # five minutes have passed since it was given
                     reading.iterator = None
                 elif code == "TrimmedDataAccessException":  # of tables: Kinesis begins with what is left
-                    self._pass_over(f"{stream}/{reading.name}: the records that come next have been trimmed")
+                    self._beginning.pass_over(
+                        f"{stream}/{reading.name}: the records that come next have been trimmed"
+                    )
                     reading.iterator = None
                     self._move(reading, seen_ms=reading.mark.seen_ms, after="", part=0)
                 elif code in _THROTTLED:
@@ -341,60 +324,69 @@ class KinesisSource:
                 return None
         return found
 
-    def _heard(self, reading: _Reading, answer: dict[str, Any]) -> None:
-        self._heard_of += [(reading, record) for record in answer["Records"]]
+    def _heard(self, reading: ShardReading, answer: dict[str, Any]) -> None:
         self.problem = ""
         reading.empty_pages = 0 if answer["Records"] else reading.empty_pages + 1
-        reading.behind_ms = self._behind(reading, answer)
+        reading.behind_ms = reading.behind(answer, self._now_ms())
         if reading.behind_ms >= reading.stream.retention_ms:
-            self._pass_over(f"{reading.stream.name}/{reading.name} is read more slowly than retention takes")
+            self._beginning.pass_over(
+                f"{reading.stream.name}/{reading.name} is read more slowly than retention takes"
+            )
         reading.seen_ms = self._now_ms() - reading.behind_ms
         reading.iterator = answer.get("NextShardIterator")
         reading.is_over = reading.iterator is None
         reading.is_at_end = reading.behind_ms == 0 and not reading.is_over
         reading.not_before = time.monotonic() + _PAUSE_SECONDS
+        self._heard_of += [(reading, record) for record in reading.wanted(answer["Records"])]
         if not answer["Records"] and reading.seen_ms - reading.mark.seen_ms > _IDLE_MS:
             self._move(reading)
 
-    def _behind(self, reading: _Reading, answer: dict[str, Any]) -> int:
-        """Milliseconds; where AWS does not tell, by the last record, and none after enough empty pages."""
-        if "MillisBehindLatest" in answer:
-            return int(answer["MillisBehindLatest"])
-        if not answer["Records"]:
-            return 0 if reading.empty_pages >= _EMPTY_PAGES else max(reading.behind_ms, 1)
-        came_ms = int(answer["Records"][-1]["ApproximateArrivalTimestamp"].timestamp() * 1000)
-        return min(max(self._now_ms() - came_ms, 1), reading.stream.retention_ms - 1)
-
-    def _batch(self, taken: list[tuple[_Reading, Got]]) -> StreamBatch:
+    def _batch(self, taken: list[tuple[ShardReading, Got]]) -> StreamBatch:
         """Taken records, and where each shard goes on that has moved."""
-        streamed = (streamed_of(one.stream.name, one.name, got, self._decoding) for one, got in taken)
-        piece = self._decoding(streamed, self._now_ms())
         last = {(one.stream.name, one.name): (one, got) for one, got in taken}
         for reading, got in last.values():
             self._move(reading, after=got.sequence, part=got.part if got.part < got.parts else 0)
-        self._records += len(taken)
-        if not self._is_waiting and any(one.is_over for one in self._readings.values()):
-            for reading in self._readings.values():
-                if reading.is_over:
-                    self._move(reading, is_read=True)
-            self._look()
+        over = [] if self._is_waiting else [one for one in self._readings.values() if one.is_over]
+        for reading in over:
+            self._move(reading, is_read=True)
+        lost = self._claim()
+        streamed = [
+            streamed_of(one.stream.name, one.name, got, self._decoding)
+            for one, got in taken
+            if (one.stream.name, one.name) not in lost
+        ]
+        piece = self._decoding(streamed, self._now_ms())
+        self._records += len(streamed)
         positions = tuple(
             Position(stream.source, name, msgspec.json.encode(stream.marks[name]).decode())
             for stream, name in ((self._streams[one], name) for one, name in sorted(self._moved))
         )
         self._moved.clear()
+        if over:
+            self._look()
         return StreamBatch(
             piece.events, piece.labels, piece.bad, positions, self._records, None, piece.skipped
         )
 
-    def _move(self, reading: _Reading, **to: Any) -> None:
+    def _claim(self) -> set[tuple[str, str]]:
+        """Claim what has moved; the shards that others have taken, which are left to them."""
+        lost: set[tuple[str, str]] = set()
+        if self._leases is None:
+            return lost
+        for stream in self._streams.values():
+            moved = {name for of, name in self._moved if of == stream.name} - stream.until.keys()
+            taken = self._leases.claim(stream.arn, {name: stream.marks[name] for name in moved})
+            lost |= {(stream.name, name) for name in taken}
+        for place in lost:
+            self._drop(self._readings.pop(place, None))
+            self.moves += 1
+        self._moved -= lost
+        return lost
+
+    def _move(self, reading: ShardReading, **to: Any) -> None:
         mark = msgspec.structs.replace(reading.mark, **({"seen_ms": reading.seen_ms} | to))
         self._keep(reading.stream, reading.name, mark)
 
-    def _keep(self, stream: _Stream, name: str, mark: ShardMark) -> None:
-        stream.marks[name] = mark
+    def _keep(self, stream: StreamSeen, name: str, mark: ShardMark) -> None:
+        stream.marks[name] = msgspec.structs.replace(mark, is_shared=self._leases is not None)
         self._moved.add((stream.name, name))
-
-
-def _made_again(stream: str) -> str:
-    return f"stream {stream} was deleted and made again since: all it holds is new"

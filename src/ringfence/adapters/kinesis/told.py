@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ringfence.adapters.aws.clients import explained
+from ringfence.adapters.kinesis.shards import Shard
 from ringfence.errors import InputError
 
 
@@ -29,6 +30,23 @@ def described(client: Any, stream: str, now_ms: int) -> tuple[dict[str, Any], in
     date = found["ResponseMetadata"]["HTTPHeaders"].get("date")
     at_ms = int(parsedate_to_datetime(date).timestamp() * 1000) if date else now_ms
     return dict(found["StreamDescriptionSummary"]), at_ms
+
+
+def shards_of(client: Any, stream: str) -> list[Shard]:
+    """All shards of a stream that AWS lists."""
+    found: list[Shard] = []
+    asked: dict[str, Any] = {"StreamName": stream}
+    while asked:
+        with explained(f"stream {stream}"):
+            answer = client.list_shards(**asked)
+        for told in answer["Shards"]:
+            parents = (told.get("ParentShardId"), told.get("AdjacentParentShardId"))
+            is_closed = "EndingSequenceNumber" in told["SequenceNumberRange"]
+            span = told["HashKeyRange"]
+            keys = int(span["StartingHashKey"]), int(span["EndingHashKey"])
+            found.append(Shard(told["ShardId"], tuple(filter(None, parents)), is_closed, keys))
+        asked = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
+    return found
 
 
 def code_of(error: ClientError) -> str:

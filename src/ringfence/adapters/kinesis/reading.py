@@ -1,0 +1,87 @@
+"""A stream that is read, and a shard of it at work."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ringfence.adapters.kinesis.shards import ShardMark
+from ringfence.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ringfence.adapters.kinesis.shards import Shard
+
+_EMPTY_PAGES: Final = 8  # in a row; an open shard of a table gives some amid its records, too
+
+
+@dataclass(slots=True)
+class StreamSeen:
+    """One stream: who it is, and all that is known of its shards."""
+
+    name: str
+    arn: str
+    made_ms: int
+    retention_ms: int
+    now_ms: int  # by the clock of AWS
+    marks: dict[str, ShardMark] = field(default_factory=dict)
+    until: dict[str, str] = field(default_factory=dict)  # last record that is owed of a shard others may read
+
+    @property
+    def source(self) -> str:
+        """Its name among the journal's positions."""
+        return f"kinesis:{self.arn}"
+
+
+@dataclass(slots=True)
+class ShardReading:
+    """One shard at work."""
+
+    stream: StreamSeen
+    shard: Shard
+    until: str = ""  # sequence number behind which nothing is wanted; empty for all
+    iterator: str | None = None
+    seen_ms: int = 0
+    behind_ms: int = 0
+    empty_pages: int = 0  # since the last record
+    is_at_end: bool = False
+    is_over: bool = False  # closed, and everything of it has been heard
+    not_before: float = 0.0  # monotonic time of the next question
+
+    @property
+    def name(self) -> str:
+        """Its name, as AWS has it."""
+        return self.shard.name
+
+    @property
+    def mark(self) -> ShardMark:
+        """Where it goes on."""
+        return self.stream.marks.get(self.name, ShardMark(made_ms=self.stream.made_ms))
+
+    def wanted(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those up to the last one that is wanted, after which nothing is asked any more.
+
+        `InputError` where that one is gone.
+        """
+        if not self.until:
+            return records
+        found = [record for record in records if int(record["SequenceNumber"]) <= int(self.until)]
+        is_there = bool(found) and found[-1]["SequenceNumber"] == self.until
+        if not is_there and (len(found) < len(records) or self.is_at_end or self.is_over):
+            raise InputError(
+                f"{self.stream.name}/{self.name}: records are gone that this node has claimed and not decided"
+            )
+        if is_there:
+            self.is_at_end, self.is_over, self.not_before = True, False, math.inf
+        return found
+
+    def behind(self, answer: Mapping[str, Any], now_ms: int) -> int:
+        """Milliseconds; where AWS does not tell, by the last record, and none after enough empty pages."""
+        if "MillisBehindLatest" in answer:
+            return int(answer["MillisBehindLatest"])
+        if not answer["Records"]:
+            return 0 if self.empty_pages >= _EMPTY_PAGES else max(self.behind_ms, 1)
+        came_ms = int(answer["Records"][-1]["ApproximateArrivalTimestamp"].timestamp() * 1000)
+        return min(max(now_ms - came_ms, 1), self.stream.retention_ms - 1)
