@@ -1,8 +1,8 @@
-"""The longest steps while the engine's state grows: python -m benchmarks.growth [--events N] [--rows N].
+"""The longest steps while state grows: python -m benchmarks.growth [--graph] [--events N] [--rows N].
 
-The shipped features, and in every payment a card, a customer, a device and an address that never came before,
-so that all tables grow as fast as they can; nothing is forgotten for the first month. Processor time, not the
-clock's, so that a busy machine shows less.
+The shipped features or, with --graph, all signals of a graph of four links; and in every payment a card, a
+customer, a device and an address that never came before, so that all tables grow as fast as they can; nothing
+is forgotten for the first month. Processor time, not the clock's, so that a busy machine shows less.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from ringfence.api.serving import COLLECT_AFTER
 from ringfence.compose.definitions import load_definitions, warm_up
 from ringfence.features.catalog import CATALOG
 from ringfence.features.engine import Engine
+from ringfence.features.links import Graph, pays, uses
+from ringfence.graph import growth
+from ringfence.graph.network import Network
 
 START_MS = 1_700_000_000_000
 LONGEST = 5
@@ -54,14 +57,32 @@ def steps(events: int, rows: int) -> list[tuple[float, int]]:
     return taken
 
 
+def graph_steps(events: int, rows: int) -> list[tuple[float, int]]:
+    """The same of a graph's signals, hashes made beforehand."""
+    graph = Graph.of(*(uses("card", name) for name in ("customer", "device", "ip")), pays("card", "merchant"))
+    network, warm = Network(graph), Network(graph)
+    growth.load(network.compiled)
+    warm.measure(next(iter(payments(rows).batches(rows))))
+    taken = []
+    for number, batch in enumerate(payments(events).batches(8192)):
+        for begin in range(0, len(batch), rows):
+            part = batch.slice(begin, begin + rows)
+            network.hash(part)
+            start = time.thread_time_ns()
+            network.measure(part)
+            taken.append(((time.thread_time_ns() - start) / 1e6, number * 8192 + begin))
+    return taken
+
+
 def main() -> int:
     """The table, and whether the longest step held its bar: 1 where it did not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rows", type=int, default=16, help="payments of a step")
+    parser.add_argument("--graph", action="store_true", help="of the graph, not of the features")
     options = parser.parse_args()
     print(machine(), versions("numpy", "numba"), sep="\n")
-    taken = steps(options.events, options.rows)
+    taken = (graph_steps if options.graph else steps)(options.events, options.rows)
     longest = sorted(taken, reverse=True)[:LONGEST]
     rows = [["median", f"{np.median([ms for ms, _ in taken]):.3f}", ""]]
     rows += [

@@ -23,7 +23,7 @@ from ringfence.features import growth
 from ringfence.features.catalog import CATALOG
 from ringfence.features.precompile import compiled_side_by_side
 from ringfence.features.spec import FeatureSpec
-from ringfence.graph import state as graph_state
+from ringfence.graph import growth as graph_growth
 from ringfence.graph.program import compiled as compiled_graph
 from ringfence.library import load_rules
 from ringfence.pipeline import Pipeline
@@ -105,7 +105,7 @@ def warm_up(definitions: Definitions, *, observing: bool = False) -> None:
     if observing:
         growth.load()
         if definitions.spec.graph is not None:
-            graph_state.load(compiled_graph(definitions.spec.graph))
+            graph_growth.load(compiled_graph(definitions.spec.graph))
 
 
 def load_spec(path: Path) -> FeatureSpec:

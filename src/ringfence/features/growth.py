@@ -83,16 +83,16 @@ class Growth:
             if 8 * (end - oldest) <= 7 * size:
                 return state
             larger = 2 * size
-            if sum(count for _, _, count in _moves(oldest, end, size, larger)) > _LEAST:
+            if sum(count for _, _, count in moves(oldest, end, size, larger)) > _LEAST:
                 return state
         grown = {}
         for name in at.RING_ARRAYS:
             array = getattr(state, name)
             if len(array) == size:
                 grown[name] = array = extended(array, larger)
-                for old, new, count in _moves(oldest, end, size, larger):
+                for old, new, count in moves(oldest, end, size, larger):
                     array[new : new + count] = array[old : old + count]
-        self.copied += sum(count for _, _, count in _moves(oldest, end, size, larger))
+        self.copied += sum(count for _, _, count in moves(oldest, end, size, larger))
         return state._replace(**grown)
 
     def _move(self, state: at.State, table: _Table, places: int) -> at.State:
@@ -130,17 +130,21 @@ def load() -> None:
     reinsert(none, none, 0, 0)
 
 
-def _moves(oldest: int, end: int, size: int, larger: int) -> list[tuple[int, int, int]]:
+def moves(oldest: int, end: int, size: int, larger: int) -> list[tuple[int, int, int]]:
     """Runs of events whose place in a larger ring is another: (old place, new place, count)."""
-    moves = []
+    return [run for run in runs(oldest, end, size, larger) if run[0] != run[1]]
+
+
+def runs(oldest: int, end: int, size: int, larger: int) -> list[tuple[int, int, int]]:
+    """The events [oldest, end) in runs, each in one piece in either ring: (old place, new place, count)."""
+    found = []
     begin = oldest
     while begin < end:  # up to where the smaller ring begins again
-        old, new = begin & (size - 1), begin & (larger - 1)
+        old = begin & (size - 1)
         count = min(end - begin, size - old)
-        if old != new:
-            moves.append((old, new, count))
+        found.append((old, begin & (larger - 1), count))
         begin += count
-    return moves
+    return found
 
 
 def _doubled(array: NDArray[Any]) -> NDArray[Any]:

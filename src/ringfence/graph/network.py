@@ -20,6 +20,7 @@ from ringfence.events.model import Kind
 from ringfence.features.early_labels import EarlyLabels
 from ringfence.features.kernel.layout import LABEL_BIT
 from ringfence.graph import state as states
+from ringfence.graph.growth import GraphGrowth
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.ahead import BLOCK, LISTS
 from ringfence.graph.kernel.measure import link
@@ -48,6 +49,7 @@ class Network:
         self.seed = seed
         self.compiled = compiled(graph, bounds)
         self.state = states.fresh(self.compiled)
+        self._growth = GraphGrowth()
         self._clock = StreamClock()
         self._early = EarlyLabels()
         self._salts = {kind: hash_text(f"graph {kind}", seed) for kind in graph.types}
@@ -75,12 +77,13 @@ class Network:
         who = np.empty(at.WHO_TARGETS + len(self.graph.links) + keys, np.int64)
         trail = np.empty((BLOCK, keys + LISTS), np.int64)
         start = column = 0
+        self.state = self._growth.step(self.state, len(self.graph.links), len(rows))
         while start < len(rows):
             start, column, need = link(
                 self.state, self.compiled.program, rows, start, room, column, who, trail
             )
             if need != at.DONE:
-                self.state = states.make_room(self.state, need)
+                self.state = self._growth.make_room(self.state, need)
         return room[:, :count]
 
     def _keys(self, kind: str, hashes: NDArray[np.int64]) -> NDArray[np.int64]:

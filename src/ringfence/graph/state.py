@@ -1,4 +1,4 @@
-"""The graph's state as arrays: made, given room, written down and read back."""
+"""The graph's state as arrays: made, given room for more records, written down and read back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 
 from ringfence.features.memory import extended, zeros
 from ringfence.graph.kernel import layout as at
-from ringfence.graph.kernel.tables import enter_nodes, enter_paid, enter_pairs
 from ringfence.graph.program import BUCKETS
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 _SMALLEST: Final = 1 << 7
 _WORD: Final = 8  # bytes
-_OF_PAID: Final = ("paid_keys", "paid_clock", "paid_fraud")
+OF_PAID: Final = ("paid_keys", "paid_clock", "paid_fraud")
 _WHOLE: Final = (
     "node_table",
     "pair_table",
@@ -78,7 +77,13 @@ def fresh(compiled: CompiledGraph) -> at.State:
     """A graph without any link."""
     types = len(compiled.program.types)
     rows = dict.fromkeys(("node_table", "pair_table", "paid_table"), 2 * _SMALLEST)
-    rows |= {"port_free": types, "edge_buckets": BUCKETS, "pair_buckets": BUCKETS}
+    rows |= {
+        "node_larger": 1,
+        "pair_larger": 1,
+        "port_free": types,
+        "edge_buckets": BUCKETS,
+        "pair_buckets": BUCKETS,
+    }
     made = {name: zeros(count, np.int32, growing=True) for name, count in rows.items()}
     for name, wide in (("flow", at.FLOW_WORDS), ("paid_keys", 3), ("edge_heap", 2), ("pair_heap", 2)):
         made[name] = zeros((_SMALLEST, wide), np.int64, growing=True)
@@ -128,32 +133,18 @@ def _column(lines: NDArray[np.uint8], kind: Any, wide: tuple[int, ...], offset: 
     return np.ndarray((len(lines), *wide), kind, lines, offset, strides)
 
 
-def make_room(state: at.State, need: int) -> at.State:
-    """The state with twice the room of what was lacking."""
-    if need == at.NEED_NODES:
-        for name in ("node_lines", "node_rest", "port_lines"):
-            state = _grown(state, name, 2 * len(getattr(state, name)))
-        known = extended(state.known_nodes, len(state.node_key) >> at.WORD_BITS)
-        state = state._replace(edge_heap=extended(state.edge_heap, len(state.node_key)), known_nodes=known)
-        return _rehashed(state, "node_table", enter_nodes, len(state.node_key))
-    if need == at.NEED_PAIRS:
-        state = _grown(state, "pair_lines", 2 * len(state.pair_lines))
-        state = state._replace(pair_heap=extended(state.pair_heap, len(state.pair_lines)))
-        return _rehashed(state, "pair_table", enter_pairs, len(state.pair_lines))
-    if need == at.NEED_FLOWS:
-        return _unrolled(state, ("flow",), at.FLOWS_OLDEST, at.FLOWS_END)
-    state = _unrolled(state, _OF_PAID, at.PAYMENTS_OLDEST, at.PAYMENTS_END)
-    table = zeros(2 * len(state.paid_clock), np.int32)
-    enter_paid(state, table, int(state.counters[at.PAYMENTS_OLDEST]), int(state.counters[at.PAYMENTS_END]))
-    return state._replace(paid_table=table)
+def with_twice_the_nodes(state: at.State) -> at.State:
+    """The state with twice the room for nodes and their ports."""
+    for name in ("node_lines", "node_rest", "port_lines"):
+        state = _grown(state, name, 2 * len(getattr(state, name)))
+    known = extended(state.known_nodes, len(state.node_key) >> at.WORD_BITS)
+    return state._replace(edge_heap=extended(state.edge_heap, len(state.node_key)), known_nodes=known)
 
 
-def load(compiled: CompiledGraph) -> None:
-    """Have what makes room compiled, or read from the compile cache: no step should wait for it."""
-    empty = fresh(compiled)
-    enter_nodes(empty, empty.node_table)
-    enter_pairs(empty, empty.pair_table)
-    enter_paid(empty, empty.paid_table, 0, 0)
+def with_twice_the_pairs(state: at.State) -> at.State:
+    """The state with twice the room for pairs."""
+    state = _grown(state, "pair_lines", 2 * len(state.pair_lines))
+    return state._replace(pair_heap=extended(state.pair_heap, len(state.pair_lines)))
 
 
 def _grown(state: at.State, name: str, rows: int) -> at.State:
@@ -169,29 +160,6 @@ def _grown(state: at.State, name: str, rows: int) -> at.State:
     return state._replace(**grown)
 
 
-def _rehashed(state: at.State, name: str, enter: Any, room: int) -> at.State:
-    """With a hash table for `room` entries at a load of at most three quarters."""
-    size = len(getattr(state, name))
-    if room <= at.LARGEST_LOAD * size:
-        return state
-    table = zeros(2 * size, np.int32)
-    enter(state, table)
-    return state._replace(**{name: table})
-
-
-def _unrolled(state: at.State, names: tuple[str, ...], oldest: int, end: int) -> at.State:
-    """With rings of twice the room: whatever has another place in the larger one moves there."""
-    first, last = int(state.counters[oldest]), int(state.counters[end])
-    size = len(getattr(state, names[0]))
-    sequence = np.arange(first, last)
-    moving = sequence[sequence & (size - 1) != sequence & (2 * size - 1)]
-    grown = {}
-    for name in names:
-        grown[name] = extended(getattr(state, name), 2 * size)
-        grown[name][moving & (2 * size - 1)] = grown[name][moving & (size - 1)]
-    return state._replace(**grown)
-
-
 def to_arrays(state: at.State) -> dict[str, NDArray[Any]]:
     """Views of all that must be kept, as long as it is in use."""
     kept = {}
@@ -200,7 +168,7 @@ def to_arrays(state: at.State) -> dict[str, NDArray[Any]]:
             kept[column] = getattr(state, column)[: int(state.counters[_COUNTED_BY[record]])]
     for heap, count in (("edge_heap", at.EDGE_HEAP), ("pair_heap", at.PAIR_HEAP)):
         kept[heap] = getattr(state, heap)[: int(state.counters[count])]
-    return kept | {name: getattr(state, name) for name in ("flow", *_OF_PAID, *_WHOLE)}
+    return kept | {name: getattr(state, name) for name in ("flow", *OF_PAID, *_WHOLE)}
 
 
 def _is_kept(state: at.State, column: str) -> bool:
@@ -214,11 +182,11 @@ def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> 
     if len(counters) != at.COUNTERS or arrays["node_sizes"].shape[1] != state.node_sizes.shape[1]:
         raise ValueError("the arrays are of another graph")
     while len(state.node_key) < len(arrays["node_key"]) or len(state.port_head) < len(arrays["port_head"]):
-        state = make_room(state, at.NEED_NODES)
+        state = with_twice_the_nodes(state)
     while len(state.pair_last) < len(arrays["pair_last"]):
-        state = make_room(state, at.NEED_PAIRS)
+        state = with_twice_the_pairs(state)
     read = {}
-    for name in ("flow", *_OF_PAID, *_WHOLE):
+    for name in ("flow", *OF_PAID, *_WHOLE):
         read[name] = zeros(arrays[name].shape, arrays[name].dtype, growing=True)
         read[name][:] = arrays[name]
     state = state._replace(**read)
@@ -234,4 +202,5 @@ def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> 
 def nbytes(state: at.State) -> int:
     """Bytes of memory in use."""
     notes = state.node_search[: int(state.counters[at.NODES_TOP])]
-    return notes.nbytes + sum(array.nbytes for array in to_arrays(state).values())
+    moving = state.node_larger.nbytes + state.pair_larger.nbytes
+    return notes.nbytes + moving + sum(array.nbytes for array in to_arrays(state).values())

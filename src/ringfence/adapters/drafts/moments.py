@@ -47,9 +47,10 @@ _MARKED: Final = (
 _DOTNET: Final = re.compile(r"\\?/Date\((\d+)(?:[+-]\d{4})?\)\\?/")
 _ISO: Final = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)? ?"
-    r"(Z|z|[+-]\d\d(?::?\d\d)?| ?(?!AM|PM)[A-Z]{2,5})?"
+    r"(?:(?:Z|z|[+-]\d\d(?::?\d\d)?)(?:\[[A-Za-z0-9/_+-]+\])?"  # [Europe/Berlin], as Java writes it
+    r"| ?(?:[A-Z][a-z]+(?:/[A-Za-z_-]+)+|(?!AM|PM)[A-Z]{2,5}))?"
 )
-_ZONED: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d|\b[A-Z]{2,5})\)?$")
+_ZONED: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d|\b[A-Z]{2,5})\)?$|[A-Za-z]/[A-Za-z_-]+$|\]$")
 _EPOCHS: Final = (("epoch_s", 1), ("epoch_ms", 1000), ("epoch_us", 10**6), ("epoch_ns", 10**9))
 _FIRST_S, _LAST_S = 946_684_800, 4_102_444_800  # 2000 to 2100
 _EXCEL: Final = (36_526.0, 73_050.0)  # 2000 to 2100, in days since 1899-12-30

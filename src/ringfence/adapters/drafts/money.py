@@ -70,9 +70,11 @@ def money_of(texts: Sequence[str], *, comma: bool = False) -> AmountStyle | None
     values = [_value(number, decimal) for _, number, _ in numbers]
     known = [value for value in values if value is not None]
     signed = [negative for (negative, _, _), value in zip(numbers, values, strict=True) if value]
-    cents = [int(value) % 100 for value in known]
-    endings = Counter(cents)
+    ends = [int(value) % 100 for value in known]
+    endings = Counter(ends)
+    cents = rf"{re.escape(decimal)}[0-9]{{2}}"  # written, be they zeros
     whole = all(value == int(value) for value in known)
+    whole = whole and not any(re.search(cents, number) for _, number, _ in numbers)
     priced = sum(endings[end] for end in _PRICES) >= 0.6 * len(known) and (
         sum(endings[end] for end in _PRICES[2:]) >= 0.3 * len(known)
     )

@@ -9,6 +9,8 @@ from ringfence.adapters.drafts.money import decimals_of, is_exponential
 from ringfence.adapters.drafts.roles import amount_points, currency_points
 from ringfence.events.values.currencies import CURRENCY_EXPONENT
 from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
+from ringfence.events.values.visible import visible
+from ringfence.events.values.written import code_of_sign, is_shared
 from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:
@@ -76,11 +78,13 @@ def _cut(desk: DraftDesk, column: Column, decimal: str) -> None:
         )
     source = desk.plan.fields.get("currency")
     fixed = source.get("constant") if isinstance(source, dict) else None
-    codes = desk.sample.columns.get(source) if isinstance(source, str) else None
+    given = source.get("column") if isinstance(source, dict) else source
+    codes = desk.sample.columns.get(given) if given else None
     finer: list[tuple[str, str]] = []
     for row in range(column.rows):
         value = column.at(row)
-        code = str((codes.at(row) if codes else fixed) or "").strip().upper()
+        code = visible(str((codes.at(row) if codes else fixed) or "")).upper()
+        code = code_of_sign(code) or code
         text = f"{value:.6f}" if isinstance(value, float) else str(value or "")  # no digits of a float's own
         if decimals_of(text, decimal) > CURRENCY_EXPONENT.get(code, 2):
             finer.append((text, code))
@@ -311,6 +315,18 @@ def _filled(value: Any) -> bool:
     return bool(text) and text.strip("0.,") != ""
 
 
+def _signs_of(desk: DraftDesk, column: Column) -> str | None:
+    """Fills `currency` from a column of signs or names; the code where all rows have the same."""
+    codes = {text: code for text in column.different if (code := code_of_sign(text))}
+    desk.plan.fields["currency"] = {"column": column.name, "values": codes}
+    for sign in filter(is_shared, codes):
+        desk.plan.remarks.append(
+            f"{column.name} holds {sign}, which several currencies share: taken as {codes[sign]}; correct it "
+            "under values of the mapping where it is another"
+        )
+    return next(iter(codes.values())) if len(set(codes.values())) == 1 else None
+
+
 def _currency(desk: DraftDesk, amount: Column | None, money: AmountStyle | None) -> str | None:
     """Fills `currency`; the code where all rows have the same."""
     fields = desk.plan.fields
@@ -318,6 +334,8 @@ def _currency(desk: DraftDesk, amount: Column | None, money: AmountStyle | None)
         fields["currency"] = {"constant": desk.answers["currency"].upper()}
         return desk.answers["currency"].upper()
     column = desk.best("currency", lambda one: currency_points(one, amount))
+    if column is not None and all(map(code_of_sign, column.different)):
+        return _signs_of(desk, column)
     if column is not None:
         fields["currency"] = column.name
         return column.different[0].strip().upper() if len(column.different) == 1 else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ringfence.adapters.drafts.money import MOST, is_scientific
 from ringfence.adapters.drafts.words import known
 from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
+from ringfence.events.values.written import code_of_sign
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
@@ -194,11 +195,15 @@ def looks_masked(column: Column) -> bool:
 
 
 def currency_points(column: Column, near: Column | None) -> float:
-    """Currency codes; those of the amount's own column come first."""
+    """Currency codes, signs or names; those of the amount's own column come first."""
     some = column.different[:_SOME]
+    if some and all(map(code_of_sign, some)):
+        return 40 + 20 * ("currency" in column.meanings)
     if column.unnamed and some and all(text.strip().upper() in CURRENCIES for text in some):
         return 40
-    if "currency" not in column.meanings or not some:
+    if "currency" not in column.meanings:
+        return 20 * (bool(some) and all(text.strip() in CURRENCIES for text in some))
+    if not some:
         return 0
     good = sum(
         text.strip().upper() in CURRENCIES or bool(_WORD_CODE.fullmatch(text.strip())) for text in some

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.adapters.drafts.moments import moments_of
 from ringfence.adapters.drafts.money import money_of
 from ringfence.errors import InputError
+from ringfence.events.values.visible import visible
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
@@ -159,12 +160,17 @@ def _records(text: str, delimiter: str) -> list[_Record]:
 
 
 def _beginning(records: Sequence[_Record], width: int) -> int:
-    """The first record that is as wide as most, and filled."""
-    for at, record in enumerate(records[:_LINES]):
-        filled = sum(bool(cell.strip()) for cell in record.cells)
-        if len(record.cells) == width and filled * 2 > width:
+    """The first record that is as wide as most, and filled; one of words alone before one with numbers."""
+    full = [
+        at
+        for at, record in enumerate(records[:_LINES])
+        if len(record.cells) == width and 2 * sum(bool(cell.strip()) for cell in record.cells) > width
+    ]
+    numbers = [any(map(str.isdigit, "".join(records[at].cells))) for at in full]
+    for place, at in enumerate(full[:-1]):
+        if not numbers[place] and numbers[place + 1]:
             return at
-    return 0
+    return full[0] if full else 0
 
 
 def _is_data(records: Sequence[_Record], at: int, width: int) -> bool:
@@ -215,7 +221,7 @@ def _sums(last: Sequence[_Record], body: Sequence[_Record], width: int, delimite
 
 
 def _names(cells: Sequence[str]) -> list[str]:
-    return [cell.strip() or f"column_{at}" for at, cell in enumerate(cells, 1)]
+    return [visible(cell) or f"column_{at}" for at, cell in enumerate(cells, 1)]
 
 
 def _footers(last: Sequence[_Record], width: int, delimiter: str) -> dict[int, str]:

@@ -16,6 +16,7 @@ from ringfence.events.bad import ORIGINAL_LIMIT, Fault, Reason
 from ringfence.events.personal_names import PersonalClass
 from ringfence.events.privacy.nameless import kept_cell
 from ringfence.events.privacy.sensitive import named
+from ringfence.events.values.visible import visible
 from ringfence.events.values.vocabulary import EVERY_COLUMN
 from ringfence.masking import find_cards
 
@@ -61,7 +62,7 @@ class Header:
                 f"{where}: the first line is no CSV header: check the file, or name its format with --format"
             )
         delimiter = delimiter or max(_DELIMITERS, key=text.count)
-        names = [name.strip() for name in _header_cells(text, delimiter, where)]
+        names = [visible(name) for name in _header_cells(text, delimiter, where)]
         columns = [name or f"column_{at}" for at, name in enumerate(names, 1)]
         if len(columns) > COLUMNS_LIMIT:
             raise InputError(

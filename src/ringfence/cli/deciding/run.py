@@ -35,6 +35,10 @@ _CAUSES: Final = {
     LATE: "they came later than the features allow",
     FUTURE: "dated later than they were received, so a sender's clock or zone is wrong",
 }
+_ROUNDED: Final = (
+    "{count:,} amounts had more decimals than their currency keeps, two without one: they were rounded, "
+    "a half to even"
+)
 _NAMED: Final = 5
 EXIT_QUARANTINED = 4
 EXIT_INTERRUPTED = 130
@@ -145,6 +149,8 @@ def run(
         else:
             _read_files(session, sources, chosen, account, tell, asked, settings)
         account.dropped = dict(session.tokenizer.dropped)
+        if session.tokenizer.rounded:
+            account.remarks.append(_ROUNDED.format(count=session.tokenizer.rounded))
     _report(session, account, verbose=verbose, json=json)
     if account.exit_code:
         raise typer.Exit(account.exit_code)

@@ -57,6 +57,7 @@ TEXT_LIMIT: Final = 4096
 NAME_LIMIT: Final = 80
 _UNTOLD: Final = "is missing, so that nobody can tell whether this id is personal: name the type"
 _LATEST_MS: Final = 10**14
+_NO_HINT: Final = "".format
 _FAR_MS: Final = 2**62  # beyond every allowed time, and safe to add to
 
 
@@ -162,9 +163,7 @@ class Draft:
         encoded = self._as_text("currency", values).dictionary_encode()
         words = encoded.dictionary.to_pylist()
         codes = [word if word in CURRENCIES else currency_code(word) for word in words]
-        unknown = np.array(
-            [code not in EVERY_CURRENCY for code in codes] + [False]
-        )  # the last entry is the null's
+        unknown = np.array([code not in EVERY_CURRENCY for code in codes] + [False])  # the last: null's
         rows = pc.fill_null(encoded.indices, len(words)).to_numpy(zero_copy_only=False)
         self.fault(
             unknown[rows],
@@ -179,15 +178,28 @@ class Draft:
         """Amounts in major or minor units, times 10^shift; `currency` comes first: it tells the exponents."""
         exponents = self.exponents()
         digits = np.maximum((0 if minor_units else exponents) + shift, 0)
-        self.money(values, *amounts.to_minor(values, digits, amounts.limit_of(exponents)))
+        limit = amounts.limit_of(exponents)
+        minor, status = amounts.to_minor(values, digits, limit)
+        self.dropped.round(amounts.is_rounded(values, minor, digits, limit))
+        self.money(values, minor, status)
 
-    def money(self, values: Any, minor: NDArray[np.int64], status: NDArray[np.uint8], hint: str = "") -> None:
+    def money(
+        self,
+        values: Any,
+        minor: NDArray[np.int64],
+        status: NDArray[np.uint8],
+        hint: Callable[[str], str] = _NO_HINT,
+    ) -> None:
         """Amounts that have been read already, with a `Status` each; `values` and `hint` are for messages."""
-        self._amount_faults(values, status, hint)
+        unread, absurd = status == amounts.Status.NO_NUMBER, status == amounts.Status.ABSURD
+        self.fault(unread, Reason.UNPARSABLE_AMOUNT, "amount", lambda row: self._no_amount(values, row, hint))
+        self.fault(absurd, Reason.ABSURD_AMOUNT, "amount", "more than 10,000,000,000,000 major units")
         self.fault(minor < 0, Reason.NEGATIVE_AMOUNT, "amount", "a payment's amount is not negative")
-        self._columns["amount_minor"] = (
-            pa.array(minor, mask=status != amounts.Status.OK) if status.any() else pa.array(minor)
-        )
+        lost = status != amounts.Status.OK
+        self._columns["amount_minor"] = pa.array(minor, mask=lost) if lost.any() else pa.array(minor)
+
+    def _no_amount(self, values: Any, row: int, hint: Callable[[str], str]) -> str:
+        return f"{(shown := self.show(values, row))} is no amount{hint(shown)}"
 
     def skip(self, mask: NDArray[np.bool_]) -> None:
         """Rows that are no payments and are not meant to be: they become neither events nor faults."""
@@ -349,18 +361,6 @@ class Draft:
         currency = self._columns.get("currency")
         found: list[str | None] | None = None if currency is None else currency.to_pylist()
         return found
-
-    def _amount_faults(self, values: Any, status: NDArray[np.uint8], hint: str) -> None:
-        if not status.any():
-            return
-        self.fault(
-            status == amounts.Status.NO_NUMBER,
-            Reason.UNPARSABLE_AMOUNT,
-            "amount",
-            lambda row: f"{self.show(values, row)} is no amount{hint}",
-        )
-        said = "more than 10,000,000,000,000 major units"
-        self.fault(status == amounts.Status.ABSURD, Reason.ABSURD_AMOUNT, "amount", said)
 
     def _as_text(self, name: str, values: Any) -> Any:
         kind = values.type

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,6 +27,7 @@ from ringfence.events.values.shaping import (
     translated,
     values_of,
 )
+from ringfence.events.values.visible import trimmed
 from ringfence.events.values.vocabulary import TIMES
 from ringfence.events.values.written import Read, currency_within, hint, read_amounts
 
@@ -88,6 +90,7 @@ class Filler:
             self.draft.bin(name, shaped(source, values))
             return
         if name in _IDS:
+            values = trimmed(values)
             self._check_id(name, values)
         self.draft.text(name, shaped(source, values), source.prefix, self.norms)
 
@@ -183,7 +186,8 @@ class Filler:
         if source.other_sign == "skip":
             self.draft.skip(other & (found.status == amounts.Status.OK))
         self._check_currency(values, found)
-        self.draft.money(values, found.minor, found.status, hint(source))
+        self.draft.dropped.round(found.rounded)
+        self.draft.money(values, found.minor, found.status, partial(hint, source))
 
     def _side(self, column: str, source: FieldSource) -> tuple[Any, Read]:
         values = emptied(self.rows.columns[column], {*self.nulls, *source.null_values})
@@ -234,7 +238,8 @@ def _less(credit: Read, debit: Read) -> Read:
         np.where(credit.status == empty, 0, credit.status), np.where(debit.status == empty, 0, debit.status)
     )
     status[both] = empty
-    return Read(credit.minor - debit.minor, status.astype(np.uint8))
+    rounded = credit.rounded | debit.rounded
+    return Read(credit.minor - debit.minor, status.astype(np.uint8), rounded)
 
 
 def _shown(sides: list[tuple[Any, Read]]) -> Any:

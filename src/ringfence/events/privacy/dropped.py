@@ -1,4 +1,4 @@
-"""Sensitive authentication data that a draft leaves out, by row, so that each value is counted once.
+"""What a draft does not keep, by row, so that each value is counted once: sensitive data, further decimals.
 
 A row that becomes an event counts what it lost here. A row that is refused is kept in quarantine as it came,
 and what is left out there counts instead (`Tokenizer.sanitize_json`).
@@ -27,11 +27,17 @@ class Dropped:
 
     def __init__(self) -> None:
         self.found: list[tuple[Secret, NDArray[np.int64]]] = []
+        self._rounded: list[NDArray[np.int64]] = []
 
     def note(self, secret: Secret, rows: Sequence[int] | NDArray[np.int64]) -> None:
         """These rows have lost one value each."""
         if len(rows):
             self.found.append((secret, np.asarray(rows, np.int64)))
+
+    def round(self, rounded: NDArray[np.bool_]) -> None:
+        """The amounts of these rows have lost decimals."""
+        if rounded.any():
+            self._rounded.append(np.flatnonzero(rounded))
 
     def without(self, values: Any, *names: str) -> Any:
         """A column without such data, by the names it has; None where it is all that."""
@@ -49,3 +55,5 @@ class Dropped:
         """Count what the rows lost that have become events."""
         for secret, rows in self.found:
             tokenizer.drop(secret, int(np.isin(rows, good).sum()))
+        for rows in self._rounded:
+            tokenizer.rounded += int(np.isin(rows, good).sum())

@@ -80,6 +80,7 @@ class Tokenizer:
         self.norms = norms or Norms()
         self.personal = personal
         self.dropped: Counter[str] = Counter()  # sensitive authentication data by kind, since the start
+        self.rounded = 0  # amounts of files and topics that had more decimals than are kept, since the start
 
     def __repr__(self) -> str:
         return "Tokenizer(...)"
@@ -136,10 +137,11 @@ class Tokenizer:
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """While the block runs nothing is counted as dropped: somebody only looks at what is read later."""
-        before = self.dropped.copy()
+        before, rounded = self.dropped.copy(), self.rounded
         try:
             yield
         finally:
+            self.rounded = rounded
             self.dropped.clear()
             self.dropped.update(before)
 

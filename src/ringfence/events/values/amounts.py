@@ -79,6 +79,19 @@ def with_point(values: Any) -> Any:
     return pc.if_else(fits, plain, "?")
 
 
+def is_rounded(
+    values: Any, minor: NDArray[np.int64], digits: NDArray[np.int64], limit: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which amounts, of which `to_minor` has made `minor`, have one or two decimals more that are not zero.
+
+    >>> two, most = np.full(3, 2), np.full(3, 10**15)
+    >>> is_rounded(pa.array(["1.005", "1.50", "1.500"]), np.array([100, 150, 150]), two, most)
+    array([ True, False, False])
+    """
+    finer, status = to_minor(values, digits + 2, 100 * limit)
+    return (status == _OK) & (finer != 100 * minor)
+
+
 def limit_of(digits: NDArray[np.int64]) -> NDArray[np.int64]:
     """Largest allowed amount in minor units for currencies of so many digits."""
     return AMOUNT_LIMIT_MAJOR * 10**digits

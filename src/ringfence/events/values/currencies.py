@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow.compute as pc
 
+from ringfence.events.values.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -94,7 +96,7 @@ def currency_code(written: str) -> str:
     >>> currency_code("usd"), currency_code("978"), currency_code("36"), currency_code("gold")
     ('USD', 'EUR', 'AUD', 'GOLD')
     """
-    word = written.strip().upper()
+    word = visible(written).upper()
     return NUMERIC.get(word.zfill(3), word) if word.isascii() and word.isdigit() else word
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ringfence.errors import InputError
 from ringfence.events.buffers import is_text
 from ringfence.events.values import times
+from ringfence.events.values.visible import INVISIBLE
 from ringfence.events.values.zones import Orders, to_utc, zone_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class MomentReader:
         """Times of a field; `zones` are the rows' own zones."""
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
+        if is_text(values) and not pc.all(pc.string_is_ascii(values)).as_py():
+            values = pc.replace_substring_regex(values, INVISIBLE, "")
+        if is_text(values) and pc.any(pc.ends_with(values, "]")).as_py():  # +02:00[Europe/Berlin]
+            values = pc.replace_substring_regex(values, r"([Zz]|[+-]\d\d:?\d\d)\[[^\[\]]*\]$", r"\1")
         if is_text(values) and pc.any(pc.starts_with(values, "'")).as_py():  # a spreadsheet's mark of texts
             values = pc.utf8_ltrim(values, "'")
         form, words = source.format.removesuffix(_ZONE).rstrip(), None

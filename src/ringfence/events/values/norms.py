@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from ringfence.compiling import compiled
 from ringfence.events.buffers import spans
 from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
+from ringfence.events.values.visible import visible
 from ringfence.masking import fold
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ PLACEHOLDERS: Final = frozenset(
     nan na n/a #n/a #na n.a. n.a n/k null nul nil none (null) <null> [null] (none) <none> \\n undefined
     unknown (unknown) <unknown> unk unbekannt inconnu desconocido sconosciuto onbekend not_available
     notavailable not_set notset not_provided unspecified missing empty blank (blank) <na> nat -1 nothing
+    xxx xxxx xxxxx xxxxxx xxxxxxxx
     ffffffff-ffff-ffff-ffff-ffffffffffff ff:ff:ff:ff:ff:ff 255.255.255.255 ::ffff:0.0.0.0
     """.split()  # noqa: SIM905
 ) | {"not available", "not set", "not provided", "not applicable", "no value", "k. a.", "k.a."}
@@ -96,6 +98,7 @@ class Norms:
     def _read(self, field: str, text: str) -> str | None:
         if _RULES.get(field, _NEVER) == _NEVER:
             return text
+        text = visible(text) or text
         if field in ID_FIELDS and self._is_nothing(text):
             return None
         found = norm(field, text)
@@ -143,8 +146,10 @@ def norm(field: str, text: str) -> str:
     >>> [norm(CARD_EXPIRY, one) for one in ("12/27", "1227", "2712", "2027-12-31", "12 / 2027")]
     ['2027-12', '2027-12', '2027-12', '2027-12', '2027-12']
     """
-    found = _NORMS.get(field)
-    return text if found is None or not text.strip() else found(text.strip())
+    if field not in _RULES:
+        return text
+    seen = visible(text)
+    return _NORMS.get(field, str)(seen) if seen else text
 
 
 def _email(text: str) -> str:
@@ -230,14 +235,14 @@ _NORMS: Final[dict[str, Callable[[str], str]]] = {
 
 def norm_of_any(text: str) -> str:
     """The norm of an id of which nobody said what it is: that of an e-mail, an IP address or an IBAN."""
-    stripped = text.strip()
-    if "@" in stripped:
-        return _email(stripped)
+    seen = visible(text)
+    if "@" in seen:
+        return _email(seen)
     for field in ("ip", "account_id"):
-        found = norm(field, stripped)
-        if found not in (stripped, stripped.lower()):
+        found = norm(field, seen)
+        if found not in (seen, seen.lower()):
             return found
-    return text
+    return seen or text
 
 
 def norm_entities(columns: dict[str, Any]) -> None:
@@ -285,11 +290,29 @@ def _worth(
         if rule != _COUNTRY_CODE and size <= _LONGEST_WORD and _may_be_word(data, start, stop, sizes, last):
             out[row] = True
             continue
-        if rule == _ACCOUNT:
+        if _has_unseen(data, start, stop):
+            out[row] = True
+        elif rule == _ACCOUNT:
             out[row] = size >= 15 and _is_letter(data[start]) and _is_letter(data[start + 1])
         elif rule != _ID:
             out[row] = _is_odd(data, start, stop, rule)
     return out
+
+
+@compiled(nogil=True)
+def _has_unseen(data: NDArray[np.uint8], start: int, stop: int) -> bool:
+    """Whether a text may have blanks on either side, or what `visible` leaves out, in UTF-8."""
+    if data[start] <= 32 or data[stop - 1] <= 32:
+        return True
+    for at in range(start, stop - 1):
+        byte, after = data[at], data[at + 1]
+        if byte >= 0xC2 and (
+            (byte == 0xE2 and after in (0x80, 0x81))
+            or (byte == 0xC2 and after in (0xA0, 0xAD))
+            or (byte == 0xEF and after == 0xBB)
+        ):
+            return True
+    return False
 
 
 @compiled(nogil=True)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ringfence.compiling import compiled
 from ringfence.events.buffers import is_text, null_mask, spans
+from ringfence.events.values.visible import visible
 from ringfence.events.values.wording import at_midnight, has_width, plain
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _from_pattern(values: Any, pattern: str) -> tuple[NDArray[np.int64], NDArray
 def strptime_ms(text: str, pattern: str) -> tuple[int, int]:
     """Milliseconds of a text as written, and whether it names a zone (0), none (1) or is no time (2)."""
     late = 0
-    moment = _strptime(text.strip(), pattern)
+    moment = _strptime(visible(text), pattern)
     if moment is None:
         said, form = plain(text, pattern), plain(pattern)
         moment = _strptime(said, form)

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from ringfence.events.buffers import is_text
 from ringfence.events.values import amounts
 from ringfence.events.values.currencies import EVERY_CURRENCY
+from ringfence.events.values.visible import INVISIBLE, visible, western
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,6 +75,14 @@ SIGNS: Final[dict[str, str | None]] = {
 """Signs of currencies; None for one that several share."""
 
 _USUAL: Final = {"$": "USD", "¥": "JPY", "￥": "JPY"}
+_NAMES: Final = {
+    **dict.fromkeys(("euro", "euros"), "EUR"),
+    **dict.fromkeys(("pound", "pounds", "british pound", "pound sterling", "sterling"), "GBP"),
+    **dict.fromkeys(("dollar", "dollars", "us dollar", "us dollars", "u.s. dollar"), "USD"),
+    **dict.fromkeys(("swiss franc", "swiss francs", "schweizer franken"), "CHF"),
+    **dict.fromkeys(("yen", "japanese yen"), "JPY"),
+    **dict.fromkeys(("rupee", "rupees", "indian rupee"), "INR"),
+}
 _SHAPE: Final = (
     r"^(?P<before>[-+(]?)\s*(?P<left>[\p{L}]{0,4}\.?\p{Sc}|\p{Sc}[\p{L}]{0,3}|[\p{L}]{1,4}\.?)?\s*(?P<inner>[-+(]?)\s*"
     r"(?P<number>[0-9][0-9.,' ]*|\.[0-9]+)"
@@ -81,6 +90,7 @@ _SHAPE: Final = (
 )
 _SPACES: Final = r"[\s\x{00A0}\x{2007}\x{2009}\x{202F}]+"
 _APOSTROPHES: Final = "[\u2019\u2018\u00b4`]"
+_FOREIGN: Final = "[^\\x00-\\x7F]"
 _MINUSES: Final = "[\u2212\u2013]"
 _DEBIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?dr\.?\)? ?$"
 _CREDIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?cr\.?\)? ?$"
@@ -94,6 +104,7 @@ class Read:
 
     minor: NDArray[np.int64]
     status: NDArray[np.uint8]
+    rounded: NDArray[np.bool_]  # which had more decimals than are kept
     named: Any = None  # Arrow texts; None where no row names one
 
 
@@ -110,14 +121,17 @@ def read_amounts(
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if not is_text(values):
-        return Read(*amounts.to_minor(values, digits, limit))
-    minor, status = amounts.to_minor(_quickly(values, source.decimal, source.thousands), digits, limit)
+        minor, status = amounts.to_minor(values, digits, limit)
+        return Read(minor, status, amounts.is_rounded(values, minor, digits, limit))
+    texts = _quickly(values, source.decimal, source.thousands)
+    minor, status = amounts.to_minor(texts, digits, limit)
     rows = np.flatnonzero(status == amounts.Status.NO_NUMBER)
-    found = Read(minor, status)
+    found = Read(minor, status, amounts.is_rounded(texts, minor, digits, limit))
     if len(rows):
         some = values if len(rows) == len(values) else values.take(pa.array(rows))
         plain, marks = _plain(some.cast(pa.string()), source.decimal, source.thousands)
         minor[rows], status[rows] = amounts.to_minor(plain, digits[rows], limit[rows])
+        found.rounded[rows] = amounts.is_rounded(plain, minor[rows], digits[rows], limit[rows])
         if marks.null_count < len(marks):
             found.named = _spread(marks, rows, len(values))
     return found
@@ -135,9 +149,24 @@ def currency_within(values: Any) -> Any:
     return _mark(parts, {**SIGNS, **_USUAL})
 
 
-def hint(source: FieldSource) -> str:
-    """What might mend amounts that cannot be read: how thousands or decimals are parted."""
-    if source.decimal == "." and not source.thousands:
+def code_of_sign(text: str) -> str | None:
+    """The currency of a sign or of its usual name, "$" being the US dollar; None for what is neither.
+
+    >>> [code_of_sign(one) for one in ("\u20ac", "US$", "$", "Pounds", "x")]
+    ['EUR', 'USD', 'USD', 'GBP', None]
+    """
+    word = visible(text)
+    return SIGNS.get(word) or _USUAL.get(word) or _NAMES.get(word.casefold())
+
+
+def is_shared(sign: str) -> bool:
+    """Whether a sign or name is that of several currencies."""
+    return visible(sign) in _USUAL or visible(sign).casefold() in ("dollar", "dollars")
+
+
+def hint(source: FieldSource, shown: str) -> str:
+    """What might mend an amount that cannot be read: how thousands or decimals are parted."""
+    if source.decimal == "." and not source.thousands and "," in shown:
         return ': where commas part thousands, say thousands = "," in the mapping, before cents decimal = ","'
     return ""
 
@@ -180,7 +209,10 @@ def _tidy(values: Any) -> Any:
 
     A dash in place of cents (`12.-`) goes, and Dr and Cr behind an amount become its sign.
     """
-    texts = pc.replace_substring_regex(values, _SPACES, " ")
+    texts = pc.replace_substring_regex(values, INVISIBLE, "")
+    if pc.any(pc.match_substring_regex(texts, _FOREIGN)).as_py():
+        texts = pa.array([text and western(text) for text in texts.to_pylist()], pa.string())
+    texts = pc.replace_substring_regex(texts, _SPACES, " ")
     texts = pc.replace_substring_regex(texts, _APOSTROPHES, "'")
     texts = pc.replace_substring_regex(texts, _MINUSES, "-")
     texts = pc.replace_substring_regex(texts, "^ ?'", "")  # a spreadsheet's mark of texts

@@ -39,6 +39,8 @@ from ringfence.graph.kernel.tables import (
     find_paid,
     find_pair,
     link_of,
+    remove_node,
+    remove_pair,
     take_out_node,
     take_out_paid,
     take_out_pair,
@@ -96,7 +98,9 @@ def enter(s: State, p: Program, pair: int, side: int) -> None:
 @kernel
 def release(s: State, node: int) -> None:
     """Forget a node that no link and no confirmed fraud holds."""
-    take_out_node(s, find_node(s, s.node_key[node]))
+    take_out_node(s, s.node_table, find_node(s, s.node_key[node]))
+    if s.node_larger.size > 1:
+        remove_node(s, s.node_larger, node)
     kind = s.node_type[node]
     block = s.node_port[node]
     s.port_head[block] = s.port_free[kind]
@@ -122,7 +126,9 @@ def part(s: State, p: Program, pair: int, now: int) -> None:
         queue_pair(s, p, pair)
         return
     source, target = s.pair_from[pair], s.pair_to[pair]
-    take_out_pair(s, find_pair(s, source, target, link_of(s, pair)))
+    take_out_pair(s, s.pair_table, find_pair(s, source, target, link_of(s, pair)))
+    if s.pair_larger.size > 1:
+        remove_pair(s, s.pair_larger, pair)
     for side in range(2):
         if p.shape[S_LISTS]:
             leave(s, p, pair, side)
@@ -208,7 +214,7 @@ def expire_payments(s: State, p: Program, now: int) -> None:
         place = s.counters[PAYMENTS_OLDEST] & mask
         if s.paid_clock[place] + p.shape[S_MEMORY] > now:
             return
-        take_out_paid(s, find_paid(s, s.paid_keys[place, 0]))
+        take_out_paid(s.paid_keys, s.paid_table, find_paid(s, s.paid_keys[place, 0]))
         if s.paid_fraud[place]:
             for side in range(1, 3):
                 if s.paid_keys[place, side] != 0:

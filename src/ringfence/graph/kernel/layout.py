@@ -41,6 +41,7 @@ COUNTERS: Final = 21
 
 # What a pass stopped for.
 DONE, NEED_NODES, NEED_PAIRS, NEED_FLOWS, NEED_PAYMENTS = 0, 1, 2, 3, 4
+NEED_NODE_PLACES, NEED_PAIR_PLACES = 5, 6  # of their hash tables
 
 # Columns of an input row; then one key for each end.
 IN_KIND, IN_CLOCK, IN_TIME, IN_ID, IN_MARKS, IN_AMOUNT, IN_SUBJECT, IN_OPEN, IN_KEYS = (
@@ -190,6 +191,8 @@ class State(NamedTuple):
     pair_wait: NDArray[np.int32]  # next in its bucket of the pairs' timeline, or in the list of free slots
     node_table: NDArray[np.int32]  # hash tables: number + 1
     pair_table: NDArray[np.int32]
+    node_larger: NDArray[np.int32]  # what either is moving into, a single word while it stands still
+    pair_larger: NDArray[np.int32]
     port_free: NDArray[np.int32]  # of each type, the first free block of ports
     edge_buckets: NDArray[np.int32]
     pair_buckets: NDArray[np.int32]

@@ -69,10 +69,14 @@ def lacking(s: State, p: Program) -> int:
     nodes = s.counters[at.NODES] + 2 * links + 2
     pairs = s.counters[at.PAIRS] + links
     ports = s.counters[at.PORTS_TOP] + (2 * links + 2) * p.sides.shape[1]
-    if nodes > s.node_key.size or nodes > at.LARGEST_LOAD * s.node_table.size or ports > s.port_head.size:
+    if nodes > s.node_key.size or ports > s.port_head.size:
         return at.NEED_NODES
-    if pairs > s.pair_from.size or pairs > at.LARGEST_LOAD * s.pair_table.size:
+    if nodes > at.LARGEST_LOAD * s.node_table.size:
+        return at.NEED_NODE_PLACES
+    if pairs > s.pair_from.size:
         return at.NEED_PAIRS
+    if pairs > at.LARGEST_LOAD * s.pair_table.size:
+        return at.NEED_PAIR_PLACES
     if s.counters[at.FLOWS_END] - s.counters[at.FLOWS_OLDEST] >= s.flow.shape[0]:
         return at.NEED_FLOWS
     if s.counters[at.PAYMENTS_END] - s.counters[at.PAYMENTS_OLDEST] >= s.paid_clock.size:

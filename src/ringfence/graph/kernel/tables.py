@@ -1,7 +1,8 @@
 """Hash tables with linear probing from keys to numbers, and how entries leave them again.
 
 An entry is 0 (empty) or a number + 1; the key itself is read where the number points. Removal shifts later
-entries back, so that no tombstones gather.
+entries back, so that no tombstones gather. While a table moves into a larger one (`graph.growth`) it
+is the one that is asked; entries are made and removed in both.
 """
 
 from __future__ import annotations
@@ -105,89 +106,121 @@ def find_paid(s: State, key: int) -> int:
 
 
 @kernel
-def take_out_node(s: State, hole: int) -> None:
-    """Empty an entry of the nodes' table."""
-    mask = s.node_table.size - 1
+def take_out_node(s: State, table: Any, hole: int) -> None:
+    """Empty an entry of a table of nodes."""
+    mask = table.size - 1
     at = hole
     while True:
         at = (at + 1) & mask
-        if s.node_table[at] == 0:
+        if table[at] == 0:
             break
-        wanted = spread(s.node_key[s.node_table[at] - 1]) & mask
+        wanted = spread(s.node_key[table[at] - 1]) & mask
         if ((at - wanted) & mask) >= ((at - hole) & mask):
-            s.node_table[hole] = s.node_table[at]
+            table[hole] = table[at]
             hole = at
-    s.node_table[hole] = 0
+    table[hole] = 0
 
 
 @kernel
-def take_out_pair(s: State, hole: int) -> None:
-    """Empty an entry of the pairs' table."""
-    mask = s.pair_table.size - 1
+def take_out_pair(s: State, table: Any, hole: int) -> None:
+    """Empty an entry of a table of pairs."""
+    mask = table.size - 1
     at = hole
     while True:
         at = (at + 1) & mask
-        if s.pair_table[at] == 0:
+        if table[at] == 0:
             break
-        wanted = spread(key_of_pair(s, s.pair_table[at] - 1)) & mask
+        wanted = spread(key_of_pair(s, table[at] - 1)) & mask
         if ((at - wanted) & mask) >= ((at - hole) & mask):
-            s.pair_table[hole] = s.pair_table[at]
+            table[hole] = table[at]
             hole = at
-    s.pair_table[hole] = 0
+    table[hole] = 0
 
 
 @kernel
-def take_out_paid(s: State, hole: int) -> None:
-    """Empty an entry of the payments' table."""
-    mask = s.paid_table.size - 1
+def take_out_paid(keys: Any, table: Any, hole: int) -> None:
+    """Empty an entry of a table of payments, whose ring has these keys."""
+    mask = table.size - 1
     at = hole
     while True:
         at = (at + 1) & mask
-        if s.paid_table[at] == 0:
+        if table[at] == 0:
             break
-        wanted = spread(s.paid_keys[s.paid_table[at] - 1, 0]) & mask
+        wanted = spread(keys[table[at] - 1, 0]) & mask
         if ((at - wanted) & mask) >= ((at - hole) & mask):
-            s.paid_table[hole] = s.paid_table[at]
+            table[hole] = table[at]
             hole = at
-    s.paid_table[hole] = 0
+    table[hole] = 0
 
 
-@entry
-def enter_nodes(s: State, table: Any) -> None:
-    """Put all nodes that are in the state's table into an empty one."""
+@inlined
+def place_from(table: Any, at: int, entry: int) -> int:
+    """First place from `at` on that has this entry, or is empty."""
     mask = table.size - 1
-    for place in range(s.node_table.size):
-        number = s.node_table[place]
-        if number != 0:
-            at = spread(s.node_key[number - 1]) & mask
-            while table[at] != 0:
-                at = (at + 1) & mask
-            table[at] = number
+    at = at & mask
+    while table[at] != 0 and table[at] != entry:
+        at = (at + 1) & mask
+    return at
+
+
+@kernel
+def enter_node(s: State, table: Any, node: int) -> None:
+    """Enter a node into the table that the nodes' table is moving into, unless it is there."""
+    table[place_from(table, spread(s.node_key[node]), node + 1)] = node + 1
+
+
+@kernel
+def remove_node(s: State, table: Any, node: int) -> None:
+    """Remove a node from the table that the nodes' table is moving into, if it is there."""
+    place = place_from(table, spread(s.node_key[node]), node + 1)
+    if table[place] != 0:
+        take_out_node(s, table, place)
+
+
+@kernel
+def enter_pair(s: State, table: Any, pair: int) -> None:
+    """Enter a pair into the table that the pairs' table is moving into, unless it is there."""
+    table[place_from(table, spread(key_of_pair(s, pair)), pair + 1)] = pair + 1
+
+
+@kernel
+def remove_pair(s: State, table: Any, pair: int) -> None:
+    """Remove a pair from the table that the pairs' table is moving into, if it is there."""
+    place = place_from(table, spread(key_of_pair(s, pair)), pair + 1)
+    if table[place] != 0:
+        take_out_pair(s, table, place)
 
 
 @entry
-def enter_pairs(s: State, table: Any) -> None:
-    """Put all pairs that are in the state's table into an empty one."""
-    mask = table.size - 1
-    for place in range(s.pair_table.size):
-        number = s.pair_table[place]
-        if number != 0:
-            at = spread(key_of_pair(s, number - 1)) & mask
-            while table[at] != 0:
-                at = (at + 1) & mask
-            table[at] = number
+def copy_nodes(s: State, table: Any, begin: int, end: int) -> None:
+    """Enter what stands at the places [begin, end) of the nodes' table into a larger one."""
+    for place in range(begin, end):
+        if s.node_table[place] != 0:
+            enter_node(s, table, s.node_table[place] - 1)
 
 
 @entry
-def enter_paid(s: State, table: Any, oldest: int, end: int) -> None:
-    """Put all payments that are kept into an empty table."""
-    mask, ring = table.size - 1, s.paid_clock.size - 1
-    for sequence in range(oldest, end):
-        number = (sequence & ring) + 1
-        at = spread(s.paid_keys[number - 1, 0]) & mask
-        while table[at] != 0:
-            at = (at + 1) & mask
-        table[at] = number
+def copy_pairs(s: State, table: Any, begin: int, end: int) -> None:
+    """Enter what stands at the places [begin, end) of the pairs' table into a larger one."""
+    for place in range(begin, end):
+        if s.pair_table[place] != 0:
+            enter_pair(s, table, s.pair_table[place] - 1)
+
+
+@entry
+def enter_paid(keys: Any, table: Any, begin: int, end: int) -> None:
+    """Enter the payments [begin, end), which are not there, into the table of the ring with these keys."""
+    for sequence in range(begin, end):
+        place = sequence & (keys.shape[0] - 1)
+        table[place_from(table, spread(keys[place, 0]), place + 1)] = place + 1
+
+
+@entry
+def remove_paid(keys: Any, table: Any, begin: int, end: int) -> None:
+    """Remove the payments [begin, end), which are there, from the table of the ring with these keys."""
+    for sequence in range(begin, end):
+        place = sequence & (keys.shape[0] - 1)
+        take_out_paid(keys, table, place_from(table, spread(keys[place, 0]), place + 1))
 
 
 @entry

@@ -56,7 +56,7 @@ from ringfence.graph.kernel.layout import (
     WHO_TARGETS,
 )
 from ringfence.graph.kernel.motifs import chains_of
-from ringfence.graph.kernel.tables import find_node, find_paid, find_pair, tag_of
+from ringfence.graph.kernel.tables import enter_node, enter_pair, find_node, find_paid, find_pair, tag_of
 from ringfence.graph.kernel.timeline import queue_pair
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def new_node(s: State, p: Program, key: int, kind: int, place: int) -> int:
         s.port_count[port] = 0
     s.node_table[place] = node + 1
     s.node_key[node] = key
+    if s.node_larger.size > 1:
+        enter_node(s, s.node_larger, node)
     s.node_type[node] = kind
     s.node_open[node] = 0
     s.node_port[node] = block
@@ -131,6 +133,8 @@ def pair_of(
     s.pair_to[pair] = target
     s.pair_tag[pair] = tag_of(link, now)
     s.pair_last[pair] = time
+    if s.pair_larger.size > 1:
+        enter_pair(s, s.pair_larger, pair)
     for side in range(2):
         if p.shape[S_LISTS]:
             enter(s, p, pair, side)

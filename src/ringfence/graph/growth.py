@@ -1,0 +1,189 @@
+"""How the graph's hash tables and rings move into larger ones: a little with each step, before they are full.
+
+While a table moves, its entries are looked up in it alone, and the kernels enter and remove them in both, as
+the engine's do (`features.growth`). A ring is copied in the order of its payments, up to the one that came
+last; the kernels know nothing of it. Records lie in addresses that were reserved (`features.memory`): more of
+them cost no copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ringfence.features.growth import moves, runs
+from ringfence.features.memory import extended, zeros
+from ringfence.graph.kernel import layout as at
+from ringfence.graph.kernel.tables import copy_nodes, copy_pairs, enter_paid, remove_paid
+from ringfence.graph.state import OF_PAID, fresh, with_twice_the_nodes, with_twice_the_pairs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ringfence.graph.program import CompiledGraph
+
+_PACE: Final = 16  # places copied for each entry that may come: all are, before the table or ring is full
+_LEAST: Final = 2048  # places copied with a step
+_DUE: Final = 0.75  # of what a table may hold
+_RING_DUE: Final = 7 / 8
+
+
+@dataclass(frozen=True, slots=True)
+class _GraphTable:
+    """A hash table of the state: its successor, what counts its entries, what copies its places."""
+
+    name: str
+    larger: str
+    count: int
+    copy: Any
+
+    def is_due(self, state: at.State) -> bool:
+        """Whether it is three quarters as full as it may be."""
+        return bool(state.counters[self.count] > _DUE * at.LARGEST_LOAD * len(getattr(state, self.name)))
+
+
+_TABLES: Final = {
+    at.NEED_NODE_PLACES: _GraphTable("node_table", "node_larger", at.NODES, copy_nodes),
+    at.NEED_PAIR_PLACES: _GraphTable("pair_table", "pair_larger", at.PAIRS, copy_pairs),
+}
+
+
+@dataclass(slots=True)
+class _Ring:
+    """A ring that moves: its larger arrays, and the payments [first, stop) that they hold."""
+
+    arrays: dict[str, NDArray[Any]]
+    first: int
+    stop: int
+
+    def copy(self, state: at.State, names: tuple[str, ...], begin: int, end: int) -> None:
+        """Copy payments of the state's ring."""
+        for name in names:
+            smaller, larger = getattr(state, name), self.arrays[name]
+            for old, new, count in runs(begin, end, len(smaller), len(larger)):
+                larger[new : new + count] = smaller[old : old + count]
+
+
+class GraphGrowth:
+    """Makes room in a graph's state: what is due with each step, or what a step turns out to lack."""
+
+    def __init__(self) -> None:
+        self.copied = 0
+        """Places of tables and payments of rings copied so far."""
+        self._left: dict[str, int] = {}  # places of the tables that move which are yet to be copied
+        self._flows: _Ring | None = None
+        self._paid: _Ring | None = None
+
+    def step(self, state: at.State, links: int, rows: int) -> at.State:
+        """The state before a step of so many rows, each of so many links."""
+        entries = 2 * links + 2
+        for table in _TABLES.values():
+            if table.name in self._left or table.is_due(state):
+                state = self._move_table(state, table, max(_LEAST, _PACE * entries * rows))
+        payments = max(_LEAST, _PACE * rows)
+        if self._flows or _is_filling(state, "flow", at.FLOWS_OLDEST, at.FLOWS_END):
+            state = self._move_flows(state, payments)
+        if self._paid or _is_filling(state, "paid_clock", at.PAYMENTS_OLDEST, at.PAYMENTS_END):
+            state = self._move_paid(state, payments)
+        return state
+
+    def make_room(self, state: at.State, need: int) -> at.State:
+        """The state with twice the room of what was lacking."""
+        if need == at.NEED_NODES:
+            return with_twice_the_nodes(state)
+        if need == at.NEED_PAIRS:
+            return with_twice_the_pairs(state)
+        if need == at.NEED_FLOWS:
+            return self._move_flows(state, len(state.flow))
+        if need == at.NEED_PAYMENTS:
+            return self._move_paid(state, len(state.paid_clock))
+        table = _TABLES[need]
+        return self._move_table(state, table, len(getattr(state, table.name)))
+
+    def _move_table(self, state: at.State, table: _GraphTable, places: int) -> at.State:
+        smaller: NDArray[np.int32] = getattr(state, table.name)
+        if table.name not in self._left:
+            empty = zeros(2 * len(smaller), np.int32, filled=places >= len(smaller))
+            state = state._replace(**{table.larger: empty})
+            self._left[table.name] = len(smaller)
+            self._copy(state, table, 0, _first_empty(smaller))  # a removal may take it over the end
+        left = self._left[table.name]
+        begin = max(0, left - places)
+        self._copy(state, table, begin, left)
+        self._left[table.name] = begin
+        if begin:
+            return state
+        del self._left[table.name]
+        return state._replace(
+            **{table.name: getattr(state, table.larger), table.larger: zeros(1, np.int32, growing=True)}
+        )
+
+    def _copy(self, state: at.State, table: _GraphTable, begin: int, end: int) -> None:
+        table.copy(state, getattr(state, table.larger), begin, end)
+        self.copied += end - begin
+
+    def _move_flows(self, state: at.State, payments: int) -> at.State:
+        oldest, end = int(state.counters[at.FLOWS_OLDEST]), int(state.counters[at.FLOWS_END])
+        size = len(state.flow)
+        if self._flows is None:
+            if not moves(oldest, end, size, 2 * size):
+                return state._replace(flow=extended(state.flow, 2 * size))
+            self._flows = _Ring({"flow": _twice(state.flow)}, oldest, oldest)
+        self._advance(self._flows, state, ("flow",), oldest, min(end, self._flows.stop + payments))
+        if self._flows.stop < end:
+            return state
+        state, self._flows = state._replace(**self._flows.arrays), None
+        return state
+
+    def _move_paid(self, state: at.State, payments: int) -> at.State:
+        oldest, end = int(state.counters[at.PAYMENTS_OLDEST]), int(state.counters[at.PAYMENTS_END])
+        if self._paid is None:
+            arrays = {name: _twice(getattr(state, name)) for name in OF_PAID}
+            arrays["paid_table"] = zeros(2 * len(arrays["paid_clock"]), np.int32)
+            self._paid = _Ring(arrays, oldest, oldest)
+        ring = self._paid
+        keys, table = ring.arrays["paid_keys"], ring.arrays["paid_table"]
+        remove_paid(keys, table, ring.first, min(oldest, ring.stop))
+        begin = max(ring.stop, oldest)
+        self._advance(ring, state, ("paid_keys", "paid_clock"), oldest, min(end, begin + payments))
+        enter_paid(keys, table, begin, ring.stop)
+        if ring.stop < end:
+            return state
+        ring.copy(state, ("paid_fraud",), oldest, end)  # labels change it as long as a payment is kept
+        self._paid = None
+        return state._replace(**ring.arrays)
+
+    def _advance(self, ring: _Ring, state: at.State, names: tuple[str, ...], oldest: int, stop: int) -> None:
+        """Copy on to a payment, without those that have been forgotten."""
+        begin = max(ring.stop, oldest)
+        ring.first, ring.stop = oldest, max(stop, begin)
+        ring.copy(state, names, begin, ring.stop)
+        self.copied += ring.stop - begin
+
+
+def load(compiled: CompiledGraph) -> None:
+    """Have what makes room compiled, or read from the compile cache: no step should wait for it."""
+    empty = fresh(compiled)
+    copy_nodes(empty, empty.node_table, 0, 0)
+    copy_pairs(empty, empty.pair_table, 0, 0)
+    enter_paid(empty.paid_keys, empty.paid_table, 0, 0)
+    remove_paid(empty.paid_keys, empty.paid_table, 0, 0)
+
+
+def _is_filling(state: at.State, name: str, oldest: int, end: int) -> bool:
+    held = state.counters[end] - state.counters[oldest]
+    return bool(held > _RING_DUE * len(getattr(state, name)))
+
+
+def _first_empty(table: NDArray[np.int32]) -> int:
+    place = 0
+    while place < len(table) and table[place]:
+        place += 1
+    return place
+
+
+def _twice(array: NDArray[Any]) -> NDArray[Any]:
+    """Zeros of twice its length."""
+    return zeros((2 * len(array), *array.shape[1:]), array.dtype, growing=True)

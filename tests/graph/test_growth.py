@@ -1,0 +1,100 @@
+"""The graph's state grows a little at a time: a step copies by its payments, whatever came before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.graph.streams import GRAPHS, START_MS, stream
+from tests.graph.test_signals import same
+
+from ringfence.events.batch import EventBatch
+from ringfence.events.model import Kind
+from ringfence.features.links import Graph, pays, uses
+from ringfence.graph import growth
+from ringfence.graph.kernel import layout as at
+from ringfence.graph.network import Network
+
+ROWS = 16
+LINKS = 3
+BOUND = 2 * 16 * (2 * LINKS + 2) * ROWS + 2 * 2048 + 64
+"""Places of two tables and payments of two rings, and what probing carries over a table's end."""
+
+GRAPH = Graph.of(
+    uses("card", "device"), uses("card", "ip"), pays("card", "merchant", ttl="2h"), windows=["1h"]
+)
+
+
+def payments(count, apart_ms):
+    """Ever new cards, devices and addresses, so far apart; a label after every seventh."""
+    number = np.arange(count)
+    kinds = np.where(number % 7 == 6, Kind.LABEL, Kind.TRANSACTION)
+    named = np.where(number % 7 == 6, number - 5, number)
+    text = number.astype(str)
+    columns = {
+        "kind": pa.array(kinds, pa.uint8()),
+        "event_time_ms": START_MS + np.cumsum(apart_ms),
+        "transaction_id": np.char.add("t", named.astype(str)),
+        "card_id": np.char.add("c", text),
+        "device_id": np.char.add("d", text),
+        "ip": np.char.add("i", text),
+        "merchant_id": np.char.add("m", (number % 50).astype(str)),
+        "label": pa.array((number % 2 == 0).tolist(), mask=kinds != Kind.LABEL),
+    }
+    return EventBatch(pa.RecordBatch.from_pydict(columns))
+
+
+def test_a_step_copies_so_many_places_however_large_the_state():
+    """The payments of the last two hours are kept in a ring that fills while older ones are forgotten."""
+    count = 60_000
+    apart = np.linspace(3_000, 100, count).astype(int)
+    network, most, sizes = Network(GRAPH, 7), 0, set()
+    batch = payments(count, apart)
+    for begin in range(0, count, ROWS):
+        before = network._growth.copied
+        network.measure(batch.slice(begin, begin + ROWS))
+        most = max(most, network._growth.copied - before)
+        sizes |= {(name, len(getattr(network.state, name))) for name in ("node_table", "pair_table", "flow")}
+    assert len([name for name, _ in sizes if name == "node_table"]) >= 8
+    assert len([name for name, _ in sizes if name == "flow"]) >= 5
+    assert network._growth.copied > 200_000
+    assert most <= BOUND
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_signals_are_the_same_while_tables_and_rings_move_slowly(name, monkeypatch):
+    """A few places with a step, so that many steps fall into some move, and once through a snapshot."""
+    graph, events = GRAPHS[name], stream(3)
+    still, values, _ = in_single_steps(graph, events)
+    for setting, value in (("_LEAST", 1), ("_PACE", 6), ("_DUE", 0.2), ("_RING_DUE", 0.2)):
+        monkeypatch.setattr(growth, setting, value)
+    slow, found, moving = in_single_steps(graph, events)
+    assert moving > 5
+    assert np.array_equal(found, values, equal_nan=True)
+    assert same(still.arrays(), slow.arrays())
+
+
+def in_single_steps(graph, events):
+    """The network afterwards, its signals, and how many steps left something on the move."""
+    network, moving, parts = Network(graph, 7), 0, []
+    for begin in range(len(events)):
+        parts.append(network.measure(events.slice(begin, begin + 1)))
+        moving += bool(network._growth._left or network._growth._flows or network._growth._paid)
+        if begin == len(events) // 2:
+            kept = {key: array.copy() for key, array in network.arrays().items()}
+            network = Network.from_arrays(graph, 7, kept)
+    return network, np.concatenate(parts, 1), moving
+
+
+def test_tables_hold_the_same_entries_after_each_move():
+    """What is entered, what is taken out and what is entered anew meanwhile, looked up by everybody's key."""
+    apart = np.linspace(20_000, 200, 6_000).astype(int)
+    network, batch = Network(GRAPH, 7), payments(6_000, apart)
+    for begin in range(0, 6_000, ROWS):
+        network.measure(batch.slice(begin, begin + ROWS))
+        state, larger = network.state, network.state.node_larger
+        held = np.sort(state.node_table[state.node_table > 0])
+        assert len(held) == state.counters[at.NODES]
+        if len(larger) > 1:
+            assert np.isin(larger[larger > 0], held).all()
+            assert len(np.unique(larger[larger > 0])) == np.count_nonzero(larger)
