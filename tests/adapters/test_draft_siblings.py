@@ -1,5 +1,7 @@
 """Files that are like a known trouble, and not the same."""
 
+import json
+
 import pytest
 from tests.adapters.drafted import CASES, NOW, Drafted
 
@@ -57,3 +59,52 @@ def test_an_id_of_a_card_is_not_explained_as_a_number_of_one(tmp_path):
     found = explain(str(file), load_mapping("canonical"), NOW)
     assert {one.field for one in found.fields if "c1" in one.values} == {"card_id"}
     assert not [one for one in found.fields if one.field == "card_number" and one.values]
+
+
+@pytest.mark.parametrize(
+    ("zone", "stored"),
+    [
+        (" Europe/Berlin", "2024-05-01T08:00:00Z"),
+        ("+02:00[Europe/Berlin]", "2024-05-01T08:00:00Z"),
+        ("Z[UTC]", "2024-05-01T10:00:00Z"),
+        (" America/Argentina/Buenos_Aires", "2024-05-01T13:00:00Z"),
+    ],
+)
+def test_zones_of_the_tz_database_stand_behind_the_clock(tmp_path, zone, stored):
+    file = tmp_path / "some.csv"
+    rows = [f"i{at},2024-05-01T10:00:0{at}{zone},10.0{at}\n" for at in range(3)]
+    file.write_text("id,when,amount\n" + "".join(rows), "utf-8")
+    found = Drafted(file)
+    assert found.values["event_time"][0] == stored
+    assert "names no time zone" not in found.said
+    assert read(found) == (3, 0, 0)
+
+
+def test_lines_before_the_header_may_be_as_wide_as_the_table(tmp_path):
+    file = tmp_path / "some.csv"
+    rows = [f"0{at}.05.2024;10:0{at};-1{at},50;E{at}\n" for at in range(1, 5)]
+    head = "Account statement\nFrom;01.05.2024;to;31.05.2024\n\nDatum;Uhrzeit;Betrag;Empfaenger\n"
+    file.write_text(head + "".join(rows), "utf-8")
+    found = Drafted(file)
+    assert found.fields["amount"]["column"] == "Betrag"
+    assert found.values["event_time"][0] == "2024-05-01T10:01:00Z"
+    assert read(found) == (4, 0, 0)
+
+
+@pytest.mark.parametrize(("ending", "asked"), [("", True), (".00", False)])
+def test_cents_that_are_written_are_cents_be_they_zeros(tmp_path, ending, asked):
+    """It asked whether 100.00 was in cents, "as written, 100.00 is 100.00.00"."""
+    file = tmp_path / "some.csv"
+    rows = [f"x{at},2024-05-01 10:{at:02}:00,{at + 50}00{ending},c{at}\n" for at in range(20)]
+    file.write_text("id,when,amount,card_id\n" + "".join(rows), "utf-8")
+    assert ("may be in cents" in Drafted(file).said) == asked
+
+
+def test_codes_of_currencies_are_known_by_their_values_whatever_the_column_is_called(tmp_path):
+    file = tmp_path / "some.ndjson"
+    amount = [{"amt": {"v": 1.5, "c": "EUR"}}]
+    rows = [
+        {"payment": {"ref": f"p{at}", "lines": amount}, "at": f"2024-05-01T10:0{at}:00Z"} for at in range(3)
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    assert Drafted(file).fields["currency"] == "payment.lines[0].amt.c"

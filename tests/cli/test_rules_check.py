@@ -39,3 +39,22 @@ def test_rules_that_go_by_what_a_file_never_gives_are_named(ringfence, project):
     table = ringfence("rules", "list", *source)
     assert "never given" in table.out
     assert "rule 'typology.structuring' goes by account_id, which no payment in" in table.err
+
+
+def test_a_text_that_is_asked_for_as_true_or_false_is_named_with_what_to_write(ringfence, project):
+    """A CSV without a mapping of its types has texts; both rules were true of none without a word."""
+    rows = "".join(f"t{at},2024-05-01T10:0{at}:00Z,1.00,{('true', 'false')[at % 2]},web\n" for at in range(6))
+    names = "transaction_id,event_time,amount,attributes.flag,channel\n"
+    (project / "pay.csv").write_text(names + rows)
+    ringfence("run", "pay.csv")
+    conditions = ["attributes.flag", "attributes.flag = false", "NOT attributes.flag", "channel LIKE 'W%'"]
+    book = "".join(
+        f'  - {{id: r{at}, title: T, when: "{when}", points: 5, reason: R, analyst: A.}}\n'
+        for at, when in enumerate(conditions)
+    )
+    (project / "mine.yaml").write_text(f"name: x\nrules:\n{book}")
+    (found,) = ringfence("rules", "check", "mine.yaml", "--json").json_lines
+    said = "\n".join(found["warnings"])
+    assert said.count("write attributes.flag = 'true'") == 1
+    assert said.count("write attributes.flag = 'false'") == 2
+    assert [rate["parts"][0]["why"] for rate in found["rates"]][3] == "channel was 'web'"

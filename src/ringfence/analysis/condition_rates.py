@@ -143,6 +143,8 @@ class Leaves:
                 return _text_as_number(leaf.node, name, seen), True
             if asked is Type.TEXT and not seen.texts:
                 return _number_as_text(leaf.node, name, seen), True
+            if asked is Type.BOOLEAN and seen.texts and not seen.numbers:
+                return _text_as_truth(leaf.node, name, seen), True
         if len(looked) != 1:
             return "", False
         ((name, seen),) = looked.items()
@@ -151,20 +153,30 @@ class Leaves:
             return self._unknown(name, seen, [one.name for one in literals])
         if seen.numbers and isinstance(leaf.node, (*COMPARISONS, exp.In, exp.Between)):
             return f"{name} was {seen.low:.10g} to {seen.high:.10g}", False
+        if seen.texts and self._is_vocabulary(name):
+            return f"{name} was {_some(seen.words)}", False
         return "", False
+
+    def _is_vocabulary(self, name: str) -> bool:
+        """Whether a text is one of few words; ids are not."""
+        return name in CATEGORY_FIELDS or self._names.type_of(name) is None
 
     def _unknown(self, name: str, seen: _Observed, wanted: list[str]) -> tuple[str, bool]:
         values = ", ".join(repr(value[:_CUT]) for value in wanted[:_LISTED])
         plain = f"no payment has {name} {values}"
-        if name not in CATEGORY_FIELDS and self._names.type_of(name) is not None:
-            return plain, False  # an id: its values are no vocabulary
+        if not self._is_vocabulary(name):
+            return plain, False
         close = dict.fromkeys(
             word for value in wanted for word in _close(value, seen.words) if len(seen.words) < _MOST_WORDS
         )
         if close:
             return f"{plain}: did you mean {' or '.join(repr(word[:_CUT]) for word in close)}?", True
-        some = ", ".join(repr(word[:_CUT]) for word in sorted(seen.words)[:_LISTED])
-        return f"{plain}; they have {some}{', …' if len(seen.words) > _LISTED else ''}", False
+        return f"{plain}; they have {_some(seen.words)}", False
+
+
+def _some(words: set[str]) -> str:
+    shown = ", ".join(repr(word[:_CUT]) for word in sorted(words)[:_LISTED])
+    return shown + (", …" if len(words) > _LISTED else "")
 
 
 def _close(value: str, words: set[str]) -> list[str]:
@@ -200,6 +212,8 @@ def _asked(scope: Scope, node: exp.Expression, column: exp.Expression) -> Type |
     node = _bare(node)
     if (kind := scope.type_of(column)) is not None:
         return kind
+    if node is column:
+        return Type.BOOLEAN
     if type(node) in COMPARISONS:
         sides = [node.this, node.expression]
     elif isinstance(node, exp.Between):
@@ -222,6 +236,17 @@ def _text_as_number(node: exp.Expression, name: str, seen: _Observed) -> str:
         lambda one: exp.Literal.string(one.name) if isinstance(one, exp.Literal) else one, copy=True
     )
     return f"{holds}: write {shown(quoted)}"
+
+
+def _text_as_truth(node: exp.Expression, name: str, seen: _Observed) -> str:
+    wanted = not isinstance(node, exp.Not)
+    literal = node.find(exp.Boolean)
+    if literal is not None:
+        wanted = bool(literal.this) == (isinstance(_bare(node), exp.EQ) == wanted)
+    said = ("true", "yes", "1") if wanted else ("false", "no", "0")
+    word = next((one for one in sorted(seen.words) if one.strip().casefold() in said), said[0])
+    holds = f"{name} is text, such as {min(seen.words, default='')[:_CUT]!r}, and asked for as true or false"
+    return f"{holds}: write {name} = '{word}'"
 
 
 def _number_as_text(node: exp.Expression, name: str, seen: _Observed) -> str:
