@@ -25,8 +25,8 @@ class Receiver:
     """An HTTP server on loopback. `script` has one entry a request, the last one for all that follow.
 
     An entry is a status, `(status, headers)`, "hang" (says nothing for a while), "drip" and
-    "drip body" (a byte now and then, without an end), "half" (closes in the middle of its answer), or
-    "hang up" (closes without one).
+    "drip body" (a byte now and then, without an end), "half" (closes in the middle of its answer),
+    "hang up" (closes without one), or bytes: an answer word for word, after which it closes.
     """
 
     def __init__(self, *script, tls=None):
@@ -63,8 +63,8 @@ class Receiver:
                             time.sleep(0.1)
                             self.wfile.write(b"x")
                     return
-                if isinstance(what, str) and what in BROKEN:
-                    self.wfile.write(BROKEN[what])
+                if isinstance(what, bytes) or (isinstance(what, str) and what in BROKEN):
+                    self.wfile.write(BROKEN.get(what, what))
                     self.close_connection = True
                     return
                 status, headers = what if isinstance(what, tuple) else (what, {})

@@ -10,6 +10,8 @@ from tests.lakes import fill
 from tests.waiting import until
 
 from ringfence.adapters.outbox import Bus, Courier
+from ringfence.adapters.outbox.delivery import DueLetter
+from ringfence.adapters.outbox.lanes import AttemptLanes
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
 from ringfence.bus.words import Words
@@ -88,13 +90,13 @@ def test_an_error_names_a_destination_without_its_secret(tmp_path, to):
 
     courier = Courier(made, {"apprise": Failing(), "webhook": Failing()}, lambda: 1, Random(1))
     event = {"type": "com.ringfence.label.set.v1", "data": {}}
-    outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
+    outcome = courier.attempt(made.destination(to), DueLetter(1, "m", msgspec.json.encode(event), 0, 0))
     assert (outcome.answer, outcome.said) == (AttemptEnd.RETRY, "OSError")
     Failing.deliver = lambda _self, message: AttemptOutcome(
         AttemptEnd.RETRY, f"404: cannot post to {message.to}"
     )
     if to.startswith("https:"):
-        outcome = courier.attempt(made.destination(to), (1, "m", msgspec.json.encode(event), 0, 0))
+        outcome = courier.attempt(made.destination(to), DueLetter(1, "m", msgspec.json.encode(event), 0, 0))
         assert outcome.said.startswith("404")
         assert "s3cret" not in outcome.said
     for wrong in (
@@ -142,10 +144,76 @@ def test_an_error_names_a_customer_by_the_token_alone(bus, kind, contact, said):
 
     words, held = (lambda _event: Words("", to=token)), {token: contact}
     courier = Courier(bus, {kind: Failing()}, lambda: 1, Random(1), words, contact=held.get)
-    to, letter = Destination(address=f"customer:{kind}", kind=kind), (1, "m", b"{}", 0, 0)
+    to, letter = Destination(address=f"customer:{kind}", kind=kind), DueLetter(1, "m", b"{}", 0, 0)
     said_of = [courier.attempt(to, letter).said]
     Failing.deliver = lambda _self, message: AttemptOutcome(AttemptEnd.REFUSED, f"{message.to}: {said}")
     said_of.append(courier.attempt(to, letter).said)
     for one in said_of:
         assert one.count(token) == 2
         assert not any(word in one.lower() for word in ("ada", "301234567", "45-67"))
+
+
+class Refusing:
+    """Says "not now" to everything."""
+
+    def deliver(self, _message):
+        return AttemptOutcome(AttemptEnd.RETRY, "not now")
+
+    def close(self):
+        pass
+
+
+def held_by_pause(bus):
+    bus.pause("hook", paused=True)
+    yield
+    bus.pause("hook", paused=False)
+
+
+def held_by_its_destination(bus):
+    bus.change("console:", disabled="410 Gone")
+    yield
+    bus.change("console:", disabled="")
+
+
+@pytest.mark.parametrize("holding", [held_by_pause, held_by_its_destination])
+def test_the_days_that_a_message_is_tried_for_begin_after_it_was_held(store, bus, holding):
+    """Held for ten days before its first attempt, and once more after it; it is tried for three."""
+    bus.subscribe(Subscription(name="hook", pattern=DECLINES, to="console:"))
+    fill(store, batches=1)
+    take(store)
+    clock = Clock(1000)
+    clock.ms = bus.letters()[0].made_ms
+    for attempts in (1, 3):
+        held = holding(bus)
+        next(held)
+        clock.ms += 10 * 86_400_000
+        with pytest.raises(StopIteration):
+            next(held)
+        with stopping(courier(bus, clock, console=Refusing())):
+            until(lambda least=attempts: all(one.attempts >= least for one in bus.letters()))
+        assert {one.state for one in bus.letters()} == {"waiting"}
+
+
+def test_few_threads_make_the_attempts_that_are_answered_and_more_those_that_are_slow():
+    released, threads = threading.Event(), set()
+
+    def attempt(number):
+        threads.add(threading.get_ident())
+        if number == 64:
+            released.wait(30)
+        return number
+
+    lanes = AttemptLanes(attempt)
+    lanes.begin(range(8))
+    lanes.wait(30)
+    assert sorted(lanes.ended()) == [(number, number) for number in range(8)]
+    assert len(threads) == 1
+    lanes.begin([64, 1, 2, 3])
+    lanes.wait(0.1)
+    found = []
+    until(lambda: found.extend(lanes.ended()) or len(found) == 3)
+    assert sorted(found) == [(1, 1), (2, 2), (3, 3)]
+    released.set()
+    lanes.wait(30)
+    assert lanes.ended() == [(64, 64)]
+    lanes.stop()

@@ -41,6 +41,7 @@ KEPT: Final = (
 )
 """What an event on an alert repeats of the decision."""
 
+_ASKED: Final = re.compile(r"\{([^{}]+)\}")
 _OF_PAYMENT: Final = ("amount", "currency", "country", "card_last4")
 
 
@@ -73,25 +74,28 @@ def alert_data(alert: Alert, event: dict[str, Any], reasons: list[str]) -> dict[
     }
 
 
-def explanations(event: dict[str, Any], ruleset: RuleSet | None) -> list[str]:
-    """The reasons of a decision in the analyst's words, its codes where the rules are not known."""
+def explanations(
+    event: dict[str, Any], ruleset: RuleSet | None, feature: Callable[[str], float | None]
+) -> list[str]:
+    """The reasons of a decision in the analyst's words, its codes where the rules are not known.
+
+    `feature` gives the value that the decision had of one; few are asked for.
+    """
     data = event["data"]
-    by_id = {rule.id: rule for rule in ruleset.every_rule} if ruleset else {}
-    told = [_filled(by_id[rule].analyst, data) for rule in data.get("rules", ()) if rule in by_id]
+    by_id = ruleset.by_id if ruleset else {}
+    told = [_filled(by_id[rule].analyst, data, feature) for rule in data.get("rules", ()) if rule in by_id]
     return told or list(data.get("reasons", ()))
 
 
-def _filled(text: str, data: dict[str, Any]) -> str:
+def _filled(text: str, data: dict[str, Any], feature: Callable[[str], float | None]) -> str:
     def value(match: re.Match[str]) -> str:
         asked, form = split(match[1])
         entity, _, name = asked.partition(".")
         if entity == "typology":
             return in_words(data.get("typologies", {}).get(name, 0.0), form)
-        if asked in data.get("features", {}):
-            return in_words(data["features"][asked], form)
-        return in_words(None, form)
+        return in_words(feature(asked), form)
 
-    return re.sub(r"\{([^{}]+)\}", value, text)
+    return _ASKED.sub(value, text)
 
 
 class Wording:

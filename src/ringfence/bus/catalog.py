@@ -5,6 +5,7 @@ An event's id is `TOPIC:OFFSET`, its source the log: together they are the event
 
 from __future__ import annotations
 
+from functools import cached_property, partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, SLO_NEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ringfence.ports import EventLog, LogBatch
 
@@ -89,6 +90,9 @@ PAYMENT_FIELDS: Final = tuple(
     name for name in EVENT_SCHEMA.names if name not in _SKIPPED and not name.endswith("_time_ms")
 )
 _KEYS: Final = ("card_id", "account_id", "customer_id", "merchant_id")
+FEATURES_PATH: Final = ("data", "features")
+_TYPOLOGIES: Final = ("data", "typologies")
+_PAYMENT: Final = ("data", "transaction")
 Located = tuple[Any, EventTable]
 
 
@@ -120,35 +124,78 @@ def _decisions(batches: Sequence[LogBatch], log: EventLog, source: str) -> Itera
     decoded = [(batch.base_offset, DecisionBatch.decode(batch.payload)) for batch in batches]
     for _, alike in groupby(decoded, lambda one: one[1].table.schema.metadata):
         bases, group = zip(*alike, strict=True)
-        table = pa.Table.from_batches([one.table for one in group]).combine_chunks()
         offsets = np.concatenate([np.arange(len(one)) + base for base, one in zip(bases, group, strict=True)])
+        told = _Decisions([one.table for one in group], group[0], log)
         columns: dict[tuple[str, ...], Any] = {
-            ("data", name): table.column(name) for name in DECISION_DATA
-        } | {("data", "features", name): table.column(name) for name in group[0].feature_names}
-        columns |= _typologies(table)
-        payments = _payments(log, table.column("offset").to_numpy())
-        columns |= _payment_columns(payments)
-        keys = [payments.column(name).cast(pa.string()) for name in _KEYS]
-        columns["partitionkey",] = pc.coalesce(*keys, table.column("transaction_id").combine_chunks())
-        columns["subject",] = table.column("transaction_id")
-        columns["time",] = _instants(table.column("decided_at_ms"))
+            ("data", name): partial(told.column, name) for name in DECISION_DATA
+        }
+        columns |= {
+            ("partitionkey",): told.keys,
+            ("subject",): partial(told.column, "transaction_id"),
+            ("time",): told.times,
+        }
+        groups: dict[tuple[str, ...], Callable[[], dict[tuple[str, ...], Any]]] = {
+            FEATURES_PATH: told.features,
+            _TYPOLOGIES: told.typologies,
+            _PAYMENT: told.payment_columns,
+        }
         constants: dict[tuple[str, ...], str] = {
             ("data", "versions", part): digest for part, digest in group[0].versions.items()
         }
-        yield offsets, _table(DECISION_MADE, source, DECISIONS, offsets, columns, constants)
+        yield offsets, _table(DECISION_MADE, source, DECISIONS, offsets, columns, constants, groups)
 
 
-def _typologies(table: pa.Table) -> dict[tuple[str, ...], Any]:
+class _Decisions:
+    """Some decisions of one form, and their columns as events have them, each made when it is asked for."""
+
+    def __init__(self, batches: Sequence[pa.RecordBatch], form: DecisionBatch, log: EventLog) -> None:
+        self._batches = batches
+        self._form = form
+        self._log = log
+
+    def column(self, name: str) -> Any:
+        """One that a decision has itself."""
+        if len(self._batches) == 1:
+            return self._batches[0].column(name)
+        return pa.chunked_array([one.column(name) for one in self._batches]).combine_chunks()
+
+    def times(self) -> Any:
+        """When each was decided."""
+        return _instants(self.column("decided_at_ms"))
+
+    def keys(self) -> Any:
+        """What each is about first of all."""
+        keys = [self.payments.column(name).cast(pa.string()) for name in _KEYS]
+        return pc.coalesce(*keys, self.column("transaction_id"))
+
+    def features(self) -> dict[tuple[str, ...], Any]:
+        """Features, by path."""
+        return {(*FEATURES_PATH, name): partial(self.column, name) for name in self._form.feature_names}
+
+    def typologies(self) -> dict[tuple[str, ...], Any]:
+        """Scores of typologies, by path."""
+        return _typologies(self.column("typologies"), self.column("typology_scores"))
+
+    def payment_columns(self) -> dict[tuple[str, ...], Any]:
+        """Fields of the payments, by path."""
+        return _payment_columns(self.payments)
+
+    @cached_property
+    def payments(self) -> EventBatch:
+        """The payments, in the order of their decisions."""
+        return _payments(self._log, self.column("offset").to_numpy())
+
+
+def _typologies(lists: Any, scores: Any) -> dict[tuple[str, ...], Any]:
     """Scores by typology, null where a decision has none."""
-    lists, scores = (table.column(name).combine_chunks() for name in ("typologies", "typology_scores"))
     rows = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
     names, values = lists.flatten(), scores.flatten().to_numpy(zero_copy_only=False)
     found: dict[tuple[str, ...], Any] = {}
     for name in names.unique().to_pylist():
-        column = np.full(len(table), np.nan)
+        column = np.full(len(lists), np.nan)
         hit = pc.equal(names, name).to_numpy(zero_copy_only=False)
         column[rows[hit]] = values[hit]
-        found["data", "typologies", name] = pa.array(column, from_pandas=True)
+        found[*_TYPOLOGIES, name] = pa.array(column, from_pandas=True)
     return found
 
 
@@ -166,12 +213,12 @@ def _payments(log: EventLog, offsets: Any) -> EventBatch:
 
 def _payment_columns(payments: EventBatch) -> dict[tuple[str, ...], Any]:
     columns = {
-        ("data", "transaction", name): payments.table.column(name)
+        (*_PAYMENT, name): payments.table.column(name)
         for name in payments.table.schema.names
         if name in PAYMENT_FIELDS
     }
-    columns["data", "transaction", "amount"] = pa.array(payments.amount, from_pandas=True)
-    return columns | _attributes(payments, ("data", "transaction"))
+    columns[*_PAYMENT, "amount"] = pa.array(payments.amount, from_pandas=True)
+    return columns | _attributes(payments, _PAYMENT)
 
 
 def _attributes(events: EventBatch, path: tuple[str, ...]) -> dict[tuple[str, ...], Any]:
@@ -203,10 +250,14 @@ def _inputs(batch: LogBatch, source: str) -> Iterator[Located]:
         columns["data", "offset"] = pa.array(offsets)
         if "amount_minor" in told.table.schema.names:
             columns["data", "amount"] = pa.array(told.amount, from_pandas=True)
-        columns["time",] = _instants(pc.coalesce(told.column("ingest_time_ms"), told.column("event_time_ms")))
+        columns["time",] = partial(_time_of, told)
         subject = pc.coalesce(told.column("entity_id").cast(pa.string()), told.column("transaction_id"))
         columns["subject",] = columns["partitionkey",] = pc.coalesce(subject, pa.scalar("-"))
         yield offsets, _table(type_of(Kind(int(kinds[part[0]]))), source, EVENTS, offsets, columns, {})
+
+
+def _time_of(events: EventBatch) -> Any:
+    return _instants(pc.coalesce(events.column("ingest_time_ms"), events.column("event_time_ms")))
 
 
 _PLAIN: Final = {
@@ -257,10 +308,12 @@ def _table(
     offsets: Any,
     columns: dict[tuple[str, ...], Any],
     constants: dict[tuple[str, ...], str],
+    groups: dict[tuple[str, ...], Callable[[], dict[tuple[str, ...], Any]]] | None = None,
 ) -> EventTable:
-    columns["id",] = pc.binary_join_element_wise(topic, pa.array(offsets).cast(pa.string()), ":")
+    columns["id",] = lambda: pc.binary_join_element_wise(topic, pa.array(offsets).cast(pa.string()), ":")
     envelope = {"specversion": "1.0", "type": type_, "source": source, "datacontenttype": _CONTENT}
-    return EventTable(len(offsets), {(name,): value for name, value in envelope.items()} | constants, columns)
+    told = {(name,): value for name, value in envelope.items()} | constants
+    return EventTable(len(offsets), told, columns, groups)
 
 
 def _instants(column: Any) -> Any:

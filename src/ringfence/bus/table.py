@@ -39,16 +39,27 @@ if TYPE_CHECKING:
 class EventTable:
     """Events as columns: what no column says of an event, its JSON leaves out.
 
+    A column that nobody asks for is not made, and of a small portion few are asked for.
+
     Args:
         rows: how many events there are.
         constants: what is the same in all of them, by path.
-        columns: Arrow arrays by path: texts, numbers, truth values, or lists of texts.
+        columns: by path, Arrow arrays of texts, numbers, truth values or lists of texts, or what makes one.
+        groups: what gives further columns, by the path that all of these are under.
     """
 
-    def __init__(self, rows: int, constants: Mapping[Path, str], columns: Mapping[Path, Any]) -> None:
+    def __init__(
+        self,
+        rows: int,
+        constants: Mapping[Path, str],
+        columns: Mapping[Path, Any],
+        groups: Mapping[Path, Callable[[], Mapping[Path, Any]]] | None = None,
+    ) -> None:
         self._rows = rows
         self._constants = dict(constants)
-        self._columns = {path: _plain(column) for path, column in columns.items()}
+        self._columns = dict(columns)
+        self._groups = dict(groups or {})
+        self._made: dict[Path, Any] = {}
         self._asked: dict[Path, _Column | None] = {}
         self._known: dict[FieldPattern, Mask] = {}
 
@@ -58,6 +69,8 @@ class EventTable:
     @property
     def paths(self) -> set[Path]:
         """Every field that one of these events may have."""
+        for prefix in list(self._groups):
+            self._open(prefix)
         return {*self._constants, *self._columns}
 
     def matching(self, pattern: Pattern) -> Mask:
@@ -77,29 +90,41 @@ class EventTable:
         """The values of a field as an Arrow array; None where none of these events may have it."""
         if path in self._constants:
             return pa.repeat(self._constants[path], self._rows)
-        return self._columns.get(path)
+        if path not in self._made:
+            for prefix in [one for one in self._groups if path[: len(one)] == one]:
+                self._open(prefix)
+            found = self._columns.get(path)
+            self._made[path] = _plain(found() if callable(found) else found)
+        return self._made[path]
 
     def numbers(self, path: Path) -> NDArray[np.int64]:
         """A column of whole numbers that every event has."""
-        found: NDArray[np.int64] = self._columns[path].to_numpy()
+        found: NDArray[np.int64] = self.column(path).to_numpy()
         return found
 
-    def events(
-        self, rows: Sequence[int], is_wanted: Callable[[Path], bool] = lambda _path: True
-    ) -> list[dict[str, Any]]:
-        """These events as JSON values; of each the wanted fields."""
-        taken = pa.array(rows, pa.int64())
+    def events(self, rows: Sequence[int], without: Path | None = None) -> list[dict[str, Any]]:
+        """These events as JSON values; where it is given, without what is under a path."""
         found: list[dict[str, Any]] = [{} for _ in rows]
         for path, value in self._constants.items():
-            for event in found if is_wanted(path) else ():
-                _put(event, path, value)
-        for path, column in self._columns.items():
-            if not is_wanted(path):
-                continue
-            for event, value in zip(found, column.take(taken).to_pylist(), strict=True):
-                if value is not None:
-                    _put(event, path, value)
+            for event in found:
+                _under(event, path[:-1])[path[-1]] = value
+        for prefix in [one for one in self._groups if one != without]:
+            self._open(prefix)
+        by_place: dict[Path, dict[str, list[Any]]] = {}
+        taken = None if list(rows) == list(range(self._rows)) else pa.array(rows, pa.int64())
+        for path in self._columns:
+            if without is None or path[: len(without)] != without:
+                by_place.setdefault(path[:-1], {})[path[-1]] = _values(self.column(path), taken)
+        for place, columns in sorted(by_place.items()):  # whatever was asked for first
+            for event, *values in zip(found, *columns.values(), strict=True):
+                told = {name: value for name, value in zip(columns, values, strict=True) if value is not None}
+                if told:
+                    _under(event, place).update(told)
         return found
+
+    def _open(self, prefix: Path) -> None:
+        """Have the columns of a group."""
+        self._columns |= self._groups.pop(prefix)()
 
     def _field(self, field: FieldPattern) -> Mask:
         if field.path in self._constants:
@@ -113,7 +138,7 @@ class EventTable:
 
     def _column(self, path: Path) -> _Column | None:
         if path not in self._asked:
-            found = self._columns.get(path)
+            found = self.column(path)
             self._asked[path] = None if found is None else _Column(found)
         return self._asked[path]
 
@@ -198,12 +223,23 @@ def _texts_taken(test: TextPattern | Wildcard | Exact, texts: Any) -> Any:
 
 def _plain(column: Any) -> Any:
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if column is None:
+        return None
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
 
 
-def _put(event: dict[str, Any], path: Path, value: Any) -> None:
-    for name in path[:-1]:
+def _values(column: Any, taken: Any) -> list[Any]:
+    """Values of a column as Python has them; of all its rows, or of those in an array."""
+    column = column if taken is None else column.take(taken)
+    if column.null_count == 0 and pa.types.is_floating(column.type):
+        found: list[Any] = column.to_numpy().tolist()
+        return found
+    return column.to_pylist()
+
+
+def _under(event: dict[str, Any], place: Path) -> dict[str, Any]:
+    for name in place:
         event = event.setdefault(name, {})
-    event[path[-1]] = value
+    return event

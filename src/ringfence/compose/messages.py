@@ -23,7 +23,7 @@ from ringfence.ports.tracing import untraced
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -34,7 +34,9 @@ LOCK_NAME: Final = "messages.lock"
 _REFUSAL: Final = "process {holder} delivers the messages of {folder} already: let it, or end it"
 
 
-def outbox_of(store: DataFolder, made: Callable[[], None] = lambda: None) -> OutboxFollower:
+def outbox_of(
+    store: DataFolder, made: Callable[[Collection[str]], None] = lambda _addresses: None
+) -> OutboxFollower:
     """The outbox of this log, with the alert policy as it is now; `made` is called at new messages."""
     return OutboxFollower(
         store.log,

@@ -2,109 +2,243 @@
 
 from __future__ import annotations
 
-import math
-import threading
+import socket
 import time
-from typing import TYPE_CHECKING, Any, Final
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import httpcore
+import httptools
 
 from ringfence.adapters.notifiers.addresses import resolve
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ringfence.adapters.notifiers.addresses import Network
 
+SAID_BYTES: Final = 300
+"""Of an answer, to be told. Where fewer came before it broke off, there is no answer."""
+
 _PIECE_BYTES: Final = 16_384
+_READ_BYTES: Final = 65_536  # of an answer, to its end, so that the connection may be used again
+_HEADER_BYTES: Final = 65_536
+_IDLE_SECONDS: Final = 4.0  # less than the five after which common servers hang up
+_MOST_IDLE: Final = 64
 
 
 class LookUpError(Exception):
     """A name leads nowhere."""
 
 
-class Attempt(threading.local):
-    """The attempt of this thread.
+class BrokenConnectionError(Exception):
+    """The receiver hung up, or said what is no HTTP."""
 
-    Attributes:
-        has_answer: whether what breaks tells of the receiver: the attempt has opened its connection itself,
-            or has had a byte on one that was there.
-    """
 
-    def __init__(self) -> None:
-        self.has_answer = False
-        self._until = math.inf
+class Answer(NamedTuple):
+    """What a receiver said: the header Retry-After as it came, and the beginning of the body."""
 
-    def begin(self, seconds: float) -> None:
-        """A new attempt, which may take so long in all."""
-        self.has_answer = False
+    status: int
+    reason: str
+    retry_after: str
+    body: bytes
+
+
+class Place(NamedTuple):
+    """Whom a connection is for. One to the same address under another name is another place."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Deadline:
+    """The end of one attempt."""
+
+    def __init__(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
 
-    def left(self, seconds: float | None) -> float:
-        """For how long one step may wait, `seconds` at most; `httpcore.ReadTimeout` once time is up."""
+    def left(self, seconds: float) -> float:
+        """For how long one step may wait, `seconds` at most; `TimeoutError` once time is up."""
         left = self._until - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout
-        return left if seconds is None else min(left, seconds)
+            raise TimeoutError
+        return min(left, seconds)
 
 
-class PinnedBackend(httpcore.NetworkBackend):
-    """Opens connections to addresses that are public, or allowed.
+class Connection:
+    """HTTP/1.1 to one place, for one attempt at a time.
 
-    A name is looked up once for each connection, and what was checked is what is connected to. Raises
-    `PrivateAddressError` and `LookUpError`.
+    Attributes:
+        has_said: something has come from the receiver in the latest attempt.
+        is_good: another request may follow.
     """
 
-    def __init__(self, allowed: Sequence[Network], attempt: Attempt) -> None:
-        self._allowed = list(allowed)
-        self._attempt = attempt
-        self._plain = httpcore.SyncBackend()
+    def __init__(self, place: Place, opened: socket.socket) -> None:
+        self.place = place
+        self.has_said = False
+        self.is_good = False
+        self.idle_since = 0.0
+        self._socket = opened
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """See `httpcore.NetworkBackend.connect_tcp`."""
-        try:
-            address = resolve(host, port, self._allowed)
-        except OSError as error:
-            raise LookUpError(f"{host} cannot be looked up: {error.strerror or error}") from None
-        self._attempt.has_answer = True
-        inner = self._plain.connect_tcp(
-            address, port, self._attempt.left(timeout), local_address, socket_options
-        )
-        return _TimedStream(inner, self._attempt)
+    def ask(self, request: bytes, deadline: Deadline, seconds: float) -> Answer:
+        """Send a request and read its answer; each step may take so many seconds.
 
-
-class _TimedStream(httpcore.NetworkStream):
-    """A stream on which the attempt that uses it does not wait for longer than it may."""
-
-    def __init__(self, inner: httpcore.NetworkStream, attempt: Attempt) -> None:
-        self._inner = inner
-        self._attempt = attempt
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        found = self._inner.read(max_bytes, self._attempt.left(timeout))
-        self._attempt.has_answer = self._attempt.has_answer or bool(found)
-        return found
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for begin in range(0, len(buffer), _PIECE_BYTES):
-            self._inner.write(buffer[begin : begin + _PIECE_BYTES], self._attempt.left(timeout))
+        `TimeoutError`, `OSError` and `BrokenConnectionError` where none comes; what has a status is an answer
+        also where the rest takes too long.
+        """
+        self.has_said = self.is_good = False
+        for begin in range(0, len(request), _PIECE_BYTES):
+            self._socket.settimeout(deadline.left(seconds))
+            self._socket.sendall(request[begin : begin + _PIECE_BYTES])
+        reading = _Reading()
+        while not reading.is_whole and len(reading.body) < _READ_BYTES:
+            try:
+                self._socket.settimeout(deadline.left(seconds))
+                data = self._socket.recv(_READ_BYTES)
+            except TimeoutError:
+                if reading.has_head:
+                    return reading.answer()
+                raise
+            self.has_said = self.has_said or bool(data)
+            if not reading.take(data):
+                break
+        self.is_good = reading.may_go_on
+        return reading.answer()
 
     def close(self) -> None:
-        self._inner.close()
+        """Hang up."""
+        self._socket.close()
 
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        inner = self._inner.start_tls(ssl_context, server_hostname, self._attempt.left(timeout))
-        return _TimedStream(inner, self._attempt)
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
+class Connections:
+    """Opens connections, and keeps those that are idle for a few seconds. Any thread may use it.
+
+    Args:
+        allowed: private networks that may be reached.
+        trusted: which certificates are trusted.
+    """
+
+    def __init__(self, allowed: Sequence[Network], trusted: ssl.SSLContext) -> None:
+        self._allowed = list(allowed)
+        self._trusted = trusted
+        self._lock = Lock()
+        self._idle: list[Connection] = []
+
+    def idle(self, place: Place) -> Connection | None:
+        """One that is open to a place, if there is one."""
+        now = time.monotonic()
+        with self._lock:
+            old = [one for one in self._idle if now - one.idle_since > _IDLE_SECONDS]
+            found = next((one for one in reversed(self._idle) if one.place == place and one not in old), None)
+            if old or found is not None:
+                self._idle = [one for one in self._idle if one is not found and one not in old]
+        for one in old:
+            one.close()
+        return found
+
+    def open(self, place: Place, deadline: Deadline, seconds: float) -> Connection:
+        """A new one: a name is looked up once, and what was checked is what is connected to.
+
+        `PrivateAddressError`, `LookUpError`, `TimeoutError`, or `OSError` as the system has it.
+        """
+        try:
+            address = resolve(place.host, place.port, self._allowed)
+        except OSError as error:
+            raise LookUpError(f"{place.host} cannot be looked up: {error.strerror or error}") from None
+        opened = socket.create_connection((address, place.port), deadline.left(seconds))
+        try:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if place.scheme == "https":
+                opened.settimeout(deadline.left(seconds))
+                opened = self._trusted.wrap_socket(opened, server_hostname=place.host)
+        except BaseException:
+            opened.close()
+            raise
+        return Connection(place, opened)
+
+    def put(self, connection: Connection) -> None:
+        """An attempt has ended: keep the connection where another request may follow, or close it."""
+        with self._lock:
+            if connection.is_good and len(self._idle) < _MOST_IDLE:
+                connection.idle_since = time.monotonic()
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """Hang up all that are idle."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for one in idle:
+            one.close()
+
+
+class _Reading:
+    """An answer as it comes, in the words of httptools' parser; what 1xx announces is not it yet."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._reason = self._retry_after = b""
+        self._head_bytes = 0
+        self._is_framed = False  # its end is told, and not the end of the connection
+        self._has_more = False  # something follows that nobody has asked for
+        self._stays_open = False
+        self.has_head = self.is_whole = False
+        self.body = b""
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another answer may follow on the connection."""
+        return self.is_whole and not self._has_more and self._stays_open
+
+    def take(self, data: bytes) -> bool:
+        """Read on; False at the end of the connection, where that is an end of the answer, too."""
+        if not data:
+            if not self.has_head or (self._is_framed and len(self.body) < SAID_BYTES):
+                raise BrokenConnectionError("the receiver hung up before its answer was whole")
+            return False
+        if not self.has_head:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.has_head = self.is_whole = self._has_more = True
+        except httptools.HttpParserError as error:
+            raise BrokenConnectionError(f"what the receiver said is no HTTP: {error}") from None
+        if not self.has_head and self._head_bytes > _HEADER_BYTES:
+            raise BrokenConnectionError(f"the headers of the answer are longer than {_HEADER_BYTES:,} bytes")
+        return True
+
+    def answer(self) -> Answer:
+        """What was said so far."""
+        return Answer(
+            self._parser.get_status_code(),
+            self._reason.decode(errors="replace"),
+            self._retry_after.decode("ascii", "replace"),
+            self.body[:SAID_BYTES],
+        )
+
+    def on_message_begin(self) -> None:
+        self._has_more = self.is_whole
+        self._reason = self._retry_after = b""
+        self._is_framed = False
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        known = name.lower()
+        if known == b"retry-after":
+            self._retry_after = value
+        self._is_framed = self._is_framed or known in (b"content-length", b"transfer-encoding")
+
+    def on_headers_complete(self) -> None:
+        self.has_head = self._parser.get_status_code() >= 200
+        self._stays_open = self._parser.should_keep_alive()
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.is_whole = self.has_head

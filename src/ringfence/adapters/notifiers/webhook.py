@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-import httpcore
 import httpx
 from standardwebhooks import Webhook
 
 from ringfence.adapters.notifiers.addresses import PrivateAddressError
-from ringfence.adapters.notifiers.connections import Attempt, LookUpError, PinnedBackend
+from ringfence.adapters.notifiers.connections import (
+    BrokenConnectionError,
+    Connection,
+    Connections,
+    Deadline,
+    LookUpError,
+    Place,
+)
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Sequence
 
     from ringfence.adapters.notifiers.addresses import Network
+    from ringfence.adapters.notifiers.connections import Answer
     from ringfence.bus.notifier import Message
 
 SECONDS: Final = 10.0
 """For connecting, and for each part of an answer; three times as long for all of it."""
 
-_SAID_BYTES: Final = 300
-_READ_BYTES: Final = 16_384  # of an answer, to its end, so that the connection may be used again
 _MOST_BYTES: Final = 1 << 20
-_IDLE_SECONDS: Final = 4.0  # less than the five after which common servers hang up
-_MOST_IDLE: Final = 64
-_BROKEN: Final = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
+_PORTS: Final = {"http": 80, "https": 443}
+_DELIVERED: Final = range(200, 300)
+_REDIRECTED: Final = range(300, 400)
+_GONE: Final = 410
+_BUSY: Final = (429, 503)  # and Retry-After says until when
 
 
 class WebhookNotifier:
@@ -54,75 +61,70 @@ class WebhookNotifier:
     ) -> None:
         self._now = now
         self._seconds = seconds
-        self._attempt = Attempt()
-        self._pool = httpcore.ConnectionPool(
-            verify or httpx.create_ssl_context(),
-            max_connections=None,  # each destination has a limit of its own: the courier's
-            max_keepalive_connections=_MOST_IDLE,
-            keepalive_expiry=_IDLE_SECONDS,
-            network_backend=PinnedBackend(allowed, self._attempt),
-        )
+        self._connections = Connections(allowed, verify or httpx.create_ssl_context())
 
     def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
         if len(message.event) > _MOST_BYTES:
             return AttemptOutcome(AttemptEnd.REFUSED, f"the event is longer than {_MOST_BYTES:,} bytes")
-        self._attempt.begin(3 * self._seconds)
+        place, head = _target(message.to)
+        told = "".join(f"{name}: {value}\r\n" for name, value in signed(message, self._now()).items())
+        length = f"content-length: {len(message.event)}\r\n\r\n"
+        request = b"".join((head, told.encode(), length.encode(), message.event))
         try:
-            return self._attempted(message)
+            return _outcome(self._asked(place, request))
         except PrivateAddressError as error:
             return AttemptOutcome(AttemptEnd.REFUSED, f"{error}: allow it with webhook_networks")
-        except LookUpError as error:
+        except (LookUpError, BrokenConnectionError) as error:
             return AttemptOutcome(AttemptEnd.RETRY, str(error))
-        except httpcore.TimeoutException:
+        except TimeoutError:
             return AttemptOutcome(AttemptEnd.RETRY, f"no answer within {self._seconds:g} s")
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            return AttemptOutcome(AttemptEnd.RETRY, f"{type(error).__name__}: {error}")
+        except OSError as error:
+            said = str(error) if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+            return AttemptOutcome(AttemptEnd.RETRY, f"{type(error).__name__}: {said}")
 
     def close(self) -> None:
         """See `Notifier.close`."""
-        self._pool.close()
+        self._connections.close()
 
-    def _attempted(self, message: Message) -> AttemptOutcome:
-        try:
-            return self._send(message)
-        except _BROKEN:
-            if self._attempt.has_answer:
-                raise
-        return self._send(message)  # the receiver hung up an idle connection just as it was taken
+    def _asked(self, place: Place, request: bytes) -> Answer:
+        """What the receiver says, over a connection that is open or a new one.
 
-    def _send(self, message: Message) -> AttemptOutcome:
-        url, host = _target(message.to)
-        headers = {
-            "host": host,
-            "user-agent": "ringfence",
-            "content-type": "application/cloudevents+json",
-            **signed(message, self._now()),
-        }
-        timeout = dict.fromkeys(("connect", "read", "write"), self._seconds)
-        said = b""
-        with self._pool.stream(
-            "POST", url, headers=list(headers.items()), content=message.event, extensions={"timeout": timeout}
-        ) as response:
+        Where the receiver hangs up an idle connection just as it is taken, nothing was heard of it: the
+        request goes out once more.
+        """
+        deadline = Deadline(3 * self._seconds)
+        known = self._connections.idle(place)
+        if known is not None:
             try:
-                for chunk in response.iter_stream():
-                    said += chunk
-                    if len(said) >= _READ_BYTES:
-                        break
-            except httpcore.TimeoutException:  # its status says enough
-                pass
-            except _BROKEN:
-                if len(said) < _SAID_BYTES:
+                return self._ask(known, request, deadline)
+            except TimeoutError:
+                raise
+            except (OSError, BrokenConnectionError):
+                if known.has_said:
                     raise
-        return _outcome(response, said[:_SAID_BYTES].decode(errors="replace"))
+        return self._ask(self._connections.open(place, deadline, self._seconds), request, deadline)
+
+    def _ask(self, connection: Connection, request: bytes, deadline: Deadline) -> Answer:
+        try:
+            return connection.ask(request, deadline, self._seconds)
+        finally:
+            self._connections.put(connection)
 
 
 @lru_cache(256)
-def _target(address: str) -> tuple[httpcore.URL, str]:
-    """What is asked, and under which name."""
+def _target(address: str) -> tuple[Place, bytes]:
+    """Whom a request to an address goes to, and how it begins."""
     url = httpx.URL(address)
-    asked = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-    return asked, url.netloc.decode("ascii")
+    place = Place(url.scheme, url.host, url.port or _PORTS[url.scheme])
+    lines = (
+        f"POST {url.raw_path.decode('ascii')} HTTP/1.1",
+        f"host: {url.netloc.decode('ascii')}",
+        "user-agent: ringfence",
+        "accept: */*",
+        "content-type: application/cloudevents+json",
+    )
+    return place, "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
 def signed(message: Message, now: datetime) -> dict[str, str]:
@@ -136,20 +138,19 @@ def signed(message: Message, now: datetime) -> dict[str, str]:
     }
 
 
-def _outcome(response: httpcore.Response, body: str) -> AttemptOutcome:
-    status, reason = response.status, response.extensions["reason_phrase"].decode(errors="replace")
-    said = f"{status} {reason} {' '.join(body.split())}".strip()
-    if 200 <= status < 300:
+def _outcome(answer: Answer) -> AttemptOutcome:
+    words = " ".join(answer.body.decode(errors="replace").split())
+    said = f"{answer.status} {answer.reason} {words}".strip()
+    if answer.status in _DELIVERED:
         return AttemptOutcome(AttemptEnd.DELIVERED, said)
-    if status == 410:
+    if answer.status == _GONE:
         return AttemptOutcome(AttemptEnd.GONE, said)
-    if 300 <= status < 400:
+    if answer.status in _REDIRECTED:
         return AttemptOutcome(
-            AttemptEnd.RETRY, f"{status}: redirects are not followed; subscribe the address itself"
+            AttemptEnd.RETRY, f"{answer.status}: redirects are not followed; subscribe the address itself"
         )
-    told = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
-    after = retry_after(told.decode("ascii", "replace"), datetime.now(UTC))
-    return AttemptOutcome(AttemptEnd.RETRY, said, after if status in (429, 503) else None)
+    after = retry_after(answer.retry_after, datetime.now(UTC)) if answer.status in _BUSY else None
+    return AttemptOutcome(AttemptEnd.RETRY, said, after)
 
 
 def retry_after(told: str, now: datetime) -> float | None:

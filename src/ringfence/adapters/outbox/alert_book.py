@@ -191,11 +191,11 @@ def put(connection: Connection, alerts: list[Alert]) -> None:
     )
 
 
-def notice(connection: Connection, event_id: str, now_ms: int, event: bytes) -> None:
-    """Keep an event about an alert for those who pull; once, however often it is made."""
-    connection.execute(
+def keep(connection: Connection, now_ms: int, told: list[tuple[str, bytes]]) -> None:
+    """Keep events about alerts, by their ids, for those who pull; once, however often they are made."""
+    connection.executemany(
         "INSERT INTO notice (id, at_ms, event) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        (event_id, now_ms, event),
+        [(event_id, now_ms, event) for event_id, event in told],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -17,7 +18,7 @@ from ringfence.bus.subscription import Destination, is_contact, kind_of, tag
 from ringfence.events.privacy.personal import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from sqlite3 import Connection
 
     from ringfence.adapters.outbox.bus import Bus
@@ -88,10 +89,11 @@ class Alerting:
             for typology, entity_id, body in connection.execute("SELECT * FROM mute")
         }
         self._due: list[_Due] = []
+        self._notices: list[tuple[str, bytes]] = []
         self.rows: list[AlertRow] = []
 
     def add(self, row: int, offset: int, event: dict[str, Any]) -> None:
-        """Take in a decision that raises an alert by its outcome; its features may follow (`tell`)."""
+        """Take in a decision that raises an alert by its outcome; it comes without its features."""
         subject = subject_of(event)
         if self._is_muted(subject, event):
             return
@@ -111,16 +113,16 @@ class Alerting:
         self._due.append(_Due(row, offset, fresh, event, events.OPENED))
         self._ask_customer(offset, fresh, event)
 
-    def tell(self, features: Callable[[list[int]], Iterable[dict[str, float]]]) -> None:
-        """Make the messages of what was added; `features` gives those of rows, which few decisions need."""
+    def tell(self, feature: Callable[[int, str], float | None]) -> None:
+        """Make the messages of what was added; `feature` gives the value that a row has of one."""
         due, self._due = self._due, []
-        for one, values in zip(due, features([one.row for one in due]), strict=True):
-            one.event["data"]["features"] = values
-            self._tell(one.offset, one.alert, one.event, one.type)
+        for one in due:
+            self._tell(one, partial(feature, one.row))
 
     def finish(self) -> None:
         """Write what has changed."""
         alert_book.put(self._connection, list(self._changed.values()))
+        alert_book.keep(self._connection, self._now_ms, self._notices)
         self._connection.executemany(
             "INSERT INTO cap VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET sent = excluded.sent, held = excluded.held",
@@ -132,17 +134,18 @@ class Alerting:
         for address in {one.destination for one in self.rows if one.subscription == ALERTS}:
             declare(self._connection, address)
 
-    def _tell(self, offset: int, alert: Alert, event: dict[str, Any], type_: str) -> None:
+    def _tell(self, due: _Due, feature: Callable[[str], float | None]) -> None:
         """Make the team's messages, and those of whoever subscribes to alerts."""
+        _, offset, alert, event, type_ = due
         if self._now_ms - event["data"]["decided_at_ms"] > DEAD_AFTER_MS:
             return  # history that is read again, or for the first time: nobody wants to hear of it
         ruleset = self._rules(event["data"].get("versions", {}).get("rules", ""))
-        data = events.alert_data(alert, event, events.explanations(event, ruleset))
+        data = events.alert_data(alert, event, events.explanations(event, ruleset, feature))
         source = f"/ringfence/{self._log_id}"
         event_id = f"{alert.id}:{alert.severity}"
         told = events.event_of(type_, source, event_id, event["data"]["decided_at_ms"], alert.entity_id, data)
         body = _ENCODER.encode(told)
-        alert_book.notice(self._connection, event_id, self._now_ms, body)
+        self._notices.append((event_id, body))
         severity = Severity[alert.severity.upper()]
         due_ms = self._policy.due_ms(event["data"]["decided_at_ms"], severity)
         for address in self._policy.team:
@@ -300,7 +303,7 @@ class Watch:
             rows = [
                 self._row(events.ESCALATED, alert_id, address, now_ms, data) for address in policy.escalate_to
             ]
-            alert_book.notice(connection, f"{alert_id}:escalated", now_ms, rows[0][-1])
+            alert_book.keep(connection, now_ms, [(f"{alert_id}:escalated", rows[0][-1])])
             made += rows
         return made
 

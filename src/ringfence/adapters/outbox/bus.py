@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 STATES: Final = ("waiting", "delivered", "dead")
 _COLUMNS: Final = "id, subscription, destination, key, event, state, due_ms, attempts, said, made_ms, done_ms"
+_TRY_ANEW: Final = "UPDATE message SET tried_ms = 0 WHERE state = 'waiting' AND tried_ms > 0"  # it was held
 _SECRET_BYTES: Final = 32
 
 
@@ -91,6 +92,8 @@ class Bus:
         with self.database.transaction() as connection:
             changed = msgspec.structs.replace(self.subscription(name), paused=paused)
             connection.execute("UPDATE subscription SET body = ? WHERE name = ?", (_text(changed), name))
+            if not paused:
+                connection.execute(f"{_TRY_ANEW} AND subscription = ?", (name,))
 
     def remove(self, name: str, kept: Collection[str]) -> int:
         """Take a subscription away, and what it still waits for; how many messages that were.
@@ -137,6 +140,8 @@ class Bus:
         changed = msgspec.structs.replace(known, **fields)
         if changed != known:
             connection.execute("UPDATE destination SET body = ? WHERE address = ?", (_text(changed), address))
+        if known.disabled and not changed.disabled:
+            connection.execute(f"{_TRY_ANEW} AND destination = ?", (address,))
         return changed
 
     def rotate(self, address: str) -> Destination:
@@ -213,7 +218,7 @@ class Bus:
 
         Those with these ids, or all dead ones where the filters hold.
         """
-        told = "state = 'waiting', attempts = 0, due_ms = 0, made_ms = ?, done_ms = 0"
+        told = "state = 'waiting', attempts = 0, due_ms = 0, made_ms = ?, done_ms = 0, tried_ms = 0"
         chosen = list(ids)
         with self.database.transaction() as connection:
             if chosen:

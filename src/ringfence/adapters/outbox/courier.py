@@ -4,60 +4,34 @@ from __future__ import annotations
 
 import logging
 import re
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
 
+from ringfence.adapters.outbox.delivery import DestinationRound
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome, Message
-from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
 from ringfence.bus.subscription import is_contact, masked, shown, target_of
 from ringfence.bus.words import Words, words_of
-from ringfence.errors import InputError, RingfenceError
 from ringfence.events.privacy.personal import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from random import Random
 
     from ringfence.adapters.outbox.bus import Bus
+    from ringfence.adapters.outbox.delivery import DueLetter
     from ringfence.bus.notifier import Notifier
     from ringfence.bus.subscription import Destination
 
-    Letter = tuple[int, str, bytes, int, int]
-    """A row of `_DUE`."""
-
 _LOGGER: Final = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0  # between two looks at what people have changed
-_IDLE_SECONDS: Final = 0.25
-_AT_ONCE: Final = 8  # messages under way to one destination
-_PORTION: Final = 64
-_PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
 _LOCAL_PART: Final = 4  # characters; a shorter one is part of any answer
 _BETWEEN_DIGITS: Final = r"[\s().-]*"
 _NO_WORDS: Final = Words("")
 KEEP_MS: Final = 7 * 86_400_000
 """Delivered messages, and events about alerts for those who pull, are kept for so long."""
-
-RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
-"""Messages a second, by kind of destination; as many as there are to others."""
-
-_DUE: Final = """
-SELECT seq, id, event, attempts, made_ms FROM message AS due
-WHERE destination = ? AND state = 'waiting' AND due_ms <= ?
-  AND subscription NOT IN (SELECT value FROM json_each(?)) AND seq NOT IN (SELECT value FROM json_each(?))
-  AND (NOT ordered OR NOT EXISTS (
-    SELECT 1 FROM message AS before
-    WHERE before.subscription = due.subscription AND before.key = due.key AND before.state = 'waiting'
-      AND before.ordered AND before.seq < due.seq))
-ORDER BY due_ms, seq LIMIT ?
-"""
-_DONE: Final = """
-UPDATE message SET state = ?, due_ms = ?, attempts = attempts + 1, said = ?, done_ms = ? WHERE seq = ?
-"""
 
 
 class Courier:
@@ -89,27 +63,29 @@ class Courier:
         self._contact = contact
         self._stopping = Event()
         self._lock = Lock()
-        self._rounds: dict[str, _Round] = {}
+        self._rounds: dict[str, DestinationRound] = {}
         self._thread = Thread(target=self._keep, name="ringfence-courier", daemon=True)
 
     def start(self) -> None:
         """Begin, on threads of its own."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """There is something new."""
+    def wake(self, addresses: Collection[str]) -> None:
+        """There is something new for these destinations."""
         with self._lock:
-            for one in self._rounds.values():
-                one.wake.set()
+            for address in addresses:
+                if address in self._rounds:
+                    self._rounds[address].wake()
 
     def stop(self) -> None:
         """Let each attempt that is under way end."""
         self._stopping.set()
-        self.wake()
         if self._thread.ident is not None:
             self._thread.join()
         for one in self._rounds.values():
-            one.thread.join()
+            one.stop()
+        for one in self._rounds.values():
+            one.join()
         for notifier in self._notifiers.values():
             notifier.close()
 
@@ -119,10 +95,12 @@ class Courier:
             try:
                 for destination in self._bus.destinations():
                     if destination.address not in self._rounds and destination.kind in self._notifiers:
-                        fresh = _Round(self, destination)
+                        fresh = DestinationRound(
+                            self._bus, destination, self.attempt, self._now_ms, self._random
+                        )
                         with self._lock:
                             self._rounds[destination.address] = fresh
-                        fresh.thread.start()
+                        fresh.start()
                 self._look(self._now_ms())
                 self._tidy()
             except Exception:  # whatever it is, a thread that ends would end all deliveries in silence
@@ -137,9 +115,9 @@ class Courier:
             )
             connection.execute("DELETE FROM notice WHERE at_ms < ?", (now_ms - KEEP_MS,))
 
-    def attempt(self, destination: Destination, letter: Letter) -> AttemptOutcome:
+    def attempt(self, destination: Destination, letter: DueLetter) -> AttemptOutcome:
         """One attempt; whatever goes wrong is an outcome."""
-        _, message_id, event, _, _ = letter
+        message_id, event = letter.id, letter.event
         is_webhook = destination.kind == "webhook"  # which reads the event and no words
         try:
             words = _NO_WORDS if is_webhook else self._words(msgspec.json.decode(event))
@@ -170,98 +148,6 @@ class Courier:
         return outcome._replace(said=masked(_unnamed(outcome.said, found, token), destination.address))
 
 
-class _Round:
-    """The messages of one destination."""
-
-    def __init__(self, courier: Courier, destination: Destination) -> None:
-        self.wake = Event()
-        self.thread = Thread(target=self._run, name=f"ringfence-to-{destination.kind}", daemon=True)
-        self._courier = courier
-        self._bus = courier._bus  # noqa: SLF001 (its own, here and below)
-        self._address = destination.address
-        self._breaker = Breaker()
-        self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), courier._now_ms())  # noqa: SLF001
-        self._under_way: dict[Future[AttemptOutcome], Letter] = {}
-
-    def _run(self) -> None:
-        pool = ThreadPoolExecutor(_AT_ONCE, "ringfence-attempt")
-        while not self._courier._stopping.is_set():  # noqa: SLF001
-            self.wake.clear()
-            try:
-                seconds = self._deliver(pool)
-            except Exception:
-                _LOGGER.warning("Messages to %s wait", shown(self._address), exc_info=True)
-                seconds = _LOOK_SECONDS
-            if seconds:
-                self.wake.wait(seconds)
-        pool.shutdown(cancel_futures=True)
-        with suppress(RingfenceError):  # what is not noted is sent again
-            self._note()
-
-    def _deliver(self, pool: ThreadPoolExecutor) -> float:
-        """Attempt what is due; how many seconds there is nothing more to do."""
-        self._note()
-        begun, seconds = self._begin(pool)
-        if not begun:
-            return seconds
-        wait(self._under_way, _PATIENCE_SECONDS)
-        self._note()
-        return 0.0
-
-    def _begin(self, pool: ThreadPoolExecutor) -> tuple[int, float]:
-        """Have what is due attempted: how many messages, and for how long none of the others is."""
-        courier, now_ms = self._courier, self._courier._now_ms()  # noqa: SLF001
-        destination = next((one for one in self._bus.destinations() if one.address == self._address), None)
-        if destination is None or destination.disabled:
-            return 0, _LOOK_SECONDS
-        allowed = self._breaker.allows(now_ms)
-        if not allowed:
-            return 0, min(_LOOK_SECONDS, (self._breaker.open_until_ms - now_ms) / 1000)
-        most = (_PORTION if allowed < 0 else allowed) - len(self._under_way)
-        paused = _json([one.name for one in self._bus.subscriptions() if one.paused])
-        begun = _json([seq for seq, *_ in self._under_way.values()])
-        due = self._bus.database.rows(_DUE, (self._address, now_ms, paused, begun, max(0, most)))
-        granted = self._bucket.take(len(due), now_ms) if due else 0
-        for letter in due[:granted]:
-            self._under_way[pool.submit(courier.attempt, destination, letter)] = letter
-        return granted, _IDLE_SECONDS
-
-    def _note(self) -> None:
-        """What became of each attempt that has ended."""
-        done = [(one, self._under_way.pop(one)) for one in list(self._under_way) if one.done()]
-        ended = [(letter, one.result()) for one, letter in done if not one.cancelled()]
-        if not ended:
-            return
-        courier = self._courier
-        now_ms, rows, gone = courier._now_ms(), [], ""  # noqa: SLF001
-        for (seq, _, _, attempts, made_ms), outcome in ended:
-            state, due_ms = "waiting", 0
-            if outcome.answer is AttemptEnd.DELIVERED:
-                state = "delivered"
-                self._breaker.succeeded()
-            elif outcome.answer is AttemptEnd.REFUSED:
-                state = "dead"
-            elif outcome.answer is AttemptEnd.GONE:
-                gone = outcome.said or "gone"
-            else:
-                self._breaker.failed(now_ms, outcome.after_seconds, courier._random.random)  # noqa: SLF001
-                due_ms = now_ms + wait_ms(attempts + 1, outcome.after_seconds, courier._random.random)  # noqa: SLF001
-                state = "dead" if due_ms - made_ms > DEAD_AFTER_MS else "waiting"
-            done_ms = 0 if state == "waiting" else now_ms
-            rows.append((state, due_ms, outcome.said[:500], done_ms, seq))
-        fields = {
-            "failing": self._breaker.failing,
-            "open_until_ms": self._breaker.open_until_ms,
-            "said": ended[-1][1].said[:500],
-        }
-        with self._bus.database.transaction(at_leisure=True) as connection:  # lost, it is sent again
-            connection.executemany(_DONE, rows)
-            with suppress(InputError):  # it has been removed
-                self._bus.change_within(
-                    connection, self._address, **fields, **({"disabled": gone} if gone else {})
-                )
-
-
 def _unnamed(said: str, contact: str | None, token: str | None) -> str:
     """A text with the token in place of the address that it stands for, however a receiver spells that.
 
@@ -277,7 +163,3 @@ def _unnamed(said: str, contact: str | None, token: str | None) -> str:
     else:
         spellings = [r"(?:\+|%2B)?" + _BETWEEN_DIGITS.join(map(re.escape, contact.removeprefix("+")))]
     return re.sub("|".join(spellings), token, said, flags=re.IGNORECASE)
-
-
-def _json(values: list[Any]) -> str:
-    return msgspec.json.encode(values).decode()

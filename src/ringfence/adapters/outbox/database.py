@@ -41,7 +41,8 @@ CREATE TABLE IF NOT EXISTS message (
   attempts     INTEGER NOT NULL DEFAULT 0,
   said         TEXT    NOT NULL DEFAULT '',
   made_ms      INTEGER NOT NULL,
-  done_ms      INTEGER NOT NULL DEFAULT 0
+  done_ms      INTEGER NOT NULL DEFAULT 0,
+  tried_ms     INTEGER NOT NULL DEFAULT 0    -- the first attempt that failed, since it was last held
 ) STRICT;
 CREATE INDEX IF NOT EXISTS message_due ON message (destination, due_ms, seq) WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS message_key ON message (subscription, key, seq)
@@ -106,6 +107,8 @@ CREATE TABLE IF NOT EXISTS contact (  -- of profiles, as the log has them, where
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
+_HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tried_ms'"
+_ADD_TRIED: Final = "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0"
 
 
 class OutboxDatabase:
@@ -179,6 +182,8 @@ class OutboxDatabase:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.executescript(_SCHEMA)
+            if connection.execute(_HAS_TRIED).fetchone() is None:  # a file of before
+                _add_tried(connection)
             self._connection = connection
         return self._connection
 
@@ -189,3 +194,12 @@ class OutboxDatabase:
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise explain(error, self.path) from error
+
+
+def _add_tried(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute(_HAS_TRIED).fetchone() is None:  # no other process was faster
+            connection.execute(_ADD_TRIED)
+    finally:
+        connection.execute("COMMIT")

@@ -12,14 +12,21 @@ from ringfence.adapters.outbox.bus import Bus
 from ringfence.adapters.outbox.contacts import Contacts
 from ringfence.alerts.events import DIGEST, ESCALATED
 from ringfence.alerts.policy import AlertPolicy
-from ringfence.bus.catalog import CASE_CHANGED, CASE_CLOSED, CASE_OPENED, TOPICS, tables
+from ringfence.bus.catalog import (
+    CASE_CHANGED,
+    CASE_CLOSED,
+    CASE_OPENED,
+    FEATURES_PATH,
+    TOPICS,
+    tables,
+)
 from ringfence.bus.pattern import Exact, FieldPattern
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
     from sqlite3 import Connection
 
@@ -30,7 +37,6 @@ if TYPE_CHECKING:
     from ringfence.scoring.rulesets.ruleset import RuleSet
 
 DEFAULT_POLICY: Final = AlertPolicy()
-_FEATURES: Final = ("data", "features")
 _INSERT: Final = """
 INSERT INTO message (id, subscription, destination, key, ordered, event, due_ms, state, made_ms, done_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
@@ -63,7 +69,7 @@ class OutboxFollower:
         log_id: identity of the log, the beginning of each message's id.
         policy: which decisions raise alerts, and who hears of them.
         rules: the rule set of a digest, for reasons in words; None where it is not known.
-        made: called once there are new messages.
+        made: called once there are new messages, with the addresses of their destinations.
     """
 
     name = "outbox"
@@ -79,7 +85,7 @@ class OutboxFollower:
         now_ms: Callable[[], int],
         policy: AlertPolicy = DEFAULT_POLICY,
         rules: Callable[[str], RuleSet | None] = lambda _digest: None,
-        made: Callable[[], None] = lambda: None,
+        made: Callable[[Collection[str]], None] = lambda _addresses: None,
     ) -> None:
         self.bus = Bus(folder)
         self._log = log
@@ -114,17 +120,17 @@ class OutboxFollower:
             alerting = Alerting(
                 connection, self._policy, self._log_id, self._now_ms(), wanting, self._rules, contacts
             )
-            count = 0
+            fresh: set[str] = set()
             if wanting or topic == DECISIONS:
                 for offsets, table in tables(topic, portion, self._log, f"/ringfence/{self._log_id}"):
-                    count += self._put(connection, wanting, topic, offsets, table, begin, told)
+                    fresh |= self._put(connection, wanting, topic, offsets, table, begin, told)
                     if topic == DECISIONS:
                         self._alert(alerting, offsets, table, begin)
                 alerting.finish()
-                count += self._put_rows(connection, alerting.rows, told)
+                fresh |= self._put_rows(connection, alerting.rows, told)
             connection.execute(_MOVE, (topic, end))
-        if count:
-            self._made()
+        if fresh:
+            self._made(fresh)
 
     def reset(self) -> None:
         """See `Follower.reset`."""
@@ -145,15 +151,18 @@ class OutboxFollower:
         table: EventTable,
         begin: int,
         told: int,
-    ) -> int:
-        """Messages for the events from `begin` on; what is before `told` was sent, unless it is owed."""
+    ) -> set[str]:
+        """Messages for the events from `begin` on; where they go.
+
+        What is before `told` was sent, unless it is owed.
+        """
         due = {
             one.name: table.matching(one.parsed()) & (offsets >= max(begin, one.start.get(topic, 0)))
             for one in wanting
         }
         rows = np.flatnonzero(np.logical_or.reduce(list(due.values()))) if due else np.empty(0, np.int64)
         if not len(rows):
-            return 0
+            return set()
         now_ms = self._now_ms()
         encoder = msgspec.json.Encoder()
         messages: list[tuple[Any, ...]] = []
@@ -170,30 +179,35 @@ class OutboxFollower:
                         )
                     )
         connection.executemany(_INSERT, messages)
-        return len(messages)
+        return {one.to for one in wanting if due[one.name].any()}
 
     def _alert(self, alerting: Alerting, offsets: Any, table: EventTable, begin: int) -> None:
         """Alerts of the decisions from `begin` on."""
         wanted = FieldPattern(("data", "outcome"), tuple(Exact(one) for one in self._policy.outcomes))
         rows = np.flatnonzero(table.matching(wanted) & (offsets >= begin)).tolist()
-        plain = table.events(rows, lambda path: not _is_feature(path))
-        for row, event in zip(rows, plain, strict=True):
+        for row, event in zip(rows, table.events(rows, FEATURES_PATH), strict=True):
             alerting.add(row, int(offsets[row]), event)
-        alerting.tell(lambda told: [_features(one) for one in table.events(told, _is_feature)])
 
-    def _put_rows(self, connection: Connection, rows: list[AlertRow], told: int) -> int:
+        def feature(row: int, name: str) -> float | None:
+            column = table.column((*FEATURES_PATH, name))
+            return None if column is None else column[row].as_py()
+
+        alerting.tell(feature)
+
+    def _put_rows(self, connection: Connection, rows: list[AlertRow], told: int) -> set[str]:
         """Messages of alerts, as `_put` for events."""
         now_ms = self._now_ms()
+        messages = []
         for row in rows:
             is_told = row.offset < told and not self._takes_owed(connection, row.id)
-            connection.execute(
-                _INSERT,
+            messages.append(
                 (
                     *(row.id, row.subscription, row.destination, row.key, 0, row.event, row.due_ms),
                     *(("delivered" if is_told else "waiting"), now_ms, now_ms if is_told else 0),
-                ),
+                )
             )
-        return len(rows)
+        connection.executemany(_INSERT, messages)
+        return {row.destination for row in rows}
 
     @staticmethod
     def _takes_owed(connection: Connection, message_id: str) -> bool:
@@ -207,12 +221,3 @@ class OutboxFollower:
             raise StoreError(
                 f"{self.bus.database.path} belongs to another log: remove it, and subscribe again"
             )
-
-
-def _is_feature(path: tuple[str, ...]) -> bool:
-    return path[:2] == _FEATURES
-
-
-def _features(event: dict[str, Any]) -> dict[str, float]:
-    found: dict[str, float] = event.get("data", {}).get("features", {})
-    return found

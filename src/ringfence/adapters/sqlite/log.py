@@ -80,7 +80,7 @@ class SqliteLog:
         return int(self.database.fetch_value("topic_start", {"topic": topic}, 0))
 
     def read(self, topic: str, offset: int = 0, end: int | None = None) -> Iterator[LogBatch]:
-        while True:
+        while end is None or offset < end:
             rows = self.database.fetch("next_batch", {"topic": topic, "offset": offset})
             if not rows or (end is not None and rows[0][0] >= end):
                 return

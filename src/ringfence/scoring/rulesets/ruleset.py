@@ -145,6 +145,11 @@ class RuleSet(
         """The rules, and each typology as the rule that acts on its score."""
         return (*self.rules, *map(rule_of, self.typologies))
 
+    @cached_property
+    def by_id(self) -> dict[str, Rule]:
+        """Each of `every_rule` by its id."""
+        return {rule.id: rule for rule in self.every_rule}
+
     def to_json(self) -> str:
         """Canonical text: equal rule sets give equal texts."""
         return msgspec.json.encode(self, order="sorted").decode()

@@ -61,7 +61,7 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
     event = dashboard.of(RecordServices).stored.event_at(decision.offset)
     payment = event_json(*event) if event is not None else {}
     ruleset = dashboard.rules(decision.versions["rules"])
-    by_id = {rule.id: rule for rule in ruleset.every_rule} if ruleset else {}
+    by_id = ruleset.by_id if ruleset else {}
     kinds = {column: kind for kind, column in ENTITY_KEYS.items()}
     parties = [
         (kinds[name], str(value), payments_of(dashboard, kinds[name], str(value)))

@@ -1,0 +1,199 @@
+"""The messages of one destination: what is due is attempted, and what became of it noted."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from functools import lru_cache
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from ringfence.adapters.outbox.lanes import AttemptLanes
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
+from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
+from ringfence.bus.subscription import Destination, shown
+from ringfence.errors import InputError, RingfenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from ringfence.adapters.outbox.bus import Bus
+
+_LOGGER: Final = logging.getLogger(__name__)
+_LOOK_SECONDS: Final = 1.0  # between two looks at a destination to which nothing may go
+_IDLE_SECONDS: Final = 0.25
+_PORTION: Final = 64
+_PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
+
+RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
+"""Messages a second, by kind of destination; as many as there are to others."""
+
+_DESTINATION: Final = "SELECT body FROM destination WHERE address = ?"
+_DUE: Final = """
+SELECT seq, id, event, attempts, tried_ms FROM message AS due
+WHERE destination = ? AND state = 'waiting' AND due_ms <= ?
+  AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
+  AND seq NOT IN (SELECT value FROM json_each(?))
+  AND (NOT ordered OR NOT EXISTS (
+    SELECT 1 FROM message AS before
+    WHERE before.subscription = due.subscription AND before.key = due.key AND before.state = 'waiting'
+      AND before.ordered AND before.seq < due.seq))
+ORDER BY due_ms, seq LIMIT ?
+"""
+_DONE: Final = """
+UPDATE message SET state = ?, due_ms = ?, attempts = attempts + 1, said = ?, tried_ms = ?, done_ms = ?
+WHERE seq = ?
+"""
+
+
+class DueLetter(NamedTuple):
+    """A row of `_DUE`; `tried_ms` is when its first attempt failed, 0 where none has."""
+
+    seq: int
+    id: str
+    event: bytes
+    attempts: int
+    tried_ms: int
+
+
+class DestinationRound:
+    """Delivers to one destination between `start` and `stop`, on threads of its own.
+
+    Args:
+        attempt: makes one; whatever goes wrong is an outcome.
+        random: spreads what is tried again.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        destination: Destination,
+        attempt: Callable[[Destination, DueLetter], AttemptOutcome],
+        now_ms: Callable[[], int],
+        random: Random,
+    ) -> None:
+        self._bus = bus
+        self._now_ms = now_ms
+        self._random = random
+        self._destination = destination
+        self._breaker = Breaker()
+        self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), now_ms())
+        self._under_way: set[int] = set()
+        self._lanes = AttemptLanes[DueLetter, AttemptOutcome](
+            lambda letter: attempt(self._destination, letter)
+        )
+        self._wake = Event()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name=f"ringfence-to-{destination.kind}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something new."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Begin no further attempt; `join` waits for those that are under way."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self) -> None:
+        """Until it has stopped."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                seconds = self._deliver()
+            except Exception:
+                _LOGGER.warning("Messages to %s wait", shown(self._destination.address), exc_info=True)
+                seconds = _LOOK_SECONDS
+            if seconds and not self._stopping.is_set():
+                self._wake.wait(seconds)
+        self._lanes.stop()
+        with suppress(RingfenceError):  # what is not noted is sent again
+            self._note()
+
+    def _deliver(self) -> float:
+        """Attempt what is due; how many seconds there is nothing more to do."""
+        self._note()
+        begun, seconds = self._begin()
+        if not begun:
+            return seconds
+        self._lanes.wait(_PATIENCE_SECONDS)
+        self._note()
+        return 0.0
+
+    def _begin(self) -> tuple[int, float]:
+        """Have what is due attempted: how many messages, and for how long none of the others is."""
+        now_ms, rows = self._now_ms(), self._bus.database.rows
+        found = rows(_DESTINATION, (self._destination.address,))
+        if not found:
+            return 0, _LOOK_SECONDS
+        self._destination = _destination(found[0][0])
+        if self._destination.disabled:
+            return 0, _LOOK_SECONDS
+        allowed = self._breaker.allows(now_ms)
+        if not allowed:
+            return 0, min(_LOOK_SECONDS, (self._breaker.open_until_ms - now_ms) / 1000)
+        most = (_PORTION if allowed < 0 else allowed) - len(self._under_way)
+        begun = msgspec.json.encode(list(self._under_way)).decode()
+        due = rows(_DUE, (self._destination.address, now_ms, begun, max(0, most)))
+        granted = self._bucket.take(len(due), now_ms) if due else 0
+        letters = [DueLetter(*row) for row in due[:granted]]
+        self._under_way.update(one.seq for one in letters)
+        self._lanes.begin(letters)
+        return granted, _IDLE_SECONDS
+
+    def _note(self) -> None:
+        """What became of each attempt that has ended."""
+        ended = self._lanes.ended()
+        if not ended:
+            return
+        self._under_way.difference_update(letter.seq for letter, _ in ended)
+        now_ms = self._now_ms()
+        rows = [self._noted(letter, outcome, now_ms) for letter, outcome in ended]
+        fields = {
+            "failing": self._breaker.failing,
+            "open_until_ms": self._breaker.open_until_ms,
+            "said": ended[-1][1].said[:500],
+        }
+        gone = [outcome.said or "gone" for _, outcome in ended if outcome.answer is AttemptEnd.GONE]
+        if gone:
+            fields["disabled"] = gone[-1]
+        address = self._destination.address
+        with self._bus.database.transaction(at_leisure=True) as connection:  # lost, it is sent again
+            connection.executemany(_DONE, rows)
+            if msgspec.structs.replace(self._destination, **fields) != self._destination:
+                with suppress(InputError):  # it has been removed
+                    self._bus.change_within(connection, address, **fields)
+
+    def _noted(
+        self, letter: DueLetter, outcome: AttemptOutcome, now_ms: int
+    ) -> tuple[str, int, str, int, int, int]:
+        """What `_DONE` writes of an attempt. How long a message is tried counts from its first failure."""
+        state, due_ms, tried_ms = "waiting", 0, 0
+        if outcome.answer is AttemptEnd.DELIVERED:
+            state = "delivered"
+            self._breaker.succeeded()
+        elif outcome.answer is AttemptEnd.REFUSED:
+            state = "dead"
+        elif outcome.answer is AttemptEnd.RETRY:
+            chance, asked = self._random.random, outcome.after_seconds
+            tried_ms = letter.tried_ms or now_ms
+            self._breaker.failed(now_ms, asked, chance)
+            due_ms = now_ms + wait_ms(letter.attempts + 1, asked, chance)
+            state = "dead" if due_ms - tried_ms > DEAD_AFTER_MS else "waiting"
+        done_ms = 0 if state == "waiting" else now_ms
+        return state, due_ms, outcome.said[:500], tried_ms, done_ms, letter.seq
+
+
+@lru_cache(256)
+def _destination(body: str) -> Destination:
+    return msgspec.json.decode(body, type=Destination)
