@@ -35,7 +35,7 @@ class BrokenConnectionError(Exception):
     """The receiver hung up, or said what is no HTTP."""
 
 
-class Answer(NamedTuple):
+class ReceiverAnswer(NamedTuple):
     """What a receiver said: the header Retry-After as it came, and the beginning of the body."""
 
     status: int
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Place(NamedTuple):
+class ReceiverPlace(NamedTuple):
     """Whom a connection is for. One to the same address under another name is another place."""
 
     scheme: str
@@ -52,7 +52,7 @@ class Place(NamedTuple):
     port: int
 
 
-class Deadline:
+class AttemptDeadline:
     """The end of one attempt."""
 
     def __init__(self, seconds: float) -> None:
@@ -66,7 +66,7 @@ class Deadline:
         return min(left, seconds)
 
 
-class Connection:
+class ReceiverConnection:
     """HTTP/1.1 to one place, for one attempt at a time.
 
     Attributes:
@@ -74,14 +74,14 @@ class Connection:
         is_good: another request may follow.
     """
 
-    def __init__(self, place: Place, opened: socket.socket) -> None:
+    def __init__(self, place: ReceiverPlace, opened: socket.socket) -> None:
         self.place = place
         self.has_said = False
         self.is_good = False
         self.idle_since = 0.0
         self._socket = opened
 
-    def ask(self, request: bytes, deadline: Deadline, seconds: float) -> Answer:
+    def ask(self, request: bytes, deadline: AttemptDeadline, seconds: float) -> ReceiverAnswer:
         """Send a request and read its answer; each step may take so many seconds.
 
         `TimeoutError`, `OSError` and `BrokenConnectionError` where none comes; what has a status is an answer
@@ -111,7 +111,7 @@ class Connection:
         self._socket.close()
 
 
-class Connections:
+class ReceiverConnections:
     """Opens connections, and keeps those that are idle for a few seconds. Any thread may use it.
 
     Args:
@@ -123,9 +123,9 @@ class Connections:
         self._allowed = list(allowed)
         self._trusted = trusted
         self._lock = Lock()
-        self._idle: list[Connection] = []
+        self._idle: list[ReceiverConnection] = []
 
-    def idle(self, place: Place) -> Connection | None:
+    def idle(self, place: ReceiverPlace) -> ReceiverConnection | None:
         """One that is open to a place, if there is one."""
         now = time.monotonic()
         with self._lock:
@@ -137,7 +137,7 @@ class Connections:
             one.close()
         return found
 
-    def open(self, place: Place, deadline: Deadline, seconds: float) -> Connection:
+    def open(self, place: ReceiverPlace, deadline: AttemptDeadline, seconds: float) -> ReceiverConnection:
         """A new one: a name is looked up once, and what was checked is what is connected to.
 
         `PrivateAddressError`, `LookUpError`, `TimeoutError`, or `OSError` as the system has it.
@@ -155,9 +155,9 @@ class Connections:
         except BaseException:
             opened.close()
             raise
-        return Connection(place, opened)
+        return ReceiverConnection(place, opened)
 
-    def put(self, connection: Connection) -> None:
+    def put(self, connection: ReceiverConnection) -> None:
         """An attempt has ended: keep the connection where another request may follow, or close it."""
         with self._lock:
             if connection.is_good and len(self._idle) < _MOST_IDLE:
@@ -210,9 +210,9 @@ class _Reading:
             raise BrokenConnectionError(f"the headers of the answer are longer than {_HEADER_BYTES:,} bytes")
         return True
 
-    def answer(self) -> Answer:
+    def answer(self) -> ReceiverAnswer:
         """What was said so far."""
-        return Answer(
+        return ReceiverAnswer(
             self._parser.get_status_code(),
             self._reason.decode(errors="replace"),
             self._retry_after.decode("ascii", "replace"),

@@ -13,12 +13,12 @@ from standardwebhooks import Webhook
 
 from ringfence.adapters.notifiers.addresses import PrivateAddressError
 from ringfence.adapters.notifiers.connections import (
+    AttemptDeadline,
     BrokenConnectionError,
-    Connection,
-    Connections,
-    Deadline,
     LookUpError,
-    Place,
+    ReceiverConnection,
+    ReceiverConnections,
+    ReceiverPlace,
 )
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.adapters.notifiers.addresses import Network
-    from ringfence.adapters.notifiers.connections import Answer
+    from ringfence.adapters.notifiers.connections import ReceiverAnswer
     from ringfence.bus.notifier import Message
 
 SECONDS: Final = 10.0
@@ -61,7 +61,7 @@ class WebhookNotifier:
     ) -> None:
         self._now = now
         self._seconds = seconds
-        self._connections = Connections(allowed, verify or httpx.create_ssl_context())
+        self._connections = ReceiverConnections(allowed, verify or httpx.create_ssl_context())
 
     def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
@@ -87,13 +87,13 @@ class WebhookNotifier:
         """See `Notifier.close`."""
         self._connections.close()
 
-    def _asked(self, place: Place, request: bytes) -> Answer:
+    def _asked(self, place: ReceiverPlace, request: bytes) -> ReceiverAnswer:
         """What the receiver says, over a connection that is open or a new one.
 
         Where the receiver hangs up an idle connection just as it is taken, nothing was heard of it: the
         request goes out once more.
         """
-        deadline = Deadline(3 * self._seconds)
+        deadline = AttemptDeadline(3 * self._seconds)
         known = self._connections.idle(place)
         if known is not None:
             try:
@@ -105,7 +105,9 @@ class WebhookNotifier:
                     raise
         return self._ask(self._connections.open(place, deadline, self._seconds), request, deadline)
 
-    def _ask(self, connection: Connection, request: bytes, deadline: Deadline) -> Answer:
+    def _ask(
+        self, connection: ReceiverConnection, request: bytes, deadline: AttemptDeadline
+    ) -> ReceiverAnswer:
         try:
             return connection.ask(request, deadline, self._seconds)
         finally:
@@ -113,10 +115,10 @@ class WebhookNotifier:
 
 
 @lru_cache(256)
-def _target(address: str) -> tuple[Place, bytes]:
+def _target(address: str) -> tuple[ReceiverPlace, bytes]:
     """Whom a request to an address goes to, and how it begins."""
     url = httpx.URL(address)
-    place = Place(url.scheme, url.host, url.port or _PORTS[url.scheme])
+    place = ReceiverPlace(url.scheme, url.host, url.port or _PORTS[url.scheme])
     lines = (
         f"POST {url.raw_path.decode('ascii')} HTTP/1.1",
         f"host: {url.netloc.decode('ascii')}",
@@ -138,7 +140,7 @@ def signed(message: Message, now: datetime) -> dict[str, str]:
     }
 
 
-def _outcome(answer: Answer) -> AttemptOutcome:
+def _outcome(answer: ReceiverAnswer) -> AttemptOutcome:
     words = " ".join(answer.body.decode(errors="replace").split())
     said = f"{answer.status} {answer.reason} {words}".strip()
     if answer.status in _DELIVERED:
