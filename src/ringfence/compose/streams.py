@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.aws import needs_aws
@@ -68,6 +68,7 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.fan_out import FanOut  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.records import NAMES  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS, KinesisSource  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.tables import OPTIONS as TABLE_OPTIONS  # noqa: PLC0415 (likewise)
@@ -76,9 +77,14 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
     of_tables = text.lower().startswith(_TABLES)
     address = KinesisAddress.of(text, TABLE_OPTIONS if of_tables else OPTIONS)
     options = {**address.options, "format": "dynamodb"} if of_tables else address.options
+    if of_tables:
+        client: Any = TableStreams(aws_client("dynamodbstreams", tries=1))
+    else:
+        client = aws_client("kinesis", tries=1)
+        client = FanOut(client, options["consumer"]) if "consumer" in options else client
     return KinesisSource(
         address,
-        TableStreams(aws_client("dynamodbstreams", tries=1)) if of_tables else aws_client("kinesis", tries=1),
+        client,
         _decoding(session, options, mapping, NAMES),
         session.store.positions,
         session.clock.now_ms,

@@ -6,7 +6,9 @@ call can be made to fail next. boto3 speaks to it over HTTP, as to AWS.
 
 import base64
 import json
+import struct
 import threading
+import zlib
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -14,6 +16,7 @@ from itertools import count
 REGION = "eu-central-1"
 MADE_S = 1_700_000_000
 ALL = 2**128  # hash keys
+CONSUMER = "ringfence"
 FIRST = 49 * 10**54  # a sequence number has 56 digits, as those of AWS
 
 
@@ -151,6 +154,32 @@ class Kinesis:
             answer["NextShardIterator"] = self._iterator(stream, name, end)
         return 200, answer
 
+    def _consumer(self, asked):
+        """The one consumer that every stream has."""
+        if asked["ConsumerName"] != CONSUMER:
+            return 400, {"__type": "ResourceNotFoundException", "message": "Consumer not found"}
+        told = {"ConsumerName": CONSUMER, "ConsumerARN": f"{asked['StreamARN']}/consumer/{CONSUMER}:1"}
+        about = {"ConsumerStatus": "ACTIVE", "ConsumerCreationTimestamp": MADE_S}
+        return 200, {"ConsumerDescription": told | about}
+
+    def _subscribe(self, asked):
+        """A subscription that ends after some events, as one does after five minutes."""
+        stream = asked["ConsumerARN"].split("/")[1]
+        start = asked["StartingPosition"]
+        begin = {"StreamName": stream, "ShardId": asked["ShardId"], "ShardIteratorType": start["Type"]}
+        begin["StartingSequenceNumber"] = start.get("SequenceNumber")
+        token = self._begin(begin)[1]["ShardIterator"]
+        after, events = start.get("SequenceNumber", "0"), [_framed("initial-response", {})]
+        for _ in range(2):
+            answer = self._read({"ShardIterator": token, "Limit": 3})[1]
+            token = answer.pop("NextShardIterator", None)
+            after = answer["Records"][-1]["SequenceNumber"] if answer["Records"] else after
+            more = {"ContinuationSequenceNumber": after} if token else {"ChildShards": []}
+            events.append(_framed("SubscribeToShardEvent", answer | more))
+            if token is None:
+                break
+        return 200, b"".join(events)
+
     def _put(self, asked):
         """Records whose turn it is in `refused` are not taken; the others are."""
         results = []
@@ -176,7 +205,22 @@ ANSWERS = {
     "GetShardIterator": Kinesis._begin,
     "GetRecords": Kinesis._read,
     "PutRecords": Kinesis._put,
+    "DescribeStreamConsumer": Kinesis._consumer,
+    "SubscribeToShard": Kinesis._subscribe,
 }
+
+
+def _framed(kind, payload):
+    """An event as AWS frames it: lengths and checksums around headers and payload."""
+    told = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+    headers = b"".join(
+        bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
+        for name, value in told.items()
+    )
+    body = json.dumps(payload).encode()
+    prelude = struct.pack("!II", 16 + len(headers) + len(body), len(headers))
+    framed = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + body
+    return framed + struct.pack("!I", zlib.crc32(framed))
 
 
 def _shard(*parents, keys):
@@ -202,9 +246,11 @@ def running():
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with turn:
                 status, body = kinesis.answer(self.headers["X-Amz-Target"].rpartition(".")[2], asked)
-            said = json.dumps(body).encode()
+            is_pushed = isinstance(body, bytes)
+            said = body if is_pushed else json.dumps(body).encode()
+            kind = "vnd.amazon.eventstream" if is_pushed else "x-amz-json-1.1"
             self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Type", f"application/{kind}")
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)

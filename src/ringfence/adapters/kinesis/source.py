@@ -43,6 +43,7 @@ OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "keep": None,
     "from": ("beginning", "end"),
     "on_gap": ("stop", "continue"),
+    "consumer": None,
     "leases": None,
     "lease_seconds": None,
 }
@@ -336,7 +337,8 @@ class KinesisSource:
         reading.iterator = answer.get("NextShardIterator")
         reading.is_over = reading.iterator is None
         reading.is_at_end = reading.behind_ms == 0 and not reading.is_over
-        reading.not_before = time.monotonic() + _PAUSE_SECONDS
+        if "consumer" not in self.address.options:  # to which AWS pushes what comes
+            reading.not_before = time.monotonic() + _PAUSE_SECONDS
         self._heard_of += [(reading, record) for record in reading.wanted(answer["Records"])]
         if not answer["Records"] and reading.seen_ms - reading.mark.seen_ms > _IDLE_MS:
             self._move(reading)
