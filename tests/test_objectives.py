@@ -1,5 +1,6 @@
 """Budgets, windows and alarms, by a clock that the test moves."""
 
+import msgspec
 import pytest
 
 from ringfence.objectives import (
@@ -12,6 +13,7 @@ from ringfence.objectives import (
     TICKET,
     Budget,
     BurnWatch,
+    KeptBudget,
     still_raised,
 )
 
@@ -74,7 +76,7 @@ def test_few_failures_are_no_alarm_however_large_their_share():
 def test_a_short_burst_of_before_is_no_alarm_now():
     watch = BurnWatch()
     fed(watch, 3, 100, start=0)
-    assert [one.severity for one in watch.raised] == [PAGE, TICKET]
+    assert [one.severity for one in watch.raised] == [PAGE]
     fed(watch, 55, 0, start=3)  # the long window is still over its rate
     assert PAGE not in [one.severity for one in watch.raised]
 
@@ -97,6 +99,33 @@ def test_an_alarm_of_before_a_restart_is_over_once_its_short_windows_were_seen_w
     assert fed(watch, minutes, 0) == []
     assert fed(watch, 1, 0, start=minutes) == [(RECOVERED, severity)]
     assert watch.raised == []
+
+
+def test_a_ticket_waits_until_its_short_window_has_been_watched():
+    watch = BurnWatch()
+    assert fed(watch, 360, 2) == []
+    assert fed(watch, 1, 2, start=360) == [(BURNING, TICKET)]
+
+
+def test_a_budget_goes_on_where_the_server_before_left_it():
+    watch, later = BurnWatch(), BurnWatch()
+    fed(watch, 359, 2)
+    kept = msgspec.json.decode(msgspec.json.encode(watch.budgets["latency"].kept()), type=KeptBudget)
+    later.budgets["latency"].restore(kept, 5000 * MINUTE)
+    assert later.budgets["latency"].counts(4320) == (0.0, 0.0)  # it was down for long
+    later = BurnWatch()
+    later.budgets["latency"].restore(kept, 370 * MINUTE)
+    assert later.budgets["latency"].counts(4320) == watch.budgets["latency"].counts(4320)
+    assert later.budgets["latency"].kept() == kept
+    assert fed(later, 1, 2, start=371) == [(BURNING, TICKET)]
+
+
+def test_counts_of_minutes_to_come_are_passed_over():
+    budget = Budget(LATENCY)
+    budget.restore(KeptBudget(10**9, {10**9: (0.0, 5.0), -3: (0.0, 5.0), 7: (1.0, 2.0)}), 8 * MINUTE)
+    assert budget.counts(4320) == (1.0, 2.0)
+    budget.add(1, 1, 9 * MINUTE)
+    assert (budget.counts(1), budget.watched_minutes) == ((1.0, 1.0), 2)
 
 
 def test_where_nothing_was_asked_since_a_restart_nobody_knows_that_it_is_over():

@@ -55,12 +55,17 @@ class Objective(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """Raised where the budget burns `factor` times too fast, in the long and in the short window."""
+    """Raised where the budget burns `factor` times too fast, in the long and in the short window.
+
+    Not before it has been watched for `least_minutes`: an outage pages at once, but the slow start of a new
+    installation says nothing of three days.
+    """
 
     severity: str
     long_minutes: int
     short_minutes: int
     factor: float
+    least_minutes: int = 0
 
 
 OBJECTIVES: Final = (
@@ -77,7 +82,7 @@ OBJECTIVES: Final = (
 ALARMS: Final = (
     Alarm(PAGE, 60, 5, 14.4),
     Alarm(PAGE, 360, 30, 6.0),
-    Alarm(TICKET, 4320, 360, 1.0),
+    Alarm(TICKET, 4320, 360, 1.0, least_minutes=360),
 )
 """2 % of a budget of 30 days gone within an hour, 5 % within six, 10 % within three days."""
 
@@ -118,16 +123,24 @@ class SloNews(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveStanding:
-    """How an objective is doing: good and all by window, in minutes."""
+    """How an objective is doing: good and all by window, in minutes, and for how many it is watched."""
 
     objective: Objective
     counts: Mapping[int, tuple[float, float]]
     burns: tuple[Burn, ...]
+    watched_minutes: int
 
     def burn_rate(self, minutes: int) -> float:
         """How many times too fast the budget burns, 0 where nothing counted."""
         good, every = self.counts[minutes]
         return (1.0 - good / every) / (1.0 - self.objective.target) if every else 0.0
+
+
+class KeptBudget(msgspec.Struct, frozen=True):
+    """A budget as it outlives its server: since which minute it is watched, and counts by minute since 1970."""
+
+    since_minute: int
+    counts: dict[int, tuple[float, float]]
 
 
 class Budget:
@@ -136,7 +149,29 @@ class Budget:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self._good, self._every = np.zeros(_KEPT), np.zeros(_KEPT)
-        self._minute = -1
+        self._minute = self._since_minute = -1
+
+    @property
+    def watched_minutes(self) -> int:
+        """For how long somebody has counted, servers of before included."""
+        return self._minute - self._since_minute
+
+    def kept(self) -> KeptBudget:
+        """Everything that counts, for the next server."""
+        places = np.flatnonzero(self._every)
+        minutes = self._minute - (self._minute - places) % _KEPT
+        counts = zip(self._good[places].tolist(), self._every[places].tolist(), strict=True)
+        return KeptBudget(self._since_minute, dict(zip(minutes.tolist(), counts, strict=True)))
+
+    def restore(self, kept: KeptBudget, now_ms: int) -> None:
+        """Go on from there. Minutes to come are of a clock that was wrong, and passed over."""
+        now = now_ms // _MINUTE_MS
+        for minute in sorted(kept.counts):
+            if 0 <= minute <= now:
+                self.add(*kept.counts[minute], minute * _MINUTE_MS)
+        self._go_to(now)
+        if 0 <= kept.since_minute < self._since_minute:
+            self._since_minute = kept.since_minute
 
     def add(self, good: float, every: float, now_ms: int) -> None:
         """Count what has come since the last time. Time that goes back counts as now."""
@@ -154,7 +189,7 @@ class Budget:
 
     def _go_to(self, minute: int) -> None:
         if self._minute < 0:
-            self._minute = minute
+            self._minute = self._since_minute = minute
         gone = min(max(minute - self._minute, 0), _KEPT)
         places = (self._minute + 1 + np.arange(gone)) % _KEPT
         if gone == _KEPT:
@@ -207,12 +242,13 @@ class BurnWatch:
         budget = self.budgets[name]
         windows = sorted({minutes for alarm in ALARMS for minutes in alarm[1:3]})
         burns = tuple(one for one in self.raised if one.objective == name)
-        return ObjectiveStanding(budget.objective, {one: budget.counts(one) for one in windows}, burns)
+        counts = {one: budget.counts(one) for one in windows}
+        return ObjectiveStanding(budget.objective, counts, burns, budget.watched_minutes)
 
     @staticmethod
     def _worst(standing: ObjectiveStanding, severity: str) -> tuple[Alarm, float] | None:
         for alarm in ALARMS:
-            if alarm.severity != severity:
+            if alarm.severity != severity or standing.watched_minutes < alarm.least_minutes:
                 continue
             good, every = standing.counts[alarm.long_minutes]
             rate = standing.burn_rate(alarm.long_minutes)

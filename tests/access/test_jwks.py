@@ -151,6 +151,7 @@ def serving(status, body, **headers):
 
 
 def test_a_set_that_is_huge_never_ends_or_lies_elsewhere_is_none(monkeypatch):
+    monkeypatch.setattr(jwks, "_PATIENCE_SECONDS", 120.0)  # however busy this machine is
     good = json.dumps({"keys": [entry("one")]}).encode()
     with serving(200, [good]) as (where, _):
         assert Tokens(TokenSettings(jwks=where)).recognise(signed("one")) is not None

@@ -1,4 +1,7 @@
-"""What the watch over models last found, in files of the data folder: one process writes, others look."""
+"""What the watch over models and objectives last found, in files of the data folder.
+
+Each file has one process that writes it; others look.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import msgspec
 from ringfence.errors import StoreError, StoreFullError
 from ringfence.learning.model_news import Proposal
 from ringfence.learning.standing import Standing
+from ringfence.objectives import KeptBudget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "watch"
 _STANDING, _PROPOSALS, _DUE = "standing.json", "proposals.json", "timetable.json"
+_BUDGETS: Final = "budgets.json"
 _MOST_PROPOSALS: Final = 20
 T = TypeVar("T")
 
@@ -56,6 +61,14 @@ class WatchBook:
     def set_due(self, due: Mapping[str, int]) -> None:
         """Remember it; `StoreError` as of `keep`."""
         self._write(_DUE, due)
+
+    def budgets(self) -> dict[str, KeptBudget]:
+        """Budgets of the objectives as a server left them, by name."""
+        return self._read(_BUDGETS, dict[str, KeptBudget]) or {}
+
+    def keep_budgets(self, budgets: Mapping[str, KeptBudget]) -> None:
+        """Replace them; `StoreError` as of `keep`."""
+        self._write(_BUDGETS, budgets)
 
     def _changed_ns(self, name: str) -> int:
         try:

@@ -251,7 +251,8 @@ class Server:
 
     def _objectives(self) -> ObjectiveTeller:
         log, clock = self.session.store.log, self.clock
-        return ObjectiveTeller(self.metrics, self.following, self.outboxes, log, clock)
+        folder = self.session.store.folder
+        return ObjectiveTeller(self.metrics, self.following, self.outboxes, log, clock, folder)
 
     def _put_in_force(self, change: EventBatch) -> int:
         return self.decider.put_and_wait(change)[0]

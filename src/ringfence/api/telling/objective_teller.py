@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ringfence.api.telling.teller import Teller
+from ringfence.compose.watching import watch_book
 from ringfence.errors import RingfenceError, StoreError
 from ringfence.learning.drift_alerts import append_once, rows_of_topic
 from ringfence.objectives import PAGE, SLO_NEWS_SCHEMA, TICKET, BurnWatch, ObjectiveStanding, still_raised
@@ -18,6 +19,7 @@ from ringfence.ports import SLO_NEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from prometheus_client import Metric
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from ringfence.ports import Clock, EventLog
 
 EVERY_SECONDS: Final = 10.0
+KEEP_MS: Final = 60_000
+"""Budgets are written so often: a server that is killed loses what it counted since."""
+
 LATE_SECONDS: Final = 60.0
 """A follower that is behind for so long is late."""
 
@@ -38,15 +43,26 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 class ObjectiveTeller(Teller):
-    """Reads the server's own figures; a collector of metrics. Windows begin anew with the process."""
+    """Reads the server's own figures; a collector of metrics. Windows go on where the server before left them."""
 
     def __init__(
-        self, metrics: Metrics, following: Following, outboxes: Outboxes, log: EventLog, clock: Clock
+        self,
+        metrics: Metrics,
+        following: Following,
+        outboxes: Outboxes,
+        log: EventLog,
+        clock: Clock,
+        folder: Path,
     ) -> None:
         self._metrics, self._following, self._outboxes = metrics, following, outboxes
         self._log, self._clock = log, clock
         told = (row for batch in log.read(SLO_NEWS) for row in rows_of_topic(batch))
         self._watch = BurnWatch(raised=still_raised(told))
+        self._book = watch_book(folder)
+        self._kept_ms = clock.now_ms()
+        for name, kept in self._book.budgets().items():
+            if name in self._watch.budgets:
+                self._watch.budgets[name].restore(kept, self._kept_ms)
         self._totals = dict.fromkeys(self._watch.budgets, (0.0, 0.0))
         self._before = self._counted()
         self._dead: float = math.inf  # until the first look
@@ -79,6 +95,9 @@ class ObjectiveTeller(Teller):
         told = self._untold
         tell(self._log, told, now_ms)
         self._untold = []
+        if now_ms - self._kept_ms >= KEEP_MS:
+            self._book.keep_budgets({name: one.kept() for name, one in self._watch.budgets.items()})
+            self._kept_ms = now_ms
         return told
 
     def warnings(self) -> list[str]:
