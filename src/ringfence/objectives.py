@@ -137,7 +137,7 @@ class ObjectiveStanding:
 
 
 class KeptBudget(msgspec.Struct, frozen=True):
-    """A budget as it outlives its server: since which minute it is watched, and counts by minute since 1970."""
+    """A budget as it outlives its server: since when it is watched, and counts, by minute since 1970."""
 
     since_minute: int
     counts: dict[int, tuple[float, float]]
