@@ -43,7 +43,7 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 class ObjectiveTeller(Teller):
-    """Reads the server's own figures; a collector of metrics. Windows go on where the last server left them."""
+    """Reads the server's own figures; a collector of metrics. Windows survive restarts."""
 
     def __init__(
         self,
