@@ -212,6 +212,7 @@ def test_a_model_with_other_inputs_takes_rows_and_says_so(tmp_path):
 def test_hours_are_those_of_the_models_zone():
     payment = Payment(**PAYMENT)
     assert Reader(["hour", "weekday"], "Pacific/Auckland")([payment]).tolist() == [[23, 4]]
+    assert Reader(["cents"], "UTC")([payment]).tolist() == [[50]]
 
 
 JSON = st.recursive(

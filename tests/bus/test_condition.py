@@ -44,6 +44,7 @@ EXPRESSIONS = [
     "country is null or attributes.basket between 5 and 20",
     "coalesce(amount, 0) + score < 100 and country like 'D%'",
     "hour < 6 or weekday = 3",
+    "cents > 20",
     "extract(hour from event_time at time zone 'Asia/Kathmandu') = 12",
     "reasons like '%CARD_TESTING%'",
     "case when amount > 100 then score else 0 end > 50",
@@ -66,6 +67,7 @@ def database():
     found["reasons"] = [",".join(row["reasons"]) for row in ROWS]
     found["hour"] = [row["event_time_ms"] // hour % 24 for row in ROWS]
     found["weekday"] = [(row["event_time_ms"] // (24 * hour) + 3) % 7 for row in ROWS]
+    found["cents"] = [None if row["amount"] is None else round(row["amount"] % 1 * 100, 2) for row in ROWS]
     found |= {"event_time": found["event_time_ms"], "type": [KIND] * len(ROWS)}
     connection = duckdb.connect()
     for setting in SETTINGS:

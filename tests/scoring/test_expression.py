@@ -54,6 +54,14 @@ def test_hour_and_weekday_are_those_of_the_rule_sets_zone(fires):
     assert fires("hour = 1 and weekday = 1", row, zone="Europe/Berlin") == [True]
 
 
+def test_cents_are_what_stands_behind_the_point_of_the_amount(fires):
+    dinar = {"amount_minor": 19_682, "currency": "KWD"}
+    rows = [{"amount_minor": 1995}, {"amount_minor": 2000}, dinar, {"amount_minor": 7, "currency": "JPY"}]
+    assert fires("cents = 95", *rows) == [True, False, False, False]
+    assert fires("cents = 0", *rows) == [False, True, False, True]
+    assert fires("cents = 68.2", *rows) == [False, False, True, False]
+
+
 def test_an_attribute_takes_the_type_that_its_use_asks_for(fires):
     rows = [{"attributes.a": "7", "attributes.n": 7.0, "attributes.b": True}, {"attributes.a": None}]
     assert fires("attributes.a = '7'", *rows) == [True, False]

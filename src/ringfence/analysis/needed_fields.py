@@ -79,7 +79,7 @@ def _of_feature(feature: Feature, spec: FeatureSpec) -> Iterator[str]:
 def _plain(field: str) -> Iterator[str]:
     """As a file gives it."""
     if field not in _OF_TIME:
-        yield "amount" if field == "amount_minor" else field.removeprefix(START_DAY_PREFIX)
+        yield "amount" if field in ("amount_minor", "cents") else field.removeprefix(START_DAY_PREFIX)
 
 
 def _names_in(text: str, parameters: dict[str, float | str], names: Names) -> frozenset[str]:

@@ -31,7 +31,7 @@ _WHERE: Final[tuple[Path, ...]] = (
 )
 _OF_ALERT: Final = frozenset({"severity", "typology", "entity", "count", "state", "payments"})
 _MAPS: Final = {"attributes": "attributes", "typology": "typologies"}
-_OTHERWISE: Final = {"event_time": "event_time_ms", "model.probability": "probability"}
+_OTHERWISE: Final = {"event_time": "event_time_ms", "cents": "amount", "model.probability": "probability"}
 OF_TIME: Final = {"hour": "hour", "weekday": "isodow"}
 
 

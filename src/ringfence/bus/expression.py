@@ -104,6 +104,8 @@ class _Fields:
         if name in OF_TIME:
             part = self.time_part(OF_TIME[name], "UTC")
             return part if name == "hour" else part - 1
+        if name == "cents":
+            return np.round(self.number("amount") % 1 * 100, 2)
         found = self._column(name)
         if found is None or pa.types.is_null(found.type) or pa.types.is_list(found.type):
             return np.full(len(self._events), np.nan)

@@ -40,7 +40,7 @@ MIN_GOOD_SHARE: Final = 0.1
 MIN_OF_EACH: Final = 10
 """Frauds, and good payments, that a source has to have named before both count as told."""
 
-EVENT_NUMBERS: Final = ("amount", "hour", "weekday")
+EVENT_NUMBERS: Final = ("amount", "cents", "hour", "weekday")
 _MOST_WORDS: Final = 256
 
 

@@ -133,9 +133,11 @@ def _sources(zone: str) -> dict[str, Callable[[Sequence[Payment]], Any]]:
         found: NDArray[np.float64] = np.floor(local_ms(times, zone) / _HOUR_MS)
         return found
 
+    amounts = field("transaction_value")
     return {
         **{name: field(name) for name in Payment.__struct_fields__},
-        "amount": field("transaction_value"),
+        "amount": amounts,
+        "cents": lambda payments: np.round(np.array(amounts(payments)) % 1 * 100, 2),
         "event_time": lambda payments: [1000 * one.event_created_at_ts for one in payments],
         "hour": lambda payments: hours(payments) % 24,
         "weekday": lambda payments: (hours(payments) // 24 + 3) % 7,  # 1970-01-01 was a Thursday

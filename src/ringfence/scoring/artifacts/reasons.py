@@ -127,6 +127,7 @@ _OTHERWISE: Final = "The payment differs from what is usual."
 _EVENT: Final = {
     "amount": ("AMOUNT", "an amount that raises the risk"),
     "amount_minor": ("AMOUNT", "an amount that raises the risk"),
+    "cents": ("AMOUNT", "an amount with cents that raise the risk"),
     "hour": ("UNUSUAL_HOUR", "an hour of the day that raises the risk"),
     "weekday": ("UNUSUAL_HOUR", "a day of the week that raises the risk"),
     "lat": ("PLACE", "a place that raises the risk"),

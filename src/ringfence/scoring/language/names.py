@@ -33,12 +33,14 @@ class Type(StrEnum):
 
 
 EVENT_NAMES: Final = {
-    **dict.fromkeys(("amount", "amount_minor", "lat", "lon", "hour", "weekday", "event_time"), Type.NUMBER),
+    **dict.fromkeys(
+        ("amount", "amount_minor", "cents", "lat", "lon", "hour", "weekday", "event_time"), Type.NUMBER
+    ),
     **dict.fromkeys(("transaction_id", *ID_FIELDS, *CATEGORY_FIELDS, "card_last4", *BIN_FIELDS), Type.TEXT),
 }
 """Fields of the transaction itself.
 
-`amount` is in major units, `event_time` in ms since 1970, `hour` and `weekday` (0 = Monday) in the rule
+`amount` is in major units, `cents` are the hundredths behind its point, `event_time` in ms since 1970, `hour` and `weekday` (0 = Monday) in the rule
 set's zone.
 """
 

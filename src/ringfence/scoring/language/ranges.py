@@ -103,6 +103,7 @@ _PARTS: Final = {
 _NAMES: Final = {
     "amount": _UP,
     "amount_minor": _COUNT,
+    "cents": Range(0, 100),
     "lat": Range(-90, 90),
     "lon": Range(-180, 180),
     "hour": Range(0, 23, whole=True),
