@@ -154,6 +154,8 @@ class EventBatch:
         """A numeric or boolean column as float64, NaN for null or where the values are text."""
         if name == "amount":
             return self.amount
+        if name == "cents":
+            return np.round(self.amount % 1 * 100, 2)
         kept: dict[str, NDArray[np.float64]] = self.__dict__.get("_numbers", {})
         if name in kept:
             return kept[name]

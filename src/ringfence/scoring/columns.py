@@ -138,8 +138,6 @@ class Columns:
     def _number(self, name: str) -> Any:
         if name in LOCAL:
             return self.local(name)
-        if name == "cents":
-            return np.round(self.transactions.amount % 1 * 100, 2)
         if name == "event_time":
             return self.transactions.event_time_ms.astype(np.float64)
         entity, _, what = name.partition(".")

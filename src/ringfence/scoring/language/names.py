@@ -40,8 +40,8 @@ EVENT_NAMES: Final = {
 }
 """Fields of the transaction itself.
 
-`amount` is in major units, `cents` are the hundredths behind its point, `event_time` in ms since 1970, `hour` and `weekday` (0 = Monday) in the rule
-set's zone.
+`amount` is in major units, `cents` are the hundredths behind its point, `event_time` in ms since 1970, `hour`
+and `weekday` (0 = Monday) in the rule set's zone.
 """
 
 MODEL_NAMES: Final = {"model.probability": Type.NUMBER, "model.score": Type.NUMBER}
