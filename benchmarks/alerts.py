@@ -18,6 +18,7 @@ Server, followers and the load run in processes of their own; the receiver is an
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import multiprocessing
 import os
@@ -26,11 +27,12 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import TYPE_CHECKING
 
+import httptools
 import numpy as np
 import psutil
 
@@ -45,6 +47,9 @@ from ringfence.compose.clock import now_ms
 from ringfence.compose.messages import delivering
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOOK = """
 name: broken
@@ -62,40 +67,62 @@ IDLE_PERCENT = 15  # of a core
 
 
 class Receiver:
-    """Takes webhooks; remembers id, event and time of each. Refuses some, by chance, with 500."""
+    """Takes webhooks; remembers id, event and time of each. Refuses some, by chance, with 500.
+
+    An event loop on one thread: what it costs is not to be taken for what is measured.
+    """
 
     def __init__(self, seed: int = 0, refused: float = 0.0):
         self.taken: list[tuple[str, dict, float]] = []
-        chance, lock, receiver = Random(seed), threading.Lock(), self
+        self._chance, self._refused = Random(seed), refused
+        self._loop = asyncio.new_event_loop()
+        made = self._loop.create_server(lambda: _Webhooks(self._take), "127.0.0.1", 0)
+        self._server = self._loop.run_until_complete(made)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hook"
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                with lock:
-                    is_taken = chance.random() >= refused
-                    if is_taken:
-                        event = json.loads(body)
-                        receiver.taken.append((self.headers["webhook-id"], event, time.time() * 1000))
-                self.send_response(204 if is_taken else 500)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
+    def _take(self, identity: str, body: bytes) -> bool:
+        is_taken = self._chance.random() >= self._refused
+        if is_taken:
+            self.taken.append((identity, json.loads(body), time.time() * 1000))
+        return is_taken
 
     def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._server.close()
+        self._loop.close()
+
+
+class _Webhooks(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, take: Callable[[str, bytes], bool]):
+        self._take = take
+        self._parser = httptools.HttpRequestParser(self)
+        self._identity, self._body = "", b""
+
+    def connection_made(self, transport):
+        self._transport = transport
+
+    def data_received(self, data):
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, value: bytes):
+        if name == b"webhook-id":
+            self._identity = value.decode()
+
+    def on_body(self, body: bytes):
+        self._body += body
+
+    def on_message_complete(self):
+        told = b"204 Taken" if self._take(self._identity, self._body) else b"500 Refused"
+        self._body = b""
+        self._transport.write(b"HTTP/1.1 " + told + b"\r\ncontent-length: 0\r\n\r\n")
 
 
 def until(what, seconds: float = WAIT_SECONDS) -> None:
@@ -128,20 +155,28 @@ def rest(*servers: Process) -> None:
 
 
 class Cpu:
-    """CPU time of a server and of the followers beside it, since it was made."""
+    """CPU time of a server, of the processes beside it, and of this one, since it was made."""
 
     def __init__(self, server: Process):
         parent = psutil.Process(server.pid)
-        self._processes = [parent, *parent.children(recursive=True)]
+        self._processes = {"server": parent, "load and receiver": psutil.Process()}
+        for child in parent.children(recursive=True):
+            told = child.cmdline()
+            role = "messages" if "--messages" in told else "other followers" if "--beside" in told else ""
+            if role:
+                self._processes[role] = child
         self._begin, self._at = self._seconds(), time.monotonic()
 
-    def _seconds(self) -> list[float]:
-        return [sum(one.cpu_times()[:2]) for one in self._processes]
+    def _seconds(self) -> dict[str, float]:
+        """Also of processes that have ended, by whoever waited for them."""
+        return {role: sum(one.cpu_times()[:4]) for role, one in self._processes.items()}
 
-    def __str__(self) -> str:
-        passed = time.monotonic() - self._at
-        used = [(end - begin) / passed for begin, end in zip(self._begin, self._seconds(), strict=True)]
-        return f"CPU: server {used[0]:.0%} of a core, followers {sum(used[1:]):.0%}"
+    def told(self, alerts: int) -> str:
+        """By process: part of a core, and microseconds for each of so many alerts."""
+        passed, end = time.monotonic() - self._at, self._seconds()
+        used = {role: end[role] - begin for role, begin in self._begin.items()}
+        parts = [f"{role} {one / passed:.0%} ({one / alerts * 1e6:.0f} µs)" for role, one in used.items()]
+        return f"CPU, of a core (an alert): {', '.join(parts)}"
 
 
 def storm(count: int, rate: float) -> bool:
@@ -158,7 +193,7 @@ def storm(count: int, rate: float) -> bool:
                 rest(calm_server, server)
                 cpu, wild = Cpu(server), payments(count // ROUNDS, f"storm{number}")
                 wild_rounds.append(send(port, "/v1/decisions", wild, rate))
-                print(f"round {number + 1}: {cpu}", flush=True)
+                print(f"round {number + 1}: {cpu.told(len(wild))}", flush=True)
             with closing(Bus(folder)) as bus, Store.open(folder, read_only=True) as store:
                 declined = store.log.end_offset(DECISIONS)
                 until(
@@ -197,7 +232,7 @@ def latency(rate: float, seconds: float) -> bool:
             receiver.taken.clear()
             cpu = Cpu(server)
             sent = send(port, "/v1/decisions", payments(count, "timed", people=10**7), rate)
-            print(f"{cpu}; {sent.refused} of {count:,} payments refused")
+            print(f"{sent.refused} of {count:,} payments refused; {cpu.told(count)}")
             until(lambda: len(receiver.taken) >= 0.99 * len(sent.accepted_ms))
             with closing(Bus(folder)) as bus:
                 until(lambda: not bus.letters(state="waiting", limit=1))

@@ -29,7 +29,7 @@ from ringfence.bus.pattern import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -102,18 +102,18 @@ class EventTable:
         found: NDArray[np.int64] = self.column(path).to_numpy()
         return found
 
-    def events(self, rows: Sequence[int], without: Path | None = None) -> list[dict[str, Any]]:
-        """These events as JSON values; where it is given, without what is under a path."""
+    def events(self, rows: Sequence[int], without: Collection[Path] = ()) -> list[dict[str, Any]]:
+        """These events as JSON values, without what is under some paths."""
         found: list[dict[str, Any]] = [{} for _ in rows]
         for path, value in self._constants.items():
             for event in found:
                 _under(event, path[:-1])[path[-1]] = value
-        for prefix in [one for one in self._groups if one != without]:
+        for prefix in [one for one in self._groups if one not in without]:
             self._open(prefix)
         by_place: dict[Path, dict[str, list[Any]]] = {}
         taken = None if list(rows) == list(range(self._rows)) else pa.array(rows, pa.int64())
         for path in self._columns:
-            if without is None or path[: len(without)] != without:
+            if not any(path[: len(one)] == one for one in without):
                 by_place.setdefault(path[:-1], {})[path[-1]] = _values(self.column(path), taken)
         for place, columns in sorted(by_place.items()):  # whatever was asked for first
             for event, *values in zip(found, *columns.values(), strict=True):

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 0.5
 """Between two looks at a log that has gained little, and at what people want."""
 
-GATHER_SECONDS: Final = 0.01
+GATHER_SECONDS: Final = 0.02
 """Between two questions for news: what comes in between is one portion, which costs a commit."""
 
 _REPORT_MS: Final = 5000
+_LOOK_MS: Final = (
+    400  # between two looks at what people want, and reports of what is new: both cost a statement
+)
 _WORTH_RECORDS: Final = 1000  # fewer wait for the next look: a portion costs a commit, however short it is
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Pump:
         self._news = news
         self._stopping = Event()
         self._told: dict[str, tuple[dict[str, int], int]] = {}  # positions and time of the latest report
+        self._looked: dict[str, int] = {}  # when somebody last looked at what people want
         self._threads = [
             Thread(target=self._keep, args=(one,), name=f"ringfence-follow-{one.name}", daemon=True)
             for one in followers
@@ -93,23 +97,38 @@ class Pump:
 
     def _step(self, follower: Follower) -> bool:
         """Do what people want, then take one portion of each topic; False where it stands still."""
+        if not self._is_wanted(follower):
+            self._stopping.wait(IDLE_SECONDS)
+            return False
+        found = follower.positions()
+        moved = [
+            topic
+            for topic in follower.topics
+            if _is_due(self._log, topic, found.get(topic, 0), follower.least)
+            and advance(self._log, follower, topic, taking=self._taking)
+        ]
+        is_tended = _tended(follower)
+        found = follower.positions() if moved else found
+        self._report(follower.name, {topic: found.get(topic, 0) for topic in follower.topics})
+        worth = max(follower.least, _WORTH_RECORDS)
+        if not is_tended and not any(
+            _is_due(self._log, topic, found.get(topic, 0), worth) for topic in moved
+        ):
+            self._rest()
+        return True
+
+    def _is_wanted(self, follower: Follower) -> bool:
+        """Whether it is to work, as people said within the last moments; begins anew where they want that."""
+        now_ms = self._now_ms()
+        if 0 <= now_ms - self._looked.get(follower.name, -_LOOK_MS) < _LOOK_MS:
+            return True
         wanted = self._roll.entry(follower.name)
         if wanted.rebuild:
             follower.reset()
             self._roll.rebuilt(follower.name)
-        if wanted.paused:
-            self._stopping.wait(IDLE_SECONDS)
-            return False
-        for topic in follower.topics:
-            advance(self._log, follower, topic, taking=self._taking)
-        is_tended = _tended(follower)
-        found = follower.positions()
-        come = {topic: found.get(topic, 0) for topic in follower.topics}
-        self._report(follower.name, come)
-        worth = max(follower.least, _WORTH_RECORDS)
-        if not is_tended and all(_due(self._log, topic, at) < worth for topic, at in come.items()):
-            self._rest()
-        return True
+        if not wanted.paused:
+            self._looked[follower.name] = now_ms
+        return not wanted.paused
 
     def _rest(self) -> None:
         """Until the next look."""
@@ -121,10 +140,10 @@ class Pump:
                 return
 
     def _report(self, name: str, come: dict[str, int]) -> None:
-        """Tell the roll what is new, and every few seconds that nothing is."""
+        """Tell the roll soon what is new, and every few seconds that nothing is."""
         now_ms = self._now_ms()
         before, at_ms = self._told.get(name, ({}, 0))
-        if come != before or now_ms - at_ms >= _REPORT_MS:
+        if not 0 <= now_ms - at_ms < (_REPORT_MS if come == before else _LOOK_MS):
             self._roll.report(name, come, now_ms)
             self._told[name] = come, now_ms
 
@@ -140,9 +159,12 @@ class Pump:
             _LOGGER.warning("The failure of follower %s cannot be noted", follower.name, exc_info=True)
 
 
-def _due(log: EventLog, topic: str, position: int) -> int:
-    """Records of a topic that the log has behind a position."""
-    return log.end_offset(topic) - max(position, log.start_offset(topic))
+def _is_due(log: EventLog, topic: str, position: int, least: int) -> bool:
+    """Whether a topic has so many records behind a position, or ends before it, which is an error."""
+    end = log.end_offset(topic)
+    if end <= position:
+        return end < position
+    return end - max(position, log.start_offset(topic)) >= max(1, least)
 
 
 def advance(

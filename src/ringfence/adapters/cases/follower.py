@@ -53,13 +53,14 @@ class CaseFollower:
     def take(self, _topic: str, batches: Iterable[LogBatch]) -> None:
         """See `Follower.take`."""
         end = last = 0
-        payments: list[Payment] = []
+        wanted: list[pa.Table] = []
         for batch in batches:
             decisions = DecisionBatch.decode(batch.payload)
-            payments += self._payments(decisions)
+            wanted.append(self._wanted_of(decisions))
             end, last = batch.next_offset, int(decisions.numbers("offset")[-1]) + 1
         if not end:
             return
+        payments = self._payments([one for one in wanted if len(one)])
         with self._cases().work() as work:
             for payment in payments:
                 take_payment(work, self._policy, payment)
@@ -82,14 +83,12 @@ class CaseFollower:
             self._opened = SqliteCases(self._folder)
         return self._opened
 
-    def _payments(self, decisions: DecisionBatch) -> list[Payment]:
+    def _wanted_of(self, decisions: DecisionBatch) -> pa.Table:
         table = leading(decisions)
-        outcomes = table.column("outcome").cast("string")
-        table = table.filter(pc.is_in(outcomes, value_set=self._wanted))
-        if not len(table):
-            return []
-        rows = rows_of([table], self._log)
-        return [payment_of(row) for row in rows.to_pylist()]
+        return table.filter(pc.is_in(table.column("outcome").cast("string"), value_set=self._wanted))
+
+    def _payments(self, decisions: list[pa.Table]) -> list[Payment]:
+        return [payment_of(row) for row in rows_of(decisions, self._log).to_pylist()] if decisions else []
 
 
 def payment_of(row: dict[str, Any]) -> Payment:

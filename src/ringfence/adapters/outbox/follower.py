@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from ringfence.scoring.rulesets.ruleset import RuleSet
 
 DEFAULT_POLICY: Final = AlertPolicy()
+_OF_NO_ALERT: Final = (FEATURES_PATH, ("id",), ("time",), ("subject",), ("partitionkey",))
+"""What of a decision no alert needs to be made."""
+
 _INSERT: Final = """
 INSERT INTO message (id, subscription, destination, key, ordered, event, due_ms, state, made_ms, done_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
@@ -185,7 +188,7 @@ class OutboxFollower:
         """Alerts of the decisions from `begin` on."""
         wanted = FieldPattern(("data", "outcome"), tuple(Exact(one) for one in self._policy.outcomes))
         rows = np.flatnonzero(table.matching(wanted) & (offsets >= begin)).tolist()
-        for row, event in zip(rows, table.events(rows, FEATURES_PATH), strict=True):
+        for row, event in zip(rows, table.events(rows, _OF_NO_ALERT), strict=True):
             alerting.add(row, int(offsets[row]), event)
 
         def feature(row: int, name: str) -> float | None:
