@@ -280,6 +280,16 @@ def test_text_of_a_payment_makes_no_line_and_no_link_of_its_own():
     assert len(words_of(made).text.splitlines()) == 4
 
 
+def test_a_message_that_is_cut_says_so_and_where_all_of_it_is():
+    text, long = "{{ reasons[0] }}\n{{ reasons|join(' ') }}", "word " * 5000
+    words = rendered("team", text, SAMPLES["team"] | {"reasons": [long]}, "de")
+    assert words.title.endswith("…")
+    assert len(words.lines[0][1]) > len(words.title)  # the title, as far as a message goes
+    assert words.lines[-1][1].endswith("gekürzt. Alles: ringfence alerts show alert-17")
+    event = {"type": "com.ringfence.flag.changed.v1", "data": {f"n{number}": 1 for number in range(30)}}
+    assert words_of(event).lines[-1][1].startswith("10 fields more")
+
+
 def test_the_customers_link_is_the_only_one():
     told = {"to": "ada@example.org", "alert": {"id": "alert-1"}, "decision": {"transaction_id": "t1"}}
     told["decision"]["transaction"] = {"amount": 5.0, "currency": "https://evil.example/"}

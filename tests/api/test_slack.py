@@ -56,7 +56,7 @@ class Message:
         self.alert = self.event["data"]["alert"]["id"]
         self.key = button_key(self.store.meta.token_key)
         words = alert_words(POLICY, self.store.meta.token_key, has_buttons=True)(self.event)
-        self.blocks, _ = blocks_of(words)
+        self.blocks, _ = blocks_of(words, "m")
         self.slack = slack
 
     def pressed(self, action, *, value=None, by="mira", message=None):

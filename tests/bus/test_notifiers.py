@@ -290,7 +290,7 @@ def test_mail_that_is_refused_for_good_is_dead_and_other_mail_waits(smtp):
 def test_slack_gets_blocks_within_its_limits_and_a_text():
     lines = [(f"n{i}", "<&>" * 2000) for i in range(25)] + [("", "y" * 9000)] * 60
     words = Words("t" * 500, tuple(lines))
-    blocks, is_cut = blocks_of(words)
+    blocks, is_cut = blocks_of(words, "log:decisions:7:team")
     assert is_cut
     assert len(blocks) <= 50
     for block in Block.parse_all(blocks):
@@ -298,11 +298,11 @@ def test_slack_gets_blocks_within_its_limits_and_a_text():
     for block in blocks:
         for field in block.get("fields", ()):
             assert len(field["text"]) <= 2000
-    assert blocks[-1]["text"]["text"].endswith("parts more")
+    assert "parts less. All of it: `ringfence outbox show log:decisions:7:team`" in str(blocks[-1])
     fits = [("t" * 150, ("n" * 200, "v" * 1700)), ("t", ("", "y" * 3000)), ("t", ("", "<" * 750))]
-    assert [blocks_of(Words(title, (line,)))[1] for title, line in fits] == [False] * 3
+    assert [blocks_of(Words(title, (line,)), "m")[1] for title, line in fits] == [False] * 3
     for title, (name, told) in (("t" * 151, ("n", "v")), ("t", ("n" * 201, "v")), ("t", ("", "y" * 3001))):
-        assert blocks_of(Words(title, ((name, told),)))[1]
+        assert blocks_of(Words(title, ((name, told),)), "m")[1]
     assert escaped("a<b", 100) == "a&lt;b"
     assert escaped("<" * 10, 9) == "&lt;&lt;…"
 

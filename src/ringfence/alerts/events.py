@@ -130,9 +130,9 @@ class Wording:
         text = self._texts.get(f"{audience}.{language}") or wording.shipped(audience, language)
         values = self._values(event, audience)
         try:
-            words = wording.rendered(audience, text, values)
+            words = wording.rendered(audience, text, values, language)
         except InputError:  # a text of one's own that this event does not fit: it is told all the same
-            words = wording.rendered(audience, wording.shipped(audience, language), values)
+            words = wording.rendered(audience, wording.shipped(audience, language), values, language)
         if audience == "team":
             return words._replace(buttons=self._buttons(data, language))
         return words._replace(to=data["to"], link=values["link"]) if audience == "customer" else words

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 16_384
 _MOST_CHARACTERS: Final = 20_000
+_TITLE_CHARACTERS: Final = 300
+_CUT: Final = {
+    "en": ("This message was cut here.", "All of it: ringfence alerts show"),
+    "de": ("Hier wurde diese Nachricht gekürzt.", "Alles: ringfence alerts show"),
+}
 NAMES: Final = {
     "team": (
         *("alert_id", "severity", "raised", "count", "entity", "entity_id", "typology", "outcome", "score"),
@@ -83,22 +88,31 @@ def check_template(audience: str, text: str) -> None:
     rendered(audience, text, {name: told for name, told in SAMPLES[audience].items() if name not in OPTIONAL})
 
 
-def rendered(audience: str, text: str, values: Mapping[str, Any]) -> Words:
-    """The message that a checked template gives."""
+def rendered(audience: str, text: str, values: Mapping[str, Any], language: str = "en") -> Words:
+    r"""The message that a checked template gives; where it had to be cut, it says so, and where all of it is.
+
+    >>> many = SAMPLES["team"] | {"reasons": ["word"] * 9999}
+    >>> rendered("team", "{{ severity }}\n{{ reasons|join(' ') }}", many).lines[-1]
+    ('', 'This message was cut here. All of it: ringfence alerts show alert-17')
+    """
     known = {name: _plain(values.get(name, "")) for name in NAMES[audience]}
     try:
-        told = cut(_compiled(text).render(known), _MOST_CHARACTERS)
+        whole = _compiled(text).render(known)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"the {audience}'s template cannot be filled in: {error}") from None
+    told = cut(whole, _MOST_CHARACTERS)
     title, *rest = [line.strip() for line in told.strip().splitlines()] or [""]
-    lines: list[tuple[str, str]] = []
+    lines = [("", title)] if len(title) > _TITLE_CHARACTERS else []
     for line in rest:
         name, colon, value = line.removeprefix("* ").partition(": ")
         if line.startswith("* ") and colon:
             lines.append((name, value))
         elif line:
             lines.append(("", line))
-    return Words(cut(title, 300), tuple(lines))
+    if told != whole:
+        said, whole_at = _CUT[language]
+        lines.append(("", f"{said} {whole_at} {known['alert_id']}" if known.get("alert_id") else said))
+    return Words(cut(title, _TITLE_CHARACTERS), tuple(lines))
 
 
 @cache

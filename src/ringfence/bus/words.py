@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from ringfence.bus.catalog import DECISION_MADE, PREFIX
 
+_MOST_FIELDS: Final = 20
 _WHOLE_WORDS: Final = 0.7  # of the room, which has to be used
 _BREAKING: Final = re.compile(
     r"[\s\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
@@ -78,4 +79,6 @@ def _words_of(event: dict[str, Any]) -> Words:
         return Words(f"Payment {data['transaction_id']}{money}: {data['outcome']}", tuple(lines))
     happened = event["type"].removeprefix(PREFIX).removesuffix(".v1").replace(".", " ")
     lines = [(name, str(value)) for name, value in data.items() if not isinstance(value, dict | list)]
-    return Words(f"{happened.capitalize()}: {event.get('subject', '')}", tuple(lines[:20]))
+    more = len(lines) - _MOST_FIELDS
+    rest = [("", f"{more} fields more are in the event itself: ringfence outbox list")] if more > 0 else []
+    return Words(f"{happened.capitalize()}: {event.get('subject', '')}", (*lines[:_MOST_FIELDS], *rest))

@@ -51,7 +51,7 @@ class SlackNotifier:
 
     def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
-        blocks, is_cut = blocks_of(message.words)
+        blocks, is_cut = blocks_of(message.words, message.id)
         try:
             token = self._token.value()
             try:
@@ -83,10 +83,10 @@ class SlackNotifier:
         """See `Notifier.close`."""
 
 
-def blocks_of(words: Words) -> tuple[list[dict[str, Any]], bool]:
+def blocks_of(words: Words, message_id: str) -> tuple[list[dict[str, Any]], bool]:
     """A header, the named lines as fields, the others as sections, and whether anything was cut.
 
-    What was cut says so.
+    Where something was, a note says so, and where all of it is.
     """
     is_cut = False
 
@@ -109,11 +109,13 @@ def blocks_of(words: Words) -> tuple[list[dict[str, Any]], bool]:
         if not name and told.strip():
             text = {"type": "mrkdwn", "text": fitting(told, SECTION_CHARACTERS)}
             blocks.append({"type": "section", "text": text})
-    if len(blocks) > _MOST_SECTIONS:
-        is_cut = True
-        rest = len(blocks) - _MOST_SECTIONS
-        note = {"type": "mrkdwn", "text": f"… and {rest} parts more"}
-        blocks = [*blocks[:_MOST_SECTIONS], {"type": "section", "text": note}]
+    rest = max(0, len(blocks) - _MOST_SECTIONS)
+    is_cut = is_cut or rest > 0
+    if is_cut:
+        note = f"Cut to what Slack takes{f', {rest} parts less' if rest else ''}. All of it: "
+        command = f"`ringfence outbox show {escaped(message_id, 500)}`"
+        text = {"type": "mrkdwn", "text": note + command}
+        blocks = [*blocks[:_MOST_SECTIONS], {"type": "context", "elements": [text]}]
     if words.buttons:
         elements = [
             {
