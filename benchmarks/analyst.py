@@ -41,7 +41,7 @@ from ringfence.saving import Snapshotting
 if TYPE_CHECKING:
     import numpy as np
 
-HISTORY_DAYS, WORKED_DAYS, LATER_DAYS, LABELS_DAYS = 70, 20, 20, 45
+HISTORY_DAYS, LATER_DAYS, LABELS_DAYS = 70, 20, 45
 START = datetime(2025, 1, 1, tzinfo=UTC)  # of a simulated world
 MOST = 1000  # cases asked for at once
 
@@ -52,6 +52,7 @@ def main() -> None:
     )
     parser.add_argument("--customers", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--worked", type=int, default=20, help="days of cases, the last ones before day 70")
     parser.add_argument("--quick", action="store_true", help="train the models in seconds")
     given = parser.parse_args()
     lesson = ("--quick",) if given.quick else ("--search-seconds", "0")
@@ -60,7 +61,7 @@ def main() -> None:
         os.chdir(folder)
         simulated("history", 0, HISTORY_DAYS, world)
         simulated("after", HISTORY_DAYS, LATER_DAYS + LABELS_DAYS, world)
-        begin = HISTORY_DAYS - WORKED_DAYS
+        begin = HISTORY_DAYS - given.worked
         cut("history", "begin", 0, begin)
         cut("after", "later", HISTORY_DAYS, LATER_DAYS)
         decide("begin", "without")
@@ -77,7 +78,7 @@ def main() -> None:
         ).fetchnumpy()["transaction_id"]
         fraud = typologies(ids, "after") != ""
         rows = {name: measured(name, lesson, ids, fraud) for name in ("without", "with")}
-    print(f"{cases:,} cases of {WORKED_DAYS} days closed, {labels:,} labels; {len(fraud):,} later payments")
+    print(f"{cases:,} cases of {given.worked} days closed, {labels:,} labels; {len(fraud):,} later payments")
     show(
         "Average precision on the days after",
         ["dispositions", "payments learned from", "frauds among them", "average precision"],

@@ -41,6 +41,12 @@ LESSON = ("--quick", "--max-challenge-share", "0.01")
 WORLD = ("--seed", "1", "--fraud", "0.01")
 PATIENCE_SECONDS = 180
 SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
+FEATURES = """\
+import ringfence as rf
+
+graph = rf.Graph.of(rf.uses("customer", "device", ttl="60d", cap=10), windows=("1d", "7d"))
+spec = rf.CATALOG.with_graph(graph)
+"""  # beside the catalog's features: who shares a device with whom
 STYLES = {"challenge": "yellow", "review": "dark_orange", "decline": "bold red"}
 PLACES = (
     ("/home?as=analyst&tour=1", "a tour in five steps"),
@@ -95,6 +101,7 @@ def options() -> argparse.Namespace:
 
 def show(given: argparse.Namespace, children: Children) -> int:
     begin = time.monotonic()
+    Path("features.py").write_text(FEATURES)
     days, first_day = given.days, dated(given.days)
     world = (*WORLD, "--customers", str(given.customers), "--start", first_day)
     past = str(days - min(CATCH_UP_DAYS, days // 4))

@@ -17,3 +17,16 @@ def test_each_page_is_timed_against_its_bar():
     assert done.returncode == 0, done.stderr[-2000:]
     for page in ("case of 500 payments", "next case", "queue, closed", "home, manager", "figures: trend"):
         assert re.search(rf"{page}\s*│\s*\d+\s*│\s*\d+\s*│\s*\d+\s*│\s*(PASS|FAIL)", done.stdout), page
+
+
+def test_cases_that_an_analyst_closes_reach_the_model_that_is_trained_after():
+    """The figures are those of `python -m benchmarks.analyst`, over twenty days."""
+    command = [sys.executable, "-m", "benchmarks.analyst", "--quick", "--customers", "200", "--worked", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = re.search(r"([0-9,]+) cases of 2 days closed, ([0-9,]+) labels", done.stdout)
+    assert told is not None, done.stdout
+    assert 0 < int(told[1].replace(",", "")) <= int(told[2].replace(",", ""))
+    learned = [int(row.replace(",", "")) for row in re.findall(r"with(?:out)?\s*│\s*([0-9,]+)", done.stdout)]
+    assert len(learned) == 2
+    assert learned[0] < learned[1], done.stdout

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ringfence.store import DataFolder
 
 app = typer.Typer(
-    help="Personal data: find, export and erase what is held on somebody; the vault and its keys.",
+    help="Personal data: find, export and erase somebody's data; the vault and its keys.",
     no_args_is_help=True,
 )
 Customer = Annotated[

@@ -49,7 +49,7 @@ def watch(
 
     The running service measures that by itself, every `watch_every` of ringfence.toml, and tells what has
     fallen behind as events of the topic model_news. Payments count once their label has had time to come;
-    of fewer than ten frauds nothing is told. Exit code 5 says that the model is below one of them.
+    with fewer than ten frauds it gives no figure. Exit code 5 says that the model is below one of them.
 
     Example: ringfence models watch --measure
     """

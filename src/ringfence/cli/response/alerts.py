@@ -160,13 +160,13 @@ def check(
         Path | None, typer.Argument(help="Alert policy. [default: alerts.toml]", show_default=False)
     ] = None,
 ) -> None:
-    """Check an alert policy and its templates, and list who is told of which alerts. Nothing is sent.
+    """Check an alert policy and its templates, and list who hears of which alerts. Nothing is sent.
 
     Example: ringfence alerts check
     """
     policy = alert_policy(file)
     say(f"Alerts on {', '.join(policy.outcomes)}; one for each entity and typology in {policy.window}.")
-    say(f"The team: {', '.join(policy.team) or 'nobody is told (set team)'}.")
+    say(f"The team: {', '.join(policy.team) or 'nobody (set team)'}.")
     say(f"At most {policy.most} messages in {policy.per} to one destination, then a digest.")
     say(f"The customer: {f'by {policy.customer}' if policy.customer else 'is not told (set customer)'}.")
     for address in dict.fromkeys((*policy.team, *policy.escalate_to)):

@@ -161,7 +161,7 @@ def export(
     ] = None,
     fmt: Annotated[
         Literal["graphml", "csv", "json"] | None,
-        typer.Option("--format", help="Without it, told from the file's name."),
+        typer.Option("--format", help="Format of the file. [default: by its name]"),
     ] = None,
     most: Most = MOST_NODES,
     data: options.Data = None,

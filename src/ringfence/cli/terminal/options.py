@@ -79,7 +79,7 @@ LabelDelay = Annotated[
 ]
 SourceFormat = Annotated[
     Literal["csv", "ndjson", "parquet"] | None,
-    typer.Option("--format", help="Format of the sources. Without it, told from name and content."),
+    typer.Option("--format", help="Format of the sources. [default: by name and content]"),
 ]
 
 Order = Annotated[

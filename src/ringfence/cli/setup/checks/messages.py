@@ -35,7 +35,7 @@ def messages(folder: Path) -> Iterator[Check]:
             known = [one for one in kept.outbox.destinations() if not one.address.startswith("customer:")]
         secrets_of |= {one.address: one.secrets for one in known}
     if not secrets_of:
-        yield Check("messages", State.NOTE, "nobody is told: there is no subscription and no team")
+        yield Check("messages", State.NOTE, "alerts reach nobody: there is no subscription and no team")
     for address, signing in sorted(secrets_of.items()):
         yield _sent(address, signing)
 
